@@ -1,0 +1,113 @@
+"""Caps on a run and what has been consumed against them; `now` is always an argument (SPEC 4)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NEARING_SHARE = 0.8
+
+
+class Caps(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of a run; None means no limit. Money in US dollars, `until` in UTC."""
+
+    max_iterations: int | None = None
+    until: datetime | None = None
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
+
+
+class BudgetSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What the recorded sessions of a run have consumed (the seed's `budget_consumed`)."""
+
+    iterations: int = 0
+    tokens_input: int = 0
+    tokens_output: int = 0
+    cost_usd: float = 0.0
+    consecutive_failures: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.tokens_input + self.tokens_output
+
+
+class Exceeded(msgspec.Struct, frozen=True, kw_only=True):
+    """The first cap that is used up, and the sentence that says so."""
+
+    cap: str
+    message: str
+
+
+def layer(*layers: Caps) -> Caps:
+    """Merge caps field by field; a later layer wins where it says something (SPEC 4)."""
+    merged: dict[str, object] = {}
+    for caps in layers:
+        merged |= {name: value for name, value in msgspec.structs.asdict(caps).items() if value is not None}
+    return msgspec.convert(merged, Caps)
+
+
+def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0) -> Exceeded | None:
+    """Return the first cap that forbids starting one more session, in the order of SPEC 4.
+
+    `in_flight` sessions count as iterations already spent.
+    """
+    iterations = used.iterations + in_flight
+    if caps.max_iterations is not None and iterations >= caps.max_iterations:
+        return _exceeded("max-iterations", f"{iterations} >= {caps.max_iterations}")
+    if caps.until is not None and now >= caps.until:
+        return _exceeded("until", f"{_stamp(now)} >= {_stamp(caps.until)}")
+    if caps.max_tokens is not None and used.tokens >= caps.max_tokens:
+        return _exceeded("max-tokens", f"{used.tokens} >= {caps.max_tokens}")
+    if caps.max_cost_usd is not None and used.cost_usd >= caps.max_cost_usd:
+        return _exceeded("max-cost", f"${used.cost_usd:.4f} >= ${caps.max_cost_usd:.4f}")
+    return None
+
+
+def nearing(
+    caps: Caps, used: BudgetSnapshot, *, started_at: datetime, now: datetime, warned: Iterable[str] = ()
+) -> list[Exceeded]:
+    """Return a warning for each cap that is 80 % used and was not `warned` of before (SPEC 4)."""
+    said = set(warned)
+    found = [
+        *_nearing_count("max-iterations", used.iterations, caps.max_iterations),
+        *_nearing_time(caps.until, started_at, now),
+        *_nearing_count("max-tokens", used.tokens, caps.max_tokens),
+        *_nearing_cost(used.cost_usd, caps.max_cost_usd),
+    ]
+    return [warning for warning in found if warning.cap not in said]
+
+
+def _exceeded(cap: str, comparison: str) -> Exceeded:
+    return Exceeded(cap=cap, message=f"{cap} reached: {comparison}")
+
+
+def _nearing(cap: str, usage: str) -> list[Exceeded]:
+    return [Exceeded(cap=cap, message=f"{cap} at 80%: {usage}")]
+
+
+def _nearing_count(cap: str, used: int, limit: int | None) -> list[Exceeded]:
+    if limit is None or not NEARING_SHARE * limit <= used < limit:
+        return []
+    return _nearing(cap, f"{used} of {limit}")
+
+
+def _nearing_cost(used: float, limit: float | None) -> list[Exceeded]:
+    if limit is None or not NEARING_SHARE * limit <= used < limit:
+        return []
+    return _nearing("max-cost", f"${used:.4f} of ${limit:.4f}")
+
+
+def _nearing_time(until: datetime | None, started_at: datetime, now: datetime) -> list[Exceeded]:
+    if until is None or not until > now >= started_at + (until - started_at) * NEARING_SHARE:
+        return []
+    return _nearing("until", f"{_stamp(now)} of {_stamp(until)}")
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,89 @@
+"""The values of config.toml, with every default in one place (SPEC 2)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from pitboss.core.budget import Caps
+
+DEFAULT_BACKEND = "claude_code"
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[agent.NAME]` table. `command` is for the `command` backend; `idle_seconds` for all."""
+
+    binary: str | None = None
+    extra_args: tuple[str, ...] = ()
+    model: str | None = None
+    permission_mode: str | None = None
+    command: tuple[str, ...] = ()
+    idle_seconds: float | None = None
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[budgets.pricing.MODEL]` table: US dollars per million tokens; cached ones default to the input price."""
+
+    input_per_million_usd: float
+    output_per_million_usd: float
+    cache_read_per_million_usd: float | None = None
+    cache_write_per_million_usd: float | None = None
+
+
+class Hooks(msgspec.Struct, frozen=True, kw_only=True):
+    """Shell commands around a session; None means none."""
+
+    pre_session: str | None = None
+    post_session: str | None = None
+    on_failure: str | None = None
+
+    def over(self, base: Hooks) -> Hooks:
+        """These hooks, with `base` where a hook is unset."""
+        return Hooks(
+            pre_session=base.pre_session if self.pre_session is None else self.pre_session,
+            post_session=base.post_session if self.post_session is None else self.post_session,
+            on_failure=base.on_failure if self.on_failure is None else self.on_failure,
+        )
+
+
+class WorktreeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[grind.worktree]`: what a parallel session's working copy gets besides the commit."""
+
+    copy: tuple[str, ...] = (".env",)
+    setup: str | None = None
+    clean: Literal["untracked", "all"] = "untracked"
+
+
+class GrindSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[grind]` and its sub-tables."""
+
+    prompts_dir: str | None = None
+    default_rotation: str | None = None
+    max_parallel: int = 1
+    consecutive_failure_limit: int = 3
+    hook_timeout_secs: int = 60
+    hook_env_passthrough: tuple[str, ...] = ()
+    transcript_retention: Literal["keep-all", "keep-none"] = "keep-all"
+    land: Literal["ok", "always"] = "ok"
+    mode: Literal["in-place", "worktree"] = "in-place"
+    budgets: Caps = Caps()
+    hooks: Hooks = Hooks()
+    worktree: WorktreeSettings = WorktreeSettings()
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
+
+    `author` is `NAME <MAIL>`; `warnings` are sentences about keys this version does not know.
+    """
+
+    backend: str = DEFAULT_BACKEND
+    agents: dict[str, AgentSettings] = {}
+    models: dict[str, str] = {}
+    fixer_max_attempts: int = 2
+    test_command: str | None = None
+    pricing: dict[str, Price] = {}
+    grind: GrindSettings = GrindSettings()
+    author: str = "pitboss <pitboss@local>"
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,168 @@
+"""The seed's rules for going on with a run: what refuses, in which words, and the replay of the log (SPEC 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.run import RunState, fold
+from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
+from pitboss.errors import ResumeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pitboss.core.run import RunStatus
+    from pitboss.core.scheduler import Contender
+    from pitboss.core.session import SessionRecord
+
+
+class NoResumableRun(ResumeError):
+    """No run under `directory` is active or aborted."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(
+            f"no resumable grind run found under {directory}", hint="start a new run with `pitboss grind`"
+        )
+
+
+class RunNotFound(ResumeError):
+    """The run that was asked for does not exist."""
+
+    def __init__(self, run_id: str, directory: str) -> None:
+        super().__init__(
+            f"grind run {_quoted(run_id)} not found at {directory}",
+            hint="`pitboss runs` lists the runs there are",
+        )
+
+
+class StateUnreadable(ResumeError):
+    """The run's state.json is missing or damaged."""
+
+    def __init__(self, run_id: str, source: str) -> None:
+        super().__init__(
+            f"grind run {_quoted(run_id)}: failed to read state: {source}",
+            hint=f"`pitboss repair {run_id}` rebuilds it from sessions.jsonl and the run branch",
+        )
+
+
+class NotResumable(ResumeError):
+    """The run is completed or failed."""
+
+    def __init__(self, run_id: str, status: RunStatus) -> None:
+        super().__init__(
+            f"grind run {_quoted(run_id)} is {status.name.capitalize()} and cannot be resumed; "
+            "start a new run with `pitboss grind`"
+        )
+
+
+class PlanRenamed(ResumeError):
+    """The rotation that is resolved now is not the one the run was started with."""
+
+    def __init__(self, run_id: str, original: str, current: str) -> None:
+        super().__init__(
+            f"grind run {_quoted(run_id)}: plan name changed (was {_quoted(original)}, now {_quoted(current)}); "
+            "start a new run with `pitboss grind`",
+            hint=f"or resume with `--rotation {original}`",
+        )
+
+
+class PromptSetChanged(ResumeError):
+    """Prompts were added to or removed from the rotation since the run was started."""
+
+    def __init__(self, run_id: str, added: Sequence[str], removed: Sequence[str]) -> None:
+        super().__init__(
+            f"grind run {_quoted(run_id)}: prompt set changed (added: {_listed(added)}, removed: {_listed(removed)}); "
+            "start a new run with `pitboss grind`",
+            hint="or accept the new set with `--allow-prompt-changes`",
+        )
+        self.added = tuple(added)
+        self.removed = tuple(removed)
+
+
+class StateOutOfSync(ResumeError):
+    """state.json and sessions.jsonl tell stories that cannot both be true."""
+
+    def __init__(self, run_id: str, state_seq: int, jsonl_seq: int) -> None:
+        super().__init__(
+            f"grind run {_quoted(run_id)}: state.json out of sync with sessions.jsonl (state says "
+            f"last_session_seq={state_seq}, log tail has {jsonl_seq}); start a new run or repair state.json by hand",
+            hint=f"`pitboss repair {run_id} --dry-run` shows what could be done",
+        )
+
+
+class PromptDiff(msgspec.Struct, frozen=True):
+    """Names that are only in the current set, and names that are only in the original one."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
+    """The run after the records past its checkpoint were folded in."""
+
+    run: RunState
+    records_replayed: int
+
+
+def diff_prompt_names(original: Iterable[str], current: Iterable[str]) -> PromptDiff | None:
+    """Compare two prompt sets regardless of order and repeats; None when they are the same."""
+    before, now = set(original), set(current)
+    if before == now:
+        return None
+    return PromptDiff(tuple(sorted(now - before)), tuple(sorted(before - now)))
+
+
+def validate_resume(
+    run: RunState, plan_name: str, prompt_names: Sequence[str], *, allow_prompt_changes: bool = False
+) -> None:
+    """Raise the ResumeError that forbids going on with `run`, if any (SPEC 7)."""
+    if not run.status.is_resumable:
+        raise NotResumable(run.run_id, run.status)
+    if run.plan_name != plan_name:
+        raise PlanRenamed(run.run_id, run.plan_name, plan_name)
+    changed = diff_prompt_names(run.prompt_names, prompt_names)
+    if changed is not None and not allow_prompt_changes:
+        raise PromptSetChanged(run.run_id, changed.added, changed.removed)
+
+
+def reconstruct_state_from_log(
+    run: RunState, records: Iterable[SessionRecord], contenders: Sequence[Contender], *, log_seq: int
+) -> Reconciled:
+    """Fold the records past the checkpoint into `run` (SPEC 7).
+
+    `records` may hold any part of the log that covers them; `log_seq` is the highest seq of the whole
+    log. Raises StateOutOfSync when the checkpoint claims more than the log holds, when a record is
+    missing in between, or when a record without a rotation of its own is not what the scheduler picks.
+    """
+    if log_seq < run.last_session_seq:
+        raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq)
+    missing = sorted((r for r in records if r.seq > run.last_session_seq), key=lambda r: r.seq)
+    now = run
+    for record in missing:
+        try:
+            now = fold(now, record, _rescheduled(now.scheduler_state, record, contenders))
+        except ValueError:
+            raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq) from None
+    return Reconciled(run=now, records_replayed=len(missing))
+
+
+def _rescheduled(
+    state: SchedulerState, record: SessionRecord, contenders: Sequence[Contender]
+) -> SchedulerState | None:
+    """Re-run the scheduler for a record that does not say its rotation; ValueError when it disagrees."""
+    if record.rotation is not None:
+        return None
+    picked = next_pick(contenders, state)
+    if isinstance(picked, Exhausted) or picked.name != record.prompt:
+        raise ValueError(f"the scheduler does not pick {record.prompt}")
+    return record_run(picked.state, picked.name)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "[" + ", ".join(_quoted(n) for n in names) + "]"

@@ -1,0 +1,158 @@
+"""A run's state and `fold`, the only code that advances it by a record (SPEC 4, 7; the seed)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from pitboss.core.budget import BudgetSnapshot
+from pitboss.core.scheduler import SchedulerState
+from pitboss.core.session import InFlight, SessionRecord, SessionStatus
+
+
+class RunStatus(StrEnum):
+    """The life of a run as state.json writes it."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    ABORTED = "aborted"
+    FAILED = "failed"
+
+    @property
+    def is_resumable(self) -> bool:
+        """Only an active (crashed) or aborted (paused) run can go on."""
+        return self in (RunStatus.ACTIVE, RunStatus.ABORTED)
+
+
+class StopReason(StrEnum):
+    """Why a run stopped; each has its exit code and final status in SPEC 5."""
+
+    EXHAUSTED = "exhausted"
+    DRAINED = "drained"
+    ABORTED = "aborted"
+    BUDGET = "budget"
+    FAILURES = "consecutive-failures"
+    INTERNAL = "internal-error"
+
+    @property
+    def final_status(self) -> RunStatus:
+        """What state.json says after such a stop."""
+        match self:
+            case StopReason.EXHAUSTED:
+                return RunStatus.COMPLETED
+            case StopReason.INTERNAL:
+                return RunStatus.FAILED
+            case _:
+                return RunStatus.ABORTED
+
+    def exit_code(self, *, any_failed: bool) -> int:
+        """The exit code of `grind`; `any_failed`: some session was error or timeout."""
+        match self:
+            case StopReason.EXHAUSTED | StopReason.DRAINED:
+                return 1 if any_failed else 0
+            case StopReason.ABORTED:
+                return 2
+            case StopReason.BUDGET:
+                return 3
+            case StopReason.FAILURES:
+                return 5
+            case StopReason.INTERNAL:
+                return 70
+
+
+class RunState(msgspec.Struct, frozen=True, kw_only=True):
+    """state.json: the fold of records 1..last_session_seq, and what is in flight (SPEC 7).
+
+    `unknown` holds fields of state.json that this version does not know, to be written back as found.
+    """
+
+    run_id: str
+    branch: str
+    plan_name: str
+    prompt_names: tuple[str, ...]
+    scheduler_state: SchedulerState
+    budget_consumed: BudgetSnapshot
+    last_session_seq: int
+    started_at: datetime
+    last_updated_at: datetime
+    status: RunStatus
+    stop_reason: str | None = None
+    base_commit: str | None = None
+    original_branch: str | None = None
+    in_flight: tuple[InFlight, ...] = ()
+    unknown: dict[str, object] = {}
+
+
+def build_state(  # noqa: PLR0913 - the seed's signature
+    *,
+    run_id: str,
+    branch: str,
+    plan_name: str,
+    prompt_names: tuple[str, ...],
+    now: datetime,
+    base_commit: str | None = None,
+    original_branch: str | None = None,
+) -> RunState:
+    """The state of a run that has just begun (the seed's build_state)."""
+    return RunState(
+        run_id=run_id,
+        branch=branch,
+        plan_name=plan_name,
+        prompt_names=prompt_names,
+        scheduler_state=SchedulerState(),
+        budget_consumed=BudgetSnapshot(),
+        last_session_seq=0,
+        started_at=now,
+        last_updated_at=now,
+        status=RunStatus.ACTIVE,
+        base_commit=base_commit,
+        original_branch=original_branch,
+    )
+
+
+def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None = None) -> RunState:
+    """Advance `run` by its next record: the only code that moves counters, spend and streak.
+
+    `scheduler` is the scheduler after this dispatch when the caller had to re-run it (a record by
+    another program carries no `rotation`); without it the record's own rotation is trusted.
+    The session leaves `in_flight`. Raises ValueError when `record` is not the next one.
+    """
+    if record.seq != run.last_session_seq + 1:
+        raise ValueError(f"record {record.seq} cannot follow record {run.last_session_seq}")
+    return msgspec.structs.replace(
+        run,
+        scheduler_state=scheduler or _dispatched(run.scheduler_state, record),
+        budget_consumed=_spend(run.budget_consumed, record),
+        last_session_seq=record.seq,
+        last_updated_at=max(run.last_updated_at, record.ended_at),
+        in_flight=tuple(s for s in run.in_flight if s.seq != record.seq),
+    )
+
+
+def _dispatched(state: SchedulerState, record: SessionRecord) -> SchedulerState:
+    runs = dict(state.runs_per_prompt)
+    runs[record.prompt] = runs.get(record.prompt, 0) + 1
+    rotation = state.rotation + 1 if record.rotation is None else record.rotation
+    return SchedulerState(rotation=rotation, runs_per_prompt=runs)
+
+
+def _spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
+    return BudgetSnapshot(
+        iterations=used.iterations + 1,
+        tokens_input=used.tokens_input + record.tokens.input,
+        tokens_output=used.tokens_output + record.tokens.output,
+        cost_usd=used.cost_usd + record.cost_usd,
+        consecutive_failures=_streak(used.consecutive_failures, record.status),
+    )
+
+
+def _streak(failures: int, status: SessionStatus) -> int:
+    match status:
+        case SessionStatus.OK | SessionStatus.DIRTY:
+            return 0
+        case SessionStatus.ERROR | SessionStatus.TIMEOUT:
+            return failures + 1
+        case SessionStatus.ABORTED | SessionStatus.SKIPPED:
+            return failures

@@ -1,0 +1,98 @@
+"""Which prompt runs next: weighted rotation as a pure function of the state (SPEC 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
+    """One prompt of a rotation as the scheduler sees it, overrides already applied."""
+
+    name: str
+    weight: int = 1
+    every: int = 1
+    max_runs: int | None = None
+
+
+class SchedulerState(msgspec.Struct, frozen=True, kw_only=True):
+    """Rotations tried so far and dispatches per prompt: all that the next pick depends on."""
+
+    rotation: int = 0
+    runs_per_prompt: dict[str, int] = {}
+
+    def runs(self, name: str) -> int:
+        """Dispatches of `name` so far."""
+        return self.runs_per_prompt.get(name, 0)
+
+
+class Pick(msgspec.Struct, frozen=True):
+    """`name` is to run; `state` is the scheduler after this choice, its dispatch not yet counted."""
+
+    name: str
+    state: SchedulerState
+
+
+class Gated(msgspec.Struct, frozen=True):
+    """Nobody takes part in this rotation, but somebody may in a later one: ask again."""
+
+    state: SchedulerState
+
+
+class Exhausted(msgspec.Struct, frozen=True):
+    """Nobody can ever run again: the run is completed."""
+
+    state: SchedulerState
+
+
+def choose(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Gated | Exhausted:
+    """Advance the rotation by one and choose among the prompts that take part in it (SPEC 3)."""
+    state = SchedulerState(rotation=state.rotation + 1, runs_per_prompt=state.runs_per_prompt)
+    eligible = _eligible(contenders, state)
+    if not eligible:
+        return Exhausted(state)
+    candidates = [c for c in eligible if state.rotation % c.every == 0]
+    if not candidates:
+        return Gated(state)
+    return Pick(_neediest(candidates, state), state)
+
+
+def next_pick(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Exhausted:
+    """Ask until the answer is not gated; rotations in which nobody takes part are passed over at once."""
+    answer = choose(contenders, state)
+    if isinstance(answer, Gated):
+        answer = choose(contenders, _before_next_rotation(contenders, answer.state))
+    if isinstance(answer, Gated):
+        raise AssertionError("a rotation chosen because somebody takes part in it is never gated")
+    return answer
+
+
+def record_run(state: SchedulerState, name: str) -> SchedulerState:
+    """Count a dispatch of `name`."""
+    runs = dict(state.runs_per_prompt)
+    runs[name] = runs.get(name, 0) + 1
+    return SchedulerState(rotation=state.rotation, runs_per_prompt=runs)
+
+
+def _eligible(contenders: Sequence[Contender], state: SchedulerState) -> list[Contender]:
+    return [c for c in contenders if c.max_runs is None or state.runs(c.name) < c.max_runs]
+
+
+def _before_next_rotation(contenders: Sequence[Contender], state: SchedulerState) -> SchedulerState:
+    nearest = min((state.rotation // c.every + 1) * c.every for c in _eligible(contenders, state))
+    return SchedulerState(rotation=nearest - 1, runs_per_prompt=state.runs_per_prompt)
+
+
+def _neediest(candidates: Sequence[Contender], state: SchedulerState) -> str:
+    total_runs = sum(state.runs(c.name) for c in candidates)
+    total_weight = sum(c.weight for c in candidates)
+
+    def rank(contender: Contender) -> tuple[int, str]:
+        score = contender.weight * total_runs - state.runs(contender.name) * total_weight
+        return (-score, contender.name)
+
+    return min(candidates, key=rank).name

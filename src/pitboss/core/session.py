@@ -1,0 +1,221 @@
+"""One session from intent to record: in flight, its outcome, its landing, and how they settle (SPEC 6, 7)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from pitboss.core.usage import RoleTokens, Usage
+
+IMPLEMENTER = "implementer"
+FIXER = "fixer"
+NO_SUMMARY = "(no summary provided)"
+
+
+class SessionStatus(StrEnum):
+    """How a session ended, as the log writes it."""
+
+    OK = "ok"
+    DIRTY = "dirty"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    ABORTED = "aborted"
+    SKIPPED = "skipped"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it counts towards consecutive failures and exit code 1."""
+        return self in (SessionStatus.ERROR, SessionStatus.TIMEOUT)
+
+
+class Reason(StrEnum):
+    """Why a session is not ok (SPEC 6); on disk a colon and detail may follow."""
+
+    EXIT_CODE = "exit_code"
+    AGENT_ERROR = "agent_error"
+    COST_CAP = "cost_cap"
+    VERIFY_FAILED = "verify_failed"
+    COMMIT_REFUSED = "commit_refused"
+    CONFLICT = "conflict"
+    HEAD_MOVED = "head_moved"
+    HISTORY_REWRITTEN = "history_rewritten"
+    WALL_CLOCK = "wall_clock"
+    STALLED = "stalled"
+    SKIPPED = "skipped"
+    ABORTED = "aborted"
+    INTERRUPTED = "interrupted"
+    HOOK_FAILED = "hook_failed"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    AUTH = "auth"
+    BILLING = "billing"
+    CONTEXT_TOO_LONG = "context_too_long"
+    NOT_FOUND = "not_found"
+    PERMISSION_DENIED = "permission_denied"
+    SPAWN_FAILED = "spawn_failed"
+
+    def because(self, detail: str | None) -> str:
+        """The reason as the log writes it: the word alone, or `word: detail` on one line."""
+        return f"{self}: {' '.join(detail.split())}" if detail and detail.strip() else str(self)
+
+
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """The log's `tokens`: totals, and the same split by role."""
+
+    input: int = 0
+    output: int = 0
+    by_role: dict[str, RoleTokens] = {}
+
+    def add(self, role: str, usage: Usage) -> TokenUsage:
+        """These tokens and those that `role` used on top; a role that used none is not named."""
+        if not usage.has_tokens:
+            return self
+        had = self.by_role.get(role, RoleTokens())
+        now = RoleTokens(input=had.input + usage.input, output=had.output + usage.output)
+        return TokenUsage(
+            input=self.input + usage.input,
+            output=self.output + usage.output,
+            by_role={**self.by_role, role: now},
+        )
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How the agent ended: written to state.json before anything lands, so that it is never run again.
+
+    `verified` says that verification is over, or was never due; until then `status` is the agent's own.
+    """
+
+    status: SessionStatus
+    ended_at: datetime
+    reason: str | None = None
+    summary: str | None = None
+    tokens: TokenUsage = TokenUsage()
+    cost_usd: float = 0.0
+    cost_known: bool = True
+    cache_read: int = 0
+    cache_write: int = 0
+    model: str | None = None
+    agent: str | None = None
+    verified: bool = True
+
+    def bill(self, role: str, usage: Usage) -> Outcome:
+        """This outcome with the tokens and cost that `role` used added to it."""
+        return msgspec.structs.replace(
+            self,
+            tokens=self.tokens.add(role, usage),
+            cost_usd=self.cost_usd + usage.cost_usd,
+            cost_known=self.cost_known and usage.cost_known,
+            cache_read=self.cache_read + usage.cache_read,
+            cache_write=self.cache_write + usage.cache_write,
+        )
+
+
+class InFlight(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that was dispatched and has no record yet; in state.json before its agent starts.
+
+    `pid` is the leader of the agent's process group and `pid_started` its start time in clock ticks
+    since boot, so that a reused pid is never taken for it.
+    """
+
+    seq: int
+    prompt: str
+    rotation: int
+    started_at: datetime
+    base_commit: str
+    worktree: str | None = None
+    branch: str | None = None
+    pid: int | None = None
+    pid_started: int | None = None
+    attempt: int = 1
+    outcome: Outcome | None = None
+
+
+class Landing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a session's work went: a commit on the run branch, rescue refs, both or neither.
+
+    `reason` is set when landing itself changed the verdict: a refused commit, a moved HEAD.
+    """
+
+    commit: str | None = None
+    rescue: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of sessions.jsonl: the truth about one session (SPEC 7).
+
+    `cost_usd` is a lower bound when `cost_known` is false; `transcript_path` is relative to the run
+    directory; fields from `rotation` on are ours and left out when they say nothing.
+    """
+
+    seq: int
+    run_id: str
+    prompt: str
+    started_at: datetime
+    ended_at: datetime
+    status: SessionStatus
+    summary: str | None = None
+    commit: str | None = None
+    tokens: TokenUsage = TokenUsage()
+    cost_usd: float = 0.0
+    transcript_path: str
+    rotation: int | None = None
+    cost_known: bool = True
+    reason: str | None = None
+    rescue: tuple[str, ...] = ()
+    attempts: int = 1
+    model: str | None = None
+    agent: str | None = None
+    cache_read: int = 0
+    cache_write: int = 0
+
+
+def transcript_name(seq: int) -> str:
+    """The transcript of session `seq`, relative to the run directory."""
+    return f"transcripts/session-{seq:04}.log"
+
+
+def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -> SessionRecord:
+    """Turn what happened into the session's one record (SPEC 6).
+
+    A landing that had to set something aside makes an ok session dirty; one that could not land
+    makes it an error. Verdicts of the agent itself are never made milder.
+    """
+    status, reason = outcome.status, outcome.reason
+    if status is SessionStatus.OK and landing.reason is not None:
+        status, reason = _landing_verdict(landing.reason), landing.reason
+    return SessionRecord(
+        seq=session.seq,
+        run_id=run_id,
+        prompt=session.prompt,
+        started_at=session.started_at,
+        ended_at=outcome.ended_at,
+        status=status,
+        summary=_summary(outcome.summary, reason),
+        commit=landing.commit,
+        tokens=outcome.tokens,
+        cost_usd=outcome.cost_usd,
+        transcript_path=transcript_name(session.seq),
+        rotation=session.rotation,
+        cost_known=outcome.cost_known,
+        reason=reason,
+        rescue=landing.rescue,
+        attempts=session.attempt,
+        model=outcome.model,
+        agent=outcome.agent,
+        cache_read=outcome.cache_read,
+        cache_write=outcome.cache_write,
+    )
+
+
+def _landing_verdict(reason: str) -> SessionStatus:
+    kind = reason.partition(":")[0]
+    return SessionStatus.ERROR if kind in (Reason.COMMIT_REFUSED, Reason.CONFLICT) else SessionStatus.DIRTY
+
+
+def _summary(written: str | None, reason: str | None) -> str:
+    if written and written.strip():
+        return written.strip()
+    return NO_SUMMARY if reason is None else reason.replace("_", " ")

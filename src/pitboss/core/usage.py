@@ -1,0 +1,43 @@
+"""What a session consumed: tokens and money, and how such amounts add up (SPEC 1.5, 7)."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class RoleTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one role (implementer, fixer, ...); `input` counts cached tokens too."""
+
+    input: int = 0
+    output: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens and US dollars of one agent process, or of several added up.
+
+    `input` counts cached tokens too; `cache_read` and `cache_write` are the parts of it that were
+    cached. `cost_usd` is the part of the price that is known: with `cost_known` false it is a lower
+    bound, and no reader may take it for the whole.
+    """
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cost_usd: float = 0.0
+    cost_known: bool = True
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write=self.cache_write + other.cache_write,
+            cost_usd=self.cost_usd + other.cost_usd,
+            cost_known=self.cost_known and other.cost_known,
+        )
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether any model was asked anything at all."""
+        return self.input > 0 or self.output > 0

@@ -1,0 +1,1 @@
+"""The imperative shell of a run: sessions, the loop, recovery; the only code that decides and acts."""

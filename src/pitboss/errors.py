@@ -1,0 +1,91 @@
+"""Every error a user can meet, each with the exit code and the hint that go with it (SPEC 5, 8).
+
+    PitbossError             exit 70   anything unexpected: a bug, a full disk, a vanished run directory
+    |-- CommandError         exit 1    a command other than `grind` could not do what was asked
+    |-- StartError           exit 4    a run could not start or could not be resumed
+    |   |-- InputError       exit 4    prompts, rotation or config are wrong: carries every Problem found
+    |   |-- LockHeld         exit 4    another live run owns this working tree
+    |   |-- ResumeError      exit 4    the seed's refusals (see core.resume for its kinds)
+    |   `-- DamagedRun       exit 4    a run's files are damaged in a way that only a person may settle
+    `-- StorageError         exit 70   a file of the run could not be read or written
+        `-- RunDirectoryGone exit 70   somebody deleted the run directory while the run was live
+
+They are rendered in one place, `cli.output.render_error`: `error: what happened`, then `hint: what to do`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class PitbossError(Exception):
+    """Base of all expected failures: a message for the user, a hint, and an exit code."""
+
+    exit_code = 70
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class CommandError(PitbossError):
+    """A command other than `grind` could not do what was asked."""
+
+    exit_code = 1
+
+
+class StartError(PitbossError):
+    """A run could not start or could not be resumed; nothing was changed."""
+
+    exit_code = 4
+
+
+class Problem:
+    """One thing that is wrong in a file the user wrote: where, which field, why."""
+
+    __slots__ = ("field", "file", "line", "reason")
+
+    def __init__(self, file: str, reason: str, *, line: int | None = None, field: str | None = None) -> None:
+        self.file = file
+        self.line = line
+        self.field = field
+        self.reason = reason
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{where}: {self.reason}" if self.field is None else f"{where}: {self.field}: {self.reason}"
+
+    def __repr__(self) -> str:
+        return f"Problem({str(self)!r})"
+
+
+class InputError(StartError):
+    """Files the user wrote are wrong. Carries every problem of the load, never only the first."""
+
+    def __init__(self, problems: Sequence[Problem], *, hint: str | None = None) -> None:
+        super().__init__("\n".join(str(p) for p in problems), hint=hint)
+        self.problems = tuple(problems)
+
+
+class LockHeld(StartError):
+    """Another live run owns this working tree."""
+
+
+class ResumeError(StartError):
+    """A run cannot be resumed; its kinds and their messages are in `core.resume`."""
+
+
+class DamagedRun(StartError):
+    """A run's files are damaged in a way that pitboss must not settle alone."""
+
+
+class StorageError(PitbossError):
+    """A file of the run could not be read or written."""
+
+
+class RunDirectoryGone(StorageError):
+    """The run directory was deleted while the run was live."""

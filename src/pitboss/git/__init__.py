@@ -1,0 +1,1 @@
+"""Git through its command line: a repository's state, rescue refs, worktrees."""
