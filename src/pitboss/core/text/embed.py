@@ -1,0 +1,54 @@
+"""Makes text written by agents safe to embed in texts that programs read again (SPEC 6, 7).
+
+| embedded in     | could be taken for             | neutralised by                                 |
+|-----------------|--------------------------------|------------------------------------------------|
+| prompt sections | a `<!-- pitboss:... -->` marker | `<!--` of such a marker becomes `&lt;!--`      |
+| sessions.md     | the next `## session-` entry   | indentation into the list item, `#` escaped    |
+| commit messages | trailers, `---`, the scissors  | such lines are quoted with `> `                |
+| terminals       | control sequences              | control characters are dropped                 |
+"""
+
+from __future__ import annotations
+
+import re
+
+_MARKER = re.compile(r"<!--(?=\s*/?\s*pitboss:)", re.IGNORECASE)
+_LINE_BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_TRUNCATED = "[...]"
+
+
+def clean(text: str) -> str:
+    """Keep what is text: one kind of line break, no control characters, nothing UTF-8 cannot hold."""
+    text = _LINE_BREAKS.sub("\n", text)
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """Put cleaned `text` on one line, runs of blanks as one; cut to `limit` characters with an ellipsis."""
+    line = " ".join(clean(text).split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def without_markers(text: str) -> str:
+    """Disarm every pitboss marker in `text`, so that it cannot close or open a section of a prompt."""
+    return _MARKER.sub("&lt;!--", text)
+
+
+def first_bytes(text: str, limit: int) -> str:
+    """Keep the beginning of `text` within `limit` bytes of UTF-8, saying so where it was cut."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= limit:
+        return text
+    kept = raw[: max(limit - len(_TRUNCATED) - 1, 0)].decode("utf-8", "ignore")
+    return f"{kept.rstrip()}\n{_TRUNCATED}"
+
+
+def last_bytes(text: str, limit: int) -> str:
+    """Keep the end of `text` within `limit` bytes of UTF-8, saying so where it was cut."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= limit:
+        return text
+    kept = raw[len(raw) - max(limit - len(_TRUNCATED) - 1, 0) :].decode("utf-8", "ignore")
+    return f"{_TRUNCATED}\n{kept.lstrip()}"

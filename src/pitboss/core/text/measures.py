@@ -1,0 +1,60 @@
+"""How times, durations, money and tokens are written for people, everywhere the same (SPEC 2, 8)."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def stamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with `Z`, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def duration(seconds: float) -> str:
+    """`0.4s`, `12s`, `3m05s`, `1h02m`, `2d03h`: two units at most. A clock set back counts as nothing."""
+    if 0 < seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
+
+
+def age(moment: datetime, now: datetime) -> str:
+    """How long ago `moment` was: `just now`, `42 s ago`, `3 min ago`, `5 h ago`, `2 d ago`."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 5:
+        return "just now"
+    for unit, size, limit in (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 48 * 3600)):
+        if seconds < limit:
+            return f"{int(seconds // size)} {unit} ago"
+    return f"{int(seconds // 86400)} d ago"
+
+
+def money(usd: float) -> str:
+    """US dollars to a hundredth of a cent: `$0.0123`."""
+    return f"${usd:.4f}"
+
+
+def spent(usd: float, *, known: bool) -> str:
+    """Money that may be a lower bound: `$0.0123`, `at least $0.0123`, or `unknown`, never a false zero."""
+    if known:
+        return money(usd)
+    return f"at least {money(usd)}" if usd > 0 else "unknown"
+
+
+def tokens(count: int) -> str:
+    """Tokens in three digits or so: `950`, `12.3k`, `1.25M`."""
+    if count < 1000:
+        return str(count)
+    if count < 999_950:
+        return f"{count / 1000:.1f}k"
+    return f"{count / 1_000_000:.2f}M"

@@ -1,0 +1,51 @@
+"""sessions.md: the readable projection of the log, appended to entry by entry (SPEC 7)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pitboss.core.session import NO_SUMMARY
+from pitboss.core.text.embed import clean, first_bytes, one_line
+from pitboss.core.text.measures import duration, spent, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pitboss.core.session import SessionRecord
+
+HEADER = "# Sessions\n"
+_SUMMARY_BYTES = 16 * 1024
+_HEADING = re.compile(r"^(\s*)#", re.MULTILINE)
+
+
+def sessions_md(records: Iterable[SessionRecord]) -> str:
+    """The whole file; the same bytes as the header and every entry appended in turn."""
+    return HEADER + "".join(map(sessions_md_entry, records))
+
+
+def sessions_md_entry(record: SessionRecord) -> str:
+    """What one record adds to the file: a blank line, a heading and a list."""
+    tokens = record.tokens
+    lines = [
+        "",
+        f"## session-{record.seq:04} — {one_line(record.prompt)} ({record.status})",
+        "",
+        f"- started: {stamp(record.started_at)}",
+        f"- ended: {stamp(record.ended_at)}",
+        f"- duration: {duration((record.ended_at - record.started_at).total_seconds())}",
+        f"- commit: {one_line(record.commit)[:7] if record.commit else '(none)'}",
+        f"- tokens: {tokens.input + tokens.output} (input={tokens.input}, output={tokens.output})",
+        f"- cost: {spent(record.cost_usd, known=record.cost_known)}",
+        f"- transcript: {one_line(record.transcript_path)}",
+        f"- rescue: {', '.join(map(one_line, record.rescue)) or '(none)'}",
+        f"- summary: {_item(record.summary)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _item(summary: str | None) -> str:
+    """A summary as the content of a list item: what it holds ends where the item ends."""
+    text = first_bytes(clean(summary or "").strip(), _SUMMARY_BYTES) or NO_SUMMARY
+    escaped = _HEADING.sub(r"\1\\#", text)
+    return "\n".join(f"  {line}" if line else "" for line in escaped.split("\n")).lstrip()
