@@ -10,7 +10,9 @@ from pitboss.core.text.embed import clean, first_bytes, one_line
 MESSAGE_LIMIT = 16 * 1024
 _SUBJECT = "[pitboss/grind]"
 # Git ends a message at a `---` line and at scissors, wherever they are; our own keys are what recovery reads.
-_MISREAD = re.compile(r"^(?=\s*pitboss-[a-z]+\s*:|---|.*-{24} >8 -{24})", re.IGNORECASE | re.MULTILINE)
+_MISREAD = re.compile(
+    r"^(?=[^\S\n]*pitboss-[a-z]+[^\S\n]*:|---|.*-{24} >8 -{24})", re.IGNORECASE | re.MULTILINE
+)
 
 
 def commit_message(*, prompt: str, seq: int, run_id: str, summary: str | None) -> str:
