@@ -1,0 +1,384 @@
+"""What a run that was cut short needs before it may go on: facts in, repairs in order out (SPEC 7, recovery).
+
+`plan_recovery` looks at everything a dead run left behind and either raises the refusal that the table in
+SPEC 7 names, before anything is changed, or returns the repairs. They are safe to apply again from the
+start after another crash, and a run that was repaired needs none:
+
+    StopProcess           nothing of the dead run may still write while its files are repaired
+    CutTornTail, SetAsideDamage    the log is whole before anything is appended to it
+    RemoveStaleLocks, RecreateBranch    git works, and on the branch the sessions land on
+    RebuildState, ReplayRecords, DropInFlight    the state is the fold of the log
+    CompleteSession       in the order in which their landing was due
+    AbortSession, RestoreRecord    every other session without a record gets its one
+    RemoveWorktree, RemoveSessionBranch    when no session needs them any more
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from pitboss.core.resume import StateOutOfSync
+from pitboss.core.run import RunState
+from pitboss.errors import DamagedRun, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from pitboss.core.session import InFlight
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of sessions.jsonl (counted from 1) that cannot be a record of this run, and why."""
+
+    line: int
+    detail: str
+
+
+class Checkout(msgspec.Struct, frozen=True, kw_only=True):
+    """The user's working tree: the branch HEAD is on (None = detached) and whether anything is uncommitted.
+
+    While the run branch is gone and HEAD still names it, `dirty` compares with the commit that the
+    branch is to be made again at.
+    """
+
+    branch: str | None
+    dirty: bool
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that recovery depends on, as found on disk while the run's lock is held.
+
+    The log: `last_seq` ends its gap-free prefix, `early` are the seqs it holds beyond that, `torn_at` is
+    the byte at which its last line is torn; damaged lines count for none of these. `landed` are the
+    sessions past `last_seq` whose commit, known by its trailers, is on the run branch. `alive` are the
+    sessions in flight whose process group lives (pid and start time match). `last_commit` is the last
+    recorded commit, or the run's base commit. `checkout` is the tree that a resumed run is about to work
+    in: None in worktree mode, and for a repair after which nothing runs.
+    """
+
+    run_id: str
+    branch: str
+    state: RunState | None
+    last_seq: int = 0
+    early: frozenset[int] = frozenset()
+    torn_at: int | None = None
+    damage: tuple[Damage, ...] = ()
+    landed: frozenset[int] = frozenset()
+    alive: frozenset[int] = frozenset()
+    branch_tip: str | None = None
+    last_commit: str | None = None
+    last_commit_exists: bool = False
+    checkout: Checkout | None = None
+    stale_locks: tuple[str, ...] = ()
+    worktrees: tuple[str, ...] = ()
+    session_branches: tuple[str, ...] = ()
+    force: bool = False
+
+    @property
+    def highest_seq(self) -> int:
+        """The highest seq that has a record."""
+        return max(self.early, default=self.last_seq)
+
+    @property
+    def in_flight(self) -> tuple[InFlight, ...]:
+        """Sessions that state.json says are in flight, by seq."""
+        by_seq = {s.seq: s for s in self.state.in_flight} if self.state else {}
+        return tuple(by_seq[seq] for seq in sorted(by_seq))
+
+    @property
+    def unrecorded(self) -> tuple[InFlight, ...]:
+        """Sessions in flight that the log knows nothing of."""
+        return tuple(s for s in self.in_flight if not self.is_recorded(s.seq))
+
+    @property
+    def left_in_checkout(self) -> bool:
+        """Whether what lies in the user's working tree is the work of a session without a record."""
+        return any(s.worktree is None for s in self.unrecorded)
+
+    def is_recorded(self, seq: int) -> bool:
+        """Whether the log holds the record of session `seq`."""
+        return seq <= self.last_seq or seq in self.early
+
+    def missing(self) -> Iterator[int]:
+        """Seqs that were given out but have neither a record nor a session in flight."""
+        flying = {s.seq for s in self.in_flight}
+        checkpoint = self.state.last_session_seq if self.state else 0
+        top = max(self.highest_seq, checkpoint, *self.landed, *flying, 0)
+        return (n for n in range(self.last_seq + 1, top + 1) if n not in self.early and n not in flying)
+
+
+class StopProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """End what is left of a session's process tree."""
+
+    seq: int
+    pid: int
+    pid_started: int | None
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"stop process {self.pid}, left over from session {self.seq}"
+
+
+class CutTornTail(msgspec.Struct, frozen=True, kw_only=True):
+    """Move the torn last line of the log aside, from byte `at`."""
+
+    at: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"move the torn last line of sessions.jsonl (from byte {self.at}) to sessions.jsonl.torn-N"
+
+
+class SetAsideDamage(msgspec.Struct, frozen=True, kw_only=True):
+    """Move damaged lines (counted from 1) out of the log; they are kept."""
+
+    lines: tuple[int, ...]
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"set aside damaged lines of sessions.jsonl: {', '.join(map(str, self.lines))}"
+
+
+class RemoveStaleLocks(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove lock files of a git that died."""
+
+    paths: tuple[str, ...]
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"remove locks of a dead git: {', '.join(self.paths)}"
+
+
+class RecreateBranch(msgspec.Struct, frozen=True, kw_only=True):
+    """Make the run branch again at commit `at`, and check it out where a clean tree is to be worked in."""
+
+    branch: str
+    at: str
+    check_out: bool
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        done = "make again and check out" if self.check_out else "make again"
+        return f"{done} the run branch {self.branch} at {self.at[:7]}"
+
+
+class RebuildState(msgspec.Struct, frozen=True, kw_only=True):
+    """Write state.json as the fold of records 1..`last_seq`; an old file is kept aside.
+
+    What no record says comes from the old state.json if it can be read, else from branch and trailers.
+    """
+
+    last_seq: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"rebuild state.json from {self.last_seq} records of sessions.jsonl and the run branch"
+
+
+class ReplayRecords(msgspec.Struct, frozen=True, kw_only=True):
+    """Fold the records past the checkpoint; those after a gap wait for the session that fills it."""
+
+    first: int
+    last: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"bring state.json up to date with records {self.first} to {self.last}"
+
+
+class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
+    """Forget that a session is in flight: its record is in the log."""
+
+    seq: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"session {self.seq} is recorded: it is no longer in flight"
+
+
+class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Finish a session whose agent ended: land it now, or take the commit that `landed` says is there."""
+
+    seq: int
+    landed: bool
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        how = "from its commit on the run branch" if self.landed else "by landing its work"
+        return f"complete session {self.seq} {how}"
+
+
+class AbortSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Record a session that was cut short as aborted: its transcript billed, its work rescued."""
+
+    seq: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"record session {self.seq} as aborted, with its work rescued"
+
+
+class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Write a record for a session whose own is lost, from its commit if it has `landed`; its cost is unknown."""
+
+    seq: int
+    landed: bool
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        how = "from its commit on the run branch" if self.landed else "as aborted"
+        return f"write the lost record of session {self.seq} anew {how}"
+
+
+class RemoveWorktree(msgspec.Struct, frozen=True, kw_only=True):
+    """Rescue what a session's working copy holds, then remove it."""
+
+    path: str
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"remove the worktree {self.path}, rescuing what it holds"
+
+
+class RemoveSessionBranch(msgspec.Struct, frozen=True, kw_only=True):
+    """Rescue what only a session's branch holds, then delete the branch."""
+
+    name: str
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"delete the session branch {self.name}, rescuing what it holds"
+
+
+Repair: TypeAlias = (
+    StopProcess
+    | CutTornTail
+    | SetAsideDamage
+    | RemoveStaleLocks
+    | RecreateBranch
+    | RebuildState
+    | ReplayRecords
+    | DropInFlight
+    | CompleteSession
+    | AbortSession
+    | RestoreRecord
+    | RemoveWorktree
+    | RemoveSessionBranch
+)
+
+
+def plan_recovery(facts: Facts) -> tuple[Repair, ...]:
+    """Return the repairs a run needs, in the order they must be applied (SPEC 7).
+
+    Raises DamagedRun, StateOutOfSync or StartError when only a person may decide; `force` stands for
+    such a decision about the log, never about the user's branch or tree.
+    """
+    _refuse_damaged_log(facts)
+    _refuse_lost_branch(facts)
+    _refuse_foreign_checkout(facts)
+    return (
+        *_stop(facts),
+        *_mend_log(facts),
+        *_mend_git(facts),
+        *_mend_state(facts),
+        *_settle_sessions(facts),
+        *(RemoveWorktree(path=path) for path in facts.worktrees),
+        *(RemoveSessionBranch(name=name) for name in facts.session_branches),
+    )
+
+
+def _refuse_damaged_log(facts: Facts) -> None:
+    if facts.force:
+        return
+    hint = f"`pitboss repair {facts.run_id} --force` sets the damage aside and writes lost records anew"
+    if facts.damage:
+        first, *others = facts.damage
+        more = f" (and {len(others)} more)" if others else ""
+        raise DamagedRun(f"sessions.jsonl line {first.line} is damaged: {first.detail}{more}", hint=hint)
+    lost = next((seq for seq in facts.missing() if seq not in facts.landed), None)
+    if facts.state is not None and (lost or facts.state.last_session_seq > facts.last_seq):
+        raise StateOutOfSync(facts.run_id, facts.state.last_session_seq, facts.last_seq)
+    if lost:
+        raise DamagedRun(f"sessions.jsonl has no record of session {lost}", hint=hint)
+
+
+def _refuse_lost_branch(facts: Facts) -> None:
+    if facts.branch_tip is None and not (facts.last_commit and facts.last_commit_exists):
+        lost = (
+            f"its last recorded commit {facts.last_commit[:7]}" if facts.last_commit else "its first commit"
+        )
+        raise StartError(
+            f"the run branch {facts.branch} is gone, and so is {lost}",
+            hint=f"`git branch {facts.branch} COMMIT` puts it back; `git reflog` may know the commit",
+        )
+
+
+def _refuse_foreign_checkout(facts: Facts) -> None:
+    if facts.checkout is None or facts.left_in_checkout:
+        return
+    if facts.checkout.dirty:
+        raise StartError(
+            "the working tree has uncommitted changes that no session made",
+            hint="put them away with `git stash -u`, then resume",
+        )
+    if facts.branch_tip is not None and facts.checkout.branch != facts.branch:
+        where = (
+            "HEAD is detached" if facts.checkout.branch is None else f"{facts.checkout.branch} is checked out"
+        )
+        raise StartError(
+            f"{where}, not the run branch {facts.branch}", hint=f"`git switch {facts.branch}`, then resume"
+        )
+
+
+def _stop(facts: Facts) -> Iterator[Repair]:
+    for session in facts.in_flight:
+        if session.pid is not None and session.seq in facts.alive:
+            yield StopProcess(seq=session.seq, pid=session.pid, pid_started=session.pid_started)
+
+
+def _mend_log(facts: Facts) -> Iterator[Repair]:
+    if facts.torn_at is not None:
+        yield CutTornTail(at=facts.torn_at)
+    if facts.damage:
+        yield SetAsideDamage(lines=tuple(damage.line for damage in facts.damage))
+
+
+def _mend_git(facts: Facts) -> Iterator[Repair]:
+    if facts.stale_locks:
+        yield RemoveStaleLocks(paths=facts.stale_locks)
+    if facts.branch_tip is None and facts.last_commit is not None:
+        elsewhere = facts.checkout is not None and facts.checkout.branch != facts.branch
+        check_out = elsewhere and not facts.left_in_checkout
+        yield RecreateBranch(branch=facts.branch, at=facts.last_commit, check_out=check_out)
+
+
+def _mend_state(facts: Facts) -> Iterator[Repair]:
+    if facts.state is None or facts.state.last_session_seq > facts.last_seq:
+        checkpoint = facts.last_seq
+        yield RebuildState(last_seq=facts.last_seq)
+    else:
+        checkpoint = facts.state.last_session_seq
+    if facts.highest_seq > checkpoint:
+        yield ReplayRecords(first=checkpoint + 1, last=facts.highest_seq)
+    for session in facts.in_flight:
+        if facts.is_recorded(session.seq):
+            yield DropInFlight(seq=session.seq)
+
+
+def _settle_sessions(facts: Facts) -> Iterator[Repair]:
+    ended = [(s.seq, s.outcome.ended_at) for s in facts.unrecorded if s.outcome is not None]
+
+    def landing_order(session: tuple[int, datetime]) -> tuple[bool, datetime, int]:
+        seq, ended_at = session
+        return (seq not in facts.landed, ended_at, seq)
+
+    for seq, _ in sorted(ended, key=landing_order):
+        yield CompleteSession(seq=seq, landed=seq in facts.landed)
+    cut_short: list[AbortSession | RestoreRecord] = [
+        *(AbortSession(seq=s.seq) for s in facts.unrecorded if s.outcome is None),
+        *(RestoreRecord(seq=seq, landed=seq in facts.landed) for seq in facts.missing()),
+    ]
+    yield from sorted(cut_short, key=lambda repair: repair.seq)
