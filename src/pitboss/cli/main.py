@@ -1,0 +1,82 @@
+"""The door of the installed command: answers `--version` at once and turns everything else into an exit code (SPEC 8)."""
+
+from __future__ import annotations
+
+import sys
+
+from pitboss import __version__
+
+INTERRUPTED = 130
+OUTPUT_CLOSED = 141
+USAGE = 4
+INTERNAL = 70
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    args = sys.argv[1:]
+    if args == ["--version"]:
+        sys.stdout.write(f"pitboss {__version__}\n")
+        return
+    sys.exit(run(args))
+
+
+def run(args: list[str]) -> int:
+    """Run one command and return its exit code; every failure is rendered here, none escapes.
+
+    The integer a command returns is its exit code. 130 and 141 are what a shell reports for a process
+    ended by SIGINT and SIGPIPE: Ctrl-C, and a reader such as `head` that has seen enough.
+    """
+    try:
+        return _run(args)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_stdout()
+        return OUTPUT_CLOSED
+
+
+def _run(args: list[str]) -> int:
+    import os
+
+    import click
+    from click.shell_completion import shell_complete
+
+    from pitboss.cli.group import COMPLETION_VARIABLE, pitboss
+    from pitboss.cli.output import prepare_streams, render_error, render_internal_error, render_usage_error
+    from pitboss.errors import PitbossError
+
+    prepare_streams()
+    if question := os.environ.get(COMPLETION_VARIABLE):
+        return shell_complete(pitboss, {}, "pitboss", COMPLETION_VARIABLE, question)
+    verbose = False
+    try:
+        with pitboss.make_context("pitboss", args) as context:
+            verbose = context.params["verbose"]
+            result = pitboss.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        render_usage_error(error)
+        return USAGE
+    except PitbossError as error:
+        render_error(error, verbose=verbose)
+        return error.exit_code
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort, so that no traceback reaches a user unasked
+        render_internal_error(error, verbose=verbose)
+        return INTERNAL
+    return result if isinstance(result, int) else 0
+
+
+def _discard_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's own flush at exit does not fail again."""
+    import os
+
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)

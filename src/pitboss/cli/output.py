@@ -1,0 +1,145 @@
+"""How pitboss speaks on a terminal: results on stdout, errors and hints on stderr, color only where wanted (SPEC 8)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, TextIO
+
+from pitboss.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import click
+
+    from pitboss.errors import PitbossError
+
+
+class Ink(StrEnum):
+    """Colors by meaning, as SGR codes: the sixteen that every terminal theme sets for itself."""
+
+    GOOD = "32"
+    WARN = "33"
+    BAD = "31"
+    NAME = "36"
+    FAINT = "2"
+    STRONG = "1"
+
+
+_STATUS_INK = {
+    "ok": Ink.GOOD,
+    "completed": Ink.GOOD,
+    "active": Ink.NAME,
+    "live": Ink.NAME,
+    "dirty": Ink.WARN,
+    "skipped": Ink.WARN,
+    "aborted": Ink.WARN,
+    "warning": Ink.WARN,
+}
+
+
+def prepare_streams() -> None:
+    """Let any character be printed: what the locale cannot show is escaped instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def colored(stream: TextIO) -> bool:
+    """Whether `stream` gets color: NO_COLOR says no, FORCE_COLOR says yes, else only a real terminal does."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, ink: Ink, stream: TextIO | None = None) -> str:
+    """`text` in color if `stream` (stdout when not given) gets any."""
+    return f"\x1b[{ink}m{text}\x1b[0m" if colored(stream or sys.stdout) else text
+
+
+def paint_status(status: str, width: int = 0) -> str:
+    """The status of a run or session, padded to `width`, in the color of how good it is."""
+    return paint(status.ljust(width), _STATUS_INK.get(status, Ink.BAD))
+
+
+def say(text: str = "") -> None:
+    """Print a line of a result."""
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """Print a line of progress or advice on stderr."""
+    sys.stderr.write(f"{text}\n")
+
+
+def write_bytes(data: bytes) -> None:
+    """Pass bytes on to stdout as they are, in order with what was said before."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+
+
+def write_json(value: object) -> None:
+    """Print `value` as indented JSON."""
+    import msgspec
+
+    write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def fields(pairs: Iterable[tuple[str, str]]) -> None:
+    """Print names and values in two columns."""
+    rows = list(pairs)
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        say(f"{paint(name.ljust(width), Ink.FAINT)}  {value}".rstrip())
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[int]:
+    """The width of each column that fits all of `rows`."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def render_error(error: PitbossError, *, verbose: bool = False) -> None:
+    """Print `error: ...`, one line a problem for files the user wrote, then `hint: ...`."""
+    messages = [str(p) for p in error.problems] if isinstance(error, InputError) else [error.message]
+    _complain(messages, error.hint)
+    if verbose and error.__cause__ is not None:
+        note(f"cause: {type(error.__cause__).__name__}: {error.__cause__}")
+
+
+def render_usage_error(error: click.ClickException) -> None:
+    """Print what is wrong with a command line, and where its help is."""
+    import click
+
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "pitboss"
+    _complain([error.format_message()], f"`{path} --help` shows how to use it")
+
+
+def render_internal_error(error: Exception, *, verbose: bool) -> None:
+    """Print a bug or an unforeseen failure of the system, with its traceback only when asked."""
+    import traceback
+
+    if verbose:
+        note("".join(traceback.format_exception(error)).rstrip())
+    said = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    _complain(
+        [f"internal error: {what}"],
+        "please report this with the output of the same command after `pitboss -v`",
+    )
+
+
+def _complain(messages: Iterable[str], hint: str | None) -> None:
+    sys.stdout.flush()
+    for message in messages:
+        note(f"{paint('error:', Ink.BAD, sys.stderr)} {message}")
+    if hint is not None:
+        note(f"{paint('hint:', Ink.NAME, sys.stderr)} {hint}")
