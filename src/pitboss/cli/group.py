@@ -10,7 +10,6 @@ from click.shell_completion import CompletionItem
 
 from pitboss import __version__
 
-
 COMPLETION_VARIABLE = "_PITBOSS_COMPLETE"
 
 

@@ -1,4 +1,4 @@
-"""The door of the installed command: answers `--version` at once and turns everything else into an exit code (SPEC 8)."""
+"""The door of the installed command: `--version` at once, everything else through click to an exit code (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,7 @@ def _run(args: list[str]) -> int:
     from click.shell_completion import shell_complete
 
     from pitboss.cli.group import COMPLETION_VARIABLE, pitboss
-    from pitboss.cli.output import prepare_streams, render_error, render_internal_error, render_usage_error
-    from pitboss.errors import PitbossError
+    from pitboss.cli.output import prepare_streams
 
     prepare_streams()
     if question := os.environ.get(COMPLETION_VARIABLE):
@@ -57,20 +56,32 @@ def _run(args: list[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.Abort:
-        return INTERRUPTED
-    except click.ClickException as error:
-        render_usage_error(error)
-        return USAGE
-    except PitbossError as error:
-        render_error(error, verbose=verbose)
-        return error.exit_code
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001 - the last resort, so that no traceback reaches a user unasked
-        render_internal_error(error, verbose=verbose)
-        return INTERNAL
+    except Exception as error:
+        return _report(error, verbose=verbose)
     return result if isinstance(result, int) else 0
+
+
+def _report(error: Exception, *, verbose: bool) -> int:
+    """Say what went wrong in the words made for it, and return the exit code that goes with it."""
+    import click
+
+    from pitboss.cli.output import render_error, render_internal_error, render_usage_error
+    from pitboss.errors import PitbossError
+
+    match error:
+        case click.Abort():
+            return INTERRUPTED
+        case click.ClickException():
+            render_usage_error(error)
+            return USAGE
+        case PitbossError():
+            render_error(error, verbose=verbose)
+            return error.exit_code
+        case _:
+            render_internal_error(error, verbose=verbose)
+            return INTERNAL
 
 
 def _discard_stdout() -> None:
