@@ -218,4 +218,7 @@ def _landing_verdict(reason: str) -> SessionStatus:
 def _summary(written: str | None, reason: str | None) -> str:
     if written and written.strip():
         return written.strip()
-    return NO_SUMMARY if reason is None else reason.replace("_", " ")
+    if reason is None:
+        return NO_SUMMARY
+    kind, colon, detail = reason.partition(":")
+    return kind.replace("_", " ") + colon + detail

@@ -1,0 +1,182 @@
+"""Caps: what forbids a session, in which order and words, and what warns before (SPEC 4)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.budget import BudgetSnapshot, Caps, Exceeded, exceeded, layer, nearing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOW = datetime(2026, 4, 30, 23, 30, tzinfo=UTC)
+STARTED = NOW - timedelta(hours=8)
+EVERYTHING_USED = BudgetSnapshot(iterations=3, tokens_input=60, tokens_output=40, cost_usd=1.2)
+ALL_CAPS = Caps(max_iterations=3, until=NOW, max_tokens=100, max_cost_usd=1.0)
+
+caps = st.builds(
+    Caps,
+    max_iterations=st.none() | st.integers(0, 20),
+    until=st.none() | st.integers(-5, 5).map(lambda h: NOW + timedelta(hours=h)),
+    max_tokens=st.none() | st.integers(0, 200),
+    max_cost_usd=st.none() | st.integers(0, 40).map(lambda quarters: quarters / 4),
+)
+snapshots = st.builds(
+    BudgetSnapshot,
+    iterations=st.integers(0, 20),
+    tokens_input=st.integers(0, 100),
+    tokens_output=st.integers(0, 100),
+    cost_usd=st.integers(0, 40).map(lambda quarters: quarters / 4),
+)
+
+
+@pytest.mark.parametrize(
+    ("limits", "used", "said"),
+    [
+        (Caps(max_iterations=3), BudgetSnapshot(iterations=3), "max-iterations reached: 3 >= 3"),
+        (Caps(max_iterations=0), BudgetSnapshot(), "max-iterations reached: 0 >= 0"),
+        (
+            Caps(until=NOW - timedelta(seconds=1)),
+            BudgetSnapshot(),
+            "until reached: 2026-04-30T23:30:00Z >= 2026-04-30T23:29:59Z",
+        ),
+        (
+            Caps(max_tokens=100),
+            BudgetSnapshot(tokens_input=60, tokens_output=41),
+            "max-tokens reached: 101 >= 100",
+        ),
+        (Caps(max_cost_usd=1.0), BudgetSnapshot(cost_usd=1.2), "max-cost reached: $1.2000 >= $1.0000"),
+        (Caps(max_cost_usd=0.0), BudgetSnapshot(), "max-cost reached: $0.0000 >= $0.0000"),
+    ],
+)
+def test_message_of_each_cap_to_the_letter(limits: Caps, used: BudgetSnapshot, said: str) -> None:
+    stop = exceeded(limits, used, now=NOW)
+    assert stop == Exceeded(cap=said.partition(" ")[0], message=said)
+
+
+@pytest.mark.parametrize(
+    ("limits", "used"),
+    [
+        (Caps(max_iterations=3), BudgetSnapshot(iterations=2)),
+        (Caps(until=NOW + timedelta(microseconds=1)), BudgetSnapshot()),
+        (Caps(max_tokens=100), BudgetSnapshot(tokens_input=60, tokens_output=39)),
+        (Caps(max_cost_usd=1.0), BudgetSnapshot(cost_usd=0.9999999)),
+        (Caps(), BudgetSnapshot(iterations=10**9, tokens_input=10**12, cost_usd=1e9)),
+    ],
+    ids=["iterations", "until", "tokens", "cost", "no caps"],
+)
+def test_just_below_a_cap_one_more_session_may_start(limits: Caps, used: BudgetSnapshot) -> None:
+    assert exceeded(limits, used, now=NOW) is None
+
+
+def test_caps_are_checked_in_the_order_iterations_until_tokens_cost() -> None:
+    order = []
+    limits = ALL_CAPS
+    while stop := exceeded(limits, EVERYTHING_USED, now=NOW):
+        order.append(stop.cap)
+        field = {"until": "until"}.get(
+            stop.cap, stop.cap.replace("-", "_").replace("max_cost", "max_cost_usd")
+        )
+        limits = Caps(**{f: getattr(limits, f) for f in Caps.__struct_fields__ if f != field})
+    assert order == ["max-iterations", "until", "max-tokens", "max-cost"]
+
+
+def test_with_eight_slots_and_three_iterations_left_three_sessions_start() -> None:
+    limits, used = Caps(max_iterations=10), BudgetSnapshot(iterations=7)
+    allowed = [n for n in range(8) if exceeded(limits, used, now=NOW, in_flight=n) is None]
+    assert allowed == [0, 1, 2]
+
+
+def test_sessions_in_flight_count_as_nothing_but_iterations() -> None:
+    limits = Caps(until=NOW + timedelta(hours=1), max_tokens=1, max_cost_usd=0.01)
+    assert exceeded(limits, BudgetSnapshot(), now=NOW, in_flight=8) is None
+
+
+@given(caps, snapshots, st.integers(0, 8))
+def test_a_cap_once_reached_stays_reached(limits: Caps, used: BudgetSnapshot, in_flight: int) -> None:
+    if exceeded(limits, used, now=NOW, in_flight=in_flight) is None:
+        return
+    later = BudgetSnapshot(
+        iterations=used.iterations + in_flight,
+        tokens_input=used.tokens_input,
+        tokens_output=used.tokens_output + 1,
+        cost_usd=used.cost_usd + 0.25,
+    )
+    assert exceeded(limits, later, now=NOW + timedelta(hours=1)) is not None
+
+
+def test_a_later_layer_wins_field_by_field_where_it_says_something() -> None:
+    config = Caps(max_iterations=10, max_tokens=1000, max_cost_usd=5.0)
+    rotation = Caps(max_iterations=20, until=NOW)
+    flags = Caps(max_cost_usd=0.0)
+    assert layer(config, rotation, flags) == Caps(
+        max_iterations=20, until=NOW, max_tokens=1000, max_cost_usd=0.0
+    )
+
+
+@given(st.lists(caps, max_size=4), st.lists(caps, max_size=4))
+def test_layering_is_associative_and_empty_caps_say_nothing(low: list[Caps], high: list[Caps]) -> None:
+    assert layer(*low, *high) == layer(layer(*low), layer(*high))
+    assert layer(*low, Caps()) == layer(*low)
+
+
+@pytest.mark.parametrize(
+    ("used", "warned"),
+    [(0, False), (7, False), (8, True), (9, True), (10, False), (11, False)],
+)
+def test_iterations_warn_from_80_percent_until_the_cap_is_reached(used: int, warned: bool) -> None:
+    found = nearing(
+        Caps(max_iterations=10), BudgetSnapshot(iterations=used), started_at=STARTED, now=NOW, warned=()
+    )
+    said = [Exceeded(cap="max-iterations", message=f"max-iterations at 80%: {used} of 10")]
+    assert found == (said if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("limits", "used", "messages"),
+    [
+        (
+            Caps(until=NOW + timedelta(hours=2)),
+            BudgetSnapshot(),
+            ["until at 80%: 2026-04-30T23:30:00Z of 2026-05-01T01:30:00Z"],
+        ),
+        (Caps(until=NOW + timedelta(hours=2, seconds=1)), BudgetSnapshot(), []),
+        (Caps(until=NOW), BudgetSnapshot(), []),
+        (
+            Caps(max_tokens=10),
+            BudgetSnapshot(tokens_input=4, tokens_output=4),
+            ["max-tokens at 80%: 8 of 10"],
+        ),
+        (Caps(max_tokens=10), BudgetSnapshot(tokens_input=4, tokens_output=3), []),
+        (Caps(max_tokens=10), BudgetSnapshot(tokens_input=10), []),
+        (Caps(max_cost_usd=2.5), BudgetSnapshot(cost_usd=2.0), ["max-cost at 80%: $2.0000 of $2.5000"]),
+        (Caps(max_cost_usd=2.5), BudgetSnapshot(cost_usd=1.9999), []),
+        (Caps(max_cost_usd=2.5), BudgetSnapshot(cost_usd=2.5), []),
+        (Caps(), BudgetSnapshot(iterations=99), []),
+    ],
+)
+def test_warning_of_each_cap_at_its_boundary(
+    limits: Caps, used: BudgetSnapshot, messages: Sequence[str]
+) -> None:
+    found = nearing(limits, used, started_at=STARTED, now=NOW)
+    assert [warning.message for warning in found] == list(messages)
+
+
+@given(caps, st.lists(snapshots, min_size=1, max_size=10))
+def test_each_cap_warns_once_in_a_run(limits: Caps, progress: list[BudgetSnapshot]) -> None:
+    warned: list[str] = []
+    for used in progress:
+        warned += [w.cap for w in nearing(limits, used, started_at=STARTED, now=NOW, warned=warned)]
+    assert len(warned) == len(set(warned))
+
+
+@given(caps, snapshots)
+def test_no_cap_is_near_and_used_up_at_once(limits: Caps, used: BudgetSnapshot) -> None:
+    stop = exceeded(limits, used, now=NOW)
+    near = {warning.cap for warning in nearing(limits, used, started_at=STARTED, now=NOW)}
+    assert stop is None or stop.cap not in near

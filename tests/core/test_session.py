@@ -1,0 +1,217 @@
+"""How an outcome and a landing settle into the one record, and how bills add up (SPEC 6, 7)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.session import (
+    FIXER,
+    IMPLEMENTER,
+    InFlight,
+    Landing,
+    Outcome,
+    Reason,
+    SessionRecord,
+    SessionStatus,
+    TokenUsage,
+    settle,
+    transcript_name,
+)
+from pitboss.core.usage import RoleTokens, Usage
+from tests.support.values import STARTED, flying, usd
+
+ENDED = STARTED + timedelta(minutes=5)
+OK, DIRTY, ERROR = SessionStatus.OK, SessionStatus.DIRTY, SessionStatus.ERROR
+
+
+def outcome(status: SessionStatus = OK, reason: str | None = None, summary: str | None = "did it") -> Outcome:
+    return Outcome(status=status, ended_at=ENDED, reason=reason, summary=summary)
+
+
+def settled(
+    status: SessionStatus = OK,
+    reason: str | None = None,
+    *,
+    landing: Landing | None = None,
+    summary: str | None = "did it",
+) -> SessionRecord:
+    return settle("rid", flying(7), outcome(status, reason, summary), landing or Landing())
+
+
+def test_a_record_holds_all_that_is_known_of_its_session() -> None:
+    session = InFlight(
+        seq=7,
+        prompt="alpha",
+        rotation=9,
+        started_at=STARTED,
+        base_commit="b" * 40,
+        worktree="/w",
+        branch="x",
+        pid=1,
+        pid_started=2,
+        attempt=3,
+    )
+    tokens = TokenUsage(input=5, output=6, by_role={IMPLEMENTER: RoleTokens(input=5, output=6)})
+    ended = Outcome(
+        status=ERROR,
+        ended_at=ENDED,
+        reason="verify_failed: 2 tests",
+        summary="tried",
+        tokens=tokens,
+        cost_usd=0.5,
+        cost_known=False,
+        cache_read=3,
+        cache_write=1,
+        model="m",
+        agent="claude_code",
+    )
+    assert settle("rid", session, ended, Landing(rescue=("refs/a",))) == SessionRecord(
+        seq=7,
+        run_id="rid",
+        prompt="alpha",
+        started_at=STARTED,
+        ended_at=ENDED,
+        status=ERROR,
+        summary="tried",
+        commit=None,
+        tokens=tokens,
+        cost_usd=0.5,
+        transcript_path="transcripts/session-0007.log",
+        rotation=9,
+        cost_known=False,
+        reason="verify_failed: 2 tests",
+        rescue=("refs/a",),
+        attempts=3,
+        model="m",
+        agent="claude_code",
+        cache_read=3,
+        cache_write=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("landing_reason", "status"),
+    [
+        (None, OK),
+        ("head_moved", DIRTY),
+        ("head_moved: to feature", DIRTY),
+        ("history_rewritten", DIRTY),
+        ("commit_refused", ERROR),
+        ("commit_refused: pre-commit said no", ERROR),
+        ("conflict: a.py b.py", ERROR),
+    ],
+)
+def test_landing_decides_about_a_session_whose_agent_was_ok(
+    landing_reason: str | None, status: SessionStatus
+) -> None:
+    record = settled(landing=Landing(commit="c", reason=landing_reason))
+    assert (record.status, record.reason, record.commit) == (status, landing_reason, "c")
+
+
+@pytest.mark.parametrize("landing_reason", [None, "head_moved", "conflict: a.py"])
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (DIRTY, "head_moved"),
+        (ERROR, "exit_code: 3"),
+        (SessionStatus.TIMEOUT, "wall_clock"),
+        (SessionStatus.ABORTED, "interrupted"),
+        (SessionStatus.SKIPPED, "skipped"),
+    ],
+)
+def test_a_verdict_of_the_agent_is_never_changed_by_landing(
+    status: SessionStatus, reason: str, landing_reason: str | None
+) -> None:
+    record = settled(status, reason, landing=Landing(rescue=("r",), reason=landing_reason))
+    assert (record.status, record.reason, record.rescue) == (status, reason, ("r",))
+
+
+@pytest.mark.parametrize(
+    ("written", "status", "reason", "summary"),
+    [
+        ("did it", OK, None, "did it"),
+        ("\n did it \n\n", OK, None, "did it"),
+        (None, OK, None, "(no summary provided)"),
+        (" \n\t", OK, None, "(no summary provided)"),
+        (None, ERROR, "exit_code: 3", "exit code: 3"),
+        ("", ERROR, "agent_error: file_name is odd", "agent error: file_name is odd"),
+        (None, SessionStatus.TIMEOUT, "wall_clock", "wall clock"),
+        ("half done", SessionStatus.TIMEOUT, "wall_clock", "half done"),
+    ],
+)
+def test_the_summary_is_what_was_written_or_else_the_failure_in_words(
+    written: str | None, status: SessionStatus, reason: str | None, summary: str
+) -> None:
+    assert settled(status, reason, summary=written).summary == summary
+
+
+def test_a_conflict_with_no_summary_says_so_in_words() -> None:
+    record = settled(landing=Landing(rescue=("r",), reason="conflict: a_b.py"), summary=None)
+    assert record.summary == "conflict: a_b.py"
+
+
+@pytest.mark.parametrize(
+    ("detail", "written"),
+    [
+        (None, "exit_code"),
+        ("", "exit_code"),
+        (" \n", "exit_code"),
+        ("3", "exit_code: 3"),
+        ("two\nlines\t here", "exit_code: two lines here"),
+    ],
+)
+def test_a_reason_is_one_line_with_its_detail_after_a_colon(detail: str | None, written: str) -> None:
+    assert Reason.EXIT_CODE.because(detail) == written
+
+
+def test_only_error_and_timeout_are_failures() -> None:
+    assert [s for s in SessionStatus if s.failed] == [ERROR, SessionStatus.TIMEOUT]
+
+
+@pytest.mark.parametrize(
+    ("seq", "name"), [(1, "session-0001"), (9999, "session-9999"), (10_000, "session-10000")]
+)
+def test_a_transcript_is_named_for_its_session(seq: int, name: str) -> None:
+    assert transcript_name(seq) == f"transcripts/{name}.log"
+
+
+usages = st.builds(
+    Usage,
+    input=st.integers(0, 10**6),
+    output=st.integers(0, 10**6),
+    cache_read=st.integers(0, 10**6),
+    cache_write=st.integers(0, 10**6),
+    cost_usd=usd,
+    cost_known=st.booleans(),
+)
+bills = st.lists(st.tuples(st.sampled_from([IMPLEMENTER, FIXER]), usages), max_size=6)
+
+
+@given(bills)
+def test_totals_are_the_sums_of_the_roles_and_idle_roles_are_not_named(bill: list[tuple[str, Usage]]) -> None:
+    tokens = TokenUsage()
+    for role, usage in bill:
+        tokens = tokens.add(role, usage)
+    assert tokens.input == sum(r.input for r in tokens.by_role.values()) == sum(u.input for _, u in bill)
+    assert tokens.output == sum(r.output for r in tokens.by_role.values()) == sum(u.output for _, u in bill)
+    assert set(tokens.by_role) == {role for role, usage in bill if usage.has_tokens}
+
+
+@given(bills)
+def test_billing_one_by_one_is_billing_the_sum(bill: list[tuple[str, Usage]]) -> None:
+    billed, total = outcome(), Usage()
+    for role, usage in bill:
+        billed, total = billed.bill(role, usage), total + usage
+    assert msgspec.structs.replace(billed, tokens=TokenUsage()) == msgspec.structs.replace(
+        outcome(),
+        cost_usd=total.cost_usd,
+        cost_known=total.cost_known,
+        cache_read=total.cache_read,
+        cache_write=total.cache_write,
+    )
+    assert (billed.tokens.input, billed.tokens.output) == (total.input, total.output)

@@ -1,0 +1,44 @@
+"""Amounts add up, and unknown stays unknown (SPEC 1.5)."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.usage import Usage
+from tests.support.values import usd
+
+counts = st.integers(0, 10**9)
+usages = st.builds(
+    Usage,
+    input=counts,
+    output=counts,
+    cache_read=counts,
+    cache_write=counts,
+    cost_usd=usd,
+    cost_known=st.booleans(),
+)
+
+
+def test_usage_adds_field_by_field() -> None:
+    first = Usage(input=10, output=2, cache_read=4, cache_write=1, cost_usd=0.25)
+    second = Usage(input=1, output=1, cache_read=1, cache_write=1, cost_usd=0.5, cost_known=False)
+    assert first + second == Usage(
+        input=11, output=3, cache_read=5, cache_write=2, cost_usd=0.75, cost_known=False
+    )
+
+
+@given(usages)
+def test_nothing_added_changes_nothing(usage: Usage) -> None:
+    assert usage + Usage() == usage == Usage() + usage
+
+
+@given(usages, usages)
+def test_one_unknown_cost_makes_the_sum_a_lower_bound(first: Usage, second: Usage) -> None:
+    assert (first + second).cost_known is (first.cost_known and second.cost_known)
+    assert first + second == second + first
+
+
+@given(usages)
+def test_tokens_were_used_when_any_went_in_or_came_out(usage: Usage) -> None:
+    assert usage.has_tokens is (usage.input + usage.output > 0)
