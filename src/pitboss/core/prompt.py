@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 import msgspec
+
+from pitboss.core.fields import Wrong, amount, count, flag, labels, nullable, one_line, shown
+from pitboss.core.frontmatter import split_frontmatter
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class PromptSource(StrEnum):
@@ -39,3 +45,38 @@ class PromptDoc(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     source_path: str
     source_kind: PromptSource
+
+
+def parse_prompt(text: str, *, path: str, source: PromptSource) -> PromptDoc:
+    """Return the prompt written in `text`, which was read from `path`.
+
+    Raises InputError with every problem of the file.
+    """
+    table, body = split_frontmatter(text, path)
+    found = table.read(_CHECKS, required=("name", "description"))
+    table.document.finish()
+    meta = msgspec.convert(found, PromptMeta)
+    return PromptDoc(meta=meta, body=body, source_path=path, source_kind=source)
+
+
+def prompt_name(value: object) -> str:
+    """Check the identity of a prompt; raises Wrong."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise Wrong(f"must match ^[a-z0-9][a-z0-9_-]*$, not {shown(value)}")
+    return value
+
+
+_CHECKS = {
+    "name": prompt_name,
+    "description": one_line,
+    "weight": count(1),
+    "every": count(1),
+    "max_runs": nullable(count(0)),
+    "verify": flag,
+    "parallel_safe": flag,
+    "tags": labels,
+    "max_session_seconds": nullable(count(1)),
+    "max_session_cost_usd": nullable(amount),
+    "agent": nullable(one_line),
+    "model": nullable(one_line),
+}

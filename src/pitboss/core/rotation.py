@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pitboss.core.budget import Caps
 from pitboss.core.config import Hooks
+from pitboss.core.fields import (
+    MAX_TOKENS,
+    Wrong,
+    amount,
+    count,
+    moment,
+    one_line,
+    shown,
+    some_text,
+    suggestion,
+    table,
+)
 from pitboss.core.scheduler import Contender
+from pitboss.core.toml import parse_toml
+from pitboss.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from pitboss.core.fields import Table
     from pitboss.core.prompt import PromptDoc
 
 DEFAULT_ROTATION = "default"
+
+HOOK_CHECKS = {"pre_session": some_text, "post_session": some_text, "on_failure": some_text}
+BUDGET_CHECKS = {
+    "max_iterations": count(0),
+    "until": moment,
+    "max_cost_usd": amount,
+    "max_tokens": count(0, MAX_TOKENS),
+}
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +73,85 @@ def default_rotation(prompts: Sequence[PromptDoc]) -> Rotation:
 def contenders(rotation: Rotation, prompts: Mapping[str, PromptDoc]) -> list[Contender]:
     """What the scheduler chooses among: overrides first, then the prompt's own frontmatter."""
     return [_contender(entry, prompts[entry.name]) for entry in rotation.entries]
+
+
+def parse_rotation(text: str, *, name: str, path: str, known: Collection[str] | None) -> Rotation:
+    """Return the rotation written in `text`, which was read from `path`; its name is the file's stem.
+
+    `known` are the prompts there are; None leaves open which there are, because some could not be read.
+    Raises InputError with every problem of the file.
+    """
+    top = parse_toml(text, path)
+    found = top.read(_CHECKS, required=("prompts",))
+    entries = _entries(top, known)
+    hooks = top.sub("hooks").read(HOOK_CHECKS)
+    budgets = top.sub("budgets").read(BUDGET_CHECKS)
+    top.document.finish()
+    return msgspec.convert(
+        {**found, "name": name, "entries": entries, "hooks": hooks, "budgets": budgets}, Rotation
+    )
+
+
+def select_by_tags(rotation: Rotation, prompts: Mapping[str, PromptDoc], tags: Collection[str]) -> Rotation:
+    """The entries of `rotation` whose prompts carry any of `tags`; all of them when no tag is asked for.
+
+    Raises StartError when no prompt carries one.
+    """
+    if not tags:
+        return rotation
+    entries = tuple(
+        entry for entry in rotation.entries if not set(tags).isdisjoint(prompts[entry.name].meta.tags)
+    )
+    if not entries:
+        there_are = sorted({tag for name in rotation.prompt_names for tag in prompts[name].meta.tags})
+        raise StartError(
+            f"no prompt of rotation '{rotation.name}' is tagged {' or '.join(map(shown, tags))}",
+            hint=f"tags there are: {', '.join(there_are)}" if there_are else "no prompt has tags",
+        )
+    return msgspec.structs.replace(rotation, entries=entries)
+
+
+def _entries(top: Table, known: Collection[str] | None) -> list[dict[str, Any]]:
+    first_uses: dict[str, str] = {}
+    entries = []
+    for position, row in enumerate(top.rows("prompts")):
+        entry = row.read(_ENTRY_CHECKS, required=("name",))
+        entries.append(entry)
+        name = entry.get("name")
+        if name in first_uses:
+            row.report("name", f"'{name}' is already named by {first_uses[name]}")
+        elif name is not None:
+            first_uses[name] = f"prompts[{position}]"
+        if name is not None and known is not None and name not in known:
+            row.report("name", f"no prompt is named '{name}'{suggestion(name, known)}")
+    return entries
+
+
+def _prompts(value: object) -> object:
+    if not isinstance(value, list) or not value:
+        raise Wrong(
+            f'must be a list such as [{{name = "alpha"}}], not {shown(value) if value else "an empty one"}'
+        )
+    return value
+
+
+def _no_name(_value: object) -> object:
+    raise Wrong("a rotation is named after its file; remove this key")
+
+
+_CHECKS = {
+    "name": _no_name,
+    "prompts": _prompts,
+    "max_parallel": count(1),
+    "hooks": table,
+    "budgets": table,
+}
+_ENTRY_CHECKS = {
+    "name": one_line,
+    "weight_override": count(1),
+    "every_override": count(1),
+    "max_runs_override": count(1),
+}
 
 
 def _contender(entry: Entry, prompt: PromptDoc) -> Contender:

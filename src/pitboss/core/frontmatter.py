@@ -1,0 +1,183 @@
+"""Splits a prompt file at its fences and reads the YAML between them, line by line accountable (SPEC 2).
+
+YAML is read as events, never as objects: aliases, anchors and tags are refused where they stand, depth is
+bounded, duplicate keys are seen, and plain words mean what YAML 1.2 says (`yes`, `on`, `12:30` are text).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
+
+from pitboss.core.fields import Document, Table, shown
+from pitboss.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    import yaml
+
+    from pitboss.core.fields import Path
+
+MAX_FRONTMATTER_CHARS = 64 * 1024
+_MAX_DEPTH = 8
+_MAX_INT_CHARS = 40
+_FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INT = re.compile(r"[-+]?[0-9]+")
+_BASED_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_ENDED_INSIDE = "found unexpected end of stream"
+_IN_PLAIN_WORDS = {
+    "mapping values are not allowed in this context": 'a value that contains ": " needs quotes',
+    "found character that cannot start any token": "a value cannot begin with this character; quote it, "
+    "and indent with spaces, not tabs",
+    "found a tab character that violates indentation": "indent with spaces, not tabs",
+    _ENDED_INSIDE: "a quote is never closed",
+}
+
+
+def split_frontmatter(text: str, file: str) -> tuple[Table, str]:
+    """Return the frontmatter of `text` and the body below it, the body verbatim but for CRLF read as LF.
+
+    Raises InputError when there is no mapping between two fences, or when it is not plain YAML. Duplicate
+    keys are noted in the table's document, for its reader to report together with what else is wrong.
+    """
+    text = text.replace("\r\n", "\n")
+    opening = _FENCE.match(text)
+    if opening is None:
+        _refuse(file, "no frontmatter: the first line must be `---`", 1)
+    closing = _FENCE.search(text, opening.end())
+    if closing is None:
+        _refuse(file, "the frontmatter is never closed: no second line is `---`", 1)
+    if closing.start() > MAX_FRONTMATTER_CHARS:
+        _refuse(file, f"the frontmatter is longer than {MAX_FRONTMATTER_CHARS // 1024} KiB", 1)
+    return _Reader(file).read(text[opening.end() + 1 : closing.start()]), text[closing.end() + 1 :]
+
+
+class _Reader:
+    """Builds plain values from the events of one YAML document and remembers the line of each key."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._lines: dict[Path, int] = {}
+        self._document = Document(file, self._line_of)
+
+    def read(self, source: str) -> Table:
+        import yaml
+
+        self._yaml = yaml
+        self._loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(source)
+        try:
+            value = self._only_value()
+        except yaml.YAMLError as error:
+            self._refuse_yaml(error)
+        finally:
+            self._loader.dispose()
+        if not _is_mapping(value):
+            what = "is empty" if value is None else f"must be lines of `key: value`, not {shown(value)}"
+            _refuse(self._file, f"the frontmatter {what}; name and description are required", 1)
+        return Table(self._document, value)
+
+    def _only_value(self) -> object:
+        value: object = None
+        while self._loader.check_event():
+            event = self._next()
+            if isinstance(event, self._yaml.NodeEvent):
+                value = self._value(event, ())
+        return value
+
+    def _next(self) -> yaml.Event:
+        return cast("yaml.Event", self._loader.get_event())
+
+    def _value(self, event: yaml.Event, path: Path) -> object:
+        self._reject_references(event)
+        if len(path) > _MAX_DEPTH:
+            _refuse(self._file, "the frontmatter is nested too deeply", _line(event))
+        if isinstance(event, self._yaml.ScalarEvent):
+            return _scalar(event.value) if event.implicit[0] else event.value
+        if isinstance(event, self._yaml.SequenceStartEvent):
+            return self._sequence(path)
+        return self._mapping(path)
+
+    def _sequence(self, path: Path) -> list[object]:
+        items: list[object] = []
+        while not isinstance(event := self._next(), self._yaml.SequenceEndEvent):
+            items.append(self._value(event, (*path, len(items))))
+        return items
+
+    def _mapping(self, path: Path) -> dict[str, object]:
+        mapping: dict[str, object] = {}
+        while not isinstance(key_event := self._next(), self._yaml.MappingEndEvent):
+            key = self._key(key_event)
+            self._note(path, key, _line(key_event), duplicate=key in mapping)
+            mapping[key] = self._value(self._next(), (*path, key))
+        return mapping
+
+    def _key(self, event: yaml.Event) -> str:
+        self._reject_references(event)
+        if not isinstance(event, self._yaml.ScalarEvent):
+            _refuse(self._file, "a key must be plain text, not a list or a mapping", _line(event))
+        return str(event.value)
+
+    def _note(self, path: Path, key: str, line: int, *, duplicate: bool) -> None:
+        first = self._lines.get((*path, key))
+        self._lines[*path, key] = line
+        if duplicate:
+            self._document.report((*path, key), f"duplicate key, first given on line {first}")
+
+    def _line_of(self, path: Path) -> int | None:
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path)
+
+    def _reject_references(self, event: yaml.Event) -> None:
+        if isinstance(event, self._yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            _refuse(
+                self._file,
+                "YAML anchors and aliases (`&`, `*`) are not allowed; quote plain text",
+                _line(event),
+            )
+        if getattr(event, "tag", None) is not None:
+            _refuse(self._file, "YAML tags (`!`) are not allowed; quote plain text", _line(event))
+
+    def _refuse_yaml(self, error: yaml.YAMLError) -> NoReturn:
+        if not isinstance(error, self._yaml.MarkedYAMLError):
+            _refuse(self._file, "the frontmatter contains control characters")
+        problem = _IN_PLAIN_WORDS.get(error.problem or "", error.problem)
+        context = f" ({error.context})" if error.context else ""
+        mark = error.context_mark if error.problem == _ENDED_INSIDE else error.problem_mark
+        _refuse(self._file, f"not valid YAML: {problem}{context}", _line_at(mark))
+
+
+def _scalar(text: str) -> object:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.fullmatch(text) and len(text) <= _MAX_INT_CHARS:
+        return int(text)
+    if _BASED_INT.fullmatch(text):
+        return int(text[2:], 8 if text[1] == "o" else 16)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _SPECIAL_FLOAT.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+def _is_mapping(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict)
+
+
+def _line(event: yaml.Event) -> int:
+    return _line_at(event.start_mark)
+
+
+def _line_at(mark: Any) -> int:
+    return int(mark.line) + 2  # marks count from zero, and the fence is a line too
+
+
+def _refuse(file: str, reason: str, line: int | None = None) -> NoReturn:
+    raise InputError([Problem(file, reason, line=line)])

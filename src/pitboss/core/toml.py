@@ -1,0 +1,103 @@
+"""Reads TOML so that a mistake found later can still name its line (SPEC 2)."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pitboss.core.fields import Document, Table
+from pitboss.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitboss.core.fields import Path
+
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
+_HEADER = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_KEY})[ \t]*\]")
+_ASSIGNMENT = re.compile(rf"[ \t]*({_KEY})[ \t]*=")
+# Parsing time grows with the square of a key's parts; no honest key comes near this many.
+_ENDLESS_KEY = re.compile(rf"(?<![\w-])(?:{_PART}[ \t]*+\.[ \t]*+){{64}}")
+_TEXT_OR_COMMENT = re.compile(
+    r'''"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*''', re.DOTALL
+)
+_SYNTAX_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+
+
+def parse_toml(text: str, file: str, *, lenient: bool = False) -> Table:
+    """Return the whole of a TOML file; in a lenient one unknown keys are warnings.
+
+    Raises InputError when it is not valid TOML.
+    """
+    import tomllib
+
+    try:
+        if _ENDLESS_KEY.search(text):
+            raise RecursionError
+        values = tomllib.loads(text)
+    except RecursionError:
+        raise InputError([Problem(file, "not valid TOML: nested too deeply")]) from None
+    except ValueError as error:
+        raise InputError([_syntax_problem(str(error), file)]) from None
+    return Table(Document(file, partial(_line_of, text), lenient=lenient), values)
+
+
+def _syntax_problem(message: str, file: str) -> Problem:
+    at = _SYNTAX_LINE.search(message)
+    reason = _SYNTAX_LINE.sub("", message).replace(" (at end of document)", " at the end of the file")
+    return Problem(file, f"not valid TOML: {reason}", line=int(at[1]) if at else None)
+
+
+def _line_of(text: str, path: Path) -> int | None:
+    """The line of `path`, or of the table or list that it belongs to."""
+    lines = dict(_located_keys(text))
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path)
+
+
+def _located_keys(text: str) -> Iterator[tuple[Path, int]]:
+    """Find the line of every header, key and inline table of valid TOML."""
+    prefix: Path = ()
+    rows: dict[Path, int] = {}
+    brackets, owner = 0, prefix
+    for number, line in enumerate(_TEXT_OR_COMMENT.sub(_blanked, text).split("\n"), start=1):
+        if brackets == 0 and (header := _HEADER.match(line)):
+            prefix = _path(header[2])
+            if header[1] == "[[":
+                rows[prefix] = rows.get(prefix, -1) + 1
+                prefix = (*prefix, rows[prefix])
+            yield prefix, number
+            continue
+        if brackets == 0 and (assignment := _ASSIGNMENT.match(line)):
+            owner = prefix + _path(assignment[1])
+            yield owner, number
+        for _ in range(_inline_tables(line)):
+            rows[owner] = rows.get(owner, -1) + 1
+            yield (*owner, rows[owner]), number
+        brackets += line.count("[") - line.count("]")
+
+
+def _inline_tables(line: str) -> int:
+    """How many inline tables begin on this line, those inside of others not counted."""
+    begun = depth = 0
+    for char in line:
+        begun += char == "{" and depth == 0
+        depth += (char == "{") - (char == "}")
+    return begun
+
+
+def _blanked(match: re.Match[str]) -> str:
+    """A string without its brackets and a comment without its words, on as many lines as before."""
+    token = match[0]
+    if token.startswith("#"):
+        return ""
+    if token.startswith(('"""', "'''")):
+        return '""' + "\n" * token.count("\n")
+    return re.sub(r"[\[\]{}=]", "_", token)
+
+
+def _path(key: str) -> Path:
+    return tuple(part.strip("\"'") for part in re.findall(_PART, key))

@@ -1,0 +1,129 @@
+"""Loads `.pitboss/config.toml`: every section optional, all mistakes reported at once (SPEC 2)."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss.core.config import Config
+from pitboss.core.fields import (
+    Wrong,
+    amount,
+    arguments,
+    count,
+    labels,
+    one_line,
+    one_of,
+    seconds,
+    shown,
+    some_text,
+    table,
+)
+from pitboss.core.rotation import BUDGET_CHECKS, HOOK_CHECKS
+from pitboss.core.toml import parse_toml
+from pitboss.store.paths import config_path
+from pitboss.store.textfile import read_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.core.fields import Check, Table
+
+_AUTHOR = re.compile(r"[^<>]*[^<>\s][^<>]* <[^<>\s]+>")
+
+
+def load_config(repo: Path) -> Config:
+    """Return the configuration of the repository rooted at `repo`; all defaults where there is no file.
+
+    Keys that this version does not know become `warnings`. Raises InputError with every other problem.
+    """
+    path = config_path(repo)
+    return parse_config(read_text(path), file=os.fspath(path)) if os.path.lexists(path) else Config()
+
+
+def parse_config(text: str, *, file: str) -> Config:
+    """Return the configuration written in `text`, which was read from `file`; as `load_config`."""
+    top = parse_toml(text, file, lenient=True)
+    top.read(dict.fromkeys(("agent", "models", "retries", "tests", "budgets", "grind", "git"), table))
+    values = {
+        **_agents(top.sub("agent")),
+        "models": top.sub("models").read(_MODELS),
+        **top.sub("retries").read({"fixer_max_attempts": count(0)}),
+        "test_command": top.sub("tests").read({"command": some_text}).get("command"),
+        "pricing": _pricing(top.sub("budgets")),
+        "grind": _grind(top.sub("grind")),
+        **top.sub("git").read({"author": _author}),
+    }
+    top.document.finish()
+    return msgspec.convert({**values, "warnings": top.document.warnings}, Config)
+
+
+def _agents(agent: Table) -> dict[str, Any]:
+    """`[agent] backend`, and a table for each backend; what backends there are is not known here."""
+    names = [key for key, value in agent.values.items() if isinstance(value, dict) and key != "backend"]
+    found = agent.read({"backend": one_line, **dict.fromkeys(names, table)})
+    backend = {key: value for key, value in found.items() if key == "backend"}
+    return {**backend, "agents": {name: agent.sub(name).read(_AGENT) for name in names}}
+
+
+def _pricing(budgets: Table) -> dict[str, Any]:
+    budgets.read({"pricing": table})
+    pricing = budgets.sub("pricing")
+    models = pricing.read(dict.fromkeys(pricing.values, table))
+    required = ("input_per_million_usd", "output_per_million_usd")
+    return {model: pricing.sub(model).read(_PRICE, required=required) for model in models}
+
+
+def _grind(grind: Table) -> dict[str, Any]:
+    return {
+        **grind.read(_GRIND),
+        "budgets": grind.sub("budgets").read(BUDGET_CHECKS),
+        "hooks": grind.sub("hooks").read(HOOK_CHECKS),
+        "worktree": grind.sub("worktree").read(_WORKTREE),
+    }
+
+
+def _author(value: object) -> str:
+    text = one_line(value)
+    if not _AUTHOR.fullmatch(text):
+        raise Wrong(f"must look like NAME <MAIL>, not {shown(value)}")
+    return text
+
+
+_MODELS: dict[str, Check] = dict.fromkeys(("implementer", "fixer", "planner", "auditor"), one_line)
+_AGENT: dict[str, Check] = {
+    "binary": one_line,
+    "extra_args": arguments,
+    "model": one_line,
+    "permission_mode": one_line,
+    "command": arguments,
+    "idle_seconds": seconds,
+}
+_PRICE: dict[str, Check] = {
+    "input_per_million_usd": amount,
+    "output_per_million_usd": amount,
+    "cache_read_per_million_usd": amount,
+    "cache_write_per_million_usd": amount,
+}
+_GRIND: dict[str, Check] = {
+    "prompts_dir": one_line,
+    "default_rotation": one_line,
+    "max_parallel": count(1),
+    "consecutive_failure_limit": count(0),
+    "hook_timeout_secs": count(1),
+    "hook_env_passthrough": labels,
+    "transcript_retention": one_of("keep-all", "keep-none"),
+    "land": one_of("ok", "always"),
+    "mode": one_of("in-place", "worktree"),
+    "budgets": table,
+    "hooks": table,
+    "worktree": table,
+}
+_WORKTREE: dict[str, Check] = {
+    "copy": labels,
+    "setup": some_text,
+    "clean": one_of("untracked", "all"),
+}

@@ -1,0 +1,182 @@
+"""Finds the prompts and rotations that a run may use (SPEC 2)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.config import Config
+from pitboss.core.fields import suggestion
+from pitboss.core.prompt import PromptDoc, PromptSource, parse_prompt
+from pitboss.core.rotation import (
+    DEFAULT_ROTATION,
+    Rotation,
+    default_rotation,
+    parse_rotation,
+    select_by_tags,
+)
+from pitboss.errors import InputError, Problem
+from pitboss.store import paths
+from pitboss.store.config import load_config
+from pitboss.store.textfile import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_HINT = "`pitboss prompts validate` checks all prompts"
+
+
+class Shadowed(msgspec.Struct, frozen=True, kw_only=True):
+    """A good prompt that is not used, because an earlier folder defines its name."""
+
+    name: str
+    path: str
+    used_path: str
+
+
+class Library(msgspec.Struct, frozen=True, kw_only=True):
+    """Every prompt there is, in the order of discovery, and what was wrong on the way."""
+
+    prompts: dict[str, PromptDoc] = {}
+    problems: tuple[Problem, ...] = ()
+    shadowed: tuple[Shadowed, ...] = ()
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a run reads from files that users write."""
+
+    config: Config
+    library: Library
+    rotation: Rotation
+
+
+def load_inputs(
+    repo: Path,
+    *,
+    home: Path,
+    prompts_dir: Path | None = None,
+    rotation: str | None = None,
+    tags: Collection[str] = (),
+) -> Inputs:
+    """Load config, prompts and rotation; raises one InputError with the problems of all three (SPEC 5).
+
+    StartError when no prompt carries any of `tags`. No prompts at all is no error here.
+    """
+    config, config_problems = _load_config(repo)
+    folder = prompts_dir or configured_prompts_dir(repo, config, home)
+    found = discover_prompts(repo, folder, home)
+    library = msgspec.structs.replace(found, problems=(*config_problems, *found.problems))
+    try:
+        chosen = load_rotation(repo, rotation or config.grind.default_rotation, library)
+    except InputError as error:
+        raise InputError((*library.problems, *error.problems), hint=_HINT) from None
+    if library.problems:
+        raise InputError(library.problems, hint=_HINT)
+    return Inputs(config=config, library=library, rotation=select_by_tags(chosen, library.prompts, tags))
+
+
+def configured_prompts_dir(repo: Path, config: Config, home: Path) -> Path | None:
+    """`[grind] prompts_dir`, `~` meaning `home` and relative paths starting at the repository's root."""
+    if config.grind.prompts_dir is None:
+        return None
+    path = Path(config.grind.prompts_dir)
+    return home.joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else repo / path
+
+
+def discover_prompts(repo: Path, prompts_dir: Path | None, home: Path) -> Library:
+    """Read `prompts_dir` alone if given, else the project's prompts and then the global ones.
+
+    The first folder to define a name wins. Bad files become problems; nothing is raised.
+    """
+    prompts: dict[str, PromptDoc] = {}
+    problems: list[Problem] = []
+    shadowed: list[Shadowed] = []
+    for folder, source in _folders(repo, prompts_dir, home):
+        for name, prompt in _read_folder(folder, source, problems).items():
+            used = prompts.setdefault(name, prompt)
+            if used is not prompt:
+                shadowed.append(Shadowed(name=name, path=prompt.source_path, used_path=used.source_path))
+    return Library(prompts=prompts, problems=tuple(problems), shadowed=tuple(shadowed))
+
+
+def load_rotation(repo: Path, name: str | None, library: Library) -> Rotation:
+    """Return the rotation called `name`; without a name, or without a file for `default`, all prompts.
+
+    Raises InputError. A prompt that is not in the library is unknown only if the library has no problems:
+    otherwise what could not be read may define it.
+    """
+    if name is None:
+        return default_rotation(tuple(library.prompts.values()))
+    files = {file.stem: file for file in _rotation_files(repo)}
+    if name in files:
+        known = None if library.problems else library.prompts
+        return parse_rotation(read_text(files[name]), name=name, path=os.fspath(files[name]), known=known)
+    if name == DEFAULT_ROTATION:
+        return default_rotation(tuple(library.prompts.values()))
+    raise InputError([_no_such_rotation(repo, name, files)])
+
+
+def _load_config(repo: Path) -> tuple[Config, tuple[Problem, ...]]:
+    try:
+        return load_config(repo), ()
+    except InputError as error:
+        return Config(), error.problems
+
+
+def _folders(repo: Path, prompts_dir: Path | None, home: Path) -> list[tuple[Path, PromptSource]]:
+    if prompts_dir is not None:
+        return [(prompts_dir, PromptSource.OVERRIDE)]
+    project = (paths.prompts_dir(repo), PromptSource.PROJECT)
+    shared = (paths.prompts_dir(home), PromptSource.GLOBAL)
+    return [project] if os.path.realpath(project[0]) == os.path.realpath(shared[0]) else [project, shared]
+
+
+def _read_folder(folder: Path, source: PromptSource, problems: list[Problem]) -> dict[str, PromptDoc]:
+    found: dict[str, PromptDoc] = {}
+    try:
+        files = _files(folder, ".md")
+    except InputError as error:
+        problems += error.problems
+        return found
+    for file in files:
+        try:
+            prompt = parse_prompt(read_text(file), path=os.fspath(file), source=source)
+            _claim(found, prompt)
+        except InputError as error:
+            problems += error.problems
+    return found
+
+
+def _claim(found: dict[str, PromptDoc], prompt: PromptDoc) -> None:
+    """Enter a prompt under its name; raises InputError naming both files when the name is taken."""
+    first = found.setdefault(prompt.meta.name, prompt)
+    if first is not prompt:
+        reason = f"'{prompt.meta.name}' is already defined by {first.source_path}"
+        raise InputError([Problem(prompt.source_path, reason, field="name")])
+
+
+def _files(folder: Path, suffix: str) -> list[Path]:
+    """What is called `*SUFFIX` at the top of a folder, in name order; hidden names are skipped.
+
+    A missing folder has no files; one that cannot be listed raises InputError.
+    """
+    try:
+        files = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError([Problem(os.fspath(folder), f"cannot be listed: {error.strerror}")]) from None
+    return [file for file in files if file.suffix == suffix and not file.name.startswith(".")]
+
+
+def _rotation_files(repo: Path) -> list[Path]:
+    return _files(paths.rotations_dir(repo), ".toml")
+
+
+def _no_such_rotation(repo: Path, name: str, there_are: Collection[str]) -> Problem:
+    listed = f"rotations there are: {', '.join(there_are)}" if there_are else "there are no rotations"
+    reason = f"no rotation is named '{name}'{suggestion(name, there_are)} ({listed})"
+    return Problem(os.fspath(paths.rotations_dir(repo)), reason)
