@@ -1,0 +1,88 @@
+"""The one door for child processes: start, feed, drain, limit and end a command's whole tree (SPEC 1.4, 6).
+
+    run      an agent, a hook, the project's tests: output streams to a transcript in bounded memory
+    capture  git and small probes: output is returned whole
+
+Every command leads a session of its own, so the terminal's Ctrl-C never reaches it. What a command leaves
+behind when it ends is ended too; `supervisor` says how.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.process.command import Captured, Command, EndedBy, Exit, StopRequest
+from pitboss.process.output import Appender, Tail
+from pitboss.process.supervisor import supervise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pitboss.process.output import Consumer
+
+__all__ = ["Captured", "Command", "EndedBy", "Exit", "StopRequest", "capture", "run"]
+
+CAPTURE_GRACE_S = 2.0
+NOT_STARTED = 127
+"""`capture`'s code for a program that could not be started, as shells have it."""
+
+
+def run(
+    command: Command,
+    *,
+    on_output: Callable[[bytes], None] | None = None,
+    on_start: Callable[[int, int | None], None] | None = None,
+    stop: Callable[[], StopRequest | None] | None = None,
+) -> Exit:
+    """Run a command to its end and leave nothing of it behind (SPEC 6).
+
+    `on_start` gets the pid and its start time; `stop` is asked every 0.1 s. A command that cannot start is an
+    Exit, not an exception. What a callable raises is raised again once the command has been ended, and so is
+    StorageError when its output could not be written.
+    """
+    tail = Tail()
+    with Appender(command.transcript) as transcript, Appender(command.stderr_path, lazy=True) as errors:
+        output: list[Consumer] = [transcript.write, tail.add]
+        if on_output is not None:
+            output.append(on_output)
+        ended = supervise(command, [output, [errors.write]], on_start=on_start, stop=stop)
+    return msgspec.structs.replace(ended, tail=tail.data)
+
+
+def capture(
+    argv: Sequence[str],
+    *,
+    cwd: str | os.PathLike[str],
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = 600.0,
+) -> Captured:
+    """Run a small command and return its whole output; a timeout ends its tree.
+
+    A program that cannot be started is code 127 with the reason on `stderr`. Daemons that let go of the
+    output, such as git's background maintenance, are left alone.
+    """
+    out: list[bytes] = []
+    err: list[bytes] = []
+    command = Command(
+        argv=tuple(argv),
+        cwd=os.fspath(cwd),
+        env=None if env is None else dict(env),
+        stdin=stdin,
+        merge_stderr=False,
+        max_seconds=timeout_s,
+        grace_s=CAPTURE_GRACE_S,
+    )
+    ended = supervise(command, [[out.append], [err.append]], spare_daemons=True)
+    if ended.error is not None:
+        return Captured(code=NOT_STARTED, stdout=b"", stderr=os.fsencode(ended.error), timed_out=False)
+    return Captured(
+        code=-signal.SIGKILL if ended.code is None else ended.code,
+        stdout=b"".join(out),
+        stderr=b"".join(err),
+        timed_out=ended.ended_by is EndedBy.WALL_CLOCK,
+    )

@@ -1,0 +1,75 @@
+"""What a command is and how it can end: the values that go through the door (SPEC 6)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class StopRequest(StrEnum):
+    """Why somebody wants a running command ended."""
+
+    SKIP = "skip"
+    ABORT = "abort"
+    COST_CAP = "cost_cap"
+
+
+class EndedBy(StrEnum):
+    """What ended a command."""
+
+    EXIT = "exit"
+    WALL_CLOCK = "wall_clock"
+    IDLE = "idle"
+    STOPPED = "stopped"
+    SPAWN_FAILED = "spawn_failed"
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A program to run and the rules it runs under; times in seconds, None for no limit.
+
+    `env` None inherits ours. Empty `stdin` is /dev/null. Raw output is appended to `transcript`; with
+    `merge_stderr` false, stderr goes to `stderr_path` instead (made when there is something to write; None
+    drops it). A stop sends `polite_signal`, if any, to the leader and waits `polite_grace_s`, then TERM to
+    the tree and waits `grace_s`, then KILL. After the leader's end its pipes get `pipe_grace_s`.
+    `marker` holds pairs of `env` that no other live command carries all of.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: dict[str, str] | None = None
+    stdin: bytes = b""
+    transcript: str | None = None
+    merge_stderr: bool = True
+    stderr_path: str | None = None
+    max_seconds: float | None = None
+    idle_seconds: float | None = None
+    polite_signal: int | None = None
+    polite_grace_s: float = 10.0
+    grace_s: float = 10.0
+    pipe_grace_s: float = 5.0
+    marker: dict[str, str] = {}
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended.
+
+    `code` is negative when a signal killed it, None when it never started or not even SIGKILL ended it.
+    `tail` is the last 8 KiB of its output. `error` says in words why it did not start.
+    """
+
+    code: int | None
+    ended_by: EndedBy
+    stop: StopRequest | None = None
+    seconds: float = 0.0
+    tail: bytes = b""
+    error: str | None = None
+
+
+class Captured(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished small command with its whole output; `code` is negative when a signal killed it."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool

@@ -1,0 +1,61 @@
+"""Where a command's output goes, chunk by chunk, in bounded memory (SPEC 1.5, 6)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Self
+
+from pitboss.errors import RunDirectoryGone, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Consumer = Callable[[bytes], object]
+
+TAIL_SIZE = 8 * 1024
+
+
+class Tail:
+    """The last 8 KiB of a stream."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def add(self, chunk: bytes) -> None:
+        """Take the stream's next bytes."""
+        self.data = (self.data + chunk)[-TAIL_SIZE:]
+
+
+class Appender:
+    """A file that raw output is appended to, made at once or, when `lazy`, with the first byte.
+
+    Without a path it swallows everything. Raises StorageError, or RunDirectoryGone when its folder is missing.
+    """
+
+    def __init__(self, path: str | None, *, lazy: bool = False) -> None:
+        self._path = path
+        self._lazy = lazy
+        self._fd: int | None = None
+
+    def __enter__(self) -> Self:
+        if not self._lazy:
+            self.write(b"")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+
+    def write(self, chunk: bytes) -> None:
+        """Append all of the chunk."""
+        if self._path is None:
+            return
+        try:
+            if self._fd is None:
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            unwritten = memoryview(chunk)
+            while unwritten:
+                unwritten = unwritten[os.write(self._fd, unwritten) :]
+        except OSError as error:
+            kind = RunDirectoryGone if isinstance(error, FileNotFoundError) else StorageError
+            raise kind(f"cannot write {self._path}: {error.strerror}") from error

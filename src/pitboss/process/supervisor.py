@@ -1,0 +1,325 @@
+"""The loop around one live child: all its work happens in the caller's thread (SPEC 1.4, 6).
+
+    leader runs     a stop, a limit, a failed callable -> polite signal -> TERM tree -> KILL tree
+    leader is gone  strays ended -> pipes at their end, or `pipe_grace_s` over -> Exit
+
+Output is read all the while. Strays are what a leader leaves behind: orphans inherited from its tree
+(`leaders`); where there is no subreaper, and after a stop, whoever carries the command's marker as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import subprocess
+import sys
+import time
+from functools import partial
+from typing import IO, TYPE_CHECKING
+
+from pitboss import proctree
+from pitboss.process.command import EndedBy, Exit
+from pitboss.process.leaders import Leaders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pitboss.process.command import Command, StopRequest
+    from pitboss.process.output import Consumer
+
+    Stop = Callable[[], StopRequest | None]
+
+CHUNK = 64 * 1024
+"""Bytes read or written at a time: what a pipe holds."""
+
+POLL_S = 0.1
+BURY_S = 1.0
+SETTLE_S = 0.25
+"""How long a captured command's pipes may stay open before whoever holds them counts as a stray."""
+
+_SPAWN_ERRORS = {
+    errno.ENOENT: "no such program",
+    errno.EACCES: "it may not be executed (permission denied)",
+    errno.ENOEXEC: "it is not a program this system can run (a script needs a #! line)",
+    errno.E2BIG: "its arguments and environment are longer than this system allows",
+}
+
+_leaders = Leaders()
+
+
+def supervise(
+    command: Command,
+    streams: Sequence[list[Consumer]],
+    *,
+    on_start: Callable[[int, int | None], None] | None = None,
+    stop: Stop | None = None,
+    spare_daemons: bool = False,
+) -> Exit:
+    """Run `command`, its stdout and stderr going to the consumers of `streams`; see `process.run`.
+
+    With `spare_daemons`, a daemon that does not hold the output survives a command that ended by itself.
+    """
+    began = time.monotonic()
+    try:
+        child, started = _leaders.spawn(partial(_spawn, command))
+    except (OSError, ValueError) as error:
+        return Exit(code=None, ended_by=EndedBy.SPAWN_FAILED, error=_why_not(command, error))
+    supervisor = Supervisor(command, child, stop=stop, spare_daemons=spare_daemons)
+    try:
+        supervisor.connect(streams)
+        supervisor.watch(None if on_start is None else partial(on_start, child.pid, started))
+    finally:
+        supervisor.close()
+        _leaders.forget(child.pid)
+    return Exit(
+        code=child.returncode,
+        ended_by=supervisor.ended_by,
+        stop=supervisor.stopped_for,
+        seconds=time.monotonic() - began,
+    )
+
+
+class Supervisor:
+    """One child from its start to the end of its tree and its pipes."""
+
+    def __init__(
+        self, command: Command, child: subprocess.Popen[bytes], *, stop: Stop | None, spare_daemons: bool
+    ) -> None:
+        self.ended_by = EndedBy.EXIT
+        self.stopped_for: StopRequest | None = None
+        self._command = command
+        self._child = child
+        self._stop = stop
+        self._spare_daemons = spare_daemons
+        self._unsent = memoryview(command.stdin)
+        self._selector = selectors.PollSelector()
+        self._outputs: set[IO[bytes]] = set()
+        self._pidfd = _pidfd(child.pid)
+        self._began = self._heard_at = self._asked_at = self._buried_at = time.monotonic()
+        self._polite_until: float | None = None
+        self._ending: proctree.Ending | None = None
+        self._gone_at: float | None = None
+        self._close_at: float | None = None
+        self._failure: BaseException | None = None
+
+    def connect(self, streams: Sequence[list[Consumer]]) -> None:
+        """Route stdout, then stderr, to their consumers, and `stdin` to the child."""
+        for pipe, consumers in zip((self._child.stdout, self._child.stderr), streams, strict=False):
+            if pipe is not None:
+                self._outputs.add(pipe)
+                self._selector.register(pipe, selectors.EVENT_READ, partial(self._pump, pipe, consumers))
+        if self._child.stdin is not None:
+            os.set_blocking(self._child.stdin.fileno(), False)
+            self._selector.register(
+                self._child.stdin, selectors.EVENT_WRITE, partial(self._feed, self._child.stdin)
+            )
+        if self._pidfd is not None:
+            self._selector.register(self._pidfd, selectors.EVENT_READ, self._reap)
+
+    def watch(self, on_start: Callable[[], None] | None) -> None:
+        """Return when the child, its tree and its pipes are done; raise what a callable raised."""
+        if on_start is not None:
+            self._guarded(on_start)
+        while not self._over():
+            self._guarded(self._turn)
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Let go of every file descriptor."""
+        self._selector.close()
+        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+            if pipe is not None:
+                pipe.close()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Let nothing that is raised, Ctrl-C included, lose the child; a second time ends it on the spot."""
+        try:
+            work()
+        except BaseException as error:
+            if self._failure is not None:
+                proctree.Ending(self._tree, grace_s=0.0).run()
+                self._reap()
+                raise
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._stop = None
+        if self._ending is None and self._gone_at is None:
+            self.ended_by = EndedBy.STOPPED
+            self._end_tree()
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(self._patience()):
+            key.data()
+        if self._pidfd is None:
+            self._reap()
+        now = time.monotonic()
+        if self._gone_at is None:
+            self._while_alive(now)
+        elif self._close_at is None and self._sweep(now, self._gone_at):
+            # A stray that took its time to end may have left last words in the pipe.
+            self._close_at = max(self._gone_at + self._command.pipe_grace_s, now + POLL_S)
+
+    def _over(self) -> bool:
+        return self._close_at is not None and (not self._outputs or time.monotonic() >= self._close_at)
+
+    def _patience(self) -> float:
+        """Seconds until something is due even if the child does nothing."""
+        if self._pidfd is None or self._ending is not None or self._gone_at is not None:
+            return proctree.STEP_S
+        due = [self._buried_at + BURY_S]
+        if self._stop is not None:
+            due.append(self._asked_at + POLL_S)
+        if self._polite_until is not None:
+            due.append(self._polite_until)
+        else:
+            due += [since + limit for since, limit, _ in self._limits()]
+        return max(0.0, min(due) - time.monotonic())
+
+    def _limits(self) -> list[tuple[float, float, EndedBy]]:
+        wall_clock = (self._began, self._command.max_seconds, EndedBy.WALL_CLOCK)
+        idle = (self._heard_at, self._command.idle_seconds, EndedBy.IDLE)
+        return [(since, limit, why) for since, limit, why in (wall_clock, idle) if limit is not None]
+
+    def _while_alive(self, now: float) -> None:
+        if now >= self._buried_at + BURY_S:
+            self._buried_at = now
+            _leaders.bury()
+        if self._ending is not None:
+            self._step_ending(self._ending, now)
+        elif self._polite_until is None:
+            self._judge(now)
+        elif now >= self._polite_until:
+            self._end_tree()
+
+    def _step_ending(self, ending: proctree.Ending, now: float) -> None:
+        if ending.step():
+            self._reap()
+            self._gone_at = now
+
+    def _judge(self, now: float) -> None:
+        """Begin to end the child when a stop was asked for or a limit is over."""
+        if self._stop is not None and now >= self._asked_at + POLL_S:
+            self._asked_at = now
+            self.stopped_for = self._stop()
+        if self.stopped_for is not None:
+            self._begin_stop(EndedBy.STOPPED, now)
+            return
+        for since, limit, why in self._limits():
+            if now >= since + limit:
+                self._begin_stop(why, now)
+                return
+
+    def _begin_stop(self, why: EndedBy, now: float) -> None:
+        self.ended_by = why
+        if self._command.polite_signal is None:
+            self._end_tree()
+            return
+        proctree.send(self._child.pid, self._command.polite_signal)
+        self._polite_until = now + self._command.polite_grace_s
+
+    def _end_tree(self) -> None:
+        self._ending = proctree.Ending(self._tree, grace_s=self._command.grace_s)
+
+    def _sweep(self, now: float, gone_at: float) -> bool:
+        """End the strays; True when none is left."""
+        if self._spare_daemons and self.ended_by is EndedBy.EXIT and now < gone_at + SETTLE_S:
+            return not self._outputs
+        if self._ending is None:
+            # Half of the time the pipes get, so that KILL still comes within it.
+            grace_s = min(self._command.grace_s, self._command.pipe_grace_s / 2)
+            self._ending = proctree.Ending(self._tree, grace_s=grace_s)
+        return self._ending.step()
+
+    def _tree(self) -> list[int]:
+        """The leader and its orphans; when these are gone the marker, dear to look for, has the last word."""
+        found = [self._child.pid] if self._gone_at is None else []
+        found += _leaders.orphans_of(self._child.pid, self._command.marker)
+        alive = [pid for pid in found if proctree.start_time(pid) is not None]
+        if alive or (self.ended_by is EndedBy.EXIT and proctree.is_subreaper()):
+            return alive
+        return proctree.carrying(self._command.marker)
+
+    def _pump(self, pipe: IO[bytes], consumers: list[Consumer]) -> None:
+        chunk = os.read(pipe.fileno(), CHUNK)
+        if not chunk:
+            self._selector.unregister(pipe)
+            self._outputs.discard(pipe)
+            return
+        for consumer in tuple(consumers):
+            try:
+                consumer(chunk)
+            except BaseException as error:
+                consumers.remove(consumer)
+                self._fail(error)
+        # Taken last: time that a slow consumer takes is not the child's silence.
+        self._heard_at = time.monotonic()
+
+    def _feed(self, pipe: IO[bytes]) -> None:
+        if pipe.closed:  # in this very turn, by `_reap`
+            return
+        try:
+            self._unsent = self._unsent[os.write(pipe.fileno(), self._unsent[:CHUNK]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._unsent = self._unsent[:0]
+        if not self._unsent:
+            self._hang_up(pipe)
+
+    def _hang_up(self, pipe: IO[bytes]) -> None:
+        if not pipe.closed:
+            self._selector.unregister(pipe)
+            pipe.close()
+
+    def _reap(self) -> None:
+        if self._child.poll() is None or self._gone_at is not None:
+            return
+        self._gone_at = time.monotonic()
+        if self._pidfd is not None:
+            self._selector.unregister(self._pidfd)
+        if self._child.stdin is not None:
+            self._hang_up(self._child.stdin)
+
+
+def _spawn(command: Command) -> subprocess.Popen[bytes]:
+    if not command.argv:
+        raise ValueError("there is nothing to run")
+    return subprocess.Popen(
+        command.argv,
+        cwd=command.cwd,
+        env=command.env,
+        stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if command.merge_stderr else subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    )
+
+
+def _pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when `pid` ends; None where the child has to be polled instead."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def _why_not(command: Command, error: OSError | ValueError) -> str:
+    name = command.argv[0] if command.argv else "an empty command"
+    return f"cannot start {name}: {_reason(command, error)}"
+
+
+def _reason(command: Command, error: OSError | ValueError) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.filename == command.cwd:
+        return f"cannot work in {command.cwd}: {os.strerror(error.errno or 0)}"
+    return _SPAWN_ERRORS.get(error.errno or 0, error.strerror or str(error))

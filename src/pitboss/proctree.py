@@ -1,0 +1,248 @@
+"""Facts about processes, and the one ladder that ends whole trees of them (SPEC 1.4, 6).
+
+A process group is not a tree: agents start their tools in sessions of their own. What belongs to a command is
+its descendants, the orphans of its tree that a child subreaper inherits, and whatever carries its marker in
+the environment. Linux is asked through /proc; elsewhere psutil answers the same questions.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+STEP_S = 0.01
+"""Pause between two looks at a tree that is ending."""
+
+KILL_PATIENCE_S = 2.0
+"""How long SIGKILL may take (a process in an uninterruptible system call) before the ladder gives up."""
+
+PR_SET_CHILD_SUBREAPER = 36
+_READ_SIZE = 64 * 1024
+_GONE_STATES = (b"Z", b"X")
+
+
+class Facts(NamedTuple):
+    """One process: is it a zombie, which session is it in, when did it start (clock ticks since boot)."""
+
+    zombie: bool
+    session: int
+    started: int
+
+
+class _System(Protocol):
+    def facts(self, pid: int) -> Facts | None: ...
+    def children(self, pid: int) -> list[int]: ...
+    def pids(self) -> list[int]: ...
+    def environ(self, pid: int) -> set[bytes]: ...
+
+
+class ProcSystem:
+    """Processes as Linux's /proc shows them: microseconds a question."""
+
+    def facts(self, pid: int) -> Facts | None:
+        """Facts about `pid`, None when there is no such process."""
+        after_name = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        if not after_name:
+            return None
+        state, session, threads, started = after_name[0], after_name[3], after_name[17], after_name[19]
+        # A main thread that ended before the others leaves a "zombie" that is very much alive.
+        return Facts(state in _GONE_STATES and int(threads) <= 1, int(session), int(started))
+
+    def children(self, pid: int) -> list[int]:
+        """Children of all threads of `pid`."""
+        lists = (_read(f"/proc/{pid}/task/{thread}/children") for thread in _numbers(f"/proc/{pid}/task"))
+        return [int(child) for children in lists for child in children.split()]
+
+    def pids(self) -> list[int]:
+        """Every process of the machine that this one may see."""
+        return list(_numbers("/proc"))
+
+    def environ(self, pid: int) -> set[bytes]:
+        """The NAME=VALUE pairs that `pid` was started with; empty when they may not be read."""
+        return set(_read(f"/proc/{pid}/environ").split(b"\0"))
+
+
+class PsutilSystem:
+    """The same answers through psutil, where there is no /proc; start times in hundredths of a second."""
+
+    def facts(self, pid: int) -> Facts | None:
+        """Facts about `pid`, None when there is no such process."""
+        import psutil
+
+        try:
+            process = psutil.Process(pid)
+            zombie = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+            return Facts(zombie, os.getsid(pid), int(process.create_time() * 100))
+        except (psutil.Error, OSError):
+            return None
+
+    def children(self, pid: int) -> list[int]:
+        """Children of `pid`."""
+        import psutil
+
+        try:
+            return [child.pid for child in psutil.Process(pid).children()]
+        except psutil.Error:
+            return []
+
+    def pids(self) -> list[int]:
+        """Every process of the machine that this one may see."""
+        import psutil
+
+        return psutil.pids()
+
+    def environ(self, pid: int) -> set[bytes]:
+        """The NAME=VALUE pairs that `pid` was started with; empty when they may not be read."""
+        import psutil
+
+        try:
+            return _pairs(psutil.Process(pid).environ())
+        except (psutil.Error, OSError):
+            return set()
+
+
+_system: _System = ProcSystem() if sys.platform.startswith("linux") else PsutilSystem()
+_subreaper_pid: int | None = None
+
+
+def facts(pid: int) -> Facts | None:
+    """Facts about `pid`, zombie or not; None when there is no such process."""
+    return _system.facts(pid)
+
+
+def start_time(pid: int) -> int | None:
+    """When `pid` started, in clock ticks since boot; None when it is gone (a zombie is gone)."""
+    found = _system.facts(pid)
+    return None if found is None or found.zombie else found.started
+
+
+def children(pid: int) -> list[int]:
+    """Direct children of `pid`, zombies included."""
+    return _system.children(pid)
+
+
+def descendants(pid: int) -> list[int]:
+    """Children of `pid`, their children and so on, zombies included; parents come before their children."""
+    found: dict[int, None] = dict.fromkeys(_system.children(pid))
+    queue = list(found)
+    for parent in queue:  # grows while it is walked
+        new = [child for child in _system.children(parent) if child not in found]
+        found.update(dict.fromkeys(new))
+        queue += new
+    return queue
+
+
+def carries(pid: int, env_marker: Mapping[str, str]) -> bool:
+    """Whether `pid` was started with every NAME=VALUE pair of the marker; an empty marker marks nobody."""
+    return bool(env_marker) and _pairs(env_marker) <= _system.environ(pid)
+
+
+def carrying(env_marker: Mapping[str, str]) -> list[int]:
+    """Live processes, this one excepted, that carry the whole marker. Looks at every process: milliseconds."""
+    if not env_marker:
+        return []
+    wanted, own = _pairs(env_marker), os.getpid()
+    marked = [pid for pid in _system.pids() if pid != own and wanted <= _system.environ(pid)]
+    return [pid for pid in marked if start_time(pid) is not None]
+
+
+def become_subreaper() -> bool:
+    """Make this process inherit the orphans among its descendants; False where there is no such thing."""
+    global _subreaper_pid  # noqa: PLW0603 - a property of this very process, like its pid
+    if not sys.platform.startswith("linux"):
+        return False
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        return False
+    _subreaper_pid = os.getpid()
+    return True
+
+
+def is_subreaper() -> bool:
+    """Whether this process inherits the orphans among its descendants; a fork has to ask for it again."""
+    return _subreaper_pid == os.getpid()
+
+
+def send(pid: int, signum: int) -> None:
+    """Signal `pid` unless it is gone or somebody else's."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signum)
+
+
+class Ending:
+    """TERM, a grace, KILL for all that `find` finds and all that descends from it, a step at a time.
+
+    The caller goes on with its own work between steps. Each step looks again, so that children born
+    meanwhile are ended too; whoever was seen once is kept in sight when its parent dies.
+    """
+
+    def __init__(self, find: Callable[[], Iterable[int]], *, grace_s: float) -> None:
+        self._find = find
+        self._kill_at = time.monotonic() + grace_s
+        self._known: dict[int, int] = {}
+
+    def step(self) -> bool:
+        """Signal who is left; True when nobody is, or when even SIGKILL got nowhere in bounded time."""
+        left, now = self._left(), time.monotonic()
+        for pid, started in left.items():
+            if now >= self._kill_at:
+                send(pid, signal.SIGKILL)
+            elif self._known.get(pid) != started:
+                send(pid, signal.SIGTERM)
+        self._known |= left
+        return not left or now >= self._kill_at + KILL_PATIENCE_S
+
+    def run(self) -> None:
+        """Take every step, sleeping between them."""
+        while not self.step():
+            time.sleep(STEP_S)
+
+    def _left(self) -> dict[int, int]:
+        roots = {*self._find(), *(pid for pid, started in self._known.items() if start_time(pid) == started)}
+        tree = roots.union(*map(descendants, roots)) - {os.getpid()}
+        return {pid: started for pid in tree if (started := start_time(pid)) is not None}
+
+
+def end_tree(roots: Iterable[int], *, grace_s: float) -> None:
+    """TERM the roots and all their descendants, KILL after `grace_s` seconds, until none is left (bounded)."""
+    identities = {pid: start_time(pid) for pid in roots}
+
+    def same_roots() -> list[int]:
+        return [
+            pid for pid, started in identities.items() if started is not None and start_time(pid) == started
+        ]
+
+    Ending(same_roots, grace_s=grace_s).run()
+
+
+def _pairs(environment: Mapping[str, str]) -> set[bytes]:
+    return {os.fsencode(f"{name}={value}") for name, value in environment.items()}
+
+
+def _numbers(folder: str) -> Iterator[int]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.isdecimal():
+                yield int(entry.name)
+
+
+def _read(path: str) -> bytes:
+    """The whole file; empty when its process is gone or not ours to look at."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return b"".join(iter(lambda: os.read(fd, _READ_SIZE), b""))
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
