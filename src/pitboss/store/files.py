@@ -1,0 +1,175 @@
+"""The only code that replaces a file or appends to one, so that a crash finds old or new, never half (SPEC 2, 7).
+
+Replace: the new content goes to `NAME.tmp` in the same directory, is fsynced, renamed over NAME, and the
+directory is fsynced. Append: the whole data goes out in one write and is fsynced.
+
+What each fsync buys
+- file before rename: without it some file systems order the rename before the data, and a power cut
+  leaves NAME empty. With it NAME is whole, old or new.
+- directory after rename or creation: without it a power cut may bring the old file back. With it, what the
+  caller does next may rely on the new one.
+- file after append: the appended record survives a power cut. It is the commit point of a session.
+`durable=False` skips them: right for what can be made again (sessions.md), and still safe against the death
+of a process, which never loses what the kernel has.
+
+What it costs and does not do
+- The fixed temporary name means one writer a file; the run's lock sees to that. In exchange a crash leaves
+  at most one stray file, which the next write takes over.
+- A replaced file gets a new inode: hard links keep the old content, a symbolic link is replaced itself.
+- When the directory's fsync fails, NAME is already the new file: the error says that its durability is
+  unknown. After every other failure the old content is in place and the temporary file is gone.
+- When an append fails (a full disk), the file is cut back to its old size, so no torn line stays behind.
+- A disk that acknowledges a flush it did not do can still lose data; nothing here can help that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pitboss.errors import RunDirectoryGone, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FORBIDDEN = (errno.EACCES, errno.EPERM)
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+
+
+def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+    """Replace the content of `path` by `data`, whole or as an iterable of chunks.
+
+    Raises RunDirectoryGone when the directory does not exist, StorageError on any other failure.
+    """
+    temporary = f"{path}.tmp"
+    try:
+        try:
+            _write_new(temporary, [data] if isinstance(data, bytes) else data, durable=durable)
+            os.replace(temporary, path)  # noqa: PTH105 - an observer's start-up does not pay for pathlib
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)  # noqa: PTH108
+            raise
+        if durable:
+            sync_directory(path.parent)
+    except OSError as error:
+        raise storage_error("write", path, error) from error
+
+
+def append_durable(target: int | Path, data: bytes, *, durable: bool = True) -> None:
+    """Append `data` to an open descriptor (O_APPEND) or to a file, which is created when missing.
+
+    On failure the file is cut back to its old size. Raises StorageError, or RunDirectoryGone when the
+    directory does not exist.
+    """
+    try:
+        if isinstance(target, int):
+            _append(target, data, durable=durable)
+            return
+        descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            _append(descriptor, data, durable=durable)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise storage_error("append to", target, error) from error
+
+
+def make_directory(path: Path) -> None:
+    """Create `path` and its missing parents, each of them durable. An existing directory is fine."""
+    try:
+        _make_directory(path)
+    except OSError as error:
+        raise storage_error("create", path, error) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def first_free(path: Path, suffix: str) -> Path:
+    """The first of `NAME.suffix-1`, `NAME.suffix-2`, ... that does not exist."""
+    number = 1
+    while os.path.lexists(candidate := path.with_name(f"{path.name}.{suffix}-{number}")):
+        number += 1
+    return candidate
+
+
+def storage_error(doing: str, target: int | str | Path, error: OSError) -> StorageError:
+    """The error for the user when `doing` something to a file failed."""
+    name = f"file descriptor {target}" if isinstance(target, int) else str(target)
+    kind = RunDirectoryGone if error.errno in GONE else StorageError
+    return kind(f"cannot {doing} {name}: {error.strerror or error}", hint=_hint(error.errno))
+
+
+def _hint(number: int | None) -> str:
+    if number in FULL:
+        return "free some disk space; a run that was stopped by this goes on with `pitboss grind --resume`"
+    if number == errno.EROFS:
+        return "the file system is mounted read-only: remount it writable"
+    if number in FORBIDDEN:
+        return "check who owns the files under .pitboss and their permissions"
+    if number in GONE:
+        return "the directory was deleted or moved; restore it, or start a new run"
+    return "the disk or file system reported a failure; look at the system's log"
+
+
+def _write_new(path: str, chunks: Iterable[bytes], *, durable: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        for chunk in chunks:
+            _write_all(descriptor, chunk)
+        if durable:
+            _sync_file(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _append(descriptor: int, data: bytes, *, durable: bool) -> None:
+    size = os.fstat(descriptor).st_size
+    try:
+        _write_all(descriptor, data)
+        if durable:
+            _sync_file(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, size)
+        raise
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
+
+
+def _sync_file(descriptor: int) -> None:
+    if sys.platform == "darwin":  # pragma: no cover - there fsync alone stops at the drive's cache
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir()
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    except FileNotFoundError:
+        _make_directory(path.parent)
+        _make_directory(path)
+    else:
+        sync_directory(path.parent)

@@ -1,0 +1,137 @@
+"""What other processes may do with a run: look at it, follow it, ask it to stop (SPEC 2, 8).
+
+Observers read files and drop requests into `control/`; nothing here can disturb the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.run import RunState
+from pitboss.core.session import SessionRecord
+from pitboss.store.files import storage_error
+from pitboss.store.lock import LockInfo, lock_holder
+from pitboss.store.log import last_records, read_lines, readable_record
+from pitboss.store.paths import RunPaths, lock_path
+from pitboss.store.rundir import find_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class Request(StrEnum):
+    """What may be asked of a live run; also the name of the file in `control/`."""
+
+    DRAIN = "drain"
+    ABORT = "abort"
+    SKIP = "skip"
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A run at a moment. `state` is None when it cannot be read, which `problem` explains.
+
+    `live` is the holder of the lock when this very run holds it; `last` are the latest records in file order.
+    """
+
+    run_id: str
+    state: RunState | None
+    problem: str | None
+    live: LockInfo | None
+    last: list[SessionRecord]
+
+
+def request(paths: RunPaths, what: Request) -> None:
+    """Ask the live run for something; asking twice is asking once. Raises StorageError, RunDirectoryGone."""
+    path = paths.control / what
+    try:
+        with contextlib.suppress(FileExistsError):
+            paths.control.mkdir()
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    except OSError as error:
+        raise storage_error("write", path, error) from error
+
+
+def take_requests(paths: RunPaths) -> set[Request]:
+    """For the run itself: read and remove what was asked of it. Cheap enough for every turn of a loop."""
+    taken = set()
+    for what in Request:
+        with contextlib.suppress(OSError):
+            os.unlink(f"{paths.control}{os.sep}{what}")  # noqa: PTH108 - runs many times a second
+            taken.add(what)
+    return taken
+
+
+def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
+    """Look at a run, live or not; a unique prefix of its id will do. Raises RunNotFound, StorageError."""
+    run = find_run(repo, run_id)
+    return Snapshot(
+        run_id=run.run_id,
+        state=run.state,
+        problem=run.problem,
+        live=live_holder(repo, run.run_id),
+        last=last_records(RunPaths(repo, run.run_id).log, last),
+    )
+
+
+def live_holder(repo: Path, run_id: str) -> LockInfo | None:
+    """Who holds the lock if this run does; None when it is not live."""
+    holder = lock_holder(lock_path(repo))
+    return holder if holder is not None and holder.run_id == run_id else None
+
+
+def follow(
+    paths: RunPaths, *, ended: Callable[[], bool], from_start: bool = True, poll_s: float = 0.2
+) -> Iterator[SessionRecord]:
+    """Yield records as they are appended, the ones already there first if `from_start`.
+
+    Ends when `ended` says so and everything written before that was yielded. Raises StorageError.
+    """
+    follower = LogFollower(paths.log, from_start=from_start)
+    while True:
+        over = ended()
+        yield from follower.new_records()
+        if over:
+            return
+        time.sleep(poll_s)
+
+
+class LogFollower:
+    """Reads what was appended to a log since it last looked."""
+
+    def __init__(self, log: Path, *, from_start: bool = True) -> None:
+        self._log = log
+        self._offset = 0 if from_start else _size(log)
+
+    def new_records(self) -> Iterator[SessionRecord]:
+        """Yield the new records; lines that are no record are skipped, an unfinished last line is waited for.
+
+        A log that does not exist yet has no records. Raises StorageError.
+        """
+        self._offset = min(self._offset, _size(self._log))
+        try:
+            with open(self._log, "rb") as file:  # noqa: PTH123 - an observer's start-up does not pay for pathlib
+                file.seek(self._offset)
+                for line in read_lines(file):
+                    if not line.whole:
+                        return
+                    self._offset += line.length
+                    if record := readable_record(line):
+                        yield record
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise storage_error("read", self._log, error) from error
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except OSError:
+        return 0

@@ -1,0 +1,145 @@
+"""One live run a working tree: a lock that the kernel frees when the run's last process dies (SPEC 2, 7).
+
+The lock is a flock on `.pitboss/grind/lock`; what the file says is for people and observers only, so a file
+with anything else in it locks just as well. The file is never removed: a lock on a removed name locks nothing.
+NFS before Linux 2.6.12 and some network file systems do not share flock between machines.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.errors import LockHeld, StartError
+from pitboss.store.files import storage_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+# An observer's probe holds a shared lock for microseconds; an acquirer waits it out.
+PATIENCE_S = 0.5
+_RETRY_S = 0.01
+_MOST_READ = 4096
+
+
+class LockInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the lock file says of its holder; a field is None when the file does not say it."""
+
+    pid: int | None = None
+    started: datetime | None = None
+    host: str | None = None
+    run_id: str | None = None
+
+
+class RunLock:
+    """The held lock. A fork shares it, an exec drops it; it is free when every sharer closed it or died."""
+
+    def __init__(self, descriptor: int, info: LockInfo) -> None:
+        self._descriptor = descriptor
+        self.info = info
+
+    @classmethod
+    def acquire(cls, path: Path, *, run_id: str | None) -> RunLock:
+        """Take the lock, or raise LockHeld naming who has it. StartError when it cannot be taken at all."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _cannot_lock(path, error) from error
+        try:
+            _lock(descriptor, path)
+            lock = cls(descriptor, _own_info(run_id))
+            lock._write()
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return lock
+
+    def describe(self, run_id: str) -> None:
+        """Say in the lock file which run this is, now that it is known."""
+        self.info = msgspec.structs.replace(self.info, run_id=run_id)
+        self._write()
+
+    def release(self) -> None:
+        """Close this process's share of the lock; again is harmless."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _write(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, msgspec.json.encode(self.info) + b"\n", 0)
+
+
+def lock_holder(path: Path) -> LockInfo | None:
+    """Who holds the lock, for observers; None when nobody does. Raises StorageError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage_error("read", path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_info(descriptor)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise _held(_read_info(descriptor)) from None
+            time.sleep(_RETRY_S)
+        except OSError as error:
+            raise _cannot_lock(path, error) from error
+        else:
+            return
+
+
+def _own_info(run_id: str | None) -> LockInfo:
+    now = datetime.now(UTC).replace(microsecond=0)
+    return LockInfo(pid=os.getpid(), started=now, host=os.uname().nodename, run_id=run_id)
+
+
+def _read_info(descriptor: int) -> LockInfo:
+    try:
+        return msgspec.json.decode(os.pread(descriptor, _MOST_READ, 0), type=LockInfo)
+    except (ValueError, RecursionError, OSError):
+        return LockInfo()
+
+
+def _held(info: LockInfo) -> LockHeld:
+    since = f"{info.started:%Y-%m-%d %H:%M:%S} UTC" if info.started else "an unknown time"
+    who = f"pid {info.pid}" if info.pid else "unknown pid"
+    return LockHeld(
+        f"another grind run is live in this working tree: {info.run_id or 'unknown run'} ({who}, since {since})",
+        hint="`pitboss status` shows it, `pitboss stop` ends it",
+    )
+
+
+def _cannot_lock(path: Path, error: OSError) -> StartError:
+    cause = storage_error("lock", path, error)
+    return StartError(cause.message, hint=cause.hint)

@@ -1,0 +1,311 @@
+"""sessions.jsonl, the source of truth: read it whole at a steady cost, and tell sound from damaged (SPEC 7).
+
+Every line is a record of this run with a seq of its own, or it is damage. Damage at the very end is what a
+crash in the middle of an append leaves: a torn tail, which may be cut because the append never returned.
+Anywhere else it is not ours to judge. Records may stand in any order: sessions that run beside each other
+end as they please.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import islice, zip_longest
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from pitboss.core.session import SessionRecord
+from pitboss.store.codec import Malformed, decode_head, decode_record
+from pitboss.store.files import first_free, storage_error, sync_directory, write_atomic
+from pitboss.store.seqs import SeqSet
+from pitboss.store.tail import LONGEST_LINE, lines_from_end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from pitboss.store.codec import RecordHead
+    from pitboss.store.paths import RunPaths
+
+CHUNK = 1024 * 1024
+MOST_DAMAGE_LISTED = 1000
+
+DamageKind = Literal["garbage", "repeated_seq", "foreign_run"]
+
+
+class LogDamage(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that is no sound record of this run. `line` counts from 1."""
+
+    line: int
+    kind: DamageKind
+    detail: str
+
+
+class LogScan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a whole log says.
+
+    `last_seq` ends the gap-free prefix 1, 2, 3, ...; `highest_seq` is the highest of all. `tail` holds the
+    records past the seq that was asked for, in file order. `torn_at` is the byte offset of a torn tail.
+    `damage` lists the first 1000 damaged lines before it. `any_failed`: some session was error or
+    timeout. `size` in bytes.
+    """
+
+    last_seq: int = 0
+    highest_seq: int = 0
+    tail: tuple[SessionRecord, ...] = ()
+    torn_at: int | None = None
+    damage: tuple[LogDamage, ...] = ()
+    any_failed: bool = False
+    size: int = 0
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line as it stands. `number` counts from 1, `offset` and `length` (newline included) are bytes.
+
+    `data` is None when the line is too long to be a record; `whole` says that a newline ends it.
+    """
+
+    number: int
+    offset: int
+    length: int
+    data: bytes | None
+    whole: bool
+
+
+def scan_log(path: Path, run_id: str, *, after_seq: int = 0) -> LogScan:
+    """Read the whole log of run `run_id` in bounded memory; only records past `after_seq` are kept.
+
+    Records up to `after_seq` are covered by a checkpoint: of them only seq, run and status are read. A
+    missing file is an empty log. Raises StorageError when the file cannot be read.
+    """
+    scanner = LogScanner(run_id, after_seq=after_seq)
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - an observer's start-up does not pay for pathlib
+            for line in read_lines(file):
+                scanner.take(line)
+    except FileNotFoundError:
+        return LogScan()
+    except OSError as error:
+        raise storage_error("read", path, error) from error
+    return scanner.result()
+
+
+def iter_records(path: Path) -> Iterator[SessionRecord]:
+    """Every record that can be read, in file order: the lenient reader of observers.
+
+    Lines that are no record are skipped, and so is a last line without a newline: it is still being
+    written. A missing file is an empty log. Raises StorageError when the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            for line in read_lines(file):
+                if record := readable_record(line):
+                    yield record
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error("read", path, error) from error
+
+
+def last_records(path: Path, n: int) -> list[SessionRecord]:
+    """The last `n` readable records in file order, read from the end alone. As lenient as iter_records."""
+    found: list[SessionRecord] = []
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            for line in _whole_lines_from_end(file):
+                if len(found) == n:
+                    break
+                if record := _readable(line):
+                    found.append(record)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise storage_error("read", path, error) from error
+    return found[::-1]
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file to `NAME.damaged-N`, durably; returns the new name. Raises StorageError."""
+    aside = first_free(path, "damaged")
+    try:
+        path.rename(aside)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise storage_error("set aside", path, error) from error
+    return aside
+
+
+def set_aside_lines(paths: RunPaths, *, after_seq: int = 0) -> Path:
+    """Drop from the log every line that scan_log with the same `after_seq` calls torn or damaged.
+
+    The original is kept whole in `sessions.jsonl.damaged-N`, which is returned. Of records with the same
+    seq the first one stays.
+    """
+    aside = first_free(paths.log, "damaged")
+    try:
+        with open(paths.log, "rb") as log:  # noqa: PTH123
+            write_atomic(aside, _chunks(log, 0))
+            log.seek(0)
+            write_atomic(paths.log, _sound_lines(log, LogScanner(paths.run_id, after_seq=after_seq)))
+    except OSError as error:
+        raise storage_error("set aside lines of", paths.log, error) from error
+    return aside
+
+
+def cut_torn_tail(paths: RunPaths, torn_at: int) -> Path:
+    """Move the bytes from offset `torn_at` on to `sessions.jsonl.torn-N`, then cut the log there; both durable.
+
+    Returns the file that holds them. Repeated after a crash in between it uses the copy made before.
+    """
+    try:
+        with open(paths.log, "r+b") as log:  # noqa: PTH123
+            copy = _copied_before(log, torn_at, paths.log)
+            if copy is None:
+                copy = first_free(paths.log, "torn")
+                write_atomic(copy, _chunks(log, torn_at))
+            log.truncate(torn_at)
+            os.fsync(log.fileno())
+    except OSError as error:
+        raise storage_error("cut the torn tail of", paths.log, error) from error
+    return copy
+
+
+def read_lines(file: BinaryIO) -> Iterator[Line]:
+    """The lines of a file in order, none of them longer in memory than LONGEST_LINE."""
+    number, offset, rest, skipped = 1, 0, b"", 0
+    while chunk := file.read(CHUNK):
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        for data in lines:
+            length = skipped + len(data) + 1
+            yield Line(number, offset, length, None if skipped else data, True)
+            number, offset, skipped = number + 1, offset + length, 0
+        if skipped or len(rest) > LONGEST_LINE:
+            skipped, rest = skipped + len(rest), b""
+    if rest or skipped:
+        yield Line(number, offset, skipped + len(rest), None if skipped else rest, False)
+
+
+class LogScanner:
+    """Judges the lines of one log in order and adds up what they say."""
+
+    def __init__(self, run_id: str, *, after_seq: int) -> None:
+        self._run_id = run_id
+        self._after_seq = after_seq
+        self._seqs = SeqSet()
+        self._tail: list[SessionRecord] = []
+        self._damage: list[LogDamage] = []
+        self._any_failed = False
+        self._size = 0
+        # The torn tail, if nothing follows: a garbage line, blank lines (the first stands for all), or both.
+        self._suspects: list[tuple[Line, LogDamage]] = []
+
+    def take(self, line: Line) -> None:
+        """Add the next line to the result."""
+        self._size = line.offset + line.length
+        verdict = self.judge(line)
+        if isinstance(verdict, LogDamage) and verdict.kind == "garbage":
+            self._suspect(line, verdict)
+            return
+        self._settle()
+        if isinstance(verdict, LogDamage):
+            self._note(verdict)
+            return
+        self._any_failed |= verdict.status.failed
+        if isinstance(verdict, SessionRecord):
+            self._tail.append(verdict)
+
+    def judge(self, line: Line) -> RecordHead | SessionRecord | LogDamage:
+        """Say whose record a line is, or what is wrong with it."""
+        try:
+            record = self._read(line)
+        except Malformed as error:
+            return _damage(line, "garbage", str(error))
+        if record.run_id != self._run_id:
+            return _damage(line, "foreign_run", f"belongs to run {record.run_id}")
+        if not self._seqs.add(record.seq):
+            return _damage(line, "repeated_seq", f"session {record.seq} has a record already")
+        return record
+
+    def result(self) -> LogScan:
+        """What the lines taken so far say as a whole log."""
+        return LogScan(
+            last_seq=self._seqs.prefix,
+            highest_seq=self._seqs.highest,
+            tail=tuple(self._tail),
+            torn_at=self._suspects[0][0].offset if self._suspects else None,
+            damage=tuple(self._damage),
+            any_failed=self._any_failed,
+            size=self._size,
+        )
+
+    def _read(self, line: Line) -> RecordHead | SessionRecord:
+        if line.data is None:
+            raise Malformed("$", f"longer than {LONGEST_LINE} bytes")
+        if not line.whole:
+            raise Malformed("$", "no newline at its end")
+        head = decode_head(line.data)
+        return head if head.seq <= self._after_seq else decode_record(line.data)
+
+    def _suspect(self, line: Line, damage: LogDamage) -> None:
+        if not _is_blank(line):
+            self._settle()
+        elif self._suspects and _is_blank(self._suspects[-1][0]):
+            return
+        self._suspects.append((line, damage))
+
+    def _settle(self) -> None:
+        for _, damage in self._suspects:
+            self._note(damage)
+        self._suspects.clear()
+
+    def _note(self, damage: LogDamage) -> None:
+        if len(self._damage) < MOST_DAMAGE_LISTED:
+            self._damage.append(damage)
+
+
+def _damage(line: Line, kind: DamageKind, detail: str) -> LogDamage:
+    return LogDamage(line=line.number, kind=kind, detail=detail)
+
+
+def _is_blank(line: Line) -> bool:
+    return line.data is not None and not line.data.strip()
+
+
+def readable_record(line: Line) -> SessionRecord | None:
+    """The record in a line for lenient readers: None when it is damaged or not finished."""
+    return _readable(line.data) if line.whole and line.data is not None else None
+
+
+def _readable(data: bytes) -> SessionRecord | None:
+    try:
+        return decode_record(data)
+    except Malformed:
+        return None
+
+
+def _whole_lines_from_end(file: BinaryIO) -> Iterator[bytes]:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 1))
+    unfinished = file.read(1) != b"\n"
+    return islice(lines_from_end(file), int(unfinished), None)
+
+
+def _sound_lines(file: BinaryIO, scanner: LogScanner) -> Iterator[bytes]:
+    for line in read_lines(file):
+        if line.data is not None and not isinstance(scanner.judge(line), LogDamage):
+            yield line.data + b"\n"
+
+
+def _chunks(file: BinaryIO, offset: int) -> Iterator[bytes]:
+    file.seek(offset)
+    return iter(lambda: file.read(CHUNK), b"")
+
+
+def _copied_before(log: BinaryIO, torn_at: int, path: Path) -> Path | None:
+    for copy in sorted(path.parent.glob(f"{path.name}.torn-*")):
+        with open(copy, "rb") as file:  # noqa: PTH123
+            if all(a == b for a, b in zip_longest(_chunks(file, 0), _chunks(log, torn_at))):
+                return copy
+    return None

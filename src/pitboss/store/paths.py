@@ -1,0 +1,93 @@
+"""Names of everything under `.pitboss/`, and nothing else (SPEC 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.session import transcript_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATE_FILENAME = "state.json"
+LOG_FILENAME = "sessions.jsonl"
+
+
+def pitboss_dir(repo: Path) -> Path:
+    """Everything of pitboss in the repository rooted at `repo`."""
+    return repo / ".pitboss"
+
+
+def config_path(repo: Path) -> Path:
+    """The project's configuration."""
+    return pitboss_dir(repo) / "config.toml"
+
+
+def skip_path(repo: Path) -> Path:
+    """The file whose creation skips the sessions in flight (SPEC 6)."""
+    return pitboss_dir(repo) / "skip"
+
+
+def grind_dir(repo: Path) -> Path:
+    """Prompts, rotations, runs and the lock of `pitboss grind`."""
+    return pitboss_dir(repo) / "grind"
+
+
+def prompts_dir(repo: Path) -> Path:
+    """The project's prompts."""
+    return grind_dir(repo) / "prompts"
+
+
+def rotations_dir(repo: Path) -> Path:
+    """The project's rotations."""
+    return grind_dir(repo) / "rotations"
+
+
+def lock_path(repo: Path) -> Path:
+    """The file that a live run holds locked."""
+    return grind_dir(repo) / "lock"
+
+
+def runs_dir(repo: Path) -> Path:
+    """One directory for each run."""
+    return grind_dir(repo) / "runs"
+
+
+class RunPaths:
+    """The files of one run. `repo` is the root of the repository."""
+
+    __slots__ = (
+        "control",
+        "log",
+        "markdown",
+        "root",
+        "run_id",
+        "scratchpad",
+        "state",
+        "transcripts",
+        "worktrees",
+    )
+
+    def __init__(self, repo: Path, run_id: str) -> None:
+        self.run_id = run_id
+        self.root = runs_dir(repo) / run_id
+        self.state = self.root / STATE_FILENAME
+        self.log = self.root / LOG_FILENAME
+        self.markdown = self.root / "sessions.md"
+        self.scratchpad = self.root / "scratchpad.md"
+        self.transcripts = self.root / "transcripts"
+        self.worktrees = self.root / "worktrees"
+        self.control = self.root / "control"
+
+    def transcript(self, seq: int, kind: str = "") -> Path:
+        """Raw output of session `seq`: its agent's, or that of a `kind` such as `verify` or `fix-01`."""
+        path = self.root / transcript_name(seq)
+        return path.with_suffix(f".{kind}.log") if kind else path
+
+    def summary(self, seq: int) -> Path:
+        """Where the agent of session `seq` writes its summary."""
+        return self.transcript(seq).with_suffix(".summary.md")
+
+    def usage(self, seq: int, kind: str = "") -> Path:
+        """Where the agent of session `seq`, or its fixer of that `kind`, may write what it used."""
+        return self.transcript(seq, kind).with_suffix(".usage.json")

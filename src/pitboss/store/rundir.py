@@ -1,0 +1,287 @@
+"""One run's directory: made whole, recorded into durably, listed and resolved by name (SPEC 2, 7; the seed).
+
+The presence of state.json says that a run exists, so it is written last. A record counts from the moment
+that `record` returns; all else can be made again from the log.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from pitboss.core.resume import NoResumableRun, RunNotFound, StateUnreadable
+from pitboss.core.run import RunState
+from pitboss.errors import ResumeError, RunDirectoryGone
+from pitboss.store.codec import Malformed, decode_state, encode_record, encode_state
+from pitboss.store.files import append_durable, make_directory, storage_error, sync_directory, write_atomic
+from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
+from pitboss.store.tail import last_bytes, last_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from pitboss.core.session import SessionRecord
+
+MARKDOWN_TITLE = "# Sessions\n"
+SCRATCHPAD_LIMIT = 16 * 1024
+_UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
+
+
+class Scratchpad(NamedTuple):
+    """The scratchpad's end as text, and whether something before it was left out."""
+
+    text: str
+    truncated: bool
+
+
+class RunListing(msgspec.Struct, frozen=True, kw_only=True):
+    """A run found on disk. `state` is None when it cannot be read; `problem` then says why."""
+
+    run_id: str
+    state_path: str
+    state: RunState | None = None
+    problem: str | None = None
+
+
+class AmbiguousRun(ResumeError):
+    """More than one run starts with what was asked for."""
+
+    def __init__(self, prefix: str, candidates: Sequence[str]) -> None:
+        super().__init__(
+            f'grind run "{prefix}" is ambiguous: {", ".join(candidates)}', hint="give more of the run's id"
+        )
+
+
+class RunDir:
+    """The directory of a run, open for the one process that holds the lock. Close it, or use it in `with`."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        self.paths = paths
+        self._log = -1
+
+    @classmethod
+    def create(cls, repo: Path, state: RunState) -> RunDir:
+        """Make the directory of a new run, durably. Raises StorageError, also when the run exists."""
+        paths = RunPaths(repo, state.run_id)
+        runs = runs_dir(repo)
+        make_directory(runs)
+        if not os.path.lexists(runs / ".gitignore"):
+            write_atomic(runs / ".gitignore", b"*\n", durable=False)
+        _make_skeleton(paths)
+        write_atomic(paths.state, encode_state(state))
+        try:
+            sync_directory(runs)
+        except OSError as error:
+            raise storage_error("create", paths.root, error) from error
+        return cls(paths)
+
+    @classmethod
+    def open(cls, repo: Path, run_id: str) -> RunDir:
+        """Open the directory of a run; missing subdirectories are made again.
+
+        Raises RunDirectoryGone when there is none, StorageError.
+        """
+        paths = RunPaths(repo, run_id)
+        if not paths.root.is_dir():
+            raise RunDirectoryGone(
+                f"there is no run directory {paths.root}", hint="`pitboss runs` lists the runs there are"
+            )
+        _make_subdirectories(paths)
+        return cls(paths)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the log; again is harmless."""
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+
+    def read_state(self) -> RunState:
+        """Read state.json. Raises StateUnreadable when it is missing or damaged."""
+        listing = _listing(self.paths.run_id, str(self.paths.root))
+        if listing.state is None:
+            raise StateUnreadable(listing.run_id, str(listing.problem))
+        return listing.state
+
+    def checkpoint(self, state: RunState, *, durable: bool = True) -> None:
+        """Replace state.json. Raises StorageError, RunDirectoryGone."""
+        write_atomic(self.paths.state, encode_state(state), durable=durable)
+
+    def record(self, record: SessionRecord) -> None:
+        """Append a session's record, durably: the commit point. Raises StorageError, RunDirectoryGone."""
+        log = self._open_log()
+        append_durable(log, encode_record(record))
+        self._check_log(log)
+
+    def project(self, record: SessionRecord) -> None:
+        """Append a record's entry to sessions.md, which can be made again from the log at any time."""
+        title = "" if os.path.lexists(self.paths.markdown) else MARKDOWN_TITLE
+        append_durable(self.paths.markdown, (title + _entry(record)).encode(errors="replace"), durable=False)
+
+    def project_all(self, records: Iterable[SessionRecord]) -> None:
+        """Write sessions.md anew from all records: only repair does."""
+        entries = (_entry(record).encode(errors="replace") for record in records)
+        write_atomic(self.paths.markdown, chain([MARKDOWN_TITLE.encode()], entries))
+
+    def session_log_tail(self, lines: int = 50) -> str:
+        """The last lines of sessions.md; empty when it has no session yet. Reads the end alone."""
+        try:
+            tail = b"\n".join(last_lines(self.paths.markdown, lines)).decode(errors="replace")
+        except OSError:
+            return ""
+        return "" if tail.strip() == MARKDOWN_TITLE.strip() else tail
+
+    def scratchpad_text(self, limit: int = SCRATCHPAD_LIMIT) -> Scratchpad:
+        """The last `limit` bytes of the scratchpad, from the start of a line; empty when it cannot be read."""
+        try:
+            data, truncated = last_bytes(self.paths.scratchpad, limit)
+        except OSError:
+            return Scratchpad("", truncated=False)
+        return Scratchpad(_from_line_start(data) if truncated else data.decode(errors="replace"), truncated)
+
+    def _open_log(self) -> int:
+        if self._log < 0:
+            try:
+                self._log = os.open(
+                    self.paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
+                )
+                sync_directory(self.paths.root)
+            except OSError as error:
+                raise storage_error("append to", self.paths.log, error) from error
+        return self._log
+
+    def _check_log(self, log: int) -> None:
+        """Appending to a deleted file works and keeps nothing: make sure that the name still leads here."""
+        try:
+            named = self.paths.log.stat()
+        except OSError as error:
+            raise storage_error("append to", self.paths.log, error) from error
+        if not os.path.samestat(named, os.fstat(log)):
+            raise RunDirectoryGone(
+                f"{self.paths.log} was replaced while the run was live",
+                hint="`pitboss repair` shows what can be saved",
+            )
+
+
+def list_runs(repo: Path) -> list[RunListing]:
+    """Every run, last updated first; unreadable ones too, by when their directory changed (SPEC 8)."""
+    runs = [_listing(run_id, path) for run_id, path in _run_directories(runs_dir(repo)) if _is_run(path)]
+    return sorted(runs, key=_last_updated, reverse=True)
+
+
+def most_recent_resumable(repo: Path) -> RunListing | None:
+    """The run that `--resume` alone goes on with: the last updated one that is active or aborted."""
+    return next(
+        (run for run in list_runs(repo) if run.state is not None and run.state.status.is_resumable), None
+    )
+
+
+def find_run(repo: Path, requested: str) -> RunListing:
+    """The run named by an id or a unique prefix of one, readable or not. Raises RunNotFound, AmbiguousRun."""
+    names = dict(_run_directories(runs_dir(repo)))
+    matches = (
+        [requested]
+        if requested in names
+        else sorted(n for n in names if requested and n.startswith(requested))
+    )
+    if len(matches) > 1:
+        raise AmbiguousRun(requested, matches)
+    if not matches:
+        raise RunNotFound(requested, f"{runs_dir(repo)}{os.sep}{requested}")
+    return _listing(matches[0], names[matches[0]])
+
+
+def resolve_target(repo: Path, requested: str | None) -> RunListing:
+    """The run to resume: the one asked for, or the most recent resumable one (the seed).
+
+    Raises RunNotFound, AmbiguousRun, StateUnreadable, NoResumableRun.
+    """
+    if requested is None:
+        run = most_recent_resumable(repo)
+        if run is None:
+            raise NoResumableRun(str(runs_dir(repo)))
+        return run
+    run = find_run(repo, requested)
+    if run.problem is not None:
+        raise StateUnreadable(run.run_id, run.problem)
+    return run
+
+
+def _make_skeleton(paths: RunPaths) -> None:
+    try:
+        paths.root.mkdir()
+        for file, content in (
+            (paths.log, b""),
+            (paths.markdown, MARKDOWN_TITLE.encode()),
+            (paths.scratchpad, b""),
+        ):
+            file.write_bytes(content)
+    except OSError as error:
+        raise storage_error("create", paths.root, error) from error
+    _make_subdirectories(paths)
+
+
+def _make_subdirectories(paths: RunPaths) -> None:
+    for directory in (paths.transcripts, paths.worktrees, paths.control):
+        try:
+            directory.mkdir(exist_ok=True)
+        except OSError as error:
+            raise storage_error("create", directory, error) from error
+
+
+def _entry(record: SessionRecord) -> str:
+    from pitboss.core.text import sessions_md_entry
+
+    return f"\n{sessions_md_entry(record).strip()}\n"
+
+
+def _from_line_start(data: bytes) -> str:
+    """Text from the first line that begins in `data`; from the first whole character if none does."""
+    _, _, rest = data.partition(b"\n")
+    return (rest or data.lstrip(_UTF8_CONTINUATIONS)).decode(errors="replace")
+
+
+def _run_directories(runs: Path) -> Iterator[tuple[str, str]]:
+    try:
+        with os.scandir(runs) as entries:
+            yield from ((entry.name, entry.path) for entry in entries if entry.is_dir())
+    except OSError:
+        return
+
+
+def _is_run(directory: str) -> bool:
+    return any(os.path.lexists(f"{directory}{os.sep}{name}") for name in (STATE_FILENAME, LOG_FILENAME))
+
+
+def _listing(run_id: str, directory: str) -> RunListing:
+    path = f"{directory}{os.sep}{STATE_FILENAME}"
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - `pitboss runs` reads a thousand of these
+            return RunListing(run_id=run_id, state_path=path, state=decode_state(file.read()))
+    except OSError as error:
+        return RunListing(run_id=run_id, state_path=path, problem=f"reading {path}: {error.strerror}")
+    except Malformed as error:
+        return RunListing(run_id=run_id, state_path=path, problem=f"parsing {path}: {error}")
+
+
+def _last_updated(run: RunListing) -> tuple[float, str]:
+    if run.state is not None:
+        return run.state.last_updated_at.timestamp(), run.run_id
+    try:
+        directory = run.state_path.removesuffix(STATE_FILENAME)
+        return os.stat(directory).st_mtime, run.run_id  # noqa: PTH116
+    except OSError:
+        return 0.0, run.run_id

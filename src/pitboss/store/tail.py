@@ -1,0 +1,55 @@
+"""Reading the end of a file at a cost that does not grow with the file (SPEC 1.7)."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+BLOCK = 64 * 1024
+LONGEST_LINE = 64 * 1024 * 1024
+
+
+def last_bytes(path: Path, limit: int) -> tuple[bytes, bool]:
+    """The last `limit` bytes of a file and whether something came before them. Raises OSError."""
+    with open(path, "rb") as file:  # noqa: PTH123 - an observer's start-up does not pay for pathlib
+        start = max(0, file.seek(0, os.SEEK_END) - limit)
+        file.seek(start)
+        return file.read(limit), start > 0
+
+
+def last_lines(path: Path, count: int) -> list[bytes]:
+    """The last `count` lines of a file in file order, without their newlines. Raises OSError."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        return list(islice(lines_from_end(file), count))[::-1]
+
+
+def lines_from_end(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file, last one first, without their newlines; a final newline ends no empty line.
+
+    Stops at a line longer than LONGEST_LINE, so that memory stays bounded whatever is in the file.
+    """
+    position = file.seek(0, os.SEEK_END)
+    lines = [b""]
+    at_end = True
+    while position > 0 and len(lines[0]) <= LONGEST_LINE:
+        position, block = _block_before(file, position)
+        lines = (block + lines[0]).split(b"\n")
+        if at_end and not lines[-1]:
+            lines.pop()
+        at_end = False
+        yield from reversed(lines[1:])
+        del lines[1:]
+    if position == 0 and not at_end:
+        yield lines[0]
+
+
+def _block_before(file: BinaryIO, position: int) -> tuple[int, bytes]:
+    start = max(0, position - BLOCK)
+    file.seek(start)
+    return start, file.read(position - start)
