@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pitboss.core.scheduler import Contender
     from pitboss.core.session import SessionRecord
 
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+
 
 class NoResumableRun(ResumeError):
     """No run under `directory` is active or aborted."""
@@ -88,7 +90,7 @@ class StateOutOfSync(ResumeError):
         super().__init__(
             f"grind run {_quoted(run_id)}: state.json out of sync with sessions.jsonl (state says "
             f"last_session_seq={state_seq}, log tail has {jsonl_seq}); start a new run or repair state.json by hand",
-            hint=f"`pitboss repair {run_id} --dry-run` shows what could be done",
+            hint=f"`pitboss repair {run_id} --force --dry-run` shows what could be done",
         )
 
 
@@ -161,7 +163,14 @@ def _rescheduled(
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """The text as Rust's `{:?}` shows it, which is how the seed's messages quote."""
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    return char if char.isprintable() else f"\\u{{{ord(char):x}}}"
 
 
 def _listed(names: Sequence[str]) -> str:
