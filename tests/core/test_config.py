@@ -1,0 +1,59 @@
+"""Defaults of config.toml as SPEC 2 gives them, and how hooks fall through."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.budget import Caps
+from pitboss.core.config import AgentSettings, Config, GrindSettings, Hooks, Price, WorktreeSettings
+
+commands = st.none() | st.sampled_from(["", "true", "false"])
+hooks = st.builds(Hooks, pre_session=commands, post_session=commands, on_failure=commands)
+
+
+def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(Config())) == {
+        "backend": "claude_code",
+        "agents": {},
+        "models": {},
+        "fixer_max_attempts": 2,
+        "test_command": None,
+        "pricing": {},
+        "grind": {
+            "prompts_dir": None,
+            "default_rotation": None,
+            "max_parallel": 1,
+            "consecutive_failure_limit": 3,
+            "hook_timeout_secs": 60,
+            "hook_env_passthrough": [],
+            "transcript_retention": "keep-all",
+            "land": "ok",
+            "mode": "in-place",
+            "budgets": dict.fromkeys(Caps.__struct_fields__),
+            "hooks": {"pre_session": None, "post_session": None, "on_failure": None},
+            "worktree": {"copy": [".env"], "setup": None, "clean": "untracked"},
+        },
+        "author": "pitboss <pitboss@local>",
+        "warnings": [],
+    }
+
+
+@pytest.mark.parametrize("kind", [AgentSettings, Config, GrindSettings, Hooks, Price, WorktreeSettings])
+def test_settings_cannot_be_changed_once_loaded(kind: type[msgspec.Struct]) -> None:
+    assert kind.__struct_config__.frozen
+
+
+@pytest.mark.parametrize("hook", Hooks.__struct_fields__)
+def test_an_unset_hook_falls_through_and_a_set_one_wins(hook: str) -> None:
+    assert getattr(Hooks().over(Hooks(**{hook: "base"})), hook) == "base"
+    assert getattr(Hooks(**{hook: "own"}).over(Hooks(**{hook: "base"})), hook) == "own"
+    assert getattr(Hooks(**{hook: ""}).over(Hooks(**{hook: "base"})), hook) == ""
+
+
+@given(hooks, hooks, hooks)
+def test_hooks_layer_in_any_grouping(command_line: Hooks, rotation: Hooks, config: Hooks) -> None:
+    assert command_line.over(rotation).over(config) == command_line.over(rotation.over(config))
+    assert config.over(Hooks()) == config == Hooks().over(config)
