@@ -1,0 +1,51 @@
+"""The `claude_code` backend: Claude Code without its terminal, read by its stream of JSON events (SPEC 6).
+
+Prompt by stdin; `permission_mode` is `bypassPermissions` unless configured, because nobody is there to ask.
+As root Claude Code refuses that mode unless IS_SANDBOX=1 is in the environment; that is for the user to say.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from pitboss.agents.backend import Launch
+from pitboss.agents.claude_stream import ClaudeReader
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.config import AgentSettings
+
+UNATTENDED = "bypassPermissions"
+
+
+class ClaudeCode:
+    """`claude -p`, stopped by SIGINT first: it then still prints what it used."""
+
+    name = "claude_code"
+    install = "npm install -g @anthropic-ai/claude-code, or set [agent.claude_code] binary"
+    version_args = ("--version",)
+
+    def binary(self, settings: AgentSettings) -> str:
+        """`claude`, or `[agent.claude_code] binary`."""
+        return settings.binary or "claude"
+
+    def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
+        """The documented headless command line, then `extra_args`, which thereby win."""
+        model = request.model or settings.model
+        return Launch(
+            argv=(
+                self.binary(settings),
+                *("-p", "--output-format", "stream-json", "--verbose"),
+                *("--permission-mode", settings.permission_mode or UNATTENDED),
+                *(() if model is None else ("--model", model)),
+                *settings.extra_args,
+            ),
+            stdin=request.text.encode("utf-8", "replace"),
+            split_stderr=True,
+            polite_signal=signal.SIGINT,
+        )
+
+    def reader(self, request: AgentRequest) -> ClaudeReader:
+        """A reader of stream-json."""
+        return ClaudeReader(request.model)

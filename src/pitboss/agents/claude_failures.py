@@ -1,0 +1,83 @@
+"""Names the failures of Claude Code by the words it prints for them (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pitboss.agents.json_values import count, word
+from pitboss.agents.lines import shortened
+from pitboss.core.session import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BY_WORD = {
+    "usage_limit_reached": Reason.RATE_LIMITED,
+    "rate_limit": Reason.RATE_LIMITED,
+    "rate_limit_error": Reason.RATE_LIMITED,
+    "authentication_failed": Reason.AUTH,
+    "authentication_error": Reason.AUTH,
+    "oauth_org_not_allowed": Reason.AUTH,
+    "permission_error": Reason.PERMISSION_DENIED,
+    "billing_error": Reason.BILLING,
+    "model_not_found": Reason.NOT_FOUND,
+    "not_found_error": Reason.NOT_FOUND,
+    "overloaded": Reason.OVERLOADED,
+    "overloaded_error": Reason.OVERLOADED,
+    "server_error": Reason.OVERLOADED,
+    "api_error": Reason.OVERLOADED,
+    "timeout_error": Reason.OVERLOADED,
+    "connection_failed": Reason.OVERLOADED,
+}
+BY_STATUS = {
+    401: Reason.AUTH,
+    402: Reason.BILLING,
+    403: Reason.PERMISSION_DENIED,
+    404: Reason.NOT_FOUND,
+    429: Reason.RATE_LIMITED,
+}
+ROOT_REFUSED = b"cannot be used with root"
+ROOT_ADVICE = (
+    "claude refuses permission_mode bypassPermissions as root: set IS_SANDBOX=1 in the environment if this "
+    "machine is a sandbox, or another [agent.claude_code] permission_mode"
+)
+
+
+def failure(result: dict[str, Any], api_failure: dict[str, Any]) -> tuple[Reason, str | None]:
+    """Reason and words for a result line with `is_error`; `api_failure` is the last failed assistant line."""
+    if result.get("terminal_reason") == "prompt_too_long":
+        return Reason.CONTEXT_TOO_LONG, _words(result)
+    named = (BY_WORD[name] for name in _names(result, api_failure) if name in BY_WORD)
+    status = count(result, "api_error_status")
+    by_status = Reason.OVERLOADED if status >= 500 else BY_STATUS.get(status, Reason.AGENT_ERROR)
+    return next(named, by_status), _words(result)
+
+
+def stderr_failure(stderr: bytes) -> tuple[Reason, str] | None:
+    """Reason and advice for what is only said on stderr, before the stream starts."""
+    return (Reason.PERMISSION_DENIED, ROOT_ADVICE) if ROOT_REFUSED in stderr else None
+
+
+def _names(result: dict[str, Any], api_failure: dict[str, Any]) -> Iterator[str]:
+    """The CLI's names for the failure, from the most telling to the least.
+
+    The assistant line counts only when the run ended in it: a request that failed and was retried is past.
+    """
+    api_ended = result.get("terminal_reason") in (None, "api_error")
+    last = api_failure if api_ended else {}
+    for line, key in (
+        (result, "api_error"),
+        (last, "error"),
+        (result, "api_error_type"),
+        (last, "api_error_type"),
+    ):
+        name = word(line, key)
+        if name is not None:
+            yield name
+
+
+def _words(result: dict[str, Any]) -> str | None:
+    errors = result.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], str) else None
+    said = word(result, "result") or first or word(result, "subtype")
+    return None if said is None else shortened(said)

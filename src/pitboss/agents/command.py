@@ -1,0 +1,112 @@
+"""The `command` backend: any program that reads the prompt from stdin (SPEC 6).
+
+`[agent.command] command = ["my-agent", "--flag"]` names it. Exit 0 is ok. It may write what it used to the
+file named by `$PITBOSS_USAGE_FILE`, at the end or again and again while it runs, as one JSON object:
+
+    {"input_tokens": 1200, "output_tokens": 80, "cache_read_tokens": 900, "cache_write_tokens": 0,
+     "cost_usd": 0.0123, "model": "some-model-1"}
+
+Every key is optional; `input_tokens` counts cached tokens too. With `cost_usd` left out the tokens are priced
+by `model` (or the model configured for the session). No file: nothing was used. A file that is not such an
+object: the session ends as it would have, with what was last readable as its usage and its cost unknown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from pitboss.agents.backend import Launch, Spend
+from pitboss.agents.plain import PlainReader
+from pitboss.core.usage import Usage
+from pitboss.errors import StartError
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.config import AgentSettings
+
+USAGE_FILE = "PITBOSS_USAGE_FILE"
+USAGE_FILE_LIMIT = 64 * 1024
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The usage file: tokens, US dollars, model; keys it does not know are ignored."""
+
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_read_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    cost_usd: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    model: str | None = None
+
+
+class CommandAgent:
+    """A program of the user's own, with the composed prompt on stdin."""
+
+    name = "command"
+    install = "set [agent.command] command to a program that exists"
+    version_args = None
+
+    def binary(self, settings: AgentSettings) -> str:
+        """The first word of the configured command; raises StartError when there is none."""
+        if not settings.command:
+            raise StartError(
+                "the agent `command` has no command",
+                hint='set [agent.command] command = ["PROGRAM", "ARGUMENT", ...] in .pitboss/config.toml',
+            )
+        return settings.binary or settings.command[0]
+
+    def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
+        """Start the configured command; raises StartError when there is none."""
+        return Launch(
+            argv=(self.binary(settings), *settings.command[1:], *settings.extra_args),
+            stdin=request.text.encode("utf-8", "replace"),
+            env={USAGE_FILE: request.usage_file},
+        )
+
+    def reader(self, request: AgentRequest) -> CommandReader:
+        """Plain text beside a usage file."""
+        return CommandReader(Path(request.usage_file), request.model)
+
+
+class CommandReader(PlainReader):
+    """Plain text, judged by the exit code, with the usage that the program wrote to its file."""
+
+    def __init__(self, usage_file: Path, model: str | None) -> None:
+        super().__init__()
+        self.model = model
+        self._file = usage_file
+        self._asked_model = model
+        self._last = Spend()
+
+    def spend(self) -> Spend:
+        """Read the file again: it may be rewritten while the program runs."""
+        try:
+            report = _read(self._file)
+        except FileNotFoundError:
+            return self._last
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return msgspec.structs.replace(self._last, reported_usd=None, unreadable=True)
+        self.model = report.model or self._asked_model
+        self._last = Spend(tokens={self.model: _usage(report)}, reported_usd=report.cost_usd)
+        return self._last
+
+
+def _read(file: Path) -> Report:
+    with file.open("rb") as usage:
+        return msgspec.json.decode(usage.read(USAGE_FILE_LIMIT), type=Report)
+
+
+def _usage(report: Report) -> Usage:
+    """Tokens as pitboss counts them; an input smaller than its cached parts was given without them."""
+    cached = report.cache_read_tokens + report.cache_write_tokens
+    return Usage(
+        input=max(report.input_tokens, cached),
+        output=report.output_tokens,
+        cache_read=report.cache_read_tokens,
+        cache_write=report.cache_write_tokens,
+    )

@@ -1,0 +1,247 @@
+"""Runs any backend's agent under one set of rules and turns its end into one outcome (SPEC 1.5, 6)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss import process
+from pitboss.agents.backend import Ending, Verdict
+from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
+from pitboss.core.environment import marker
+from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.usage import Usage
+from pitboss.errors import StartError
+from pitboss.process import Command, EndedBy, Exit, StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pitboss.agents.backend import Backend, Launch, Reader, Spend
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.config import AgentSettings, Price
+
+CHUNK = 64 * 1024
+COMPLAINTS = 8 * 1024
+"""Bytes of stderr that a verdict looks at."""
+
+
+class Driver:
+    """One backend with its settings: what the engine knows as an agent (`engine.ports.Agent`)."""
+
+    def __init__(self, backend: Backend, settings: AgentSettings, pricing: Mapping[str, Price]) -> None:
+        self.name = backend.name
+        self._backend = backend
+        self._settings = settings
+        self._pricing = pricing
+
+    def run(
+        self,
+        request: AgentRequest,
+        *,
+        on_start: Callable[[int, int | None], None],
+        on_event: Callable[[AgentEvent], None],
+        stop: Callable[[], StopRequest | None],
+    ) -> AgentOutcome:
+        """Run the agent to its end and bill what it used, however it ended; failures are outcomes, not raised.
+
+        `on_start` gets pid and start time. Raises StorageError when its transcript cannot be written.
+        """
+        request = self._completed(request)
+        try:
+            launch = self._backend.launch(request, self._settings)
+        except StartError as error:
+            return _not_started(request, error.message, error.hint)
+        # A usage file left by an earlier start would be billed twice.
+        Path(request.usage_file).unlink(missing_ok=True)
+        watch = _Watch(self._backend.reader(request), request, self._pricing, on_event)
+        ended = process.run(
+            _command(request, launch),
+            on_output=watch.read,
+            on_start=on_start,
+            stop=lambda: stop() or watch.over_cap(),
+        )
+        if ended.ended_by is EndedBy.SPAWN_FAILED:
+            return _not_started(request, ended.error, self._backend.install)
+        watch.end()
+        return self._outcome(request, launch, watch, ended)
+
+    def bill(self, request: AgentRequest) -> AgentOutcome:
+        """Judge an agent whose runner died by what it left on disk: `aborted`, `interrupted`, and its usage.
+
+        A transcript that is not there means that the agent never started: it used nothing.
+        """
+        request = self._completed(request)
+        watch = _Watch(self._backend.reader(request), request, self._pricing, _unheard)
+        try:
+            with Path(request.transcript).open("rb") as transcript:
+                while chunk := transcript.read(CHUNK):
+                    watch.read(chunk)
+        except FileNotFoundError:
+            pass
+        watch.end()
+        verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
+        return self._judged(watch.reader, verdict, exit_code=None)
+
+    def _completed(self, request: AgentRequest) -> AgentRequest:
+        """The request with what the backend's settings say where it says nothing."""
+        return msgspec.structs.replace(
+            request,
+            model=request.model or self._settings.model,
+            idle_seconds=self._settings.idle_seconds
+            if request.idle_seconds is None
+            else request.idle_seconds,
+        )
+
+    def _outcome(self, request: AgentRequest, launch: Launch, watch: _Watch, ended: Exit) -> AgentOutcome:
+        verdict = _verdict_of_limits(request, watch, ended)
+        if verdict is None:
+            complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
+            verdict = watch.reader.verdict(Ending(code=ended.code, complaints=complaints))
+        return self._judged(watch.reader, verdict, exit_code=ended.code)
+
+    def _judged(self, reader: Reader, verdict: Verdict, *, exit_code: int | None) -> AgentOutcome:
+        return AgentOutcome(
+            status=verdict.status,
+            usage=_cost(reader.spend(), self._pricing),
+            reason=verdict.reason,
+            model=reader.model,
+            text=reader.text,
+            exit_code=exit_code,
+            resets_at=verdict.resets_at,
+        )
+
+
+class _Watch:
+    """Follows one running agent: hands its events on, and says when it has spent its cap."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        request: AgentRequest,
+        pricing: Mapping[str, Price],
+        on_event: Callable[[AgentEvent], None],
+    ) -> None:
+        self.reader = reader
+        self.cap_usd = request.max_cost_usd
+        self.spent_usd = 0.0
+        self._pricing = pricing
+        self._on_event = on_event
+        self._priced: Spend | None = None
+
+    def read(self, chunk: bytes) -> None:
+        """Take in output as it comes."""
+        self._tell(self.reader.feed(chunk))
+
+    def end(self) -> None:
+        """The output has ended."""
+        self._tell(self.reader.finish())
+
+    def over_cap(self) -> StopRequest | None:
+        """COST_CAP once what is known of the cost reaches the cap; prices are looked up for a cap only."""
+        if self.cap_usd is None or self.reader.finished:
+            return None
+        spend = self.reader.spend()
+        if spend != self._priced:
+            self._priced = spend
+            self.spent_usd = _cost(spend, self._pricing).cost_usd
+        return StopRequest.COST_CAP if self._priced.tokens and self.spent_usd >= self.cap_usd else None
+
+    def _tell(self, events: Iterable[AgentEvent]) -> None:
+        for event in events:
+            self._on_event(self._with_cost(event))
+
+    def _with_cost(self, event: AgentEvent) -> AgentEvent:
+        """A usage event with its cost as far as it is known by now: looking prices up is for the end."""
+        if event.kind is not EventKind.USAGE or event.usage is None:
+            return event
+        reported = self.reader.spend().reported_usd
+        usage = msgspec.structs.replace(
+            event.usage, cost_usd=reported or 0.0, cost_known=reported is not None
+        )
+        return msgspec.structs.replace(event, usage=usage)
+
+
+def _command(request: AgentRequest, launch: Launch) -> Command:
+    return Command(
+        argv=launch.argv,
+        cwd=request.cwd,
+        env=request.env | launch.env,
+        stdin=launch.stdin,
+        transcript=request.transcript,
+        merge_stderr=not launch.split_stderr,
+        stderr_path=str(_stderr_path(request)) if launch.split_stderr else None,
+        max_seconds=request.max_seconds,
+        idle_seconds=request.idle_seconds,
+        polite_signal=launch.polite_signal,
+        marker=marker(request.env),
+    )
+
+
+def _stderr_path(request: AgentRequest) -> Path:
+    return Path(request.transcript).with_suffix(".stderr.log")
+
+
+def _end_of(path: Path) -> bytes:
+    """The last bytes of a file; nothing when it was never made."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - COMPLAINTS))
+            return file.read(COMPLAINTS)
+    except FileNotFoundError:
+        return b""
+
+
+def _verdict_of_limits(request: AgentRequest, watch: _Watch, ended: Exit) -> Verdict | None:
+    """The verdict on an agent that was ended from outside; None for one that ended by itself."""
+    match ended.ended_by:
+        case EndedBy.WALL_CLOCK:
+            late = Reason.WALL_CLOCK.because(f"not done within {request.max_seconds:g} s")
+            return Verdict(status=SessionStatus.TIMEOUT, reason=late)
+        case EndedBy.IDLE:
+            silent = Reason.STALLED.because(f"no output for {request.idle_seconds:g} s")
+            return Verdict(status=SessionStatus.TIMEOUT, reason=silent)
+        case EndedBy.STOPPED:
+            return _verdict_of_stop(watch, ended.stop)
+        case _:
+            return None
+
+
+def _verdict_of_stop(watch: _Watch, stop: StopRequest | None) -> Verdict:
+    match stop:
+        case StopRequest.SKIP:
+            return Verdict(status=SessionStatus.SKIPPED, reason=Reason.SKIPPED)
+        case StopRequest.COST_CAP:
+            spent = Reason.COST_CAP.because(f"${watch.spent_usd:.4f} >= ${watch.cap_usd or 0:.4f}")
+            return Verdict(status=SessionStatus.ERROR, reason=spent)
+        case _:
+            return Verdict(status=SessionStatus.ABORTED, reason=Reason.ABORTED)
+
+
+def _not_started(request: AgentRequest, message: str | None, hint: str | None) -> AgentOutcome:
+    words = message if hint is None else f"{message}; {hint}"
+    return AgentOutcome(
+        status=SessionStatus.ERROR,
+        usage=Usage(),
+        reason=Reason.SPAWN_FAILED.because(words),
+        model=request.model,
+    )
+
+
+def _cost(spend: Spend, pricing: Mapping[str, Price]) -> Usage:
+    """The usage of a spend with its cost: the agent's own figure, else each model's tokens priced."""
+    from pitboss.pricing import with_cost
+
+    if spend.reported_usd is not None:
+        total = sum(spend.tokens.values(), Usage())
+        total = with_cost(total, None, pricing, reported_usd=spend.reported_usd)
+    else:
+        total = sum((with_cost(used, model, pricing) for model, used in spend.tokens.items()), Usage())
+    return msgspec.structs.replace(total, cost_known=total.cost_known and not spend.unreadable)
+
+
+def _unheard(_event: AgentEvent) -> None:
+    """Nobody watches an agent that has ended."""

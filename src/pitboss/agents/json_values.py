@@ -1,0 +1,47 @@
+"""Takes values out of JSON that an agent printed and nobody checked: what is not as expected counts as absent."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+COUNT_LIMIT = 2**53
+"""More tokens than this is damage, not use; JSON numbers are exact up to here."""
+
+
+def table(source: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object at `key`, else an empty one."""
+    value = source.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def objects(source: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects in the array at `key`."""
+    value = source.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def word(source: object, key: str) -> str | None:
+    """The text at `key`; None when there is none, or an empty one."""
+    value = source.get(key) if isinstance(source, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+def number(source: dict[str, Any], key: str) -> float | None:
+    """The finite number at `key`."""
+    value = source.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > COUNT_LIMIT:
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def amount(source: dict[str, Any], key: str) -> float | None:
+    """The number at `key` if it is not negative."""
+    value = number(source, key)
+    return value if value is not None and value >= 0 else None
+
+
+def count(source: dict[str, Any], key: str) -> int:
+    """The whole number at `key` if it is not negative, else 0."""
+    value = amount(source, key)
+    return 0 if value is None else int(value)

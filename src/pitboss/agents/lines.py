@@ -1,0 +1,94 @@
+"""Cuts an agent's output, whatever its bytes, into lines and JSON objects in bounded memory (SPEC 6).
+
+Agents print anything: lines without end, invalid UTF-8, half a line when they are killed. What is too long
+or not JSON is left out of what pitboss reads; the transcript keeps every byte.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LINE_LIMIT = 4 * 1024 * 1024
+"""Bytes a line may have; a longer one is dropped, never buffered."""
+
+DETAIL_LIMIT = 300
+"""Characters of an agent's words that go into a reason."""
+
+
+class LineSplitter:
+    """Turns chunks into complete lines without their newline; lines over `limit` bytes are dropped."""
+
+    def __init__(self, limit: int = LINE_LIMIT) -> None:
+        self._limit = limit
+        self._partial = bytearray()
+        self._too_long = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the lines that `chunk` completes."""
+        *ended, rest = chunk.split(b"\n")
+        for piece in ended:
+            self._hold(piece)
+            yield from self.finish()
+        self._hold(rest)
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what is held as a line: at a newline, and for a last line that has none."""
+        line, dropped = bytes(self._partial), self._too_long
+        self._partial.clear()
+        self._too_long = False
+        if line and not dropped:
+            yield line
+
+    def _hold(self, piece: bytes) -> None:
+        if self._too_long or len(self._partial) + len(piece) > self._limit:
+            self._partial.clear()
+            self._too_long = True
+        else:
+            self._partial += piece
+
+
+class JsonLines:
+    """Turns chunks into the JSON objects of the lines that hold one; every other line is passed over."""
+
+    def __init__(self) -> None:
+        self._lines = LineSplitter()
+
+    def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
+        """Yield the objects whose lines `chunk` completes."""
+        return self._objects(self._lines.feed(chunk))
+
+    def finish(self) -> Iterator[dict[str, Any]]:
+        """Yield the object of a last line without newline, if it is whole."""
+        return self._objects(self._lines.finish())
+
+    def _objects(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+        for line in lines:
+            if line.lstrip().startswith(b"{"):
+                yield from _decoded(line)
+
+
+def _decoded(line: bytes) -> Iterator[dict[str, Any]]:
+    try:
+        yield msgspec.json.decode(line.decode("utf-8", "replace"), type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return
+
+
+def last_line(output: bytes) -> str | None:
+    """The last line of `output` that says something, shortened for a reason; None when there is none."""
+    for line in reversed(output.splitlines()):
+        text = line.decode("utf-8", "replace").strip()
+        if text:
+            return shortened(text)
+    return None
+
+
+def shortened(text: str) -> str:
+    """`text` on one line and no longer than a reason bears."""
+    line = " ".join(text[: 10 * DETAIL_LIMIT].split())
+    return line if len(line) <= DETAIL_LIMIT else f"{line[: DETAIL_LIMIT - 1]}…"

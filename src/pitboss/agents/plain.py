@@ -1,0 +1,50 @@
+"""Reads agents that print plain text and answer with their exit code (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.agents.backend import Ending, Spend, Verdict
+from pitboss.agents.lines import last_line
+from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.session import Reason, SessionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class PlainReader:
+    """Shows the last line of each chunk; exit 0 is ok, any other code an error with the last line said."""
+
+    def __init__(self) -> None:
+        self.model: str | None = None
+        self.text: str | None = None
+        self.finished = False
+
+    def feed(self, chunk: bytes) -> Iterator[AgentEvent]:
+        """Yield the last line of `chunk`: one event a chunk, so that floods of short lines stay cheap."""
+        line = last_line(chunk[-4096:])
+        if line is not None:
+            yield AgentEvent(kind=EventKind.TEXT, text=line)
+
+    def finish(self) -> Iterator[AgentEvent]:
+        """Plain text has no end to speak of."""
+        return iter(())
+
+    def spend(self) -> Spend:
+        """Plain text reports no usage."""
+        return Spend()
+
+    def verdict(self, ending: Ending) -> Verdict:
+        """Judge by the exit code."""
+        return by_exit_code(ending)
+
+
+def by_exit_code(ending: Ending) -> Verdict:
+    """Ok for exit 0, else an error that names the code or signal and the last line of the complaints."""
+    if ending.code == 0:
+        return Verdict()
+    code = "no exit code" if ending.code is None else f"{ending.code}"
+    last = last_line(ending.complaints)
+    detail = code if last is None else f"{code}: {last}"
+    return Verdict(status=SessionStatus.ERROR, reason=Reason.EXIT_CODE.because(detail))

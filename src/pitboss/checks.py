@@ -1,0 +1,148 @@
+"""Finds the project's test command and runs it before work is landed (SPEC 6, verify).
+
+A prompt that asks for `verify` in a project where no tests are found fails verification: it must never pass
+because there was nothing to ask.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss import process
+from pitboss.core.environment import marker
+from pitboss.process import Command, EndedBy, Exit, StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+TAIL_LINES = 40
+TAIL_BYTES = 64 * 1024
+TIMEOUT_S = 1800.0
+NO_TESTS = "no tests found: set [tests] command in .pitboss/config.toml, or take `verify` out of the prompt"
+
+
+class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """A way to run the project's tests, and what it was found by."""
+
+    argv: tuple[str, ...]
+    found_by: str
+
+    __test__ = False
+
+    def __str__(self) -> str:
+        """The command as a person would type it."""
+        return self.argv[-1] if self.argv[:2] == ("sh", "-c") else shlex.join(self.argv)
+
+
+class TestResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How the tests ended. `tail` is the last 40 lines they printed, or why there are none.
+
+    `stop` is set when they were stopped from outside, which is no verdict on the work.
+    """
+
+    passed: bool
+    tail: str = ""
+    found: bool = True
+    ended_by: EndedBy = EndedBy.EXIT
+    stop: StopRequest | None = None
+
+    __test__ = False
+
+
+def find_tests(root: str | Path, command: str | None = None) -> TestCommand | None:
+    """The test command of the project at `root`: the configured `command`, else by the files found there.
+
+    In this order: Cargo.toml, package.json with a test script, pyproject.toml or setup.py, go.mod.
+    """
+    if command is not None and command.strip():
+        return TestCommand(argv=("sh", "-c", command), found_by="[tests] command")
+    folder = Path(root)
+    return _cargo(folder) or _node(folder) or _python(folder) or _go(folder)
+
+
+def run_tests(
+    tests: TestCommand | None,
+    *,
+    cwd: str,
+    env: Mapping[str, str],
+    transcript: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+    stop: Callable[[], StopRequest | None] | None = None,
+) -> TestResult:
+    """Run `tests` in `cwd` with exactly `env`; output is appended to `transcript`, a timeout ends the tree.
+
+    None for `tests` is a failure that says that there are none.
+    """
+    if tests is None:
+        return TestResult(passed=False, tail=NO_TESTS, found=False)
+    tail = bytearray()
+
+    def keep(chunk: bytes) -> None:
+        tail.extend(chunk)
+        del tail[:-TAIL_BYTES]
+
+    ended = process.run(
+        Command(
+            argv=tests.argv,
+            cwd=cwd,
+            env=dict(env),
+            transcript=transcript,
+            max_seconds=timeout_s,
+            marker=marker(env),
+        ),
+        on_output=keep,
+        stop=stop,
+    )
+    passed = ended.ended_by is EndedBy.EXIT and ended.code == 0
+    words = _last_words(tests, bytes(tail), ended, timeout_s)
+    return TestResult(passed=passed, tail=words, ended_by=ended.ended_by, stop=ended.stop)
+
+
+def _last_words(tests: TestCommand, output: bytes, ended: Exit, timeout_s: float) -> str:
+    lines = output.decode("utf-8", "replace").splitlines()
+    match ended.ended_by:
+        case EndedBy.SPAWN_FAILED:
+            lines.append(f"{ended.error} (test command `{tests}`, by {tests.found_by})")
+        case EndedBy.WALL_CLOCK:
+            lines.append(f"tests timed out after {timeout_s:g} s")
+    return "\n".join(lines[-TAIL_LINES:])
+
+
+def _cargo(folder: Path) -> TestCommand | None:
+    return _by_file(folder, "Cargo.toml", "cargo", "test")
+
+
+def _python(folder: Path) -> TestCommand | None:
+    return _by_file(folder, "pyproject.toml", "pytest") or _by_file(folder, "setup.py", "pytest")
+
+
+def _go(folder: Path) -> TestCommand | None:
+    return _by_file(folder, "go.mod", "go", "test", "./...")
+
+
+def _by_file(folder: Path, name: str, *argv: str) -> TestCommand | None:
+    return TestCommand(argv=argv, found_by=name) if (folder / name).is_file() else None
+
+
+def _node(folder: Path) -> TestCommand | None:
+    if not _has_test_script(folder / "package.json"):
+        return None
+    for lock, manager in (("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn")):
+        if (folder / lock).is_file():
+            return TestCommand(argv=(manager, "test"), found_by=f"package.json and {lock}")
+    return TestCommand(argv=("npm", "test"), found_by="package.json")
+
+
+class _Manifest(msgspec.Struct):
+    scripts: dict[str, str] = {}
+
+
+def _has_test_script(manifest: Path) -> bool:
+    try:
+        return bool(msgspec.json.decode(manifest.read_bytes(), type=_Manifest).scripts.get("test"))
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False

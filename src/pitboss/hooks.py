@@ -1,0 +1,72 @@
+"""Runs the user's shell commands around a session, in a small environment and a bounded time (SPEC 6)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss import process
+from pitboss.core.environment import hook_environment, marker
+from pitboss.process import Command, EndedBy, Exit, StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+class HookResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a hook ended. `detail` says in words why it did not pass; `stop` is set when it was stopped."""
+
+    passed: bool
+    detail: str = ""
+    stop: StopRequest | None = None
+
+
+def run_hook(  # noqa: PLR0913 - keyword-only, each a plain fact about the hook
+    command: str,
+    *,
+    cwd: str,
+    pitboss_env: Mapping[str, str],
+    passthrough: Iterable[str] = (),
+    timeout_s: float = 60.0,
+    transcript: str | None = None,
+    stop: Callable[[], StopRequest | None] | None = None,
+) -> HookResult:
+    """Run `command` by `sh -c` in `cwd`; a timeout ends its whole tree.
+
+    It sees PATH, HOME, USER, LANG, SHELL, SSH_AUTH_SOCK, the `passthrough` names and the PITBOSS_* ones of
+    `pitboss_env`, nothing else. Its output is appended to `transcript`.
+    """
+    env = hook_environment(os.environ, passthrough, pitboss_env)
+    ended = process.run(
+        Command(
+            argv=("sh", "-c", command),
+            cwd=cwd,
+            env=env,
+            transcript=transcript,
+            max_seconds=timeout_s,
+            marker=marker(env),
+        ),
+        stop=stop,
+    )
+    detail = _why_failed(ended, timeout_s)
+    return HookResult(passed=detail is None, detail=detail or "", stop=ended.stop)
+
+
+def _why_failed(ended: Exit, timeout_s: float) -> str | None:
+    match ended.ended_by:
+        case EndedBy.SPAWN_FAILED:
+            return ended.error or "it could not be started"
+        case EndedBy.WALL_CLOCK:
+            return f"timed out after {timeout_s:g} s"
+        case EndedBy.STOPPED:
+            return "stopped"
+        case _:
+            return None if ended.code == 0 else _by_code(ended)
+
+
+def _by_code(ended: Exit) -> str:
+    lines = ended.tail.decode("utf-8", "replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), None)
+    return f"exit code {ended.code}" if last is None else f"exit code {ended.code}: {last[:300]}"
