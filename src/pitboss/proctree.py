@@ -123,6 +123,11 @@ def start_time(pid: int) -> int | None:
     return None if found is None or found.zombie else found.started
 
 
+def alive(pids: Iterable[int]) -> list[int]:
+    """Those of `pids` that are not gone."""
+    return [pid for pid in pids if start_time(pid) is not None]
+
+
 def children(pid: int) -> list[int]:
     """Direct children of `pid`, zombies included."""
     return _system.children(pid)
@@ -150,7 +155,7 @@ def carrying(env_marker: Mapping[str, str]) -> list[int]:
         return []
     wanted, own = _pairs(env_marker), os.getpid()
     marked = [pid for pid in _system.pids() if pid != own and wanted <= _system.environ(pid)]
-    return [pid for pid in marked if start_time(pid) is not None]
+    return alive(marked)
 
 
 def become_subreaper() -> bool:
@@ -180,8 +185,9 @@ def send(pid: int, signum: int) -> None:
 class Ending:
     """TERM, a grace, KILL for all that `find` finds and all that descends from it, a step at a time.
 
-    The caller goes on with its own work between steps. Each step looks again, so that children born
-    meanwhile are ended too; whoever was seen once is kept in sight when its parent dies.
+    The caller goes on with its own work between steps. Each step looks again, until `find` finds no living
+    process, so that children born meanwhile are ended too; whoever was seen once stays in sight when its
+    parent dies.
     """
 
     def __init__(self, find: Callable[[], Iterable[int]], *, grace_s: float) -> None:
@@ -191,24 +197,29 @@ class Ending:
 
     def step(self) -> bool:
         """Signal who is left; True when nobody is, or when even SIGKILL got nowhere in bounded time."""
-        left, now = self._left(), time.monotonic()
-        for pid, started in left.items():
-            if now >= self._kill_at:
-                send(pid, signal.SIGKILL)
-            elif self._known.get(pid) != started:
-                send(pid, signal.SIGTERM)
-        self._known |= left
-        return not left or now >= self._kill_at + KILL_PATIENCE_S
+        roots, now = self._roots(), time.monotonic()
+        tree = roots.union(*map(descendants, roots)) - {os.getpid()}
+        for pid in tree:
+            self._signal(pid, kill=now >= self._kill_at)
+        return not roots or now >= self._kill_at + KILL_PATIENCE_S
 
     def run(self) -> None:
         """Take every step, sleeping between them."""
         while not self.step():
             time.sleep(STEP_S)
 
-    def _left(self) -> dict[int, int]:
-        roots = {*self._find(), *(pid for pid, started in self._known.items() if start_time(pid) == started)}
-        tree = roots.union(*map(descendants, roots)) - {os.getpid()}
-        return {pid: started for pid in tree if (started := start_time(pid)) is not None}
+    def _roots(self) -> set[int]:
+        return {*self._find(), *(pid for pid, started in self._known.items() if start_time(pid) == started)}
+
+    def _signal(self, pid: int, *, kill: bool) -> None:
+        started = start_time(pid)
+        if started is None:
+            return
+        if kill:
+            send(pid, signal.SIGKILL)
+        elif self._known.get(pid) != started:
+            send(pid, signal.SIGTERM)
+        self._known[pid] = started
 
 
 def end_tree(roots: Iterable[int], *, grace_s: float) -> None:

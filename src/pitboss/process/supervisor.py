@@ -240,7 +240,7 @@ class Supervisor:
         """The leader and its orphans; when these are gone the marker, dear to look for, has the last word."""
         found = [self._child.pid] if self._gone_at is None else []
         found += _leaders.orphans_of(self._child.pid, self._command.marker)
-        alive = [pid for pid in found if proctree.start_time(pid) is not None]
+        alive = proctree.alive(found)
         if alive or (self.ended_by is EndedBy.EXIT and proctree.is_subreaper()):
             return alive
         return proctree.carrying(self._command.marker)

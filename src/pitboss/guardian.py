@@ -1,0 +1,252 @@
+"""The small parent above the runner: passes signals on, waits, and ends what a dead runner leaves (SPEC 1.4, 5).
+
+    guardian  -- one byte a stop request -->  runner        end of file: the guardian is gone, abort
+    guardian  <-- the run's marker ---------  runner
+
+The guardian holds the terminal; the runner leads a session of its own, so that Ctrl-C reaches neither it nor its
+agents. Both are child subreapers: orphans go to the runner while it lives, and to the guardian when it has died.
+Where there is no subreaper, the marker finds them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from typing import TYPE_CHECKING, NoReturn
+
+from pitboss import proctree
+from pitboss.errors import PitbossError, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+FAILED = 70
+"""Exit code of a runner that a signal killed or a bug ended."""
+
+SWEEP_GRACE_S = 2.0
+"""Between TERM, on which git removes its lock files, and KILL; with KILL's own patience well within 5 s."""
+
+SAME_REQUEST_S = 0.25
+"""A terminal that closes sends SIGHUP more than once, a service manager right after SIGTERM."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STDERR = 2
+_SHOW_CURSOR = b"\x1b[?25h"
+_MARKER_SIZE = 64 * 1024
+
+
+class StopLevel(IntEnum):
+    """How urgently the run is asked to stop (SPEC 5)."""
+
+    NONE = 0
+    DRAIN = 1
+    ABORT = 2
+
+
+class StopChannel:
+    """The runner's end of its line to the guardian; every method may be called from any thread."""
+
+    def __init__(self, requests_fd: int, marker_fd: int) -> None:
+        os.set_blocking(requests_fd, False)
+        self._requests_fd = requests_fd
+        self._marker_fd = marker_fd
+        self._lock = threading.Lock()
+        self._requests = 0
+        self._asked_directly = False
+
+    def level(self) -> StopLevel:
+        """What has been asked for so far; never blocks. A guardian that is gone means ABORT."""
+        with self._lock:
+            self._requests += self._arrived()
+            return max(StopLevel(min(self._requests, StopLevel.ABORT)), StopLevel(self._asked_directly))
+
+    def mark(self, marker: Mapping[str, str]) -> None:
+        """Tell the guardian which environment pairs all processes of this run carry."""
+        pairs = "\0".join(f"{name}={value}" for name, value in marker.items())
+        with suppress(BrokenPipeError):
+            os.write(self._marker_fd, os.fsencode(pairs) + b"\0")
+
+    def drain(self) -> None:
+        """Count a signal sent to the runner itself: it drains, however often it is sent."""
+        self._asked_directly = True
+
+    def _arrived(self) -> int:
+        try:
+            return len(os.read(self._requests_fd, 64)) or StopLevel.ABORT
+        except BlockingIOError:
+            return 0
+
+
+def guard(body: Callable[[StopChannel], int]) -> int:
+    """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
+
+    The runner never returns from here: it leaves through `os._exit` after flushing stdout and stderr. A runner
+    killed by a signal is 70, with a line on stderr. When this returns, no process of the run is left. Call it
+    before any thread is started. Raises StartError when there can be no second process.
+    """
+    # Inherited from a careless parent, an ignored SIGCHLD would hide every exit code.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    proctree.become_subreaper()
+    with _terminal_restored():
+        runner, requests_fd, marker_fd = _fork(body)
+        code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
+        _sweep(_read_marker(marker_fd))
+    _hear_no_more()
+    os.close(requests_fd)
+    os.close(marker_fd)
+    if code >= 0:
+        return code
+    _say(f"the runner was killed (signal {-code})", "pitboss grind --resume goes on from where it stopped")
+    return FAILED
+
+
+def _fork(body: Callable[[StopChannel], int]) -> tuple[int, int, int]:
+    """Return the runner's pid and our two pipe ends. Signals wait until both sides know what to do with them."""
+    requests_out, requests_in = os.pipe()
+    marker_out, marker_in = os.pipe()
+    _flush()
+    with _signals_held():
+        try:
+            runner = os.fork()
+        except OSError as error:
+            raise StartError(f"cannot start the runner: {error.strerror}") from error
+        for fd in (requests_in, marker_out) if runner == 0 else (requests_out, marker_in):
+            os.close(fd)
+        if runner == 0:
+            channel = StopChannel(requests_out, marker_in)
+            _settle_in(channel)
+        else:
+            _forward_signals(requests_in)
+    if runner == 0:
+        _run(body, channel)
+    return runner, requests_in, marker_out
+
+
+def _settle_in(channel: StopChannel) -> None:
+    """Make this fork the runner: away from the terminal, heir of its orphans, deaf to Ctrl-C."""
+    os.setsid()
+    proctree.become_subreaper()
+
+    def drain(*_: object) -> None:
+        channel.drain()
+
+    for signum in _heeded():
+        signal.signal(signum, drain)
+    # A handler, because children inherit an ignored signal and a shell cannot even trap it then.
+    signal.signal(signal.SIGINT, lambda *_: None)
+
+
+def _run(body: Callable[[StopChannel], int], channel: StopChannel) -> NoReturn:
+    code = FAILED
+    try:
+        code = body(channel)
+    except PitbossError as error:
+        _say(error.message, error.hint)
+        code = error.exit_code
+    except BaseException as error:
+        _say(f"internal error: {type(error).__name__}: {error}", "this is a bug in pitboss; please report it")
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def _forward_signals(requests_fd: int) -> None:
+    os.set_blocking(requests_fd, False)
+    last = float("-inf")
+
+    def forward(signum: int, _frame: object) -> None:
+        nonlocal last
+        now = time.monotonic()
+        same = signum == signal.SIGHUP and now - last < SAME_REQUEST_S
+        last = now
+        if not same:
+            with suppress(OSError):
+                os.write(requests_fd, b"!")
+
+    for signum in _heeded():
+        signal.signal(signum, forward)
+
+
+def _heeded() -> list[signal.Signals]:
+    """The signals that ask for a stop; SIGHUP is not among them under nohup."""
+    return [s for s in STOP_SIGNALS if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN]
+
+
+def _hear_no_more() -> None:
+    """The run is over: a late Ctrl-C changes nothing."""
+    for signum in STOP_SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
+
+
+def _sweep(marker: Mapping[str, str]) -> None:
+    """End every process of the run that is left; the dear look for the marker comes last."""
+
+    def left() -> list[int]:
+        _reap_orphans()
+        return proctree.alive(proctree.descendants(os.getpid())) or proctree.carrying(marker)
+
+    proctree.Ending(left, grace_s=SWEEP_GRACE_S).run()
+
+
+def _reap_orphans() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0] > 0:
+            pass
+
+
+def _read_marker(marker_fd: int) -> dict[str, str]:
+    os.set_blocking(marker_fd, False)
+    try:
+        sent = os.read(marker_fd, _MARKER_SIZE)
+    except BlockingIOError:
+        return {}
+    pairs = (os.fsdecode(pair).partition("=") for pair in sent.split(b"\0") if pair)
+    return {name: value for name, _, value in pairs}
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Keep the stop signals pending; both sides of a fork in here let them in again when they leave."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _terminal_restored() -> Iterator[None]:
+    """Give the terminal on stderr, if there is one, back as it was, whatever became of the runner."""
+    import termios
+
+    try:
+        before = termios.tcgetattr(_STDERR)
+    except (termios.error, OSError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        # In the background, changing the terminal would stop us otherwise.
+        heard = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        with suppress(termios.error, OSError):
+            os.write(_STDERR, _SHOW_CURSOR)
+            termios.tcsetattr(_STDERR, termios.TCSANOW, before)
+        signal.signal(signal.SIGTTOU, heard)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+
+
+def _say(message: str, hint: str | None) -> None:
+    lines = [f"error: {message}"] if hint is None else [f"error: {message}", f"hint: {hint}"]
+    with suppress(OSError, ValueError):
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
