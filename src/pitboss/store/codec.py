@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
 from pitboss.core.run import RunState
 from pitboss.core.session import SessionRecord, SessionStatus
 
-MAX_COUNT = 2**64 - 1
 RECORD_FIELDS_ADDED = (
     "rotation",
     "cost_known",
@@ -29,20 +31,17 @@ RECORD_FIELDS_ADDED = (
     "cache_write",
 )
 STATE_FIELDS_ADDED = ("stop_reason", "base_commit", "original_branch", "in_flight")
-_STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown"}
-_S = TypeVar("_S", bound=msgspec.Struct)
+MOST = 2**63 - 1
+Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
+_T = TypeVar("_T")
 
 
 class RecordHead(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a record that tells whose it is and how it ended: all that a scan needs of most lines."""
 
-    seq: Annotated[int, msgspec.Meta(ge=1)]
+    seq: Seq
     run_id: str
     status: SessionStatus
-
-
-_decode_record = msgspec.json.Decoder(SessionRecord).decode
-_decode_head = msgspec.json.Decoder(RecordHead).decode
 
 
 class Malformed(ValueError):
@@ -55,11 +54,15 @@ class Malformed(ValueError):
 
 
 def encode_state(state: RunState) -> bytes:
-    """state.json as the seed writes it: two spaces, final newline. Raises Malformed for what could not be read."""
-    _sound(state, "$")
+    """state.json as the seed writes it: two spaces, final newline.
+
+    Raises Malformed for a state that could not be read again, so that none replaces one that can.
+    """
     fields = _without_defaults(state, STATE_FIELDS_ADDED)
     del fields["unknown"]
-    return msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
+    data = msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
+    decode_state(data)
+    return data
 
 
 def decode_state(data: bytes) -> RunState:
@@ -67,19 +70,19 @@ def decode_state(data: bytes) -> RunState:
     try:
         raw = msgspec.json.decode(data, type=dict[str, object])
         known = {name: raw.pop(name) for name in _STATE_FIELDS & raw.keys()}
-        state = msgspec.convert({**known, "unknown": raw}, RunState)
+        msgspec.convert(known, _StrictState)
+        return _in_utc(msgspec.convert(known | {"unknown": raw}, RunState))
     except _UNREADABLE as error:
         raise _malformed(error) from None
-    return _sound(state, "$")
 
 
 def encode_record(record: SessionRecord) -> bytes:
     """One line of sessions.jsonl, newline included.
 
-    Nothing may keep a record from being written: a cost that is no number is written as an unknown one,
-    and text that is not Unicode with `?` in place of what is not.
+    Nothing may keep a record from being written: a cost that is no amount of money is written as an unknown
+    one, and text that is not Unicode with `?` in place of what is not.
     """
-    if not math.isfinite(record.cost_usd):
+    if not 0 <= record.cost_usd < math.inf:
         record = msgspec.structs.replace(record, cost_usd=0.0, cost_known=False)
     return _to_json(_without_defaults(record, RECORD_FIELDS_ADDED)) + b"\n"
 
@@ -87,12 +90,13 @@ def encode_record(record: SessionRecord) -> bytes:
 def decode_record(line: bytes) -> SessionRecord:
     """Read one line of sessions.jsonl, with or without its newline. Raises Malformed."""
     try:
+        _check_record(line)
         record = _decode_record(line)
+        if record.started_at.tzinfo is UTC and record.ended_at.tzinfo is UTC:
+            return record
+        return _in_utc(record)
     except _UNREADABLE as error:
         raise _malformed(error) from None
-    if record.seq < 1:
-        raise Malformed("$.seq", "Expected `int` >= 1")
-    return _sound(record, "$")
 
 
 def decode_head(line: bytes) -> RecordHead:
@@ -101,10 +105,6 @@ def decode_head(line: bytes) -> RecordHead:
         return _decode_head(line)
     except _UNREADABLE as error:
         raise _malformed(error) from None
-
-
-# Beside its own errors msgspec raises these for invalid UTF-8, deep nesting and numbers out of range.
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 
 
 def _malformed(error: Exception) -> Malformed:
@@ -141,42 +141,52 @@ def _without_surrogates(value: object) -> object:
             return value
 
 
-def _sound(value: _S, path: str) -> _S:
-    """`value` with its times in UTC. Raises Malformed for numbers no run can have and times without a zone."""
-    changed: dict[str, object] = {}
-    for name in value.__struct_fields__:
-        found = getattr(value, name)
-        if found is None or isinstance(found, str) or name == "unknown":
-            continue
-        sound = _sound_item(found, f"{path}.{name}")
-        if sound is not found:
-            changed[name] = sound
-    return msgspec.structs.replace(value, **changed) if changed else value
-
-
-def _sound_item(value: object, path: str) -> object:
+def _in_utc(value: _T) -> _T:
+    """`value` with every time in it in UTC. Raises OverflowError at the ends of the calendar."""
     match value:
-        case int() | float():
-            if not 0 <= value <= MAX_COUNT:
-                raise Malformed(path, f"Expected a number from 0 to {MAX_COUNT}")
         case datetime():
-            return _in_utc(value, path)
+            return value.astimezone(UTC)
+        case tuple():
+            return cast("_T", tuple(map(_in_utc, value)))
         case msgspec.Struct():
-            return _sound(value, path)
-        case dict():
-            for item in value.values():
-                _sound_item(item, f"{path}[...]")
-        case tuple() if value:
-            return tuple(_sound_item(item, f"{path}[{index}]") for index, item in enumerate(value))
-    return value
+            return msgspec.structs.replace(
+                value, **{n: _in_utc(getattr(value, n)) for n in value.__struct_fields__}
+            )
+        case _:
+            return value
 
 
-def _in_utc(moment: datetime, path: str) -> datetime:
-    if moment.tzinfo is UTC:
-        return moment
-    if moment.tzinfo is None:
-        raise Malformed(path, "Expected `datetime` with a timezone component")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise Malformed(path, "Expected a `datetime` of the years 1 to 9999") from None
+def _strict(kind: Any) -> Any:
+    """A twin of a core type that takes only numbers a run can have and times with a zone, nested ones included.
+
+    The core types stay free of such rules: they are about bytes that anybody may have written.
+    """
+    if kind in _STRICT:
+        return _STRICT[kind]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return msgspec.defstruct(
+            kind.__name__, [_strict_field(f) for f in msgspec.structs.fields(kind)], kw_only=True
+        )
+    arguments = tuple(map(_strict, get_args(kind)))
+    if isinstance(kind, UnionType):
+        return reduce(or_, arguments)
+    return get_origin(kind)[arguments] if arguments else kind
+
+
+def _strict_field(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, None]:
+    kind = Seq if field.name == "seq" else _strict(field.type)
+    return (field.name, kind) if field.required else (field.name, kind, None)
+
+
+# Beside its own errors msgspec raises these for invalid UTF-8, deep nesting and times off the calendar.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
+_STRICT: dict[Any, Any] = {
+    int: Annotated[int, msgspec.Meta(ge=0, le=MOST)],
+    float: Annotated[float, msgspec.Meta(ge=0)],
+    datetime: Annotated[datetime, msgspec.Meta(tz=True)],
+}
+_STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown"}
+_StrictState = _strict(RunState)
+_check_record = msgspec.json.Decoder(_strict(SessionRecord)).decode
+_decode_record = msgspec.json.Decoder(SessionRecord).decode
+_decode_head = msgspec.json.Decoder(RecordHead).decode
