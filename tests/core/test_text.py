@@ -400,6 +400,7 @@ class TestMeasures:
         [
             (-5, "0s"),
             (0, "0s"),
+            (0.04, "0s"),
             (0.42, "0.4s"),
             (9.97, "10s"),
             (59.4, "59s"),
@@ -437,7 +438,7 @@ class TestMeasures:
     def test_money_and_stamps(self) -> None:
         assert money(1.2) == "$1.2000"
         assert spent(0.5, known=True) == "$0.5000"
-        assert spent(0.5, known=False) == "at least $0.5000"
+        assert spent(0.5, known=False) == "$0.5000+"
         assert spent(0.0, known=False) == "unknown"
         assert stamp(START.astimezone()) == "2026-04-30T18:00:00Z"
 

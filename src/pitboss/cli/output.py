@@ -62,9 +62,9 @@ def paint(text: str, ink: Ink, stream: TextIO | None = None) -> str:
     return f"\x1b[{ink}m{text}\x1b[0m" if colored(stream or sys.stdout) else text
 
 
-def paint_status(status: str, width: int = 0) -> str:
+def paint_status(status: str, width: int = 0, stream: TextIO | None = None) -> str:
     """The status of a run or session, padded to `width`, in the color of how good it is."""
-    return paint(status.ljust(width), _STATUS_INK.get(status, Ink.BAD))
+    return paint(status.ljust(width), _STATUS_INK.get(status, Ink.BAD), stream)
 
 
 def say(text: str = "") -> None:
@@ -81,6 +81,12 @@ def write_bytes(data: bytes) -> None:
     """Pass bytes on to stdout as they are, in order with what was said before."""
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
+
+
+def write_line(line: bytes) -> None:
+    """Print one line of a stream of results, for a reader to have at once."""
+    write_bytes(line)
+    sys.stdout.flush()
 
 
 def write_json(value: object) -> None:

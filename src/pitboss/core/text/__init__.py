@@ -6,6 +6,7 @@ Texts written by agents are embedded in texts that programs read again, so each 
 
 from pitboss.core.text.commits import commit_message, rescue_message
 from pitboss.core.text.dry_run import DryRun, dry_run_report
+from pitboss.core.text.embed import one_line
 from pitboss.core.text.measures import age, duration, money, spent, stamp, tokens
 from pitboss.core.text.prompts import compose_prompt, fixer_prompt, standing_instructions
 from pitboss.core.text.pull_request import pr_body, pr_title
@@ -20,6 +21,7 @@ __all__ = [
     "duration",
     "fixer_prompt",
     "money",
+    "one_line",
     "pr_body",
     "pr_title",
     "rescue_message",

@@ -16,7 +16,7 @@ def stamp(moment: datetime) -> str:
 
 def duration(seconds: float) -> str:
     """`0.4s`, `12s`, `3m05s`, `1h02m`, `2d03h`: two units at most. A clock set back counts as nothing."""
-    if 0 < seconds < 9.95:
+    if 0.05 <= seconds < 9.95:
         return f"{seconds:.1f}s"
     whole = max(round(seconds), 0)
     if whole < 60:
@@ -45,10 +45,10 @@ def money(usd: float) -> str:
 
 
 def spent(usd: float, *, known: bool) -> str:
-    """Money that may be a lower bound: `$0.0123`, `at least $0.0123`, or `unknown`, never a false zero."""
+    """Money that may be a lower bound: `$0.0123`, `$0.0123+` (or more), or `unknown`, never a false zero."""
     if known:
         return money(usd)
-    return f"at least {money(usd)}" if usd > 0 else "unknown"
+    return f"{money(usd)}+" if usd > 0 else "unknown"
 
 
 def tokens(count: int) -> str:
