@@ -1,0 +1,96 @@
+# How pitboss is installed, tested and measured. `make help` lists the targets.
+#
+# Everything is installed into .venv, once: a second `make` installs only after requirements/ or
+# pyproject.toml changed. uv is used where it is found (UV= turns that off), else venv and pip.
+
+PYTHON ?= python3
+JOBS ?= 2
+UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
+
+VENV := .venv
+BIN := $(VENV)/bin
+CODE := src tests bench docs
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+ifeq ($(UV),)
+MAKE_VENV = $(PYTHON) -m venv $(VENV)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+else
+MAKE_VENV = $(UV) venv --quiet --python "$$(command -v $(PYTHON))" $(VENV)
+INSTALL = VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types imports coverage check bench chaos docs picture format lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+install: $(INSTALLED) ## install pitboss into .venv
+
+demo: $(INSTALLED) ## install, then grind a throw-away repository
+	@$(BIN)/pitboss demo
+
+test: $(INSTALLED_DEV) ## install what the tests need, then run them
+	$(PYTEST)
+
+lint: $(INSTALLED_DEV) ## style of the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED_DEV) ## types of the code
+	$(BIN)/mypy
+
+imports: $(INSTALLED_DEV) ## layers of the code
+	$(BIN)/lint-imports
+
+coverage: $(INSTALLED_DEV) ## the tests with branch coverage; core and store must be covered whole
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include='src/pitboss/core/*,src/pitboss/store/*' --fail-under=100
+
+check: lint types imports coverage ## all that must pass before a change is merged
+
+bench: $(INSTALLED_DEV) ## measure; bench/README.md explains the numbers
+	$(BIN)/python -m bench.run
+
+chaos: $(INSTALLED_DEV) ## kill runs at every step and check that nothing is lost (slow)
+	PITBOSS_CHAOS=full $(PYTEST) --timeout 3600 tests/chaos
+
+docs: $(INSTALLED_DEV) ## write the generated pages of docs/reference
+	$(BIN)/python docs/generate.py
+
+picture: $(INSTALLED_DEV) ## draw docs/demo.svg from a real run
+	$(BIN)/python docs/picture.py docs/demo.svg
+
+format: $(INSTALLED_DEV) ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## pin the newest dependencies in requirements/ (needs uv)
+	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url pyproject.toml -o requirements/run.txt
+	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: pitboss needs Python 3.11 or newer, and '$(PYTHON)' is not" >&2; \
+	  echo "hint: name one that is: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(MAKE_VENV)
+
+$(INSTALLED): $(BIN)/python requirements/run.txt pyproject.toml
+	$(INSTALL) --require-hashes -r requirements/run.txt
+	$(INSTALL) --no-deps -e .
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED) requirements/dev.txt
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,180 @@
+"""`pitboss demo`: grind a throw-away repository with the `shell` agent, then show where the work went (SPEC 8).
+
+The repository, its three prompts and its settings are the files of `pitboss/demo`. Those that programs would
+take for pitboss's own, such as `.gitignore`, carry `.txt` there and lose it on the way out. The run sees no
+git settings and no prompts of the user, so it goes the same way on every machine.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pitboss.cli.output import Ink, paint, paint_status, say
+from pitboss.core.session import SessionStatus
+from pitboss.errors import CommandError, PitbossError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pitboss.core.session import SessionRecord
+
+AS_PLANNED = (
+    ("add-tests", SessionStatus.OK),
+    ("changelog", SessionStatus.OK),
+    ("format", SessionStatus.OK),
+    ("add-tests", SessionStatus.ERROR),
+    ("changelog", SessionStatus.ERROR),
+    ("format", SessionStatus.OK),
+)
+SOME_FAILED = 1
+
+
+@click.command()
+def demo() -> None:
+    """Grind a throw-away repository, to see what happens.
+
+    Makes a small broken Python package and three prompts for the built-in shell agent, and runs six sessions
+    over them: four land, one fails on purpose, one leaves work to rescue. Needs no network and no API key. The
+    repository is kept, and its path is printed.
+    """
+    repository = _make_repository()
+    say(f"A small broken Python package is in {repository}")
+    say(f"{paint('$', Ink.FAINT)} cd {repository} && {_program()} grind")
+    sys.stdout.flush()
+    code = _grind(repository)
+    run_id, records = _read_run(repository)
+    _report(repository, run_id, records)
+    if code != SOME_FAILED or tuple((r.prompt, r.status) for r in records) != AS_PLANNED:
+        raise CommandError(
+            f"the demo did not go as planned (grind ended with {code}, {len(records)} sessions)",
+            hint=f"`pitboss doctor` in {repository} may say why",
+        )
+
+
+def _make_repository() -> Path:
+    import shlex
+    import shutil
+    import tempfile
+    from importlib.resources import as_file, files
+    from pathlib import Path
+
+    from pitboss.store.paths import config_path, prompts_dir
+
+    repository = Path(tempfile.mkdtemp(prefix="pitboss-demo-")).resolve()
+    tests = shlex.join([sys.executable, "-m", "unittest", "discover", "--quiet", "tests"])
+    with as_file(files("pitboss").joinpath("demo")) as source:
+        _copy_without_txt(source / "repository", repository)
+        shutil.copytree(source / "prompts", prompts_dir(repository))
+        settings = (source / "config.toml").read_text(encoding="utf-8")
+    config_path(repository).write_text(settings.replace("TEST_COMMAND", _toml_text(tests)), encoding="utf-8")
+    for command in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["add", "."],
+        ["commit", "-qm", "calc 0.1.0"],
+    ):
+        _git(repository, *command)
+    return repository
+
+
+def _copy_without_txt(source: Path, target: Path) -> None:
+    for file in source.rglob("*.txt"):
+        copy = target / file.relative_to(source).with_suffix("")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+
+
+def _toml_text(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what git or an outer run left in it, and with no git settings from outside the repository."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PITBOSS_"))
+    }
+    person = {
+        f"GIT_{role}_{key}": "demo@local" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
+    }
+    return inherited | person | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def _git(repository: Path, *args: str) -> None:
+    from pitboss.process import capture
+
+    done = capture(["git", *args], cwd=repository, env=_environment())
+    if done.code != 0:
+        raise PitbossError(f"git {args[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+
+
+def _grind(repository: Path) -> int:
+    """Run the real thing on our own terminal and return its exit code; Ctrl-C is for it to act on, not for us."""
+    import subprocess
+
+    from pitboss.store.paths import prompts_dir
+
+    command = [sys.executable, "-m", "pitboss", "grind", "--prompts-dir", str(prompts_dir(repository))]
+    with subprocess.Popen(command, cwd=repository, env=_environment(), stdin=subprocess.DEVNULL) as grind:
+        while True:
+            try:
+                return grind.wait()
+            except KeyboardInterrupt:
+                continue
+
+
+def _read_run(repository: Path) -> tuple[str, list[SessionRecord]]:
+    from pitboss.store.log import iter_records
+    from pitboss.store.paths import RunPaths
+    from pitboss.store.rundir import list_runs
+
+    runs = list_runs(repository)
+    if not runs:
+        raise CommandError("the demo did not start", hint=f"`pitboss doctor` in {repository} may say why")
+    run_id = runs[0].run_id
+    return run_id, list(iter_records(RunPaths(repository, run_id).log))
+
+
+def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> None:
+    branch = f"pitboss/grind/{run_id}"
+    rescued = [(record, ref) for record in records for ref in record.rescue]
+    _heading(f"Landed on {branch}")
+    for record in records:
+        if record.commit is not None:
+            say(f"  {paint(record.commit[:7], Ink.NAME)}  {record.prompt:10}  {record.summary}")
+    _heading("Did not land")
+    for record in records:
+        if record.status.failed:
+            say(f"  session {record.seq}  {record.prompt:10}  {paint_status(record.status)}: {record.reason}")
+    _heading("Rescued: kept under a ref of its own")
+    for record, ref in rescued:
+        say(f"  {ref}  {record.prompt}")
+    _heading("Look further")
+    program = _program()
+    say(f"  cd {repository}")
+    for command, meaning in (
+        ("log", "every session in a line"),
+        (f"show {run_id} {records[0].seq if records else 1} --diff", "what one of them changed"),
+        *((f"rescue show {ref}", "what was set aside") for _, ref in rescued[:1]),
+    ):
+        say(f"  {program} {command:60}  {paint(f'# {meaning}', Ink.FAINT)}")
+    say(f"  git checkout main && git merge {branch}")
+
+
+def _heading(text: str) -> None:
+    say(f"\n{paint(text, Ink.STRONG)}")
+
+
+def _program() -> str:
+    """How the reader can call pitboss: by name when it is on PATH, else as this process was."""
+    import shutil
+
+    if shutil.which("pitboss"):
+        return "pitboss"
+    started_as = os.path.abspath(sys.argv[0])  # noqa: PTH100
+    return started_as if started_as.endswith("pitboss") else f"{sys.executable} -m pitboss"
