@@ -58,7 +58,7 @@ class StopReason(StrEnum):
                 return 3
             case StopReason.FAILURES:
                 return 5
-            case StopReason.INTERNAL:
+            case _:
                 return 70
 
 
@@ -149,10 +149,6 @@ def _spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
 
 
 def _streak(failures: int, status: SessionStatus) -> int:
-    match status:
-        case SessionStatus.OK | SessionStatus.DIRTY:
-            return 0
-        case SessionStatus.ERROR | SessionStatus.TIMEOUT:
-            return failures + 1
-        case SessionStatus.ABORTED | SessionStatus.SKIPPED:
-            return failures
+    if status.failed:
+        return failures + 1
+    return failures if status in (SessionStatus.ABORTED, SessionStatus.SKIPPED) else 0

@@ -1,0 +1,577 @@
+"""Recovery as a plan: every row of the table in SPEC 7, and what must hold for any facts at all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.recovery import (
+    AbortSession,
+    Checkout,
+    CompleteSession,
+    CutTornTail,
+    Damage,
+    DropInFlight,
+    Facts,
+    RebuildState,
+    RecreateBranch,
+    RemoveSessionBranch,
+    RemoveStaleLocks,
+    RemoveWorktree,
+    Repair,
+    ReplayRecords,
+    RestoreRecord,
+    SetAsideDamage,
+    StopProcess,
+    plan_recovery,
+)
+from pitboss.core.resume import StateOutOfSync
+from pitboss.core.session import InFlight, Outcome, SessionStatus
+from pitboss.errors import DamagedRun, StartError
+from tests.support.values import BRANCH, RUN_ID, STARTED, flying, fresh_run, run_state
+
+if TYPE_CHECKING:
+    from pitboss.core.run import RunState
+
+TIP, BASE = "1" * 40, "0" * 40
+ON_BRANCH = Checkout(branch=BRANCH, dirty=False)
+GARBAGE = Damage(line=2, detail="not JSON")
+
+ORDER: tuple[type | tuple[type, ...], ...] = (
+    StopProcess,
+    CutTornTail,
+    SetAsideDamage,
+    RemoveStaleLocks,
+    RecreateBranch,
+    RebuildState,
+    ReplayRecords,
+    DropInFlight,
+    CompleteSession,
+    (AbortSession, RestoreRecord),
+    RemoveWorktree,
+    RemoveSessionBranch,
+)
+
+
+def facts(state: RunState | None = None, **changes: Any) -> Facts:
+    """A run at rest with three records, on its branch in a clean tree, unless told otherwise."""
+    at_rest = Facts(
+        run_id=RUN_ID,
+        branch=BRANCH,
+        state=state or run_state(),
+        last_seq=3,
+        branch_tip=TIP,
+        last_commit=TIP,
+        last_commit_exists=True,
+        checkout=ON_BRANCH,
+    )
+    return msgspec.structs.replace(at_rest, **changes)
+
+
+def ended(seq: int, minutes: int = 0, **changes: Any) -> InFlight:
+    outcome = Outcome(status=SessionStatus.OK, ended_at=STARTED + timedelta(minutes=minutes))
+    return flying(seq, outcome=outcome, **changes)
+
+
+# --- the table ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("checkout", [ON_BRANCH, None])
+def test_a_run_at_rest_needs_nothing(checkout: Checkout | None) -> None:
+    assert plan_recovery(facts(checkout=checkout)) == ()
+
+
+def test_last_line_torn() -> None:
+    assert plan_recovery(facts(torn_at=512)) == (CutTornTail(at=512),)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ([GARBAGE], "sessions.jsonl line 2 is damaged: not JSON"),
+        (
+            [Damage(line=3, detail="seq 1 again"), Damage(line=9, detail="run other"), GARBAGE],
+            "sessions.jsonl line 3 is damaged: seq 1 again (and 2 more)",
+        ),
+    ],
+)
+def test_garbage_in_the_middle_or_a_repeated_seq_or_a_foreign_run_id(damage: list[Damage], said: str) -> None:
+    with pytest.raises(DamagedRun) as refusal:
+        plan_recovery(facts(torn_at=512, damage=tuple(damage)))
+    assert refusal.value.message == said
+    assert refusal.value.hint == (
+        "`pitboss repair rid --force` sets the damage aside and writes lost records anew"
+    )
+
+
+def test_garbage_in_the_middle_with_force() -> None:
+    """Record 2 was the garbage: its session gets a new one, and the fold is made again around it."""
+    damaged = facts(last_seq=1, early=frozenset({3}), damage=(GARBAGE,), force=True)
+    assert plan_recovery(damaged) == (
+        SetAsideDamage(lines=(2,)),
+        RebuildState(last_seq=1),
+        ReplayRecords(first=2, last=3),
+        RestoreRecord(seq=2, landed=False),
+    )
+
+
+def test_a_repeated_record_with_force_costs_nothing_else() -> None:
+    assert plan_recovery(facts(damage=(GARBAGE,), force=True)) == (SetAsideDamage(lines=(2,)),)
+
+
+def test_in_flight_process_group_alive() -> None:
+    state = run_state(in_flight=(flying(4, pid=77, pid_started=1234),))
+    assert plan_recovery(facts(state, alive=frozenset({4}))) == (
+        StopProcess(seq=4, pid=77, pid_started=1234),
+        AbortSession(seq=4),
+    )
+
+
+def test_in_flight_pid_belongs_to_somebody_else() -> None:
+    state = run_state(in_flight=(flying(4, pid=77, pid_started=1234),))
+    assert plan_recovery(facts(state, alive=frozenset())) == (AbortSession(seq=4),)
+
+
+def test_in_flight_outcome_written_commit_with_its_trailers_on_the_branch() -> None:
+    state = run_state(in_flight=(ended(4),))
+    assert plan_recovery(facts(state, landed=frozenset({4}))) == (CompleteSession(seq=4, landed=True),)
+
+
+def test_in_flight_outcome_written_no_commit() -> None:
+    state = run_state(in_flight=(ended(4),))
+    assert plan_recovery(facts(state)) == (CompleteSession(seq=4, landed=False),)
+
+
+def test_in_flight_no_outcome() -> None:
+    state = run_state(in_flight=(flying(4),))
+    assert plan_recovery(facts(state)) == (AbortSession(seq=4),)
+
+
+def test_in_flight_and_recorded() -> None:
+    """The crash came between the record and the checkpoint: replayed, never redone."""
+    state = run_state(in_flight=(ended(4),))
+    assert plan_recovery(facts(state, last_seq=4, landed=frozenset())) == (
+        ReplayRecords(first=4, last=4),
+        DropInFlight(seq=4),
+    )
+
+
+def test_sessions_that_ended_land_in_the_order_that_was_due_and_the_others_follow() -> None:
+    """First the one whose landing had begun, then by the time each ended; cut-short ones are only rescued."""
+    flight = (flying(4), ended(5, 30), ended(6, 20), ended(7, 40), flying(8, worktree="/w"))
+    assert plan_recovery(facts(run_state(in_flight=flight), landed=frozenset({7}))) == (
+        CompleteSession(seq=7, landed=True),
+        CompleteSession(seq=6, landed=False),
+        CompleteSession(seq=5, landed=False),
+        AbortSession(seq=4),
+        AbortSession(seq=8),
+    )
+
+
+def test_records_past_the_checkpoint() -> None:
+    assert plan_recovery(facts(fresh_run())) == (ReplayRecords(first=1, last=3),)
+
+
+def test_records_that_came_before_their_turn_wait_for_the_session_that_was_in_flight() -> None:
+    state = run_state(in_flight=(flying(4, worktree="/w"), ended(5, worktree="/v")))
+    assert plan_recovery(facts(state, early=frozenset({5}))) == (
+        ReplayRecords(first=4, last=5),
+        DropInFlight(seq=5),
+        AbortSession(seq=4),
+    )
+
+
+def test_state_json_missing_or_unreadable_log_whole() -> None:
+    assert plan_recovery(msgspec.structs.replace(facts(), state=None)) == (RebuildState(last_seq=3),)
+
+
+def test_state_json_missing_and_a_commit_that_has_no_record() -> None:
+    lost = msgspec.structs.replace(facts(landed=frozenset({4})), state=None)
+    assert plan_recovery(lost) == (RebuildState(last_seq=3), RestoreRecord(seq=4, landed=True))
+
+
+def test_state_json_missing_and_the_log_not_whole() -> None:
+    lost = msgspec.structs.replace(facts(early=frozenset({5})), state=None)
+    with pytest.raises(DamagedRun) as refusal:
+        plan_recovery(lost)
+    assert refusal.value.message == "sessions.jsonl has no record of session 4"
+    assert plan_recovery(msgspec.structs.replace(lost, force=True)) == (
+        RebuildState(last_seq=3),
+        ReplayRecords(first=4, last=5),
+        RestoreRecord(seq=4, landed=False),
+    )
+
+
+def test_log_shorter_than_the_checkpoint() -> None:
+    with pytest.raises(StateOutOfSync, match="last_session_seq=3, log tail has 1"):
+        plan_recovery(facts(last_seq=1))
+
+
+def test_log_shorter_than_the_checkpoint_is_not_explained_by_a_session_in_flight() -> None:
+    with pytest.raises(StateOutOfSync):
+        plan_recovery(facts(run_state(in_flight=(ended(3),)), last_seq=2))
+
+
+def test_log_with_a_gap_that_no_session_in_flight_fills() -> None:
+    with pytest.raises(StateOutOfSync):
+        plan_recovery(facts(early=frozenset({5})))
+    with pytest.raises(StateOutOfSync):
+        plan_recovery(facts(run_state(in_flight=(flying(5),))))
+
+
+def test_log_shorter_than_the_checkpoint_with_force() -> None:
+    assert plan_recovery(facts(last_seq=1, landed=frozenset({3}), force=True)) == (
+        RebuildState(last_seq=1),
+        RestoreRecord(seq=2, landed=False),
+        RestoreRecord(seq=3, landed=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("checkout", "check_out"),
+    [
+        (None, False),
+        (ON_BRANCH, False),
+        (Checkout(branch="main", dirty=False), True),
+        (Checkout(branch=None, dirty=False), True),
+    ],
+)
+def test_run_branch_gone(checkout: Checkout | None, check_out: bool) -> None:
+    assert plan_recovery(facts(branch_tip=None, last_commit=BASE, checkout=checkout)) == (
+        RecreateBranch(branch=BRANCH, at=BASE, check_out=check_out),
+    )
+
+
+def test_run_branch_gone_while_a_session_left_its_work_in_the_tree() -> None:
+    """The tree is not switched before that work is rescued."""
+    left = facts(
+        run_state(in_flight=(flying(4),)), branch_tip=None, checkout=Checkout(branch="main", dirty=True)
+    )
+    assert plan_recovery(left) == (
+        RecreateBranch(branch=BRANCH, at=TIP, check_out=False),
+        AbortSession(seq=4),
+    )
+
+
+@pytest.mark.parametrize(
+    ("last_commit", "said"),
+    [
+        (BASE, f"the run branch {BRANCH} is gone, and so is its last recorded commit 0000000"),
+        (None, f"the run branch {BRANCH} is gone, and so is its first commit"),
+    ],
+)
+def test_run_branch_gone_and_its_commit_too(last_commit: str | None, said: str) -> None:
+    with pytest.raises(StartError) as refusal:
+        plan_recovery(facts(branch_tip=None, last_commit=last_commit, last_commit_exists=False))
+    assert refusal.value.message == said
+    assert (
+        refusal.value.hint == f"`git branch {BRANCH} COMMIT` puts it back; `git reflog` may know the commit"
+    )
+
+
+def test_stale_index_lock_of_a_dead_git() -> None:
+    assert plan_recovery(facts(stale_locks=(".git/index.lock",))) == (
+        RemoveStaleLocks(paths=(".git/index.lock",)),
+    )
+
+
+def test_worktrees_and_session_branches_of_no_live_session() -> None:
+    """Also those of sessions in flight: they are settled before."""
+    state = run_state(in_flight=(ended(4, worktree="/w1", branch="b4"),))
+    left = facts(state, worktrees=("/w1", "/w2"), session_branches=("b4", "b9"))
+    assert plan_recovery(left) == (
+        CompleteSession(seq=4, landed=False),
+        RemoveWorktree(path="/w1"),
+        RemoveWorktree(path="/w2"),
+        RemoveSessionBranch(name="b4"),
+        RemoveSessionBranch(name="b9"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("checkout", "said", "hint"),
+    [
+        (
+            Checkout(branch="main", dirty=False),
+            f"main is checked out, not the run branch {BRANCH}",
+            f"`git switch {BRANCH}`, then resume",
+        ),
+        (
+            Checkout(branch=None, dirty=False),
+            f"HEAD is detached, not the run branch {BRANCH}",
+            f"`git switch {BRANCH}`, then resume",
+        ),
+        (
+            Checkout(branch=BRANCH, dirty=True),
+            "the working tree has uncommitted changes that no session made",
+            "put them away with `git stash -u`, then resume",
+        ),
+        (
+            Checkout(branch="main", dirty=True),
+            "the working tree has uncommitted changes that no session made",
+            "put them away with `git stash -u`, then resume",
+        ),
+    ],
+)
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("flight", [(), (flying(4, worktree="/w"),), (ended(3),)])
+def test_another_branch_checked_out_or_tree_dirty_with_no_session_in_flight(
+    flight: tuple[InFlight, ...], force: bool, checkout: Checkout, said: str, hint: str
+) -> None:
+    """A session in its own worktree, or one that is recorded, explains nothing in the user's tree."""
+    with pytest.raises(StartError) as refusal:
+        plan_recovery(facts(run_state(in_flight=flight), checkout=checkout, force=force))
+    assert (refusal.value.message, refusal.value.hint) == (said, hint)
+
+
+@pytest.mark.parametrize(
+    "checkout", [Checkout(branch="feature", dirty=True), Checkout(branch=None, dirty=True)]
+)
+def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: Checkout) -> None:
+    assert plan_recovery(facts(run_state(in_flight=(flying(4),)), checkout=checkout)) == (
+        AbortSession(seq=4),
+    )
+
+
+@pytest.mark.parametrize(
+    ("repair", "line"),
+    [
+        (StopProcess(seq=4, pid=77, pid_started=None), "stop process 77, left over from session 4"),
+        (
+            CutTornTail(at=512),
+            "move the torn last line of sessions.jsonl (from byte 512) to sessions.jsonl.torn-N",
+        ),
+        (SetAsideDamage(lines=(2, 9)), "set aside damaged lines of sessions.jsonl: 2, 9"),
+        (RemoveStaleLocks(paths=("a.lock", "b.lock")), "remove locks of a dead git: a.lock, b.lock"),
+        (RecreateBranch(branch="b", at=BASE, check_out=False), "make again the run branch b at 0000000"),
+        (
+            RecreateBranch(branch="b", at=BASE, check_out=True),
+            "make again and check out the run branch b at 0000000",
+        ),
+        (
+            RebuildState(last_seq=3),
+            "rebuild state.json from 3 records of sessions.jsonl and the run branch",
+        ),
+        (ReplayRecords(first=4, last=6), "bring state.json up to date with records 4 to 6"),
+        (DropInFlight(seq=4), "session 4 is recorded: it is no longer in flight"),
+        (CompleteSession(seq=4, landed=False), "complete session 4 by landing its work"),
+        (CompleteSession(seq=4, landed=True), "complete session 4 from its commit on the run branch"),
+        (AbortSession(seq=4), "record session 4 as aborted, with its work rescued"),
+        (RestoreRecord(seq=4, landed=False), "write the lost record of session 4 anew as aborted"),
+        (
+            RestoreRecord(seq=4, landed=True),
+            "write the lost record of session 4 anew from its commit on the run branch",
+        ),
+        (RemoveWorktree(path="/w"), "remove the worktree /w, rescuing what it holds"),
+        (RemoveSessionBranch(name="b"), "delete the session branch b, rescuing what it holds"),
+    ],
+)
+def test_each_repair_describes_itself_in_one_line(repair: Repair, line: str) -> None:
+    assert repair.describe() == line
+
+
+# --- any facts at all ---------------------------------------------------------------------------------------
+
+rarely = st.sampled_from([False] * 7 + [True])
+names = st.just(()) | st.just(("x",)) | st.just(("x", "y"))
+outcomes = st.none() | st.builds(
+    Outcome,
+    status=st.sampled_from(SessionStatus),
+    ended_at=st.integers(0, 3).map(lambda minutes: STARTED + timedelta(minutes=minutes)),
+)
+checkouts = st.builds(Checkout, branch=st.sampled_from([None, "main", BRANCH]), dirty=st.booleans())
+
+
+@st.composite
+def states(draw: st.DrawFn, last_seq: int) -> RunState:
+    """A checkpoint that is mostly behind the log, with sessions in flight that mostly come after it."""
+    last = last_seq + 1 if draw(rarely) else draw(st.integers(0, last_seq))
+    first = draw(st.integers(1, last_seq)) if last_seq and draw(rarely) else last_seq + 1
+    flight = [
+        flying(
+            seq,
+            outcome=draw(outcomes),
+            worktree=draw(st.none() | st.just("/w")),
+            pid=draw(st.none() | st.integers(100, 101)),
+        )
+        for seq in range(first, first + draw(st.integers(0, 4)))
+        if not draw(rarely)
+    ]
+    twice = flight[:1] if draw(rarely) else []
+    return run_state(last_session_seq=last, in_flight=(*flight, *twice))
+
+
+@st.composite
+def any_facts(draw: st.DrawFn) -> Facts:
+    """What may be found on disk, likely or not; about half of it is refused."""
+    last_seq = draw(st.integers(0, 4))
+    beyond = st.frozensets(st.integers(last_seq + 1, last_seq + 4), max_size=2)
+    damage = st.lists(
+        st.builds(Damage, line=st.integers(1, 8), detail=st.just("bad")), min_size=1, max_size=2
+    )
+    return Facts(
+        run_id=RUN_ID,
+        branch=BRANCH,
+        state=None if draw(rarely) else draw(states(last_seq)),
+        last_seq=last_seq,
+        early=draw(beyond) - {last_seq + 1},
+        torn_at=draw(st.none() | st.integers(0, 999)),
+        damage=tuple(draw(damage)) if draw(rarely) else (),
+        landed=draw(beyond),
+        alive=draw(st.frozensets(st.integers(1, 8))),
+        branch_tip=None if draw(rarely) else TIP,
+        last_commit=None if draw(rarely) else BASE,
+        last_commit_exists=not draw(rarely),
+        checkout=draw(st.none() | st.just(ON_BRANCH) | checkouts),
+        stale_locks=draw(names),
+        worktrees=draw(names),
+        session_branches=draw(names),
+        force=draw(st.booleans()),
+    )
+
+
+def planned(found: Facts) -> tuple[Repair, ...] | None:
+    try:
+        return plan_recovery(found)
+    except StartError:
+        return None
+
+
+def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911 - one case a kind of repair
+    """What a run looks like after one repair: the model that a second planning is judged by."""
+    match repair:
+        case StopProcess(seq=seq):
+            return _with(found, alive=found.alive - {seq})
+        case CutTornTail():
+            return _with(found, torn_at=None)
+        case SetAsideDamage():
+            return _with(found, damage=())
+        case RemoveStaleLocks():
+            return _with(found, stale_locks=())
+        case RecreateBranch(check_out=check_out):
+            checkout = ON_BRANCH if check_out else found.checkout
+            return _with(found, branch_tip=found.last_commit, checkout=checkout)
+        case RebuildState(last_seq=last_seq):
+            state = found.state or fresh_run()
+            return _with(found, state=msgspec.structs.replace(state, last_session_seq=last_seq))
+        case ReplayRecords():
+            return _folded(found)
+        case DropInFlight(seq=seq):
+            return _landed(found, seq)
+        case CompleteSession(seq=seq) | AbortSession(seq=seq) | RestoreRecord(seq=seq):
+            return _recorded(found, seq)
+        case RemoveWorktree(path=path):
+            return _with(found, worktrees=tuple(p for p in found.worktrees if p != path))
+        case RemoveSessionBranch(name=name):
+            return _with(found, session_branches=tuple(n for n in found.session_branches if n != name))
+
+
+def _with(found: Facts, **changes: Any) -> Facts:
+    return msgspec.structs.replace(found, **changes)
+
+
+def _recorded(found: Facts, seq: int) -> Facts:
+    """A session's record is appended and folded; whatever it left in the tree is landed or rescued."""
+    assert not found.is_recorded(seq), f"session {seq} would get a second record"
+    was_in_checkout = any(s.seq == seq and s.worktree is None for s in found.unrecorded)
+    early, last = found.early | {seq}, found.last_seq
+    while last + 1 in early:
+        last += 1
+    found = _with(found, last_seq=last, early=frozenset(s for s in early if s > last))
+    if was_in_checkout and found.checkout is not None:
+        found = _with(found, checkout=ON_BRANCH)
+    return _folded(_landed(found, seq))
+
+
+def _landed(found: Facts, seq: int) -> Facts:
+    assert found.state is not None, "a session settled before there was a state"
+    flight = tuple(s for s in found.state.in_flight if s.seq != seq)
+    return _with(found, state=msgspec.structs.replace(found.state, in_flight=flight))
+
+
+def _folded(found: Facts) -> Facts:
+    assert found.state is not None, "records replayed before there was a state"
+    assert found.state.last_session_seq <= found.last_seq, "a fold cannot go back"
+    return _with(found, state=msgspec.structs.replace(found.state, last_session_seq=found.last_seq))
+
+
+def _step(repair: Repair) -> int:
+    return next(n for n, kinds in enumerate(ORDER) if isinstance(repair, kinds))
+
+
+@given(any_facts())
+def test_planning_never_fails_in_any_other_way_than_a_refusal(found: Facts) -> None:
+    try:
+        lines = [repair.describe() for repair in plan_recovery(found)]
+    except StartError as refusal:
+        lines = [refusal.message, refusal.hint or ""]
+    assert all(line and "\n" not in line for line in lines)
+
+
+@given(any_facts())
+def test_a_run_whose_repairs_were_all_applied_needs_none(found: Facts) -> None:
+    plan = planned(found)
+    if plan is None:
+        return
+    for repair in plan:
+        found = apply(found, repair)
+    assert plan_recovery(found) == ()
+
+
+@given(any_facts())
+def test_every_session_has_exactly_one_record_afterwards(found: Facts) -> None:
+    """`apply` itself refuses to write a second one."""
+    plan = planned(found)
+    if plan is None:
+        return
+    given_out = {s.seq for s in found.in_flight} | found.early | found.landed | set(found.missing())
+    for repair in plan:
+        found = apply(found, repair)
+    assert found.early == frozenset()
+    assert found.last_seq >= max(given_out, default=0)
+    assert found.state is None or found.state.last_session_seq == found.last_seq
+
+
+@given(any_facts(), st.data())
+def test_a_crash_between_two_repairs_changes_nothing_of_what_is_left_to_do(
+    found: Facts, data: st.DataObject
+) -> None:
+    plan = planned(found)
+    if plan is None:
+        return
+    done = data.draw(st.integers(0, len(plan)))
+    whole = found
+    for repair in plan:
+        whole = apply(whole, repair)
+    for repair in plan[:done]:
+        found = apply(found, repair)
+    for repair in plan_recovery(found):
+        found = apply(found, repair)
+    assert found == whole
+
+
+@given(any_facts())
+def test_no_session_is_settled_twice(found: Facts) -> None:
+    settled = [
+        repair.seq
+        for repair in planned(found) or ()
+        if isinstance(repair, CompleteSession | AbortSession | RestoreRecord | DropInFlight)
+    ]
+    assert len(settled) == len(set(settled))
+
+
+@given(any_facts())
+def test_repairs_come_in_the_order_in_which_they_must_be_applied(found: Facts) -> None:
+    steps = [_step(repair) for repair in planned(found) or ()]
+    assert steps == sorted(steps)
+
+
+@given(any_facts())
+def test_without_force_no_record_is_made_up(found: Facts) -> None:
+    made_up = [r for r in planned(found) or () if isinstance(r, RestoreRecord) and not r.landed]
+    assert found.force or not made_up
