@@ -1,0 +1,378 @@
+"""Where a session's work goes: onto the run branch, or under rescue refs, and never nowhere (SPEC 1.2, 6).
+
+`land` and `rescue` may be repeated after a crash between any two of their git calls. They order their work so
+that everything is reachable before anything is overwritten, and what they did before tells them how to go on:
+a commit that is on the branch stays, and a session that has rescue refs never commits anything any more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitboss.core.session import Landing, Reason
+from pitboss.core.text import rescue_message
+from pitboss.errors import StartError
+from pitboss.git import nested, rescue, snapshot
+from pitboss.git.locks import remove_stale_locks
+from pitboss.git.reflog import Reflog
+from pitboss.git.repo import DEFAULT_AUTHOR, OLDEST_GIT, GitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.core.session import InFlight
+    from pitboss.git.repo import Repo, TreeStatus
+
+COMMIT_SECONDS = 600.0
+_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")
+
+
+class _CommitRefused(Exception):
+    """A git hook of the user said no; the text is the last line it said."""
+
+
+class _HookHung(_CommitRefused):
+    """A git hook of the user never answered, so it is not asked again."""
+
+
+class InPlace:
+    """The user's own working tree with the run branch checked out, one session at a time."""
+
+    def __init__(
+        self,
+        repo: Repo,
+        *,
+        run_id: str,
+        branch: str,
+        author: str = DEFAULT_AUTHOR,
+        commit_seconds: float = COMMIT_SECONDS,
+    ) -> None:
+        self.path = str(repo.root)
+        self._repo = repo.authored_by(author)
+        self._run_id = run_id
+        self._branch = branch
+        self._commit_seconds = commit_seconds
+        self._reflog = Reflog(repo)
+        self._tip: str | None = None
+        self._begun: int | None = None
+        self._hooks: Path | None = None
+
+    # Starting and resuming a run
+
+    def check_ready(self) -> TreeStatus:
+        """Refuse to start a run where git or the tree is not ready (SPEC 5); raises StartError.
+
+        The status returned names the commit and branch that the run starts from.
+        """
+        version = self._repo.version()
+        if version < OLDEST_GIT:
+            found, needed = (".".join(map(str, v)) for v in (version, OLDEST_GIT))
+            raise StartError(f"git {found} is too old", hint=f"pitboss needs git {needed} or newer")
+        status = self._repo.status()
+        if status.unborn:
+            raise StartError(
+                "creating run branch: the repository has no commit yet", hint="commit something first"
+            )
+        self._refuse_unclean(status)
+        return status
+
+    def create_branch(self, base: str) -> None:
+        """Make the run branch at `base`, the commit checked out, and put HEAD on it; no file changes."""
+        ref = f"refs/heads/{self._branch}"
+        self._repo.git("update-ref", "-m", "pitboss: run branch", ref, base, "")
+        self._repo.git("symbolic-ref", "-m", f"pitboss: to {self._branch}", "HEAD", ref)
+        self._tip = base
+
+    def recreate_branch(self, at: str, *, check_out: bool) -> None:
+        """Make a lost run branch again at commit `at`; raises StartError when that commit is gone too."""
+        if self._repo.commit_id(at) is None:
+            raise StartError(
+                f"the run branch {self._branch} is gone, and so is commit {at[:7]}",
+                hint=f"`git branch {self._branch} COMMIT` puts it back; `git reflog` may know the commit",
+            )
+        self._repo.git("update-ref", "-m", "pitboss: run branch again", f"refs/heads/{self._branch}", at, "")
+        if check_out:
+            self._repo.git("checkout", "--quiet", self._branch, "--")
+
+    def check_resumable(self, *, in_flight: bool) -> None:
+        """Refuse to resume in a tree that is not as the run left it (SPEC 7); raises StartError.
+
+        With a session `in_flight` the tree may be in any state: recovery rescues what is there.
+        """
+        if in_flight:
+            return
+        status = self._repo.status()
+        if status.branch != self._branch:
+            where = status.branch or "a detached HEAD"
+            raise StartError(
+                f"the working tree has {where} checked out, not the run branch {self._branch}",
+                hint=f"`git checkout {self._branch}`, then resume",
+            )
+        self._refuse_unclean(status)
+
+    def branch_tip(self) -> str | None:
+        """The commit the run branch is at, None when it is gone."""
+        return self._repo.commit_id(f"refs/heads/{self._branch}")
+
+    def remove_stale_locks(self) -> tuple[Path, ...]:
+        """Remove lock files of a git that died; raises StartError when a live one works here."""
+        return remove_stale_locks(self._repo, self._branch)
+
+    def _refuse_unclean(self, status: TreeStatus) -> None:
+        if word := snapshot.operation_underway(self._repo):
+            raise StartError(f"a {word} is in progress in the working tree", hint="finish or abort it first")
+        if status.dirty:
+            paths = "1 path" if status.dirty == 1 else f"{status.dirty} paths"
+            raise StartError(
+                f"the working tree is not clean: {paths} changed or untracked",
+                hint="commit them, or put them away with `git stash -u`",
+            )
+
+    # A session
+
+    def begin(self, seq: int) -> str:
+        """Return the commit that session `seq` starts from; costs a git call only the first time."""
+        if self._tip is None:
+            self._tip = self._repo.line("rev-parse", "--verify", f"refs/heads/{self._branch}")
+        self._begun = seq
+        self._reflog.mark()
+        return self._tip
+
+    def land(self, session: InFlight, message: str) -> Landing:
+        """Put the session's work on the run branch; what cannot go there is rescued (SPEC 6).
+
+        Raises GitError with the tree as it is when git fails for a reason that is not the session's.
+        """
+        return self._repeatable(session, lambda again: self._land(session, message, again=again))
+
+    def rescue(self, session: InFlight) -> Landing:
+        """Keep all of the session's work under rescue refs and put the tree back to where it started."""
+        return self._repeatable(session, lambda again: self._rescue(session, again=again))
+
+    def _repeatable(self, session: InFlight, work: Callable[[bool], Landing]) -> Landing:
+        again = self._begun != session.seq
+        self._begun = None
+        try:
+            landing = work(again)
+        except GitError as error:
+            self._mend(error)
+            landing = work(True)
+        self._tip = landing.commit or session.base_commit
+        return landing
+
+    def _mend(self, error: GitError) -> None:
+        """Remove what a killed git of the agent left in the way; raises the error when that is not it."""
+        if error.index_is_broken:
+            self._repo.inside("index").unlink(missing_ok=True)
+        elif not error.lock_in_the_way:
+            raise error
+        try:
+            self.remove_stale_locks()
+        except StartError as held:
+            raise error from held
+
+    def _land(self, session: InFlight, message: str, *, again: bool) -> Landing:
+        status = self._repo.status()
+        if not again and self._is_untouched(session, status):
+            return Landing()
+        effort = _Effort(session, status, again=again)
+        if again and (kept := rescue.list_rescued(self._repo, self._run_id, session.seq)):
+            return self._continue(effort, rescue.why_kept(self._repo, kept[0].ref))
+        if status.unborn or status.branch != self._branch:
+            where = status.branch or "a detached HEAD"
+            return self._set_aside(effort, self._landable(session), Reason.HEAD_MOVED.because(where))
+        if not self._repo.is_ancestor(session.base_commit, status.head):
+            return self._set_aside(effort, session.base_commit, str(Reason.HISTORY_REWRITTEN))
+        if status.unmerged:
+            names = ", ".join(status.unmerged)
+            return self._set_aside(effort, session.base_commit, Reason.CONFLICT.because(f"unmerged {names}"))
+        return self._land_on_branch(effort, message)
+
+    def _rescue(self, session: InFlight, *, again: bool) -> Landing:
+        status = self._repo.status()
+        if not again and self._is_untouched(session, status):
+            return Landing()
+        return self._set_aside(_Effort(session, status, again=again), session.base_commit, None)
+
+    def _is_untouched(self, session: InFlight, status: TreeStatus) -> bool:
+        return (
+            not status.dirty
+            and status.head == session.base_commit
+            and status.branch == self._branch
+            and not self._reflog.has_grown()
+            and snapshot.operation_underway(self._repo) is None
+        )
+
+    def _continue(self, effort: _Effort, reason: str | None) -> Landing:
+        """Go on with a landing that was cut short after it had begun to set work aside."""
+        moved = reason is not None and reason.startswith(Reason.HEAD_MOVED)
+        target = self._landable(effort.session) if moved else effort.session.base_commit
+        return self._set_aside(effort, target, reason)
+
+    def _landable(self, session: InFlight) -> str:
+        """What the run branch may keep: its tip when that follows the session's base, else the base."""
+        tip = self.branch_tip()
+        follows = tip is not None and self._repo.is_ancestor(session.base_commit, tip)
+        return tip if tip is not None and follows else session.base_commit
+
+    # Landing
+
+    def _land_on_branch(self, effort: _Effort, message: str) -> Landing:
+        made = self._made(effort)
+        try:
+            tip = self._commit(effort.status, message) if effort.status.dirty else effort.status.head
+        except _CommitRefused as refused:
+            effort.status = self._repo.status()
+            reason = Reason.COMMIT_REFUSED.because(str(refused))
+            return self._set_aside(effort, effort.session.base_commit, reason)
+        reason = Reason.HEAD_MOVED.because("commits that are no longer on the run branch")
+        dropped = self._keep(effort, made, kept=tip, why=reason)
+        inside = Reason.HEAD_MOVED.because("uncommitted changes inside a submodule")
+        self._put_back_submodules(effort, tip, inside)
+        snapshot.abandon_operations(self._repo)
+        return self._landing(effort, tip, reason if dropped else inside)
+
+    def _commit(self, status: TreeStatus, message: str) -> str:
+        """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree."""
+        snapshot.stage(self._repo, status)
+        try:
+            tip = self._try_commit(message)
+        except _HookHung:
+            raise
+        except _CommitRefused:
+            if self._repo.succeeds("diff-files", "--quiet"):
+                raise
+            snapshot.stage(self._repo, self._repo.status())
+            tip = self._try_commit(message)
+        return self._with_leftovers(message) if self._has_hooks() else tip
+
+    def _try_commit(self, message: str) -> str:
+        done = self._repo.commit(message, timeout_s=self._commit_seconds)
+        if done.timed_out:
+            self.remove_stale_locks()
+            raise _HookHung(f"no answer from a git hook after {self._commit_seconds:g} s")
+        if done.code == 0:
+            return self._repo.committed(done)
+        if self._repo.succeeds("diff", "--cached", "--quiet", "--ignore-submodules=dirty"):
+            return self._repo.line("rev-parse", "HEAD")
+        said = (done.stderr + done.stdout).decode(errors="replace")
+        if done.code != 1 and "aborted by hook" not in said:
+            raise GitError(("git", "commit"), said, code=done.code)
+        raise _CommitRefused(_last_line(said))
+
+    def _with_leftovers(self, message: str) -> str:
+        """Commit what hooks changed in the tree while they let the commit pass; they do not run again."""
+        status = self._repo.status()
+        if status.dirty:
+            snapshot.stage(self._repo, status)
+            self._repo.commit(message, hooks=False)
+        return self._repo.line("rev-parse", "HEAD") if status.dirty else status.head
+
+    def _has_hooks(self) -> bool:
+        if self._hooks is None:
+            self._hooks = Path(self.path, self._repo.line("rev-parse", "--git-path", "hooks"))
+        return any((self._hooks / name).exists() for name in _HOOKS)
+
+    # Setting aside
+
+    def _made(self, effort: _Effort) -> list[str]:
+        """Commits that HEAD or the stash went through since the session began."""
+        session = effort.session
+        if effort.again:
+            return self._reflog.commits_since(session.base_commit, session.started_at)
+        return self._reflog.commits_since_mark(session.started_at)
+
+    def _keep(self, effort: _Effort, tips: list[str], *, kept: str, why: str | None) -> tuple[str, ...]:
+        """Name by rescue refs those of `tips` that neither `kept` nor a rescue ref contains."""
+        known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id)] if effort.again else []
+        loose = rescue.outside(self._repo, tips, kept, *known)
+        if not loose and not effort.again and not effort.refs:
+            return ()
+        effort.refs = rescue.keep(self._repo, self._run_id, effort.session.seq, loose, why=why or "")
+        return effort.refs
+
+    def _set_aside(self, effort: _Effort, target: str, reason: str | None) -> Landing:
+        """Rescue everything that the commit `target` does not contain, then put the tree back to `target`."""
+        tips = [*self._keep_worthy(effort), *self._made(effort)]
+        dirt = self._snapshot(effort, target, reason)
+        self._keep(effort, [*dirt, *tips], kept=target, why=reason)
+        snapshot.put_back(self._repo, self._branch, target)
+        self._clear(effort, target, reason, saved=dirt)
+        return self._landing(effort, target, reason)
+
+    def _landing(self, effort: _Effort, tip: str, reason: str | None) -> Landing:
+        """With nothing rescued there is no reason either: the session is as good as one that moved nothing."""
+        commit = None if tip == effort.session.base_commit else tip
+        return Landing(commit=commit, rescue=effort.refs, reason=reason if effort.refs else None)
+
+    def _keep_worthy(self, effort: _Effort) -> list[str]:
+        tip = self.branch_tip()
+        heads = [oid for oid in (effort.status.head, tip) if oid]
+        return [*heads, *snapshot.autostashes(self._repo)]
+
+    def _snapshot(self, effort: _Effort, target: str, reason: str | None) -> list[str]:
+        """A commit of the dirt; none when there is no dirt, or an earlier attempt has kept it already."""
+        if not effort.status.dirty:
+            return []
+        oid = snapshot.snapshot(
+            self._repo, effort.status, message=self._message(effort, reason), base=effort.session.base_commit
+        )
+        if not effort.again:
+            return [oid]
+        kept = rescue.list_rescued(self._repo, self._run_id, effort.session.seq)
+        known = frozenset[bytes]().union(*(snapshot.changes(self._repo, target, r.oid) for r in kept))
+        return [] if snapshot.changes(self._repo, target, oid) <= known else [oid]
+
+    def _clear(self, effort: _Effort, target: str, reason: str | None, *, saved: list[str]) -> None:
+        """Empty the tree of untracked files; first keep those that only the restored ignore rules reveal."""
+        for folder in snapshot.nested_repositories(self._repo):
+            if not snapshot.is_linked_worktree(self._repo.root / folder):
+                self._put_away(effort, folder, target, reason)
+        effort.status = self._repo.status()
+        self._put_back_submodules(effort, target, reason)
+        if not effort.status.dirty:
+            return
+        if not snapshot.untracked(self._repo) <= snapshot.paths(self._repo, saved):
+            effort.again = True
+            self._keep(effort, self._snapshot(effort, target, reason), kept=target, why=reason)
+            self._repo.git("read-tree", "--reset", target)
+        snapshot.clean(self._repo)
+
+    def _put_away(self, effort: _Effort, folder: str, target: str, reason: str | None) -> None:
+        head = nested.fetch_head(self._repo, folder)
+        if head is not None:
+            self._keep(effort, [head], kept=target, why=reason)
+        keep_in = Path(self.path, ".pitboss", "grind", "runs", self._run_id, "nested")
+        nested.move_away(self._repo, folder, keep_in / f"session-{effort.session.seq:04}")
+
+    def _put_back_submodules(self, effort: _Effort, target: str, reason: str | None) -> None:
+        session = effort.session.seq
+        for path in effort.status.submodules:
+            tip = nested.put_back_submodule(
+                self._repo, path, run_id=self._run_id, seq=session, message=self._message(effort, reason)
+            )
+            if tip is not None:
+                self._keep(effort, [tip], kept=target, why=reason)
+
+    def _message(self, effort: _Effort, reason: str | None) -> str:
+        session = effort.session
+        return rescue_message(prompt=session.prompt, seq=session.seq, run_id=self._run_id, reason=reason)
+
+
+class _Effort:
+    """One attempt at landing or rescuing: the session, the tree as last seen, the refs so far.
+
+    `again` says that an earlier attempt may have got part of the way.
+    """
+
+    def __init__(self, session: InFlight, status: TreeStatus, *, again: bool) -> None:
+        self.session = session
+        self.status = status
+        self.again = again
+        self.refs: tuple[str, ...] = ()
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

@@ -1,0 +1,58 @@
+"""Which sessions of a run have landed, read from the trailers of the commits on its branch (SPEC 6, 7)."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pitboss.git.repo import Repo
+
+_TRAILERS = ("Pitboss-Run", "Pitboss-Session", "Pitboss-Prompt")
+_FORMAT = "%x1e%H%x1f%P%x1f%ct" + "".join(
+    f"%x1f%(trailers:key={key},valueonly,separator=%x00)" for key in _TRAILERS
+)
+
+
+class LandedCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit that landed a session, and what its trailers say."""
+
+    commit: str
+    parent: str | None
+    seq: int
+    prompt: str
+    committed_at: datetime
+
+
+def landed_sessions(repo: Repo, run_id: str, tip: str | None, since: str | None) -> dict[int, LandedCommit]:
+    """The run's landed sessions by seq, newest commit first; empty when the branch is gone.
+
+    `tip` is the branch's tip and `since` the commit before the first one to look at, None for all.
+    """
+    if tip is None:
+        return {}
+    search = ("--fixed-strings", f"--grep=Pitboss-Run: {run_id}")
+    exclude = () if since is None or repo.commit_id(since) is None else (f"^{since}",)
+    log = repo.git("log", "--first-parent", *search, f"--format={_FORMAT}", tip, *exclude, "--")
+    found: dict[int, LandedCommit] = {}
+    for entry in os.fsdecode(log).split("\x1e")[1:]:
+        landed = _parse(entry.rstrip("\n"), run_id)
+        if landed is not None:
+            found.setdefault(landed.seq, landed)
+    return found
+
+
+def _parse(entry: str, run_id: str) -> LandedCommit | None:
+    commit, parents, made, run, seq, prompt = entry.split("\x1f")
+    if run != run_id or not seq.isdecimal():
+        return None
+    return LandedCommit(
+        commit=commit,
+        parent=parents.split(" ", 1)[0] or None,
+        seq=int(seq),
+        prompt=prompt,
+        committed_at=datetime.fromtimestamp(int(made), tz=UTC),
+    )

@@ -1,0 +1,94 @@
+"""What HEAD and the stash went through while an agent worked: where commits it dropped are found (SPEC 1.2)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from pitboss.git.repo import Repo
+
+
+class Reflog:
+    """The logs of HEAD and stash, read as files: a look at their size tells whether anything happened."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._head = repo.inside("logs", "HEAD")
+        self._stash = repo.common_dir / "logs" / "refs" / "stash"
+        self._marked: int | None = None
+
+    def mark(self) -> None:
+        """Remember how far the log of HEAD goes now."""
+        self._marked = _size(self._head)
+
+    def has_grown(self) -> bool:
+        """Whether HEAD moved since `mark`, even if it came back."""
+        return _size(self._head) != self._marked
+
+    def commits_since_mark(self, started_at: datetime) -> list[str]:
+        """Commits that were made, not merely visited, since `mark`; those in the stash since `started_at`.
+
+        The stash is looked at only when HEAD's log grew, as making one always lets it grow.
+        """
+        if not self.has_grown():
+            return []
+        new = _entries(self._head, min(self._marked or 0, _size(self._head)))
+        return _made([*new, *self._stashed(started_at)])
+
+    def commits_since(self, base: str, started_at: datetime) -> list[str]:
+        """The same for a session that another process began on the commit `base`."""
+        entries = [entry for entry in _entries(self._head) if entry.at >= int(started_at.timestamp())]
+        starts = [nth for nth, entry in enumerate(entries, 1) if entry.commit == base and entry.is_arrival]
+        return _made([*entries[max(starts, default=0) :], *self._stashed(started_at)])
+
+    def _stashed(self, started_at: datetime) -> list[_Entry]:
+        return [entry for entry in _entries(self._stash) if entry.at >= int(started_at.timestamp())]
+
+
+class _Entry(NamedTuple):
+    commit: str
+    at: int
+    what: bytes
+
+    @property
+    def is_visit(self) -> bool:
+        """Whether HEAD only went to a commit that was there before."""
+        return self.what.startswith((b"checkout:", b"reset:", b"pitboss:"))
+
+    @property
+    def is_arrival(self) -> bool:
+        """Whether the run branch got to this commit, rather than an agent coming back to it."""
+        return not self.what.startswith((b"checkout:", b"reset:", b"rebase"))
+
+
+def _made(entries: Iterable[_Entry]) -> list[str]:
+    made = (entry.commit for entry in entries if not entry.is_visit and entry.commit.strip("0"))
+    return list(dict.fromkeys(made))
+
+
+def _entries(log: Path, offset: int = 0) -> Iterator[_Entry]:
+    for line in _tail(log, offset).splitlines():
+        fields, _, what = line.partition(b"\t")
+        words = fields.split()
+        if len(words) >= 4 and words[-2].isdigit():
+            yield _Entry(words[1].decode(), int(words[-2]), what)
+
+
+def _tail(log: Path, offset: int) -> bytes:
+    try:
+        with log.open("rb") as file:
+            file.seek(offset)
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def _size(log: Path) -> int:
+    try:
+        return os.stat(log).st_size  # noqa: PTH116 - once a session, on its fast path
+    except FileNotFoundError:
+        return 0

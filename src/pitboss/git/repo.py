@@ -1,0 +1,267 @@
+"""One git repository through the git command line: few calls, no prompts, the user's settings left alone (SPEC 1.6)."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.errors import StartError, StorageError
+from pitboss.process import capture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pitboss.process import Captured
+
+PITBOSS_FOLDER = ".pitboss"
+WITHOUT_PITBOSS = f":(exclude,top){PITBOSS_FOLDER}"
+OLDEST_GIT = (2, 38)
+DEFAULT_AUTHOR = "pitboss <pitboss@local>"
+GIT_SECONDS = 600.0
+
+_SETTINGS_KEPT = frozenset(
+    {
+        "GIT_ASKPASS",
+        "GIT_CEILING_DIRECTORIES",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+        "GIT_EXEC_PATH",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "GIT_SSL_CAINFO",
+        "GIT_TEMPLATE_DIR",
+    }
+)
+_INJECTED_SETTINGS = ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
+_QUIET = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_EDITOR": "true",
+    "GIT_SEQUENCE_EDITOR": "true",
+    "GIT_PAGER": "cat",
+    "GIT_OPTIONAL_LOCKS": "0",
+}
+_FIXED_WORDING = {"LC_ALL": "C"}
+_NO_BACKGROUND_GC = ("-c", "gc.auto=0", "-c", "maintenance.auto=0")
+_COMMIT = (
+    *_NO_BACKGROUND_GC,
+    *("-c", "core.abbrev=no"),
+    *("commit", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message", "--file=-"),
+)
+_STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
+_COMMITTED = re.compile(rb"^\[.* ([0-9a-f]{40,64})\] ", re.MULTILINE)
+
+
+class GitError(StorageError):
+    """A git command failed unexpectedly; the tree is as the command left it. `stderr` is what git said."""
+
+    def __init__(self, argv: Sequence[str], stderr: str, *, code: int) -> None:
+        command = next((a for a in argv[1:] if not a.startswith("-") and "=" not in a), "git")
+        super().__init__(f"git {command} failed: {_last_line(stderr) or f'exit code {code}'}")
+        self.stderr = stderr
+        self.code = code
+
+    @property
+    def lock_in_the_way(self) -> bool:
+        """Whether another git, or the remains of a dead one, holds a lock."""
+        return ".lock': File exists" in self.stderr
+
+    @property
+    def index_is_broken(self) -> bool:
+        """Whether git cannot read the index file."""
+        return "index file" in self.stderr or "index uses" in self.stderr
+
+
+class NotARepository(StartError):
+    """There is no git repository at the place asked for."""
+
+
+class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What one `git status` says; `.pitboss` never counts as dirt.
+
+    `head` is empty when `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
+    paths. `new_folders` says that untracked folders are among them, `pitboss_visible` that `.pitboss` is not ignored,
+    `unmerged` and `submodules` name conflicted paths and submodules with changes inside.
+    """
+
+    head: str
+    branch: str | None
+    unborn: bool
+    dirty: int
+    new_folders: bool = False
+    pitboss_visible: bool = False
+    unmerged: tuple[str, ...] = ()
+    submodules: tuple[str, ...] = ()
+
+
+class Repo:
+    """A working tree and its repository; made by `discover`."""
+
+    def __init__(self, root: Path, git_dir: Path, common_dir: Path, *, author: str = DEFAULT_AUTHOR) -> None:
+        self.root = root
+        self.git_dir = git_dir
+        self.common_dir = common_dir
+        self._env = _environment(os.environ) | _identity(author)
+
+    @classmethod
+    def discover(cls, path: Path, *, purpose: str = "creating run branch") -> Repo:
+        """Find the working tree that contains `path`.
+
+        Raises NotARepository; its message begins with `purpose` (SPEC 8 fixes the wording for `grind`).
+        """
+        asked = (
+            "git",
+            "rev-parse",
+            "--path-format=absolute",
+            "--show-toplevel",
+            "--git-dir",
+            "--git-common-dir",
+        )
+        answer = _capture_git(asked, path, _environment(os.environ))
+        if answer.code != 0:
+            why = _last_line(answer.stderr.decode(errors="replace"))
+            raise NotARepository(
+                f"{purpose}: {path} is not the working tree of a git repository ({why})",
+                hint="run `git init` and commit something first, or go to a repository",
+            )
+        root, git_dir, common_dir = (Path(os.fsdecode(line)) for line in answer.stdout.splitlines())
+        return cls(root, git_dir, common_dir)
+
+    def authored_by(self, author: str) -> Repo:
+        """The same repository, committing as `NAME <MAIL>`."""
+        return Repo(self.root, self.git_dir, self.common_dir, author=author)
+
+    def run(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (0,),
+        timeout_s: float = GIT_SECONDS,
+    ) -> Captured:
+        """Run git at the root and return all it said; raises GitError unless its exit code is in `ok`."""
+        argv = ("git", *args)
+        done = _capture_git(
+            argv, self.root, {**self._env, **_FIXED_WORDING, **(env or {})}, stdin=stdin, timeout_s=timeout_s
+        )
+        if done.timed_out or done.code not in ok:
+            raise GitError(argv, _explain(done, timeout_s), code=done.code)
+        return done
+
+    def git(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (0,),
+    ) -> bytes:
+        """Run git at the root and return its standard output; raises GitError unless its exit code is in `ok`."""
+        return self.run(*args, stdin=stdin, env=env, ok=ok).stdout
+
+    def line(self, *args: str) -> str:
+        """Run git and return the one line it prints."""
+        return os.fsdecode(self.git(*args)).strip()
+
+    def succeeds(self, *args: str) -> bool:
+        """Run a git command that answers yes by 0 and no by 1."""
+        return self.run(*args, ok=(0, 1)).code == 0
+
+    def status(self) -> TreeStatus:
+        """HEAD, branch and dirt in one call. No pathspec: with one, git would not use its untracked cache."""
+        return _parse_status(self.git(*_STATUS))
+
+    def version(self) -> tuple[int, ...]:
+        """Git's version as numbers, such as (2, 39, 5)."""
+        found = re.search(r"\d+(\.\d+)+", self.line("version"))
+        return tuple(int(part) for part in found[0].split(".")) if found else ()
+
+    def commit(self, message: str, *, hooks: bool = True, timeout_s: float = GIT_SECONDS) -> Captured:
+        """Commit the index; a refusal is an answer, not an error. The user's hooks run in the user's locale."""
+        argv = ("git", *_COMMIT, *(() if hooks else ("--no-verify",)))
+        return _capture_git(argv, self.root, self._env, stdin=message.encode(), timeout_s=timeout_s)
+
+    def committed(self, done: Captured) -> str:
+        """The commit that a successful `commit` made."""
+        found = _COMMITTED.search(done.stdout)
+        return found[1].decode() if found else self.line("rev-parse", "HEAD")
+
+    def commit_id(self, revision: str) -> str | None:
+        """The commit that a revision names, None when there is none."""
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        return os.fsdecode(self.git(*asked, ok=(0, 1, 128))).strip() or None
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `newer` contains `older`."""
+        return older == newer or self.succeeds("merge-base", "--is-ancestor", older, newer)
+
+    def tidy(self) -> None:
+        """Let git collect garbage now, in the foreground, if it is due: commits here never start it themselves."""
+        self.git("-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
+
+    def inside(self, *parts: str) -> Path:
+        """A file of this working tree's own git folder, such as HEAD or index."""
+        return self.git_dir.joinpath(*parts)
+
+
+def _capture_git(
+    argv: Sequence[str], cwd: Path, env: dict[str, str], *, stdin: bytes = b"", timeout_s: float = GIT_SECONDS
+) -> Captured:
+    return capture(argv, cwd=str(cwd), env=env, stdin=stdin, timeout_s=timeout_s)
+
+
+def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what a git hook or an outer git command would make us act on."""
+    kept = {name: value for name, value in inherited.items() if not name.startswith("GIT_")}
+    settings = {
+        name: value
+        for name, value in inherited.items()
+        if name in _SETTINGS_KEPT or name.startswith(_INJECTED_SETTINGS)
+    }
+    return kept | settings | _QUIET
+
+
+def _identity(author: str) -> dict[str, str]:
+    name, _, mail = author.partition("<")
+    person = {"NAME": name.strip() or "pitboss", "EMAIL": mail.rstrip("> ").strip() or "pitboss@local"}
+    return {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}
+
+
+def _explain(done: Captured, timeout_s: float) -> str:
+    said = (done.stderr or done.stdout).decode(errors="replace")
+    return f"{said}\nno end after {timeout_s:g} s" if done.timed_out else said
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _parse_status(output: bytes) -> TreeStatus:
+    header: dict[str, str] = {}
+    entries: list[tuple[str, list[str], str]] = []
+    for item in os.fsdecode(output).split("\0"):
+        kind, _, rest = item.partition(" ")
+        if kind == "#":
+            key, _, value = rest.partition(" ")
+            header[key] = value
+        elif kind in ("1", "u", "?"):
+            fields = rest.split(" ", {"1": 7, "u": 9, "?": 0}[kind])
+            entries.append((kind, fields, fields[-1]))
+    ours = [entry for entry in entries if entry[2].partition("/")[0] == PITBOSS_FOLDER]
+    theirs = [entry for entry in entries if entry not in ours] if ours else entries
+    head, branch = header["branch.oid"], header["branch.head"]
+    return TreeStatus(
+        head="" if head == "(initial)" else head,
+        branch=None if branch == "(detached)" else branch,
+        unborn=head == "(initial)",
+        dirty=len(theirs),
+        new_folders=any(kind == "?" and path.endswith("/") for kind, _, path in theirs),
+        pitboss_visible=bool(ours),
+        unmerged=tuple(path for kind, _, path in theirs if kind == "u"),
+        submodules=tuple(path for kind, fields, path in theirs if kind == "1" and fields[1].startswith("S")),
+    )

@@ -1,0 +1,170 @@
+"""Work that did not land, kept under named refs: written, listed, shown and applied again (SPEC 1.2, 2, 8)."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pitboss.git.repo import Repo
+
+NAMESPACE = "refs/pitboss/rescue"
+_FIELDS = ("refname", "objectname", "committerdate:unix", "contents:subject")
+_FORMAT = "--format=" + "%00".join(f"%({field})" for field in _FIELDS)
+_WHY = "pitboss rescue"
+_MERGE = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "--allow-unrelated-histories")
+
+
+class Rescued(msgspec.Struct, frozen=True, kw_only=True):
+    """One rescue ref: where it points, the first line of that commit, and when it was made."""
+
+    ref: str
+    oid: str
+    subject: str
+    made_at: datetime
+
+    @property
+    def short_name(self) -> str:
+        """The ref as users type it: RUN_ID/session-NNNN."""
+        return self.ref.removeprefix(f"{NAMESPACE}/")
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What bringing a ref into the tree changed, by path; with `conflicts` nothing was changed at all."""
+
+    changed: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+
+
+def list_rescued(repo: Repo, run_id: str | None = None, seq: int | None = None) -> tuple[Rescued, ...]:
+    """Rescue refs of one session, of one run, or all, in order of name."""
+    below = NAMESPACE if run_id is None else f"{NAMESPACE}/{run_id}"
+    lines = os.fsdecode(repo.git("for-each-ref", _FORMAT, below)).splitlines()
+    found = (_parse(line) for line in lines)
+    return tuple(rescued for rescued in found if seq is None or _is_of(rescued, seq))
+
+
+def rescue_ref(run_id: str, seq: int, nth: int) -> str:
+    """The name of a session's first, second, ... rescue ref."""
+    suffix = "" if nth == 1 else f"-{nth}"
+    return f"{NAMESPACE}/{run_id}/session-{seq:04}{suffix}"
+
+
+def keep(repo: Repo, run_id: str, seq: int, tips: Iterable[str], *, why: str) -> tuple[str, ...]:
+    """Name commits by rescue refs of a session, after the refs it has; `why` is kept beside each ref.
+
+    Returns the session's refs, old and new. A commit that has a ref already gets no second one.
+    """
+    existing = list_rescued(repo, run_id, seq)
+    known = {rescued.oid for rescued in existing}
+    names = [rescued.ref for rescued in existing]
+    for tip in dict.fromkeys(tips):
+        if tip not in known:
+            name = _free_name(run_id, seq, names)
+            repo.git("update-ref", "--create-reflog", "-m", f"{_WHY}: {why}", name, tip, "")
+            names.append(name)
+    return tuple(names)
+
+
+def why_kept(repo: Repo, ref: str) -> str | None:
+    """What `keep` was told when it made the ref."""
+    said = os.fsdecode(repo.git("log", "-g", "-1", "--format=%gs", ref, "--")).strip()
+    return said.removeprefix(f"{_WHY}: ") or None if said.startswith(_WHY) else None
+
+
+def find(repo: Repo, name: str) -> Rescued:
+    """The rescue ref that a user means: the whole name, RUN_ID/session-NNNN, or a unique beginning of that.
+
+    Raises CommandError.
+    """
+    everything = list_rescued(repo)
+    exact = [r for r in everything if name in (r.ref, r.short_name)]
+    matching = exact or [r for r in everything if r.short_name.startswith(name) or r.ref.startswith(name)]
+    if len(matching) == 1:
+        return matching[0]
+    if not matching:
+        raise CommandError(f"no rescue ref {name}", hint="`pitboss rescue ls` lists them")
+    raise CommandError(
+        f"{name} may be any of {', '.join(r.short_name for r in matching)}", hint="give the whole name"
+    )
+
+
+def show(repo: Repo, rescued: Rescued, *, onto: str = "HEAD") -> str:
+    """The work under a ref as text: its commits, then their changes since they left `onto`."""
+    base = _fork_point(repo, onto, rescued.oid)
+    log = repo.git("log", "--no-color", "--no-decorate", f"{base}..{rescued.oid}", "--")
+    diff = repo.git("diff", "--no-color", "--no-ext-diff", "--stat", "--patch", base, rescued.oid, "--")
+    return (log + b"\n" + diff).decode(errors="replace")
+
+
+def apply(repo: Repo, rescued: Rescued) -> Applied:
+    """Bring a ref's changes into the current, clean tree, uncommitted, by three-way merge (SPEC 8).
+
+    All or nothing: on conflict the conflicting paths are returned and the tree is as it was.
+    Raises CommandError when the tree is not clean.
+    """
+    status = repo.status()
+    if status.dirty or status.unborn:
+        raise CommandError(
+            "the working tree is not clean", hint="commit or stash your changes, then apply again"
+        )
+    merged = repo.run(*_MERGE, "HEAD", rescued.oid, ok=(0, 1))
+    tree, *paths = os.fsdecode(merged.stdout).split("\0")
+    if merged.code == 1:
+        return Applied(conflicts=_until_blank(paths))
+    changed = os.fsdecode(repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", "HEAD", tree))
+    done = repo.run("read-tree", "-m", "-u", "HEAD", tree, ok=(0, 128))
+    if done.code != 0:
+        raise CommandError(
+            f"cannot apply {rescued.short_name}: {done.stderr.decode(errors='replace').strip()}"
+        )
+    repo.git("read-tree", "-m", "HEAD")
+    return Applied(changed=tuple(filter(None, changed.split("\0"))))
+
+
+def outside(repo: Repo, tips: Sequence[str], *kept: str) -> list[str]:
+    """Those tips that no commit of `kept` contains, without the ones that another of them contains."""
+    unique = list(dict.fromkeys(tips))
+    if not unique:
+        return []
+    revisions = "\n".join([*unique, *(f"^{oid}" for oid in kept)])
+    beyond = repo.git("rev-list", "--ignore-missing", "--stdin", stdin=revisions.encode()).decode().split()
+    loose = [tip for tip in unique if tip in set(beyond)]
+    if len(loose) < 2:
+        return loose
+    heads = set(repo.git("merge-base", "--independent", *loose).decode().split())
+    return [tip for tip in loose if tip in heads]
+
+
+def _parse(line: str) -> Rescued:
+    ref, oid, made, subject = line.split("\0", 3)
+    return Rescued(ref=ref, oid=oid, subject=subject, made_at=datetime.fromtimestamp(int(made or 0), tz=UTC))
+
+
+def _free_name(run_id: str, seq: int, taken: Sequence[str]) -> str:
+    names = (rescue_ref(run_id, seq, nth) for nth in count(1))
+    return next(name for name in names if name not in taken)
+
+
+def _is_of(rescued: Rescued, seq: int) -> bool:
+    name = rescued.ref.rpartition("/")[2]
+    whole = f"session-{seq:04}"
+    return name == whole or name.startswith(f"{whole}-")
+
+
+def _fork_point(repo: Repo, onto: str, tip: str) -> str:
+    common = repo.git("merge-base", onto, tip, ok=(0, 1)).decode().strip()
+    return common or repo.line("hash-object", "-t", "tree", "/dev/null")
+
+
+def _until_blank(paths: Sequence[str]) -> tuple[str, ...]:
+    end = list(paths).index("") if "" in paths else len(paths)
+    return tuple(dict.fromkeys(paths[:end]))

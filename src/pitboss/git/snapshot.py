@@ -1,0 +1,194 @@
+"""The whole working tree as one commit, and the tree put back to a commit: rescue before reset (SPEC 1.2, 6)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from typing import TYPE_CHECKING
+
+from pitboss.git.repo import PITBOSS_FOLDER, WITHOUT_PITBOSS, GitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pitboss.git.repo import Repo, TreeStatus
+
+_ADD = ("-c", "core.safecrlf=false", "add", "--all")
+_OPERATIONS = (
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+    "MERGE_HEAD",
+    "MERGE_MODE",
+    "MERGE_MSG",
+    "MERGE_RR",
+    "MERGE_AUTOSTASH",
+    "AUTO_MERGE",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "REBASE_HEAD",
+    "SQUASH_MSG",
+    "BISECT_LOG",
+)
+_AUTOSTASHES = ("rebase-merge/autostash", "rebase-apply/autostash", "MERGE_AUTOSTASH")
+_UNDERWAY = {
+    "MERGE_HEAD": "merge",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "BISECT_LOG": "bisect",
+}
+
+
+def stage(repo: Repo, status: TreeStatus) -> None:
+    """Put every changed and untracked file, `.pitboss` and ignored ones apart, into the index.
+
+    Repositories that appeared inside the tree are taken in as plain files: git itself would record a bare
+    reference to them, or refuse when they hold no commit. Linked worktrees are left alone.
+    """
+    nested = nested_repositories(repo) if status.new_folders else []
+    kept_out = [WITHOUT_PITBOSS] if status.pitboss_visible else []
+    kept_out += [f":(exclude,top,literal){folder}" for folder in nested]
+    _with_access(repo, *_ADD, *(["--", ".", *kept_out] if kept_out else []))
+    for folder in nested:
+        if not is_linked_worktree(repo.root / folder):
+            repo.git("read-tree", f"--prefix={folder}", _tree_of(repo, repo.root / folder))
+
+
+def snapshot(repo: Repo, status: TreeStatus, *, message: str, base: str) -> str:
+    """Commit the whole tree on top of HEAD, on no branch; without a HEAD, on top of `base`."""
+    stage(repo, status)
+    tree = repo.line("write-tree")
+    parent = status.head or base
+    made = repo.git("commit-tree", "--no-gpg-sign", "-p", parent, tree, stdin=message.encode())
+    return made.decode().strip()
+
+
+def put_back(repo: Repo, branch: str, target: str) -> None:
+    """Check out `branch` at `target` with a clean tree; ignored files and `.pitboss` stay as they are.
+
+    Whatever this overwrites or deletes must be reachable already. Files are written one by one rather than by
+    `reset --hard`: that would revert a tracked `.pitboss`, and delete ignored files that the index has taken in.
+    """
+    repo.git("update-ref", "-m", "pitboss: put back", f"refs/heads/{branch}", target)
+    repo.git("symbolic-ref", "-m", f"pitboss: back to {branch}", "HEAD", f"refs/heads/{branch}")
+    abandon_operations(repo)
+    repo.git("read-tree", "--reset", target)
+    changed = repo.git("ls-files", "-z", "--modified", "--", ".", WITHOUT_PITBOSS)
+    _with_access(repo, "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=changed)
+
+
+def clean(repo: Repo) -> None:
+    """Delete untracked files; ignored ones, nested repositories and `.pitboss` stay."""
+    _with_access(repo, "clean", "-f", "-d", "-q", "-e", f"/{PITBOSS_FOLDER}")
+
+
+def abandon_operations(repo: Repo) -> None:
+    """Forget a merge, rebase, cherry-pick or bisect that was left half done; refs and stash are not touched."""
+    if repo.inside("BISECT_LOG").exists():
+        repo.git("bisect", "reset", "HEAD", ok=(0, 1))
+    for name in _OPERATIONS:
+        path = repo.inside(name)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def operation_underway(repo: Repo) -> str | None:
+    """The merge, rebase, cherry-pick, revert or bisect that waits to be concluded, in one word."""
+    return next((word for name, word in _UNDERWAY.items() if repo.inside(name).exists()), None)
+
+
+def autostashes(repo: Repo) -> list[str]:
+    """Work that an unfinished rebase or merge has set aside."""
+    files = (repo.inside(name) for name in _AUTOSTASHES)
+    return [file.read_text().strip() for file in files if file.is_file()]
+
+
+def nested_repositories(repo: Repo) -> list[str]:
+    """Untracked folders, with a slash at the end, that are repositories of their own."""
+    listed = os.fsdecode(repo.git("ls-files", "-z", "--others", "--exclude-standard"))
+    folders = (path for path in listed.split("\0") if path.endswith("/"))
+    return [path for path in folders if path.partition("/")[0] != PITBOSS_FOLDER]
+
+
+def is_linked_worktree(folder: Path) -> bool:
+    """Whether a nested repository only borrows its history: a worktree or a submodule, with a `.git` file."""
+    return (folder / ".git").is_file()
+
+
+def changes(repo: Repo, older: str, newer: str) -> frozenset[bytes]:
+    """What differs between two trees, one opaque item a path."""
+    fields = repo.git("diff-tree", "-r", "-z", "--no-renames", older, newer).split(b"\0")
+    return frozenset(meta + b"\0" + path for meta, path in zip(fields[0::2], fields[1::2], strict=False))
+
+
+def untracked(repo: Repo) -> frozenset[str]:
+    """Untracked files that are not ignored, `.pitboss` and nested repositories apart."""
+    listed = os.fsdecode(repo.git("ls-files", "-z", "--others", "--exclude-standard")).split("\0")
+    return frozenset(
+        path
+        for path in listed
+        if not path.endswith("/") and path.partition("/")[0] not in ("", PITBOSS_FOLDER)
+    )
+
+
+def paths(repo: Repo, commits: Iterable[str]) -> frozenset[str]:
+    """All files that these commits hold."""
+    listed = (os.fsdecode(repo.git("ls-tree", "-r", "-z", "--name-only", oid)).split("\0") for oid in commits)
+    return frozenset(path for names in listed for path in names)
+
+
+def _tree_of(repo: Repo, folder: Path) -> str:
+    """A nested repository's files as a tree in the outer one, its own nested repositories taken in too."""
+    index = repo.inside(f"pitboss-index-{os.getpid()}-{len(folder.parts)}")
+    env = {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(index)}
+    here = ("-C", str(folder))
+    try:
+        listed = os.fsdecode(repo.git(*here, "ls-files", "-z", "--others", "--exclude-standard", env=env))
+        inner = [path for path in listed.split("\0") if path.endswith("/")]
+        kept_out = [f":(exclude,top,literal){path}" for path in inner]
+        repo.git(*here, *_ADD, "--", ".", *kept_out, env=env)
+        for path in inner:
+            if not is_linked_worktree(folder / path):
+                repo.git(*here, "read-tree", f"--prefix={path}", _tree_of(repo, folder / path), env=env)
+        return os.fsdecode(repo.git(*here, "write-tree", env=env)).strip()
+    finally:
+        index.unlink(missing_ok=True)
+
+
+def _with_access(repo: Repo, *args: str, stdin: bytes = b"") -> None:
+    try:
+        repo.git(*args, stdin=stdin)
+    except GitError as error:
+        if "Permission denied" not in error.stderr:
+            raise
+        _make_accessible(repo)
+        repo.git(*args, stdin=stdin)
+
+
+def _make_accessible(repo: Repo) -> None:
+    """Give the owner back the rights on changed and untracked files that an agent took away."""
+    listed = os.fsdecode(
+        repo.git("ls-files", "-z", "--others", "--modified", "--exclude-standard", "--directory")
+    )
+    for path in filter(None, listed.split("\0")):
+        place = repo.root / path
+        _permit(place.parent)
+        _permit(place)
+        for folder, folders, files in os.walk(place):
+            for name in (*folders, *files):
+                _permit(place.parent / folder / name)
+
+
+def _permit(place: Path) -> None:
+    if place.is_symlink() or not place.exists():
+        return
+    mode = stat.S_IMODE(place.stat().st_mode)
+    wanted = mode | (stat.S_IRWXU if place.is_dir() else stat.S_IRUSR)
+    if wanted != mode:
+        place.chmod(wanted)

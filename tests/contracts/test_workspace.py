@@ -1,0 +1,474 @@
+"""What becomes of a session's work, whatever its agent did to the repository (SPEC 1.2, 1.6, 6)."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from pitboss.core.session import InFlight, Landing
+from pitboss.core.text import commit_message
+from pitboss.engine.workspace import InPlace
+from pitboss.git.repo import GitError, NotARepository, Repo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = "20260101T000000Z-abcd"
+BRANCH = f"pitboss/grind/{RUN}"
+MESSAGE = commit_message(prompt="alpha", seq=1, run_id=RUN, summary="did it")
+SETUP = """
+git init -q -b main .
+git config user.name Somebody && git config user.email some@body
+mkdir src && echo one > src/one.txt && echo two > src/two.txt
+printf '.pitboss/\\nignored/\\n' > .gitignore
+git add -A && git commit -qm first
+git branch feature && git checkout -q feature && echo f > feature.txt && git add -A && git commit -qm feature
+git checkout -q main
+mkdir -p ignored .pitboss/grind && echo keep > ignored/cache && echo keep > .pitboss/grind/mine
+"""
+
+
+def sh(cwd: Path, script: str) -> str:
+    """Run a shell script as an agent would; returns what it prints."""
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=cwd, capture_output=True, check=False, stdin=subprocess.DEVNULL
+    )
+    return done.stdout.decode(errors="replace").strip()
+
+
+class World:
+    """A repository on its run branch with session 1 about to start."""
+
+    def __init__(self, root: Path, setup: str = "") -> None:
+        root.mkdir(parents=True)
+        self.root = root
+        sh(root, SETUP + setup)
+        self.branches = self.other_refs()
+        self.workspace = self.open()
+        self.base = self.workspace.check_ready().head
+        self.workspace.create_branch(self.base)
+        self.session = InFlight(
+            seq=1,
+            prompt="alpha",
+            rotation=1,
+            started_at=datetime.now(UTC),
+            base_commit=self.workspace.begin(1),
+        )
+
+    def open(self, commit_seconds: float = 600.0) -> InPlace:
+        """A workspace as a new process would make it."""
+        return InPlace(Repo.discover(self.root), run_id=RUN, branch=BRANCH, commit_seconds=commit_seconds)
+
+    def copy(self, folder: Path) -> World:
+        """The same world at another place, as it is now."""
+        shutil.copytree(self.root.parent, folder, symlinks=True)
+        twin = copy.copy(self)
+        twin.root = folder / self.root.name
+        return twin
+
+    def git(self, *args: str) -> str:
+        """Ask git; fails the test when git does."""
+        done = subprocess.run(["git", *args], cwd=self.root, capture_output=True, check=True)
+        return done.stdout.decode(errors="surrogateescape").strip()
+
+    def other_refs(self) -> str:
+        """Every ref that is not pitboss's, and where it points."""
+        refs = self.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+        return "\n".join(r for r in refs if "pitboss" not in r)
+
+    def kept_files(self) -> dict[str, set[str]]:
+        """Path -> contents it has anywhere in the session's landed or rescued work."""
+        tips = [BRANCH, *self.rescue_refs()]
+        commits = self.git("rev-list", *tips, "--not", self.base).split()
+        files: dict[str, set[str]] = {}
+        for commit in commits:
+            for entry in filter(None, self.git("ls-tree", "-r", "-z", commit).split("\0")):
+                (_, kind, oid), path = entry.split("\t")[0].split(), entry.split("\t")[1]
+                if kind == "blob":
+                    files.setdefault(path, set()).add(self.git("cat-file", "blob", oid))
+        return files
+
+    def kept_subjects(self) -> set[str]:
+        """Subjects of all commits that the run branch or rescue refs hold beyond the base."""
+        tips = [BRANCH, *self.rescue_refs()]
+        return set(self.git("log", "--format=%s", *tips, "--not", self.base).splitlines())
+
+    def rescue_refs(self) -> list[str]:
+        """The session's rescue refs."""
+        return self.git("for-each-ref", "--format=%(refname)", "refs/pitboss/rescue").split()
+
+    def assert_at_rest(self) -> None:
+        """HEAD is on the run branch, the tree is clean, and what is not ours is as it was."""
+        assert self.git("symbolic-ref", "HEAD") == f"refs/heads/{BRANCH}"
+        assert self.git("status", "--porcelain") == ""
+        assert (self.root / "ignored/cache").read_text() == "keep\n"
+        assert (self.root / ".pitboss/grind/mine").read_text() == "keep\n"
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent does, what must be kept, and what `land` must say."""
+
+    agent: str
+    lands: bool = True
+    rescues: int = 0
+    reason: str | None = None
+    files: dict[str, str] = {}
+    commits: tuple[str, ...] = ()
+    setup: str = ""
+    moves_user_refs: bool = False
+
+
+CASES = {
+    "nothing": Case(agent="true", lands=False),
+    "looks around": Case(agent="git checkout -q feature; git checkout -q -", lands=False),
+    "an edit": Case(agent="echo new > src/one.txt", files={"src/one.txt": "new"}),
+    "a new folder": Case(agent="mkdir -p a/b && echo x > a/b/c", files={"a/b/c": "x"}),
+    "a staged edit": Case(agent="echo new > n; git add n", files={"n": "new"}),
+    "a deletion": Case(agent="git rm -q src/one.txt"),
+    "a mode change": Case(agent="chmod +x src/one.txt"),
+    "a symlink over a folder": Case(agent="rm -r src; ln -s /etc src", files={"src": "/etc"}),
+    "odd names": Case(
+        agent="""printf a > "new
+line"; printf b > ./-dash; printf c > 'qu"ote'; printf d > "$(printf 'l\\351tin')"; printf e > ':(top)x'""",
+        files={"new\nline": "a", "-dash": "b", 'qu"ote': "c", "l\udce9tin": "d", ":(top)x": "e"},
+    ),
+    "carriage returns": Case(
+        agent="printf 'a\\r\\nb\\n' > crlf.txt",
+        setup="git config core.autocrlf input; git config core.safecrlf true\n",
+        files={"crlf.txt": "a\nb"},
+    ),
+    "its own commit": Case(
+        agent="echo x > x; git add x; git commit -qm mine", files={"x": "x"}, commits=("mine",)
+    ),
+    "its own commit and dirt": Case(
+        agent="echo x > x; git add x; git commit -qm mine; echo y > y",
+        files={"x": "x", "y": "y"},
+        commits=("mine",),
+    ),
+    "a merge": Case(agent="git merge -q --no-ff -m merged feature", commits=("merged", "feature")),
+    "a merge not concluded": Case(
+        agent="git merge -q --no-ff --no-commit feature", files={"feature.txt": "f"}
+    ),
+    "amended": Case(
+        agent="echo x > x; git add x; git commit -qm draft; git commit -q --amend -m final",
+        rescues=1,
+        reason="head_moved: commits that are no longer on the run branch",
+        commits=("draft", "final"),
+    ),
+    "committed and reset": Case(
+        agent="echo x > x; git add x; git commit -qm gone; git reset -q --hard HEAD~1",
+        lands=False,
+        rescues=1,
+        reason="head_moved: commits that are no longer on the run branch",
+        files={"x": "x"},
+        commits=("gone",),
+    ),
+    "stashed": Case(
+        agent="echo x > src/one.txt; git stash -q",
+        lands=False,
+        rescues=1,
+        reason="head_moved: commits that are no longer on the run branch",
+        files={"src/one.txt": "x"},
+        moves_user_refs=True,
+    ),
+    "history rewritten": Case(
+        agent="git commit -q --amend -m rewritten; echo x > x",
+        lands=False,
+        rescues=1,
+        reason="history_rewritten",
+        files={"x": "x"},
+        commits=("rewritten",),
+    ),
+    "on a new branch": Case(
+        agent="git checkout -qb side; echo x > x; git add x; git commit -qm side; echo y > y",
+        lands=False,
+        rescues=1,
+        reason="head_moved: side",
+        files={"x": "x", "y": "y"},
+        commits=("side",),
+        moves_user_refs=True,
+    ),
+    "on the user's branch": Case(
+        agent="git checkout -q main; echo x > x",
+        lands=False,
+        rescues=1,
+        reason="head_moved: main",
+        files={"x": "x"},
+    ),
+    "commit, then another branch": Case(
+        agent="echo x > x; git add x; git commit -qm mine; git checkout -q main; echo y > y",
+        rescues=1,
+        reason="head_moved: main",
+        files={"x": "x", "y": "y"},
+        commits=("mine",),
+    ),
+    "side commits, then back": Case(
+        agent="git checkout -qb side; echo x > x; git add x; git commit -qm side; git checkout -q -; echo y > y",
+        rescues=1,
+        reason="head_moved: commits that are no longer on the run branch",
+        files={"x": "x", "y": "y"},
+        commits=("side",),
+        moves_user_refs=True,
+    ),
+    "detached": Case(
+        agent="git checkout -q --detach; echo x > x; git add x; git commit -qm loose; echo y > y",
+        lands=False,
+        rescues=1,
+        reason="head_moved: a detached HEAD",
+        files={"x": "x", "y": "y"},
+        commits=("loose",),
+    ),
+    "run branch deleted": Case(
+        agent=f"git checkout -q main; git branch -q -D {BRANCH}; echo y > y",
+        lands=False,
+        rescues=1,
+        reason="head_moved: main",
+        files={"y": "y"},
+    ),
+    "an orphan branch": Case(
+        agent="git checkout -q --orphan void; echo y > y",
+        lands=False,
+        rescues=1,
+        reason="head_moved: void",
+        files={"y": "y"},
+    ),
+    "a merge with conflicts": Case(
+        agent="echo mine > feature.txt; git add -A; git commit -qm mine; git merge -q feature",
+        lands=False,
+        rescues=1,
+        reason="conflict: unmerged feature.txt",
+        commits=("mine",),
+    ),
+    "a rebase with conflicts": Case(
+        agent="echo mine > feature.txt; git add -A; git commit -qm mine; echo z > src/one.txt;"
+        " git rebase -q --autostash feature",
+        lands=True,
+        rescues=2,
+        reason="head_moved: a detached HEAD",
+        files={"src/one.txt": "z"},
+        commits=("mine",),
+    ),
+    "a bisect": Case(
+        agent="echo x > x; git add -A; git commit -qm x; git bisect start -q; git bisect bad; git bisect good HEAD~1;"
+        " git checkout -q HEAD~1",
+        commits=("x",),
+    ),
+    "cherry-picks with conflicts": Case(
+        agent="echo mine > feature.txt; git add -A; git commit -qm mine; git cherry-pick feature",
+        lands=False,
+        rescues=1,
+        reason="conflict: unmerged feature.txt",
+        commits=("mine",),
+    ),
+    "a nested repository without commits": Case(
+        agent="git init -q new; echo x > new/x; mkdir new/sub; git init -q new/sub/in; echo y > new/sub/in/y",
+        files={"new/x": "x", "new/sub/in/y": "y"},
+    ),
+    "a nested repository with commits": Case(
+        agent="git init -q new; cd new; git config user.name a; git config user.email b; echo x > x; git add x;"
+        " git commit -qm inner; echo y > y",
+        files={"new/x": "x", "new/y": "y"},
+    ),
+    "a lock left behind": Case(agent="echo x > x; : > .git/index.lock", files={"x": "x"}),
+    "no index": Case(agent="echo x > x; rm .git/index", files={"x": "x"}),
+    "a broken index": Case(agent="echo x > x; echo garbage > .git/index", files={"x": "x"}),
+    "a pre-commit hook that refuses": Case(
+        agent="echo x > x",
+        setup="printf '#!/bin/sh\\necho checking; echo >&2 not today' > .git/hooks/pre-commit;"
+        "echo '; exit 1' >> .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit\n",
+        lands=False,
+        rescues=1,
+        reason="commit_refused: not today",
+        files={"x": "x"},
+    ),
+    "a commit-msg hook that refuses": Case(
+        agent="echo x > x; echo y >> src/one.txt; rm src/two.txt",
+        setup="printf '#!/bin/sh\\necho bad message >&2; exit 1\\n' > .git/hooks/commit-msg;"
+        " chmod +x .git/hooks/commit-msg\n",
+        lands=False,
+        rescues=1,
+        reason="commit_refused: bad message",
+        files={"x": "x", "src/one.txt": "one\ny"},
+    ),
+    "a pre-commit hook that formats": Case(
+        agent="echo x > x",
+        setup="printf '#!/bin/sh\\necho formatted > src/one.txt\\n' > .git/hooks/pre-commit;"
+        " chmod +x .git/hooks/pre-commit\n",
+        files={"x": "x", "src/one.txt": "formatted"},
+    ),
+    "a pre-commit hook that refuses until formatted": Case(
+        agent="echo x > x",
+        setup="printf '#!/bin/sh\\ngrep -q formatted src/one.txt || { echo formatted > src/one.txt; exit 1; }\\n'"
+        " > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit\n",
+        files={"x": "x", "src/one.txt": "formatted"},
+    ),
+    "a submodule with work inside": Case(
+        agent="cd lib && echo x > x && git add x && git -c user.name=a -c user.email=b commit -qm in; echo y > y",
+        setup="git init -q ../lib && cd ../lib && git config user.name a && git config user.email b &&"
+        " echo l > l && git add l && git commit -qm lib && cd - >/dev/null &&"
+        " git -c protocol.file.allow=always submodule --quiet add ../lib lib && git commit -qm sub\n",
+        rescues=1,
+        reason="head_moved: uncommitted changes inside a submodule",
+        files={"y": "y"},
+    ),
+    "a linked worktree": Case(
+        agent="git worktree add -q tree -b side main; echo x > x; echo t > tree/t",
+        setup="echo tree/ >> .git/info/exclude\n",
+        files={"x": "x"},
+        moves_user_refs=True,
+    ),
+    "read-only folders": Case(
+        agent="mkdir -p ro/deep && echo x > ro/deep/x && chmod -R a-w ro && chmod a-r ro/deep/x",
+        files={"ro/deep/x": "x"},
+    ),
+    "sockets and pipes": Case(agent="mkfifo pipe; echo x > x; mkfifo ignored/pipe", files={"x": "x"}),
+    "its own run folder deleted": Case(
+        agent="cp -r .pitboss ../saved; rm -rf .pitboss; echo x > x; mv ../saved .pitboss", files={"x": "x"}
+    ),
+    "ignore rules changed": Case(
+        agent="echo '*.log' >> .gitignore; echo l > a.log; echo x > x", files={"x": "x"}
+    ),
+}
+
+
+def settle(world: World, case: Case) -> None:
+    """Check that nothing of the case's work is lost and that the tree is at rest."""
+    kept = world.kept_files()
+    for path, content in case.files.items():
+        assert content in kept.get(path, set()), f"{path!r} is lost"
+    assert set(case.commits) <= world.kept_subjects()
+    world.assert_at_rest()
+    if not case.moves_user_refs:
+        assert world.other_refs() == world.branches
+
+
+def check(world: World, case: Case, landing: Landing) -> None:
+    """Check the answer of `land`."""
+    assert (landing.commit is not None, len(landing.rescue), landing.reason) == (
+        case.lands,
+        case.rescues,
+        case.reason,
+    )
+    assert list(landing.rescue) == world.rescue_refs()
+    assert world.git("rev-parse", BRANCH) == (landing.commit or world.base)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_landing_keeps_all_work_and_says_where_it_went(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    world = World(tmp_path / "repo", case.setup)
+    sh(world.root, case.agent)
+    check(world, case, world.workspace.land(world.session, MESSAGE))
+    settle(world, case)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_landing_by_another_process_gives_the_same_answer_and_twice_is_as_good_as_once(
+    tmp_path: Path, name: str
+) -> None:
+    case = CASES[name]
+    world = World(tmp_path / "repo", case.setup)
+    sh(world.root, case.agent)
+    first = world.open().land(world.session, MESSAGE)
+    check(world, case, first)
+    assert world.open().land(world.session, MESSAGE) == first
+    settle(world, case)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rescuing_keeps_all_work_and_puts_the_tree_back(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    world = World(tmp_path / "repo", case.setup)
+    before = world.git("rev-parse", f"{world.base}^{{tree}}")
+    sh(world.root, case.agent)
+    landing = world.workspace.rescue(world.session)
+    assert (landing.commit, landing.reason) == (None, None)
+    assert list(landing.rescue) == world.rescue_refs()
+    assert world.open().rescue(world.session) == landing
+    assert world.git("rev-parse", BRANCH) == world.base
+    assert world.git("write-tree") == before
+    files = {p: c for p, c in case.files.items() if c != "formatted"}
+    settle(world, msgspec.structs.replace(case, files=files))
+
+
+DYING_GIT = """#!/bin/sh
+n=$(($(cat "$CALLS" 2>/dev/null || echo 0) + 1)); echo $n > "$CALLS"
+[ $n -gt $LIMIT ] && exit 137
+PATH=$REAL_PATH git "$@"; code=$?
+[ $n -eq $LIMIT ] && exit 137
+exit $code
+"""
+INTERRUPTED = (
+    "its own commit and dirt",
+    "amended",
+    "history rewritten",
+    "commit, then another branch",
+    "an orphan branch",
+    "a rebase with conflicts",
+    "a nested repository with commits",
+    "a submodule with work inside",
+    "a commit-msg hook that refuses",
+    "a pre-commit hook that formats",
+    "ignore rules changed",
+)
+
+
+def dying_git(monkeypatch: pytest.MonkeyPatch, folder: Path, limit: int) -> None:
+    """From now on git works for `limit` calls; the last of them does its work, then all is over."""
+    folder.mkdir()
+    program = folder / "git"
+    program.write_text(DYING_GIT)
+    program.chmod(0o755)
+    monkeypatch.setenv("REAL_PATH", os.environ["PATH"])
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(folder / "calls"))
+    monkeypatch.setenv("LIMIT", str(limit))
+
+
+def trees(world: World, landing: Landing) -> tuple[str | None, list[str], str | None]:
+    """A landing by content: commits carry the time, trees do not."""
+    refs = sorted(world.git("rev-parse", f"{ref}^{{tree}}") for ref in landing.rescue)
+    commit = landing.commit and world.git("rev-parse", f"{landing.commit}^{{tree}}")
+    return commit, refs, landing.reason
+
+
+@pytest.mark.parametrize("name", INTERRUPTED)
+@pytest.mark.parametrize("operation", ["land", "rescue"])
+def test_a_crash_after_any_git_call_changes_nothing_about_the_end(
+    tmp_path: Path, name: str, operation: str
+) -> None:
+    case = CASES[name]
+    template = World(tmp_path / "template" / "repo", case.setup)
+    sh(template.root, case.agent)
+
+    def work(world: World) -> Landing:
+        workspace = world.open()
+        return (
+            workspace.land(world.session, MESSAGE) if operation == "land" else workspace.rescue(world.session)
+        )
+
+    whole = template.copy(tmp_path / "whole")
+    expected = trees(whole, work(whole))
+    for limit in range(100):
+        world = template.copy(tmp_path / str(limit))
+        with pytest.MonkeyPatch.context() as patch:
+            dying_git(patch, tmp_path / f"bin-{limit}", limit)
+            try:
+                finished: Landing | None = work(world)
+            except (GitError, NotARepository):
+                finished = None
+        assert trees(world, work(world)) == expected, f"after {limit} calls"
+        files = (
+            case.files if operation == "land" else {p: c for p, c in case.files.items() if c != "formatted"}
+        )
+        settle(world, msgspec.structs.replace(case, files=files))
+        if finished is not None:
+            return
+    raise AssertionError("never finished")
