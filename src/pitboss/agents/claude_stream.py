@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SYNTHETIC = "<synthetic>"
 """The model name of messages that the CLI wrote itself."""
 
-OPEN_MESSAGES = 256
+OPEN_MESSAGES = 64
 """Messages whose usage may still change; more than ever stream at a time, subagents included."""
 
 

@@ -1,0 +1,116 @@
+"""The `command` backend: the prompt on standard input, usage by a file (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pitboss.core.config import AgentSettings, Price
+from pitboss.core.session import SessionStatus
+from pitboss.core.usage import Usage
+from pitboss.errors import StartError
+from tests.support.agents import agent, request, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.core.agent import AgentOutcome
+
+PRICES = {
+    "toy": Price(input_per_million_usd=10.0, output_per_million_usd=100.0, cache_read_per_million_usd=1.0)
+}
+
+
+def report(folder: Path, usage: str, **changes: Any) -> AgentOutcome:
+    """Run a command that writes `usage` to its usage file."""
+    script = f"cat > prompt.txt; printf '%s' '{usage}' > \"$PITBOSS_USAGE_FILE\""
+    driver = agent("command", AgentSettings(command=("sh", "-c", script)), PRICES)
+    return run(driver, request(folder, **changes))
+
+
+def test_the_composed_prompt_comes_by_standard_input(tmp_path: Path) -> None:
+    report(tmp_path, "{}", text="naïve ☃ text")
+    assert (tmp_path / "prompt.txt").read_text() == "naïve ☃ text"
+
+
+def test_extra_arguments_follow_the_command(tmp_path: Path) -> None:
+    settings = AgentSettings(command=("sh", "-c", 'echo "$0 $1" > said'), extra_args=("one", "two"))
+    run(agent("command", settings), request(tmp_path))
+    assert (tmp_path / "said").read_text() == "one two\n"
+
+
+@pytest.mark.parametrize(
+    ("usage", "model", "expected"),
+    [
+        ("{}", None, Usage()),
+        (
+            '{"input_tokens": 1000, "output_tokens": 10, "cache_read_tokens": 600, "cost_usd": 0.5, "model": "toy"}',
+            "toy",
+            Usage(input=1000, output=10, cache_read=600, cost_usd=0.5),
+        ),
+        (
+            '{"input_tokens": 1000, "output_tokens": 10, "cache_read_tokens": 600, "model": "toy-2"}',
+            "toy-2",
+            Usage(input=1000, output=10, cache_read=600, cost_usd=0.0056),
+        ),
+        ('{"input_tokens": 9, "model": "elsewhere"}', "elsewhere", Usage(input=9, cost_known=False)),
+        ('{"input_tokens": 9}', None, Usage(input=9, cost_known=False)),
+        ('{"cost_usd": 0.25}', None, Usage(cost_usd=0.25)),
+        ('{"input_tokens": 5, "cache_write_tokens": 7, "cost_usd": 0}', None, Usage(input=7, cache_write=7)),
+        ('{"input_tokens": 5, "cost_usd": 1, "of_a_later_version": []}', None, Usage(input=5, cost_usd=1.0)),
+    ],
+)
+def test_reported_usage_is_billed(tmp_path: Path, usage: str, model: str | None, expected: Usage) -> None:
+    outcome = report(tmp_path, usage)
+    assert (outcome.status, outcome.model, outcome.usage) == (SessionStatus.OK, model, expected)
+
+
+@pytest.mark.parametrize(
+    "usage", ["", "{", "[]", '{"input_tokens": -1}', '{"input_tokens": "5"}', '{"cost_usd": 1e999}', "\\303"]
+)
+def test_a_report_that_cannot_be_read_leaves_the_cost_unknown_and_the_verdict_alone(
+    tmp_path: Path, usage: str
+) -> None:
+    outcome = report(tmp_path, usage)
+    assert (outcome.status, outcome.usage) == (SessionStatus.OK, Usage(cost_known=False))
+
+
+def test_tokens_without_a_model_are_priced_by_the_model_that_was_asked_for(tmp_path: Path) -> None:
+    assert report(tmp_path, '{"output_tokens": 10}', model="toy").usage == Usage(output=10, cost_usd=0.001)
+
+
+def test_a_failed_command_is_billed_too(tmp_path: Path) -> None:
+    script = """echo '{"output_tokens": 1, "cost_usd": 2.5}' > "$PITBOSS_USAGE_FILE"; echo boom; exit 9"""
+    outcome = run(agent("command", AgentSettings(command=("sh", "-c", script))), request(tmp_path))
+    assert (outcome.status, outcome.reason) == (SessionStatus.ERROR, "exit_code: 9: boom")
+    assert outcome.usage == Usage(output=1, cost_usd=2.5)
+
+
+def test_the_cost_cap_ends_a_command_that_reports_while_it_runs(tmp_path: Path) -> None:
+    script = """echo '{"output_tokens": 1, "cost_usd": 2.5}' > "$PITBOSS_USAGE_FILE"; exec sleep 300"""
+    driver = agent("command", AgentSettings(command=("sh", "-c", script)))
+    outcome = run(driver, request(tmp_path, max_cost_usd=2.0))
+    assert (outcome.status, outcome.reason) == (SessionStatus.ERROR, "cost_cap: $2.5000 >= $2.0000")
+    assert outcome.usage == Usage(output=1, cost_usd=2.5)
+
+
+def test_a_usage_file_left_by_an_earlier_start_is_not_billed_again(tmp_path: Path) -> None:
+    (tmp_path / "session-0001.usage.json").write_text('{"cost_usd": 5}')
+    outcome = run(agent("command", AgentSettings(command=("true",))), request(tmp_path))
+    assert outcome.usage == Usage()
+
+
+def test_a_dead_runners_command_is_billed_by_its_usage_file(tmp_path: Path) -> None:
+    (tmp_path / "session-0001.log").write_bytes(b"\xff half")
+    (tmp_path / "session-0001.usage.json").write_text('{"input_tokens": 3, "cost_usd": 5, "model": "m"}')
+    outcome = agent("command", AgentSettings(command=("true",))).bill(request(tmp_path))
+    assert (outcome.status, outcome.reason, outcome.model) == (SessionStatus.ABORTED, "interrupted", "m")
+    assert outcome.usage == Usage(input=3, cost_usd=5.0)
+
+
+def test_without_a_configured_command_there_is_no_agent() -> None:
+    with pytest.raises(StartError, match="the agent `command` has no command") as refused:
+        agent("command", AgentSettings())
+    assert refused.value.hint is not None
+    assert "[agent.command] command" in refused.value.hint

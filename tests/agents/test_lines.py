@@ -1,0 +1,56 @@
+"""Output cut into lines: bounded, whole, whatever the bytes (SPEC 6)."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.agents.lines import DETAIL_LIMIT, LINE_LIMIT, JsonLines, LineSplitter, last_line, shortened
+
+
+def split(chunks: list[bytes], limit: int = LINE_LIMIT) -> list[bytes]:
+    splitter = LineSplitter(limit)
+    return [*(line for chunk in chunks for line in splitter.feed(chunk)), *splitter.finish()]
+
+
+def objects(output: bytes) -> list[dict[str, object]]:
+    reader = JsonLines()
+    return [*reader.feed(output), *reader.finish()]
+
+
+@given(st.lists(st.binary(max_size=20) | st.just(b"\n")))
+def test_where_the_output_is_cut_makes_no_difference(chunks: list[bytes]) -> None:
+    assert split(chunks) == [line for line in b"".join(chunks).split(b"\n") if line]
+
+
+@given(st.lists(st.sampled_from([b"abc", b"\n", b"defghij"])), st.integers(1, 12))
+def test_lines_over_the_limit_are_left_out_and_the_others_kept(chunks: list[bytes], limit: int) -> None:
+    lines = b"".join(chunks).split(b"\n")
+    assert split(chunks, limit) == [line for line in lines if line and len(line) <= limit]
+
+
+def test_a_line_over_the_limit_is_not_held_in_memory() -> None:
+    splitter = LineSplitter(limit=100)
+    for _ in range(1000):
+        assert list(splitter.feed(b"x" * 64)) == []
+        assert len(splitter._partial) <= 100
+    assert list(splitter.feed(b"\nnext\n")) == [b"next"]
+
+
+def test_only_lines_that_are_a_json_object_are_objects() -> None:
+    output = b'noise\n{"a": 1}\n[1]\n{"b": \n{"nested": ' + b"[" * 5000 + b'\n  {"c": "caf\xff"}\r\n{"d": 2}'
+    assert objects(output) == [{"a": 1}, {"c": "caf\ufffd"}, {"d": 2}]
+
+
+@given(st.binary())
+def test_arbitrary_bytes_are_never_an_exception(output: bytes) -> None:
+    objects(output)
+    last_line(output)
+
+
+def test_the_last_line_that_says_something_is_found_and_shortened() -> None:
+    assert last_line(b"first\n  the  last \n\n \n") == "the last"
+    assert last_line(b"\n \n") is None
+    assert last_line(b"\xff") == "\ufffd"
+    assert shortened("x" * 1000) == "x" * (DETAIL_LIMIT - 1) + "…"
+    assert shortened("two\nlines") == "two lines"

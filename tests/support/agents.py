@@ -1,0 +1,87 @@
+"""Requests for agents, and agents of every backend that do what a shell script says."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss.agents import build_agent
+from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
+from pitboss.core.config import AgentSettings, Config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pitboss.agents.driver import Driver
+    from pitboss.core.config import Price
+    from pitboss.process import StopRequest
+
+PYTHON = shlex.quote(sys.executable)
+
+
+def request(folder: Path, *, body: str = "do it", **changes: Any) -> AgentRequest:
+    """A request for a session that works in `folder` and keeps its files there."""
+    asked = AgentRequest(
+        prompt_name="chore",
+        text=f"standing instructions\n\n{body}",
+        body=body,
+        cwd=str(folder),
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PITBOSS_RUN_ID": f"run-{folder.name}",
+            "PITBOSS_SESSION_SEQ": "1",
+        },
+        transcript=str(folder / "session-0001.log"),
+        usage_file=str(folder / "session-0001.usage.json"),
+        max_seconds=60.0,
+    )
+    return msgspec.structs.replace(asked, **changes)
+
+
+def executable(path: Path, script: str) -> Path:
+    """A program at `path` that runs `script` by sh."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def settings_for(backend: str, folder: Path, script: str) -> AgentSettings:
+    """Settings that make an agent of `backend` do `script`; the shell agent takes it from its prompt."""
+    match backend:
+        case "shell":
+            return AgentSettings()
+        case "command":
+            return AgentSettings(command=("sh", "-c", script))
+        case _:
+            return AgentSettings(binary=str(executable(folder / backend, script)))
+
+
+def agent(backend: str, settings: AgentSettings, pricing: dict[str, Price] | None = None) -> Driver:
+    """The agent as the application would build it."""
+    return build_agent(backend, Config(agents={backend: settings}, pricing=pricing or {}))
+
+
+def never() -> None:
+    """Nobody asks for a stop."""
+
+
+def nothing(*_: object) -> None:
+    """Nobody listens."""
+
+
+def run(
+    driver: Driver,
+    asked: AgentRequest,
+    *,
+    stop: Callable[[], StopRequest | None] = never,
+    on_event: Callable[[AgentEvent], None] = nothing,
+    on_start: Callable[[int, int | None], None] = nothing,
+) -> AgentOutcome:
+    """Run `driver` on `asked`, with nobody listening unless told."""
+    return driver.run(asked, on_start=on_start, on_event=on_event, stop=stop)

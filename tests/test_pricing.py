@@ -1,0 +1,87 @@
+"""What tokens cost, and when nobody knows (SPEC 4)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.config import Price
+from pitboss.core.usage import Usage
+from pitboss.pricing import price, with_cost
+
+PLAIN = Price(input_per_million_usd=2.0, output_per_million_usd=8.0)
+CACHED = Price(
+    input_per_million_usd=2.0,
+    output_per_million_usd=8.0,
+    cache_read_per_million_usd=0.5,
+    cache_write_per_million_usd=4.0,
+)
+MILLIONS = Usage(input=4_000_000, output=1_000_000, cache_read=2_000_000, cache_write=1_000_000)
+LISTED = "claude-sonnet-4-5"
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"),
+    [
+        pytest.param(PLAIN, 4 * 2.0 + 8.0, id="cached tokens at the input price"),
+        pytest.param(CACHED, 2.0 + 2 * 0.5 + 4.0 + 8.0, id="cached tokens at their own price"),
+    ],
+)
+def test_configured_prices(configured: Price, expected: float) -> None:
+    assert price(MILLIONS, "m", {"m": configured}) == pytest.approx(expected)
+
+
+def test_the_exact_name_wins_and_then_the_longest_one_the_model_starts_with() -> None:
+    def flat(usd: float) -> Price:
+        return Price(input_per_million_usd=0.0, output_per_million_usd=usd)
+
+    prices = {"model": flat(1.0), "model-large": flat(2.0), "model-large-2": flat(3.0)}
+    used = Usage(output=1_000_000)
+    asked = ["model", "model-small", "model-large", "model-large-1", "model-large-2", "model-large-20"]
+    assert [price(used, name, prices) for name in asked] == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
+
+
+def test_a_configured_price_wins_over_the_public_table() -> None:
+    assert price(Usage(output=1_000_000), LISTED, {LISTED: PLAIN}) == 8.0
+
+
+def test_the_public_table_prices_cached_tokens_as_cached() -> None:
+    """The cost that Claude Code itself reported for these tokens."""
+    used = Usage(input=2840, output=34, cache_read=1300, cache_write=340)
+    assert price(used, LISTED, {}) == pytest.approx(0.005775)
+    assert price(used, f"{LISTED}-20250929", {}) == pytest.approx(0.005775)
+
+
+def test_a_sum_of_many_requests_is_not_taken_for_one_long_one() -> None:
+    used = Usage(input=2840, output=34, cache_read=1300, cache_write=340)
+    total = sum([used] * 1000, Usage())
+    assert price(total, LISTED, {}) == pytest.approx(5.775)
+
+
+@given(
+    st.builds(
+        Usage, input=st.integers(0, 10**9), output=st.integers(0, 10**9), cache_read=st.integers(0, 10**9)
+    )
+)
+def test_counts_that_contradict_each_other_are_priced_and_not_raised(used: Usage) -> None:
+    by_table, by_config = price(used, LISTED, {}), price(used, "m", {"m": CACHED})
+    assert by_table is not None
+    assert by_config is not None
+    assert min(by_table, by_config) >= 0
+    assert (by_table > 0) == used.has_tokens or used.cache_read > 0
+
+
+@pytest.mark.parametrize("model", [None, "", "nobody-sells-this", "claude", "a/b/c"])
+def test_a_model_that_nobody_has_a_price_for_is_unknown(model: str | None) -> None:
+    assert price(MILLIONS, model, {"other": PLAIN}) is None
+    assert with_cost(MILLIONS, model, {}).cost_known is False
+
+
+def test_what_the_agent_reported_comes_before_any_price() -> None:
+    assert with_cost(MILLIONS, LISTED, {LISTED: PLAIN}, reported_usd=0.125).cost_usd == 0.125
+    assert with_cost(MILLIONS, None, {}, reported_usd=0.0).cost_known is True
+
+
+def test_no_tokens_cost_nothing_and_that_is_known() -> None:
+    assert with_cost(Usage(), None, {}) == Usage(cost_usd=0.0, cost_known=True)
