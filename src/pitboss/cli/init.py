@@ -1,0 +1,78 @@
+"""`pitboss init`: makes a repository ready for pitboss, and changes nothing that is there (SPEC 2, 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pitboss.cli.output import note, say
+from pitboss.cli.project import create, in_git, project_root, template
+from pitboss.errors import CommandError
+from pitboss.store.files import append_durable
+from pitboss.store.paths import config_path, prompts_dir, rotations_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_IGNORED = b".pitboss/"
+_SAME_AS_IGNORED = (b".pitboss", b".pitboss/", b"/.pitboss", b"/.pitboss/")
+
+
+@click.command()
+def init() -> None:
+    """Prepare this repository for pitboss.
+
+    Makes .pitboss/ with a commented config.toml and one example prompt that changes nothing, and adds
+    .pitboss/ to .gitignore. What exists is kept; running it again is safe.
+    """
+    root = project_root()
+    done = list(_prepare(root))
+    for line in done or [f"nothing to do: {root} is ready for pitboss"]:
+        say(line)
+    for line in _advice(root, changed=bool(done)):
+        note(line)
+
+
+def _prepare(root: Path) -> Iterator[str]:
+    """Do what is not done yet, and say each thing that was."""
+    try:
+        yield from _make_folders(root)
+        if not config_path(root).exists():
+            yield _created(config_path(root), template("config.toml"))
+        if not any(prompts_dir(root).iterdir()):
+            yield _created(prompts_dir(root) / "hello.md", template("hello.md"))
+        yield from _ignore(root / ".gitignore")
+    except OSError as error:
+        raise CommandError(f"cannot prepare {root}: {error.filename}: {error.strerror}") from error
+
+
+def _make_folders(root: Path) -> Iterator[str]:
+    for folder in (prompts_dir(root), rotations_dir(root)):
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            yield f"created {folder}/"
+
+
+def _created(path: Path, text: str) -> str:
+    create(path, text)
+    return f"created {path}"
+
+
+def _ignore(path: Path) -> Iterator[str]:
+    """Append our line to .gitignore, in the file's own line ending, unless it is there."""
+    content = path.read_bytes() if path.exists() else b""
+    if any(line.strip() in _SAME_AS_IGNORED for line in content.splitlines()):
+        return
+    ending = b"\r\n" if b"\r\n" in content else b"\n"
+    before = ending if content and not content.endswith(b"\n") else b""
+    append_durable(path, before + _IGNORED + ending)
+    yield f"added {_IGNORED.decode()} to {path}"
+
+
+def _advice(root: Path, *, changed: bool) -> Iterator[str]:
+    if not in_git(root):
+        yield f"note: {root} is not in a git repository; run `git init` and commit before `pitboss grind`"
+    elif changed:
+        yield "next: commit .gitignore (a run needs a clean working tree), then `pitboss grind --dry-run`"

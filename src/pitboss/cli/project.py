@@ -1,0 +1,37 @@
+"""Where a command that needs no git finds its project, and what it starts files from (SPEC 2, 8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pitboss.errors import CommandError
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def in_git(folder: Path) -> bool:
+    """Whether `folder` is the top of a git working tree."""
+    return (folder / ".git").exists()
+
+
+def project_root() -> Path:
+    """The nearest folder, from the current one up, that is the top of a git working tree; else the current one."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if in_git(folder)), here)
+
+
+def template(name: str) -> str:
+    """The text of the file that pitboss starts `name` from."""
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def create(path: Path, text: str) -> None:
+    """Write a new file, and the folders it needs; raises FileExistsError, CommandError on any other failure."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and error.filename == str(path):
+            raise
+        raise CommandError(f"cannot create {path}: {error.strerror}") from error

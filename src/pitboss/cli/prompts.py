@@ -1,0 +1,203 @@
+"""`pitboss prompts`: lists, creates, checks and shows the files that runs are made of (SPEC 2, 8)."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from pitboss.cli.output import columns, fields, note, say, write_json
+from pitboss.cli.project import create, project_root, template
+from pitboss.core.fields import Wrong, suggestion
+from pitboss.core.prompt import prompt_name
+from pitboss.errors import CommandError, InputError
+from pitboss.store import paths
+from pitboss.store.config import load_config
+from pitboss.store.library import configured_prompts_dir, discover_prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pitboss.core.prompt import PromptDoc
+    from pitboss.errors import Problem
+    from pitboss.store.library import Library, Shadowed
+
+_HEADINGS = ("NAME", "SOURCE", "WEIGHT", "EVERY", "VERIFY", "PATH")
+_FOLDER = click.Path(path_type=Path)
+
+_prompts_dir = click.option(
+    "--prompts-dir",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Only this folder, instead of the project's and the global one.",
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def prompts() -> None:
+    """List, create, check and show prompts."""
+
+
+@prompts.command("ls")
+@_prompts_dir
+@_as_json
+def list_prompts(prompts_dir: Path | None, as_json: bool) -> int:
+    """List the prompts that a run would find; exit code 1 when a file is wrong.
+
+    JSON: {"prompts": [...], "shadowed": [{name, path, used_path}], "problems": [{file, line, field, reason}]},
+    each prompt with its name, source, path and every setting.
+    """
+    library = _library(prompts_dir)
+    if as_json:
+        write_json(_listing(library))
+    elif library.prompts:
+        _print_table([_HEADINGS, *(_row(prompt) for prompt in library.prompts.values())])
+    else:
+        say("no prompts discovered")
+    if not as_json:
+        _print_shadowed(library.shadowed)
+    _print_errors(library.problems)
+    return 1 if library.problems else 0
+
+
+@prompts.command()
+@click.argument("name")
+@click.option("--global", "shared", is_flag=True, help="Create it in ~/.pitboss, for all projects.")
+@click.option("--dir", "folder", type=_FOLDER, metavar="DIR", help="Create it in this folder.")
+def new(name: str, shared: bool, folder: Path | None) -> None:
+    """Create a commented prompt to start from."""
+    if shared and folder is not None:
+        raise click.UsageError("--global and --dir exclude each other")
+    try:
+        prompt_name(name)
+    except Wrong as wrong:
+        raise CommandError(f"the name of a prompt {wrong}") from None
+    path = (folder or _default_folder(shared=shared)) / f"{name}.md"
+    try:
+        create(path, template("prompt.md").replace("NAME", name, 1))
+    except FileExistsError:
+        raise CommandError(f"refusing to overwrite {click.format_filename(path)}") from None
+    say(f"created {click.format_filename(path)}")
+
+
+@prompts.command()
+@_prompts_dir
+def validate(prompts_dir: Path | None) -> int:
+    """Check every prompt file in one pass; exit code 1 when a file is wrong."""
+    library = _library(prompts_dir)
+    bad_files = _print_errors(library.problems)
+    say(f"{len(library.prompts) + len(library.shadowed)} prompt(s) ok, {bad_files} error(s)")
+    return 1 if bad_files else 0
+
+
+@prompts.command()
+@click.argument("name")
+@_prompts_dir
+@_as_json
+def show(name: str, prompts_dir: Path | None, as_json: bool) -> None:
+    """Show a prompt: where it is, all its settings, and its body.
+
+    JSON: one prompt as in `ls --json`, with its body.
+    """
+    prompt = _find(_library(prompts_dir), name)
+    if as_json:
+        write_json({**_described(prompt), "body": prompt.body})
+        return
+    fields((key, _spelled(value)) for key, value in _described(prompt).items())
+    say()
+    click.echo(prompt.body, nl=not prompt.body.endswith("\n"))
+
+
+def _library(prompts_dir: Path | None) -> Library:
+    root, home = project_root(), Path.home()
+    if prompts_dir is None:
+        prompts_dir = configured_prompts_dir(root, load_config(root), home)
+    return discover_prompts(root, prompts_dir, home)
+
+
+def _default_folder(*, shared: bool) -> Path:
+    """Where discovery will look for a new prompt."""
+    if shared:
+        return paths.prompts_dir(Path.home())
+    root = project_root()
+    return configured_prompts_dir(root, load_config(root), Path.home()) or paths.prompts_dir(root)
+
+
+def _find(library: Library, name: str) -> PromptDoc:
+    prompt = library.prompts.get(name)
+    if prompt is not None:
+        return prompt
+    in_its_file = [problem for problem in library.problems if Path(problem.file).stem == name]
+    if in_its_file:
+        raise InputError(in_its_file)
+    raise CommandError(
+        f"no prompt is named '{name}'{suggestion(name, library.prompts)}",
+        hint="`pitboss prompts ls` lists the prompts there are",
+    )
+
+
+def _described(prompt: PromptDoc) -> dict[str, Any]:
+    settings = msgspec.structs.asdict(prompt.meta)
+    where = {"source": prompt.source_kind, "path": click.format_filename(prompt.source_path)}
+    return {"name": settings.pop("name"), **where, **settings}
+
+
+def _listing(library: Library) -> dict[str, Any]:
+    return {
+        "prompts": [_described(prompt) for prompt in library.prompts.values()],
+        "shadowed": [
+            {key: click.format_filename(value) for key, value in msgspec.structs.asdict(shadowed).items()}
+            for shadowed in library.shadowed
+        ],
+        "problems": [
+            {"file": click.format_filename(p.file), "line": p.line, "field": p.field, "reason": p.reason}
+            for p in library.problems
+        ],
+    }
+
+
+def _row(prompt: PromptDoc) -> tuple[str, ...]:
+    meta = prompt.meta
+    path = click.format_filename(prompt.source_path)
+    return (meta.name, prompt.source_kind, str(meta.weight), str(meta.every), _spelled(meta.verify), path)
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = columns(rows)
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_shadowed(shadowed: Iterable[Shadowed]) -> None:
+    for hidden in shadowed:
+        note(f"note: '{hidden.name}' in {hidden.path} is not used: {hidden.used_path} comes first")
+
+
+def _print_errors(problems: Iterable[Problem]) -> int:
+    """Print one `error: FILE: why` line a bad file, as scripts expect, and return how many there are."""
+    bad_files = 0
+    for file, found in groupby(problems, key=lambda problem: problem.file):
+        note(f"error: {file}: {'; '.join(map(_why, found))}")
+        bad_files += 1
+    return bad_files
+
+
+def _why(problem: Problem) -> str:
+    line = None if problem.line is None else f"line {problem.line}"
+    return ": ".join(part for part in (line, problem.field, problem.reason) if part is not None)
+
+
+def _spelled(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return ", ".join(value) or "none"
+        case _:
+            return str(value)
