@@ -55,29 +55,34 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = T
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
             raise
-        if durable:
-            sync_directory(path.parent)
     except OSError as error:
         raise storage_error("write", path, error) from error
+    if durable:
+        sync_directory(path.parent)
 
 
-def append_durable(target: int | Path, data: bytes, *, durable: bool = True) -> None:
-    """Append `data` to an open descriptor (O_APPEND) or to a file, which is created when missing.
+def append_durable(path: Path, data: bytes, *, descriptor: int | None = None, durable: bool = True) -> None:
+    """Append `data` to a file, through a `descriptor` that open_append gave or one of its own.
 
     On failure the file is cut back to its old size. Raises StorageError, or RunDirectoryGone when the
     directory does not exist.
     """
+    opened = open_append(path) if descriptor is None else descriptor
     try:
-        if isinstance(target, int):
-            _append(target, data, durable=durable)
-            return
-        descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            _append(descriptor, data, durable=durable)
-        finally:
-            os.close(descriptor)
+        _append(opened, data, durable=durable)
     except OSError as error:
-        raise storage_error("append to", target, error) from error
+        raise storage_error("append to", path, error) from error
+    finally:
+        if descriptor is None:
+            os.close(opened)
+
+
+def open_append(path: Path) -> int:
+    """A descriptor for appending to a file, which is created when missing. Raises as append_durable does."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise storage_error("append to", path, error) from error
 
 
 def make_directory(path: Path) -> None:
@@ -89,12 +94,11 @@ def make_directory(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Make the names in a directory durable. Raises StorageError, RunDirectoryGone."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        _sync_directory(path)
+    except OSError as error:
+        raise storage_error("make durable", path, error) from error
 
 
 def first_free(path: Path, suffix: str) -> Path:
@@ -105,11 +109,10 @@ def first_free(path: Path, suffix: str) -> Path:
     return candidate
 
 
-def storage_error(doing: str, target: int | str | Path, error: OSError) -> StorageError:
+def storage_error(doing: str, path: Path, error: OSError) -> StorageError:
     """The error for the user when `doing` something to a file failed."""
-    name = f"file descriptor {target}" if isinstance(target, int) else str(target)
     kind = RunDirectoryGone if error.errno in GONE else StorageError
-    return kind(f"cannot {doing} {name}: {error.strerror or error}", hint=_hint(error.errno))
+    return kind(f"cannot {doing} {path}: {error.strerror or error}", hint=_hint(error.errno))
 
 
 def _hint(number: int | None) -> str:
@@ -141,7 +144,7 @@ def _append(descriptor: int, data: bytes, *, durable: bool) -> None:
         _write_all(descriptor, data)
         if durable:
             _sync_file(descriptor)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, size)
         raise
@@ -172,4 +175,12 @@ def _make_directory(path: Path) -> None:
         _make_directory(path.parent)
         _make_directory(path)
     else:
-        sync_directory(path.parent)
+        _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -53,19 +53,22 @@ class RunLock:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise _cannot_lock(path, error) from error
+        lock = cls(descriptor, _own_info(run_id))
         try:
-            _lock(descriptor, path)
-            lock = cls(descriptor, _own_info(run_id))
-            lock._write()
+            _lock(descriptor)
+            _write_info(descriptor, lock.info)
+        except OSError as error:
+            lock.release()
+            raise _cannot_lock(path, error) from error
         except BaseException:
-            os.close(descriptor)
+            lock.release()
             raise
         return lock
 
     def describe(self, run_id: str) -> None:
-        """Say in the lock file which run this is, now that it is known."""
+        """Say in the lock file which run this is, now that it is known. Raises OSError."""
         self.info = msgspec.structs.replace(self.info, run_id=run_id)
-        self._write()
+        _write_info(self._descriptor, self.info)
 
     def release(self) -> None:
         """Close this process's share of the lock; again is harmless."""
@@ -80,10 +83,6 @@ class RunLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-
-    def _write(self) -> None:
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, msgspec.json.encode(self.info) + b"\n", 0)
 
 
 def lock_holder(path: Path) -> LockInfo | None:
@@ -104,7 +103,7 @@ def lock_holder(path: Path) -> LockInfo | None:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path) -> None:
+def _lock(descriptor: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -113,8 +112,6 @@ def _lock(descriptor: int, path: Path) -> None:
             if time.monotonic() >= deadline:
                 raise _held(_read_info(descriptor)) from None
             time.sleep(_RETRY_S)
-        except OSError as error:
-            raise _cannot_lock(path, error) from error
         else:
             return
 
@@ -124,9 +121,17 @@ def _own_info(run_id: str | None) -> LockInfo:
     return LockInfo(pid=os.getpid(), started=now, host=os.uname().nodename, run_id=run_id)
 
 
+def _write_info(descriptor: int, info: LockInfo) -> None:
+    """Write first, then cut: a reader in between finds a whole first line."""
+    data = msgspec.json.encode(info) + b"\n"
+    os.pwrite(descriptor, data, 0)
+    os.ftruncate(descriptor, len(data))
+
+
 def _read_info(descriptor: int) -> LockInfo:
     try:
-        return msgspec.json.decode(os.pread(descriptor, _MOST_READ, 0), type=LockInfo)
+        line, _, _ = os.pread(descriptor, _MOST_READ, 0).partition(b"\n")
+        return msgspec.json.decode(line, type=LockInfo)
     except (ValueError, RecursionError, OSError):
         return LockInfo()
 

@@ -130,9 +130,9 @@ def set_aside(path: Path) -> Path:
     aside = first_free(path, "damaged")
     try:
         path.rename(aside)
-        sync_directory(path.parent)
     except OSError as error:
         raise storage_error("set aside", path, error) from error
+    sync_directory(path.parent)
     return aside
 
 
@@ -160,6 +160,8 @@ def cut_torn_tail(paths: RunPaths, torn_at: int) -> Path:
     """
     try:
         with open(paths.log, "r+b") as log:  # noqa: PTH123
+            if torn_at > log.seek(0, os.SEEK_END):
+                raise ValueError("a torn tail starts inside the log")
             copy = _copied_before(log, torn_at, paths.log)
             if copy is None:
                 copy = first_free(paths.log, "torn")
@@ -208,7 +210,8 @@ class LogScanner:
         if isinstance(verdict, LogDamage) and verdict.kind == "garbage":
             self._suspect(line, verdict)
             return
-        self._settle()
+        if self._suspects:
+            self._settle()
         if isinstance(verdict, LogDamage):
             self._note(verdict)
             return

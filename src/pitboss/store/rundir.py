@@ -16,7 +16,14 @@ from pitboss.core.resume import NoResumableRun, RunNotFound, StateUnreadable
 from pitboss.core.run import RunState
 from pitboss.errors import ResumeError, RunDirectoryGone
 from pitboss.store.codec import Malformed, decode_state, encode_record, encode_state
-from pitboss.store.files import append_durable, make_directory, storage_error, sync_directory, write_atomic
+from pitboss.store.files import (
+    append_durable,
+    make_directory,
+    open_append,
+    storage_error,
+    sync_directory,
+    write_atomic,
+)
 from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
 from pitboss.store.tail import last_bytes, last_lines
 
@@ -28,7 +35,6 @@ if TYPE_CHECKING:
 
     from pitboss.core.session import SessionRecord
 
-MARKDOWN_TITLE = "# Sessions\n"
 SCRATCHPAD_LIMIT = 16 * 1024
 _UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
@@ -67,18 +73,22 @@ class RunDir:
 
     @classmethod
     def create(cls, repo: Path, state: RunState) -> RunDir:
-        """Make the directory of a new run, durably. Raises StorageError, also when the run exists."""
+        """Make the directory of a new run, durably; a failure leaves none behind.
+
+        Raises StorageError, also when the run exists.
+        """
         paths = RunPaths(repo, state.run_id)
         runs = runs_dir(repo)
         make_directory(runs)
         if not os.path.lexists(runs / ".gitignore"):
             write_atomic(runs / ".gitignore", b"*\n", durable=False)
-        _make_skeleton(paths)
-        write_atomic(paths.state, encode_state(state))
+        _make_root(paths)
         try:
+            _fill(paths, state)
             sync_directory(runs)
-        except OSError as error:
-            raise storage_error("create", paths.root, error) from error
+        except BaseException:
+            _remove(paths)
+            raise
         return cls(paths)
 
     @classmethod
@@ -122,27 +132,34 @@ class RunDir:
 
     def record(self, record: SessionRecord) -> None:
         """Append a session's record, durably: the commit point. Raises StorageError, RunDirectoryGone."""
-        log = self._open_log()
-        append_durable(log, encode_record(record))
-        self._check_log(log)
+        if self._log < 0:
+            self._log = open_append(self.paths.log)
+            sync_directory(self.paths.root)
+        append_durable(self.paths.log, encode_record(record), descriptor=self._log)
+        self._check_log()
 
     def project(self, record: SessionRecord) -> None:
         """Append a record's entry to sessions.md, which can be made again from the log at any time."""
-        title = "" if os.path.lexists(self.paths.markdown) else MARKDOWN_TITLE
-        append_durable(self.paths.markdown, (title + _entry(record)).encode(errors="replace"), durable=False)
+        from pitboss.core.text.sessions import HEADER, sessions_md_entry
+
+        title = "" if os.path.lexists(self.paths.markdown) else HEADER
+        append_durable(self.paths.markdown, _utf8(title + sessions_md_entry(record)), durable=False)
 
     def project_all(self, records: Iterable[SessionRecord]) -> None:
         """Write sessions.md anew from all records: only repair does."""
-        entries = (_entry(record).encode(errors="replace") for record in records)
-        write_atomic(self.paths.markdown, chain([MARKDOWN_TITLE.encode()], entries))
+        from pitboss.core.text.sessions import HEADER, sessions_md_entry
+
+        write_atomic(self.paths.markdown, map(_utf8, chain([HEADER], map(sessions_md_entry, records))))
 
     def session_log_tail(self, lines: int = 50) -> str:
         """The last lines of sessions.md; empty when it has no session yet. Reads the end alone."""
+        from pitboss.core.text.sessions import HEADER
+
         try:
             tail = b"\n".join(last_lines(self.paths.markdown, lines)).decode(errors="replace")
         except OSError:
             return ""
-        return "" if tail.strip() == MARKDOWN_TITLE.strip() else tail
+        return "" if tail.strip() == HEADER.strip() else tail
 
     def scratchpad_text(self, limit: int = SCRATCHPAD_LIMIT) -> Scratchpad:
         """The last `limit` bytes of the scratchpad, from the start of a line; empty when it cannot be read."""
@@ -152,24 +169,13 @@ class RunDir:
             return Scratchpad("", truncated=False)
         return Scratchpad(_from_line_start(data) if truncated else data.decode(errors="replace"), truncated)
 
-    def _open_log(self) -> int:
-        if self._log < 0:
-            try:
-                self._log = os.open(
-                    self.paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
-                )
-                sync_directory(self.paths.root)
-            except OSError as error:
-                raise storage_error("append to", self.paths.log, error) from error
-        return self._log
-
-    def _check_log(self, log: int) -> None:
+    def _check_log(self) -> None:
         """Appending to a deleted file works and keeps nothing: make sure that the name still leads here."""
         try:
-            named = self.paths.log.stat()
+            kept = os.path.samestat(self.paths.log.stat(), os.fstat(self._log))
         except OSError as error:
             raise storage_error("append to", self.paths.log, error) from error
-        if not os.path.samestat(named, os.fstat(log)):
+        if not kept:
             raise RunDirectoryGone(
                 f"{self.paths.log} was replaced while the run was live",
                 hint="`pitboss repair` shows what can be saved",
@@ -220,18 +226,26 @@ def resolve_target(repo: Path, requested: str | None) -> RunListing:
     return run
 
 
-def _make_skeleton(paths: RunPaths) -> None:
+def _make_root(paths: RunPaths) -> None:
     try:
         paths.root.mkdir()
-        for file, content in (
-            (paths.log, b""),
-            (paths.markdown, MARKDOWN_TITLE.encode()),
-            (paths.scratchpad, b""),
-        ):
-            file.write_bytes(content)
     except OSError as error:
         raise storage_error("create", paths.root, error) from error
+
+
+def _fill(paths: RunPaths, state: RunState) -> None:
+    from pitboss.core.text.sessions import HEADER
+
     _make_subdirectories(paths)
+    for path, content in ((paths.log, ""), (paths.markdown, HEADER), (paths.scratchpad, "")):
+        append_durable(path, _utf8(content), durable=False)
+    write_atomic(paths.state, encode_state(state))
+
+
+def _remove(paths: RunPaths) -> None:
+    from shutil import rmtree
+
+    rmtree(paths.root, ignore_errors=True)
 
 
 def _make_subdirectories(paths: RunPaths) -> None:
@@ -242,10 +256,8 @@ def _make_subdirectories(paths: RunPaths) -> None:
             raise storage_error("create", directory, error) from error
 
 
-def _entry(record: SessionRecord) -> str:
-    from pitboss.core.text import sessions_md_entry
-
-    return f"\n{sessions_md_entry(record).strip()}\n"
+def _utf8(text: str) -> bytes:
+    return text.encode(errors="replace")
 
 
 def _from_line_start(data: bytes) -> str:

@@ -38,7 +38,7 @@ def lines_from_end(file: BinaryIO) -> Iterator[bytes]:
     lines = [b""]
     at_end = True
     while position > 0 and len(lines[0]) <= LONGEST_LINE:
-        position, block = _block_before(file, position)
+        position, block = _block_before(file, position, max(BLOCK, len(lines[0])))
         lines = (block + lines[0]).split(b"\n")
         if at_end and not lines[-1]:
             lines.pop()
@@ -49,7 +49,7 @@ def lines_from_end(file: BinaryIO) -> Iterator[bytes]:
         yield lines[0]
 
 
-def _block_before(file: BinaryIO, position: int) -> tuple[int, bytes]:
-    start = max(0, position - BLOCK)
+def _block_before(file: BinaryIO, position: int, size: int) -> tuple[int, bytes]:
+    start = max(0, position - size)
     file.seek(start)
     return start, file.read(position - start)
