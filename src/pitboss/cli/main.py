@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from pitboss import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
@@ -61,6 +65,16 @@ def _run(args: list[str]) -> int:
     except Exception as error:
         return _report(error, verbose=verbose)
     return result if isinstance(result, int) else 0
+
+
+def reported(body: Callable[[], int], *, verbose: bool = False) -> int:
+    """Run `body` and return its exit code; a failure is rendered and becomes the code that goes with it."""
+    try:
+        return body()
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return _report(error, verbose=verbose)
 
 
 def _report(error: Exception, *, verbose: bool) -> int:

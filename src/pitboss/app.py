@@ -1,0 +1,220 @@
+"""The composition root: builds the adapters a run needs and hands them to the engine (SPEC 5, 7)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pitboss.agents import build_agent
+from pitboss.core.environment import RUN_ID
+from pitboss.core.events import Draining, Resumed, RunStarted, Warned
+from pitboss.core.recovery import plan_recovery
+from pitboss.core.resume import StateUnreadable, validate_resume
+from pitboss.core.rotation import contenders
+from pitboss.core.run import RunState, RunStatus, build_state
+from pitboss.engine.context import RunContext
+from pitboss.engine.control import Control
+from pitboss.engine.facts import DeadRun, gather_facts
+from pitboss.engine.journal import Journal
+from pitboss.engine.loop import run_loop
+from pitboss.engine.resume import Mender, end_strays, settle_sessions
+from pitboss.engine.workspace import InPlace
+from pitboss.errors import PitbossError, RunDirectoryGone
+from pitboss.git.landed import landed_sessions
+from pitboss.guardian import StopLevel
+from pitboss.store.log import scan_log
+from pitboss.store.paths import skip_path
+from pitboss.store.rundir import RunDir
+
+if TYPE_CHECKING:
+    from pitboss.core.events import Observer
+    from pitboss.core.recovery import Repair
+    from pitboss.git.repo import Repo
+    from pitboss.guardian import StopChannel
+    from pitboss.plan import Plan
+
+
+def new_run_id(now: datetime) -> str:
+    """`YYYYMMDDTHHMMSSZ-xxxx`, 4 random hex digits (SPEC 2)."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def utc_now() -> datetime:
+    """The clock of a live run."""
+    return datetime.now(UTC)
+
+
+def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
+    """What `Run.repair` would do, in order; changes nothing (SPEC 7)."""
+    rundir = RunDir.open(repo.root, run_id)
+    return _plan_repairs(_dead_run(rundir), rundir, repo, resuming=False, force=force)
+
+
+class Run:
+    """One run on one repository, under a lock that the caller holds: start, resume or repair it."""
+
+    def __init__(self, plan: Plan, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> None:
+        os.environ[RUN_ID] = run_id
+        self._plan = plan
+        self._repo = repo
+        self._run_id = run_id
+        self._channel = channel
+        self._emit = emit
+
+    def start(self) -> int:
+        """Start the run and grind to its end; returns the exit code (SPEC 5)."""
+        branch = run_branch(self._run_id)
+        workspace = self._workspace(branch)
+        status = workspace.check_ready()
+        state = build_state(
+            run_id=self._run_id,
+            branch=branch,
+            plan_name=self._plan.rotation.name,
+            prompt_names=self._plan.rotation.prompt_names,
+            now=utc_now(),
+            base_commit=status.head,
+            original_branch=status.branch,
+        )
+        workspace.create_branch(status.head)
+        with RunDir.create(self._repo.root, state) as rundir:
+            context = self._context(workspace, Journal(rundir, state, utc_now))
+            return self._grind(context, any_failed=False)
+
+    def resume(self) -> int:
+        """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
+        with RunDir.open(self._repo.root, self._run_id) as rundir:
+            rotation = self._plan.rotation
+            validate_resume(
+                rundir.read_state(),
+                rotation.name,
+                rotation.prompt_names,
+                allow_prompt_changes=self._plan.allow_prompt_changes,
+            )
+            end_strays(self._run_id)
+            dead = _dead_run(rundir)
+            repairs = _plan_repairs(dead, rundir, self._repo, resuming=True)
+            self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
+            context = self._recover(rundir, dead, repairs)
+            return self._grind(context, any_failed=dead.scan.any_failed)
+
+    def repair(self, *, force: bool) -> int:
+        """Do what a resume does before it starts, whatever the run's status; returns 0.
+
+        A run that had failed can be resumed afterwards.
+        """
+        with RunDir.open(self._repo.root, self._run_id) as rundir:
+            end_strays(self._run_id)
+            dead = _dead_run(rundir)
+            repairs = _plan_repairs(dead, rundir, self._repo, resuming=False, force=force)
+            context = self._recover(rundir, dead, repairs)
+            was = dead.state
+            completed = was is not None and was.status is RunStatus.COMPLETED
+            context.journal.finished(
+                RunStatus.COMPLETED if completed else RunStatus.ABORTED,
+                (was and was.stop_reason) or "repaired",
+            )
+        return 0
+
+    def _recover(self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]) -> RunContext:
+        workspace = self._workspace(dead.branch)
+        takers = contenders(self._plan.rotation, self._plan.prompts)
+        journal = Mender(rundir, dead, workspace, takers).mend(repairs, self._blank_state(dead), utc_now)
+        context = self._context(workspace, journal)
+        settle_sessions(context, self._repo, repairs)
+        return context
+
+    def _blank_state(self, dead: DeadRun) -> RunState:
+        """What can be known of a run whose state.json is lost: its id, its branch, where its work began."""
+        tip = self._repo.commit_id(f"refs/heads/{dead.branch}")
+        landed = landed_sessions(self._repo, dead.run_id, tip, None) if dead.state is None else {}
+        return build_state(
+            run_id=dead.run_id,
+            branch=dead.branch,
+            plan_name=self._plan.rotation.name,
+            prompt_names=self._plan.rotation.prompt_names,
+            now=_started_at(dead.run_id) or utc_now(),
+            base_commit=landed[min(landed)].parent if landed else tip,
+        )
+
+    def _workspace(self, branch: str) -> InPlace:
+        return InPlace(self._repo, run_id=self._run_id, branch=branch, author=self._plan.config.author)
+
+    def _context(self, workspace: InPlace, journal: Journal) -> RunContext:
+        def raised(level: StopLevel) -> None:
+            if level is StopLevel.DRAIN:
+                self._emit(Draining(in_flight=tuple(s.seq for s in journal.state.in_flight)))
+            else:
+                self._emit(Warned(text="aborting: the session in flight is being stopped"))
+
+        plan = self._plan
+        return RunContext(
+            config=plan.config,
+            prompts=plan.prompts,
+            contenders=contenders(plan.rotation, plan.prompts),
+            hooks=plan.hooks,
+            caps=plan.caps,
+            agent=lambda name: build_agent(name, plan.config),
+            workspace=workspace,
+            journal=journal,
+            control=Control(self._channel, journal.rundir.paths, skip_path(self._repo.root), raised),
+            emit=self._emit,
+            clock=utc_now,
+            environ=dict(os.environ),
+            repo_root=self._repo.root,
+        )
+
+    def _grind(self, context: RunContext, *, any_failed: bool) -> int:
+        self._emit(RunStarted(run=context.journal.state, caps=context.caps, next_pick=context.next_pick()))
+        try:
+            return run_loop(context, any_failed=any_failed, tidy=self._repo.tidy)
+        except Exception as error:
+            self._give_up(context, error)
+            raise
+
+    def _give_up(self, context: RunContext, error: Exception) -> None:
+        """After an internal error: say `failed` if that can still be written; what is in flight stays as it is.
+
+        Only when the run directory is gone is there nothing left to resume from, so the work is rescued now.
+        """
+        if not isinstance(error, RunDirectoryGone):
+            with suppress(PitbossError):
+                context.journal.finished(RunStatus.FAILED, f"internal error: {error}")
+            return
+        for session in context.journal.state.in_flight:
+            landing = context.workspace.rescue(session)
+            if landing.rescue:
+                kept = ", ".join(landing.rescue)
+                self._emit(Warned(text=f"the work of session {session.seq} is kept under {kept}"))
+
+
+def run_branch(run_id: str) -> str:
+    """The branch that a run's sessions land on (SPEC 2)."""
+    return f"pitboss/grind/{run_id}"
+
+
+def _dead_run(rundir: RunDir) -> DeadRun:
+    try:
+        state = rundir.read_state()
+    except StateUnreadable:
+        state = None
+    run_id = rundir.paths.run_id
+    scan = scan_log(rundir.paths.log, run_id, after_seq=state.last_session_seq if state else 0)
+    return DeadRun(
+        run_id=run_id, branch=state.branch if state else run_branch(run_id), state=state, scan=scan
+    )
+
+
+def _plan_repairs(
+    dead: DeadRun, rundir: RunDir, repo: Repo, *, resuming: bool, force: bool = False
+) -> tuple[Repair, ...]:
+    return plan_recovery(gather_facts(dead, rundir.paths, repo, resuming=resuming, force=force))
+
+
+def _started_at(run_id: str) -> datetime | None:
+    try:
+        return datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None

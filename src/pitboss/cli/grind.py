@@ -1,0 +1,147 @@
+"""`pitboss grind`: start or resume a run, or show what it would do (SPEC 5, 8)."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pitboss.core.budget import Caps
+
+if TYPE_CHECKING:
+    from pitboss.plan import Options
+
+LATEST = ""
+"""What `--resume` without a value means: the most recent resumable run."""
+
+
+class Until(click.ParamType[datetime]):
+    """A moment: RFC 3339, `23:30` (local time) or `8h`."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the instant in UTC."""
+        from pitboss.core.deadline import parse_until
+
+        if isinstance(value, datetime):
+            return value
+        try:
+            return parse_until(str(value), datetime.now().astimezone())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.option("--rotation", metavar="NAME", help="The rotation to run; default: all discovered prompts.")
+@click.option(
+    "--prompts-dir", type=click.Path(path_type=Path, file_okay=False), help="Take prompts from here alone."
+)
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only prompts with this tag; repeatable.")
+@click.option("--agent", metavar="BACKEND", help="The agent for prompts that do not name one.")
+@click.option("--max-parallel", type=click.IntRange(1), metavar="N", help="Sessions side by side.")
+@click.option("--max-iterations", type=click.IntRange(0), metavar="N", help="Stop after N sessions.")
+@click.option("--until", type=Until(), help="Stop at a time: RFC 3339, 23:30 or 8h.")
+@click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop at this cost.")
+@click.option("--max-tokens", type=click.IntRange(0), metavar="N", help="Stop at so many tokens, in and out.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value=LATEST,
+    metavar="[RUN_ID]",
+    help="Go on with a run; default: the last.",
+)
+@click.option("--allow-prompt-changes", is_flag=True, help="Resume although prompts were added or removed.")
+@click.option("--dry-run", is_flag=True, help="Print what would run and change nothing.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON line a finished session, then one for the run."
+)
+def grind(  # noqa: PLR0913 - one parameter for each option
+    *,
+    rotation: str | None,
+    prompts_dir: Path | None,
+    tags: tuple[str, ...],
+    agent: str | None,
+    max_parallel: int | None,
+    max_iterations: int | None,
+    until: datetime | None,
+    max_cost: float | None,
+    max_tokens: int | None,
+    resume: str | None,
+    allow_prompt_changes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Run agents over your prompts, one session after the other, until told to stop.
+
+    Each session works on a branch of the run and is committed there, or rescued under a ref. The first
+    Ctrl-C lets the session in flight finish; the second stops it.
+    """
+    from pitboss.plan import Options
+
+    options = Options(
+        rotation=rotation,
+        prompts_dir=prompts_dir,
+        tags=tags,
+        agent=agent,
+        max_parallel=max_parallel,
+        caps=Caps(max_iterations=max_iterations, until=until, max_tokens=max_tokens, max_cost_usd=max_cost),
+        allow_prompt_changes=allow_prompt_changes,
+    )
+    if dry_run:
+        _print_dry_run(options, resume)
+        return 0
+    if resume is not None:
+        return _resume(options, resume, as_json=as_json)
+    return _start(options, as_json=as_json)
+
+
+def _start(options: Options, *, as_json: bool) -> int:
+    from pitboss import app
+    from pitboss.cli.guarded import run_guarded
+    from pitboss.git.repo import NotARepository, Repo
+    from pitboss.plan import load_plan
+
+    here = Path.cwd()
+    try:
+        repo = Repo.discover(here)
+    except NotARepository:
+        load_plan(here, options)
+        raise
+    plan = load_plan(repo.root, options)
+    run_id = app.new_run_id(app.utc_now())
+    return run_guarded(
+        repo.root,
+        run_id,
+        plan.warnings,
+        as_json=as_json,
+        body=lambda channel, emit: app.Run(plan, repo, run_id, channel, emit).start(),
+    )
+
+
+def _resume(options: Options, requested: str, *, as_json: bool) -> int:
+    from pitboss import app
+    from pitboss.cli.guarded import run_guarded
+    from pitboss.git.repo import Repo
+    from pitboss.plan import load_plan
+    from pitboss.store.rundir import resolve_target
+
+    repo = Repo.discover(Path.cwd())
+    run = resolve_target(repo.root, requested or None)
+    plan = load_plan(repo.root, options, rotation=run.state.plan_name if run.state else None)
+    return run_guarded(
+        repo.root,
+        run.run_id,
+        plan.warnings,
+        as_json=as_json,
+        body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).resume(),
+    )
+
+
+def _print_dry_run(options: Options, resume: str | None) -> None:
+    from pitboss.dry_run import report
+
+    sys.stdout.write(report(Path.cwd(), options, resume))

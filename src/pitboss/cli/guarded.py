@@ -1,0 +1,45 @@
+"""Runs the working part of a command under the run's lock and a guardian (SPEC 1.4, 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.cli.progress import Progress
+from pitboss.core.environment import RUN_ID
+from pitboss.core.events import Warned
+from pitboss.guardian import guard
+from pitboss.store.lock import RunLock
+from pitboss.store.paths import lock_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pitboss.core.events import Observer
+    from pitboss.guardian import StopChannel
+
+
+def run_guarded(
+    root: Path,
+    run_id: str,
+    warnings: Sequence[str],
+    *,
+    as_json: bool,
+    body: Callable[[StopChannel, Observer], int],
+) -> int:
+    """Take the lock, put a guardian above this process and run `body` under it; returns its exit code.
+
+    Raises LockHeld. What `body` raises is rendered in the runner, which then ends with its exit code.
+    """
+
+    def runner(channel: StopChannel) -> int:
+        from pitboss.cli.main import reported
+
+        channel.mark({RUN_ID: run_id})
+        with Progress(json=as_json) as emit:
+            for text in warnings:
+                emit(Warned(text=text))
+            return reported(lambda: body(channel, emit))
+
+    with RunLock.acquire(lock_path(root), run_id=run_id):
+        return guard(runner)

@@ -1,0 +1,81 @@
+"""`grind --dry-run`: gathers what a run, or a resumed one, would start from; changes nothing (SPEC 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.resume import reconstruct_state_from_log, validate_resume
+from pitboss.core.rotation import contenders
+from pitboss.core.text import DryRun, dry_run_report
+from pitboss.errors import StartError
+from pitboss.git.repo import NotARepository, Repo
+from pitboss.plan import load_plan
+from pitboss.store.log import scan_log
+from pitboss.store.paths import RunPaths
+from pitboss.store.rundir import resolve_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.core.run import RunState
+    from pitboss.plan import Options, Plan
+
+
+def report(here: Path, options: Options, resume: str | None) -> str:
+    """The whole report; `resume` is a RUN_ID, empty for the most recent run, None for a new one.
+
+    Works outside a git repository too. Raises what the real run would refuse its inputs with.
+    """
+    repo = _repository(here)
+    root = repo.root if repo else here
+    run = None if resume is None else resolve_target(root, resume or None).state
+    plan = load_plan(root, options, rotation=run.plan_name if run else None)
+    if run is not None:
+        run = _replayed(plan, run)
+    status = repo.status() if repo else None
+    return dry_run_report(
+        DryRun(
+            root=str(root),
+            branch=status.branch if status else None,
+            agent=plan.config.backend,
+            mode="in-place",
+            max_parallel=1,
+            prompts=plan.prompts,
+            rotation=plan.rotation,
+            caps=plan.caps,
+            hooks=plan.hooks,
+            run=run,
+            problem=_problem(repo),
+        )
+    )
+
+
+def _repository(here: Path) -> Repo | None:
+    try:
+        return Repo.discover(here)
+    except NotARepository:
+        return None
+
+
+def _replayed(plan: Plan, run: RunState) -> RunState:
+    """The state a resumed run would begin with: the checkpoint and every record past it."""
+    validate_resume(
+        run, plan.rotation.name, plan.rotation.prompt_names, allow_prompt_changes=plan.allow_prompt_changes
+    )
+    scan = scan_log(RunPaths(plan.root, run.run_id).log, run.run_id, after_seq=run.last_session_seq)
+    due = [record for record in scan.tail if record.seq <= scan.last_seq]
+    takers = contenders(plan.rotation, plan.prompts)
+    return reconstruct_state_from_log(run, due, takers, log_seq=scan.highest_seq).run
+
+
+def _problem(repo: Repo | None) -> str | None:
+    """Why a real run would refuse to start here, if it would."""
+    if repo is None:
+        return "this is not a git repository"
+    try:
+        status = repo.status()
+    except StartError as error:
+        return error.message
+    if status.unborn:
+        return "the repository has no commit yet"
+    return "the working tree is not clean" if status.dirty else None

@@ -1,0 +1,52 @@
+"""What every part of a live run shares: settings, doors to the outside, and the run's journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pitboss.core.scheduler import Pick, next_pick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from pitboss.core.budget import Caps
+    from pitboss.core.config import Config, Hooks
+    from pitboss.core.events import Observer
+    from pitboss.core.prompt import PromptDoc
+    from pitboss.core.scheduler import Contender
+    from pitboss.engine.control import Control
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.ports import Agent, Workspace
+    from pitboss.store.paths import RunPaths
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """The collaborators of one run. `agent` makes the backend of that name; `environ` is the runner's own."""
+
+    config: Config
+    prompts: Mapping[str, PromptDoc]
+    contenders: Sequence[Contender]
+    hooks: Hooks
+    caps: Caps
+    agent: Callable[[str], Agent]
+    workspace: Workspace
+    journal: Journal
+    control: Control
+    emit: Observer
+    clock: Callable[[], datetime]
+    environ: Mapping[str, str]
+    repo_root: Path
+
+    @property
+    def paths(self) -> RunPaths:
+        """The files of the run."""
+        return self.journal.rundir.paths
+
+    def next_pick(self) -> str | None:
+        """The prompt that would be dispatched next; None when every prompt has had its runs."""
+        answer = next_pick(self.contenders, self.journal.scheduler())
+        return answer.name if isinstance(answer, Pick) else None

@@ -1,0 +1,96 @@
+"""Gathers what a dead run left behind, for `core.recovery` to decide on; changes nothing (SPEC 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss import proctree
+from pitboss.core.recovery import Checkout, Damage, Facts
+from pitboss.core.run import RunState
+from pitboss.git.landed import landed_sessions
+from pitboss.git.locks import stale_locks
+from pitboss.git.worktree import session_branches, session_worktrees
+from pitboss.store.log import LogScan, iter_records
+
+if TYPE_CHECKING:
+    from pitboss.git.repo import Repo
+    from pitboss.store.paths import RunPaths
+
+
+class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that nobody works on: its state as far as it can be read, and its log as scanned."""
+
+    run_id: str
+    branch: str
+    state: RunState | None
+    scan: LogScan
+
+
+def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, resuming: bool, force: bool) -> Facts:
+    """Look at processes, log and repository of a run whose lock this process holds.
+
+    `resuming`: sessions are to start afterwards, so the checkout has to be the run's own.
+    """
+    state, scan = dead.state, dead.scan
+    tip = repo.commit_id(f"refs/heads/{dead.branch}")
+    base = state.base_commit if state else None
+    last_commit = None if tip else _last_commit(paths) or base
+    return Facts(
+        run_id=dead.run_id,
+        branch=dead.branch,
+        state=state,
+        last_seq=scan.last_seq,
+        early=frozenset(r.seq for r in scan.tail if r.seq > scan.last_seq),
+        torn_at=scan.torn_at,
+        damage=tuple(Damage(line=d.line, detail=d.detail) for d in scan.damage),
+        landed=_landed(dead, repo, tip),
+        alive=_alive(state),
+        branch_tip=tip,
+        last_commit=last_commit,
+        last_commit_exists=last_commit is not None and repo.commit_id(last_commit) is not None,
+        checkout=_checkout(repo) if resuming else None,
+        stale_locks=tuple(str(path) for path in stale_locks(repo, dead.branch)),
+        worktrees=session_worktrees(repo, dead.run_id),
+        session_branches=session_branches(repo, dead.run_id),
+        force=force,
+    )
+
+
+def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:
+    """Sessions past the log's prefix that have a commit; the branch is only read where there may be some."""
+    state, scan = dead.state, dead.scan
+    at_rest = state is not None and not state.in_flight and state.last_session_seq <= scan.last_seq
+    if at_rest:
+        return frozenset()
+    since = _settled_commit(dead)
+    return frozenset(s for s in landed_sessions(repo, dead.run_id, tip, since) if s > scan.last_seq)
+
+
+def _settled_commit(dead: DeadRun) -> str | None:
+    """A commit that every unrecorded session came after."""
+    if dead.state is None:
+        return None
+    bases = [s.base_commit for s in sorted(dead.state.in_flight, key=lambda s: s.seq)]
+    return bases[0] if bases else dead.state.base_commit
+
+
+def _last_commit(paths: RunPaths) -> str | None:
+    commit = None
+    for record in iter_records(paths.log):
+        commit = record.commit or commit
+    return commit
+
+
+def _alive(state: RunState | None) -> frozenset[int]:
+    return frozenset(
+        s.seq
+        for s in (state.in_flight if state else ())
+        if s.pid is not None and s.pid_started is not None and proctree.start_time(s.pid) == s.pid_started
+    )
+
+
+def _checkout(repo: Repo) -> Checkout:
+    status = repo.status()
+    return Checkout(branch=status.branch, dirty=status.dirty > 0)

@@ -1,0 +1,127 @@
+"""The run's memory: the only writer of its state and log, in the order that makes a crash harmless (SPEC 7).
+
+    dispatched   in flight, durable, before anything of the session starts
+    started      the agent's pid: for this boot only, so not synced
+    ended        the outcome, durable, before anything lands
+    recorded     the log line, durable: the commit point; then sessions.md and the checkpoint
+
+Each step replaces one file atomically or appends one line; `docs/explain/durability.md` lists what a
+crash after each leaves behind. Safe to call from several session threads.
+"""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.run import fold
+from pitboss.core.scheduler import SchedulerState, record_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from pitboss.core.run import RunState, RunStatus
+    from pitboss.core.session import InFlight, Outcome, SessionRecord
+    from pitboss.store.rundir import RunDir
+
+
+class Journal:
+    """Holds a run's state, and makes every change of it durable before anybody acts on it."""
+
+    def __init__(self, rundir: RunDir, state: RunState, clock: Callable[[], datetime]) -> None:
+        self._rundir = rundir
+        self._state = state
+        self._clock = clock
+        self._lock = RLock()
+        self._early: dict[int, SessionRecord] = {}
+
+    @property
+    def state(self) -> RunState:
+        """The fold of all records so far, and what is in flight."""
+        return self._state
+
+    @property
+    def rundir(self) -> RunDir:
+        """The directory this journal writes."""
+        return self._rundir
+
+    def scheduler(self) -> SchedulerState:
+        """The scheduler after every dispatch, those in flight included."""
+        state = self._state.scheduler_state
+        for session in sorted(self._state.in_flight, key=lambda s: s.seq):
+            counted = record_run(state, session.prompt)
+            state = SchedulerState(rotation=session.rotation, runs_per_prompt=counted.runs_per_prompt)
+        return state
+
+    def next_seq(self) -> int:
+        """The number the next dispatched session gets."""
+        return max([self._state.last_session_seq, *(s.seq for s in self._state.in_flight)]) + 1
+
+    def session(self, seq: int) -> InFlight:
+        """The session in flight with that number."""
+        return next(s for s in self._state.in_flight if s.seq == seq)
+
+    def dispatched(self, session: InFlight) -> None:
+        """Write that `session` is about to start; durable when this returns."""
+        with self._lock:
+            self._replace(in_flight=(*self._state.in_flight, session))
+            self._write(durable=True)
+
+    def started(self, seq: int, pid: int, pid_started: int | None) -> None:
+        """Note the agent's process. A pid means nothing after a reboot, so this is not synced."""
+        with self._lock:
+            self._update(seq, pid=pid, pid_started=pid_started)
+            self._write(durable=False)
+
+    def ended(self, seq: int, outcome: Outcome) -> None:
+        """Write how the agent ended; from here on it is never run again."""
+        with self._lock:
+            self._update(seq, outcome=outcome, pid=None, pid_started=None)
+            self._write(durable=True)
+
+    def recorded(self, record: SessionRecord) -> None:
+        """Append the record (the commit point), fold it, and write the projections of it.
+
+        The checkpoint needs no sync: what it says can be had from the log.
+        """
+        with self._lock:
+            self._rundir.record(record)
+            self.replayed(record)
+            self._rundir.project(record)
+            self._write(durable=False)
+
+    def replayed(self, record: SessionRecord) -> None:
+        """Fold a record that is in the log already; one that came early waits for those before it."""
+        with self._lock:
+            self._early[record.seq] = record
+            while following := self._early.pop(self._state.last_session_seq + 1, None):
+                self._state = fold(self._state, following)
+
+    def adopt(self, state: RunState) -> None:
+        """Take over a state that recovery worked out, and make it the checkpoint."""
+        with self._lock:
+            self._state = state
+            self._write(durable=True)
+
+    def finished(self, status: RunStatus, stop_reason: str) -> None:
+        """Write the run's terminal state."""
+        with self._lock:
+            self._replace(status=status, stop_reason=stop_reason)
+            self._write(durable=True)
+
+    def _update(self, seq: int, **changes: object) -> None:
+        self._replace(
+            in_flight=tuple(
+                msgspec.structs.replace(s, **changes) if s.seq == seq else s for s in self._state.in_flight
+            )
+        )
+
+    def _replace(self, **changes: object) -> None:
+        self._state = msgspec.structs.replace(self._state, **changes)
+
+    def _write(self, *, durable: bool) -> None:
+        self._replace(last_updated_at=self._clock())
+        self._rundir.checkpoint(self._state, durable=durable)

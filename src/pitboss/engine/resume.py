@@ -1,0 +1,166 @@
+"""Recovery with effects: each planned repair, applied through the doors of normal work (SPEC 7).
+
+Two halves, because sessions can only be settled once the run's files are whole again: `mend` repairs
+log, repository and state and gives the journal; `settle_sessions` then brings every session that was
+in flight to its one record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss import proctree
+from pitboss.core import recovery
+from pitboss.core.budget import BudgetSnapshot
+from pitboss.core.environment import RUN_ID
+from pitboss.core.events import Resumed
+from pitboss.core.resume import reconstruct_state_from_log
+from pitboss.core.run import RunStatus, fold
+from pitboss.core.scheduler import SchedulerState, next_pick
+from pitboss.core.session import NO_SUMMARY, Reason, SessionRecord, SessionStatus, transcript_name
+from pitboss.engine.journal import Journal
+from pitboss.engine.session import conclude, interrupted
+from pitboss.git.landed import landed_sessions
+from pitboss.git.rescue import list_rescued
+from pitboss.git.worktree import remove_session_branch, remove_worktree
+from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from pitboss.core.recovery import Repair
+    from pitboss.core.run import RunState
+    from pitboss.core.scheduler import Contender
+    from pitboss.engine.context import RunContext
+    from pitboss.engine.facts import DeadRun
+    from pitboss.engine.workspace import InPlace
+    from pitboss.git.repo import Repo
+    from pitboss.store.rundir import RunDir
+
+STOP_GRACE_S = 2.0
+
+
+def end_strays(run_id: str) -> None:
+    """End whatever still carries the dead run's marker: children that left their process group behind."""
+    strays = proctree.carrying({RUN_ID: run_id})
+    if strays:
+        proctree.end_tree(strays, grace_s=STOP_GRACE_S)
+
+
+class Mender:
+    """Makes a dead run's log, branch and state whole again, repair by repair."""
+
+    def __init__(
+        self, rundir: RunDir, dead: DeadRun, workspace: InPlace, contenders: Sequence[Contender]
+    ) -> None:
+        self._rundir = rundir
+        self._dead = dead
+        self._workspace = workspace
+        self._contenders = contenders
+
+    def mend(self, plan: Sequence[Repair], blank: RunState, clock: Callable[[], datetime]) -> Journal:
+        """Apply every repair that concerns files; `blank` is the state to rebuild on when there is none.
+
+        The journal that comes back is active, and its state is the checkpoint.
+        """
+        state = self._dead.state or blank
+        for repair in plan:
+            state = self._apply(repair, state)
+        journal = Journal(self._rundir, state, clock)
+        journal.adopt(msgspec.structs.replace(state, status=RunStatus.ACTIVE, stop_reason=None))
+        for record in self._dead.scan.tail:
+            if record.seq > state.last_session_seq:
+                journal.replayed(record)
+        return journal
+
+    def _apply(self, repair: Repair, state: RunState) -> RunState:
+        match repair:
+            case recovery.StopProcess(pid=pid):
+                proctree.end_tree([pid], grace_s=STOP_GRACE_S)
+            case recovery.CutTornTail(at=at):
+                cut_torn_tail(self._rundir.paths, at)
+            case recovery.SetAsideDamage():
+                set_aside_lines(self._rundir.paths)
+            case recovery.RemoveStaleLocks():
+                self._workspace.remove_stale_locks()
+            case recovery.RecreateBranch(at=at, check_out=check_out):
+                self._workspace.recreate_branch(at, check_out=check_out)
+            case recovery.RebuildState(last_seq=last_seq):
+                return self._rebuilt(state, last_seq)
+            case recovery.ReplayRecords():
+                return self._replayed(state)
+            case recovery.DropInFlight(seq=seq):
+                kept = tuple(s for s in state.in_flight if s.seq != seq)
+                return msgspec.structs.replace(state, in_flight=kept)
+            case _:
+                pass  # sessions are settled once there is a journal
+        return state
+
+    def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
+        if self._rundir.paths.state.exists():
+            set_aside(self._rundir.paths.state)
+        state = msgspec.structs.replace(
+            state, scheduler_state=SchedulerState(), budget_consumed=BudgetSnapshot(), last_session_seq=0
+        )
+        for record in iter_records(self._rundir.paths.log):
+            if record.seq == state.last_session_seq + 1 <= last_seq:
+                state = fold(state, record)
+        self._project_again()
+        return state
+
+    def _replayed(self, state: RunState) -> RunState:
+        scan = self._dead.scan
+        due = [r for r in scan.tail if state.last_session_seq < r.seq <= scan.last_seq]
+        self._project_again()
+        return reconstruct_state_from_log(state, due, self._contenders, log_seq=scan.highest_seq).run
+
+    def _project_again(self) -> None:
+        """A record without a checkpoint may lack its entry in sessions.md: only a full render is sure."""
+        self._rundir.project_all(iter_records(self._rundir.paths.log))
+
+
+def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> None:
+    """Bring every session that was in flight, or whose record is lost, to its one record."""
+    for repair in plan:
+        context.emit(Resumed(text=repair.describe()))
+        match repair:
+            case recovery.CompleteSession(seq=seq):
+                conclude(context, seq)
+            case recovery.AbortSession(seq=seq):
+                context.journal.ended(seq, interrupted(context, context.journal.session(seq)))
+                conclude(context, seq)
+            case recovery.RestoreRecord(seq=seq):
+                context.journal.recorded(_restored(context, repo, seq))
+            case recovery.RemoveWorktree(path=path):
+                remove_worktree(repo, context.journal.state.run_id, path)
+            case recovery.RemoveSessionBranch(name=name):
+                remove_session_branch(repo, context.journal.state.run_id, name)
+            case _:
+                pass  # files were mended before there was a journal
+
+
+def _restored(context: RunContext, repo: Repo, seq: int) -> SessionRecord:
+    """A record for a session whose own is lost: from its commit if it landed, else aborted; cost unknown."""
+    run = context.journal.state
+    tip = repo.commit_id(f"refs/heads/{run.branch}")
+    landed = landed_sessions(repo, run.run_id, tip, run.base_commit).get(seq)
+    picked = next_pick(context.contenders, context.journal.scheduler())
+    now = context.clock()
+    return SessionRecord(
+        seq=seq,
+        run_id=run.run_id,
+        prompt=landed.prompt if landed else getattr(picked, "name", "unknown"),
+        started_at=landed.committed_at if landed else now,
+        ended_at=landed.committed_at if landed else now,
+        status=SessionStatus.OK if landed else SessionStatus.ABORTED,
+        reason=None if landed else Reason.INTERRUPTED.because("its record was lost"),
+        summary=NO_SUMMARY,
+        commit=landed.commit if landed else None,
+        transcript_path=transcript_name(seq),
+        rotation=picked.state.rotation,
+        cost_known=False,
+        rescue=tuple(r.ref for r in list_rescued(repo, run.run_id, seq)),
+    )

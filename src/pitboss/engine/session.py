@@ -1,0 +1,209 @@
+"""One session, from pick to record (SPEC 6). Every step may be cut off; `conclude` is where recovery enters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.events import AgentStep, Phase, PhaseChanged, SessionEnded, SessionStarted, Warned
+from pitboss.core.session import (
+    IMPLEMENTER,
+    InFlight,
+    Outcome,
+    Reason,
+    SessionRecord,
+    SessionStatus,
+    settle,
+)
+from pitboss.core.text import commit_message
+from pitboss.engine.request import backend_of, implementer_request, model_of, session_environment
+from pitboss.engine.verify import verify
+from pitboss.hooks import run_hook
+from pitboss.process import StopRequest
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentOutcome
+    from pitboss.core.scheduler import Pick
+    from pitboss.core.session import Landing
+    from pitboss.engine.context import RunContext
+    from pitboss.hooks import HookResult
+
+SUMMARY_LIMIT = 64 * 1024
+
+
+def run_session(context: RunContext, pick: Pick) -> SessionRecord:
+    """Dispatch the picked prompt, let its agent work, and bring the session to its one record."""
+    session = _dispatch(context, pick)
+    outcome = _pre_session(context, session) or _run_agent(context, session)
+    context.journal.ended(session.seq, outcome)
+    return conclude(context, session.seq)
+
+
+def conclude(context: RunContext, seq: int) -> SessionRecord:
+    """Bring a session whose outcome is durable to its record: verify, land or rescue, record, hooks.
+
+    Repeatable: whatever part of it was done before a crash is found and not done again.
+    """
+    session = context.journal.session(seq)
+    outcome = _verified(context, session)
+    landing = _place(context, session, outcome)
+    record = settle(context.journal.state.run_id, session, outcome, landing)
+    context.journal.recorded(record)
+    context.emit(SessionEnded(record=record, run=context.journal.state, next_pick=context.next_pick()))
+    _after_record(context, session, record)
+    return record
+
+
+def interrupted(context: RunContext, session: InFlight) -> Outcome:
+    """The outcome of a session whose runner died under it: billed by its transcript, aborted."""
+    outcome = Outcome(
+        status=SessionStatus.ABORTED,
+        reason=str(Reason.INTERRUPTED),
+        ended_at=max(session.started_at, context.clock()),
+        summary=_summary(context, session),
+    )
+    prompt = context.prompts.get(session.prompt)
+    if prompt is None:
+        return outcome
+    backend = backend_of(context, prompt)
+    ended = context.agent(backend).bill(implementer_request(context, session))
+    return msgspec.structs.replace(outcome.bill(IMPLEMENTER, ended.usage), model=ended.model, agent=backend)
+
+
+def _dispatch(context: RunContext, pick: Pick) -> InFlight:
+    seq = context.journal.next_seq()
+    context.control.forget_skips()
+    session = InFlight(
+        seq=seq,
+        prompt=pick.name,
+        rotation=pick.state.rotation,
+        started_at=context.clock(),
+        base_commit=context.workspace.begin(seq),
+    )
+    context.journal.dispatched(session)
+    prompt = context.prompts[pick.name]
+    context.emit(
+        SessionStarted(session=session, agent=backend_of(context, prompt), model=model_of(context, prompt))
+    )
+    return session
+
+
+def _pre_session(context: RunContext, session: InFlight) -> Outcome | None:
+    """Run the hook before the agent; an outcome means that the agent is not to be started."""
+    command = context.hooks.pre_session
+    if command is None:
+        return None
+    result = _hook(context, session, command, {})
+    if result.stop is StopRequest.SKIP:
+        return _unstarted(context, session, SessionStatus.SKIPPED, str(Reason.SKIPPED))
+    if result.stop is not None:
+        return _unstarted(context, session, SessionStatus.ABORTED, str(Reason.ABORTED))
+    if not result.passed:
+        return _unstarted(context, session, SessionStatus.ERROR, Reason.HOOK_FAILED.because(result.detail))
+    return None
+
+
+def _unstarted(context: RunContext, session: InFlight, status: SessionStatus, reason: str) -> Outcome:
+    return Outcome(status=status, reason=reason, ended_at=max(session.started_at, context.clock()))
+
+
+def _run_agent(context: RunContext, session: InFlight) -> Outcome:
+    prompt = context.prompts[session.prompt]
+    backend = backend_of(context, prompt)
+    context.emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
+    ended = context.agent(backend).run(
+        implementer_request(context, session),
+        on_start=lambda pid, started: context.journal.started(session.seq, pid, started),
+        on_event=lambda event: context.emit(AgentStep(seq=session.seq, event=event)),
+        stop=context.control.stop_session,
+    )
+    return _outcome(context, session, backend, ended)
+
+
+def _outcome(context: RunContext, session: InFlight, backend: str, ended: AgentOutcome) -> Outcome:
+    prompt = context.prompts[session.prompt]
+    return Outcome(
+        status=ended.status,
+        reason=ended.reason,
+        summary=_summary(context, session),
+        ended_at=max(session.started_at, context.clock()),
+        model=ended.model,
+        agent=backend,
+        verified=not (prompt.meta.verify and ended.status is SessionStatus.OK),
+    ).bill(IMPLEMENTER, ended.usage)
+
+
+def _summary(context: RunContext, session: InFlight) -> str | None:
+    try:
+        with context.paths.summary(session.seq).open("rb") as file:
+            return file.read(SUMMARY_LIMIT).decode(errors="replace")
+    except OSError:
+        return None
+
+
+def _verified(context: RunContext, session: InFlight) -> Outcome:
+    outcome = session.outcome
+    if outcome is None:
+        raise AssertionError("a session is concluded only after its outcome is written")
+    if not outcome.verified:
+        outcome = verify(context, session, outcome)
+        context.journal.ended(session.seq, outcome)
+    return outcome
+
+
+def _place(context: RunContext, session: InFlight, outcome: Outcome) -> Landing:
+    context.emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
+    lands = outcome.status is SessionStatus.OK or (
+        outcome.status is SessionStatus.ERROR and context.config.grind.land == "always"
+    )
+    if not lands:
+        return context.workspace.rescue(session)
+    message = commit_message(
+        prompt=session.prompt,
+        seq=session.seq,
+        run_id=context.journal.state.run_id,
+        summary=outcome.summary or "",
+    )
+    return context.workspace.land(session, message)
+
+
+def _after_record(context: RunContext, session: InFlight, record: SessionRecord) -> None:
+    if record.status not in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
+        _post_hooks(context, session, record)
+    if context.config.grind.transcript_retention == "keep-none":
+        for path in context.paths.transcripts.glob(f"session-{session.seq:04}.*"):
+            path.unlink(missing_ok=True)
+
+
+def _post_hooks(context: RunContext, session: InFlight, record: SessionRecord) -> None:
+    extra = {
+        "PITBOSS_SESSION_STATUS": str(record.status),
+        "PITBOSS_SESSION_SUMMARY": record.summary or "",
+    }
+    commands = [context.hooks.post_session]
+    if record.status is not SessionStatus.OK:
+        commands.append(context.hooks.on_failure)
+    for command in commands:
+        if command is not None:
+            result = _hook(context, session, command, extra)
+            if not result.passed:
+                context.emit(Warned(text=f"hook `{command}` failed: {result.detail}"))
+
+
+def _hook(context: RunContext, session: InFlight, command: str, extra: dict[str, str]) -> HookResult:
+    context.emit(PhaseChanged(seq=session.seq, phase=Phase.HOOK))
+    grind = context.config.grind
+    return run_hook(
+        command,
+        cwd=context.workspace.path,
+        pitboss_env={
+            **session_environment(context, session),
+            "PITBOSS_SESSION_PROMPT": session.prompt,
+            **extra,
+        },
+        passthrough=grind.hook_env_passthrough,
+        timeout_s=grind.hook_timeout_secs,
+        transcript=str(context.paths.transcript(session.seq, "hooks")),
+        stop=context.control.stop_session,
+    )

@@ -1,0 +1,139 @@
+"""The project's tests before landing, and the fixer when they fail (SPEC 6).
+
+Repeatable after a crash: a fixer whose transcript exists was started, so it is billed from that
+transcript and never run again; only the tests are run anew.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.checks import find_tests, run_tests
+from pitboss.core.events import AgentStep, Phase, PhaseChanged
+from pitboss.core.session import FIXER, Reason, SessionStatus
+from pitboss.engine.request import (
+    FailedTests,
+    fix_transcript,
+    fixer_backend,
+    fixer_request,
+    session_environment,
+)
+from pitboss.process import StopRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.checks import TestCommand, TestResult
+    from pitboss.core.session import InFlight, Outcome
+    from pitboss.engine.context import RunContext
+
+
+def verify(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
+    """Run the tests, and the fixer up to `fixer_max_attempts` times; return the outcome with the verdict."""
+    tests = find_tests(context.workspace.path, context.config.test_command)
+    attempt = fixes_started(context, session)
+    outcome = _bill_started(context, session, outcome, attempt)
+    while True:
+        result = _run_tests(context, session, tests, attempt)
+        if result.passed:
+            return _judged(context, outcome)
+        if result.stop is not None:
+            return _stopped(context, outcome, result.stop)
+        if not (result.found and _may_fix(context, session, outcome, attempt)):
+            return _judged(context, outcome, Reason.VERIFY_FAILED.because(_last_line(result.tail)))
+        attempt += 1
+        failed = FailedTests(command=str(tests), output=result.tail)
+        outcome = _fix(context, session, outcome, attempt, failed)
+        if outcome.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
+            return outcome
+
+
+def fixes_started(context: RunContext, session: InFlight) -> int:
+    """How many fixers this session has started, by their transcripts."""
+    return next(n for n in count() if not _fix_path(context, session, n + 1).exists())
+
+
+def _fix_path(context: RunContext, session: InFlight, attempt: int) -> Path:
+    return context.paths.transcript(session.seq, fix_transcript(attempt))
+
+
+def _bill_started(context: RunContext, session: InFlight, outcome: Outcome, started: int) -> Outcome:
+    prompt = context.prompts.get(session.prompt)
+    backend = fixer_backend(context, prompt) if prompt else None
+    if backend is None:
+        return outcome
+    untold = FailedTests(command="", output="")
+    for attempt in range(1, started + 1):
+        request = fixer_request(context, session, outcome, attempt=attempt, failed=untold)
+        outcome = outcome.bill(FIXER, context.agent(backend).bill(request).usage)
+    return outcome
+
+
+def _run_tests(context: RunContext, session: InFlight, tests: TestCommand | None, attempt: int) -> TestResult:
+    context.emit(PhaseChanged(seq=session.seq, phase=Phase.VERIFY))
+    kind = "verify" if attempt == 0 else f"verify-{attempt:02}"
+    return run_tests(
+        tests,
+        cwd=context.workspace.path,
+        env={**context.environ, **session_environment(context, session)},
+        transcript=str(context.paths.transcript(session.seq, kind)),
+        stop=context.control.stop_session,
+    )
+
+
+def _may_fix(context: RunContext, session: InFlight, outcome: Outcome, started: int) -> bool:
+    prompt = context.prompts.get(session.prompt)
+    if prompt is None or fixer_backend(context, prompt) is None:
+        return False
+    cap = prompt.meta.max_session_cost_usd
+    left = cap is None or outcome.cost_usd < cap
+    return left and started < context.config.fixer_max_attempts
+
+
+def _fix(
+    context: RunContext, session: InFlight, outcome: Outcome, attempt: int, failed: FailedTests
+) -> Outcome:
+    context.emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {attempt}"))
+    backend = fixer_backend(context, context.prompts[session.prompt])
+    if backend is None:
+        raise AssertionError("fixers are only started when there is a backend for them")
+    ended = context.agent(backend).run(
+        fixer_request(context, session, outcome, attempt=attempt, failed=failed),
+        on_start=lambda pid, started: context.journal.started(session.seq, pid, started),
+        on_event=lambda event: context.emit(AgentStep(seq=session.seq, event=event)),
+        stop=context.control.stop_session,
+    )
+    outcome = outcome.bill(FIXER, ended.usage)
+    if ended.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
+        return _judged(context, outcome, ended.reason, status=ended.status)
+    return outcome
+
+
+def _stopped(context: RunContext, outcome: Outcome, stop: StopRequest) -> Outcome:
+    if stop is StopRequest.SKIP:
+        return _judged(context, outcome, str(Reason.SKIPPED), status=SessionStatus.SKIPPED)
+    return _judged(context, outcome, str(Reason.ABORTED), status=SessionStatus.ABORTED)
+
+
+def _judged(
+    context: RunContext,
+    outcome: Outcome,
+    reason: str | None = None,
+    *,
+    status: SessionStatus = SessionStatus.ERROR,
+) -> Outcome:
+    return msgspec.structs.replace(
+        outcome,
+        status=SessionStatus.OK if reason is None else status,
+        reason=reason,
+        ended_at=max(outcome.ended_at, context.clock()),
+        verified=True,
+    )
+
+
+def _last_line(output: str) -> str | None:
+    lines = [line for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else None

@@ -1,0 +1,100 @@
+"""What a run would do: inputs and command-line options resolved into one value (SPEC 2, 4, 5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.agents import build_agent
+from pitboss.core import budget
+from pitboss.core.budget import Caps
+from pitboss.core.config import Config, Hooks
+from pitboss.core.prompt import PromptDoc
+from pitboss.core.rotation import Rotation
+from pitboss.errors import StartError
+from pitboss.store.library import load_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line of `grind` overrides."""
+
+    rotation: str | None = None
+    prompts_dir: Path | None = None
+    tags: tuple[str, ...] = ()
+    agent: str | None = None
+    max_parallel: int | None = None
+    caps: Caps = Caps()
+    allow_prompt_changes: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything resolved: overrides applied, budgets and hooks layered. `warnings` stop nothing."""
+
+    root: Path
+    config: Config
+    rotation: Rotation
+    prompts: dict[str, PromptDoc]
+    hooks: Hooks
+    caps: Caps
+    max_parallel: int
+    allow_prompt_changes: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def load_plan(root: Path, options: Options, *, rotation: str | None = None) -> Plan:
+    """Read config, prompts and rotation of the repository at `root` and apply `options`.
+
+    `rotation` is the run's own when one is resumed; the option wins over it. Raises InputError with
+    every problem of the files, StartError for what only their combination shows.
+    """
+    inputs = load_inputs(
+        root,
+        home=Path.home(),
+        prompts_dir=options.prompts_dir,
+        rotation=options.rotation or rotation,
+        tags=options.tags,
+    )
+    chosen = inputs.rotation
+    prompts = {name: inputs.library.prompts[name] for name in chosen.prompt_names}
+    config = inputs.config
+    if options.agent is not None:
+        config = msgspec.structs.replace(config, backend=options.agent)
+    plan = Plan(
+        root=root,
+        config=config,
+        rotation=chosen,
+        prompts=prompts,
+        hooks=chosen.hooks.over(config.grind.hooks),
+        caps=budget.layer(config.grind.budgets, chosen.budgets, options.caps),
+        max_parallel=options.max_parallel or chosen.max_parallel or config.grind.max_parallel,
+        allow_prompt_changes=options.allow_prompt_changes,
+    )
+    _refuse_empty(plan)
+    _refuse_unknown_agents(plan)
+    return msgspec.structs.replace(plan, warnings=(*config.warnings, *_warnings(plan)))
+
+
+def _refuse_empty(plan: Plan) -> None:
+    if not plan.prompts:
+        raise StartError(
+            "no prompts discovered", hint="`pitboss prompts new NAME` makes one; `pitboss init` an example"
+        )
+
+
+def _refuse_unknown_agents(plan: Plan) -> None:
+    """Build every agent that may be asked for, so that a wrong name is found before the night."""
+    named = {doc.meta.agent for doc in plan.prompts.values() if doc.meta.agent is not None}
+    for name in sorted({plan.config.backend, *named}):
+        build_agent(name, plan.config)
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
+    if plan.max_parallel > 1:
+        yield f"max_parallel = {plan.max_parallel}: in-place sessions run one after the other"
+    if plan.config.grind.mode == "worktree":
+        yield 'mode = "worktree": sessions run in place, in your working tree'
