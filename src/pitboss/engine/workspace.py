@@ -349,11 +349,14 @@ class InPlace:
     def _put_back_submodules(self, effort: _Effort, target: str, reason: str | None) -> None:
         session = effort.session.seq
         for path in effort.status.submodules:
-            tip = nested.put_back_submodule(
+            work = nested.take_submodule_work(
                 self._repo, path, run_id=self._run_id, seq=session, message=self._message(effort, reason)
             )
-            if tip is not None:
-                self._keep(effort, [tip], kept=target, why=reason)
+            if work is None:
+                continue
+            if work.tip is not None:
+                self._keep(effort, [work.tip], kept=target, why=reason)
+            nested.put_back_submodule(work)
 
     def _message(self, effort: _Effort, reason: str | None) -> str:
         session = effort.session

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pitboss.git import rescue, snapshot
-from pitboss.git.repo import NotARepository, Repo
+from pitboss.git.repo import Repo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _FETCH = (
@@ -36,40 +39,47 @@ def move_away(repo: Repo, folder: str, keep_in: Path) -> None:
     os.rename(repo.root / folder, place)  # noqa: PTH104 - never across file systems: .pitboss is in the tree
 
 
-def put_back_submodule(repo: Repo, path: str, *, run_id: str, seq: int, message: str) -> str | None:
-    """Keep a submodule's uncommitted work, then check out the commit that the index records for it.
+class SubmoduleWork(msgspec.Struct, frozen=True, kw_only=True):
+    """A submodule that is not as its outer repository records it; `tip` holds all that differs, None if nothing."""
 
-    The work is named by a rescue ref in the submodule and its commit brought into `repo`; returns that
-    commit, None when there was nothing to keep.
-    """
+    inner: Repo
+    recorded: str
+    tip: str | None
+
+
+def take_submodule_work(
+    repo: Repo, path: str, *, run_id: str, seq: int, message: str
+) -> SubmoduleWork | None:
+    """Name a submodule's work by a rescue ref inside it and bring its commits into `repo`, unnamed there as yet."""
     recorded = repo.line("ls-files", "--stage", "--", f":(top,literal){path}").split()
     inner = _submodule(repo, path)
     if inner is None or len(recorded) < 2:
         return None
     status = inner.status()
-    tip = status.head
-    if not status.dirty and tip == recorded[1]:
+    if not status.dirty and status.head == recorded[1]:
         return None
+    tip = status.head
     if status.dirty:
         tip = snapshot.snapshot(inner, status, message=message, base=recorded[1])
-    kept = _keep_inside(repo, inner, tip, recorded[1], (run_id, seq))
-    inner.git("checkout", "--quiet", "--force", "--detach", recorded[1], ok=(0, 1, 128))
-    snapshot.clean(inner)
-    return kept
+    if not rescue.outside(inner, [tip], recorded[1]):
+        return SubmoduleWork(inner=inner, recorded=recorded[1], tip=None)
+    ref = _same_tree(inner, tip, rescue.list_rescued(inner, run_id, seq))
+    ref = ref or rescue.keep(inner, run_id, seq, [tip], why="")[-1]
+    repo.git(*_FETCH, str(inner.root), ref)
+    return SubmoduleWork(inner=inner, recorded=recorded[1], tip=inner.line("rev-parse", ref))
 
 
-def _keep_inside(repo: Repo, inner: Repo, tip: str, recorded: str, session: tuple[str, int]) -> str | None:
-    if not rescue.outside(inner, [tip], recorded):
-        return None
-    run_id, seq = session
-    names = rescue.keep(inner, run_id, seq, [tip], why="")
-    repo.git(*_FETCH, str(inner.root), names[-1])
-    return tip
+def put_back_submodule(work: SubmoduleWork) -> None:
+    """Check out the recorded commit, the tree clean; the work must be kept already."""
+    work.inner.git("checkout", "--quiet", "--force", "--detach", work.recorded, ok=(0, 1, 128))
+    snapshot.clean(work.inner)
+
+
+def _same_tree(inner: Repo, tip: str, kept: Iterable[rescue.Rescued]) -> str | None:
+    return next((r.ref for r in kept if inner.succeeds("diff-tree", "--quiet", tip, r.oid)), None)
 
 
 def _submodule(repo: Repo, path: str) -> Repo | None:
-    try:
-        inner = Repo.discover(repo.root / path)
-    except (NotARepository, OSError):
+    if not (repo.root / path / ".git").exists():
         return None
-    return None if inner.root == repo.root else inner
+    return repo.another(repo.root / path)

@@ -106,6 +106,7 @@ class Repo:
         self.root = root
         self.git_dir = git_dir
         self.common_dir = common_dir
+        self.author = author
         self._env = _environment(os.environ) | _identity(author)
 
     @classmethod
@@ -123,7 +124,9 @@ class Repo:
             "--git-common-dir",
         )
         answer = _capture_git(asked, path, _environment(os.environ))
-        if answer.code != 0:
+        if answer.code not in (0, 128):
+            raise GitError(asked, answer.stderr.decode(errors="replace"), code=answer.code)
+        if answer.code == 128:
             why = _last_line(answer.stderr.decode(errors="replace"))
             raise NotARepository(
                 f"{purpose}: {path} is not the working tree of a git repository ({why})",
@@ -135,6 +138,11 @@ class Repo:
     def authored_by(self, author: str) -> Repo:
         """The same repository, committing as `NAME <MAIL>`."""
         return Repo(self.root, self.git_dir, self.common_dir, author=author)
+
+    def another(self, path: Path) -> Repo:
+        """The repository at `path`, worked in by the same author."""
+        found = Repo.discover(path, purpose="looking into a submodule")
+        return found.authored_by(self.author)
 
     def run(
         self,
