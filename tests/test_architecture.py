@@ -1,0 +1,80 @@
+"""The house keeps its shape: import contracts, and sizes and names that docs promise (architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "pitboss"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [str(module.relative_to(PACKAGE)) for module in MODULES]
+
+MAX_MODULE_LINES = 400
+MAX_FUNCTION_LINES = 50
+SLOW_TO_IMPORT = {
+    "asyncio",
+    "dataclasses",
+    "genai_prices",
+    "importlib.metadata",
+    "logging",
+    "psutil",
+    "rich",
+    "yaml",
+}
+SAYS_NOTHING = re.compile(r"utils?|helpers?|managers?|misc|common|tools?", re.IGNORECASE)
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(tree: ast.Module) -> list[Function]:
+    return [node for node in ast.walk(tree) if isinstance(node, Function)]
+
+
+def length(function: Function) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert "core/recovery.py" in NAMES
+
+
+def test_every_import_contract_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    code = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert code == 0, capsys.readouterr().out
+
+
+def test_starting_up_loads_nothing_heavy() -> None:
+    ask = f"import sys, pitboss.cli.main; print(*{SLOW_TO_IMPORT!r} & sys.modules.keys())"
+    answer = subprocess.run(
+        [sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert answer.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=NAMES)
+class TestModule:
+    def test_its_docstring_says_in_one_sentence_why_it_exists(self, module: Path) -> None:
+        said = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+        assert said, "no docstring"
+        assert re.search(r"[.:;]$", said.splitlines()[0]), said.splitlines()[0]
+
+    def test_it_is_short(self, module: Path) -> None:
+        assert len(module.read_text(encoding="utf-8").splitlines()) <= MAX_MODULE_LINES
+
+    def test_its_functions_are_short(self, module: Path) -> None:
+        tree = ast.parse(module.read_text(encoding="utf-8"))
+        too_long = {f.name: length(f) for f in functions(tree) if length(f) > MAX_FUNCTION_LINES}
+        assert too_long == {}
+
+    def test_its_name_says_what_is_in_it(self, module: Path) -> None:
+        assert not SAYS_NOTHING.fullmatch(module.stem)
