@@ -66,7 +66,7 @@ class ProcSystem:
 
     def environ(self, pid: int) -> set[bytes]:
         """The NAME=VALUE pairs that `pid` was started with; empty when they may not be read."""
-        return set(_read(f"/proc/{pid}/environ").split(b"\0"))
+        return set(filter(None, _read(f"/proc/{pid}/environ").split(b"\0")))
 
 
 class PsutilSystem:

@@ -1,0 +1,65 @@
+"""Small commands with their whole output in memory: the way git is called."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss import proctree
+from pitboss.process import Captured, capture
+from tests.support.processes import finish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_output_and_errors_come_back_whole_and_apart(tmp_path: Path) -> None:
+    text = os.urandom(3_000_000)
+    got = capture(["sh", "-c", "tee /dev/stderr; exit 4"], cwd=tmp_path, stdin=text)
+    assert got == Captured(code=4, stdout=text, stderr=text, timed_out=False)
+
+
+def test_git_is_asked_with_the_environment_given(tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org"}
+    got = capture(["git", "var", "GIT_AUTHOR_IDENT"], cwd=tmp_path, env=env)
+    assert got.stdout.startswith(b"Ada <ada@example.org> ")
+
+
+def test_a_timeout_ends_the_tree_and_keeps_what_was_said(tmp_path: Path) -> None:
+    source = "echo begun; sleep 300 & echo $! > pid; wait"
+    got = capture(["sh", "-c", source], cwd=tmp_path, timeout_s=0.3)
+    assert got == Captured(code=-signal.SIGTERM, stdout=b"begun\n", stderr=b"", timed_out=True)
+    assert proctree.start_time(int((tmp_path / "pid").read_text())) is None
+
+
+def test_a_missing_program_is_127_with_the_reason(tmp_path: Path) -> None:
+    expected = Captured(
+        code=127, stdout=b"", stderr=b"cannot start no-such-git: no such program", timed_out=False
+    )
+    assert capture(["no-such-git"], cwd=tmp_path) == expected
+
+
+DAEMON = """
+import os, sys
+from pathlib import Path
+from pitboss import proctree
+from pitboss.process import capture
+assert proctree.become_subreaper()
+got = capture(["sh", "-c", sys.argv[1]], cwd=sys.argv[2])
+print(got.code, got.stdout)
+print(proctree.start_time(int(Path(sys.argv[2], "daemon").read_text())) is not None)
+proctree.end_tree(proctree.children(os.getpid()), grace_s=1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "survives"), [("> /dev/null 2>&1", "True"), ("", "False")], ids=["lets go", "holds the output"]
+)
+def test_a_daemon_survives_exactly_when_it_lets_go_of_the_output(
+    tmp_path: Path, output: str, survives: str
+) -> None:
+    source = f"sh -c 'setsid sleep 300 {output} & echo $! > daemon'; echo done"
+    assert finish(DAEMON, source, tmp_path) == ["0 b'done\\n'", survives]

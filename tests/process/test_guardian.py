@@ -1,0 +1,291 @@
+"""The guardian: signals passed on, exit codes, and nothing left whoever is killed (SPEC 1.4, 5)."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss import proctree
+from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, ROOT, alive, finish, pids, script, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GUARDED = """
+import os, sys
+from pathlib import Path
+from pitboss.guardian import StopLevel, guard
+from pitboss.process import Command, StopRequest, run
+
+def body(channel):
+    channel.mark(MARKER)
+    Path(sys.argv[1], "runner").write_text(str(os.getpid()))
+    command = Command(argv=("sh", "-c", sys.argv[2], "sh", sys.argv[1]), cwd=sys.argv[1],
+        env={**os.environ, **MARKER}, grace_s=1)
+    return work(channel, command)
+
+def until_aborted(channel, command):
+    stop = lambda: StopRequest.ABORT if channel.level() is StopLevel.ABORT else None
+    ended = run(command, stop=stop, on_output=lambda chunk: note(channel))
+    note(channel)
+    return 2 if ended.stop else ended.code
+
+def note(channel):
+    new = Path(sys.argv[1] + ".new")
+    new.write_text(channel.level().name)
+    new.replace(sys.argv[1] + ".level")
+
+MARKER = {"PITBOSS_RUN_ID": sys.argv[1]}
+work = until_aborted
+if __name__ == "__main__":
+    sys.exit(guard(body))
+"""
+
+TALKING = FIVE_PROCESSES.replace("sleep 0.05", "sleep 0.05; echo more")
+
+
+class Run:
+    """A guarded run of the five-process agent, whose level the runner notes at every word of the agent."""
+
+    def __init__(self, folder: Path, agent: str = TALKING) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.guardian = script(GUARDED, folder, agent)
+        wait_for(lambda: set(pids(folder)) == {*FIVE_NAMES, "runner"})
+        self.runner = pids(folder)["runner"]
+
+        self.note = Path(f"{folder}.level")
+
+    def level(self) -> str:
+        return self.note.read_text() if self.note.exists() else ""
+
+    def hear_more(self) -> None:
+        """Wait until the runner, at two more words of the agent, has noted its level anew."""
+        for _ in range(2):
+            self._wait_for_a_note_after(self._noted_at())
+
+    def _wait_for_a_note_after(self, moment: int) -> None:
+        wait_for(lambda: self.level() and self._noted_at() > moment)
+
+    def _noted_at(self) -> int:
+        return self.note.stat().st_mtime_ns if self.note.exists() else 0
+
+    def end(self) -> tuple[int, str]:
+        """Exit code and stderr; whatever is left of the tree is left after 5 s too."""
+        _, err = self.guardian.communicate(timeout=10)
+        wait_for(lambda: alive(self.folder) == [], within_s=5)
+        return self.guardian.returncode, err
+
+    def clean_up(self) -> None:
+        proctree.end_tree([self.guardian.pid, *pids(self.folder).values()], grace_s=0)
+        self.guardian.communicate()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    started = Run(tmp_path / "run")
+    yield started
+    started.clean_up()
+
+
+@pytest.mark.parametrize("code", [0, 1, 5, 70])
+def test_the_runners_exit_code_is_the_guardians_and_its_output_is_flushed(code: int) -> None:
+    source = (
+        f"import sys; from pitboss.guardian import guard; sys.exit(guard(lambda _: print('said') or {code}))"
+    )
+    child = script(source)
+    assert child.communicate() == ("said\n", "")
+    assert child.returncode == code
+
+
+def test_a_killed_runner_is_70_with_a_hint_and_its_whole_tree_is_gone(run: Run) -> None:
+    os.kill(run.runner, signal.SIGKILL)
+    assert run.end() == (
+        70,
+        "error: the runner was killed (signal 9)\nhint: pitboss grind --resume goes on from where it stopped\n",
+    )
+
+
+def test_the_guardian_returns_only_when_nothing_is_left(run: Run) -> None:
+    os.kill(run.runner, signal.SIGKILL)
+    run.guardian.communicate()
+    assert alive(run.folder) == []
+
+
+def test_what_is_deaf_to_term_is_gone_within_five_seconds_of_the_runners_death(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", "trap '' TERM" + FIVE_PROCESSES)
+    try:
+        os.kill(run.runner, signal.SIGKILL)
+        run.guardian.wait(timeout=5)
+        assert alive(run.folder) == []
+    finally:
+        run.clean_up()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_drains_and_the_next_aborts(run: Run, signum: signal.Signals) -> None:
+    wait_for(lambda: run.level() == "NONE")
+    run.guardian.send_signal(signum)
+    wait_for(lambda: run.level() == "DRAIN")
+    assert alive(run.folder) == sorted([*FIVE_NAMES, "runner"]), "the agent goes on"
+    run.guardian.send_signal(signal.SIGTERM)
+    assert run.end() == (2, "")
+    assert run.level() == "ABORT"
+
+
+def test_signals_to_the_runner_itself_never_do_more_than_drain(run: Run) -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        os.kill(run.runner, signum)
+        run.hear_more()
+    assert run.level() == "DRAIN"
+    run.guardian.send_signal(signal.SIGTERM)
+    run.guardian.send_signal(signal.SIGINT)
+    assert run.end() == (2, "")
+
+
+def test_the_runner_aborts_when_its_guardian_is_killed(run: Run) -> None:
+    run.guardian.kill()
+    assert run.end()[0] == -9
+    assert run.level() == "ABORT"
+
+
+def test_a_sighup_right_after_another_signal_is_the_same_request() -> None:
+    source = """
+import os, signal, time
+from pitboss import guardian
+out, into = os.pipe()
+guardian._forward_signals(into)
+def requests(*signals):
+    for signum in signals:
+        os.kill(os.getpid(), signum)
+    os.write(into, b"")
+    os.set_blocking(out, False)
+    try:
+        return len(os.read(out, 99))
+    except BlockingIOError:
+        return 0
+print(requests(signal.SIGTERM, signal.SIGHUP), requests(signal.SIGHUP), requests(signal.SIGINT, signal.SIGINT))
+time.sleep(guardian.SAME_REQUEST_S)
+print(requests(signal.SIGHUP))
+"""
+    assert finish(source) == ["1 0 2", "1"]
+
+
+def test_under_nohup_a_closing_terminal_stops_nothing(tmp_path: Path) -> None:
+    source = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + GUARDED
+    agent = "trap 'echo hup' HUP; echo ready; until [ -e over ]; do sleep 0.02; done; exit 4"
+    (tmp_path / "run").mkdir()
+    guardian = script(source, tmp_path / "run", agent)
+    wait_for((tmp_path / "run.level").exists)
+    guardian.send_signal(signal.SIGHUP)
+    os.kill(pids(tmp_path / "run")["runner"], signal.SIGHUP)
+    (tmp_path / "run" / "over").touch()
+    assert guardian.communicate(timeout=10) == ("", "")
+    assert guardian.returncode == 4
+    assert (tmp_path / "run.level").read_text() == "NONE"
+
+
+def test_children_start_with_default_signals_and_three_descriptors(tmp_path: Path) -> None:
+    source = GUARDED.replace(
+        "work = until_aborted", "work = lambda _, command: print(run(command).tail.decode()) or 0"
+    )
+    agent = "grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd"
+    ended = finish(source, tmp_path, agent)
+    inherited = int(_ignored_by_us(), 16)
+    blocked, ignored, *descriptors = (line.split()[-1] for line in ended if line)
+    assert (int(blocked, 16), int(ignored, 16)) == (0, inherited)
+    assert descriptors == ["0", "1", "2", "3"], "3 is the listing's own"
+
+
+def _ignored_by_us() -> str:
+    """What a child of ours ignores: Python gives SIGPIPE and SIGXFSZ back."""
+    status = subprocess.check_output(["grep", "SigIgn", "/proc/self/status"], text=True)
+    return status.split()[-1]
+
+
+def test_a_body_that_raises_is_70_and_says_so_without_a_traceback() -> None:
+    child = script("import sys; from pitboss.guardian import guard; sys.exit(guard(lambda _: 1 // 0))")
+    out, err = child.communicate()
+    assert (child.returncode, out) == (70, "")
+    assert err.splitlines() == [
+        "error: internal error: ZeroDivisionError: integer division or modulo by zero",
+        "hint: this is a bug in pitboss; please report it",
+    ]
+
+
+def test_an_expected_error_of_the_body_keeps_its_exit_code_and_hint() -> None:
+    source = """
+import sys
+from pitboss.errors import LockHeld
+from pitboss.guardian import guard
+def body(_):
+    raise LockHeld("another run is live", hint="wait for it")
+sys.exit(guard(body))
+"""
+    child = script(source)
+    assert child.communicate() == ("", "error: another run is live\nhint: wait for it\n")
+    assert child.returncode == 4
+
+
+def test_an_agent_left_alive_by_a_runner_that_ended_by_itself_is_ended(tmp_path: Path) -> None:
+    source = GUARDED.replace(
+        "work = until_aborted",
+        "import subprocess\n"
+        "work = lambda _, command: print(subprocess.Popen(command.argv, stdout=-1).stdout.readline()) or 3",
+    ).replace("import os, sys", "import os, sys, warnings; warnings.simplefilter('ignore')")
+    (tmp_path / "run").mkdir()
+    child = script(source, tmp_path / "run", FIVE_PROCESSES)
+    assert child.communicate(timeout=10) == ("b'ready\\n'\n", "")
+    assert (child.returncode, sorted(pids(tmp_path / "run"))) == (3, sorted([*FIVE_NAMES, "runner"]))
+    assert alive(tmp_path / "run") == []
+
+
+SPOILED = """
+import os, signal, sys, tty
+from pitboss.guardian import guard
+def body(channel):
+    tty.setraw(2)
+    os.write(2, b"\\x1b[?25l spoiled")
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.exit(guard(body))
+"""
+
+
+def test_the_terminal_is_given_back_as_it_was_when_the_runner_is_killed() -> None:
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    child = subprocess.Popen([sys.executable, "-c", SPOILED], cwd=ROOT, stderr=theirs)
+    assert child.wait(timeout=20) == 70
+    assert termios.tcgetattr(theirs) == before
+    shown = os.read(ours, 4096).decode()
+    assert shown.startswith("\x1b[?25l spoiled\x1b[?25h")
+    assert "error: the runner was killed (signal 9)" in shown
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_ctrl_c_on_the_terminal_is_one_request_and_reaches_neither_runner_nor_agent(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    agent = "trap 'touch hit' INT; echo ready; until [ -e over ]; do sleep 0.02; echo more; done; exit 4"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, "-c", GUARDED, str(folder), agent])
+    level = Path(f"{folder}.level")
+    wait_for(lambda: level.exists() and level.read_text() == "NONE")
+    os.write(terminal, b"\x03")
+    wait_for(lambda: level.read_text() == "DRAIN")
+    (folder / "over").touch()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 4
+    assert level.read_text() == "DRAIN"
+    assert not (folder / "hit").exists()
+    os.close(terminal)

@@ -1,0 +1,142 @@
+"""Limits, stop requests and the ladder that follows: polite signal, TERM, KILL (SPEC 6)."""
+
+from __future__ import annotations
+
+import signal
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss import proctree
+from pitboss.process import Command, EndedBy, Exit, StopRequest, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOREVER = "exec 2> /dev/null; while :; do sleep 0.02; done"  # a shell says there which children were killed
+
+
+def sh(source: str, cwd: Path, **rules: object) -> Command:
+    return Command(argv=("sh", "-c", source), cwd=str(cwd), **rules)  # type: ignore[arg-type]
+
+
+def verdict(ended: Exit) -> tuple[int | None, EndedBy, StopRequest | None, bytes]:
+    return ended.code, ended.ended_by, ended.stop, ended.tail
+
+
+class Heard:
+    """Collects output and asks for a stop once a word was heard."""
+
+    def __init__(self, word: bytes, request: StopRequest = StopRequest.ABORT) -> None:
+        self.output = b""
+        self.word = word
+        self.request = request
+
+    def listen(self, chunk: bytes) -> None:
+        self.output += chunk
+
+    def stop(self) -> StopRequest | None:
+        return self.request if self.word in self.output else None
+
+
+def test_the_wall_clock_ends_a_command_that_talks_all_the_time(tmp_path: Path) -> None:
+    ended = run(Command(argv=("yes",), cwd=str(tmp_path), max_seconds=0.3))
+    assert (ended.code, ended.ended_by) == (-signal.SIGTERM, EndedBy.WALL_CLOCK)
+    assert 0.3 <= ended.seconds < 3
+
+
+def test_silence_ends_a_command(tmp_path: Path) -> None:
+    ended = run(sh(f"echo hello; {FOREVER}", tmp_path, idle_seconds=0.2))
+    assert verdict(ended) == (-signal.SIGTERM, EndedBy.IDLE, None, b"hello\n")
+
+
+def test_a_command_that_says_something_now_and_then_is_not_idle(tmp_path: Path) -> None:
+    source = "for i in 1 2 3 4 5 6 7 8; do sleep 0.1; echo $i >&2; done"
+    ended = run(sh(source, tmp_path, merge_stderr=False, idle_seconds=0.6))
+    assert (ended.code, ended.ended_by) == (0, EndedBy.EXIT)
+    assert ended.seconds > 0.6
+
+
+def test_the_time_a_slow_listener_takes_is_not_the_childs_silence(tmp_path: Path) -> None:
+    ended = run(
+        sh("echo 1; sleep 0.5; echo 2", tmp_path, idle_seconds=0.4), on_output=lambda _: time.sleep(0.45)
+    )
+    assert verdict(ended) == (0, EndedBy.EXIT, None, b"1\n2\n")
+
+
+@pytest.mark.parametrize("request_", list(StopRequest))
+def test_a_stop_request_is_part_of_the_exit(tmp_path: Path, request_: StopRequest) -> None:
+    heard = Heard(b"ready", request_)
+    ended = run(sh(f"echo ready; {FOREVER}", tmp_path), on_output=heard.listen, stop=heard.stop)
+    assert verdict(ended) == (-signal.SIGTERM, EndedBy.STOPPED, request_, b"ready\n")
+
+
+def test_stop_is_asked_every_tenth_of_a_second_even_under_constant_output(tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def stop() -> StopRequest | None:
+        asked.append(time.monotonic())
+        return StopRequest.ABORT if len(asked) == 6 else None
+
+    run(Command(argv=("yes",), cwd=str(tmp_path)), stop=stop)
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    assert len(asked) == 6
+    assert min(gaps) >= 0.09
+    assert sorted(gaps)[2] < 0.15, "the middle one, as the machine may be busy"
+
+
+def test_the_polite_signal_lets_an_agent_print_its_result_and_exit_cleanly(tmp_path: Path) -> None:
+    heard = Heard(b"ready")
+    source = f"trap 'echo result; exit 0' INT; echo ready; {FOREVER}"
+    ended = run(sh(source, tmp_path, polite_signal=signal.SIGINT), on_output=heard.listen, stop=heard.stop)
+    assert verdict(ended) == (0, EndedBy.STOPPED, StopRequest.ABORT, b"ready\nresult\n")
+
+
+def test_a_limit_uses_the_polite_signal_too(tmp_path: Path) -> None:
+    source = f"trap 'echo result; exit 0' INT; echo ready; {FOREVER}"
+    ended = run(sh(source, tmp_path, polite_signal=signal.SIGINT, idle_seconds=0.2))
+    assert verdict(ended) == (0, EndedBy.IDLE, None, b"ready\nresult\n")
+
+
+def test_an_agent_deaf_to_the_polite_signal_gets_term_after_its_grace(tmp_path: Path) -> None:
+    heard = Heard(b"ready")
+    source = f"trap '' INT; trap 'echo term; exit 7' TERM; echo ready; {FOREVER}"
+    command = sh(source, tmp_path, polite_signal=signal.SIGINT, polite_grace_s=0.2)
+    ended = run(command, on_output=heard.listen, stop=heard.stop)
+    assert verdict(ended) == (7, EndedBy.STOPPED, StopRequest.ABORT, b"ready\nterm\n")
+
+
+def test_an_agent_deaf_to_everything_is_killed_and_read_to_the_end(tmp_path: Path) -> None:
+    heard = Heard(b"ready")
+    source = f"trap '' INT; trap 'echo no' TERM; echo ready; {FOREVER}"
+    command = sh(source, tmp_path, polite_signal=signal.SIGINT, polite_grace_s=0.1, grace_s=0.3)
+    ended = run(command, on_output=heard.listen, stop=heard.stop)
+    assert verdict(ended) == (-signal.SIGKILL, EndedBy.STOPPED, StopRequest.ABORT, b"ready\nno\n")
+    assert ended.seconds < 3
+
+
+def test_a_command_that_ended_by_itself_is_not_called_stopped(tmp_path: Path) -> None:
+    ended = run(sh("echo done", tmp_path), stop=lambda: StopRequest.ABORT)
+    assert verdict(ended) == (0, EndedBy.EXIT, None, b"done\n")
+
+
+def test_a_second_exception_while_ending_kills_at_once(tmp_path: Path) -> None:
+    """As a second Ctrl-C would; here both come from signal handlers in the middle of the loop."""
+    leaders: list[int] = []
+
+    def interrupt(*_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            run(sh(f"trap '' TERM; {FOREVER}", tmp_path), on_start=lambda pid, _: leaders.append(pid))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(leaders) == 1
+    assert proctree.alive(leaders) == []

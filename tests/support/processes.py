@@ -1,0 +1,73 @@
+"""Real process trees for tests: scripted agents, conditions waited for with a bound, scripts run on their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitboss import proctree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FIVE_PROCESSES = """
+cd "$1"
+echo $$ > leader
+sleep 300 &
+echo $! > child
+setsid sleep 300 &
+echo $! > own_session
+sh -c 'setsid sleep 300 & echo $! > daemon'
+env -i PATH="$PATH" sh -c 'setsid sleep 300 & echo $! > scrubbed_daemon'
+echo ready
+while :; do sleep 0.05; done
+"""
+"""An agent as bad as the real ones: five processes, of which a killed process group would leave three."""
+
+FIVE_NAMES = ["child", "daemon", "leader", "own_session", "scrubbed_daemon"]
+
+
+def wait_for(condition: Callable[[], object], *, within_s: float = 5.0) -> None:
+    """Return as soon as the condition holds; fail when it does not in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def pids(folder: Path) -> dict[str, int]:
+    """The pids that an agent has noted in files, by file name."""
+    noted = {file.name: file.read_text().strip() for file in sorted(folder.iterdir())}
+    return {name: int(pid) for name, pid in noted.items() if pid}
+
+
+def alive(folder: Path) -> list[str]:
+    """Names of the noted processes that live."""
+    return [name for name, pid in pids(folder).items() if proctree.start_time(pid) is not None]
+
+
+def script(source: str, *args: str | Path) -> subprocess.Popen[str]:
+    """Start Python source as a process of its own, stdout and stderr in pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", source, *map(str, args)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(source: str, *args: str | Path) -> list[str]:
+    """Run Python source that must succeed in silence on stderr; return the lines it printed."""
+    child = script(source, *args)
+    out, err = child.communicate(timeout=60)
+    assert (err, child.returncode) == ("", 0)
+    return out.splitlines()
