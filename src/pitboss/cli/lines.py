@@ -54,9 +54,11 @@ def budget_parts(caps: Caps, used: BudgetSnapshot) -> list[str]:
 
 
 def _words(record: SessionRecord) -> str:
-    """The summary; a failure's reason before it, unless the summary is that reason in words already."""
+    """The summary; a failure's reason before it, unless one of them says what the other does."""
     summary = one_line((record.summary or "").strip().partition("\n")[0], SUMMARY_WIDTH)
     reason = one_line(record.reason or "", SUMMARY_WIDTH)
-    if not reason or reason.replace("_", " ") == summary:
-        return summary or reason
+    if not reason or summary in (reason, reason.replace("_", " ")):
+        return summary
+    if reason.endswith(summary):
+        return reason
     return f"[{reason}] {summary}".rstrip()

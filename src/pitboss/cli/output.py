@@ -72,6 +72,12 @@ def say(text: str = "") -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def say_now(text: str) -> None:
+    """Print a line of a result that comes bit by bit, for a reader to have at once."""
+    say(text)
+    sys.stdout.flush()
+
+
 def note(text: str) -> None:
     """Print a line of progress or advice on stderr."""
     sys.stderr.write(f"{text}\n")

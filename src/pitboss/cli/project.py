@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pitboss.errors import CommandError
@@ -15,8 +16,11 @@ def in_git(folder: Path) -> bool:
 
 
 def project_root() -> Path:
-    """The nearest folder, from the current one up, that is the top of a git working tree; else the current one."""
-    here = Path.cwd()
+    """The nearest folder, from the current one up, that is the top of a git working tree; else the current one.
+
+    A folder inside `.pitboss`, where parallel sessions work, belongs to the project that `.pitboss` is of.
+    """
+    here = Path(str(Path.cwd()).partition(f"{os.sep}.pitboss{os.sep}")[0])
     return next((folder for folder in (here, *here.parents) if in_git(folder)), here)
 
 

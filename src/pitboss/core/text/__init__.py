@@ -6,7 +6,7 @@ Texts written by agents are embedded in texts that programs read again, so each 
 
 from pitboss.core.text.commits import commit_message, rescue_message
 from pitboss.core.text.dry_run import DryRun, dry_run_report
-from pitboss.core.text.embed import one_line
+from pitboss.core.text.embed import clean, one_line
 from pitboss.core.text.measures import age, duration, money, spent, stamp, tokens
 from pitboss.core.text.prompts import compose_prompt, fixer_prompt, standing_instructions
 from pitboss.core.text.pull_request import pr_body, pr_title
@@ -15,6 +15,7 @@ from pitboss.core.text.sessions import sessions_md, sessions_md_entry
 __all__ = [
     "DryRun",
     "age",
+    "clean",
     "commit_message",
     "compose_prompt",
     "dry_run_report",

@@ -1,0 +1,187 @@
+"""The examinations of `pitboss doctor`, each a function from a working tree to its findings (SPEC 8)."""
+
+from __future__ import annotations
+
+import os
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.agents import backend_names, probe
+from pitboss.cli.chosen import Condition, condition
+from pitboss.core.config import AgentSettings, Config
+from pitboss.core.text import one_line, stamp
+from pitboss.errors import InputError, PitbossError
+from pitboss.git.repo import OLDEST_GIT, NotARepository, Repo
+from pitboss.process import capture
+from pitboss.store.config import load_config
+from pitboss.store.library import configured_prompts_dir, discover_prompts, load_inputs
+from pitboss.store.lock import lock_holder
+from pitboss.store.paths import lock_path
+from pitboss.store.rundir import list_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LITTLE_DISK = 1 << 30
+HARDLY_ANY_DISK = 100 << 20
+
+
+class Health(StrEnum):
+    """A verdict: a run works; it works with a catch; it does not."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding, on one line; `hint` says what to do about it."""
+
+    subject: str
+    health: Health
+    finding: str
+    hint: str | None = None
+
+
+def examine(root: Path) -> Iterator[Check]:
+    """Every finding about the working tree at `root`; what cannot be examined is a finding too."""
+    for subject, look in _EXAMINATIONS.items():
+        try:
+            yield from look(root)
+        except PitbossError as error:
+            yield Check(
+                subject=subject, health=Health.PROBLEM, finding=one_line(error.message), hint=error.hint
+            )
+
+
+def _git(root: Path) -> Iterator[Check]:
+    answer = capture(["git", "version"], cwd=str(root), timeout_s=10)
+    said = answer.stdout.decode(errors="replace").strip()
+    numbers = re.search(r"\d+(\.\d+)+", said)
+    if answer.code != 0 or numbers is None:
+        yield _problem("git", "git cannot be run", hint="install git 2.38 or newer")
+    elif tuple(map(int, numbers[0].split("."))) < OLDEST_GIT:
+        yield _problem("git", f"{said} is too old", hint="install git 2.38 or newer")
+    else:
+        yield _ok("git", said)
+
+
+def _repository(root: Path) -> Iterator[Check]:
+    try:
+        status = Repo.discover(root, purpose="looking at the repository").status()
+    except NotARepository:
+        yield _problem("repository", f"{root} is not in a git repository", hint="run `git init`, then commit")
+        return
+    if status.unborn:
+        yield _problem("repository", "there is no commit yet", hint="commit something first")
+        return
+    where = f"on {one_line(status.branch)}" if status.branch else "on a detached HEAD"
+    if status.dirty:
+        paths = "1 path differs" if status.dirty == 1 else f"{status.dirty} paths differ"
+        yield _warning(
+            "repository", f"{where}, but {paths} from the commit", hint="commit or stash before you grind"
+        )
+    else:
+        yield _ok("repository", f"{where}, clean")
+    if status.pitboss_visible:
+        yield _warning("repository", ".pitboss is not ignored by git", hint="`pitboss init` sees to that")
+
+
+def _inputs(root: Path) -> Iterator[Check]:
+    try:
+        inputs = load_inputs(root, home=Path.home())
+    except InputError as error:
+        for problem in error.problems:
+            yield _problem("files", str(problem))
+        return
+    for text in inputs.config.warnings:
+        yield _warning("files", one_line(text))
+    for double in inputs.library.shadowed:
+        yield _warning("files", f"{double.path} is not used: {double.used_path} defines {double.name}")
+    if not inputs.rotation.entries:
+        yield _warning("files", "no prompts discovered", hint="`pitboss prompts new NAME` makes one")
+    else:
+        names = ", ".join(inputs.rotation.prompt_names)
+        yield _ok("files", f"rotation {inputs.rotation.name}: {one_line(names, 200)}")
+
+
+def _agents(root: Path) -> Iterator[Check]:
+    """Agents that a run would use must be there; of the others, those that are there are worth a word."""
+    try:
+        config = load_config(root)
+    except InputError:
+        config = Config()
+    prompts = discover_prompts(root, configured_prompts_dir(root, config, Path.home()), Path.home()).prompts
+    used = {config.backend, *(doc.meta.agent for doc in prompts.values() if doc.meta.agent)}
+    for name in sorted(used - set(backend_names())):
+        yield _problem(
+            "agent", f"there is no agent called {name}", hint=f"one of {', '.join(backend_names())}"
+        )
+    for name in backend_names():
+        found = probe(name, config.agents.get(name, AgentSettings()))
+        if found.problem is None:
+            yield _ok("agent", one_line(f"{name}: {found.version or 'found'} ({found.path})"))
+        elif name in used:
+            yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
+
+
+def _lock(root: Path) -> Iterator[Check]:
+    holder = lock_holder(lock_path(root))
+    if holder is None:
+        yield _ok("lock", "no run is live")
+    else:
+        since = f" since {stamp(holder.started)}" if holder.started else ""
+        yield _ok(
+            "lock", f"run {holder.run_id or '(unknown)'} is live: pid {holder.pid} on {holder.host}{since}"
+        )
+
+
+def _runs(root: Path) -> Iterator[Check]:
+    holder = lock_holder(lock_path(root))
+    for run in list_runs(root):
+        how = condition(run.state, live=holder is not None and holder.run_id == run.run_id)
+        if how is Condition.CRASHED:
+            hint = f"`pitboss grind --resume {run.run_id}` recovers it and goes on"
+            yield _warning("run", f"{run.run_id} crashed", hint=hint)
+        elif how is Condition.UNREADABLE:
+            hint = f"`pitboss repair {run.run_id} --dry-run` shows what can be rebuilt"
+            yield _warning("run", one_line(f"{run.run_id}: {run.problem}"), hint=hint)
+
+
+def _disk(root: Path) -> Iterator[Check]:
+    disk = os.statvfs(root)
+    free = disk.f_bavail * disk.f_frsize
+    found = f"{free / (1 << 30):.1f} GiB free"
+    if free < HARDLY_ANY_DISK:
+        yield _problem("disk", found, hint="a run needs room for transcripts and commits")
+    elif free < LITTLE_DISK:
+        yield _warning("disk", found, hint="transcripts of a long run may need more")
+    else:
+        yield _ok("disk", found)
+
+
+_EXAMINATIONS: dict[str, Callable[[Path], Iterator[Check]]] = {
+    "git": _git,
+    "repository": _repository,
+    "files": _inputs,
+    "agent": _agents,
+    "lock": _lock,
+    "run": _runs,
+    "disk": _disk,
+}
+
+
+def _ok(subject: str, finding: str) -> Check:
+    return Check(subject=subject, health=Health.OK, finding=finding)
+
+
+def _warning(subject: str, finding: str, *, hint: str | None = None) -> Check:
+    return Check(subject=subject, health=Health.WARNING, finding=finding, hint=hint)
+
+
+def _problem(subject: str, finding: str, *, hint: str | None = None) -> Check:
+    return Check(subject=subject, health=Health.PROBLEM, finding=finding, hint=hint)

@@ -1,0 +1,65 @@
+"""Which run an observing command means, and how that run is (SPEC 8)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pitboss.errors import CommandError
+from pitboss.store.lock import lock_holder
+from pitboss.store.paths import lock_path
+from pitboss.store.rundir import find_run, list_runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.core.run import RunState
+    from pitboss.store.lock import LockInfo
+
+
+class Condition(StrEnum):
+    """How a run is, told from its state.json and from whether its process lives."""
+
+    LIVE = "live"
+    CRASHED = "crashed"
+    COMPLETED = "completed"
+    ABORTED = "aborted"
+    FAILED = "failed"
+    UNREADABLE = "unreadable"
+
+
+def condition(state: RunState | None, *, live: bool) -> Condition:
+    """`active` means live only while somebody holds the lock; otherwise the run's processes died."""
+    if live:
+        return Condition.LIVE
+    if state is None:
+        return Condition.UNREADABLE
+    return Condition.CRASHED if state.status == "active" else Condition(state.status)
+
+
+def chosen_run(repo: Path, requested: str | None) -> str:
+    """The run asked for by id or prefix; else the live one; else the one that changed last.
+
+    Raises RunNotFound, AmbiguousRun, and CommandError when there is no run at all.
+    """
+    if requested is not None:
+        return find_run(repo, requested).run_id
+    holder = lock_holder(lock_path(repo))
+    if holder is not None and holder.run_id is not None:
+        return holder.run_id
+    runs = list_runs(repo)
+    if not runs:
+        raise CommandError(f"there are no runs under {repo}", hint="`pitboss grind` starts one")
+    return runs[0].run_id
+
+
+def live_run(repo: Path) -> tuple[str, LockInfo]:
+    """The id of the live run and who holds its lock. Raises CommandError when no run is live."""
+    holder = lock_holder(lock_path(repo))
+    if holder is None:
+        raise CommandError(
+            "no run is live in this working tree", hint="`pitboss runs` lists the runs there are"
+        )
+    if holder.run_id is None:
+        raise CommandError("a run is just starting", hint="ask again in a moment")
+    return holder.run_id, holder

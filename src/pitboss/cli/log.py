@@ -1,0 +1,44 @@
+"""`pitboss log`: a run's sessions, one line each, as they end (SPEC 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pitboss.cli.chosen import chosen_run
+from pitboss.cli.lines import log_line
+from pitboss.cli.output import say_now, write_line
+from pitboss.cli.project import project_root
+from pitboss.store.codec import encode_record
+from pitboss.store.follow import follow as followed
+from pitboss.store.follow import live_holder
+from pitboss.store.log import iter_records
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pitboss.core.session import SessionRecord
+
+
+@click.command()
+@click.argument("run_id", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
+@click.option("--json", "as_json", is_flag=True, help="Print each record as the JSON line it is.")
+def log(*, run_id: str | None, follow: bool, as_json: bool) -> None:
+    """Print the sessions of a run, one line each: of RUN_ID, else of the live run, else of the latest."""
+    repo = project_root()
+    for record in _records(repo, chosen_run(repo, run_id), follow=follow):
+        if as_json:
+            write_line(encode_record(record))
+        else:
+            say_now(log_line(record))
+
+
+def _records(repo: Path, run_id: str, *, follow: bool) -> Iterator[SessionRecord]:
+    paths = RunPaths(repo, run_id)
+    if not follow:
+        return iter_records(paths.log)
+    return followed(paths, ended=lambda: live_holder(repo, run_id) is None)

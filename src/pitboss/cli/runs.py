@@ -1,0 +1,88 @@
+"""`pitboss runs`: every run, newest first, unreadable ones too (SPEC 8)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from pitboss.cli.chosen import condition
+from pitboss.cli.output import Ink, columns, paint, paint_status, say, write_json
+from pitboss.cli.project import project_root
+from pitboss.core.text import age, money, one_line, stamp, tokens
+from pitboss.store.lock import lock_holder
+from pitboss.store.paths import lock_path
+from pitboss.store.rundir import RunListing, list_runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_HEADER = ("RUN", "STATE", "SESSIONS", "TOKENS", "COST", "UPDATED", "ROTATION", "WHY")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def runs(*, as_json: bool) -> None:
+    """List every run, newest first."""
+    repo = project_root()
+    listings, live = list_runs(repo), _live_run_id(repo)
+    if as_json:
+        write_json([_as_json(run, live=run.run_id == live) for run in listings])
+    elif not listings:
+        say("no runs yet")
+    else:
+        _print(listings, live, datetime.now(UTC))
+
+
+def _live_run_id(repo: Path) -> str | None:
+    holder = lock_holder(lock_path(repo))
+    return holder.run_id if holder is not None else None
+
+
+def _print(listings: list[RunListing], live: str | None, now: datetime) -> None:
+    rows = [_HEADER, *(_row(run, now, live=run.run_id == live) for run in listings)]
+    widths = columns(rows)
+    for number, row in enumerate(rows):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        if number == 0:
+            cells = [paint(cell, Ink.FAINT) for cell in cells]
+        else:
+            cells[1] = paint_status(row[1], widths[1])
+        say("  ".join(cells).rstrip())
+
+
+def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
+    state, how = run.state, str(condition(run.state, live=live))
+    if state is None:
+        return (one_line(run.run_id), how, "-", "-", "-", "-", "-", one_line(run.problem or ""))
+    used = state.budget_consumed
+    return (
+        one_line(run.run_id),
+        how,
+        str(used.iterations),
+        tokens(used.tokens),
+        money(used.cost_usd),
+        f"{stamp(state.last_updated_at)} ({age(state.last_updated_at, now)})",
+        one_line(state.plan_name),
+        one_line(state.stop_reason or ""),
+    )
+
+
+def _as_json(run: RunListing, *, live: bool) -> dict[str, object]:
+    state = run.state
+    used = state.budget_consumed if state else None
+    return {
+        "run_id": run.run_id,
+        "condition": condition(state, live=live),
+        "status": state and state.status,
+        "rotation": state and state.plan_name,
+        "branch": state and state.branch,
+        "started_at": state and state.started_at,
+        "last_updated_at": state and state.last_updated_at,
+        "stop_reason": state and state.stop_reason,
+        "sessions": used and used.iterations,
+        "tokens": used and {"input": used.tokens_input, "output": used.tokens_output},
+        "cost_usd": used and used.cost_usd,
+        "problem": run.problem,
+    }

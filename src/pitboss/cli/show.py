@@ -1,0 +1,126 @@
+"""`pitboss show`: everything about one session, its diff, or its agent's output (SPEC 8)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pitboss.cli.chosen import chosen_run
+from pitboss.cli.output import colored, fields, note, paint_status, say, write_bytes, write_line
+from pitboss.cli.project import project_root
+from pitboss.core.text import clean, duration, one_line, spent, stamp
+from pitboss.errors import CommandError
+from pitboss.store.codec import encode_record
+from pitboss.store.log import iter_records
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pitboss.core.session import SessionRecord
+
+_CHUNK = 1 << 20
+
+
+@click.command()
+@click.argument("run_id")
+@click.argument("seq", type=click.IntRange(min=1))
+@click.option("--diff", "view", flag_value="diff", help="Print what it landed, else what was rescued of it.")
+@click.option("--transcript", "view", flag_value="transcript", help="Print its agent's output as it came.")
+@click.option("--json", "view", flag_value="json", help="Print its record as JSON.")
+def show(*, run_id: str, seq: int, view: str | None) -> None:
+    """Show session SEQ of run RUN_ID (or the beginning of its id)."""
+    repo = project_root()
+    paths = RunPaths(repo, chosen_run(repo, run_id))
+    if view == "transcript":
+        _print_transcript(paths, seq)
+        return
+    record, base = _find(paths, seq)
+    if view == "diff":
+        _print_diff(repo, paths, record, base)
+    elif view == "json":
+        write_line(encode_record(record))
+    else:
+        _print(record)
+
+
+def _find(paths: RunPaths, seq: int) -> tuple[SessionRecord, str | None]:
+    """The session's record, and the commit that the session landed before it made, if any did."""
+    landed = None
+    for record in iter_records(paths.log):
+        if record.seq == seq:
+            return record, landed
+        landed = record.commit or landed
+    raise CommandError(
+        f"run {paths.run_id} has no record of session {seq}",
+        hint=f"`pitboss log {paths.run_id}` lists its sessions; one in flight has no record yet",
+    )
+
+
+def _print(record: SessionRecord) -> None:
+    fields(_fields(record))
+    say()
+    say(clean(record.summary or "").strip())
+
+
+def _fields(record: SessionRecord) -> Iterator[tuple[str, str]]:
+    yield "session", f"session-{record.seq:04} of {one_line(record.run_id)}"
+    yield "prompt", one_line(record.prompt)
+    yield (
+        "status",
+        paint_status(str(record.status)) + (f": {one_line(record.reason)}" if record.reason else ""),
+    )
+    yield "started", stamp(record.started_at)
+    yield "ended", stamp(record.ended_at)
+    yield "duration", duration((record.ended_at - record.started_at).total_seconds())
+    yield "agent", " ".join(one_line(name) for name in (record.agent, record.model) if name) or "(unknown)"
+    yield "commit", one_line(record.commit or "(none)")
+    for ref in record.rescue:
+        yield "rescue", one_line(ref)
+    tokens = record.tokens
+    yield "tokens", f"{tokens.input + tokens.output} (input={tokens.input}, output={tokens.output})"
+    for role, used in sorted(tokens.by_role.items()):
+        yield f"  {one_line(role)}", f"{used.input + used.output} (input={used.input}, output={used.output})"
+    if record.cache_read or record.cache_write:
+        yield "cached", f"read={record.cache_read}, written={record.cache_write} (part of input)"
+    yield "cost", spent(record.cost_usd, known=record.cost_known)
+    yield "transcript", one_line(record.transcript_path)
+
+
+def _print_transcript(paths: RunPaths, seq: int) -> None:
+    try:
+        with paths.transcript(seq).open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                write_bytes(chunk)
+    except FileNotFoundError:
+        raise CommandError(
+            f"run {paths.run_id} has no transcript of session {seq}",
+            hint='none is kept when no agent was started, or with `transcript_retention = "keep-none"`',
+        ) from None
+
+
+def _print_diff(repo_root: Path, paths: RunPaths, record: SessionRecord, landed: str | None) -> None:
+    from pitboss.git.repo import Repo
+
+    repo = Repo.discover(repo_root, purpose="showing a diff")
+    base = landed or _base_commit(repo_root, paths.run_id)
+    tips = (record.commit,) if record.commit else record.rescue
+    color = "--color=always" if colored(sys.stdout) else "--color=never"
+    for tip in tips:
+        since = f"{base or f'{tip}^'}...{tip}"
+        write_bytes(repo.git("diff", color, "--no-ext-diff", "--end-of-options", since, "--"))
+    if not tips:
+        note(f"session {record.seq} left no work behind")
+    elif record.commit:
+        for ref in record.rescue:
+            note(f"more work was set aside: `pitboss rescue show {one_line(ref)}`")
+
+
+def _base_commit(repo: Path, run_id: str) -> str | None:
+    from pitboss.store.rundir import find_run
+
+    state = find_run(repo, run_id).state
+    return state.base_commit if state else None

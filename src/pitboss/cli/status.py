@@ -1,0 +1,150 @@
+"""`pitboss status`: one run, its state, budgets used, what is in flight and how the last sessions ended (SPEC 8)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from pitboss.cli.chosen import Condition, chosen_run, condition
+from pitboss.cli.lines import budget_parts, log_line
+from pitboss.cli.output import Ink, fields, paint, paint_status, say, write_json
+from pitboss.cli.project import project_root
+from pitboss.core.budget import Caps
+from pitboss.core.text import age, one_line, stamp
+from pitboss.store.codec import encode_record
+from pitboss.store.follow import Snapshot, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitboss.core.run import RunState
+    from pitboss.core.session import InFlight
+
+LAST_SESSIONS = 10
+
+
+@click.command()
+@click.argument("run_id", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(*, run_id: str | None, as_json: bool) -> None:
+    """Show one run: RUN_ID (or the beginning of it), else the live run, else the latest."""
+    repo = project_root()
+    seen = snapshot(repo, chosen_run(repo, run_id), last=LAST_SESSIONS)
+    if as_json:
+        write_json(_as_json(seen))
+    else:
+        _print(seen, datetime.now(UTC))
+
+
+def _print(seen: Snapshot, now: datetime) -> None:
+    how = condition(seen.state, live=seen.live is not None)
+    fields(_fields(seen, how, now))
+    if seen.last:
+        say(f"\n{paint('last sessions', Ink.FAINT)}")
+        for record in seen.last:
+            say(log_line(record))
+    advice = _advice(seen.run_id, how)
+    if advice:
+        say(f"\n{advice}")
+
+
+def _fields(seen: Snapshot, how: Condition, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "run", one_line(seen.run_id)
+    yield "state", paint_status(str(how)) + _holder(seen, now)
+    if seen.problem is not None:
+        yield "problem", one_line(seen.problem)
+    if seen.state is not None:
+        yield from _state_fields(seen.state, now)
+
+
+def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
+    origin = f", from {one_line(state.original_branch)}" if state.original_branch else ""
+    base = f" at {one_line(state.base_commit)[:7]}" if state.base_commit else ""
+    yield "branch", f"{one_line(state.branch)}{origin}{base}"
+    yield "rotation", f"{one_line(state.plan_name)}: {one_line(', '.join(state.prompt_names))}"
+    yield "started", _when(state.started_at, now)
+    yield "updated", _when(state.last_updated_at, now)
+    if state.stop_reason:
+        yield "stopped", one_line(state.stop_reason)
+    failures = state.budget_consumed.consecutive_failures
+    yield "used", ", ".join([*budget_parts(Caps(), state.budget_consumed), f"{failures} failures in a row"])
+    for session in state.in_flight:
+        yield "in flight", _in_flight(session, now)
+
+
+def _in_flight(session: InFlight, now: datetime) -> str:
+    doing = f"agent pid {session.pid}" if session.pid is not None else "agent not started"
+    if session.outcome is not None:
+        doing = f"agent ended {session.outcome.status}, not recorded yet"
+    return (
+        f"session-{session.seq:04} {one_line(session.prompt)} since {_when(session.started_at, now)}, {doing}"
+    )
+
+
+def _holder(seen: Snapshot, now: datetime) -> str:
+    if seen.live is None:
+        return ""
+    since = f" since {_when(seen.live.started, now)}" if seen.live.started else ""
+    return f", pid {seen.live.pid}{since}"
+
+
+def _when(moment: datetime, now: datetime) -> str:
+    return f"{stamp(moment)} ({age(moment, now)})"
+
+
+def _advice(run_id: str, how: Condition) -> str | None:
+    match how:
+        case Condition.CRASHED:
+            return f"its processes died; `pitboss grind --resume {run_id}` recovers it and goes on"
+        case Condition.ABORTED:
+            return f"`pitboss grind --resume {run_id}` goes on"
+        case Condition.UNREADABLE:
+            return f"`pitboss repair {run_id} --dry-run` shows what can be rebuilt"
+        case _:
+            return None
+
+
+def _as_json(seen: Snapshot) -> dict[str, object]:
+    state, live = seen.state, seen.live
+    used = state.budget_consumed if state else None
+    return {
+        "run_id": seen.run_id,
+        "condition": condition(state, live=live is not None),
+        "status": state and state.status,
+        "holder": live and {"pid": live.pid, "host": live.host, "started": live.started},
+        "rotation": state and state.plan_name,
+        "prompts": state and state.prompt_names,
+        "branch": state and state.branch,
+        "base_commit": state and state.base_commit,
+        "original_branch": state and state.original_branch,
+        "started_at": state and state.started_at,
+        "last_updated_at": state and state.last_updated_at,
+        "stop_reason": state and state.stop_reason,
+        "sessions": used and used.iterations,
+        "tokens": used and {"input": used.tokens_input, "output": used.tokens_output},
+        "cost_usd": used and used.cost_usd,
+        "consecutive_failures": used and used.consecutive_failures,
+        "scheduler": state
+        and {
+            "rotation": state.scheduler_state.rotation,
+            "runs_per_prompt": state.scheduler_state.runs_per_prompt,
+        },
+        "in_flight": [_in_flight_json(session) for session in state.in_flight] if state else [],
+        "last": [msgspec.Raw(encode_record(record)) for record in seen.last],
+        "problem": seen.problem,
+    }
+
+
+def _in_flight_json(session: InFlight) -> dict[str, object]:
+    return {
+        "seq": session.seq,
+        "prompt": session.prompt,
+        "rotation": session.rotation,
+        "started_at": session.started_at,
+        "pid": session.pid,
+        "attempt": session.attempt,
+        "outcome": session.outcome and session.outcome.status,
+    }
