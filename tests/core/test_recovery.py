@@ -137,6 +137,11 @@ def test_in_flight_pid_belongs_to_somebody_else() -> None:
     assert plan_recovery(facts(state, alive=frozenset())) == (AbortSession(seq=4),)
 
 
+def test_in_flight_and_its_agent_was_not_started_yet() -> None:
+    state = run_state(in_flight=(flying(4),))
+    assert plan_recovery(facts(state, alive=frozenset({4}))) == (AbortSession(seq=4),)
+
+
 def test_in_flight_outcome_written_commit_with_its_trailers_on_the_branch() -> None:
     state = run_state(in_flight=(ended(4),))
     assert plan_recovery(facts(state, landed=frozenset({4}))) == (CompleteSession(seq=4, landed=True),)
