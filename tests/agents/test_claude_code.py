@@ -126,10 +126,15 @@ def test_arbitrary_bytes_are_never_an_exception(output: bytes) -> None:
     assert verdict.status in (OK, ERROR)
 
 
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=5,
+_odd: st.SearchStrategy[object] = st.sampled_from(
+    [None, True, -1, 7, 2**80, 0.5, 1e300, "", "word", [], [{}], ["x"], {}, {"x": None}]
+)
+_json = _odd | st.dictionaries(
+    st.sampled_from(
+        ["id", "model", "type", "content", "usage", "input_tokens", "output_tokens", "costBasis"]
+    ),
+    _odd,
+    max_size=4,
 )
 _TYPES = st.sampled_from(["system", "assistant", "stream_event", "rate_limit_event", "result", "user"])
 _KEYS = ["subtype", "message", "event", "usage", "error", "rate_limit_info", "total_cost_usd", "modelUsage"]

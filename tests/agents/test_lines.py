@@ -42,6 +42,15 @@ def test_only_lines_that_are_a_json_object_are_objects() -> None:
     assert objects(output) == [{"a": 1}, {"c": "caf\ufffd"}, {"d": 2}]
 
 
+@given(st.lists(st.sampled_from([b"noise", b"\n", b'{"a":', b" 1}"]), max_size=12), st.integers(1, 5))
+def test_objects_are_found_between_any_noise_wherever_it_is_cut(parts: list[bytes], size: int) -> None:
+    output = b"".join(parts)
+    reader = JsonLines()
+    chunks = [output[start : start + size] for start in range(0, len(output), size)]
+    found = [*(each for chunk in chunks for each in reader.feed(chunk)), *reader.finish()]
+    assert found == [{"a": 1} for line in output.split(b"\n") if line == b'{"a": 1}']
+
+
 @given(st.binary())
 def test_arbitrary_bytes_are_never_an_exception(output: bytes) -> None:
     objects(output)

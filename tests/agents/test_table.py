@@ -59,3 +59,9 @@ def test_the_programs_of_shell_and_command_are_found_and_not_run(tmp_path: Path)
     assert probe("command", settings) == Probe(name="command", path=str(program))
     assert probe("shell", AgentSettings()).path is not None
     assert not (tmp_path / "was-run").exists()
+
+
+def test_a_program_that_never_says_its_version_is_not_waited_for_long(tmp_path: Path) -> None:
+    claude = executable(tmp_path / "claude", "exec sleep 300")
+    found = probe("claude_code", AgentSettings(binary=str(claude)), timeout_s=0.3)
+    assert found.problem == f"{claude} did not print its version within 0.3 s"

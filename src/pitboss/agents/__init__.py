@@ -58,8 +58,14 @@ def build_agent(name: str, config: Config) -> Driver:
     return Driver(backend, settings, config.pricing)
 
 
-def probe(name: str, settings: AgentSettings, *, environ: Mapping[str, str] | None = None) -> Probe:
-    """Look for a backend's program on the PATH of `environ` (ours if None) and ask its version, for 10 s at most.
+def probe(
+    name: str,
+    settings: AgentSettings,
+    *,
+    environ: Mapping[str, str] | None = None,
+    timeout_s: float = PROBE_TIMEOUT_S,
+) -> Probe:
+    """Look for a backend's program on the PATH of `environ` (ours if None) and ask it for its version.
 
     Raises StartError when there is no such backend.
     """
@@ -75,20 +81,14 @@ def probe(name: str, settings: AgentSettings, *, environ: Mapping[str, str] | No
         return Probe(name=name, problem=f"cannot find {program}", hint=backend.install)
     if backend.version_args is None:
         return Probe(name=name, path=path)
-    return _asked(backend, path, backend.version_args, environ)
-
-
-def _asked(backend: Backend, path: str, args: tuple[str, ...], environ: Mapping[str, str] | None) -> Probe:
-    answer = capture([path, *args], cwd="/", env=environ, timeout_s=PROBE_TIMEOUT_S)
+    answer = capture([path, *backend.version_args], cwd="/", env=environ, timeout_s=timeout_s)
     if answer.timed_out:
-        problem = f"{path} did not print its version within {PROBE_TIMEOUT_S:g} s"
-        return Probe(name=backend.name, path=path, problem=problem)
+        return Probe(name=name, path=path, problem=f"{path} did not print its version within {timeout_s:g} s")
     lines = answer.stdout.decode("utf-8", "replace").strip().splitlines()
     if answer.code != 0 or not lines:
-        return Probe(
-            name=backend.name, path=path, problem=f"{path} {' '.join(args)} failed", hint=backend.install
-        )
-    return Probe(name=backend.name, path=path, version=lines[0].strip())
+        asked = " ".join((path, *backend.version_args))
+        return Probe(name=name, path=path, problem=f"{asked} failed", hint=backend.install)
+    return Probe(name=name, path=path, version=lines[0].strip())
 
 
 def _backend(name: str) -> Backend:

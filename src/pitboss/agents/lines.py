@@ -30,11 +30,12 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the lines that `chunk` completes."""
-        *ended, rest = chunk.split(b"\n")
-        for piece in ended:
-            self._hold(piece)
+        first, *others = chunk.split(b"\n")
+        self._hold(first)
+        if others:
             yield from self.finish()
-        self._hold(rest)
+            yield from (line for line in others[:-1] if line and len(line) <= self._limit)
+            self._hold(others[-1])
 
     def finish(self) -> Iterator[bytes]:
         """Yield what is held as a line: at a newline, and for a last line that has none."""
@@ -60,7 +61,7 @@ class JsonLines:
 
     def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
         """Yield the objects whose lines `chunk` completes."""
-        return self._objects(self._lines.feed(chunk))
+        return self._objects(self._lines.feed(_without_noise(chunk)))
 
     def finish(self) -> Iterator[dict[str, Any]]:
         """Yield the object of a last line without newline, if it is whole."""
@@ -70,6 +71,16 @@ class JsonLines:
         for line in lines:
             if line.lstrip().startswith(b"{"):
                 yield from _decoded(line)
+
+
+def _without_noise(chunk: bytes) -> bytes:
+    """`chunk` without the lines between its first and last newline if none holds an object.
+
+    A flood of short lines that are not JSON is then as cheap as one long line.
+    """
+    if b"{" in chunk or b"\n" not in chunk:
+        return chunk
+    return chunk[: chunk.index(b"\n") + 1] + chunk[chunk.rindex(b"\n") + 1 :]
 
 
 def _decoded(line: bytes) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,45 @@
+"""Failures of Claude Code, by the shapes of its last lines (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pitboss.agents.claude_failures import failure
+from pitboss.core.session import Reason
+
+API = {"is_error": True, "terminal_reason": "api_error", "result": "said so"}
+
+
+@pytest.mark.parametrize(
+    ("result", "api_failure", "reason"),
+    [
+        (API | {"api_error_status": 400}, {"error": "billing_error"}, Reason.BILLING),
+        (API | {"api_error_status": 400}, {"error": "invalid_request"}, Reason.AGENT_ERROR),
+        ({"terminal_reason": "prompt_too_long", "result": "said so"}, {}, Reason.CONTEXT_TOO_LONG),
+        (API | {"api_error_status": 500, "api_error_type": "api_error"}, {}, Reason.OVERLOADED),
+        (API | {"api_error_status": 503}, {}, Reason.OVERLOADED),
+        (API | {"api_error": "connection_failed"}, {}, Reason.OVERLOADED),
+        (API | {"api_error_status": 401}, {}, Reason.AUTH),
+        (API | {"api_error_status": 402}, {}, Reason.BILLING),
+        (API | {"api_error_status": 403, "api_error_type": "permission_error"}, {}, Reason.PERMISSION_DENIED),
+        (API | {"api_error_status": 404}, {}, Reason.NOT_FOUND),
+        (API | {"api_error_status": 429}, {}, Reason.RATE_LIMITED),
+        (API | {"api_error": "usage_limit_reached"}, {"error": "server_error"}, Reason.RATE_LIMITED),
+        (API | {"api_error_status": "429"}, {}, Reason.AGENT_ERROR),
+        (API, {}, Reason.AGENT_ERROR),
+    ],
+)
+def test_a_failure_is_named(result: dict[str, Any], api_failure: dict[str, Any], reason: Reason) -> None:
+    assert failure(result, api_failure) == (reason, "said so")
+
+
+def test_a_request_that_failed_and_was_retried_does_not_name_a_later_failure() -> None:
+    result = {"terminal_reason": "max_turns", "subtype": "error_max_turns", "errors": ["too many turns"]}
+    assert failure(result, {"error": "rate_limit"}) == (Reason.AGENT_ERROR, "too many turns")
+
+
+def test_a_failure_without_words_is_named_by_its_subtype() -> None:
+    assert failure({"subtype": "error_max_budget_usd"}, {}) == (Reason.AGENT_ERROR, "error_max_budget_usd")
+    assert failure({}, {}) == (Reason.AGENT_ERROR, None)
