@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.config import Hooks
+from pitboss.core.embed import clean, first_bytes, last_bytes, one_line
+from pitboss.core.measures import age, duration, money, spent, stamp, tokens
 from pitboss.core.prompt import PromptDoc, PromptMeta, PromptSource
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.run import RunState, RunStatus
@@ -19,24 +21,17 @@ from pitboss.core.scheduler import SchedulerState
 from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage
 from pitboss.core.text import (
     DryRun,
-    age,
     commit_message,
     compose_prompt,
     dry_run_report,
-    duration,
     fixer_prompt,
-    money,
     pr_body,
     pr_title,
     rescue_message,
     sessions_md,
     sessions_md_entry,
-    spent,
-    stamp,
     standing_instructions,
-    tokens,
 )
-from pitboss.core.text.embed import clean, first_bytes, last_bytes, one_line
 from pitboss.core.text.sessions import HEADER
 from pitboss.core.usage import RoleTokens
 

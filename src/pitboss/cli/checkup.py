@@ -13,7 +13,8 @@ import msgspec
 from pitboss.agents import backend_names, probe
 from pitboss.cli.chosen import Condition, condition
 from pitboss.core.config import AgentSettings, Config
-from pitboss.core.text import one_line, stamp
+from pitboss.core.embed import one_line
+from pitboss.core.measures import stamp
 from pitboss.errors import InputError, PitbossError
 from pitboss.git.repo import OLDEST_GIT, NotARepository, Repo
 from pitboss.process import capture

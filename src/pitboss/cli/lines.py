@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from pitboss.cli.output import Ink, paint, paint_status
-from pitboss.core.text import duration, money, one_line, spent, stamp, tokens
+from pitboss.core.embed import one_line
+from pitboss.core.measures import duration, money, spent, stamp, tokens
 
 if TYPE_CHECKING:
     from pitboss.core.budget import BudgetSnapshot, Caps

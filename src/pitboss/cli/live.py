@@ -19,6 +19,7 @@ from pitboss.cli.lines import budget_parts, session_line
 from pitboss.cli.output import colored
 from pitboss.cli.progress import PlainProgress, draining
 from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.embed import one_line
 from pitboss.core.events import (
     AgentStep,
     Draining,
@@ -30,7 +31,7 @@ from pitboss.core.events import (
     SessionEnded,
     SessionStarted,
 )
-from pitboss.core.text import duration, one_line, spent, tokens
+from pitboss.core.measures import duration, spent, tokens
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:

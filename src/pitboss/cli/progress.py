@@ -14,6 +14,7 @@ from pitboss.cli.lines import budget_parts, session_line
 from pitboss.cli.output import Ink, note, paint, write_line
 from pitboss.core.agent import EventKind
 from pitboss.core.budget import Caps
+from pitboss.core.embed import one_line
 from pitboss.core.events import (
     AgentStep,
     Draining,
@@ -27,7 +28,6 @@ from pitboss.core.events import (
     SessionStarted,
     Warned,
 )
-from pitboss.core.text import one_line
 
 if TYPE_CHECKING:
     from types import TracebackType

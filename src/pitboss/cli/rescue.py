@@ -12,7 +12,8 @@ import click
 from pitboss.cli.chosen import chosen_run
 from pitboss.cli.output import columns, note, say, write_json
 from pitboss.cli.project import project_root
-from pitboss.core.text import age, clean, one_line, stamp
+from pitboss.core.embed import clean, one_line
+from pitboss.core.measures import age, stamp
 from pitboss.errors import CommandError
 from pitboss.git import rescue as refs
 from pitboss.git.repo import Repo

@@ -10,7 +10,8 @@ import click
 from pitboss.cli.chosen import condition
 from pitboss.cli.output import Ink, columns, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
-from pitboss.core.text import age, money, one_line, stamp, tokens
+from pitboss.core.embed import one_line
+from pitboss.core.measures import age, money, stamp, tokens
 from pitboss.store.lock import lock_holder
 from pitboss.store.paths import lock_path
 from pitboss.store.rundir import RunListing, list_runs

@@ -10,7 +10,8 @@ import click
 from pitboss.cli.chosen import chosen_run
 from pitboss.cli.output import colored, fields, note, paint_status, say, write_bytes, write_line
 from pitboss.cli.project import project_root
-from pitboss.core.text import clean, duration, one_line, spent, stamp
+from pitboss.core.embed import clean, one_line
+from pitboss.core.measures import duration, spent, stamp
 from pitboss.errors import CommandError
 from pitboss.store.codec import encode_record
 from pitboss.store.log import iter_records

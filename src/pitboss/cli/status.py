@@ -13,7 +13,8 @@ from pitboss.cli.lines import budget_parts, log_line
 from pitboss.cli.output import Ink, fields, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.budget import Caps
-from pitboss.core.text import age, one_line, stamp
+from pitboss.core.embed import one_line
+from pitboss.core.measures import age, stamp
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
 

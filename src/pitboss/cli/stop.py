@@ -9,7 +9,7 @@ import click
 from pitboss.cli.chosen import live_run
 from pitboss.cli.output import say
 from pitboss.cli.project import project_root
-from pitboss.core.text import one_line
+from pitboss.core.embed import one_line
 from pitboss.store.follow import Request, request, snapshot
 from pitboss.store.paths import RunPaths
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pitboss.core.embed import clean, first_bytes, one_line
 from pitboss.core.session import NO_SUMMARY
-from pitboss.core.text.embed import clean, first_bytes, one_line
 
 MESSAGE_LIMIT = 16 * 1024
 _SUBJECT = "[pitboss/grind]"

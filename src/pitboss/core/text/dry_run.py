@@ -8,12 +8,12 @@ import msgspec
 
 from pitboss.core.budget import Caps
 from pitboss.core.config import Hooks
+from pitboss.core.embed import one_line
+from pitboss.core.measures import money, stamp
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
 from pitboss.core.run import RunState
 from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
-from pitboss.core.text.embed import one_line
-from pitboss.core.text.measures import money, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pitboss.core.text.embed import clean, last_bytes, without_markers
+from pitboss.core.embed import clean, last_bytes, without_markers
 
 SESSION_LOG_LINES = 50
 TEST_OUTPUT_LINES = 40

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pitboss.core.text.embed import last_bytes
+from pitboss.core.embed import last_bytes
 
 # GitHub refuses bodies of more than 65,536 characters.
 BODY_LIMIT = 60_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pitboss.core.embed import clean, first_bytes, one_line
+from pitboss.core.measures import duration, spent, stamp
 from pitboss.core.session import NO_SUMMARY
-from pitboss.core.text.embed import clean, first_bytes, one_line
-from pitboss.core.text.measures import duration, spent, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
