@@ -15,6 +15,7 @@ import pytest
 from pitboss.core.session import InFlight, Landing
 from pitboss.core.text import commit_message
 from pitboss.engine.workspace import InPlace
+from pitboss.errors import StartError
 from pitboss.git.repo import GitError, NotARepository, Repo
 
 if TYPE_CHECKING:
@@ -396,6 +397,138 @@ def test_rescuing_keeps_all_work_and_puts_the_tree_back(tmp_path: Path, name: st
     assert world.git("write-tree") == before
     files = {p: c for p, c in case.files.items() if c != "formatted"}
     settle(world, msgspec.structs.replace(case, files=files))
+
+
+UNIGNORED = "printf 'ignored/\\n' > .gitignore; git commit -qam 'show .pitboss'\n"
+TRACKED = "git add -f .pitboss; git commit -qm 'track .pitboss'\n"
+
+
+@pytest.mark.parametrize("setup", [UNIGNORED, TRACKED], ids=["not ignored", "tracked"])
+@pytest.mark.parametrize("operation", ["land", "rescue"])
+def test_the_pitboss_folder_is_never_committed_cleaned_or_reverted(
+    tmp_path: Path, setup: str, operation: str
+) -> None:
+    world = World(tmp_path / "repo", setup)
+    sh(
+        world.root,
+        "echo changed > .pitboss/grind/mine; echo log > .pitboss/log; echo x > x; echo y > src/one.txt",
+    )
+    if operation == "land":
+        world.workspace.land(world.session, MESSAGE)
+    else:
+        world.workspace.rescue(world.session)
+    assert (world.root / ".pitboss/grind/mine").read_text() == "changed\n"
+    assert (world.root / ".pitboss/log").read_text() == "log\n"
+    assert set(world.kept_files()) >= {"x", "src/one.txt"}
+    assert "log" not in " ".join(world.kept_files())
+    assert Repo.discover(world.root).status().dirty == 0
+
+
+def test_a_session_after_only_pitboss_files_changed_lands_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo", UNIGNORED)
+    sh(world.root, "echo changed > .pitboss/grind/mine")
+    assert world.workspace.land(world.session, MESSAGE) == Landing()
+
+
+def test_a_hook_that_never_answers_refuses_the_commit(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo", "printf '#!/bin/sh\\nsleep 60\\n' > .git/hooks/pre-commit\n")
+    (world.root / ".git/hooks/pre-commit").chmod(0o755)
+    workspace = world.open(commit_seconds=0.3)
+    workspace.begin(1)
+    sh(world.root, "echo x > x")
+    landing = workspace.land(world.session, MESSAGE)
+    assert landing.reason == "commit_refused: no answer from a git hook after 0.3 s"
+    assert world.kept_files() == {**world.kept_files(), "x": {"x"}}
+    world.assert_at_rest()
+
+
+def test_the_commit_carries_the_message_and_the_author_whatever_the_user_configured(tmp_path: Path) -> None:
+    world = World(
+        tmp_path / "repo",
+        "git config commit.gpgSign true; git config commit.cleanup scissors; git config user.useConfigOnly true;"
+        " git config --unset user.name; git config core.editor false; git config core.abbrev 4\n",
+    )
+    sh(world.root, "echo x > x")
+    message = commit_message(prompt="alpha", seq=1, run_id=RUN, summary="# not a comment")
+    landing = world.workspace.land(world.session, message)
+    assert world.git("log", "-1", "--format=%an <%ae> %cn <%ce>%n%B") == (
+        f"pitboss <pitboss@local> pitboss <pitboss@local>\n{message.strip()}"
+    )
+    assert landing.commit == world.git("rev-parse", BRANCH)
+
+
+def test_sessions_follow_one_another_on_the_branch(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo")
+    for seq in range(1, 4):
+        base = world.workspace.begin(seq)
+        session = msgspec.structs.replace(world.session, seq=seq, base_commit=base)
+        sh(world.root, f"echo {seq} > n; git stash list > /dev/null")
+        if seq == 2:
+            assert len(world.workspace.rescue(session).rescue) == 1
+        else:
+            assert world.workspace.land(session, f"session {seq}\n").rescue == ()
+    assert world.git("log", "--format=%s", f"{world.base}..{BRANCH}").split("\n") == [
+        "session 3",
+        "session 1",
+    ]
+    world.assert_at_rest()
+
+
+@pytest.mark.parametrize(
+    ("agent", "calls"), [("true", 1), ("echo x > src/one.txt", 3), ("git commit -q --allow-empty -m x", 3)]
+)
+def test_a_session_costs_few_git_calls(tmp_path: Path, agent: str, calls: int) -> None:
+    world = World(tmp_path / "repo")
+    with pytest.MonkeyPatch.context() as patch:
+        dying_git(patch, tmp_path / "bin", 100)
+        workspace = world.open()
+        workspace.begin(1)
+        (tmp_path / "bin/calls").write_text("0")
+        patch.setenv("PATH", os.environ["REAL_PATH"])
+        sh(world.root, agent)
+        workspace.land(world.session, MESSAGE)
+    assert int((tmp_path / "bin/calls").read_text()) <= calls + (1 if "echo" in agent else 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("echo x > x", "the working tree is not clean: 1 path changed or untracked"),
+        ("git merge -q --no-ff --no-commit feature", "a merge is in progress in the working tree"),
+        ("git checkout -q --orphan void", "creating run branch: the repository has no commit yet"),
+    ],
+)
+def test_a_run_does_not_start_in_an_unready_tree(tmp_path: Path, state: str, message: str) -> None:
+    world = World(tmp_path / "repo")
+    sh(world.root, state)
+    with pytest.raises(StartError) as refused:
+        world.open().check_ready()
+    assert refused.value.message == message
+    assert refused.value.exit_code == 4
+
+
+def test_a_lost_run_branch_is_made_again_only_where_its_commit_exists(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo")
+    sh(world.root, f"git checkout -q main; git branch -q -D {BRANCH}")
+    with pytest.raises(StartError, match="is gone, and so is commit 1111111"):
+        world.workspace.recreate_branch("1" * 40, check_out=True)
+    world.workspace.recreate_branch(world.base, check_out=True)
+    world.assert_at_rest()
+    assert world.workspace.branch_tip() == world.base
+
+
+def test_git_failing_for_a_reason_of_its_own_leaves_the_work_for_a_later_attempt(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo")
+    sh(world.root, "echo x > x")
+    objects = world.root / ".git/objects"
+    sh(world.root, "mv .git/objects .git/away; echo > .git/objects")
+    with pytest.raises(GitError) as failed:
+        world.workspace.land(world.session, MESSAGE)
+    assert failed.value.exit_code == 70
+    objects.unlink()
+    (world.root / ".git/away").rename(objects)
+    assert world.open().land(world.session, MESSAGE).commit == world.git("rev-parse", BRANCH)
+    world.assert_at_rest()
 
 
 DYING_GIT = """#!/bin/sh

@@ -95,22 +95,6 @@ class InPlace:
         if check_out:
             self._repo.git("checkout", "--quiet", self._branch, "--")
 
-    def check_resumable(self, *, in_flight: bool) -> None:
-        """Refuse to resume in a tree that is not as the run left it (SPEC 7); raises StartError.
-
-        With a session `in_flight` the tree may be in any state: recovery rescues what is there.
-        """
-        if in_flight:
-            return
-        status = self._repo.status()
-        if status.branch != self._branch:
-            where = status.branch or "a detached HEAD"
-            raise StartError(
-                f"the working tree has {where} checked out, not the run branch {self._branch}",
-                hint=f"`git checkout {self._branch}`, then resume",
-            )
-        self._refuse_unclean(status)
-
     def branch_tip(self) -> str | None:
         """The commit the run branch is at, None when it is gone."""
         return self._repo.commit_id(f"refs/heads/{self._branch}")

@@ -77,7 +77,7 @@ def keep(repo: Repo, run_id: str, seq: int, tips: Iterable[str], *, why: str) ->
 def why_kept(repo: Repo, ref: str) -> str | None:
     """What `keep` was told when it made the ref."""
     said = os.fsdecode(repo.git("log", "-g", "-1", "--format=%gs", ref, "--")).strip()
-    return said.removeprefix(f"{_WHY}: ") or None if said.startswith(_WHY) else None
+    return said.removeprefix(_WHY).removeprefix(":").strip() or None if said.startswith(_WHY) else None
 
 
 def find(repo: Repo, name: str) -> Rescued:
@@ -121,6 +121,7 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
     if merged.code == 1:
         return Applied(conflicts=_until_blank(paths))
     changed = os.fsdecode(repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", "HEAD", tree))
+    _refuse_overwriting(repo, rescued, tree)
     done = repo.run("read-tree", "-m", "-u", "HEAD", tree, ok=(0, 128))
     if done.code != 0:
         raise CommandError(
@@ -128,6 +129,16 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
         )
     repo.git("read-tree", "-m", "HEAD")
     return Applied(changed=tuple(filter(None, changed.split("\0"))))
+
+
+def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
+    """Git itself would overwrite ignored files."""
+    added = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=A", "HEAD", tree)
+    for path in filter(None, os.fsdecode(added).split("\0")):
+        if os.path.lexists(repo.root / path):
+            raise CommandError(
+                f"cannot apply {rescued.short_name}: {path} would be overwritten", hint="move it away first"
+            )
 
 
 def outside(repo: Repo, tips: Sequence[str], *kept: str) -> list[str]:

@@ -52,7 +52,8 @@ def stage(repo: Repo, status: TreeStatus) -> None:
     nested = nested_repositories(repo) if status.new_folders else []
     kept_out = [WITHOUT_PITBOSS] if status.pitboss_visible else []
     kept_out += [f":(exclude,top,literal){folder}" for folder in nested]
-    _with_access(repo, *_ADD, *(["--", ".", *kept_out] if kept_out else []))
+    # Naming what is ignored makes git finish by 1 although it added the rest; errors are 128.
+    _with_access(repo, *_ADD, *(["--", ".", *kept_out] if kept_out else []), ok=(0, 1))
     for folder in nested:
         if not is_linked_worktree(repo.root / folder):
             repo.git("read-tree", f"--prefix={folder}", _tree_of(repo, repo.root / folder))
@@ -161,14 +162,14 @@ def _tree_of(repo: Repo, folder: Path) -> str:
         index.unlink(missing_ok=True)
 
 
-def _with_access(repo: Repo, *args: str, stdin: bytes = b"") -> None:
+def _with_access(repo: Repo, *args: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,)) -> None:
     try:
-        repo.git(*args, stdin=stdin)
+        repo.git(*args, stdin=stdin, ok=ok)
     except GitError as error:
         if "Permission denied" not in error.stderr:
             raise
         _make_accessible(repo)
-        repo.git(*args, stdin=stdin)
+        repo.git(*args, stdin=stdin, ok=ok)
 
 
 def _make_accessible(repo: Repo) -> None:

@@ -1,0 +1,169 @@
+"""The door to git: found from anywhere, deaf to a hook's environment, honest about status (SPEC 1.6)."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.errors import StartError
+from pitboss.git.locks import remove_stale_locks, stale_locks
+from pitboss.git.repo import GitError, NotARepository, Repo, TreeStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BRANCH = "pitboss/grind/run"
+
+
+def git(cwd: Path, *args: str) -> str:
+    who = ("-c", "user.name=a", "-c", "user.email=b")
+    return (
+        subprocess.run(["git", *who, *args], cwd=cwd, check=True, capture_output=True).stdout.decode().strip()
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "f").write_text("f")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "first")
+    return folder
+
+
+def test_a_repository_is_found_from_any_folder_in_it(root: Path) -> None:
+    (root / "a b/c").mkdir(parents=True)
+    repo = Repo.discover(root / "a b/c")
+    assert (repo.root, repo.git_dir, repo.common_dir) == (root, root / ".git", root / ".git")
+
+
+def test_outside_a_repository_the_refusal_says_what_was_to_be_done(tmp_path: Path) -> None:
+    with pytest.raises(NotARepository, match=r"^creating run branch: .*not a git repository") as refused:
+        Repo.discover(tmp_path)
+    assert refused.value.exit_code == 4
+
+
+def test_variables_of_an_outer_git_are_not_obeyed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_LITERAL_PATHSPECS", "1")
+    repo = Repo.discover(root)
+    assert repo.root == root
+    assert repo.status().branch == "main"
+
+
+def test_settings_that_the_user_injects_by_environment_are_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "pitboss.test")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "yes")
+    assert Repo.discover(root).line("config", "pitboss.test") == "yes"
+
+
+def test_status_tells_head_branch_and_dirt_apart_from_pitboss_files(root: Path) -> None:
+    repo = Repo.discover(root)
+    head = git(root, "rev-parse", "HEAD")
+    clean = TreeStatus(head=head, branch="main", unborn=False, dirty=0)
+    assert repo.status() == clean
+    (root / ".pitboss").mkdir()
+    (root / ".pitboss/x").write_text("x")
+    assert repo.status() == TreeStatus(head=head, branch="main", unborn=False, dirty=0, pitboss_visible=True)
+    (root / ".pitboss-not").mkdir()
+    (root / ".pitboss-not/x").write_text("x")
+    (root / "f").rename(root / "g h")
+    git(root, "checkout", "-q", "--detach")
+    assert repo.status() == TreeStatus(
+        head=head, branch=None, unborn=False, dirty=3, new_folders=True, pitboss_visible=True
+    )
+
+
+def test_status_of_a_repository_without_commits(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "main")
+    assert Repo.discover(tmp_path).status() == TreeStatus(head="", branch="main", unborn=True, dirty=0)
+
+
+def test_a_failing_command_is_an_error_that_names_it_and_keeps_what_git_said(root: Path) -> None:
+    with pytest.raises(GitError, match=r"^git rev-parse failed: fatal: ") as failed:
+        Repo.discover(root).line("rev-parse", "--verify", "nothing")
+    assert failed.value.stderr.startswith("fatal: Needed a single revision")
+    assert failed.value.exit_code == 70
+
+
+def test_ancestors_and_revisions(root: Path) -> None:
+    repo = Repo.discover(root)
+    first = repo.status().head
+    git(root, "commit", "-q", "--allow-empty", "-m", "second")
+    second = repo.status().head
+    assert repo.is_ancestor(first, second)
+    assert not repo.is_ancestor(second, first)
+    assert repo.commit_id("HEAD~1") == first
+    assert repo.commit_id("HEAD~2") is None
+    assert repo.commit_id("--all") is None
+    assert repo.version() >= (2, 38)
+
+
+def test_tidying_leaves_the_history_whole(root: Path) -> None:
+    repo = Repo.discover(root)
+    repo.tidy()
+    assert repo.git("log", "--format=%s") == b"first\n"
+
+
+def test_locks_of_a_dead_git_are_removed(root: Path) -> None:
+    repo = Repo.discover(root)
+    ref_lock = root / ".git/refs/pitboss/rescue/run/session-0001.lock"
+    ref_lock.parent.mkdir(parents=True)
+    locks = (root / ".git/index.lock", root / ".git/HEAD.lock", root / ".git/packed-refs.lock", ref_lock)
+    for lock in locks:
+        lock.touch()
+    (root / ".git/config.lock").touch()
+    assert set(stale_locks(repo, BRANCH)) == set(locks)
+    assert set(remove_stale_locks(repo, BRANCH)) == set(locks)
+    assert stale_locks(repo, BRANCH) == ()
+    assert (root / ".git/config.lock").exists()
+
+
+@pytest.fixture
+def live_git(root: Path) -> Iterator[int]:
+    process = subprocess.Popen(
+        ["git", "cat-file", "--batch"], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"HEAD\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        yield process.pid
+        process.stdin.close()
+
+
+def test_a_lock_is_left_alone_while_a_git_works_there(root: Path, live_git: int) -> None:
+    (root / ".git/index.lock").touch()
+    with pytest.raises(StartError, match=f"git is at work in .* \\(pid {live_git}\\)"):
+        remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.1)
+    assert (root / ".git/index.lock").exists()
+
+
+def test_a_lock_that_any_program_holds_open_is_left_alone(root: Path, tmp_path: Path) -> None:
+    lock = root / ".git/index.lock"
+    with subprocess.Popen(
+        ["sh", "-c", f"exec 3> {lock}; echo; cat"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(StartError, match=f"pid {holder.pid}"):
+            remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.1)
+        holder.stdin.close()
+    assert remove_stale_locks(Repo.discover(root), BRANCH) == (lock,)
