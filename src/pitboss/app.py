@@ -79,7 +79,12 @@ class Run:
             original_branch=status.branch,
         )
         workspace.create_branch(status.head)
-        with RunDir.create(self._repo.root, state) as rundir:
+        try:
+            rundir = RunDir.create(self._repo.root, state)
+        except PitbossError:
+            workspace.undo_branch(status)
+            raise
+        with rundir:
             context = self._context(workspace, Journal(rundir, state, utc_now))
             return self._grind(context, any_failed=False)
 
@@ -202,6 +207,8 @@ def _dead_run(rundir: RunDir) -> DeadRun:
         state = None
     run_id = rundir.paths.run_id
     scan = scan_log(rundir.paths.log, run_id, after_seq=state.last_session_seq if state else 0)
+    if state is not None and scan.last_seq < state.last_session_seq:
+        scan = scan_log(rundir.paths.log, run_id, after_seq=scan.last_seq)
     return DeadRun(
         run_id=run_id, branch=state.branch if state else run_branch(run_id), state=state, scan=scan
     )

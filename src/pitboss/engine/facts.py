@@ -50,7 +50,7 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, resuming: bool, 
         branch_tip=tip,
         last_commit=last_commit,
         last_commit_exists=last_commit is not None and repo.commit_id(last_commit) is not None,
-        checkout=_checkout(repo) if resuming else None,
+        checkout=_checkout(repo, tip or last_commit) if resuming else None,
         stale_locks=tuple(str(path) for path in stale_locks(repo, dead.branch)),
         worktrees=session_worktrees(repo, dead.run_id),
         session_branches=session_branches(repo, dead.run_id),
@@ -70,10 +70,12 @@ def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:
 
 def _settled_commit(dead: DeadRun) -> str | None:
     """A commit that every unrecorded session came after."""
-    if dead.state is None:
+    state = dead.state
+    if state is None:
         return None
-    bases = [s.base_commit for s in sorted(dead.state.in_flight, key=lambda s: s.seq)]
-    return bases[0] if bases else dead.state.base_commit
+    if dead.scan.last_seq < state.last_session_seq or not state.in_flight:
+        return state.base_commit
+    return min(state.in_flight, key=lambda session: session.seq).base_commit
 
 
 def _last_commit(paths: RunPaths) -> str | None:
@@ -91,6 +93,10 @@ def _alive(state: RunState | None) -> frozenset[int]:
     )
 
 
-def _checkout(repo: Repo) -> Checkout:
+def _checkout(repo: Repo, tip: str | None) -> Checkout:
+    """The user's tree; under a branch that is gone git calls every file new, so compare with its commit."""
     status = repo.status()
-    return Checkout(branch=status.branch, dirty=status.dirty > 0)
+    dirty = status.dirty > 0
+    if status.unborn and tip is not None:
+        dirty = not repo.succeeds("diff-index", "--quiet", tip, "--")
+    return Checkout(branch=status.branch, dirty=dirty)

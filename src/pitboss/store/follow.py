@@ -61,9 +61,9 @@ def request(paths: RunPaths, what: Request) -> None:
 def take_requests(paths: RunPaths) -> set[Request]:
     """For the run itself: read and remove what was asked of it. Cheap enough for every turn of a loop."""
     taken = set()
-    for what in Request:
-        with contextlib.suppress(OSError):
-            os.unlink(f"{paths.control}{os.sep}{what}")  # noqa: PTH108 - runs many times a second
+    with contextlib.suppress(OSError):
+        for what in set(Request).intersection(os.listdir(paths.control)):  # noqa: PTH208 - runs many times a second
+            os.unlink(paths.control / what)  # noqa: PTH108
             taken.add(what)
     return taken
 

@@ -1,0 +1,156 @@
+"""What must hold of a run once it is at rest, whatever died on the way there (SPEC 1)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from tests.chaos.scenario import Place
+
+SAME = ("status", "tokens", "cost_usd", "summary", "reason", "rotation", "agent")
+
+
+class Baseline(NamedTuple):
+    """The records of the same run when nothing dies."""
+
+    records: list[dict[str, Any]]
+
+
+def records_of(place: Place) -> list[dict[str, Any]]:
+    """The log's records; a line that is no JSON fails the test."""
+    run_id = place.run_id()
+    log = place.repo / f".pitboss/grind/runs/{run_id}/sessions.jsonl"
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def violations(place: Place, baseline: Baseline, *, crashes: int) -> list[str]:
+    """Everything that does not hold; empty when all does. `crashes`: how often the run was killed."""
+    records = records_of(place)
+    state = json.loads((place.repo / f".pitboss/grind/runs/{place.run_id()}/state.json").read_text())
+    return [
+        *_sequence(records, baseline, crashes),
+        *_dispatches(place, records),
+        *_commits(place, records, state),
+        *_files(place),
+        *_budgets(records, state),
+        *_projection(place, records),
+        *_left_over(place, state),
+    ]
+
+
+def _sequence(records: list[dict[str, Any]], baseline: Baseline, crashes: int) -> list[str]:
+    found = []
+    if [r["seq"] for r in records] != list(range(1, len(baseline.records) + 1)):
+        found.append(f"seqs {[r['seq'] for r in records]}")
+    if [r["prompt"] for r in records] != [r["prompt"] for r in baseline.records]:
+        found.append(f"prompts {[r['prompt'] for r in records]}")
+    aborted = [r["seq"] for r in records if r["status"] == "aborted"]
+    if len(aborted) > crashes:
+        found.append(f"{len(aborted)} aborted sessions after {crashes} crashes")
+    for record, expected in zip(records, baseline.records, strict=False):
+        if record["status"] != "aborted":
+            wrong = [name for name in SAME if record.get(name) != expected.get(name)]
+            found += [f"session {record['seq']}: {n} is {record.get(n)!r}, not {expected.get(n)!r}" for n in wrong]
+    return found
+
+
+def _dispatches(place: Place, records: list[dict[str, Any]]) -> list[str]:
+    said = place.testimony()
+    found = []
+    for what in ("agent", "fixer", "post", "end"):
+        often = Counter(line[1] for line in said if line[0] == what)
+        limit = 2 if what == "end" else 1  # the fixer says so too
+        found += [f"{what} of session {seq} {n} times" for seq, n in often.items() if n > limit]
+    recorded = {str(r["seq"]): r["prompt"] for r in records}
+    found += [f"agent {line[1:]} has no record" for line in said if line[0] == "agent" and recorded.get(line[1]) != line[2]]
+    return found
+
+
+def _commits(place: Place, records: list[dict[str, Any]], state: dict[str, Any]) -> list[str]:
+    base, branch = state["base_commit"], state["branch"]
+    made = place.git("rev-list", "--reverse", f"{base}..{branch}").split()
+    tips = [r["commit"] for r in records if r["commit"]]
+    found = [f"commit {tip} is not on the branch" for tip in tips if tip not in made]
+    if made and (not tips or made[-1] != tips[-1]):
+        found.append(f"the branch ends in {made[-1]}, which no record claims")
+    for earlier, later in pairwise([base, *tips]):
+        between = place.git("rev-list", f"{earlier}..{later}").split()
+        subjects = place.git("log", "--format=%s", f"{earlier}..{later}").splitlines()
+        ours = [s for s in subjects if s.startswith("[pitboss/grind]")]
+        if len(ours) > 1 or not between:
+            found.append(f"between {earlier} and {later}: {subjects}")
+    return found
+
+
+def _files(place: Place) -> list[str]:
+    run_id = place.run_id()
+    listed = place.git("rev-list", "--objects", f"refs/heads/pitboss/grind/{run_id}", f"--glob=refs/pitboss/rescue/{run_id}/*")
+    reachable = {line.split()[0] for line in listed.splitlines()}
+    named = {r for record in records_of(place) for r in record.get("rescue", [])}
+    refs = set(place.git("for-each-ref", "--format=%(refname)", f"refs/pitboss/rescue/{run_id}").split())
+    lost = [line for line in place.testimony() if line[0] == "wrote" and line[2] not in reachable]
+    return [f"lost: {line}" for line in lost] + [f"rescue refs {refs} but records name {named}"] * (refs != named)
+
+
+def _budgets(records: list[dict[str, Any]], state: dict[str, Any]) -> list[str]:
+    used = state["budget_consumed"]
+    sums = {
+        "iterations": len(records),
+        "tokens_input": sum(r["tokens"]["input"] for r in records),
+        "tokens_output": sum(r["tokens"]["output"] for r in records),
+    }
+    found = [f"{name} is {used[name]}, records say {value}" for name, value in sums.items() if used[name] != value]
+    cost = sum(r["cost_usd"] for r in records)
+    if abs(used["cost_usd"] - cost) > 1e-9:
+        found.append(f"cost is {used['cost_usd']}, records say {cost}")
+    if state["last_session_seq"] != len(records) or state["status"] != "completed" or state.get("in_flight"):
+        found.append(f"state {state}")
+    return found
+
+
+def _projection(place: Place, records: list[dict[str, Any]]) -> list[str]:
+    text = (place.repo / f".pitboss/grind/runs/{place.run_id()}/sessions.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    expected = [f"## session-{r['seq']:04} — {r['prompt']} ({r['status']})" for r in records]
+    return [] if headings == expected else [f"sessions.md has {headings}"]
+
+
+def _left_over(place: Place, state: dict[str, Any]) -> list[str]:
+    found = [f"process {pid}" for pid in processes_of(place)]
+    if len(place.git("worktree", "list").splitlines()) != 1:
+        found.append("worktrees")
+    branches = place.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+    if set(branches) - {"main", state["branch"]}:
+        found.append(f"branches {branches}")
+    found += [f"lock {path}" for path in (place.repo / ".git").rglob("*.lock")]
+    if place.git("status", "--porcelain") or place.git("branch", "--show-current") != state["branch"]:
+        found.append(f"tree: {place.git('status', '--porcelain', '--branch')}")
+    return [*found, *_lock_held(place)]
+
+
+def _lock_held(place: Place) -> list[str]:
+    with (place.repo / ".pitboss/grind/lock").open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return ["the lock is held"]
+    return []
+
+
+def processes_of(place: Place) -> list[int]:
+    """Live processes of this place's run, by their environment."""
+    mark = f"CHAOS_LOG={place.log}".encode()
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+    return found
