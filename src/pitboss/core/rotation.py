@@ -12,11 +12,11 @@ from pitboss.core.fields import (
     MAX_TOKENS,
     Wrong,
     amount,
+    argument,
     count,
     moment,
     one_line,
     shown,
-    some_text,
     suggestion,
     table,
 )
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ROTATION = "default"
 
-HOOK_CHECKS = {"pre_session": some_text, "post_session": some_text, "on_failure": some_text}
+# An empty hook is allowed: in a rotation it switches the configured one off.
+HOOK_CHECKS = dict.fromkeys(("pre_session", "post_session", "on_failure"), argument)
 BUDGET_CHECKS = {
     "max_iterations": count(0),
     "until": moment,

@@ -52,14 +52,17 @@ def _syntax_problem(message: str, file: str) -> Problem:
 
 def _line_of(text: str, path: Path) -> int | None:
     """The line of `path`, or of the table or list that it belongs to."""
-    lines = dict(_located_keys(text))
+    lines: dict[Path, int] = {}
+    for located, line in _located_keys(text):
+        for length in range(1, len(located) + 1):
+            lines.setdefault(located[:length], line)
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path)
 
 
 def _located_keys(text: str) -> Iterator[tuple[Path, int]]:
-    """Find the line of every header, key and inline table of valid TOML."""
+    """Find the line of every header, key and inline table of valid TOML, from the top."""
     prefix: Path = ()
     rows: dict[Path, int] = {}
     brackets, owner = 0, prefix

@@ -1,0 +1,282 @@
+"""config.toml as SPEC 2 describes it: every key, every default, unknown keys as warnings, all errors at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.cli.project import template
+from pitboss.core.budget import Caps
+from pitboss.core.config import AgentSettings, Config, GrindSettings, Hooks, Price, WorktreeSettings
+from pitboss.errors import InputError
+from pitboss.store.config import load_config, parse_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def parse(text: str) -> Config:
+    return parse_config(text, file="config.toml")
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_without_a_file_everything_is_at_its_default(tmp_path: Path) -> None:
+    assert load_config(tmp_path) == Config()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[agent]\n[models]\n[retries]\n[tests]\n[budgets]\n[git]\n", "[grind.worktree]\n"]
+)
+def test_empty_sections_leave_the_defaults(text: str) -> None:
+    assert parse(text) == Config()
+
+
+def test_every_key_of_the_contract_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / ".pitboss"
+    folder.mkdir()
+    (folder / "config.toml").write_text(
+        """
+[agent]
+backend = "command"
+[agent.claude_code]
+binary = "/opt/claude"
+extra_args = ["--add-dir", "", "x"]
+model = "sonnet"
+permission_mode = "acceptEdits"
+idle_seconds = 90
+[agent.command]
+command = ["my-agent", "--yes"]
+[models]
+implementer = "a"
+fixer = "b"
+planner = "c"
+auditor = "d"
+[retries]
+fixer_max_attempts = 0
+[tests]
+command = "make test"
+[budgets.pricing."gpt-5.1"]
+input_per_million_usd = 1
+output_per_million_usd = 2.5
+cache_read_per_million_usd = 0.1
+cache_write_per_million_usd = 0
+[grind]
+prompts_dir = "~/prompts"
+default_rotation = "nightly"
+max_parallel = 4
+consecutive_failure_limit = 0
+hook_timeout_secs = 5
+hook_env_passthrough = ["DISPLAY"]
+transcript_retention = "keep-none"
+land = "always"
+mode = "worktree"
+[grind.budgets]
+max_iterations = 9
+until = "2030-01-31T06:00:00Z"
+max_cost_usd = 2
+max_tokens = 1000
+[grind.hooks]
+pre_session = "one"
+post_session = "two"
+on_failure = "three"
+[grind.worktree]
+copy = []
+setup = "npm ci"
+clean = "all"
+[git]
+author = "Night Shift <night@example.com>"
+""",
+        encoding="utf-8",
+    )
+    assert load_config(tmp_path) == Config(
+        backend="command",
+        agents={
+            "claude_code": AgentSettings(
+                binary="/opt/claude",
+                extra_args=("--add-dir", "", "x"),
+                model="sonnet",
+                permission_mode="acceptEdits",
+                idle_seconds=90.0,
+            ),
+            "command": AgentSettings(command=("my-agent", "--yes")),
+        },
+        models={"implementer": "a", "fixer": "b", "planner": "c", "auditor": "d"},
+        fixer_max_attempts=0,
+        test_command="make test",
+        pricing={
+            "gpt-5.1": Price(
+                input_per_million_usd=1.0,
+                output_per_million_usd=2.5,
+                cache_read_per_million_usd=0.1,
+                cache_write_per_million_usd=0.0,
+            )
+        },
+        grind=GrindSettings(
+            prompts_dir="~/prompts",
+            default_rotation="nightly",
+            max_parallel=4,
+            consecutive_failure_limit=0,
+            hook_timeout_secs=5,
+            hook_env_passthrough=("DISPLAY",),
+            transcript_retention="keep-none",
+            land="always",
+            mode="worktree",
+            budgets=Caps(
+                max_iterations=9,
+                until=datetime(2030, 1, 31, 6, tzinfo=UTC),
+                max_tokens=1000,
+                max_cost_usd=2.0,
+            ),
+            hooks=Hooks(pre_session="one", post_session="two", on_failure="three"),
+            worktree=WorktreeSettings(copy=(), setup="npm ci", clean="all"),
+        ),
+        author="Night Shift <night@example.com>",
+    )
+
+
+def test_unknown_keys_are_warnings_with_a_line_and_the_nearest_known_key() -> None:
+    config = parse(
+        """[grind]
+max_paralel = 2
+max_parallel = 3
+[grnd]
+[agent]
+bakend = "x"
+[agent.claude_code]
+modle = "y"
+[models]
+reviewer = "z"
+[budgets]
+monthly = 3
+[git]
+sign = true
+"""
+    )
+    assert config == Config(
+        agents={"claude_code": AgentSettings()},
+        grind=GrindSettings(max_parallel=3),
+        warnings=(
+            "config.toml:4: grnd: unknown key; did you mean 'grind'?",
+            "config.toml:6: agent.bakend: unknown key; did you mean 'backend'?",
+            "config.toml:8: agent.claude_code.modle: unknown key; did you mean 'model'?",
+            "config.toml:10: models.reviewer: unknown key",
+            "config.toml:12: budgets.monthly: unknown key",
+            "config.toml:2: grind.max_paralel: unknown key; did you mean 'max_parallel'?",
+            "config.toml:14: git.sign: unknown key",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("grind = 1", "grind: must be a table, not 1"),
+        ("agent.backend = 1", "agent.backend: must be a string, not 1"),
+        ("agent.backend.x = 1", "agent.backend: must be a string, not a table"),
+        ("agent.command.command = 'x'", "agent.command.command: must be a list of strings, not 'x'"),
+        ("agent.command.command = ['x', 1]", "agent.command.command: item 2 must be a string, not 1"),
+        (
+            'agent.command.command = ["\\u0000"]',
+            "agent.command.command: item 1 must be a string, not '\\x00'",
+        ),
+        (
+            "agent.x.idle_seconds = 0",
+            "agent.x.idle_seconds: must be a number > 0 and at most 4294967295, not 0",
+        ),
+        ("agent.x.idle_seconds = nan", "agent.x.idle_seconds: must be a number >= 0, not nan"),
+        ("models.fixer = ''", "models.fixer: must not be empty"),
+        (
+            "retries.fixer_max_attempts = -1",
+            "retries.fixer_max_attempts: must be a whole number >= 0, not -1",
+        ),
+        ("tests.command = ' '", "tests.command: must not be empty"),
+        ("budgets.pricing = 'x'", "budgets.pricing: must be a table, not 'x'"),
+        ("budgets.pricing.m = 3", "budgets.pricing.m: must be a table, not 3"),
+        (
+            "budgets.pricing.'a.b' = {input_per_million_usd = 3}",
+            "budgets.pricing.'a.b'.output_per_million_usd: is required",
+        ),
+        ("grind.max_parallel = 0", "grind.max_parallel: must be a whole number >= 1, not 0"),
+        ("grind.hook_timeout_secs = 1.5", "grind.hook_timeout_secs: must be a whole number >= 1, not 1.5"),
+        ("grind.hook_env_passthrough = [1]", "grind.hook_env_passthrough: item 1 must be a string, not 1"),
+        (
+            "grind.transcript_retention = 'all'",
+            'grind.transcript_retention: must be "keep-all" or "keep-none", not \'all\'',
+        ),
+        ("grind.land = true", 'grind.land: must be "ok" or "always", not true'),
+        ("grind.mode = []", 'grind.mode: must be "in-place" or "worktree", not a list'),
+        ("grind.budgets.max_tokens = '1'", "grind.budgets.max_tokens: must be a whole number >= 0, not '1'"),
+        ("grind.hooks.on_failure = 1", "grind.hooks.on_failure: must be a string, not 1"),
+        ("grind.worktree.copy = '.env'", "grind.worktree.copy: must be a list of strings, not '.env'"),
+        ("git.author = 'me'", "git.author: must look like NAME <MAIL>, not 'me'"),
+        ("git.author = '<me@x>'", "git.author: must look like NAME <MAIL>, not '<me@x>'"),
+        ("git.author = 'me <>'", "git.author: must look like NAME <MAIL>, not 'me <>'"),
+        ("grind.max_parallel = ", "not valid TOML: Invalid value"),
+    ],
+)
+def test_a_wrong_value_is_an_error_with_its_line_and_reason(line: str, reason: str) -> None:
+    assert problems(f"# a comment\n{line}\n") == [f"config.toml:2: {reason}"]
+
+
+def test_all_errors_are_reported_at_once() -> None:
+    assert problems(
+        '[git]\nauthor = "x"\n[grind]\nland = "no"\nmax_parallel = 0\n[tests]\ncommand = 1\n'
+    ) == [
+        "config.toml:2: git.author: must look like NAME <MAIL>, not 'x'",
+        """config.toml:4: grind.land: must be "ok" or "always", not 'no'""",
+        "config.toml:5: grind.max_parallel: must be a whole number >= 1, not 0",
+        "config.toml:7: tests.command: must be a string, not 1",
+    ]
+
+
+def test_a_config_that_is_no_file_is_one_error(tmp_path: Path) -> None:
+    path = tmp_path / ".pitboss" / "config.toml"
+    path.mkdir(parents=True)
+    with pytest.raises(InputError) as caught:
+        load_config(tmp_path)
+    assert str(caught.value) == f"{path}: is a directory, not a file"
+
+
+def test_the_config_that_init_writes_changes_nothing() -> None:
+    assert parse(template("config.toml")) == Config()
+
+
+def without_examples(lines: list[str]) -> list[str]:
+    """The template without what it calls an example (one setting) or examples (up to the next remark)."""
+    kept = []
+    example, examples = False, False
+    for line in lines:
+        setting = re.match(r"#\w", line)
+        if not (setting and (example or examples)):
+            kept.append(line)
+        example = line.startswith("# An example")
+        examples = line.startswith("# Examples") or (examples and setting is not None)
+    return kept
+
+
+def uncommented(lines: list[str]) -> str:
+    return "\n".join(re.sub(r"^#(?=[\w\[])", "", line) for line in lines)
+
+
+def test_what_the_config_of_init_shows_as_defaults_are_the_defaults() -> None:
+    lines = without_examples(template("config.toml").splitlines())
+    lines = [line for line in lines if "pricing" not in line]  # an empty price is none
+    assert parse(uncommented(lines)) == Config(
+        agents={"claude_code": AgentSettings(), "command": AgentSettings()}
+    )
+
+
+def test_the_config_of_init_shows_every_setting_and_all_of_it_is_valid() -> None:
+    text = uncommented(template("config.toml").splitlines())
+    assert parse(text).warnings == ()
+    shown = set(re.findall(r"^(\w+) =", text, flags=re.MULTILINE))
+    for settings in (AgentSettings, GrindSettings, WorktreeSettings, Hooks, Caps, Price):
+        assert set(settings.__struct_fields__) - {"budgets", "hooks", "worktree"} <= shown
