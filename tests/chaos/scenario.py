@@ -93,7 +93,7 @@ class Place:
     def run_id(self) -> str | None:
         """The run's id; None when it never came to be."""
         runs = self.repo / ".pitboss/grind/runs"
-        found = sorted(p.parent.name for p in runs.glob("*/sessions.jsonl")) if runs.exists() else []
+        found = sorted(p.parent.name for p in runs.glob("*/state.json")) if runs.exists() else []
         return found[-1] if found else None
 
 

@@ -237,9 +237,10 @@ def _fill(paths: RunPaths, state: RunState) -> None:
     from pitboss.core.text.sessions import HEADER
 
     _make_subdirectories(paths)
+    # state.json first: with it the run exists, and the other files are made again when they are missing.
+    write_atomic(paths.state, encode_state(state))
     for path, content in ((paths.log, ""), (paths.markdown, HEADER), (paths.scratchpad, "")):
         append_durable(path, _utf8(content), durable=False)
-    write_atomic(paths.state, encode_state(state))
 
 
 def _remove(paths: RunPaths) -> None:
