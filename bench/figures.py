@@ -1,0 +1,43 @@
+"""A measured number, the limit it should keep, and the table of all of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Figure(NamedTuple):
+    """One number: what it says, in which unit, and at most how much it should be (None: only reported)."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float | None = None
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the limit is kept; None when there is none."""
+        return None if self.limit is None else self.value <= self.limit
+
+
+def table(figures: list[Figure]) -> str:
+    """The figures as a table for people."""
+    rows = [("what", "measured", "limit", ""), *(_row(figure) for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join(
+        f"{row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()
+        for row in rows
+    )
+
+
+def as_json(figures: list[Figure]) -> dict[str, dict[str, float | str | bool | None]]:
+    """The figures as one JSON object."""
+    return {
+        f.name: {"value": round(f.value, 4), "unit": f.unit, "limit": f.limit, "kept": f.kept}
+        for f in figures
+    }
+
+
+def _row(figure: Figure) -> tuple[str, str, str, str]:
+    limit = "" if figure.limit is None else f"<= {figure.limit:g} {figure.unit}"
+    verdict = {None: "", True: "kept", False: "MISSED"}[figure.kept]
+    return figure.name, f"{figure.value:.3g} {figure.unit}", limit, verdict

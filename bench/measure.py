@@ -1,0 +1,62 @@
+"""Times child processes and takes the fair middle of many interleaved rounds."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+PYTHON = sys.executable
+PITBOSS = os.path.join(os.path.dirname(sys.executable), "pitboss")  # noqa: PTH118, PTH120
+
+
+class Sample(NamedTuple):
+    """One finished child: wall time, the peak memory of its biggest process, its exit code."""
+
+    seconds: float
+    peak_mb: float
+    code: int
+
+
+def time_child(argv: Sequence[str], cwd: Path, *, expect: int = 0) -> Sample:
+    """Run a child to its end with its output dropped. Raises RuntimeError unless it exits with `expect`."""
+    started = time.perf_counter()
+    child = subprocess.Popen(
+        argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert child.stderr is not None
+    with child.stderr:
+        complaint = child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - started
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != expect:
+        raise RuntimeError(f"{' '.join(argv)} exited with {child.returncode}: {complaint.decode()[-2000:]}")
+    return Sample(seconds, usage.ru_maxrss / 1024, child.returncode)
+
+
+def interleave(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Run all cases in turn, `rounds` times over, so that a slow minute of the machine hits all of them."""
+    taken: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, case in cases.items():
+            taken[name].append(case())
+    return taken
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value."""
+    return statistics.median(values)
+
+
+def say(text: str) -> None:
+    """Tell the person who waits what is being measured, on stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

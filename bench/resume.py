@@ -1,0 +1,92 @@
+"""How long a run with a long log takes to go on, and how much memory that needs (SPEC 1.7, 7)."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bench.figures import Figure
+from bench.measure import median, say, time_child
+from bench.repositories import CHANGES_NOTHING, git, grind, make_repository
+from pitboss.core.run import RunState, RunStatus, build_state, fold
+from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage, transcript_name
+from pitboss.core.usage import RoleTokens
+from pitboss.store.codec import encode_record, encode_state
+from pitboss.store.paths import RunPaths
+from pitboss.store.rundir import RunDir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUDGET_STOP = 3
+RUN_ID = "20260101T000000Z-beef"
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+SIZES = ((100_000, 7, 1.0), (1_000_000, 3, 6.0))
+MOST_MB = 100.0
+
+
+def measure(scratch: Path) -> list[Figure]:
+    """Resume runs of many records with no budget left, so that nothing but the resume is measured."""
+    figures: list[Figure] = []
+    for records, rounds, seconds in SIZES:
+        say(f"resume with {records} records: {rounds} rounds")
+        repository = make_repository(scratch / f"resume-{records}", files=100, agent=CHANGES_NOTHING)
+        _write_run(repository, records)
+        command = grind("--resume", "--max-iterations", str(records))
+        samples = [time_child(command, repository, expect=BUDGET_STOP) for _ in range(rounds)]
+        figures += [
+            Figure(f"resume, {records} records", median([s.seconds for s in samples]), "s", seconds),
+            Figure(f"resume, {records} records: peak memory", max(s.peak_mb for s in samples), "MB", MOST_MB),
+        ]
+    return figures
+
+
+def _write_run(repository: Path, records: int) -> None:
+    branch = f"pitboss/grind/{RUN_ID}"
+    git(repository, "checkout", "--quiet", "-b", branch)
+    state = build_state(
+        run_id=RUN_ID,
+        branch=branch,
+        plan_name="default",
+        prompt_names=("chore",),
+        now=BEGAN,
+        base_commit=git(repository, "rev-parse", "HEAD").strip(),
+        original_branch="main",
+    )
+    RunDir.create(repository, state).close()
+    paths = RunPaths(repository, RUN_ID)
+    with paths.log.open("wb", buffering=1 << 20) as log:
+        for seq in range(1, records + 1):
+            record = _record(seq)
+            log.write(encode_record(record))
+            state = fold(state, record)
+    _paused(paths, state)
+
+
+def _paused(paths: RunPaths, state: RunState) -> None:
+    paused = msgspec.structs.replace(
+        state, status=RunStatus.ABORTED, stop_reason="max-iterations reached", last_updated_at=BEGAN
+    )
+    paths.state.write_bytes(encode_state(paused))
+    os.sync()
+
+
+def _record(seq: int) -> SessionRecord:
+    tokens = RoleTokens(input=1200 + seq % 7, output=80)
+    return SessionRecord(
+        seq=seq,
+        run_id=RUN_ID,
+        prompt="chore",
+        started_at=BEGAN + timedelta(seconds=seq),
+        ended_at=BEGAN + timedelta(seconds=seq, milliseconds=700),
+        status=SessionStatus.OK,
+        summary=f"Did next to nothing, and said so in a sentence of usual length ({seq}).",
+        tokens=TokenUsage(input=tokens.input, output=tokens.output, by_role={"implementer": tokens}),
+        cost_usd=0.01,
+        transcript_path=transcript_name(seq),
+        rotation=seq,
+        agent="command",
+    )
