@@ -125,6 +125,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     setup: str = ""
     moves_user_refs: bool = False
 
+    def unhooked_files(self) -> dict[str, str]:
+        """The files that are there when no commit is tried, so no hook formats any."""
+        return {path: content for path, content in self.files.items() if content != "formatted"}
+
 
 CASES = {
     "nothing": Case(agent="true", lands=False),
@@ -395,8 +399,7 @@ def test_rescuing_keeps_all_work_and_puts_the_tree_back(tmp_path: Path, name: st
     assert world.open().rescue(world.session) == landing
     assert world.git("rev-parse", BRANCH) == world.base
     assert world.git("write-tree") == before
-    files = {p: c for p, c in case.files.items() if c != "formatted"}
-    settle(world, msgspec.structs.replace(case, files=files))
+    settle(world, msgspec.structs.replace(case, files=case.unhooked_files()))
 
 
 UNIGNORED = "printf 'ignored/\\n' > .gitignore; git commit -qam 'show .pitboss'\n"
@@ -483,7 +486,7 @@ def test_a_session_costs_few_git_calls(tmp_path: Path, agent: str, calls: int) -
         dying_git(patch, tmp_path / "bin", 100)
         workspace = world.open()
         workspace.begin(1)
-        (tmp_path / "bin/calls").write_text("0")
+        (tmp_path / "bin/calls").write_text("0\n")
         patch.setenv("PATH", os.environ["REAL_PATH"])
         sh(world.root, agent)
         workspace.land(world.session, MESSAGE)
@@ -532,7 +535,7 @@ def test_git_failing_for_a_reason_of_its_own_leaves_the_work_for_a_later_attempt
 
 
 DYING_GIT = """#!/bin/sh
-n=$(($(cat "$CALLS" 2>/dev/null || echo 0) + 1)); echo $n > "$CALLS"
+read n < "$CALLS"; n=$((n + 1)); echo $n > "$CALLS"
 [ $n -gt $LIMIT ] && exit 137
 PATH=$REAL_PATH git "$@"; code=$?
 [ $n -eq $LIMIT ] && exit 137
@@ -557,6 +560,7 @@ def dying_git(monkeypatch: pytest.MonkeyPatch, folder: Path, limit: int) -> None
     program = folder / "git"
     program.write_text(DYING_GIT)
     program.chmod(0o755)
+    (folder / "calls").write_text("0\n")
     monkeypatch.setenv("REAL_PATH", os.environ["PATH"])
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("CALLS", str(folder / "calls"))
@@ -586,6 +590,10 @@ def test_a_crash_after_any_git_call_changes_nothing_about_the_end(
 
     whole = template.copy(tmp_path / "whole")
     expected = trees(whole, work(whole))
+    settle(
+        whole,
+        msgspec.structs.replace(case, files=case.files if operation == "land" else case.unhooked_files()),
+    )
     for limit in range(100):
         world = template.copy(tmp_path / str(limit))
         with pytest.MonkeyPatch.context() as patch:
@@ -595,10 +603,7 @@ def test_a_crash_after_any_git_call_changes_nothing_about_the_end(
             except (GitError, NotARepository):
                 finished = None
         assert trees(world, work(world)) == expected, f"after {limit} calls"
-        files = (
-            case.files if operation == "land" else {p: c for p, c in case.files.items() if c != "formatted"}
-        )
-        settle(world, msgspec.structs.replace(case, files=files))
+        world.assert_at_rest()
         if finished is not None:
             assert trees(world, finished) == expected
             return
