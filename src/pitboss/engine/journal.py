@@ -3,10 +3,12 @@
     dispatched   in flight, durable, before anything of the session starts
     started      the agent's pid: for this boot only, so not synced
     ended        the outcome, durable, before anything lands
-    recorded     the log line, durable: the commit point; then sessions.md and the checkpoint
+    recorded     the log line, durable: the commit point; then its entry in sessions.md
 
-Each step replaces one file atomically or appends one line; `docs/explain/durability.md` lists what a
-crash after each leaves behind. Safe to call from several session threads.
+state.json is written by `dispatched`, `ended` and `finished`, so the checkpoint of one session usually
+rides on the dispatch of the next: until then the log is ahead, and a resume replays it. Each step
+replaces one file atomically or appends one line; `docs/explain/durability.md` lists what a crash after
+each leaves behind. Safe to call from several session threads.
 """
 
 from __future__ import annotations
@@ -83,14 +85,15 @@ class Journal:
             self._write(durable=True)
 
     def recorded(self, record: SessionRecord) -> None:
-        """Append the record (the commit point), fold it, and write the projections of it.
-
-        The checkpoint needs no sync: what it says can be had from the log.
-        """
+        """Append the record (the commit point), fold it, and append its entry to sessions.md."""
         with self._lock:
             self._rundir.record(record)
             self.replayed(record)
             self._rundir.project(record)
+
+    def checkpoint(self) -> None:
+        """Write the state now, before something that may take long. Not synced: the log has it all."""
+        with self._lock:
             self._write(durable=False)
 
     def replayed(self, record: SessionRecord) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.events import AgentStep, Phase, PhaseChanged, SessionEnded, SessionStarted, Warned
+from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted, Warned
 from pitboss.core.session import (
     IMPLEMENTER,
     InFlight,
@@ -17,6 +17,7 @@ from pitboss.core.session import (
     settle,
 )
 from pitboss.core.text import commit_message
+from pitboss.engine.attempt import run_agent
 from pitboss.engine.request import backend_of, implementer_request, model_of, session_environment
 from pitboss.engine.verify import verify
 from pitboss.hooks import run_hook
@@ -112,12 +113,7 @@ def _run_agent(context: RunContext, session: InFlight) -> Outcome:
     prompt = context.prompts[session.prompt]
     backend = backend_of(context, prompt)
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
-    ended = context.agent(backend).run(
-        implementer_request(context, session),
-        on_start=lambda pid, started: context.journal.started(session.seq, pid, started),
-        on_event=lambda event: context.emit(AgentStep(seq=session.seq, event=event)),
-        stop=context.control.stop_session,
-    )
+    ended = run_agent(context, session.seq, backend, implementer_request(context, session))
     return _outcome(context, session, backend, ended)
 
 
@@ -181,14 +177,13 @@ def _post_hooks(context: RunContext, session: InFlight, record: SessionRecord) -
         "PITBOSS_SESSION_STATUS": str(record.status),
         "PITBOSS_SESSION_SUMMARY": record.summary or "",
     }
-    commands = [context.hooks.post_session]
-    if record.status is not SessionStatus.OK:
-        commands.append(context.hooks.on_failure)
-    for command in commands:
-        if command is not None:
-            result = _hook(context, session, command, extra)
-            if not result.passed:
-                context.emit(Warned(text=f"hook `{command}` failed: {result.detail}"))
+    failed = record.status is not SessionStatus.OK
+    commands = (context.hooks.post_session, context.hooks.on_failure if failed else None)
+    for command in filter(None, commands):
+        context.journal.checkpoint()
+        result = _hook(context, session, command, extra)
+        if not result.passed:
+            context.emit(Warned(text=f"hook `{command}` failed: {result.detail}"))
 
 
 def _hook(context: RunContext, session: InFlight, command: str, extra: dict[str, str]) -> HookResult:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.checks import find_tests, run_tests
-from pitboss.core.events import AgentStep, Phase, PhaseChanged
+from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.session import FIXER, Reason, SessionStatus
+from pitboss.engine.attempt import run_agent
 from pitboss.engine.request import (
     FailedTests,
     fix_transcript,
@@ -100,12 +101,8 @@ def _fix(
     backend = fixer_backend(context, context.prompts[session.prompt])
     if backend is None:
         raise AssertionError("fixers are only started when there is a backend for them")
-    ended = context.agent(backend).run(
-        fixer_request(context, session, outcome, attempt=attempt, failed=failed),
-        on_start=lambda pid, started: context.journal.started(session.seq, pid, started),
-        on_event=lambda event: context.emit(AgentStep(seq=session.seq, event=event)),
-        stop=context.control.stop_session,
-    )
+    request = fixer_request(context, session, outcome, attempt=attempt, failed=failed)
+    ended = run_agent(context, session.seq, backend, request)
     outcome = outcome.bill(FIXER, ended.usage)
     if ended.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
         return _judged(context, outcome, ended.reason, status=ended.status)
