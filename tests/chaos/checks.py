@@ -34,6 +34,7 @@ def violations(place: Place, baseline: Baseline, *, crashes: int) -> list[str]:
     state = json.loads((place.repo / f".pitboss/grind/runs/{place.run_id()}/state.json").read_text())
     return [
         *_sequence(records, baseline, crashes),
+        *_verdicts(place, records, baseline),
         *_dispatches(place, records),
         *_commits(place, records, state),
         *_files(place),
@@ -52,10 +53,22 @@ def _sequence(records: list[dict[str, Any]], baseline: Baseline, crashes: int) -
     aborted = [r["seq"] for r in records if r["status"] == "aborted"]
     if len(aborted) > crashes:
         found.append(f"{len(aborted)} aborted sessions after {crashes} crashes")
+    return found
+
+
+def _verdicts(place: Place, records: list[dict[str, Any]], baseline: Baseline) -> list[str]:
+    """A session that was not cut short ends as in the baseline.
+
+    A fixer that was cut short is never run again, so its session may have spent less.
+    """
+    ends = Counter(line[1] for line in place.testimony() if line[0] == "end")
+    found = []
     for record, expected in zip(records, baseline.records, strict=False):
-        if record["status"] != "aborted":
-            wrong = [name for name in SAME if record.get(name) != expected.get(name)]
-            found += [f"session {record['seq']}: {n} is {record.get(n)!r}, not {expected.get(n)!r}" for n in wrong]
+        seq = str(record["seq"])
+        fixer_cut = "fixer" in expected["tokens"]["by_role"] and ends[seq] < 2
+        names = [n for n in SAME if not (fixer_cut and n in ("tokens", "cost_usd"))]
+        wrong = [n for n in names if record["status"] != "aborted" and record.get(n) != expected.get(n)]
+        found += [f"session {seq}: {n} is {record.get(n)!r}, not {expected.get(n)!r}" for n in wrong]
     return found
 
 

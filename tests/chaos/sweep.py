@@ -71,7 +71,8 @@ class Sweep:
         if place.run_id() is None:
             return self._start_again(place)
         if point.resume_at is not None and ended.code == KILLED:
-            crashes += self.shim.crash(place, point.resume_at, "grind", "--resume", torn=point.torn).code == KILLED
+            ended = self.shim.crash(place, point.resume_at, "grind", "--resume", torn=point.torn)
+            crashes += ended.code == KILLED
         if _status(place) != "completed":
             ended = place.pitboss("grind", "--resume")
         wrong = violations(place, self.baseline, crashes=crashes) if _finished(ended) else [f"resume: {ended}"]
