@@ -173,8 +173,8 @@ def cut_torn_tail(paths: RunPaths, torn_at: int) -> Path:
     return copy
 
 
-def read_lines(file: BinaryIO) -> Iterator[Line]:
-    """The lines of a file in order, none of them longer in memory than LONGEST_LINE."""
+def read_lines(file: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[Line]:
+    """The lines of a file in order; of one much longer than `longest` bytes the data is not kept."""
     number, offset, rest, skipped = 1, 0, b"", 0
     while chunk := file.read(CHUNK):
         lines = (rest + chunk).split(b"\n")
@@ -183,7 +183,7 @@ def read_lines(file: BinaryIO) -> Iterator[Line]:
             length = skipped + len(data) + 1
             yield Line(number, offset, length, None if skipped else data, True)
             number, offset, skipped = number + 1, offset + length, 0
-        if skipped or len(rest) > LONGEST_LINE:
+        if skipped or len(rest) > longest:
             skipped, rest = skipped + len(rest), b""
     if rest or skipped:
         yield Line(number, offset, skipped + len(rest), None if skipped else rest, False)

@@ -6,6 +6,7 @@ that `record` returns; all else can be made again from the log.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -293,8 +294,7 @@ def _listing(run_id: str, directory: str) -> RunListing:
 def _last_updated(run: RunListing) -> tuple[float, str]:
     if run.state is not None:
         return run.state.last_updated_at.timestamp(), run.run_id
-    try:
-        directory = run.state_path.removesuffix(STATE_FILENAME)
-        return os.stat(directory).st_mtime, run.run_id  # noqa: PTH116
-    except OSError:
-        return 0.0, run.run_id
+    changed = 0.0
+    with contextlib.suppress(OSError):
+        changed = os.stat(run.state_path.removesuffix(STATE_FILENAME)).st_mtime  # noqa: PTH116
+    return changed, run.run_id

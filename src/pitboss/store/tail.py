@@ -29,15 +29,15 @@ def last_lines(path: Path, count: int) -> list[bytes]:
         return list(islice(lines_from_end(file), count))[::-1]
 
 
-def lines_from_end(file: BinaryIO) -> Iterator[bytes]:
+def lines_from_end(file: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[bytes]:
     """The lines of a file, last one first, without their newlines; a final newline ends no empty line.
 
-    Stops at a line longer than LONGEST_LINE, so that memory stays bounded whatever is in the file.
+    Stops at a line much longer than `longest`, so that memory stays bounded whatever is in the file.
     """
     position = file.seek(0, os.SEEK_END)
     lines = [b""]
     at_end = True
-    while position > 0 and len(lines[0]) <= LONGEST_LINE:
+    while position > 0 and len(lines[0]) <= longest:
         position, block = _block_before(file, position, max(BLOCK, len(lines[0])))
         lines = (block + lines[0]).split(b"\n")
         if at_end and not lines[-1]:

@@ -1,0 +1,1 @@
+"""Everything on disk: exact bytes, real failures of the kernel, and what survives them."""

@@ -1,0 +1,417 @@
+"""What is on disk: the exact bytes we write, those of the Rust program, and any bytes at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.budget import BudgetSnapshot
+from pitboss.core.run import RunState, RunStatus
+from pitboss.core.scheduler import SchedulerState
+from pitboss.core.session import InFlight, Outcome, SessionRecord, SessionStatus, TokenUsage
+from pitboss.core.usage import RoleTokens
+from pitboss.store.codec import (
+    Malformed,
+    RecordHead,
+    decode_head,
+    decode_record,
+    decode_state,
+    encode_record,
+    encode_state,
+)
+from tests.support.values import STARTED, flying, record, run_state
+
+SEED_STATE = """\
+{
+  "run_id": "rid",
+  "branch": "pitboss/grind/rid",
+  "plan_name": "default",
+  "prompt_names": [
+    "alpha",
+    "bravo"
+  ],
+  "scheduler_state": {
+    "rotation": 3,
+    "runs_per_prompt": {
+      "alpha": 2,
+      "bravo": 1
+    }
+  },
+  "budget_consumed": {
+    "iterations": 3,
+    "tokens_input": 1500,
+    "tokens_output": 750,
+    "cost_usd": 0.045,
+    "consecutive_failures": 0
+  },
+  "last_session_seq": 3,
+  "started_at": "2026-04-30T17:00:00Z",
+  "last_updated_at": "2026-04-30T17:30:00Z",
+  "status": "active"
+}
+"""
+SEED_RECORD = (
+    '{"seq":1,"run_id":"rid","prompt":"alpha","started_at":"2026-04-30T18:00:00Z",'
+    '"ended_at":"2026-04-30T18:01:00Z","status":"ok","summary":"session 1",'
+    '"commit":"abc0000000000000000000000000000000000000001",'
+    '"tokens":{"input":0,"output":0,"by_role":{}},"cost_usd":0.0,'
+    '"transcript_path":"transcripts/session-0001.log"}\n'
+)
+
+words = st.text(max_size=20)
+counts = st.integers(0, 2**63 - 1)
+seqs = st.integers(1, 2**32 - 1)
+money = st.floats(0, allow_nan=False, allow_infinity=False)
+moments = st.datetimes(timezones=st.just(UTC))
+tokens = st.builds(
+    TokenUsage,
+    input=counts,
+    output=counts,
+    by_role=st.dictionaries(words, st.builds(RoleTokens, input=counts, output=counts), max_size=3),
+)
+outcomes = st.builds(
+    Outcome,
+    status=st.sampled_from(SessionStatus),
+    ended_at=moments,
+    reason=st.none() | words,
+    summary=st.none() | words,
+    tokens=tokens,
+    cost_usd=money,
+    cost_known=st.booleans(),
+    cache_read=counts,
+    cache_write=counts,
+    model=st.none() | words,
+    agent=st.none() | words,
+    verified=st.booleans(),
+)
+sessions = st.builds(
+    InFlight,
+    seq=seqs,
+    prompt=words,
+    rotation=counts,
+    started_at=moments,
+    base_commit=words,
+    worktree=st.none() | words,
+    branch=st.none() | words,
+    pid=st.none() | counts,
+    pid_started=st.none() | counts,
+    attempt=counts,
+    outcome=st.none() | outcomes,
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=8,
+)
+states = st.builds(
+    RunState,
+    run_id=words,
+    branch=words,
+    plan_name=words,
+    prompt_names=st.lists(words, max_size=3).map(tuple),
+    scheduler_state=st.builds(
+        SchedulerState, rotation=counts, runs_per_prompt=st.dictionaries(words, counts, max_size=3)
+    ),
+    budget_consumed=st.builds(
+        BudgetSnapshot,
+        iterations=counts,
+        tokens_input=counts,
+        tokens_output=counts,
+        cost_usd=money,
+        consecutive_failures=counts,
+    ),
+    last_session_seq=counts,
+    started_at=moments,
+    last_updated_at=moments,
+    status=st.sampled_from(RunStatus),
+    stop_reason=st.none() | words,
+    base_commit=st.none() | words,
+    original_branch=st.none() | words,
+    in_flight=st.lists(sessions, max_size=2).map(tuple),
+    unknown=st.dictionaries(words.map("x-{}".format), json_values, max_size=3),
+)
+records = st.builds(
+    SessionRecord,
+    seq=seqs,
+    run_id=words,
+    prompt=words,
+    started_at=moments,
+    ended_at=moments,
+    status=st.sampled_from(SessionStatus),
+    summary=st.none() | words,
+    commit=st.none() | words,
+    tokens=tokens,
+    cost_usd=money,
+    transcript_path=words,
+    rotation=st.none() | counts,
+    cost_known=st.booleans(),
+    reason=st.none() | words,
+    rescue=st.lists(words, max_size=2).map(tuple),
+    attempts=counts,
+    model=st.none() | words,
+    agent=st.none() | words,
+    cache_read=counts,
+    cache_write=counts,
+)
+
+
+def changed(text: str, **fields: Any) -> bytes:
+    """JSON like `text` with other values at dotted paths."""
+    whole = json.loads(text)
+    for path, value in fields.items():
+        *way, last = path.split("__")
+        inner = whole
+        for step in way:
+            inner = inner[step]
+        inner[last] = value
+    return json.dumps(whole).encode()
+
+
+# --- state.json ---------------------------------------------------------------------------------------------
+
+
+def test_a_state_is_written_as_the_seed_writes_it() -> None:
+    assert encode_state(run_state()).decode() == SEED_STATE
+
+
+def test_a_state_by_the_rust_program_is_read() -> None:
+    assert decode_state(SEED_STATE.encode()) == run_state()
+
+
+def test_times_are_read_up_to_nanoseconds() -> None:
+    state = decode_state(changed(SEED_STATE, started_at="2026-04-30T17:00:00.123456789Z"))
+    assert state.started_at == STARTED.replace(microsecond=123457)
+
+
+def test_what_we_add_to_a_state_is_written_only_when_it_says_something() -> None:
+    outcome = Outcome(status=SessionStatus.OK, ended_at=STARTED, summary="done")
+    state = run_state(
+        stop_reason="drained",
+        base_commit="b" * 40,
+        original_branch="main",
+        in_flight=(flying(4, pid=7, pid_started=9), flying(5, outcome=outcome)),
+    )
+    written = json.loads(encode_state(state))
+    assert list(written)[-4:] == ["stop_reason", "base_commit", "original_branch", "in_flight"]
+    assert written["in_flight"][0] == {
+        "seq": 4,
+        "prompt": "alpha",
+        "rotation": 4,
+        "started_at": "2026-04-30T17:00:00Z",
+        "base_commit": "b" * 40,
+        "worktree": None,
+        "branch": None,
+        "pid": 7,
+        "pid_started": 9,
+        "attempt": 1,
+        "outcome": None,
+    }
+    assert written["in_flight"][1]["outcome"]["summary"] == "done"
+    assert decode_state(encode_state(state)) == state
+
+
+def test_unknown_fields_of_a_state_are_kept_and_written_back_after_ours() -> None:
+    data = changed(SEED_STATE, unknown=[1], host={"name": "x", "big": 10**30})
+    state = decode_state(data)
+    assert state.unknown == {"unknown": [1], "host": {"name": "x", "big": 10**30}}
+    assert json.loads(encode_state(state)) == json.loads(data)
+    assert list(json.loads(encode_state(state)))[-2:] == ["unknown", "host"]
+
+
+def test_prompts_are_written_in_order_of_name_as_the_seed_does() -> None:
+    scheduler = SchedulerState(rotation=2, runs_per_prompt={"b": 1, "a": 1})
+    written = json.loads(encode_state(run_state(scheduler_state=scheduler)))
+    assert list(written["scheduler_state"]["runs_per_prompt"]) == ["a", "b"]
+
+
+@given(states)
+def test_every_state_survives_the_disk(state: RunState) -> None:
+    data = encode_state(state)
+    assert data.endswith(b"\n")
+    assert decode_state(data) == state
+
+
+def test_a_state_that_could_not_be_read_again_is_not_written() -> None:
+    spent = BudgetSnapshot(cost_usd=math.nan)
+    with pytest.raises(Malformed) as failure:
+        encode_state(run_state(budget_consumed=spent))
+    assert failure.value.field == "$.budget_consumed.cost_usd"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"last_session_seq": -1}, "$.last_session_seq"),
+        ({"status": "paused"}, "$.status"),
+        ({"prompt_names": ["a", 1]}, "$.prompt_names[1]"),
+        ({"budget_consumed__cost_usd": -0.5}, "$.budget_consumed.cost_usd"),
+        ({"budget_consumed__iterations": 2**64}, "$.budget_consumed.iterations"),
+        ({"scheduler_state__runs_per_prompt": {"a": -1}}, "$.scheduler_state.runs_per_prompt[...]"),
+        ({"started_at": "2026-04-30T17:00:00"}, "$.started_at"),
+        ({"started_at": "yesterday"}, "$.started_at"),
+        ({"in_flight": [{"seq": 0}]}, "$.in_flight[0].seq"),
+    ],
+)
+def test_a_malformed_state_names_the_field(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(Malformed) as failure:
+        decode_state(changed(SEED_STATE, **fields))
+    assert failure.value.field == field
+    assert str(failure.value) == f"{failure.value.reason} (at {field})"
+
+
+# --- sessions.jsonl -----------------------------------------------------------------------------------------
+
+
+def test_a_record_is_one_line_with_exactly_the_fields_of_the_contract() -> None:
+    assert encode_record(record(1)).decode() == SEED_RECORD
+
+
+def test_summary_and_commit_are_written_even_when_there_are_none() -> None:
+    written = json.loads(encode_record(record(1, summary=None, commit=None)))
+    assert (written["summary"], written["commit"]) == (None, None)
+
+
+def test_a_record_by_the_rust_program_is_read_and_its_unknown_fields_are_ignored() -> None:
+    assert decode_record(changed(SEED_RECORD, future={"a": 1})) == record(1)
+
+
+def test_what_we_add_to_a_record_is_written_only_when_it_says_something() -> None:
+    line = record(
+        1,
+        rotation=4,
+        cost_known=False,
+        reason="conflict",
+        rescue=("refs/pitboss/rescue/rid/session-0001",),
+        attempts=2,
+        model="m",
+        agent="a",
+        cache_read=3,
+        cache_write=4,
+    )
+    written = json.loads(encode_record(line))
+    assert list(written)[11:] == [
+        "rotation",
+        "cost_known",
+        "reason",
+        "rescue",
+        "attempts",
+        "model",
+        "agent",
+        "cache_read",
+        "cache_write",
+    ]
+    assert decode_record(encode_record(line)) == line
+
+
+@given(records)
+def test_every_record_is_one_line_that_survives_the_disk(line: SessionRecord) -> None:
+    data = encode_record(line)
+    assert data.index(b"\n") == len(data) - 1
+    assert decode_record(data) == line
+    assert decode_head(data) == RecordHead(seq=line.seq, run_id=line.run_id, status=line.status)
+
+
+@pytest.mark.parametrize("cost", [math.nan, math.inf, -math.inf, -1.0])
+def test_a_cost_that_is_no_amount_of_money_is_written_as_an_unknown_one(cost: float) -> None:
+    back = decode_record(encode_record(record(1, cost_usd=cost)))
+    assert (back.cost_usd, back.cost_known) == (0.0, False)
+
+
+def test_text_that_is_not_unicode_does_not_keep_a_record_from_being_written() -> None:
+    usage = TokenUsage(by_role={"role\udcff": RoleTokens()})
+    line = msgspec.structs.replace(record(1, summary="caf\udce9", rescue=("ref\udc80",)), tokens=usage)
+    back = decode_record(encode_record(line))
+    assert (back.summary, list(back.tokens.by_role), back.rescue) == ("caf?", ["role?"], ("ref?",))
+
+
+def test_times_with_another_offset_are_read_as_utc() -> None:
+    back = decode_record(changed(SEED_RECORD, started_at="2026-04-30T20:00:00+02:00"))
+    assert back == record(1)
+    assert back.started_at.tzinfo is UTC
+    state = run_state(in_flight=(flying(4, started_at=STARTED.astimezone(timezone(timedelta(hours=1)))),))
+    assert decode_state(encode_state(state)).in_flight[0].started_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        (changed(SEED_RECORD, seq=0), "$.seq"),
+        (changed(SEED_RECORD, seq=-3), "$.seq"),
+        (changed(SEED_RECORD, seq=2**32), "$.seq"),
+        (changed(SEED_RECORD, seq=1.5), "$.seq"),
+        (changed(SEED_RECORD, cost_usd=None), "$.cost_usd"),
+        (changed(SEED_RECORD, cost_usd=-1), "$.cost_usd"),
+        (changed(SEED_RECORD, cost_usd=10**400), "$.cost_usd"),
+        (changed(SEED_RECORD, cost_usd=math.nan), "$"),
+        (changed(SEED_RECORD, cost_usd=math.inf), "$"),
+        (changed(SEED_RECORD, tokens__input=-1), "$.tokens.input"),
+        (changed(SEED_RECORD, tokens__by_role={"fixer": {"input": -1}}), "$.tokens.by_role[...].input"),
+        (changed(SEED_RECORD, ended_at="2026-04-30T18:01:00"), "$.ended_at"),
+        (changed(SEED_RECORD, started_at="0001-01-01T00:00:00+02:00"), "$"),
+        (changed(SEED_RECORD, status="fine"), "$.status"),
+        (b'{"seq":1}', "$"),
+        (b"", "$"),
+        (b"\0\0\0\0", "$"),
+        (b"[" * 100_000, "$"),
+        (b'{"x":' + b"[" * 100_000, "$"),
+        (b'{"seq":' + b"9" * 5000, "$.seq"),
+        (SEED_RECORD.encode().replace(b"alpha", b"\xff"), "$"),
+        (SEED_RECORD.encode().replace(b"alpha", b"\\ud800"), "$"),
+        (SEED_RECORD.encode() * 2, "$"),
+    ],
+)
+def test_a_malformed_record_names_the_field(line: bytes, field: str) -> None:
+    with pytest.raises(Malformed) as failure:
+        decode_record(line)
+    assert failure.value.field == field
+
+
+@pytest.mark.parametrize("line", [b"", b'{"seq":0,"run_id":"r","status":"ok"}', b'{"x":' + b"[" * 100_000])
+def test_a_malformed_head_is_told(line: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode_head(line)
+
+
+# --- anything ------------------------------------------------------------------------------------------------
+
+
+def damage(text: str) -> st.SearchStrategy[bytes]:
+    """`text` with a stretch of it replaced by arbitrary bytes."""
+    whole = text.encode()
+    spot = st.integers(0, len(whole))
+    return st.builds(
+        lambda start, length, junk: whole[:start] + junk + whole[start + length :],
+        spot,
+        st.integers(0, 20),
+        st.binary(max_size=8),
+    )
+
+
+anything = st.binary(max_size=200) | json_values.map(msgspec.json.encode)
+
+
+@given(anything | damage(SEED_STATE))
+def test_whatever_the_bytes_a_state_is_read_or_malformed(data: bytes) -> None:
+    try:
+        state = decode_state(data)
+    except Malformed:
+        return
+    assert decode_state(encode_state(state)) == state
+
+
+@given(anything | damage(SEED_RECORD))
+def test_whatever_the_bytes_a_record_is_read_or_malformed(data: bytes) -> None:
+    try:
+        line = decode_record(data)
+    except Malformed:
+        return
+    assert decode_record(encode_record(line)) == line
+    assert isinstance(line.started_at, datetime)
+    assert decode_head(data).seq == line.seq

@@ -1,0 +1,162 @@
+"""Durable writes against real failures of the kernel: full devices, size limits, missing directories."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.store.files import (
+    append_durable,
+    first_free,
+    make_directory,
+    storage_error,
+    sync_directory,
+    write_atomic,
+)
+from tests.support.disk import largest_file, names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_write_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old and longer")
+    write_atomic(path, b"new", durable=durable)
+    assert (path.read_bytes(), names(tmp_path)) == (b"new", ["file"])
+
+
+def test_chunks_are_written_one_after_the_other(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "file", (str(n).encode() for n in range(5)))
+    assert (tmp_path / "file").read_bytes() == b"01234"
+
+
+def test_a_temporary_file_left_by_a_crash_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "file.tmp").write_bytes(b"half of something that was longer")
+    write_atomic(tmp_path / "file", b"whole")
+    assert ((tmp_path / "file").read_bytes(), names(tmp_path)) == (b"whole", ["file"])
+
+
+def test_a_full_disk_keeps_the_old_content_and_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    (tmp_path / "file.tmp").symlink_to(FULL)
+    with pytest.raises(StorageError) as failure:
+        write_atomic(path, b"new")
+    assert str(failure.value) == f"cannot write {path}: No space left on device"
+    assert failure.value.hint is not None
+    assert failure.value.hint.startswith("free some disk space")
+    assert (path.read_bytes(), names(tmp_path)) == (b"old", ["file"])
+
+
+def test_a_write_that_stops_half_way_keeps_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with largest_file(1000), pytest.raises(StorageError, match="File too large"):
+        write_atomic(path, b"x" * 5000)
+    assert (path.read_bytes(), names(tmp_path)) == (b"old", ["file"])
+
+
+def test_a_source_that_fails_half_way_keeps_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def source() -> Iterator[bytes]:
+        yield b"new"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(path, source())
+    assert (path.read_bytes(), names(tmp_path)) == (b"old", ["file"])
+
+
+def test_a_write_into_a_directory_that_is_gone_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "file"
+    with pytest.raises(RunDirectoryGone) as failure:
+        write_atomic(path, b"new")
+    assert str(failure.value) == f"cannot write {path}: No such file or directory"
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_an_append_adds_to_a_file_and_creates_a_missing_one(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "file"
+    append_durable(path, b"one\n", durable=durable)
+    append_durable(path, b"two\n", durable=durable)
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_an_append_that_stops_half_way_leaves_no_torn_line(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one\n")
+    with largest_file(1000), pytest.raises(StorageError) as failure:
+        append_durable(path, b"x" * 5000)
+    assert str(failure.value) == f"cannot append to {path}: File too large"
+    assert path.read_bytes() == b"one\n"
+
+
+def test_an_append_to_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.symlink_to(FULL)
+    with pytest.raises(StorageError, match="No space left on device"):
+        append_durable(path, b"x")
+
+
+def test_an_append_into_a_directory_that_is_gone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunDirectoryGone):
+        append_durable(tmp_path / "gone" / "file", b"x")
+
+
+def test_a_directory_is_made_with_its_parents_and_may_be_there_already(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c"
+    make_directory(path)
+    make_directory(path)
+    assert path.is_dir()
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_where_a_directory_should_be_is_a_storage_error(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError):
+        make_directory(tmp_path / "file" / below)
+
+
+def test_making_the_names_of_a_missing_directory_durable_fails(tmp_path: Path) -> None:
+    with pytest.raises(RunDirectoryGone, match="cannot make durable"):
+        sync_directory(tmp_path / "gone")
+
+
+def test_the_first_free_name_counts_from_one_and_respects_dangling_links(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert first_free(path, "torn") == tmp_path / "file.torn-1"
+    (tmp_path / "file.torn-1").write_bytes(b"")
+    (tmp_path / "file.torn-2").symlink_to("nowhere")
+    assert first_free(path, "torn") == tmp_path / "file.torn-3"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "hint"),
+    [
+        (errno.ENOSPC, StorageError, "free some disk space"),
+        (errno.EDQUOT, StorageError, "free some disk space"),
+        (errno.EROFS, StorageError, "mounted read-only"),
+        (errno.EACCES, StorageError, "permissions"),
+        (errno.EPERM, StorageError, "permissions"),
+        (errno.EIO, StorageError, "reported a failure"),
+        (errno.ENOENT, RunDirectoryGone, "deleted or moved"),
+        (errno.ENOTDIR, RunDirectoryGone, "deleted or moved"),
+        (errno.ESTALE, RunDirectoryGone, "deleted or moved"),
+    ],
+)
+def test_every_failure_names_the_file_the_reason_and_a_way_out(number: int, kind: type, hint: str) -> None:
+    error = storage_error("write", Path("/run/state.json"), OSError(number, os.strerror(number)))
+    assert type(error) is kind
+    assert str(error) == f"cannot write /run/state.json: {os.strerror(number)}"
+    assert hint in (error.hint or "")

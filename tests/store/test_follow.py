@@ -1,0 +1,147 @@
+"""Observers: what they see of a run, live or not, and how they ask it for something."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.core.resume import RunNotFound
+from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.store.codec import encode_record
+from pitboss.store.follow import LogFollower, Request, follow, live_holder, request, snapshot, take_requests
+from pitboss.store.lock import RunLock
+from pitboss.store.paths import lock_path
+from pitboss.store.rundir import RunDir
+from tests.support.values import RUN_ID, fresh_run, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunDir]:
+    with RunDir.create(tmp_path, fresh_run()) as directory:
+        yield directory
+
+
+def new_seqs(follower: LogFollower) -> list[int]:
+    return [r.seq for r in follower.new_records()]
+
+
+# --- requests -----------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_taken_once_however_often_it_was_made(run: RunDir) -> None:
+    for what in (Request.DRAIN, Request.SKIP, Request.DRAIN):
+        request(run.paths, what)
+    assert take_requests(run.paths) == {Request.DRAIN, Request.SKIP}
+    assert take_requests(run.paths) == set()
+
+
+def test_a_request_makes_a_missing_control_directory_again(run: RunDir) -> None:
+    run.paths.control.rmdir()
+    assert take_requests(run.paths) == set()
+    request(run.paths, Request.ABORT)
+    assert take_requests(run.paths) == {Request.ABORT}
+
+
+def test_a_request_to_a_run_that_is_gone_says_so(run: RunDir) -> None:
+    shutil.rmtree(run.paths.root)
+    with pytest.raises(RunDirectoryGone, match=r"cannot write .*control/abort"):
+        request(run.paths, Request.ABORT)
+
+
+# --- snapshots ----------------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_shows_state_last_sessions_and_who_holds_the_lock(run: RunDir, tmp_path: Path) -> None:
+    for seq in range(1, 5):
+        run.record(record(seq))
+    with RunLock.acquire(lock_path(tmp_path), run_id=RUN_ID) as lock:
+        seen = snapshot(tmp_path, "ri", last=2)
+        assert (seen.run_id, seen.state, seen.problem, seen.live) == (RUN_ID, fresh_run(), None, lock.info)
+        assert seen.last == [record(3), record(4)]
+    assert snapshot(tmp_path, RUN_ID).live is None
+
+
+def test_a_run_is_not_live_while_another_one_holds_the_lock(run: RunDir, tmp_path: Path) -> None:
+    with RunLock.acquire(lock_path(tmp_path), run_id="other"):
+        assert live_holder(tmp_path, RUN_ID) is None
+
+
+def test_a_snapshot_of_an_unreadable_run_says_what_is_wrong(run: RunDir, tmp_path: Path) -> None:
+    run.paths.state.write_bytes(b"")
+    seen = snapshot(tmp_path, RUN_ID)
+    assert seen.state is None
+    assert seen.problem == f"parsing {run.paths.state}: Input data was truncated (at $)"
+
+
+def test_a_snapshot_of_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunNotFound):
+        snapshot(tmp_path, RUN_ID)
+
+
+# --- following ----------------------------------------------------------------------------------------------
+
+
+def test_following_yields_what_is_there_and_what_comes_until_the_run_ends(run: RunDir) -> None:
+    run.record(record(1))
+    due = [2, 3]
+
+    def ended() -> bool:
+        if due:
+            run.record(record(due.pop(0)))
+            return False
+        run.record(record(4))
+        return True
+
+    assert list(follow(run.paths, ended=ended, poll_s=0)) == [record(n) for n in (1, 2, 3, 4)]
+
+
+def test_following_from_the_end_leaves_out_what_is_there(run: RunDir) -> None:
+    run.record(record(1))
+
+    def ended() -> bool:
+        run.record(record(2))
+        return True
+
+    assert list(follow(run.paths, ended=ended, from_start=False)) == [record(2)]
+
+
+def test_an_unfinished_line_is_waited_for_and_garbage_is_passed_over(run: RunDir) -> None:
+    follower = LogFollower(run.paths.log)
+    line = encode_record(record(1))
+    run.paths.log.write_bytes(line[:50])
+    assert new_seqs(follower) == []
+    run.paths.log.write_bytes(line + b"garbage\n" + encode_record(record(2)) + b"half")
+    assert new_seqs(follower) == [1, 2]
+    assert new_seqs(follower) == []
+
+
+def test_a_log_that_was_cut_is_followed_from_its_new_end(run: RunDir) -> None:
+    follower = LogFollower(run.paths.log)
+    line = encode_record(record(1))
+    run.paths.log.write_bytes(line + b"garbage\n")
+    assert new_seqs(follower) == [1]
+    run.paths.log.write_bytes(line)
+    assert new_seqs(follower) == []
+    run.record(record(2))
+    assert new_seqs(follower) == [2]
+
+
+def test_a_log_that_is_not_there_yet_has_no_records(run: RunDir) -> None:
+    run.paths.log.unlink()
+    follower = LogFollower(run.paths.log, from_start=False)
+    assert new_seqs(follower) == []
+    run.record(record(1))
+    assert new_seqs(follower) == [1]
+
+
+def test_a_log_that_cannot_be_read_is_a_storage_error(run: RunDir) -> None:
+    run.paths.log.unlink()
+    run.paths.log.mkdir()
+    with pytest.raises(StorageError, match="Is a directory"):
+        new_seqs(LogFollower(run.paths.log))

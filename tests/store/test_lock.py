@@ -1,0 +1,167 @@
+"""The lock with real processes: who may have it, who is told, and when it is free again."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.errors import LockHeld, StartError, StorageError
+from pitboss.store.lock import LockInfo, RunLock, lock_holder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOLDER = """
+import sys
+from pathlib import Path
+from pitboss.store.lock import RunLock
+with RunLock.acquire(Path(sys.argv[1]), run_id="their-run"):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock until its stdin is closed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        yield process
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "grind" / "lock"
+
+
+def test_the_file_says_who_holds_the_lock(path: Path) -> None:
+    with RunLock.acquire(path, run_id="my-run") as lock:
+        written = json.loads(path.read_text())
+        assert list(written) == ["pid", "started", "host", "run_id"]
+        assert (written["pid"], written["run_id"]) == (os.getpid(), "my-run")
+        assert lock_holder(path) == lock.info
+
+
+def test_a_run_may_be_named_after_the_lock_was_taken(path: Path) -> None:
+    with RunLock.acquire(path, run_id=None) as lock:
+        lock.describe("my-run")
+        lock.describe("run")
+        info = lock_holder(path)
+        assert info == lock.info
+        assert info is not None
+        assert (info.run_id, info.pid) == ("run", os.getpid())
+
+
+def test_a_second_run_is_refused_with_pid_run_and_since_when(path: Path) -> None:
+    with holder(path) as process:
+        info = lock_holder(path)
+        assert info is not None
+        with pytest.raises(LockHeld) as refusal:
+            RunLock.acquire(path, run_id="mine")
+        assert refusal.value.message == (
+            f"another grind run is live in this working tree: their-run "
+            f"(pid {process.pid}, since {info.started:%Y-%m-%d %H:%M:%S} UTC)"
+        )
+        assert refusal.value.hint == "`pitboss status` shows it, `pitboss stop` ends it"
+        assert refusal.value.exit_code == 4
+
+
+def test_the_lock_is_free_after_its_holder_was_killed(path: Path) -> None:
+    with holder(path) as process:
+        process.kill()
+        process.wait()
+        assert lock_holder(path) is None
+        with RunLock.acquire(path, run_id="mine") as lock:
+            assert lock.info.run_id == "mine"
+
+
+def test_nobody_holds_a_lock_that_was_released_or_never_taken(path: Path) -> None:
+    assert lock_holder(path) is None
+    lock = RunLock.acquire(path, run_id="mine")
+    lock.release()
+    lock.release()
+    assert lock_holder(path) is None
+    assert path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage\n", b"\xff\0" * 5000, b"[" * 4096, b'{"pid": "me"}\n'])
+def test_a_lock_file_with_anything_in_it_still_locks(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert lock_holder(path) == LockInfo()
+        with pytest.raises(LockHeld) as refusal:
+            RunLock.acquire(path, run_id="mine")
+        assert refusal.value.message == (
+            "another grind run is live in this working tree: unknown run (unknown pid, since an unknown time)"
+        )
+    with RunLock.acquire(path, run_id="mine") as lock:
+        assert lock_holder(path) == lock.info
+
+
+def test_a_fork_shares_the_lock_and_an_exec_does_not(path: Path) -> None:
+    lock = RunLock.acquire(path, run_id="mine")
+    ends_child, child_ends = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ends_child[1])
+        os.read(ends_child[0], 1)
+        os._exit(0)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        lock.release()
+        assert lock_holder(path) is not None, "the forked child still holds it"
+        os.close(ends_child[1])
+        os.waitpid(child, 0)
+        assert lock_holder(path) is None, "the program that was executed does not hold it"
+        other.kill()
+    for descriptor in (ends_child[0], *child_ends):
+        os.close(descriptor)
+
+
+def test_a_run_that_starts_while_an_observer_looks_waits_for_it(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch()
+    with path.open("rb") as observer:
+        fcntl.flock(observer, fcntl.LOCK_SH)
+        timer = threading.Timer(0.05, fcntl.flock, (observer, fcntl.LOCK_UN))
+        timer.start()
+        with RunLock.acquire(path, run_id="mine"):
+            timer.join()
+
+
+def test_two_observers_do_not_take_each_other_for_a_run(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch()
+    with path.open("rb") as observer:
+        fcntl.flock(observer, fcntl.LOCK_SH)
+        assert lock_holder(path) is None
+
+
+def test_a_lock_that_cannot_be_made_is_a_refusal_to_start(tmp_path: Path) -> None:
+    (tmp_path / "grind").write_bytes(b"")
+    with pytest.raises(StartError) as refusal:
+        RunLock.acquire(tmp_path / "grind" / "lock", run_id="mine")
+    assert refusal.value.message.startswith("cannot lock ")
+    assert refusal.value.exit_code == 4
+    with pytest.raises(StorageError):
+        lock_holder(tmp_path / "grind" / "lock")
+
+
+def test_a_lock_file_that_cannot_be_written_is_a_refusal_to_start(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.symlink_to("/dev/full")
+    with pytest.raises(StartError, match="No space left on device"):
+        RunLock.acquire(path, run_id="mine")

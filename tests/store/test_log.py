@@ -1,0 +1,322 @@
+"""The log: what counts as a record, what as a torn tail, what as damage, and how each is put right."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.session import SessionStatus
+from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.store import log as log_module
+from pitboss.store.codec import encode_record
+from pitboss.store.log import (
+    LogDamage,
+    LogScan,
+    LogScanner,
+    cut_torn_tail,
+    iter_records,
+    last_records,
+    read_lines,
+    scan_log,
+    set_aside,
+    set_aside_lines,
+)
+from pitboss.store.paths import RunPaths
+from tests.support.disk import names
+from tests.support.values import RUN_ID, record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pitboss.core.session import SessionRecord
+
+GARBAGE = b'{"seq": 2, "run'
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunPaths:
+    paths = RunPaths(tmp_path, RUN_ID)
+    paths.root.mkdir(parents=True)
+    return paths
+
+
+def lines(*seqs: int) -> bytes:
+    return b"".join(encode_record(record(seq)) for seq in seqs)
+
+
+def seqs(records: Sequence[SessionRecord]) -> list[int]:
+    return [r.seq for r in records]
+
+
+def scan(run: RunPaths, content: bytes, *, after_seq: int = 0) -> LogScan:
+    run.log.write_bytes(content)
+    return scan_log(run.log, RUN_ID, after_seq=after_seq)
+
+
+# --- scanning -----------------------------------------------------------------------------------------------
+
+
+def test_a_missing_log_is_an_empty_log(run: RunPaths) -> None:
+    assert scan_log(run.log, RUN_ID) == LogScan()
+    assert list(iter_records(run.log)) == []
+    assert last_records(run.log, 3) == []
+
+
+def test_an_empty_log_holds_nothing(run: RunPaths) -> None:
+    assert scan(run, b"") == LogScan()
+    assert last_records(run.log, 3) == []
+
+
+def test_a_whole_log_is_scanned_to_its_last_record(run: RunPaths) -> None:
+    content = lines(1, 2, 3)
+    assert scan(run, content) == LogScan(
+        last_seq=3, highest_seq=3, tail=(record(1), record(2), record(3)), size=len(content)
+    )
+
+
+def test_only_records_past_the_checkpoint_are_kept(run: RunPaths) -> None:
+    found = scan(run, lines(1, 2, 3, 4), after_seq=2)
+    assert (found.last_seq, seqs(found.tail)) == (4, [3, 4])
+
+
+def test_sessions_that_end_out_of_order_leave_a_gap_free_prefix_and_a_highest_seq(run: RunPaths) -> None:
+    found = scan(run, lines(2, 1, 5, 4), after_seq=1)
+    assert (found.last_seq, found.highest_seq, seqs(found.tail)) == (2, 5, [2, 5, 4])
+    assert found.damage == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"),
+    [
+        (SessionStatus.OK, False),
+        (SessionStatus.ABORTED, False),
+        (SessionStatus.ERROR, True),
+        (SessionStatus.TIMEOUT, True),
+    ],
+)
+def test_a_failure_is_seen_even_before_the_checkpoint(
+    run: RunPaths, status: SessionStatus, failed: bool
+) -> None:
+    content = encode_record(record(1, status=status)) + lines(2)
+    assert scan(run, content, after_seq=2).any_failed is failed
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        GARBAGE,
+        GARBAGE + b"\n",
+        encode_record(record(3))[:-1],
+        b"\0" * 4096,
+        b"\n",
+        b"\n  \n\n",
+        b"   ",
+        GARBAGE + b"\n\n\n",
+    ],
+    ids=["half", "half-line", "no-newline", "zeros", "blank", "blanks", "spaces", "half-then-blanks"],
+)
+def test_whatever_is_wrong_with_the_end_is_a_torn_tail(run: RunPaths, tail: bytes) -> None:
+    found = scan(run, lines(1, 2) + tail)
+    assert (found.torn_at, found.damage, found.last_seq) == (len(lines(1, 2)), (), 2)
+    assert found.size == len(lines(1, 2) + tail)
+
+
+def test_a_log_that_is_torn_from_its_first_byte_holds_nothing(run: RunPaths) -> None:
+    assert scan(run, GARBAGE) == LogScan(torn_at=0, size=len(GARBAGE))
+
+
+@pytest.mark.parametrize(
+    ("content", "damage"),
+    [
+        (
+            lines(1) + GARBAGE + b"\n" + lines(2),
+            [LogDamage(line=2, kind="garbage", detail="Input data was truncated (at $)")],
+        ),
+        (
+            lines(1) + b"\n\n" + lines(2),
+            [LogDamage(line=2, kind="garbage", detail="Input data was truncated (at $)")],
+        ),
+        (
+            lines(1, 2) + lines(1),
+            [LogDamage(line=3, kind="repeated_seq", detail="session 1 has a record already")],
+        ),
+        (
+            lines(1) + encode_record(record(2, run_id="other")) + lines(2),
+            [LogDamage(line=2, kind="foreign_run", detail="belongs to run other")],
+        ),
+    ],
+    ids=["garbage", "blank", "repeated", "foreign"],
+)
+def test_damage_before_the_end_is_told_with_its_line(
+    run: RunPaths, content: bytes, damage: list[LogDamage]
+) -> None:
+    found = scan(run, content)
+    assert list(found.damage) == damage
+    assert (found.torn_at, found.last_seq) == (None, 2)
+
+
+def test_of_several_bad_lines_at_the_end_only_the_last_is_torn(run: RunPaths) -> None:
+    found = scan(run, lines(1) + GARBAGE + b"\n\n" + GARBAGE)
+    assert [d.line for d in found.damage] == [2, 3]
+    assert found.torn_at == len(lines(1) + GARBAGE + b"\n\n")
+
+
+def test_a_record_past_the_checkpoint_is_read_whole_and_one_before_it_by_its_head(run: RunPaths) -> None:
+    headless = b'{"seq":1,"run_id":"rid","status":"ok"}\n'
+    content = headless + lines(2)
+    assert scan(run, content, after_seq=1).damage == ()
+    assert [d.line for d in scan(run, content, after_seq=0).damage] == [1]
+
+
+def test_the_list_of_damage_is_bounded(run: RunPaths) -> None:
+    found = scan(run, b"x\n" * 5000 + lines(1))
+    assert len(found.damage) == log_module.MOST_DAMAGE_LISTED
+
+
+def test_a_log_that_cannot_be_read_is_a_storage_error(run: RunPaths) -> None:
+    run.log.mkdir()
+    for read in (lambda: scan_log(run.log, RUN_ID), lambda: list(iter_records(run.log))):
+        with pytest.raises(StorageError, match=r"cannot read .*sessions.jsonl: Is a directory"):
+            read()
+    with pytest.raises(StorageError, match=r"cannot read .*sessions.jsonl: Is a directory"):
+        last_records(run.log, 1)
+
+
+good_or_bad = st.sampled_from([*(lines(n) for n in range(1, 6)), GARBAGE, b"\n", b"x\n", b"\xff\n", b"{}\n"])
+
+
+@given(st.lists(good_or_bad, max_size=10), st.integers(0, 5))
+def test_what_remains_after_repair_is_whole_and_every_record_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], after_seq: int
+) -> None:
+    run = RunPaths(tmp_path_factory.mktemp("repo"), RUN_ID)
+    run.root.mkdir(parents=True)
+    before = scan(run, b"".join(parts), after_seq=after_seq)
+    if before.torn_at is not None:
+        cut_torn_tail(run, before.torn_at)
+    if before.damage:
+        set_aside_lines(run, after_seq=after_seq)
+    after = scan_log(run.log, RUN_ID, after_seq=after_seq)
+    assert (after.torn_at, after.damage) == (None, ())
+    assert (after.last_seq, after.highest_seq, after.tail) == (
+        before.last_seq,
+        before.highest_seq,
+        before.tail,
+    )
+
+
+# --- lines --------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.binary(max_size=5), max_size=6).map(b"\n".join))
+def test_lines_cover_the_file_byte_for_byte(content: bytes) -> None:
+    found = list(read_lines(io.BytesIO(content)))
+    assert b"".join((line.data or b"") + b"\n" * line.whole for line in found) == content
+    assert [line.number for line in found] == list(range(1, len(found) + 1))
+    assert all(
+        content[line.offset : line.offset + line.length].startswith(line.data or b"") for line in found
+    )
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_line_too_long_to_be_a_record_is_passed_over_in_bounded_memory(whole: bool) -> None:
+    giant = b"x" * (3 * log_module.CHUNK)
+    rest = b"\nlast\n" if whole else b""
+    found = list(read_lines(io.BytesIO(b"one\n" + giant + rest), longest=log_module.CHUNK // 2))
+    shape = [(line.number, line.offset, line.length, line.data, line.whole) for line in found]
+    expected = [(1, 0, 4, b"one", True), (2, 4, len(giant) + whole, None, whole)]
+    assert shape == expected + [(3, 5 + len(giant), 5, b"last", True)] * whole
+
+
+def test_a_line_too_long_to_be_a_record_is_garbage() -> None:
+    scanner = LogScanner(RUN_ID, after_seq=0)
+    content = lines(1) + b"x" * (3 * log_module.CHUNK) + b"\n" + lines(2)
+    for line in read_lines(io.BytesIO(content), longest=log_module.CHUNK // 2):
+        scanner.take(line)
+    found = scanner.result()
+    assert [(d.line, d.kind) for d in found.damage] == [(2, "garbage")]
+    assert (found.last_seq, found.size) == (2, len(content))
+
+
+# --- lenient readers ----------------------------------------------------------------------------------------
+
+
+def test_observers_skip_what_is_no_record_and_what_is_still_being_written(run: RunPaths) -> None:
+    run.log.write_bytes(lines(1) + b"garbage\n\n" + lines(3, 2) + encode_record(record(4))[:-1])
+    assert seqs(list(iter_records(run.log))) == [1, 3, 2]
+    assert seqs(last_records(run.log, 2)) == [3, 2]
+    assert seqs(last_records(run.log, 9)) == [1, 3, 2]
+    assert last_records(run.log, 0) == []
+
+
+def test_the_last_record_of_a_whole_log_is_the_last_one(run: RunPaths) -> None:
+    run.log.write_bytes(lines(1, 2, 3))
+    assert seqs(last_records(run.log, 1)) == [3]
+
+
+# --- repair -------------------------------------------------------------------------------------------------
+
+
+def test_a_torn_tail_is_kept_beside_the_log_and_cut_off(run: RunPaths) -> None:
+    run.log.write_bytes(lines(1) + GARBAGE)
+    aside = cut_torn_tail(run, len(lines(1)))
+    assert aside == run.root / "sessions.jsonl.torn-1"
+    assert (aside.read_bytes(), run.log.read_bytes()) == (GARBAGE, lines(1))
+
+
+def test_a_cut_that_was_interrupted_after_its_copy_uses_that_copy(run: RunPaths) -> None:
+    run.log.write_bytes(lines(1) + GARBAGE)
+    (run.root / "sessions.jsonl.torn-1").write_bytes(b"another tail")
+    (run.root / "sessions.jsonl.torn-2").write_bytes(GARBAGE)
+    aside = cut_torn_tail(run, len(lines(1)))
+    assert aside == run.root / "sessions.jsonl.torn-2"
+    assert run.log.read_bytes() == lines(1)
+    assert names(run.root) == [
+        "sessions.jsonl",
+        "sessions.jsonl.torn-1",
+        "sessions.jsonl.torn-2",
+    ]
+
+
+def test_a_second_torn_tail_gets_a_name_of_its_own(run: RunPaths) -> None:
+    for number, tail in enumerate((b"a", b"b", b"bb"), start=1):
+        run.log.write_bytes(lines(1) + tail)
+        assert cut_torn_tail(run, len(lines(1))).name == f"sessions.jsonl.torn-{number}"
+
+
+def test_a_cut_never_makes_the_log_longer(run: RunPaths) -> None:
+    run.log.write_bytes(lines(1))
+    with pytest.raises(ValueError, match="inside the log"):
+        cut_torn_tail(run, len(lines(1)) + 1)
+    assert run.log.read_bytes() == lines(1)
+
+
+def test_damaged_lines_are_dropped_and_the_original_is_kept_whole(run: RunPaths) -> None:
+    content = lines(1) + b"garbage\n" + lines(2, 1) + encode_record(record(3, run_id="other")) + GARBAGE
+    run.log.write_bytes(content)
+    (run.root / "sessions.jsonl.damaged-1").write_bytes(b"an earlier one")
+    aside = set_aside_lines(run)
+    assert aside == run.root / "sessions.jsonl.damaged-2"
+    assert (aside.read_bytes(), run.log.read_bytes()) == (content, lines(1, 2))
+
+
+def test_a_damaged_file_is_set_aside_under_a_free_name(run: RunPaths) -> None:
+    for number in (1, 2):
+        run.state.write_bytes(b"{broken")
+        aside = set_aside(run.state)
+        assert aside == run.root / f"state.json.damaged-{number}"
+        assert (run.state.exists(), aside.read_bytes()) == (False, b"{broken")
+
+
+def test_repairing_a_log_that_is_gone_is_an_error_that_says_so(run: RunPaths) -> None:
+    with pytest.raises(RunDirectoryGone, match="No such file or directory"):
+        cut_torn_tail(run, 0)
+    with pytest.raises(RunDirectoryGone, match="No such file or directory"):
+        set_aside_lines(run)
+    with pytest.raises(RunDirectoryGone, match="No such file or directory"):
+        set_aside(run.state)

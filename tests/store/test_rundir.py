@@ -1,0 +1,247 @@
+"""A run's directory: made whole, recorded into, and noticed when it is taken away."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.core.resume import StateUnreadable
+from pitboss.core.run import RunStatus
+from pitboss.core.text.sessions import HEADER, sessions_md, sessions_md_entry
+from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.store.codec import encode_record, encode_state
+from pitboss.store.paths import RunPaths, runs_dir
+from pitboss.store.rundir import RunDir, list_runs
+from tests.support.disk import largest_file, names, open_descriptors
+from tests.support.values import RUN_ID, fresh_run, record, run_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunDir]:
+    with RunDir.create(tmp_path, fresh_run()) as directory:
+        yield directory
+
+
+# --- creating and opening -----------------------------------------------------------------------------------
+
+
+def test_a_new_run_has_every_file_of_the_contract(tmp_path: Path) -> None:
+    with RunDir.create(tmp_path, fresh_run()) as run:
+        assert names(run.paths.root) == [
+            "control",
+            "scratchpad.md",
+            "sessions.jsonl",
+            "sessions.md",
+            "state.json",
+            "transcripts",
+            "worktrees",
+        ]
+        assert run.paths.log.read_bytes() == run.paths.scratchpad.read_bytes() == b""
+        assert run.paths.markdown.read_text() == "# Sessions\n"
+        assert run.read_state() == fresh_run()
+    assert (runs_dir(tmp_path) / ".gitignore").read_text() == "*\n"
+
+
+def test_the_ignore_file_of_the_runs_is_left_as_the_user_made_it(tmp_path: Path) -> None:
+    runs_dir(tmp_path).mkdir(parents=True)
+    (runs_dir(tmp_path) / ".gitignore").write_text("# mine\n")
+    RunDir.create(tmp_path, fresh_run()).close()
+    assert (runs_dir(tmp_path) / ".gitignore").read_text() == "# mine\n"
+
+
+def test_an_existing_run_is_never_overwritten(run: RunDir, tmp_path: Path) -> None:
+    run.record(record(1))
+    with pytest.raises(StorageError, match=r"cannot create .*/rid: File exists"):
+        RunDir.create(tmp_path, fresh_run())
+    assert run.paths.log.read_bytes() == encode_record(record(1))
+
+
+def test_a_run_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    RunDir.create(tmp_path, fresh_run(run_id="first")).close()
+    with largest_file(100), pytest.raises(StorageError, match=r"cannot write .*state.json"):
+        RunDir.create(tmp_path, fresh_run())
+    assert [listing.run_id for listing in list_runs(tmp_path)] == ["first"]
+    assert not RunPaths(tmp_path, RUN_ID).root.exists()
+
+
+def test_opening_a_run_makes_its_missing_directories_again(run: RunDir, tmp_path: Path) -> None:
+    shutil.rmtree(run.paths.control)
+    run.paths.transcripts.rmdir()
+    with RunDir.open(tmp_path, RUN_ID) as again:
+        assert again.paths.control.is_dir()
+        assert again.paths.transcripts.is_dir()
+
+
+def test_a_run_that_is_not_there_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(RunDirectoryGone, match="there is no run directory"):
+        RunDir.open(tmp_path, RUN_ID)
+
+
+def test_a_file_where_a_directory_of_the_run_should_be_is_a_storage_error(
+    run: RunDir, tmp_path: Path
+) -> None:
+    run.paths.control.rmdir()
+    run.paths.control.write_bytes(b"")
+    with pytest.raises(StorageError, match=r"cannot create .*control"):
+        RunDir.open(tmp_path, RUN_ID)
+
+
+# --- state --------------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_replaces_the_state(run: RunDir) -> None:
+    run.checkpoint(run_state(status=RunStatus.ABORTED))
+    assert run.read_state() == run_state(status=RunStatus.ABORTED)
+    run.checkpoint(run_state(), durable=False)
+    assert run.paths.state.read_bytes() == encode_state(run_state())
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "reading {path}: No such file or directory"), (b"{not json", "parsing {path}: ")],
+)
+def test_a_state_that_cannot_be_read_names_its_file(run: RunDir, content: bytes | None, why: str) -> None:
+    run.paths.state.unlink()
+    if content is not None:
+        run.paths.state.write_bytes(content)
+    with pytest.raises(StateUnreadable) as failure:
+        run.read_state()
+    expected = f'grind run "rid": failed to read state: {why.format(path=run.paths.state)}'
+    assert failure.value.message.startswith(expected)
+
+
+# --- records ------------------------------------------------------------------------------------------------
+
+
+def test_records_are_appended_as_lines(run: RunDir, tmp_path: Path) -> None:
+    run.record(record(1))
+    run.record(record(2))
+    with RunDir.open(tmp_path, RUN_ID) as resumed:
+        resumed.record(record(3))
+    assert run.paths.log.read_bytes() == b"".join(encode_record(record(n)) for n in (1, 2, 3))
+
+
+def test_a_log_that_is_missing_when_the_run_goes_on_is_made_again(run: RunDir) -> None:
+    run.paths.log.unlink()
+    run.record(record(1))
+    assert run.paths.log.read_bytes() == encode_record(record(1))
+
+
+def test_recording_keeps_one_descriptor_open(run: RunDir) -> None:
+    run.record(record(1))
+    before = open_descriptors()
+    for seq in range(2, 20):
+        run.record(record(seq))
+        run.project(record(seq))
+        run.checkpoint(run_state(last_session_seq=seq), durable=False)
+    assert open_descriptors() == before
+    run.close()
+    run.close()
+    assert open_descriptors() == before - 1
+
+
+def test_a_run_directory_deleted_while_the_run_is_live_is_noticed(run: RunDir) -> None:
+    run.record(record(1))
+    shutil.rmtree(run.paths.root)
+    with pytest.raises(RunDirectoryGone):
+        run.record(record(2))
+    with pytest.raises(RunDirectoryGone):
+        run.checkpoint(run_state())
+    with pytest.raises(RunDirectoryGone):
+        run.project(record(2))
+
+
+def test_a_run_directory_deleted_before_the_first_record_is_noticed(run: RunDir) -> None:
+    shutil.rmtree(run.paths.root)
+    with pytest.raises(RunDirectoryGone):
+        run.record(record(1))
+
+
+def test_a_log_put_in_place_of_the_open_one_is_noticed(run: RunDir) -> None:
+    run.record(record(1))
+    copy = run.paths.log.read_bytes()
+    run.paths.log.unlink()
+    run.paths.log.write_bytes(copy)
+    with pytest.raises(RunDirectoryGone, match="was replaced while the run was live"):
+        run.record(record(2))
+
+
+# --- sessions.md --------------------------------------------------------------------------------------------
+
+
+def test_sessions_md_grows_to_what_a_full_render_gives(run: RunDir) -> None:
+    records = [record(1), record(2, summary=None)]
+    for line in records:
+        run.project(line)
+    assert run.paths.markdown.read_text() == sessions_md(records)
+    run.paths.markdown.write_text("spoiled")
+    run.project_all(iter(records))
+    assert run.paths.markdown.read_text() == sessions_md(records)
+
+
+def test_a_missing_sessions_md_starts_with_its_title_again(run: RunDir) -> None:
+    run.paths.markdown.unlink()
+    run.project(record(2))
+    assert run.paths.markdown.read_text() == HEADER + sessions_md_entry(record(2))
+
+
+def test_a_summary_that_is_not_unicode_is_projected_all_the_same(run: RunDir) -> None:
+    run.project(record(1, summary="caf\udce9"))
+    assert "caf" in run.paths.markdown.read_text()
+
+
+def test_the_session_log_is_empty_before_the_first_session(run: RunDir) -> None:
+    assert run.session_log_tail() == ""
+    run.paths.markdown.unlink()
+    assert run.session_log_tail() == ""
+
+
+def test_the_session_log_tail_is_the_last_lines_of_sessions_md(run: RunDir) -> None:
+    for seq in range(1, 30):
+        run.project(record(seq))
+    whole = run.paths.markdown.read_text().splitlines()
+    assert run.session_log_tail().splitlines() == whole[-50:]
+    assert run.session_log_tail(lines=3).splitlines() == whole[-3:]
+
+
+# --- scratchpad ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", ("", False)),
+        (b"short\n", ("short\n", False)),
+        (b"one line too much\nnotes\n", ("notes\n", True)),
+        ("é".encode() * 10, ("é" * 5, True)),
+        (b"x" + "é".encode() * 10, ("é" * 5, True)),
+        ("€".encode() * 10, ("€" * 3, True)),
+        (b"\xff\xfe\n", ("��\n", False)),
+        (b"y" * 30 + b"\n", ("y" * 9 + "\n", True)),
+    ],
+    ids=["empty", "short", "line", "character", "shifted", "wide", "invalid", "one-line"],
+)
+def test_the_scratchpad_is_given_from_the_start_of_a_line_or_character(
+    run: RunDir, content: bytes, expected: tuple[str, bool]
+) -> None:
+    run.paths.scratchpad.write_bytes(content)
+    assert run.scratchpad_text(limit=10) == expected
+
+
+def test_a_scratchpad_that_an_agent_removed_is_empty(run: RunDir) -> None:
+    run.paths.scratchpad.unlink()
+    assert run.scratchpad_text() == ("", False)
+
+
+def test_the_scratchpad_is_limited_to_sixteen_kilobytes(run: RunDir) -> None:
+    run.paths.scratchpad.write_bytes(b"note\n" * 10_000)
+    text, truncated = run.scratchpad_text()
+    assert truncated
+    assert 16 * 1024 - 5 <= len(text) <= 16 * 1024
+    assert set(text.splitlines()) == {"note"}
