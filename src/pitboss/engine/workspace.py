@@ -84,6 +84,17 @@ class InPlace:
         self._repo.git("symbolic-ref", "-m", f"pitboss: to {self._branch}", "HEAD", ref)
         self._tip = base
 
+    def undo_branch(self, before: TreeStatus) -> None:
+        """Take back `create_branch`: the run could not begin."""
+        target = f"refs/heads/{before.branch}" if before.branch else before.head
+        how = (
+            ("symbolic-ref", "HEAD", target)
+            if before.branch
+            else ("update-ref", "--no-deref", "HEAD", target)
+        )
+        self._repo.git(*how)
+        self._repo.git("update-ref", "-d", f"refs/heads/{self._branch}", before.head)
+
     def recreate_branch(self, at: str, *, check_out: bool) -> None:
         """Make a lost run branch again at commit `at`; raises StartError when that commit is gone too."""
         if self._repo.commit_id(at) is None:
