@@ -179,6 +179,7 @@ def test_a_folded_description_is_one_line() -> None:
         ("wieght: 1", "wieght: unknown key; did you mean 'weight'?"),
         ("<<: {weight: 2}", "'<<': unknown key"),
         ("1: one", "1: unknown key"),
+        ("k" * 60 + ": 1", f"'{'k' * 39}...: unknown key"),
         ("name: beta", "name: duplicate key, first given on line 2"),
         (
             "model: " + "x" * 50 + "\\\tb",

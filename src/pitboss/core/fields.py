@@ -257,6 +257,6 @@ def _spelled(path: Sequence[str | int]) -> str:
         if isinstance(part, int):
             spelled += f"[{part}]"
         else:
-            bare = part.replace("_", "").replace("-", "").isalnum()
+            bare = len(part) <= _SHOWN_CHARS and part.replace("_", "").replace("-", "").isalnum()
             spelled += ("." if spelled else "") + (part if bare else shown(part))
     return spelled

@@ -120,11 +120,11 @@ def _entries(top: Table, known: Collection[str] | None) -> list[dict[str, Any]]:
         entries.append(entry)
         name = entry.get("name")
         if name in first_uses:
-            row.report("name", f"'{name}' is already named by {first_uses[name]}")
+            row.report("name", f"{shown(name)} is already named by {first_uses[name]}")
         elif name is not None:
             first_uses[name] = f"prompts[{position}]"
         if name is not None and known is not None and name not in known:
-            row.report("name", f"no prompt is named '{name}'{suggestion(name, known)}")
+            row.report("name", f"no prompt is named {shown(name)}{suggestion(name, known)}")
     return entries
 
 

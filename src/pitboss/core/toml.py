@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pitboss.core.fields import Document, Table
@@ -41,7 +41,7 @@ def parse_toml(text: str, file: str, *, lenient: bool = False) -> Table:
         raise InputError([Problem(file, "not valid TOML: nested too deeply")]) from None
     except ValueError as error:
         raise InputError([_syntax_problem(str(error), file)]) from None
-    return Table(Document(file, partial(_line_of, text), lenient=lenient), values)
+    return Table(Document(file, _Lines(text).of, lenient=lenient), values)
 
 
 def _syntax_problem(message: str, file: str) -> Problem:
@@ -50,15 +50,25 @@ def _syntax_problem(message: str, file: str) -> Problem:
     return Problem(file, f"not valid TOML: {reason}", line=int(at[1]) if at else None)
 
 
-def _line_of(text: str, path: Path) -> int | None:
-    """The line of `path`, or of the table or list that it belongs to."""
-    lines: dict[Path, int] = {}
-    for located, line in _located_keys(text):
-        for length in range(1, len(located) + 1):
-            lines.setdefault(located[:length], line)
-    while path and path not in lines:
-        path = path[:-1]
-    return lines.get(path)
+class _Lines:
+    """Finds the lines of keys in valid TOML; the text is looked through only when first asked."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _found(self) -> dict[Path, int]:
+        found: dict[Path, int] = {}
+        for path, line in _located_keys(self._text):
+            for length in range(1, len(path) + 1):
+                found.setdefault(path[:length], line)
+        return found
+
+    def of(self, path: Path) -> int | None:
+        """The line of `path`, or of the table or list that it belongs to."""
+        while path and path not in self._found:
+            path = path[:-1]
+        return self._found.get(path)
 
 
 def _located_keys(text: str) -> Iterator[tuple[Path, int]]:
