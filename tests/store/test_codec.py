@@ -21,6 +21,7 @@ from pitboss.store.codec import (
     Malformed,
     RecordHead,
     decode_head,
+    decode_heads,
     decode_record,
     decode_state,
     encode_record,
@@ -377,6 +378,32 @@ def test_a_malformed_record_names_the_field(line: bytes, field: str) -> None:
 def test_a_malformed_head_is_told(line: bytes) -> None:
     with pytest.raises(Malformed):
         decode_head(line)
+
+
+def test_heads_are_read_many_at_a_time() -> None:
+    many = b"".join(encode_record(record(n)) for n in (1, 2, 3))
+    assert [head.seq for head in decode_heads(many)] == [1, 2, 3]
+
+
+ONE, TWO = encode_record(record(1)), encode_record(record(2))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        ONE[:-1],
+        ONE + b"\n",
+        b"\n" + ONE,
+        ONE[:-1] + TWO,
+        ONE + b"x\n" + TWO,
+        ONE + b"\n" + TWO[:-1] + ONE,
+    ],
+    ids=["nothing", "no-newline", "blank-end", "blank-start", "joined", "garbage", "blank-and-joined"],
+)
+def test_heads_that_are_not_one_a_line_are_malformed(content: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode_heads(content)
 
 
 # --- anything ------------------------------------------------------------------------------------------------

@@ -187,6 +187,22 @@ def test_a_log_that_cannot_be_read_is_a_storage_error(run: RunPaths) -> None:
         last_records(run.log, 1)
 
 
+def test_a_long_log_is_skimmed_as_it_would_be_read_line_by_line(run: RunPaths) -> None:
+    many = [*range(1, 6000), 6001, 6000, 17, *range(6002, 9001)]
+    content = (
+        lines(*many[:7000]) + encode_record(record(9001, run_id="other")) + lines(*many[7000:]) + GARBAGE
+    )
+    assert len(content) > 2 * log_module.CHUNK
+    skimmed = scan(run, content, after_seq=8990)
+    scanner = LogScanner(RUN_ID, after_seq=8990)
+    for line in read_lines(io.BytesIO(content)):
+        scanner.take(line)
+    assert skimmed == scanner.result()
+    assert [(d.line, d.kind) for d in skimmed.damage] == [(6002, "repeated_seq"), (7001, "foreign_run")]
+    assert (skimmed.last_seq, seqs(skimmed.tail)) == (9000, list(range(8991, 9001)))
+    assert skimmed.torn_at == len(content) - len(GARBAGE)
+
+
 good_or_bad = st.sampled_from([*(lines(n) for n in range(1, 6)), GARBAGE, b"\n", b"x\n", b"\xff\n", b"{}\n"])
 
 

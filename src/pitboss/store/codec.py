@@ -102,9 +102,21 @@ def decode_record(line: bytes) -> SessionRecord:
 def decode_head(line: bytes) -> RecordHead:
     """Read a record's head alone; the rest need only be JSON. Raises Malformed."""
     try:
-        return _decode_head(line)
+        return _heads.decode(line)
     except _UNREADABLE as error:
         raise _malformed(error) from None
+
+
+def decode_heads(lines: bytes) -> list[RecordHead]:
+    """Read many whole lines at once, for a third of the price. Raises Malformed unless each is one record."""
+    try:
+        heads = _heads.decode_lines(lines)
+    except _UNREADABLE as error:
+        raise _malformed(error) from None
+    apart = lines.startswith(b"{") and lines.endswith(b"}\n") and lines.count(b"}\n{") == len(heads) - 1
+    if not apart:
+        raise Malformed("$", "Expected one record a line")
+    return heads
 
 
 def _malformed(error: Exception) -> Malformed:
@@ -195,4 +207,4 @@ _STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown"}
 _StrictState = _strict(RunState)
 _check_record = msgspec.json.Decoder(_strict(SessionRecord)).decode
 _decode_record = msgspec.json.Decoder(SessionRecord).decode
-_decode_head = msgspec.json.Decoder(RecordHead).decode
+_heads = msgspec.json.Decoder(RecordHead)

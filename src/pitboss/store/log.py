@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from pitboss.core.session import SessionRecord
-from pitboss.store.codec import Malformed, decode_head, decode_record
+from pitboss.store.codec import Malformed, decode_head, decode_heads, decode_record
 from pitboss.store.files import first_free, storage_error, sync_directory, write_atomic
 from pitboss.store.seqs import SeqSet
 from pitboss.store.tail import LONGEST_LINE, lines_from_end
@@ -82,7 +82,8 @@ def scan_log(path: Path, run_id: str, *, after_seq: int = 0) -> LogScan:
     scanner = LogScanner(run_id, after_seq=after_seq)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - an observer's start-up does not pay for pathlib
-            for line in read_lines(file):
+            covered = scanner.skim(file)
+            for line in read_lines(file, number=covered + 1):
                 scanner.take(line)
     except FileNotFoundError:
         return LogScan()
@@ -173,9 +174,12 @@ def cut_torn_tail(paths: RunPaths, torn_at: int) -> Path:
     return copy
 
 
-def read_lines(file: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[Line]:
-    """The lines of a file in order; of one much longer than `longest` bytes the data is not kept."""
-    number, offset, rest, skipped = 1, 0, b"", 0
+def read_lines(file: BinaryIO, *, number: int = 1, longest: int = LONGEST_LINE) -> Iterator[Line]:
+    """The lines from where the file stands, the first one with `number`.
+
+    Of a line much longer than `longest` bytes the data is not kept.
+    """
+    offset, rest, skipped = file.tell(), b"", 0
     while chunk := file.read(CHUNK):
         lines = (rest + chunk).split(b"\n")
         rest = lines.pop()
@@ -203,33 +207,38 @@ class LogScanner:
         # The torn tail, if nothing follows: a garbage line, blank lines (the first stands for all), or both.
         self._suspects: list[tuple[Line, LogDamage]] = []
 
+    def skim(self, file: BinaryIO) -> int:
+        """Take lines from the start in bulk, as long as they are records that a checkpoint covers.
+
+        Returns how many, and leaves the file at the first block that needs a closer look.
+        """
+        taken = 0
+        while heads := self._covered_block(file):
+            for head in heads:
+                taken += 1
+                self._add(taken, head)
+        self._size = file.tell()
+        return taken
+
     def take(self, line: Line) -> None:
         """Add the next line to the result."""
         self._size = line.offset + line.length
-        verdict = self.judge(line)
-        if isinstance(verdict, LogDamage) and verdict.kind == "garbage":
-            self._suspect(line, verdict)
-            return
-        if self._suspects:
-            self._settle()
-        if isinstance(verdict, LogDamage):
-            self._note(verdict)
-            return
-        self._any_failed |= verdict.status.failed
-        if isinstance(verdict, SessionRecord):
-            self._tail.append(verdict)
-
-    def judge(self, line: Line) -> RecordHead | SessionRecord | LogDamage:
-        """Say whose record a line is, or what is wrong with it."""
         try:
             record = self._read(line)
         except Malformed as error:
-            return _damage(line, "garbage", str(error))
-        if record.run_id != self._run_id:
-            return _damage(line, "foreign_run", f"belongs to run {record.run_id}")
-        if not self._seqs.add(record.seq):
-            return _damage(line, "repeated_seq", f"session {record.seq} has a record already")
-        return record
+            self._suspect(line, _damage(line.number, "garbage", str(error)))
+            return
+        if self._suspects:
+            self._settle()
+        self._add(line.number, record)
+
+    def accepts(self, line: Line) -> bool:
+        """Whether a line is a sound record that no line before it repeats."""
+        try:
+            record = self._read(line)
+        except Malformed:
+            return False
+        return self._objection(line.number, record) is None
 
     def result(self) -> LogScan:
         """What the lines taken so far say as a whole log."""
@@ -242,6 +251,34 @@ class LogScanner:
             any_failed=self._any_failed,
             size=self._size,
         )
+
+    def _covered_block(self, file: BinaryIO) -> list[RecordHead]:
+        start = file.tell()
+        block = file.read(CHUNK)
+        block = block[: block.rfind(b"\n") + 1]
+        try:
+            heads = decode_heads(block)
+        except Malformed:
+            heads = []
+        covered = all(head.seq <= self._after_seq for head in heads)
+        file.seek(start + len(block) if heads and covered else start)
+        return heads if covered else []
+
+    def _add(self, number: int, record: RecordHead | SessionRecord) -> None:
+        damage = self._objection(number, record)
+        if damage is not None:
+            self._note(damage)
+            return
+        self._any_failed |= record.status.failed
+        if isinstance(record, SessionRecord):
+            self._tail.append(record)
+
+    def _objection(self, number: int, record: RecordHead | SessionRecord) -> LogDamage | None:
+        if record.run_id != self._run_id:
+            return _damage(number, "foreign_run", f"belongs to run {record.run_id}")
+        if not self._seqs.add(record.seq):
+            return _damage(number, "repeated_seq", f"session {record.seq} has a record already")
+        return None
 
     def _read(self, line: Line) -> RecordHead | SessionRecord:
         if line.data is None:
@@ -268,8 +305,8 @@ class LogScanner:
             self._damage.append(damage)
 
 
-def _damage(line: Line, kind: DamageKind, detail: str) -> LogDamage:
-    return LogDamage(line=line.number, kind=kind, detail=detail)
+def _damage(number: int, kind: DamageKind, detail: str) -> LogDamage:
+    return LogDamage(line=number, kind=kind, detail=detail)
 
 
 def _is_blank(line: Line) -> bool:
@@ -297,7 +334,7 @@ def _whole_lines_from_end(file: BinaryIO) -> Iterator[bytes]:
 
 def _sound_lines(file: BinaryIO, scanner: LogScanner) -> Iterator[bytes]:
     for line in read_lines(file):
-        if line.data is not None and not isinstance(scanner.judge(line), LogDamage):
+        if line.data is not None and scanner.accepts(line):
             yield line.data + b"\n"
 
 
