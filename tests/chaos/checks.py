@@ -80,7 +80,11 @@ def _dispatches(place: Place, records: list[dict[str, Any]]) -> list[str]:
         limit = 2 if what == "end" else 1  # the fixer says so too
         found += [f"{what} of session {seq} {n} times" for seq, n in often.items() if n > limit]
     recorded = {str(r["seq"]): r["prompt"] for r in records}
-    found += [f"agent {line[1:]} has no record" for line in said if line[0] == "agent" and recorded.get(line[1]) != line[2]]
+    found += [
+        f"agent {line[1:]} has no record"
+        for line in said
+        if line[0] == "agent" and recorded.get(line[1]) != line[2]
+    ]
     return found
 
 
@@ -102,12 +106,19 @@ def _commits(place: Place, records: list[dict[str, Any]], state: dict[str, Any])
 
 def _files(place: Place) -> list[str]:
     run_id = place.run_id()
-    listed = place.git("rev-list", "--objects", f"refs/heads/pitboss/grind/{run_id}", f"--glob=refs/pitboss/rescue/{run_id}/*")
+    listed = place.git(
+        "rev-list",
+        "--objects",
+        f"refs/heads/pitboss/grind/{run_id}",
+        f"--glob=refs/pitboss/rescue/{run_id}/*",
+    )
     reachable = {line.split()[0] for line in listed.splitlines()}
     named = {r for record in records_of(place) for r in record.get("rescue", [])}
     refs = set(place.git("for-each-ref", "--format=%(refname)", f"refs/pitboss/rescue/{run_id}").split())
     lost = [line for line in place.testimony() if line[0] == "wrote" and line[2] not in reachable]
-    return [f"lost: {line}" for line in lost] + [f"rescue refs {refs} but records name {named}"] * (refs != named)
+    return [f"lost: {line}" for line in lost] + [f"rescue refs {refs} but records name {named}"] * (
+        refs != named
+    )
 
 
 def _budgets(records: list[dict[str, Any]], state: dict[str, Any]) -> list[str]:
@@ -117,7 +128,9 @@ def _budgets(records: list[dict[str, Any]], state: dict[str, Any]) -> list[str]:
         "tokens_input": sum(r["tokens"]["input"] for r in records),
         "tokens_output": sum(r["tokens"]["output"] for r in records),
     }
-    found = [f"{name} is {used[name]}, records say {value}" for name, value in sums.items() if used[name] != value]
+    found = [
+        f"{name} is {used[name]}, records say {value}" for name, value in sums.items() if used[name] != value
+    ]
     cost = sum(r["cost_usd"] for r in records)
     if abs(used["cost_usd"] - cost) > 1e-9:
         found.append(f"cost is {used['cost_usd']}, records say {cost}")

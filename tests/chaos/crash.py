@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tests.chaos.scenario import Ended, Place
 
 HERE = Path(__file__).parent
 KILLED = 70
+
+
+class Call(NamedTuple):
+    """One state-changing call: its number, its name, and the path it is about, if any."""
+
+    at: int
+    name: str
+    path: str
+
+    @property
+    def file(self) -> str:
+        """The path's last part."""
+        return self.path.rpartition("/")[2]
+
+    @classmethod
+    def parse(cls, line: str) -> Call:
+        """Read a line of a trace."""
+        at, name, path = line.split(" ", 2)
+        return cls(int(at), name, path.strip())
 
 
 class Shim:
@@ -34,9 +53,7 @@ class Shim:
         place.pitboss(*args, **self._environment(follow=follow), CRASH_TRACE=str(traced))
         return traced.read_text().splitlines()
 
-    def crash(
-        self, place: Place, at: int, *args: str, torn: bool = False, follow: bool = True
-    ) -> Ended:
+    def crash(self, place: Place, at: int, *args: str, torn: bool = False, follow: bool = True) -> Ended:
         """Kill the runner right before its call number `at`, or half-way through it if it is a write."""
         env = {"CRASH_AT": str(at), "CRASH_TORN": str(int(torn))}
         return place.pitboss(*args, **self._environment(follow=follow), **env)

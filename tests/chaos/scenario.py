@@ -69,7 +69,9 @@ class Place:
 
     def environment(self, **extra: str) -> dict[str, str]:
         """What commands here see: no settings of the person who runs the tests, no coverage measuring."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "GIT_", "PITBOSS_", "LD_"))}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "GIT_", "PITBOSS_", "LD_"))
+        }
         return {
             **kept,
             "HOME": str(self.root),

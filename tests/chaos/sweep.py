@@ -75,7 +75,9 @@ class Sweep:
             crashes += ended.code == KILLED
         if _status(place) != "completed":
             ended = place.pitboss("grind", "--resume")
-        wrong = violations(place, self.baseline, crashes=crashes) if _finished(ended) else [f"resume: {ended}"]
+        wrong = (
+            violations(place, self.baseline, crashes=crashes) if _finished(ended) else [f"resume: {ended}"]
+        )
         if not wrong:
             shutil.rmtree(place.root)
         return wrong
@@ -87,7 +89,11 @@ class Sweep:
             return [f"resume of no run: {ended}"]
         ended = place.pitboss("grind")
         branch = place.git("branch", "--show-current")
-        stray = [b for b in place.git("branch", "--format=%(refname:short)").splitlines() if b not in ("main", branch)]
+        stray = [
+            b
+            for b in place.git("branch", "--format=%(refname:short)").splitlines()
+            if b not in ("main", branch)
+        ]
         wrong = [] if _finished(ended) else [f"new run: {ended}"]
         for name in stray:
             place.git("branch", "-D", name)  # a branch without a run: made right before the run directory
