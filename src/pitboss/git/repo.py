@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.errors import StartError, StorageError
-from pitboss.process import capture
+from pitboss.process import NOT_STARTED, capture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,7 +113,8 @@ class Repo:
     def discover(cls, path: Path, *, purpose: str = "creating run branch") -> Repo:
         """Find the working tree that contains `path`.
 
-        Raises NotARepository; its message begins with `purpose` (SPEC 8 fixes the wording for `grind`).
+        Raises NotARepository; its message begins with `purpose` (SPEC 8 fixes the wording for `grind`). StartError
+        when there is no git.
         """
         asked = (
             "git",
@@ -124,6 +125,11 @@ class Repo:
             "--git-common-dir",
         )
         answer = _capture_git(asked, path, _environment(os.environ))
+        if answer.code == NOT_STARTED:
+            oldest = ".".join(map(str, OLDEST_GIT))
+            raise StartError(
+                os.fsdecode(answer.stderr), hint=f"install git {oldest} or newer, and have it on PATH"
+            )
         if answer.code not in (0, 128):
             raise GitError(asked, answer.stderr.decode(errors="replace"), code=answer.code)
         if answer.code == 128:
@@ -132,7 +138,8 @@ class Repo:
                 f"{purpose}: {path} is not the working tree of a git repository ({why})",
                 hint="run `git init` and commit something first, or go to a repository",
             )
-        root, git_dir, common_dir = (Path(os.fsdecode(line)) for line in answer.stdout.splitlines())
+        # A git too old to know --path-format prints it back; `version` is what refuses such a git.
+        root, git_dir, common_dir = (Path(os.fsdecode(line)) for line in answer.stdout.splitlines()[-3:])
         return cls(root, git_dir, common_dir)
 
     def authored_by(self, author: str) -> Repo:
@@ -208,8 +215,11 @@ class Repo:
         return older == newer or self.succeeds("merge-base", "--is-ancestor", older, newer)
 
     def tidy(self) -> None:
-        """Let git collect garbage now, in the foreground, if it is due: commits here never start it themselves."""
-        self.git("-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
+        """Let git collect garbage now, in the foreground, if it is due: commits here never start it themselves.
+
+        A failure is nobody's loss: git says why when it is due the next time.
+        """
+        _capture_git(("git", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"), self.root, self._env)
 
     def inside(self, *parts: str) -> Path:
         """A file of this working tree's own git folder, such as HEAD or index."""

@@ -1,0 +1,170 @@
+"""When a run may not start: exit 4, words a person and a script can use, and nothing changed (SPEC 5, 8)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.agents import executable
+from tests.support.cli import Done, Project
+from tests.support.runs import configure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path / "repo")
+    project.prompt("one", "true")
+    return project
+
+
+def refused(project: Project, *args: str, cwd: Path | None = None, **env: str) -> str:
+    """Run `grind`, which must refuse and leave branches and runs as they were; return what it said."""
+    before = project.git("for-each-ref"), project.git("symbolic-ref", "HEAD")
+    done = project.pitboss("grind", *args, cwd=cwd, **env)
+    assert (done.code, done.out) == (4, ""), done
+    assert (project.git("for-each-ref"), project.git("symbolic-ref", "HEAD")) == before
+    assert not (project.root / ".pitboss/grind/runs").exists()
+    return done.err
+
+
+def test_outside_a_git_repository(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "plain"
+    shutil.copytree(project.root / ".pitboss", folder / ".pitboss")
+    assert refused(project, cwd=folder) == (
+        f"error: creating run branch: {folder} is not the working tree of a git repository "
+        "(fatal: not a git repository (or any of the parent directories): .git)\n"
+        "hint: run `git init` and commit something first, or go to a repository\n"
+    )
+
+
+def test_in_a_repository_without_a_commit(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "unborn"
+    shutil.copytree(project.root / ".pitboss", folder / ".pitboss")
+    project.git("init", "-q", str(folder))
+    assert refused(project, cwd=folder) == (
+        "error: creating run branch: the repository has no commit yet\nhint: commit something first\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [(("README.md",), "1 path changed"), (("README.md", "new/file.txt"), "2 paths changed")],
+    ids=["one path", "two paths"],
+)
+def test_in_a_dirty_working_tree(project: Project, paths: tuple[str, ...], words: str) -> None:
+    for path in paths:
+        project.write(path, "dirt\n")
+    assert refused(project) == (
+        f"error: the working tree is not clean: {words} or untracked\n"
+        "hint: commit them, or put them away with `git stash -u`\n"
+    )
+    assert (project.root / "README.md").read_text() == "dirt\n"
+
+
+def test_in_the_middle_of_a_merge(project: Project) -> None:
+    project.write(".git/MERGE_HEAD", project.git("rev-parse", "HEAD"))
+    assert refused(project) == (
+        "error: a merge is in progress in the working tree\nhint: finish or abort it first\n"
+    )
+
+
+def test_with_a_git_that_is_too_old(project: Project, tmp_path: Path) -> None:
+    real = shutil.which("git")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = f"""
+case "$1 $2" in
+version*) echo git version 2.30.9 ;;
+*--path-format*) echo --path-format=absolute; shift 2; exec {real} rev-parse "$@" ;;
+*) exec {real} "$@" ;;
+esac"""
+    executable(folder / "git", script)
+    assert refused(project, PATH=f"{folder}:{os.environ['PATH']}") == (
+        "error: git 2.30.9 is too old\nhint: pitboss needs git 2.38 or newer\n"
+    )
+
+
+def test_without_git(project: Project, tmp_path: Path) -> None:
+    assert refused(project, PATH=str(tmp_path)) == (
+        "error: cannot start git: no such program\nhint: install git 2.38 or newer, and have it on PATH\n"
+    )
+
+
+def test_without_prompts(project: Project) -> None:
+    (project.root / ".pitboss/grind/prompts/one.md").unlink()
+    assert refused(project).startswith("error: no prompts discovered\nhint: ")
+
+
+def test_every_mistake_in_every_file_is_named_at_once(project: Project) -> None:
+    prompts = project.root / ".pitboss/grind/prompts"
+    project.prompt("bad", "true", weight=0, colour="red")
+    project.write(".pitboss/grind/prompts/unfenced.md", "no fence\n")
+    project.write(".pitboss/config.toml", "[grind]\nmax_parallel = 0\nland = 'never'\n")
+    err = refused(project)
+    lines = err.splitlines()
+    assert len([line for line in lines if line.startswith("error: ")]) >= 5, err
+    for words in (
+        f"{prompts}/bad.md",
+        "weight",
+        "colour",
+        f"{prompts}/unfenced.md",
+        f"{project.root}/.pitboss/config.toml",
+        "grind.max_parallel",
+        "grind.land",
+    ):
+        assert words in err
+
+
+def test_an_unknown_rotation_is_named_with_the_ones_there_are(project: Project) -> None:
+    folder = project.root / ".pitboss/grind/rotations"
+    project.write(".pitboss/grind/rotations/night.toml", 'prompts = [{name = "one"}]\n')
+    assert refused(project, "--rotation", "nihgt") == (
+        f"error: {folder}: no rotation is named 'nihgt'; did you mean 'night'? (rotations there are: night)\n"
+        "hint: `pitboss prompts validate` checks all prompts\n"
+    )
+
+
+def test_an_unknown_agent_is_named_with_the_ones_there_are(project: Project) -> None:
+    assert refused(project, "--agent", "comand") == (
+        "error: unknown agent `comand`\n"
+        "hint: did you mean `command`? known agents: claude_code, command, shell\n"
+    )
+
+
+def test_an_agent_without_a_command_is_refused_before_the_night(project: Project) -> None:
+    configure(project, agent="command")
+    assert refused(project).startswith(
+        "error: the agent `command` has no command\nhint: set [agent.command] command"
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--max-iterations", "many"), "Invalid value for '--max-iterations'"),
+        (("--until", "yesteryear"), "Invalid value for '--until'"),
+        (("--no-such-option",), "No such option"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_a_wrong_command_line(project: Project, args: tuple[str, ...], words: str) -> None:
+    err = refused(project, *args)
+    assert err.startswith(f"error: {words}")
+    assert err.endswith("hint: `pitboss grind --help` shows how to use it\n")
+
+
+def test_a_run_may_start_from_a_folder_below_and_from_a_detached_head(project: Project) -> None:
+    project.prompt("one", "pwd", max_runs=1)
+    project.git("checkout", "-q", "--detach")
+    below = project.root / "below"
+    below.mkdir()
+    done: Done = project.pitboss("grind", cwd=below)
+    assert done.code == 0, done
+    (transcript,) = project.root.glob(".pitboss/grind/runs/*/transcripts/session-0001.log")
+    assert transcript.read_text() == f"{project.root}\n"
