@@ -42,11 +42,16 @@ def demo() -> None:
     over them: four land, one fails on purpose, one leaves work to rescue. Needs no network and no API key. The
     repository is kept, and its path is printed.
     """
+    from pathlib import Path
+
+    from pitboss.store.paths import prompts_dir
+
     repository = _make_repository()
+    command = ["grind", "--prompts-dir", str(prompts_dir(Path()))]
     say(f"A small broken Python package is in {repository}")
-    say(f"{paint('$', Ink.FAINT)} cd {repository} && {_program()} grind")
+    say(f"{paint('$', Ink.FAINT)} {_program()} {' '.join(command)}")
     sys.stdout.flush()
-    code = _grind(repository)
+    code = _run(command, repository)
     run_id, records = _read_run(repository)
     _report(repository, run_id, records)
     if code != SOME_FAILED or tuple((r.prompt, r.status) for r in records) != AS_PLANNED:
@@ -113,17 +118,15 @@ def _git(repository: Path, *args: str) -> None:
         raise PitbossError(f"git {args[0]} failed: {done.stderr.decode(errors='replace').strip()}")
 
 
-def _grind(repository: Path) -> int:
+def _run(command: Sequence[str], repository: Path) -> int:
     """Run the real thing on our own terminal and return its exit code; Ctrl-C is for it to act on, not for us."""
     import subprocess
 
-    from pitboss.store.paths import prompts_dir
-
-    command = [sys.executable, "-m", "pitboss", "grind", "--prompts-dir", str(prompts_dir(repository))]
-    with subprocess.Popen(command, cwd=repository, env=_environment(), stdin=subprocess.DEVNULL) as grind:
+    argv = [sys.executable, "-m", "pitboss", *command]
+    with subprocess.Popen(argv, cwd=repository, env=_environment(), stdin=subprocess.DEVNULL) as child:
         while True:
             try:
-                return grind.wait()
+                return child.wait()
             except KeyboardInterrupt:
                 continue
 
@@ -141,6 +144,8 @@ def _read_run(repository: Path) -> tuple[str, list[SessionRecord]]:
 
 
 def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> None:
+    import shlex
+
     branch = f"pitboss/grind/{run_id}"
     rescued = [(record, ref) for record in records for ref in record.rescue]
     _heading(f"Landed on {branch}")
@@ -155,15 +160,20 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
     for record, ref in rescued:
         say(f"  {ref}  {record.prompt}")
     _heading("Look further")
+    say(f"  cd {shlex.quote(str(repository))}")
     program = _program()
-    say(f"  cd {repository}")
     for command, meaning in (
         ("log", "every session in a line"),
-        (f"show {run_id} {records[0].seq if records else 1} --diff", "what one of them changed"),
-        *((f"rescue show {ref}", "what was set aside") for _, ref in rescued[:1]),
+        (f"show {run_id} 1 --diff", "what the first one changed"),
+        *((f"rescue show {_short(ref)}", "what was set aside") for _, ref in rescued[:1]),
     ):
-        say(f"  {program} {command:60}  {paint(f'# {meaning}', Ink.FAINT)}")
-    say(f"  git checkout main && git merge {branch}")
+        say(f"  {program} {command}  {paint(f'# {meaning}', Ink.FAINT)}")
+    say(f"  git checkout main && git merge {branch}  {paint('# take what landed', Ink.FAINT)}")
+
+
+def _short(ref: str) -> str:
+    """A rescue ref as `pitboss rescue` takes it: RUN_ID/session-NNNN."""
+    return "/".join(ref.split("/")[-2:])
 
 
 def _heading(text: str) -> None:
