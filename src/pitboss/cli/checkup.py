@@ -115,9 +115,11 @@ def _agents(root: Path) -> Iterator[Check]:
     try:
         config = load_config(root)
     except InputError:
-        config = Config()
+        config, used = Config(), set()
+    else:
+        used = {config.backend}
     prompts = discover_prompts(root, configured_prompts_dir(root, config, Path.home()), Path.home()).prompts
-    used = {config.backend, *(doc.meta.agent for doc in prompts.values() if doc.meta.agent)}
+    used |= {doc.meta.agent for doc in prompts.values() if doc.meta.agent}
     for name in sorted(used - set(backend_names())):
         yield _problem(
             "agent", f"there is no agent called {name}", hint=f"one of {', '.join(backend_names())}"

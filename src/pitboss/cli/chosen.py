@@ -63,3 +63,22 @@ def live_run(repo: Path) -> tuple[str, LockInfo]:
     if holder.run_id is None:
         raise CommandError("a run is just starting", hint="ask again in a moment")
     return holder.run_id, holder
+
+
+def run_json(run_id: str, state: RunState | None, problem: str | None, *, live: bool) -> dict[str, object]:
+    """A run in the shape that `runs --json` and `status --json` share (docs/reference/json.md)."""
+    used = state.budget_consumed if state else None
+    return {
+        "run_id": run_id,
+        "condition": condition(state, live=live),
+        "status": state and state.status,
+        "rotation": state and state.plan_name,
+        "branch": state and state.branch,
+        "started_at": state and state.started_at,
+        "last_updated_at": state and state.last_updated_at,
+        "stop_reason": state and state.stop_reason,
+        "sessions": used and used.iterations,
+        "tokens": used and {"input": used.tokens_input, "output": used.tokens_output},
+        "cost_usd": used and used.cost_usd,
+        "problem": problem,
+    }

@@ -36,10 +36,13 @@ def run_guarded(
         from pitboss.cli.main import reported
 
         channel.mark({RUN_ID: run_id})
+        return reported(lambda: shown(channel))
+
+    def shown(channel: StopChannel) -> int:
         with Progress(json=as_json) as emit:
             for text in warnings:
                 emit(Warned(text=text))
-            return reported(lambda: body(channel, emit))
+            return body(channel, emit)
 
     with RunLock.acquire(lock_path(root), run_id=run_id):
         return guard(runner)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pitboss.cli.chosen import condition
+from pitboss.cli.chosen import condition, run_json
 from pitboss.cli.output import Ink, columns, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.embed import one_line
@@ -29,7 +29,9 @@ def runs(*, as_json: bool) -> None:
     repo = project_root()
     listings, live = list_runs(repo), _live_run_id(repo)
     if as_json:
-        write_json([_as_json(run, live=run.run_id == live) for run in listings])
+        write_json(
+            [run_json(run.run_id, run.state, run.problem, live=run.run_id == live) for run in listings]
+        )
     elif not listings:
         say("no runs yet")
     else:
@@ -68,22 +70,3 @@ def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
         one_line(state.plan_name),
         one_line(state.stop_reason or ""),
     )
-
-
-def _as_json(run: RunListing, *, live: bool) -> dict[str, object]:
-    state = run.state
-    used = state.budget_consumed if state else None
-    return {
-        "run_id": run.run_id,
-        "condition": condition(state, live=live),
-        "status": state and state.status,
-        "rotation": state and state.plan_name,
-        "branch": state and state.branch,
-        "started_at": state and state.started_at,
-        "last_updated_at": state and state.last_updated_at,
-        "stop_reason": state and state.stop_reason,
-        "sessions": used and used.iterations,
-        "tokens": used and {"input": used.tokens_input, "output": used.tokens_output},
-        "cost_usd": used and used.cost_usd,
-        "problem": run.problem,
-    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from pitboss.cli.chosen import Condition, chosen_run, condition
+from pitboss.cli.chosen import Condition, chosen_run, condition, run_json
 from pitboss.cli.lines import budget_parts, log_line
 from pitboss.cli.output import Ink, fields, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
@@ -71,7 +71,7 @@ def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
     if state.stop_reason:
         yield "stopped", one_line(state.stop_reason)
     failures = state.budget_consumed.consecutive_failures
-    yield "used", ", ".join([*budget_parts(Caps(), state.budget_consumed), f"{failures} failures in a row"])
+    yield "used", ", ".join([*budget_parts(Caps(), state.budget_consumed), f"{failures} failed in a row"])
     for session in state.in_flight:
         yield "in flight", _in_flight(session, now)
 
@@ -110,32 +110,15 @@ def _advice(run_id: str, how: Condition) -> str | None:
 
 def _as_json(seen: Snapshot) -> dict[str, object]:
     state, live = seen.state, seen.live
-    used = state.budget_consumed if state else None
-    return {
-        "run_id": seen.run_id,
-        "condition": condition(state, live=live is not None),
-        "status": state and state.status,
+    return run_json(seen.run_id, state, seen.problem, live=live is not None) | {
         "holder": live and {"pid": live.pid, "host": live.host, "started": live.started},
-        "rotation": state and state.plan_name,
         "prompts": state and state.prompt_names,
-        "branch": state and state.branch,
         "base_commit": state and state.base_commit,
         "original_branch": state and state.original_branch,
-        "started_at": state and state.started_at,
-        "last_updated_at": state and state.last_updated_at,
-        "stop_reason": state and state.stop_reason,
-        "sessions": used and used.iterations,
-        "tokens": used and {"input": used.tokens_input, "output": used.tokens_output},
-        "cost_usd": used and used.cost_usd,
-        "consecutive_failures": used and used.consecutive_failures,
-        "scheduler": state
-        and {
-            "rotation": state.scheduler_state.rotation,
-            "runs_per_prompt": state.scheduler_state.runs_per_prompt,
-        },
+        "consecutive_failures": state and state.budget_consumed.consecutive_failures,
+        "scheduler": state and state.scheduler_state,
         "in_flight": [_in_flight_json(session) for session in state.in_flight] if state else [],
         "last": [msgspec.Raw(encode_record(record)) for record in seen.last],
-        "problem": seen.problem,
     }
 
 

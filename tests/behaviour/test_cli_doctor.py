@@ -1,0 +1,132 @@
+"""`doctor` finds what would keep a run from starting or ending well."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pitboss.store.rundir import RunDir
+from tests.behaviour.test_cli_observers import documented
+from tests.support.cli import Project
+from tests.support.values import run_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path / "project")
+    project.prompt("alpha", "true")
+    return project
+
+
+def findings(project: Project, path: str | None = None) -> dict[str, list[dict[str, Any]]]:
+    """What doctor finds, by subject."""
+    report = json.loads(project.pitboss("doctor", "--json", PATH=path or project.env["PATH"]).out)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for check in report["checks"]:
+        found.setdefault(check["subject"], []).append(check)
+    return found
+
+
+def test_a_healthy_project_is_all_ok(project: Project) -> None:
+    done = project.pitboss("doctor")
+
+    assert (done.code, done.err) == (0, "")
+    lines = [re.split(r"  +", line, maxsplit=2) for line in done.out.splitlines()]
+    assert {line[0] for line in lines} == {"ok"}
+    assert {line[1]: line[2] for line in lines if line[1] not in ("git", "agent", "disk")} == {
+        "repository": "on main, clean",
+        "files": "rotation default: alpha",
+        "lock": "no run is live",
+    }
+    assert [line[1] for line in lines if line[1] in ("git", "disk")] == ["git", "disk"]
+
+
+def test_json_has_the_documented_shape(project: Project) -> None:
+    report = project.pitboss("doctor", "--json").json()
+
+    assert sorted(report) == sorted(documented("doctor"))
+    assert report["ok"] is True
+    assert {tuple(check) for check in report["checks"]} == {("subject", "health", "finding", "hint")}
+
+
+def test_every_problem_of_config_and_prompts_is_found_at_once(project: Project) -> None:
+    project.write(".pitboss/config.toml", '[grind]\nmax_parallel = 0\n[agent]\nbackend = "shell"\n')
+    project.write(".pitboss/grind/prompts/bad.md", "no fence\n")
+
+    done = project.pitboss("doctor")
+
+    assert done.code == 1
+    problems = [line for line in done.out.splitlines() if line.startswith("problem")]
+    assert len(problems) == 2
+    assert "config.toml:2: grind.max_parallel" in problems[0]
+    assert "bad.md" in problems[1]
+
+
+def test_an_agent_that_is_used_and_missing_is_a_problem_and_one_that_answers_is_shown(
+    project: Project,
+) -> None:
+    project.prompt("beta", "true", agent="claude_code")
+    missing = findings(project)["agent"]
+
+    claude = project.write("../bin/claude", '#!/bin/sh\necho "9.8.7 (Claude Code)"\n')
+    claude.chmod(claude.stat().st_mode | stat.S_IXUSR)
+    found = findings(project, f"{claude.parent.resolve()}:{project.env['PATH']}")["agent"]
+
+    assert [check["finding"] for check in missing if check["health"] == "problem"] == [
+        "claude_code: cannot find claude"
+    ]
+    assert f"claude_code: 9.8.7 (Claude Code) ({claude.resolve()})" in [check["finding"] for check in found]
+
+
+def test_a_tree_that_grind_would_refuse_is_a_warning(project: Project) -> None:
+    project.write("mine.txt", "mine")
+    project.write(".gitignore", "")
+
+    assert [(c["health"], c["finding"]) for c in findings(project)["repository"]] == [
+        ("warning", "on main, but 2 paths differ from the commit"),
+        ("warning", ".pitboss is not ignored by git"),
+    ]
+
+
+def test_a_crashed_and_an_unreadable_run_are_warnings_with_what_to_do(project: Project) -> None:
+    for run_id in ("crashed", "broken"):
+        RunDir.create(project.root, run_state(run_id=run_id)).close()
+    project.write(".pitboss/grind/runs/broken/state.json", "{")
+
+    found = {c["finding"].partition(":")[0]: c for c in findings(project)["run"]}
+
+    assert found["crashed crashed"]["hint"] == "`pitboss grind --resume crashed` recovers it and goes on"
+    assert found["broken"]["hint"] == "`pitboss repair broken --dry-run` shows what can be rebuilt"
+    assert {c["health"] for c in found.values()} == {"warning"}
+
+
+def test_a_folder_without_a_repository_and_a_repository_without_a_commit_are_problems(
+    project: Project,
+) -> None:
+    bare = project.root.parent / "bare"
+    bare.mkdir()
+    outside = project.pitboss("doctor", cwd=bare)
+    project.git("init", "-q", str(bare))
+    unborn = project.pitboss("doctor", cwd=bare)
+
+    assert (outside.code, unborn.code) == (1, 1)
+    assert f"problem  repository  {bare} is not in a git repository\n" in outside.out
+    assert "problem  repository  there is no commit yet\n" in unborn.out
+
+
+def test_an_old_git_is_a_problem(project: Project) -> None:
+    real = f'PATH={project.env["PATH"]} exec git "$@"'
+    script = f'#!/bin/sh\n[ "$1" = version ] && exec echo git version 2.30.2\n{real}\n'
+    git = project.write("../bin/git", script)
+    git.chmod(git.stat().st_mode | stat.S_IXUSR)
+
+    (check,) = findings(project, f"{git.parent.resolve()}:{project.env['PATH']}")["git"]
+
+    assert (check["health"], check["finding"]) == ("problem", "git version 2.30.2 is too old")

@@ -1,0 +1,222 @@
+"""The command line as a whole: start-up, help, errors and exit codes, color, completion."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from pitboss.cli.group import COMMANDS
+from pitboss.store.codec import encode_record
+from pitboss.store.rundir import RunDir
+from tests.support.cli import COMMAND, Project, finish, wait_until
+from tests.support.values import record, run_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+def imported(project: Project, *args: str) -> set[str]:
+    """The modules that a command loads."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pitboss", *args],
+        cwd=project.root,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        line.rpartition("|")[2].strip()
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
+
+
+class TestStartUp:
+    def test_version_is_answered_before_anything_is_loaded(self, project: Project) -> None:
+        done = project.pitboss("--version")
+
+        assert done == (0, "pitboss 0.4.0\n", "")
+        assert not imported(project, "--version") & {"click", "msgspec", "pitboss.errors"}
+
+    def test_help_names_every_command_and_loads_none(self, project: Project) -> None:
+        done = project.pitboss("--help")
+
+        assert done.code == 0
+        assert done.err == ""
+        for name, row in COMMANDS.items():
+            assert re.search(rf"^  {name} +{re.escape(row.summary)}$", done.out, re.MULTILINE)
+        assert not imported(project, "--help") & {f"pitboss.cli.{row.module}" for row in COMMANDS.values()}
+
+    def test_without_a_command_there_is_help(self, project: Project) -> None:
+        assert project.pitboss() == project.pitboss("--help")
+
+    @pytest.mark.parametrize("command", ["runs", "status", "log", "stop"])
+    def test_observers_load_nothing_slow_and_nothing_of_the_engine(
+        self, project: Project, command: str
+    ) -> None:
+        slow = {
+            "asyncio",
+            "dataclasses",
+            "genai_prices",
+            "importlib.metadata",
+            "logging",
+            "psutil",
+            "rich",
+            "yaml",
+        }
+        loaded = imported(project, command)
+
+        assert "pitboss.store.lock" in loaded
+        assert not loaded & (slow | {"subprocess", "pitboss.core.text", "pitboss.app", "pitboss.engine"})
+
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_every_row_of_the_table_leads_to_a_documented_command(self, name: str) -> None:
+        row = COMMANDS[name]
+        command = getattr(import_module(f"pitboss.cli.{row.module}"), row.attribute)
+
+        assert isinstance(command, click.Command)
+        assert command.name == name
+        assert command.help
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("args", "error", "where"),
+        [
+            (["--nope"], "No such option '--nope'.", "pitboss"),
+            (["nope"], "No such command 'nope'.", "pitboss"),
+            (["runs", "--nope"], "No such option '--nope'.", "pitboss runs"),
+            (["show", "x", "0"], "Invalid value for 'SEQ': 0 is not in the range x>=1.", "pitboss show"),
+            (["grind", "--max-cost", "much"], "Invalid value for '--max-cost'", "pitboss grind"),
+        ],
+    )
+    def test_a_wrong_command_line_exits_4_and_says_where_help_is(
+        self, project: Project, args: list[str], error: str, where: str
+    ) -> None:
+        done = project.pitboss(*args)
+
+        assert done.code == 4
+        assert done.out == ""
+        first, hint = done.err.splitlines()
+        assert first.startswith(f"error: {error}")
+        assert hint == f"hint: `{where} --help` shows how to use it"
+
+    def test_an_expected_failure_is_an_error_and_a_hint(self, project: Project) -> None:
+        assert project.pitboss("status") == (
+            1,
+            "",
+            f"error: there are no runs under {project.root}\nhint: `pitboss grind` starts one\n",
+        )
+
+    def test_every_problem_of_the_users_files_is_a_line(self, project: Project) -> None:
+        project.write(".pitboss/grind/prompts/a.md", "no fence\n")
+        project.write(".pitboss/grind/prompts/b.md", "---\nname: b\n---\n")
+
+        done = project.pitboss("grind")
+
+        assert done.code == 4
+        *errors, hint = done.err.splitlines()
+        assert [line.split(":")[0] for line in errors] == ["error"] * len(errors)
+        assert {name for name in ("a.md", "b.md") if any(name in line for line in errors)} == {"a.md", "b.md"}
+        assert hint == "hint: `pitboss prompts validate` checks all prompts"
+
+    def test_a_bug_or_an_unforeseen_failure_is_no_traceback_unless_asked_for(self, project: Project) -> None:
+        def in_a_deleted_folder(*args: str) -> subprocess.CompletedProcess[str]:
+            script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+            return subprocess.run(
+                ["sh", "-c", script, "sh", *COMMAND, *args],
+                cwd=project.root,
+                env=project.env,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        quiet, verbose = in_a_deleted_folder("runs"), in_a_deleted_folder("-v", "runs")
+
+        what = "error: internal error: FileNotFoundError: [Errno 2] No such file or directory"
+        assert (quiet.returncode, verbose.returncode) == (70, 70)
+        assert quiet.stderr.splitlines() == [
+            what,
+            "hint: please report this with the output of the same command after `pitboss -v`",
+        ]
+        assert verbose.stderr.startswith("Traceback (most recent call last):\n")
+        assert what in verbose.stderr
+
+    def test_ctrl_c_ends_a_command_quietly(self, project: Project) -> None:
+        project.prompt("a-first", "true", max_runs=1)
+        project.prompt("b-wait", "until [ -e ../go ]; do sleep 0.05; done", max_runs=1)
+        with project.started("grind") as run:
+            wait_until(lambda: "a-first" in project.pitboss("log").out)
+            with project.started("log", "-f") as log:
+                assert log.stdout is not None
+                assert b"a-first" in log.stdout.readline()
+                log.send_signal(signal.SIGINT)
+                assert finish(log) == (130, "", "")
+            (project.root.parent / "go").touch()
+            assert finish(run).code == 0
+
+    def test_a_reader_that_has_seen_enough_ends_a_command_quietly(self, project: Project) -> None:
+        state = run_state(run_id="rid")
+        with RunDir.create(project.root, state) as rundir:
+            rundir.paths.log.write_bytes(b"".join(encode_record(record(seq)) for seq in range(1, 5001)))
+
+        with project.started("log", "rid") as log:
+            assert log.stdout is not None
+            assert log.stdout.readline().startswith(b"2026-04-30T18:01:00Z session-0001 ok      alpha")
+            log.stdout.close()
+            assert log.stderr is not None
+            assert (log.wait(60), log.stderr.read()) == (141, b"")
+
+
+class TestOutput:
+    def test_color_is_for_terminals_and_for_those_who_insist(self, project: Project) -> None:
+        plain = project.pitboss("nope").err
+        colored = project.pitboss("nope", FORCE_COLOR="1").err
+
+        assert "\x1b" not in plain
+        assert colored.startswith("\x1b[31merror:\x1b[0m No such command")
+        assert project.pitboss("nope", FORCE_COLOR="0").err == plain
+        assert project.pitboss("nope", FORCE_COLOR="1", NO_COLOR="1").err == plain
+
+    def test_characters_that_the_locale_lacks_are_escaped(self, project: Project) -> None:
+        folder = project.root / "größe"
+        folder.mkdir()
+        (folder / ".git").mkdir()
+
+        done = project.pitboss("status", cwd=folder, PYTHONIOENCODING="ascii")
+
+        assert done.code == 1
+        assert "gr\\xf6\\xdfe\n" in done.err
+
+
+class TestCompletion:
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_each_shell_gets_its_script(self, project: Project, shell: str) -> None:
+        done = project.pitboss("completion", shell)
+
+        assert done.code == 0
+        assert f"_PITBOSS_COMPLETE={shell}_complete" in done.out
+
+    def test_commands_and_options_are_completed(self, project: Project) -> None:
+        def completed(words: str) -> list[str]:
+            count = str(len(words.split(" ")) - 1)
+            done = project.pitboss(_PITBOSS_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=count)
+            return done.out.split()
+
+        assert completed("pitboss st") == ["plain,stop", "plain,status"]
+        assert completed("pitboss --ver") == ["plain,--version", "plain,--verbose"]
+        assert "plain,--json" in completed("pitboss runs --")

@@ -1,0 +1,119 @@
+"""`rescue ls`, `show` and `apply` on the work of a session that did not land."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.behaviour.test_cli_observers import documented
+from tests.support.cli import Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project on `main` after a run whose one session failed and left a new file and a changed one."""
+    project = Project.create(tmp_path_factory.mktemp("ground") / "project")
+    project.prompt("fail", "echo half > half.txt\necho more >> README.md\nexit 3")
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    project.git("checkout", "-q", "main")
+    return project
+
+
+@pytest.fixture
+def project(ground: Project) -> Project:
+    """The same, its tree as the last commit of `main` has it."""
+    project = ground
+    project.git("checkout", "-q", "-f", "main")
+    project.git("reset", "-q", "--hard", project.git("rev-list", "--max-parents=0", "HEAD").strip())
+    project.git("clean", "-q", "-f", "-d")
+    return project
+
+
+def the_ref(project: Project) -> dict[str, str]:
+    (ref,) = project.pitboss("rescue", "ls", "--json").json()
+    assert isinstance(ref, dict)
+    return ref
+
+
+def test_nothing_rescued_is_said(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+
+    assert project.pitboss("rescue", "ls") == (0, "nothing was rescued\n", "")
+    assert project.pitboss("rescue", "ls", "--json").json() == []
+
+
+def test_refs_are_listed_with_commit_age_and_subject(project: Project) -> None:
+    ref = the_ref(project)
+    run_id = ref["name"].partition("/")[0]
+
+    line = project.pitboss("rescue", "ls", run_id).out
+
+    assert sorted(ref) == sorted(documented("rescue ls"))
+    assert ref["ref"] == f"refs/pitboss/rescue/{run_id}/session-0001"
+    assert ref["commit"] == project.git("rev-parse", ref["ref"]).strip()
+    assert re.fullmatch(
+        rf"{run_id}/session-0001  {ref['commit'][:7]}  {ref['made_at']} \(.+\)  {re.escape(ref['subject'])}\n",
+        line,
+    )
+
+
+def test_a_ref_is_shown_as_commits_and_changes(project: Project) -> None:
+    ref = the_ref(project)
+
+    out = project.pitboss("rescue", "show", ref["ref"]).out
+
+    assert out.startswith(f"commit {ref['commit']}\n")
+    assert "\n+half\n" in out
+    assert "\n+more\n" in out
+
+
+def test_applying_brings_the_changes_into_the_tree_and_commits_nothing(project: Project) -> None:
+    ref = the_ref(project)
+
+    done = project.pitboss("rescue", "apply", ref["name"])
+
+    assert done == (
+        0,
+        f"changed README.md\nchanged half.txt\napplied {ref['name']}: 2 files changed, nothing committed\n",
+        "",
+    )
+    assert project.git("status", "--porcelain").splitlines() == [" M README.md", "?? half.txt"]
+
+
+def test_a_conflict_is_named_and_changes_nothing(project: Project) -> None:
+    project.write("README.md", "# Other\n")
+    project.commit("Rename")
+    ref = the_ref(project)
+
+    done = project.pitboss("rescue", "apply", ref["name"])
+
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines() == [
+        "conflict: README.md",
+        f"error: {ref['name']} conflicts with this working tree; nothing was changed",
+        f"hint: `git merge {ref['ref']}` lets you resolve it by hand",
+    ]
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_a_dirty_tree_is_refused(project: Project) -> None:
+    project.write("mine.txt", "mine\n")
+
+    done = project.pitboss("rescue", "apply", the_ref(project)["name"])
+
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: the working tree is not clean\nhint: ")
+    assert project.git("status", "--porcelain") == "?? mine.txt\n"
+
+
+def test_an_unknown_ref_is_an_error(project: Project) -> None:
+    assert project.pitboss("rescue", "show", "nope") == (
+        1,
+        "",
+        "error: no rescue ref nope\nhint: `pitboss rescue ls` lists them\n",
+    )
