@@ -86,7 +86,7 @@ class Run:
             raise
         with rundir:
             context = self._context(workspace, Journal(rundir, state, utc_now))
-            return self._grind(context, any_failed=False)
+            return self._grind(context)
 
     def resume(self) -> int:
         """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
@@ -103,7 +103,8 @@ class Run:
             repairs = _plan_repairs(dead, rundir, self._repo, resuming=True)
             self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
             context = self._recover(rundir, dead, repairs)
-            return self._grind(context, any_failed=dead.scan.any_failed)
+            paused = dead.state is not None and dead.state.status is RunStatus.ABORTED
+            return self._grind(context, any_failed=dead.scan.any_failed, streak_forgiven=paused)
 
     def repair(self, *, force: bool) -> int:
         """Do what a resume does before it starts, whatever the run's status; returns 0.
@@ -171,10 +172,12 @@ class Run:
             repo_root=self._repo.root,
         )
 
-    def _grind(self, context: RunContext, *, any_failed: bool) -> int:
+    def _grind(self, context: RunContext, *, any_failed: bool = False, streak_forgiven: bool = False) -> int:
         self._emit(RunStarted(run=context.journal.state, caps=context.caps, next_pick=context.next_pick()))
         try:
-            return run_loop(context, any_failed=any_failed, tidy=self._repo.tidy)
+            return run_loop(
+                context, any_failed=any_failed, streak_forgiven=streak_forgiven, tidy=self._repo.tidy
+            )
         except Exception as error:
             self._give_up(context, error)
             raise
@@ -206,11 +209,17 @@ def _dead_run(rundir: RunDir) -> DeadRun:
     except StateUnreadable:
         state = None
     run_id = rundir.paths.run_id
-    scan = scan_log(rundir.paths.log, run_id, after_seq=state.last_session_seq if state else 0)
-    if state is not None and scan.last_seq < state.last_session_seq:
-        scan = scan_log(rundir.paths.log, run_id, after_seq=scan.last_seq)
+    after_seq = state.last_session_seq if state else 0
+    scan = scan_log(rundir.paths.log, run_id, after_seq=after_seq)
+    if scan.last_seq < after_seq:
+        after_seq = scan.last_seq
+        scan = scan_log(rundir.paths.log, run_id, after_seq=after_seq)
     return DeadRun(
-        run_id=run_id, branch=state.branch if state else run_branch(run_id), state=state, scan=scan
+        run_id=run_id,
+        branch=state.branch if state else run_branch(run_id),
+        state=state,
+        scan=scan,
+        after_seq=after_seq,
     )
 
 

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.run import RunState, fold
+from pitboss.core.run import RunState, RunStatus, fold
 from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
 from pitboss.errors import ResumeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pitboss.core.run import RunStatus
     from pitboss.core.scheduler import Contender
     from pitboss.core.session import SessionRecord
 
@@ -55,7 +54,10 @@ class NotResumable(ResumeError):
     def __init__(self, run_id: str, status: RunStatus) -> None:
         super().__init__(
             f"grind run {_quoted(run_id)} is {status.name.capitalize()} and cannot be resumed; "
-            "start a new run with `pitboss grind`"
+            "start a new run with `pitboss grind`",
+            hint=f"`pitboss repair {run_id}` settles what was in flight; then it can be resumed"
+            if status is RunStatus.FAILED
+            else None,
         )
 
 

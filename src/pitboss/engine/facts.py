@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that nobody works on: its state as far as it can be read, and its log as scanned."""
+    """A run that nobody works on: its state as far as it can be read, and its log as scanned past `after_seq`."""
 
     run_id: str
     branch: str
     state: RunState | None
     scan: LogScan
+    after_seq: int
 
 
 def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, resuming: bool, force: bool) -> Facts:

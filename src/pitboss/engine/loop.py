@@ -29,16 +29,20 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-def run_loop(context: RunContext, *, any_failed: bool, tidy: Callable[[], None]) -> int:
+def run_loop(
+    context: RunContext, *, any_failed: bool, streak_forgiven: bool, tidy: Callable[[], None]
+) -> int:
     """Run sessions until something says stop; write the terminal state and return the exit code.
 
-    `any_failed`: a session recorded before this process began was error or timeout. `tidy` is called
-    every few hundred sessions to keep the repository fast.
+    `any_failed`: a session recorded before this process began was error or timeout. `streak_forgiven`:
+    somebody resumes a run that was paused, so failures before now do not stop it before it has tried.
+    `tidy` is called every few hundred sessions to keep the repository fast.
     """
     warned: set[str] = set()
     sessions = 0
     while True:
-        choice = _why_stop(context) or _choose(context)
+        forgiven = streak_forgiven and sessions == 0
+        choice = _why_stop(context, streak_counts=not forgiven) or _choose(context)
         if not isinstance(choice, Pick):
             return _finish(context, choice, any_failed=any_failed)
         record = run_session(context, choice)
@@ -59,13 +63,13 @@ def _choose(context: RunContext) -> Pick | Ending:
     return answer
 
 
-def _why_stop(context: RunContext) -> Ending | None:
+def _why_stop(context: RunContext, *, streak_counts: bool) -> Ending | None:
     level = context.control.level()
     used = context.journal.state.budget_consumed
     limit = context.config.grind.consecutive_failure_limit
     if level is StopLevel.ABORT:
         return Ending(reason=StopReason.ABORTED, message="aborted on request")
-    if 0 < limit <= used.consecutive_failures:
+    if streak_counts and 0 < limit <= used.consecutive_failures:
         message = f"{used.consecutive_failures} sessions failed in a row (limit {limit})"
         return Ending(reason=StopReason.FAILURES, message=message)
     over = budget.exceeded(

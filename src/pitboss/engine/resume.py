@@ -69,6 +69,8 @@ class Mender:
         state = self._dead.state or blank
         for repair in plan:
             state = self._apply(repair, state)
+        if not self._rundir.paths.markdown.exists():
+            self._project_again()
         journal = Journal(self._rundir, state, clock)
         journal.adopt(msgspec.structs.replace(state, status=RunStatus.ACTIVE, stop_reason=None))
         for record in self._dead.scan.tail:
@@ -83,7 +85,7 @@ class Mender:
             case recovery.CutTornTail(at=at):
                 cut_torn_tail(self._rundir.paths, at)
             case recovery.SetAsideDamage():
-                set_aside_lines(self._rundir.paths)
+                set_aside_lines(self._rundir.paths, after_seq=self._dead.after_seq)
             case recovery.RemoveStaleLocks():
                 self._workspace.remove_stale_locks()
             case recovery.RecreateBranch(at=at, check_out=check_out):

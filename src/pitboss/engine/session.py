@@ -66,7 +66,7 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
     )
     prompt = context.prompts.get(session.prompt)
     if prompt is None:
-        return outcome
+        return msgspec.structs.replace(outcome, cost_known=False)
     backend = backend_of(context, prompt)
     ended = context.agent(backend).bill(implementer_request(context, session))
     return msgspec.structs.replace(outcome.bill(IMPLEMENTER, ended.usage), model=ended.model, agent=backend)
@@ -144,6 +144,8 @@ def _verified(context: RunContext, session: InFlight) -> Outcome:
         raise AssertionError("a session is concluded only after its outcome is written")
     if not outcome.verified:
         outcome = verify(context, session, outcome)
+        # A fixer may have brought the summary up to date.
+        outcome = msgspec.structs.replace(outcome, summary=_summary(context, session) or outcome.summary)
         context.journal.ended(session.seq, outcome)
     return outcome
 
