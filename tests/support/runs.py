@@ -86,7 +86,7 @@ def configure(project: Project, *, grind: str = "", more: str = "", agent: str =
     project.write(".pitboss/config.toml", text)
 
 
-def instruct(project: Project, name: str, body: str = "Do it.", **meta: object) -> None:
+def instruct(project: Project, name: str, body: str = "Do it.", /, **meta: object) -> None:
     """Write a prompt for an agent that reads it."""
     front = "".join(f"{key}: {json.dumps(value)}\n" for key, value in meta.items())
     text = f"---\nname: {name}\ndescription: test\n{front}---\n{body}\n"
