@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from pitboss.core.text.sessions import HEADER, sessions_md, sessions_md_entry
 from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.paths import RunPaths, runs_dir
-from pitboss.store.rundir import RunDir, list_runs
+from pitboss.store.rundir import RunDir, latest_run, list_runs
 from tests.support.disk import largest_file, names, open_descriptors
 from tests.support.values import RUN_ID, fresh_run, record, run_state
 
@@ -245,3 +246,18 @@ def test_the_scratchpad_is_limited_to_sixteen_kilobytes(run: RunDir) -> None:
     assert truncated
     assert 16 * 1024 - 5 <= len(text) <= 16 * 1024
     assert set(text.splitlines()) == {"note"}
+
+
+def test_the_latest_run_is_the_first_of_all_runs_readable_or_not(tmp_path: Path) -> None:
+    assert latest_run(tmp_path) is None
+    for number, name in enumerate(("old", "new", "mid")):
+        updated = datetime(2026, 4, 30, (9, 18, 12)[number], tzinfo=UTC)
+        RunDir.create(tmp_path, run_state(run_id=name, last_updated_at=updated)).close()
+    assert latest_run(tmp_path) == list_runs(tmp_path)[0].run_id == "new"
+
+    RunPaths(tmp_path, "mid").state.write_bytes(b"{")
+    assert latest_run(tmp_path) == list_runs(tmp_path)[0].run_id == "mid"
+
+    RunPaths(tmp_path, "mid").state.unlink()
+    RunPaths(tmp_path, "mid").log.unlink()
+    assert latest_run(tmp_path) == list_runs(tmp_path)[0].run_id == "new"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pitboss.errors import CommandError
 from pitboss.store.lock import lock_holder
 from pitboss.store.paths import lock_path
-from pitboss.store.rundir import find_run, list_runs
+from pitboss.store.rundir import find_run, latest_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,10 +47,10 @@ def chosen_run(repo: Path, requested: str | None) -> str:
     holder = lock_holder(lock_path(repo))
     if holder is not None and holder.run_id is not None:
         return holder.run_id
-    runs = list_runs(repo)
-    if not runs:
+    latest = latest_run(repo)
+    if latest is None:
         raise CommandError(f"there are no runs under {repo}", hint="`pitboss grind` starts one")
-    return runs[0].run_id
+    return latest
 
 
 def live_run(repo: Path) -> tuple[str, LockInfo]:

@@ -21,6 +21,8 @@ _TRUNCATED = "[...]"
 
 def clean(text: str) -> str:
     """Keep what is text: one kind of line break, no control characters, nothing UTF-8 cannot hold."""
+    if text.isprintable():
+        return text
     text = _LINE_BREAKS.sub("\n", text)
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
 

@@ -44,6 +44,12 @@ class RecordHead(msgspec.Struct, frozen=True, kw_only=True):
     status: SessionStatus
 
 
+class StateHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a state.json that tells which of many runs is the latest."""
+
+    last_updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class Malformed(ValueError):
     """Bytes that are not what they should be: the path of the field (`$.tokens.input`) and the reason."""
 
@@ -71,7 +77,18 @@ def decode_state(data: bytes) -> RunState:
         raw = msgspec.json.decode(data, type=dict[str, object])
         known = {name: raw.pop(name) for name in _STATE_FIELDS & raw.keys()}
         msgspec.convert(known, _StrictState)
-        return _in_utc(msgspec.convert(known | {"unknown": raw}, RunState))
+        state = msgspec.convert(known | {"unknown": raw}, RunState)
+        if state.started_at.tzinfo is UTC and state.last_updated_at.tzinfo is UTC and not state.in_flight:
+            return state
+        return _in_utc(state)
+    except _UNREADABLE as error:
+        raise _malformed(error) from None
+
+
+def decode_last_updated(data: bytes) -> datetime:
+    """When the run of a state.json changed last, skimmed: the rest of it need only be JSON. Raises Malformed."""
+    try:
+        return _state_heads.decode(data).last_updated_at
     except _UNREADABLE as error:
         raise _malformed(error) from None
 
@@ -207,4 +224,5 @@ _STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown"}
 _StrictState = _strict(RunState)
 _check_record = msgspec.json.Decoder(_strict(SessionRecord)).decode
 _decode_record = msgspec.json.Decoder(SessionRecord).decode
+_state_heads = msgspec.json.Decoder(StateHead)
 _heads = msgspec.json.Decoder(RecordHead)
