@@ -23,23 +23,19 @@ class Leaders:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._started: dict[int, int] = {}
+        self._live: set[int] = set()
 
-    def spawn(
-        self, start: Callable[[], subprocess.Popen[bytes]]
-    ) -> tuple[subprocess.Popen[bytes], int | None]:
-        """Start a leader; nobody looks for orphans before it is known. Its start time comes with it."""
+    def spawn(self, start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+        """Start a leader; nobody looks for orphans before it is known."""
         with self._lock:
             child = start()
-            facts = proctree.facts(child.pid)
-            started = facts.started if facts else None
-            self._started[child.pid] = started or 0
-        return child, started
+            self._live.add(child.pid)
+        return child
 
     def forget(self, leader: int) -> None:
         """The leader is reaped and its tree has been ended."""
         with self._lock:
-            self._started.pop(leader, None)
+            self._live.discard(leader)
 
     def orphans_of(self, leader: int, marker: Mapping[str, str]) -> list[int]:
         """Live orphans in the leader's session, with its marker, or too old to be of another live leader's tree.
@@ -47,10 +43,11 @@ class Leaders:
         The last rule finds the one that left the session and scrubbed its environment. Of two leaders that
         both could have been its ancestor, the one that ends last ends it.
         """
-        others = [started for pid, started in self._started.copy().items() if pid != leader]
+        orphans = list(self.inherited())
+        others = self._start_times(besides=leader) if orphans else []
         return [
             pid
-            for pid, facts in self.inherited()
+            for pid, facts in orphans
             if facts.session == leader
             or proctree.carries(pid, marker)
             or all(started > facts.started for started in others)
@@ -62,7 +59,7 @@ class Leaders:
             return
         own_session = os.getsid(0)
         with self._lock:
-            strangers = [pid for pid in proctree.children(os.getpid()) if pid not in self._started]
+            strangers = [pid for pid in proctree.children(os.getpid()) if pid not in self._live]
         for pid in strangers:
             facts = proctree.facts(pid)
             # Every leader has a session of its own: a child in ours did not come through the door.
@@ -72,6 +69,12 @@ class Leaders:
                 _reap(pid)
             else:
                 yield pid, facts
+
+    def _start_times(self, *, besides: int) -> list[int]:
+        """When the other live leaders were started; unreaped, their pids cannot be anybody else's."""
+        with self._lock:
+            found = [proctree.facts(pid) for pid in self._live if pid != besides]
+        return [facts.started for facts in found if facts is not None]
 
     def bury(self) -> None:
         """Reap the dead orphans, so that a daemonising agent does not fill the process table."""

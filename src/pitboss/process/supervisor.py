@@ -62,13 +62,15 @@ def supervise(
     """
     began = time.monotonic()
     try:
-        child, started = _leaders.spawn(partial(_spawn, command))
+        child = _leaders.spawn(partial(_spawn, command))
     except (OSError, ValueError) as error:
         return Exit(code=None, ended_by=EndedBy.SPAWN_FAILED, error=_why_not(command, error))
     supervisor = Supervisor(command, child, stop=stop, spare_daemons=spare_daemons)
     try:
         supervisor.connect(streams)
-        supervisor.watch(None if on_start is None else partial(on_start, child.pid, started))
+        supervisor.watch(
+            None if on_start is None else lambda: on_start(child.pid, proctree.start_time(child.pid))
+        )
     finally:
         supervisor.close()
         _leaders.forget(child.pid)
