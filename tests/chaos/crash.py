@@ -13,23 +13,13 @@ HERE = Path(__file__).parent
 KILLED = 70
 
 
-class Call(NamedTuple):
-    """One state-changing call: its number, its name, and the path it is about, if any."""
+class Moment(NamedTuple):
+    """The first call `name` after the `nth` call `after` on a file of that name; numbers may move, this does not."""
 
-    at: int
     name: str
-    path: str
-
-    @property
-    def file(self) -> str:
-        """The path's last part."""
-        return self.path.rpartition("/")[2]
-
-    @classmethod
-    def parse(cls, line: str) -> Call:
-        """Read a line of a trace."""
-        at, name, path = line.split(" ", 2)
-        return cls(int(at), name, path.strip())
+    after: str
+    file: str
+    nth: int = 1
 
 
 class Shim:
@@ -57,6 +47,15 @@ class Shim:
         """Kill the runner right before its call number `at`, or half-way through it if it is a write."""
         env = {"CRASH_AT": str(at), "CRASH_TORN": str(int(torn))}
         return place.pitboss(*args, **self._environment(follow=follow), **env)
+
+    def crash_at(self, place: Place, moment: Moment, *args: str, torn: bool = False) -> Ended:
+        """Kill the runner at a moment."""
+        env = {
+            "CRASH_AFTER": f"{moment.after} {moment.file} {moment.nth}",
+            "CRASH_CALL": moment.name,
+            "CRASH_TORN": str(int(torn)),
+        }
+        return place.pitboss(*args, **self._environment(follow=True), **env)
 
     def _environment(self, *, follow: bool) -> dict[str, str]:
         return {"LD_PRELOAD": str(self._library), "CRASH_FOLLOW": str(int(follow))}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tests.chaos.checks import Baseline, records_of, violations
-from tests.chaos.crash import KILLED, Call, Shim
+from tests.chaos.crash import KILLED, Moment, Shim
 from tests.chaos.scenario import Place, build
 
 if TYPE_CHECKING:
@@ -91,32 +91,16 @@ class Trial(Place):
         return files | {"refs": self.git("for-each-ref"), "HEAD": (self.repo / ".git/HEAD").read_bytes()}
 
 
-class Moment(NamedTuple):
-    """The first call `name` after the `nth` call `after` on a file."""
-
-    name: str
-    after: str
-    file: str
-    nth: int
-
-    def find(self, trace: list[Call]) -> int:
-        """The number of that call."""
-        passed = [call.at for call in trace if (call.name, call.file) == (self.after, self.file)][
-            self.nth - 1
-        ]
-        return next(call.at for call in trace if call.name == self.name and call.at > passed)
-
-
-AGENT_ENDED = Moment("waitpid", after="rename", file="state.json", nth=3)
+AGENT_ENDED = Moment("waitpid", after="open", file="session-0003.log")
 """The agent has done its work and nobody was told: in flight, no outcome."""
 
-OUTCOME_WRITTEN = Moment("pipe2", after="rename", file="state.json", nth=4)
+OUTCOME_WRITTEN = Moment("pipe2", after="fsync", file="state.json.tmp", nth=3)
 """How the agent ended is durable; nothing has landed."""
 
-LANDED = Moment("write", after="rename", file="state.json", nth=4)
+LANDED = Moment("write", after="open", file="sessions.jsonl")
 """The commit is on the branch; there is no record."""
 
-RECORDED = Moment("open", after="fsync", file="sessions.jsonl", nth=1)
+RECORDED = Moment("open", after="fsync", file="sessions.jsonl")
 """The record is durable; the checkpoint does not know."""
 
 
@@ -124,9 +108,7 @@ class Trials:
     """Makes trials; what they have in common is made once."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._shim = Shim(folder)
-        self._trace: list[Call] = []
         self._fresh = build(folder / "fresh", PROMPTS).root
         whole = self._copy(self._fresh, folder / "whole", Baseline([]))
         ended = whole.pitboss("grind")
@@ -146,11 +128,8 @@ class Trials:
 
     def crashed(self, root: Path, moment: Moment) -> Trial:
         """A run whose runner was killed at a moment of its third session."""
-        if not self._trace:
-            traced = self.paused(self._folder / "traced")
-            self._trace = [Call.parse(line) for line in self._shim.trace(traced, "grind", "--resume")]
         trial = self.paused(root)
-        ended = self._shim.crash(trial, moment.find(self._trace), "grind", "--resume")
+        ended = self._shim.crash_at(trial, moment, "grind", "--resume")
         assert ended.code == KILLED, ended
         return trial
 

@@ -11,6 +11,7 @@ from pitboss.core.recovery import Checkout, Damage, Facts
 from pitboss.core.run import RunState
 from pitboss.git.landed import landed_sessions
 from pitboss.git.locks import stale_locks
+from pitboss.git.snapshot import untracked
 from pitboss.git.worktree import session_branches, session_worktrees
 from pitboss.store.log import LogScan, iter_records
 
@@ -99,5 +100,6 @@ def _checkout(repo: Repo, tip: str | None) -> Checkout:
     status = repo.status()
     dirty = status.dirty > 0
     if status.unborn and tip is not None:
-        dirty = not repo.succeeds("diff-index", "--quiet", tip, "--")
+        # Not diff-index: to it, a file that was only touched is a changed one.
+        dirty = bool(untracked(repo)) or not repo.succeeds("diff", "--quiet", tip, "--")
     return Checkout(branch=status.branch, dirty=dirty)
