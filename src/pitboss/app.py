@@ -103,6 +103,7 @@ class Run:
             repairs = _plan_repairs(dead, rundir, self._repo, resuming=True)
             self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
             context = self._recover(rundir, dead, repairs)
+            context.journal.accepted(rotation.prompt_names)
             paused = dead.state is not None and dead.state.status is RunStatus.ABORTED
             return self._grind(context, any_failed=dead.scan.any_failed, streak_forgiven=paused)
 

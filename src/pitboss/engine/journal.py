@@ -109,6 +109,11 @@ class Journal:
             self._state = state
             self._write(durable=True)
 
+    def accepted(self, prompt_names: tuple[str, ...]) -> None:
+        """Note the prompts that sessions are picked from now on; written with the next change of the state."""
+        with self._lock:
+            self._replace(prompt_names=prompt_names)
+
     def finished(self, status: RunStatus, stop_reason: str) -> None:
         """Write the run's terminal state."""
         with self._lock:
