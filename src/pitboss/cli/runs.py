@@ -46,12 +46,13 @@ def _live_run_id(repo: Path) -> str | None:
 def _print(listings: list[RunListing], live: str | None, now: datetime) -> None:
     rows = [_HEADER, *(_row(run, now, live=run.run_id == live) for run in listings)]
     widths = columns(rows)
+    states = {row[1]: paint_status(row[1], widths[1]) for row in rows[1:]}
     for number, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         if number == 0:
             cells = [paint(cell, Ink.FAINT) for cell in cells]
         else:
-            cells[1] = paint_status(row[1], widths[1])
+            cells[1] = states[row[1]]
         say("  ".join(cells).rstrip())
 
 
