@@ -15,10 +15,19 @@ They are rendered in one place, `cli.output.render_error`: `error: what happened
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FORBIDDEN = (errno.EACCES, errno.EPERM)
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+
+FREE_SPACE = (
+    "free some disk space; then `pitboss repair RUN_ID` and `pitboss grind --resume` go on with the run"
+)
 
 
 class PitbossError(Exception):
@@ -89,3 +98,21 @@ class StorageError(PitbossError):
 
 class RunDirectoryGone(StorageError):
     """The run directory was deleted while the run was live."""
+
+
+def storage_error(doing: str, path: object, error: OSError) -> StorageError:
+    """The error for the user when `doing` something to a file failed."""
+    kind = RunDirectoryGone if error.errno in GONE else StorageError
+    return kind(f"cannot {doing} {path}: {error.strerror or error}", hint=_hint(error.errno))
+
+
+def _hint(number: int | None) -> str:
+    if number in FULL:
+        return FREE_SPACE
+    if number == errno.EROFS:
+        return "the file system is mounted read-only: remount it writable"
+    if number in FORBIDDEN:
+        return "check who owns the files under .pitboss and their permissions"
+    if number in GONE:
+        return "the directory was deleted or moved; restore it, or start a new run"
+    return "the disk or file system reported a failure; look at the system's log"

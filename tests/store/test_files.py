@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.errors import RunDirectoryGone, StorageError, storage_error
 from pitboss.store.files import (
     append_durable,
     first_free,
     make_directory,
-    storage_error,
     sync_directory,
     write_atomic,
 )

@@ -16,7 +16,7 @@ from pitboss.errors import StartError
 from pitboss.git import nested, rescue, snapshot
 from pitboss.git.locks import remove_stale_locks
 from pitboss.git.reflog import Reflog
-from pitboss.git.repo import DEFAULT_AUTHOR, OLDEST_GIT, GitError
+from pitboss.git.repo import DEFAULT_AUTHOR, OLDEST_GIT, GitError, tells_full_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo, TreeStatus
 
 COMMIT_SECONDS = 600.0
+_NO_TREES = "Error building trees"
 _HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")
 
 
@@ -252,7 +253,9 @@ class InPlace:
         if self._repo.succeeds("diff", "--cached", "--quiet", "--ignore-submodules=dirty"):
             return self._repo.line("rev-parse", "HEAD")
         said = (done.stderr + done.stdout).decode(errors="replace")
-        if done.code != 1 and "aborted by hook" not in said:
+        refused = done.code == 1 or "aborted by hook" in said
+        # Without a hook nobody can refuse; and git exits with 1 too when it cannot write trees to a full disk.
+        if not refused or not self._has_hooks() or tells_full_disk(said) or _NO_TREES in said:
             raise GitError(("git", "commit"), said, code=done.code)
         raise _CommitRefused(_last_line(said))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.errors import StartError, StorageError
+from pitboss.errors import FREE_SPACE, StartError, StorageError
 from pitboss.process import NOT_STARTED, capture
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ _COMMIT = (
     *("commit", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message", "--file=-"),
 )
 _STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
+_NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
+WHEN_GIT_FAILED = (
+    "nothing is lost: mend what git complains of (a full disk?); "
+    "then `pitboss repair RUN_ID` and `pitboss grind --resume` go on with the run"
+)
 _COMMITTED = re.compile(rb"^\[.* ([0-9a-f]{40,64})\] ", re.MULTILINE)
 
 
@@ -62,7 +67,10 @@ class GitError(StorageError):
 
     def __init__(self, argv: Sequence[str], stderr: str, *, code: int) -> None:
         command = next((a for a in argv[1:] if not a.startswith("-") and "=" not in a), "git")
-        super().__init__(f"git {command} failed: {_last_line(stderr) or f'exit code {code}'}")
+        super().__init__(
+            f"git {command} failed: {_cause(stderr) or f'exit code {code}'}",
+            hint=FREE_SPACE if tells_full_disk(stderr) else WHEN_GIT_FAILED,
+        )
         self.stderr = stderr
         self.code = code
 
@@ -252,6 +260,17 @@ def _identity(author: str) -> dict[str, str]:
 def _explain(done: Captured, timeout_s: float) -> str:
     said = (done.stderr or done.stdout).decode(errors="replace")
     return f"{said}\nno end after {timeout_s:g} s" if done.timed_out else said
+
+
+def tells_full_disk(said: str) -> bool:
+    """Whether what git, or a hook of the user, said tells of a disk without space."""
+    return any(words in said for words in _NO_SPACE)
+
+
+def _cause(stderr: str) -> str:
+    """The line that says why: the one about the disk if there is one, else the last."""
+    full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line))
+    return next(full, "") or _last_line(stderr)
 
 
 def _last_line(text: str) -> str:

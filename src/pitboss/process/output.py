@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Self
 
-from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.errors import storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,5 +57,4 @@ class Appender:
             while unwritten:
                 unwritten = unwritten[os.write(self._fd, unwritten) :]
         except OSError as error:
-            kind = RunDirectoryGone if isinstance(error, FileNotFoundError) else StorageError
-            raise kind(f"cannot write {self._path}: {error.strerror}") from error
+            raise storage_error("write", self._path, error) from error

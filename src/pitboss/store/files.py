@@ -25,20 +25,15 @@ What it costs and does not do
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from typing import TYPE_CHECKING
 
-from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.errors import storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-FORBIDDEN = (errno.EACCES, errno.EPERM)
-GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
@@ -107,24 +102,6 @@ def first_free(path: Path, suffix: str) -> Path:
     while os.path.lexists(candidate := path.with_name(f"{path.name}.{suffix}-{number}")):
         number += 1
     return candidate
-
-
-def storage_error(doing: str, path: Path, error: OSError) -> StorageError:
-    """The error for the user when `doing` something to a file failed."""
-    kind = RunDirectoryGone if error.errno in GONE else StorageError
-    return kind(f"cannot {doing} {path}: {error.strerror or error}", hint=_hint(error.errno))
-
-
-def _hint(number: int | None) -> str:
-    if number in FULL:
-        return "free some disk space; a run that was stopped by this goes on with `pitboss grind --resume`"
-    if number == errno.EROFS:
-        return "the file system is mounted read-only: remount it writable"
-    if number in FORBIDDEN:
-        return "check who owns the files under .pitboss and their permissions"
-    if number in GONE:
-        return "the directory was deleted or moved; restore it, or start a new run"
-    return "the disk or file system reported a failure; look at the system's log"
 
 
 def _write_new(path: str, chunks: Iterable[bytes], *, durable: bool) -> None:

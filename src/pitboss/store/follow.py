@@ -15,7 +15,7 @@ import msgspec
 
 from pitboss.core.run import RunState
 from pitboss.core.session import SessionRecord
-from pitboss.store.files import storage_error
+from pitboss.errors import storage_error
 from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.log import last_records, read_lines, readable_record
 from pitboss.store.paths import RunPaths, lock_path

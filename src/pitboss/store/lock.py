@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.errors import LockHeld, StartError
-from pitboss.store.files import storage_error
+from pitboss.errors import LockHeld, StartError, storage_error
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from pitboss.core.session import SessionRecord
+from pitboss.errors import storage_error
 from pitboss.store.codec import Malformed, decode_head, decode_heads, decode_record
-from pitboss.store.files import first_free, storage_error, sync_directory, write_atomic
+from pitboss.store.files import first_free, sync_directory, write_atomic
 from pitboss.store.seqs import SeqSet
 from pitboss.store.tail import LONGEST_LINE, lines_from_end
 

@@ -14,13 +14,12 @@ import msgspec
 
 from pitboss.core.resume import NoResumableRun, RunNotFound, StateUnreadable
 from pitboss.core.run import RunState
-from pitboss.errors import ResumeError, RunDirectoryGone
+from pitboss.errors import ResumeError, RunDirectoryGone, storage_error
 from pitboss.store.codec import Malformed, decode_last_updated, decode_state, encode_record, encode_state
 from pitboss.store.files import (
     append_durable,
     make_directory,
     open_append,
-    storage_error,
     sync_directory,
     write_atomic,
 )
