@@ -1,0 +1,60 @@
+"""The documentation says what the program does: generated pages are fresh, keys are all named, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pitboss.core.config import AgentSettings, GrindSettings, Hooks, Price, WorktreeSettings
+from pitboss.core.prompt import PromptMeta
+from pitboss.core.run import RunState
+from pitboss.core.session import Reason, SessionRecord
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("bench/*.md")])
+NAMED_IN: dict[str, list[type[msgspec.Struct]]] = {
+    "writing-prompts.md": [PromptMeta],
+    "configuration.md": [AgentSettings, GrindSettings, Hooks, Price, WorktreeSettings],
+    "run-directory.md": [RunState, SessionRecord],
+}
+TABLES = {"unknown", "budgets", "hooks", "worktree"}
+GENERATED = runpy.run_path(str(DOCS / "generate.py"))["pages"]()
+
+
+@pytest.mark.parametrize("page", GENERATED, ids=lambda page: page.name)
+def test_a_generated_page_is_what_make_docs_would_write(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == GENERATED[page]
+
+
+@pytest.mark.parametrize("page", NAMED_IN)
+def test_every_key_is_documented(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    keys = {name for kind in NAMED_IN[page] for name in kind.__struct_fields__} - TABLES
+    assert {key for key in keys if f"`{key}`" not in text} == set()
+
+
+def test_every_reason_is_documented() -> None:
+    text = (DOCS / "run-directory.md").read_text(encoding="utf-8")
+    assert [reason for reason in Reason if f"`{reason}`" not in text] == []
+
+
+def test_every_default_of_grind_is_documented() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    simple = {
+        field.name: msgspec.json.encode(field.default).decode()
+        for field in msgspec.structs.fields(GrindSettings)
+        if isinstance(field.default, int | str)
+    }
+    for name, default in simple.items():
+        assert f"| `{name}` | `{default}` |" in text, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
