@@ -176,9 +176,10 @@ class Run:
     def _grind(self, context: RunContext, *, any_failed: bool = False, streak_forgiven: bool = False) -> int:
         self._emit(RunStarted(run=context.journal.state, caps=context.caps, next_pick=context.next_pick()))
         try:
-            return run_loop(
-                context, any_failed=any_failed, streak_forgiven=streak_forgiven, tidy=self._repo.tidy
-            )
+            with context.control.heard():
+                return run_loop(
+                    context, any_failed=any_failed, streak_forgiven=streak_forgiven, tidy=self._repo.tidy
+                )
         except Exception as error:
             self._give_up(context, error)
             raise

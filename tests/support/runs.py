@@ -94,13 +94,15 @@ def instruct(project: Project, name: str, body: str = "Do it.", /, **meta: objec
 
 
 class Gate:
-    """A place in a script where it waits for the test."""
+    """A place in a script where it waits for the test, though not for ever."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._reached = folder / "reached"
         self._opened = folder / "opened"
-        self.script = f": >{self._reached}; until [ -e {self._opened} ]; do sleep 0.02; done"
+        self.script = (
+            f": >{self._reached}; for _ in $(seq 3000); do [ ! -e {self._opened} ] || break; sleep 0.02; done"
+        )
 
     def wait(self) -> None:
         """Wait until a script has come to the gate."""

@@ -7,6 +7,7 @@ runner that is killed leaves a terminal that works.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Self
@@ -157,7 +158,8 @@ class LiveProgress(PlainProgress):
         """Take the footer away."""
         self._over.set()
         self._ticker.join()
-        self._footer.clear()
+        with suppress(OSError):
+            self._footer.clear()
 
     def __call__(self, event: RunEvent) -> None:
         """Take the event into the footer, and print it above if it is worth a line."""
@@ -169,8 +171,9 @@ class LiveProgress(PlainProgress):
             self._footer.draw([Text.from_ansi(line) for line in self.lines(event)])
 
     def _tick(self) -> None:
-        while not self._over.wait(TICK_S):
-            self._footer.draw()
+        with suppress(OSError):
+            while not self._over.wait(TICK_S):
+                self._footer.draw()
 
     def _take(self, event: RunEvent) -> None:
         match event:

@@ -59,10 +59,16 @@ class Progress:
         self._stack.__exit__(kind, error, trace)
 
     def __call__(self, event: RunEvent) -> None:
-        """Show one event. Safe to call from several threads."""
+        """Show one event. Safe to call from several threads.
+
+        A display that cannot write any more is dropped: the terminal was closed, and the run goes on.
+        """
         with self._lock:
-            for display in self._displays:
-                display(event)
+            for display in list(self._displays):
+                try:
+                    display(event)
+                except OSError:
+                    self._displays.remove(display)
 
 
 class PlainProgress:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from threading import RLock
+from contextlib import contextmanager
+from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
 from pitboss.guardian import StopLevel
@@ -10,11 +11,13 @@ from pitboss.process import StopRequest
 from pitboss.store.follow import Request, take_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pitboss.guardian import StopChannel
     from pitboss.store.paths import RunPaths
+
+LISTEN_S = 0.25
 
 
 class Control:
@@ -42,6 +45,23 @@ class Control:
                 self._level = level
                 self._on_raise(level)
             return self._level
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Answer requests at once even while nobody asks, such as during a commit with slow git hooks."""
+        over = Event()
+
+        def listen() -> None:
+            while not over.wait(LISTEN_S):
+                self.level()
+
+        listener = Thread(target=listen, name="control", daemon=True)
+        listener.start()
+        try:
+            yield
+        finally:
+            over.set()
+            listener.join()
 
     def forget_skips(self) -> None:
         """A skip asked for before a session began does not concern it."""
