@@ -146,17 +146,20 @@ class Live:
 
 
 @contextlib.contextmanager
-def grinding(project: Project, *args: str, **env: str) -> Iterator[Live]:
-    """Run `pitboss grind ARGS` beside the test; it is ended with the test, however that goes."""
+def grinding(project: Project, *args: str, stdout: int | None = None) -> Iterator[Live]:
+    """Run `pitboss grind ARGS` beside the test; it is ended with the test, however that goes.
+
+    What it prints is kept, unless it is to write its results to the descriptor `stdout`.
+    """
     number = sum(1 for _ in project.root.parent.glob("*.stderr"))
     out, err = (project.root.parent / f"grind-{number}.{name}" for name in ("stdout", "stderr"))
-    with out.open("wb") as stdout, err.open("wb") as stderr:
+    with out.open("wb") as results, err.open("wb") as stderr:
         process = subprocess.Popen(
             [*COMMAND, "grind", *args],
             cwd=project.root,
-            env=project.env | env,
+            env=project.env,
             stdin=subprocess.DEVNULL,
-            stdout=stdout,
+            stdout=results if stdout is None else stdout,
             stderr=stderr,
             start_new_session=True,
         )
