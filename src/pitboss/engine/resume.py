@@ -69,8 +69,8 @@ class Mender:
         state = self._dead.state or blank
         for repair in plan:
             state = self._apply(repair, state)
-        if not self._rundir.paths.markdown.exists():
-            self._project_again()
+        if self._projection_may_lag(plan):
+            self._rundir.project_all(iter_records(self._rundir.paths.log))
         journal = Journal(self._rundir, state, clock)
         journal.adopt(msgspec.structs.replace(state, status=RunStatus.ACTIVE, stop_reason=None))
         for record in self._dead.scan.tail:
@@ -110,18 +110,19 @@ class Mender:
         for record in iter_records(self._rundir.paths.log):
             if record.seq == state.last_session_seq + 1 <= last_seq:
                 state = fold(state, record)
-        self._project_again()
         return state
 
     def _replayed(self, state: RunState) -> RunState:
         scan = self._dead.scan
         due = [r for r in scan.tail if state.last_session_seq < r.seq <= scan.last_seq]
-        self._project_again()
         return reconstruct_state_from_log(state, due, self._contenders, log_seq=scan.highest_seq).run
 
-    def _project_again(self) -> None:
-        """A record without a checkpoint may lack its entry in sessions.md: only a full render is sure."""
-        self._rundir.project_all(iter_records(self._rundir.paths.log))
+    def _projection_may_lag(self, plan: Sequence[Repair]) -> bool:
+        """Whether a record may lack its entry in sessions.md: not after a run that ended in order."""
+        state = self._dead.state
+        at_rest = state is not None and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED)
+        changed = any(isinstance(r, recovery.RebuildState | recovery.ReplayRecords) for r in plan)
+        return changed or not at_rest or not self._rundir.paths.markdown.exists()
 
 
 def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> None:

@@ -222,12 +222,18 @@ class InPlace:
             effort.status = self._repo.status()
             reason = Reason.COMMIT_REFUSED.because(str(refused))
             return self._set_aside(effort, effort.session.base_commit, reason)
+        if effort.again:
+            # A commit that died before its ref moved is in the reflog, and was made again.
+            made = [oid for oid in made if self._content(oid) != self._content(tip)]
         reason = Reason.HEAD_MOVED.because("commits that are no longer on the run branch")
         dropped = self._keep(effort, made, kept=tip, why=reason)
         inside = Reason.HEAD_MOVED.because("uncommitted changes inside a submodule")
         self._put_back_submodules(effort, tip, inside)
         snapshot.abandon_operations(self._repo)
         return self._landing(effort, tip, reason if dropped else inside)
+
+    def _content(self, commit: str) -> str:
+        return self._repo.line("show", "--no-patch", "--format=%T %P %B", commit)
 
     def _commit(self, status: TreeStatus, message: str) -> str:
         """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree."""
