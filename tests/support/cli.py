@@ -38,7 +38,7 @@ class Project:
         self.root = root
         home = root.parent / f"{root.name}-home"
         home.mkdir()
-        kept = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START"}
+        kept = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_CONFIG"}
         self.env = {name: value for name, value in os.environ.items() if name in kept} | {
             "HOME": str(home),
             "LANG": "C.UTF-8",
