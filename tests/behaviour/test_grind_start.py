@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.support.agents import executable
 from tests.support.cli import Done, Project
-from tests.support.runs import configure
+from tests.support.runs import configure, the_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +73,16 @@ def test_in_the_middle_of_a_merge(project: Project) -> None:
     assert refused(project) == (
         "error: a merge is in progress in the working tree\nhint: finish or abort it first\n"
     )
+
+
+def test_beside_a_branch_that_is_in_the_way_of_the_run_branch(project: Project) -> None:
+    project.git("branch", "pitboss")
+    err = refused(project)
+    assert re.fullmatch(
+        r"error: creating run branch: no branch can be named pitboss/grind/\S+ beside one named `pitboss`\n"
+        r"hint: rename that one: `git branch -m pitboss OTHER-NAME`\n",
+        err,
+    ), err
 
 
 def test_with_a_git_that_is_too_old(project: Project, tmp_path: Path) -> None:
@@ -168,3 +179,29 @@ def test_a_run_may_start_from_a_folder_below_and_from_a_detached_head(project: P
     assert done.code == 0, done
     (transcript,) = project.root.glob(".pitboss/grind/runs/*/transcripts/session-0001.log")
     assert transcript.read_text() == f"{project.root}\n"
+
+
+def test_a_run_may_start_where_pitboss_is_not_ignored_and_paths_are_awkward(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "it's a répo")
+    project.write(".gitignore", "*.o\n")
+    project.git("add", ".gitignore")
+    project.git("-c", "user.name=t", "-c", "user.email=t@local", "commit", "-qm", "no ignore")
+    configure(project)
+    project.prompt("one", "echo text >added.txt", max_runs=1)
+    project.prompt("two", "echo half >half.txt; exit 3", max_runs=1)
+    assert project.pitboss("grind").code == 1
+    run = the_run(project)
+    assert run.files(run.branch) == {"added.txt": "text\n"}
+    assert run.rescued("two") == {"added.txt": "text\n", "half.txt": "half\n"}
+    assert project.git("status", "--porcelain") == "?? .pitboss/\n"
+
+
+def test_a_run_in_a_linked_worktree_leaves_the_main_one_alone(project: Project, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    project.git("worktree", "add", "-q", str(linked))
+    shutil.copytree(project.root / ".pitboss", linked / ".pitboss")
+    done = project.pitboss("grind", "--max-iterations", "1", cwd=linked)
+    assert done.code == 3, done
+    assert project.git("branch", "--show-current") == "main\n"
+    assert project.git("-C", str(linked), "branch", "--show-current").startswith("pitboss/grind/")
+    assert not (project.root / ".pitboss/grind/runs").exists()

@@ -79,9 +79,20 @@ class InPlace:
         return status
 
     def create_branch(self, base: str) -> None:
-        """Make the run branch at `base`, the commit checked out, and put HEAD on it; no file changes."""
+        """Make the run branch at `base`, the commit checked out, and put HEAD on it; no file changes.
+
+        Raises StartError when another branch is in the way of its name.
+        """
         ref = f"refs/heads/{self._branch}"
-        self._repo.git("update-ref", "-m", "pitboss: run branch", ref, base, "")
+        try:
+            self._repo.git("update-ref", "-m", "pitboss: run branch", ref, base, "")
+        except GitError as error:
+            if "exists; cannot create" not in error.stderr:
+                raise
+            raise StartError(
+                f"creating run branch: no branch can be named {self._branch} beside one named `pitboss`",
+                hint="rename that one: `git branch -m pitboss OTHER-NAME`",
+            ) from error
         self._repo.git("symbolic-ref", "-m", f"pitboss: to {self._branch}", "HEAD", ref)
         self._tip = base
 
