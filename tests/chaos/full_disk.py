@@ -60,7 +60,9 @@ class FullPoint(NamedTuple):
         return f"full disk {self.at} " + (f"for {self.lasting}" if self.lasting else "for good")
 
 
-def try_full(disk: FullDisk, template: Place, folder: Path, baseline: Baseline, point: FullPoint) -> list[str]:
+def try_full(
+    disk: FullDisk, template: Place, folder: Path, baseline: Baseline, point: FullPoint
+) -> list[str]:
     """Fill the disk at `point`, free space, bring the run to its end, and return what does not hold."""
     place = copy(template, folder / str(point).replace(" ", "-"))
     ended = disk.run(place, point.at, "grind", lasting=point.lasting)
