@@ -161,7 +161,7 @@ def test_hooks_that_fail_after_a_session_are_reported_and_change_nothing(tmp_pat
     project = Project.create(tmp_path / "repo")
     configure(
         project,
-        grind="hook_timeout_secs = 1",
+        grind="hook_timeout_secs = 2",
         more="[grind.hooks]\npost_session = 'echo sorry; exit 3'\non_failure = 'sleep 60'",
     )
     project.prompt("a-works", "echo text >added.txt", max_runs=1)
@@ -171,7 +171,7 @@ def test_hooks_that_fail_after_a_session_are_reported_and_change_nothing(tmp_pat
     assert [line for line in done.err.splitlines() if line.startswith("warning: ")] == [
         "warning: hook `echo sorry; exit 3` failed: exit code 3: sorry",
         "warning: hook `echo sorry; exit 3` failed: exit code 3: sorry",
-        "warning: hook `sleep 60` failed: timed out after 1 s",
+        "warning: hook `sleep 60` failed: timed out after 2 s",
     ]
     assert [(r["status"], r.get("reason")) for r in the_run(project).records] == [
         ("ok", None),

@@ -37,10 +37,12 @@ def stage(folder: Path, phase: str) -> Scene:
     """Put the gate into the hook, the agent, the tests or the commit of each session."""
     project = Project.create(folder / "repo")
     gate = Gate(folder / "gate")
-    held = {name: gate.script if name == phase else ":" for name in ("hook", "agent", "verify", "commit")}
+    phases = ("hook", "agent", "verify", "commit", "post")
+    held = {name: gate.script if name == phase else ":" for name in phases}
     configure(
         project,
-        more=f"[grind.hooks]\npre_session = '{held['hook']}'\npost_session = 'echo post >>{folder}/post'\n"
+        more=f"[grind.hooks]\npre_session = '{held['hook']}'\n"
+        f"post_session = 'echo post >>{folder}/post; {held['post']}'\n"
         f"[tests]\ncommand = '{held['verify']}'",
     )
     project.prompt("chore", f"echo text >>work.txt; {held['agent']}", verify=True)
@@ -117,6 +119,19 @@ def test_a_second_signal_stops_the_session_and_rescues_its_work(
     assert run.rescued("chore") == rescued
     assert post_hooks(scene) == 0
     assert scene.project.git("status", "--porcelain") == ""
+
+
+def test_a_second_signal_stops_a_hook_after_the_session_whose_record_stands(tmp_path: Path) -> None:
+    scene = stage(tmp_path, "post")
+    with grinding(scene.project) as live:
+        scene.gate.wait()
+        live.send(SIGTERM)
+        live.wait_for("draining: no new session starts, nothing is in flight\n")
+        live.send(SIGINT)
+        done = live.ended()
+    run = the_run(scene.project)
+    assert (done.code, run.ending()) == (2, ("aborted", "aborted on request"))
+    assert [verdict(r) for r in run.records] == [("ok", None, True, 0)]
 
 
 def test_a_commit_under_way_is_finished_even_after_a_second_signal(tmp_path: Path) -> None:
@@ -203,7 +218,7 @@ def test_when_either_process_of_pitboss_is_killed_nothing_is_left_running(
         ("aborted", "aborted" if victim == "guardian" else "interrupted"),
         ("ok", None),
     ]
-    assert run.rescued("chore") if len(run.records) == 1 else run.records[0]["rescue"]
+    assert len(run.records[0]["rescue"]) == 1
 
 
 class Terminal:
