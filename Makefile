@@ -59,7 +59,8 @@ bench: $(INSTALLED_DEV) ## measure; bench/README.md explains the numbers
 	$(BIN)/python -m bench.run
 
 chaos: $(INSTALLED_DEV) ## kill runs at every step and check that nothing is lost (slow)
-	PITBOSS_CHAOS=full $(PYTEST) --timeout 3600 tests/chaos
+	$(BIN)/python -m tests.chaos.sweep --jobs $(JOBS)
+	$(BIN)/python -m tests.chaos.soak
 
 docs: $(INSTALLED_DEV) ## write the generated pages of docs/reference
 	$(BIN)/python docs/generate.py

@@ -16,9 +16,10 @@ SAME = ("status", "tokens", "cost_usd", "summary", "reason", "rotation", "agent"
 
 
 class Baseline(NamedTuple):
-    """The records of the same run when nothing dies."""
+    """The records of the same run when nothing dies, and the status it comes to rest with."""
 
     records: list[dict[str, Any]]
+    status: str = "completed"
 
 
 def records_of(place: Place) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ def violations(place: Place, baseline: Baseline, *, crashes: int) -> list[str]:
         *_dispatches(place, records),
         *_commits(place, records, state),
         *_files(place),
-        *_budgets(records, state),
+        *_budgets(records, state, baseline.status),
         *_projection(place, records),
         *_left_over(place, state),
     ]
@@ -121,7 +122,7 @@ def _files(place: Place) -> list[str]:
     )
 
 
-def _budgets(records: list[dict[str, Any]], state: dict[str, Any]) -> list[str]:
+def _budgets(records: list[dict[str, Any]], state: dict[str, Any], status: str) -> list[str]:
     used = state["budget_consumed"]
     sums = {
         "iterations": len(records),
@@ -134,7 +135,7 @@ def _budgets(records: list[dict[str, Any]], state: dict[str, Any]) -> list[str]:
     cost = sum(r["cost_usd"] for r in records)
     if abs(used["cost_usd"] - cost) > 1e-9:
         found.append(f"cost is {used['cost_usd']}, records say {cost}")
-    if state["last_session_seq"] != len(records) or state["status"] != "completed" or state.get("in_flight"):
+    if state["last_session_seq"] != len(records) or state["status"] != status or state.get("in_flight"):
         found.append(f"state {state}")
     return found
 

@@ -1,6 +1,6 @@
-"""The crash-point sweep: kill at every k, resume, and hold the result against the promises.
+"""The sweep: kill at every k, or fill the disk there, resume, and hold the result against the promises.
 
-    python -m tests.chaos.sweep [--every N] [--jobs N] [--keep-failures]
+    python -m tests.chaos.sweep [--only crash|full-disk] [--every N] [--jobs N] [--first K]
 
 prints points tried / points that held, and ends with 1 when any did not.
 """
@@ -14,11 +14,15 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tests.chaos.checks import Baseline, processes_of, records_of, violations
 from tests.chaos.crash import KILLED, Shim
+from tests.chaos.full_disk import FullDisk, FullPoint, try_full
 from tests.chaos.scenario import Ended, Place, build, copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 FINISHED = 1
 """Exit code of the scenario when it is run to its end: completed, with failed sessions."""
@@ -75,9 +79,9 @@ class Sweep:
             crashes += ended.code == KILLED
         if _status(place) != "completed":
             ended = place.pitboss("grind", "--resume")
-        wrong = (
-            violations(place, self.baseline, crashes=crashes) if _finished(ended) else [f"resume: {ended}"]
-        )
+            if not _finished(ended):
+                return [f"resume: {ended}"]
+        wrong = violations(place, self.baseline, crashes=crashes)
         if not wrong:
             shutil.rmtree(place.root)
         return wrong
@@ -139,26 +143,59 @@ def _processes_left(place: Place) -> list[int]:
     return left
 
 
-def main() -> int:
-    """Sweep, print each point that did not hold, then the count."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every", type=int, default=1, help="try every N-th point")
-    parser.add_argument("--jobs", type=int, default=2, help="points at a time")
-    parser.add_argument("--first", type=int, default=1, help="start at this point")
-    args = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
-    sweep = Sweep(folder)
-    todo = [p for p in points(sweep.calls(), sweep.calls(guardian=True), args.every) if p.at >= args.first]
+Tried = TypeVar("Tried")
+
+
+def try_all(todo: Sequence[Tried], attempt: Callable[[Tried], list[str]], jobs: int) -> int:
+    """Try every point, say what did not hold and how far it is, and return how many held."""
     held = 0
-    with ThreadPoolExecutor(args.jobs) as pool:
-        for tried, (point, wrong) in enumerate(zip(todo, pool.map(sweep.try_point, todo), strict=True), 1):
+    with ThreadPoolExecutor(jobs) as pool:
+        for tried, (point, wrong) in enumerate(zip(todo, pool.map(attempt, todo), strict=True), 1):
             held += not wrong
             for sentence in wrong:
                 print(f"{point}: {sentence}", flush=True)
             if tried % 50 == 0:
                 print(f"{tried} of {len(todo)} points tried, {held} held", flush=True)
-    print(f"{held} of {len(todo)} points held; failures are kept in {folder}")
-    return 0 if held == len(todo) else 1
+    return held
+
+
+def crash_points(sweep: Sweep, args: argparse.Namespace) -> bool:
+    """Kill the run at each point; True when all held."""
+    todo = [p for p in points(sweep.calls(), sweep.calls(guardian=True), args.every) if p.at >= args.first]
+    held = try_all(todo, sweep.try_point, args.jobs)
+    print(f"crash points: {held} of {len(todo)} held")
+    return held == len(todo)
+
+
+def full_disks(sweep: Sweep, args: argparse.Namespace) -> bool:
+    """Fill the disk at each call that needs space, for good and for one call; True when all held."""
+    disk = FullDisk(sweep.folder)
+    calls = disk.count(copy(sweep.template, sweep.folder / "counted"), "grind")
+    numbers = range(args.first, calls + 1, args.every)
+    todo = [FullPoint(at, lasting) for at in numbers for lasting in (0, 1)]
+    held = try_all(
+        todo, lambda point: try_full(disk, sweep.template, sweep.folder, sweep.baseline, point), args.jobs
+    )
+    print(f"full disks: {held} of {len(todo)} held")
+    return held == len(todo)
+
+
+MODES = {"crash": crash_points, "full-disk": full_disks}
+
+
+def main() -> int:
+    """Sweep, print each point that did not hold, then the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=MODES, help="one kind of trouble; default: both")
+    parser.add_argument("--every", type=int, default=1, help="try every N-th point")
+    parser.add_argument("--jobs", type=int, default=2, help="points at a time")
+    parser.add_argument("--first", type=int, default=1, help="start at this point")
+    args = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
+    sweep, began = Sweep(folder), time.monotonic()
+    held = [mode(sweep, args) for name, mode in MODES.items() if args.only in (None, name)]
+    print(f"{time.monotonic() - began:.0f} seconds; what did not hold is kept in {folder}")
+    return 0 if all(held) else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,158 @@
+"""A sample of the sweep for every test run: each kind of call in each kind of session, at fixed moments."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.chaos.checks import processes_of, violations
+from tests.chaos.crash import KILLED, Moment
+from tests.chaos.scenario import copy
+from tests.chaos.sweep import FINISHED, Point, Sweep
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMITS, NOTHING, COMMITS_ITSELF, FAILS, BREAKS_TESTS, HOOK_FAILS, LAST = range(1, 8)
+
+DISPATCHED = {COMMITS: 2, NOTHING: 4, COMMITS_ITSELF: 6, FAILS: 8, BREAKS_TESTS: 10, HOOK_FAILS: 13, LAST: 15}
+"""Which synced write of state.json dispatches a session; the next one is its outcome (1 is the run's start)."""
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    return Sweep(tmp_path_factory.mktemp("sweep"))
+
+
+def in_flight(seq: int) -> Moment:
+    return Moment("write", after="unlink", file="skip", nth=seq)
+
+
+def hook_started(seq: int) -> Moment:
+    return Moment("waitpid", after="open", file=f"session-{seq:04}.hooks.log")
+
+
+def agent_started(seq: int) -> Moment:
+    return Moment("pipe2", after="open", file=f"session-{seq:04}.log")
+
+
+def agent_reaped(seq: int) -> Moment:
+    return Moment("waitpid", after="open", file=f"session-{seq:04}.log")
+
+
+def outcome_renamed(seq: int) -> Moment:
+    return Moment("rename", after="fsync", file="state.json.tmp", nth=DISPATCHED[seq] + 1)
+
+
+def git_started(seq: int) -> Moment:
+    return Moment("pipe2", after="fsync", file="state.json.tmp", nth=DISPATCHED[seq] + 1)
+
+
+def git_done(seq: int) -> Moment:
+    return Moment("unlink", after="fsync", file="state.json.tmp", nth=DISPATCHED[seq] + 1)
+
+
+def record_written(seq: int) -> Moment:
+    return Moment("fsync", after="write", file="sessions.jsonl", nth=seq)
+
+
+def recorded(seq: int) -> Moment:
+    return Moment("open", after="fsync", file="sessions.jsonl", nth=seq)
+
+
+def checkpointed(seq: int) -> Moment:
+    return Moment("rename", after="fsync", file="sessions.jsonl", nth=seq)
+
+
+def post_hook(seq: int) -> Moment:
+    return Moment("waitpid", after="fsync", file="sessions.jsonl", nth=seq)
+
+
+MOMENTS = {
+    "in flight, of a session that commits": in_flight(COMMITS),
+    "hook before an agent that commits": hook_started(COMMITS),
+    "agent that commits nothing started": agent_started(NOTHING),
+    "agent that commits itself reaped": agent_reaped(COMMITS_ITSELF),
+    "agent that fails reaped": agent_reaped(FAILS),
+    "agent that breaks tests reaped": agent_reaped(BREAKS_TESTS),
+    "outcome of nothing renamed": outcome_renamed(NOTHING),
+    "outcome of a failure renamed": outcome_renamed(FAILS),
+    "outcome of a failed hook renamed": outcome_renamed(HOOK_FAILS),
+    "landing of a commit begun": git_started(COMMITS),
+    "landing of an agent's commits begun": git_started(COMMITS_ITSELF),
+    "rescue of a failure begun": git_started(FAILS),
+    "commit made": git_done(COMMITS),
+    "commit on top of the agent's made": git_done(COMMITS_ITSELF),
+    "rescue made": git_done(FAILS),
+    "tests begun": Moment("pipe2", after="open", file="session-0005.verify.log"),
+    "fixer reaped": Moment("waitpid", after="open", file="session-0005.fix-01.log"),
+    "fixed tests reaped": Moment("waitpid", after="open", file="session-0005.verify-01.log"),
+    "record of a commit written": record_written(COMMITS),
+    "record of a failed hook written": record_written(HOOK_FAILS),
+    "record of failed tests durable": recorded(BREAKS_TESTS),
+    "checkpoint of an agent's commits": checkpointed(COMMITS_ITSELF),
+    "post hook of a failure reaped": post_hook(FAILS),
+    "the last checkpoint": checkpointed(LAST),
+}
+
+TORN = {
+    "in flight": in_flight(NOTHING),
+    "outcome": Moment("write", after="open", file="session-0001.log"),
+    "record": Moment("write", after="fsync", file="state.json.tmp", nth=DISPATCHED[COMMITS] + 1),
+    "sessions.md": Moment("write", after="fsync", file="sessions.jsonl", nth=FAILS),
+}
+
+TWICE = {
+    "while the agent's work is rescued": (
+        agent_reaped(COMMITS),
+        Moment("fsync", after="rename", file="state.json"),
+    ),
+    "while the commit is made": (
+        outcome_renamed(COMMITS),
+        Moment("waitpid", after="rename", file="state.json"),
+    ),
+    "before the record is written": (git_done(FAILS), Moment("write", after="open", file="sessions.jsonl")),
+    "while the record is replayed": (
+        recorded(BREAKS_TESTS),
+        Moment("rename", after="write", file="sessions.md.tmp"),
+    ),
+}
+
+
+def tried(sweep: Sweep, root: Path, *moments: Moment, torn: bool = False) -> list[str]:
+    """Kill a run at the first moment and its resumes at the others, bring it to its end, and look."""
+    place = copy(sweep.template, root)
+    for number, moment in enumerate(moments):
+        command = ("grind", "--resume") if number else ("grind",)
+        ended = sweep.shim.crash_at(place, moment, *command, torn=torn)
+        assert ended.code == KILLED, ended
+        assert processes_of(place) == []
+    ended = place.pitboss("grind", "--resume")
+    assert ended.code == FINISHED, ended
+    wrong = violations(place, sweep.baseline, crashes=len(moments))
+    shutil.rmtree(root)
+    return wrong
+
+
+@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+def test_a_crash_loses_nothing(sweep: Sweep, tmp_path: Path, moment: Moment) -> None:
+    assert tried(sweep, tmp_path / "place", moment) == []
+
+
+@pytest.mark.parametrize("moment", TORN.values(), ids=TORN)
+def test_a_torn_write_loses_nothing(sweep: Sweep, tmp_path: Path, moment: Moment) -> None:
+    assert tried(sweep, tmp_path / "place", moment, torn=True) == []
+
+
+@pytest.mark.parametrize("moments", TWICE.values(), ids=TWICE)
+def test_a_second_crash_while_the_first_is_mended_loses_nothing(
+    sweep: Sweep, tmp_path: Path, moments: tuple[Moment, Moment]
+) -> None:
+    assert tried(sweep, tmp_path / "place", *moments) == []
+
+
+@pytest.mark.parametrize("at", [6, 9, 11], ids=["at the lock", "at the fork", "at its end"])
+def test_a_guardian_that_dies_loses_nothing(sweep: Sweep, at: int) -> None:
+    assert sweep.try_point(Point(at, guardian=True)) == []
