@@ -81,7 +81,13 @@ def test_status_tells_head_branch_and_dirt_apart_from_pitboss_files(root: Path) 
     (root / "f").rename(root / "g h")
     git(root, "checkout", "-q", "--detach")
     assert repo.status() == TreeStatus(
-        head=head, branch=None, unborn=False, dirty=3, new_folders=True, pitboss_visible=True
+        head=head,
+        branch=None,
+        unborn=False,
+        dirty=3,
+        few_paths=("f", ".pitboss-not/", "g h"),
+        new_folders=True,
+        pitboss_visible=True,
     )
 
 

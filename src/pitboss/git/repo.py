@@ -22,6 +22,7 @@ WITHOUT_PITBOSS = f":(exclude,top){PITBOSS_FOLDER}"
 OLDEST_GIT = (2, 38)
 DEFAULT_AUTHOR = "pitboss <pitboss@local>"
 GIT_SECONDS = 600.0
+FEW_PATHS = 64
 
 _SETTINGS_KEPT = frozenset(
     {
@@ -93,14 +94,16 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What one `git status` says; `.pitboss` never counts as dirt.
 
     `head` is empty when `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
-    paths. `new_folders` says that untracked folders are among them, `pitboss_visible` that `.pitboss` is not ignored,
-    `unmerged` and `submodules` name conflicted paths and submodules with changes inside.
+    paths, `few_paths` names them where they are few. `new_folders` says that untracked folders are among
+    them, `pitboss_visible` that `.pitboss` is not ignored; `unmerged` and `submodules` name conflicted paths
+    and submodules with changes inside.
     """
 
     head: str
     branch: str | None
     unborn: bool
     dirty: int
+    few_paths: tuple[str, ...] = ()
     new_folders: bool = False
     pitboss_visible: bool = False
     unmerged: tuple[str, ...] = ()
@@ -297,6 +300,7 @@ def _parse_status(output: bytes) -> TreeStatus:
         branch=None if branch == "(detached)" else branch,
         unborn=head == "(initial)",
         dirty=len(theirs),
+        few_paths=tuple(path for *_, path in theirs) if len(theirs) <= FEW_PATHS else (),
         new_folders=any(kind == "?" and path.endswith("/") for kind, _, path in theirs),
         pitboss_visible=bool(ours),
         unmerged=tuple(path for kind, _, path in theirs if kind == "u"),

@@ -49,6 +49,8 @@ def stage(repo: Repo, status: TreeStatus) -> None:
     Repositories that appeared inside the tree are taken in as plain files: git itself would record a bare
     reference to them, or refuse when they hold no commit. Linked worktrees are left alone.
     """
+    if not status.new_folders and _stage_named(repo, status.few_paths):
+        return
     nested = nested_repositories(repo) if status.new_folders else []
     kept_out = [WITHOUT_PITBOSS] if status.pitboss_visible else []
     kept_out += [f":(exclude,top,literal){folder}" for folder in nested]
@@ -57,6 +59,15 @@ def stage(repo: Repo, status: TreeStatus) -> None:
     for folder in nested:
         if not is_linked_worktree(repo.root / folder):
             repo.git("read-tree", f"--prefix={folder}", _tree_of(repo, repo.root / folder))
+
+
+def _stage_named(repo: Repo, paths: Iterable[str]) -> bool:
+    """Stage paths by name, which spares git a second look at the whole tree; False when that cannot be done."""
+    named = b"\0".join(os.fsencode(path) for path in paths)
+    by_name = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    return (
+        bool(named) and repo.run("--literal-pathspecs", *_ADD, *by_name, stdin=named, ok=(0, 128)).code == 0
+    )
 
 
 def snapshot(repo: Repo, status: TreeStatus, *, message: str, base: str) -> str:
