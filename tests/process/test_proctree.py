@@ -153,7 +153,9 @@ def test_five_processes_are_five(tmp_path: Path) -> None:
     with subprocess.Popen(
         ["sh", "-c", FIVE_PROCESSES, "sh", str(tmp_path)], start_new_session=True, stdout=subprocess.DEVNULL
     ) as leader:
+        outside = ("daemon", "own_session", "scrubbed_daemon")
         wait_for(lambda: len(pids(tmp_path)) == 5)
+        wait_for(lambda: all(os.getpgid(pids(tmp_path)[name]) != leader.pid for name in outside))
         os.killpg(leader.pid, 9)
         leader.wait()
         wait_for(lambda: "child" not in alive(tmp_path))
