@@ -242,3 +242,11 @@ def test_a_deleted_pitboss_folder_ends_the_run_and_the_work_is_kept_and_named(pr
     (ref,) = project.git("for-each-ref", "--format=%(refname)", "refs/pitboss/rescue").split()
     assert (done.code, project.git("show", f"{ref}:work.txt")) == (70, "work\n")
     assert ref in done.err
+
+
+def test_deleted_transcripts_are_lost_but_end_nothing(project: Project) -> None:
+    project.prompt("one", 'rm -r "$(dirname "$PITBOSS_SUMMARY_FILE")"; echo kept >>kept.txt', max_runs=2)
+    done = project.pitboss("grind")
+    run = the_run(project)
+    assert (done.code, [r["status"] for r in run.records]) == (0, ["ok", "ok"])
+    assert run.files(run.branch)["kept.txt"] == "kept\nkept\n"

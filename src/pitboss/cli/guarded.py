@@ -8,8 +8,9 @@ from pitboss.cli.progress import Progress
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
 from pitboss.guardian import guard
+from pitboss.store.follow import take_requests
 from pitboss.store.lock import RunLock
-from pitboss.store.paths import lock_path
+from pitboss.store.paths import RunPaths, lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,4 +46,5 @@ def run_guarded(
             return body(channel, emit)
 
     with RunLock.acquire(lock_path(root), run_id=run_id):
+        take_requests(RunPaths(root, run_id))  # those of an earlier life of the run
         return guard(runner)

@@ -33,7 +33,6 @@ class Control:
         self._level = StopLevel.NONE
         self._skip = False
         self._lock = RLock()
-        take_requests(paths)
 
     def level(self) -> StopLevel:
         """How urgently the run is to end; it never goes down again."""

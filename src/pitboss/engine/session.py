@@ -75,6 +75,7 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
 def _dispatch(context: RunContext, pick: Pick) -> InFlight:
     seq = context.journal.next_seq()
     context.control.forget_skips()
+    context.journal.rundir.make_subdirectories()
     session = InFlight(
         seq=seq,
         prompt=pick.name,

@@ -118,6 +118,10 @@ class RunDir:
             os.close(self._log)
             self._log = -1
 
+    def make_subdirectories(self) -> None:
+        """Make those that somebody deleted again. Raises StorageError, RunDirectoryGone."""
+        _make_subdirectories(self.paths)
+
     def read_state(self) -> RunState:
         """Read state.json. Raises StateUnreadable when it is missing or damaged."""
         listing = _listing(self.paths.run_id, str(self.paths.root))
