@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from pitboss import proctree
 
 if TYPE_CHECKING:
     from tests.chaos.scenario import Ended, Place
@@ -59,3 +63,13 @@ class Shim:
 
     def _environment(self, *, follow: bool) -> dict[str, str]:
         return {"LD_PRELOAD": str(self._library), "CRASH_FOLLOW": str(int(follow))}
+
+
+def runner_of(guardian: int) -> int | None:
+    """The guardian's child that is python too; before the fork there is none, only git at times."""
+    ours = Path(sys.executable).resolve()
+    for child in proctree.children(guardian):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{child}/exe").resolve() == ours:
+                return child
+    return None

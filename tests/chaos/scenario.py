@@ -52,11 +52,12 @@ class Place:
         self.root = root
         self.repo = root / "repo"
         self.log = root / "testimony"
+        self.prefix: tuple[str, ...] = ()
 
     def pitboss(self, *args: str, **env: str) -> Ended:
         """Run one command in the repository, to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "pitboss", *args],
+            [*self.prefix, sys.executable, "-m", "pitboss", *args],
             cwd=self.repo,
             env=self.environment(**env),
             capture_output=True,

@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pitboss import proctree
 from tests.chaos.checks import Baseline, processes_of, records_of, violations
+from tests.chaos.crash import runner_of
 from tests.chaos.scenario import Place, build
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _started(place: Place, *options: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _kill(guardian: subprocess.Popen[bytes], victim: str) -> None:
-    runner = _runner_of(guardian.pid)
+    runner = runner_of(guardian.pid)
     pids = [guardian.pid] if victim != "runner" or runner is None else []
     if victim != "guardian" and runner is not None:
         pids.append(runner)
@@ -113,22 +113,12 @@ def _kill(guardian: subprocess.Popen[bytes], victim: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _runner_of(guardian: int) -> int | None:
-    """The guardian's child that is python too; before the fork there is none, only git at times."""
-    ours = Path(sys.executable).resolve()
-    for child in proctree.children(guardian):
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{child}/exe").resolve() == ours:
-                return child
-    return None
-
-
 def watch_growth(place: Place, sessions: int) -> dict[str, list[Sample]]:
     """Let a run of that many sessions go undisturbed; return samples of guardian and runner."""
     samples: dict[str, list[Sample]] = {"guardian": [], "runner": []}
     with _started(place, "--max-iterations", str(sessions)) as guardian:
         while guardian.poll() is None:
-            pids = {"guardian": guardian.pid, "runner": _runner_of(guardian.pid)}
+            pids = {"guardian": guardian.pid, "runner": runner_of(guardian.pid)}
             done = _sessions(place)
             for name, pid in pids.items():
                 if pid is not None and done and (look := _look(pid, done)):
