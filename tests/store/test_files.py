@@ -14,10 +14,11 @@ from pitboss.store.files import (
     append_durable,
     first_free,
     make_directory,
+    read_regular,
     sync_directory,
     write_atomic,
 )
-from tests.support.disk import largest_file, names
+from tests.support.disk import NO_FILES, largest_file, names, open_descriptors, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +112,24 @@ def test_an_append_to_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:
 def test_an_append_into_a_directory_that_is_gone_says_so(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryGone):
         append_durable(tmp_path / "gone" / "file", b"x")
+
+
+def test_reading_a_regular_file_stops_at_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abcde")
+    (tmp_path / "link").symlink_to(path)
+    assert [read_regular(path, n) for n in (3, 9)] == [b"abc", b"abcde"]
+    assert read_regular(tmp_path / "link", 9) == b"abcde"
+    assert read_regular(tmp_path / "gone", 9) is None
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_regular_file_is_not_read_and_blocks_nobody(tmp_path: Path, kind: str) -> None:
+    put(tmp_path / "file", kind)
+    before = open_descriptors()
+    assert read_regular(tmp_path / "file", 9) is None
+    assert open_descriptors() == before
 
 
 def test_a_directory_is_made_with_its_parents_and_may_be_there_already(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.paths import RunPaths, runs_dir
 from pitboss.store.rundir import RunDir, latest_run, list_runs
-from tests.support.disk import largest_file, names, open_descriptors
+from tests.support.disk import NO_FILES, largest_file, names, open_descriptors, put
 from tests.support.values import RUN_ID, fresh_run, record, run_state
 
 if TYPE_CHECKING:
@@ -238,6 +238,24 @@ def test_the_scratchpad_is_given_from_the_start_of_a_line_or_character(
 def test_a_scratchpad_that_an_agent_removed_is_empty(run: RunDir) -> None:
     run.paths.scratchpad.unlink()
     assert run.scratchpad_text() == ("", False)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_an_agent_put_in_place_of_its_files_blocks_nobody(run: RunDir, kind: str) -> None:
+    for path in (run.paths.scratchpad, run.paths.markdown):
+        path.unlink()
+        put(path, kind)
+    assert run.scratchpad_text() == ("", False)
+    assert run.session_log_tail() == ""
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_in_place_of_sessions_md_fails_and_does_not_wait_for_a_reader(run: RunDir) -> None:
+    run.paths.markdown.unlink()
+    put(run.paths.markdown, "pipe")
+    with pytest.raises(StorageError, match="cannot append to"):
+        run.project(record(1))
 
 
 def test_the_scratchpad_is_limited_to_sixteen_kilobytes(run: RunDir) -> None:

@@ -1,7 +1,8 @@
-"""What is in a directory, and a disk that fills up."""
+"""What is in a directory, what else than a file may lie there, and a disk that fills up."""
 
 from __future__ import annotations
 
+import os
 import resource
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NO_FILES = ("pipe", "device", "directory")
+
 
 def names(directory: Path) -> list[str]:
     """The names in a directory, sorted."""
     return sorted(path.name for path in directory.iterdir())
+
+
+def put(path: Path, kind: str) -> None:
+    """Put something that is no file at `path`: a `pipe` nobody writes to, an endless `device`, a `directory`."""
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case _:
+            path.mkdir()
 
 
 def open_descriptors() -> int:

@@ -1,5 +1,7 @@
 """The only code that replaces a file or appends to one, so that a crash finds old or new, never half (SPEC 2, 7).
 
+It also opens, for reading, files that agents may put anything in place of, so that none blocks or floods.
+
 Replace: the new content goes to `NAME.tmp` in the same directory, is fsynced, renamed over NAME, and the
 directory is fsynced. Append: the whole data goes out in one write and is fsynced.
 
@@ -25,7 +27,9 @@ What it costs and does not do
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -34,6 +38,7 @@ from pitboss.errors import storage_error
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from typing import BinaryIO
 
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
@@ -73,11 +78,35 @@ def append_durable(path: Path, data: bytes, *, descriptor: int | None = None, du
 
 
 def open_append(path: Path) -> int:
-    """A descriptor for appending to a file, which is created when missing. Raises as append_durable does."""
+    """A descriptor for appending to a file, which is created when missing. Raises as append_durable does.
+
+    A pipe that nobody reads is a failure, not a reason to wait.
+    """
     try:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise storage_error("append to", path, error) from error
+
+
+def open_regular(path: Path | str, *, buffering: int = -1) -> BinaryIO:
+    """Open a regular file for reading; a pipe that nobody writes to, a device or a directory is an OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+        return open(descriptor, "rb", buffering=buffering)  # noqa: PTH123
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, limit: int) -> bytes | None:
+    """The first `limit` bytes of a regular file; None when there is none, or none that can be read."""
+    try:
+        with open_regular(path) as file:
+            return file.read(limit)
+    except OSError:
+        return None
 
 
 def make_directory(path: Path) -> None:

@@ -6,6 +6,8 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from pitboss.store.files import open_regular
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -16,16 +18,16 @@ LONGEST_LINE = 64 * 1024 * 1024
 
 
 def last_bytes(path: Path, limit: int) -> tuple[bytes, bool]:
-    """The last `limit` bytes of a file and whether something came before them. Raises OSError."""
-    with open(path, "rb") as file:  # noqa: PTH123 - an observer's start-up does not pay for pathlib
+    """The last `limit` bytes of a regular file and whether something came before them. Raises OSError."""
+    with open_regular(path) as file:
         start = max(0, file.seek(0, os.SEEK_END) - limit)
         file.seek(start)
         return file.read(limit), start > 0
 
 
 def last_lines(path: Path, count: int) -> list[bytes]:
-    """The last `count` lines of a file in file order, without their newlines. Raises OSError."""
-    with open(path, "rb") as file:  # noqa: PTH123
+    """The last `count` lines of a regular file in file order, without their newlines. Raises OSError."""
+    with open_regular(path) as file:
         return list(islice(lines_from_end(file), count))[::-1]
 
 

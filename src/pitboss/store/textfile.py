@@ -11,6 +11,7 @@ import stat
 from typing import TYPE_CHECKING, NoReturn
 
 from pitboss.errors import InputError, Problem
+from pitboss.store.files import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,9 +49,8 @@ def _check_size(file: str, size: int) -> None:
 
 
 def _read_bounded(file: str) -> bytes:
-    # O_NONBLOCK: the file may have become a pipe since it was looked at.
-    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123
-        _check_kind(file, os.fstat(stream.fileno()))
+    # The file may have become a pipe since it was looked at.
+    with open_regular(file) as stream:
         data = stream.read(MAX_BYTES + 1)
     _check_size(file, len(data))
     return data
