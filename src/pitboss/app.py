@@ -19,22 +19,26 @@ from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
 from pitboss.engine.facts import DeadRun, gather_facts
 from pitboss.engine.journal import Journal
-from pitboss.engine.loop import run_loop
+from pitboss.engine.loop import Past, run_loop
 from pitboss.engine.resume import Mender, end_strays, settle_sessions
 from pitboss.engine.workspace import InPlace
-from pitboss.errors import PitbossError, RunDirectoryGone
+from pitboss.errors import PitbossError
 from pitboss.git.landed import landed_sessions
 from pitboss.guardian import StopLevel
 from pitboss.store.log import scan_log
-from pitboss.store.paths import skip_path
+from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
     from pitboss.core.events import Observer
     from pitboss.core.recovery import Repair
+    from pitboss.core.session import SessionRecord
     from pitboss.git.repo import Repo
     from pitboss.guardian import StopChannel
     from pitboss.plan import Plan
+
+
+HIGHEST_SEQ = 2**32 - 1
 
 
 def new_run_id(now: datetime) -> str:
@@ -49,7 +53,7 @@ def utc_now() -> datetime:
 
 def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
     """What `Run.repair` would do, in order; changes nothing (SPEC 7)."""
-    rundir = RunDir.open(repo.root, run_id)
+    rundir = RunDir(RunPaths(repo.root, run_id))
     return _plan_repairs(_dead_run(rundir), rundir, repo, resuming=False, force=force)
 
 
@@ -86,7 +90,7 @@ class Run:
             raise
         with rundir:
             context = self._context(workspace, Journal(rundir, state, utc_now))
-            return self._grind(context)
+            return self._grind(context, Past())
 
     def resume(self) -> int:
         """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
@@ -102,10 +106,14 @@ class Run:
             dead = _dead_run(rundir)
             repairs = _plan_repairs(dead, rundir, self._repo, resuming=True)
             self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
-            context = self._recover(rundir, dead, repairs)
+            context, settled = self._recover(rundir, dead, repairs)
             context.journal.accepted(rotation.prompt_names)
-            paused = dead.state is not None and dead.state.status is RunStatus.ABORTED
-            return self._grind(context, any_failed=dead.scan.any_failed, streak_forgiven=paused)
+            past = Past(
+                any_failed=dead.scan.any_failed,
+                unjudged=(*dead.scan.tail, *settled),
+                paused=dead.state is not None and dead.state.status is RunStatus.ABORTED,
+            )
+            return self._grind(context, past)
 
     def repair(self, *, force: bool) -> int:
         """Do what a resume does before it starts, whatever the run's status; returns 0.
@@ -116,22 +124,25 @@ class Run:
             end_strays(self._run_id)
             dead = _dead_run(rundir)
             repairs = _plan_repairs(dead, rundir, self._repo, resuming=False, force=force)
-            context = self._recover(rundir, dead, repairs)
+            context, _ = self._recover(rundir, dead, repairs)
             was = dead.state
             completed = was is not None and was.status is RunStatus.COMPLETED
             context.journal.finished(
                 RunStatus.COMPLETED if completed else RunStatus.ABORTED,
                 (was and was.stop_reason) or "repaired",
             )
+            if not repairs:
+                self._emit(Resumed(text="nothing to repair"))
         return 0
 
-    def _recover(self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]) -> RunContext:
+    def _recover(
+        self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]
+    ) -> tuple[RunContext, list[SessionRecord]]:
         workspace = self._workspace(dead.branch)
         takers = contenders(self._plan.rotation, self._plan.prompts)
         journal = Mender(rundir, dead, workspace, takers).mend(repairs, self._blank_state(dead), utc_now)
         context = self._context(workspace, journal)
-        settle_sessions(context, self._repo, repairs)
-        return context
+        return context, settle_sessions(context, self._repo, repairs)
 
     def _blank_state(self, dead: DeadRun) -> RunState:
         """What can be known of a run whose state.json is lost: its id, its branch, where its work began."""
@@ -173,13 +184,11 @@ class Run:
             repo_root=self._repo.root,
         )
 
-    def _grind(self, context: RunContext, *, any_failed: bool = False, streak_forgiven: bool = False) -> int:
+    def _grind(self, context: RunContext, past: Past) -> int:
         self._emit(RunStarted(run=context.journal.state, caps=context.caps, next_pick=context.next_pick()))
         try:
             with context.control.heard():
-                return run_loop(
-                    context, any_failed=any_failed, streak_forgiven=streak_forgiven, tidy=self._repo.tidy
-                )
+                return run_loop(context, past, tidy=self._repo.tidy)
         except Exception as error:
             self._give_up(context, error)
             raise
@@ -189,15 +198,16 @@ class Run:
 
         Only when the run directory is gone is there nothing left to resume from, so the work is rescued now.
         """
-        if not isinstance(error, RunDirectoryGone):
+        if context.paths.root.is_dir():
             with suppress(PitbossError):
                 context.journal.finished(RunStatus.FAILED, f"internal error: {error}")
             return
         for session in context.journal.state.in_flight:
-            landing = context.workspace.rescue(session)
-            if landing.rescue:
-                kept = ", ".join(landing.rescue)
-                self._emit(Warned(text=f"the work of session {session.seq} is kept under {kept}"))
+            with suppress(PitbossError):
+                landing = context.workspace.rescue(session)
+                if landing.rescue:
+                    kept = ", ".join(landing.rescue)
+                    self._emit(Warned(text=f"the work of session {session.seq} is kept under {kept}"))
 
 
 def run_branch(run_id: str) -> str:
@@ -211,7 +221,8 @@ def _dead_run(rundir: RunDir) -> DeadRun:
     except StateUnreadable:
         state = None
     run_id = rundir.paths.run_id
-    after_seq = state.last_session_seq if state else 0
+    # What a checkpoint covers is only skimmed; without a checkpoint all of it is folded again as a stream.
+    after_seq = state.last_session_seq if state else HIGHEST_SEQ
     scan = scan_log(rundir.paths.log, run_id, after_seq=after_seq)
     if scan.last_seq < after_seq:
         after_seq = scan.last_seq

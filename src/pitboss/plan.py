@@ -14,10 +14,13 @@ from pitboss.core.config import Config, Hooks
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation
 from pitboss.errors import StartError
+from pitboss.store.config import load_config
 from pitboss.store.library import load_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pitboss.core.run import RunState
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +80,29 @@ def load_plan(root: Path, options: Options, *, rotation: str | None = None) -> P
     _refuse_empty(plan)
     _refuse_unknown_agents(plan)
     return msgspec.structs.replace(plan, warnings=(*config.warnings, *_warnings(plan)))
+
+
+def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan:
+    """What settling the sessions of `run` needs: as load_plan, or the configuration alone where that fails.
+
+    A run whose state is lost can only be rebuilt with its rotation: then load_plan's errors are raised.
+    """
+    try:
+        return load_plan(root, options, rotation=run.plan_name if run else None)
+    except StartError as error:
+        if run is None:
+            raise
+        config = load_config(root)
+        return Plan(
+            root=root,
+            config=config,
+            rotation=Rotation(name=run.plan_name, entries=()),
+            prompts={},
+            hooks=config.grind.hooks,
+            caps=Caps(),
+            max_parallel=1,
+            warnings=(f"going on without prompts: {error.message}",),
+        )
 
 
 def _refuse_empty(plan: Plan) -> None:

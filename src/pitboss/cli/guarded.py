@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import click
 
 from pitboss.cli.progress import Progress
 from pitboss.core.environment import RUN_ID
@@ -37,7 +40,8 @@ def run_guarded(
         from pitboss.cli.main import reported
 
         channel.mark({RUN_ID: run_id})
-        return reported(lambda: shown(channel))
+        verbose = click.get_current_context().find_root().params["verbose"]
+        return reported(lambda: shown(channel), verbose=verbose)
 
     def shown(channel: StopChannel) -> int:
         with Progress(json=as_json) as emit:
@@ -46,5 +50,11 @@ def run_guarded(
             return body(channel, emit)
 
     with RunLock.acquire(lock_path(root), run_id=run_id):
-        take_requests(RunPaths(root, run_id))  # those of an earlier life of the run
-        return guard(runner)
+        paths = RunPaths(root, run_id)
+        take_requests(paths)  # those of an earlier life of the run
+        code = guard(runner)
+        if paths.root.is_dir():
+            # When the last process of the run was gone: what happens to the tree later is not its doing.
+            with suppress(OSError):
+                paths.ended.touch()
+        return code

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pitboss.cli.output import say
+
+if TYPE_CHECKING:
+    from pitboss.git.repo import Repo
 
 
 @click.command()
 @click.argument("run_id")
 @click.option("--dry-run", is_flag=True, help="Print what would be done and change nothing.")
 @click.option("--force", is_flag=True, help="Set damaged lines of the log aside; write lost records anew.")
-def repair(*, run_id: str, dry_run: bool, force: bool) -> int:
+@click.option("--rotation", metavar="NAME", help="The run's rotation, where state.json is lost.")
+@click.option(
+    "--prompts-dir", type=click.Path(path_type=Path, file_okay=False), help="Where the run's prompts are."
+)
+def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, prompts_dir: Path | None) -> int:
     """Do what `grind --resume` does before it starts: mend the run's files and settle its sessions."""
     from pitboss import app
     from pitboss.cli.guarded import run_guarded
     from pitboss.git.repo import Repo
-    from pitboss.plan import Options, load_plan
+    from pitboss.plan import Options, load_repair_plan
     from pitboss.store.rundir import find_run
 
     repo = Repo.discover(Path.cwd(), purpose="repairing")
     run = find_run(repo.root, run_id)
     if dry_run:
-        repairs = app.plan_repair(repo, run.run_id, force=force)
-        for line in [step.describe() for step in repairs] or ["nothing to repair"]:
-            say(line)
-        return 0
-    plan = load_plan(repo.root, Options(), rotation=run.state.plan_name if run.state else None)
+        return _print_plan(repo, run.run_id, force=force)
+    plan = load_repair_plan(repo.root, Options(rotation=rotation, prompts_dir=prompts_dir), run.state)
     return run_guarded(
         repo.root,
         run.run_id,
@@ -36,3 +41,16 @@ def repair(*, run_id: str, dry_run: bool, force: bool) -> int:
         as_json=False,
         body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).repair(force=force),
     )
+
+
+def _print_plan(repo: Repo, run_id: str, *, force: bool) -> int:
+    """Under the lock: of a live run nothing can be said."""
+    from pitboss import app
+    from pitboss.store.lock import RunLock
+    from pitboss.store.paths import lock_path
+
+    with RunLock.acquire(lock_path(repo.root), run_id=run_id):
+        repairs = app.plan_repair(repo, run_id, force=force)
+    for line in [step.describe() for step in repairs] or ["nothing to repair"]:
+        say(line)
+    return 0

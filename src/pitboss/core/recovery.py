@@ -56,7 +56,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     sessions past `last_seq` whose commit, known by its trailers, is on the run branch. `alive` are the
     sessions in flight whose process group lives (pid and start time match). `last_commit` is the last
     recorded commit, or the run's base commit. `checkout` is the tree that a resumed run is about to work
-    in: None in worktree mode, and for a repair after which nothing runs.
+    in: None in worktree mode, and for a repair after which nothing runs. `moved_since`: HEAD went to another
+    branch after the last process of the run was gone, so somebody works there now.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     last_commit: str | None = None
     last_commit_exists: bool = False
     checkout: Checkout | None = None
+    moved_since: bool = False
     stale_locks: tuple[str, ...] = ()
     worktrees: tuple[str, ...] = ()
     session_branches: tuple[str, ...] = ()
@@ -317,7 +319,7 @@ def _refuse_lost_branch(facts: Facts) -> None:
 
 
 def _refuse_foreign_checkout(facts: Facts) -> None:
-    if facts.checkout is None or facts.left_in_checkout:
+    if facts.checkout is None or (facts.left_in_checkout and not facts.moved_since):
         return
     if facts.checkout.dirty:
         raise StartError(

@@ -146,10 +146,15 @@ def reconstruct_state_from_log(
     now = run
     for record in missing:
         try:
-            now = fold(now, record, _rescheduled(now.scheduler_state, record, contenders))
+            now = replay(now, record, contenders)
         except ValueError:
             raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq) from None
     return Reconciled(run=now, records_replayed=len(missing))
+
+
+def replay(run: RunState, record: SessionRecord, contenders: Sequence[Contender]) -> RunState:
+    """Fold the next record of the log; ValueError when it is not the next, or not what the scheduler picks."""
+    return fold(run, record, _rescheduled(run.scheduler_state, record, contenders))
 
 
 def _rescheduled(

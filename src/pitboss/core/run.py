@@ -8,8 +8,9 @@ from enum import StrEnum
 import msgspec
 
 from pitboss.core.budget import BudgetSnapshot
-from pitboss.core.scheduler import SchedulerState
+from pitboss.core.scheduler import SchedulerState, record_run
 from pitboss.core.session import InFlight, SessionRecord, SessionStatus
+from pitboss.core.usage import add_tokens, add_usd
 
 
 class RunStatus(StrEnum):
@@ -131,6 +132,15 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
     )
 
 
+def dispatched_scheduler(run: RunState) -> SchedulerState:
+    """The scheduler after every dispatch of `run`, those of the sessions in flight included."""
+    state = run.scheduler_state
+    for session in sorted(run.in_flight, key=lambda s: s.seq):
+        counted = record_run(state, session.prompt)
+        state = SchedulerState(rotation=session.rotation, runs_per_prompt=counted.runs_per_prompt)
+    return state
+
+
 def _dispatched(state: SchedulerState, record: SessionRecord) -> SchedulerState:
     runs = dict(state.runs_per_prompt)
     runs[record.prompt] = runs.get(record.prompt, 0) + 1
@@ -141,9 +151,9 @@ def _dispatched(state: SchedulerState, record: SessionRecord) -> SchedulerState:
 def _spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
     return BudgetSnapshot(
         iterations=used.iterations + 1,
-        tokens_input=used.tokens_input + record.tokens.input,
-        tokens_output=used.tokens_output + record.tokens.output,
-        cost_usd=used.cost_usd + record.cost_usd,
+        tokens_input=add_tokens(used.tokens_input, record.tokens.input),
+        tokens_output=add_tokens(used.tokens_output, record.tokens.output),
+        cost_usd=add_usd(used.cost_usd, record.cost_usd),
         consecutive_failures=_streak(used.consecutive_failures, record.status),
     )
 

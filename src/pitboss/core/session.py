@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from pitboss.core.usage import RoleTokens, Usage
+from pitboss.core.usage import RoleTokens, Usage, add_tokens, add_usd
 
 IMPLEMENTER = "implementer"
 FIXER = "fixer"
@@ -73,10 +73,12 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
         if not usage.has_tokens:
             return self
         had = self.by_role.get(role, RoleTokens())
-        now = RoleTokens(input=had.input + usage.input, output=had.output + usage.output)
+        now = RoleTokens(
+            input=add_tokens(had.input, usage.input), output=add_tokens(had.output, usage.output)
+        )
         return TokenUsage(
-            input=self.input + usage.input,
-            output=self.output + usage.output,
+            input=add_tokens(self.input, usage.input),
+            output=add_tokens(self.output, usage.output),
             by_role={**self.by_role, role: now},
         )
 
@@ -105,10 +107,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self,
             tokens=self.tokens.add(role, usage),
-            cost_usd=self.cost_usd + usage.cost_usd,
+            cost_usd=add_usd(self.cost_usd, usage.cost_usd),
             cost_known=self.cost_known and usage.cost_known,
-            cache_read=self.cache_read + usage.cache_read,
-            cache_write=self.cache_write + usage.cache_write,
+            cache_read=add_tokens(self.cache_read, usage.cache_read),
+            cache_write=add_tokens(self.cache_write, usage.cache_write),
         )
 
 
@@ -116,7 +118,8 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     """A session that was dispatched and has no record yet; in state.json before its agent starts.
 
     `pid` is the leader of the agent's process group and `pid_started` its start time in clock ticks
-    since boot, so that a reused pid is never taken for it.
+    since boot, so that a reused pid is never taken for it. `agent` and `fixer` are the backends this
+    session was given, so that it is billed by them whatever the configuration says later.
     """
 
     seq: int
@@ -129,6 +132,10 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None = None
     pid_started: int | None = None
     attempt: int = 1
+    agent: str | None = None
+    model: str | None = None
+    fixer: str | None = None
+    fixer_model: str | None = None
     outcome: Outcome | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
@@ -67,14 +67,18 @@ class Control:
         with self._lock:
             self.level()
             self._skip = False
-            self._skip_path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._skip_path.unlink()
+
+    def abort_session(self) -> StopRequest | None:
+        """Whether what runs now is to stop although it is no work that could be skipped."""
+        return StopRequest.ABORT if self.level() is StopLevel.ABORT else None
 
     def stop_session(self) -> StopRequest | None:
         """Why the session that runs now is to stop, if it is."""
         with self._lock:
-            if self.level() is StopLevel.ABORT:
-                return StopRequest.ABORT
-            return StopRequest.SKIP if self._skip or self._skip_path.exists() else None
+            skipped = self._skip or self._skip_path.is_file()
+            return self.abort_session() or (StopRequest.SKIP if skipped else None)
 
 
 def _asked(requests: set[Request]) -> StopLevel:

@@ -11,6 +11,7 @@ from pitboss.core.recovery import Checkout, Damage, Facts
 from pitboss.core.run import RunState
 from pitboss.git.landed import landed_sessions
 from pitboss.git.locks import stale_locks
+from pitboss.git.reflog import Reflog
 from pitboss.git.snapshot import untracked
 from pitboss.git.worktree import session_branches, session_worktrees
 from pitboss.store.log import LogScan, iter_records
@@ -39,6 +40,8 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, resuming: bool, 
     tip = repo.commit_id(f"refs/heads/{dead.branch}")
     base = state.base_commit if state else None
     last_commit = None if tip else _last_commit(paths) or base
+    checkout = _checkout(repo, tip or last_commit)
+    moved_since = checkout.branch != dead.branch and _moved_since(repo, paths)
     return Facts(
         run_id=dead.run_id,
         branch=dead.branch,
@@ -52,7 +55,8 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, resuming: bool, 
         branch_tip=tip,
         last_commit=last_commit,
         last_commit_exists=last_commit is not None and repo.commit_id(last_commit) is not None,
-        checkout=_checkout(repo, tip or last_commit) if resuming else None,
+        checkout=checkout if resuming or moved_since else None,
+        moved_since=moved_since,
         stale_locks=tuple(str(path) for path in stale_locks(repo, dead.branch)),
         worktrees=session_worktrees(repo, dead.run_id),
         session_branches=session_branches(repo, dead.run_id),
@@ -93,6 +97,15 @@ def _alive(state: RunState | None) -> frozenset[int]:
         for s in (state.in_flight if state else ())
         if s.pid is not None and s.pid_started is not None and proctree.start_time(s.pid) == s.pid_started
     )
+
+
+def _moved_since(repo: Repo, paths: RunPaths) -> bool:
+    """Whether HEAD moved after the run's guardian saw its last process end; unknown counts as no."""
+    moved_at = Reflog(repo).last_moved_at()
+    try:
+        return moved_at is not None and moved_at > int(paths.ended.stat().st_mtime)
+    except OSError:
+        return False
 
 
 def _checkout(repo: Repo, tip: str | None) -> Checkout:

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.run import fold
-from pitboss.core.scheduler import SchedulerState, record_run
+from pitboss.core.run import dispatched_scheduler, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from pitboss.core.run import RunState, RunStatus
+    from pitboss.core.scheduler import SchedulerState
     from pitboss.core.session import InFlight, Outcome, SessionRecord
     from pitboss.store.rundir import RunDir
 
@@ -52,11 +52,7 @@ class Journal:
 
     def scheduler(self) -> SchedulerState:
         """The scheduler after every dispatch, those in flight included."""
-        state = self._state.scheduler_state
-        for session in sorted(self._state.in_flight, key=lambda s: s.seq):
-            counted = record_run(state, session.prompt)
-            state = SchedulerState(rotation=session.rotation, runs_per_prompt=counted.runs_per_prompt)
-        return state
+        return dispatched_scheduler(self._state)
 
     def next_seq(self) -> int:
         """The number the next dispatched session gets."""

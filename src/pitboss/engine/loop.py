@@ -10,13 +10,13 @@ from pitboss.core import budget
 from pitboss.core.events import RunEnded, Warned
 from pitboss.core.run import StopReason
 from pitboss.core.scheduler import Exhausted, Pick, next_pick
+from pitboss.core.session import SessionRecord
 from pitboss.engine.session import run_session
 from pitboss.guardian import StopLevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.core.session import SessionRecord
     from pitboss.engine.context import RunContext
 
 SESSIONS_BETWEEN_TIDYING = 500
@@ -29,27 +29,36 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-def run_loop(
-    context: RunContext, *, any_failed: bool, streak_forgiven: bool, tidy: Callable[[], None]
-) -> int:
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What a resumed run brings along.
+
+    `any_failed`: some session in the log was error or timeout. `unjudged` are records that no loop has
+    looked at: a dead runner's last ones, and those that recovery made. `paused`: somebody resumes a run
+    that was stopped in order, so failures before now do not stop it before it has tried.
+    """
+
+    any_failed: bool = False
+    unjudged: tuple[SessionRecord, ...] = ()
+    paused: bool = False
+
+
+def run_loop(context: RunContext, past: Past, *, tidy: Callable[[], None]) -> int:
     """Run sessions until something says stop; write the terminal state and return the exit code.
 
-    `any_failed`: a session recorded before this process began was error or timeout. `streak_forgiven`:
-    somebody resumes a run that was paused, so failures before now do not stop it before it has tried.
     `tidy` is called every few hundred sessions to keep the repository fast.
     """
+    any_failed = past.any_failed or any(record.status.failed for record in past.unjudged)
+    ending = next(filter(None, (_unpriced(context, record) for record in past.unjudged)), None)
     warned: set[str] = set()
     sessions = 0
     while True:
-        forgiven = streak_forgiven and sessions == 0
-        choice = _why_stop(context, streak_counts=not forgiven) or _choose(context)
+        streak_counts = sessions > 0 or not past.paused
+        choice = ending or _why_stop(context, streak_counts=streak_counts) or _choose(context)
         if not isinstance(choice, Pick):
             return _finish(context, choice, any_failed=any_failed)
         record = run_session(context, choice)
         any_failed = any_failed or record.status.failed
-        unpriced = _unpriced(context, record)
-        if unpriced is not None:
-            return _finish(context, unpriced, any_failed=any_failed)
+        ending = _unpriced(context, record)
         _warn_of_caps(context, warned)
         sessions += 1
         if sessions % SESSIONS_BETWEEN_TIDYING == 0:
@@ -96,11 +105,13 @@ def _unpriced(context: RunContext, record: SessionRecord) -> Ending | None:
     if record.cost_known or context.caps.max_cost_usd is None:
         return None
     model = record.model or "unknown"
-    message = (
-        f"the cost of session {record.seq} is unknown (model {model}) and there is a cost cap; "
+    what = f"the cost of session {record.seq} is unknown (model {model}) and there is a cost cap"
+    todo = (
         f'set [budgets.pricing."{model}"] in .pitboss/config.toml'
+        if record.tokens.input or record.tokens.output
+        else "its agent did not say what it used"
     )
-    return Ending(reason=StopReason.BUDGET, message=message)
+    return Ending(reason=StopReason.BUDGET, message=f"{what}; {todo}")
 
 
 def _finish(context: RunContext, ending: Ending, *, any_failed: bool) -> int:

@@ -41,25 +41,18 @@ def session_environment(context: RunContext, session: InFlight) -> dict[str, str
     }
 
 
-def backend_of(context: RunContext, prompt: PromptDoc) -> str:
-    """The agent that works on `prompt`: its own, else the configured one."""
-    return prompt.meta.agent or context.config.backend
-
-
-def fixer_backend(context: RunContext, prompt: PromptDoc) -> str | None:
-    """The agent that mends failed tests; None when no agent that could think is configured."""
-    name = backend_of(context, prompt)
-    if name == SHELL:
-        name = context.config.backend
-    return None if name == SHELL else name
-
-
-def model_of(context: RunContext, prompt: PromptDoc, role: str = IMPLEMENTER) -> str | None:
-    """The model for `role` on `prompt`: the prompt's, else the role's, else the backend's own."""
-    backend = fixer_backend(context, prompt) if role == FIXER else backend_of(context, prompt)
-    settings = context.config.agents.get(backend or "")
-    own = settings.model if settings else None
-    return prompt.meta.model or context.config.models.get(role) or own
+def assigned(context: RunContext, session: InFlight) -> InFlight:
+    """`session` with the backends and models that are to work on it, from prompt, roles and configuration."""
+    prompt = context.prompts[session.prompt]
+    agent = prompt.meta.agent or context.config.backend
+    fixer = context.config.backend if agent == SHELL else agent
+    return msgspec.structs.replace(
+        session,
+        agent=agent,
+        model=_model(context, prompt, IMPLEMENTER, agent),
+        fixer=None if fixer == SHELL else fixer,
+        fixer_model=None if fixer == SHELL else _model(context, prompt, FIXER, fixer),
+    )
 
 
 def implementer_request(context: RunContext, session: InFlight) -> AgentRequest:
@@ -73,12 +66,12 @@ def implementer_request(context: RunContext, session: InFlight) -> AgentRequest:
         scratchpad=notes,
         scratchpad_truncated=truncated,
     )
-    return _request(
+    return _limited(
         context,
-        session,
-        role=IMPLEMENTER,
+        prompt,
+        bill_request(context, session),
+        backend=session.agent,
         text=text,
-        transcript="",
         cost_cap=prompt.meta.max_session_cost_usd,
     )
 
@@ -89,13 +82,33 @@ def fixer_request(
     """The request of fixer `attempt` (from 1); its cost cap is what the session has left."""
     prompt = context.prompts[session.prompt]
     cap = prompt.meta.max_session_cost_usd
-    return _request(
+    return _limited(
         context,
-        session,
-        role=FIXER,
+        prompt,
+        bill_request(context, session, fix=attempt),
+        backend=session.fixer,
         text=fixer_prompt(body=prompt.body, command=failed.command, output=failed.output),
-        transcript=fix_transcript(attempt),
         cost_cap=None if cap is None else max(0.0, cap - outcome.cost_usd),
+    )
+
+
+def bill_request(context: RunContext, session: InFlight, *, fix: int = 0) -> AgentRequest:
+    """Enough of a request to find and judge the transcript of the session's agent, or of its fixer `fix`."""
+    kind = fix_transcript(fix) if fix else ""
+    usage_file = str(context.paths.usage(session.seq, kind))
+    return AgentRequest(
+        prompt_name=session.prompt,
+        text="",
+        body="",
+        cwd=context.workspace.path,
+        env={
+            **context.environ,
+            **session_environment(context, session),
+            "PITBOSS_USAGE_FILE": usage_file,
+        },
+        transcript=str(context.paths.transcript(session.seq, kind)),
+        usage_file=usage_file,
+        model=session.fixer_model if fix else session.model,
     )
 
 
@@ -104,27 +117,28 @@ def fix_transcript(attempt: int) -> str:
     return f"fix-{attempt:02}"
 
 
-def _request(
-    context: RunContext, session: InFlight, *, role: str, text: str, transcript: str, cost_cap: float | None
+def _limited(
+    context: RunContext,
+    prompt: PromptDoc,
+    request: AgentRequest,
+    *,
+    backend: str | None,
+    text: str,
+    cost_cap: float | None,
 ) -> AgentRequest:
-    prompt = context.prompts[session.prompt]
-    backend = fixer_backend(context, prompt) if role == FIXER else backend_of(context, prompt)
     settings = context.config.agents.get(backend or "")
-    usage_file = str(context.paths.usage(session.seq, transcript))
-    return AgentRequest(
-        prompt_name=session.prompt,
+    return msgspec.structs.replace(
+        request,
         text=text,
         body=prompt.body,
-        cwd=context.workspace.path,
-        env={
-            **context.environ,
-            **session_environment(context, session),
-            "PITBOSS_USAGE_FILE": usage_file,
-        },
-        transcript=str(context.paths.transcript(session.seq, transcript)),
-        usage_file=usage_file,
-        model=model_of(context, prompt, role),
         max_seconds=prompt.meta.max_session_seconds or DEFAULT_SESSION_SECONDS,
         idle_seconds=settings.idle_seconds if settings else None,
         max_cost_usd=cost_cap,
     )
+
+
+def _model(context: RunContext, prompt: PromptDoc, role: str, backend: str) -> str | None:
+    """The prompt's model, else the role's, else the backend's own."""
+    settings = context.config.agents.get(backend)
+    own = settings.model if settings else None
+    return prompt.meta.model or context.config.models.get(role) or own

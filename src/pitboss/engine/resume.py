@@ -7,6 +7,7 @@ in flight to its one record.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,16 +17,18 @@ from pitboss.core import recovery
 from pitboss.core.budget import BudgetSnapshot
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Resumed
-from pitboss.core.resume import reconstruct_state_from_log
-from pitboss.core.run import RunStatus, fold
+from pitboss.core.resume import StateOutOfSync, reconstruct_state_from_log, replay
+from pitboss.core.run import RunStatus
 from pitboss.core.scheduler import SchedulerState, next_pick
 from pitboss.core.session import NO_SUMMARY, Reason, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.journal import Journal
 from pitboss.engine.session import conclude, interrupted
+from pitboss.errors import DamagedRun, StartError
 from pitboss.git.landed import landed_sessions
 from pitboss.git.rescue import list_rescued
 from pitboss.git.worktree import remove_session_branch, remove_worktree
-from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
+from pitboss.store.files import first_free
+from pitboss.store.log import cut_torn_tail, iter_records, set_aside_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,7 +67,7 @@ class Mender:
     def mend(self, plan: Sequence[Repair], blank: RunState, clock: Callable[[], datetime]) -> Journal:
         """Apply every repair that concerns files; `blank` is the state to rebuild on when there is none.
 
-        The journal that comes back is active, and its state is the checkpoint.
+        The state of the journal that comes back is the checkpoint. A completed run stays completed.
         """
         state = self._dead.state or blank
         for repair in plan:
@@ -72,7 +75,9 @@ class Mender:
         if self._projection_may_lag(plan):
             self._rundir.project_all(iter_records(self._rundir.paths.log))
         journal = Journal(self._rundir, state, clock)
-        journal.adopt(msgspec.structs.replace(state, status=RunStatus.ACTIVE, stop_reason=None))
+        if state.status is not RunStatus.COMPLETED:
+            state = msgspec.structs.replace(state, status=RunStatus.ACTIVE, stop_reason=None)
+        journal.adopt(state)
         for record in self._dead.scan.tail:
             if record.seq > state.last_session_seq:
                 journal.replayed(record)
@@ -80,8 +85,9 @@ class Mender:
 
     def _apply(self, repair: Repair, state: RunState) -> RunState:
         match repair:
-            case recovery.StopProcess(pid=pid):
-                proctree.end_tree([pid], grace_s=STOP_GRACE_S)
+            case recovery.StopProcess(pid=pid, pid_started=started):
+                if proctree.start_time(pid) == started:
+                    proctree.end_tree([pid], grace_s=STOP_GRACE_S)
             case recovery.CutTornTail(at=at):
                 cut_torn_tail(self._rundir.paths, at)
             case recovery.SetAsideDamage():
@@ -102,15 +108,33 @@ class Mender:
         return state
 
     def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
-        if self._rundir.paths.state.exists():
-            set_aside(self._rundir.paths.state)
+        """Fold the log anew. The old file gets a second name, under which it stays when it is replaced."""
+        path = self._rundir.paths.state
+        if path.exists():
+            os.link(path, first_free(path, "damaged"))
         state = msgspec.structs.replace(
             state, scheduler_state=SchedulerState(), budget_consumed=BudgetSnapshot(), last_session_seq=0
         )
         for record in iter_records(self._rundir.paths.log):
             if record.seq == state.last_session_seq + 1 <= last_seq:
-                state = fold(state, record)
+                state = self._refolded(state, record)
+        if state.last_session_seq < last_seq:
+            raise DamagedRun(
+                f"sessions.jsonl: record {state.last_session_seq + 1} cannot be read",
+                hint="the run's sessions are on its branch; start a new run with `pitboss grind`",
+            )
         return state
+
+    def _refolded(self, state: RunState, record: SessionRecord) -> RunState:
+        if self._dead.state is None and record.prompt not in state.prompt_names:
+            raise StartError(
+                f"session {record.seq} ran {record.prompt}, which is not in rotation {state.plan_name}",
+                hint=f"`pitboss repair {state.run_id} --rotation NAME` with the rotation of the run",
+            )
+        try:
+            return replay(state, record, self._contenders)
+        except ValueError:
+            raise StateOutOfSync(state.run_id, record.seq, record.seq) from None
 
     def _replayed(self, state: RunState) -> RunState:
         scan = self._dead.scan
@@ -125,24 +149,27 @@ class Mender:
         return changed or not at_rest or not self._rundir.paths.markdown.exists()
 
 
-def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> None:
-    """Bring every session that was in flight, or whose record is lost, to its one record."""
+def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> list[SessionRecord]:
+    """Bring every session that was in flight, or whose record is lost, to its one record; return those."""
+    made: list[SessionRecord] = []
     for repair in plan:
         context.emit(Resumed(text=repair.describe()))
         match repair:
             case recovery.CompleteSession(seq=seq):
-                conclude(context, seq)
+                made.append(conclude(context, seq))
             case recovery.AbortSession(seq=seq):
                 context.journal.ended(seq, interrupted(context, context.journal.session(seq)))
-                conclude(context, seq)
+                made.append(conclude(context, seq))
             case recovery.RestoreRecord(seq=seq):
-                context.journal.recorded(_restored(context, repo, seq))
+                made.append(_restored(context, repo, seq))
+                context.journal.recorded(made[-1])
             case recovery.RemoveWorktree(path=path):
                 remove_worktree(repo, context.journal.state.run_id, path)
             case recovery.RemoveSessionBranch(name=name):
                 remove_session_branch(repo, context.journal.state.run_id, name)
             case _:
                 pass  # files were mended before there was a journal
+    return made
 
 
 def _restored(context: RunContext, repo: Repo, seq: int) -> SessionRecord:

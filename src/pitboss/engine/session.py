@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.embed import clean, first_bytes
 from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted, Warned
 from pitboss.core.session import (
     IMPLEMENTER,
@@ -18,19 +19,23 @@ from pitboss.core.session import (
 )
 from pitboss.core.text import commit_message
 from pitboss.engine.attempt import run_agent
-from pitboss.engine.request import backend_of, implementer_request, model_of, session_environment
+from pitboss.engine.request import assigned, bill_request, implementer_request, session_environment
 from pitboss.engine.verify import verify
 from pitboss.hooks import run_hook
 from pitboss.process import StopRequest
+from pitboss.store.files import read_regular
 
 if TYPE_CHECKING:
-    from pitboss.core.agent import AgentOutcome
+    from collections.abc import Callable
+
     from pitboss.core.scheduler import Pick
     from pitboss.core.session import Landing
     from pitboss.engine.context import RunContext
     from pitboss.hooks import HookResult
 
 SUMMARY_LIMIT = 64 * 1024
+SUMMARY_IN_ENVIRONMENT = 32 * 1024
+"""Bytes: one variable may hold 128 KiB on Linux, and all of them together have a limit too."""
 
 
 def run_session(context: RunContext, pick: Pick) -> SessionRecord:
@@ -64,12 +69,11 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
         ended_at=max(session.started_at, context.clock()),
         summary=_summary(context, session),
     )
-    prompt = context.prompts.get(session.prompt)
-    if prompt is None:
+    if session.agent is None:
         return msgspec.structs.replace(outcome, cost_known=False)
-    backend = backend_of(context, prompt)
-    ended = context.agent(backend).bill(implementer_request(context, session))
-    return msgspec.structs.replace(outcome.bill(IMPLEMENTER, ended.usage), model=ended.model, agent=backend)
+    ended = context.agent(session.agent).bill(bill_request(context, session))
+    billed = outcome.bill(IMPLEMENTER, ended.usage)
+    return msgspec.structs.replace(billed, model=ended.model, agent=session.agent)
 
 
 def _dispatch(context: RunContext, pick: Pick) -> InFlight:
@@ -83,11 +87,9 @@ def _dispatch(context: RunContext, pick: Pick) -> InFlight:
         started_at=context.clock(),
         base_commit=context.workspace.begin(seq),
     )
+    session = assigned(context, session)
     context.journal.dispatched(session)
-    prompt = context.prompts[pick.name]
-    context.emit(
-        SessionStarted(session=session, agent=backend_of(context, prompt), model=model_of(context, prompt))
-    )
+    context.emit(SessionStarted(session=session, agent=session.agent, model=session.model))
     return session
 
 
@@ -96,7 +98,7 @@ def _pre_session(context: RunContext, session: InFlight) -> Outcome | None:
     command = context.hooks.pre_session
     if command is None:
         return None
-    result = _hook(context, session, command, {})
+    result = _hook(context, session, command, {}, stop=context.control.stop_session)
     if result.stop is StopRequest.SKIP:
         return _unstarted(context, session, SessionStatus.SKIPPED, str(Reason.SKIPPED))
     if result.stop is not None:
@@ -111,32 +113,28 @@ def _unstarted(context: RunContext, session: InFlight, status: SessionStatus, re
 
 
 def _run_agent(context: RunContext, session: InFlight) -> Outcome:
-    prompt = context.prompts[session.prompt]
-    backend = backend_of(context, prompt)
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
+    backend = session.agent or context.config.backend
     ended = run_agent(context, session.seq, backend, implementer_request(context, session))
-    return _outcome(context, session, backend, ended)
-
-
-def _outcome(context: RunContext, session: InFlight, backend: str, ended: AgentOutcome) -> Outcome:
-    prompt = context.prompts[session.prompt]
+    status, reason = ended.status, ended.reason
+    # An agent may ask for the skip and end before anybody looks.
+    by_itself = status in (SessionStatus.OK, SessionStatus.ERROR)
+    if by_itself and context.control.stop_session() is StopRequest.SKIP:
+        status, reason = SessionStatus.SKIPPED, str(Reason.SKIPPED)
     return Outcome(
-        status=ended.status,
-        reason=ended.reason,
+        status=status,
+        reason=reason,
         summary=_summary(context, session),
         ended_at=max(session.started_at, context.clock()),
         model=ended.model,
         agent=backend,
-        verified=not (prompt.meta.verify and ended.status is SessionStatus.OK),
+        verified=not (context.prompts[session.prompt].meta.verify and status is SessionStatus.OK),
     ).bill(IMPLEMENTER, ended.usage)
 
 
 def _summary(context: RunContext, session: InFlight) -> str | None:
-    try:
-        with context.paths.summary(session.seq).open("rb") as file:
-            return file.read(SUMMARY_LIMIT).decode(errors="replace")
-    except OSError:
-        return None
+    written = read_regular(context.paths.summary(session.seq), SUMMARY_LIMIT)
+    return None if written is None else first_bytes(clean(written.decode(errors="replace")), SUMMARY_LIMIT)
 
 
 def _verified(context: RunContext, session: InFlight) -> Outcome:
@@ -178,18 +176,25 @@ def _after_record(context: RunContext, session: InFlight, record: SessionRecord)
 def _post_hooks(context: RunContext, session: InFlight, record: SessionRecord) -> None:
     extra = {
         "PITBOSS_SESSION_STATUS": str(record.status),
-        "PITBOSS_SESSION_SUMMARY": record.summary or "",
+        "PITBOSS_SESSION_SUMMARY": first_bytes(record.summary or "", SUMMARY_IN_ENVIRONMENT),
     }
     failed = record.status is not SessionStatus.OK
     commands = (context.hooks.post_session, context.hooks.on_failure if failed else None)
     for command in filter(None, commands):
         context.journal.checkpoint()
-        result = _hook(context, session, command, extra)
+        result = _hook(context, session, command, extra, stop=context.control.abort_session)
         if not result.passed:
             context.emit(Warned(text=f"hook `{command}` failed: {result.detail}"))
 
 
-def _hook(context: RunContext, session: InFlight, command: str, extra: dict[str, str]) -> HookResult:
+def _hook(
+    context: RunContext,
+    session: InFlight,
+    command: str,
+    extra: dict[str, str],
+    *,
+    stop: Callable[[], StopRequest | None],
+) -> HookResult:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.HOOK))
     grind = context.config.grind
     return run_hook(
@@ -203,5 +208,5 @@ def _hook(context: RunContext, session: InFlight, command: str, extra: dict[str,
         passthrough=grind.hook_env_passthrough,
         timeout_s=grind.hook_timeout_secs,
         transcript=str(context.paths.transcript(session.seq, "hooks")),
-        stop=context.control.stop_session,
+        stop=stop,
     )

@@ -17,8 +17,8 @@ from pitboss.core.session import FIXER, Reason, SessionStatus
 from pitboss.engine.attempt import run_agent
 from pitboss.engine.request import (
     FailedTests,
+    bill_request,
     fix_transcript,
-    fixer_backend,
     fixer_request,
     session_environment,
 )
@@ -62,14 +62,11 @@ def _fix_path(context: RunContext, session: InFlight, attempt: int) -> Path:
 
 
 def _bill_started(context: RunContext, session: InFlight, outcome: Outcome, started: int) -> Outcome:
-    prompt = context.prompts.get(session.prompt)
-    backend = fixer_backend(context, prompt) if prompt else None
-    if backend is None:
-        return outcome
-    untold = FailedTests(command="", output="")
+    if started and session.fixer is None:
+        return msgspec.structs.replace(outcome, cost_known=False)
     for attempt in range(1, started + 1):
-        request = fixer_request(context, session, outcome, attempt=attempt, failed=untold)
-        outcome = outcome.bill(FIXER, context.agent(backend).bill(request).usage)
+        ended = context.agent(str(session.fixer)).bill(bill_request(context, session, fix=attempt))
+        outcome = outcome.bill(FIXER, ended.usage)
     return outcome
 
 
@@ -87,7 +84,7 @@ def _run_tests(context: RunContext, session: InFlight, tests: TestCommand | None
 
 def _may_fix(context: RunContext, session: InFlight, outcome: Outcome, started: int) -> bool:
     prompt = context.prompts.get(session.prompt)
-    if prompt is None or fixer_backend(context, prompt) is None:
+    if prompt is None or session.fixer is None:
         return False
     cap = prompt.meta.max_session_cost_usd
     left = cap is None or outcome.cost_usd < cap
@@ -98,11 +95,8 @@ def _fix(
     context: RunContext, session: InFlight, outcome: Outcome, attempt: int, failed: FailedTests
 ) -> Outcome:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {attempt}"))
-    backend = fixer_backend(context, context.prompts[session.prompt])
-    if backend is None:
-        raise AssertionError("fixers are only started when there is a backend for them")
     request = fixer_request(context, session, outcome, attempt=attempt, failed=failed)
-    ended = run_agent(context, session.seq, backend, request)
+    ended = run_agent(context, session.seq, str(session.fixer), request)
     outcome = outcome.bill(FIXER, ended.usage)
     if ended.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
         return _judged(context, outcome, ended.reason, status=ended.status)

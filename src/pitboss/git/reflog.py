@@ -29,6 +29,11 @@ class Reflog:
         """Whether HEAD moved since `mark`, even if it came back."""
         return _size(self._head) != self._marked
 
+    def last_moved_at(self) -> int | None:
+        """When HEAD last moved, in seconds since the epoch; None when its log says nothing."""
+        entries = list(_entries(self._head))
+        return entries[-1].at if entries else None
+
     def commits_since_mark(self, started_at: datetime) -> list[str]:
         """Commits that were made, not merely visited, since `mark`; those in the stash since `started_at`.
 

@@ -58,6 +58,7 @@ class RunPaths:
 
     __slots__ = (
         "control",
+        "ended",
         "log",
         "markdown",
         "root",
@@ -78,6 +79,7 @@ class RunPaths:
         self.transcripts = self.root / "transcripts"
         self.worktrees = self.root / "worktrees"
         self.control = self.root / "control"
+        self.ended = self.root / "ended"
 
     def transcript(self, seq: int, kind: str = "") -> Path:
         """Raw output of session `seq`: its agent's, or that of a `kind` such as `verify` or `fix-01`."""

@@ -12,7 +12,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.measures import money, stamp
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
-from pitboss.core.run import RunState
+from pitboss.core.run import RunState, dispatched_scheduler
 from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
 def dry_run_report(plan: DryRun) -> str:
     """The whole report, final newline included."""
     resumed = plan.run is not None
-    state = plan.run.scheduler_state if plan.run else SchedulerState()
+    state = dispatched_scheduler(plan.run) if plan.run else SchedulerState()
     title = "Scheduler preview (resumed scheduler state)" if resumed else "Scheduler preview"
     sections = [
         ("Workspace", _workspace(plan)),
