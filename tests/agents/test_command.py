@@ -11,6 +11,7 @@ from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError
 from tests.support.agents import agent, request, run
+from tests.support.disk import NO_FILES, put
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,12 +68,51 @@ def test_reported_usage_is_billed(tmp_path: Path, usage: str, model: str | None,
 
 
 @pytest.mark.parametrize(
-    "usage", ["", "{", "[]", '{"input_tokens": -1}', '{"input_tokens": "5"}', '{"cost_usd": 1e999}', "\\303"]
+    "usage",
+    [
+        "",
+        "{",
+        "[]",
+        '{"input_tokens": -1}',
+        '{"input_tokens": "5"}',
+        '{"input_tokens": 99999999999999999999}',
+        '{"output_tokens": 9007199254740993}',
+        '{"cost_usd": 1e999}',
+        '{"cost_usd": 1e300}',
+        "\\303",
+    ],
 )
 def test_a_report_that_cannot_be_read_leaves_the_cost_unknown_and_the_verdict_alone(
     tmp_path: Path, usage: str
 ) -> None:
     outcome = report(tmp_path, usage)
+    assert (outcome.status, outcome.usage) == (SessionStatus.OK, Usage(cost_known=False))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_file_is_no_report_and_blocks_nobody(tmp_path: Path, kind: str) -> None:
+    driver = agent("command", AgentSettings(command=("true",)))
+    put(tmp_path / "session-0001.log", kind)
+    put(tmp_path / "session-0001.usage.json", kind)
+    outcome = driver.bill(request(tmp_path))
+    assert (outcome.status, outcome.usage) == (SessionStatus.ABORTED, Usage(cost_known=False))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("backend", ["claude_code", "shell"])
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_a_transcript_that_cannot_be_read_leaves_the_cost_unknown(
+    tmp_path: Path, backend: str, kind: str
+) -> None:
+    put(tmp_path / "session-0001.log", kind)
+    outcome = agent(backend, AgentSettings()).bill(request(tmp_path))
+    assert (outcome.status, outcome.usage) == (SessionStatus.ABORTED, Usage(cost_known=False))
+
+
+def test_a_directory_left_in_place_of_the_usage_file_stops_no_later_start(tmp_path: Path) -> None:
+    put(tmp_path / "session-0001.usage.json", "directory")
+    outcome = run(agent("command", AgentSettings(command=("true",))), request(tmp_path))
     assert (outcome.status, outcome.usage) == (SessionStatus.OK, Usage(cost_known=False))
 
 

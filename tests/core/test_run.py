@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 
 import msgspec
@@ -14,6 +15,7 @@ from pitboss.core.resume import reconstruct_state_from_log
 from pitboss.core.run import RunState, RunStatus, StopReason, fold
 from pitboss.core.scheduler import Contender, Pick, SchedulerState, next_pick, record_run
 from pitboss.core.session import SessionRecord, SessionStatus
+from pitboss.core.usage import MOST_TOKENS
 from tests.support.values import STARTED, flying, fresh_run, record, run_state, usd
 
 OK, ERROR, TIMEOUT = SessionStatus.OK, SessionStatus.ERROR, SessionStatus.TIMEOUT
@@ -74,6 +76,13 @@ def test_a_record_advances_everything_that_describes_the_run() -> None:
 def test_only_the_next_record_can_be_folded(seq: int) -> None:
     with pytest.raises(ValueError, match=f"record {seq} cannot follow record 3"):
         fold(run_state(), record(seq))
+
+
+def test_counters_stop_at_what_every_reader_can_hold() -> None:
+    most = record(4, tokens=(MOST_TOKENS, MOST_TOKENS), cost_usd=sys.float_info.max)
+    used = fold(fold(run_state(), most), msgspec.structs.replace(most, seq=5)).budget_consumed
+    assert (used.tokens_input, used.tokens_output) == (MOST_TOKENS, MOST_TOKENS)
+    assert used.cost_usd == sys.float_info.max
 
 
 def test_a_record_without_rotation_counts_as_the_next_rotation_unless_the_scheduler_was_asked() -> None:

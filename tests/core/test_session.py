@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 
 import msgspec
@@ -22,7 +23,7 @@ from pitboss.core.session import (
     settle,
     transcript_name,
 )
-from pitboss.core.usage import RoleTokens, Usage
+from pitboss.core.usage import MOST_TOKENS, RoleTokens, Usage
 from tests.support.values import STARTED, flying, usd
 
 ENDED = STARTED + timedelta(minutes=5)
@@ -215,3 +216,16 @@ def test_billing_one_by_one_is_billing_the_sum(bill: list[tuple[str, Usage]]) ->
         cache_write=total.cache_write,
     )
     assert (billed.tokens.input, billed.tokens.output) == (total.input, total.output)
+
+
+def test_a_bill_stops_at_what_every_reader_can_hold() -> None:
+    most = Usage(input=MOST_TOKENS, output=1, cache_read=MOST_TOKENS, cache_write=1, cost_usd=1e308)
+    billed = outcome().bill(IMPLEMENTER, most).bill(FIXER, most).bill(FIXER, most)
+    role = RoleTokens(input=MOST_TOKENS, output=2)
+    assert billed.tokens == TokenUsage(
+        input=MOST_TOKENS,
+        output=3,
+        by_role={IMPLEMENTER: RoleTokens(input=MOST_TOKENS, output=1), FIXER: role},
+    )
+    assert (billed.cache_read, billed.cache_write) == (MOST_TOKENS, 3)
+    assert billed.cost_usd == sys.float_info.max

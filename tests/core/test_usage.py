@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.usage import Usage
+from pitboss.core.usage import MOST_TOKENS, Usage
 from tests.support.values import usd
 
 counts = st.integers(0, 10**9)
@@ -37,6 +39,14 @@ def test_nothing_added_changes_nothing(usage: Usage) -> None:
 def test_one_unknown_cost_makes_the_sum_a_lower_bound(first: Usage, second: Usage) -> None:
     assert (first + second).cost_known is (first.cost_known and second.cost_known)
     assert first + second == second + first
+
+
+def test_sums_stop_at_what_every_reader_can_hold() -> None:
+    dear = sys.float_info.max
+    most = Usage(
+        input=MOST_TOKENS, output=MOST_TOKENS, cache_read=MOST_TOKENS, cache_write=MOST_TOKENS, cost_usd=dear
+    )
+    assert most + most == most
 
 
 @given(usages)

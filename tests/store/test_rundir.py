@@ -211,6 +211,27 @@ def test_the_session_log_tail_is_the_last_lines_of_sessions_md(run: RunDir) -> N
     assert run.session_log_tail(lines=3).splitlines() == whole[-3:]
 
 
+# --- what nobody could read again ---------------------------------------------------------------------------
+
+
+def test_a_state_that_nobody_could_read_again_replaces_none(run: RunDir) -> None:
+    with pytest.raises(StorageError, match=r"cannot write .*state.json: nobody could read it again: .*seq"):
+        run.checkpoint(fresh_run(last_session_seq=2**64))
+    assert run.read_state() == fresh_run()
+
+
+def test_a_record_that_nobody_could_read_again_is_not_appended(run: RunDir) -> None:
+    with pytest.raises(StorageError, match=r"cannot write .*sessions.jsonl: nobody could read it again"):
+        run.record(record(1, tokens=(2**64, 0)))
+    assert run.paths.log.read_bytes() == b""
+
+
+def test_a_run_whose_state_nobody_could_read_again_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="nobody could read it again"):
+        RunDir.create(tmp_path, fresh_run(last_session_seq=2**64))
+    assert names(runs_dir(tmp_path)) == [".gitignore"]
+
+
 # --- scratchpad ---------------------------------------------------------------------------------------------
 
 

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from pitboss.agents.backend import Launch, Spend
+from pitboss.agents.json_values import COUNT_LIMIT
 from pitboss.agents.plain import PlainReader
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError
+from pitboss.store.files import open_regular
 
 if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 USAGE_FILE = "PITBOSS_USAGE_FILE"
 USAGE_FILE_LIMIT = 64 * 1024
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_LIMIT)]
+Dollars = Annotated[float, msgspec.Meta(ge=0, le=COUNT_LIMIT)]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +43,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: Count = 0
     cache_read_tokens: Count = 0
     cache_write_tokens: Count = 0
-    cost_usd: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    cost_usd: Dollars | None = None
     model: str | None = None
 
 
@@ -97,7 +100,7 @@ class CommandReader(PlainReader):
 
 
 def _read(file: Path) -> Report:
-    with file.open("rb") as usage:
+    with open_regular(file) as usage:
         return msgspec.json.decode(usage.read(USAGE_FILE_LIMIT), type=Report)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,10 @@ from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
 from pitboss.core.environment import marker
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
-from pitboss.errors import StartError
+from pitboss.errors import StartError, storage_error
 from pitboss.process import Command, EndedBy, Exit, StopRequest
+from pitboss.store.files import open_regular
+from pitboss.store.tail import last_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -56,7 +57,7 @@ class Driver:
         except StartError as error:
             return _not_started(request, error.message, error.hint)
         # A usage file left by an earlier start would be billed twice.
-        Path(request.usage_file).unlink(missing_ok=True)
+        _remove(Path(request.usage_file))
         watch = _Watch(self._backend.reader(request), request, self._pricing, on_event)
         ended = process.run(
             _command(request, launch),
@@ -72,19 +73,17 @@ class Driver:
     def bill(self, request: AgentRequest) -> AgentOutcome:
         """Judge an agent whose runner died by what it left on disk: `aborted`, `interrupted`, and its usage.
 
-        A transcript that is not there means that the agent never started: it used nothing.
+        A transcript that is not there means that the agent never started: it used nothing. Of one that
+        cannot be read nothing more is known.
         """
         request = self._completed(request)
         watch = _Watch(self._backend.reader(request), request, self._pricing, _unheard)
-        try:
-            with Path(request.transcript).open("rb") as transcript:
-                while chunk := transcript.read(CHUNK):
-                    watch.read(chunk)
-        except FileNotFoundError:
-            pass
+        complete = _read_transcript(Path(request.transcript), watch)
         watch.end()
         verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
-        return self._judged(watch.reader, verdict, exit_code=None)
+        outcome = self._judged(watch.reader, verdict, exit_code=None)
+        usage = msgspec.structs.replace(outcome.usage, cost_known=outcome.usage.cost_known and complete)
+        return msgspec.structs.replace(outcome, usage=usage)
 
     def _completed(self, request: AgentRequest) -> AgentRequest:
         """The request with what the backend's settings say where it says nothing."""
@@ -186,13 +185,33 @@ def _stderr_path(request: AgentRequest) -> Path:
 
 
 def _end_of(path: Path) -> bytes:
-    """The last bytes of a file; nothing when it was never made."""
+    """The last bytes of a file; nothing when it was never made or is no file any more."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - COMPLAINTS))
-            return file.read(COMPLAINTS)
-    except FileNotFoundError:
+        return last_bytes(path, COMPLAINTS)[0]
+    except OSError:
         return b""
+
+
+def _read_transcript(path: Path, watch: _Watch) -> bool:
+    """Feed a transcript to `watch`; whether all there is of it could be read."""
+    try:
+        with open_regular(path) as transcript:
+            while chunk := transcript.read(CHUNK):
+                watch.read(chunk)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    """Remove a file if there is one; what an agent made a directory stays, and is no report of usage."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        if not path.is_dir():
+            raise storage_error("remove", path, error) from error
 
 
 def _verdict_of_limits(request: AgentRequest, watch: _Watch, ended: Exit) -> Verdict | None:

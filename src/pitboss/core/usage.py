@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
+
+MOST_TOKENS = 2**63 - 1
+"""What every reader of state.json and sessions.jsonl can hold; sums stop here."""
+
+
+def add_tokens(one: int, other: int) -> int:
+    """The sum of two counts of tokens, at most MOST_TOKENS."""
+    return min(one + other, MOST_TOKENS)
+
+
+def add_usd(one: float, other: float) -> float:
+    """The sum of two costs in US dollars, finite always."""
+    return min(one + other, sys.float_info.max)
 
 
 class RoleTokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +44,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
-            input=self.input + other.input,
-            output=self.output + other.output,
-            cache_read=self.cache_read + other.cache_read,
-            cache_write=self.cache_write + other.cache_write,
-            cost_usd=self.cost_usd + other.cost_usd,
+            input=add_tokens(self.input, other.input),
+            output=add_tokens(self.output, other.output),
+            cache_read=add_tokens(self.cache_read, other.cache_read),
+            cache_write=add_tokens(self.cache_write, other.cache_write),
+            cost_usd=add_usd(self.cost_usd, other.cost_usd),
             cost_known=self.cost_known and other.cost_known,
         )
 

@@ -18,6 +18,7 @@ import msgspec
 
 from pitboss.core.run import RunState
 from pitboss.core.session import SessionRecord, SessionStatus
+from pitboss.core.usage import MOST_TOKENS
 
 RECORD_FIELDS_ADDED = (
     "rotation",
@@ -31,7 +32,6 @@ RECORD_FIELDS_ADDED = (
     "cache_write",
 )
 STATE_FIELDS_ADDED = ("stop_reason", "base_commit", "original_branch", "in_flight")
-MOST = 2**63 - 1
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 _T = TypeVar("_T")
 
@@ -97,11 +97,14 @@ def encode_record(record: SessionRecord) -> bytes:
     """One line of sessions.jsonl, newline included.
 
     Nothing may keep a record from being written: a cost that is no amount of money is written as an unknown
-    one, and text that is not Unicode with `?` in place of what is not.
+    one, and text that is not Unicode with `?` in place of what is not. What is left, numbers that no reader
+    can hold, raises Malformed: such a line would damage the log.
     """
     if not 0 <= record.cost_usd < math.inf:
         record = msgspec.structs.replace(record, cost_usd=0.0, cost_known=False)
-    return _to_json(_without_defaults(record, RECORD_FIELDS_ADDED)) + b"\n"
+    line = _to_json(_without_defaults(record, RECORD_FIELDS_ADDED)) + b"\n"
+    decode_record(line)
+    return line
 
 
 def decode_record(line: bytes) -> SessionRecord:
@@ -216,7 +219,7 @@ def _strict_field(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[s
 # Beside its own errors msgspec raises these for invalid UTF-8, deep nesting and times off the calendar.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 _STRICT: dict[Any, Any] = {
-    int: Annotated[int, msgspec.Meta(ge=0, le=MOST)],
+    int: Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)],
     float: Annotated[float, msgspec.Meta(ge=0)],
     datetime: Annotated[datetime, msgspec.Meta(tz=True)],
 }

@@ -1,20 +1,21 @@
 """One run's directory: made whole, recorded into durably, listed and resolved by name (SPEC 2, 7; the seed).
 
-The presence of state.json says that a run exists, so it is written last. A record counts from the moment
-that `record` returns; all else can be made again from the log.
+The presence of state.json says that a run exists, so it is written first: what else is missing is made
+again. A record counts from the moment that `record` returns; what the state and sessions.md say of it can
+be made again from the log.
 """
 
 from __future__ import annotations
 
 import os
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from pitboss.core.resume import NoResumableRun, RunNotFound, StateUnreadable
 from pitboss.core.run import RunState
-from pitboss.errors import ResumeError, RunDirectoryGone, storage_error
+from pitboss.errors import ResumeError, RunDirectoryGone, StorageError, storage_error
 from pitboss.store.codec import Malformed, decode_last_updated, decode_state, encode_record, encode_state
 from pitboss.store.files import (
     append_durable,
@@ -27,7 +28,7 @@ from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
 from pitboss.store.tail import last_bytes, last_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
 
 SCRATCHPAD_LIMIT = 16 * 1024
+_T = TypeVar("_T")
 _UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
@@ -131,14 +133,15 @@ class RunDir:
 
     def checkpoint(self, state: RunState, *, durable: bool = True) -> None:
         """Replace state.json. Raises StorageError, RunDirectoryGone."""
-        write_atomic(self.paths.state, encode_state(state), durable=durable)
+        write_atomic(self.paths.state, _encoded(encode_state, state, self.paths.state), durable=durable)
 
     def record(self, record: SessionRecord) -> None:
         """Append a session's record, durably: the commit point. Raises StorageError, RunDirectoryGone."""
         if self._log < 0:
             self._log = open_append(self.paths.log)
             sync_directory(self.paths.root)
-        append_durable(self.paths.log, encode_record(record), descriptor=self._log)
+        line = _encoded(encode_record, record, self.paths.log)
+        append_durable(self.paths.log, line, descriptor=self._log)
         self._check_log()
 
     def project(self, record: SessionRecord) -> None:
@@ -249,7 +252,7 @@ def _fill(paths: RunPaths, state: RunState) -> None:
 
     _make_subdirectories(paths)
     # state.json first: with it the run exists, and the other files are made again when they are missing.
-    write_atomic(paths.state, encode_state(state))
+    write_atomic(paths.state, _encoded(encode_state, state, paths.state))
     for path, content in ((paths.log, ""), (paths.markdown, HEADER), (paths.scratchpad, "")):
         append_durable(path, _utf8(content), durable=False)
 
@@ -266,6 +269,16 @@ def _make_subdirectories(paths: RunPaths) -> None:
             directory.mkdir(exist_ok=True)
         except OSError as error:
             raise storage_error("create", directory, error) from error
+
+
+def _encoded(encode: Callable[[_T], bytes], value: _T, path: Path) -> bytes:
+    try:
+        return encode(value)
+    except Malformed as error:
+        raise StorageError(
+            f"cannot write {path}: nobody could read it again: {error}",
+            hint="the file is as it was before; `pitboss repair` shows what the run needs",
+        ) from error
 
 
 def _utf8(text: str) -> bytes:
