@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +28,44 @@ if TYPE_CHECKING:
 FULL = Path("/dev/full")
 
 
+@contextmanager
+def asked_of_the_kernel(*names: str) -> Iterator[list[str]]:
+    """Those of the built-in functions called `names` that are called meanwhile, in order."""
+    asked: list[str] = []
+
+    def note(_frame: object, event: str, function: object) -> None:
+        name = getattr(function, "__name__", "")
+        if event == "c_call" and name in names:
+            asked.append(name)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        yield asked
+    finally:
+        sys.setprofile(before)
+
+
 @pytest.mark.parametrize("durable", [True, False])
 def test_a_write_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path, durable: bool) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old and longer")
     write_atomic(path, b"new", durable=durable)
     assert (path.read_bytes(), names(tmp_path)) == (b"new", ["file"])
+
+
+@pytest.mark.parametrize(
+    ("durable", "calls"),
+    [(True, ["fsync", "replace", "fsync"]), (False, ["fdatasync", "replace"])],
+)
+def test_the_new_content_is_on_the_disk_before_it_replaces_the_old(
+    tmp_path: Path, durable: bool, calls: list[str]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with asked_of_the_kernel("fsync", "fdatasync", "replace") as asked:
+        write_atomic(path, b"new", durable=durable)
+    assert asked == calls
 
 
 def test_chunks_are_written_one_after_the_other(tmp_path: Path) -> None:

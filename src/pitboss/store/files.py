@@ -7,12 +7,13 @@ directory is fsynced. Append: the whole data goes out in one write and is fsynce
 
 What each fsync buys
 - file before rename: without it some file systems order the rename before the data, and a power cut
-  leaves NAME empty. With it NAME is whole, old or new.
+  leaves NAME empty. With it NAME is whole, old or new. Nothing is ever replaced without it.
 - directory after rename or creation: without it a power cut may bring the old file back. With it, what the
   caller does next may rely on the new one.
 - file after append: the appended record survives a power cut. It is the commit point of a session.
-`durable=False` skips them: right for what can be made again (sessions.md), and still safe against the death
-of a process, which never loses what the kernel has.
+`durable=False` skips the last two: right where the old file is as good (a checkpoint that the log can bring up
+to date) or the appended part can be made again (sessions.md). The death of a process never loses what the
+kernel has.
 
 What it costs and does not do
 - The fixed temporary name means one writer a file; the run's lock sees to that. In exchange a crash leaves
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
     """Replace the content of `path` by `data`, whole or as an iterable of chunks.
 
-    Raises RunDirectoryGone when the directory does not exist, StorageError on any other failure.
+    With `durable` false a power cut may bring the old content back, but whole. Raises RunDirectoryGone when
+    the directory does not exist, StorageError on any other failure.
     """
     temporary = f"{path}.tmp"
     try:
@@ -140,6 +142,8 @@ def _write_new(path: str, chunks: Iterable[bytes], *, durable: bool) -> None:
             _write_all(descriptor, chunk)
         if durable:
             _sync_file(descriptor)
+        else:
+            _sync_content(descriptor)
     finally:
         os.close(descriptor)
 
@@ -169,6 +173,13 @@ def _sync_file(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     else:
         os.fsync(descriptor)
+
+
+def _sync_content(descriptor: int) -> None:
+    if sys.platform == "darwin":  # pragma: no cover - there is no fdatasync there
+        os.fsync(descriptor)
+    else:
+        os.fdatasync(descriptor)
 
 
 def _make_directory(path: Path) -> None:
