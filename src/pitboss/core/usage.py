@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import math
 
 import msgspec
 
@@ -17,7 +17,7 @@ def add_tokens(one: int, other: int) -> int:
 
 def add_usd(one: float, other: float) -> float:
     """The sum of two costs in US dollars, finite always."""
-    return min(one + other, sys.float_info.max)
+    return min(one + other, math.nextafter(math.inf, 0.0))
 
 
 class RoleTokens(msgspec.Struct, frozen=True, kw_only=True):
