@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -220,3 +221,22 @@ class TestCompletion:
         assert completed("pitboss st") == ["plain,stop", "plain,status"]
         assert completed("pitboss --ver") == ["plain,--version", "plain,--verbose"]
         assert "plain,--json" in completed("pitboss runs --")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_run_with_closed_streams_does_its_work(tmp_path: Path, closed: str) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.prompt("chore", "echo text >kept.txt", max_runs=1)
+    script = f"exec {shlex.join(COMMAND)} grind {closed}"
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=project.root, env=project.env, capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stdout + done.stderr
+    assert (project.root / "kept.txt").read_text() == "text\n"
+
+
+@pytest.mark.parametrize("amount", ["nan", "inf", "1e400", "-1"])
+def test_a_cost_cap_is_an_amount(tmp_path: Path, amount: str) -> None:
+    done = Project.create(tmp_path / "repo").pitboss("grind", f"--max-cost={amount}")
+    assert (done.code, done.out) == (4, "")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pitboss.core.budget import Caps
+from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 
 if TYPE_CHECKING:
     from pitboss.plan import Options
@@ -35,6 +37,19 @@ class Until(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
 
 
+class Money(click.FloatRange):
+    """US dollars: a number, at least 0."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the amount; infinity and what is no number would switch the cap off."""
+        amount = float(super().convert(value, param, ctx))
+        if not math.isfinite(amount):
+            self.fail(f"{value} is not an amount", param, ctx)
+        return amount
+
+
 @click.command()
 @click.option("--rotation", metavar="NAME", help="The rotation to run; default: all discovered prompts.")
 @click.option(
@@ -42,11 +57,18 @@ class Until(click.ParamType[datetime]):
 )
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only prompts with this tag; repeatable.")
 @click.option("--agent", metavar="BACKEND", help="The agent for prompts that do not name one.")
-@click.option("--max-parallel", type=click.IntRange(1), metavar="N", help="Sessions side by side.")
-@click.option("--max-iterations", type=click.IntRange(0), metavar="N", help="Stop after N sessions.")
+@click.option("--max-parallel", type=click.IntRange(1, MAX_COUNT), metavar="N", help="Sessions side by side.")
+@click.option(
+    "--max-iterations", type=click.IntRange(0, MAX_COUNT), metavar="N", help="Stop after N sessions."
+)
 @click.option("--until", type=Until(), help="Stop at a time: RFC 3339, 23:30 or 8h.")
-@click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop at this cost.")
-@click.option("--max-tokens", type=click.IntRange(0), metavar="N", help="Stop at so many tokens, in and out.")
+@click.option("--max-cost", type=Money(0), metavar="USD", help="Stop at this cost.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(0, MAX_TOKENS),
+    metavar="N",
+    help="Stop at so many tokens, in and out.",
+)
 @click.option(
     "--resume",
     is_flag=False,

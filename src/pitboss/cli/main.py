@@ -20,6 +20,7 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    _open_closed_streams()
     args = sys.argv[1:]
     if args == ["--version"]:
         sys.stdout.write(f"pitboss {__version__}\n")
@@ -100,6 +101,20 @@ def _report(error: Exception, *, verbose: bool) -> int:
         case _:
             render_internal_error(error, verbose=verbose)
             return INTERNAL
+
+
+def _open_closed_streams() -> None:
+    """Give a standard stream that was closed (`>&-`) to /dev/null: else the next file opened takes its place."""
+    import os
+
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "r" if fd == 0 else "w"
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != fd:
+                os.dup2(opened, fd)
+                os.close(opened)
+            setattr(sys, name, open(fd, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _discard_stdout() -> None:

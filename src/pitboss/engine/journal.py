@@ -13,12 +13,15 @@ each leaves behind. Safe to call from several session threads.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import RLock
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.run import dispatched_scheduler, fold
+from pitboss.errors import StorageError
+from pitboss.store.log import iter_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +42,7 @@ class Journal:
         self._clock = clock
         self._lock = RLock()
         self._early: dict[int, SessionRecord] = {}
+        self._projection_lags = False
 
     @property
     def state(self) -> RunState:
@@ -85,7 +89,7 @@ class Journal:
         with self._lock:
             self._rundir.record(record)
             self.replayed(record)
-            self._rundir.project(record)
+            self._project(record)
 
     def checkpoint(self) -> None:
         """Write the state now, before something that may take long. Not synced: the log has it all."""
@@ -115,6 +119,23 @@ class Journal:
         with self._lock:
             self._replace(status=status, stop_reason=stop_reason)
             self._write(durable=True)
+            if self._projection_lags:
+                self._project_all()
+
+    def _project(self, record: SessionRecord) -> None:
+        """sessions.md is for people: what is wrong with it ends no run, and is mended as soon as it can be."""
+        if self._projection_lags:
+            self._project_all()
+            return
+        try:
+            self._rundir.project(record)
+        except StorageError:
+            self._projection_lags = True
+
+    def _project_all(self) -> None:
+        with suppress(StorageError):
+            self._rundir.project_all(iter_records(self._rundir.paths.log))
+            self._projection_lags = False
 
     def _update(self, seq: int, **changes: object) -> None:
         self._replace(
