@@ -14,9 +14,11 @@ from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.errors import StartError
 from pitboss.git import nested, rescue, snapshot
-from pitboss.git.locks import remove_stale_locks
+from pitboss.git.committer import CommitRefused, Committer
+from pitboss.git.index import KeptIndex
+from pitboss.git.locks import clear_the_way, remove_stale_locks
 from pitboss.git.reflog import Reflog
-from pitboss.git.repo import DEFAULT_AUTHOR, OLDEST_GIT, GitError, tells_full_disk
+from pitboss.git.repo import DEFAULT_AUTHOR, OLDEST_GIT, GitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,16 +27,6 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo, TreeStatus
 
 COMMIT_SECONDS = 600.0
-_NO_TREES = "Error building trees"
-_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")
-
-
-class _CommitRefused(Exception):
-    """A git hook of the user said no; the text is the last line it said."""
-
-
-class _HookHung(_CommitRefused):
-    """A git hook of the user never answered, so it is not asked again."""
 
 
 class InPlace:
@@ -51,13 +43,13 @@ class InPlace:
     ) -> None:
         self.path = str(repo.root)
         self._repo = repo.authored_by(author)
+        self._committer = Committer(self._repo, branch, seconds=commit_seconds)
         self._run_id = run_id
         self._branch = branch
-        self._commit_seconds = commit_seconds
         self._reflog = Reflog(repo)
+        self._index = KeptIndex(repo)
         self._tip: str | None = None
         self._begun: int | None = None
-        self._hooks: Path | None = None
 
     # Starting and resuming a run
 
@@ -144,6 +136,7 @@ class InPlace:
             self._tip = self._repo.line("rev-parse", "--verify", f"refs/heads/{self._branch}")
         self._begun = seq
         self._reflog.mark()
+        self._index.keep()
         return self._tip
 
     def land(self, session: InFlight, message: str) -> Landing:
@@ -163,24 +156,28 @@ class InPlace:
         try:
             landing = work(again)
         except GitError as error:
-            self._mend(error)
+            self._mend(error, session)
             landing = work(True)
+        self._index.drop()
         self._tip = landing.commit or session.base_commit
         return landing
 
-    def _mend(self, error: GitError) -> None:
-        """Remove what a killed git of the agent left in the way; raises the error when that is not it."""
-        if error.index_is_broken:
-            self._repo.inside("index").unlink(missing_ok=True)
-        elif not error.lock_in_the_way:
+    def _mend(self, error: GitError, session: InFlight) -> None:
+        """Repair what a killed git of the agent left behind; raises the error when that is not it."""
+        if not error.index_is_broken and not error.lock_in_the_way:
             raise error
-        try:
-            self.remove_stale_locks()
-        except StartError as held:
-            raise error from held
+        clear_the_way(self._repo, self._branch, error)
+        if error.index_is_broken:
+            self._index.restore(session.base_commit)
+
+    def _look(self, session: InFlight) -> TreeStatus:
+        """The tree as it is. Without a whole index files would look new, and ignored ones deleted."""
+        if not self._index.is_sound(session.base_commit):
+            self._index.restore(session.base_commit)
+        return self._repo.status()
 
     def _land(self, session: InFlight, message: str, *, again: bool) -> Landing:
-        status = self._repo.status()
+        status = self._look(session)
         if not again and self._is_untouched(session, status):
             return Landing()
         effort = _Effort(session, status, again=again)
@@ -197,7 +194,7 @@ class InPlace:
         return self._land_on_branch(effort, message)
 
     def _rescue(self, session: InFlight, *, again: bool) -> Landing:
-        status = self._repo.status()
+        status = self._look(session)
         if not again and self._is_untouched(session, status):
             return Landing()
         return self._set_aside(_Effort(session, status, again=again), session.base_commit, None)
@@ -228,8 +225,10 @@ class InPlace:
     def _land_on_branch(self, effort: _Effort, message: str) -> Landing:
         made = self._made(effort)
         try:
-            tip = self._commit(effort.status, message) if effort.status.dirty else effort.status.head
-        except _CommitRefused as refused:
+            tip = (
+                self._committer.commit(effort.status, message) if effort.status.dirty else effort.status.head
+            )
+        except CommitRefused as refused:
             effort.status = self._repo.status()
             reason = Reason.COMMIT_REFUSED.because(str(refused))
             return self._set_aside(effort, effort.session.base_commit, reason)
@@ -245,49 +244,6 @@ class InPlace:
 
     def _content(self, commit: str) -> str:
         return self._repo.line("show", "--no-patch", "--format=%T %P %B", commit)
-
-    def _commit(self, status: TreeStatus, message: str) -> str:
-        """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree."""
-        snapshot.stage(self._repo, status)
-        try:
-            tip = self._try_commit(message)
-        except _HookHung:
-            raise
-        except _CommitRefused:
-            if self._repo.succeeds("diff-files", "--quiet"):
-                raise
-            snapshot.stage(self._repo, self._repo.status())
-            tip = self._try_commit(message)
-        return self._with_leftovers(message) if self._has_hooks() else tip
-
-    def _try_commit(self, message: str) -> str:
-        done = self._repo.commit(message, timeout_s=self._commit_seconds)
-        if done.timed_out:
-            self.remove_stale_locks()
-            raise _HookHung(f"no answer from a git hook after {self._commit_seconds:g} s")
-        if done.code == 0:
-            return self._repo.committed(done)
-        if self._repo.succeeds("diff", "--cached", "--quiet", "--ignore-submodules=dirty"):
-            return self._repo.line("rev-parse", "HEAD")
-        said = (done.stderr + done.stdout).decode(errors="replace")
-        refused = done.code == 1 or "aborted by hook" in said
-        # Without a hook nobody can refuse; and git exits with 1 too when it cannot write trees to a full disk.
-        if not refused or not self._has_hooks() or tells_full_disk(said) or _NO_TREES in said:
-            raise GitError(("git", "commit"), said, code=done.code)
-        raise _CommitRefused(_last_line(said))
-
-    def _with_leftovers(self, message: str) -> str:
-        """Commit what hooks changed in the tree while they let the commit pass; they do not run again."""
-        status = self._repo.status()
-        if status.dirty:
-            snapshot.stage(self._repo, status)
-            self._repo.commit(message, hooks=False)
-        return self._repo.line("rev-parse", "HEAD") if status.dirty else status.head
-
-    def _has_hooks(self) -> bool:
-        if self._hooks is None:
-            self._hooks = Path(self.path, self._repo.line("rev-parse", "--git-path", "hooks"))
-        return any((self._hooks / name).exists() for name in _HOOKS)
 
     # Setting aside
 
@@ -389,8 +345,3 @@ class _Effort:
         self.status = status
         self.again = again
         self.refs: tuple[str, ...] = ()
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.errors import StartError
+from pitboss.git.index import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitboss.git.repo import Repo
+    from pitboss.git.repo import GitError, Repo
 
 WAIT_S = 2.0
 _POLL_S = 0.05
@@ -24,6 +25,7 @@ def stale_locks(repo: Repo, branch: str) -> tuple[Path, ...]:
     refs = repo.common_dir / "refs"
     named = (
         repo.inside("index.lock"),
+        repo.inside(f"{KEPT}.lock"),
         repo.inside("HEAD.lock"),
         repo.common_dir / "packed-refs.lock",
         refs / "heads" / f"{branch}.lock",
@@ -51,6 +53,14 @@ def remove_stale_locks(repo: Repo, branch: str, *, wait_s: float = WAIT_S) -> tu
             )
         time.sleep(_POLL_S)
     return ()
+
+
+def clear_the_way(repo: Repo, branch: str, error: GitError) -> None:
+    """Remove the locks of dead git processes after one failed; raises its `error` when a live one holds them."""
+    try:
+        remove_stale_locks(repo, branch)
+    except StartError as held:
+        raise error from held
 
 
 def _workers(repo: Repo, locks: tuple[Path, ...]) -> Iterator[int]:

@@ -60,6 +60,9 @@ WHEN_GIT_FAILED = (
     "nothing is lost: mend what git complains of (a full disk?); "
     "then `pitboss repair RUN_ID` and `pitboss grind --resume` go on with the run"
 )
+_BROKEN_INDEX = re.compile(
+    r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses"
+)
 _COMMITTED = re.compile(rb"^\[.* ([0-9a-f]{40,64})\] ", re.MULTILINE)
 
 
@@ -83,7 +86,7 @@ class GitError(StorageError):
     @property
     def index_is_broken(self) -> bool:
         """Whether git cannot read the index file."""
-        return "index file" in self.stderr or "index uses" in self.stderr
+        return _BROKEN_INDEX.search(self.stderr) is not None
 
 
 class NotARepository(StartError):
@@ -144,7 +147,7 @@ class Repo:
         if answer.code not in (0, 128):
             raise GitError(asked, answer.stderr.decode(errors="replace"), code=answer.code)
         if answer.code == 128:
-            why = _last_line(answer.stderr.decode(errors="replace"))
+            why = last_line(answer.stderr.decode(errors="replace"))
             raise NotARepository(
                 f"{purpose}: {path} is not the working tree of a git repository ({why})",
                 hint="run `git init` and commit something first, or go to a repository",
@@ -273,10 +276,11 @@ def tells_full_disk(said: str) -> bool:
 def _cause(stderr: str) -> str:
     """The line that says why: the one about the disk if there is one, else the last."""
     full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line))
-    return next(full, "") or _last_line(stderr)
+    return next(full, "") or last_line(stderr)
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
+    """The last line that says something, empty when none does."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo, TreeStatus
 
-_ADD = ("-c", "core.safecrlf=false", "add", "--all")
+_ADD = ("-c", "core.safecrlf=false", "add", "--all", "--sparse")
 _OPERATIONS = (
     "rebase-merge",
     "rebase-apply",

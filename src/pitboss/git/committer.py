@@ -1,0 +1,78 @@
+"""All that changed as one commit, which the user's hooks may correct or refuse (SPEC 1.6, 6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitboss.git import snapshot
+from pitboss.git.locks import clear_the_way
+from pitboss.git.repo import GitError, last_line, tells_full_disk
+
+if TYPE_CHECKING:
+    from pitboss.git.repo import Repo, TreeStatus
+
+_NO_TREES = "Error building trees"
+_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")
+
+
+class CommitRefused(Exception):
+    """A git hook of the user said no; the text is the last line it said."""
+
+
+class HookHung(CommitRefused):
+    """A git hook of the user never answered, so it is not asked again."""
+
+
+class Committer:
+    """Commits the working tree to `branch`, which is checked out; a hook has `seconds` to answer."""
+
+    def __init__(self, repo: Repo, branch: str, *, seconds: float) -> None:
+        self._repo = repo
+        self._branch = branch
+        self._seconds = seconds
+        self._hooks: Path | None = None
+
+    def commit(self, status: TreeStatus, message: str) -> str:
+        """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree."""
+        snapshot.stage(self._repo, status)
+        try:
+            tip = self._try_commit(message)
+        except HookHung:
+            raise
+        except CommitRefused:
+            if self._repo.succeeds("diff-files", "--quiet"):
+                raise
+            snapshot.stage(self._repo, self._repo.status())
+            tip = self._try_commit(message)
+        return self._with_leftovers(message) if self._has_hooks() else tip
+
+    def _try_commit(self, message: str) -> str:
+        done = self._repo.commit(message, timeout_s=self._seconds)
+        if done.timed_out:
+            said = f"no answer from a git hook after {self._seconds:g} s"
+            clear_the_way(self._repo, self._branch, GitError(("git", "commit"), said, code=done.code))
+            raise HookHung(said)
+        if done.code == 0:
+            return self._repo.committed(done)
+        if self._repo.succeeds("diff", "--cached", "--quiet", "--ignore-submodules=dirty"):
+            return self._repo.line("rev-parse", "HEAD")
+        said = (done.stderr + done.stdout).decode(errors="replace")
+        refused = done.code == 1 or "aborted by hook" in said
+        # Without a hook nobody can refuse; and git exits with 1 too when it cannot write trees to a full disk.
+        if not refused or not self._has_hooks() or tells_full_disk(said) or _NO_TREES in said:
+            raise GitError(("git", "commit"), said, code=done.code)
+        raise CommitRefused(last_line(said))
+
+    def _with_leftovers(self, message: str) -> str:
+        """Commit what hooks changed in the tree while they let the commit pass; they do not run again."""
+        status = self._repo.status()
+        if status.dirty:
+            snapshot.stage(self._repo, status)
+            self._repo.commit(message, hooks=False)
+        return self._repo.line("rev-parse", "HEAD") if status.dirty else status.head
+
+    def _has_hooks(self) -> bool:
+        if self._hooks is None:
+            self._hooks = Path(self._repo.root, self._repo.line("rev-parse", "--git-path", "hooks"))
+        return any((self._hooks / name).exists() for name in _HOOKS)

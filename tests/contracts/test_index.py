@@ -1,0 +1,215 @@
+"""A broken or lost index costs nobody a file: what it alone knows outlives a session (SPEC 1.2)."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.core.session import InFlight
+from pitboss.engine.workspace import InPlace
+from pitboss.git.repo import GitError, Repo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = "20260101T000000Z-abcd"
+BRANCH = f"pitboss/grind/{RUN}"
+SETUP = """
+git init -q -b main . && git config user.name a && git config user.email b
+mkdir in out && echo i > in/i && echo o > out/o
+printf '.pitboss/\\n*.log\\n' > .gitignore && echo log > kept.log && git add -A && git add -f kept.log
+"""
+MARKED = """
+echo public > skipped; echo public > assumed; git add -A; git commit -qm first
+git update-index --skip-worktree skipped; git update-index --assume-unchanged assumed
+echo private > skipped; echo private > assumed
+"""
+SPARSE = "git commit -qm first; git sparse-checkout set in"
+DAMAGE = {
+    "missing": "rm .git/index",
+    "garbage": "echo garbage > .git/index",
+    "empty": ": > .git/index",
+    "cut short": "head -c 100 .git/index > .git/cut; mv .git/cut .git/index",
+}
+FORCED = "echo forced > forced.log; git add -f forced.log; git commit -qm forced"
+
+
+def sh(cwd: Path, script: str) -> str:
+    done = subprocess.run(["sh", "-c", script], cwd=cwd, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+class World:
+    """A repository on its run branch with session 1 begun."""
+
+    def __init__(self, root: Path, setup: str) -> None:
+        root.mkdir()
+        self.root = root
+        sh(root, SETUP + setup)
+        self.workspace = self.open()
+        base = self.workspace.check_ready().head
+        self.workspace.create_branch(base)
+        self.workspace.begin(1)
+        self.session = InFlight(
+            seq=1, prompt="alpha", rotation=1, started_at=datetime.now(UTC), base_commit=base
+        )
+
+    def open(self) -> InPlace:
+        """A workspace as a new process would make it."""
+        return InPlace(Repo.discover(self.root), run_id=RUN, branch=BRANCH)
+
+    def changed(self, commit: str) -> list[str]:
+        """What a commit holds that the session's base does not, and the other way round."""
+        base = self.session.base_commit
+        return sh(self.root, f"git diff --name-status --no-renames {base} {commit}").splitlines()
+
+    def flags(self) -> str:
+        """Every path of the index with its marks."""
+        return sh(self.root, "git ls-files -v")
+
+    def leftovers(self) -> list[str]:
+        """What pitboss left in git's own folder."""
+        return sorted(path.name for path in (self.root / ".git").iterdir() if "pitboss" in path.name)
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["same process", "another process"])
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("setup", [MARKED, SPARSE], ids=["marked files", "sparse checkout"])
+class TestADamagedIndex:
+    def test_lands_what_the_session_did_and_nothing_else(
+        self, tmp_path: Path, setup: str, damage: str, another: bool
+    ) -> None:
+        world = World(tmp_path / "repo", setup)
+        flags = world.flags()
+        sh(world.root, f"echo x > x; {DAMAGE[damage]}")
+        workspace = world.open() if another else world.workspace
+        landing = workspace.land(world.session, "work\n")
+        assert landing.commit is not None
+        assert world.changed(landing.commit) == ["A\tx"]
+        assert world.flags() == f"{flags}\nH x"
+        assert sh(world.root, "git status --porcelain") == ""
+        assert world.leftovers() == []
+
+    def test_rescues_what_the_session_did_and_nothing_else(
+        self, tmp_path: Path, setup: str, damage: str, another: bool
+    ) -> None:
+        world = World(tmp_path / "repo", setup)
+        flags = world.flags()
+        sh(world.root, f"echo x > x; {DAMAGE[damage]}")
+        workspace = world.open() if another else world.workspace
+        (ref,) = workspace.rescue(world.session).rescue
+        assert world.changed(ref) == ["A\tx"]
+        assert world.flags() == flags
+        assert sh(world.root, "git status --porcelain; cat kept.log") == "log"
+        assert world.leftovers() == []
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_the_session_committed_before_the_damage_stays_committed(tmp_path: Path, damage: str) -> None:
+    world = World(tmp_path / "repo", MARKED)
+    sh(world.root, f"{FORCED}; echo x > x; {DAMAGE[damage]}")
+    landing = world.workspace.land(world.session, "work\n")
+    assert landing.commit is not None
+    assert world.changed(landing.commit) == ["A\tforced.log", "A\tx"]
+    assert (world.root / "skipped").read_text() == "private\n"
+
+
+@pytest.mark.parametrize(
+    "copy", ["rm {0}", "echo garbage > {0}", "head -c 100 {0} > .git/cut; mv .git/cut {0}"]
+)
+@pytest.mark.parametrize("setup", ["git commit -qm first", SPARSE], ids=["whole", "sparse checkout"])
+def test_without_a_usable_copy_the_last_commit_serves(tmp_path: Path, setup: str, copy: str) -> None:
+    world = World(tmp_path / "repo", setup)
+    sh(world.root, f"{copy.format('.git/pitboss-kept-index')}; echo x > x; rm .git/index")
+    landing = world.workspace.land(world.session, "work\n")
+    assert landing.commit is not None
+    assert world.changed(landing.commit) == ["A\tx"]
+    assert sh(world.root, "git status --porcelain") == ""
+
+
+def test_on_a_branch_without_a_commit_the_base_serves(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo", MARKED)
+    sh(world.root, "git checkout -q --orphan void; echo x > x; rm .git/index")
+    landing = world.workspace.land(world.session, "work\n")
+    assert (landing.commit, landing.reason) == (None, "head_moved: void")
+    assert world.changed(landing.rescue[0]) == ["A\tx"]
+    assert sh(world.root, "cat skipped assumed kept.log") == "private\nprivate\nlog"
+
+
+def test_a_session_leaves_no_copy_of_the_index_and_a_crashed_one_no_older_copy(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo", MARKED)
+    copy = world.root / ".git/pitboss-kept-index"
+    copy.write_text("of a crashed session")
+    world.open().begin(1)
+    assert copy.read_bytes() == (world.root / ".git/index").read_bytes()
+    assert copy.stat().st_mtime_ns == (world.root / ".git/index").stat().st_mtime_ns
+    assert sh(world.root, "git status --porcelain; git fsck") == ""
+    world.workspace.land(world.session, "nothing\n")
+    assert world.leftovers() == []
+
+
+def test_an_index_without_a_hash_is_sound(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo", MARKED)
+    sh(world.root, "echo x > x; echo forced > forced.log; git add -f forced.log")
+    index = world.root / ".git/index"
+    index.write_bytes(index.read_bytes()[:-20] + bytes(20))
+    landing = world.open().land(world.session, "work\n")
+    assert landing.commit is not None
+    assert world.changed(landing.commit) == ["A\tforced.log", "A\tx"]
+
+
+@pytest.mark.parametrize("agent", ["git update-index --split-index", "git config feature.manyFiles true"])
+@pytest.mark.parametrize("hashes", ["sha1", "sha256"])
+def test_an_index_of_another_kind_is_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent: str, hashes: str
+) -> None:
+    monkeypatch.setenv("GIT_DEFAULT_HASH", hashes)
+    world = World(tmp_path / "repo", MARKED)
+    sh(world.root, f"{agent}; echo x > x.log; git add -f x.log; rm x.log")
+    landing = world.open().rescue(world.session)
+    assert landing.rescue == ()
+    sh(world.root, "echo x > x; echo x > x.log; git add -f x.log")
+    landing = world.open().land(world.session, "work\n")
+    assert landing.commit is not None
+    assert world.changed(landing.commit) == ["A\tx", "A\tx.log"]
+
+
+def test_a_lock_on_the_copy_left_by_a_crash_is_in_nobodys_way(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo", MARKED)
+    sh(world.root, "echo x > x; rm .git/index; : > .git/pitboss-kept-index.lock")
+    landing = world.open().land(world.session, "work\n")
+    assert landing.commit is not None
+    assert world.changed(landing.commit) == ["A\tx"]
+    assert world.leftovers() == []
+
+
+@pytest.mark.parametrize("paths", [1, 100], ids=["few paths", "many paths"])
+@pytest.mark.parametrize("operation", ["land", "rescue"])
+def test_new_files_outside_a_sparse_checkout_are_kept(tmp_path: Path, operation: str, paths: int) -> None:
+    world = World(tmp_path / "repo", SPARSE)
+    sh(world.root, f"mkdir -p out; for n in $(seq {paths}); do echo n > out/$n; echo n > in/$n; done")
+    if operation == "land":
+        kept = world.workspace.land(world.session, "work\n").commit or ""
+    else:
+        (kept,) = world.workspace.rescue(world.session).rescue
+    assert len(world.changed(kept)) == 2 * paths
+    assert sh(world.root, "git status --porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "broken"),
+    [
+        ("fatal: index file corrupt", True),
+        ("error: bad signature 0x67617262\nfatal: index file corrupt", True),
+        ("fatal: .git/index: index file smaller than expected", True),
+        ("fatal: index uses LINK extension, which we do not understand", True),
+        ("error: bad index file sha1 signature\nfatal: index file corrupt", True),
+        ("fatal: unable to write new index file", False),
+        ("fatal: unable to write new_index file", False),
+    ],
+)
+def test_only_an_index_that_cannot_be_read_is_broken(said: str, broken: bool) -> None:
+    assert GitError(("git", "add"), said, code=128).index_is_broken is broken
