@@ -29,9 +29,10 @@ _GONE_STATES = (b"Z", b"X")
 
 
 class Facts(NamedTuple):
-    """One process: is it a zombie, which session is it in, when did it start (clock ticks since boot)."""
+    """One process: is it a zombie, whose child, in which session, since when (clock ticks since boot)."""
 
     zombie: bool
+    parent: int
     session: int
     started: int
 
@@ -51,9 +52,10 @@ class ProcSystem:
         after_name = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
         if not after_name:
             return None
-        state, session, threads, started = after_name[0], after_name[3], after_name[17], after_name[19]
+        state = after_name[0]
+        parent, session, threads, started = (int(after_name[at]) for at in (1, 3, 17, 19))
         # A main thread that ended before the others leaves a "zombie" that is very much alive.
-        return Facts(state in _GONE_STATES and int(threads) <= 1, int(session), int(started))
+        return Facts(state in _GONE_STATES and threads <= 1, parent, session, started)
 
     def children(self, pid: int) -> list[int]:
         """Children of all threads of `pid`."""
@@ -79,7 +81,7 @@ class PsutilSystem:
         try:
             process = psutil.Process(pid)
             zombie = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-            return Facts(zombie, os.getsid(pid), int(process.create_time() * 100))
+            return Facts(zombie, process.ppid(), os.getsid(pid), int(process.create_time() * 100))
         except (psutil.Error, OSError):
             return None
 
@@ -144,17 +146,31 @@ def descendants(pid: int) -> list[int]:
     return queue
 
 
+def ancestors() -> list[int]:
+    """The parent of this process, its parent and so on."""
+    found: list[int] = []
+    pid = os.getppid()
+    while pid > 0 and pid not in found and (seen := _system.facts(pid)):
+        found.append(pid)
+        pid = seen.parent
+    return found
+
+
 def carries(pid: int, env_marker: Mapping[str, str]) -> bool:
     """Whether `pid` was started with every NAME=VALUE pair of the marker; an empty marker marks nobody."""
     return bool(env_marker) and _pairs(env_marker) <= _system.environ(pid)
 
 
 def carrying(env_marker: Mapping[str, str]) -> list[int]:
-    """Live processes, this one excepted, that carry the whole marker. Looks at every process: milliseconds."""
+    """Live processes that carry the whole marker. Looks at every process: milliseconds.
+
+    This one and its ancestors are left out: they may have inherited the marker of a run that is over, and
+    whoever asks is about to end what is found.
+    """
     if not env_marker:
         return []
-    wanted, own = _pairs(env_marker), os.getpid()
-    marked = [pid for pid in _system.pids() if pid != own and wanted <= _system.environ(pid)]
+    wanted, spared = _pairs(env_marker), {os.getpid(), *ancestors()}
+    marked = [pid for pid in _system.pids() if pid not in spared and wanted <= _system.environ(pid)]
     return alive(marked)
 
 

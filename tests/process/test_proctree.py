@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +79,23 @@ def test_carrying_wants_every_pair_whole(
     assert proctree.carries(tree["bottom"], marker) is found
 
 
+def test_whoever_asks_is_not_found_by_its_own_marker_nor_are_those_who_started_it(tmp_path: Path) -> None:
+    """A shell that an agent left open carries its run's marker; a resume that is typed there must not end it."""
+    ask = "from pitboss import proctree; print(proctree.carrying({'WHO': 'asks'}), proctree.ancestors())"
+    source = 'sleep 60 > /dev/null & echo $!; sh -c \'echo $$; "$@"; true\' sh "$@"; kill $!'
+    done = subprocess.run(
+        ["sh", "-c", source, "sh", sys.executable, "-c", ask],
+        env={**os.environ, "WHO": "asks"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    beside, shell, answer = done.stdout.splitlines()
+    assert answer.startswith(f"[{beside}] [{shell}, ")
+    assert f", {os.getpid()}, " in answer
+
+
 def test_an_empty_marker_marks_nobody() -> None:
     assert proctree.carrying({}) == []
     assert not proctree.carries(os.getpid(), {})
@@ -88,7 +106,11 @@ def test_psutil_gives_the_answers_that_proc_gives(tree: dict[str, int]) -> None:
         (
             [system.children(pid) for pid in tree.values()],
             [system.environ(pid) for pid in tree.values()],
-            [(facts.zombie, facts.session) for pid in tree.values() if (facts := system.facts(pid))],
+            [
+                (facts.zombie, facts.parent, facts.session)
+                for pid in tree.values()
+                if (facts := system.facts(pid))
+            ],
             set(tree.values()) <= set(system.pids()),
         )
         for system in SYSTEMS

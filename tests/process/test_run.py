@@ -70,7 +70,8 @@ def test_on_start_learns_pid_and_start_time_of_the_live_leader(tmp_path: Path) -
     ended = run(sh("read line; echo $$ $line", tmp_path, stdin=b"go\n"), on_start=on_start)
     [(pid, started)], [facts] = seen, known
     assert ended.tail == f"{pid} go\n".encode()
-    assert facts == proctree.Facts(zombie=False, session=pid, started=started or 0), "it leads a session"
+    leads_a_session = proctree.Facts(zombie=False, parent=os.getpid(), session=pid, started=started or 0)
+    assert facts == leads_a_session
 
 
 def test_without_stdin_the_child_reads_dev_null(tmp_path: Path) -> None:
