@@ -212,6 +212,10 @@ def test_what_we_add_to_a_state_is_written_only_when_it_says_something() -> None
         "pid": 7,
         "pid_started": 9,
         "attempt": 1,
+        "agent": None,
+        "model": None,
+        "fixer": None,
+        "fixer_model": None,
         "outcome": None,
     }
     assert written["in_flight"][1]["outcome"]["summary"] == "done"
