@@ -239,7 +239,7 @@ def test_an_agent_left_alive_by_a_runner_that_ended_by_itself_is_ended(tmp_path:
     source = GUARDED.replace(
         "work = until_aborted",
         "import subprocess\n"
-        "work = lambda _, command: print(subprocess.Popen(command.argv, stdout=-1).stdout.readline()) or 3",
+        "work = lambda _, command: print(subprocess.Popen(command.argv, stdout=-1, stderr=-3).stdout.readline()) or 3",
     ).replace("import os, sys", "import os, sys, warnings; warnings.simplefilter('ignore')")
     (tmp_path / "run").mkdir()
     child = script(source, tmp_path / "run", FIVE_PROCESSES)
