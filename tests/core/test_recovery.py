@@ -120,6 +120,40 @@ def test_garbage_in_the_middle_with_force() -> None:
     )
 
 
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("last_seq", [0, 3])
+def test_a_line_whose_seq_cannot_be_true_is_refused_even_with_force(last_seq: int, force: bool) -> None:
+    """Else its one line would have four billion lost records written anew."""
+    state = run_state() if last_seq else fresh_run()
+    with pytest.raises(DamagedRun) as refusal:
+        plan_recovery(facts(state, last_seq=last_seq, early=frozenset({2**32 - 1}), force=force))
+    assert refusal.value.message == (
+        f"sessions.jsonl speaks of session 4294967295, and {2**32 - 2 - last_seq} sessions before it have no record"
+    )
+    assert refusal.value.hint == (
+        "take out what says 4294967295 if that is wrong, else bring sessions.jsonl back from a copy"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"landed": frozenset({20_000})}, "a commit on pitboss/grind/rid"),
+        ({"state": run_state(last_session_seq=20_000)}, "state.json"),
+        ({"state": run_state(in_flight=(flying(20_000),))}, "state.json"),
+    ],
+)
+def test_an_unlikely_seq_is_named_with_where_it_was_found(changes: dict[str, Any], where: str) -> None:
+    with pytest.raises(DamagedRun, match=f"{where} speaks of session 20000, and 1999[67] sessions before"):
+        plan_recovery(facts(force=True, **changes))
+
+
+def test_with_force_many_lost_records_are_written_anew() -> None:
+    lost = facts(last_seq=3, early=frozenset({10_004}), force=True)
+    restored = [repair.seq for repair in plan_recovery(lost) if isinstance(repair, RestoreRecord)]
+    assert restored == list(range(4, 10_004))
+
+
 def test_a_repeated_record_with_force_costs_nothing_else() -> None:
     assert plan_recovery(facts(damage=(GARBAGE,), force=True)) == (SetAsideDamage(lines=(2,)),)
 
@@ -364,7 +398,7 @@ def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: C
         ),
         (ReplayRecords(first=4, last=6), "bring state.json up to date with records 4 to 6"),
         (DropInFlight(seq=4), "session 4 is recorded: it is no longer in flight"),
-        (CompleteSession(seq=4, landed=False), "complete session 4 by landing its work"),
+        (CompleteSession(seq=4, landed=False), "complete session 4 by landing or rescuing its work"),
         (CompleteSession(seq=4, landed=True), "complete session 4 from its commit on the run branch"),
         (AbortSession(seq=4), "record session 4 as aborted, with its work rescued"),
         (RestoreRecord(seq=4, landed=False), "write the lost record of session 4 anew as aborted"),

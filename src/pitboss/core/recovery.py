@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from pitboss.core.resume import StateOutOfSync
+from pitboss.core.refusals import refuse_what_only_a_person_may_settle
 from pitboss.core.run import RunState
-from pitboss.errors import DamagedRun, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +84,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.early, default=self.last_seq)
 
     @property
+    def top(self) -> int:
+        """The highest seq that anything says was given out: log, checkpoint, run branch, session in flight."""
+        checkpoint = self.state.last_session_seq if self.state else 0
+        return max(self.highest_seq, checkpoint, *self.landed, *(s.seq for s in self.in_flight), 0)
+
+    @property
     def in_flight(self) -> tuple[InFlight, ...]:
         """Sessions that state.json says are in flight, by seq."""
         by_seq = {s.seq: s for s in self.state.in_flight} if self.state else {}
@@ -106,10 +111,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     def missing(self) -> Iterator[int]:
         """Seqs that were given out but have neither a record nor a session in flight."""
-        flying = {s.seq for s in self.in_flight}
-        checkpoint = self.state.last_session_seq if self.state else 0
-        top = max(self.highest_seq, checkpoint, *self.landed, *flying, 0)
-        return (n for n in range(self.last_seq + 1, top + 1) if n not in self.early and n not in flying)
+        known = self._known_beyond
+        return (n for n in range(self.last_seq + 1, self.top + 1) if n not in known)
+
+    def count_missing(self) -> int:
+        """How many `missing` gives, without going through them: a damaged seq may claim billions."""
+        return self.top - self.last_seq - len(self._known_beyond)
+
+    @property
+    def _known_beyond(self) -> set[int]:
+        return {n for n in (*self.early, *(s.seq for s in self.in_flight)) if n > self.last_seq}
 
 
 class StopProcess(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,14 +213,17 @@ class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Finish a session whose agent ended: land it now, or take the commit that `landed` says is there."""
+    """Finish a session whose agent ended, by its outcome: land or rescue its work, or take the commit there is.
+
+    `landed` says that there is one.
+    """
 
     seq: int
     landed: bool
 
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
-        how = "from its commit on the run branch" if self.landed else "by landing its work"
+        how = "from its commit on the run branch" if self.landed else "by landing or rescuing its work"
         return f"complete session {self.seq} {how}"
 
 
@@ -276,11 +290,10 @@ def plan_recovery(facts: Facts) -> tuple[Repair, ...]:
     """Return the repairs a run needs, in the order they must be applied (SPEC 7).
 
     Raises DamagedRun, StateOutOfSync or StartError when only a person may decide; `force` stands for
-    such a decision about the log, never about the user's branch or tree.
+    such a decision about the log, never about the user's branch or tree, nor about more lost records
+    than a disk loses.
     """
-    _refuse_damaged_log(facts)
-    _refuse_lost_branch(facts)
-    _refuse_foreign_checkout(facts)
+    refuse_what_only_a_person_may_settle(facts)
     return (
         *_stop(facts),
         *_mend_log(facts),
@@ -290,49 +303,6 @@ def plan_recovery(facts: Facts) -> tuple[Repair, ...]:
         *(RemoveWorktree(path=path) for path in facts.worktrees),
         *(RemoveSessionBranch(name=name) for name in facts.session_branches),
     )
-
-
-def _refuse_damaged_log(facts: Facts) -> None:
-    if facts.force:
-        return
-    hint = f"`pitboss repair {facts.run_id} --force` sets the damage aside and writes lost records anew"
-    if facts.damage:
-        first, *others = facts.damage
-        more = f" (and {len(others)} more)" if others else ""
-        raise DamagedRun(f"sessions.jsonl line {first.line} is damaged: {first.detail}{more}", hint=hint)
-    lost = next((seq for seq in facts.missing() if seq not in facts.landed), None)
-    if facts.state is not None and (lost or facts.state.last_session_seq > facts.last_seq):
-        raise StateOutOfSync(facts.run_id, facts.state.last_session_seq, facts.last_seq)
-    if lost:
-        raise DamagedRun(f"sessions.jsonl has no record of session {lost}", hint=hint)
-
-
-def _refuse_lost_branch(facts: Facts) -> None:
-    if facts.branch_tip is None and not (facts.last_commit and facts.last_commit_exists):
-        lost = (
-            f"its last recorded commit {facts.last_commit[:7]}" if facts.last_commit else "its first commit"
-        )
-        raise StartError(
-            f"the run branch {facts.branch} is gone, and so is {lost}",
-            hint=f"`git branch {facts.branch} COMMIT` puts it back; `git reflog` may know the commit",
-        )
-
-
-def _refuse_foreign_checkout(facts: Facts) -> None:
-    if facts.checkout is None or (facts.left_in_checkout and not facts.moved_since):
-        return
-    if facts.checkout.dirty:
-        raise StartError(
-            "the working tree has uncommitted changes that no session made",
-            hint="put them away with `git stash -u`, then resume",
-        )
-    if facts.branch_tip is not None and facts.checkout.branch != facts.branch:
-        where = (
-            "HEAD is detached" if facts.checkout.branch is None else f"{facts.checkout.branch} is checked out"
-        )
-        raise StartError(
-            f"{where}, not the run branch {facts.branch}", hint=f"`git switch {facts.branch}`, then resume"
-        )
 
 
 def _stop(facts: Facts) -> Iterator[Repair]:
