@@ -445,6 +445,22 @@ def test_a_hook_that_never_answers_refuses_the_commit(tmp_path: Path) -> None:
     world.assert_at_rest()
 
 
+def test_a_hung_hook_beside_a_git_at_work_is_a_failure_of_git(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo")
+    hook = world.root / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\n: > .git/HEAD.lock\nsleep 60\n")
+    hook.chmod(0o755)
+    workspace = world.open(commit_seconds=0.5)
+    workspace.begin(1)
+    sh(world.root, "echo x > x")
+    at_work = ["git", "cat-file", "--batch"]
+    with subprocess.Popen(at_work, cwd=world.root, stdin=subprocess.PIPE) as process:
+        with pytest.raises(GitError, match=r"no answer from a git hook after 0\.5 s") as failed:
+            workspace.land(world.session, MESSAGE)
+        process.communicate()
+    assert failed.value.exit_code == 70
+
+
 def test_the_commit_carries_the_message_and_the_author_whatever_the_user_configured(tmp_path: Path) -> None:
     world = World(
         tmp_path / "repo",

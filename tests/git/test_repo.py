@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,26 @@ def test_locks_of_a_dead_git_are_removed(root: Path) -> None:
     assert set(remove_stale_locks(repo, BRANCH)) == set(locks)
     assert stale_locks(repo, BRANCH) == ()
     assert (root / ".git/config.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "blocks"), [("git", True), ("git-remote-http", True), ("gitstatusd", False), ("gitk", False)]
+)
+def test_only_programs_of_git_are_taken_for_owners(
+    root: Path, tmp_path: Path, program: str, blocks: bool
+) -> None:
+    lock = root / ".git/index.lock"
+    lock.touch()
+    shutil.copy(shutil.which("cat") or "", tmp_path / program)
+    with subprocess.Popen([tmp_path / program], cwd=root, stdin=subprocess.PIPE) as process:
+        try:
+            if blocks:
+                with pytest.raises(StartError, match=f"pid {process.pid}"):
+                    remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.0)
+            else:
+                assert remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.0) == (lock,)
+        finally:
+            process.communicate()
 
 
 @pytest.fixture

@@ -68,8 +68,13 @@ def _workers(repo: Repo, locks: tuple[Path, ...]) -> Iterator[int]:
     files = {os.path.realpath(lock) for lock in locks}
     processes = _linux_processes() if sys.platform == "linux" else _other_processes()
     for pid, name, cwd, opened in processes:
-        if (name.startswith("git") and _is_within(cwd, places)) or not files.isdisjoint(opened):
+        if (_is_git(name) and _is_within(cwd, places)) or not files.isdisjoint(opened):
             yield pid
+
+
+def _is_git(name: str) -> bool:
+    """Whether a program is git, rather than one named after it: gitstatusd, gitk."""
+    return name == "git" or name.startswith("git-")
 
 
 def _is_within(cwd: str, places: tuple[str, ...]) -> bool:
@@ -81,7 +86,7 @@ def _linux_processes() -> Iterator[tuple[int, str, str, set[str]]]:
         if not entry.name.isdecimal() or entry.name == str(os.getpid()):
             continue
         try:
-            name = Path(entry.path, "comm").read_text(errors="replace")
+            name = Path(entry.path, "comm").read_text(errors="replace").rstrip("\n")
             cwd = os.readlink(f"{entry.path}/cwd")  # noqa: PTH115 - the string as the kernel gives it
             opened = {_link(fd.path) for fd in os.scandir(f"{entry.path}/fd")}
         except OSError:
