@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 
 from pitboss.agents.backend import Ending, Spend, Verdict
 from pitboss.agents.claude_stream import ClaudeReader
-from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.process import StopRequest
 from tests.support.agents import agent, executable, request, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CAPTURES = Path(__file__).parent.parent / "fixtures" / "agents" / "claude"
 MODEL = "claude-sonnet-4-5"
@@ -234,6 +238,45 @@ def test_a_guessed_price_does_not_count_as_reported() -> None:
     assert sum(spend.tokens.values(), Usage()) == Usage(input=10, output=2)
 
 
+SPENT = {"id": "m1", "model": MODEL, "usage": {"input_tokens": 1000, "output_tokens": 100}}
+PRICED = 1000 * 3e-6 + 100 * 15e-6
+
+
+@pytest.mark.parametrize(
+    ("result", "cost"),
+    [
+        ({}, PRICED),
+        ({"total_cost_usd": 0}, PRICED),
+        ({"total_cost_usd": 0, "usage": {"input_tokens": 0, "output_tokens": 0}}, PRICED),
+        ({"total_cost_usd": 0, "usage": "broken"}, PRICED),
+        ({"usage": {"input_tokens": 400, "output_tokens": 20}}, PRICED),
+        ({"total_cost_usd": 0.5, "usage": {"input_tokens": 400, "output_tokens": 100}}, 0.5),
+        ({"total_cost_usd": 0.5}, 0.5),
+    ],
+)
+def test_a_result_that_tells_less_than_the_messages_takes_nothing_back(
+    tmp_path: Path, result: dict[str, object], cost: float
+) -> None:
+    used = said(tmp_path, {"type": "assistant", "message": SPENT}, {"type": "result", **result}).usage
+    assert tokens(used) == (1000, 100, 0, 0)
+    assert used.cost_usd == pytest.approx(cost)
+    assert used.cost_known
+
+
+def test_each_count_is_the_larger_one_of_messages_and_result(tmp_path: Path) -> None:
+    result = {"type": "result", "usage": {"input_tokens": 900, "output_tokens": 300}}
+    used = said(tmp_path, {"type": "assistant", "message": SPENT}, result).usage
+    assert tokens(used) == (1000, 300, 0, 0)
+    assert used.cost_usd == pytest.approx(1000 * 3e-6 + 300 * 15e-6)
+
+
+def test_an_empty_result_after_a_model_without_a_price_is_no_known_cost(tmp_path: Path) -> None:
+    message = SPENT | {"model": "nobody-sells-this"}
+    result = {"type": "result", "total_cost_usd": 0, "usage": {}}
+    used = said(tmp_path, {"type": "assistant", "message": message}, result).usage
+    assert used == Usage(input=1000, output=100, cost_usd=0.0, cost_known=False)
+
+
 def test_a_model_without_a_price_is_unknown_and_not_free(tmp_path: Path) -> None:
     message = {"id": "m1", "model": "nobody-sells-this", "usage": {"input_tokens": 5, "output_tokens": 7}}
     line = shlex.quote(json.dumps({"type": "assistant", "message": message}))
@@ -272,6 +315,14 @@ def test_streamed_output_counts_are_used_when_the_result_is_missing() -> None:
     lines = (CAPTURES / "partial" / "stdout").read_bytes().splitlines(keepends=True)
     spend, _ = read([line for line in lines if b'"type":"result"' not in line])
     assert spend.tokens == {MODEL: Usage(input=2840, output=34, cache_read=1300, cache_write=340)}
+
+
+def said(folder: Path, *lines: Mapping[str, object], code: int = 0) -> AgentOutcome:
+    """The outcome of a `claude` that prints `lines` and exits."""
+    printed = shlex.quote("\n".join(json.dumps(line) for line in lines))
+    binary = executable(folder / "claude", f"cat > /dev/null; printf '%s\\n' {printed}; exit {code}")
+    asked = request(folder, model=MODEL)
+    return run(agent("claude_code", AgentSettings(binary=str(binary))), asked)
 
 
 def read(chunks: list[bytes], code: int = 0) -> tuple[Spend, Verdict]:

@@ -2,7 +2,8 @@
 
 What the CLI prints, and what follows from it:
 - One `assistant` line for each content block, each repeating its message's usage: a message counts once.
-- The `result` line has the sum and a cost; where it is missing (killed), the messages seen are the bill.
+- The `result` line has the sum and a cost; where it is missing (killed) or tells less than the messages
+  did, the messages seen are the bill.
 - A failed request ends in `subtype: success` with `is_error: true`; only the latter is a verdict.
 - `input_tokens` leaves out cached tokens; ours counts them.
 - `costBasis` other than `list` means that the CLI guessed the price of a model it does not know.
@@ -57,15 +58,21 @@ class ClaudeReader:
         return self._events(self._lines.finish())
 
     def spend(self) -> Spend:
-        """By the result line once there is one, until then by the messages seen."""
+        """By the messages seen, and what the result line counts beyond them.
+
+        The result's own cost stands unless it was guessed, or is 0 for tokens that were used.
+        """
+        tokens = self._ledger.by_model()
         if not self.finished:
-            return Spend(tokens=self._ledger.by_model())
-        tokens = _tokens(table(self._result, "usage"))
+            return Spend(tokens=tokens)
+        told = _tokens(table(self._result, "usage"))
+        more = _beyond(told, sum(tokens.values(), Usage()))
+        tokens[self.model] = tokens.get(self.model, Usage()) + more
         cost = amount(self._result, "total_cost_usd")
         bases = [word(each, "costBasis") for each in table(self._result, "modelUsage").values()]
         guessed = any(basis not in (None, "list") for basis in bases)
-        empty = not cost and tokens.has_tokens
-        return Spend(tokens={self.model: tokens}, reported_usd=None if guessed or empty else cost)
+        empty = not cost and any(used.has_tokens for used in tokens.values())
+        return Spend(tokens=tokens, reported_usd=None if guessed or empty else cost)
 
     def verdict(self, ending: Ending) -> Verdict:
         """By `is_error` first, then the exit code, then whether it was let do anything."""
@@ -199,6 +206,16 @@ def _larger(one: Usage, other: Usage) -> Usage:
         output=max(one.output, other.output),
         cache_read=max(one.cache_read, other.cache_read),
         cache_write=max(one.cache_write, other.cache_write),
+    )
+
+
+def _beyond(whole: Usage, part: Usage) -> Usage:
+    """What `whole` has more than `part`, count by count."""
+    return Usage(
+        input=max(0, whole.input - part.input),
+        output=max(0, whole.output - part.output),
+        cache_read=max(0, whole.cache_read - part.cache_read),
+        cache_write=max(0, whole.cache_write - part.cache_write),
     )
 
 
