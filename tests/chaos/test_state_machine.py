@@ -13,11 +13,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pitboss.core.aftermath import Facts
 from pitboss.core.recovery import (
     AbortSession,
     CompleteSession,
     DropInFlight,
-    Facts,
     RebuildState,
     ReplayRecords,
     plan_recovery,

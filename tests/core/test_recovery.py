@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pitboss.core.aftermath import Checkout, Damage, Facts
 from pitboss.core.recovery import (
     AbortSession,
-    Checkout,
     CompleteSession,
     CutTornTail,
-    Damage,
     DropInFlight,
-    Facts,
     RebuildState,
     RecreateBranch,
     RemoveSessionBranch,

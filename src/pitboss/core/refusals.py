@@ -8,7 +8,7 @@ from pitboss.core.resume import StateOutOfSync
 from pitboss.errors import DamagedRun, StartError
 
 if TYPE_CHECKING:
-    from pitboss.core.recovery import Facts
+    from pitboss.core.aftermath import Facts
 
 MOST_RESTORED = 10_000
 """Lost records that are still believed; a seq that claims more is damage itself."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss import proctree
-from pitboss.core.recovery import Checkout, Damage, Facts
+from pitboss.core.aftermath import Checkout, Damage, Facts
 from pitboss.core.run import RunState
 from pitboss.git.landed import landed_sessions
 from pitboss.git.locks import stale_locks

@@ -1,0 +1,108 @@
+"""What a run that was cut short left behind, as facts for recovery to go by (SPEC 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.run import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitboss.core.session import InFlight
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of sessions.jsonl (counted from 1) that cannot be a record of this run, and why."""
+
+    line: int
+    detail: str
+
+
+class Checkout(msgspec.Struct, frozen=True, kw_only=True):
+    """The user's working tree: the branch HEAD is on (None = detached) and whether anything is uncommitted.
+
+    While the run branch is gone and HEAD still names it, `dirty` compares with the commit that the
+    branch is to be made again at.
+    """
+
+    branch: str | None
+    dirty: bool
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that recovery depends on, as found on disk while the run's lock is held.
+
+    The log: `last_seq` ends its gap-free prefix, `early` are the seqs it holds beyond that, `torn_at` is
+    the byte at which its last line is torn; damaged lines count for none of these. `landed` are the
+    sessions past `last_seq` whose commit, known by its trailers, is on the run branch. `alive` are the
+    sessions in flight whose process group lives (pid and start time match). `last_commit` is the last
+    recorded commit, or the run's base commit. `checkout` is the tree that a resumed run is about to work
+    in: None in worktree mode, and for a repair after which nothing runs. `moved_since`: HEAD went to another
+    branch after the last process of the run was gone, so somebody works there now.
+    """
+
+    run_id: str
+    branch: str
+    state: RunState | None
+    last_seq: int = 0
+    early: frozenset[int] = frozenset()
+    torn_at: int | None = None
+    damage: tuple[Damage, ...] = ()
+    landed: frozenset[int] = frozenset()
+    alive: frozenset[int] = frozenset()
+    branch_tip: str | None = None
+    last_commit: str | None = None
+    last_commit_exists: bool = False
+    checkout: Checkout | None = None
+    moved_since: bool = False
+    stale_locks: tuple[str, ...] = ()
+    worktrees: tuple[str, ...] = ()
+    session_branches: tuple[str, ...] = ()
+    force: bool = False
+
+    @property
+    def highest_seq(self) -> int:
+        """The highest seq that has a record."""
+        return max(self.early, default=self.last_seq)
+
+    @property
+    def top(self) -> int:
+        """The highest seq that anything says was given out: log, checkpoint, run branch, session in flight."""
+        checkpoint = self.state.last_session_seq if self.state else 0
+        return max(self.highest_seq, checkpoint, *self.landed, *(s.seq for s in self.in_flight), 0)
+
+    @property
+    def in_flight(self) -> tuple[InFlight, ...]:
+        """Sessions that state.json says are in flight, by seq."""
+        by_seq = {s.seq: s for s in self.state.in_flight} if self.state else {}
+        return tuple(by_seq[seq] for seq in sorted(by_seq))
+
+    @property
+    def unrecorded(self) -> tuple[InFlight, ...]:
+        """Sessions in flight that the log knows nothing of."""
+        return tuple(s for s in self.in_flight if not self.is_recorded(s.seq))
+
+    @property
+    def left_in_checkout(self) -> bool:
+        """Whether what lies in the user's working tree is the work of a session without a record."""
+        return any(s.worktree is None for s in self.unrecorded)
+
+    def is_recorded(self, seq: int) -> bool:
+        """Whether the log holds the record of session `seq`."""
+        return seq <= self.last_seq or seq in self.early
+
+    def missing(self) -> Iterator[int]:
+        """Seqs that were given out but have neither a record nor a session in flight."""
+        known = self._known_beyond
+        return (n for n in range(self.last_seq + 1, self.top + 1) if n not in known)
+
+    def count_missing(self) -> int:
+        """How many `missing` gives, without going through them: a damaged seq may claim billions."""
+        return self.top - self.last_seq - len(self._known_beyond)
+
+    @property
+    def _known_beyond(self) -> set[int]:
+        return {n for n in (*self.early, *(s.seq for s in self.in_flight)) if n > self.last_seq}
