@@ -494,6 +494,22 @@ def test_sessions_follow_one_another_on_the_branch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("others", "again"), [("session-0001-9", False), ("session-0002", True), ("session-00011", True)]
+)
+def test_rescuing_costs_the_same_however_much_was_rescued_before(
+    tmp_path: Path, others: str, again: bool
+) -> None:
+    world = World(tmp_path / "repo")
+    sh(world.root, "echo x > x")
+    # Git fails where it looks at a ref whose commit is not there.
+    broken = world.root / f".git/refs/pitboss/rescue/{RUN}/{others}"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("1" * 40 + "\n")
+    workspace = world.open() if again else world.workspace
+    assert workspace.rescue(world.session).rescue == (f"refs/pitboss/rescue/{RUN}/session-0001",)
+
+
+@pytest.mark.parametrize(
     ("agent", "calls"), [("true", 1), ("echo x > src/one.txt", 3), ("git commit -q --allow-empty -m x", 3)]
 )
 def test_a_session_costs_few_git_calls(tmp_path: Path, agent: str, calls: int) -> None:

@@ -56,6 +56,13 @@ def test_refs_are_numbered_listed_and_never_made_twice(repo: Repo) -> None:
     assert rescue.list_rescued(repo, "run-a", 2) == ()
 
 
+def test_a_first_ref_goes_beside_one_that_somebody_else_made(repo: Repo) -> None:
+    one, two = repo.line("rev-parse", "main"), repo.line("rev-parse", "refs/kept")
+    repo.git("update-ref", rescue.rescue_ref("run-a", 1, 1), one)
+    assert rescue.keep(repo, "run-a", 1, [two], why="", first=True) == (rescue.rescue_ref("run-a", 1, 2),)
+    assert [r.oid for r in rescue.list_rescued(repo, "run-a", 1)] == [one, two]
+
+
 def test_the_reason_is_remembered_beside_the_ref(repo: Repo) -> None:
     assert rescue.why_kept(repo, kept(repo).ref) == "head_moved: main"
     (ref,) = rescue.keep(repo, "run-b", 1, [repo.line("rev-parse", "main")], why="")

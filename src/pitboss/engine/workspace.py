@@ -256,11 +256,14 @@ class InPlace:
 
     def _keep(self, effort: _Effort, tips: list[str], *, kept: str, why: str | None) -> tuple[str, ...]:
         """Name by rescue refs those of `tips` that neither `kept` nor a rescue ref contains."""
-        known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id)] if effort.again else []
+        session, first = effort.session.seq, not effort.again and not effort.refs
+        known = (
+            [r.oid for r in rescue.list_rescued(self._repo, self._run_id, session)] if effort.again else []
+        )
         loose = rescue.outside(self._repo, tips, kept, *known)
-        if not loose and not effort.again and not effort.refs:
+        if not loose and first:
             return ()
-        effort.refs = rescue.keep(self._repo, self._run_id, effort.session.seq, loose, why=why or "")
+        effort.refs = rescue.keep(self._repo, self._run_id, session, loose, why=why or "", first=first)
         return effort.refs
 
     def _set_aside(self, effort: _Effort, target: str, reason: str | None) -> Landing:

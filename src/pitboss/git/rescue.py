@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.errors import CommandError
+from pitboss.git.repo import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,10 +47,12 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_rescued(repo: Repo, run_id: str | None = None, seq: int | None = None) -> tuple[Rescued, ...]:
     """Rescue refs of one session, of one run, or all, in order of name."""
-    below = NAMESPACE if run_id is None else f"{NAMESPACE}/{run_id}"
-    lines = os.fsdecode(repo.git("for-each-ref", _FORMAT, below)).splitlines()
-    found = (_parse(line) for line in lines)
-    return tuple(rescued for rescued in found if seq is None or _is_of(rescued, seq))
+    patterns = [NAMESPACE if run_id is None else f"{NAMESPACE}/{run_id}"]
+    if run_id is not None and seq is not None:
+        whole = rescue_ref(run_id, seq, 1)
+        patterns = [whole, f"{whole}-*"]
+    lines = os.fsdecode(repo.git("for-each-ref", _FORMAT, *patterns)).splitlines()
+    return tuple(_parse(line) for line in lines)
 
 
 def rescue_ref(run_id: str, seq: int, nth: int) -> str:
@@ -58,20 +61,34 @@ def rescue_ref(run_id: str, seq: int, nth: int) -> str:
     return f"{NAMESPACE}/{run_id}/session-{seq:04}{suffix}"
 
 
-def keep(repo: Repo, run_id: str, seq: int, tips: Iterable[str], *, why: str) -> tuple[str, ...]:
+def keep(
+    repo: Repo, run_id: str, seq: int, tips: Iterable[str], *, why: str, first: bool = False
+) -> tuple[str, ...]:
     """Name commits by rescue refs of a session, after the refs it has; `why` is kept beside each ref.
 
-    Returns the session's refs, old and new. A commit that has a ref already gets no second one.
+    Returns the session's refs, old and new. A commit that has a ref already gets no second one. `first` says
+    that the session has none, so that git need not look at what other sessions have.
     """
-    existing = list_rescued(repo, run_id, seq)
+    existing = () if first else list_rescued(repo, run_id, seq)
     known = {rescued.oid for rescued in existing}
     names = [rescued.ref for rescued in existing]
     for tip in dict.fromkeys(tips):
         if tip not in known:
-            name = _free_name(run_id, seq, names)
-            repo.git("update-ref", "--create-reflog", "-m", f"{_WHY}: {why}", name, tip, "")
-            names.append(name)
+            free = (rescue_ref(run_id, seq, nth) for nth in count(1))
+            names.append(next(ref for ref in free if ref not in names and _create(repo, ref, tip, why)))
     return tuple(names)
+
+
+def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
+    """Make a ref; False when there is one of that name."""
+    made = ("update-ref", "--create-reflog", "-m", f"{_WHY}: {why}", ref, tip, "")
+    try:
+        repo.git(*made)
+    except GitError as error:
+        if "reference already exists" not in error.stderr:
+            raise
+        return False
+    return True
 
 
 def why_kept(repo: Repo, ref: str) -> str | None:
@@ -158,17 +175,6 @@ def outside(repo: Repo, tips: Sequence[str], *kept: str) -> list[str]:
 def _parse(line: str) -> Rescued:
     ref, oid, made, subject = line.split("\0", 3)
     return Rescued(ref=ref, oid=oid, subject=subject, made_at=datetime.fromtimestamp(int(made or 0), tz=UTC))
-
-
-def _free_name(run_id: str, seq: int, taken: Sequence[str]) -> str:
-    names = (rescue_ref(run_id, seq, nth) for nth in count(1))
-    return next(name for name in names if name not in taken)
-
-
-def _is_of(rescued: Rescued, seq: int) -> bool:
-    name = rescued.ref.rpartition("/")[2]
-    whole = f"session-{seq:04}"
-    return name == whole or name.startswith(f"{whole}-")
 
 
 def _fork_point(repo: Repo, onto: str, tip: str) -> str:
