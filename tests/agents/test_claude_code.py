@@ -317,6 +317,40 @@ def test_streamed_output_counts_are_used_when_the_result_is_missing() -> None:
     assert spend.tokens == {MODEL: Usage(input=2840, output=34, cache_read=1300, cache_write=340)}
 
 
+def test_claude_that_ends_without_a_result_line_is_an_error_of_unknown_cost(tmp_path: Path) -> None:
+    outcome = said(tmp_path, {"type": "system", "subtype": "init", "model": MODEL})
+    assert (outcome.status, outcome.exit_code) == (ERROR, 0)
+    assert outcome.reason == "agent_error: claude ended without a result line"
+    assert outcome.usage == Usage(cost_known=False)
+
+
+def test_claude_that_prints_nothing_at_all_is_no_success(tmp_path: Path) -> None:
+    binary = executable(tmp_path / "claude", "cat > /dev/null")
+    outcome = run(agent("claude_code", AgentSettings(binary=str(binary))), request(tmp_path))
+    assert outcome.reason == "agent_error: claude ended without a result line"
+    assert (outcome.status, outcome.usage) == (ERROR, Usage(cost_known=False))
+
+
+def test_without_a_result_line_the_messages_seen_are_the_bill(tmp_path: Path) -> None:
+    outcome = said(tmp_path, {"type": "assistant", "message": SPENT})
+    assert outcome.reason == "agent_error: claude ended without a result line"
+    assert tokens(outcome.usage) == (1000, 100, 0, 0)
+    assert outcome.usage.cost_usd == pytest.approx(PRICED)
+    assert outcome.usage.cost_known
+
+
+def test_a_polite_stop_without_a_result_line_is_still_the_stop(tmp_path: Path) -> None:
+    script = "cat > /dev/null; trap 'exit 0' INT; : > running; while :; do sleep 0.02; done"
+    binary = executable(tmp_path / "claude", script)
+    running = tmp_path / "running"
+    outcome = run(
+        agent("claude_code", AgentSettings(binary=str(binary))),
+        request(tmp_path),
+        stop=lambda: StopRequest.SKIP if running.exists() else None,
+    )
+    assert (outcome.status, outcome.reason, outcome.exit_code) == (SessionStatus.SKIPPED, "skipped", 0)
+
+
 def said(folder: Path, *lines: Mapping[str, object], code: int = 0) -> AgentOutcome:
     """The outcome of a `claude` that prints `lines` and exits."""
     printed = shlex.quote("\n".join(json.dumps(line) for line in lines))

@@ -118,7 +118,7 @@ def test_a_program_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path: 
 
 
 def test_the_transcript_keeps_every_byte(case: Case) -> None:
-    case.run(r"printf 'caf\303\251 \377\376\000 {half'; printf ' a line'")
+    case.run(r"printf 'caf\303\251 \377\376\000 {half'; exec printf ' a line'")
     assert (case.folder / "session-0001.log").read_bytes() == b"caf\xc3\xa9 \xff\xfe\x00 {half a line"
 
 

@@ -53,11 +53,15 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend's judgement of such an ending; the fields are those of AgentOutcome."""
+    """A backend's judgement of such an ending; the fields are those of AgentOutcome.
+
+    `cost_known` false: there is no telling what it used, whatever was seen of it.
+    """
 
     status: SessionStatus = SessionStatus.OK
     reason: str | None = None
     resets_at: float | None = None
+    cost_known: bool = True
 
 
 class Reader(Protocol):

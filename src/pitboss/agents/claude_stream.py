@@ -4,6 +4,7 @@ What the CLI prints, and what follows from it:
 - One `assistant` line for each content block, each repeating its message's usage: a message counts once.
 - The `result` line has the sum and a cost; where it is missing (killed) or tells less than the messages
   did, the messages seen are the bill.
+- Exit 0 without a `result` line is no success: something that is not Claude Code, or not all of it, ran.
 - A failed request ends in `subtype: success` with `is_error: true`; only the latter is a verdict.
 - `input_tokens` leaves out cached tokens; ours counts them.
 - `costBasis` other than `list` means that the CLI guessed the price of a model it does not know.
@@ -75,7 +76,7 @@ class ClaudeReader:
         return Spend(tokens=tokens, reported_usd=None if guessed or empty else cost)
 
     def verdict(self, ending: Ending) -> Verdict:
-        """By `is_error` first, then the exit code, then whether it was let do anything."""
+        """By `is_error` first, then the exit code, then whether it finished and was let do anything."""
         if self._result.get("is_error") is True:
             reason, words = failure(self._result, self._api_failure)
             limited = reason is Reason.RATE_LIMITED
@@ -83,6 +84,9 @@ class ClaudeReader:
         if ending.code != 0:
             reason_by_stderr = None if self.finished else stderr_failure(ending.complaints)
             return by_exit_code(ending) if reason_by_stderr is None else _error(*reason_by_stderr)
+        if not self.finished:
+            seen = any(used.has_tokens for used in self._ledger.by_model().values())
+            return _error(Reason.AGENT_ERROR, "claude ended without a result line", cost_known=seen)
         denied = [
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]
@@ -238,5 +242,12 @@ def _tool_line(block: dict[str, Any]) -> str:
     return name if detail is None else shortened(f"{name}: {detail}")
 
 
-def _error(reason: Reason, words: str | None, *, resets_at: float | None = None) -> Verdict:
-    return Verdict(status=SessionStatus.ERROR, reason=reason.because(words), resets_at=resets_at)
+def _error(
+    reason: Reason, words: str | None, *, resets_at: float | None = None, cost_known: bool = True
+) -> Verdict:
+    return Verdict(
+        status=SessionStatus.ERROR,
+        reason=reason.because(words),
+        resets_at=resets_at,
+        cost_known=cost_known,
+    )

@@ -80,10 +80,8 @@ class Driver:
         watch = _Watch(self._backend.reader(request), request, self._pricing, _unheard)
         complete = _read_transcript(Path(request.transcript), watch)
         watch.end()
-        verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
-        outcome = self._judged(watch.reader, verdict, exit_code=None)
-        usage = msgspec.structs.replace(outcome.usage, cost_known=outcome.usage.cost_known and complete)
-        return msgspec.structs.replace(outcome, usage=usage)
+        verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED, cost_known=complete)
+        return self._judged(watch.reader, verdict, exit_code=None)
 
     def _completed(self, request: AgentRequest) -> AgentRequest:
         """The request with what the backend's settings say where it says nothing."""
@@ -103,9 +101,10 @@ class Driver:
         return self._judged(watch.reader, verdict, exit_code=ended.code)
 
     def _judged(self, reader: Reader, verdict: Verdict, *, exit_code: int | None) -> AgentOutcome:
+        usage = _cost(reader.spend(), self._pricing)
         return AgentOutcome(
             status=verdict.status,
-            usage=_cost(reader.spend(), self._pricing),
+            usage=msgspec.structs.replace(usage, cost_known=usage.cost_known and verdict.cost_known),
             reason=verdict.reason,
             model=reader.model,
             text=reader.text,
