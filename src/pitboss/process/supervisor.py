@@ -129,7 +129,8 @@ class Supervisor:
             raise self._failure
 
     def close(self) -> None:
-        """Let go of every file descriptor."""
+        """Let go of every file descriptor, and of the one reference that leads back here."""
+        self._ending = None
         self._selector.close()
         for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
             if pipe is not None:
