@@ -75,11 +75,12 @@ def _verdicts(place: Place, records: list[dict[str, Any]], baseline: Baseline) -
 
 def _dispatches(place: Place, records: list[dict[str, Any]]) -> list[str]:
     said = place.testimony()
+    often = Counter((line[0], line[1]) for line in said)
     found = []
-    for what in ("agent", "fixer", "post", "end"):
-        often = Counter(line[1] for line in said if line[0] == what)
-        limit = 2 if what == "end" else 1  # the fixer says so too
-        found += [f"{what} of session {seq} {n} times" for seq, n in often.items() if n > limit]
+    for (what, seq), n in often.items():
+        limit = 1 + often["fixer", seq] if what == "end" else 1  # the fixer says so too
+        if what in ("agent", "fixer", "post", "end") and n > limit:
+            found.append(f"{what} of session {seq} {n} times")
     recorded = {str(r["seq"]): r["prompt"] for r in records}
     found += [
         f"agent {line[1:]} has no record"

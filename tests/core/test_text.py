@@ -451,10 +451,16 @@ class TestEmbedding:
         assert one_line("abcd", 4) == "abcd"
 
     @given(st.text(), st.integers(min_value=6, max_value=60))
-    def test_cutting_never_exceeds_the_limit_and_never_splits_a_character(
-        self, text: str, limit: int
-    ) -> None:
+    def test_cutting_keeps_all_whole_characters_that_fit_beside_the_mark(self, text: str, limit: int) -> None:
         safe = clean(text)
-        for cut in (first_bytes(safe, limit), last_bytes(safe, limit)):
-            assert len(cut.encode()) <= limit
-            assert cut == safe or "[...]" in cut
+        head, tail = first_bytes(safe, limit), last_bytes(safe, limit)
+        if len(safe.encode()) <= limit:
+            assert head == tail == safe
+            return
+        room = limit - len("\n[...]")
+        head, tail = head.removesuffix("\n[...]"), tail.removeprefix("[...]\n")
+        assert safe.startswith(head)
+        assert safe.endswith(tail)
+        for kept, following in ((head, safe[len(head)]), (tail, safe[-len(tail) - 1])):
+            assert len(kept.encode()) <= room
+            assert following.isspace() or len((kept + following).encode()) > room
