@@ -46,7 +46,7 @@ def test_git_that_cannot_write_objects_has_not_refused_the_commit(
     disk: FullDisk, calls: int, trials: Trials, tmp_path: Path
 ) -> None:
     """Wherever the commit breaks off, its session stays in flight and lands when the run goes on."""
-    for at in range(50, 80):
+    for at in range(54, 90):
         trial = trials.fresh(tmp_path / str(at))
         ended = disk.run(trial, at, "grind", lasting=1)
         if "git commit failed" in ended.stderr:
