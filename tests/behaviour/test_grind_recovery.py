@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cli import Project
+from tests.support.cli import Project, wait_until
 from tests.support.runs import Gate, configure, grinding, instruct, the_run
 
 if TYPE_CHECKING:
@@ -73,6 +74,41 @@ def test_an_unknown_cost_that_recovery_records_ends_a_run_with_a_cost_cap(
     run = the_run(project)
     assert (done.code, len(run.records), run.records[0]["cost_known"]) == (3, 1, False)
     assert 'set [budgets.pricing."nobody-prices-me"]' in done.err
+
+
+def test_an_agent_that_ran_and_whose_transcript_is_gone_has_no_known_cost(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    spender(project, gate.script)
+    instruct(project, "chore", max_runs=2)
+    with grinding(project) as live:
+        gate.wait()
+        run = the_run(project)
+        wait_until(lambda: run.state["in_flight"][0].get("pid") is not None)
+        os.kill(live.runner(), signal.SIGKILL)
+        assert live.ended().code == 70
+    gate.open()
+    shutil.rmtree(run.folder / "transcripts")
+    done = project.pitboss("grind", "--resume", "--max-cost", "1")
+    assert (done.code, [r.get("cost_known") for r in run.records]) == (3, [False])
+
+
+def test_a_crash_before_the_agent_started_is_known_to_have_cost_nothing(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    hook = f"[grind.hooks]\npre_session = '''echo hook; {gate.script}'''"
+    configure(project, agent="command", grind=hook, more="[agent.command]\ncommand = ['cat']")
+    instruct(project, "chore", max_runs=2)
+    killed(project, gate)
+    done = project.pitboss("grind", "--resume", "--max-cost", "1")
+    records = the_run(project).records
+    assert (done.code, [(r["status"], r["cost_usd"]) for r in records]) == (
+        0,
+        [("aborted", 0.0), ("ok", 0.0)],
+    )
+    assert not any("cost_known" in r for r in records)
 
 
 def test_a_skip_that_a_fast_agent_asks_for_is_heeded(project: Project) -> None:

@@ -174,6 +174,12 @@ def test_an_agent_that_never_started_is_billed_nothing(case: Case) -> None:
     assert (outcome.status, outcome.reason, outcome.usage) == (SessionStatus.ABORTED, "interrupted", Usage())
 
 
+def test_of_a_model_that_ran_and_whose_transcript_is_gone_nobody_knows_the_cost(case: Case) -> None:
+    outcome = case.driver("true").bill(case.request("true"), started=True)
+    assert (outcome.status, outcome.reason) == (SessionStatus.ABORTED, "interrupted")
+    assert outcome.usage == Usage(cost_known=case.backend == "shell")
+
+
 def test_an_exception_of_a_listener_ends_the_agent_and_is_not_swallowed(case: Case) -> None:
     class Gone(Exception):
         pass

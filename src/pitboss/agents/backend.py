@@ -107,6 +107,11 @@ class Backend(Protocol):
         """Arguments that make the program print its version; None when it has none to print."""
         ...
 
+    @property
+    def uses_model(self) -> bool:
+        """Whether it may cost something, so that what is lost of its output may have."""
+        ...
+
     def binary(self, settings: AgentSettings) -> str:
         """The program to start; raises StartError when the settings name none."""
         ...

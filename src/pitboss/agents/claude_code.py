@@ -25,6 +25,7 @@ class ClaudeCode:
     name = "claude_code"
     install = "npm install -g @anthropic-ai/claude-code, or set [agent.claude_code] binary"
     version_args = ("--version",)
+    uses_model = True
 
     def binary(self, settings: AgentSettings) -> str:
         """`claude`, or `[agent.claude_code] binary`."""

@@ -53,6 +53,7 @@ class CommandAgent:
     name = "command"
     install = "set [agent.command] command to a program that exists"
     version_args = None
+    uses_model = True
 
     def binary(self, settings: AgentSettings) -> str:
         """The first word of the configured command; raises StartError when there is none."""

@@ -70,15 +70,16 @@ class Driver:
         watch.end()
         return self._outcome(request, launch, watch, ended)
 
-    def bill(self, request: AgentRequest) -> AgentOutcome:
+    def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
         """Judge an agent whose runner died by what it left on disk: `aborted`, `interrupted`, and its usage.
 
-        A transcript that is not there means that the agent never started: it used nothing. Of one that
-        cannot be read nothing more is known.
+        `started` says that its process was seen. Without a transcript the cost of one that was is not
+        known, and one that was not used nothing. Of a transcript that cannot be read nothing more is known.
         """
         request = self._completed(request)
         watch = _Watch(self._backend.reader(request), request, self._pricing, _unheard)
-        complete = _read_transcript(Path(request.transcript), watch)
+        needed = started and self._backend.uses_model
+        complete = _read_transcript(Path(request.transcript), watch, needed=needed)
         watch.end()
         verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED, cost_known=complete)
         return self._judged(watch.reader, verdict, exit_code=None)
@@ -191,14 +192,14 @@ def _end_of(path: Path) -> bytes:
         return b""
 
 
-def _read_transcript(path: Path, watch: _Watch) -> bool:
-    """Feed a transcript to `watch`; whether all there is of it could be read."""
+def _read_transcript(path: Path, watch: _Watch, *, needed: bool) -> bool:
+    """Feed a transcript to `watch`; whether all of it could be read. Only one that is `needed` must exist."""
     try:
         with open_regular(path) as transcript:
             while chunk := transcript.read(CHUNK):
                 watch.read(chunk)
     except FileNotFoundError:
-        return True
+        return not needed
     except OSError:
         return False
     return True

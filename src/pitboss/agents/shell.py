@@ -24,6 +24,7 @@ class Shell:
     name = "shell"
     install = "a POSIX shell named `sh` must be on PATH, or set [agent.shell] binary"
     version_args = None
+    uses_model = False
 
     def binary(self, settings: AgentSettings) -> str:
         """The shell: `sh`, or `[agent.shell] binary`."""

@@ -28,8 +28,11 @@ class Agent(Protocol):
         """Run the agent to its end; `on_start` gets pid and start time as soon as it lives."""
         ...
 
-    def bill(self, request: AgentRequest) -> AgentOutcome:
-        """Judge an agent whose runner died by its transcript alone: usage, model, last words."""
+    def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
+        """Judge an agent whose runner died by its transcript alone: usage, model, last words.
+
+        `started`: its process was seen, so that a transcript that is gone is a cost that is not known.
+        """
         ...
 
 

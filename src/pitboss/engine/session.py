@@ -71,7 +71,8 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
     )
     if session.agent is None:
         return msgspec.structs.replace(outcome, cost_known=False)
-    ended = context.agent(session.agent).bill(bill_request(context, session))
+    agent = context.agent(session.agent)
+    ended = agent.bill(bill_request(context, session), started=session.pid is not None)
     billed = outcome.bill(IMPLEMENTER, ended.usage)
     return msgspec.structs.replace(billed, model=ended.model, agent=session.agent)
 
