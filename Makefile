@@ -61,6 +61,7 @@ bench: $(INSTALLED_DEV) ## measure; bench/README.md explains the numbers
 chaos: $(INSTALLED_DEV) ## kill runs at every step and check that nothing is lost (slow)
 	$(BIN)/python -m tests.chaos.sweep --jobs $(JOBS)
 	$(BIN)/python -m tests.chaos.soak
+	PITBOSS_CHAOS=full $(PYTEST) tests/contracts -k crash
 
 docs: $(INSTALLED_DEV) ## write the generated pages of docs/reference
 	$(BIN)/python docs/generate.py
