@@ -1,4 +1,4 @@
-"""The run that is crashed: seven sessions that end in every way a session can end."""
+"""The run that is crashed: nine sessions that end in every way a session can end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERE = Path(__file__).parent
 PROMPTS = (
@@ -19,6 +23,9 @@ PROMPTS = (
     "f-hook-fails",
     "g-commit",
 )
+REPEATED = {"a-commit": "weight: 2\nmax_runs: 2\n", "g-commit": "weight: 2\nevery: 2\nmax_runs: 2\n"}
+"""Prompts whose turn depends on the rotation and on who ran before: a lost or doubled count changes the order."""
+
 CONFIG = """
 [agent]
 backend = "command"
@@ -100,14 +107,17 @@ class Place:
         return found[-1] if found else None
 
 
-def build(root: Path, prompts: tuple[str, ...] = PROMPTS) -> Place:
-    """Make a repository with a prompt for each way to end."""
+def build(
+    root: Path, prompts: tuple[str, ...] = PROMPTS, *, repeated: Mapping[str, str] = MappingProxyType({})
+) -> Place:
+    """Make a repository with a prompt for each way to end; each runs once unless `repeated` says else."""
     place = Place(root)
     folder = place.repo / ".pitboss/grind/prompts"
     folder.mkdir(parents=True)
     for name in prompts:
         verify = "verify: true\n" if name == "e-breaks-tests" else ""
-        text = f"---\nname: {name}\ndescription: {name}\nmax_runs: 1\n{verify}---\nDo it.\n"
+        turns = repeated.get(name, "max_runs: 1\n")
+        text = f"---\nname: {name}\ndescription: {name}\n{turns}{verify}---\nDo it.\n"
         (folder / f"{name}.md").write_text(text)
     (place.repo / ".pitboss/config.toml").write_text(CONFIG)
     (place.repo / ".gitignore").write_text(".pitboss/\n")

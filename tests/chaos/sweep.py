@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from tests.chaos.checks import Baseline, processes_of, records_of, violations
 from tests.chaos.crash import KILLED, Shim
 from tests.chaos.full_disk import FullDisk, FullPoint, try_full
-from tests.chaos.scenario import Ended, Place, build, copy
+from tests.chaos.scenario import REPEATED, Ended, Place, build, copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ class Sweep:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.template = build(folder / "template")
+        self.template = build(folder / "template", repeated=REPEATED)
         self.shim = Shim(folder)
         undisturbed = copy(self.template, folder / "undisturbed")
         ended = undisturbed.pitboss("grind")

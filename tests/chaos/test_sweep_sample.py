@@ -15,9 +15,19 @@ from tests.chaos.sweep import FINISHED, Point, Sweep
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMITS, NOTHING, COMMITS_ITSELF, FAILS, BREAKS_TESTS, HOOK_FAILS, LAST = range(1, 8)
+COMMITS, SECOND, NOTHING, COMMITS_ITSELF, FAILS, BREAKS_TESTS, HOOK_FAILS, AGAIN, LAST = range(1, 10)
 
-DISPATCHED = {COMMITS: 2, NOTHING: 4, COMMITS_ITSELF: 6, FAILS: 8, BREAKS_TESTS: 10, HOOK_FAILS: 13, LAST: 15}
+DISPATCHED = {
+    COMMITS: 2,
+    SECOND: 4,
+    NOTHING: 6,
+    COMMITS_ITSELF: 8,
+    FAILS: 10,
+    BREAKS_TESTS: 12,
+    HOOK_FAILS: 15,
+    AGAIN: 17,
+    LAST: 19,
+}
 """Which synced write of state.json dispatches a session; the next one is its outcome (1 is the run's start)."""
 
 
@@ -86,9 +96,9 @@ MOMENTS = {
     "commit made": git_done(COMMITS),
     "commit on top of the agent's made": git_done(COMMITS_ITSELF),
     "rescue made": git_done(FAILS),
-    "tests begun": Moment("pipe2", after="open", file="session-0005.verify.log"),
-    "fixer reaped": Moment("waitpid", after="open", file="session-0005.fix-01.log"),
-    "fixed tests reaped": Moment("waitpid", after="open", file="session-0005.verify-01.log"),
+    "tests begun": Moment("pipe2", after="open", file="session-0006.verify.log"),
+    "fixer reaped": Moment("waitpid", after="open", file="session-0006.fix-01.log"),
+    "fixed tests reaped": Moment("waitpid", after="open", file="session-0006.verify-01.log"),
     "record of a commit written": record_written(COMMITS),
     "record of a failed hook written": record_written(HOOK_FAILS),
     "record of failed tests durable": recorded(BREAKS_TESTS),
