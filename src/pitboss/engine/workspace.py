@@ -243,7 +243,7 @@ class InPlace:
         return self._landing(effort, tip, reason if dropped else inside)
 
     def _content(self, commit: str) -> str:
-        return self._repo.line("show", "--no-patch", "--format=%T %P %B", commit)
+        return self._repo.line("show", "--no-patch", "--no-show-signature", "--format=%T %P %B", commit)
 
     # Setting aside
 

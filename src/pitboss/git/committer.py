@@ -55,7 +55,9 @@ class Committer:
             raise HookHung(said)
         if done.code == 0:
             return self._repo.committed(done)
-        if self._repo.succeeds("diff", "--cached", "--quiet", "--ignore-submodules=dirty"):
+        if self._repo.succeeds(
+            "diff-index", "--cached", "--quiet", "--ignore-submodules=dirty", "HEAD", "--"
+        ):
             return self._repo.line("rev-parse", "HEAD")
         said = (done.stderr + done.stdout).decode(errors="replace")
         refused = done.code == 1 or "aborted by hook" in said

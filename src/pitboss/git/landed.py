@@ -15,6 +15,11 @@ _TRAILERS = ("Pitboss-Run", "Pitboss-Session", "Pitboss-Prompt")
 _FORMAT = "%x1e%H%x1f%P%x1f%ct" + "".join(
     f"%x1f%(trailers:key={key},valueonly,separator=%x00)" for key in _TRAILERS
 )
+# Users may have set any of it otherwise.
+_LOG = (
+    *("-c", "trailer.separators=:"),
+    *("log", "--first-parent", "--no-show-signature", "--no-color", "--encoding=UTF-8"),
+)
 
 
 class LandedCommit(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +41,7 @@ def landed_sessions(repo: Repo, run_id: str, tip: str | None, since: str | None)
         return {}
     search = ("--fixed-strings", f"--grep=Pitboss-Run: {run_id}")
     exclude = () if since is None or repo.commit_id(since) is None else (f"^{since}",)
-    log = repo.git("log", "--first-parent", *search, f"--format={_FORMAT}", tip, *exclude, "--")
+    log = repo.git(*_LOG, *search, f"--format={_FORMAT}", tip, *exclude, "--")
     found: dict[int, LandedCommit] = {}
     for entry in os.fsdecode(log).split("\x1e")[1:]:
         landed = _parse(entry.rstrip("\n"), run_id)

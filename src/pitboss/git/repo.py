@@ -49,9 +49,10 @@ _QUIET = {
 }
 _FIXED_WORDING = {"LC_ALL": "C"}
 _NO_BACKGROUND_GC = ("-c", "gc.auto=0", "-c", "maintenance.auto=0")
+_UTF_8 = ("-c", "i18n.commitEncoding=UTF-8")
 _COMMIT = (
     *_NO_BACKGROUND_GC,
-    *("-c", "core.abbrev=no"),
+    *("-c", "core.abbrev=no", *_UTF_8),
     *("commit", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message", "--file=-"),
 )
 _STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
@@ -213,6 +214,11 @@ class Repo:
         """Commit the index; a refusal is an answer, not an error. The user's hooks run in the user's locale."""
         argv = ("git", *_COMMIT, *(() if hooks else ("--no-verify",)))
         return _capture_git(argv, self.root, self._env, stdin=message.encode(), timeout_s=timeout_s)
+
+    def commit_tree(self, tree: str, *, parent: str, message: str) -> str:
+        """Make a commit that is on no branch and runs no hook."""
+        made = self.git(*_UTF_8, "commit-tree", "--no-gpg-sign", "-p", parent, tree, stdin=message.encode())
+        return made.decode().strip()
 
     def committed(self, done: Captured) -> str:
         """The commit that a successful `commit` made."""

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 NAMESPACE = "refs/pitboss/rescue"
 _FIELDS = ("refname", "objectname", "committerdate:unix", "contents:subject")
 _FORMAT = "--format=" + "%00".join(f"%({field})" for field in _FIELDS)
+# Told in full: users may have set any of it otherwise.
+_LOG = (
+    *("log", "--no-color", "--no-decorate", "--no-show-signature", "--no-notes", "--no-abbrev-commit"),
+    *("--no-mailmap", "--pretty=medium", "--date=default", "--encoding=UTF-8"),
+)
+# The plumbing hears few settings; it takes all but the top folder for granted only when told so.
+_DIFF = ("-c", "core.quotePath=false", "diff-tree", "-r", "--no-ext-diff", "--no-color", "--stat", "--patch")
 _WHY = "pitboss rescue"
 _MERGE = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "--allow-unrelated-histories")
 
@@ -93,7 +100,7 @@ def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
 
 def why_kept(repo: Repo, ref: str) -> str | None:
     """What `keep` was told when it made the ref."""
-    said = os.fsdecode(repo.git("log", "-g", "-1", "--format=%gs", ref, "--")).strip()
+    said = os.fsdecode(repo.git("log", "-g", "-1", "--no-show-signature", "--format=%gs", ref, "--")).strip()
     return said.removeprefix(_WHY).removeprefix(":").strip() or None if said.startswith(_WHY) else None
 
 
@@ -117,8 +124,8 @@ def find(repo: Repo, name: str) -> Rescued:
 def show(repo: Repo, rescued: Rescued, *, onto: str = "HEAD") -> str:
     """The work under a ref as text: its commits, then their changes since they left `onto`."""
     base = _fork_point(repo, onto, rescued.oid)
-    log = repo.git("log", "--no-color", "--no-decorate", f"{base}..{rescued.oid}", "--")
-    diff = repo.git("diff", "--no-color", "--no-ext-diff", "--stat", "--patch", base, rescued.oid, "--")
+    log = repo.git(*_LOG, f"{base}..{rescued.oid}", "--")
+    diff = repo.git(*_DIFF, base, rescued.oid, "--")
     return (log + b"\n" + diff).decode(errors="replace")
 
 

@@ -74,9 +74,7 @@ def snapshot(repo: Repo, status: TreeStatus, *, message: str, base: str) -> str:
     """Commit the whole tree on top of HEAD, on no branch; without a HEAD, on top of `base`."""
     stage(repo, status)
     tree = repo.line("write-tree")
-    parent = status.head or base
-    made = repo.git("commit-tree", "--no-gpg-sign", "-p", parent, tree, stdin=message.encode())
-    return made.decode().strip()
+    return repo.commit_tree(tree, parent=status.head or base, message=message)
 
 
 def put_back(repo: Repo, branch: str, target: str) -> None:

@@ -67,8 +67,8 @@ def _rescue_files(repo: Repo, run_id: str, path: str, head: str | None) -> None:
     if tree == repo.line("rev-parse", f"{base}^{{tree}}"):
         return
     message = rescue_message(prompt="worktree", seq=_seq(path), run_id=run_id, reason="left over")
-    made = repo.git("commit-tree", "--no-gpg-sign", "-p", base, tree, stdin=message.encode())
-    rescue_commit(repo, run_id, _seq(path), made.decode().strip())
+    made = repo.commit_tree(tree, parent=base, message=message)
+    rescue_commit(repo, run_id, _seq(path), made)
 
 
 def _tree_of(repo: Repo, path: str, base: str) -> str:
