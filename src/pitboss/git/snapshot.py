@@ -58,7 +58,7 @@ def stage(repo: Repo, status: TreeStatus) -> None:
     _with_access(repo, *_ADD, *(["--", ".", *kept_out] if kept_out else []), ok=(0, 1))
     for folder in nested:
         if not is_linked_worktree(repo.root / folder):
-            repo.git("read-tree", f"--prefix={folder}", _tree_of(repo, repo.root / folder))
+            repo.git("read-tree", f"--prefix={folder}", tree_of(repo, repo.root / folder))
 
 
 def _stage_named(repo: Repo, paths: Iterable[str]) -> bool:
@@ -153,22 +153,36 @@ def paths(repo: Repo, commits: Iterable[str]) -> frozenset[str]:
     return frozenset(path for names in listed for path in names)
 
 
-def _tree_of(repo: Repo, folder: Path) -> str:
-    """A nested repository's files as a tree in the outer one, its own nested repositories taken in too."""
+def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
+    """A folder's files as a tree in `repo`, the repositories inside it taken in as plain files.
+
+    The folder may be a repository of its own, or be half made: nothing of its `.git` is asked. Files that `base`
+    holds count though ignored.
+    """
     index = repo.inside(f"pitboss-index-{os.getpid()}-{len(folder.parts)}")
     env = {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(index)}
     here = ("-C", str(folder))
     try:
+        if base is not None:
+            repo.git("read-tree", base, env=env)
         listed = os.fsdecode(repo.git(*here, "ls-files", "-z", "--others", "--exclude-standard", env=env))
         inner = [path for path in listed.split("\0") if path.endswith("/")]
         kept_out = [f":(exclude,top,literal){path}" for path in inner]
         repo.git(*here, *_ADD, "--", ".", *kept_out, env=env)
         for path in inner:
             if not is_linked_worktree(folder / path):
-                repo.git(*here, "read-tree", f"--prefix={path}", _tree_of(repo, folder / path), env=env)
+                repo.git(*here, "read-tree", f"--prefix={path}", tree_of(repo, folder / path), env=env)
         return os.fsdecode(repo.git(*here, "write-tree", env=env)).strip()
     finally:
         index.unlink(missing_ok=True)
+
+
+def make_readable(folder: Path) -> None:
+    """Give the owner back the rights on all in a folder that an agent took away; symbolic links are not followed."""
+    _permit(folder)
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            _permit(folder / place / name)
 
 
 def _with_access(repo: Repo, *args: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,)) -> None:
@@ -189,10 +203,7 @@ def _make_accessible(repo: Repo) -> None:
     for path in filter(None, listed.split("\0")):
         place = repo.root / path
         _permit(place.parent)
-        _permit(place)
-        for folder, folders, files in os.walk(place):
-            for name in (*folders, *files):
-                _permit(place.parent / folder / name)
+        make_readable(place)
 
 
 def _permit(place: Path) -> None:

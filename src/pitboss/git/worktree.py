@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.core.text import rescue_message
-from pitboss.git import rescue
+from pitboss.git import rescue, snapshot
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -63,24 +63,13 @@ def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
 def _rescue_files(repo: Repo, run_id: str, path: str, head: str | None) -> None:
     """Commit the folder's files on top of where it began, unless they are what is committed there."""
     base = head or repo.line("rev-parse", f"refs/heads/pitboss/grind/{run_id}")
-    tree = _tree_of(repo, path, base)
+    snapshot.make_readable(Path(path))
+    tree = snapshot.tree_of(repo, Path(path), base=base)
     if tree == repo.line("rev-parse", f"{base}^{{tree}}"):
         return
     message = rescue_message(prompt="worktree", seq=_seq(path), run_id=run_id, reason="left over")
     made = repo.commit_tree(tree, parent=base, message=message)
     rescue_commit(repo, run_id, _seq(path), made)
-
-
-def _tree_of(repo: Repo, path: str, base: str) -> str:
-    """The folder's files as a tree, by an index of our own: the worktree's may be half-made."""
-    index = repo.inside("pitboss-index")
-    env = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": path, "GIT_DIR": str(repo.git_dir)}
-    try:
-        repo.git("read-tree", base, env=env)
-        repo.git("-C", path, "add", "--all", "--ignore-errors", env=env, ok=(0, 1))
-        return os.fsdecode(repo.git("write-tree", env=env)).strip()
-    finally:
-        index.unlink(missing_ok=True)
 
 
 def _registered(repo: Repo) -> dict[str, str]:
