@@ -18,7 +18,10 @@ KILLED = 70
 
 
 class Moment(NamedTuple):
-    """The first call `name` after the `nth` call `after` on a file of that name; numbers may move, this does not."""
+    """Right before the call `name` that follows the `nth` call `after` on a file of that name.
+
+    `name` may be several calls, to be waited for in that order. Numbers may move, this does not.
+    """
 
     name: str
     after: str

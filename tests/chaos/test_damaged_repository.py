@@ -33,7 +33,7 @@ class TestARunBranchThatIsGone:
         paused.git("switch", "-q", "main")
         paused.git("branch", "-D", paused.branch)
         shown = paused.repair("--dry-run")
-        assert shown.stdout == f"make again and check out the run branch {paused.branch} at {tip[:7]}\n"
+        assert shown.stdout == f"make again the run branch {paused.branch} at {tip[:7]}\n"
         assert paused.wrong() == []
         assert tip in paused.git("rev-list", paused.branch)
 

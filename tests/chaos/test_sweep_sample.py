@@ -17,19 +17,6 @@ if TYPE_CHECKING:
 
 COMMITS, SECOND, NOTHING, COMMITS_ITSELF, FAILS, BREAKS_TESTS, HOOK_FAILS, AGAIN, LAST = range(1, 10)
 
-DISPATCHED = {
-    COMMITS: 2,
-    SECOND: 4,
-    NOTHING: 6,
-    COMMITS_ITSELF: 8,
-    FAILS: 10,
-    BREAKS_TESTS: 12,
-    HOOK_FAILS: 15,
-    AGAIN: 17,
-    LAST: 19,
-}
-"""Which synced write of state.json dispatches a session; the next one is its outcome (1 is the run's start)."""
-
 
 @pytest.fixture(scope="session")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
@@ -53,15 +40,20 @@ def agent_reaped(seq: int) -> Moment:
 
 
 def outcome_renamed(seq: int) -> Moment:
-    return Moment("rename", after="fsync", file="state.json.tmp", nth=DISPATCHED[seq] + 1)
+    return after_the_agent(seq, "rename")
 
 
 def git_started(seq: int) -> Moment:
-    return Moment("pipe2", after="fsync", file="state.json.tmp", nth=DISPATCHED[seq] + 1)
+    return after_the_agent(seq, "rename pipe2")
 
 
 def git_done(seq: int) -> Moment:
-    return Moment("unlink", after="fsync", file="state.json.tmp", nth=DISPATCHED[seq] + 1)
+    return after_the_agent(seq, "rename unlink")
+
+
+def after_the_agent(seq: int, calls: str) -> Moment:
+    log = f"session-{seq:04}.{'hooks.' * (seq == HOOK_FAILS)}log"  # there it is the hook after which nothing runs
+    return Moment(f"waitpid {calls}", after="open", file=log)
 
 
 def record_written(seq: int) -> Moment:
@@ -109,8 +101,8 @@ MOMENTS = {
 
 TORN = {
     "in flight": in_flight(NOTHING),
-    "outcome": Moment("write", after="open", file="session-0001.log"),
-    "record": Moment("write", after="fsync", file="state.json.tmp", nth=DISPATCHED[COMMITS] + 1),
+    "outcome": after_the_agent(COMMITS, "write"),
+    "record": after_the_agent(COMMITS, "rename write"),
     "sessions.md": Moment("write", after="fsync", file="sessions.jsonl", nth=FAILS),
 }
 

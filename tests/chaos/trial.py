@@ -94,7 +94,7 @@ class Trial(Place):
 AGENT_ENDED = Moment("waitpid", after="open", file="session-0003.log")
 """The agent has done its work and nobody was told: in flight, no outcome."""
 
-OUTCOME_WRITTEN = Moment("pipe2", after="fsync", file="state.json.tmp", nth=3)
+OUTCOME_WRITTEN = Moment("waitpid rename pipe2", after="open", file="session-0003.log")
 """How the agent ended is durable; nothing has landed."""
 
 LANDED = Moment("write", after="open", file="sessions.jsonl")
