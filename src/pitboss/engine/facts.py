@@ -41,7 +41,8 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, resuming: bool, 
     base = state.base_commit if state else None
     last_commit = None if tip else _last_commit(paths) or base
     checkout = _checkout(repo, tip or last_commit)
-    moved_since = checkout.branch != dead.branch and _moved_since(repo, paths)
+    in_flight = state is not None and bool(state.in_flight)
+    moved_since = in_flight and checkout.branch != dead.branch and _moved_since(repo, paths)
     return Facts(
         run_id=dead.run_id,
         branch=dead.branch,
