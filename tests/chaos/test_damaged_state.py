@@ -41,6 +41,14 @@ def test_an_unreadable_state_is_refused_then_rebuilt_and_the_damaged_file_is_kep
     assert paused.wrong() == []
 
 
+def test_a_folder_in_the_place_of_the_state_is_kept_aside_too(paused: Trial) -> None:
+    paused.state_file.unlink()
+    (paused.state_file / "inner").mkdir(parents=True)
+    assert paused.repair().code == 0
+    assert (paused.run / "state.json.damaged-1" / "inner").is_dir()
+    assert paused.resume().code == FINISHED
+
+
 def test_a_missing_state_is_rebuilt_from_log_and_branch(paused: Trial) -> None:
     before = paused.state()
     paused.state_file.unlink()

@@ -326,7 +326,13 @@ def test_a_damaged_file_is_set_aside_under_a_free_name(run: RunPaths) -> None:
         run.state.write_bytes(b"{broken")
         aside = set_aside(run.state)
         assert aside == run.root / f"state.json.damaged-{number}"
-        assert (run.state.exists(), aside.read_bytes()) == (False, b"{broken")
+        assert (run.state.read_bytes(), aside.read_bytes()) == (b"{broken", b"{broken")
+
+
+def test_what_is_no_file_is_moved_out_of_the_way(run: RunPaths) -> None:
+    run.state.mkdir()
+    aside = set_aside(run.state)
+    assert (run.state.exists(), aside.is_dir()) == (False, True)
 
 
 def test_repairing_a_log_that_is_gone_is_an_error_that_says_so(run: RunPaths) -> None:

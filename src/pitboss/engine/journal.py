@@ -1,7 +1,7 @@
 """The run's memory: the only writer of its state and log, in the order that makes a crash harmless (SPEC 7).
 
     dispatched   in flight, durable, before anything of the session starts
-    started      the agent's pid: for this boot only, so not synced
+    started      the agent's pid: for this boot only, so its file name is not synced
     ended        the outcome, durable, before anything lands
     recorded     the log line, durable: the commit point; then its entry in sessions.md
 
@@ -73,7 +73,7 @@ class Journal:
             self._write(durable=True)
 
     def started(self, seq: int, pid: int, pid_started: int | None) -> None:
-        """Note the agent's process. A pid means nothing after a reboot, so this is not synced."""
+        """Note the agent's process. A pid means nothing after a reboot, so no power cut matters."""
         with self._lock:
             self._update(seq, pid=pid, pid_started=pid_started)
             self._write(durable=False)
@@ -92,7 +92,7 @@ class Journal:
             self._project(record)
 
     def checkpoint(self) -> None:
-        """Write the state now, before something that may take long. Not synced: the log has it all."""
+        """Write the state now, before something that may take long. A power cut may undo it: the log has it all."""
         with self._lock:
             self._write(durable=False)
 

@@ -27,8 +27,7 @@ from pitboss.errors import DamagedRun, StartError
 from pitboss.git.landed import landed_sessions
 from pitboss.git.rescue import list_rescued
 from pitboss.git.worktree import remove_session_branch, remove_worktree
-from pitboss.store.files import first_free
-from pitboss.store.log import cut_torn_tail, iter_records, set_aside_lines
+from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,10 +107,9 @@ class Mender:
         return state
 
     def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
-        """Fold the log anew. The old file gets a second name, under which it stays when it is replaced."""
-        path = self._rundir.paths.state
-        if path.exists():
-            os.link(path, first_free(path, "damaged"))
+        """Fold the log anew; the old file is kept aside."""
+        if os.path.lexists(self._rundir.paths.state):
+            set_aside(self._rundir.paths.state)
         state = msgspec.structs.replace(
             state, scheduler_state=SchedulerState(), budget_consumed=BudgetSnapshot(), last_session_seq=0
         )

@@ -128,10 +128,17 @@ def last_records(path: Path, n: int) -> list[SessionRecord]:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file to `NAME.damaged-N`, durably; returns the new name. Raises StorageError."""
+    """Keep a damaged file as `NAME.damaged-N`, durably, and return that name. Raises StorageError.
+
+    It is copied, so that a crash before its replacement is written leaves it where it was; what is no
+    regular file is in the way of a replacement and renamed.
+    """
     aside = first_free(path, "damaged")
     try:
-        path.rename(aside)
+        if path.is_file() and not path.is_symlink():
+            write_atomic(aside, path.read_bytes())
+        else:
+            path.rename(aside)
     except OSError as error:
         raise storage_error("set aside", path, error) from error
     sync_directory(path.parent)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pitboss.core.embed import clean, last_bytes, without_markers
 
-SESSION_LOG_LINES = 50
 TEST_OUTPUT_LINES = 40
 _TEST_OUTPUT_BYTES = 16 * 1024
 
