@@ -246,6 +246,8 @@ class TestLog:
             agent="a",
             cache_read=1,
             cache_write=1,
+            retry_of=7,
+            retry=True,
         )
 
         assert sorted(json.loads(encode_record(everything))) == sorted(documented("Record"))

@@ -133,6 +133,40 @@ def test_a_verdict_of_the_agent_is_never_changed_by_landing(
 
 
 @pytest.mark.parametrize(
+    ("landing", "retry"),
+    [
+        (Landing(reason="conflict: with a.py", retry=True), True),
+        (Landing(reason="conflict: unmerged a.py"), False),
+        (Landing(reason="head_moved", retry=True), False),
+        (Landing(commit="c", retry=True), False),
+    ],
+)
+def test_only_a_conflict_with_what_landed_meanwhile_earns_another_turn(landing: Landing, retry: bool) -> None:
+    record = settled(landing=landing)
+    assert (record.retry, record.awaits_retry) == (retry, retry)
+
+
+@pytest.mark.parametrize("status", [ERROR, DIRTY, SessionStatus.TIMEOUT, SessionStatus.ABORTED])
+def test_a_session_that_failed_by_itself_earns_no_other_turn(status: SessionStatus) -> None:
+    conflict = Landing(rescue=("r",), reason="conflict: with a.py", retry=True)
+    assert not settled(status, "exit_code: 1", landing=conflict).retry
+
+
+def test_the_second_turn_says_whose_it_takes_and_is_the_last() -> None:
+    conflict = Landing(rescue=("r",), reason="conflict: with a.py", retry=True)
+    record = settle("rid", flying(7, retry_of=4), outcome(), conflict)
+    assert (record.status, record.retry_of, record.retry, record.awaits_retry) == (ERROR, 4, False, False)
+
+
+def test_only_a_conflict_awaits_its_retry_whatever_a_record_claims() -> None:
+    claims = msgspec.structs.replace(settled(ERROR, "exit_code: 1"), retry=True)
+    assert not claims.awaits_retry
+    assert not msgspec.structs.replace(claims, reason=None).awaits_retry
+    assert not msgspec.structs.replace(claims, reason="conflict", retry_of=2).awaits_retry
+    assert msgspec.structs.replace(claims, reason="conflict").awaits_retry
+
+
+@pytest.mark.parametrize(
     ("written", "status", "reason", "summary"),
     [
         ("did it", OK, None, "did it"),

@@ -105,6 +105,8 @@ sessions = st.builds(
     pid_started=st.none() | counts,
     attempt=counts,
     outcome=st.none() | outcomes,
+    retry_of=st.none() | seqs,
+    notes_size=st.none() | counts,
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words,
@@ -160,6 +162,8 @@ records = st.builds(
     agent=st.none() | words,
     cache_read=counts,
     cache_write=counts,
+    retry_of=st.none() | seqs,
+    retry=st.booleans(),
 )
 
 
@@ -219,6 +223,14 @@ def test_what_we_add_to_a_state_is_written_only_when_it_says_something() -> None
         "outcome": None,
     }
     assert written["in_flight"][1]["outcome"]["summary"] == "done"
+    assert decode_state(encode_state(state)) == state
+
+
+def test_what_was_added_to_a_session_in_flight_is_written_only_when_it_says_something() -> None:
+    state = run_state(in_flight=(flying(4), flying(5, retry_of=2, notes_size=0)))
+    plain, retried = json.loads(encode_state(state))["in_flight"]
+    assert list(retried) == [*plain, "retry_of", "notes_size"]
+    assert (retried["retry_of"], retried["notes_size"]) == (2, 0)
     assert decode_state(encode_state(state)) == state
 
 
@@ -299,6 +311,8 @@ def test_what_we_add_to_a_record_is_written_only_when_it_says_something() -> Non
         agent="a",
         cache_read=3,
         cache_write=4,
+        retry_of=7,
+        retry=True,
     )
     written = json.loads(encode_record(line))
     assert list(written)[11:] == [
@@ -311,6 +325,8 @@ def test_what_we_add_to_a_record_is_written_only_when_it_says_something() -> Non
         "agent",
         "cache_read",
         "cache_write",
+        "retry_of",
+        "retry",
     ]
     assert decode_record(encode_record(line)) == line
 

@@ -120,6 +120,10 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     `pid` is the leader of the agent's process group and `pid_started` its start time in clock ticks
     since boot, so that a reused pid is never taken for it. `agent` and `fixer` are the backends this
     session was given, so that it is billed by them whatever the configuration says later.
+    `worktree` is the working copy it runs in, relative to the run directory (`worktrees/slot-1`); None
+    is the user's own. `retry_of` is the session that ended in conflict and whose turn this one takes.
+    `notes_size` counts the bytes of the run's scratchpad when the session began; None for one that
+    writes into the run's scratchpad itself.
     """
 
     seq: int
@@ -137,24 +141,29 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     fixer: str | None = None
     fixer_model: str | None = None
     outcome: Outcome | None = None
+    retry_of: int | None = None
+    notes_size: int | None = None
 
 
 class Landing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a session's work went: a commit on the run branch, rescue refs, both or neither.
 
-    `reason` is set when landing itself changed the verdict: a refused commit, a moved HEAD.
+    `reason` is set when landing itself changed the verdict: a refused commit, a moved HEAD. `retry` says
+    that the work conflicts with what landed meanwhile, so that the prompt deserves another turn.
     """
 
     commit: str | None = None
     rescue: tuple[str, ...] = ()
     reason: str | None = None
+    retry: bool = False
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One line of sessions.jsonl: the truth about one session (SPEC 7).
 
     `cost_usd` is a lower bound when `cost_known` is false; `transcript_path` is relative to the run
-    directory; fields from `rotation` on are ours and left out when they say nothing.
+    directory; fields from `rotation` on are ours and left out when they say nothing. `retry` says that
+    the prompt is to be dispatched once more, `retry_of` that this session was that second turn.
     """
 
     seq: int
@@ -177,6 +186,13 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None = None
     cache_read: int = 0
     cache_write: int = 0
+    retry_of: int | None = None
+    retry: bool = False
+
+    @property
+    def awaits_retry(self) -> bool:
+        """Whether it ended in a conflict that calls for one more session; a second turn never does."""
+        return self.retry and self.retry_of is None and _kind(self.reason) == Reason.CONFLICT
 
 
 def transcript_name(seq: int) -> str:
@@ -188,10 +204,12 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     """Turn what happened into the session's one record (SPEC 6).
 
     A landing that had to set something aside makes an ok session dirty; one that could not land
-    makes it an error. Verdicts of the agent itself are never made milder.
+    makes it an error, which earns the prompt another turn once if `landing.retry` says so. Verdicts of
+    the agent itself are never made milder.
     """
     status, reason = outcome.status, outcome.reason
-    if status is SessionStatus.OK and landing.reason is not None:
+    by_landing = status is SessionStatus.OK and landing.reason is not None
+    if by_landing:
         status, reason = _landing_verdict(landing.reason), landing.reason
     return SessionRecord(
         seq=session.seq,
@@ -214,12 +232,19 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         agent=outcome.agent,
         cache_read=outcome.cache_read,
         cache_write=outcome.cache_write,
+        retry_of=session.retry_of,
+        retry=landing.retry and by_landing and status is SessionStatus.ERROR and session.retry_of is None,
     )
 
 
-def _landing_verdict(reason: str) -> SessionStatus:
-    kind = reason.partition(":")[0]
-    return SessionStatus.ERROR if kind in (Reason.COMMIT_REFUSED, Reason.CONFLICT) else SessionStatus.DIRTY
+def _landing_verdict(reason: str | None) -> SessionStatus:
+    fatal = _kind(reason) in (Reason.COMMIT_REFUSED, Reason.CONFLICT)
+    return SessionStatus.ERROR if fatal else SessionStatus.DIRTY
+
+
+def _kind(reason: str | None) -> str | None:
+    """The word before the colon."""
+    return reason.partition(":")[0] if reason else None
 
 
 def _summary(written: str | None, reason: str | None) -> str:

@@ -30,8 +30,11 @@ RECORD_FIELDS_ADDED = (
     "agent",
     "cache_read",
     "cache_write",
+    "retry_of",
+    "retry",
 )
 STATE_FIELDS_ADDED = ("stop_reason", "base_commit", "original_branch", "in_flight")
+IN_FLIGHT_FIELDS_ADDED = ("retry_of", "notes_size")
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 _T = TypeVar("_T")
 
@@ -66,6 +69,8 @@ def encode_state(state: RunState) -> bytes:
     """
     fields = _without_defaults(state, STATE_FIELDS_ADDED)
     del fields["unknown"]
+    if state.in_flight:
+        fields["in_flight"] = [_without_defaults(s, IN_FLIGHT_FIELDS_ADDED) for s in state.in_flight]
     data = msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
     decode_state(data)
     return data
