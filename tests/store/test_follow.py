@@ -10,14 +10,24 @@ import pytest
 from pitboss.core.resume import RunNotFound
 from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store.codec import encode_record
-from pitboss.store.follow import LogFollower, Request, follow, live_holder, request, snapshot, take_requests
+from pitboss.store.follow import (
+    LogFollower,
+    Request,
+    Requests,
+    follow,
+    live_holder,
+    request,
+    request_skip,
+    snapshot,
+    take_requests,
+)
 from pitboss.store.lock import RunLock
 from pitboss.store.paths import lock_path
 from pitboss.store.rundir import RunDir
-from tests.support.values import RUN_ID, fresh_run, record
+from tests.support.values import RUN_ID, flying, fresh_run, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -25,6 +35,10 @@ if TYPE_CHECKING:
 def run(tmp_path: Path) -> Iterator[RunDir]:
     with RunDir.create(tmp_path, fresh_run()) as directory:
         yield directory
+
+
+def asked(*run: Request, skip: Iterable[int] = ()) -> Requests:
+    return Requests(run=frozenset(run), skip=frozenset(skip))
 
 
 def new_seqs(follower: LogFollower) -> list[int]:
@@ -37,15 +51,39 @@ def new_seqs(follower: LogFollower) -> list[int]:
 def test_a_request_is_taken_once_however_often_it_was_made(run: RunDir) -> None:
     for what in (Request.DRAIN, Request.SKIP, Request.DRAIN):
         request(run.paths, what)
-    assert take_requests(run.paths) == {Request.DRAIN, Request.SKIP}
-    assert take_requests(run.paths) == set()
+    for seq in (3, 12, 3):
+        request_skip(run.paths, seq)
+    assert take_requests(run.paths) == asked(Request.DRAIN, Request.SKIP, skip={3, 12})
+    assert take_requests(run.paths) == asked()
 
 
 def test_a_request_makes_a_missing_control_directory_again(run: RunDir) -> None:
     run.paths.control.rmdir()
-    assert take_requests(run.paths) == set()
+    assert take_requests(run.paths) == asked()
     request(run.paths, Request.ABORT)
-    assert take_requests(run.paths) == {Request.ABORT}
+    assert take_requests(run.paths) == asked(Request.ABORT)
+    run.paths.control.rmdir()
+    request_skip(run.paths, 1)
+    assert take_requests(run.paths) == asked(skip={1})
+
+
+def test_other_files_and_folders_among_the_requests_ask_for_nothing_and_stay(run: RunDir) -> None:
+    for name in ("abort", "skip-4"):
+        (run.paths.control / name).mkdir()
+    others = [
+        "skip-",
+        "skip-x",
+        "skip--1",
+        "skip-\N{SUPERSCRIPT TWO}",
+        "skip-\N{ARABIC-INDIC DIGIT TWO}",
+        "drain-1",
+        "x",
+    ]
+    for name in others:
+        (run.paths.control / name).touch()
+    request(run.paths, Request.DRAIN)
+    assert take_requests(run.paths) == asked(Request.DRAIN)
+    assert sorted(p.name for p in run.paths.control.iterdir()) == sorted([*others, "abort", "skip-4"])
 
 
 def test_a_request_to_a_run_that_is_gone_says_so(run: RunDir) -> None:
@@ -65,6 +103,31 @@ def test_a_snapshot_shows_state_last_sessions_and_who_holds_the_lock(run: RunDir
         assert (seen.run_id, seen.state, seen.problem, seen.live) == (RUN_ID, fresh_run(), None, lock.info)
         assert seen.last == [record(3), record(4)]
     assert snapshot(tmp_path, RUN_ID).live is None
+
+
+def test_a_session_that_has_its_record_is_in_flight_no_more_though_an_earlier_one_still_runs(
+    run: RunDir, tmp_path: Path
+) -> None:
+    for seq in range(1, 81):
+        run.record(record(seq))
+    run.checkpoint(fresh_run(last_session_seq=80, in_flight=tuple(flying(n) for n in range(81, 84))))
+    run.record(record(82))
+    seen = snapshot(tmp_path, RUN_ID, last=2)
+    assert [session.seq for session in seen.in_flight] == [81, 83]
+    assert seen.last == [record(80), record(82)]
+    assert snapshot(tmp_path, RUN_ID, last=0).last == []
+    assert len(snapshot(tmp_path, RUN_ID, last=75).last) == 75
+
+
+def test_as_many_sessions_as_a_run_has_slots_may_be_recorded_after_one_that_began_later(
+    run: RunDir, tmp_path: Path
+) -> None:
+    """Session 66 ended first, then those before it one after the other, all but one."""
+    run.record(record(66))
+    for seq in range(1, 65):
+        run.record(record(seq))
+    run.checkpoint(fresh_run(last_session_seq=64, in_flight=(flying(65), flying(66))))
+    assert [session.seq for session in snapshot(tmp_path, RUN_ID).in_flight] == [65]
 
 
 def test_a_run_is_not_live_while_another_one_holds_the_lock(run: RunDir, tmp_path: Path) -> None:

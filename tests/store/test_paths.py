@@ -43,6 +43,8 @@ def test_a_run_s_files_lie_where_the_contract_says() -> None:
         run.transcript(12345, "fix-01"),
         run.summary(1),
         run.usage(1),
+        run.notes(1),
+        run.skip(1),
     ]
     assert [str(path.relative_to("/repo/.pitboss/grind/runs/rid")) for path in found] == [
         "state.json",
@@ -56,4 +58,6 @@ def test_a_run_s_files_lie_where_the_contract_says() -> None:
         "transcripts/session-12345.fix-01.log",
         "transcripts/session-0001.summary.md",
         "transcripts/session-0001.usage.json",
+        "transcripts/session-0001.scratchpad.md",
+        "control/skip-1",
     ]

@@ -23,7 +23,7 @@ def run_agent(context: RunContext, seq: int, backend: str, request: AgentRequest
     def look() -> StopRequest | None:
         if unnoted:
             context.journal.started(seq, *unnoted.pop())
-        return context.control.stop_session()
+        return context.control.stop_session(seq)
 
     return context.agent(backend).run(
         request,

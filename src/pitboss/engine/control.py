@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+import os
+from contextlib import contextmanager
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,11 @@ LISTEN_S = 0.25
 
 
 class Control:
-    """Gathers the requests to one run; asked often, so each answer costs a few system calls at most."""
+    """Gathers the requests to one run and to each of its sessions; safe to call from every session's thread.
+
+    Asked many times a second, so each answer costs a few system calls at most. A request to skip is taken
+    away once it is seen, and concerns the sessions that are in flight then, never a later one.
+    """
 
     def __init__(
         self, channel: StopChannel, paths: RunPaths, skip_path: Path, on_raise: Callable[[StopLevel], None]
@@ -31,19 +36,23 @@ class Control:
         self._skip_path = skip_path
         self._on_raise = on_raise
         self._level = StopLevel.NONE
-        self._skip = False
+        self._in_flight: set[int] = set()
+        self._skipped: set[int] = set()
         self._lock = RLock()
 
     def level(self) -> StopLevel:
         """How urgently the run is to end; it never goes down again."""
         with self._lock:
-            requests = take_requests(self._paths)
-            self._skip = self._skip or Request.SKIP in requests
-            level = max(self._level, self._channel.level(), _asked(requests))
-            if level > self._level:
-                self._level = level
-                self._on_raise(level)
+            asked = take_requests(self._paths)
+            everybody = Request.SKIP in asked.run or self._skip_file_taken()
+            self._skipped |= self._in_flight if everybody else self._in_flight & asked.skip
+            self._raise_to(max(self._channel.level(), _asked(asked.run)))
             return self._level
+
+    def abort(self) -> None:
+        """Ask for an abort on the run's own account, such as after an internal error."""
+        with self._lock:
+            self._raise_to(StopLevel.ABORT)
 
     @contextmanager
     def heard(self) -> Iterator[None]:
@@ -62,26 +71,42 @@ class Control:
             over.set()
             listener.join()
 
-    def forget_skips(self) -> None:
-        """A skip asked for before a session began does not concern it."""
+    def began(self, seq: int) -> None:
+        """From now on requests concern session `seq` too; call it before anybody can see that it is in flight."""
         with self._lock:
             self.level()
-            self._skip = False
-            with suppress(OSError):
-                self._skip_path.unlink()
+            self._in_flight.add(seq)
+
+    def ended(self, seq: int) -> None:
+        """Requests concern session `seq` no more."""
+        with self._lock:
+            self._in_flight.discard(seq)
+            self._skipped.discard(seq)
 
     def abort_session(self) -> StopRequest | None:
         """Whether what runs now is to stop although it is no work that could be skipped."""
         return StopRequest.ABORT if self.level() is StopLevel.ABORT else None
 
-    def stop_session(self) -> StopRequest | None:
-        """Why the session that runs now is to stop, if it is."""
+    def stop_session(self, seq: int) -> StopRequest | None:
+        """Why session `seq` is to stop, if it is."""
         with self._lock:
-            skipped = self._skip or self._skip_path.is_file()
-            return self.abort_session() or (StopRequest.SKIP if skipped else None)
+            return self.abort_session() or (StopRequest.SKIP if seq in self._skipped else None)
+
+    def _raise_to(self, level: StopLevel) -> None:
+        if level > self._level:
+            self._level = level
+            self._on_raise(level)
+
+    def _skip_file_taken(self) -> bool:
+        """Whether the skip file was there and is gone now; a folder in its place asks for nothing."""
+        try:
+            os.unlink(self._skip_path)  # noqa: PTH108 - runs many times a second
+        except OSError:
+            return False
+        return True
 
 
-def _asked(requests: set[Request]) -> StopLevel:
+def _asked(requests: frozenset[Request]) -> StopLevel:
     if Request.ABORT in requests:
         return StopLevel.ABORT
     return StopLevel.DRAIN if Request.DRAIN in requests else StopLevel.NONE

@@ -154,8 +154,10 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
         context.emit(Resumed(text=repair.describe()))
         match repair:
             case recovery.CompleteSession(seq=seq):
+                context.control.began(seq)
                 made.append(conclude(context, seq))
             case recovery.AbortSession(seq=seq):
+                context.control.began(seq)
                 context.journal.ended(seq, interrupted(context, context.journal.session(seq)))
                 made.append(conclude(context, seq))
             case recovery.RestoreRecord(seq=seq):

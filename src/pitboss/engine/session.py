@@ -56,6 +56,7 @@ def conclude(context: RunContext, seq: int) -> SessionRecord:
     landing = _place(context, session, outcome)
     record = settle(context.journal.state.run_id, session, outcome, landing)
     context.journal.recorded(record)
+    context.control.ended(seq)
     context.emit(SessionEnded(record=record, run=context.journal.state, next_pick=context.next_pick()))
     _after_record(context, session, record)
     return record
@@ -79,7 +80,7 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
 
 def _dispatch(context: RunContext, pick: Pick) -> InFlight:
     seq = context.journal.next_seq()
-    context.control.forget_skips()
+    context.control.began(seq)
     context.journal.rundir.make_subdirectories()
     session = InFlight(
         seq=seq,
@@ -99,7 +100,7 @@ def _pre_session(context: RunContext, session: InFlight) -> Outcome | None:
     command = context.hooks.pre_session
     if command is None:
         return None
-    result = _hook(context, session, command, {}, stop=context.control.stop_session)
+    result = _hook(context, session, command, {}, stop=lambda: context.control.stop_session(session.seq))
     if result.stop is StopRequest.SKIP:
         return _unstarted(context, session, SessionStatus.SKIPPED, str(Reason.SKIPPED))
     if result.stop is not None:
@@ -120,7 +121,7 @@ def _run_agent(context: RunContext, session: InFlight) -> Outcome:
     status, reason = ended.status, ended.reason
     # An agent may ask for the skip and end before anybody looks.
     by_itself = status in (SessionStatus.OK, SessionStatus.ERROR)
-    if by_itself and context.control.stop_session() is StopRequest.SKIP:
+    if by_itself and context.control.stop_session(session.seq) is StopRequest.SKIP:
         status, reason = SessionStatus.SKIPPED, str(Reason.SKIPPED)
     return Outcome(
         status=status,

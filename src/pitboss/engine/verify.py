@@ -78,7 +78,7 @@ def _run_tests(context: RunContext, session: InFlight, tests: TestCommand | None
         cwd=context.workspace.path,
         env={**context.environ, **session_environment(context, session)},
         transcript=str(context.paths.transcript(session.seq, kind)),
-        stop=context.control.stop_session,
+        stop=lambda: context.control.stop_session(session.seq),
     )
 
 

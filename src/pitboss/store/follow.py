@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.run import RunState
-from pitboss.core.session import SessionRecord
+from pitboss.core.session import InFlight, SessionRecord
 from pitboss.errors import storage_error
 from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.log import last_records, read_lines, readable_record
@@ -25,58 +25,84 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+_OLDER_RECORDS = 64
+"""Records of sessions that began before all of those in flight: as many as there are slots may come late."""
+
 
 class Request(StrEnum):
-    """What may be asked of a live run; also the name of the file in `control/`."""
+    """What may be asked of a live run as a whole; also the name of the file in `control/`."""
 
     DRAIN = "drain"
     ABORT = "abort"
     SKIP = "skip"
 
 
+_RUN_REQUESTS = frozenset(Request)
+
+
+class Requests(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of a run: of the run as a whole, and which sessions to `skip` by their seq."""
+
+    run: frozenset[Request]
+    skip: frozenset[int]
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A run at a moment. `state` is None when it cannot be read, which `problem` explains.
 
     `live` is the holder of the lock when this very run holds it; `last` are the latest records in file order.
+    `in_flight` are the sessions of `state` that have no record: one that finished before an earlier one is
+    still listed there.
     """
 
     run_id: str
     state: RunState | None
     problem: str | None
     live: LockInfo | None
+    in_flight: tuple[InFlight, ...]
     last: list[SessionRecord]
 
 
 def request(paths: RunPaths, what: Request) -> None:
     """Ask the live run for something; asking twice is asking once. Raises StorageError, RunDirectoryGone."""
-    path = paths.control / what
-    try:
-        with contextlib.suppress(FileExistsError):
-            paths.control.mkdir()
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
-    except OSError as error:
-        raise storage_error("write", path, error) from error
+    _drop(paths.control / what)
 
 
-def take_requests(paths: RunPaths) -> set[Request]:
+def request_skip(paths: RunPaths, seq: int) -> None:
+    """Ask the live run to skip session `seq` alone. Raises StorageError, RunDirectoryGone."""
+    _drop(paths.skip(seq))
+
+
+def take_requests(paths: RunPaths) -> Requests:
     """For the run itself: read and remove what was asked of it. Cheap enough for every turn of a loop."""
-    taken = set()
-    with contextlib.suppress(OSError):
-        for what in set(Request).intersection(os.listdir(paths.control)):  # noqa: PTH208 - runs many times a second
-            os.unlink(paths.control / what)  # noqa: PTH108
-            taken.add(what)
-    return taken
+    run, skip = set(), set()
+    for name in _names(paths.control):
+        seq = _skipped_seq(name)
+        if seq is None and name not in _RUN_REQUESTS:
+            continue
+        with contextlib.suppress(OSError):
+            os.unlink(paths.control / name)  # noqa: PTH108
+            if seq is None:
+                run.add(Request(name))
+            else:
+                skip.add(seq)
+    return Requests(run=frozenset(run), skip=frozenset(skip))
 
 
 def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
     """Look at a run, live or not; a unique prefix of its id will do. Raises RunNotFound, StorageError."""
     run = find_run(repo, run_id)
+    listed = run.state.in_flight if run.state else ()
+    wanted = max(last, len(listed) + _OLDER_RECORDS) if listed else last
+    records = last_records(RunPaths(repo, run.run_id).log, wanted)
+    recorded = {record.seq for record in records}
     return Snapshot(
         run_id=run.run_id,
         state=run.state,
         problem=run.problem,
         live=live_holder(repo, run.run_id),
-        last=last_records(RunPaths(repo, run.run_id).log, last),
+        in_flight=tuple(session for session in listed if session.seq not in recorded),
+        last=records[max(len(records) - last, 0) :],
     )
 
 
@@ -128,6 +154,27 @@ class LogFollower:
             return
         except OSError as error:
             raise storage_error("read", self._log, error) from error
+
+
+def _drop(path: Path) -> None:
+    try:
+        with contextlib.suppress(FileExistsError):
+            path.parent.mkdir()
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    except OSError as error:
+        raise storage_error("write", path, error) from error
+
+
+def _skipped_seq(name: str) -> int | None:
+    word, _, number = name.partition("-")
+    return int(number) if word == Request.SKIP and number.isascii() and number.isdecimal() else None
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - runs many times a second
+    except OSError:
+        return []
 
 
 def _size(path: Path) -> int:

@@ -90,6 +90,14 @@ class RunPaths:
         """Where the agent of session `seq` writes its summary."""
         return self.transcript(seq).with_suffix(".summary.md")
 
+    def notes(self, seq: int) -> Path:
+        """The scratchpad of a parallel session: the run's as it was when the session started, and what it added."""
+        return self.transcript(seq).with_suffix(".scratchpad.md")
+
+    def skip(self, seq: int) -> Path:
+        """The file whose creation skips session `seq` alone (SPEC 6)."""
+        return self.control / f"skip-{seq}"
+
     def usage(self, seq: int, kind: str = "") -> Path:
         """Where the agent of session `seq`, or its fixer of that `kind`, may write what it used."""
         return self.transcript(seq, kind).with_suffix(".usage.json")
