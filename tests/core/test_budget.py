@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.budget import BudgetSnapshot, Caps, Exceeded, exceeded, layer, nearing
+from pitboss.core.budget import (
+    BudgetSnapshot,
+    Caps,
+    Exceeded,
+    PromptSpend,
+    exceeded,
+    expected_cost,
+    fits,
+    layer,
+    nearing,
+)
+from tests.support.values import usd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,3 +191,53 @@ def test_no_cap_is_near_and_used_up_at_once(limits: Caps, used: BudgetSnapshot) 
     stop = exceeded(limits, used, now=NOW)
     near = {warning.cap for warning in nearing(limits, used, started_at=STARTED, now=NOW)}
     assert stop is None or stop.cap not in near
+
+
+SPENT = {
+    "cheap": PromptSpend(sessions=3, cost_usd=0.3),
+    "dear": PromptSpend(sessions=1, cost_usd=1.7),
+    "unbilled": PromptSpend(),
+}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "cost"), [("cheap", 0.1), ("dear", 1.7), ("unbilled", 0.5), ("never seen", 0.5)]
+)
+def test_a_session_is_expected_to_cost_its_prompts_mean_or_else_the_mean_of_all(
+    prompt: str, cost: float
+) -> None:
+    assert expected_cost(SPENT, prompt) == pytest.approx(cost)
+
+
+def test_before_any_session_is_billed_nothing_is_expected() -> None:
+    assert expected_cost({}, "cheap") == 0.0
+    assert expected_cost({"cheap": PromptSpend()}, "cheap") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("cap", "used", "in_flight", "following", "room"),
+    [
+        (None, 1e9, 1e9, 1e9, True),
+        (0.3, 0.1, 0.1, 0.1, True),
+        (0.3, 0.0, 0.1 + 0.1, 0.1, True),
+        (0.3, 0.1, 0.1, 0.1001, False),
+        (1.0, 0.5, 0.0, 0.5, True),
+        (1.0, 0.5, 0.5, 0.0, True),
+        (1.0, 0.5, 0.25, 0.5, False),
+        (0.0, 0.0, 0.0, 0.0, True),
+        (0.0, 0.0, 0.0, 0.0001, False),
+    ],
+)
+def test_one_more_fits_while_what_all_of_them_may_cost_is_under_the_cap(
+    cap: float | None, used: float, in_flight: float, following: float, room: bool
+) -> None:
+    assert fits(Caps(max_cost_usd=cap), BudgetSnapshot(cost_usd=used), in_flight, following) is room
+
+
+@given(usd, usd, usd)
+def test_what_one_estimate_fills_exactly_fits_in_whatever_order_it_is_added(
+    used: float, in_flight: float, following: float
+) -> None:
+    cap = Caps(max_cost_usd=following + (in_flight + used))
+    assert fits(cap, BudgetSnapshot(cost_usd=used), in_flight, following)
+    assert not fits(cap, BudgetSnapshot(cost_usd=used), in_flight, following + 0.01)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.budget import BudgetSnapshot
+from pitboss.core.budget import BudgetSnapshot, PromptSpend
 from pitboss.core.resume import reconstruct_state_from_log
-from pitboss.core.run import RunState, RunStatus, StopReason, fold
+from pitboss.core.run import (
+    Retry,
+    RunState,
+    RunStatus,
+    StopReason,
+    dispatched_scheduler,
+    fold,
+    pending_retry,
+    spend,
+    unfolded,
+)
 from pitboss.core.scheduler import Contender, Pick, SchedulerState, next_pick, record_run
 from pitboss.core.session import SessionRecord, SessionStatus
 from pitboss.core.usage import MOST_TOKENS
@@ -25,28 +36,58 @@ ROTATION = [
     Contender(name="weekly", every=3),
 ]
 
+
+class Happening(NamedTuple):
+    """How one session went."""
+
+    status: SessionStatus
+    tokens: tuple[int, int]
+    cost_usd: float
+    cost_known: bool
+    seconds: int
+    conflict: bool
+
+
 happenings = st.lists(
-    st.tuples(
-        st.sampled_from(SessionStatus),
-        st.integers(0, 10**6),
-        st.integers(0, 10**6),
-        usd,
-        st.integers(-60, 600),
+    st.builds(
+        Happening,
+        status=st.sampled_from(SessionStatus),
+        tokens=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)),
+        cost_usd=usd,
+        cost_known=st.booleans(),
+        seconds=st.integers(-60, 600),
+        conflict=st.booleans(),
     ),
     max_size=30,
 )
 
 
-def live(happened: list[tuple[SessionStatus, int, int, float, int]]) -> list[SessionRecord]:
-    """The records of a live run in which the sessions went as told."""
-    state, records = SchedulerState(), []
-    for seq, (status, tokens_in, tokens_out, cost_usd, seconds) in enumerate(happened, start=1):
-        picked = next_pick(ROTATION, state)
-        assert isinstance(picked, Pick)
-        state = record_run(picked.state, picked.name)
-        line = record(seq, picked.name, status, tokens=(tokens_in, tokens_out), cost_usd=cost_usd)
-        ended_at = STARTED + timedelta(seconds=seconds)
-        records.append(msgspec.structs.replace(line, rotation=state.rotation, ended_at=ended_at))
+def live(happened: list[Happening]) -> list[SessionRecord]:
+    """The records of a live run in which the sessions went as told; each conflict is retried next."""
+    state, records, conflicts = SchedulerState(), [], list[SessionRecord]()
+    for seq, told in enumerate(happened, start=1):
+        conflict = conflicts.pop(0) if conflicts else None
+        if conflict:
+            prompt = conflict.prompt
+        else:
+            picked = next_pick(ROTATION, state)
+            assert isinstance(picked, Pick)
+            prompt, state = picked.name, record_run(picked.state, picked.name)
+        line = record(
+            seq,
+            prompt,
+            told.status,
+            tokens=told.tokens,
+            cost_usd=told.cost_usd,
+            cost_known=told.cost_known,
+            rotation=state.rotation,
+            ended_at=STARTED + timedelta(seconds=told.seconds),
+            retry_of=conflict.seq if conflict else None,
+        )
+        if told.conflict and told.status is ERROR and conflict is None:
+            line = msgspec.structs.replace(line, reason="conflict: with a.py", retry=True)
+            conflicts.append(line)
+        records.append(line)
     return records
 
 
@@ -69,7 +110,49 @@ def test_a_record_advances_everything_that_describes_the_run() -> None:
         last_session_seq=4,
         last_updated_at=line.ended_at,
         in_flight=(flying(5),),
+        spend_per_prompt={"bravo": PromptSpend(sessions=1, cost_usd=0.5)},
     )
+
+
+CONFLICT = record(4, "bravo", ERROR, reason="conflict: with a.py", retry=True, rotation=4)
+
+
+def test_a_conflict_waits_for_its_retry_which_leaves_the_scheduler_as_it_is() -> None:
+    conflicted = fold(run_state(), CONFLICT)
+    assert conflicted.conflicts == (Retry(seq=4, prompt="bravo"),)
+    other = fold(conflicted, record(5, rotation=5))
+    assert other.conflicts == conflicted.conflicts
+    retried = fold(other, record(6, "bravo", ERROR, reason="conflict: with a.py", rotation=5, retry_of=4))
+    assert retried.conflicts == ()
+    assert retried.scheduler_state == other.scheduler_state
+    assert retried.budget_consumed.iterations == 6
+
+
+def test_a_conflict_that_an_agent_left_in_the_checkout_is_not_retried() -> None:
+    assert fold(run_state(), record(4, status=ERROR, reason="conflict: unmerged a.txt")).conflicts == ()
+
+
+def test_a_session_of_unknown_cost_says_nothing_about_what_its_prompt_costs() -> None:
+    run = run_state(spend_per_prompt={"alpha": PromptSpend(sessions=2, cost_usd=0.5)})
+    line = record(4, cost_usd=9.0, cost_known=False)
+    assert fold(run, line).spend_per_prompt == run.spend_per_prompt
+
+
+def test_retries_in_flight_are_no_dispatches_of_the_scheduler() -> None:
+    flight = (flying(6, rotation=9), flying(5, rotation=8, retry_of=2), flying(4, prompt="bravo", rotation=7))
+    assert dispatched_scheduler(run_state(in_flight=flight)) == SchedulerState(
+        rotation=9, runs_per_prompt={"alpha": 3, "bravo": 2}
+    )
+
+
+def test_the_oldest_conflict_that_nobody_retries_yet_is_next() -> None:
+    run = run_state(conflicts=(Retry(seq=1, prompt="alpha"), Retry(seq=3, prompt="bravo")))
+    assert pending_retry(run) == Retry(seq=1, prompt="alpha")
+    one = msgspec.structs.replace(run, in_flight=(flying(4), flying(5, retry_of=1)))
+    assert pending_retry(one) == Retry(seq=3, prompt="bravo")
+    both = msgspec.structs.replace(run, in_flight=(flying(4, retry_of=3), flying(5, retry_of=1)))
+    assert pending_retry(both) is None
+    assert pending_retry(run_state()) is None
 
 
 @pytest.mark.parametrize("seq", [0, 3, 5])
@@ -116,9 +199,7 @@ def test_consecutive_failures(statuses: list[SessionStatus], streak: int) -> Non
 
 
 @given(happenings, st.data())
-def test_live_equals_replayed_from_any_checkpoint(
-    happened: list[tuple[SessionStatus, int, int, float, int]], data: st.DataObject
-) -> None:
+def test_live_equals_replayed_from_any_checkpoint(happened: list[Happening], data: st.DataObject) -> None:
     records = live(happened)
     cut = data.draw(st.integers(0, len(records)))
     checkpoint = folded(records[:cut])
@@ -129,7 +210,7 @@ def test_live_equals_replayed_from_any_checkpoint(
 
 @given(happenings)
 def test_a_log_without_rotations_replays_to_the_same_state(
-    happened: list[tuple[SessionStatus, int, int, float, int]],
+    happened: list[Happening],
 ) -> None:
     records = live(happened)
     bare = [msgspec.structs.replace(r, rotation=None) for r in records]
@@ -139,7 +220,7 @@ def test_a_log_without_rotations_replays_to_the_same_state(
 
 @given(happenings)
 def test_counters_are_the_sums_of_the_records(
-    happened: list[tuple[SessionStatus, int, int, float, int]],
+    happened: list[Happening],
 ) -> None:
     records = live(happened)
     run = folded(records)
@@ -149,17 +230,53 @@ def test_counters_are_the_sums_of_the_records(
     assert used.tokens_output == sum(r.tokens.output for r in records)
     assert used.tokens == used.tokens_input + used.tokens_output
     assert used.cost_usd == pytest.approx(sum(r.cost_usd for r in records))
-    assert run.scheduler_state.runs_per_prompt == {
-        name: [r.prompt for r in records].count(name) for name in {r.prompt for r in records}
-    }
+    picked = [r.prompt for r in records if r.retry_of is None]
+    assert run.scheduler_state.runs_per_prompt == {name: picked.count(name) for name in set(picked)}
+
+
+@given(happenings)
+def test_what_a_prompt_cost_is_the_sum_of_its_sessions_whose_cost_is_known(
+    happened: list[Happening],
+) -> None:
+    records = live(happened)
+    known = [r for r in records if r.cost_known]
+    spent = folded(records).spend_per_prompt
+    assert set(spent) == {r.prompt for r in known}
+    for name, own in spent.items():
+        costs = [r.cost_usd for r in known if r.prompt == name]
+        assert own.sessions == len(costs)
+        assert own.cost_usd == pytest.approx(sum(costs))
+
+
+@given(happenings)
+def test_the_conflicts_are_the_records_that_await_a_retry_and_had_none(happened: list[Happening]) -> None:
+    records = live(happened)
+    retried = {r.retry_of for r in records}
+    waiting = [Retry(seq=r.seq, prompt=r.prompt) for r in records if r.retry and r.seq not in retried]
+    assert list(folded(records).conflicts) == waiting
+
+
+@given(happenings)
+def test_what_is_used_up_is_the_same_as_spending_record_by_record(happened: list[Happening]) -> None:
+    records = live(happened)
+    used = BudgetSnapshot()
+    for line in records:
+        used = spend(used, line)
+    assert used == folded(records).budget_consumed
+
+
+@given(happenings)
+def test_unfolding_takes_back_every_fold(happened: list[Happening]) -> None:
+    run = folded(live(happened))
+    assert unfolded(run) == fresh_run(last_updated_at=run.last_updated_at)
 
 
 @given(happenings)
 def test_the_streak_is_the_failures_since_the_last_success(
-    happened: list[tuple[SessionStatus, int, int, float, int]],
+    happened: list[Happening],
 ) -> None:
     verdicts = [
-        status for status, *_ in happened if status not in (SessionStatus.ABORTED, SessionStatus.SKIPPED)
+        told.status for told in happened if told.status not in (SessionStatus.ABORTED, SessionStatus.SKIPPED)
     ]
     since = next((n for n, status in enumerate(reversed(verdicts)) if not status.failed), len(verdicts))
     assert folded(live(happened)).budget_consumed.consecutive_failures == since

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.budget import BudgetSnapshot
-from pitboss.core.run import RunState, RunStatus
+from pitboss.core.budget import BudgetSnapshot, PromptSpend
+from pitboss.core.run import Retry, RunState, RunStatus
 from pitboss.core.scheduler import SchedulerState
 from pitboss.core.session import InFlight, Outcome, SessionRecord, SessionStatus, TokenUsage
 from pitboss.core.usage import RoleTokens
@@ -138,6 +138,10 @@ states = st.builds(
     base_commit=st.none() | words,
     original_branch=st.none() | words,
     in_flight=st.lists(sessions, max_size=2).map(tuple),
+    conflicts=st.lists(st.builds(Retry, seq=seqs, prompt=words), max_size=2).map(tuple),
+    spend_per_prompt=st.dictionaries(
+        words, st.builds(PromptSpend, sessions=counts, cost_usd=money), max_size=3
+    ),
     unknown=st.dictionaries(words.map("x-{}".format), json_values, max_size=3),
 )
 records = st.builds(
@@ -202,9 +206,20 @@ def test_what_we_add_to_a_state_is_written_only_when_it_says_something() -> None
         base_commit="b" * 40,
         original_branch="main",
         in_flight=(flying(4, pid=7, pid_started=9), flying(5, outcome=outcome)),
+        conflicts=(Retry(seq=2, prompt="bravo"),),
+        spend_per_prompt={"bravo": PromptSpend(sessions=2, cost_usd=0.5)},
     )
     written = json.loads(encode_state(state))
-    assert list(written)[-4:] == ["stop_reason", "base_commit", "original_branch", "in_flight"]
+    assert list(written)[10:] == [
+        "stop_reason",
+        "base_commit",
+        "original_branch",
+        "in_flight",
+        "conflicts",
+        "spend_per_prompt",
+    ]
+    assert written["conflicts"] == [{"seq": 2, "prompt": "bravo"}]
+    assert written["spend_per_prompt"] == {"bravo": {"sessions": 2, "cost_usd": 0.5}}
     assert written["in_flight"][0] == {
         "seq": 4,
         "prompt": "alpha",
@@ -274,6 +289,8 @@ def test_a_state_that_could_not_be_read_again_is_not_written() -> None:
         ({"started_at": "2026-04-30T17:00:00"}, "$.started_at"),
         ({"started_at": "yesterday"}, "$.started_at"),
         ({"in_flight": [{"seq": 0}]}, "$.in_flight[0].seq"),
+        ({"conflicts": [{"seq": 0, "prompt": "a"}]}, "$.conflicts[0].seq"),
+        ({"spend_per_prompt": {"a": {"sessions": 1, "cost_usd": -1}}}, "$.spend_per_prompt[...].cost_usd"),
     ],
 )
 def test_a_malformed_state_names_the_field(fields: dict[str, Any], field: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 NEARING_SHARE = 0.8
+SUM_NOISE = 1e-9
+"""Share of a cap by which a sum of many costs may miss it: 0.1 + 0.1 + 0.1 is a little more than 0.3."""
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +38,13 @@ class BudgetSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     def tokens(self) -> int:
         """Input and output tokens together."""
         return self.tokens_input + self.tokens_output
+
+
+class PromptSpend(msgspec.Struct, frozen=True, kw_only=True):
+    """What the recorded sessions of one prompt cost together, those of unknown cost left out."""
+
+    sessions: int = 0
+    cost_usd: float = 0.0
 
 
 class Exceeded(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +77,28 @@ def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int 
     if caps.max_cost_usd is not None and used.cost_usd >= caps.max_cost_usd:
         return _exceeded("max-cost", f"${used.cost_usd:.4f} >= ${caps.max_cost_usd:.4f}")
     return None
+
+
+def expected_cost(spend_per_prompt: Mapping[str, PromptSpend], prompt: str) -> float:
+    """What one more session of `prompt` may be expected to cost, in US dollars: the mean of those so far.
+
+    A prompt that has none yet counts as the mean session of the run, and the first of a run as nothing.
+    """
+    own = spend_per_prompt.get(prompt, PromptSpend())
+    known = (own,) if own.sessions else tuple(spend_per_prompt.values())
+    sessions = sum(spent.sessions for spent in known)
+    return math.fsum(spent.cost_usd / sessions for spent in known) if sessions else 0.0
+
+
+def fits(caps: Caps, used: BudgetSnapshot, expected_in_flight: float, expected_next: float) -> bool:
+    """Whether one more session may be started while others run: its expected cost still fits under the cap.
+
+    Costs are in US dollars. One that runs alone needs no such room: `exceeded` decides about it.
+    """
+    if caps.max_cost_usd is None:
+        return True
+    total = used.cost_usd + expected_in_flight + expected_next
+    return total <= caps.max_cost_usd * (1 + SUM_NOISE)
 
 
 def nearing(

@@ -161,7 +161,7 @@ def _rescheduled(
     state: SchedulerState, record: SessionRecord, contenders: Sequence[Contender]
 ) -> SchedulerState | None:
     """Re-run the scheduler for a record that does not say its rotation; ValueError when it disagrees."""
-    if record.rotation is not None:
+    if record.rotation is not None or record.retry_of is not None:
         return None
     picked = next_pick(contenders, state)
     if isinstance(picked, Exhausted) or picked.name != record.prompt:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from pitboss.core.budget import BudgetSnapshot
+from pitboss.core.budget import BudgetSnapshot, PromptSpend
 from pitboss.core.scheduler import SchedulerState, record_run
 from pitboss.core.session import InFlight, SessionRecord, SessionStatus
 from pitboss.core.usage import add_tokens, add_usd
@@ -63,10 +63,20 @@ class StopReason(StrEnum):
                 return 70
 
 
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorded session that ended in conflict with what had landed meanwhile: its prompt is due once more."""
+
+    seq: int
+    prompt: str
+
+
 class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """state.json: the fold of records 1..last_session_seq, and what is in flight (SPEC 7).
 
-    `unknown` holds fields of state.json that this version does not know, to be written back as found.
+    `conflicts` are the sessions whose one retry has no record yet, `spend_per_prompt` what each prompt's
+    sessions cost. `in_flight` also holds a session that is in the log already while one before it is not:
+    until that gap closes no sum covers it. `unknown` holds fields of state.json that this version does
+    not know, to be written back as found.
     """
 
     run_id: str
@@ -83,6 +93,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     base_commit: str | None = None
     original_branch: str | None = None
     in_flight: tuple[InFlight, ...] = ()
+    conflicts: tuple[Retry, ...] = ()
+    spend_per_prompt: dict[str, PromptSpend] = {}
     unknown: dict[str, object] = {}
 
 
@@ -117,7 +129,8 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
     """Advance `run` by its next record: the only code that moves counters, spend and streak.
 
     `scheduler` is the scheduler after this dispatch when the caller had to re-run it (a record by
-    another program carries no `rotation`); without it the record's own rotation is trusted.
+    another program carries no `rotation`); without it the record's own rotation is trusted. A retry
+    leaves the scheduler alone: it takes the turn of the session that ended in conflict.
     The session leaves `in_flight`. Raises ValueError when `record` is not the next one.
     """
     if record.seq != run.last_session_seq + 1:
@@ -125,30 +138,29 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
     return msgspec.structs.replace(
         run,
         scheduler_state=scheduler or _dispatched(run.scheduler_state, record),
-        budget_consumed=_spend(run.budget_consumed, record),
+        budget_consumed=spend(run.budget_consumed, record),
         last_session_seq=record.seq,
         last_updated_at=max(run.last_updated_at, record.ended_at),
         in_flight=tuple(s for s in run.in_flight if s.seq != record.seq),
+        conflicts=_conflicts(run.conflicts, record),
+        spend_per_prompt=_spend_per_prompt(run.spend_per_prompt, record),
     )
 
 
-def dispatched_scheduler(run: RunState) -> SchedulerState:
-    """The scheduler after every dispatch of `run`, those of the sessions in flight included."""
-    state = run.scheduler_state
-    for session in sorted(run.in_flight, key=lambda s: s.seq):
-        counted = record_run(state, session.prompt)
-        state = SchedulerState(rotation=session.rotation, runs_per_prompt=counted.runs_per_prompt)
-    return state
+def unfolded(run: RunState) -> RunState:
+    """`run` before its first record: all that `fold` advances at its start, the rest as it is."""
+    return msgspec.structs.replace(
+        run,
+        scheduler_state=SchedulerState(),
+        budget_consumed=BudgetSnapshot(),
+        last_session_seq=0,
+        conflicts=(),
+        spend_per_prompt={},
+    )
 
 
-def _dispatched(state: SchedulerState, record: SessionRecord) -> SchedulerState:
-    runs = dict(state.runs_per_prompt)
-    runs[record.prompt] = runs.get(record.prompt, 0) + 1
-    rotation = state.rotation + 1 if record.rotation is None else record.rotation
-    return SchedulerState(rotation=rotation, runs_per_prompt=runs)
-
-
-def _spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
+def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
+    """What is used up after one more record; the streak of failures is that of the order they are given in."""
     return BudgetSnapshot(
         iterations=used.iterations + 1,
         tokens_input=add_tokens(used.tokens_input, record.tokens.input),
@@ -156,6 +168,45 @@ def _spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
         cost_usd=add_usd(used.cost_usd, record.cost_usd),
         consecutive_failures=_streak(used.consecutive_failures, record.status),
     )
+
+
+def dispatched_scheduler(run: RunState) -> SchedulerState:
+    """The scheduler after every dispatch of `run`, those of the sessions in flight included; retries are none."""
+    state = run.scheduler_state
+    picked = (s for s in run.in_flight if s.retry_of is None)
+    for session in sorted(picked, key=lambda s: s.seq):
+        counted = record_run(state, session.prompt)
+        state = SchedulerState(rotation=session.rotation, runs_per_prompt=counted.runs_per_prompt)
+    return state
+
+
+def pending_retry(run: RunState) -> Retry | None:
+    """The oldest conflict that no session in flight is the retry of."""
+    taken = {s.retry_of for s in run.in_flight}
+    return next((c for c in run.conflicts if c.seq not in taken), None)
+
+
+def _dispatched(state: SchedulerState, record: SessionRecord) -> SchedulerState:
+    if record.retry_of is not None:
+        return state
+    runs = dict(state.runs_per_prompt)
+    runs[record.prompt] = runs.get(record.prompt, 0) + 1
+    rotation = state.rotation + 1 if record.rotation is None else record.rotation
+    return SchedulerState(rotation=rotation, runs_per_prompt=runs)
+
+
+def _conflicts(conflicts: tuple[Retry, ...], record: SessionRecord) -> tuple[Retry, ...]:
+    if record.awaits_retry:
+        return (*conflicts, Retry(seq=record.seq, prompt=record.prompt))
+    return tuple(c for c in conflicts if c.seq != record.retry_of)
+
+
+def _spend_per_prompt(spent: dict[str, PromptSpend], record: SessionRecord) -> dict[str, PromptSpend]:
+    if not record.cost_known:
+        return spent
+    before = spent.get(record.prompt, PromptSpend())
+    cost_usd = add_usd(before.cost_usd, record.cost_usd)
+    return {**spent, record.prompt: PromptSpend(sessions=before.sessions + 1, cost_usd=cost_usd)}
 
 
 def _streak(failures: int, status: SessionStatus) -> int:

@@ -33,7 +33,14 @@ RECORD_FIELDS_ADDED = (
     "retry_of",
     "retry",
 )
-STATE_FIELDS_ADDED = ("stop_reason", "base_commit", "original_branch", "in_flight")
+STATE_FIELDS_ADDED = (
+    "stop_reason",
+    "base_commit",
+    "original_branch",
+    "in_flight",
+    "conflicts",
+    "spend_per_prompt",
+)
 IN_FLIGHT_FIELDS_ADDED = ("retry_of", "notes_size")
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 _T = TypeVar("_T")
@@ -162,7 +169,11 @@ def _without_defaults(value: msgspec.Struct, names: tuple[str, ...]) -> dict[str
 @cache
 def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
     """Asked once a type: msgspec evaluates every annotation anew, which takes a millisecond."""
-    return tuple((field.name, field.default) for field in msgspec.structs.fields(kind))
+    return tuple((field.name, _default(field)) for field in msgspec.structs.fields(kind))
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _to_json(value: object) -> bytes:
