@@ -29,9 +29,10 @@ from pitboss.core.recovery import (
     plan_recovery,
 )
 from pitboss.core.resume import StateOutOfSync
+from pitboss.core.run import dispatched_scheduler, fold, unfolded
 from pitboss.core.session import InFlight, Outcome, SessionStatus
 from pitboss.errors import DamagedRun, StartError
-from tests.support.values import BRANCH, RUN_ID, STARTED, flying, fresh_run, run_state
+from tests.support.values import BRANCH, RUN_ID, STARTED, flying, fresh_run, record, run_state
 
 if TYPE_CHECKING:
     from pitboss.core.run import RunState
@@ -218,8 +219,37 @@ def test_records_that_came_before_their_turn_wait_for_the_session_that_was_in_fl
     state = run_state(in_flight=(flying(4, worktree="/w"), ended(5, worktree="/v")))
     assert plan_recovery(facts(state, early=frozenset({5}))) == (
         ReplayRecords(first=4, last=5),
-        DropInFlight(seq=5),
         AbortSession(seq=4),
+    )
+
+
+def test_finished_out_of_order_some_recorded_some_landed_some_still_at_work() -> None:
+    slot = {"worktree": "worktrees/slot-1"}
+    flight = (
+        flying(4, **slot),
+        ended(5, 9, **slot),
+        ended(6, 1, **slot),
+        ended(7, 5, **slot),
+        ended(8, 7, **slot),
+        ended(9, 3, **slot),
+        flying(10, pid=77, pid_started=1, **slot),
+    )
+    found = facts(
+        run_state(in_flight=flight),
+        early=frozenset({6, 9}),
+        landed=frozenset({6, 7, 9}),
+        alive=frozenset({10}),
+        worktrees=("worktrees/slot-1",),
+    )
+    assert plan_recovery(found) == (
+        StopProcess(seq=10, pid=77, pid_started=1),
+        ReplayRecords(first=4, last=9),
+        CompleteSession(seq=7, landed=True),
+        CompleteSession(seq=8, landed=False),
+        CompleteSession(seq=5, landed=False),
+        AbortSession(seq=4),
+        AbortSession(seq=10),
+        RemoveWorktree(path="worktrees/slot-1"),
     )
 
 
@@ -366,6 +396,22 @@ def test_another_branch_checked_out_or_tree_dirty_with_no_session_in_flight(
     assert (refusal.value.message, refusal.value.hint) == (said, hint)
 
 
+def test_a_session_that_died_landing_from_elsewhere_explains_changes_on_the_run_branch_alone() -> None:
+    landing = run_state(in_flight=(flying(4, worktree="/v"), ended(5, worktree="/w")))
+    settled = (CompleteSession(seq=5, landed=False), AbortSession(seq=4))
+    assert plan_recovery(facts(landing, checkout=Checkout(branch=BRANCH, dirty=True))) == settled
+    with pytest.raises(StartError, match="uncommitted changes that no session made"):
+        plan_recovery(facts(landing, checkout=Checkout(branch="main", dirty=True)))
+    with pytest.raises(StartError, match="main is checked out, not the run branch"):
+        plan_recovery(facts(landing, checkout=Checkout(branch="main", dirty=False)))
+
+
+def test_a_session_whose_landing_is_recorded_explains_no_changes() -> None:
+    recorded = run_state(in_flight=(flying(4, worktree="/v"), ended(5, worktree="/w")))
+    with pytest.raises(StartError, match="uncommitted changes that no session made"):
+        plan_recovery(facts(recorded, early=frozenset({5}), checkout=Checkout(branch=BRANCH, dirty=True)))
+
+
 @pytest.mark.parametrize(
     "checkout", [Checkout(branch="feature", dirty=True), Checkout(branch=None, dirty=True)]
 )
@@ -493,13 +539,13 @@ def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911 - one c
         case RecreateBranch(check_out=check_out):
             checkout = ON_BRANCH if check_out else found.checkout
             return _with(found, branch_tip=found.last_commit, checkout=checkout)
-        case RebuildState(last_seq=last_seq):
-            state = found.state or fresh_run()
-            return _with(found, state=msgspec.structs.replace(state, last_session_seq=last_seq))
+        case RebuildState():
+            state = unfolded(found.state or fresh_run())
+            return _folded(_with(found, state=state))
         case ReplayRecords():
             return _folded(found)
         case DropInFlight(seq=seq):
-            return _landed(found, seq)
+            return _dropped(found, seq)
         case CompleteSession(seq=seq) | AbortSession(seq=seq) | RestoreRecord(seq=seq):
             return _recorded(found, seq)
         case RemoveWorktree(path=path):
@@ -515,26 +561,33 @@ def _with(found: Facts, **changes: Any) -> Facts:
 def _recorded(found: Facts, seq: int) -> Facts:
     """A session's record is appended and folded; whatever it left in the tree is landed or rescued."""
     assert not found.is_recorded(seq), f"session {seq} would get a second record"
-    was_in_checkout = any(s.seq == seq and s.worktree is None for s in found.unrecorded)
+    session = next((s for s in found.unrecorded if s.seq == seq), None)
     early, last = found.early | {seq}, found.last_seq
     while last + 1 in early:
         last += 1
     found = _with(found, last_seq=last, early=frozenset(s for s in early if s > last))
-    if was_in_checkout and found.checkout is not None:
+    if session is not None and found.checkout is not None and _was_in_checkout(session, found.checkout):
         found = _with(found, checkout=ON_BRANCH)
-    return _folded(_landed(found, seq))
+    return _folded(found)
 
 
-def _landed(found: Facts, seq: int) -> Facts:
+def _was_in_checkout(session: InFlight, checkout: Checkout) -> bool:
+    return session.worktree is None or (session.outcome is not None and checkout.branch == BRANCH)
+
+
+def _dropped(found: Facts, seq: int) -> Facts:
     assert found.state is not None, "a session settled before there was a state"
     flight = tuple(s for s in found.state.in_flight if s.seq != seq)
     return _with(found, state=msgspec.structs.replace(found.state, in_flight=flight))
 
 
 def _folded(found: Facts) -> Facts:
-    assert found.state is not None, "records replayed before there was a state"
-    assert found.state.last_session_seq <= found.last_seq, "a fold cannot go back"
-    return _with(found, state=msgspec.structs.replace(found.state, last_session_seq=found.last_seq))
+    state = found.state
+    assert state is not None, "records replayed before there was a state"
+    assert state.last_session_seq <= found.last_seq, "a fold cannot go back"
+    for seq in range(state.last_session_seq + 1, found.last_seq + 1):
+        state = fold(state, record(seq))
+    return _with(found, state=state)
 
 
 def _step(repair: Repair) -> int:
@@ -612,3 +665,59 @@ def test_repairs_come_in_the_order_in_which_they_must_be_applied(found: Facts) -
 def test_without_force_no_record_is_made_up(found: Facts) -> None:
     made_up = [r for r in planned(found) or () if isinstance(r, RestoreRecord) and not r.landed]
     assert found.force or not made_up
+
+
+@given(any_facts())
+def test_every_seq_given_out_has_its_record_from_exactly_one_place(found: Facts) -> None:
+    plan = planned(found)
+    if plan is None:
+        return
+    in_log = [*range(1, found.last_seq + 1), *found.early]
+    settled = [r.seq for r in plan if isinstance(r, CompleteSession | AbortSession | RestoreRecord)]
+    assert sorted(in_log + settled) == list(range(1, found.top + 1))
+
+
+@st.composite
+def parallel_runs(draw: st.DrawFn) -> Facts:
+    """A run that died with several sessions in flight, some of them ended, landed or recorded out of order."""
+    last_seq = draw(st.integers(0, 4))
+    flight = [
+        flying(seq, prompt=f"p{seq}", worktree="worktrees/slot-1", outcome=draw(outcomes))
+        for seq in range(last_seq + 1, last_seq + 1 + draw(st.integers(1, 6)))
+    ]
+    over = [s.seq for s in flight if s.outcome is not None]
+    finished = st.frozensets(st.sampled_from(over)) if over else st.just(frozenset[int]())
+    early = draw(finished) - {last_seq + 1}
+    checkpoint = draw(st.integers(0, last_seq))
+    replayed = [
+        flying(seq, prompt=f"p{seq}", outcome=draw(outcomes)) for seq in range(checkpoint + 1, last_seq + 1)
+    ]
+    return facts(
+        fresh_run(last_session_seq=checkpoint, in_flight=(*replayed, *flight)),
+        last_seq=last_seq,
+        early=early,
+        landed=draw(finished),
+        checkout=draw(st.none() | st.just(ON_BRANCH)),
+    )
+
+
+@given(parallel_runs())
+def test_the_completed_log_folds_to_a_run_without_gap_that_never_forgets_a_dispatch(found: Facts) -> None:
+    """As recovery settles them: a record that comes early waits, and its session stays in flight so long."""
+    assert found.state is not None
+    run, waiting = found.state, {seq: record(seq, f"p{seq}") for seq in found.early}
+    picked = dispatched_scheduler(run).runs_per_prompt
+    in_log = [record(seq, f"p{seq}") for seq in range(run.last_session_seq + 1, found.last_seq + 1)]
+    for line in in_log:
+        run = fold(run, line)
+    for repair in plan_recovery(found):
+        assert not isinstance(repair, RestoreRecord)
+        if isinstance(repair, DropInFlight):
+            kept = tuple(s for s in run.in_flight if s.seq != repair.seq)
+            run = msgspec.structs.replace(run, in_flight=kept)
+        elif isinstance(repair, CompleteSession | AbortSession):
+            waiting[repair.seq] = record(repair.seq, f"p{repair.seq}")
+        while following := waiting.pop(run.last_session_seq + 1, None):
+            run = fold(run, following)
+        assert dispatched_scheduler(run).runs_per_prompt == picked
+    assert (run.last_session_seq, run.in_flight, waiting) == (found.top, (), {})

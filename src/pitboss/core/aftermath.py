@@ -87,8 +87,17 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def left_in_checkout(self) -> bool:
-        """Whether what lies in the user's working tree is the work of a session without a record."""
+        """Whether a session without a record ran in the user's working tree: what lies there is its work."""
         return any(s.worktree is None for s in self.unrecorded)
+
+    @property
+    def half_landed(self) -> bool:
+        """Whether a session that ran elsewhere may have died landing, the user's tree on its way to the new tip.
+
+        Only files of the run branch are changed then, and HEAD stays on it; settling the session puts
+        them right. One whose agent had not ended was not landing.
+        """
+        return any(s.worktree is not None and s.outcome is not None for s in self.unrecorded)
 
     def is_recorded(self, seq: int) -> bool:
         """Whether the log holds the record of session `seq`."""

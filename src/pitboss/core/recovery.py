@@ -8,7 +8,7 @@ start after another crash, and a run that was repaired needs none:
     CutTornTail, SetAsideDamage    the log is whole before anything is appended to it
     RemoveStaleLocks, RecreateBranch    git works, and on the branch the sessions land on
     RebuildState, ReplayRecords, DropInFlight    the state is the fold of the log
-    CompleteSession       in the order in which their landing was due
+    CompleteSession       in the order in which their landing was due: one that had begun comes first
     AbortSession, RestoreRecord    every other session without a record gets its one
     RemoveWorktree, RemoveSessionBranch    when no session needs them any more
 """
@@ -108,7 +108,11 @@ class ReplayRecords(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
-    """Forget that a session is in flight: its record is in the log."""
+    """Forget that a session is in flight: its record is in the log and the fold covers it.
+
+    One whose record waits for the session that fills a gap stays in flight until it is folded: else the
+    scheduler and the next seq would not know of it.
+    """
 
     seq: int
 
@@ -241,7 +245,7 @@ def _mend_state(facts: Facts) -> Iterator[Repair]:
     if facts.highest_seq > checkpoint:
         yield ReplayRecords(first=checkpoint + 1, last=facts.highest_seq)
     for session in facts.in_flight:
-        if facts.is_recorded(session.seq):
+        if session.seq <= facts.last_seq:
             yield DropInFlight(seq=session.seq)
 
 

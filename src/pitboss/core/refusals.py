@@ -65,17 +65,17 @@ def _refuse_lost_branch(facts: Facts) -> None:
 
 
 def _refuse_foreign_checkout(facts: Facts) -> None:
-    if facts.checkout is None or (facts.left_in_checkout and not facts.moved_since):
+    checkout = facts.checkout
+    if checkout is None or (facts.left_in_checkout and not facts.moved_since):
         return
-    if facts.checkout.dirty:
+    on_run_branch = checkout.branch == facts.branch
+    if checkout.dirty and not (on_run_branch and facts.half_landed):
         raise StartError(
             "the working tree has uncommitted changes that no session made",
             hint="put them away with `git stash -u`, then resume",
         )
-    if facts.branch_tip is not None and facts.checkout.branch != facts.branch:
-        where = (
-            "HEAD is detached" if facts.checkout.branch is None else f"{facts.checkout.branch} is checked out"
-        )
+    if facts.branch_tip is not None and not on_run_branch:
+        where = "HEAD is detached" if checkout.branch is None else f"{checkout.branch} is checked out"
         raise StartError(
             f"{where}, not the run branch {facts.branch}", hint=f"`git switch {facts.branch}`, then resume"
         )
