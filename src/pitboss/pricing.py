@@ -32,6 +32,11 @@ def with_cost(
     return msgspec.structs.replace(usage, cost_usd=cost, cost_known=usage.cost_known)
 
 
+def is_configured(model: str | None, pricing: Mapping[str, Price]) -> bool:
+    """Whether `price` goes by the user's own prices for `model`."""
+    return model is not None and _configured(model, pricing) is not None
+
+
 def price(usage: Usage, model: str | None, pricing: Mapping[str, Price]) -> float | None:
     """US dollars for `usage` of `model`; None when no price is known, never 0 for want of one.
 

@@ -12,110 +12,37 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pitboss.agents.backend import Ending, Spend, Verdict
 from pitboss.agents.claude_stream import ClaudeReader
-from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
+from pitboss.agents.judgement import Ending, Spend, Verdict
+from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.process import StopRequest
+from tests.contracts.expected_claude_code import MODEL, TABLE
 from tests.support.agents import agent, executable, request, run
+from tests.support.replay import CAPTURES as ALL_CAPTURES
+from tests.support.replay import replaying, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CAPTURES = Path(__file__).parent.parent / "fixtures" / "agents" / "claude"
-MODEL = "claude-sonnet-4-5"
-RESETS_AT = 1795370340.0
+CAPTURES = ALL_CAPTURES / "claude"
 
 
 def usage(total: int, output: int, read: int, write: int, cost: float) -> Usage:
     return Usage(input=total, output=output, cache_read=read, cache_write=write, cost_usd=cost)
 
 
-NOTHING = Usage()
-TWO_REQUESTS = usage(2840, 34, 1300, 340, 0.005775)
 ONE_REQUEST_CUT = usage(1800, 1, 500, 300, 0.00429)
 
 OK = SessionStatus.OK
 ERROR = SessionStatus.ERROR
 
-EXPECTED: dict[str, tuple[SessionStatus, str | None, Usage]] = {
-    "ok": (OK, None, TWO_REQUESTS),
-    "oauth_ok": (OK, None, TWO_REQUESTS),
-    "partial": (OK, None, TWO_REQUESTS),
-    "rate_once": (OK, None, TWO_REQUESTS),
-    "overload_once": (OK, None, TWO_REQUESTS),
-    # Two streams broke off and were asked again: the CLI counts their tokens and not their cost.
-    "stream_error": (OK, None, usage(5680, 36, 2600, 680, 0.005775)),
-    "no_bypass": (ERROR, "permission_denied: every tool call was denied: Write", TWO_REQUESTS),
-    "auth": (ERROR, "auth: Invalid API key · Fix external API key", NOTHING),
-    "no_key": (ERROR, "auth: Not logged in · Please run /login", NOTHING),
-    "notfound": (ERROR, "not_found: There's an issue with the selected model (claude-sonnet-4-5).", NOTHING),
-    "overloaded": (ERROR, "overloaded: API Error: 529 Overloaded.", NOTHING),
-    "usage_limit": (ERROR, "rate_limited: API Error: Request rejected (429)", NOTHING),
-    "oauth_usage_limit": (ERROR, "rate_limited: You've hit your 5-hour limit · resets 5:59pm (UTC)", NOTHING),
-    "max_turns3": (
-        ERROR,
-        "agent_error: Reached maximum number of turns (3)",
-        usage(3880, 48, 2100, 380, 0.006975),
-    ),
-    "longtool_INT": (ERROR, "agent_error: [ede_diagnostic]", usage(1800, 20, 500, 300, 0.004575)),
-    # Killed before the result line: what its messages said is the bill.
-    "longtool_TERM": (ERROR, "exit_code: 143", ONE_REQUEST_CUT),
-    "hang": (ERROR, "exit_code: 143", NOTHING),
-}
-
 
 def replay(folder: Path, capture: str, *, then: str = "") -> AgentSettings:
-    """A `claude` that reads its prompt, prints the capture and ends as it did."""
-    source = CAPTURES / capture
-    code = json.loads((source / "meta.json").read_text())["exit_code"]
-    out, err = shlex.quote(str(source / "stdout")), shlex.quote(str(source / "stderr"))
-    script = f"cat > prompt.txt; cat {out}; cat {err} >&2; {then or f'exit {code}'}"
-    return AgentSettings(binary=str(executable(folder / "claude", script)))
-
-
-def test_every_capture_has_an_expectation() -> None:
-    assert {folder.name for folder in CAPTURES.iterdir()} == set(EXPECTED)
-
-
-@pytest.mark.parametrize("capture", EXPECTED)
-def test_a_capture_is_judged_as_it_was_meant(tmp_path: Path, capture: str) -> None:
-    outcome = run(agent("claude_code", replay(tmp_path, capture)), request(tmp_path))
-    status, reason, used = EXPECTED[capture]
-    assert outcome.status is status
-    assert (outcome.reason or "").startswith(reason or "")
-    assert (outcome.reason is None) == (reason is None)
-    assert tokens(outcome.usage) == tokens(used)
-    assert outcome.usage.cost_usd == pytest.approx(used.cost_usd)
-    assert outcome.usage.cost_known
-    assert outcome.model == MODEL
-    assert outcome.resets_at == (RESETS_AT if capture == "oauth_usage_limit" else None)
-
-
-@pytest.mark.parametrize("capture", EXPECTED)
-def test_a_capture_is_billed_the_same_after_its_runner_died(tmp_path: Path, capture: str) -> None:
-    driver = agent("claude_code", replay(tmp_path, capture))
-    used = run(driver, request(tmp_path)).usage
-    billed = driver.bill(request(tmp_path))
-    assert (billed.status, billed.reason, billed.usage) == (SessionStatus.ABORTED, "interrupted", used)
-
-
-@pytest.mark.parametrize("capture", EXPECTED)
-def test_cutting_the_output_into_single_bytes_changes_nothing(capture: str) -> None:
-    output = (CAPTURES / capture / "stdout").read_bytes()
-    assert read([bytes([byte]) for byte in output]) == read([output])
-
-
-@pytest.mark.parametrize("capture", EXPECTED)
-def test_an_output_cut_off_anywhere_never_says_more_than_the_whole(capture: str) -> None:
-    output = (CAPTURES / capture / "stdout").read_bytes()
-    whole = sum(read([output])[0].tokens.values(), Usage())
-    for end in range(0, len(output), 97):
-        seen = sum(read([output[:end]])[0].tokens.values(), Usage())
-        assert seen.input <= whole.input
-        assert seen.output <= whole.output
+    """A `claude` that reads its prompt, prints the capture and ends as it did, or in another way."""
+    return replaying(folder / "claude", TABLE, capture, then=then)
 
 
 @given(
@@ -162,6 +89,46 @@ def test_the_prompt_goes_by_standard_input_and_the_command_line_is_the_documente
         *("-p", "--output-format", "stream-json", "--verbose"),
         *("--permission-mode", "bypassPermissions", "--model", "opus", "--max-turns", "3"),
     ]
+
+
+def test_an_earlier_session_is_gone_on_with_under_its_own_name(tmp_path: Path) -> None:
+    binary = executable(tmp_path / "claude", 'cat > /dev/null; echo "$*" > arguments.txt')
+    settings = AgentSettings(binary=str(binary), effort="high")
+    run(agent("claude_code", settings), request(tmp_path, resume=Resume(session_id="abc-1")))
+    assert "--effort high --resume abc-1\n" in (tmp_path / "arguments.txt").read_text()
+
+
+def test_updates_and_telemetry_are_off_unless_the_user_says_otherwise(tmp_path: Path) -> None:
+    binary = executable(tmp_path / "claude", "cat > /dev/null; env > environment.txt")
+    asked = request(tmp_path)
+    asked.env["DISABLE_AUTOUPDATER"] = "0"
+    run(agent("claude_code", AgentSettings(binary=str(binary))), asked)
+    seen = (tmp_path / "environment.txt").read_text().splitlines()
+    assert "DISABLE_TELEMETRY=1" in seen
+    assert "DISABLE_AUTOUPDATER=0" in seen
+
+
+RESUMED = {
+    "type": "result",
+    "is_error": False,
+    "total_cost_usd": 0.75,
+    "usage": {"input_tokens": 400, "output_tokens": 100},
+}
+
+
+def test_after_a_resume_only_the_cost_that_came_on_top_is_billed(tmp_path: Path) -> None:
+    whole = {"m": {"inputTokens": 1400, "outputTokens": 300, "costBasis": "list"}}
+    earlier = Resume(session_id="abc", usage=Usage(input=1000, output=200, cost_usd=0.5))
+    used = said(tmp_path, RESUMED | {"modelUsage": whole}, resume=earlier).usage
+    assert tokens(used) == (400, 100, 0, 0)
+    assert used.cost_usd == pytest.approx(0.25)
+
+
+def test_a_cost_that_leaves_earlier_attempts_out_is_billed_whole(tmp_path: Path) -> None:
+    alone = {"m": {"inputTokens": 400, "outputTokens": 100, "costBasis": "list"}}
+    earlier = Resume(session_id="abc", usage=Usage(input=1000, output=200, cost_usd=0.5))
+    used = said(tmp_path, RESUMED | {"modelUsage": alone}, resume=earlier).usage
+    assert used.cost_usd == pytest.approx(0.75)
 
 
 def test_the_model_of_the_request_wins_over_the_backends(tmp_path: Path) -> None:
@@ -286,7 +253,7 @@ def test_a_model_without_a_price_is_unknown_and_not_free(tmp_path: Path) -> None
 
 
 def test_many_messages_are_counted_once_each_in_bounded_memory() -> None:
-    reader = ClaudeReader(None)
+    reader = ClaudeReader(request(Path("/nowhere")))
     for number in range(2000):
         message = {"id": f"m{number}", "model": MODEL, "usage": {"input_tokens": 3, "output_tokens": 1}}
         line = json.dumps({"type": "assistant", "message": message}).encode() + b"\n"
@@ -351,21 +318,19 @@ def test_a_polite_stop_without_a_result_line_is_still_the_stop(tmp_path: Path) -
     assert (outcome.status, outcome.reason, outcome.exit_code) == (SessionStatus.SKIPPED, "skipped", 0)
 
 
-def said(folder: Path, *lines: Mapping[str, object], code: int = 0) -> AgentOutcome:
+def said(
+    folder: Path, *lines: Mapping[str, object], code: int = 0, resume: Resume | None = None
+) -> AgentOutcome:
     """The outcome of a `claude` that prints `lines` and exits."""
     printed = shlex.quote("\n".join(json.dumps(line) for line in lines))
     binary = executable(folder / "claude", f"cat > /dev/null; printf '%s\\n' {printed}; exit {code}")
-    asked = request(folder, model=MODEL)
+    asked = request(folder, model=MODEL, resume=resume)
     return run(agent("claude_code", AgentSettings(binary=str(binary))), asked)
 
 
 def read(chunks: list[bytes], code: int = 0) -> tuple[Spend, Verdict]:
-    reader = ClaudeReader(None)
+    reader = ClaudeReader(request(Path("/nowhere")))
     for chunk in chunks:
         list(reader.feed(chunk))
     list(reader.finish())
     return reader.spend(), reader.verdict(Ending(code=code))
-
-
-def tokens(used: Usage) -> tuple[int, int, int, int]:
-    return used.input, used.output, used.cache_read, used.cache_write

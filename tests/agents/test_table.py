@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents import Probe, backend_names, build_agent, probe
+from pitboss.agents import Fitness, Probe, backend_names, build_agent, find_backend, probe
 from pitboss.core.config import AgentSettings, Config
 from pitboss.errors import StartError
+from pitboss.process import capture
 from tests.support.agents import executable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_known_agents() -> None:
-    assert backend_names() == ("claude_code", "command", "shell")
+def test_the_known_agents_are_sorted_and_each_is_found_under_its_name() -> None:
+    assert [*backend_names()] == sorted(backend_names())
+    assert {"claude_code", "command", "shell"} <= {*backend_names()}
+    assert [find_backend(name).name for name in backend_names()] == [*backend_names()]
+
+
+def test_listing_the_agents_loads_none_of_them() -> None:
+    code = (
+        "import sys, pitboss.agents as a; a.backend_names(); print([m for m in sys.modules if 'claude' in m])"
+    )
+    answer = capture([sys.executable, "-c", code], cwd="/")
+    assert (answer.stdout, answer.stderr) == (b"[]\n", b"")
 
 
 def test_an_agent_has_the_name_of_its_backend() -> None:
@@ -27,16 +39,43 @@ def test_an_agent_has_the_name_of_its_backend() -> None:
 def test_an_unknown_agent_is_refused_with_the_known_ones_and_the_likely_one() -> None:
     with pytest.raises(StartError, match="unknown agent `claude-code`") as refused:
         build_agent("claude-code", Config())
-    assert refused.value.hint == "did you mean `claude_code`? known agents: claude_code, command, shell"
+    known = ", ".join(backend_names())
+    assert refused.value.hint == f"did you mean `claude_code`? known agents: {known}"
     with pytest.raises(StartError) as refused:
         probe("zzz", AgentSettings())
-    assert refused.value.hint == "known agents: claude_code, command, shell"
+    assert refused.value.hint == f"known agents: {known}"
 
 
 def test_a_probe_finds_the_program_on_the_path_and_its_version(tmp_path: Path) -> None:
     claude = executable(tmp_path / "claude", '[ "$1" = --version ] && echo "2.1.330 (Claude Code)"')
     found = probe("claude_code", AgentSettings(), environ={"PATH": str(tmp_path)})
-    assert found == Probe(name="claude_code", path=str(claude), version="2.1.330 (Claude Code)")
+    assert found == Probe(
+        name="claude_code",
+        path=str(claude),
+        version="2.1.330 (Claude Code)",
+        fitness=Fitness.KNOWN,
+        known_version="2.1.330",
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "fitness"),
+    [
+        ("2.1.330 (Claude Code)", Fitness.KNOWN),
+        ("v2.1.330-beta", Fitness.KNOWN),
+        ("2.1.331 (Claude Code)", Fitness.UNTRIED),
+        ("2.1.99", Fitness.UNTRIED),
+        ("1.0.128 (Claude Code)", Fitness.TOO_OLD),
+        ("built from source", Fitness.UNTRIED),
+    ],
+)
+def test_a_version_is_known_to_work_or_untried_or_too_old(
+    tmp_path: Path, version: str, fitness: Fitness
+) -> None:
+    claude = executable(tmp_path / "claude", f"echo '{version}'")
+    found = probe("claude_code", AgentSettings(binary=str(claude)))
+    assert (found.version, found.fitness, found.problem) == (version, fitness, None)
+    assert (found.hint is not None) == (fitness is Fitness.TOO_OLD)
 
 
 def test_a_probe_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:

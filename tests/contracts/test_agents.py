@@ -13,7 +13,8 @@ from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.process import StopRequest
-from tests.support.agents import PYTHON, agent, request, run, settings_for
+from tests.support.agents import PYTHON, agent, request, run
+from tests.support.replay import scripted
 
 if TYPE_CHECKING:
     from pitboss.agents.driver import Driver
@@ -30,7 +31,7 @@ class Case:
         self.folder = folder
 
     def driver(self, script: str) -> Driver:
-        return agent(self.backend, settings_for(self.backend, self.folder, script))
+        return agent(self.backend, scripted(self.backend, self.folder, script))
 
     def request(self, script: str, **changes: Any) -> AgentRequest:
         return request(self.folder, body=f"```sh\n{script}\n```\n", **changes)

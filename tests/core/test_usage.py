@@ -52,3 +52,15 @@ def test_sums_stop_at_what_every_reader_can_hold() -> None:
 @given(usages)
 def test_tokens_were_used_when_any_went_in_or_came_out(usage: Usage) -> None:
     assert usage.has_tokens is (usage.input + usage.output > 0)
+
+
+def test_what_a_usage_has_beyond_another_is_never_negative_and_has_no_cost() -> None:
+    whole = Usage(input=10, output=3, cache_read=4, cache_write=1, cost_usd=1.0)
+    part = Usage(input=7, output=5, cache_read=4, cost_usd=0.5)
+    assert whole.beyond(part) == Usage(input=3, cache_write=1)
+
+
+def test_counts_that_only_grow_are_at_least_what_they_were() -> None:
+    one = Usage(input=10, output=3, cache_read=4, cost_usd=1.0)
+    other = Usage(input=7, output=5, cache_write=2)
+    assert one.at_least(other) == Usage(input=10, output=5, cache_read=4, cache_write=2)

@@ -51,28 +51,6 @@ def executable(path: Path, script: str) -> Path:
     return path
 
 
-LAST_WORDS = {
-    "claude_code": '{"type": "result", "is_error": false, "total_cost_usd": 0, "usage": {"input_tokens": 0}}'
-}
-"""What an agent that used nothing prints, on a line of its own, when it ends by itself."""
-
-
-def settings_for(backend: str, folder: Path, script: str) -> AgentSettings:
-    """Settings that make an agent of `backend` do `script`; the shell agent takes it from its prompt.
-
-    One that has last words says them at the end, unless `script` execs or is killed.
-    """
-    match backend:
-        case "shell":
-            return AgentSettings()
-        case "command":
-            return AgentSettings(command=("sh", "-c", script))
-        case _:
-            saying = f"printf '\\n%s\\n' {shlex.quote(LAST_WORDS[backend])}"
-            script = f"trap {shlex.quote(saying)} EXIT\n{script}"
-            return AgentSettings(binary=str(executable(folder / backend, script)))
-
-
 def agent(backend: str, settings: AgentSettings, pricing: dict[str, Price] | None = None) -> Driver:
     """The agent as the application would build it."""
     return build_agent(backend, Config(agents={backend: settings}, pricing=pricing or {}))

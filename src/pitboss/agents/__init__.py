@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents.claude_code import ClaudeCode
-from pitboss.agents.command import CommandAgent
 from pitboss.agents.driver import Driver
-from pitboss.agents.shell import Shell
 from pitboss.core.config import AgentSettings, Config
 from pitboss.errors import StartError
 from pitboss.process import capture
@@ -21,30 +19,43 @@ if TYPE_CHECKING:
 
 PROBE_TIMEOUT_S = 10.0
 
-_BACKENDS: tuple[Backend, ...] = (
-    ClaudeCode(),
-    CommandAgent(),
-    Shell(),
-)
+_BACKENDS = {
+    "claude_code": "ClaudeCode",
+    "command": "CommandAgent",
+    "shell": "Shell",
+}
+"""Name of the backend, which is that of its module here as well, and its class; sorted."""
+
+
+class Fitness(StrEnum):
+    """What is known of a version of a backend's program."""
+
+    KNOWN = "known to work"
+    UNTRIED = "untried"
+    TOO_OLD = "too old"
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a backend's program without giving it work.
 
     `version` is the first line it prints when asked; None when it was not found, is not asked because the
-    backend has no such question, or did not answer. `problem` says what is wrong, `hint` what to do.
+    backend has no such question, or did not answer. `fitness` is what is known of that version, and
+    `known_version` the one that is known to work; None for programs of the user's own. `problem` says what is
+    wrong, `hint` what to do.
     """
 
     name: str
     path: str | None = None
     version: str | None = None
+    fitness: Fitness | None = None
+    known_version: str | None = None
     problem: str | None = None
     hint: str | None = None
 
 
 def backend_names() -> tuple[str, ...]:
     """The names that `[agent] backend`, `--agent` and a prompt's `agent:` may have."""
-    return tuple(backend.name for backend in _BACKENDS)
+    return tuple(_BACKENDS)
 
 
 def build_agent(name: str, config: Config) -> Driver:
@@ -52,7 +63,7 @@ def build_agent(name: str, config: Config) -> Driver:
 
     Raises StartError when there is no such backend, or when its settings cannot start anything.
     """
-    backend = _backend(name)
+    backend = find_backend(name)
     settings = config.agents.get(name, AgentSettings())
     backend.binary(settings)
     return Driver(backend, settings, config.pricing)
@@ -71,7 +82,7 @@ def probe(
     """
     from shutil import which
 
-    backend = _backend(name)
+    backend = find_backend(name)
     try:
         program = backend.binary(settings)
     except StartError as error:
@@ -88,16 +99,45 @@ def probe(
     if answer.code != 0 or not lines:
         asked = " ".join((path, *backend.version_args))
         return Probe(name=name, path=path, problem=f"{asked} failed", hint=backend.install)
-    return Probe(name=name, path=path, version=lines[0].strip())
+    return _judged(backend, path, lines[0].strip())
 
 
-def _backend(name: str) -> Backend:
-    for backend in _BACKENDS:
-        if backend.name == name:
-            return backend
+def find_backend(name: str) -> Backend:
+    """The backend called `name`; raises StartError when there is none."""
+    if name in _BACKENDS:
+        from importlib import import_module
+
+        backend: Backend = getattr(import_module(f"{__name__}.{name}"), _BACKENDS[name])()
+        return backend
     from difflib import get_close_matches
 
     known = ", ".join(backend_names())
     close = get_close_matches(name, backend_names(), n=1)
     meant = f"did you mean `{close[0]}`? " if close else ""
     raise StartError(f"unknown agent `{name}`", hint=f"{meant}known agents: {known}")
+
+
+def _judged(backend: Backend, path: str, version: str) -> Probe:
+    """A probe that answered; a version that cannot be read, or that no test has seen, is untried."""
+    found, oldest = _numbers(version), _numbers(backend.oldest_version)
+    fitness = Fitness.UNTRIED
+    if found and found == _numbers(backend.known_version):
+        fitness = Fitness.KNOWN
+    elif found and found < oldest:
+        fitness = Fitness.TOO_OLD
+    return Probe(
+        name=backend.name,
+        path=path,
+        version=version,
+        fitness=None if backend.known_version is None else fitness,
+        known_version=backend.known_version,
+        hint=backend.install if fitness is Fitness.TOO_OLD else None,
+    )
+
+
+def _numbers(version: str | None) -> tuple[int, ...]:
+    """The first `1.2.3` in `version`; empty when there is none."""
+    from re import ASCII, search
+
+    found = search(r"\d{1,9}(?:\.\d{1,9})+", version or "", ASCII)
+    return () if found is None else tuple(map(int, found[0].split(".")))

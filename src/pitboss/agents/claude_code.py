@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from pitboss.core.config import AgentSettings
 
 UNATTENDED = "bypassPermissions"
+QUIET = {
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+}
+"""Without these it looks for updates and reports home."""
 
 
 class ClaudeCode:
@@ -25,6 +32,9 @@ class ClaudeCode:
     name = "claude_code"
     install = "npm install -g @anthropic-ai/claude-code, or set [agent.claude_code] binary"
     version_args = ("--version",)
+    known_version = "2.1.330"
+    oldest_version = "2.0.0"
+    resumable = True
     uses_model = True
 
     def binary(self, settings: AgentSettings) -> str:
@@ -40,13 +50,16 @@ class ClaudeCode:
                 *("-p", "--output-format", "stream-json", "--verbose"),
                 *("--permission-mode", settings.permission_mode or UNATTENDED),
                 *(() if model is None else ("--model", model)),
+                *(() if settings.effort is None else ("--effort", settings.effort)),
+                *(() if request.resume is None else ("--resume", request.resume.session_id)),
                 *settings.extra_args,
             ),
             stdin=request.text.encode("utf-8", "replace"),
+            env_defaults=QUIET,
             split_stderr=True,
             polite_signal=signal.SIGINT,
         )
 
     def reader(self, request: AgentRequest) -> ClaudeReader:
         """A reader of stream-json."""
-        return ClaudeReader(request.model)
+        return ClaudeReader(request)

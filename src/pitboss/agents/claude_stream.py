@@ -7,6 +7,7 @@ What the CLI prints, and what follows from it:
 - Exit 0 without a `result` line is no success: something that is not Claude Code, or not all of it, ran.
 - A failed request ends in `subtype: success` with `is_error: true`; only the latter is a verdict.
 - `input_tokens` leaves out cached tokens; ours counts them.
+- After `--resume` the cost and `modelUsage` are of the whole session, `usage` of this start.
 - `costBasis` other than `list` means that the CLI guessed the price of a model it does not know.
 - An agent whose every tool call was denied has done nothing, whatever it says.
 """
@@ -15,19 +16,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.backend import Spend, Verdict
 from pitboss.agents.claude_failures import failure, stderr_failure
 from pitboss.agents.json_values import amount, count, number, objects, table, word
-from pitboss.agents.lines import JsonLines, shortened
+from pitboss.agents.judgement import Spend, Verdict
+from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
-from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.agents.reader import JsonReader
+from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from pitboss.agents.backend import Ending
+    from pitboss.agents.judgement import Ending
+    from pitboss.core.agent import AgentRequest
 
 SYNTHETIC = "<synthetic>"
 """The model name of messages that the CLI wrote itself."""
@@ -36,27 +39,15 @@ OPEN_MESSAGES = 64
 """Messages whose usage may still change; more than ever stream at a time, subagents included."""
 
 
-class ClaudeReader:
+class ClaudeReader(JsonReader):
     """Reads one `claude -p` from its first byte to its last, cut anywhere."""
 
-    def __init__(self, model: str | None) -> None:
-        self.model = model
-        self.text: str | None = None
-        self.finished = False
-        self._lines = JsonLines()
+    def __init__(self, request: AgentRequest) -> None:
+        super().__init__(request)
         self._ledger = _Ledger()
         self._result: dict[str, Any] = {}
         self._api_failure: dict[str, Any] = {}
-        self._tool_calls = 0
         self._resets_at: float | None = None
-
-    def feed(self, chunk: bytes) -> Iterator[AgentEvent]:
-        """Yield an event for each thing the agent did in `chunk`."""
-        return self._events(self._lines.feed(chunk))
-
-    def finish(self) -> Iterator[AgentEvent]:
-        """Yield the events of a last line without newline."""
-        return self._events(self._lines.finish())
 
     def spend(self) -> Spend:
         """By the messages seen, and what the result line counts beyond them.
@@ -67,13 +58,25 @@ class ClaudeReader:
         if not self.finished:
             return Spend(tokens=tokens)
         told = _tokens(table(self._result, "usage"))
-        more = _beyond(told, sum(tokens.values(), Usage()))
+        more = told.beyond(sum(tokens.values(), Usage()))
         tokens[self.model] = tokens.get(self.model, Usage()) + more
-        cost = amount(self._result, "total_cost_usd")
+        cost = self._cost_of_run(told)
         bases = [word(each, "costBasis") for each in table(self._result, "modelUsage").values()]
         guessed = any(basis not in (None, "list") for basis in bases)
         empty = not cost and any(used.has_tokens for used in tokens.values())
         return Spend(tokens=tokens, reported_usd=None if guessed or empty else cost)
+
+    def _cost_of_run(self, told: Usage) -> float | None:
+        """The cost of this start alone: `total_cost_usd` of a resumed session has the earlier ones in it.
+
+        It has if `modelUsage`, its other total, counts more than the `told` tokens of this start.
+        """
+        total = amount(self._result, "total_cost_usd")
+        models = [each for each in table(self._result, "modelUsage").values() if isinstance(each, dict)]
+        whole = sum((_model_tokens(each) for each in models), Usage())
+        if total is None or not whole.beyond(told).has_tokens:
+            return total
+        return max(0.0, total - self.billed.cost_usd)
 
     def verdict(self, ending: Ending) -> Verdict:
         """By `is_error` first, then the exit code, then whether it finished and was let do anything."""
@@ -90,32 +93,36 @@ class ClaudeReader:
         denied = [
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]
-        if denied and len(denied) >= self._tool_calls:
+        if denied and len(denied) >= self.tool_calls:
             return _error(Reason.PERMISSION_DENIED, f"every tool call was denied: {', '.join(denied)}")
         return Verdict()
 
-    def _events(self, lines: Iterable[dict[str, Any]]) -> Iterator[AgentEvent]:
-        for line in lines:
-            match line.get("type"):
-                case "system":
-                    yield from self._system(line)
-                case "assistant":
-                    yield from self._assistant(line)
-                case "stream_event":
-                    yield from self._streamed(table(line, "event"))
-                case "rate_limit_event":
-                    self._rate_limit(table(line, "rate_limit_info"))
-                case "result":
-                    yield from self._ended(line)
+    def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
+        """Yield what `line` tells."""
+        match line.get("type"):
+            case "system":
+                yield from self._system(line)
+            case "assistant":
+                yield from self._assistant(line)
+            case "user":
+                for block in objects(table(line, "message"), "content"):
+                    self.tool_ended(word(block, "tool_use_id"))
+            case "stream_event":
+                yield from self._streamed(table(line, "event"))
+            case "rate_limit_event":
+                yield from self._rate_limit(table(line, "rate_limit_info"))
+            case "result":
+                yield from self._ended(line)
 
     def _system(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         match line.get("subtype"):
             case "init":
                 self.model = word(line, "model") or self.model
-                yield AgentEvent(kind=EventKind.STARTED, text=self.model or "")
+                self.session_id = word(line, "session_id") or self.session_id
+                yield self.started()
             case "api_retry":
                 attempt = f"attempt {count(line, 'attempt')} of {count(line, 'max_retries')}"
-                yield AgentEvent(kind=EventKind.RETRY, text=f"{word(line, 'error') or 'error'}, {attempt}")
+                yield self.retried(f"{word(line, 'error') or 'error'}, {attempt}")
 
     def _assistant(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         message = table(line, "message")
@@ -124,16 +131,14 @@ class ClaudeReader:
         for block in objects(message, "content"):
             yield from self._block(block)
         if self._ledger.saw(message):
-            yield self._usage_event()
+            yield self.used()
 
     def _block(self, block: dict[str, Any]) -> Iterator[AgentEvent]:
         match block.get("type"):
             case "tool_use":
-                self._tool_calls += 1
-                yield AgentEvent(kind=EventKind.TOOL, text=_tool_line(block))
+                yield self.tool_started(word(block, "id"), _tool_line(block))
             case "text" if text := word(block, "text"):
-                self.text = text
-                yield AgentEvent(kind=EventKind.TEXT, text=shortened(text))
+                yield self.said(text)
 
     def _streamed(self, event: dict[str, Any]) -> Iterator[AgentEvent]:
         """The true output count of a message: its `assistant` lines are printed before it is known."""
@@ -141,23 +146,29 @@ class ClaudeReader:
         match event.get("type"):
             case "message_start":
                 changed = self._ledger.saw(table(event, "message"))
+            case "content_block_delta" if text := word(table(event, "delta"), "text"):
+                self.streamed(text)
             case "message_delta":
                 changed = self._ledger.wrote(table(event, "usage"))
         if changed:
-            yield self._usage_event()
+            yield self.used()
 
-    def _rate_limit(self, info: dict[str, Any]) -> None:
+    def _rate_limit(self, info: dict[str, Any]) -> Iterator[AgentEvent]:
+        """A subscription's limits, told on healthy runs too."""
         if info.get("status") == "rejected":
             self._resets_at = number(info, "resetsAt")
+        windows = table(info, "unifiedWindows")
+        quota = Quota(five_hour=_window(windows, "five_hour"), seven_day=_window(windows, "seven_day"))
+        if quota != Quota():
+            self.quota = quota
+            yield AgentEvent(kind=EventKind.QUOTA, quota=quota)
 
     def _ended(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         self._result = line
         self.finished = True
         self.text = word(line, "result") or self.text
-        yield self._usage_event()
-
-    def _usage_event(self) -> AgentEvent:
-        return AgentEvent(kind=EventKind.USAGE, usage=sum(self.spend().tokens.values(), Usage()))
+        self.session_id = word(line, "session_id") or self.session_id
+        yield self.used()
 
 
 class _Ledger:
@@ -192,7 +203,7 @@ class _Ledger:
 
     def _set(self, identity: str, model: str, usage: Usage) -> bool:
         had = self._open.get(identity, (model, Usage()))[1]
-        now = _larger(had, usage)
+        now = had.at_least(usage)
         self._open[identity] = (model, now)
         if len(self._open) > OPEN_MESSAGES:
             self._close(next(iter(self._open)))
@@ -203,26 +214,6 @@ class _Ledger:
         self._closed[model] = self._closed.get(model, Usage()) + usage
 
 
-def _larger(one: Usage, other: Usage) -> Usage:
-    """Counts of one message only grow while it streams."""
-    return Usage(
-        input=max(one.input, other.input),
-        output=max(one.output, other.output),
-        cache_read=max(one.cache_read, other.cache_read),
-        cache_write=max(one.cache_write, other.cache_write),
-    )
-
-
-def _beyond(whole: Usage, part: Usage) -> Usage:
-    """What `whole` has more than `part`, count by count."""
-    return Usage(
-        input=max(0, whole.input - part.input),
-        output=max(0, whole.output - part.output),
-        cache_read=max(0, whole.cache_read - part.cache_read),
-        cache_write=max(0, whole.cache_write - part.cache_write),
-    )
-
-
 def _tokens(usage: dict[str, Any]) -> Usage:
     read, write = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
     return Usage(
@@ -231,6 +222,23 @@ def _tokens(usage: dict[str, Any]) -> Usage:
         cache_read=read,
         cache_write=write,
     )
+
+
+def _model_tokens(total: dict[str, Any]) -> Usage:
+    """One entry of `modelUsage`."""
+    read, write = count(total, "cacheReadInputTokens"), count(total, "cacheCreationInputTokens")
+    return Usage(
+        input=count(total, "inputTokens") + read + write,
+        output=count(total, "outputTokens"),
+        cache_read=read,
+        cache_write=write,
+    )
+
+
+def _window(windows: dict[str, Any], name: str) -> QuotaWindow | None:
+    window = table(windows, name)
+    used = amount(window, "utilization")
+    return None if used is None else QuotaWindow(used=used, resets_at=number(window, "resetsAt"))
 
 
 def _tool_line(block: dict[str, Any]) -> str:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from pitboss.agents.backend import Launch, Spend
+from pitboss.agents.backend import Launch
 from pitboss.agents.json_values import COUNT_LIMIT
+from pitboss.agents.judgement import Spend
 from pitboss.agents.plain import PlainReader
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError
@@ -53,6 +54,9 @@ class CommandAgent:
     name = "command"
     install = "set [agent.command] command to a program that exists"
     version_args = None
+    known_version = None
+    oldest_version = None
+    resumable = False
     uses_model = True
 
     def binary(self, settings: AgentSettings) -> str:
@@ -74,17 +78,16 @@ class CommandAgent:
 
     def reader(self, request: AgentRequest) -> CommandReader:
         """Plain text beside a usage file."""
-        return CommandReader(Path(request.usage_file), request.model)
+        return CommandReader(request)
 
 
 class CommandReader(PlainReader):
     """Plain text, judged by the exit code, with the usage that the program wrote to its file."""
 
-    def __init__(self, usage_file: Path, model: str | None) -> None:
-        super().__init__()
-        self.model = model
-        self._file = usage_file
-        self._asked_model = model
+    def __init__(self, request: AgentRequest) -> None:
+        super().__init__(request)
+        self._file = Path(request.usage_file)
+        self._asked_model = request.model
         self._last = Spend()
 
     def spend(self) -> Spend:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss import process
-from pitboss.agents.backend import Ending, Verdict
-from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
+from pitboss.agents.judgement import Ending, Verdict
+from pitboss.core.agent import AgentEvent, AgentOutcome, CostSource, EventKind
 from pitboss.core.environment import marker
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
@@ -21,7 +21,9 @@ from pitboss.store.tail import last_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pitboss.agents.backend import Backend, Launch, Reader, Spend
+    from pitboss.agents.backend import Backend, Launch
+    from pitboss.agents.judgement import Spend
+    from pitboss.agents.reader import Reader
     from pitboss.core.agent import AgentRequest
     from pitboss.core.config import AgentSettings, Price
 
@@ -102,15 +104,20 @@ class Driver:
         return self._judged(watch.reader, verdict, exit_code=ended.code)
 
     def _judged(self, reader: Reader, verdict: Verdict, *, exit_code: int | None) -> AgentOutcome:
-        usage = _cost(reader.spend(), self._pricing)
+        usage, source = _cost(reader.spend(), self._pricing)
+        usage = msgspec.structs.replace(usage, cost_known=usage.cost_known and verdict.cost_known)
         return AgentOutcome(
             status=verdict.status,
-            usage=msgspec.structs.replace(usage, cost_known=usage.cost_known and verdict.cost_known),
+            usage=usage,
             reason=verdict.reason,
             model=reader.model,
             text=reader.text,
             exit_code=exit_code,
             resets_at=verdict.resets_at,
+            session_id=reader.session_id,
+            tool_calls=reader.tool_calls,
+            cost_source=source if usage.cost_known else CostSource.UNKNOWN,
+            quota=reader.quota,
         )
 
 
@@ -146,7 +153,7 @@ class _Watch:
         spend = self.reader.spend()
         if spend != self._priced:
             self._priced = spend
-            self.spent_usd = _cost(spend, self._pricing).cost_usd
+            self.spent_usd = _cost(spend, self._pricing)[0].cost_usd
         return StopRequest.COST_CAP if self._priced.tokens and self.spent_usd >= self.cap_usd else None
 
     def _tell(self, events: Iterable[AgentEvent]) -> None:
@@ -168,7 +175,7 @@ def _command(request: AgentRequest, launch: Launch) -> Command:
     return Command(
         argv=launch.argv,
         cwd=request.cwd,
-        env=request.env | launch.env,
+        env=launch.env_defaults | request.env | launch.env,
         stdin=launch.stdin,
         transcript=request.transcript,
         merge_stderr=not launch.split_stderr,
@@ -250,16 +257,23 @@ def _not_started(request: AgentRequest, message: str | None, hint: str | None) -
     )
 
 
-def _cost(spend: Spend, pricing: Mapping[str, Price]) -> Usage:
-    """The usage of a spend with its cost: the agent's own figure, else each model's tokens priced."""
-    from pitboss.pricing import with_cost
+def _cost(spend: Spend, pricing: Mapping[str, Price]) -> tuple[Usage, CostSource]:
+    """The usage of a spend with its cost and whose word that is: the agent's, else each model's tokens priced."""
+    from pitboss.pricing import is_configured, with_cost
 
     if spend.reported_usd is not None:
         total = sum(spend.tokens.values(), Usage())
         total = with_cost(total, None, pricing, reported_usd=spend.reported_usd)
+        sources = [CostSource.AGENT]
     else:
         total = sum((with_cost(used, model, pricing) for model, used in spend.tokens.items()), Usage())
-    return msgspec.structs.replace(total, cost_known=total.cost_known and not spend.unreadable)
+        sources = [
+            CostSource.CONFIGURED if is_configured(model, pricing) else CostSource.PRICE_TABLE
+            for model, used in spend.tokens.items()
+            if used.has_tokens
+        ]
+    total = msgspec.structs.replace(total, cost_known=total.cost_known and not spend.unreadable)
+    return total, CostSource.least_sure(sources)
 
 
 def _unheard(_event: AgentEvent) -> None:

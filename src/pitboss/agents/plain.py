@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Ending, Spend, Verdict
+from pitboss.agents.judgement import Ending, Spend, Verdict
 from pitboss.agents.lines import last_line
+from pitboss.agents.reader import Reader
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.session import Reason, SessionStatus
 
@@ -13,23 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class PlainReader:
-    """Shows the last line of each chunk; exit 0 is ok, any other code an error with the last line said."""
+class PlainReader(Reader):
+    """Shows the last line of each chunk; exit 0 is ok, any other code an error with the last line said.
 
-    def __init__(self) -> None:
-        self.model: str | None = None
-        self.text: str | None = None
-        self.finished = False
+    Nobody can tell what such output is worth, so all of it is progress.
+    """
 
     def feed(self, chunk: bytes) -> Iterator[AgentEvent]:
         """Yield the last line of `chunk`: one event a chunk, so that floods of short lines stay cheap."""
+        self.progress += 1
         line = last_line(chunk[-4096:])
         if line is not None:
             yield AgentEvent(kind=EventKind.TEXT, text=line)
-
-    def finish(self) -> Iterator[AgentEvent]:
-        """Plain text has no end to speak of."""
-        return iter(())
 
     def spend(self) -> Spend:
         """Plain text reports no usage."""

@@ -24,6 +24,9 @@ class Shell:
     name = "shell"
     install = "a POSIX shell named `sh` must be on PATH, or set [agent.shell] binary"
     version_args = None
+    known_version = None
+    oldest_version = None
+    resumable = False
     uses_model = False
 
     def binary(self, settings: AgentSettings) -> str:
@@ -39,6 +42,6 @@ class Shell:
         argv = (self.binary(settings), *settings.extra_args, "-c", _RUN_STDIN)
         return Launch(argv=argv, stdin="\n".join(blocks).encode("utf-8", "replace"))
 
-    def reader(self, request: AgentRequest) -> PlainReader:  # noqa: ARG002 - the shape of a backend
+    def reader(self, request: AgentRequest) -> PlainReader:
         """Plain text, judged by the exit code."""
-        return PlainReader()
+        return PlainReader(request)

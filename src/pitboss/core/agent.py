@@ -3,11 +3,54 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class CostSource(StrEnum):
+    """Who says what an agent's tokens cost; of several, the least sure one speaks for the sum."""
+
+    AGENT = "agent"
+    CONFIGURED = "configured"
+    PRICE_TABLE = "price_table"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def least_sure(cls, sources: Iterable[CostSource]) -> CostSource:
+        """The source to name for a sum of costs; AGENT for no costs at all."""
+        return max(sources, key=list(cls).index, default=cls.AGENT)
+
+
+class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of one of a subscription's windows is used, 1.0 for all, and when it ends, epoch seconds."""
+
+    used: float
+    resets_at: float | None = None
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent says of its subscription's limits; None for a window that it did not speak of."""
+
+    five_hour: QuotaWindow | None = None
+    seven_day: QuotaWindow | None = None
+
+
+class Resume(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent's own session to go on with (SPEC 6).
+
+    `usage` is what the attempts of that session so far were billed: a CLI that reports totals of the whole
+    session has it in them.
+    """
+
+    session_id: str
+    usage: Usage = Usage()
 
 
 class AgentRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +58,8 @@ class AgentRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `body` is the prompt file's body alone (the `shell` backend runs its blocks); `text` is the whole
     composed prompt. Paths are absolute. `max_seconds` is the wall clock, `idle_seconds` the longest
-    silence, None for no limit; `max_cost_usd` is enforced while the agent runs.
+    time without progress, None for the backend's setting; `max_cost_usd` is enforced while the agent
+    runs. `resume` asks a backend that is `resumable` to go on with an earlier attempt.
     """
 
     prompt_name: str
@@ -29,6 +73,7 @@ class AgentRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_seconds: float = 1800.0
     idle_seconds: float | None = None
     max_cost_usd: float | None = None
+    resume: Resume | None = None
 
 
 class EventKind(StrEnum):
@@ -39,6 +84,7 @@ class EventKind(StrEnum):
     TEXT = "text"
     RETRY = "retry"
     USAGE = "usage"
+    QUOTA = "quota"
 
 
 class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +93,7 @@ class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
     kind: EventKind
     text: str = ""
     usage: Usage | None = None
+    quota: Quota | None = None
 
 
 class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +101,7 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `reason` is a core.session.Reason with optional detail, None when `status` is ok. `text` is the
     agent's final message when it printed one. `resets_at` is when a usage limit ends, epoch seconds.
+    `session_id` is the CLI's own name for its session, `quota` the last it said of its subscription.
     """
 
     status: SessionStatus
@@ -63,3 +111,7 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     exit_code: int | None = None
     resets_at: float | None = None
+    session_id: str | None = None
+    tool_calls: int = 0
+    cost_source: CostSource = CostSource.AGENT
+    quota: Quota | None = None

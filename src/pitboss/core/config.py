@@ -12,11 +12,15 @@ DEFAULT_BACKEND = "claude_code"
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[agent.NAME]` table. `command` is for the `command` backend; `idle_seconds` for all."""
+    """One `[agent.NAME]` table. `command` is for the `command` backend; `idle_seconds` for all.
+
+    `effort` is how hard the model is to think, in the words of the backend's own CLI.
+    """
 
     binary: str | None = None
     extra_args: tuple[str, ...] = ()
     model: str | None = None
+    effort: str | None = None
     permission_mode: str | None = None
     command: tuple[str, ...] = ()
     idle_seconds: float | None = None

@@ -52,6 +52,24 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             cost_known=self.cost_known and other.cost_known,
         )
 
+    def beyond(self, part: Usage) -> Usage:
+        """The tokens that these are more than those of `part`, count by count, never below 0; without cost."""
+        return Usage(
+            input=max(0, self.input - part.input),
+            output=max(0, self.output - part.output),
+            cache_read=max(0, self.cache_read - part.cache_read),
+            cache_write=max(0, self.cache_write - part.cache_write),
+        )
+
+    def at_least(self, other: Usage) -> Usage:
+        """The larger one of each count of tokens, for counts that only grow; without cost."""
+        return Usage(
+            input=max(self.input, other.input),
+            output=max(self.output, other.output),
+            cache_read=max(self.cache_read, other.cache_read),
+            cache_write=max(self.cache_write, other.cache_write),
+        )
+
     @property
     def has_tokens(self) -> bool:
         """Whether any model was asked anything at all."""

@@ -98,6 +98,7 @@ _AGENT: dict[str, Check] = {
     "binary": one_line,
     "extra_args": arguments,
     "model": one_line,
+    "effort": one_line,
     "permission_mode": one_line,
     "command": arguments,
     "idle_seconds": seconds,

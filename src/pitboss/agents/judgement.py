@@ -1,0 +1,38 @@
+"""What a backend's reader answers about an agent: what it used, and how its end is to be seen (SPEC 6)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pitboss.core.session import SessionStatus
+from pitboss.core.usage import Usage
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent says it used so far: tokens by model, and its own idea of the cost, if it has one.
+
+    `unreadable` says that it tried to report usage and failed, so that what it used is not known.
+    """
+
+    tokens: dict[str | None, Usage] = {}
+    reported_usd: float | None = None
+    unreadable: bool = False
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How an agent that was not stopped went: its exit code and the last bytes of its complaints."""
+
+    code: int | None
+    complaints: bytes = b""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend's judgement of such an ending; the fields are those of AgentOutcome.
+
+    `cost_known` false: there is no telling what it used, whatever was seen of it.
+    """
+
+    status: SessionStatus = SessionStatus.OK
+    reason: str | None = None
+    resets_at: float | None = None
+    cost_known: bool = True

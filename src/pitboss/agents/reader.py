@@ -1,0 +1,140 @@
+"""What every reader of an agent's output keeps, so that a backend's own only says what its lines mean (SPEC 6)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from pitboss.agents.lines import JsonLines, shortened
+from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pitboss.agents.judgement import Ending, Spend, Verdict
+    from pitboss.core.agent import AgentRequest, Quota
+
+OPEN_TOOLS = 256
+"""Tools taken to run at a time; a CLI that never says that its tools ended must not fill memory."""
+
+TEXTS = 64
+"""Texts remembered, to know one that is said again."""
+
+
+class Reader(ABC):
+    """Reads one start of an agent, its output cut anywhere; never raises, whatever the bytes.
+
+    `model`, `text` (the last words so far) and `session_id` (the CLI's own name for its session) are what
+    the output says of them. `finished`: the agent has said its last word, and a cost cap stops nothing any
+    more. `progress` rises with each new tool call, new text or token used: output that repeats itself, such
+    as retries without end, leaves it alone.
+    """
+
+    def __init__(self, request: AgentRequest) -> None:
+        self.model = request.model
+        self.text: str | None = None
+        self.session_id = None if request.resume is None else request.resume.session_id
+        self.finished = False
+        self.tool_calls = 0
+        self.progress = 0
+        self.quota: Quota | None = None
+        self.billed = Usage() if request.resume is None else request.resume.usage
+        self._open_tools: dict[str, None] = {}
+        self._texts: dict[int, None] = {}
+        self._used = Usage()
+
+    @property
+    def tool_running(self) -> bool:
+        """Whether a tool was started and has not ended: then silence is no stall."""
+        return bool(self._open_tools)
+
+    @abstractmethod
+    def feed(self, chunk: bytes) -> Iterable[AgentEvent]:
+        """Take in more output; the events must be consumed."""
+
+    def finish(self) -> Iterable[AgentEvent]:
+        """Take note that the output has ended; the events must be consumed."""
+        return ()
+
+    @abstractmethod
+    def spend(self) -> Spend:
+        """What this start used so far, without `billed`; cheap enough to ask several times a second."""
+
+    @abstractmethod
+    def verdict(self, ending: Ending) -> Verdict:
+        """Judge an agent that ended by itself."""
+
+    def started(self) -> AgentEvent:
+        """The event for a session that begins; set `model` and `session_id` first."""
+        return AgentEvent(kind=EventKind.STARTED, text=self.model or "")
+
+    def said(self, text: str) -> AgentEvent:
+        """The event for whole words of the agent, kept as its last; words it has not said lately are progress."""
+        self.text = text
+        self._new_text(text)
+        return AgentEvent(kind=EventKind.TEXT, text=shortened(text))
+
+    def streamed(self, delta: str) -> None:
+        """Take note of a piece of words that come bit by bit: one not said lately is progress."""
+        self._new_text(delta)
+
+    def tool_started(self, identity: str | None, line: str) -> AgentEvent:
+        """The event for a tool call, `line` being what to show of it; without an identity it counts as ended."""
+        if identity not in self._open_tools:
+            self.tool_calls += 1
+            self.progress += 1
+        if identity is not None:
+            self._open_tools[identity] = None
+            if len(self._open_tools) > OPEN_TOOLS:
+                del self._open_tools[next(iter(self._open_tools))]
+        return AgentEvent(kind=EventKind.TOOL, text=line)
+
+    def tool_ended(self, identity: str | None) -> None:
+        """Take note that a tool ended, which is progress if it was known to run."""
+        if identity in self._open_tools:
+            del self._open_tools[identity]
+            self.progress += 1
+
+    def retried(self, text: str) -> AgentEvent:
+        """The event for a request that failed and is made again; no progress."""
+        return AgentEvent(kind=EventKind.RETRY, text=text)
+
+    def used(self) -> AgentEvent:
+        """The event for tokens used, by `spend`; more than before are progress."""
+        used = sum(self.spend().tokens.values(), Usage())
+        if used.beyond(self._used).has_tokens:
+            self.progress += 1
+        self._used = self._used.at_least(used)
+        return AgentEvent(kind=EventKind.USAGE, usage=used)
+
+    def _new_text(self, text: str) -> None:
+        key = hash(text)
+        if key not in self._texts:
+            self.progress += 1
+        self._texts.pop(key, None)
+        self._texts[key] = None
+        if len(self._texts) > TEXTS:
+            del self._texts[next(iter(self._texts))]
+
+
+class JsonReader(Reader):
+    """A reader of output whose lines are JSON objects; lines that are none are passed over."""
+
+    def __init__(self, request: AgentRequest) -> None:
+        super().__init__(request)
+        self._lines = JsonLines()
+
+    def feed(self, chunk: bytes) -> Iterator[AgentEvent]:
+        """Yield the events of the objects whose lines `chunk` completes."""
+        for line in self._lines.feed(chunk):
+            yield from self.event(line)
+
+    def finish(self) -> Iterator[AgentEvent]:
+        """Yield the events of a last line without newline."""
+        for line in self._lines.finish():
+            yield from self.event(line)
+
+    @abstractmethod
+    def event(self, line: dict[str, Any]) -> Iterable[AgentEvent]:
+        """Take in one object of any shape (`json_values` reads it safely) and yield what it tells."""

@@ -1,0 +1,83 @@
+"""What counts as a tool that runs, and as progress (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.agents.claude_stream import ClaudeReader
+from pitboss.agents.plain import PlainReader
+from pitboss.agents.reader import OPEN_TOOLS, TEXTS
+from pitboss.core.agent import Resume
+from tests.support.agents import request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_tool_runs_from_its_call_to_its_result(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    reader.tool_started("one", "Bash: make")
+    reader.tool_started("two", "Bash: make test")
+    reader.tool_ended("one")
+    assert reader.tool_running
+    reader.tool_ended("two")
+    assert not reader.tool_running
+    assert (reader.tool_calls, reader.progress) == (2, 4)
+
+
+def test_a_tool_that_nobody_can_tell_the_end_of_does_not_run(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    reader.tool_started(None, "Bash: make")
+    assert (reader.tool_calls, reader.tool_running) == (1, False)
+
+
+def test_a_call_told_twice_is_one_call_and_a_result_of_no_call_is_nothing(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    reader.tool_started("one", "Bash: make")
+    reader.tool_started("one", "Bash: make")
+    reader.tool_ended("other")
+    assert (reader.tool_calls, reader.progress, reader.tool_running) == (1, 1, True)
+
+
+def test_tools_that_never_end_do_not_fill_memory(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    for number in range(3 * OPEN_TOOLS):
+        reader.tool_started(str(number), "Bash")
+    assert reader.tool_calls == 3 * OPEN_TOOLS
+    assert len(reader._open_tools) == OPEN_TOOLS
+
+
+def test_new_words_are_progress_and_the_same_again_are_none(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    for text in ("Let me try.", "It failed.") * 10:
+        reader.said(text)
+    assert (reader.progress, reader.text) == (2, "It failed.")
+    for number in range(2 * TEXTS):
+        reader.streamed(str(number))
+    assert reader.progress == 2 + 2 * TEXTS
+
+
+def test_retries_are_no_progress(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    retry = b'{"type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 10}\n'
+    assert [event.text for event in reader.feed(retry * 2)] == ["error, attempt 1 of 10"] * 2
+    assert reader.progress == 0
+
+
+def test_tokens_are_progress_once(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    line = b'{"type": "assistant", "message": {"id": "m", "model": "x", "usage": {"input_tokens": 5}}}\n'
+    list(reader.feed(line * 3))
+    assert reader.progress == 1
+
+
+def test_all_of_plain_text_is_progress(tmp_path: Path) -> None:
+    reader = PlainReader(request(tmp_path))
+    for _ in range(3):
+        list(reader.feed(b"the same\n"))
+    assert reader.progress == 3
+
+
+def test_a_resumed_session_has_its_name_before_it_says_so(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path, resume=Resume(session_id="abc")))
+    assert reader.session_id == "abc"
