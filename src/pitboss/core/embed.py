@@ -4,6 +4,7 @@
 |-----------------|--------------------------------|------------------------------------------------|
 | prompt sections | a `<!-- pitboss:... -->` marker | `<!--` of such a marker becomes `&lt;!--`      |
 | sessions.md     | the next `## session-` entry   | indentation into the list item, `#` escaped    |
+| scratchpad.md   | the next `## session-` section | the `#` of such a line escaped                 |
 | commit messages | trailers, `---`, the scissors  | such lines are quoted with `> `                |
 | terminals       | control sequences              | control characters are dropped                 |
 """

@@ -44,7 +44,7 @@ class Control:
         """How urgently the run is to end; it never goes down again."""
         with self._lock:
             asked = take_requests(self._paths)
-            everybody = Request.SKIP in asked.run or self._skip_file_taken()
+            everybody = self._skip_file_taken() or Request.SKIP in asked.run
             self._skipped |= self._in_flight if everybody else self._in_flight & asked.skip
             self._raise_to(max(self._channel.level(), _asked(asked.run)))
             return self._level

@@ -8,17 +8,23 @@ from pitboss.core.text.commits import commit_message, rescue_message
 from pitboss.core.text.dry_run import DryRun, dry_run_report
 from pitboss.core.text.prompts import compose_prompt, fixer_prompt, standing_instructions
 from pitboss.core.text.pull_request import pr_body, pr_title
+from pitboss.core.text.scratchpad import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
 from pitboss.core.text.sessions import sessions_md, sessions_md_entry
 
 __all__ = [
+    "NOTES_LIMIT",
     "DryRun",
     "commit_message",
     "compose_prompt",
     "dry_run_report",
     "fixer_prompt",
+    "new_lines",
+    "notes_section",
     "pr_body",
     "pr_title",
     "rescue_message",
+    "same_start",
+    "section_gap",
     "sessions_md",
     "sessions_md_entry",
     "standing_instructions",

@@ -1,0 +1,69 @@
+"""What parallel sessions add to the run's scratchpad: one section a session (SPEC 2).
+
+Agents write any bytes, so these texts are bytes too. A section can be found again after a crash: it is the
+same for the same notes, and nothing that an agent wrote reads as the heading of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pitboss.core.embed import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOTES_LIMIT = 64 * 1024
+"""Bytes that one session may add."""
+
+_CUT = b"(only the last part of what this session noted)\n"
+_HEADING = re.compile(rb"^## session-", re.MULTILINE)
+
+
+def notes_section(seq: int, prompt: str, added: bytes) -> bytes:
+    """The section of session `seq`, up to and with its last newline; empty when it added nothing but blanks.
+
+    Of more than NOTES_LIMIT bytes the end is kept, from the start of a line where there is one.
+    """
+    kept, said = added, b""
+    if len(added) > NOTES_LIMIT:
+        end = added[-NOTES_LIMIT:]
+        kept, said = end.partition(b"\n")[2] or end, _CUT
+    text = kept.strip(b"\r\n").rstrip()
+    if not text:
+        return b""
+    heading = f"## session-{seq:04} — {one_line(prompt)}".encode()
+    return heading + b"\n\n" + said + _HEADING.sub(rb"\\\g<0>", text) + b"\n"
+
+
+def section_gap(before: bytes) -> bytes:
+    """What makes a section that follows the bytes `before` start on a fresh line, after a blank one."""
+    if not before or before.endswith(b"\n\n"):
+        return b""
+    return b"\n" if before.endswith(b"\n") else b"\n\n"
+
+
+def new_lines(given: bytes, written: bytes) -> bytes:
+    """The lines of `written` that `given` did not have, in order; takes time linear in both.
+
+    What both begin and end with is the same text; in between, a line is new that comes more often than before.
+    """
+    had, has = given.split(b"\n"), written.split(b"\n")
+    first = same_start(had, has)
+    had, has = had[first:], has[first:]
+    last = same_start(had[::-1], has[::-1])
+    left = Counter(had[: len(had) - last])
+    new = []
+    for line in has[: len(has) - last]:
+        left[line] -= 1
+        if left[line] < 0:
+            new.append(line)
+    return b"\n".join(new)
+
+
+def same_start(some: Sequence[object], others: Sequence[object]) -> int:
+    """How many items, such as lines or bytes, both begin with."""
+    pairs = zip(some, others, strict=False)
+    return next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(some), len(others)))

@@ -1,0 +1,131 @@
+"""Lends the run's scratchpad to parallel sessions and merges what they added, once, also after a crash (SPEC 2).
+
+    lend    the session gets a copy; how long it was stays with the session in flight
+    merge   what its file has beyond that copy becomes one section at the end of the run's scratchpad
+
+While parallel sessions run, merges alone change the run's scratchpad, one after the other and at its end:
+what a session was given stays its beginning, and only the last section can be torn.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pitboss.core.text import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
+from pitboss.errors import storage_error
+from pitboss.store.files import append_durable, open_regular
+from pitboss.store.tail import BLOCK, last_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from pitboss.store.paths import RunPaths
+
+COMPARED_LIMIT = 256 * 1024
+"""Bytes: of a longer file that its agent wrote anew, all that follows the unchanged beginning counts as added."""
+
+
+def lend(paths: RunPaths, seq: int) -> int:
+    """Give session `seq` a copy of the run's scratchpad and return its size in bytes.
+
+    A scratchpad that cannot be read is lent as an empty one. Not durable: before its agent starts, a
+    session has no notes to lose. Raises StorageError, RunDirectoryGone.
+    """
+    notes = paths.notes(seq)
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(notes)  # noqa: PTH108 - runs once a session
+        with _opened(paths.scratchpad) as given, notes.open("xb") as copy:
+            while block := given.read(BLOCK):
+                copy.write(block)
+            return copy.tell()
+    except OSError as error:
+        raise storage_error("write", notes, error) from error
+
+
+def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, again: bool) -> bool:
+    """Append what session `seq`, which was lent `size` bytes, added; return whether there was something.
+
+    With `again` an earlier try may have got anywhere: a section that is there is left, a torn one completed.
+    Merges must not overlap. Raises StorageError, RunDirectoryGone; the session's own file keeps the notes.
+    """
+    section = notes_section(seq, prompt, _added(paths, seq, size))
+    if not section:
+        return False
+    written = _written(paths.scratchpad, section, size) if again else 0
+    if written < len(section):
+        gap = b"" if written else section_gap(_end(paths.scratchpad, 2))
+        append_durable(paths.scratchpad, gap + section[written:])
+    return True
+
+
+def _added(paths: RunPaths, seq: int, size: int) -> bytes:
+    """The new part of the session's file, as much of its end as can be merged; empty when it cannot be read."""
+    try:
+        with _opened(paths.scratchpad) as given, open_regular(paths.notes(seq)) as notes:
+            same = _common(given, notes, size)
+            length = notes.seek(0, os.SEEK_END)
+            if same < size and max(size, length) <= COMPARED_LIMIT:
+                given.seek(0)
+                notes.seek(0)
+                return new_lines(given.read(size), notes.read(length))
+            notes.seek(max(same, length - NOTES_LIMIT - 1))
+            return notes.read(NOTES_LIMIT + 1)
+    except OSError:
+        return b""
+
+
+def _common(given: BinaryIO, notes: BinaryIO, size: int) -> int:
+    """How many of the first `size` bytes of both files are the same."""
+    same = 0
+    while same < size:
+        ours = given.read(min(BLOCK, size - same))
+        theirs = notes.read(len(ours))
+        if ours != theirs or not ours:
+            return same + same_start(ours, theirs)
+        same += len(ours)
+    return same
+
+
+def _written(scratchpad: Path, section: bytes, size: int) -> int:
+    """How many bytes of `section` stand at the start of a line behind the first `size` bytes.
+
+    All of them, anywhere; or some, at the end of the file: where an append was cut off.
+    """
+    at_start = b"\n" if size == 0 else b""
+    with _opened(scratchpad) as file:
+        file.seek(max(size - 1, 0))
+        if _holds(file, b"\n" + section, at_start):
+            return len(section)
+        length = file.seek(0, os.SEEK_END)
+        start = file.seek(max(length - len(section), size - 1, 0))
+        end = (b"" if start else at_start) + file.read(len(section))
+    starts = (at + 1 for at, byte in enumerate(end) if byte == ord("\n"))
+    return next((len(end) - at for at in starts if at < len(end) and section.startswith(end[at:])), 0)
+
+
+def _holds(file: BinaryIO, wanted: bytes, window: bytes) -> bool:
+    while block := file.read(BLOCK):
+        window += block
+        if wanted in window:
+            return True
+        window = window[-len(wanted) :]
+    return False
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return open_regular(path)
+    except OSError:
+        return io.BytesIO()
+
+
+def _end(path: Path, limit: int) -> bytes:
+    try:
+        return last_bytes(path, limit)[0]
+    except OSError:
+        return b""

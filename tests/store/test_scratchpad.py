@@ -1,0 +1,243 @@
+"""The scratchpads of parallel sessions: lent, added to in every way agents do, merged once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.text import NOTES_LIMIT
+from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.store.paths import RunPaths
+from pitboss.store.rundir import RunDir
+from pitboss.store.scratchpad import COMPARED_LIMIT, lend, merge
+from tests.support.values import RUN_ID, fresh_run
+
+GIVEN = b"# Notes\n- a\n"
+HEADING = "## session-0003 — alpha\n\n".encode()
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> RunPaths:
+    return made(tmp_path)
+
+
+def made(repo: Path, scratchpad: bytes = GIVEN) -> RunPaths:
+    RunDir.create(repo, fresh_run()).close()
+    run = RunPaths(repo, RUN_ID)
+    run.scratchpad.write_bytes(scratchpad)
+    return run
+
+
+def note(paths: RunPaths, seq: int, text: bytes) -> None:
+    with paths.notes(seq).open("ab") as file:
+        file.write(text)
+
+
+def merged(paths: RunPaths, size: int, *, seq: int = 3, again: bool = False) -> bool:
+    return merge(paths, seq, "alpha", size, again=again)
+
+
+# --- lending ------------------------------------------------------------------------------------------------
+
+
+def test_a_session_gets_a_copy_of_the_scratchpad_as_it_is(paths: RunPaths) -> None:
+    paths.scratchpad.write_bytes(GIVEN * 10_000)
+    paths.notes(3).write_bytes(b"of a session that a crash undid")
+    assert lend(paths, 3) == len(GIVEN) * 10_000
+    assert paths.notes(3).read_bytes() == GIVEN * 10_000
+
+
+@pytest.mark.parametrize("found", ["nothing", "a folder", "a pipe"])
+def test_a_scratchpad_that_cannot_be_read_is_lent_empty(paths: RunPaths, found: str) -> None:
+    obstruct(paths.scratchpad, found)
+    assert lend(paths, 3) == 0
+    assert paths.notes(3).read_bytes() == b""
+
+
+def test_a_copy_that_cannot_be_written_is_a_storage_error(paths: RunPaths) -> None:
+    paths.notes(3).mkdir()
+    with pytest.raises(StorageError, match=r"cannot write .*session-0003.scratchpad.md"):
+        lend(paths, 3)
+    shutil.rmtree(paths.transcripts)
+    with pytest.raises(RunDirectoryGone):
+        lend(paths, 3)
+
+
+# --- merging ------------------------------------------------------------------------------------------------
+
+
+def test_what_a_session_appended_becomes_a_section(paths: RunPaths) -> None:
+    size = lend(paths, 3)
+    note(paths, 3, b"- b \xff\n")
+    assert merged(paths, size)
+    assert paths.scratchpad.read_bytes() == GIVEN + b"\n" + HEADING + b"- b \xff\n"
+
+
+def test_sections_follow_in_the_order_of_merging_each_on_a_fresh_line(tmp_path: Path) -> None:
+    paths = made(tmp_path, b"no newline")
+    sizes = {seq: lend(paths, seq) for seq in (3, 4)}
+    note(paths, 3, b"- from 3")
+    note(paths, 4, b"- from 4")
+    assert merge(paths, 4, "bravo", sizes[4], again=False)
+    assert merged(paths, sizes[3])
+    assert paths.scratchpad.read_text() == (
+        "no newline\n\n## session-0004 — bravo\n\n- from 4\n\n## session-0003 — alpha\n\n- from 3\n"
+    )
+
+
+def test_of_a_file_written_anew_the_new_lines_are_merged(paths: RunPaths) -> None:
+    size = lend(paths, 3)
+    paths.notes(3).write_bytes(b"- new\n- a\n# Notes\n")
+    paths.scratchpad.write_bytes(GIVEN + b"- merged since\n")
+    assert merged(paths, size)
+    assert paths.scratchpad.read_bytes() == GIVEN + b"- merged since\n\n" + HEADING + b"- new\n"
+
+
+def test_of_a_long_file_written_anew_what_follows_the_unchanged_beginning_is_merged(tmp_path: Path) -> None:
+    paths = made(tmp_path, b"- same\n" * (COMPARED_LIMIT // 7) + b"- before\n- end\n")
+    size = lend(paths, 3)
+    paths.notes(3).write_bytes(b"- same\n" * (COMPARED_LIMIT // 7) + b"- after\n- end\n")
+    assert merged(paths, size)
+    assert paths.scratchpad.read_bytes().endswith(HEADING + b"after\n- end\n")
+
+
+def test_of_an_endless_file_no_more_than_its_end_is_merged(paths: RunPaths) -> None:
+    size = lend(paths, 3)
+    note(paths, 3, b"x\n" * NOTES_LIMIT)
+    assert merged(paths, size)
+    assert len(GIVEN) + NOTES_LIMIT - 100 < paths.scratchpad.stat().st_size < len(GIVEN) + NOTES_LIMIT + 200
+    assert b"(only the last part" in paths.scratchpad.read_bytes()
+
+
+def test_a_scratchpad_that_was_cut_since_counts_as_far_as_it_goes(paths: RunPaths) -> None:
+    size = lend(paths, 3)
+    note(paths, 3, b"- b\n")
+    paths.scratchpad.write_bytes(b"# Notes\n")
+    assert merged(paths, size)
+    assert paths.scratchpad.read_bytes() == b"# Notes\n\n" + HEADING + b"- a\n- b\n"
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("added", [b"", b"\n \n"])
+def test_a_session_that_noted_nothing_leaves_the_scratchpad_alone(
+    paths: RunPaths, added: bytes, *, again: bool
+) -> None:
+    size = lend(paths, 3)
+    note(paths, 3, added)
+    assert not merged(paths, size, again=again)
+    assert paths.scratchpad.read_bytes() == GIVEN
+
+
+@pytest.mark.parametrize("found", ["nothing", "a folder", "a pipe"])
+def test_a_session_s_file_that_cannot_be_read_is_nothing(paths: RunPaths, found: str) -> None:
+    size = lend(paths, 3)
+    obstruct(paths.notes(3), found)
+    assert not merged(paths, size)
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("found", ["a folder", "a pipe"])
+def test_a_scratchpad_that_cannot_be_written_is_a_storage_error_and_the_notes_stay(
+    paths: RunPaths, found: str, *, again: bool
+) -> None:
+    size = lend(paths, 3)
+    note(paths, 3, b"- b\n")
+    obstruct(paths.scratchpad, found)
+    with pytest.raises(StorageError, match=r"cannot append to .*scratchpad.md"):
+        merged(paths, size, again=again)
+    assert paths.notes(3).read_bytes() == GIVEN + b"- b\n"
+
+
+def test_a_scratchpad_that_was_deleted_is_begun_again(paths: RunPaths) -> None:
+    size = lend(paths, 3)
+    note(paths, 3, b"- b\n")
+    paths.scratchpad.unlink()
+    assert merged(paths, size)
+    assert paths.scratchpad.read_bytes() == HEADING + GIVEN + b"- b\n"
+
+
+# --- merging again after a crash ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given_bytes", [b"", b"x", GIVEN, b"\n", HEADING + b"- b\n"])
+@pytest.mark.parametrize(
+    "earlier", [b"", b"- from 2\n", b"#", HEADING, HEADING + b"- b\n- c\n", b"y" * 70_000]
+)
+def test_wherever_a_crash_cuts_a_merge_off_merging_again_completes_it(
+    tmp_path: Path, given_bytes: bytes, earlier: bytes
+) -> None:
+    paths = made(tmp_path, given_bytes)
+    sizes = {seq: lend(paths, seq) for seq in (2, 3)}
+    note(paths, 2, earlier)
+    note(paths, 3, b"- b\n## \n- c\n")
+    merge(paths, 2, "bravo", sizes[2], again=False)
+    before = paths.scratchpad.stat().st_size
+    assert merged(paths, sizes[3])
+    whole = paths.scratchpad.read_bytes()
+    for cut in range(before, len(whole) + 1):
+        paths.scratchpad.write_bytes(whole[:cut])
+        assert merged(paths, sizes[3], again=True)
+        assert paths.scratchpad.read_bytes() == whole
+
+
+def test_a_section_that_others_follow_is_not_merged_again(paths: RunPaths) -> None:
+    sizes = {seq: lend(paths, seq) for seq in (3, 4)}
+    note(paths, 3, b"- b\n" * 20_000)
+    note(paths, 4, b"- c\n" * 20_000)
+    assert merged(paths, sizes[3])
+    assert merged(paths, sizes[4], seq=4)
+    whole = paths.scratchpad.read_bytes()
+    for seq in (3, 4):
+        assert merged(paths, sizes[seq], seq=seq, again=True)
+    assert paths.scratchpad.read_bytes() == whole
+
+
+def test_a_section_that_another_session_foretold_is_merged_all_the_same(paths: RunPaths) -> None:
+    sizes = {seq: lend(paths, seq) for seq in (2, 3)}
+    note(paths, 2, b"- x\n\n" + HEADING + b"- b\n")
+    note(paths, 3, b"- b\n")
+    assert merge(paths, 2, "alpha", sizes[2], again=False)
+    for _ in range(2):
+        assert merged(paths, sizes[3], again=True)
+    assert paths.scratchpad.read_bytes().count(b"\n" + HEADING + b"- b\n") == 1
+
+
+pieces = st.sampled_from([b"a", b"\n", b"#", b"## session-", HEADING, b"- b\n", b"\xff", b" ", b"\r\n"])
+texts = st.lists(pieces, max_size=6).map(b"".join)
+
+
+@given(texts, texts, texts, st.data())
+def test_whatever_sessions_write_each_is_merged_once_and_nothing_before_changes(
+    start: bytes, first: bytes, second: bytes, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = made(Path(folder), start)
+        sizes = {seq: lend(paths, seq) for seq in (2, 3)}
+        note(paths, 2, first)
+        note(paths, 3, second)
+        merged(paths, sizes[2], seq=2)
+        between = paths.scratchpad.read_bytes()
+        had_notes = merged(paths, sizes[3])
+        whole = paths.scratchpad.read_bytes()
+        assert between.startswith(start)
+        assert whole.startswith(between)
+        assert had_notes == bool(second.strip()) == (whole != between)
+        cut = data.draw(st.integers(len(between), len(whole)))
+        paths.scratchpad.write_bytes(whole[:cut])
+        assert merged(paths, sizes[3], again=True) == had_notes
+        merged(paths, sizes[2], seq=2, again=True)
+        assert paths.scratchpad.read_bytes() == whole
+
+
+def obstruct(path: Path, by: str) -> None:
+    path.unlink()
+    if by == "a folder":
+        path.mkdir()
+    elif by == "a pipe":
+        os.mkfifo(path)
