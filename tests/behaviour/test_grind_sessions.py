@@ -43,7 +43,7 @@ ENDINGS = {
     "does-nothing": ("ok", None, False, 0),
     "exits-3": ("error", "exit_code: 3: no luck", False, 1),
     "fails-with-a-summary": ("error", "exit_code: 1", False, 0),
-    "goes-silent": ("timeout", "stalled: no output for 1.5 s", False, 1),
+    "goes-silent": ("timeout", "stalled: no progress for 1.5 s", False, 1),
     "has-no-block": (
         "error",
         (

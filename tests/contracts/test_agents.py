@@ -76,13 +76,19 @@ def test_an_agent_that_takes_too_long_is_a_timeout(case: Case) -> None:
 def test_an_agent_that_falls_silent_is_a_timeout(case: Case) -> None:
     outcome = case.run(f"echo hello; {FOREVER}", idle_seconds=0.3)
     assert outcome.status is SessionStatus.TIMEOUT
-    assert outcome.reason == "stalled: no output for 0.3 s"
+    assert outcome.reason == "stalled: no progress for 0.3 s"
 
 
 def test_silence_is_limited_by_the_settings_when_the_request_does_not_say(tmp_path: Path) -> None:
     settings = AgentSettings(command=("sh", "-c", FOREVER), idle_seconds=0.3)
     outcome = run(agent("command", settings), request(tmp_path))
-    assert outcome.reason == "stalled: no output for 0.3 s"
+    assert outcome.reason == "stalled: no progress for 0.3 s"
+
+
+def test_the_limit_of_all_agents_goes_for_one_that_has_none_of_its_own(tmp_path: Path) -> None:
+    settings = AgentSettings(command=("sh", "-c", FOREVER))
+    outcome = run(agent("command", settings, idle_seconds=0.3), request(tmp_path))
+    assert outcome.reason == "stalled: no progress for 0.3 s"
 
 
 @pytest.mark.parametrize(

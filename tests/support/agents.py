@@ -51,9 +51,11 @@ def executable(path: Path, script: str) -> Path:
     return path
 
 
-def agent(backend: str, settings: AgentSettings, pricing: dict[str, Price] | None = None) -> Driver:
-    """The agent as the application would build it."""
-    return build_agent(backend, Config(agents={backend: settings}, pricing=pricing or {}))
+def agent(
+    backend: str, settings: AgentSettings, pricing: dict[str, Price] | None = None, **shared: Any
+) -> Driver:
+    """The agent as the application would build it; `shared` is what goes for all agents."""
+    return build_agent(backend, Config(agents={backend: settings}, pricing=pricing or {}, **shared))
 
 
 def never() -> None:

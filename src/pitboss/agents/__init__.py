@@ -66,7 +66,7 @@ def build_agent(name: str, config: Config) -> Driver:
     backend = find_backend(name)
     settings = config.agents.get(name, AgentSettings())
     backend.binary(settings)
-    return Driver(backend, settings, config.pricing)
+    return Driver(backend, settings, config)
 
 
 def probe(

@@ -146,8 +146,9 @@ class ClaudeReader(JsonReader):
         match event.get("type"):
             case "message_start":
                 changed = self._ledger.saw(table(event, "message"))
-            case "content_block_delta" if text := word(table(event, "delta"), "text"):
-                self.streamed(text)
+            case "content_block_delta":
+                delta = table(event, "delta")
+                self.streamed(word(delta, "text") or word(delta, "thinking") or "")
             case "message_delta":
                 changed = self._ledger.wrote(table(event, "usage"))
         if changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pitboss.agents.judgement import Spend
     from pitboss.agents.reader import Reader
     from pitboss.core.agent import AgentRequest
-    from pitboss.core.config import AgentSettings, Price
+    from pitboss.core.config import AgentSettings, Config, Price
 
 CHUNK = 64 * 1024
 COMPLAINTS = 8 * 1024
@@ -35,11 +36,11 @@ COMPLAINTS = 8 * 1024
 class Driver:
     """One backend with its settings: what the engine knows as an agent (`engine.ports.Agent`)."""
 
-    def __init__(self, backend: Backend, settings: AgentSettings, pricing: Mapping[str, Price]) -> None:
+    def __init__(self, backend: Backend, settings: AgentSettings, config: Config) -> None:
         self.name = backend.name
         self._backend = backend
         self._settings = settings
-        self._pricing = pricing
+        self._config = config
 
     def run(
         self,
@@ -60,12 +61,12 @@ class Driver:
             return _not_started(request, error.message, error.hint)
         # A usage file left by an earlier start would be billed twice.
         _remove(Path(request.usage_file))
-        watch = _Watch(self._backend.reader(request), request, self._pricing, on_event)
+        watch = _Watch(self._backend.reader(request), request, self._config.pricing, on_event)
         ended = process.run(
             _command(request, launch),
             on_output=watch.read,
             on_start=on_start,
-            stop=lambda: stop() or watch.over_cap(),
+            stop=lambda: stop() or watch.stop(),
         )
         if ended.ended_by is EndedBy.SPAWN_FAILED:
             return _not_started(request, ended.error, self._backend.install)
@@ -79,7 +80,7 @@ class Driver:
         known, and one that was not used nothing. Of a transcript that cannot be read nothing more is known.
         """
         request = self._completed(request)
-        watch = _Watch(self._backend.reader(request), request, self._pricing, _unheard)
+        watch = _Watch(self._backend.reader(request), request, self._config.pricing, _unheard)
         needed = started and self._backend.uses_model
         complete = _read_transcript(Path(request.transcript), watch, needed=needed)
         watch.end()
@@ -87,13 +88,12 @@ class Driver:
         return self._judged(watch.reader, verdict, exit_code=None)
 
     def _completed(self, request: AgentRequest) -> AgentRequest:
-        """The request with what the backend's settings say where it says nothing."""
+        """The request with what the backend's settings, then those of all agents, say where it says nothing."""
+        idles = (request.idle_seconds, self._settings.idle_seconds, self._config.idle_seconds)
         return msgspec.structs.replace(
             request,
             model=request.model or self._settings.model,
-            idle_seconds=self._settings.idle_seconds
-            if request.idle_seconds is None
-            else request.idle_seconds,
+            idle_seconds=next(idle for idle in idles if idle is not None),
         )
 
     def _outcome(self, request: AgentRequest, launch: Launch, watch: _Watch, ended: Exit) -> AgentOutcome:
@@ -104,7 +104,7 @@ class Driver:
         return self._judged(watch.reader, verdict, exit_code=ended.code)
 
     def _judged(self, reader: Reader, verdict: Verdict, *, exit_code: int | None) -> AgentOutcome:
-        usage, source = _cost(reader.spend(), self._pricing)
+        usage, source = _cost(reader.spend(), self._config.pricing)
         usage = msgspec.structs.replace(usage, cost_known=usage.cost_known and verdict.cost_known)
         return AgentOutcome(
             status=verdict.status,
@@ -122,7 +122,7 @@ class Driver:
 
 
 class _Watch:
-    """Follows one running agent: hands its events on, and says when it has spent its cap."""
+    """Follows one running agent: hands its events on, and says when it has spent its cap or gets nowhere."""
 
     def __init__(
         self,
@@ -133,20 +133,39 @@ class _Watch:
     ) -> None:
         self.reader = reader
         self.cap_usd = request.max_cost_usd
+        self.idle_s = request.idle_seconds
         self.spent_usd = 0.0
         self._pricing = pricing
         self._on_event = on_event
         self._priced: Spend | None = None
+        self._progress = 0
+        self._progress_at = monotonic()
 
     def read(self, chunk: bytes) -> None:
-        """Take in output as it comes."""
+        """Take in output as it comes; the time that takes is not the agent's."""
         self._tell(self.reader.feed(chunk))
+        self._note_progress()
 
     def end(self) -> None:
         """The output has ended."""
         self._tell(self.reader.finish())
 
-    def over_cap(self) -> StopRequest | None:
+    def stop(self) -> StopRequest | None:
+        """Why the agent must go by itself: its cost, or that it gets nowhere."""
+        return self._over_cap() or self._stalled()
+
+    def _stalled(self) -> StopRequest | None:
+        """STALLED once nothing new came for too long while no tool ran, however much was printed (SPEC 6)."""
+        self._note_progress()
+        late = self.idle_s is not None and monotonic() - self._progress_at >= self.idle_s
+        return StopRequest.STALLED if late else None
+
+    def _note_progress(self) -> None:
+        if self.reader.tool_running or self.reader.progress != self._progress:
+            self._progress = self.reader.progress
+            self._progress_at = monotonic()
+
+    def _over_cap(self) -> StopRequest | None:
         """COST_CAP once what is known of the cost reaches the cap; prices are looked up for a cap only."""
         if self.cap_usd is None or self.reader.finished:
             return None
@@ -181,7 +200,6 @@ def _command(request: AgentRequest, launch: Launch) -> Command:
         merge_stderr=not launch.split_stderr,
         stderr_path=str(_stderr_path(request)) if launch.split_stderr else None,
         max_seconds=request.max_seconds,
-        idle_seconds=request.idle_seconds,
         polite_signal=launch.polite_signal,
         marker=marker(request.env),
     )
@@ -227,9 +245,6 @@ def _verdict_of_limits(request: AgentRequest, watch: _Watch, ended: Exit) -> Ver
         case EndedBy.WALL_CLOCK:
             late = Reason.WALL_CLOCK.because(f"not done within {request.max_seconds:g} s")
             return Verdict(status=SessionStatus.TIMEOUT, reason=late)
-        case EndedBy.IDLE:
-            silent = Reason.STALLED.because(f"no output for {request.idle_seconds:g} s")
-            return Verdict(status=SessionStatus.TIMEOUT, reason=silent)
         case EndedBy.STOPPED:
             return _verdict_of_stop(watch, ended.stop)
         case _:
@@ -243,6 +258,9 @@ def _verdict_of_stop(watch: _Watch, stop: StopRequest | None) -> Verdict:
         case StopRequest.COST_CAP:
             spent = Reason.COST_CAP.because(f"${watch.spent_usd:.4f} >= ${watch.cap_usd or 0:.4f}")
             return Verdict(status=SessionStatus.ERROR, reason=spent)
+        case StopRequest.STALLED:
+            stuck = Reason.STALLED.because(f"no progress for {watch.idle_s or 0:g} s")
+            return Verdict(status=SessionStatus.TIMEOUT, reason=stuck)
         case _:
             return Verdict(status=SessionStatus.ABORTED, reason=Reason.ABORTED)
 

@@ -9,12 +9,14 @@ import msgspec
 from pitboss.core.budget import Caps
 
 DEFAULT_BACKEND = "claude_code"
+DEFAULT_IDLE_S = 600.0
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[agent.NAME]` table. `command` is for the `command` backend; `idle_seconds` for all.
+    """One `[agent.NAME]` table. `command` is for the `command` backend.
 
-    `effort` is how hard the model is to think, in the words of the backend's own CLI.
+    `idle_seconds` is the longest time without progress, None for that of all agents; `effort` is how hard the
+    model is to think, in the words of the backend's own CLI.
     """
 
     binary: str | None = None
@@ -83,6 +85,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     backend: str = DEFAULT_BACKEND
+    idle_seconds: float = DEFAULT_IDLE_S
     agents: dict[str, AgentSettings] = {}
     models: dict[str, str] = {}
     fixer_max_attempts: int = 2

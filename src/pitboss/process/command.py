@@ -13,6 +13,7 @@ class StopRequest(StrEnum):
     SKIP = "skip"
     ABORT = "abort"
     COST_CAP = "cost_cap"
+    STALLED = "stalled"
 
 
 class EndedBy(StrEnum):

@@ -62,11 +62,11 @@ def parse_config(text: str, *, file: str) -> Config:
 
 
 def _agents(agent: Table) -> dict[str, Any]:
-    """`[agent] backend`, and a table for each backend; what backends there are is not known here."""
-    names = [key for key, value in agent.values.items() if isinstance(value, dict) and key != "backend"]
-    found = agent.read({"backend": one_line, **dict.fromkeys(names, table)})
-    backend = {key: value for key, value in found.items() if key == "backend"}
-    return {**backend, "agents": {name: agent.sub(name).read(_AGENT) for name in names}}
+    """What goes for all agents, and a table for each backend; what backends there are is not known here."""
+    names = [key for key, value in agent.values.items() if isinstance(value, dict) and key not in _ALL_AGENTS]
+    found = agent.read({**_ALL_AGENTS, **dict.fromkeys(names, table)})
+    shared = {key: value for key, value in found.items() if key in _ALL_AGENTS}
+    return {**shared, "agents": {name: agent.sub(name).read(_AGENT) for name in names}}
 
 
 def _pricing(budgets: Table) -> dict[str, Any]:
@@ -94,6 +94,10 @@ def _author(value: object) -> str:
 
 
 _MODELS: dict[str, Check] = dict.fromkeys(("implementer", "fixer", "planner", "auditor"), one_line)
+_ALL_AGENTS: dict[str, Check] = {
+    "backend": one_line,
+    "idle_seconds": seconds,
+}
 _AGENT: dict[str, Check] = {
     "binary": one_line,
     "extra_args": arguments,
