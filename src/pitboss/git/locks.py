@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.errors import StartError
 from pitboss.git.index import KEPT
+from pitboss.store.paths import runs_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pitboss.git.repo import GitError, Repo
 
@@ -21,54 +23,105 @@ _POLL_S = 0.05
 
 
 def stale_locks(repo: Repo, branch: str) -> tuple[Path, ...]:
-    """Lock files that would stop pitboss from working on `branch`; a live git may still own them."""
-    refs = repo.common_dir / "refs"
-    named = (
-        repo.inside("index.lock"),
-        repo.inside(f"{KEPT}.lock"),
-        repo.inside("HEAD.lock"),
-        repo.common_dir / "packed-refs.lock",
-        refs / "heads" / f"{branch}.lock",
-    )
-    rescue = sorted((refs / "pitboss" / "rescue").rglob("*.lock"))
-    return tuple(path for path in (*named, *rescue) if path.exists())
+    """Lock files that would stop pitboss from working on `branch`, in its slots too; a live git may own them."""
+    slots = (path for _, git_dir in _slots(repo) for path in _own_locks(git_dir))
+    everything = (*_own_locks(repo.git_dir), *_shared_locks(repo, branch), *slots)
+    return tuple(path for path in everything if path.exists())
 
 
 def remove_stale_locks(repo: Repo, branch: str, *, wait_s: float = WAIT_S) -> tuple[Path, ...]:
-    """Remove the locks of dead git processes and return them.
+    """Remove the locks of dead git processes, in slots too, and return them.
 
     Live ones get `wait_s` seconds to finish. Raises StartError when one still works here after that.
     """
     deadline = time.monotonic() + wait_s
-    while locks := stale_locks(repo, branch):
-        owners = list(_workers(repo, locks))
+    removed = _remove_for(repo, branch, deadline)
+    for root, git_dir in _slots(repo):
+        removed += _remove(_Place(root, (root, git_dir)), partial(_own_locks, git_dir), deadline)
+    return removed
+
+
+def remove_locks_of(worktree: Repo, *, wait_s: float = WAIT_S) -> tuple[Path, ...]:
+    """The same for the locks of one linked worktree alone."""
+    place = _Place(worktree.root, (worktree.root, worktree.git_dir))
+    return _remove(place, partial(_own_locks, worktree.git_dir), time.monotonic() + wait_s)
+
+
+def clear_the_way(repo: Repo, branch: str, error: GitError) -> None:
+    """Remove the locks of dead git processes after one failed; raises its `error` when a live one holds them."""
+    try:
+        _remove_for(repo, branch, time.monotonic() + WAIT_S)
+    except StartError as held:
+        raise error from held
+
+
+class _Place(NamedTuple):
+    """Where a git that may own certain locks works: in these folders, but not in those."""
+
+    root: Path
+    folders: tuple[Path, ...]
+    apart: tuple[Path, ...] = ()
+
+
+def _own(repo: Repo) -> _Place:
+    """A working tree's own locks: who works in a slot inside it uses others."""
+    return _Place(repo.root, (repo.root, repo.git_dir, repo.common_dir), (runs_dir(repo.root),))
+
+
+def _shared(repo: Repo) -> _Place:
+    """Locks on refs: every working tree uses the same."""
+    main = (repo.common_dir.parent,) if repo.common_dir.name == ".git" else ()
+    return _Place(repo.root, (repo.root, repo.git_dir, repo.common_dir, *main))
+
+
+def _slots(repo: Repo) -> Iterator[tuple[Path, Path]]:
+    """The slots that git knows, of whichever run, each with its git folder."""
+    runs = runs_dir(repo.root)
+    for link in sorted((repo.common_dir / "worktrees").glob("*/gitdir")):
+        root = Path(link.read_text(errors="surrogateescape").rstrip("\n")).parent
+        if root.parent.parent.parent == runs:
+            yield root, link.parent
+
+
+def _own_locks(git_dir: Path) -> tuple[Path, ...]:
+    return tuple(git_dir / name for name in ("index.lock", f"{KEPT}.lock", "HEAD.lock"))
+
+
+def _shared_locks(repo: Repo, branch: str) -> tuple[Path, ...]:
+    heads, rescue = (repo.common_dir / "refs" / kind for kind in ("heads", "pitboss/rescue"))
+    sessions = (heads / branch).parent.glob(f"{Path(branch).name}-session-*.lock")
+    named = (repo.common_dir / "packed-refs.lock", heads / f"{branch}.lock")
+    return (*named, *sorted(sessions), *sorted(rescue.rglob("*.lock")))
+
+
+def _remove_for(repo: Repo, branch: str, deadline: float) -> tuple[Path, ...]:
+    own = _remove(_own(repo), partial(_own_locks, repo.git_dir), deadline)
+    return own + _remove(_shared(repo), partial(_shared_locks, repo, branch), deadline)
+
+
+def _remove(place: _Place, find: Callable[[], tuple[Path, ...]], deadline: float) -> tuple[Path, ...]:
+    while locks := tuple(path for path in find() if path.exists()):
+        owners = list(_workers(place, locks))
         if not owners:
             for lock in locks:
                 lock.unlink(missing_ok=True)
             return locks
         if time.monotonic() >= deadline:
             raise StartError(
-                f"{locks[0]} is held: git is at work in {repo.root} (pid {', '.join(map(str, owners))})",
+                f"{locks[0]} is held: git is at work in {place.root} (pid {', '.join(map(str, owners))})",
                 hint="wait for it to end, or end it, then try again",
             )
         time.sleep(_POLL_S)
     return ()
 
 
-def clear_the_way(repo: Repo, branch: str, error: GitError) -> None:
-    """Remove the locks of dead git processes after one failed; raises its `error` when a live one holds them."""
-    try:
-        remove_stale_locks(repo, branch)
-    except StartError as held:
-        raise error from held
-
-
-def _workers(repo: Repo, locks: tuple[Path, ...]) -> Iterator[int]:
-    places = tuple({os.path.realpath(place) for place in (repo.root, repo.git_dir, repo.common_dir)})
+def _workers(place: _Place, locks: tuple[Path, ...]) -> Iterator[int]:
     files = {os.path.realpath(lock) for lock in locks}
+    folders, apart = (tuple(map(os.path.realpath, paths)) for paths in (place.folders, place.apart))
     processes = _linux_processes() if sys.platform == "linux" else _other_processes()
     for pid, name, cwd, opened in processes:
-        if (_is_git(name) and _is_within(cwd, places)) or not files.isdisjoint(opened):
+        here = _is_within(cwd, folders) and not _is_within(cwd, apart)
+        if (_is_git(name) and here) or not files.isdisjoint(opened):
             yield pid
 
 

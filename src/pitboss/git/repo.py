@@ -115,14 +115,23 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Repo:
-    """A working tree and its repository; made by `discover`."""
+    """A working tree and its repository; made by `discover`, or by `worktree` for one that pitboss made itself."""
 
-    def __init__(self, root: Path, git_dir: Path, common_dir: Path, *, author: str = DEFAULT_AUTHOR) -> None:
+    def __init__(
+        self,
+        root: Path,
+        git_dir: Path,
+        common_dir: Path,
+        *,
+        author: str = DEFAULT_AUTHOR,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.root = root
         self.git_dir = git_dir
         self.common_dir = common_dir
         self.author = author
-        self._env = _environment(os.environ) | _identity(author)
+        self._variables = dict(variables or {})
+        self._env = _environment(os.environ) | _identity(author) | self._variables
 
     @classmethod
     def discover(cls, path: Path, *, purpose: str = "creating run branch") -> Repo:
@@ -159,7 +168,20 @@ class Repo:
 
     def authored_by(self, author: str) -> Repo:
         """The same repository, committing as `NAME <MAIL>`."""
-        return Repo(self.root, self.git_dir, self.common_dir, author=author)
+        return Repo(self.root, self.git_dir, self.common_dir, author=author, variables=self._variables)
+
+    def worktree(self, root: Path, git_dir: Path, *, settings: Mapping[str, str]) -> Repo:
+        """A linked worktree of this repository that nobody but pitboss and its agents uses.
+
+        Git looks for no repository above it, may write down in its index what it finds, and obeys `settings` there
+        before the user's.
+        """
+        variables = {
+            "GIT_CEILING_DIRECTORIES": ceiling(root),
+            "GIT_OPTIONAL_LOCKS": "1",
+            **_injected(settings, after=os.environ),
+        }
+        return Repo(root, git_dir, self.common_dir, author=self.author, variables=variables)
 
     def another(self, path: Path) -> Repo:
         """The repository at `path`, worked in by the same author."""
@@ -215,9 +237,10 @@ class Repo:
         argv = ("git", *_COMMIT, *(() if hooks else ("--no-verify",)))
         return _capture_git(argv, self.root, self._env, stdin=message.encode(), timeout_s=timeout_s)
 
-    def commit_tree(self, tree: str, *, parent: str, message: str) -> str:
-        """Make a commit that is on no branch and runs no hook."""
-        made = self.git(*_UTF_8, "commit-tree", "--no-gpg-sign", "-p", parent, tree, stdin=message.encode())
+    def commit_tree(self, tree: str, *, parent: str, message: str, merged: str | None = None) -> str:
+        """Make a commit that is on no branch and runs no hook; `merged` is the other parent of a merge."""
+        parents = ("-p", parent, *(("-p", merged) if merged else ()))
+        made = self.git(*_UTF_8, "commit-tree", "--no-gpg-sign", *parents, tree, stdin=message.encode())
         return made.decode().strip()
 
     def committed(self, done: Captured) -> str:
@@ -261,6 +284,22 @@ def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
         if name in _SETTINGS_KEPT or name.startswith(_INJECTED_SETTINGS)
     }
     return kept | settings | _QUIET
+
+
+def ceiling(folder: Path) -> str:
+    """GIT_CEILING_DIRECTORIES by which git, at work in `folder`, never takes a folder above it for the repository."""
+    above = os.path.realpath(folder.parent)
+    return os.pathsep.join(filter(None, (above, os.environ.get("GIT_CEILING_DIRECTORIES"))))
+
+
+def _injected(settings: Mapping[str, str], *, after: Mapping[str, str]) -> dict[str, str]:
+    """Settings as variables, behind those that the user has injected by the same way."""
+    count = after.get("GIT_CONFIG_COUNT", "")
+    first = int(count) if count.isdecimal() else 0
+    injected = {"GIT_CONFIG_COUNT": str(first + len(settings))}
+    for nth, (key, value) in enumerate(settings.items(), first):
+        injected |= {f"GIT_CONFIG_KEY_{nth}": key, f"GIT_CONFIG_VALUE_{nth}": value}
+    return injected
 
 
 def _identity(author: str) -> dict[str, str]:

@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pitboss.core.text import rescue_message
 from pitboss.git import rescue, snapshot
 from pitboss.store.paths import RunPaths
@@ -15,7 +17,8 @@ from pitboss.store.paths import RunPaths
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
-_SEQ = re.compile(r"(\d+)$")
+HOLD = "run-branch"
+_SESSION = re.compile(r"(?:^|-)session-(\d+)$")
 
 
 def session_branches(repo: Repo, run_id: str) -> tuple[str, ...]:
@@ -32,15 +35,34 @@ def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
     return tuple(sorted(made | known))
 
 
-def remove_worktree(repo: Repo, run_id: str, path: str) -> None:
-    """Rescue what a working copy holds beyond the run branch, then remove it. Raises GitError."""
-    head = _registered(repo).get(path)
-    if Path(path).is_dir():
-        _rescue_files(repo, run_id, path, head)
-    if head is not None:
-        rescue_commit(repo, run_id, _seq(path), head)
+def hold_branch(repo: Repo, run_id: str, branch: str) -> None:
+    """Have the run branch checked out in an empty working copy, so that git lets nobody check it out elsewhere.
+
+    May be repeated. Raises GitError when it is checked out already.
+    """
+    place = RunPaths(repo.root, run_id).worktrees / HOLD
+    known = _registered(repo).get(str(place))
+    if known is not None and known.branch == branch and (place / ".git").is_file():
+        return
+    remove_worktree(repo, run_id, str(place))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    repo.git(
+        "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--no-checkout", str(place), branch
+    )
+
+
+def remove_worktree(repo: Repo, run_id: str, path: str, *, seq: int | None = None) -> None:
+    """Rescue what a working copy holds beyond the run branch, then remove it. Raises GitError.
+
+    It is rescued under the name of the session whose branch is checked out there, else of the session that the
+    folder is named after, else of `seq`, else of session 0: nobody can tell whose it was.
+    """
+    known = _registered(repo).get(path)
+    if Path(path).name != HOLD:
+        _rescue(repo, run_id, path, known, seq)
+    if known is not None:
         repo.git("worktree", "remove", "--force", "--force", path, ok=(0, 128))
-    shutil.rmtree(path, ignore_errors=True)
+    _delete(path)
     repo.git("worktree", "prune")
 
 
@@ -48,7 +70,7 @@ def remove_session_branch(repo: Repo, run_id: str, name: str) -> None:
     """Rescue what only a session's branch holds, then delete the branch. Raises GitError."""
     tip = repo.commit_id(f"refs/heads/{name}")
     if tip is not None:
-        rescue_commit(repo, run_id, _seq(name), tip)
+        rescue_commit(repo, run_id, _session(name) or 0, tip)
         repo.git("update-ref", "-d", f"refs/heads/{name}", tip)
 
 
@@ -60,31 +82,70 @@ def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
     rescue.keep(repo, run_id, seq, loose, why="left over")
 
 
-def _rescue_files(repo: Repo, run_id: str, path: str, head: str | None) -> None:
+class _Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A worktree as git lists it: the commit its HEAD is on, None when there is none, and the branch."""
+
+    head: str | None
+    branch: str | None
+    half_made: bool
+
+
+def _rescue(repo: Repo, run_id: str, path: str, known: _Known | None, seq: int | None) -> None:
+    branch = known.branch if known is not None else None
+    owner = _session(branch or "") or _session(Path(path).name) or seq or 0
+    head = known.head if known is not None else None
+    half_made = known is not None and known.half_made
+    if _has_files(path) and not half_made:
+        _rescue_files(repo, run_id, path, head=head, seq=owner)
+    if head is not None:
+        rescue_commit(repo, run_id, owner, head)
+
+
+def _has_files(path: str) -> bool:
+    """Whether there is a folder with more in it than its link to git."""
+    return (
+        Path(path).is_dir()
+        and not Path(path).is_symlink()
+        and any(p.name != ".git" for p in Path(path).iterdir())
+    )
+
+
+def _rescue_files(repo: Repo, run_id: str, path: str, *, head: str | None, seq: int) -> None:
     """Commit the folder's files on top of where it began, unless they are what is committed there."""
     base = head or repo.line("rev-parse", f"refs/heads/pitboss/grind/{run_id}")
     snapshot.make_readable(Path(path))
     tree = snapshot.tree_of(repo, Path(path), base=base)
     if tree == repo.line("rev-parse", f"{base}^{{tree}}"):
         return
-    message = rescue_message(prompt="worktree", seq=_seq(path), run_id=run_id, reason="left over")
+    message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
     made = repo.commit_tree(tree, parent=base, message=message)
-    rescue_commit(repo, run_id, _seq(path), made)
+    rescue_commit(repo, run_id, seq, made)
 
 
-def _registered(repo: Repo) -> dict[str, str]:
-    """Every linked worktree git knows, with the commit its HEAD is on."""
-    found: dict[str, str] = {}
-    path = ""
-    for line in os.fsdecode(repo.git("worktree", "list", "--porcelain", "-z")).split("\0"):
-        key, _, value = line.partition(" ")
-        if key == "worktree":
-            path = value
-        elif key == "HEAD":
-            found[path] = value
-    return found
+def _delete(path: str) -> None:
+    place = Path(path)
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
 
 
-def _seq(name: str) -> int:
-    found = _SEQ.search(name)
-    return int(found[1]) if found else 0
+def _registered(repo: Repo) -> dict[str, _Known]:
+    """Every linked worktree git knows, by path."""
+    records = os.fsdecode(repo.git("worktree", "list", "--porcelain", "-z")).split("\0\0")
+    facts = (dict(line.partition(" ")[::2] for line in record.split("\0")) for record in records if record)
+    return {fact["worktree"]: _known(fact) for fact in facts if "worktree" in fact}
+
+
+def _known(fact: dict[str, str]) -> _Known:
+    head = fact.get("HEAD", "")
+    return _Known(
+        head=head if head.strip("0") else None,
+        branch=fact["branch"].removeprefix("refs/heads/") if "branch" in fact else None,
+        half_made=fact.get("locked", "").startswith("initializing"),
+    )
+
+
+def _session(name: str) -> int | None:
+    found = _SESSION.search(name)
+    return int(found[1]) if found else None

@@ -1,0 +1,100 @@
+"""Files of the user's checkout that git does not bring into a new working copy: `[grind.worktree] copy` (SPEC 2)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pitboss.git.repo import Repo
+
+_NEVER = frozenset({".git", ".pitboss"})
+
+
+def copy_into(source: Path, slot_repo: Repo, names: Sequence[str]) -> tuple[str, ...]:
+    """Copy files and folders, named relative to `source` (glob patterns too), to the same places in a working copy.
+
+    Only what git ignores there is copied: the rest is tracked, or would be committed. Symbolic links stay links;
+    what is missing is passed over. Returns sentences to warn with. Raises GitError.
+    """
+    warnings = [
+        f"{name} is not a name inside the repository, so it was not copied" for name in names if _leaves(name)
+    ]
+    wanted = [name for name in names if not _leaves(name)]
+    found = sorted({path for name in wanted for path in _files(source, name)})
+    sound = [
+        path for path in found if not _through_link(source, path) and not _through_link(slot_repo.root, path)
+    ]
+    ignored = _ask(slot_repo, sound, "check-ignore", "-z", "--stdin")
+    copied = ((path, _copy(source / path, slot_repo.root / path)) for path in ignored)
+    warnings += [f"{path} was not copied: {complaint}" for path, complaint in copied if complaint]
+    warnings += [
+        f"{path} lies behind a symbolic link, so it was not copied" for path in found if path not in sound
+    ]
+    tracked = set(_tracked(slot_repo)) if len(ignored) < len(sound) else set()
+    exposed = [path for path in sound if path not in {*ignored, *tracked}]
+    return (*warnings, *(f"{path} is not ignored by git, so it was not copied" for path in exposed))
+
+
+def _leaves(name: str) -> bool:
+    parts = Path(name).parts
+    return not parts or Path(name).is_absolute() or ".." in parts or parts[0] in _NEVER
+
+
+def _files(source: Path, name: str) -> Iterator[str]:
+    """Everything but folders that a name or pattern stands for, relative to `source`."""
+    for match in source.glob(name):
+        if match.is_dir() and not match.is_symlink():
+            yield from _below(source, match)
+        elif match.relative_to(source).parts[0] not in _NEVER:
+            yield str(match.relative_to(source))
+
+
+def _below(source: Path, folder: Path) -> Iterator[str]:
+    for place, folders, files in os.walk(folder):
+        if Path(place) == source:
+            folders[:] = [name for name in folders if name not in _NEVER]
+        links = (name for name in folders if Path(place, name).is_symlink())
+        for name in (*files, *links):
+            yield str(Path(place, name).relative_to(source))
+
+
+def _through_link(root: Path, path: str) -> bool:
+    """Whether a folder on the way to a path is a symbolic link, or no folder at all."""
+    above = [root / parent for parent in Path(path).parents]
+    return any(
+        place.is_symlink() or (os.path.lexists(place) and not place.is_dir())
+        for place in above
+        if place != root
+    )
+
+
+def _ask(repo: Repo, paths: Iterable[str], *question: str) -> list[str]:
+    asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    return _split(repo.git(*question, stdin=asked, ok=(0, 1))) if asked else []
+
+
+def _tracked(repo: Repo) -> list[str]:
+    return _split(repo.git("ls-files", "-z"))
+
+
+def _split(listed: bytes) -> list[str]:
+    return list(filter(None, os.fsdecode(listed).split("\0")))
+
+
+def _copy(origin: Path, target: Path) -> str | None:
+    """Copy a file or a link as it is; returns why not."""
+    if not origin.is_symlink() and not origin.is_file():
+        return "it is no file"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(target):
+            target.unlink()
+        shutil.copy2(origin, target, follow_symlinks=False)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None

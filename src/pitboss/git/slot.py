@@ -1,0 +1,284 @@
+"""Working copies that parallel sessions use one after the other: made once, then moved from commit to commit (SPEC 6).
+
+A move costs two git calls when there is nothing but the move to do: one status, which proves that the tree holds
+nothing of its own, and one checkout. Whatever is not plain (dirt, commits of its own, marks in the index, changed
+rules of what is ignored or how files are written, submodules, a crash) takes the careful way: all is kept under
+rescue refs, then the tree is put to the commit path by path. What even that cannot mend is made anew.
+
+Indexes are written in format 2: GitPython, and so aider, reads no other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pitboss.core.text import rescue_message
+from pitboss.git import nested, rescue, snapshot
+from pitboss.git.furnish import copy_into
+from pitboss.git.locks import remove_locks_of
+from pitboss.git.marks import is_plain
+from pitboss.git.repo import GitError
+from pitboss.git.worktree import remove_session_branch, remove_worktree, rescue_commit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.git.repo import Repo, TreeStatus
+
+__all__ = ["Slot", "copy_into"]
+
+RELEASED = b"pitboss: released"
+_REFLOG_TAIL = 8192
+_GITDIR = "gitdir: "
+# A user's hooks expect the user's checkout; what a slot needs, `[grind.worktree] setup` does.
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+_SETTINGS = {
+    "core.fsmonitor": "false",
+    "core.logAllRefUpdates": "true",
+    "core.splitIndex": "false",
+    "index.version": "2",
+    "submodule.recurse": "false",
+}
+_RULES = (":(glob)**/.gitattributes", ":(glob)**/.gitignore")
+_SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
+
+
+class Slot:
+    """One reused working copy, at `path`; `clean` says whether ignored files go too between sessions.
+
+    Used by one thread at a time; several slots of a repository may be used at once.
+    """
+
+    def __init__(
+        self, repo: Repo, run_id: str, path: Path, *, clean: Literal["untracked", "all"] = "untracked"
+    ) -> None:
+        self.path = path
+        self.name = path.name
+        self._repo = repo
+        self._run_id = run_id
+        self._clean = clean
+        self._session = re.compile(rf"pitboss/grind/{re.escape(run_id)}-session-(\d+)".encode())
+
+    def prepare(self, branch: str, base: str, *, seq: int) -> bool:
+        """Check out the new `branch` at the commit `base`: tracked files as there, nothing untracked.
+
+        What the working copy holds that neither the run branch nor a rescue ref does is rescued, under the name of
+        the session that used it before, else of session `seq`. True when it was newly made, so that it
+        needs its copied files and set-up. May be repeated after a crash. Raises GitError, and StartError when a
+        live git holds a lock in it.
+        """
+        repo = self.opened()
+        if repo is None:
+            self._make(branch, base, seq)
+            return True
+        if half_made := _is_half_made(repo):
+            repo.inside("index").unlink(missing_ok=True)
+        try:
+            if not half_made and self._move(repo, branch, base):
+                return False
+        except GitError:
+            pass  # whatever it was, the careful way meets it again
+        try:
+            self._move_carefully(repo, branch, base, seq=seq, rescuing=not half_made)
+        except GitError:
+            self._make(branch, base, seq)
+            return True
+        repo.inside("locked").unlink(missing_ok=True)
+        return half_made
+
+    def opened(self) -> Repo | None:
+        """The working copy as a repository, its `.git` file mended if need be; None when it is not usable."""
+        if not self.path.is_dir() or self.path.is_symlink():
+            return None
+        git_dir = self._registered_at()
+        if git_dir is None or not (git_dir / "HEAD").is_file() or not (git_dir / "commondir").is_file():
+            return None
+        link = self.path / ".git"
+        said = f"{_GITDIR}{git_dir}\n"
+        if _text(link) != said:
+            if link.is_dir() and not link.is_symlink():
+                return None  # a repository of an agent's own: kept as files, and the working copy made anew
+            link.unlink(missing_ok=True)
+            link.write_text(said)
+        return self._repo.worktree(self.path, git_dir, settings=_settings(self.path.parent))
+
+    def _registered_at(self) -> Path | None:
+        """The folder in which git administers this working copy."""
+        here = str(self.path / ".git")
+        named = Path(_text(self.path / ".git").removeprefix(_GITDIR).rstrip("\n"))
+        folder = self._repo.common_dir / "worktrees"
+        if named.parent == folder and _text(named / "gitdir").rstrip("\n") == here:
+            return named
+        known = folder.iterdir() if folder.is_dir() else ()
+        return next((place for place in sorted(known) if _text(place / "gitdir").rstrip("\n") == here), None)
+
+    # Making
+
+    def _make(self, branch: str, base: str, seq: int) -> None:
+        if not os.path.lexists(self.path):
+            try:
+                self._add(branch, base)
+            except GitError:
+                pass  # remains of a crash; they are kept, then in nobody's way
+            else:
+                return
+        remove_worktree(self._repo, self._run_id, str(self.path), seq=seq)
+        remove_session_branch(self._repo, self._run_id, branch)
+        self._add(branch, base)
+
+    def _add(self, branch: str, base: str) -> None:
+        settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        add = ("worktree", "add", "--quiet", "--no-track", "-b", branch, "--", str(self.path), base)
+        self._repo.git(*settings, *_NO_HOOKS, *add)
+
+    # Moving
+
+    def _move(self, repo: Repo, branch: str, base: str) -> bool:
+        """Move a working copy that holds nothing of its own; False when that is not certain."""
+        status = repo.status()
+        if not self._is_plain(repo, status):
+            return False
+        if status.head != base and not self._is_plain_move(repo, status, base):
+            return False
+        if self._clean == "all":
+            _sweep(repo, ignored_too=True)
+        repo.git(*_NO_HOOKS, "checkout", "--quiet", "--no-track", "-b", branch, base, "--")
+        return True
+
+    def _is_plain(self, repo: Repo, status: TreeStatus) -> bool:
+        return (
+            not (status.dirty or status.unborn or status.pitboss_visible)
+            and not (self.path / ".gitmodules").exists()
+            and snapshot.operation_underway(repo) is None
+            and not snapshot.autostashes(repo)
+            and is_plain(repo, status.head)
+        )
+
+    def _is_plain_move(self, repo: Repo, status: TreeStatus, base: str) -> bool:
+        """Whether nothing is lost by leaving HEAD, and files that stay the same may stay as they are."""
+        kept = _is_released(repo, status) or repo.is_ancestor(status.head, base)
+        return kept and not _rules_changed(repo, status.head, base)
+
+    # The careful way
+
+    def _move_carefully(self, repo: Repo, branch: str, base: str, *, seq: int, rescuing: bool) -> None:
+        remove_locks_of(repo)
+        head = repo.commit_id("HEAD")
+        if not is_plain(repo, base) and repo.git(*_SPARSE, ok=(0, 1)).strip() != b"true":
+            repo.inside("index").unlink(missing_ok=True)
+            repo.git("read-tree", head or base)
+        if rescuing:
+            self._rescue(repo, repo.status(), base, seq)
+        snapshot.abandon_operations(repo)
+        if head is None or _rules_changed(repo, head, base):
+            repo.inside("index").unlink(missing_ok=True)  # so that every file is written again
+        self._check_out(repo, branch, base, seq)
+        left = repo.status()
+        if left.dirty and rescuing:
+            self._rescue(repo, left, base, seq)
+        _sweep(repo, ignored_too=self._clean == "all")
+        for path in left.submodules:
+            if work := nested.take_submodule_work(
+                repo, path, run_id=self._run_id, seq=seq, message=self.name
+            ):
+                nested.put_back_submodule(work)
+
+    def _check_out(self, repo: Repo, branch: str, base: str, seq: int) -> None:
+        ref = f"refs/heads/{branch}"
+        tip = repo.commit_id(ref)
+        if tip not in (None, base):
+            rescue_commit(self._repo, self._run_id, seq, str(tip))
+        repo.git("read-tree", "--reset", "-u", base)
+        repo.git("update-ref", "-m", f"pitboss: for {self.name}", ref, base)
+        repo.git("symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
+
+    def _rescue(self, repo: Repo, status: TreeStatus, base: str, seq: int) -> None:
+        """Keep what the working copy holds beyond the run branch and the rescue refs."""
+        seq = self._last_session(repo, status) or seq
+        message = rescue_message(prompt=self.name, seq=seq, run_id=self._run_id, reason="left over")
+        tips = snapshot.autostashes(repo)
+        if status.head and not _is_released(repo, status):
+            tips.append(status.head)
+        for folder in snapshot.nested_repositories(repo) if status.new_folders else ():
+            tips += filter(None, [nested.fetch_head(repo, folder)])
+        for path in status.submodules:
+            work = nested.take_submodule_work(repo, path, run_id=self._run_id, seq=seq, message=message)
+            tips += [work.tip] if work is not None and work.tip else []
+        if status.dirty:
+            tips.insert(0, snapshot.snapshot(repo, status, message=message, base=base))
+        for tip in tips:
+            if not any(repo.succeeds("diff-tree", "--quiet", tip, r.oid) for r in self._kept(seq)):
+                rescue_commit(self._repo, self._run_id, seq, tip)
+
+    def _kept(self, seq: int) -> tuple[rescue.Rescued, ...]:
+        return rescue.list_rescued(self._repo, self._run_id, seq)
+
+    def _last_session(self, repo: Repo, status: TreeStatus) -> int | None:
+        """The session whose branch HEAD is on, or was on last."""
+        on = self._session.fullmatch(os.fsencode(status.branch or ""))
+        found = [on[1]] if on else self._session.findall(_reflog_tail(repo))
+        return int(found[-1]) if found else None
+
+
+def _is_half_made(repo: Repo) -> bool:
+    """Whether git was killed while it made the working copy: nobody can have worked there."""
+    return _text(repo.inside("locked")).startswith("initializing")
+
+
+def _is_released(repo: Repo, status: TreeStatus) -> bool:
+    """Whether HEAD was put where it is when a session was done with: its work has landed, in whatever form."""
+    last = _reflog_tail(repo).rstrip(b"\n").rpartition(b"\n")[2]
+    _, new, *_ = [*last.split(b" ", 2), b"", b""]
+    return status.branch is None and last.endswith(b"\t" + RELEASED) and new == os.fsencode(status.head)
+
+
+def _rules_changed(repo: Repo, old: str, new: str) -> bool:
+    """Whether what is ignored, or how files are written, differs between two commits."""
+    return old != new and bool(
+        repo.git("diff-tree", "-r", "--name-only", "--no-renames", old, new, "--", *_RULES)
+    )
+
+
+def _sweep(repo: Repo, *, ignored_too: bool) -> None:
+    repo.git("clean", "-ffdq", *(("-x",) if ignored_too else ()))
+
+
+def _reflog_tail(repo: Repo) -> bytes:
+    try:
+        with repo.inside("logs", "HEAD").open("rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - _REFLOG_TAIL))
+            return log.read()
+    except OSError:
+        return b""
+
+
+def _text(path: Path) -> str:
+    """What a small file of git's says, empty when it is not there or no such file."""
+    try:
+        return path.read_text(errors="surrogateescape") if path.is_file() else ""
+    except OSError:
+        return ""
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    return _SETTINGS | {"core.untrackedCache": "true" if _tells_changes(folder) else "false"}
+
+
+@cache
+def _tells_changes(folder: Path) -> bool:
+    """Whether a folder's time changes with what is in it: git's untracked cache relies on it."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".probe-") as name:
+        file = Path(name, "file")
+        return all(_changes_time(name, change) for change in (file.touch, file.unlink))
+
+
+def _changes_time(folder: str, change: Callable[[], None]) -> bool:
+    os.utime(folder, (1, 1))
+    change()
+    return os.stat(folder).st_mtime_ns != 1_000_000_000  # noqa: PTH116 - a folder's name as tempfile gives it
