@@ -139,3 +139,18 @@ class TestSkip:
         )
         assert done.code == 0
         assert sessions(done) == [("a-wait", "skipped"), ("b-next", "ok")]
+
+    def test_a_session_is_skipped_by_its_number(self, project: Project) -> None:
+        with live(project) as run:
+            run_id = status(project)["run_id"]
+            refused = project.pitboss("skip", "2")
+            asked = project.pitboss("skip", "1")
+            done = finish(run)
+
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err.splitlines() == [
+            "error: session 2 is not in flight; in flight: session-0001 (a-wait)",
+            "hint: `pitboss status` shows what runs now",
+        ]
+        assert asked.out == f"run {run_id} skips session-0001 (a-wait): recorded as skipped, work rescued\n"
+        assert sessions(done) == [("a-wait", "skipped"), ("b-next", "ok")]

@@ -10,8 +10,10 @@ from pitboss.core.embed import one_line
 from pitboss.core.measures import duration, money, spent, stamp, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pitboss.core.budget import BudgetSnapshot, Caps
-    from pitboss.core.session import SessionRecord
+    from pitboss.core.session import InFlight, SessionRecord
 
 SUMMARY_WIDTH = 100
 _STATUS_WIDTH = len("skipped")
@@ -36,6 +38,11 @@ def session_line(record: SessionRecord, stream: TextIO | None = None) -> str:
 def log_line(record: SessionRecord) -> str:
     """A session's line with the time it ended, as `log` and `status` print it."""
     return f"{stamp(record.ended_at)} {session_line(record)}"
+
+
+def named(sessions: Iterable[InFlight]) -> str:
+    """Sessions in flight as people name them, on one line."""
+    return ", ".join(f"session-{s.seq:04} ({one_line(s.prompt)})" for s in sessions)
 
 
 def budget_parts(caps: Caps, used: BudgetSnapshot) -> list[str]:

@@ -1,25 +1,51 @@
-"""`pitboss skip`: stops the sessions in flight; the run goes on with the next (SPEC 6, 8)."""
+"""`pitboss skip`: stops the sessions in flight, or one of them; the run goes on with the next (SPEC 6, 8)."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from pitboss.cli.chosen import live_run
+from pitboss.cli.lines import named
 from pitboss.cli.output import say
 from pitboss.cli.project import project_root
-from pitboss.cli.stop import in_flight
 from pitboss.errors import CommandError
-from pitboss.store.follow import Request, request
+from pitboss.store.follow import Request, request, request_skip, snapshot
 from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pitboss.core.session import InFlight
 
 
 @click.command()
-def skip() -> None:
-    """Skip the session that runs now: its agent is stopped, its work rescued, and the run goes on."""
+@click.argument("seq", type=click.IntRange(min=1), required=False)
+def skip(*, seq: int | None) -> None:
+    """Skip what runs now: the sessions in flight, or session SEQ alone.
+
+    The agent is stopped, its work rescued, and the run goes on.
+    """
     repo = project_root()
     run_id, _ = live_run(repo)
-    sessions = in_flight(repo, run_id)
+    sessions = snapshot(repo, run_id, last=0).in_flight
     if not sessions:
         raise CommandError(f"run {run_id} has no session in flight to skip", hint="ask again in a moment")
-    request(RunPaths(repo, run_id), Request.SKIP)
-    say(f"run {run_id} skips {', '.join(sessions)}: recorded as skipped, work rescued")
+    paths = RunPaths(repo, run_id)
+    if seq is None:
+        request(paths, Request.SKIP)
+    else:
+        sessions = _only(seq, sessions)
+        request_skip(paths, seq)
+    say(f"run {run_id} skips {named(sessions)}: recorded as skipped, work rescued")
+
+
+def _only(seq: int, sessions: Sequence[InFlight]) -> tuple[InFlight, ...]:
+    chosen = tuple(session for session in sessions if session.seq == seq)
+    if not chosen:
+        raise CommandError(
+            f"session {seq} is not in flight; in flight: {named(sessions)}",
+            hint="`pitboss status` shows what runs now",
+        )
+    return chosen

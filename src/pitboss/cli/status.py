@@ -59,6 +59,8 @@ def _fields(seen: Snapshot, how: Condition, now: datetime) -> Iterator[tuple[str
         yield "problem", one_line(seen.problem)
     if seen.state is not None:
         yield from _state_fields(seen.state, now)
+    for session in seen.in_flight:
+        yield "in flight", _in_flight(session, now)
 
 
 def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
@@ -72,8 +74,6 @@ def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
         yield "stopped", one_line(state.stop_reason)
     failures = state.budget_consumed.consecutive_failures
     yield "used", ", ".join([*budget_parts(Caps(), state.budget_consumed), f"{failures} failed in a row"])
-    for session in state.in_flight:
-        yield "in flight", _in_flight(session, now)
 
 
 def _in_flight(session: InFlight, now: datetime) -> str:
@@ -117,7 +117,7 @@ def _as_json(seen: Snapshot) -> dict[str, object]:
         "original_branch": state and state.original_branch,
         "consecutive_failures": state and state.budget_consumed.consecutive_failures,
         "scheduler": state and state.scheduler_state,
-        "in_flight": [_in_flight_json(session) for session in state.in_flight] if state else [],
+        "in_flight": [_in_flight_json(session) for session in seen.in_flight],
         "last": [msgspec.Raw(encode_record(record)) for record in seen.last],
     }
 

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from pitboss.cli.chosen import live_run
+from pitboss.cli.lines import named
 from pitboss.cli.output import say
 from pitboss.cli.project import project_root
-from pitboss.core.embed import one_line
 from pitboss.store.follow import Request, request, snapshot
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
+
+    from pitboss.core.session import InFlight
 
 
 @click.command()
@@ -23,20 +25,15 @@ def stop(*, now: bool) -> None:
     """Ask the live run to end after the sessions in flight, or at once."""
     repo = project_root()
     run_id, _ = live_run(repo)
-    sessions = in_flight(repo, run_id)
+    sessions = snapshot(repo, run_id, last=0).in_flight
     request(RunPaths(repo, run_id), Request.ABORT if now else Request.DRAIN)
     say(f"run {run_id} {_ending(sessions, now=now)}")
 
 
-def in_flight(repo: Path, run_id: str) -> list[str]:
-    """The sessions that run now, as people name them."""
-    state = snapshot(repo, run_id, last=0).state
-    return [f"session-{s.seq:04} ({one_line(s.prompt)})" for s in state.in_flight] if state else []
-
-
-def _ending(sessions: list[str], *, now: bool) -> str:
+def _ending(sessions: Sequence[InFlight], *, now: bool) -> str:
     if not sessions:
         return "stops before it starts another session"
+    have, whose = ("has", "its") if len(sessions) == 1 else ("have", "their")
     if now:
-        return f"stops now: {', '.join(sessions)} will be recorded as aborted, its work rescued"
-    return f"stops when {', '.join(sessions)} has ended; `pitboss stop --now` does not wait"
+        return f"stops now: {named(sessions)} will be recorded as aborted, {whose} work rescued"
+    return f"stops when {named(sessions)} {have} ended; `pitboss stop --now` does not wait"

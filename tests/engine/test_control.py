@@ -1,0 +1,174 @@
+"""What people ask of a live run reaches the sessions it is meant for, and those alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from threading import Barrier, Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.engine.control import Control
+from pitboss.guardian import StopChannel, StopLevel
+from pitboss.process import StopRequest
+from pitboss.store.follow import Request, request, request_skip
+from pitboss.store.paths import RunPaths, skip_path
+from pitboss.store.rundir import RunDir
+from tests.support.cli import wait_until
+from tests.support.values import RUN_ID, fresh_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SKIP, ABORT = StopRequest.SKIP, StopRequest.ABORT
+
+
+class Desk:
+    """A run's control with a guardian's line to it, and what it said when its level rose."""
+
+    def __init__(self, repo: Path) -> None:
+        RunDir.create(repo, fresh_run()).close()
+        self.paths = RunPaths(repo, RUN_ID)
+        self.skip_file = skip_path(repo)
+        self.raised: list[StopLevel] = []
+        requests_out, self._requests_in = os.pipe()
+        self._marker_out, marker_in = os.pipe()
+        self._ours = (requests_out, marker_in)
+        self.control = Control(StopChannel(*self._ours), self.paths, self.skip_file, self.raised.append)
+
+    def signal(self) -> None:
+        """What the guardian does for each Ctrl-C."""
+        os.write(self._requests_in, b"x")
+
+    def stops(self, *seqs: int) -> list[StopRequest | None]:
+        return [self.control.stop_session(seq) for seq in seqs]
+
+    def close(self) -> None:
+        for descriptor in (self._requests_in, self._marker_out, *self._ours):
+            os.close(descriptor)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    with contextlib.closing(desk):
+        yield desk
+
+
+def test_a_session_is_skipped_alone(desk: Desk) -> None:
+    for seq in (3, 4):
+        desk.control.began(seq)
+    request_skip(desk.paths, 3)
+    assert desk.stops(4, 3, 3) == [None, SKIP, SKIP]
+    assert not desk.paths.skip(3).exists()
+    assert desk.control.level() is StopLevel.NONE
+    assert desk.control.abort_session() is None
+
+
+@pytest.mark.parametrize("by", ["pitboss skip", "the skip file", "both"])
+def test_a_skip_of_all_concerns_those_in_flight_and_no_later_session(desk: Desk, by: str) -> None:
+    for seq in (3, 4):
+        desk.control.began(seq)
+    if by != "the skip file":
+        request(desk.paths, Request.SKIP)
+    if by != "pitboss skip":
+        desk.skip_file.touch()
+    desk.control.began(5)
+    assert desk.stops(3, 4, 5) == [SKIP, SKIP, None]
+    assert not desk.skip_file.exists()
+    assert list(desk.paths.control.iterdir()) == []
+    desk.control.ended(3)
+    assert desk.stops(3, 4) == [None, SKIP]
+
+
+def test_what_was_asked_for_before_a_session_began_does_not_concern_it(desk: Desk) -> None:
+    desk.skip_file.touch()
+    request(desk.paths, Request.SKIP)
+    request_skip(desk.paths, 3)
+    desk.control.began(3)
+    assert desk.stops(3) == [None]
+    desk.control.ended(3)
+    request_skip(desk.paths, 3)
+    desk.control.began(3)
+    assert desk.stops(3) == [None]
+
+
+def test_a_session_that_is_not_in_flight_is_stopped_by_an_abort_alone(desk: Desk) -> None:
+    request_skip(desk.paths, 3)
+    assert desk.stops(3) == [None]
+    request(desk.paths, Request.ABORT)
+    assert desk.stops(3) == [ABORT]
+
+
+def test_an_abort_goes_before_a_skip_and_concerns_every_session(desk: Desk) -> None:
+    for seq in (3, 4):
+        desk.control.began(seq)
+    request_skip(desk.paths, 3)
+    request(desk.paths, Request.ABORT)
+    assert desk.stops(3, 4) == [ABORT, ABORT]
+    assert desk.control.abort_session() is ABORT
+    assert desk.raised == [StopLevel.ABORT]
+
+
+def test_a_folder_in_the_place_of_the_skip_file_asks_for_nothing(desk: Desk) -> None:
+    desk.control.began(3)
+    desk.skip_file.mkdir()
+    assert desk.stops(3) == [None]
+
+
+def test_signals_and_requests_raise_the_level_and_each_rise_is_told_once(desk: Desk) -> None:
+    request(desk.paths, Request.DRAIN)
+    assert [desk.control.level(), desk.control.level()] == [StopLevel.DRAIN, StopLevel.DRAIN]
+    desk.signal()
+    assert desk.control.level() is StopLevel.DRAIN
+    desk.signal()
+    assert desk.control.level() is StopLevel.ABORT
+    request(desk.paths, Request.DRAIN)
+    assert desk.control.level() is StopLevel.ABORT
+    assert desk.raised == [StopLevel.DRAIN, StopLevel.ABORT]
+
+
+def test_the_run_itself_may_ask_for_an_abort(desk: Desk) -> None:
+    desk.control.began(3)
+    desk.control.abort()
+    desk.control.abort()
+    assert (desk.control.level(), desk.stops(3), desk.raised) == (StopLevel.ABORT, [ABORT], [StopLevel.ABORT])
+
+
+def test_requests_are_heard_while_nobody_asks(desk: Desk) -> None:
+    desk.control.began(3)
+    with desk.control.heard():
+        request(desk.paths, Request.DRAIN)
+        request_skip(desk.paths, 3)
+        wait_until(lambda: desk.raised == [StopLevel.DRAIN] and not desk.paths.skip(3).exists())
+    assert desk.stops(3) == [SKIP]
+
+
+def test_a_run_directory_that_is_gone_asks_for_nothing(desk: Desk) -> None:
+    desk.control.began(3)
+    desk.paths.control.rmdir()
+    assert desk.stops(3) == [None]
+
+
+def test_sessions_that_ask_at_once_each_hear_what_concerns_them(desk: Desk) -> None:
+    """Whoever looks first takes the request away; the session it is meant for hears it all the same."""
+    seqs = range(1, 9)
+    start = Barrier(len(seqs))
+    heard: dict[int, set[StopRequest | None]] = {}
+
+    def session(seq: int) -> None:
+        desk.control.began(seq)
+        start.wait(30)
+        if seq % 2:
+            desk.paths.skip(seq).touch()
+        heard[seq] = {desk.control.stop_session(seq) for _ in range(50)}
+        desk.control.ended(seq)
+
+    threads = [Thread(target=session, args=(seq,)) for seq in seqs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == {seq: {SKIP} if seq % 2 else {None} for seq in seqs}
