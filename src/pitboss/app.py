@@ -19,9 +19,10 @@ from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
 from pitboss.engine.facts import DeadRun, gather_facts
 from pitboss.engine.journal import Journal
-from pitboss.engine.loop import Past, run_loop
+from pitboss.engine.loop import Loop, Past
 from pitboss.engine.resume import Mender, end_strays, settle_sessions
-from pitboss.engine.workspace import InPlace
+from pitboss.engine.run_branch import RunBranch
+from pitboss.engine.workspace import Workspace
 from pitboss.errors import PitbossError
 from pitboss.git.landed import landed_sessions
 from pitboss.guardian import StopLevel
@@ -63,33 +64,33 @@ class Run:
     def __init__(self, plan: Plan, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> None:
         os.environ[RUN_ID] = run_id
         self._plan = plan
-        self._repo = repo
+        self._repo = repo.authored_by(plan.config.author)
         self._run_id = run_id
         self._channel = channel
         self._emit = emit
 
     def start(self) -> int:
         """Start the run and grind to its end; returns the exit code (SPEC 5)."""
-        branch = run_branch(self._run_id)
-        workspace = self._workspace(branch)
-        status = workspace.check_ready()
+        name = run_branch(self._run_id)
+        branch = self._branch(name)
+        status = branch.check_ready()
         state = build_state(
             run_id=self._run_id,
-            branch=branch,
+            branch=name,
             plan_name=self._plan.rotation.name,
             prompt_names=self._plan.rotation.prompt_names,
             now=utc_now(),
             base_commit=status.head,
             original_branch=status.branch,
         )
-        workspace.create_branch(status.head)
+        branch.create(status.head)
         try:
             rundir = RunDir.create(self._repo.root, state)
         except PitbossError:
-            workspace.undo_branch(status)
+            branch.undo(status)
             raise
         with rundir:
-            context = self._context(workspace, Journal(rundir, state, utc_now))
+            context = self._context(branch, Journal(rundir, state, utc_now))
             return self._grind(context, Past())
 
     def resume(self) -> int:
@@ -138,10 +139,10 @@ class Run:
     def _recover(
         self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]
     ) -> tuple[RunContext, list[SessionRecord]]:
-        workspace = self._workspace(dead.branch)
+        branch = self._branch(dead.branch)
         takers = contenders(self._plan.rotation, self._plan.prompts)
-        journal = Mender(rundir, dead, workspace, takers).mend(repairs, self._blank_state(dead), utc_now)
-        context = self._context(workspace, journal)
+        journal = Mender(rundir, dead, branch, takers).mend(repairs, self._blank_state(dead), utc_now)
+        context = self._context(branch, journal)
         return context, settle_sessions(context, self._repo, repairs)
 
     def _blank_state(self, dead: DeadRun) -> RunState:
@@ -157,27 +158,30 @@ class Run:
             base_commit=landed[min(landed)].parent if landed else tip,
         )
 
-    def _workspace(self, branch: str) -> InPlace:
-        return InPlace(self._repo, run_id=self._run_id, branch=branch, author=self._plan.config.author)
+    def _branch(self, name: str) -> RunBranch:
+        in_place = self._plan.config.grind.mode == "in-place"
+        return RunBranch(self._repo, name, checked_out=in_place)
 
-    def _context(self, workspace: InPlace, journal: Journal) -> RunContext:
+    def _context(self, branch: RunBranch, journal: Journal) -> RunContext:
         def raised(level: StopLevel) -> None:
             if level is StopLevel.DRAIN:
                 self._emit(Draining(in_flight=tuple(s.seq for s in journal.state.in_flight)))
             else:
-                self._emit(Warned(text="aborting: the session in flight is being stopped"))
+                self._emit(Warned(text="aborting: what is in flight is being stopped"))
 
         plan = self._plan
+        paths = journal.rundir.paths
         return RunContext(
             config=plan.config,
             prompts=plan.prompts,
             contenders=contenders(plan.rotation, plan.prompts),
             hooks=plan.hooks,
             caps=plan.caps,
+            max_parallel=plan.max_parallel,
             agent=lambda name: build_agent(name, plan.config),
-            workspace=workspace,
+            workspace=Workspace(self._repo, branch, paths, plan.config.grind.worktree),
             journal=journal,
-            control=Control(self._channel, journal.rundir.paths, skip_path(self._repo.root), raised),
+            control=Control(self._channel, paths, skip_path(self._repo.root), raised),
             emit=self._emit,
             clock=utc_now,
             environ=dict(os.environ),
@@ -188,10 +192,21 @@ class Run:
         self._emit(RunStarted(run=context.journal.state, caps=context.caps, next_pick=context.next_pick()))
         try:
             with context.control.heard():
-                return run_loop(context, past, tidy=self._repo.tidy)
+                context.workspace.open()
+                loop = Loop(context, past, tidy=self._repo.tidy)
+                ending = loop.run()
+                self._close(context)
+                return loop.finish(ending)
         except Exception as error:
             self._give_up(context, error)
             raise
+
+    def _close(self, context: RunContext) -> None:
+        """What cannot be taken down is in nobody's way, and no reason to call a night's work failed."""
+        try:
+            context.workspace.close()
+        except PitbossError as error:
+            self._emit(Warned(text=f"working copies are left: {error.message}"))
 
     def _give_up(self, context: RunContext, error: Exception) -> None:
         """After an internal error: say `failed` if that can still be written; what is in flight stays as it is.

@@ -112,7 +112,7 @@ def test_an_aborted_run_stops_its_agent_and_rescues_the_work(project: Project, t
     assert run.ending() == ("aborted", "aborted on request")
     assert verdict(run.record("one")) == ("aborted", "aborted", False, 1)
     assert run.rescued("one") == {"half.txt": "half\n"}
-    assert "warning: aborting: the session in flight is being stopped\n" in done.err
+    assert "warning: aborting: what is in flight is being stopped\n" in done.err
 
 
 def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.core.session import InFlight
-from pitboss.engine.workspace import InPlace
+from pitboss.engine.checkout import Checkout
+from pitboss.engine.run_branch import RunBranch
 from pitboss.git.repo import GitError, Repo
 
 if TYPE_CHECKING:
@@ -50,16 +51,17 @@ class World:
         self.root = root
         sh(root, SETUP + setup)
         self.workspace = self.open()
-        base = self.workspace.check_ready().head
-        self.workspace.create_branch(base)
+        branch = RunBranch(Repo.discover(root), BRANCH, checked_out=True)
+        base = branch.check_ready().head
+        branch.create(base)
         self.workspace.begin(1)
         self.session = InFlight(
             seq=1, prompt="alpha", rotation=1, started_at=datetime.now(UTC), base_commit=base
         )
 
-    def open(self) -> InPlace:
-        """A workspace as a new process would make it."""
-        return InPlace(Repo.discover(self.root), run_id=RUN, branch=BRANCH)
+    def open(self) -> Checkout:
+        """The checkout as a new process would open it."""
+        return Checkout(Repo.discover(self.root), BRANCH, run_id=RUN, aside=self.root / ".pitboss/nested")
 
     def changed(self, commit: str) -> list[str]:
         """What a commit holds that the session's base does not, and the other way round."""

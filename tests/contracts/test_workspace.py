@@ -14,7 +14,8 @@ import pytest
 
 from pitboss.core.session import InFlight, Landing
 from pitboss.core.text import commit_message
-from pitboss.engine.workspace import InPlace
+from pitboss.engine.checkout import Checkout
+from pitboss.engine.run_branch import RunBranch
 from pitboss.errors import StartError
 from pitboss.git.repo import GitError, NotARepository, Repo
 
@@ -57,19 +58,26 @@ class World:
             sh(root, setup)
         self.branches = self.other_refs()
         self.workspace = self.open()
-        self.base = self.workspace.check_ready().head
-        self.workspace.create_branch(self.base)
+        self.base = self.branch().check_ready().head
+        self.branch().create(self.base)
+        self.workspace.begin(1)
         self.session = InFlight(
             seq=1,
             prompt="alpha",
             rotation=1,
             started_at=datetime.now(UTC),
-            base_commit=self.workspace.begin(1),
+            base_commit=self.base,
         )
 
-    def open(self, commit_seconds: float = 600.0) -> InPlace:
-        """A workspace as a new process would make it."""
-        return InPlace(Repo.discover(self.root), run_id=RUN, branch=BRANCH, commit_seconds=commit_seconds)
+    def open(self, commit_seconds: float = 600.0) -> Checkout:
+        """The checkout as a new process would open it."""
+        repo = Repo.discover(self.root)
+        aside = self.root / ".pitboss/grind/runs" / RUN / "nested"
+        return Checkout(repo, BRANCH, run_id=RUN, aside=aside, commit_seconds=commit_seconds)
+
+    def branch(self) -> RunBranch:
+        """The run branch as a new process would know it."""
+        return RunBranch(Repo.discover(self.root), BRANCH, checked_out=True)
 
     def copy(self, folder: Path) -> World:
         """The same world at another place, as it is now."""
@@ -508,7 +516,8 @@ def test_the_commit_carries_the_message_and_the_author_whatever_the_user_configu
 def test_sessions_follow_one_another_on_the_branch(tmp_path: Path) -> None:
     world = World(tmp_path / "repo")
     for seq in range(1, 4):
-        base = world.workspace.begin(seq)
+        base = world.git("rev-parse", BRANCH)
+        world.workspace.begin(seq)
         session = msgspec.structs.replace(world.session, seq=seq, base_commit=base)
         sh(world.root, f"echo {seq} > n; git stash list > /dev/null")
         if seq == 2:
@@ -566,7 +575,7 @@ def test_a_run_does_not_start_in_an_unready_tree(tmp_path: Path, state: str, mes
     world = World(tmp_path / "repo")
     sh(world.root, state)
     with pytest.raises(StartError) as refused:
-        world.open().check_ready()
+        world.branch().check_ready()
     assert refused.value.message == message
     assert refused.value.exit_code == 4
 
@@ -575,10 +584,10 @@ def test_a_lost_run_branch_is_made_again_only_where_its_commit_exists(tmp_path: 
     world = World(tmp_path / "repo")
     sh(world.root, f"git checkout -q main; git branch -q -D {BRANCH}")
     with pytest.raises(StartError, match="is gone, and so is commit 1111111"):
-        world.workspace.recreate_branch("1" * 40, check_out=True)
-    world.workspace.recreate_branch(world.base, check_out=True)
+        world.branch().recreate("1" * 40, check_out=True)
+    world.branch().recreate(world.base, check_out=True)
     world.assert_at_rest()
-    assert world.workspace.branch_tip() == world.base
+    assert world.git("rev-parse", BRANCH) == world.base
 
 
 def test_git_failing_for_a_reason_of_its_own_leaves_the_work_for_a_later_attempt(tmp_path: Path) -> None:

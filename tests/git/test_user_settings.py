@@ -10,7 +10,8 @@ import pytest
 
 from pitboss.core.session import InFlight, Landing
 from pitboss.core.text import commit_message
-from pitboss.engine.workspace import InPlace
+from pitboss.engine.checkout import Checkout
+from pitboss.engine.run_branch import RunBranch
 from pitboss.git import rescue
 from pitboss.git.landed import landed_sessions
 from pitboss.git.repo import Repo
@@ -160,17 +161,19 @@ def sign(root: Path, commit: str) -> str:
 
 def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     repo = Repo.discover(root)
-    workspace = InPlace(repo, run_id=RUN, branch=BRANCH)
-    base = workspace.check_ready().head
-    workspace.create_branch(base)
+    branch = RunBranch(repo, BRANCH, checked_out=True)
+    workspace = Checkout(repo, BRANCH, run_id=RUN, aside=root / ".pitboss/nested")
+    base = branch.check_ready().head
+    branch.create(base)
 
     def begin(seq: int) -> InFlight:
+        workspace.begin(seq)
         return InFlight(
             seq=seq,
             prompt="alphä",
             rotation=1,
             started_at=datetime.now(UTC),
-            base_commit=workspace.begin(seq),
+            base_commit=repo.line("rev-parse", BRANCH),
         )
 
     first = begin(1)
@@ -203,5 +206,5 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
         assert {seq: (c.commit, c.parent, c.prompt) for seq, c in found.items()} == {
             1: (signed, base, "alphä")
         }
-    again = InPlace(repo, run_id=RUN, branch=BRANCH)
+    again = Checkout(repo, BRANCH, run_id=RUN, aside=root / ".pitboss/nested")
     assert again.land(first, message) == Landing(commit=signed)

@@ -87,6 +87,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the agent ended: written to state.json before anything lands, so that it is never run again.
 
     `verified` says that verification is over, or was never due; until then `status` is the agent's own.
+    `fixes` counts the fixers whose tokens and cost are in it.
     """
 
     status: SessionStatus
@@ -101,6 +102,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     agent: str | None = None
     verified: bool = True
+    fixes: int = 0
 
     def bill(self, role: str, usage: Usage) -> Outcome:
         """This outcome with the tokens and cost that `role` used added to it."""

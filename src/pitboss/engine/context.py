@@ -32,6 +32,7 @@ class RunContext:
     contenders: Sequence[Contender]
     hooks: Hooks
     caps: Caps
+    max_parallel: int
     agent: Callable[[str], Agent]
     workspace: Workspace
     journal: Journal

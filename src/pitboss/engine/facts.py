@@ -42,7 +42,7 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, resuming: bool, 
     last_commit = None if tip else _last_commit(paths) or base
     checkout = _checkout(repo, tip or last_commit)
     in_flight = state is not None and bool(state.in_flight)
-    moved_since = in_flight and checkout.branch != dead.branch and _moved_since(repo, paths)
+    moved_since = in_flight and checkout.branch != dead.branch and _moved_since(repo, dead.branch, paths)
     return Facts(
         run_id=dead.run_id,
         branch=dead.branch,
@@ -100,9 +100,9 @@ def _alive(state: RunState | None) -> frozenset[int]:
     )
 
 
-def _moved_since(repo: Repo, paths: RunPaths) -> bool:
+def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:
     """Whether HEAD moved after the run's guardian saw its last process end; unknown counts as no."""
-    moved_at = Reflog(repo).last_moved_at()
+    moved_at = Reflog(repo, branch).last_moved_at()
     try:
         return moved_at is not None and moved_at > int(paths.ended.stat().st_mtime)
     except OSError:

@@ -14,12 +14,13 @@ each leaves behind. Safe to call from several session threads.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import reduce
 from threading import RLock
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.run import dispatched_scheduler, fold
+from pitboss.core.run import dispatched_scheduler, fold, spend
 from pitboss.errors import StorageError
 from pitboss.store.log import iter_records
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from pitboss.core.budget import BudgetSnapshot
     from pitboss.core.run import RunState, RunStatus
     from pitboss.core.scheduler import SchedulerState
     from pitboss.core.session import InFlight, Outcome, SessionRecord
@@ -53,6 +55,19 @@ class Journal:
     def rundir(self) -> RunDir:
         """The directory this journal writes."""
         return self._rundir
+
+    @property
+    def running(self) -> tuple[InFlight, ...]:
+        """The sessions in flight that have no record; `state` keeps those that ended before an earlier one."""
+        with self._lock:
+            return tuple(s for s in self._state.in_flight if s.seq not in self._early)
+
+    @property
+    def consumed(self) -> BudgetSnapshot:
+        """What all records have used up, those included that wait for an earlier one to be folded."""
+        with self._lock:
+            early = (self._early[seq] for seq in sorted(self._early))
+            return reduce(spend, early, self._state.budget_consumed)
 
     def scheduler(self) -> SchedulerState:
         """The scheduler after every dispatch, those in flight included."""

@@ -1,32 +1,25 @@
-"""The loop of a run: ask whether to stop, pick, run a session, repeat (SPEC 5)."""
+"""The loop of a run: ask what comes next, start a session, take records back, repeat (SPEC 5)."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core import budget
 from pitboss.core.events import RunEnded, Warned
-from pitboss.core.run import StopReason
-from pitboss.core.scheduler import Exhausted, Pick, next_pick
 from pitboss.core.session import SessionRecord
-from pitboss.engine.session import run_session
-from pitboss.guardian import StopLevel
+from pitboss.engine.choice import Choice, Ending, Wait, next_step, unpriced
+from pitboss.engine.pool import Pool
+from pitboss.engine.session import dispatch, run_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pitboss.engine.context import RunContext
 
 SESSIONS_BETWEEN_TIDYING = 500
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """Why the loop stopped, in a word and in a sentence."""
-
-    reason: StopReason
-    message: str
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,82 +35,73 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool = False
 
 
-def run_loop(context: RunContext, past: Past, *, tidy: Callable[[], None]) -> int:
-    """Run sessions until something says stop; write the terminal state and return the exit code.
+class Loop:
+    """One live run from here to its terminal state; `tidy` is called now and then to keep the repository fast."""
 
-    `tidy` is called every few hundred sessions to keep the repository fast.
-    """
-    any_failed = past.any_failed or any(record.status.failed for record in past.unjudged)
-    ending = next(filter(None, (_unpriced(context, record) for record in past.unjudged)), None)
-    warned: set[str] = set()
-    sessions = 0
-    while True:
-        streak_counts = sessions > 0 or not past.paused
-        choice = ending or _why_stop(context, streak_counts=streak_counts) or _choose(context)
-        if not isinstance(choice, Pick):
-            return _finish(context, choice, any_failed=any_failed)
-        record = run_session(context, choice)
-        any_failed = any_failed or record.status.failed
-        ending = _unpriced(context, record)
-        _warn_of_caps(context, warned)
-        sessions += 1
-        if sessions % SESSIONS_BETWEEN_TIDYING == 0:
-            tidy()
+    def __init__(self, context: RunContext, past: Past, *, tidy: Callable[[], None]) -> None:
+        self._context = context
+        self._tidy = tidy
+        self._pool = Pool()
+        self._paused = past.paused
+        self._any_failed = past.any_failed
+        self._ending: Ending | None = None
+        self._warned: set[str] = set()
+        self._ended = 0
+        self._judge(past.unjudged)
 
+    def run(self) -> Ending:
+        """Run sessions until something says stop, and return what; an error in one session stops the others first."""
+        try:
+            while not isinstance(step := self._next(), Ending):
+                match step:
+                    case Choice():
+                        session = dispatch(self._context, step)
+                        self._pool.start(session, partial(run_session, self._context))
+                    case Wait():
+                        self._take(self._pool.next_ended())
+        except BaseException:
+            if self._pool.running:
+                self._context.control.abort()
+                self._pool.drain()
+            raise
+        return step
 
-def _choose(context: RunContext) -> Pick | Ending:
-    answer = next_pick(context.contenders, context.journal.scheduler())
-    if isinstance(answer, Exhausted):
-        return Ending(reason=StopReason.EXHAUSTED, message="every prompt has had its runs")
-    return answer
+    def finish(self, ending: Ending) -> int:
+        """Write the terminal state and return the exit code."""
+        code = ending.reason.exit_code(any_failed=self._any_failed)
+        journal = self._context.journal
+        journal.finished(ending.reason.final_status, ending.message)
+        self._context.emit(
+            RunEnded(run=journal.state, stop_reason=ending.reason, message=ending.message, exit_code=code)
+        )
+        return code
 
+    def _next(self) -> Choice | Wait | Ending:
+        running = self._pool.running
+        if self._ending is not None:
+            return Wait() if running else self._ending
+        return next_step(self._context, running, streak_counts=self._ended > 0 or not self._paused)
 
-def _why_stop(context: RunContext, *, streak_counts: bool) -> Ending | None:
-    level = context.control.level()
-    used = context.journal.state.budget_consumed
-    limit = context.config.grind.consecutive_failure_limit
-    if level is StopLevel.ABORT:
-        return Ending(reason=StopReason.ABORTED, message="aborted on request")
-    if streak_counts and 0 < limit <= used.consecutive_failures:
-        message = f"{used.consecutive_failures} sessions failed in a row (limit {limit})"
-        return Ending(reason=StopReason.FAILURES, message=message)
-    over = budget.exceeded(
-        context.caps, used, now=context.clock(), in_flight=len(context.journal.state.in_flight)
-    )
-    if over is not None:
-        return Ending(reason=StopReason.BUDGET, message=over.message)
-    if level is StopLevel.DRAIN:
-        return Ending(reason=StopReason.DRAINED, message="drained on request")
-    return None
+    def _take(self, record: SessionRecord) -> None:
+        self._judge([record])
+        self._warn_of_caps()
+        self._ended += 1
+        if self._ended % SESSIONS_BETWEEN_TIDYING == 0:
+            self._tidy()
 
+    def _judge(self, records: Iterable[SessionRecord]) -> None:
+        for record in records:
+            self._any_failed = self._any_failed or record.status.failed
+            self._ending = self._ending or unpriced(self._context, record)
 
-def _warn_of_caps(context: RunContext, warned: set[str]) -> None:
-    state = context.journal.state
-    for warning in budget.nearing(
-        context.caps, state.budget_consumed, started_at=state.started_at, now=context.clock(), warned=warned
-    ):
-        warned.add(warning.cap)
-        context.emit(Warned(text=warning.message))
-
-
-def _unpriced(context: RunContext, record: SessionRecord) -> Ending | None:
-    """A session of unknown cost ends a run that has a cost cap: going on could overspend unseen (SPEC 4)."""
-    if record.cost_known or context.caps.max_cost_usd is None:
-        return None
-    model = record.model or "unknown"
-    what = f"the cost of session {record.seq} is unknown (model {model}) and there is a cost cap"
-    todo = (
-        f'set [budgets.pricing."{model}"] in .pitboss/config.toml'
-        if record.tokens.input or record.tokens.output
-        else "its agent did not say what it used"
-    )
-    return Ending(reason=StopReason.BUDGET, message=f"{what}; {todo}")
-
-
-def _finish(context: RunContext, ending: Ending, *, any_failed: bool) -> int:
-    code = ending.reason.exit_code(any_failed=any_failed)
-    context.journal.finished(ending.reason.final_status, ending.message)
-    context.emit(
-        RunEnded(run=context.journal.state, stop_reason=ending.reason, message=ending.message, exit_code=code)
-    )
-    return code
+    def _warn_of_caps(self) -> None:
+        context = self._context
+        for warning in budget.nearing(
+            context.caps,
+            context.journal.consumed,
+            started_at=context.journal.state.started_at,
+            now=context.clock(),
+            warned=self._warned,
+        ):
+            self._warned.add(warning.cap)
+            context.emit(Warned(text=warning.message))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
     from pitboss.core.session import InFlight, Landing
@@ -36,13 +39,62 @@ class Agent(Protocol):
         ...
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a session works: the commit it starts from, and its working copy and branch if it has its own.
+
+    `worktree` is relative to the run directory, None for the user's tree.
+    """
+
+    base_commit: str
+    worktree: str | None = None
+    branch: str | None = None
+
+
 class Workspace(Protocol):
-    """Where a session works and how its work lands or is rescued; every call may be repeated after a crash."""
+    """The places where sessions work, and how their work lands or is rescued.
 
-    path: str
+    `reserve` is for the loop's thread, everything else for the session's own. All but `reserve` may be repeated
+    after a crash, by a new process.
+    """
 
-    def begin(self, seq: int) -> str:
-        """Return the commit that session `seq` starts from."""
+    def open(self) -> None:
+        """The run is about to begin, again perhaps."""
+        ...
+
+    def close(self) -> None:
+        """No session will run any more: take down what only sessions need."""
+        ...
+
+    def reserve(self, seq: int, *, in_slot: bool) -> Place:
+        """Choose the place of session `seq`; nothing is made as yet."""
+        ...
+
+    def path(self, session: InFlight) -> str:
+        """The absolute path of the tree that the session works in."""
+        ...
+
+    def prepare(self, session: InFlight) -> bool:
+        """Make the session's place ready; False for a working copy that has yet to be furnished."""
+        ...
+
+    def furnish(self, session: InFlight) -> Sequence[str]:
+        """Copy into a new working copy what git does not bring there; returns what to warn of."""
+        ...
+
+    def furnished(self, session: InFlight) -> None:
+        """The working copy is as sessions need it; what that changed in files that git knows is taken back."""
+        ...
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for one's turn to land: one session at a time, first come, first served."""
+        ...
+
+    def is_behind(self, session: InFlight) -> bool:
+        """Whether others have landed what the session's tree does not hold."""
+        ...
+
+    def catch_up(self, session: InFlight, message: str) -> bool:
+        """Bring that into the session's tree; False when it cannot be, as landing will then tell."""
         ...
 
     def land(self, session: InFlight, message: str) -> Landing:
@@ -50,5 +102,9 @@ class Workspace(Protocol):
         ...
 
     def rescue(self, session: InFlight) -> Landing:
-        """Keep all of the session's work under rescue refs and put the tree back as it was."""
+        """Keep all of the session's work under rescue refs."""
+        ...
+
+    def release(self, session: InFlight) -> None:
+        """Nobody needs the session's place any more."""
         ...

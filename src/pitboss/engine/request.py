@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,17 +29,34 @@ class FailedTests(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def session_environment(context: RunContext, session: InFlight) -> dict[str, str]:
-    """The PITBOSS_* variables that the session's agent, tests and hooks all see."""
-    paths = context.paths
+    """The PITBOSS_* variables that the session's agent, tests and hooks all see.
+
+    A parallel session has a scratchpad and a skip file of its own.
+    """
+    paths, seq = context.paths, session.seq
+    own = session.worktree is not None
     return {
         "PITBOSS_RUN_ID": context.journal.state.run_id,
         "PITBOSS_PROMPT_NAME": session.prompt,
-        "PITBOSS_SESSION_SEQ": str(session.seq),
-        "PITBOSS_SUMMARY_FILE": str(paths.summary(session.seq)),
-        "PITBOSS_SCRATCHPAD": str(paths.scratchpad),
-        "PITBOSS_WORKTREE": context.workspace.path,
-        "PITBOSS_SKIP_FILE": str(skip_path(context.repo_root)),
+        "PITBOSS_SESSION_SEQ": str(seq),
+        "PITBOSS_SUMMARY_FILE": str(paths.summary(seq)),
+        "PITBOSS_SCRATCHPAD": str(paths.notes(seq) if own else paths.scratchpad),
+        "PITBOSS_WORKTREE": context.workspace.path(session),
+        "PITBOSS_SKIP_FILE": str(paths.skip(seq) if own else skip_path(context.repo_root)),
     }
+
+
+def process_environment(context: RunContext, session: InFlight) -> dict[str, str]:
+    """All that the session's agents and tests see.
+
+    In a working copy of its own, git does not look for a repository above it: that one is the user's.
+    """
+    env = {**context.environ, **session_environment(context, session)}
+    if session.worktree is not None:
+        inherited = context.environ.get("GIT_CEILING_DIRECTORIES")
+        ceilings = filter(None, (str(context.paths.worktrees.resolve()), inherited))
+        env["GIT_CEILING_DIRECTORIES"] = os.pathsep.join(ceilings)
+    return env
 
 
 def assigned(context: RunContext, session: InFlight) -> InFlight:
@@ -100,12 +118,8 @@ def bill_request(context: RunContext, session: InFlight, *, fix: int = 0) -> Age
         prompt_name=session.prompt,
         text="",
         body="",
-        cwd=context.workspace.path,
-        env={
-            **context.environ,
-            **session_environment(context, session),
-            "PITBOSS_USAGE_FILE": usage_file,
-        },
+        cwd=context.workspace.path(session),
+        env={**process_environment(context, session), "PITBOSS_USAGE_FILE": usage_file},
         transcript=str(context.paths.transcript(session.seq, kind)),
         usage_file=usage_file,
         model=session.fixer_model if fix else session.model,

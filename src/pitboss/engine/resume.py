@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pitboss.core.scheduler import Contender
     from pitboss.engine.context import RunContext
     from pitboss.engine.facts import DeadRun
-    from pitboss.engine.workspace import InPlace
+    from pitboss.engine.run_branch import RunBranch
     from pitboss.git.repo import Repo
     from pitboss.store.rundir import RunDir
 
@@ -56,11 +56,11 @@ class Mender:
     """Makes a dead run's log, branch and state whole again, repair by repair."""
 
     def __init__(
-        self, rundir: RunDir, dead: DeadRun, workspace: InPlace, contenders: Sequence[Contender]
+        self, rundir: RunDir, dead: DeadRun, branch: RunBranch, contenders: Sequence[Contender]
     ) -> None:
         self._rundir = rundir
         self._dead = dead
-        self._workspace = workspace
+        self._branch = branch
         self._contenders = contenders
 
     def mend(self, plan: Sequence[Repair], blank: RunState, clock: Callable[[], datetime]) -> Journal:
@@ -92,9 +92,9 @@ class Mender:
             case recovery.SetAsideDamage():
                 set_aside_lines(self._rundir.paths, after_seq=self._dead.after_seq)
             case recovery.RemoveStaleLocks():
-                self._workspace.remove_stale_locks()
+                self._branch.remove_stale_locks()
             case recovery.RecreateBranch(at=at, check_out=check_out):
-                self._workspace.recreate_branch(at, check_out=check_out)
+                self._branch.recreate(at, check_out=check_out)
             case recovery.RebuildState(last_seq=last_seq):
                 return self._rebuilt(state, last_seq)
             case recovery.ReplayRecords():
@@ -155,11 +155,11 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
         match repair:
             case recovery.CompleteSession(seq=seq):
                 context.control.began(seq)
-                made.append(conclude(context, seq))
+                made.append(conclude(context, seq, again=True))
             case recovery.AbortSession(seq=seq):
                 context.control.began(seq)
                 context.journal.ended(seq, interrupted(context, context.journal.session(seq)))
-                made.append(conclude(context, seq))
+                made.append(conclude(context, seq, again=True))
             case recovery.RestoreRecord(seq=seq):
                 made.append(_restored(context, repo, seq))
                 context.journal.recorded(made[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,15 +22,17 @@ from pitboss.core.text import commit_message
 from pitboss.engine.attempt import run_agent
 from pitboss.engine.request import assigned, bill_request, implementer_request, session_environment
 from pitboss.engine.verify import verify
+from pitboss.errors import StorageError
 from pitboss.hooks import run_hook
 from pitboss.process import StopRequest
 from pitboss.store.files import read_regular
+from pitboss.store.scratchpad import lend, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.core.scheduler import Pick
     from pitboss.core.session import Landing
+    from pitboss.engine.choice import Choice
     from pitboss.engine.context import RunContext
     from pitboss.hooks import HookResult
 
@@ -38,27 +41,53 @@ SUMMARY_IN_ENVIRONMENT = 32 * 1024
 """Bytes: one variable may hold 128 KiB on Linux, and all of them together have a limit too."""
 
 
-def run_session(context: RunContext, pick: Pick) -> SessionRecord:
-    """Dispatch the picked prompt, let its agent work, and bring the session to its one record."""
-    session = _dispatch(context, pick)
-    outcome = _pre_session(context, session) or _run_agent(context, session)
+def dispatch(context: RunContext, choice: Choice) -> InFlight:
+    """Give the session its number and its place and put it on record as in flight; nothing of it runs yet."""
+    seq = context.journal.next_seq()
+    context.control.began(seq)
+    context.journal.rundir.make_subdirectories()
+    place = context.workspace.reserve(seq, in_slot=choice.in_slot)
+    session = InFlight(
+        seq=seq,
+        prompt=choice.prompt,
+        rotation=choice.rotation,
+        started_at=context.clock(),
+        base_commit=place.base_commit,
+        worktree=place.worktree,
+        branch=place.branch,
+        retry_of=choice.retry_of,
+        notes_size=lend(context.paths, seq) if choice.in_slot else None,
+    )
+    session = assigned(context, session)
+    context.journal.dispatched(session)
+    context.emit(SessionStarted(session=session, agent=session.agent, model=session.model))
+    return session
+
+
+def run_session(context: RunContext, session: InFlight) -> SessionRecord:
+    """Let the agent of a dispatched session work, and bring the session to its one record."""
+    outcome = _prepare(context, session) or _pre_session(context, session) or _run_agent(context, session)
     context.journal.ended(session.seq, outcome)
     return conclude(context, session.seq)
 
 
-def conclude(context: RunContext, seq: int) -> SessionRecord:
+def conclude(context: RunContext, seq: int, *, again: bool = False) -> SessionRecord:
     """Bring a session whose outcome is durable to its record: verify, land or rescue, record, hooks.
 
-    Repeatable: whatever part of it was done before a crash is found and not done again.
+    Repeatable: with `again`, whatever part of it was done before a crash is found and not done again.
     """
-    session = context.journal.session(seq)
-    outcome = _verified(context, session)
-    landing = _place(context, session, outcome)
-    record = settle(context.journal.state.run_id, session, outcome, landing)
-    context.journal.recorded(record)
+    _verified(context, seq)
+    with context.workspace.turn():
+        outcome = _caught_up(context, seq)
+        session = context.journal.session(seq)
+        landing = _place(context, session, outcome)
+        _merge_notes(context, session, again=again)
+        record = settle(context.journal.state.run_id, session, outcome, landing)
+        context.journal.recorded(record)
     context.control.ended(seq)
     context.emit(SessionEnded(record=record, run=context.journal.state, next_pick=context.next_pick()))
     _after_record(context, session, record)
+    context.workspace.release(session)
     return record
 
 
@@ -78,21 +107,17 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
     return msgspec.structs.replace(billed, model=ended.model, agent=session.agent)
 
 
-def _dispatch(context: RunContext, pick: Pick) -> InFlight:
-    seq = context.journal.next_seq()
-    context.control.began(seq)
-    context.journal.rundir.make_subdirectories()
-    session = InFlight(
-        seq=seq,
-        prompt=pick.name,
-        rotation=pick.state.rotation,
-        started_at=context.clock(),
-        base_commit=context.workspace.begin(seq),
-    )
-    session = assigned(context, session)
-    context.journal.dispatched(session)
-    context.emit(SessionStarted(session=session, agent=session.agent, model=session.model))
-    return session
+def _prepare(context: RunContext, session: InFlight) -> Outcome | None:
+    """Make the place ready; an outcome means that it could not be, and that the agent is not to be started."""
+    if context.workspace.prepare(session):
+        return None
+    setup = context.config.grind.worktree.setup
+    for warning in context.workspace.furnish(session):
+        context.emit(Warned(text=warning))
+    outcome = None if setup is None else _hooked(context, session, setup)
+    if outcome is None:
+        context.workspace.furnished(session)
+    return outcome
 
 
 def _pre_session(context: RunContext, session: InFlight) -> Outcome | None:
@@ -100,7 +125,13 @@ def _pre_session(context: RunContext, session: InFlight) -> Outcome | None:
     command = context.hooks.pre_session
     if command is None:
         return None
-    result = _hook(context, session, command, {}, stop=lambda: context.control.stop_session(session.seq))
+    return _hooked(context, session, command)
+
+
+def _hooked(context: RunContext, session: InFlight, command: str) -> Outcome | None:
+    """Run a command before the agent; unless it passes, return the outcome of a session that never started."""
+    stop = partial(context.control.stop_session, session.seq)
+    result = _hook(context, session, command, {}, stop=stop)
     if result.stop is StopRequest.SKIP:
         return _unstarted(context, session, SessionStatus.SKIPPED, str(Reason.SKIPPED))
     if result.stop is not None:
@@ -130,7 +161,7 @@ def _run_agent(context: RunContext, session: InFlight) -> Outcome:
         ended_at=max(session.started_at, context.clock()),
         model=ended.model,
         agent=backend,
-        verified=not (context.prompts[session.prompt].meta.verify and status is SessionStatus.OK),
+        verified=not (_verifies(context, session) and status is SessionStatus.OK),
     ).bill(IMPLEMENTER, ended.usage)
 
 
@@ -139,7 +170,9 @@ def _summary(context: RunContext, session: InFlight) -> str | None:
     return None if written is None else first_bytes(clean(written.decode(errors="replace")), SUMMARY_LIMIT)
 
 
-def _verified(context: RunContext, session: InFlight) -> Outcome:
+def _verified(context: RunContext, seq: int) -> Outcome:
+    """The session's outcome with the verdict of the project's tests, durable, if it needs one."""
+    session = context.journal.session(seq)
     outcome = session.outcome
     if outcome is None:
         raise AssertionError("a session is concluded only after its outcome is written")
@@ -151,6 +184,27 @@ def _verified(context: RunContext, session: InFlight) -> Outcome:
     return outcome
 
 
+def _caught_up(context: RunContext, seq: int) -> Outcome:
+    """The outcome once the tests passed on what will be landed: the session's work with what landed meanwhile."""
+    outcome = _verified(context, seq)
+    session = context.journal.session(seq)
+    if outcome.status is not SessionStatus.OK or not _verifies(context, session):
+        return outcome
+    if not context.workspace.is_behind(session):
+        return outcome
+    # Durable before the tree changes: a merge whose tests were cut off is tested again.
+    context.journal.ended(seq, msgspec.structs.replace(outcome, verified=False))
+    if context.workspace.catch_up(session, _message(context, session, outcome)):
+        return _verified(context, seq)
+    context.journal.ended(seq, outcome)
+    return outcome
+
+
+def _verifies(context: RunContext, session: InFlight) -> bool:
+    prompt = context.prompts.get(session.prompt)
+    return prompt is not None and prompt.meta.verify
+
+
 def _place(context: RunContext, session: InFlight, outcome: Outcome) -> Landing:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
     lands = outcome.status is SessionStatus.OK or (
@@ -158,13 +212,26 @@ def _place(context: RunContext, session: InFlight, outcome: Outcome) -> Landing:
     )
     if not lands:
         return context.workspace.rescue(session)
-    message = commit_message(
+    return context.workspace.land(session, _message(context, session, outcome))
+
+
+def _message(context: RunContext, session: InFlight, outcome: Outcome) -> str:
+    return commit_message(
         prompt=session.prompt,
         seq=session.seq,
         run_id=context.journal.state.run_id,
         summary=outcome.summary or "",
     )
-    return context.workspace.land(session, message)
+
+
+def _merge_notes(context: RunContext, session: InFlight, *, again: bool) -> None:
+    """Add the session's notes to the run's. They are for other agents: what is wrong with them ends no run."""
+    if session.notes_size is None:
+        return
+    try:
+        merge(context.paths, session.seq, session.prompt, session.notes_size, again=again)
+    except StorageError as error:
+        context.emit(Warned(text=f"the notes of session {session.seq} were not merged: {error.message}"))
 
 
 def _after_record(context: RunContext, session: InFlight, record: SessionRecord) -> None:
@@ -201,7 +268,7 @@ def _hook(
     grind = context.config.grind
     return run_hook(
         command,
-        cwd=context.workspace.path,
+        cwd=context.workspace.path(session),
         pitboss_env={
             **session_environment(context, session),
             "PITBOSS_SESSION_PROMPT": session.prompt,

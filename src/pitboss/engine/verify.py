@@ -20,7 +20,7 @@ from pitboss.engine.request import (
     bill_request,
     fix_transcript,
     fixer_request,
-    session_environment,
+    process_environment,
 )
 from pitboss.process import StopRequest
 
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
     from pitboss.checks import TestCommand, TestResult
     from pitboss.core.session import InFlight, Outcome
+    from pitboss.core.usage import Usage
     from pitboss.engine.context import RunContext
 
 
 def verify(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
     """Run the tests, and the fixer up to `fixer_max_attempts` times; return the outcome with the verdict."""
-    tests = find_tests(context.workspace.path, context.config.test_command)
+    tests = find_tests(context.workspace.path(session), context.config.test_command)
     attempt = fixes_started(context, session)
     outcome = _bill_started(context, session, outcome, attempt)
     while True:
@@ -64,10 +65,14 @@ def _fix_path(context: RunContext, session: InFlight, attempt: int) -> Path:
 def _bill_started(context: RunContext, session: InFlight, outcome: Outcome, started: int) -> Outcome:
     if started and session.fixer is None:
         return msgspec.structs.replace(outcome, cost_known=False)
-    for attempt in range(1, started + 1):
+    for attempt in range(outcome.fixes + 1, started + 1):
         ended = context.agent(str(session.fixer)).bill(bill_request(context, session, fix=attempt))
-        outcome = outcome.bill(FIXER, ended.usage)
+        outcome = _with_fix(outcome, ended.usage)
     return outcome
+
+
+def _with_fix(outcome: Outcome, usage: Usage) -> Outcome:
+    return msgspec.structs.replace(outcome.bill(FIXER, usage), fixes=outcome.fixes + 1)
 
 
 def _run_tests(context: RunContext, session: InFlight, tests: TestCommand | None, attempt: int) -> TestResult:
@@ -75,8 +80,8 @@ def _run_tests(context: RunContext, session: InFlight, tests: TestCommand | None
     kind = "verify" if attempt == 0 else f"verify-{attempt:02}"
     return run_tests(
         tests,
-        cwd=context.workspace.path,
-        env={**context.environ, **session_environment(context, session)},
+        cwd=context.workspace.path(session),
+        env=process_environment(context, session),
         transcript=str(context.paths.transcript(session.seq, kind)),
         stop=lambda: context.control.stop_session(session.seq),
     )
@@ -97,7 +102,7 @@ def _fix(
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {attempt}"))
     request = fixer_request(context, session, outcome, attempt=attempt, failed=failed)
     ended = run_agent(context, session.seq, str(session.fixer), request)
-    outcome = outcome.bill(FIXER, ended.usage)
+    outcome = _with_fix(outcome, ended.usage)
     if ended.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
         return _judged(context, outcome, ended.reason, status=ended.status)
     return outcome

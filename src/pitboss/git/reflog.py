@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,11 +13,14 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
+_SESSION_STASH = re.compile(rb"(?:WIP on|On) (pitboss/grind/[^/: ]+-session-\d+):")
+
 
 class Reflog:
     """The logs of HEAD and stash, read as files: a look at their size tells whether anything happened."""
 
-    def __init__(self, repo: Repo) -> None:
+    def __init__(self, repo: Repo, branch: str) -> None:
+        self._branch = branch
         self._head = repo.inside("logs", "HEAD")
         self._stash = repo.common_dir / "logs" / "refs" / "stash"
         self._marked: int | None = None
@@ -51,7 +55,9 @@ class Reflog:
         return _made([*entries[max(starts, default=0) :], *self._stashed(started_at)])
 
     def _stashed(self, started_at: datetime) -> list[_Entry]:
-        return [entry for entry in _entries(self._stash) if entry.at >= int(started_at.timestamp())]
+        """The stash is one for all working trees: what is named after another session's branch is not ours."""
+        since = int(started_at.timestamp())
+        return [e for e in _entries(self._stash) if e.at >= since and e.stashed_on in (None, self._branch)]
 
 
 class _Entry(NamedTuple):
@@ -63,6 +69,12 @@ class _Entry(NamedTuple):
     def is_visit(self) -> bool:
         """Whether HEAD only went to a commit that was there before."""
         return self.what.startswith((b"checkout:", b"reset:", b"pitboss:"))
+
+    @property
+    def stashed_on(self) -> str | None:
+        """The session branch that a stash was made on; None when it was made on another branch."""
+        found = _SESSION_STASH.match(self.what)
+        return found and found[1].decode()
 
     @property
     def is_arrival(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.errors import CommandError
+from pitboss.git.merge import changed_paths, merge_trees
 from pitboss.git.repo import GitError
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _LOG = (
 # The plumbing hears few settings; it takes all but the top folder for granted only when told so.
 _DIFF = ("-c", "core.quotePath=false", "diff-tree", "-r", "--no-ext-diff", "--no-color", "--stat", "--patch")
 _WHY = "pitboss rescue"
-_MERGE = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "--allow-unrelated-histories")
 
 
 class Rescued(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,11 +140,11 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
         raise CommandError(
             "the working tree is not clean", hint="commit or stash your changes, then apply again"
         )
-    merged = repo.run(*_MERGE, "HEAD", rescued.oid, ok=(0, 1))
-    tree, *paths = os.fsdecode(merged.stdout).split("\0")
-    if merged.code == 1:
-        return Applied(conflicts=_until_blank(paths))
-    changed = os.fsdecode(repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", "HEAD", tree))
+    merged = merge_trees(repo, "HEAD", rescued.oid)
+    if merged.conflicts:
+        return Applied(conflicts=merged.conflicts)
+    tree = merged.tree
+    changed = changed_paths(repo, "HEAD", tree)
     _refuse_overwriting(repo, rescued, tree)
     done = repo.run("read-tree", "-m", "-u", "HEAD", tree, ok=(0, 128))
     if done.code != 0:
@@ -152,7 +152,7 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
             f"cannot apply {rescued.short_name}: {done.stderr.decode(errors='replace').strip()}"
         )
     repo.git("read-tree", "-m", "HEAD")
-    return Applied(changed=tuple(filter(None, changed.split("\0"))))
+    return Applied(changed=tuple(sorted(changed)))
 
 
 def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
@@ -187,8 +187,3 @@ def _parse(line: str) -> Rescued:
 def _fork_point(repo: Repo, onto: str, tip: str) -> str:
     common = repo.git("merge-base", onto, tip, ok=(0, 1)).decode().strip()
     return common or repo.line("hash-object", "-t", "tree", "/dev/null")
-
-
-def _until_blank(paths: Sequence[str]) -> tuple[str, ...]:
-    end = list(paths).index("") if "" in paths else len(paths)
-    return tuple(dict.fromkeys(paths[:end]))

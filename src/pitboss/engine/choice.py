@@ -1,0 +1,124 @@
+"""What the loop does next, given all it knows: start a session, wait for one to end, or stop (SPEC 3, 4, 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core import budget
+from pitboss.core.run import StopReason, pending_retry
+from pitboss.core.scheduler import Exhausted, next_pick
+from pitboss.guardian import StopLevel
+
+if TYPE_CHECKING:
+    from pitboss.core.session import InFlight, SessionRecord
+    from pitboss.engine.context import RunContext
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """Why no session is started any more, in a word and in a sentence."""
+
+    reason: StopReason
+    message: str
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The session to start: `in_slot` in a working copy of its own, beside others; `retry_of` one that conflicted."""
+
+    prompt: str
+    rotation: int
+    in_slot: bool
+    retry_of: int | None = None
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Nothing can be started before a session in flight has ended."""
+
+
+def next_step(
+    context: RunContext, running: tuple[InFlight, ...], *, streak_counts: bool
+) -> Choice | Wait | Ending:
+    """Choose by stop requests, then budgets, then turns; prompts are started strictly in the order of their turns.
+
+    Whoever's turn it is waits until there is room for it, and nobody overtakes: a prompt that has to run alone is
+    never starved by those that need not, nor they by it. `streak_counts`: failures in a row may stop the run.
+    """
+    step = _why_stop(context, streak_counts=streak_counts) or _turn(context)
+    if isinstance(step, Ending):
+        return Wait() if running else step
+    return step if _has_room(context, step, running) else Wait()
+
+
+def _why_stop(context: RunContext, *, streak_counts: bool) -> Ending | None:
+    """What forbids to start one more session, if anything does, in the order of SPEC 4 and 5."""
+    level = context.control.level()
+    used = context.journal.consumed
+    limit = context.config.grind.consecutive_failure_limit
+    if level is StopLevel.ABORT:
+        return Ending(reason=StopReason.ABORTED, message="aborted on request")
+    if streak_counts and 0 < limit <= used.consecutive_failures:
+        message = f"{used.consecutive_failures} sessions failed in a row (limit {limit})"
+        return Ending(reason=StopReason.FAILURES, message=message)
+    over = budget.exceeded(context.caps, used, now=context.clock(), in_flight=len(context.journal.running))
+    if over is not None:
+        return Ending(reason=StopReason.BUDGET, message=over.message)
+    if level is StopLevel.DRAIN:
+        return Ending(reason=StopReason.DRAINED, message="drained on request")
+    return None
+
+
+def unpriced(context: RunContext, record: SessionRecord) -> Ending | None:
+    """A session of unknown cost ends a run that has a cost cap: going on could overspend unseen (SPEC 4)."""
+    if record.cost_known or context.caps.max_cost_usd is None:
+        return None
+    model = record.model or "unknown"
+    what = f"the cost of session {record.seq} is unknown (model {model}) and there is a cost cap"
+    todo = (
+        f'set [budgets.pricing."{model}"] in .pitboss/config.toml'
+        if record.tokens.input or record.tokens.output
+        else "its agent did not say what it used"
+    )
+    return Ending(reason=StopReason.BUDGET, message=f"{what}; {todo}")
+
+
+def _turn(context: RunContext) -> Choice | Ending:
+    """The prompt whose turn it is: one that has to try again after a conflict, else the scheduler's pick."""
+    scheduler = context.journal.scheduler()
+    retry = pending_retry(context.journal.state)
+    if retry is not None and retry.prompt in context.prompts:
+        return Choice(
+            prompt=retry.prompt,
+            rotation=scheduler.rotation,
+            in_slot=_in_slot(context, retry.prompt),
+            retry_of=retry.seq,
+        )
+    picked = next_pick(context.contenders, scheduler)
+    if isinstance(picked, Exhausted):
+        return Ending(reason=StopReason.EXHAUSTED, message="every prompt has had its runs")
+    return Choice(prompt=picked.name, rotation=picked.state.rotation, in_slot=_in_slot(context, picked.name))
+
+
+def _in_slot(context: RunContext, prompt: str) -> bool:
+    return context.config.grind.mode == "worktree" or _is_shared(context, prompt)
+
+
+def _is_shared(context: RunContext, prompt: str) -> bool:
+    """Whether sessions of the prompt may run beside others."""
+    doc = context.prompts.get(prompt)
+    return context.max_parallel > 1 and doc is not None and doc.meta.parallel_safe
+
+
+def _has_room(context: RunContext, choice: Choice, running: tuple[InFlight, ...]) -> bool:
+    if not running:
+        return True
+    shares = _is_shared(context, choice.prompt) and all(_is_shared(context, s.prompt) for s in running)
+    if not shares or len(running) >= context.max_parallel:
+        return False
+    spent = context.journal.state.spend_per_prompt
+    return budget.fits(
+        context.caps,
+        context.journal.consumed,
+        sum(budget.expected_cost(spent, session.prompt) for session in context.journal.running),
+        budget.expected_cost(spent, choice.prompt),
+    )

@@ -1,0 +1,54 @@
+"""The threads of the sessions in flight: one for each, its record or its error handed back to the loop."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.core.session import InFlight, SessionRecord
+
+
+class Pool:
+    """Runs sessions side by side; only the loop's thread talks to it."""
+
+    def __init__(self) -> None:
+        self._ended: SimpleQueue[tuple[int, SessionRecord | BaseException]] = SimpleQueue()
+        self._running: dict[int, InFlight] = {}
+
+    @property
+    def running(self) -> tuple[InFlight, ...]:
+        """The sessions that were not taken back yet: those with a record too, while their last hooks run."""
+        return tuple(self._running.values())
+
+    def start(self, session: InFlight, work: Callable[[InFlight], SessionRecord]) -> None:
+        """Run a session in a thread of its own; it cannot keep the process from ending."""
+
+        def body() -> None:
+            try:
+                self._ended.put((session.seq, work(session)))
+            except BaseException as error:
+                self._ended.put((session.seq, error))
+
+        self._running[session.seq] = session
+        Thread(target=body, name=f"session-{session.seq}", daemon=True).start()
+
+    def next_ended(self) -> SessionRecord:
+        """Wait for the next session to end and return its record; raises what ended it otherwise."""
+        ended = self._take()
+        if isinstance(ended, BaseException):
+            raise ended
+        return ended
+
+    def drain(self) -> None:
+        """Wait for all sessions, whatever ends them: there is an error to report already."""
+        while self._running:
+            self._take()
+
+    def _take(self) -> SessionRecord | BaseException:
+        seq, ended = self._ended.get()
+        del self._running[seq]
+        return ended

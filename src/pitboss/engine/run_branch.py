@@ -1,0 +1,146 @@
+"""The branch a run's sessions land on: made, moved forward, made again; and the user's checkout of it (SPEC 5, 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.errors import StartError
+from pitboss.git import rescue, snapshot
+from pitboss.git.locks import remove_stale_locks
+from pitboss.git.merge import changed_paths
+from pitboss.git.repo import OLDEST_GIT, GitError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.git.repo import Repo, TreeStatus
+
+
+class RunBranch:
+    """The run branch. With `checked_out` it is the branch of the user's working tree, which then follows it."""
+
+    def __init__(self, repo: Repo, name: str, *, checked_out: bool) -> None:
+        self.name = name
+        self.ref = f"refs/heads/{name}"
+        self.checked_out = checked_out
+        self._repo = repo
+        self._tip: str | None = None
+
+    @property
+    def tip(self) -> str:
+        """The commit it is at. Git is asked once: from then on nobody else moves it. Raises GitError."""
+        if self._tip is None:
+            self._tip = self._repo.line("rev-parse", "--verify", self.ref)
+        return self._tip
+
+    def moved_to(self, commit: str) -> None:
+        """Take note that a session moved it in the user's working tree."""
+        self._tip = commit
+
+    # Starting and resuming a run
+
+    def check_ready(self) -> TreeStatus:
+        """Refuse to start a run where git or the tree is not ready (SPEC 5); raises StartError.
+
+        The status returned names the commit and branch that the run starts from.
+        """
+        version = self._repo.version()
+        if version < OLDEST_GIT:
+            found, needed = (".".join(map(str, v)) for v in (version, OLDEST_GIT))
+            raise StartError(f"git {found} is too old", hint=f"pitboss needs git {needed} or newer")
+        status = self._repo.status()
+        if status.unborn:
+            raise StartError(
+                "creating run branch: the repository has no commit yet", hint="commit something first"
+            )
+        if self.checked_out:
+            self.refuse_unclean(status)
+        return status
+
+    def refuse_unclean(self, status: TreeStatus) -> None:
+        """Raise StartError when a session in the user's working tree would take in what is not its own."""
+        if word := snapshot.operation_underway(self._repo):
+            raise StartError(f"a {word} is in progress in the working tree", hint="finish or abort it first")
+        if status.dirty:
+            paths = "1 path" if status.dirty == 1 else f"{status.dirty} paths"
+            raise StartError(
+                f"the working tree is not clean: {paths} changed or untracked",
+                hint="commit them, or put them away with `git stash -u`",
+            )
+
+    def create(self, base: str) -> None:
+        """Make the run branch at `base`, the commit checked out; no file changes.
+
+        Raises StartError when another branch is in the way of its name.
+        """
+        try:
+            self._repo.git("update-ref", "-m", "pitboss: run branch", self.ref, base, "")
+        except GitError as error:
+            if "exists; cannot create" not in error.stderr:
+                raise
+            raise StartError(
+                f"creating run branch: no branch can be named {self.name} beside one named `pitboss`",
+                hint="rename that one: `git branch -m pitboss OTHER-NAME`",
+            ) from error
+        if self.checked_out:
+            self._repo.git("symbolic-ref", "-m", f"pitboss: to {self.name}", "HEAD", self.ref)
+        self._tip = base
+
+    def undo(self, before: TreeStatus) -> None:
+        """Take back `create`: the run could not begin."""
+        if self.checked_out and before.branch:
+            self._repo.git("symbolic-ref", "HEAD", f"refs/heads/{before.branch}")
+        elif self.checked_out:
+            self._repo.git("update-ref", "--no-deref", "HEAD", before.head)
+        self._repo.git("update-ref", "-d", self.ref, before.head)
+
+    def recreate(self, at: str, *, check_out: bool) -> None:
+        """Make a lost run branch again at commit `at`; raises StartError when that commit is gone too."""
+        if self._repo.commit_id(at) is None:
+            raise StartError(
+                f"the run branch {self.name} is gone, and so is commit {at[:7]}",
+                hint=f"`git branch {self.name} COMMIT` puts it back; `git reflog` may know the commit",
+            )
+        self._repo.git("update-ref", "-m", "pitboss: run branch again", self.ref, at, "")
+        if check_out:
+            self._repo.git("checkout", "--quiet", self.name, "--")
+
+    def remove_stale_locks(self) -> tuple[Path, ...]:
+        """Remove lock files of a git that died; raises StartError when a live one works here."""
+        return remove_stale_locks(self._repo, self.name)
+
+    # Landing from elsewhere
+
+    def advance(self, new: str, *, run_id: str, seq: int, message: str) -> tuple[str, ...]:
+        """Move the branch on to `new`, which follows its tip; the user's checkout of it goes along.
+
+        What somebody changed there meanwhile stays if the two do not meet, else it is rescued under the refs returned,
+        made by `message`. The files move first: repeated after a crash, this finds where it was. Raises GitError.
+        """
+        old = self.tip
+        refs: tuple[str, ...] = ()
+        if self._is_checked_out_here() and not self._follow(old, new):
+            refs = self._overrule(old, new, run_id=run_id, seq=seq, message=message)
+        else:
+            self._repo.git("update-ref", "-m", f"pitboss: session {seq} landed", self.ref, new, old)
+        self._tip = new
+        return refs
+
+    def _is_checked_out_here(self) -> bool:
+        """Whether it is the branch of the user's working tree, and the user has not gone elsewhere."""
+        if not self.checked_out:
+            return False
+        return self._repo.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).decode().strip() == self.ref
+
+    def _follow(self, old: str, new: str) -> bool:
+        return self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128)).code == 0
+
+    def _overrule(self, old: str, new: str, *, run_id: str, seq: int, message: str) -> tuple[str, ...]:
+        """Put the working tree to `new` although something is in the way there."""
+        dirt = snapshot.snapshot(self._repo, self._repo.status(), message=message, base=old)
+        # A checkout that was cut short holds files of both; anything else is somebody's work.
+        foreign = changed_paths(self._repo, old, dirt) & changed_paths(self._repo, new, dirt)
+        refs = rescue.keep(self._repo, run_id, seq, [dirt], why="in the way") if foreign else ()
+        snapshot.put_back(self._repo, self.name, new)
+        snapshot.clean(self._repo)
+        return refs

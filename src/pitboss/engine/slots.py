@@ -1,0 +1,257 @@
+"""Parallel sessions: each in a reused working copy, its work merged onto the run branch where it lands (SPEC 6).
+
+A session works and is committed on a branch of its own, by the same `Checkout` as in the user's tree. Then its change
+is merged onto the run branch's tip, on trees alone. All may be repeated after a crash: the session's branch is
+there until its record is, and what is on the run branch is known by its trailers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from pitboss.core.session import Landing, Reason
+from pitboss.core.text import rescue_message
+from pitboss.engine.checkout import Checkout
+from pitboss.errors import StorageError
+from pitboss.git import rescue, snapshot
+from pitboss.git.landed import commits_beyond, landed_sessions
+from pitboss.git.merge import merge_trees
+from pitboss.git.slot import Slot, copy_into
+from pitboss.git.worktree import remove_worktree, rescue_commit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pitboss.core.config import WorktreeSettings
+    from pitboss.core.session import InFlight
+    from pitboss.engine.run_branch import RunBranch
+    from pitboss.git.repo import Repo
+    from pitboss.store.paths import RunPaths
+
+TRY_AGAIN = "`pitboss grind --resume` goes on with the run"
+
+
+class Slots:
+    """The pool of working copies. `reserve` and `release` are for the loop's thread, the rest for a session's."""
+
+    def __init__(self, repo: Repo, branch: RunBranch, paths: RunPaths, settings: WorktreeSettings) -> None:
+        self._repo = repo
+        self._branch = branch
+        self._paths = paths
+        self._settings = settings
+        self._slots: dict[str, Slot] = {}
+        self._taken: set[str] = set()
+        self._checkouts: dict[int, Checkout] = {}
+        self._settled: dict[int, str] = {}
+        self._furnished: set[str] = set()
+
+    def path(self, worktree: str) -> Path:
+        """The folder of a slot, given as a session in flight has it: relative to the run directory."""
+        return self._paths.root / worktree
+
+    def reserve(self) -> str:
+        """Take the first free slot; only a name as yet."""
+        nth = 1
+        while (name := f"{self._paths.worktrees.name}/slot-{nth}") in self._taken:
+            nth += 1
+        self._taken.add(name)
+        return name
+
+    def prepare(self, session: InFlight) -> bool:
+        """Make or move the session's slot: its branch at its base, the tree clean; False until it is furnished."""
+        slot = self._slot(session)
+        if slot.prepare(_branch(session), session.base_commit, seq=session.seq):
+            self._furnished.discard(slot.name)
+        checkout = self._checkout(session)
+        if checkout is None:
+            raise StorageError(f"{slot.path} was removed while it was made", hint=TRY_AGAIN)
+        checkout.begin(session.seq)
+        self._checkouts[session.seq] = checkout
+        return slot.name in self._furnished
+
+    def furnish(self, session: InFlight) -> Sequence[str]:
+        """Copy what `[grind.worktree] copy` names into the session's new slot; returns what to warn of."""
+        repo = self._slot(session).opened()
+        return () if repo is None else copy_into(self._repo.root, repo, self._settings.copy)
+
+    def furnished(self, session: InFlight) -> None:
+        """The slot has what sessions need; what its set-up changed in files that git knows is taken back."""
+        slot = self._slot(session)
+        repo = slot.opened()
+        if repo is not None and repo.status().dirty:
+            snapshot.put_back(repo, _branch(session), session.base_commit)
+            snapshot.clean(repo)
+        self._furnished.add(slot.name)
+
+    def release(self, session: InFlight) -> None:
+        """The session has its record: its branch goes, and its slot is free for another."""
+        settled = self._settled.pop(session.seq, session.base_commit)
+        self._checkouts.pop(session.seq, None)
+        repo = self._slot(session).opened()
+        if repo is not None:
+            repo.git("update-ref", "--no-deref", "-m", "pitboss: released", "HEAD", settled)
+        self._delete(_branch(session), settled, session.seq)
+        self._taken.discard(str(session.worktree))
+
+    def close(self) -> None:
+        """Remove all working copies; what they still hold is rescued first. Raises GitError."""
+        for slot in self._slots.values():
+            remove_worktree(self._repo, self._paths.run_id, str(slot.path))
+        self._slots.clear()
+
+    # Landing
+
+    def is_behind(self, session: InFlight) -> bool:
+        """Whether the run branch has commits that the session's branch has not."""
+        if self._branch.tip == session.base_commit:
+            return False
+        own = self._own_tip(session)
+        return own is not None and not self._repo.is_ancestor(self._branch.tip, own)
+
+    def catch_up(self, session: InFlight, message: str) -> bool:
+        """Bring what landed meanwhile into the session's tree; False when nothing can be brought there."""
+        landed = self._commit(session, message)
+        repo = self._slot(session).opened()
+        if repo is None or landed.commit is None or landed.reason is not None:
+            return False
+        merged = self._merge(session, landed.commit, message)
+        if merged.commit is None:
+            return False
+        repo.git("read-tree", "-m", "-u", landed.commit, merged.commit)
+        repo.git("update-ref", "-m", "pitboss: caught up", "HEAD", merged.commit, landed.commit)
+        return True
+
+    def land(self, session: InFlight, message: str) -> Landing:
+        """Put the session's work on the run branch, merged with what landed meanwhile; a conflict is rescued."""
+        landed = self._commit(session, message)
+        if landed.commit is None:
+            return landed
+        self._settled[session.seq] = landed.commit
+        done = self._landed_before(session, landed.commit)
+        if done is not None:
+            return replace(landed, commit=done)
+        merged = self._merge(session, landed.commit, message)
+        if merged.conflicts:
+            reason = Reason.CONFLICT.because(", ".join(merged.conflicts))
+            return Landing(rescue=self._keep(session, landed.commit, reason), reason=reason, retry=True)
+        if merged.commit is None:
+            return replace(landed, commit=None)
+        words = self._words(session, "in the way in the working tree")
+        aside = self._branch.advance(merged.commit, run_id=self._paths.run_id, seq=session.seq, message=words)
+        return replace(landed, commit=merged.commit, rescue=aside or landed.rescue)
+
+    def rescue(self, session: InFlight) -> Landing:
+        """Keep all of the session's work under rescue refs."""
+        own = self._own_tip(session)
+        if own is None:
+            return Landing()  # its working copy was never made
+        checkout = self._checkout(session)
+        if checkout is not None:
+            return checkout.rescue(session)
+        self._settled[session.seq] = own
+        return Landing(rescue=self._keep(session, own, str(Reason.HEAD_MOVED)))
+
+    def _commit(self, session: InFlight, message: str) -> Landing:
+        """All that the session did as commits on its own branch."""
+        own = session.base_commit if session.seq in self._checkouts else self._own_tip(session)
+        if own is None:
+            return Landing()
+        checkout = self._checkout(session)
+        if checkout is not None:
+            return checkout.land(session, message)
+        gone = Reason.HEAD_MOVED.because("its working copy is gone")
+        own = self._own_tip(session)
+        return Landing(commit=None if own == session.base_commit else own, reason=gone)
+
+    def _landed_before(self, session: InFlight, change: str) -> str | None:
+        """The commit on the run branch by which a dead runner landed the session, if it came that far."""
+        tip = self._branch.tip
+        if session.seq in self._checkouts or tip == session.base_commit:
+            return None
+        landed = landed_sessions(self._repo, self._paths.run_id, tip, session.base_commit)
+        if session.seq in landed:
+            return landed[session.seq].commit
+        return change if self._repo.is_ancestor(change, tip) else None
+
+    def _merge(self, session: InFlight, change: str, message: str) -> _Merge:
+        """The commit that brings the run branch from its tip to hold `change` too.
+
+        What pitboss committed for the session is put on top of the tip, so that the history reads as if sessions
+        had run one after the other; an agent's own commits are kept as they are, by a merge.
+        """
+        tip = self._branch.tip
+        if tip == session.base_commit:
+            return _Merge(commit=change)
+        commits = commits_beyond(self._repo, tip, change, run_id=self._paths.run_id, seq=session.seq)
+        own = all(commit.own for commit in commits)
+        if own and len(commits) == 1 and commits[0].parents == (tip,):
+            return _Merge(commit=change)
+        if not own and self._repo.is_ancestor(tip, change):
+            return _Merge(commit=change)
+        merged = merge_trees(self._repo, tip, change)
+        if merged.conflicts:
+            return _Merge(conflicts=merged.conflicts)
+        if own and merged.tree == self._repo.line("rev-parse", f"{tip}^{{tree}}"):
+            return _Merge()
+        words = commits[0].message if own else message
+        return _Merge(
+            commit=self._repo.commit_tree(
+                merged.tree, parent=tip, message=words, merged=None if own else change
+            )
+        )
+
+    # What is there
+
+    def _slot(self, session: InFlight) -> Slot:
+        name = str(session.worktree)
+        if name not in self._slots:
+            self._slots[name] = Slot(
+                self._repo, self._paths.run_id, self.path(name), clean=self._settings.clean
+            )
+        return self._slots[name]
+
+    def _checkout(self, session: InFlight) -> Checkout | None:
+        known = self._checkouts.get(session.seq)
+        repo = self._slot(session).opened()
+        if known is not None or repo is None:
+            return known if repo is not None else None
+        return Checkout(repo, _branch(session), run_id=self._paths.run_id, aside=self._paths.root / "nested")
+
+    def _own_tip(self, session: InFlight) -> str | None:
+        return self._repo.commit_id(f"refs/heads/{_branch(session)}")
+
+    def _keep(self, session: InFlight, tip: str, reason: str) -> tuple[str, ...]:
+        loose = rescue.outside(self._repo, [tip], session.base_commit)
+        return rescue.keep(self._repo, self._paths.run_id, session.seq, loose, why=reason)
+
+    def _words(self, session: InFlight, reason: str) -> str:
+        return rescue_message(
+            prompt=session.prompt, seq=session.seq, run_id=self._paths.run_id, reason=reason
+        )
+
+    def _delete(self, branch: str, settled: str, seq: int) -> None:
+        """Delete a session's branch; what a hook committed there after the landing is rescued."""
+        ref = f"refs/heads/{branch}"
+        tip = self._repo.commit_id(ref)
+        if tip is None:
+            return
+        if tip != settled:
+            rescue_commit(self._repo, self._paths.run_id, seq, tip)
+        self._repo.git("update-ref", "-d", ref, tip)
+
+
+class _Merge(msgspec.Struct, frozen=True, kw_only=True):
+    """What merging came to: a commit, conflicting paths, or nothing new."""
+
+    commit: str | None = None
+    conflicts: tuple[str, ...] = ()
+
+
+def _branch(session: InFlight) -> str:
+    if session.branch is None:
+        raise AssertionError("a session in a slot has a branch of its own")
+    return session.branch

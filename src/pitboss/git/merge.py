@@ -1,0 +1,40 @@
+"""Three-way merges on trees alone: no checkout, no index, no working tree (SPEC 6)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pitboss.git.repo import Repo
+
+_MERGE = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "--allow-unrelated-histories")
+
+
+class Merged(msgspec.Struct, frozen=True, kw_only=True):
+    """The tree that holds both sides, whole unless there are `conflicts`, by path."""
+
+    tree: str
+    conflicts: tuple[str, ...] = ()
+
+
+def merge_trees(repo: Repo, ours: str, theirs: str) -> Merged:
+    """Merge two commits' trees over their common ancestor. Raises GitError."""
+    done = repo.run(*_MERGE, ours, theirs, ok=(0, 1))
+    tree, *paths = os.fsdecode(done.stdout).split("\0")
+    return Merged(tree=tree, conflicts=_until_blank(paths) if done.code == 1 else ())
+
+
+def changed_paths(repo: Repo, older: str, newer: str) -> frozenset[str]:
+    """Paths that differ between two commits or trees."""
+    listed = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", older, newer)
+    return frozenset(filter(None, os.fsdecode(listed).split("\0")))
+
+
+def _until_blank(paths: Sequence[str]) -> tuple[str, ...]:
+    end = list(paths).index("") if "" in paths else len(paths)
+    return tuple(dict.fromkeys(paths[:end]))
