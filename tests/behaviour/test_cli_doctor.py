@@ -69,20 +69,36 @@ def test_every_problem_of_config_and_prompts_is_found_at_once(project: Project) 
     assert "bad.md" in problems[1]
 
 
-def test_an_agent_that_is_used_and_missing_is_a_problem_and_one_that_answers_is_shown(
-    project: Project,
-) -> None:
+def test_an_agent_that_is_used_and_missing_is_a_problem(project: Project) -> None:
     project.prompt("beta", "true", agent="claude_code")
-    missing = findings(project)["agent"]
 
-    claude = project.write("../bin/claude", '#!/bin/sh\necho "9.8.7 (Claude Code)"\n')
-    claude.chmod(claude.stat().st_mode | stat.S_IXUSR)
-    found = findings(project, f"{claude.parent.resolve()}:{project.env['PATH']}")["agent"]
+    missing = findings(project)["agent"]
 
     assert [check["finding"] for check in missing if check["health"] == "problem"] == [
         "claude_code: cannot find claude"
     ]
-    assert f"claude_code: 9.8.7 (Claude Code) ({claude.resolve()})" in [check["finding"] for check in found]
+
+
+@pytest.mark.parametrize(
+    ("version", "health", "words"),
+    [
+        ("2.1.330", "ok", "known to work"),
+        ("9.8.7", "ok", "untried; 2.1.330 is known to work"),
+        ("1.0.128", "problem", "too old; 2.1.330 is known to work"),
+    ],
+)
+def test_an_agent_that_answers_is_shown_with_what_is_known_of_its_version(
+    project: Project, version: str, health: str, words: str
+) -> None:
+    project.prompt("beta", "true", agent="claude_code")
+    claude = project.write("../bin/claude", f'#!/bin/sh\necho "{version} (Claude Code)"\n')
+    claude.chmod(claude.stat().st_mode | stat.S_IXUSR)
+
+    found = findings(project, f"{claude.parent.resolve()}:{project.env['PATH']}")["agent"]
+
+    finding = f"claude_code: {version} (Claude Code), {words} ({claude.resolve()})"
+    assert [(c["health"], c["finding"]) for c in found if "claude" in c["finding"]] == [(health, finding)]
+    assert all((c["hint"] is not None) == (health == "problem") for c in found if "claude" in c["finding"])
 
 
 def test_a_tree_that_grind_would_refuse_is_a_warning(project: Project) -> None:

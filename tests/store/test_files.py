@@ -212,3 +212,11 @@ def test_every_failure_names_the_file_the_reason_and_a_way_out(number: int, kind
     assert type(error) is kind
     assert str(error) == f"cannot write /run/state.json: {os.strerror(number)}"
     assert hint in (error.hint or "")
+
+
+def test_what_is_written_is_for_its_owner_alone_unless_the_caller_says_otherwise(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "state", b"x")
+    append_durable(tmp_path / "log", b"x")
+    append_durable(tmp_path / "shared", b"x", mode=0o644)
+    modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in names(tmp_path)}
+    assert modes == {"state": 0o600, "log": 0o600, "shared": 0o644}

@@ -11,7 +11,7 @@ import msgspec
 from pitboss import process
 from pitboss.agents.judgement import Ending, Verdict
 from pitboss.core.agent import AgentEvent, AgentOutcome, CostSource, EventKind
-from pitboss.core.environment import marker
+from pitboss.core.environment import agent_environment, marker
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError, storage_error
@@ -93,6 +93,7 @@ class Driver:
         return msgspec.structs.replace(
             request,
             model=request.model or self._settings.model,
+            env=agent_environment(request.env, remove=self._config.env_remove, keep=self._config.env_keep),
             idle_seconds=next(idle for idle in idles if idle is not None),
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents import backend_names, probe
+from pitboss.agents import Fitness, Probe, backend_names, probe
 from pitboss.cli.chosen import Condition, condition
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.embed import one_line
@@ -127,9 +127,25 @@ def _agents(root: Path) -> Iterator[Check]:
     for name in backend_names():
         found = probe(name, config.agents.get(name, AgentSettings()))
         if found.problem is None:
-            yield _ok("agent", one_line(f"{name}: {found.version or 'found'} ({found.path})"))
+            yield _agent_found(found, used=name in used)
         elif name in used:
             yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
+
+
+def _agent_found(found: Probe, *, used: bool) -> Check:
+    """A program is there; one too old for what reads it is a problem if a run would use it."""
+    words = {
+        Fitness.KNOWN: ", known to work",
+        Fitness.UNTRIED: f", untried; {found.known_version} is known to work",
+        Fitness.TOO_OLD: f", too old; {found.known_version} is known to work",
+        None: "",
+    }[found.fitness]
+    finding = one_line(f"{found.name}: {found.version or 'found'}{words} ({found.path})")
+    if found.fitness is not Fitness.TOO_OLD:
+        return _ok("agent", finding)
+    return (
+        _problem("agent", finding, hint=found.hint) if used else _warning("agent", finding, hint=found.hint)
+    )
 
 
 def _lock(root: Path) -> Iterator[Check]:

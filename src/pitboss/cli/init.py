@@ -67,7 +67,7 @@ def _ignore(path: Path) -> Iterator[str]:
         return
     ending = b"\r\n" if b"\r\n" in content else b"\n"
     before = ending if content and not content.endswith(b"\n") else b""
-    append_durable(path, before + _IGNORED + ending)
+    append_durable(path, before + _IGNORED + ending, mode=0o644)
     yield f"added {_IGNORED.decode()} to {path}"
 
 

@@ -81,11 +81,14 @@ class GrindSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
 
+    `env_remove` and `env_keep` are patterns of variables that agents do not get, and get nonetheless.
     `author` is `NAME <MAIL>`; `warnings` are sentences about keys this version does not know.
     """
 
     backend: str = DEFAULT_BACKEND
     idle_seconds: float = DEFAULT_IDLE_S
+    env_remove: tuple[str, ...] = ()
+    env_keep: tuple[str, ...] = ()
     agents: dict[str, AgentSettings] = {}
     models: dict[str, str] = {}
     fixer_max_attempts: int = 2

@@ -28,3 +28,20 @@ def hook_environment(
     allowed = (*HOOK_INHERITS, *passthrough)
     ours = {name: value for name, value in session.items() if name.startswith("PITBOSS_")}
     return {name: inherited[name] for name in allowed if name in inherited} | ours
+
+
+def agent_environment(
+    env: Mapping[str, str], *, remove: Iterable[str], keep: Iterable[str]
+) -> dict[str, str]:
+    """What an agent may see of `env`: not what a pattern of `remove` names, unless one of `keep` does too.
+
+    Patterns are those of file names (`AWS_*`). The session's own variables stay, whatever is said.
+    """
+    from fnmatch import fnmatchcase
+
+    def stays(name: str) -> bool:
+        kept = (*keep, "PITBOSS_*")
+        named = any(fnmatchcase(name, pattern) for pattern in remove)
+        return not named or any(fnmatchcase(name, pattern) for pattern in kept)
+
+    return {name: value for name, value in env.items() if stays(name)}

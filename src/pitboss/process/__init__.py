@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.process.command import Captured, Command, EndedBy, Exit, StopRequest
-from pitboss.process.output import Appender, Tail
+from pitboss.process.output import Appender, Clean, Tail
 from pitboss.process.supervisor import supervise
 
 if TYPE_CHECKING:
@@ -41,15 +41,24 @@ def run(
     """Run a command to its end and leave nothing of it behind (SPEC 6).
 
     `on_start` gets the pid and its start time; `stop` is asked every 0.1 s. A command that cannot start is an
-    Exit, not an exception. What a callable raises is raised again once the command has been ended, and so is
-    StorageError when its output could not be written.
+    Exit, not an exception. Before anything sees its output, what of it the environment calls
+    secret is replaced (`core.redact`). What a callable raises is raised again once the command has been ended,
+    and so is StorageError when its output could not be written.
     """
+    from pitboss.core.redact import Secrets
+
     tail = Tail()
     with Appender(command.transcript) as transcript, Appender(command.stderr_path, lazy=True) as errors:
         output: list[Consumer] = [transcript.write, tail.add]
         if on_output is not None:
             output.append(on_output)
-        ended = supervise(command, [output, [errors.write]], on_start=on_start, stop=stop)
+        secrets = Secrets.of(os.environ, command.env or {})
+        streams = [Clean(secrets, consumers) for consumers in (output, [errors.write])]
+        try:
+            ended = supervise(command, [stream.consumers for stream in streams], on_start=on_start, stop=stop)
+        finally:
+            for stream in streams:
+                stream.end()
     return msgspec.structs.replace(ended, tail=tail.data)
 
 

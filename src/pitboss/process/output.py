@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Self
 from pitboss.errors import storage_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from pitboss.core.redact import Secrets
 
     Consumer = Callable[[bytes], object]
 
@@ -24,6 +26,32 @@ class Tail:
     def add(self, chunk: bytes) -> None:
         """Take the stream's next bytes."""
         self.data = (self.data + chunk)[-TAIL_SIZE:]
+
+
+class Clean:
+    """A stream's consumers behind a redactor: none of them, files least of all, sees a secret."""
+
+    def __init__(self, secrets: Secrets, consumers: Sequence[Consumer]) -> None:
+        self._redactor = secrets.stream()
+        self._data = b""
+        self.consumers: list[Consumer] = [self._take, *(self._for(each) for each in consumers)]
+
+    def end(self) -> None:
+        """Pass on what the redactor still held, once the stream has ended; raises what a consumer raises."""
+        _, *waiting = self.consumers
+        self._data = self._redactor.finish()
+        for consumer in waiting:
+            consumer(b"")
+
+    def _take(self, chunk: bytes) -> None:
+        self._data = self._redactor.feed(chunk)
+
+    def _for(self, consumer: Consumer) -> Consumer:
+        def pass_on(_chunk: bytes) -> None:
+            if self._data:
+                consumer(self._data)
+
+        return pass_on
 
 
 class Appender:
@@ -52,7 +80,7 @@ class Appender:
             return
         try:
             if self._fd is None:
-                self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             unwritten = memoryview(chunk)
             while unwritten:
                 unwritten = unwritten[os.write(self._fd, unwritten) :]

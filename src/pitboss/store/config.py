@@ -97,6 +97,8 @@ _MODELS: dict[str, Check] = dict.fromkeys(("implementer", "fixer", "planner", "a
 _ALL_AGENTS: dict[str, Check] = {
     "backend": one_line,
     "idle_seconds": seconds,
+    "env_remove": labels,
+    "env_keep": labels,
 }
 _AGENT: dict[str, Check] = {
     "binary": one_line,

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+PRIVATE = 0o600
+"""What sessions leave is for the owner alone: transcripts and logs may hold what nobody else should read."""
+
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
     """Replace the content of `path` by `data`, whole or as an iterable of chunks.
@@ -63,13 +66,15 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = T
         sync_directory(path.parent)
 
 
-def append_durable(path: Path, data: bytes, *, descriptor: int | None = None, durable: bool = True) -> None:
+def append_durable(
+    path: Path, data: bytes, *, descriptor: int | None = None, durable: bool = True, mode: int = PRIVATE
+) -> None:
     """Append `data` to a file, through a `descriptor` that open_append gave or one of its own.
 
-    On failure the file is cut back to its old size. Raises StorageError, or RunDirectoryGone when the
-    directory does not exist.
+    `mode` is what a file that is not there yet gets. On failure the file is cut back to its old size. Raises
+    StorageError, or RunDirectoryGone when the directory does not exist.
     """
-    opened = open_append(path) if descriptor is None else descriptor
+    opened = open_append(path, mode) if descriptor is None else descriptor
     try:
         _append(opened, data, durable=durable)
     except OSError as error:
@@ -79,13 +84,13 @@ def append_durable(path: Path, data: bytes, *, descriptor: int | None = None, du
             os.close(opened)
 
 
-def open_append(path: Path) -> int:
+def open_append(path: Path, mode: int = PRIVATE) -> int:
     """A descriptor for appending to a file, which is created when missing. Raises as append_durable does.
 
     A pipe that nobody reads is a failure, not a reason to wait.
     """
     try:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, mode)
     except OSError as error:
         raise storage_error("append to", path, error) from error
 
@@ -136,7 +141,7 @@ def first_free(path: Path, suffix: str) -> Path:
 
 
 def _write_new(path: str, chunks: Iterable[bytes], *, durable: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
     try:
         for chunk in chunks:
             _write_all(descriptor, chunk)

@@ -160,7 +160,7 @@ def _drop(path: Path) -> None:
     try:
         with contextlib.suppress(FileExistsError):
             path.parent.mkdir()
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise storage_error("write", path, error) from error
 

@@ -1,0 +1,189 @@
+"""Replaces secrets by `[redacted]` before anything is written, in streams as well as in texts (SPEC 6).
+
+A secret is the value of a variable whose name says so, as it stands, line by line, or escaped for JSON, and
+whatever has the shape of a well-known kind of key. Of a stream the end is held back only while it may be the
+beginning of a secret: less than the longest secret, so that a torn chunk hides nothing and delays next to
+nothing. However a stream is cut, what comes out is the same.
+
+Most output has no secret in it: it is searched for the fixed parts of secrets, which is fast, and only what has one
+is looked at by a pattern.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+REDACTED = b"[redacted]"
+SHORTEST = 8
+"""Characters of a value below which it is taken for no secret."""
+
+LONGEST = 1024
+"""Bytes of a secret that are looked for at once; longer ones are looked for in pieces."""
+
+_SECRET_NAME = re.compile(
+    r"KEY(?!BOARD|MAP|STROKE)|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|(?:^|_)(?:PAT|AUTH)$", re.IGNORECASE
+)
+_HARMLESS_NAME = re.compile(
+    r"^PITBOSS_|_(?:FILE|PATH|DIR|SOCK|URL|HOST|NAME|USER|TYPE|MODEL|ID)$", re.IGNORECASE
+)
+_URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+
+_SHAPES = {
+    b"sk-": rb"(?:(?:ant|proj|or|svcacct|admin)-[\w-]{20}|[A-Za-z0-9]{20})",
+    b"ghp_": rb"[A-Za-z0-9]{30}",
+    b"gho_": rb"[A-Za-z0-9]{30}",
+    b"ghs_": rb"[A-Za-z0-9]{30}",
+    b"ghu_": rb"[A-Za-z0-9]{30}",
+    b"github_pat_": rb"\w{22}",
+    b"glpat-": rb"[\w-]{20}",
+    b"AKIA": rb"[0-9A-Z]{16}",
+    b"ASIA": rb"[0-9A-Z]{16}",
+    b"AIza": rb"[\w-]{30}",
+    b"xoxb-": rb"[\w-]{10}",
+    b"xoxp-": rb"[\w-]{10}",
+}
+"""How well-known keys begin, and what must follow; more characters of `_BODY` may. None begins inside a word."""
+
+_BODY = re.compile(rb"[\w-]*")
+_DECIDED = 32
+"""Characters after its beginning by which a shape is there or is not."""
+
+_PARTIAL_SIZE = _DECIDED + max(map(len, _SHAPES))
+
+
+class Secrets:
+    """What must not be written: some values, and every well-known kind of key."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        literals = {form for value in values for form in _forms(value)}
+        self.literals = tuple(sorted(literals, key=lambda form: (-len(form), form)))
+        self._needles = (*self.literals, *_SHAPES)
+        self._patterns: dict[tuple[bytes, ...], re.Pattern[bytes]] = {}
+
+    @classmethod
+    def of(cls, *environments: Mapping[str, str]) -> Secrets:
+        """The secrets that the variables of an environment hold."""
+        return cls(value for env in environments for value in _secret_values(env))
+
+    def redact(self, text: str) -> str:
+        """`text` without its secrets."""
+        raw = text.encode("utf-8", "surrogatepass")
+        pattern = self.pattern(raw)
+        return text if pattern is None else pattern.sub(REDACTED, raw).decode("utf-8", "surrogatepass")
+
+    def stream(self) -> Redactor:
+        """A redactor for one stream."""
+        return Redactor(self)
+
+    def pattern(self, data: bytes) -> re.Pattern[bytes] | None:
+        """What finds the secrets that `data` may hold whole; None when it holds none."""
+        needles = tuple(needle for needle in self._needles if needle in data)
+        if not needles:
+            return None
+        if needles not in self._patterns:
+            self._patterns[needles] = re.compile(b"|".join(map(_pattern, needles)))
+        return self._patterns[needles]
+
+    def partial(self, data: bytes, start: int) -> int:
+        """Where the end of `data` may be the beginning of a secret, from `start` on; its size when nowhere."""
+        shape = _partial_shape().search(data, max(start, len(data) - _PARTIAL_SIZE))
+        first = len(data) if shape is None else shape.start()
+        for literal in self.literals:
+            at = data.find(literal[:1], max(start, len(data) - len(literal) + 1), first)
+            while at >= 0 and not literal.startswith(data[at:]):
+                at = data.find(literal[:1], at + 1, first)
+            first = first if at < 0 else at
+        return first
+
+
+class Redactor:
+    """Redacts one stream, chunk by chunk."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._before = b""
+        self._held = b""
+        self._inside = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What can be written now that `chunk` has come."""
+        return self._redacted(self._past_key(chunk), last=False)
+
+    def finish(self) -> bytes:
+        """What was held back at the end of the stream."""
+        return self._redacted(b"", last=True)
+
+    def _past_key(self, chunk: bytes) -> bytes:
+        """`chunk` without the rest of a key that has been replaced already."""
+        if self._inside:
+            end = _BODY.match(chunk).end()  # type: ignore[union-attr]
+            self._inside = end == len(chunk)
+            self._before = chunk[max(0, end - 1) : end] or self._before
+            return chunk[end:]
+        return chunk
+
+    def _redacted(self, chunk: bytes, *, last: bool) -> bytes:
+        # The byte before is there for the patterns to see whether a word began.
+        data = self._before + self._held + chunk
+        start = len(self._before)
+        clean: list[bytes] = []
+        held_from = len(data) if last else self._secrets.partial(data, start)
+        for found in self._matches(data, start):
+            # One that begins earlier and is not whole yet goes first.
+            if held_from <= found.start():
+                break
+            clean += [data[start : found.start()], REDACTED]
+            start = found.end()
+            if not last:
+                self._inside = start == len(data) and found[0] not in self._secrets.literals
+                if start > held_from:
+                    held_from = self._secrets.partial(data, start)
+        clean.append(data[start:held_from])
+        self._before = data[max(0, held_from - 1) : held_from]
+        self._held = data[held_from:]
+        return b"".join(clean)
+
+    def _matches(self, data: bytes, start: int) -> Iterator[re.Match[bytes]]:
+        pattern = self._secrets.pattern(data)
+        return iter(()) if pattern is None else pattern.finditer(data, start)
+
+
+@cache
+def _partial_shape() -> re.Pattern[bytes]:
+    """What finds the beginning of a key at the end of data; made once there is output to look at."""
+    begun = [rb"%s[\w-]{0,%d}" % (prefix, _DECIDED - 1) for prefix in _SHAPES]
+    beginnings = {prefix[:end] for prefix in _SHAPES for end in range(1, len(prefix))}
+    beginnings_by_length = sorted(beginnings, key=len, reverse=True)
+    return re.compile(rb"(?<![A-Za-z0-9])(?:%s)\Z" % b"|".join(begun + beginnings_by_length))
+
+
+def _pattern(needle: bytes) -> bytes:
+    """What finds a literal, or the shape that begins with `needle`."""
+    if needle not in _SHAPES:
+        return re.escape(needle)
+    # The look behind comes after the fixed part, which the engine of `re` then finds faster.
+    return rb"%s(?<![A-Za-z0-9]%s)%s[\w-]*" % (needle, needle, _SHAPES[needle])
+
+
+def _secret_values(env: Mapping[str, str]) -> Iterator[str]:
+    for name, value in env.items():
+        if _SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name):
+            yield value
+            yield from value.splitlines()
+        yield from _URL_PASSWORD.findall(value)
+
+
+def _forms(value: str) -> Iterator[bytes]:
+    """How a secret may stand in output; nothing for what is none. A number would tear counts apart."""
+    if len(value.strip()) < SHORTEST or value.strip().isdigit():
+        return
+    for form in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+        raw = form.encode("utf-8", "surrogateescape")
+        pieces = (raw[at : at + LONGEST] for at in range(0, len(raw), LONGEST))
+        yield from (piece for piece in pieces if len(piece) >= SHORTEST)

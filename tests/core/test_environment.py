@@ -1,0 +1,33 @@
+"""Which variables agents get (SPEC 6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pitboss.core.environment import agent_environment
+
+ENV = {
+    "PATH": "/bin",
+    "AWS_REGION": "x",
+    "AWS_SECRET_ACCESS_KEY": "y",
+    "OPENAI_API_KEY": "z",
+    "PITBOSS_RUN_ID": "r",
+}
+
+
+@pytest.mark.parametrize(
+    ("remove", "keep", "gone"),
+    [
+        ([], [], set()),
+        ([], ["PATH"], set()),
+        (["OPENAI_API_KEY"], [], {"OPENAI_API_KEY"}),
+        (["AWS_*"], ["AWS_REGION"], {"AWS_SECRET_ACCESS_KEY"}),
+        (["*"], ["PATH", "AWS_*"], {"OPENAI_API_KEY"}),
+        (["*"], [], set(ENV) - {"PITBOSS_RUN_ID"}),
+        (["aws_*", "PITBOSS_RUN_ID"], [], set()),
+    ],
+)
+def test_what_is_removed_is_gone_unless_kept_and_the_sessions_own_stays(
+    remove: list[str], keep: list[str], gone: set[str]
+) -> None:
+    assert set(ENV) - set(agent_environment(ENV, remove=remove, keep=keep)) == gone
