@@ -194,7 +194,9 @@ def test_an_exception_of_a_listener_ends_the_agent_and_is_not_swallowed(case: Ca
     def broken(event: AgentEvent) -> None:
         raise Gone
 
-    loud = """echo '{"type": "system", "subtype": "init", "model": "m"}'; sleep 300"""
+    # The first thing that each CLI says, whichever it is.
+    first = ('system", "subtype": "init', "step_start", "thread.started", "init")
+    loud = "".join(f"""echo '{{"type": "{each}", "model": "m"}}'; """ for each in first) + "sleep 300"
     with pytest.raises(Gone):
         run(case.driver(loud), case.request(loud), on_event=broken)
 

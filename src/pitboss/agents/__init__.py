@@ -22,6 +22,7 @@ PROBE_TIMEOUT_S = 10.0
 _BACKENDS = {
     "claude_code": "ClaudeCode",
     "command": "CommandAgent",
+    "opencode": "Opencode",
     "shell": "Shell",
 }
 """Name of the backend, which is that of its module here as well, and its class; sorted."""

@@ -1,0 +1,76 @@
+"""Names the failures of opencode by its error events, which pass on what the model's service answered (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pitboss.agents.json_values import amount, count, table, word
+from pitboss.agents.lines import shortened
+from pitboss.agents.service_failures import service_failure
+from pitboss.core.session import Reason
+
+BY_NAME = {
+    "ProviderAuthError": Reason.AUTH,
+    "ProviderModelNotFoundError": Reason.NOT_FOUND,
+    "ContextOverflowError": Reason.CONTEXT_TOO_LONG,
+    "MessageOutputLengthError": Reason.AGENT_ERROR,
+    "MessageAbortedError": Reason.AGENT_ERROR,
+}
+MILLISECONDS = 1000
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why opencode gave up, in its words, and when a usage limit ends, epoch seconds."""
+
+    reason: Reason
+    words: str | None
+    resets_at: float | None = None
+
+
+def failure(line: dict[str, Any]) -> Failure:
+    """What an `error` event says."""
+    error = table(line, "error")
+    data = table(error, "data")
+    message = word(data, "message") or word(error, "name")
+    inner = _json(message)
+    words = word(inner, "message") or word(table(inner, "error"), "message") or message
+    told = table(_json(word(data, "responseBody")), "error") or table(inner, "error") or inner
+    reason = _reason(error, told, words or "")
+    return Failure(
+        reason=reason,
+        words=None if words is None else shortened(words),
+        resets_at=_reset(line, told) if reason is Reason.RATE_LIMITED else None,
+    )
+
+
+def _reason(error: dict[str, Any], told: dict[str, Any], words: str) -> Reason:
+    data = table(error, "data")
+    if "ref" in data:
+        return Reason.AGENT_ERROR  # opencode's own server failed, whatever it says; no service was asked
+    return BY_NAME.get(word(error, "name") or "") or service_failure(
+        codes=(word(told, "code"), word(told, "type")), words=words, status=count(data, "statusCode")
+    )
+
+
+def _reset(line: dict[str, Any], told: dict[str, Any]) -> float | None:
+    """When the limit ends: the service's time, else its seconds, counted from the event."""
+    headers = table(table(table(line, "error"), "data"), "responseHeaders")
+    at = amount(told, "resets_at") or _seconds(headers, "x-codex-primary-reset-at")
+    wait = amount(told, "resets_in_seconds") or _seconds(headers, "retry-after")
+    now = amount(line, "timestamp")
+    return at or (None if wait is None or now is None else now / MILLISECONDS + wait)
+
+
+def _seconds(headers: dict[str, Any], name: str) -> float | None:
+    text = word(headers, name) or ""
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _json(text: str | None) -> dict[str, Any]:
+    """The object that `text` holds; empty when it is something else."""
+    try:
+        return msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return {}

@@ -1,0 +1,328 @@
+"""opencode as it really printed and behaved, one trap a test (SPEC 6)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.agents.judgement import Ending
+from pitboss.agents.opencode import Opencode
+from pitboss.agents.opencode_stream import OpencodeReader
+from pitboss.core.agent import AgentEvent, EventKind, Resume
+from pitboss.core.config import AgentSettings
+from pitboss.core.session import SessionStatus
+from pitboss.core.usage import Usage
+from tests.contracts.expected_opencode import MODEL, TABLE
+from tests.support.agents import agent, executable, request, run
+from tests.support.replay import replaying, tokens
+
+OK = SessionStatus.OK
+START: dict[str, Any] = {"type": "step_start"}
+
+
+def finish(reason: str, output: int = 5, cost: float = 0.01) -> dict[str, Any]:
+    told = {"input": 100 if output else 0, "output": output, "reasoning": 0, "cache": {"read": 0, "write": 0}}
+    return {"type": "step_finish", "part": {"reason": reason, "tokens": told, "cost": cost}}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "part": {"text": words}}
+
+
+def tool(name: str, status: str = "completed", **state: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "part": {"tool": name, "state": {"status": status, **state}}}
+
+
+def error(name: str = "APIError", *, at: int = 0, **data: Any) -> dict[str, Any]:
+    return {"type": "error", "timestamp": at, "error": {"name": name, "data": data}}
+
+
+def told(reader: OpencodeReader, *lines: dict[str, Any]) -> list[AgentEvent]:
+    return [event for line in lines for event in reader.feed(json.dumps(line).encode() + b"\n")]
+
+
+def read(*lines: dict[str, Any], resume: Resume | None = None) -> OpencodeReader:
+    reader = OpencodeReader(request(Path("/nowhere"), model=MODEL, resume=resume))
+    told(reader, *lines)
+    return reader
+
+
+def outcome_of(*lines: dict[str, Any], code: int = 0) -> str | None:
+    return read(*lines).verdict(Ending(code=code)).reason
+
+
+def test_the_prompt_goes_by_standard_input_and_the_command_line_is_the_documented_one(tmp_path: Path) -> None:
+    binary = executable(tmp_path / "opencode", 'cat > prompt.txt; printf "%s\\n" "$@" > arguments.txt')
+    settings = AgentSettings(
+        binary=str(binary), model="acme/fast", effort="high", extra_args=("--agent", "x")
+    )
+    run(agent("opencode", settings), request(tmp_path, body="the body"))
+    assert (tmp_path / "prompt.txt").read_text() == "standing instructions\n\nthe body"
+    assert (tmp_path / "arguments.txt").read_text().split("\n")[:-1] == [
+        *("run", "--format", "json", "--auto", "--title", "pitboss: chore"),
+        *("--model", "acme/fast", "--variant", "high", "--agent", "x"),
+    ]
+
+
+def test_updates_and_downloads_are_off_unless_the_user_says_otherwise(tmp_path: Path) -> None:
+    binary = executable(tmp_path / "opencode", "cat > /dev/null; env > environment.txt")
+    asked = request(tmp_path)
+    asked.env["OPENCODE_DISABLE_LSP_DOWNLOAD"] = "0"
+    run(agent("opencode", AgentSettings(binary=str(binary))), asked)
+    seen = (tmp_path / "environment.txt").read_text().splitlines()
+    assert {f"OPENCODE_DISABLE_{what}=1" for what in ("AUTOUPDATE", "MODELS_FETCH", "DEFAULT_PLUGINS")} <= {
+        *seen
+    }
+    assert "OPENCODE_DISABLE_LSP_DOWNLOAD=0" in seen
+
+
+def test_it_works_in_the_sessions_folder_whatever_the_environment_says_that_is(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    asked.env["PWD"] = "/somewhere/else"
+    assert Opencode().launch(asked, AgentSettings()).env["PWD"] == str(tmp_path)
+
+
+def configured(content: str | None, mode: str | None = None) -> str | None:
+    asked = request(Path("/nowhere"))
+    if content is not None:
+        asked.env["OPENCODE_CONFIG_CONTENT"] = content
+    launch = Opencode().launch(asked, AgentSettings(permission_mode=mode))
+    return launch.env.get("OPENCODE_CONFIG_CONTENT")
+
+
+def test_the_users_configuration_in_the_environment_wins_over_ours() -> None:
+    assert json.loads(configured(None) or "") == {"autoupdate": False, "share": "disabled"}
+    theirs = {"model": "a/b", "share": "auto"}
+    assert json.loads(configured(json.dumps(theirs)) or "") == {"autoupdate": False} | theirs
+
+
+@pytest.mark.parametrize("content", ['{"model": "a/b", /* why */ }', "[1]", "{" * 5000])
+def test_a_configuration_that_is_no_plain_json_object_is_left_alone(content: str) -> None:
+    assert configured(content) is None
+
+
+def test_another_permission_mode_becomes_opencodes_permission_and_nothing_is_approved() -> None:
+    settings = AgentSettings(permission_mode="deny")
+    assert "--auto" not in Opencode().launch(request(Path("/nowhere")), settings).argv
+    assert json.loads(configured('{"permission": "allow"}', "deny") or "")["permission"] == "deny"
+
+
+def test_success_is_a_last_step_that_stopped_and_exit_zero() -> None:
+    assert outcome_of(START, finish("tool-calls"), START, finish("stop")) is None
+    assert outcome_of(START, finish("stop"), code=7) == "exit_code: 7"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([], "no last step"),
+        ([START], "no last step"),
+        ([START, finish("stop"), START], "no last step"),
+        ([START, finish("tool-calls")], "its last step ended with tool-calls"),
+        ([START, finish("unknown", 0)], "its last step ended with unknown"),
+        ([START, finish("length")], "its last step ended with length"),
+    ],
+)
+def test_exit_zero_without_a_last_step_that_stopped_is_no_success(
+    lines: list[dict[str, Any]], words: str
+) -> None:
+    assert outcome_of(*lines) == f"agent_error: opencode ended without an answer: {words}"
+
+
+def test_tokens_and_cost_are_the_sum_of_the_steps_after_a_resume_too() -> None:
+    earlier = Resume(session_id="ses_1", usage=Usage(input=900, output=90, cost_usd=3.0))
+    spend = read(START, finish("tool-calls", 5), START, finish("stop", 7, 0.02), resume=earlier).spend()
+    assert spend.tokens == {MODEL: Usage(input=200, output=12)}
+    assert spend.reported_usd == pytest.approx(0.03)
+
+
+def test_an_earlier_session_is_gone_on_with_under_its_own_name() -> None:
+    asked = request(Path("/nowhere"), resume=Resume(session_id="ses_1"))
+    assert Opencode().launch(asked, AgentSettings()).argv[-2:] == ("--session", "ses_1")
+
+
+def test_a_cost_of_nothing_for_tokens_is_no_price(tmp_path: Path) -> None:
+    assert read(START, finish("tool-calls"), START, finish("stop", cost=0.0)).spend().reported_usd is None
+
+
+def test_a_step_that_never_told_what_it_used_is_of_unknown_cost() -> None:
+    assert read(START).spend().unreadable
+    assert read(START, finish("unknown", 0)).spend().unreadable
+    assert not read(START, finish("tool-calls"), START).spend().unreadable
+    assert not read(error(statusCode=401)).spend().unreadable
+
+
+def test_an_answer_cut_off_and_asked_for_without_end_is_no_progress() -> None:
+    reader = OpencodeReader(request(Path("/nowhere")))
+    loop = TABLE.capture("cut_clean").stdout
+    for _ in range(50):
+        list(reader.feed(loop))
+        assert (reader.progress, reader.tool_running) == (0, False)
+
+
+def test_a_loop_whose_words_and_tokens_differ_each_time_is_no_progress_but_is_billed() -> None:
+    reader = read()
+    for number in range(50):
+        told(reader, START, text(f"I will {number}"), finish("unknown", number + 1))
+        assert (reader.progress, reader.tool_running) == (0, False)
+    assert reader.spend().tokens == {MODEL: Usage(input=5000, output=1275)}
+
+
+def test_a_request_that_is_made_again_is_told_as_a_retry_and_is_no_progress() -> None:
+    reader = OpencodeReader(request(Path("/nowhere")))
+    events = list(reader.feed(TABLE.capture("stream_error").stdout))
+    assert [event.kind for event in events] == [EventKind.STARTED, *[EventKind.RETRY] * 5]
+    assert (reader.progress, reader.tool_running) == (0, False)
+
+
+def test_steps_that_come_to_something_are_progress() -> None:
+    reader = read()
+    seen = [reader.progress]
+    for line in (START, text("one"), tool("bash"), finish("tool-calls"), START, text("two"), finish("stop")):
+        told(reader, line)
+        seen.append(reader.progress)
+    assert seen == [0, 0, 0, 1, 3, 3, 3, 5]
+
+
+def test_in_an_open_step_a_tool_may_be_running_because_it_is_told_of_only_at_its_end() -> None:
+    reader = OpencodeReader(request(Path("/nowhere")))
+    list(reader.feed(TABLE.capture("longtool_TERM").stdout))
+    assert reader.tool_running
+    told(reader, tool("bash"), finish("tool-calls"))
+    assert not reader.tool_running
+
+
+def test_a_step_that_works_again_after_a_retry_may_run_tools_again() -> None:
+    reader = read(START, START)
+    assert not reader.tool_running
+    told(reader, finish("tool-calls"), START)
+    assert reader.tool_running
+
+
+def test_an_error_that_it_got_over_is_past() -> None:
+    assert outcome_of(START, error(message="hiccup"), START, finish("stop")) is None
+    assert outcome_of(START, error(message="hiccup"), finish("stop")) is None
+
+
+REFUSED = tool("write", "error", error="The user rejected permission to use this specific tool call.")
+RULED_OUT = tool(
+    "bash", "error", error="The user has specified a rule which prevents you from using this tool"
+)
+FAILED = tool("edit", "error", error="oldString not found in content")
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ([START, REFUSED, finish("tool-calls")], "write"),
+        ([START, tool("read"), REFUSED, finish("tool-calls")], "write"),
+        ([START, RULED_OUT, finish("tool-calls"), START, finish("stop")], "bash"),
+        ([START, tool("read"), RULED_OUT, finish("tool-calls"), START, finish("stop")], None),
+        ([START, FAILED, finish("tool-calls"), START, finish("stop")], None),
+    ],
+)
+def test_tools_that_nobody_allowed_are_the_failure_they_lead_to(
+    lines: list[dict[str, Any]], refused: str | None
+) -> None:
+    said = None if refused is None else f"permission_denied: opencode was not let use {refused}"
+    assert outcome_of(*lines) == said
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (error(message="no", statusCode=401), "auth: no"),
+        (error("ProviderAuthError", message="no key"), "auth: no key"),
+        (error(message="gone", statusCode=404), "not_found: gone"),
+        (error("ContextOverflowError", message="too big"), "context_too_long: too big"),
+        (error(message="Payment Required", statusCode=402), "billing: Payment Required"),
+        (error(message="slow down", statusCode=429), "overloaded: slow down"),
+        (error(message="oops", statusCode=529), "overloaded: oops"),
+        (error(message="Unable to connect: ECONNREFUSED"), "overloaded: Unable to connect: ECONNREFUSED"),
+        (error("MessageAbortedError", message="Aborted"), "agent_error: Aborted"),
+        (error("UnknownError", message="Unexpected server error.", ref="err_1"), "agent_error: Unexpected"),
+        (error("StrangeError"), "agent_error: StrangeError"),
+        ({"type": "error", "error": "text"}, "agent_error"),
+    ],
+)
+def test_a_failure_is_named_by_what_the_service_said(line: dict[str, Any], reason: str) -> None:
+    assert (outcome_of(line, code=1) or "").startswith(reason)
+
+
+def test_a_quota_that_is_no_limit_of_the_hour_is_a_matter_of_money() -> None:
+    body = json.dumps({"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}})
+    assert (
+        outcome_of(error(statusCode=429, message="You exceeded", responseBody=body))
+        == "billing: You exceeded"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "resets_at"),
+    [
+        ({"responseBody": '{"error": {"resets_at": 1795370340}}'}, 1795370340.0),
+        ({"responseHeaders": {"x-codex-primary-reset-at": "1795370340"}}, 1795370340.0),
+        ({"responseBody": '{"error": {"resets_in_seconds": 60}}'}, 1795359632.0),
+        ({"responseHeaders": {"retry-after": "3600"}}, 1795363172.0),
+        ({"responseHeaders": {"retry-after": "soon"}, "responseBody": "<html>"}, None),
+    ],
+)
+def test_a_usage_limit_ends_when_the_service_said(data: dict[str, Any], resets_at: float | None) -> None:
+    line = error(at=1795359572000, statusCode=429, message="The usage limit has been reached", **data)
+    verdict = read(line).verdict(Ending(code=1))
+    assert verdict.reason == "rate_limited: The usage limit has been reached"
+    assert verdict.resets_at == resets_at
+
+
+def test_an_agent_that_has_finished_is_not_stopped_by_its_cap(tmp_path: Path) -> None:
+    settings = replaying(tmp_path / "opencode", TABLE, "ok", then="sleep 0.3")
+    outcome = run(agent("opencode", settings), request(tmp_path, model=MODEL, max_cost_usd=0.001))
+    assert (outcome.status, outcome.reason) == (OK, None)
+
+
+def test_the_cost_cap_ends_an_agent_that_is_still_working(tmp_path: Path) -> None:
+    first = b"".join(TABLE.capture("ok").stdout.splitlines(keepends=True)[:4])
+    settings = replaying(tmp_path / "opencode", TABLE, "ok", stdout=first, then="exec sleep 300")
+    outcome = run(agent("opencode", settings), request(tmp_path, model=MODEL, max_cost_usd=0.001))
+    assert outcome.reason == "cost_cap: $0.0017 >= $0.0010"
+    assert tokens(outcome.usage) == (700, 20, 256, 0)
+
+
+_odd: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, -1, 2**80, 1e300, "", "{", "[]", "stop", [], [{}], {}]
+)
+_odds = _odd | st.dictionaries(
+    st.sampled_from(
+        [
+            "reason",
+            "tokens",
+            "cost",
+            "cache",
+            "input",
+            "state",
+            "tool",
+            "text",
+            "data",
+            "message",
+            "responseBody",
+        ]
+    ),
+    _odd | st.dictionaries(st.sampled_from(["message", "responseBody", "error", "input", "read"]), _odd),
+)
+_line = st.fixed_dictionaries(
+    {"type": st.sampled_from(["step_start", "text", "tool_use", "step_finish", "error", "reasoning"])},
+    optional=dict.fromkeys(["part", "error", "sessionID", "timestamp"], _odds),
+)
+
+
+@given(st.lists(_line, max_size=6))
+def test_events_of_any_shape_are_never_an_exception(lines: list[dict[str, Any]]) -> None:
+    reader = read(*lines)
+    used = sum(reader.spend().tokens.values(), Usage())
+    assert used.input >= 0
+    assert reader.verdict(Ending(code=0)).status in (OK, SessionStatus.ERROR)
