@@ -55,7 +55,7 @@ def utc_now() -> datetime:
 def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
     """What `Run.repair` would do, in order; changes nothing (SPEC 7)."""
     rundir = RunDir(RunPaths(repo.root, run_id))
-    return _plan_repairs(_dead_run(rundir), rundir, repo, resuming=False, force=force)
+    return _plan_repairs(_dead_run(rundir), rundir, repo, force=force)
 
 
 class Run:
@@ -105,9 +105,13 @@ class Run:
             )
             end_strays(self._run_id)
             dead = _dead_run(rundir)
-            repairs = _plan_repairs(dead, rundir, self._repo, resuming=True)
+            in_flight = dead.state.in_flight if dead.state else ()
+            repairs = _plan_repairs(dead, rundir, self._repo, goes_on_here=self._in_place)
             self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
             context, settled = self._recover(rundir, dead, repairs)
+            if self._in_place and any(session.worktree for session in in_flight):
+                # Their landing may have been what made the tree dirty; now it must not be.
+                self._branch(dead.branch).refuse_unclean(self._repo.status())
             context.journal.accepted(rotation.prompt_names)
             past = Past(
                 any_failed=dead.scan.any_failed,
@@ -124,7 +128,7 @@ class Run:
         with RunDir.open(self._repo.root, self._run_id) as rundir:
             end_strays(self._run_id)
             dead = _dead_run(rundir)
-            repairs = _plan_repairs(dead, rundir, self._repo, resuming=False, force=force)
+            repairs = _plan_repairs(dead, rundir, self._repo, force=force)
             context, _ = self._recover(rundir, dead, repairs)
             was = dead.state
             completed = was is not None and was.status is RunStatus.COMPLETED
@@ -159,8 +163,11 @@ class Run:
         )
 
     def _branch(self, name: str) -> RunBranch:
-        in_place = self._plan.config.grind.mode == "in-place"
-        return RunBranch(self._repo, name, checked_out=in_place)
+        return RunBranch(self._repo, name, checked_out=self._in_place)
+
+    @property
+    def _in_place(self) -> bool:
+        return self._plan.config.grind.mode == "in-place"
 
     def _context(self, branch: RunBranch, journal: Journal) -> RunContext:
         def raised(level: StopLevel) -> None:
@@ -252,9 +259,9 @@ def _dead_run(rundir: RunDir) -> DeadRun:
 
 
 def _plan_repairs(
-    dead: DeadRun, rundir: RunDir, repo: Repo, *, resuming: bool, force: bool = False
+    dead: DeadRun, rundir: RunDir, repo: Repo, *, goes_on_here: bool = False, force: bool = False
 ) -> tuple[Repair, ...]:
-    return plan_recovery(gather_facts(dead, rundir.paths, repo, resuming=resuming, force=force))
+    return plan_recovery(gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force))
 
 
 def _started_at(run_id: str) -> datetime | None:

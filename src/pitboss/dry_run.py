@@ -38,14 +38,14 @@ def report(here: Path, options: Options, resume: str | None) -> str:
             root=str(root),
             branch=status.branch if status else None,
             agent=plan.config.backend,
-            mode="in-place",
-            max_parallel=1,
+            mode=plan.config.grind.mode,
+            max_parallel=plan.max_parallel,
             prompts=plan.prompts,
             rotation=plan.rotation,
             caps=plan.caps,
             hooks=plan.hooks,
             run=run,
-            problem=_problem(repo),
+            problem=_problem(repo, in_place=plan.config.grind.mode == "in-place"),
         )
     )
 
@@ -68,7 +68,7 @@ def _replayed(plan: Plan, run: RunState) -> RunState:
     return reconstruct_state_from_log(run, due, takers, log_seq=scan.highest_seq).run
 
 
-def _problem(repo: Repo | None) -> str | None:
+def _problem(repo: Repo | None, *, in_place: bool) -> str | None:
     """Why a real run would refuse to start here, if it would."""
     if repo is None:
         return "this is not a git repository"
@@ -78,4 +78,4 @@ def _problem(repo: Repo | None) -> str | None:
         return error.message
     if status.unborn:
         return "the repository has no commit yet"
-    return "the working tree is not clean" if status.dirty else None
+    return "the working tree is not clean" if status.dirty and in_place else None

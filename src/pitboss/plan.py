@@ -18,8 +18,6 @@ from pitboss.store.config import load_config
 from pitboss.store.library import load_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pitboss.core.run import RunState
 
 
@@ -76,10 +74,11 @@ def load_plan(root: Path, options: Options, *, rotation: str | None = None) -> P
         caps=budget.layer(config.grind.budgets, chosen.budgets, options.caps),
         max_parallel=options.max_parallel or chosen.max_parallel or config.grind.max_parallel,
         allow_prompt_changes=options.allow_prompt_changes,
+        warnings=config.warnings,
     )
     _refuse_empty(plan)
     _refuse_unknown_agents(plan)
-    return msgspec.structs.replace(plan, warnings=(*config.warnings, *_warnings(plan)))
+    return plan
 
 
 def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan:
@@ -117,10 +116,3 @@ def _refuse_unknown_agents(plan: Plan) -> None:
     named = {doc.meta.agent for doc in plan.prompts.values() if doc.meta.agent is not None}
     for name in sorted({plan.config.backend, *named}):
         build_agent(name, plan.config)
-
-
-def _warnings(plan: Plan) -> Iterator[str]:
-    if plan.max_parallel > 1:
-        yield f"max_parallel = {plan.max_parallel}: in-place sessions run one after the other"
-    if plan.config.grind.mode == "worktree":
-        yield 'mode = "worktree": sessions run in place, in your working tree'

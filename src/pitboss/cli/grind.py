@@ -97,10 +97,11 @@ def grind(  # noqa: PLR0913 - one parameter for each option
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Run agents over your prompts, one session after the other, until told to stop.
+    """Run agents over your prompts, session by session, until told to stop.
 
-    Each session works on a branch of the run and is committed there, or rescued under a ref. The first
-    Ctrl-C lets the session in flight finish; the second stops it.
+    What a session did is committed to the branch of the run, or rescued under a ref. Prompts that are
+    parallel_safe run side by side, up to --max-parallel. The first Ctrl-C lets what is in flight finish;
+    the second stops it.
     """
     from pitboss.plan import Options
 

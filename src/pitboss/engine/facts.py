@@ -31,18 +31,18 @@ class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
     after_seq: int
 
 
-def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, resuming: bool, force: bool) -> Facts:
+def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bool, force: bool) -> Facts:
     """Look at processes, log and repository of a run whose lock this process holds.
 
-    `resuming`: sessions are to start afterwards, so the checkout has to be the run's own.
+    `goes_on_here`: sessions are to start in the user's tree afterwards, so that the run branch has to be its branch.
     """
     state, scan = dead.state, dead.scan
     tip = repo.commit_id(f"refs/heads/{dead.branch}")
     base = state.base_commit if state else None
     last_commit = None if tip else _last_commit(paths) or base
     checkout = _checkout(repo, tip or last_commit)
-    in_flight = state is not None and bool(state.in_flight)
-    moved_since = in_flight and checkout.branch != dead.branch and _moved_since(repo, dead.branch, paths)
+    in_tree = state is not None and any(s.worktree is None for s in state.in_flight)
+    moved_since = in_tree and checkout.branch != dead.branch and _moved_since(repo, dead.branch, paths)
     return Facts(
         run_id=dead.run_id,
         branch=dead.branch,
@@ -56,7 +56,7 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, resuming: bool, 
         branch_tip=tip,
         last_commit=last_commit,
         last_commit_exists=last_commit is not None and repo.commit_id(last_commit) is not None,
-        checkout=checkout if resuming or moved_since else None,
+        checkout=checkout if goes_on_here or moved_since else None,
         moved_since=moved_since,
         stale_locks=tuple(str(path) for path in stale_locks(repo, dead.branch)),
         worktrees=session_worktrees(repo, dead.run_id),

@@ -14,12 +14,11 @@ import msgspec
 
 from pitboss import proctree
 from pitboss.core import recovery
-from pitboss.core.budget import BudgetSnapshot
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Resumed
 from pitboss.core.resume import StateOutOfSync, reconstruct_state_from_log, replay
-from pitboss.core.run import RunStatus
-from pitboss.core.scheduler import SchedulerState, next_pick
+from pitboss.core.run import RunStatus, unfolded
+from pitboss.core.scheduler import next_pick
 from pitboss.core.session import NO_SUMMARY, Reason, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.journal import Journal
 from pitboss.engine.session import conclude, interrupted
@@ -110,9 +109,7 @@ class Mender:
         """Fold the log anew; the old file is kept aside."""
         if os.path.lexists(self._rundir.paths.state):
             set_aside(self._rundir.paths.state)
-        state = msgspec.structs.replace(
-            state, scheduler_state=SchedulerState(), budget_consumed=BudgetSnapshot(), last_session_seq=0
-        )
+        state = unfolded(state)
         for record in iter_records(self._rundir.paths.log):
             if record.seq == state.last_session_seq + 1 <= last_seq:
                 state = self._refolded(state, record)

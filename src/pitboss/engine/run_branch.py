@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pitboss.errors import StartError
 from pitboss.git import rescue, snapshot
 from pitboss.git.locks import remove_stale_locks
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.git.repo import Repo, TreeStatus
+
+
+class RescueWords(msgspec.Struct, frozen=True, kw_only=True):
+    """What to say of work that has to be rescued while session `seq` lands: `text` is the commit's message."""
+
+    run_id: str
+    seq: int
+    text: str
 
 
 class RunBranch:
@@ -111,20 +121,27 @@ class RunBranch:
 
     # Landing from elsewhere
 
-    def advance(self, new: str, *, run_id: str, seq: int, message: str) -> tuple[str, ...]:
+    def advance(self, new: str, words: RescueWords) -> tuple[str, ...]:
         """Move the branch on to `new`, which follows its tip; the user's checkout of it goes along.
 
-        What somebody changed there meanwhile stays if the two do not meet, else it is rescued under the refs returned,
-        made by `message`. The files move first: repeated after a crash, this finds where it was. Raises GitError.
+        What somebody changed there meanwhile stays if the two do not meet, else it is rescued under the refs returned.
+        Raises GitError.
         """
         old = self.tip
-        refs: tuple[str, ...] = ()
-        if self._is_checked_out_here() and not self._follow(old, new):
-            refs = self._overrule(old, new, run_id=run_id, seq=seq, message=message)
-        else:
-            self._repo.git("update-ref", "-m", f"pitboss: session {seq} landed", self.ref, new, old)
+        reflog = f"pitboss: session {words.seq} landed"
+        self._repo.git("update-ref", "--create-reflog", "-m", reflog, self.ref, new, old)
         self._tip = new
-        return refs
+        return self._follow(old, new, words) if self._is_checked_out_here() else ()
+
+    def follow(self, words: RescueWords) -> tuple[str, ...]:
+        """Bring the user's checkout to the tip, if a dead runner moved the branch and came no further.
+
+        Returns what `advance` does. Raises GitError.
+        """
+        if not self._is_checked_out_here() or not self._repo.status().dirty:
+            return ()
+        before = self._repo.commit_id(f"{self.name}@{{1}}")
+        return self._follow(before or self._repo.line("write-tree"), self.tip, words)
 
     def _is_checked_out_here(self) -> bool:
         """Whether it is the branch of the user's working tree, and the user has not gone elsewhere."""
@@ -132,15 +149,14 @@ class RunBranch:
             return False
         return self._repo.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).decode().strip() == self.ref
 
-    def _follow(self, old: str, new: str) -> bool:
-        return self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128)).code == 0
-
-    def _overrule(self, old: str, new: str, *, run_id: str, seq: int, message: str) -> tuple[str, ...]:
-        """Put the working tree to `new` although something is in the way there."""
-        dirt = snapshot.snapshot(self._repo, self._repo.status(), message=message, base=old)
+    def _follow(self, old: str, new: str, words: RescueWords) -> tuple[str, ...]:
+        if self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128)).code == 0:
+            return ()
+        dirt = snapshot.snapshot(self._repo, self._repo.status(), message=words.text, base=old)
         # A checkout that was cut short holds files of both; anything else is somebody's work.
         foreign = changed_paths(self._repo, old, dirt) & changed_paths(self._repo, new, dirt)
-        refs = rescue.keep(self._repo, run_id, seq, [dirt], why="in the way") if foreign else ()
+        why = "in the way"
+        refs = rescue.keep(self._repo, words.run_id, words.seq, [dirt], why=why) if foreign else ()
         snapshot.put_back(self._repo, self.name, new)
         snapshot.clean(self._repo)
         return refs

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.engine.checkout import Checkout
+from pitboss.engine.run_branch import RescueWords
 from pitboss.errors import StorageError
 from pitboss.git import rescue, snapshot
 from pitboss.git.landed import commits_beyond, landed_sessions
@@ -131,17 +132,17 @@ class Slots:
         if landed.commit is None:
             return landed
         self._settled[session.seq] = landed.commit
+        words = self._words(session)
         done = self._landed_before(session, landed.commit)
         if done is not None:
-            return replace(landed, commit=done)
+            return replace(landed, commit=done, rescue=self._branch.follow(words) or landed.rescue)
         merged = self._merge(session, landed.commit, message)
         if merged.conflicts:
             reason = Reason.CONFLICT.because(", ".join(merged.conflicts))
             return Landing(rescue=self._keep(session, landed.commit, reason), reason=reason, retry=True)
         if merged.commit is None:
             return replace(landed, commit=None)
-        words = self._words(session, "in the way in the working tree")
-        aside = self._branch.advance(merged.commit, run_id=self._paths.run_id, seq=session.seq, message=words)
+        aside = self._branch.advance(merged.commit, words)
         return replace(landed, commit=merged.commit, rescue=aside or landed.rescue)
 
     def rescue(self, session: InFlight) -> Landing:
@@ -228,10 +229,11 @@ class Slots:
         loose = rescue.outside(self._repo, [tip], session.base_commit)
         return rescue.keep(self._repo, self._paths.run_id, session.seq, loose, why=reason)
 
-    def _words(self, session: InFlight, reason: str) -> str:
-        return rescue_message(
-            prompt=session.prompt, seq=session.seq, run_id=self._paths.run_id, reason=reason
-        )
+    def _words(self, session: InFlight) -> RescueWords:
+        run_id, seq = self._paths.run_id, session.seq
+        reason = "in the way in the working tree"
+        text = rescue_message(prompt=session.prompt, seq=seq, run_id=run_id, reason=reason)
+        return RescueWords(run_id=run_id, seq=seq, text=text)
 
     def _delete(self, branch: str, settled: str, seq: int) -> None:
         """Delete a session's branch; what a hook committed there after the landing is rescued."""
