@@ -22,6 +22,7 @@ PROBE_TIMEOUT_S = 10.0
 _BACKENDS = {
     "claude_code": "ClaudeCode",
     "command": "CommandAgent",
+    "gemini": "Gemini",
     "opencode": "Opencode",
     "shell": "Shell",
 }

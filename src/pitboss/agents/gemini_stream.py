@@ -1,0 +1,160 @@
+"""Reads Gemini CLI's stream-json: what it does, what it used, how it ended (SPEC 6).
+
+What the CLI prints, and what follows from it:
+- Usage comes with the `result` line alone: of an agent that answered and was killed nobody knows what it
+  used, and neither if it answered and the stats are empty.
+- `output_tokens` leaves the thoughts out; they are what `total_tokens` counts beyond input and output.
+- After `--resume` the stats are of this start alone.
+- Exit 0 may come with `status: error`, and `status: success` after an `error` line that ended the work (too
+  many turns, a loop); an `error` line that the agent goes on after has ended nothing.
+- A failed request exits with its HTTP status, of which the system keeps eight bits.
+- A request made again says its first words again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pitboss.agents.gemini_failures import failure, quota_ends_at, refusal
+from pitboss.agents.json_values import count, table, word
+from pitboss.agents.judgement import Spend, Verdict
+from pitboss.agents.lines import shortened
+from pitboss.agents.plain import by_exit_code
+from pitboss.agents.reader import JsonReader
+from pitboss.agents.tool_line import tool_line
+from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitboss.agents.judgement import Ending
+    from pitboss.core.agent import AgentEvent, AgentRequest
+
+MESSAGE_LIMIT = 64 * 1024
+"""Characters kept of one message; the last ones are the answer."""
+
+SAID_AGAIN = 8
+"""From how many characters a first piece that comes again is taken for a request made again."""
+
+
+class GeminiReader(JsonReader):
+    """Reads one `gemini` from its first byte to its last, cut anywhere."""
+
+    def __init__(self, request: AgentRequest) -> None:
+        super().__init__(request)
+        self._tokens: dict[str | None, Usage] = {}
+        self._result: dict[str, Any] = {}
+        self._answered = False
+        self._complaint: str | None = None
+        self._first_piece = ""
+        self._message = ""
+
+    def finish(self) -> Iterator[AgentEvent]:
+        """Yield the events of a last line without newline, and of words that nothing followed."""
+        yield from super().finish()
+        yield from self._message_ended()
+
+    def spend(self) -> Spend:
+        """By the result's stats; unreadable when the model answered and no stats say what that took."""
+        return Spend(tokens=self._tokens, unreadable=self._answered and not self._tokens)
+
+    def verdict(self, ending: Ending) -> Verdict:
+        """By the result's status first, then the exit code, then what was complained of last."""
+        if self._result.get("status") == "error":
+            return self._failed(ending)
+        if ending.code != 0:
+            refused = None if self.finished else refusal(ending)
+            return by_exit_code(ending) if refused is None else _error(*refused)
+        if self._complaint is not None:
+            return _error(Reason.AGENT_ERROR, shortened(self._complaint))
+        if not self.finished:
+            return _error(Reason.AGENT_ERROR, "gemini ended without a result line", cost_known=False)
+        return Verdict()
+
+    def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
+        """Yield what `line` tells."""
+        match line.get("type"):
+            case "init":
+                self.model = word(line, "model") or self.model
+                self.session_id = word(line, "session_id") or self.session_id
+                yield self.started()
+            case "message" if line.get("role") == "assistant":
+                self._spoke(word(line, "content") or "")
+            case "tool_use":
+                yield from self._tool(line)
+            case "tool_result":
+                self._went_on()
+                self.tool_ended(word(line, "tool_id"))
+            case "error":
+                self._complaint = word(line, "message") or "an error without words"
+            case "result":
+                yield from self._ended(line)
+
+    def _went_on(self) -> None:
+        self._answered = True
+        self._complaint = None
+
+    def _spoke(self, piece: str) -> None:
+        """One piece of a message, or all of it from the start once more."""
+        self._went_on()
+        if not self._message:
+            self._first_piece = piece
+        elif piece == self._first_piece and len(piece) >= SAID_AGAIN:
+            self._message = ""
+        self._message = (self._message + piece)[-MESSAGE_LIMIT:]
+        self.text = self._message or self.text
+        self.streamed(piece)
+
+    def _message_ended(self) -> Iterator[AgentEvent]:
+        if self._message:
+            yield self.said(self._message)
+        self._message = ""
+
+    def _tool(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
+        self._went_on()
+        yield from self._message_ended()
+        yield self.tool_started(
+            word(line, "tool_id"), tool_line(word(line, "tool_name"), table(line, "parameters"))
+        )
+
+    def _ended(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
+        yield from self._message_ended()
+        self._result = line
+        self.finished = True
+        self._count(table(line, "stats"))
+        yield self.used()
+
+    def _count(self, stats: dict[str, Any]) -> None:
+        """The stats by model; what only their sum counts is the model's that was asked for."""
+        models = table(stats, "models")
+        tokens = {name: _tokens(table(models, name)) for name in models}
+        rest = _tokens(stats).beyond(sum(tokens.values(), Usage()))
+        tokens[self.model or ""] = tokens.get(self.model or "", Usage()) + rest
+        for name, used in tokens.items():
+            if used.has_tokens:
+                self._tokens[name or None] = self._tokens.get(name or None, Usage()).at_least(used)
+
+    def _failed(self, ending: Ending) -> Verdict:
+        words = word(table(self._result, "error"), "message") or self._complaint or "an error without words"
+        reason, detail = failure(words, ending.code)
+        limited = reason is Reason.RATE_LIMITED
+        said_at = word(self._result, "timestamp")
+        return _error(reason, detail, resets_at=quota_ends_at(words, said_at) if limited else None)
+
+
+def _tokens(stats: dict[str, Any]) -> Usage:
+    told, answer = count(stats, "input_tokens"), count(stats, "output_tokens")
+    thoughts = max(0, count(stats, "total_tokens") - told - answer)
+    return Usage(input=told, output=answer + thoughts, cache_read=min(told, count(stats, "cached")))
+
+
+def _error(
+    reason: Reason, words: str | None, *, resets_at: float | None = None, cost_known: bool = True
+) -> Verdict:
+    return Verdict(
+        status=SessionStatus.ERROR,
+        reason=reason.because(words),
+        resets_at=resets_at,
+        cost_known=cost_known,
+    )
