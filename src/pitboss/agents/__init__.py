@@ -21,6 +21,7 @@ PROBE_TIMEOUT_S = 10.0
 
 _BACKENDS = {
     "claude_code": "ClaudeCode",
+    "codex": "Codex",
     "command": "CommandAgent",
     "gemini": "Gemini",
     "opencode": "Opencode",

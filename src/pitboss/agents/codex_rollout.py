@@ -1,0 +1,138 @@
+"""Reads what Codex writes about its thread on disk, for what it never prints: use so far, limits, model (SPEC 1.5, 6).
+
+`$CODEX_HOME/sessions/YYYY/MM/DD/rollout-TIME-THREAD.jsonl` grows while a thread runs, and on when it is resumed:
+- `token_usage_record` comes with each answer of the model, `token_count` after its tools; both have totals of
+  the whole thread. Printed output has them only at the end of a turn that succeeds.
+- `token_count` totals fall to 0 when the context is full: a count that was there stays.
+- `rate_limits` are a subscription's windows; `used_percent` is 100 for one that is used up.
+A folder of days holds all threads of all projects, so a thread is looked for only where its identity, which has
+the time of its birth in it, says that it must be.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from os import scandir
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pitboss.agents.json_values import amount, count, number, table, word
+from pitboss.agents.lines import JsonLines
+from pitboss.core.agent import Quota, QuotaWindow
+from pitboss.core.usage import Usage
+from pitboss.store.files import open_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CHUNK = 256 * 1024
+NAMES = 20_000
+"""Files of one day that are looked at."""
+
+FIVE_HOURS_MIN = 300
+SEVEN_DAYS_MIN = 7 * 24 * 60
+
+
+class Rollout:
+    """The file of one thread, read on as it grows; `used`, `model` and `quota` are the last it said.
+
+    Whatever is there instead of such a file says nothing, and is no error.
+    """
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.used = Usage()
+        self.model: str | None = None
+        self.quota: Quota | None = None
+        self._sessions = _home(env) / "sessions"
+        self._file: Path | None = None
+        self._offset = 0
+        self._lines = JsonLines()
+
+    def read(self, thread_id: str | None) -> None:
+        """Take in what was written of the thread since the last time."""
+        if self._file is None and thread_id is not None:
+            self._file = _find(self._sessions, thread_id)
+        for chunk in self._news():
+            for line in self._lines.feed(chunk):
+                self._take(line)
+
+    def resets_at(self) -> float | None:
+        """When the last of the windows that are used up ends, epoch seconds; None when none is."""
+        windows = (self.quota.five_hour, self.quota.seven_day) if self.quota else ()
+        ends = [each.resets_at for each in windows if each and each.used >= 1.0 and each.resets_at]
+        return max(ends, default=None)
+
+    def _news(self) -> Iterator[bytes]:
+        if self._file is None:
+            return
+        try:
+            with open_regular(self._file) as file:
+                file.seek(self._offset)
+                while chunk := file.read(CHUNK):
+                    self._offset += len(chunk)
+                    yield chunk
+        except OSError:
+            return
+
+    def _take(self, line: dict[str, Any]) -> None:
+        payload = table(line, "payload")
+        match line.get("type"), payload.get("type"):
+            case "turn_context", _:
+                self.model = word(payload, "model") or self.model
+            case "token_usage_record", _:
+                self.used = self.used.at_least(tokens(table(payload, "thread_token_usage")))
+            case "event_msg", "token_count":
+                total = table(table(payload, "info"), "total_token_usage")
+                self.used = self.used.at_least(tokens(total))
+                self.quota = _quota(table(payload, "rate_limits")) or self.quota
+
+
+def tokens(usage: dict[str, Any]) -> Usage:
+    """A usage as Codex writes it everywhere: input with cached, output with reasoning."""
+    return Usage(
+        input=count(usage, "input_tokens"),
+        output=count(usage, "output_tokens"),
+        cache_read=count(usage, "cached_input_tokens"),
+        cache_write=count(usage, "cache_write_input_tokens"),
+    )
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    """Where Codex with this environment keeps its things."""
+    return Path(env["CODEX_HOME"]) if env.get("CODEX_HOME") else Path(env.get("HOME", "/")) / ".codex"
+
+
+def _find(sessions: Path, thread_id: str) -> Path | None:
+    for day in _days(thread_id):
+        try:
+            with scandir(sessions / day) as names:
+                for each in islice(names, NAMES):
+                    if each.name.startswith("rollout-") and each.name.endswith(f"-{thread_id}.jsonl"):
+                        return Path(each.path)
+        except OSError:
+            continue
+    return None
+
+
+def _days(thread_id: str) -> list[str]:
+    """The folders of the day of the thread's birth and of its neighbours: its machine's zone is not known.
+
+    The identity is a UUID of version 7, which begins with milliseconds since 1970.
+    """
+    try:
+        born = datetime.fromtimestamp(int(thread_id.replace("-", "")[:12], 16) / 1000, UTC)
+        return [f"{born + timedelta(days=days):%Y/%m/%d}" for days in (0, -1, 1)]
+    except (ValueError, OverflowError, OSError):
+        return []
+
+
+def _quota(limits: dict[str, Any]) -> Quota | None:
+    """The windows that are as long as those that pitboss knows."""
+    windows = {
+        count(window, "window_minutes"): QuotaWindow(used=used / 100, resets_at=number(window, "resets_at"))
+        for window in (table(limits, "primary"), table(limits, "secondary"))
+        if (used := amount(window, "used_percent")) is not None
+    }
+    quota = Quota(five_hour=windows.get(FIVE_HOURS_MIN), seven_day=windows.get(SEVEN_DAYS_MIN))
+    return None if quota == Quota() else quota

@@ -1,0 +1,199 @@
+"""What the file of a Codex thread tells beyond what was printed: tokens, limits, the model (SPEC 1.5, 6)."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.agents.codex_rollout import Rollout
+from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow, Resume
+from pitboss.core.config import AgentSettings
+from pitboss.core.session import SessionStatus
+from pitboss.core.usage import Usage
+from pitboss.process import StopRequest
+from tests.contracts.expected_codex import MODEL, TABLE, TWO_REQUESTS
+from tests.support.agents import agent, request, run
+from tests.support.codex import (
+    FAILED_BY_LIMIT,
+    RESETS_AT,
+    STARTED,
+    THREAD,
+    WEEK_ENDS_AT,
+    Line,
+    codex,
+    completed,
+    count,
+    item,
+    printing,
+    record,
+    rollout,
+    said,
+    told,
+    used,
+)
+from tests.support.replay import replaying, tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ERROR = SessionStatus.ERROR
+
+
+def test_a_thread_that_failed_is_billed_what_its_file_says(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", record(used(700, 20, cached=256)), count(used(700, 20, cached=256)))
+    outcome = codex(tmp_path, STARTED, said("I will begin."), FAILED_BY_LIMIT, then="exit 1")
+    assert tokens(outcome.usage) == (700, 20, 256, 0)
+    assert outcome.usage.cost_known
+
+
+def test_a_thread_that_was_killed_in_a_tool_is_billed_the_answer_that_called_it(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", record(used(700, 20, cached=256, reasoning=4)))
+    begun = item("command_execution", event="item.started", command="sleep 300")
+    script = printing(tmp_path, STARTED, said("I will."), begun, then=": > running; exec sleep 300")
+    running = tmp_path / "running"
+    driver = agent("codex", AgentSettings(binary=str(script)))
+    asked = request(tmp_path, model=MODEL)
+    outcome = run(driver, asked, stop=lambda: StopRequest.SKIP if running.exists() else None)
+    assert (outcome.status, tokens(outcome.usage)) == (SessionStatus.SKIPPED, (700, 20, 256, 0))
+    assert outcome.usage.cost_known
+    assert tokens(driver.bill(asked, started=True).usage) == (700, 20, 256, 0)
+
+
+def test_the_file_under_codex_home_counts_and_not_the_one_at_home(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", record(used(1, 1)))
+    rollout(tmp_path / "elsewhere", record(used(900, 9)))
+    asked = request(tmp_path)
+    asked.env["CODEX_HOME"] = str(tmp_path / "elsewhere")
+    outcome = codex(tmp_path, STARTED, FAILED_BY_LIMIT, env=asked.env)
+    assert tokens(outcome.usage) == (900, 9, 0, 0)
+
+
+def test_after_a_resume_the_earlier_part_of_the_file_is_not_billed_again(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", record(used(1200, 34)), record(used(1700, 48)))
+    earlier = Resume(session_id=THREAD, usage=Usage(input=1200, output=34))
+    outcome = codex(tmp_path, STARTED, FAILED_BY_LIMIT, resume=earlier)
+    assert tokens(outcome.usage) == (500, 14, 0, 0)
+
+
+def test_a_full_context_takes_nothing_back(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", count(used(90_000, 500)), count(used(0, 0)))
+    full: Line = {"type": "turn.failed", "error": {"message": "Codex ran out of room in the context window."}}
+    outcome = codex(tmp_path, STARTED, said("Reading."), full, then="exit 1")
+    assert tokens(outcome.usage) == (90_000, 500, 0, 0)
+
+
+def test_the_model_that_nobody_named_is_found_and_priced(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", {"type": "turn_context", "payload": {"model": "gpt-5.1-codex"}})
+    outcome = codex(tmp_path, STARTED, said("Done."), completed(used(1200, 34)), model=None)
+    assert outcome.model == "gpt-5.1-codex"
+    assert outcome.usage.cost_known
+    nobody = codex(tmp_path, said("Done."), completed(used(1200, 34)), model=None)
+    assert (nobody.model, nobody.usage.cost_known) == (None, False)
+
+
+def test_a_usage_limit_ends_when_the_window_that_is_used_up_ends(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", count(None, primary=100.0))
+    settings = replaying(tmp_path / "codex", TABLE, "usage_limit")
+    outcome = run(agent("codex", settings), request(tmp_path))
+    assert str(outcome.reason).startswith("rate_limited: You\u2019ve hit your usage limit.")
+    assert outcome.resets_at == RESETS_AT
+
+
+def test_a_limit_that_is_not_used_up_gives_no_time_to_wait_for(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", count(None, primary=99.0))
+    outcome = codex(tmp_path, STARTED, FAILED_BY_LIMIT)
+    assert outcome.resets_at is None
+    other: Line = {"type": "turn.failed", "error": {"message": "it broke"}}
+    rollout(tmp_path / ".codex", count(None, primary=100.0))
+    assert codex(tmp_path, STARTED, other).resets_at is None
+
+
+def test_windows_of_a_healthy_thread_are_told_as_a_quota(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", count(used(700, 20)))
+    seen: list[AgentEvent] = []
+    binary = printing(tmp_path, STARTED, said("Hello."), completed(used(700, 20)))
+    settings = AgentSettings(binary=str(binary))
+    outcome = run(agent("codex", settings), request(tmp_path), on_event=seen.append)
+    quota = Quota(
+        five_hour=QuotaWindow(used=0.31, resets_at=RESETS_AT),
+        seven_day=QuotaWindow(used=0.42, resets_at=WEEK_ENDS_AT),
+    )
+    assert outcome.quota == quota
+    assert [event.quota for event in seen if event.kind is EventKind.QUOTA] == [quota]
+
+
+def test_the_cost_cap_acts_while_the_thread_runs(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", record(used(1_000_000, 10)))
+    outcome = codex(tmp_path, STARTED, said("Reading."), then="exec sleep 300", max_cost_usd=1.0)
+    assert told(outcome) == (ERROR, "cost_cap: $1.2501 >= $1.0000")
+
+
+def test_the_file_is_read_on_and_not_again(tmp_path: Path) -> None:
+    file = rollout(tmp_path, record(used(700, 20)))
+    kept = Rollout({"CODEX_HOME": str(tmp_path)})
+    kept.read(THREAD)
+    first = kept.used
+    size = file.stat().st_size
+    with file.open("r+") as grown:
+        grown.write("x" * (size - 1))
+        grown.seek(size)
+        line = json.dumps(record(used(1200, 34)))
+        grown.write(line[:30])
+        grown.flush()
+        kept.read(THREAD)
+        half = kept.used
+        grown.write(line[30:] + "\n")
+    kept.read(THREAD)
+    assert (first, half, kept.used) == (
+        Usage(input=700, output=20),
+        Usage(input=700, output=20),
+        Usage(input=1200, output=34),
+    )
+
+
+@pytest.mark.parametrize("day", ["2026/11/21", "2026/11/22", "2026/11/23"])
+def test_a_thread_is_found_whatever_zone_named_its_day(tmp_path: Path, day: str) -> None:
+    rollout(tmp_path, record(used(700, 20)), day=day)
+    kept = Rollout({"CODEX_HOME": str(tmp_path)})
+    kept.read(THREAD)
+    assert kept.used == Usage(input=700, output=20)
+
+
+@pytest.mark.parametrize("thread", [None, "", "x", "-", "../../x", "f" * 32, "9" * 40, "0" * 12])
+def test_a_thread_with_an_odd_name_or_none_has_no_file(tmp_path: Path, thread: str | None) -> None:
+    rollout(tmp_path, record(used(700, 20)))
+    kept = Rollout({"CODEX_HOME": str(tmp_path)})
+    kept.read(thread)
+    assert kept.used == Usage()
+
+
+def test_another_threads_file_is_not_read(tmp_path: Path) -> None:
+    rollout(tmp_path, record(used(700, 20)), thread=THREAD.replace("bc", "bd"))
+    kept = Rollout({"CODEX_HOME": str(tmp_path)})
+    kept.read(THREAD)
+    assert kept.used == Usage()
+
+
+def test_what_is_no_file_in_its_place_says_nothing_and_blocks_nobody(tmp_path: Path) -> None:
+    file = rollout(tmp_path, record(used(700, 20)))
+    file.unlink()
+    os.mkfifo(file)
+    kept = Rollout({"CODEX_HOME": str(tmp_path)})
+    kept.read(THREAD)
+    assert kept.used == Usage()
+
+
+def test_two_requests_of_the_captured_session_are_what_its_file_would_say(tmp_path: Path) -> None:
+    capture = TABLE.capture("ok")
+    thread = json.loads(capture.stdout.splitlines()[0])["thread_id"]
+    rollout(
+        tmp_path / ".codex",
+        record(used(700, 20, cached=256)),
+        record(used(1200, 34, cached=384)),
+        thread=thread,
+    )
+    outcome = run(agent("codex", replaying(tmp_path / "codex", TABLE, "ok")), request(tmp_path, model=MODEL))
+    assert tokens(outcome.usage) == TWO_REQUESTS
