@@ -144,7 +144,7 @@ def test_an_unknown_rotation_is_named_with_the_ones_there_are(project: Project) 
 def test_an_unknown_agent_is_named_with_the_ones_there_are(project: Project) -> None:
     assert refused(project, "--agent", "comand") == (
         "error: unknown agent `comand`\n"
-        "hint: did you mean `command`? known agents: claude_code, command, shell\n"
+        f"hint: did you mean `command`? known agents: {', '.join(backend_names())}\n"
     )
 
 

@@ -147,6 +147,9 @@ class Mender:
 def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> list[SessionRecord]:
     """Bring every session that was in flight, or whose record is lost, to its one record; return those."""
     made: list[SessionRecord] = []
+    bases = [session.base_commit for session in context.journal.state.in_flight]
+    # Where state.json or a record was lost, nobody knows whether a working copy holds work without a record.
+    lost = any(isinstance(repair, recovery.RebuildState | recovery.RestoreRecord) for repair in plan)
     for repair in plan:
         context.emit(Resumed(text=repair.describe()))
         match repair:
@@ -161,9 +164,9 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
                 made.append(_restored(context, repo, seq))
                 context.journal.recorded(made[-1])
             case recovery.RemoveWorktree(path=path):
-                remove_worktree(repo, context.journal.state.run_id, path)
+                remove_worktree(repo, context.journal.state.run_id, path, settled=None if lost else bases)
             case recovery.RemoveSessionBranch(name=name):
-                remove_session_branch(repo, context.journal.state.run_id, name)
+                remove_session_branch(repo, context.journal.state.run_id, name, settled=not lost)
             case _:
                 pass  # files were mended before there was a journal
     return made

@@ -101,7 +101,7 @@ class Slots:
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
         for slot in self._slots.values():
-            remove_worktree(self._repo, self._paths.run_id, str(slot.path))
+            remove_worktree(self._repo, self._paths.run_id, str(slot.path), settled=[self._branch.tip])
         self._slots.clear()
 
     # Landing

@@ -35,6 +35,18 @@ def changed_paths(repo: Repo, older: str, newer: str) -> frozenset[str]:
     return frozenset(filter(None, os.fsdecode(listed).split("\0")))
 
 
+def holds_all(repo: Repo, commits: Sequence[str], tree: str) -> bool:
+    """Whether every file of `tree` is in one of `commits` as it is; what it lacks does not matter."""
+    fresh = (_files_beyond(repo, commit, tree) for commit in commits)
+    return not frozenset.intersection(*fresh)
+
+
+def _files_beyond(repo: Repo, commit: str, tree: str) -> frozenset[tuple[bytes, bytes]]:
+    fields = repo.git("diff-tree", "-r", "-z", "--no-renames", "--diff-filter=d", commit, tree).split(b"\0")
+    described = zip(fields[0::2], fields[1::2], strict=False)
+    return frozenset((b" ".join(meta.split()[1:4:2]), path) for meta, path in described)
+
+
 def _until_blank(paths: Sequence[str]) -> tuple[str, ...]:
     end = list(paths).index("") if "" in paths else len(paths)
     return tuple(dict.fromkeys(paths[:end]))

@@ -12,9 +12,12 @@ import msgspec
 
 from pitboss.core.text import rescue_message
 from pitboss.git import rescue, snapshot
+from pitboss.git.merge import holds_all
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pitboss.git.repo import Repo
 
 HOLD = "run-branch"
@@ -51,26 +54,34 @@ def hold_branch(repo: Repo, run_id: str, branch: str) -> None:
     )
 
 
-def remove_worktree(repo: Repo, run_id: str, path: str, *, seq: int | None = None) -> None:
+def remove_worktree(
+    repo: Repo, run_id: str, path: str, *, seq: int | None = None, settled: Sequence[str] | None = None
+) -> None:
     """Rescue what a working copy holds beyond the run branch, then remove it. Raises GitError.
 
-    It is rescued under the name of the session whose branch is checked out there, else of the session that the
-    folder is named after, else of `seq`, else of session 0: nobody can tell whose it was.
+    `settled` says that every session that worked there has its record: its commits have landed, in whatever form, or
+    are rescued, and files that these commits hold are nobody's loss. What is rescued gets the name of the session
+    whose branch is checked out there, else of the session that the folder is named after, else of `seq`, else
+    of session 0: nobody can tell whose it was.
     """
     known = _registered(repo).get(path)
     if Path(path).name != HOLD:
-        _rescue(repo, run_id, path, known, seq)
+        _rescue(repo, run_id, path, known, seq=seq, settled=settled)
     if known is not None:
         repo.git("worktree", "remove", "--force", "--force", path, ok=(0, 128))
     _delete(path)
     repo.git("worktree", "prune")
 
 
-def remove_session_branch(repo: Repo, run_id: str, name: str) -> None:
-    """Rescue what only a session's branch holds, then delete the branch. Raises GitError."""
+def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: bool = False) -> None:
+    """Rescue what only a session's branch holds unless the session is `settled`, then delete the branch.
+
+    Raises GitError.
+    """
     tip = repo.commit_id(f"refs/heads/{name}")
-    if tip is not None:
+    if tip is not None and not settled:
         rescue_commit(repo, run_id, _session(name) or 0, tip)
+    if tip is not None:
         repo.git("update-ref", "-d", f"refs/heads/{name}", tip)
 
 
@@ -90,14 +101,22 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True):
     half_made: bool
 
 
-def _rescue(repo: Repo, run_id: str, path: str, known: _Known | None, seq: int | None) -> None:
+def _rescue(
+    repo: Repo,
+    run_id: str,
+    path: str,
+    known: _Known | None,
+    *,
+    seq: int | None,
+    settled: Sequence[str] | None,
+) -> None:
     branch = known.branch if known is not None else None
     owner = _session(branch or "") or _session(Path(path).name) or seq or 0
     head = known.head if known is not None else None
     half_made = known is not None and known.half_made
     if _has_files(path) and not half_made:
-        _rescue_files(repo, run_id, path, head=head, seq=owner)
-    if head is not None:
+        _rescue_files(repo, run_id, path, head=head, seq=owner, settled=settled)
+    if head is not None and settled is None:
         rescue_commit(repo, run_id, owner, head)
 
 
@@ -110,12 +129,16 @@ def _has_files(path: str) -> bool:
     )
 
 
-def _rescue_files(repo: Repo, run_id: str, path: str, *, head: str | None, seq: int) -> None:
+def _rescue_files(
+    repo: Repo, run_id: str, path: str, *, head: str | None, seq: int, settled: Sequence[str] | None
+) -> None:
     """Commit the folder's files on top of where it began, unless they are what is committed there."""
     base = head or repo.line("rev-parse", f"refs/heads/pitboss/grind/{run_id}")
     snapshot.make_readable(Path(path))
     tree = snapshot.tree_of(repo, Path(path), base=base)
     if tree == repo.line("rev-parse", f"{base}^{{tree}}"):
+        return
+    if settled is not None and holds_all(repo, [base, *settled], tree):
         return
     message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
     made = repo.commit_tree(tree, parent=base, message=message)
