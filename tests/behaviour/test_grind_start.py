@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.agents import backend_names
 from tests.support.agents import executable
 from tests.support.cli import Done, Project
 from tests.support.runs import configure, the_run
