@@ -25,6 +25,7 @@ _BACKENDS = {
     "command": "CommandAgent",
     "gemini": "Gemini",
     "opencode": "Opencode",
+    "qwen": "Qwen",
     "shell": "Shell",
 }
 """Name of the backend, which is that of its module here as well, and its class; sorted."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pitboss.agents.judgement import Ending
     from pitboss.core.agent import AgentEvent, AgentRequest
 
-MESSAGE_LIMIT = 64 * 1024
+MESSAGE_LIMIT = 16 * 1024
 """Characters kept of one message; the last ones are the answer."""
 
 SAID_AGAIN = 8
