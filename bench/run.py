@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import resume, sessions, startup
+from bench import parallel, resume, sessions, slots, startup
 from bench.figures import as_json, table
 from bench.measure import say
 
@@ -19,6 +19,8 @@ PARTS = {
     "sessions": sessions.measure,
     "flat": sessions.measure_flatness,
     "resume": resume.measure,
+    "slots": slots.measure,
+    "parallel": parallel.measure,
 }
 
 

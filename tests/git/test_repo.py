@@ -194,3 +194,44 @@ def test_a_lock_that_any_program_holds_open_is_left_alone(root: Path, tmp_path: 
             remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.1)
         holder.stdin.close()
     assert remove_stale_locks(Repo.discover(root), BRANCH) == (lock,)
+
+
+SLOT = ".pitboss/grind/runs/run/worktrees/slot-1"
+
+
+@pytest.fixture
+def slot(root: Path) -> Path:
+    git(root, "worktree", "add", "-q", "--detach", str(root / SLOT))
+    return root / SLOT
+
+
+def test_locks_of_slots_and_of_their_sessions_branches_are_removed_too(root: Path, slot: Path) -> None:
+    repo = Repo.discover(root)
+    inside = root / ".git/worktrees" / slot.name
+    branch_lock = root / f".git/refs/heads/{BRANCH}-session-0001.lock"
+    branch_lock.parent.mkdir(parents=True)
+    locks = (inside / "index.lock", inside / "HEAD.lock", branch_lock)
+    for lock in locks:
+        lock.touch()
+    assert set(stale_locks(repo, BRANCH)) == set(locks)
+    assert set(remove_stale_locks(repo, BRANCH)) == set(locks)
+    assert stale_locks(repo, BRANCH) == ()
+
+
+@pytest.mark.parametrize(
+    ("lock", "blocks"),
+    [("index.lock", False), ("packed-refs.lock", True), ("worktrees/slot-1/index.lock", True)],
+)
+def test_a_git_at_work_in_a_slot_owns_its_own_locks_and_perhaps_the_shared_ones(
+    root: Path, slot: Path, lock: str, *, blocks: bool
+) -> None:
+    (root / ".git" / lock).touch()
+    with subprocess.Popen(["git", "cat-file", "--batch"], cwd=slot, stdin=subprocess.PIPE) as process:
+        try:
+            if blocks:
+                with pytest.raises(StartError, match=f"pid {process.pid}"):
+                    remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.0)
+            else:
+                assert remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.0) == (root / ".git" / lock,)
+        finally:
+            process.communicate()

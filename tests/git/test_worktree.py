@@ -10,7 +10,13 @@ import pytest
 
 from pitboss.git import rescue
 from pitboss.git.repo import Repo
-from pitboss.git.worktree import remove_session_branch, remove_worktree, session_branches, session_worktrees
+from pitboss.git.worktree import (
+    hold_branch,
+    remove_session_branch,
+    remove_worktree,
+    session_branches,
+    session_worktrees,
+)
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -178,3 +184,56 @@ def test_a_sessions_branch_is_deleted_after_its_commits_are_kept(repo: Repo) -> 
 def test_a_sessions_branch_with_nothing_of_its_own_leaves_no_ref(repo: Repo) -> None:
     remove_session_branch(repo, RUN, SESSION_BRANCH)
     assert (rescue.list_rescued(repo), session_branches(repo, RUN)) == ((), ())
+
+
+def test_a_slots_work_is_named_after_the_session_whose_branch_is_there(repo: Repo) -> None:
+    places = [RunPaths(repo.root, RUN).worktrees / f"slot-{nth}" for nth in (7, 8)]
+    sh(
+        repo.root,
+        f"git worktree add -q {places[0]} {SESSION_BRANCH}; git worktree add -q --detach {places[1]}",
+    )
+    for place in places:
+        sh(place, f"echo {place.name} > x")
+        remove_worktree(repo, RUN, str(place))
+    assert_gone(repo, places[0])
+    assert_gone(repo, places[1])
+    assert kept(repo) == {"session-0003": ["A\tx"], "session-0000": ["A\tx"]}
+
+
+def test_a_working_copy_without_files_has_nothing_to_rescue(repo: Repo) -> None:
+    place = RunPaths(repo.root, RUN).worktrees / "slot-1"
+    sh(repo.root, f"git worktree add -q --no-checkout {place} {SESSION_BRANCH}")
+    remove_worktree(repo, RUN, str(place))
+    assert_gone(repo, place)
+    assert kept(repo) == {}
+
+
+def test_a_working_copy_that_git_was_killed_while_making_has_nothing_to_rescue(repo: Repo) -> None:
+    place = RunPaths(repo.root, RUN).worktrees / "slot-1"
+    sh(repo.root, f"git worktree add -q {place} {SESSION_BRANCH}; rm {place}/one")
+    (repo.common_dir / "worktrees/slot-1/locked").write_text("initializing\n")
+    remove_worktree(repo, RUN, str(place))
+    assert_gone(repo, place)
+    assert kept(repo) == {}
+
+
+def test_the_run_branch_can_be_held_so_that_nobody_checks_it_out(repo: Repo) -> None:
+    place = RunPaths(repo.root, RUN).worktrees / "run-branch"
+    hold_branch(repo, RUN, BRANCH)
+    hold_branch(repo, RUN, BRANCH)
+    refused = subprocess.run(["git", "checkout", BRANCH], cwd=repo.root, capture_output=True, check=False)
+    assert (refused.returncode, [p.name for p in place.iterdir()]) == (128, [".git"])
+    assert session_worktrees(repo, RUN) == (str(place),)
+    remove_worktree(repo, RUN, str(place))
+    assert_gone(repo, place)
+    assert kept(repo) == {}
+    sh(repo.root, f"git checkout -q {BRANCH}")
+
+
+def test_a_damaged_hold_on_the_run_branch_is_made_again(repo: Repo) -> None:
+    place = RunPaths(repo.root, RUN).worktrees / "run-branch"
+    for damage in (f"rm {place}/.git", f"rm -r {place}", f"git -C {place} checkout -q --detach"):
+        hold_branch(repo, RUN, BRANCH)
+        sh(repo.root, damage)
+        hold_branch(repo, RUN, BRANCH)
+        assert sh(place, "git symbolic-ref HEAD") == f"refs/heads/{BRANCH}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
@@ -12,40 +14,58 @@ _HEADER = struct.Struct(">4sII")
 _STAT_BYTES = 40
 _FLAGS_BYTES = 2
 _ASSUME_UNCHANGED = 0x80
+_LONG_NAME = 0x0FFF
 _EXTENSION = struct.Struct(">4sI")
 _SPLIT = b"link"
+_UNTRACKED = b"UNTR"
 
 
-def is_plain(repo: Repo, commit: str) -> bool:
-    """Whether the index is in format 2, in one file, and marks no path as assume-unchanged.
+class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an index is like.
 
-    `commit` is any of the repository's, for its kind of hash.
-    Other marks (skip-worktree, intent to add) need format 3. An index that is missing or cut short is not plain.
+    `plain`: in format 2, in one file, and no path is marked: assume-unchanged is not set, and other marks
+    (skip-worktree, intent to add) need format 3.
     """
+
+    plain: bool
+    has_untracked_cache: bool
+
+
+_ODD = IndexFacts(plain=False, has_untracked_cache=False)
+
+
+def read_index(repo: Repo, commit: str) -> IndexFacts | None:
+    """What the index is like, None without one; `commit` is any of the repository's, for its kind of hash."""
     try:
         content = repo.inside("index").read_bytes()
     except OSError:
-        return False
-    return tells_all(content, hash_bytes=len(commit) // 2)
+        return None
+    return judge_index(content, hash_bytes=len(commit) // 2)
 
 
-def tells_all(content: bytes, *, hash_bytes: int) -> bool:
+def judge_index(content: bytes, *, hash_bytes: int) -> IndexFacts:
     """The same for an index given as bytes; see git's `index-format`."""
     signature, version, entries = (
         _HEADER.unpack_from(content) if len(content) >= _HEADER.size else (b"", 0, 0)
     )
     if signature != b"DIRC" or version != 2:
-        return False
+        return _ODD
     flags = _STAT_BYTES + hash_bytes
     place = _HEADER.size
     end = len(content) - hash_bytes
     for _ in range(entries):
-        name = place + flags + _FLAGS_BYTES
-        if name >= end or content[place + flags] & _ASSUME_UNCHANGED:
-            return False
-        # Names end with a NUL and fill up to a multiple of eight, counted from the entry's begin.
-        place += ((content.find(b"\0", name) - place) // 8 + 1) * 8
-    return _SPLIT not in _extensions(content, place, end)
+        if place + flags + _FLAGS_BYTES >= end:
+            return _ODD
+        high, low = content[place + flags], content[place + flags + 1]
+        if high & _ASSUME_UNCHANGED:
+            return _ODD
+        length = (high & 0x0F) << 8 | low
+        if length == _LONG_NAME:
+            length = content.find(b"\0", place + flags + _FLAGS_BYTES) - place - flags - _FLAGS_BYTES
+        # Names end with a NUL and fill up to a multiple of eight, counted from where the entry begins.
+        place += (flags + _FLAGS_BYTES + length + 8) & ~7
+    extensions = _extensions(content, place, end)
+    return IndexFacts(plain=_SPLIT not in extensions, has_untracked_cache=_UNTRACKED in extensions)
 
 
 def _extensions(content: bytes, place: int, end: int) -> set[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,10 @@ WHEN_GIT_FAILED = (
 _BROKEN_INDEX = re.compile(
     r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses"
 )
+# Git looks at all worktrees, and gives up when another git is just making one.
+_HALF_MADE = re.compile(rb"failed to read .*worktrees/[^/]+/commondir")
+_TRIES = 20
+_TRY_AGAIN_S = 0.02
 _COMMITTED = re.compile(rb"^\[.* ([0-9a-f]{40,64})\] ", re.MULTILINE)
 
 
@@ -198,9 +203,12 @@ class Repo:
     ) -> Captured:
         """Run git at the root and return all it said; raises GitError unless its exit code is in `ok`."""
         argv = ("git", *args)
-        done = _capture_git(
-            argv, self.root, {**self._env, **_FIXED_WORDING, **(env or {})}, stdin=stdin, timeout_s=timeout_s
-        )
+        whole = {**self._env, **_FIXED_WORDING, **(env or {})}
+        for _ in range(_TRIES):
+            done = _capture_git(argv, self.root, whole, stdin=stdin, timeout_s=timeout_s)
+            if done.code == 0 or not _HALF_MADE.search(done.stderr):
+                break
+            time.sleep(_TRY_AGAIN_S)
         if done.timed_out or done.code not in ok:
             raise GitError(argv, _explain(done, timeout_s), code=done.code)
         return done
@@ -223,9 +231,13 @@ class Repo:
         """Run a git command that answers yes by 0 and no by 1."""
         return self.run(*args, ok=(0, 1)).code == 0
 
-    def status(self) -> TreeStatus:
-        """HEAD, branch and dirt in one call. No pathspec: with one, git would not use its untracked cache."""
-        return _parse_status(self.git(*_STATUS))
+    def status(self, *, writing: bool | None = None) -> TreeStatus:
+        """HEAD, branch and dirt in one call. No pathspec: with one, git would not use its untracked cache.
+
+        `writing` says whether git may write down in the index what it found, None what is usual for this tree.
+        """
+        env = None if writing is None else {"GIT_OPTIONAL_LOCKS": str(int(writing))}
+        return _parse_status(self.git(*_STATUS, env=env))
 
     def version(self) -> tuple[int, ...]:
         """Git's version as numbers, such as (2, 39, 5)."""

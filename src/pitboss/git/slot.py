@@ -1,9 +1,9 @@
 """Working copies that parallel sessions use one after the other: made once, then moved from commit to commit (SPEC 6).
 
-A move costs two git calls when there is nothing but the move to do: one status, which proves that the tree holds
-nothing of its own, and one checkout. Whatever is not plain (dirt, commits of its own, marks in the index, changed
-rules of what is ignored or how files are written, submodules, a crash) takes the careful way: all is kept under
-rescue refs, then the tree is put to the commit path by path. What even that cannot mend is made anew.
+A move costs two to five git calls when there is nothing but the move to do: a status proves that the tree holds
+nothing of its own, then only what differs is looked at. Whatever is not plain (dirt, commits of its own, marks in
+the index, changed rules of what is ignored or how files are written, submodules, a crash) takes the careful way:
+all is kept under rescue refs, then the tree is put to the commit. What even that cannot mend is made anew.
 
 Indexes are written in format 2: GitPython, and so aider, reads no other.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +22,7 @@ from pitboss.core.text import rescue_message
 from pitboss.git import nested, rescue, snapshot
 from pitboss.git.furnish import copy_into
 from pitboss.git.locks import remove_locks_of
-from pitboss.git.marks import is_plain
+from pitboss.git.marks import read_index
 from pitboss.git.repo import GitError
 from pitboss.git.worktree import remove_session_branch, remove_worktree, rescue_commit
 
@@ -34,6 +35,9 @@ __all__ = ["Slot", "copy_into"]
 
 RELEASED = b"pitboss: released"
 _REFLOG_TAIL = 8192
+# Git reads what other worktrees have checked out, and stumbles over one that is being made.
+_MAKING = threading.Lock()
+_SMALL_INDEX = 200_000
 _GITDIR = "gitdir: "
 # A user's hooks expect the user's checkout; what a slot needs, `[grind.worktree] setup` does.
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
@@ -62,6 +66,7 @@ class Slot:
         self._repo = repo
         self._run_id = run_id
         self._clean = clean
+        self._used_by: int | None = None
         self._session = re.compile(rf"pitboss/grind/{re.escape(run_id)}-session-(\d+)".encode())
 
     def prepare(self, branch: str, base: str, *, seq: int) -> bool:
@@ -72,6 +77,11 @@ class Slot:
         needs its copied files and set-up. May be repeated after a crash. Raises GitError, and StartError when a
         live git holds a lock in it.
         """
+        made = self._prepare(branch, base, seq)
+        self._used_by = seq
+        return made
+
+    def _prepare(self, branch: str, base: str, seq: int) -> bool:
         repo = self.opened()
         if repo is None:
             self._make(branch, base, seq)
@@ -135,21 +145,36 @@ class Slot:
         settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         add = ("worktree", "add", "--quiet", "--no-track", "-b", branch, "--", str(self.path), base)
-        self._repo.git(*settings, *_NO_HOOKS, *add)
+        with _MAKING:
+            self._repo.git(*settings, *_NO_HOOKS, *add)
 
     # Moving
 
     def _move(self, repo: Repo, branch: str, base: str) -> bool:
         """Move a working copy that holds nothing of its own; False when that is not certain."""
-        status = repo.status()
+        index = read_index(repo, base)
+        if index is None or not index.plain:
+            return False
+        status = repo.status(writing=not index.has_untracked_cache)
         if not self._is_plain(repo, status):
             return False
         if status.head != base and not self._is_plain_move(repo, status, base):
             return False
         if self._clean == "all":
             _sweep(repo, ignored_too=True)
-        repo.git(*_NO_HOOKS, "checkout", "--quiet", "--no-track", "-b", branch, base, "--")
+        self._go(repo, status, branch, base)
         return True
+
+    def _go(self, repo: Repo, status: TreeStatus, branch: str, base: str) -> None:
+        if repo.inside("index").stat().st_size <= _SMALL_INDEX:
+            repo.git(*_NO_HOOKS, "checkout", "--quiet", "--no-track", "-b", branch, base, "--")
+            return
+        # More calls than a checkout, but they look at no file save those that change: the status has seen them all.
+        if status.head != base:
+            repo.git("reset", "--quiet", "--keep", base)
+        ref = f"refs/heads/{branch}"
+        repo.git("update-ref", ref, base, "")
+        repo.git("symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
 
     def _is_plain(self, repo: Repo, status: TreeStatus) -> bool:
         return (
@@ -157,11 +182,12 @@ class Slot:
             and not (self.path / ".gitmodules").exists()
             and snapshot.operation_underway(repo) is None
             and not snapshot.autostashes(repo)
-            and is_plain(repo, status.head)
         )
 
     def _is_plain_move(self, repo: Repo, status: TreeStatus, base: str) -> bool:
         """Whether nothing is lost by leaving HEAD, and files that stay the same may stay as they are."""
+        if status.branch is not None:
+            return False
         kept = _is_released(repo, status) or repo.is_ancestor(status.head, base)
         return kept and not _rules_changed(repo, status.head, base)
 
@@ -170,24 +196,32 @@ class Slot:
     def _move_carefully(self, repo: Repo, branch: str, base: str, *, seq: int, rescuing: bool) -> None:
         remove_locks_of(repo)
         head = repo.commit_id("HEAD")
-        if not is_plain(repo, base) and repo.git(*_SPARSE, ok=(0, 1)).strip() != b"true":
-            repo.inside("index").unlink(missing_ok=True)
-            repo.git("read-tree", head or base)
+        self._mend_index(repo, head or base)
+        status = repo.status()
+        owner = self._last_session(repo, status) or self._used_by or seq
         if rescuing:
-            self._rescue(repo, repo.status(), base, seq)
+            self._rescue(repo, status, base, owner)
         snapshot.abandon_operations(repo)
+        self._empty(repo, head or base)
         if head is None or _rules_changed(repo, head, base):
             repo.inside("index").unlink(missing_ok=True)  # so that every file is written again
         self._check_out(repo, branch, base, seq)
-        left = repo.status()
-        if left.dirty and rescuing:
-            self._rescue(repo, left, base, seq)
+        revealed = repo.status()
+        if revealed.dirty and rescuing:
+            self._rescue(repo, revealed, base, owner)
+        self._empty(repo, base)
+
+    def _mend_index(self, repo: Repo, commit: str) -> None:
+        """Make the index anew where it may not tell all. Sparse checkouts need their marks."""
+        index = read_index(repo, commit)
+        if (index is None or not index.plain) and repo.git(*_SPARSE, ok=(0, 1)).strip() != b"true":
+            repo.inside("index").unlink(missing_ok=True)
+            repo.git("read-tree", commit)
+
+    def _empty(self, repo: Repo, commit: str) -> None:
+        """Put all tracked files to a commit, and delete the others; what is deleted has been kept."""
+        repo.git("read-tree", "--reset", "-u", commit)
         _sweep(repo, ignored_too=self._clean == "all")
-        for path in left.submodules:
-            if work := nested.take_submodule_work(
-                repo, path, run_id=self._run_id, seq=seq, message=self.name
-            ):
-                nested.put_back_submodule(work)
 
     def _check_out(self, repo: Repo, branch: str, base: str, seq: int) -> None:
         ref = f"refs/heads/{branch}"
@@ -197,10 +231,14 @@ class Slot:
         repo.git("read-tree", "--reset", "-u", base)
         repo.git("update-ref", "-m", f"pitboss: for {self.name}", ref, base)
         repo.git("symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
+        for path in repo.status().submodules:
+            if work := nested.take_submodule_work(
+                repo, path, run_id=self._run_id, seq=seq, message=self.name
+            ):
+                nested.put_back_submodule(work)
 
     def _rescue(self, repo: Repo, status: TreeStatus, base: str, seq: int) -> None:
         """Keep what the working copy holds beyond the run branch and the rescue refs."""
-        seq = self._last_session(repo, status) or seq
         message = rescue_message(prompt=self.name, seq=seq, run_id=self._run_id, reason="left over")
         tips = snapshot.autostashes(repo)
         if status.head and not _is_released(repo, status):
@@ -212,8 +250,9 @@ class Slot:
             tips += [work.tip] if work is not None and work.tip else []
         if status.dirty:
             tips.insert(0, snapshot.snapshot(repo, status, message=message, base=base))
-        for tip in tips:
-            if not any(repo.succeeds("diff-tree", "--quiet", tip, r.oid) for r in self._kept(seq)):
+        for tip in rescue.outside(repo, tips, base):
+            same = [base, status.head or base, *(r.oid for r in self._kept(seq))]
+            if tip == status.head or not any(repo.succeeds("diff-tree", "--quiet", tip, oid) for oid in same):
                 rescue_commit(self._repo, self._run_id, seq, tip)
 
     def _kept(self, seq: int) -> tuple[rescue.Rescued, ...]:
