@@ -161,7 +161,7 @@ LEFT = {
     ),
     "an intention": ("echo x > x; git add -N x", {"session-0001": ["A\tx"]}),
     "a merge": (
-        "git checkout -q -b o; echo x > x; git add x; git commit -qm x; git checkout -q -; git merge -q --no-ff --no-commit o",
+        "git checkout -qb o; echo x > x; git add x; git commit -qm x; git checkout -q -; git merge --no-ff --no-commit o",
         {"session-0001": ["A\tx"]},
     ),
     "a repository inside": ("git init -q in; echo x > in/x", {"session-0001": ["A\tin/x"]}),
@@ -258,8 +258,8 @@ def test_several_slots_may_be_prepared_at_the_same_time(world: World) -> None:
 # A crash after a call that only looks leaves what a crash before it leaves: `make chaos` crashes there too.
 CHANGING = ("add", "checkout", "clean", "read-tree", "reset", "symbolic-ref", "update-ref", "worktree")
 COUNTED = "*" if os.environ.get("PITBOSS_CHAOS") == "full" else "|".join(f'*" {word} "*' for word in CHANGING)
-DYING_GIT = f"""#!/bin/sh
-case " $* " in {COUNTED}) ;; *) PATH=$REAL_PATH exec git "$@" ;; esac
+DYING_GIT = """#!/bin/sh
+case " $* " in @COUNTED@) ;; *) PATH=$REAL_PATH exec git "$@" ;; esac
 read n < "$CALLS"; n=$((n + 1)); echo $n > "$CALLS"
 [ $n -gt $LIMIT ] && exit 137
 PATH=$REAL_PATH git "$@"; code=$?
@@ -268,10 +268,10 @@ exit $code
 """
 
 
-def dying_git(patch: pytest.MonkeyPatch, folder: Path, limit: int) -> None:
-    """From now on git works for `limit` calls; the last of them does its work, then all is over."""
+def dying_git(patch: pytest.MonkeyPatch, folder: Path, limit: int, counted: str = COUNTED) -> None:
+    """From now on git works for `limit` counted calls; the last of them does its work, then all is over."""
     folder.mkdir()
-    (folder / "git").write_text(DYING_GIT)
+    (folder / "git").write_text(DYING_GIT.replace("@COUNTED@", counted))
     (folder / "git").chmod(0o755)
     (folder / "calls").write_text("0\n")
     for name, value in (("REAL_PATH", os.environ["PATH"]), ("CALLS", folder / "calls"), ("LIMIT", limit)):
@@ -360,3 +360,27 @@ def test_ignored_files_of_the_users_checkout_are_copied_and_nothing_else(world: 
         "plain is not ignored by git, so it was not copied",
     )
     world.assert_ready(1, world.first)
+
+
+def test_a_slot_that_git_was_killed_while_making_is_finished_and_counts_as_new(world: World) -> None:
+    world.slot.prepare(branch_of(1), world.first, seq=1)
+    inside = world.root / ".git/worktrees/slot-1"
+    (inside / "locked").write_text("initializing\n")
+    (inside / "index").rename(inside / "index.lock")
+    (world.slot.path / "two").unlink()
+    assert world.open().prepare(branch_of(1), world.first, seq=1)
+    world.assert_ready(1, world.first)
+    assert world.kept() == {}
+    world.release(1)
+    assert not world.open().prepare(branch_of(2), world.tip, seq=2)
+
+
+def test_a_move_costs_few_git_calls(world: World, tmp_path: Path) -> None:
+    world.slot.prepare(branch_of(1), world.first, seq=1)
+    for seq, base, most in ((2, world.tip, 3), (3, world.tip, 2)):
+        world.release(seq - 1)
+        with pytest.MonkeyPatch.context() as patch:
+            dying_git(patch, tmp_path / f"bin-{seq}", 100, "*")
+            slot = Slot(Repo(world.root, world.repo.git_dir, world.repo.common_dir), RUN, world.slot.path)
+            slot.prepare(branch_of(seq), base, seq=seq)
+        assert int((tmp_path / f"bin-{seq}/calls").read_text()) <= most
