@@ -6,17 +6,23 @@ from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """One number: what it says, in which unit, and at most how much it should be (None: only reported)."""
+    """One number: what it says, in which unit, and the limit it should keep (None: only reported).
+
+    The limit is the most it may be, or the least where `at_least` says so.
+    """
 
     name: str
     value: float
     unit: str
     limit: float | None = None
+    at_least: bool = False
 
     @property
     def kept(self) -> bool | None:
         """Whether the limit is kept; None when there is none."""
-        return None if self.limit is None else self.value <= self.limit
+        if self.limit is None:
+            return None
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 def table(figures: list[Figure]) -> str:
@@ -38,6 +44,7 @@ def as_json(figures: list[Figure]) -> dict[str, dict[str, float | str | bool | N
 
 
 def _row(figure: Figure) -> tuple[str, str, str, str]:
-    limit = "" if figure.limit is None else f"<= {figure.limit:g} {figure.unit}"
+    relation = ">=" if figure.at_least else "<="
+    limit = "" if figure.limit is None else f"{relation} {figure.limit:g} {figure.unit}"
     verdict = {None: "", True: "kept", False: "MISSED"}[figure.kept]
     return figure.name, f"{figure.value:.3g} {figure.unit}", limit, verdict

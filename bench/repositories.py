@@ -16,7 +16,7 @@ CONFIG = """\
 backend = "command"
 
 [agent.command]
-command = ["/bin/sh", ".pitboss/agent"]
+command = ["/bin/sh", "AGENT"]
 
 [grind]
 consecutive_failure_limit = 0
@@ -28,6 +28,7 @@ description: Do next to nothing.
 ---
 Do next to nothing.
 """
+SHARED = PROMPT.replace("---\nDo", "parallel_safe: true\n---\nDo")
 CHANGES_A_FILE = 'echo "$PPID $$ $(cat changed)" | cut -c 1-60 > changing && mv changing changed\n'
 CHANGES_NOTHING = "exit 0\n"
 
@@ -44,7 +45,7 @@ def git(repository: Path, *args: str) -> str:
     return done.stdout
 
 
-def make_repository(path: Path, *, files: int, agent: str) -> Path:
+def make_repository(path: Path, *, files: int, agent: str, prompt: str = PROMPT) -> Path:
     """A committed repository of `files` small files, ready for `pitboss grind` with this `agent` script."""
     for number in range(files - 1):
         folder = path / f"folder-{number // FILES_A_FOLDER:04}"
@@ -54,8 +55,10 @@ def make_repository(path: Path, *, files: int, agent: str) -> Path:
     (path / ".gitignore").write_text(".pitboss/\n", encoding="utf-8")
     prompts = path / ".pitboss" / "grind" / "prompts"
     prompts.mkdir(parents=True)
-    (prompts / "chore.md").write_text(PROMPT, encoding="utf-8")
-    (path / ".pitboss" / "config.toml").write_text(CONFIG, encoding="utf-8")
+    (prompts / "chore.md").write_text(prompt, encoding="utf-8")
+    (path / ".pitboss" / "config.toml").write_text(
+        CONFIG.replace("AGENT", str(path / ".pitboss" / "agent")), encoding="utf-8"
+    )
     (path / ".pitboss" / "agent").write_text(agent, encoding="utf-8")
     git(path, "init", "--quiet", "--initial-branch=main")
     git(path, "add", ".")
