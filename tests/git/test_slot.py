@@ -161,7 +161,7 @@ LEFT = {
     ),
     "an intention": ("echo x > x; git add -N x", {"session-0001": ["A\tx"]}),
     "a merge": (
-        "git checkout -qb o; echo x > x; git add x; git commit -qm x; git checkout -q -; git merge --no-ff --no-commit o",
+        "git checkout -b o; echo x > x; git add x; git commit -qm x; git checkout -; git merge --no-ff --no-commit o",
         {"session-0001": ["A\tx"]},
     ),
     "a repository inside": ("git init -q in; echo x > in/x", {"session-0001": ["A\tin/x"]}),
