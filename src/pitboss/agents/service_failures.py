@@ -41,7 +41,10 @@ BY_WORDS = tuple(
         (r"credit balance|insufficient (quota|credit|balance|funds)|current quota|billing", Reason.BILLING),
         (r"context (length|window)|(prompt|input) is too long|maximum context", Reason.CONTEXT_TOO_LONG),
         (r"api key|unauthori[sz]ed|authenticat|(not|please) log(ged)? ?in", Reason.AUTH),
-        (r"model\b.*\b(not found|not exist|not supported)|unknown model", Reason.NOT_FOUND),
+        (
+            r"model\b.*\b(not found|not exist|not supported)|unknown model|provider not provided",
+            Reason.NOT_FOUND,
+        ),
         (r"rate.?limit|too many requests|overloaded|at capacity|unavailable", Reason.OVERLOADED),
         (r"had an error|server error|tim(ed|e) ?out|connection|econn|socket|network", Reason.OVERLOADED),
     )
