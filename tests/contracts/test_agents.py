@@ -195,7 +195,7 @@ def test_an_exception_of_a_listener_ends_the_agent_and_is_not_swallowed(case: Ca
         raise Gone
 
     # The first thing that each CLI says, whichever it is.
-    first = ('system", "subtype": "init', "step_start", "thread.started", "init")
+    first = ('system", "subtype": "init', "step_start", "thread.started", "session.tools_updated", "init")
     loud = "".join(f"""echo '{{"type": "{each}", "model": "m"}}'; """ for each in first) + "sleep 300"
     with pytest.raises(Gone):
         run(case.driver(loud), case.request(loud), on_event=broken)

@@ -24,6 +24,7 @@ _BACKENDS = {
     "claude_code": "ClaudeCode",
     "codex": "Codex",
     "command": "CommandAgent",
+    "copilot": "Copilot",
     "gemini": "Gemini",
     "opencode": "Opencode",
     "qwen": "Qwen",
