@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
+_SESSION_BRANCH = re.compile(r"pitboss/grind/[^/: ]+-session-\d+")
 _SESSION_STASH = re.compile(rb"(?:WIP on|On) (pitboss/grind/[^/: ]+-session-\d+):")
 
 
@@ -51,8 +52,19 @@ class Reflog:
     def commits_since(self, base: str, started_at: datetime) -> list[str]:
         """The same for a session that another process began on the commit `base`."""
         entries = [entry for entry in _entries(self._head) if entry.at >= int(started_at.timestamp())]
-        starts = [nth for nth, entry in enumerate(entries, 1) if entry.commit == base and entry.is_arrival]
-        return _made([*entries[max(starts, default=0) :], *self._stashed(started_at)])
+        return _made([*entries[self._start(entries, base) :], *self._stashed(started_at)])
+
+    def _start(self, entries: list[_Entry], base: str) -> int:
+        """How many of the entries came before the session.
+
+        A working copy that another session had in the same second came to this one by way of its branch.
+        """
+        if _SESSION_BRANCH.fullmatch(self._branch):
+            to_own = f" to {self._branch}".encode()
+            moved = (nth for nth, entry in enumerate(entries, 1) if entry.what.endswith(to_own))
+            if start := next(moved, 0):
+                return start
+        return max((nth for nth, e in enumerate(entries, 1) if e.commit == base and e.is_arrival), default=0)
 
     def _stashed(self, started_at: datetime) -> list[_Entry]:
         """The stash is one for all working trees: what is named after another session's branch is not ours."""
