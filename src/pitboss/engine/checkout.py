@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import nested, rescue, snapshot
-from pitboss.git.committer import CommitRefused, Committer
+from pitboss.git.committer import CommitRefused, Committer, Hooks
 from pitboss.git.index import KeptIndex
 from pitboss.git.landed import is_own
 from pitboss.git.locks import clear_the_way
@@ -32,14 +32,22 @@ COMMIT_SECONDS = 600.0
 class Checkout:
     """A working tree whose sessions land on `branch`: the run's in the user's tree, a session's own in a slot.
 
-    `aside` is the folder to which repositories that an agent made inside the tree are moved.
+    `aside` is the folder to which repositories that an agent made inside the tree are moved; `hooks` knows where
+    the user's are.
     """
 
     def __init__(
-        self, repo: Repo, branch: str, *, run_id: str, aside: Path, commit_seconds: float = COMMIT_SECONDS
+        self,
+        repo: Repo,
+        branch: str,
+        *,
+        run_id: str,
+        aside: Path,
+        commit_seconds: float = COMMIT_SECONDS,
+        hooks: Hooks | None = None,
     ) -> None:
         self._repo = repo
-        self._committer = Committer(repo, branch, seconds=commit_seconds)
+        self._committer = Committer(repo, branch, seconds=commit_seconds, hooks=hooks or Hooks())
         self._run_id = run_id
         self._branch = branch
         self._aside = aside

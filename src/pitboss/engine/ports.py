@@ -85,6 +85,10 @@ class Workspace(Protocol):
         """The working copy is as sessions need it; what that changed in files that git knows is taken back."""
         ...
 
+    def commit(self, session: InFlight, message: str) -> None:
+        """Put the session's work on a branch of its own, if it has one, so that its turn to land is short."""
+        ...
+
     def turn(self) -> AbstractContextManager[None]:
         """Wait for one's turn to land: one session at a time, first come, first served."""
         ...

@@ -35,6 +35,7 @@ class RunBranch:
         self.checked_out = checked_out
         self._repo = repo
         self._tip: str | None = None
+        self._tree: tuple[str, str] | None = None
 
     @property
     def tip(self) -> str:
@@ -46,6 +47,13 @@ class RunBranch:
     def moved_to(self, commit: str) -> None:
         """Take note that a session moved it in the user's working tree."""
         self._tip = commit
+
+    @property
+    def tree(self) -> str:
+        """The tree of the commit it is at. Raises GitError."""
+        if self._tree is None or self._tree[0] != self.tip:
+            self._tree = self.tip, self._repo.line("rev-parse", f"{self.tip}^{{tree}}")
+        return self._tree[1]
 
     # Starting and resuming a run
 
@@ -121,8 +129,10 @@ class RunBranch:
 
     # Landing from elsewhere
 
-    def advance(self, new: str, words: RescueWords) -> tuple[str, ...]:
+    def advance(self, new: str, words: RescueWords, *, tree: str | None = None) -> tuple[str, ...]:
         """Move the branch on to `new`, which follows its tip; the user's checkout of it goes along.
+
+        `tree` is the commit's where that is known.
 
         What somebody changed there meanwhile stays if the two do not meet, else it is rescued under the refs returned.
         Raises GitError.
@@ -131,6 +141,7 @@ class RunBranch:
         reflog = f"pitboss: session {words.seq} landed"
         self._repo.git("update-ref", "--create-reflog", "-m", reflog, self.ref, new, old)
         self._tip = new
+        self._tree = None if tree is None else (new, tree)
         return self._follow(old, new, words) if self._is_checked_out_here() else ()
 
     def follow(self, words: RescueWords) -> tuple[str, ...]:
@@ -145,9 +156,7 @@ class RunBranch:
 
     def _is_checked_out_here(self) -> bool:
         """Whether it is the branch of the user's working tree, and the user has not gone elsewhere."""
-        if not self.checked_out:
-            return False
-        return self._repo.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).decode().strip() == self.ref
+        return self.checked_out and self._repo.on_branch() == self.ref
 
     def _follow(self, old: str, new: str, words: RescueWords) -> tuple[str, ...]:
         if self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128)).code == 0:

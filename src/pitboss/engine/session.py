@@ -76,7 +76,7 @@ def conclude(context: RunContext, seq: int, *, again: bool = False) -> SessionRe
 
     Repeatable: with `again`, whatever part of it was done before a crash is found and not done again.
     """
-    _verified(context, seq)
+    _commit(context, context.journal.session(seq), _verified(context, seq))
     with context.workspace.turn():
         outcome = _caught_up(context, seq)
         session = context.journal.session(seq)
@@ -205,14 +205,24 @@ def _verifies(context: RunContext, session: InFlight) -> bool:
     return prompt is not None and prompt.meta.verify
 
 
+def _commit(context: RunContext, session: InFlight, outcome: Outcome) -> None:
+    """What needs no turn: git, and the user's hooks, may work for several sessions at once."""
+    if session.worktree is not None and _lands(context, outcome):
+        context.emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
+        context.workspace.commit(session, _message(context, session, outcome))
+
+
 def _place(context: RunContext, session: InFlight, outcome: Outcome) -> Landing:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
-    lands = outcome.status is SessionStatus.OK or (
-        outcome.status is SessionStatus.ERROR and context.config.grind.land == "always"
-    )
-    if not lands:
+    if not _lands(context, outcome):
         return context.workspace.rescue(session)
     return context.workspace.land(session, _message(context, session, outcome))
+
+
+def _lands(context: RunContext, outcome: Outcome) -> bool:
+    if outcome.status is SessionStatus.ERROR:
+        return context.config.grind.land == "always"
+    return outcome.status is SessionStatus.OK
 
 
 def _message(context: RunContext, session: InFlight, outcome: Outcome) -> str:

@@ -18,10 +18,11 @@ from pitboss.engine.checkout import Checkout
 from pitboss.engine.run_branch import RescueWords
 from pitboss.errors import StorageError
 from pitboss.git import rescue, snapshot
-from pitboss.git.landed import commits_beyond, landed_sessions
+from pitboss.git.committer import Hooks
+from pitboss.git.landed import Commit, commits_beyond, landed_sessions
 from pitboss.git.merge import merge_trees
-from pitboss.git.slot import Slot, copy_into
-from pitboss.git.worktree import remove_worktree, rescue_commit
+from pitboss.git.slot import RELEASED, Slot, copy_into
+from pitboss.git.worktree import discard_worktree, remove_worktree, rescue_commit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,8 @@ class Slots:
         self._checkouts: dict[int, Checkout] = {}
         self._settled: dict[int, str] = {}
         self._furnished: set[str] = set()
+        self._ahead: dict[int, _Ahead] = {}
+        self._hooks = Hooks()
 
     def path(self, worktree: str) -> Path:
         """The folder of a slot, given as a session in flight has it: relative to the run directory."""
@@ -92,19 +95,34 @@ class Slots:
         """The session has its record: its branch goes, and its slot is free for another."""
         settled = self._settled.pop(session.seq, session.base_commit)
         self._checkouts.pop(session.seq, None)
+        self._ahead.pop(session.seq, None)
         repo = self._slot(session).opened()
-        if repo is not None:
-            repo.git("update-ref", "--no-deref", "-m", "pitboss: released", "HEAD", settled)
-        self._delete(_branch(session), settled, session.seq)
+        if repo is None:
+            self._delete(_branch(session), settled, session.seq)
+        elif not _left(repo, _branch(session), settled):
+            repo.git("update-ref", "--no-deref", "-m", RELEASED.decode(), "HEAD", settled)
+            self._delete(_branch(session), settled, session.seq)
         self._taken.discard(str(session.worktree))
 
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
         for slot in self._slots.values():
-            remove_worktree(self._repo, self._paths.run_id, str(slot.path), settled=[self._branch.tip])
+            repo = slot.opened()
+            if repo is None or not discard_worktree(repo):
+                remove_worktree(self._repo, self._paths.run_id, str(slot.path), settled=[self._branch.tip])
+        if self._slots:
+            self._repo.git("worktree", "prune")
         self._slots.clear()
 
     # Landing
+
+    def commit(self, session: InFlight, message: str) -> None:
+        """Put all that the session did on its own branch, ahead of its turn: others may do the same meanwhile."""
+        landing = self._commit(session, message)
+        commits = None
+        if landing.commit is not None and self._branch.tip != session.base_commit:
+            commits = self._beyond(session, session.base_commit, landing.commit)
+        self._ahead[session.seq] = _Ahead(landing=landing, commits=commits)
 
     def is_behind(self, session: InFlight) -> bool:
         """Whether the run branch has commits that the session's branch has not."""
@@ -115,7 +133,8 @@ class Slots:
 
     def catch_up(self, session: InFlight, message: str) -> bool:
         """Bring what landed meanwhile into the session's tree; False when nothing can be brought there."""
-        landed = self._commit(session, message)
+        ahead = self._ahead.pop(session.seq, None)
+        landed = ahead.landing if ahead else self._commit(session, message)
         repo = self._slot(session).opened()
         if repo is None or landed.commit is None or landed.reason is not None:
             return False
@@ -128,7 +147,8 @@ class Slots:
 
     def land(self, session: InFlight, message: str) -> Landing:
         """Put the session's work on the run branch, merged with what landed meanwhile; a conflict is rescued."""
-        landed = self._commit(session, message)
+        ahead = self._ahead.get(session.seq)
+        landed = ahead.landing if ahead else self._commit(session, message)
         if landed.commit is None:
             return landed
         self._settled[session.seq] = landed.commit
@@ -142,7 +162,7 @@ class Slots:
             return Landing(rescue=self._keep(session, landed.commit, reason), reason=reason, retry=True)
         if merged.commit is None:
             return replace(landed, commit=None)
-        aside = self._branch.advance(merged.commit, words)
+        aside = self._branch.advance(merged.commit, words, tree=merged.tree)
         return replace(landed, commit=merged.commit, rescue=aside or landed.rescue)
 
     def rescue(self, session: InFlight) -> Landing:
@@ -155,6 +175,9 @@ class Slots:
             return checkout.rescue(session)
         self._settled[session.seq] = own
         return Landing(rescue=self._keep(session, own, str(Reason.HEAD_MOVED)))
+
+    def _beyond(self, session: InFlight, tip: str, change: str) -> list[Commit]:
+        return commits_beyond(self._repo, tip, change, run_id=self._paths.run_id, seq=session.seq)
 
     def _commit(self, session: InFlight, message: str) -> Landing:
         """All that the session did as commits on its own branch."""
@@ -187,7 +210,10 @@ class Slots:
         tip = self._branch.tip
         if tip == session.base_commit:
             return _Merge(commit=change)
-        commits = commits_beyond(self._repo, tip, change, run_id=self._paths.run_id, seq=session.seq)
+        ahead = self._ahead.get(session.seq)
+        commits = ahead.commits if ahead else None
+        if commits is None or not all(commit.own for commit in commits):
+            commits = self._beyond(session, tip, change)
         own = all(commit.own for commit in commits)
         if own and len(commits) == 1 and commits[0].parents == (tip,):
             return _Merge(commit=change)
@@ -196,14 +222,11 @@ class Slots:
         merged = merge_trees(self._repo, tip, change)
         if merged.conflicts:
             return _Merge(conflicts=merged.conflicts)
-        if own and merged.tree == self._repo.line("rev-parse", f"{tip}^{{tree}}"):
+        if own and merged.tree == self._branch.tree:
             return _Merge()
         words = commits[0].message if own else message
-        return _Merge(
-            commit=self._repo.commit_tree(
-                merged.tree, parent=tip, message=words, merged=None if own else change
-            )
-        )
+        made = self._repo.commit_tree(merged.tree, parent=tip, message=words, merged=None if own else change)
+        return _Merge(commit=made, tree=merged.tree)
 
     # What is there
 
@@ -220,7 +243,8 @@ class Slots:
         repo = self._slot(session).opened()
         if known is not None or repo is None:
             return known if repo is not None else None
-        return Checkout(repo, _branch(session), run_id=self._paths.run_id, aside=self._paths.root / "nested")
+        aside = self._paths.root / "nested"
+        return Checkout(repo, _branch(session), run_id=self._paths.run_id, aside=aside, hooks=self._hooks)
 
     def _own_tip(self, session: InFlight) -> str | None:
         return self._repo.commit_id(f"refs/heads/{_branch(session)}")
@@ -246,11 +270,29 @@ class Slots:
         self._repo.git("update-ref", "-d", ref, tip)
 
 
+class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session put on its own branch before its turn: its commits since its base, where they may matter."""
+
+    landing: Landing
+    commits: list[Commit] | None
+
+
 class _Merge(msgspec.Struct, frozen=True, kw_only=True):
-    """What merging came to: a commit, conflicting paths, or nothing new."""
+    """What merging came to: a commit, with its tree where it was made for that; conflicting paths; or nothing new."""
 
     commit: str | None = None
+    tree: str | None = None
     conflicts: tuple[str, ...] = ()
+
+
+def _left(repo: Repo, branch: str, settled: str) -> bool:
+    """Release a working copy and delete its branch in one call; False when the branch is not at `settled`."""
+    orders = (
+        *("start", "option no-deref", f"update HEAD {settled}", "commit"),
+        *("start", f"delete refs/heads/{branch} {settled}", "commit"),
+    )
+    stdin = "\n".join(orders).encode() + b"\n"
+    return repo.run("update-ref", "-m", RELEASED.decode(), "--stdin", stdin=stdin, ok=(0, 128)).code == 0
 
 
 def _branch(session: InFlight) -> str:

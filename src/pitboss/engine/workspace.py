@@ -86,6 +86,11 @@ class Workspace:
         """The working copy is as sessions need it; what that changed in files that git knows is taken back."""
         self._slots.furnished(session)
 
+    def commit(self, session: InFlight, message: str) -> None:
+        """Put the session's work on a branch of its own, if it has one, so that its turn to land is short."""
+        if session.worktree:
+            self._slots.commit(session, message)
+
     def turn(self) -> AbstractContextManager[None]:
         """Wait for one's turn to land: one session at a time, first come, first served."""
         return self._turns.turn()

@@ -24,14 +24,28 @@ class HookHung(CommitRefused):
     """A git hook of the user never answered, so it is not asked again."""
 
 
+class Hooks:
+    """Where the user's hooks are, which git is asked once: for one working tree, or for a run's worktrees alike."""
+
+    def __init__(self) -> None:
+        self._folder: str | None = None
+
+    def any_for(self, repo: Repo) -> bool:
+        """Whether a commit there runs a hook."""
+        if self._folder is None:
+            self._folder = repo.line("rev-parse", "--git-path", "hooks")
+        folder = Path(repo.root, self._folder)
+        return any((folder / name).exists() for name in _HOOKS)
+
+
 class Committer:
     """Commits the working tree to `branch`, which is checked out; a hook has `seconds` to answer."""
 
-    def __init__(self, repo: Repo, branch: str, *, seconds: float) -> None:
+    def __init__(self, repo: Repo, branch: str, *, seconds: float, hooks: Hooks) -> None:
         self._repo = repo
         self._branch = branch
         self._seconds = seconds
-        self._hooks: Path | None = None
+        self._hooks = hooks
 
     def commit(self, status: TreeStatus, message: str) -> str:
         """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree."""
@@ -75,6 +89,4 @@ class Committer:
         return self._repo.line("rev-parse", "HEAD") if status.dirty else status.head
 
     def _has_hooks(self) -> bool:
-        if self._hooks is None:
-            self._hooks = Path(self._repo.root, self._repo.line("rev-parse", "--git-path", "hooks"))
-        return any((self._hooks / name).exists() for name in _HOOKS)
+        return self._hooks.any_for(self._repo)

@@ -69,6 +69,8 @@ _BROKEN_INDEX = re.compile(
 _HALF_MADE = re.compile(rb"failed to read .*worktrees/[^/]+/commondir")
 _TRIES = 20
 _TRY_AGAIN_S = 0.02
+_ON_BRANCH = "ref: "
+_ELSEWHERE = "ref: refs/heads/.invalid"
 _COMMITTED = re.compile(rb"^\[.* ([0-9a-f]{40,64})\] ", re.MULTILINE)
 
 
@@ -264,6 +266,24 @@ class Repo:
         """The commit that a revision names, None when there is none."""
         asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         return os.fsdecode(self.git(*asked, ok=(0, 1, 128))).strip() or None
+
+    def on_branch(self) -> str | None:
+        """The full name of the branch that HEAD is on, None when it is on none."""
+        try:
+            said = self.inside("HEAD").read_text(errors="surrogateescape")
+        except OSError:
+            said = ""
+        # Where refs are kept elsewhere, or HEAD is a link, the file does not tell.
+        if said.startswith(_ON_BRANCH) and not said.startswith(_ELSEWHERE):
+            return said.removeprefix(_ON_BRANCH).rstrip("\n")
+        return os.fsdecode(self.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1))).strip() or None
+
+    def is_at(self, ref: str, commit: str) -> bool:
+        """Whether a ref, given in full, is at a commit; its own file, if it has one, tells without a call to git."""
+        try:
+            return (self.common_dir / ref).read_text().rstrip("\n") == commit
+        except (OSError, UnicodeDecodeError):
+            return self.commit_id(ref) == commit
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `newer` contains `older`."""

@@ -12,7 +12,9 @@ import msgspec
 
 from pitboss.core.text import rescue_message
 from pitboss.git import rescue, snapshot
+from pitboss.git.marks import read_index
 from pitboss.git.merge import holds_all
+from pitboss.git.repo import GitError
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -67,10 +69,29 @@ def remove_worktree(
     known = _registered(repo).get(path)
     if Path(path).name != HOLD:
         _rescue(repo, run_id, path, known, seq=seq, settled=settled)
+    if Path(path).is_symlink():
+        Path(path).unlink()  # git would follow it, and delete what somebody else keeps there
     if known is not None:
         repo.git("worktree", "remove", "--force", "--force", path, ok=(0, 128))
     _delete(path)
     repo.git("worktree", "prune")
+
+
+def discard_worktree(worktree: Repo) -> bool:
+    """Delete a working copy whose files are as its commit has them, ignored ones apart; False when that is not certain.
+
+    Git forgets it by the next `git worktree prune`.
+    """
+    try:
+        status = worktree.status()
+    except GitError:
+        return False
+    index = read_index(worktree, status.head)
+    hidden = index is None or not index.plain or (worktree.root / ".gitmodules").exists()
+    if hidden or status.dirty or status.unborn or status.pitboss_visible:
+        return False
+    _delete(str(worktree.root))
+    return not worktree.root.exists()
 
 
 def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: bool = False) -> None:
