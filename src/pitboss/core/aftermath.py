@@ -37,8 +37,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     The log: `last_seq` ends its gap-free prefix, `early` are the seqs it holds beyond that, `torn_at` is
     the byte at which its last line is torn; damaged lines count for none of these. `landed` are the
-    sessions past `last_seq` whose commit, known by its trailers, is on the run branch. `alive` are the
-    sessions in flight whose process group lives (pid and start time match). `last_commit` is the last
+    sessions past `last_seq` whose commit, known by its trailers or their own branch, is on the run branch.
+    `alive` are the sessions in flight whose process group lives (pid and start time match). `last_commit` is the last
     recorded commit, or the run's base commit. `checkout` is the tree that a resumed run is about to work
     in: None in worktree mode, and for a repair after which nothing runs. `moved_since`: HEAD went to another
     branch after the last process of the run was gone, so somebody works there now.

@@ -17,6 +17,7 @@ from pitboss.git.worktree import session_branches, session_worktrees
 from pitboss.store.log import LogScan, iter_records
 
 if TYPE_CHECKING:
+    from pitboss.core.session import InFlight
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
 
@@ -72,7 +73,16 @@ def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:
     if at_rest:
         return frozenset()
     since = _settled_commit(dead)
-    return frozenset(s for s in landed_sessions(repo, dead.run_id, tip, since) if s > scan.last_seq)
+    named = frozenset(s for s in landed_sessions(repo, dead.run_id, tip, since) if s > scan.last_seq)
+    return named | frozenset(s.seq for s in (state.in_flight if state else ()) if _is_on(repo, tip, s))
+
+
+def _is_on(repo: Repo, tip: str | None, session: InFlight) -> bool:
+    """Whether the run branch has all that the session committed on its own branch: its agent's commits name nobody."""
+    if tip is None or session.branch is None or session.outcome is None:
+        return False
+    own = repo.commit_id(f"refs/heads/{session.branch}")
+    return own not in (None, session.base_commit) and repo.is_ancestor(str(own), tip)
 
 
 def _settled_commit(dead: DeadRun) -> str | None:
