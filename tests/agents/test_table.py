@@ -32,7 +32,7 @@ def test_listing_the_agents_loads_none_of_them() -> None:
 
 
 def test_an_agent_has_the_name_of_its_backend() -> None:
-    settings = {"command": AgentSettings(command=("true",))}
+    settings = {name: AgentSettings(command=("true",)) for name in backend_names()}
     assert [build_agent(name, Config(agents=settings)).name for name in backend_names()] == [*backend_names()]
 
 

@@ -52,7 +52,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     shell that writes what the CLI leaves beside its output: it sees the program's arguments as `$@` and the
     capture's folder as `$CAPTURE`. `farewell` is a line of shell that prints (and leaves) what an agent that
     used nothing does at its end. `dress` makes settings of its own for an agent that does a script, where a
-    program that runs it and says farewell will not do.
+    program that runs it and says farewell will not do. `verbatim` false: what such an agent prints is told
+    in its backend's own words.
     """
 
     captures: str | None = None
@@ -61,6 +62,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     beside: str = ""
     farewell: str = ""
     dress: Callable[[Path, str], AgentSettings] | None = None
+    verbatim: bool = True
 
     def capture(self, name: str) -> Capture:
         """The capture called `name`."""

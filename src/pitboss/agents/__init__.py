@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PROBE_TIMEOUT_S = 10.0
 
 _BACKENDS = {
+    "acp": "AcpAgent",
     "aider": "Aider",
     "claude_code": "ClaudeCode",
     "codex": "Codex",
