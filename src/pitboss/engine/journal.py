@@ -5,6 +5,8 @@
     ended        the outcome, durable, before anything lands
     recorded     the log line, durable: the commit point; then its entry in sessions.md
 
+Sessions side by side that have something to write at the same time share one write of the state.
+
 state.json is written by `dispatched`, `ended` and `finished`, so the checkpoint of one session usually
 rides on the dispatch of the next: until then the log is ahead, and a resume replays it. Each step
 replaces one file atomically or appends one line; `docs/explain/durability.md` lists what a crash after
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import reduce
-from threading import RLock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,6 +45,10 @@ class Journal:
         self._state = state
         self._clock = clock
         self._lock = RLock()
+        self._writing = Lock()
+        self._version = 0
+        self._written = 0
+        self._durable = 0
         self._early: dict[int, SessionRecord] = {}
         self._projection_lags = False
 
@@ -85,19 +91,19 @@ class Journal:
         """Write that `session` is about to start; durable when this returns."""
         with self._lock:
             self._replace(in_flight=(*self._state.in_flight, session))
-            self._write(durable=True)
+        self._write(durable=True)
 
     def started(self, seq: int, pid: int, pid_started: int | None) -> None:
         """Note the agent's process. A pid means nothing after a reboot, so no power cut matters."""
         with self._lock:
             self._update(seq, pid=pid, pid_started=pid_started)
-            self._write(durable=False)
+        self._write(durable=False)
 
     def ended(self, seq: int, outcome: Outcome) -> None:
         """Write how the agent ended; from here on it is never run again."""
         with self._lock:
             self._update(seq, outcome=outcome, pid=None, pid_started=None)
-            self._write(durable=True)
+        self._write(durable=True)
 
     def recorded(self, record: SessionRecord) -> None:
         """Append the record (the commit point), fold it, and append its entry to sessions.md."""
@@ -109,7 +115,8 @@ class Journal:
     def checkpoint(self) -> None:
         """Write the state now, before something that may take long. A power cut may undo it: the log has it all."""
         with self._lock:
-            self._write(durable=False)
+            self._replace()
+        self._write(durable=False)
 
     def replayed(self, record: SessionRecord) -> None:
         """Fold a record that is in the log already; one that came early waits for those before it."""
@@ -122,7 +129,8 @@ class Journal:
         """Take over a state that recovery worked out, and make it the checkpoint."""
         with self._lock:
             self._state = state
-            self._write(durable=True)
+            self._replace()
+        self._write(durable=True)
 
     def accepted(self, prompt_names: tuple[str, ...]) -> None:
         """Note the prompts that sessions are picked from now on; written with the next change of the state."""
@@ -133,7 +141,8 @@ class Journal:
         """Write the run's terminal state."""
         with self._lock:
             self._replace(status=status, stop_reason=stop_reason)
-            self._write(durable=True)
+        self._write(durable=True)
+        with self._lock:
             if self._projection_lags:
                 self._project_all()
 
@@ -160,8 +169,21 @@ class Journal:
         )
 
     def _replace(self, **changes: object) -> None:
-        self._state = msgspec.structs.replace(self._state, **changes)
+        self._state = msgspec.structs.replace(self._state, last_updated_at=self._clock(), **changes)
+        self._version += 1
 
     def _write(self, *, durable: bool) -> None:
-        self._replace(last_updated_at=self._clock())
-        self._rundir.checkpoint(self._state, durable=durable)
+        """Write the state as it is by now, unless somebody has done so since the caller changed it.
+
+        Nobody holds `_lock` for that: a record need not wait for it, and whoever waits here has a later state written.
+        """
+        with self._lock:
+            wanted = self._version
+        with self._writing:
+            if wanted <= (self._durable if durable else self._written):
+                return
+            with self._lock:
+                state, version = self._state, self._version
+            self._rundir.checkpoint(state, durable=durable)
+            self._written = version
+            self._durable = version if durable else self._durable

@@ -132,13 +132,15 @@ class Repo:
         *,
         author: str = DEFAULT_AUTHOR,
         variables: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.root = root
         self.git_dir = git_dir
         self.common_dir = common_dir
         self.author = author
         self._variables = dict(variables or {})
-        self._env = _environment(os.environ) | _identity(author) | self._variables
+        inherited = _environment(os.environ) if environment is None else environment
+        self._env = {**inherited, **_identity(author), **self._variables}
 
     @classmethod
     def discover(cls, path: Path, *, purpose: str = "creating run branch") -> Repo:
@@ -188,7 +190,9 @@ class Repo:
             "GIT_OPTIONAL_LOCKS": "1",
             **_injected(settings, after=os.environ),
         }
-        return Repo(root, git_dir, self.common_dir, author=self.author, variables=variables)
+        return Repo(
+            root, git_dir, self.common_dir, author=self.author, variables=variables, environment=self._env
+        )
 
     def another(self, path: Path) -> Repo:
         """The repository at `path`, worked in by the same author."""
