@@ -12,12 +12,14 @@ from pitboss.agents import build_agent
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Draining, Resumed, RunStarted, Warned
 from pitboss.core.recovery import plan_recovery
+from pitboss.core.redact import Secrets
 from pitboss.core.resume import StateUnreadable, validate_resume
 from pitboss.core.rotation import contenders
 from pitboss.core.run import RunState, RunStatus, build_state
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
 from pitboss.engine.facts import DeadRun, gather_facts
+from pitboss.engine.gate import Gate, Meter
 from pitboss.engine.journal import Journal
 from pitboss.engine.loop import Loop, Past
 from pitboss.engine.resume import Mender, end_strays, settle_sessions
@@ -189,6 +191,9 @@ class Run:
             workspace=Workspace(self._repo, branch, paths, plan.config.grind.worktree),
             journal=journal,
             control=Control(self._channel, paths, skip_path(self._repo.root), raised),
+            gate=Gate(plan.config.limits.pause_at),
+            meter=Meter(plan.caps),
+            secrets=Secrets.of(os.environ),
             emit=self._emit,
             clock=utc_now,
             environ=dict(os.environ),

@@ -162,7 +162,8 @@ class TestStatus:
             "runs_per_prompt": {"a-land": 1, "b-idle": 1, "c-fail": 1},
         }
         (flight,) = crashed["in_flight"]
-        assert list(flight) == ["seq", "prompt", "rotation", "started_at", "pid", "attempt", "outcome"]
+        keys = ["seq", "prompt", "rotation", "started_at", "pid", "attempt", "waits_until", "outcome"]
+        assert list(flight) == keys
         assert all(f"`{key}`" in REFERENCE.read_text() for key in flight)
 
     def test_a_run_is_found_by_the_beginning_of_its_id_if_only_one_begins_so(self, project: Project) -> None:
@@ -248,6 +249,7 @@ class TestLog:
             cache_write=1,
             retry_of=7,
             retry=True,
+            waited_s=1.5,
         )
 
         assert sorted(json.loads(encode_record(everything))) == sorted(documented("Record"))

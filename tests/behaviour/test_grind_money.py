@@ -35,19 +35,25 @@ cache_read_per_million_usd = 1
 USED = {"input_tokens": 1000, "output_tokens": 100, "cache_read_tokens": 600}
 
 
-@pytest.fixture(scope="module")
-def claudes(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """One run of Claude Code as it was captured, a session for each capture."""
-    folder = tmp_path_factory.mktemp("claude")
+def replayed(folder: Path, *captures: str, code: int) -> Run:
+    """One run of Claude Code as it was captured, a session for each capture, nothing waited for."""
     project = Project.create(folder / "repo")
-    configure(project, agent="claude_code")
+    limits = '[limits]\nretries = 0\nmax_wait = "0s"\n'
+    configure(project, agent="claude_code", more=limits)
     (folder / "bin").mkdir()
     executable(folder / "bin/claude", FAKE_CLAUDE)
-    for name in ("auth", "longtool_INT", "ok", "overloaded", "rate_once", "usage_limit"):
+    for name in captures:
         instruct(project, name.lower(), f"Replay this:\n{name}", max_runs=1)
     done = project.pitboss("grind", PATH=f"{folder}/bin:{project.env['PATH']}")
-    assert done.code == 1, done
+    assert done.code == code, done
     return the_run(project)
+
+
+@pytest.fixture(scope="module")
+def claudes(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run in which nothing keeps the next session from running."""
+    folder = tmp_path_factory.mktemp("claude")
+    return replayed(folder, "longtool_INT", "ok", "overloaded", "rate_once", code=1)
 
 
 def test_claudes_own_figure_is_the_cost_and_cached_tokens_count_as_input(claudes: Run) -> None:
@@ -60,13 +66,19 @@ def test_claudes_own_figure_is_the_cost_and_cached_tokens_count_as_input(claudes
     assert (record["agent"], record["model"]) == ("claude_code", "claude-sonnet-4-5")
 
 
-@pytest.mark.parametrize(
-    ("capture", "reason"), [("auth", "auth"), ("overloaded", "overloaded"), ("usage_limit", "rate_limited")]
-)
-def test_a_failure_that_claude_reports_is_named(claudes: Run, capture: str, reason: str) -> None:
-    record = claudes.record(capture)
+def test_a_failure_that_claude_reports_is_named(claudes: Run) -> None:
+    record = claudes.record("overloaded")
+    assert (record["status"], record["reason"].partition(":")[0]) == ("error", "overloaded")
+    assert claudes.rescued("overloaded")["made.txt"] == "overloaded\n"
+
+
+@pytest.mark.parametrize(("capture", "reason"), [("auth", "auth"), ("usage_limit", "rate_limited")])
+def test_a_dead_end_stops_the_run_at_once(tmp_path: Path, capture: str, reason: str) -> None:
+    run = replayed(tmp_path, capture, "z_never", code=5)
+    (record,) = run.records
     assert (record["status"], record["reason"].partition(":")[0]) == ("error", reason)
-    assert claudes.rescued(capture)["made.txt"] == f"{capture}\n"
+    assert run.rescued(capture)["made.txt"] == f"{capture}\n"
+    assert run.state["stop_reason"].startswith(f"session 1 met a dead end: {reason}: ")
 
 
 def test_a_request_that_was_retried_is_no_failure(claudes: Run) -> None:

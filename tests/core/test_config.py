@@ -22,6 +22,17 @@ def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
         "fixer_max_attempts": 2,
         "test_command": None,
         "pricing": {},
+        "hard_budgets": False,
+        "limits": {
+            "max_wait_s": 21600.0,
+            "fallback": [],
+            "pause_at": None,
+            "retries": 3,
+            "retry_base_seconds": 20.0,
+        },
+        "idle_seconds": 600.0,
+        "env_remove": [],
+        "env_keep": [],
         "grind": {
             "prompts_dir": None,
             "default_rotation": None,

@@ -290,6 +290,7 @@ def test_the_streak_is_the_failures_since_the_last_success(
         (StopReason.ABORTED, 2, 2, RunStatus.ABORTED),
         (StopReason.BUDGET, 3, 3, RunStatus.ABORTED),
         (StopReason.FAILURES, 5, 5, RunStatus.ABORTED),
+        (StopReason.DEAD_END, 5, 5, RunStatus.ABORTED),
         (StopReason.INTERNAL, 70, 70, RunStatus.FAILED),
     ],
 )
@@ -302,4 +303,4 @@ def test_each_stop_has_its_exit_code_and_final_status(
 
 
 def test_no_stop_is_left_out_of_the_table_above() -> None:
-    assert len(StopReason) == 6
+    assert len(StopReason) == 7

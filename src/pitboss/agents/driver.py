@@ -42,6 +42,11 @@ class Driver:
         self._settings = settings
         self._config = config
 
+    @property
+    def resumable(self) -> bool:
+        """Whether the agent can go on with a session of its own."""
+        return self._backend.resumable
+
     def run(
         self,
         request: AgentRequest,
@@ -181,13 +186,16 @@ class _Watch:
             self._on_event(self._with_cost(event))
 
     def _with_cost(self, event: AgentEvent) -> AgentEvent:
-        """A usage event with its cost as far as it is known by now: looking prices up is for the end."""
+        """A usage event with its cost as far as it is known by now; without a cap prices are for the end."""
         if event.kind is not EventKind.USAGE or event.usage is None:
             return event
-        reported = self.reader.spend().reported_usd
-        usage = msgspec.structs.replace(
-            event.usage, cost_usd=reported or 0.0, cost_known=reported is not None
-        )
+        spend = self.reader.spend()
+        if self.cap_usd is not None:
+            priced = _cost(spend, self._pricing)[0]
+            cost, known = priced.cost_usd, priced.cost_known
+        else:
+            cost, known = spend.reported_usd or 0.0, spend.reported_usd is not None
+        usage = msgspec.structs.replace(event.usage, cost_usd=cost, cost_known=known)
         return msgspec.structs.replace(event, usage=usage)
 
 
@@ -259,6 +267,8 @@ def _verdict_of_stop(watch: _Watch, stop: StopRequest | None) -> Verdict:
         case StopRequest.COST_CAP:
             spent = Reason.COST_CAP.because(f"${watch.spent_usd:.4f} >= ${watch.cap_usd or 0:.4f}")
             return Verdict(status=SessionStatus.ERROR, reason=spent)
+        case StopRequest.RUN_CAP:
+            return Verdict(status=SessionStatus.ERROR, reason=Reason.COST_CAP.because("the run's cap"))
         case StopRequest.STALLED:
             stuck = Reason.STALLED.because(f"no progress for {watch.idle_s or 0:g} s")
             return Verdict(status=SessionStatus.TIMEOUT, reason=stuck)

@@ -53,15 +53,17 @@ class Running:
         self.who = " ".join(filter(None, (event.agent, event.model)))
         self.phase = Phase.AGENT
         self.detail = ""
+        self.until: datetime | None = None
         self.doing = ""
         self._billed = Usage()
         self._now = Usage()
 
     def enter(self, event: PhaseChanged) -> None:
-        """Go to another phase; a fixer counts its usage from zero again."""
-        if event.phase is Phase.FIX:
+        """Go to another phase; a fixer, and whoever comes after a wait, counts usage from zero again."""
+        if event.phase in (Phase.FIX, Phase.WAIT):
             self._billed, self._now = self._billed + self._now, Usage()
         self.phase, self.detail, self.doing = event.phase, event.detail, ""
+        self.until = event.until
 
     def step(self, event: AgentEvent) -> None:
         """Take in what the agent just did."""
@@ -75,7 +77,9 @@ class Running:
     def lines(self, now: datetime) -> list[Text]:
         """Who runs and since when; below it what it does and what it used so far."""
         since = duration(max(int((now - self.session.started_at).total_seconds()), 0))
-        phase = f"{self.phase} {self.detail}".rstrip()
+        phase = f"{self.phase} {one_line(self.detail)}".rstrip()
+        if self.until is not None:
+            phase = f"{phase}, {duration(max(int((self.until - now).total_seconds()), 0))} left"
         title = Text("● ", style="cyan")
         title.append(f"session-{self.session.seq:04} {one_line(self.session.prompt)}", style="bold")
         title.append(f"  {since}  {phase}  {self.who}", style="dim")
@@ -83,6 +87,17 @@ class Running:
         cost = spent(used.cost_usd, known=used.cost_known) if used.has_tokens else ""
         spending = f"{tokens(used.input + used.output)} tokens  {cost}  " if used.has_tokens else ""
         return [title, Text(f"  {spending}{one_line(self.doing, _LINE_LIMIT)}", style="dim")]
+
+
+def fitting(sessions: Sequence[list[Text]], rows: int) -> list[Text]:
+    """As much of the sessions as fits into so many rows: all lines, else titles, else some of the titles."""
+    if sum(map(len, sessions)) <= rows:
+        return [line for lines in sessions for line in lines]
+    titles = [lines[0] for lines in sessions]
+    if len(titles) <= rows:
+        return titles
+    shown = max(rows - 1, 0)
+    return [*titles[:shown], Text(f"  and {len(titles) - shown} more", style="dim")]
 
 
 class Footer:
@@ -115,6 +130,11 @@ class Footer:
             sys.stderr.write(self._erasing())
             sys.stderr.flush()
             self._drawn = []
+
+    @property
+    def height(self) -> int:
+        """The rows of the terminal."""
+        return self._console.height
 
     def fitted(self, line: str) -> Text:
         """A line with color codes, cut to the width."""
@@ -199,10 +219,9 @@ class LiveProgress(PlainProgress):
     def _footer_lines(self) -> list[Text]:
         now = datetime.now(UTC)
         with self._lock:
-            lines = [line for running in self._running.values() for line in running.lines(now)]
-            if self._run is not None:
-                lines += [self._budget(self._run, now), self._last_line()]
-        return lines
+            sessions = [running.lines(now) for running in self._running.values()]
+            below = [] if self._run is None else [self._budget(self._run, now), self._last_line()]
+        return [*fitting(sessions, self._footer.height - len(below) - 1), *below]
 
     def _budget(self, run: RunState, now: datetime) -> Text:
         parts = budget_parts(msgspec.structs.replace(self.caps, until=None), run.budget_consumed)

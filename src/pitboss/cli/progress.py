@@ -28,6 +28,7 @@ from pitboss.core.events import (
     SessionStarted,
     Warned,
 )
+from pitboss.core.measures import stamp
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -184,6 +185,8 @@ def _session_started(event: SessionStarted) -> str:
 
 
 def _phase(event: PhaseChanged) -> str | None:
+    if event.phase is Phase.WAIT and event.until is not None:
+        return f"waiting until {stamp(event.until)} ({one_line(event.detail, _TEXT_WIDTH)})"
     words = {Phase.HOOK: "running a hook", Phase.VERIFY: "running the tests", Phase.FIX: "fixing"}
     text = words.get(event.phase)
     return f"{text} ({one_line(event.detail)})" if text and event.detail else text

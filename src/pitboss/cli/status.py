@@ -21,6 +21,7 @@ from pitboss.store.follow import Snapshot, snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pitboss.core.agent import Quota, QuotaWindow
     from pitboss.core.run import RunState
     from pitboss.core.session import InFlight
 
@@ -73,11 +74,28 @@ def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
     if state.stop_reason:
         yield "stopped", one_line(state.stop_reason)
     failures = state.budget_consumed.consecutive_failures
+    for agent, quota in sorted(state.quota.items()):
+        yield "quota", f"{one_line(agent)}: {_quota(quota, now)}"
     yield "used", ", ".join([*budget_parts(Caps(), state.budget_consumed), f"{failures} failed in a row"])
+
+
+def _quota(quota: Quota, now: datetime) -> str:
+    """How much of each window is used, and when it begins anew."""
+    windows = (("5-hour", quota.five_hour), ("7-day", quota.seven_day))
+    return ", ".join(f"{name} {_window(window, now)}" for name, window in windows if window is not None)
+
+
+def _window(window: QuotaWindow, now: datetime) -> str:
+    if window.resets_at is None:
+        return f"{window.used:.0%}"
+    resets_at = datetime.fromtimestamp(window.resets_at, tz=UTC)
+    return f"{window.used:.0%} until {stamp(resets_at)}" if resets_at > now else "renewed"
 
 
 def _in_flight(session: InFlight, now: datetime) -> str:
     doing = f"agent pid {session.pid}" if session.pid is not None else "agent not started"
+    if session.waits_until is not None:
+        doing = f"waiting until {stamp(session.waits_until)}"
     if session.outcome is not None:
         doing = f"agent ended {session.outcome.status}, not recorded yet"
     return (
@@ -115,6 +133,7 @@ def _as_json(seen: Snapshot) -> dict[str, object]:
         "prompts": state and state.prompt_names,
         "base_commit": state and state.base_commit,
         "original_branch": state and state.original_branch,
+        "quota": state and state.quota,
         "consecutive_failures": state and state.budget_consumed.consecutive_failures,
         "scheduler": state and state.scheduler_state,
         "in_flight": [_in_flight_json(session) for session in seen.in_flight],
@@ -130,5 +149,6 @@ def _in_flight_json(session: InFlight) -> dict[str, object]:
         "started_at": session.started_at,
         "pid": session.pid,
         "attempt": session.attempt,
+        "waits_until": session.waits_until,
         "outcome": session.outcome and session.outcome.status,
     }

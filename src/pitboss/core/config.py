@@ -78,11 +78,26 @@ class GrindSettings(msgspec.Struct, frozen=True, kw_only=True):
     worktree: WorktreeSettings = WorktreeSettings()
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """`[limits]`: how long usage limits are waited for, and how often a busy service is asked again.
+
+    `max_wait_s` counts waits for limits whose end nobody told. `fallback` names agents to go on with instead of
+    waiting. `pause_at` is the share of a quota (1.0 for all) at which no agent is started before it renews.
+    """
+
+    max_wait_s: float = 6 * 3600.0
+    fallback: tuple[str, ...] = ()
+    pause_at: float | None = None
+    retries: int = 3
+    retry_base_seconds: float = 20.0
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
 
     `env_remove` and `env_keep` are patterns of variables that agents do not get, and get nonetheless.
-    `author` is `NAME <MAIL>`; `warnings` are sentences about keys this version does not know.
+    `hard_budgets`: reaching a cap of the run stops sessions in flight too. `author` is `NAME <MAIL>`; `warnings`
+    are sentences about keys this version does not know.
     """
 
     backend: str = DEFAULT_BACKEND
@@ -94,6 +109,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     fixer_max_attempts: int = 2
     test_command: str | None = None
     pricing: dict[str, Price] = {}
+    hard_budgets: bool = False
+    limits: Limits = Limits()
     grind: GrindSettings = GrindSettings()
     author: str = "pitboss <pitboss@local>"
     warnings: tuple[str, ...] = ()

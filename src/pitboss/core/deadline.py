@@ -9,18 +9,26 @@ _SPAN = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
 
+def parse_span(text: str) -> float | None:
+    """Read a span such as `8h` or `1h30m` as seconds; None when it is none."""
+    span = _SPAN.fullmatch(text.strip())
+    if span is None or not text.strip():
+        return None
+    hours, minutes, seconds = (int(part or 0) for part in span.groups())
+    return hours * 3600.0 + minutes * 60.0 + seconds
+
+
 def parse_until(text: str, now: datetime) -> datetime:
     """Read RFC 3339, a time of day such as `23:30`, or a span such as `8h` or `1h30m`.
 
     `now` is aware; a time of day is the next one in its time zone. Raises ValueError saying what is accepted.
     """
     text = text.strip()
-    span = _SPAN.fullmatch(text)
+    span = parse_span(text)
     clock = _CLOCK.fullmatch(text)
     try:
-        if text and span:
-            hours, minutes, seconds = (int(part or 0) for part in span.groups())
-            return (now + timedelta(hours=hours, minutes=minutes, seconds=seconds)).astimezone(UTC)
+        if span is not None:
+            return (now + timedelta(seconds=span)).astimezone(UTC)
         if clock:
             return _next_time_of_day(int(clock[1]), int(clock[2]), now)
         moment = datetime.fromisoformat(text)

@@ -7,6 +7,7 @@ one session arrive in order; with parallel sessions those of different sessions 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -24,6 +25,7 @@ class Phase(StrEnum):
     AGENT = "agent"
     VERIFY = "verify"
     FIX = "fix"
+    WAIT = "wait"
     LAND = "land"
 
 
@@ -50,11 +52,15 @@ class SessionStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhaseChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """Session `seq` entered `phase`; `detail` names the command or the attempt where that helps."""
+    """Session `seq` entered `phase`; `detail` names the command or the attempt where that helps.
+
+    `until` is when a wait ends unless somebody stops it.
+    """
 
     seq: int
     phase: Phase
     detail: str = ""
+    until: datetime | None = None
 
 
 class AgentStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pitboss.core.deadline import parse_span
 from pitboss.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -169,6 +170,22 @@ def seconds(value: object) -> float:
     if not 0 < duration <= MAX_COUNT:
         raise Wrong(_must_be(f"a number > 0 and at most {MAX_COUNT}", value))
     return duration
+
+
+def share(value: object) -> float:
+    """A share of a whole: a number > 0 and at most 1."""
+    part = amount(value)
+    if not 0 < part <= 1:
+        raise Wrong(_must_be("a number > 0 and at most 1", value))
+    return part
+
+
+def duration(value: object) -> float:
+    """A span of time as people write it (`6h`, `1h30m`, `0s`), or a number of seconds; in seconds, at least 0."""
+    span = parse_span(value) if isinstance(value, str) else amount(value)
+    if span is None or span > MAX_COUNT:
+        raise Wrong(_must_be("a time such as 6h, 1h30m or 90s", value))
+    return span
 
 
 def one_of(*words: str) -> Check:

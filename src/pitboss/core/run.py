@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from pitboss.core.agent import Quota
 from pitboss.core.budget import BudgetSnapshot, PromptSpend
 from pitboss.core.scheduler import SchedulerState, record_run
 from pitboss.core.session import InFlight, SessionRecord, SessionStatus
@@ -35,6 +36,7 @@ class StopReason(StrEnum):
     ABORTED = "aborted"
     BUDGET = "budget"
     FAILURES = "consecutive-failures"
+    DEAD_END = "dead-end"
     INTERNAL = "internal-error"
 
     @property
@@ -57,7 +59,7 @@ class StopReason(StrEnum):
                 return 2
             case StopReason.BUDGET:
                 return 3
-            case StopReason.FAILURES:
+            case StopReason.FAILURES | StopReason.DEAD_END:
                 return 5
             case _:
                 return 70
@@ -73,10 +75,10 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """state.json: the fold of records 1..last_session_seq, and what is in flight (SPEC 7).
 
-    `conflicts` are the sessions whose one retry has no record yet, `spend_per_prompt` what each prompt's
-    sessions cost. `in_flight` also holds a session that is in the log already while one before it is not:
-    until that gap closes no sum covers it. `unknown` holds fields of state.json that this version does
-    not know, to be written back as found.
+    `quota` is what each agent last said of its subscription, `conflicts` are the sessions whose one retry has
+    no record yet, `spend_per_prompt` is what each prompt's sessions cost. `in_flight` also holds a session that is
+    in the log already while one before it is not: until that gap closes no sum covers it. `unknown` holds fields
+    of state.json that this version does not know, to be written back as found.
     """
 
     run_id: str
@@ -95,6 +97,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: tuple[InFlight, ...] = ()
     conflicts: tuple[Retry, ...] = ()
     spend_per_prompt: dict[str, PromptSpend] = {}
+    quota: dict[str, Quota] = {}
     unknown: dict[str, object] = {}
 
 

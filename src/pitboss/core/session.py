@@ -124,6 +124,8 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     session was given, so that it is billed by them whatever the configuration says later.
     `worktree` is the working copy it runs in, relative to the run directory (`worktrees/slot-1`); None
     is the user's own. `retry_of` is the session that ended in conflict and whose turn this one takes.
+    `tried` are the agents of the attempts before this one, `waited_s` the seconds spent waiting between
+    them; `waits_until` is set while it waits.
     `notes_size` counts the bytes of the run's scratchpad when the session began; None for one that
     writes into the run's scratchpad itself.
     """
@@ -145,6 +147,9 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     retry_of: int | None = None
     notes_size: int | None = None
+    tried: tuple[str, ...] = ()
+    waited_s: float = 0.0
+    waits_until: datetime | None = None
 
 
 class Landing(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +195,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     cache_write: int = 0
     retry_of: int | None = None
     retry: bool = False
+    waited_s: float = 0.0
 
     @property
     def awaits_retry(self) -> bool:
@@ -235,6 +241,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         cache_read=outcome.cache_read,
         cache_write=outcome.cache_write,
         retry_of=session.retry_of,
+        waited_s=round(session.waited_s, 3),
         retry=landing.retry and by_landing and status is SessionStatus.ERROR and session.retry_of is None,
     )
 

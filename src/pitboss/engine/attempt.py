@@ -5,29 +5,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.events import AgentStep
+from pitboss.process import StopRequest
 
 if TYPE_CHECKING:
-    from pitboss.core.agent import AgentOutcome, AgentRequest
+    from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
+    from pitboss.core.usage import Usage
     from pitboss.engine.context import RunContext
-    from pitboss.process import StopRequest
 
 
-def run_agent(context: RunContext, seq: int, backend: str, request: AgentRequest) -> AgentOutcome:
+def run_agent(
+    context: RunContext, seq: int, backend: str, request: AgentRequest, *, before: Usage
+) -> AgentOutcome:
     """Run an agent of session `seq` to its end; what people ask of the run reaches it.
 
-    Its pid is noted at the first look at it, 0.1 s after its start: an agent that is gone by then costs
-    no write, and until then the guardian and the environment marker know it.
+    `before` is what the session used until now. The agent's pid is noted at the first look at it, 0.1 s after
+    its start: an agent that is gone by then costs no write, and until then the guardian and the environment
+    marker know it.
     """
     unnoted: list[tuple[int, int | None]] = []
 
     def look() -> StopRequest | None:
         if unnoted:
             context.journal.started(seq, *unnoted.pop())
-        return context.control.stop_session(seq)
+        return context.control.stop_session(seq) or _over_budget(context)
+
+    def hear(event: AgentEvent) -> None:
+        if event.usage is not None:
+            context.meter.show(seq, before + event.usage)
+        if event.quota is not None:
+            context.gate.noted(backend, event.quota)
+            context.journal.noted(backend, event.quota)
+        context.emit(AgentStep(seq=seq, event=event))
 
     return context.agent(backend).run(
         request,
         on_start=lambda pid, started: unnoted.append((pid, started)),
-        on_event=lambda event: context.emit(AgentStep(seq=seq, event=event)),
+        on_event=hear,
         stop=look,
     )
+
+
+def _over_budget(context: RunContext) -> StopRequest | None:
+    """With hard budgets, a cap of the run ends what is in flight as well."""
+    if not context.config.hard_budgets:
+        return None
+    over = context.meter.exceeded(context.journal.consumed, context.clock())
+    return None if over is None else StopRequest.RUN_CAP

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pitboss.core.config import Config, Hooks
     from pitboss.core.events import Observer
     from pitboss.core.prompt import PromptDoc
+    from pitboss.core.redact import Secrets
     from pitboss.core.scheduler import Contender
     from pitboss.engine.control import Control
+    from pitboss.engine.gate import Gate, Meter
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Agent, Workspace
     from pitboss.store.paths import RunPaths
@@ -37,6 +39,9 @@ class RunContext:
     workspace: Workspace
     journal: Journal
     control: Control
+    gate: Gate
+    meter: Meter
+    secrets: Secrets
     emit: Observer
     clock: Callable[[], datetime]
     environ: Mapping[str, str]

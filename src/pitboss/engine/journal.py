@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from pitboss.core.agent import Quota
     from pitboss.core.budget import BudgetSnapshot
     from pitboss.core.run import RunState, RunStatus
     from pitboss.core.scheduler import SchedulerState
     from pitboss.core.session import InFlight, Outcome, SessionRecord
+    from pitboss.engine.part import Part
     from pitboss.store.rundir import RunDir
 
 
@@ -98,6 +100,39 @@ class Journal:
         with self._lock:
             self._update(seq, pid=pid, pid_started=pid_started)
         self._write(durable=False)
+
+    def attempting(self, seq: int, part: Part) -> None:
+        """Write which attempt comes next, and whose; durable before it starts."""
+        with self._lock:
+            before = self.session(seq)
+            tried = (*before.tried, str(before.agent))
+            self._update(
+                seq,
+                attempt=part.attempt,
+                agent=part.agent,
+                model=part.model,
+                tried=tried,
+                pid=None,
+                pid_started=None,
+            )
+            self._write(durable=True)
+
+    def waiting(self, seq: int, until: datetime) -> None:
+        """Let observers see that the session waits."""
+        with self._lock:
+            self._update(seq, waits_until=until, pid=None, pid_started=None)
+            self._write(durable=False)
+
+    def waited(self, seq: int, seconds: float) -> None:
+        """Count what the session waited; the wait is over."""
+        with self._lock:
+            self._update(seq, waited_s=self.session(seq).waited_s + seconds, waits_until=None)
+            self._write(durable=False)
+
+    def noted(self, agent: str, quota: Quota) -> None:
+        """Note what an agent said of its subscription; written with the next change of the state."""
+        with self._lock:
+            self._replace(quota={**self._state.quota, agent: quota})
 
     def ended(self, seq: int, outcome: Outcome) -> None:
         """Write how the agent ended; from here on it is never run again."""

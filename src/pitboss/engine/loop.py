@@ -10,7 +10,7 @@ import msgspec
 from pitboss.core import budget
 from pitboss.core.events import RunEnded, Warned
 from pitboss.core.session import SessionRecord
-from pitboss.engine.choice import Choice, Ending, Wait, next_step, unpriced
+from pitboss.engine.choice import Choice, Ending, Wait, next_step, stuck, unpriced
 from pitboss.engine.pool import Pool
 from pitboss.engine.session import dispatch, run_session
 
@@ -84,6 +84,7 @@ class Loop:
 
     def _take(self, record: SessionRecord) -> None:
         self._judge([record])
+        self._ending = self._ending or stuck(record)
         self._warn_of_caps()
         self._ended += 1
         if self._ended % SESSIONS_BETWEEN_TIDYING == 0:

@@ -20,6 +20,11 @@ class Agent(Protocol):
 
     name: str
 
+    @property
+    def resumable(self) -> bool:
+        """Whether the agent can go on with a session of its own."""
+        ...
+
     def run(
         self,
         request: AgentRequest,

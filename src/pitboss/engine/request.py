@@ -9,15 +9,17 @@ import msgspec
 
 from pitboss.core.agent import AgentRequest
 from pitboss.core.session import FIXER, IMPLEMENTER
-from pitboss.core.text import compose_prompt, fixer_prompt
+from pitboss.core.text import CONTINUE, compose_prompt, fixer_prompt
+from pitboss.engine.part import Part
 from pitboss.store.paths import skip_path
 
 if TYPE_CHECKING:
     from pitboss.core.prompt import PromptDoc
-    from pitboss.core.session import InFlight, Outcome
+    from pitboss.core.session import InFlight
     from pitboss.engine.context import RunContext
 
 DEFAULT_SESSION_SECONDS = 1800
+LEAST_SECONDS = 1.0
 SHELL = "shell"
 
 
@@ -73,82 +75,78 @@ def assigned(context: RunContext, session: InFlight) -> InFlight:
     )
 
 
-def implementer_request(context: RunContext, session: InFlight) -> AgentRequest:
-    """The session's main request: the whole composed prompt."""
-    prompt = context.prompts[session.prompt]
+def implementer(session: InFlight) -> Part:
+    """The first attempt of the session's main agent."""
+    agents = (*session.tried, str(session.agent))
+    return Part(agent=agents[0], model=session.model if not session.tried else None)
+
+
+def fixer(session: InFlight, nth: int) -> Part:
+    """The first attempt of the session's fixer number `nth`, from 1."""
+    return Part(agent=str(session.fixer), model=session.fixer_model, fix=nth)
+
+
+def implementer_text(context: RunContext, session: InFlight) -> str:
+    """The whole composed prompt of the session."""
     rundir = context.journal.rundir
     notes, truncated = rundir.scratchpad_text()
-    text = compose_prompt(
-        body=prompt.body,
+    return compose_prompt(
+        body=context.prompts[session.prompt].body,
         session_log=rundir.session_log_tail(),
         scratchpad=notes,
         scratchpad_truncated=truncated,
     )
-    return _limited(
-        context,
-        prompt,
-        bill_request(context, session),
-        backend=session.agent,
-        text=text,
-        cost_cap=prompt.meta.max_session_cost_usd,
-    )
 
 
-def fixer_request(
-    context: RunContext, session: InFlight, outcome: Outcome, *, attempt: int, failed: FailedTests
+def fixer_text(context: RunContext, session: InFlight, failed: FailedTests) -> str:
+    """What a fixer is asked for."""
+    body = context.prompts[session.prompt].body
+    return fixer_prompt(body=body, command=failed.command, output=failed.output)
+
+
+def attempt_request(
+    context: RunContext, session: InFlight, part: Part, *, text: str, billed_usd: float, worked_s: float
 ) -> AgentRequest:
-    """The request of fixer `attempt` (from 1); its cost cap is what the session has left."""
+    """The request of one attempt; its limits are what those before it, which cost `billed_usd`, have left.
+
+    An agent that goes on with its own session knows the prompt already.
+    """
     prompt = context.prompts[session.prompt]
-    cap = prompt.meta.max_session_cost_usd
-    return _limited(
-        context,
-        prompt,
-        bill_request(context, session, fix=attempt),
-        backend=session.fixer,
-        text=fixer_prompt(body=prompt.body, command=failed.command, output=failed.output),
-        cost_cap=None if cap is None else max(0.0, cap - outcome.cost_usd),
+    settings = context.config.agents.get(part.agent)
+    max_seconds = prompt.meta.max_session_seconds or DEFAULT_SESSION_SECONDS
+    return msgspec.structs.replace(
+        bill_request(context, session, part),
+        text=text if part.resume is None else CONTINUE,
+        body=prompt.body,
+        max_seconds=max(LEAST_SECONDS, max_seconds - worked_s),
+        idle_seconds=settings.idle_seconds if settings else None,
+        max_cost_usd=_cost_left(context, prompt, billed_usd),
     )
 
 
-def bill_request(context: RunContext, session: InFlight, *, fix: int = 0) -> AgentRequest:
-    """Enough of a request to find and judge the transcript of the session's agent, or of its fixer `fix`."""
-    kind = fix_transcript(fix) if fix else ""
-    usage_file = str(context.paths.usage(session.seq, kind))
+def bill_request(context: RunContext, session: InFlight, part: Part) -> AgentRequest:
+    """Enough of a request to find and judge the transcript of an attempt."""
+    usage_file = str(context.paths.usage(session.seq, part.kind))
     return AgentRequest(
         prompt_name=session.prompt,
         text="",
         body="",
         cwd=context.workspace.path(session),
         env={**process_environment(context, session), "PITBOSS_USAGE_FILE": usage_file},
-        transcript=str(context.paths.transcript(session.seq, kind)),
+        transcript=str(context.paths.transcript(session.seq, part.kind)),
         usage_file=usage_file,
-        model=session.fixer_model if fix else session.model,
+        model=part.model,
+        resume=part.resume,
     )
 
 
-def fix_transcript(attempt: int) -> str:
-    """The kind of transcript that fixer `attempt` writes, as store.paths names it."""
-    return f"fix-{attempt:02}"
-
-
-def _limited(
-    context: RunContext,
-    prompt: PromptDoc,
-    request: AgentRequest,
-    *,
-    backend: str | None,
-    text: str,
-    cost_cap: float | None,
-) -> AgentRequest:
-    settings = context.config.agents.get(backend or "")
-    return msgspec.structs.replace(
-        request,
-        text=text,
-        body=prompt.body,
-        max_seconds=prompt.meta.max_session_seconds or DEFAULT_SESSION_SECONDS,
-        idle_seconds=settings.idle_seconds if settings else None,
-        max_cost_usd=cost_cap,
-    )
+def _cost_left(context: RunContext, prompt: PromptDoc, billed_usd: float) -> float | None:
+    """The session's cap, and with hard budgets the run's, as far as it is not used up."""
+    own, run = prompt.meta.max_session_cost_usd, context.caps.max_cost_usd
+    left = [] if own is None else [own - billed_usd]
+    if run is not None and context.config.hard_budgets:
+        left.append(run - context.journal.consumed.cost_usd - billed_usd)
+    return max(0.0, min(left)) if left else None
 
 
 def _model(context: RunContext, prompt: PromptDoc, role: str, backend: str) -> str | None:

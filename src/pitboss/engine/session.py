@@ -19,8 +19,8 @@ from pitboss.core.session import (
     settle,
 )
 from pitboss.core.text import commit_message
-from pitboss.engine.attempt import run_agent
-from pitboss.engine.request import assigned, bill_request, implementer_request, session_environment
+from pitboss.engine.attempts import bill, work
+from pitboss.engine.request import assigned, implementer, implementer_text, session_environment
 from pitboss.engine.verify import verify
 from pitboss.errors import StorageError
 from pitboss.hooks import run_hook
@@ -84,6 +84,7 @@ def conclude(context: RunContext, seq: int, *, again: bool = False) -> SessionRe
         _merge_notes(context, session, again=again)
         record = settle(context.journal.state.run_id, session, outcome, landing)
         context.journal.recorded(record)
+        context.meter.show(seq, None)
     context.control.ended(seq)
     context.emit(SessionEnded(record=record, run=context.journal.state, next_pick=context.next_pick()))
     _after_record(context, session, record)
@@ -101,10 +102,9 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
     )
     if session.agent is None:
         return msgspec.structs.replace(outcome, cost_known=False)
-    agent = context.agent(session.agent)
-    ended = agent.bill(bill_request(context, session), started=session.pid is not None)
-    billed = outcome.bill(IMPLEMENTER, ended.usage)
-    return msgspec.structs.replace(billed, model=ended.model, agent=session.agent)
+    worked = bill(context, session, implementer(session), alive=session.pid is not None)
+    billed = outcome.bill(IMPLEMENTER, worked.usage)
+    return msgspec.structs.replace(billed, model=worked.last.model, agent=session.agent)
 
 
 def _prepare(context: RunContext, session: InFlight) -> Outcome | None:
@@ -147,9 +147,9 @@ def _unstarted(context: RunContext, session: InFlight, status: SessionStatus, re
 
 def _run_agent(context: RunContext, session: InFlight) -> Outcome:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
-    backend = session.agent or context.config.backend
-    ended = run_agent(context, session.seq, backend, implementer_request(context, session))
-    status, reason = ended.status, ended.reason
+    part = implementer(session)
+    worked = work(context, session, part, context.config.limits, text=implementer_text(context, session))
+    status, reason = worked.last.status, worked.last.reason
     # An agent may ask for the skip and end before anybody looks.
     by_itself = status in (SessionStatus.OK, SessionStatus.ERROR)
     if by_itself and context.control.stop_session(session.seq) is StopRequest.SKIP:
@@ -159,15 +159,18 @@ def _run_agent(context: RunContext, session: InFlight) -> Outcome:
         reason=reason,
         summary=_summary(context, session),
         ended_at=max(session.started_at, context.clock()),
-        model=ended.model,
-        agent=backend,
+        model=worked.last.model,
+        agent=worked.agent,
         verified=not (_verifies(context, session) and status is SessionStatus.OK),
-    ).bill(IMPLEMENTER, ended.usage)
+    ).bill(IMPLEMENTER, worked.usage)
 
 
 def _summary(context: RunContext, session: InFlight) -> str | None:
     written = read_regular(context.paths.summary(session.seq), SUMMARY_LIMIT)
-    return None if written is None else first_bytes(clean(written.decode(errors="replace")), SUMMARY_LIMIT)
+    if written is None:
+        return None
+    text = context.secrets.redact(clean(written.decode(errors="replace")))
+    return first_bytes(text, SUMMARY_LIMIT)
 
 
 def _verified(context: RunContext, seq: int) -> Outcome:

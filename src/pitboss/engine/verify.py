@@ -14,14 +14,8 @@ import msgspec
 from pitboss.checks import find_tests, run_tests
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.session import FIXER, Reason, SessionStatus
-from pitboss.engine.attempt import run_agent
-from pitboss.engine.request import (
-    FailedTests,
-    bill_request,
-    fix_transcript,
-    fixer_request,
-    process_environment,
-)
+from pitboss.engine.attempts import bill, work
+from pitboss.engine.request import FailedTests, fixer, fixer_text, process_environment
 from pitboss.process import StopRequest
 
 if TYPE_CHECKING:
@@ -59,15 +53,14 @@ def fixes_started(context: RunContext, session: InFlight) -> int:
 
 
 def _fix_path(context: RunContext, session: InFlight, attempt: int) -> Path:
-    return context.paths.transcript(session.seq, fix_transcript(attempt))
+    return context.paths.transcript(session.seq, fixer(session, attempt).kind)
 
 
 def _bill_started(context: RunContext, session: InFlight, outcome: Outcome, started: int) -> Outcome:
     if started and session.fixer is None:
         return msgspec.structs.replace(outcome, cost_known=False)
     for attempt in range(outcome.fixes + 1, started + 1):
-        ended = context.agent(str(session.fixer)).bill(bill_request(context, session, fix=attempt))
-        outcome = _with_fix(outcome, ended.usage)
+        outcome = _with_fix(outcome, bill(context, session, fixer(session, attempt)).usage)
     return outcome
 
 
@@ -100,11 +93,13 @@ def _fix(
     context: RunContext, session: InFlight, outcome: Outcome, attempt: int, failed: FailedTests
 ) -> Outcome:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {attempt}"))
-    request = fixer_request(context, session, outcome, attempt=attempt, failed=failed)
-    ended = run_agent(context, session.seq, str(session.fixer), request)
-    outcome = _with_fix(outcome, ended.usage)
-    if ended.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
-        return _judged(context, outcome, ended.reason, status=ended.status)
+    text = fixer_text(context, session, failed)
+    # The session's transcripts say which agent it fell back to, those of its fixers do not.
+    limits = msgspec.structs.replace(context.config.limits, fallback=())
+    worked = work(context, session, fixer(session, attempt), limits, text=text, billed_usd=outcome.cost_usd)
+    outcome = _with_fix(outcome, worked.usage)
+    if worked.last.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
+        return _judged(context, outcome, worked.last.reason, status=worked.last.status)
     return outcome
 
 

@@ -13,6 +13,7 @@ class StopRequest(StrEnum):
     SKIP = "skip"
     ABORT = "abort"
     COST_CAP = "cost_cap"
+    RUN_CAP = "run_cap"
     STALLED = "stalled"
 
 

@@ -32,6 +32,7 @@ RECORD_FIELDS_ADDED = (
     "cache_write",
     "retry_of",
     "retry",
+    "waited_s",
 )
 STATE_FIELDS_ADDED = (
     "stop_reason",
@@ -40,8 +41,9 @@ STATE_FIELDS_ADDED = (
     "in_flight",
     "conflicts",
     "spend_per_prompt",
+    "quota",
 )
-IN_FLIGHT_FIELDS_ADDED = ("retry_of", "notes_size")
+IN_FLIGHT_FIELDS_ADDED = ("retry_of", "notes_size", "tried", "waited_s", "waits_until")
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 _T = TypeVar("_T")
 

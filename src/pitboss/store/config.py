@@ -14,10 +14,13 @@ from pitboss.core.fields import (
     amount,
     arguments,
     count,
+    duration,
+    flag,
     labels,
     one_line,
     one_of,
     seconds,
+    share,
     shown,
     some_text,
     table,
@@ -47,13 +50,16 @@ def load_config(repo: Path) -> Config:
 def parse_config(text: str, *, file: str) -> Config:
     """Return the configuration written in `text`, which was read from `file`; as `load_config`."""
     top = parse_toml(text, file, lenient=True)
-    top.read(dict.fromkeys(("agent", "models", "retries", "tests", "budgets", "grind", "git"), table))
+    top.read(
+        dict.fromkeys(("agent", "models", "retries", "tests", "budgets", "limits", "grind", "git"), table)
+    )
     values = {
         **_agents(top.sub("agent")),
         "models": top.sub("models").read(_MODELS),
         **top.sub("retries").read({"fixer_max_attempts": count(0)}),
         "test_command": top.sub("tests").read({"command": some_text}).get("command"),
-        "pricing": _pricing(top.sub("budgets")),
+        **_budgets(top.sub("budgets")),
+        "limits": _limits(top.sub("limits")),
         "grind": _grind(top.sub("grind")),
         **top.sub("git").read({"author": _author}),
     }
@@ -69,12 +75,18 @@ def _agents(agent: Table) -> dict[str, Any]:
     return {**shared, "agents": {name: agent.sub(name).read(_AGENT) for name in names}}
 
 
-def _pricing(budgets: Table) -> dict[str, Any]:
-    budgets.read({"pricing": table})
+def _budgets(budgets: Table) -> dict[str, Any]:
+    hard = budgets.read({"pricing": table, "hard": flag}).get("hard", False)
     pricing = budgets.sub("pricing")
     models = pricing.read(dict.fromkeys(pricing.values, table))
     required = ("input_per_million_usd", "output_per_million_usd")
-    return {model: pricing.sub(model).read(_PRICE, required=required) for model in models}
+    prices = {model: pricing.sub(model).read(_PRICE, required=required) for model in models}
+    return {"pricing": prices, "hard_budgets": hard}
+
+
+def _limits(limits: Table) -> dict[str, Any]:
+    found = limits.read(_LIMITS)
+    return {"max_wait_s" if key == "max_wait" else key: value for key, value in found.items()}
 
 
 def _grind(grind: Table) -> dict[str, Any]:
@@ -108,6 +120,13 @@ _AGENT: dict[str, Check] = {
     "permission_mode": one_line,
     "command": arguments,
     "idle_seconds": seconds,
+}
+_LIMITS: dict[str, Check] = {
+    "max_wait": duration,
+    "fallback": labels,
+    "pause_at": share,
+    "retries": count(0),
+    "retry_base_seconds": seconds,
 }
 _PRICE: dict[str, Check] = {
     "input_per_million_usd": amount,

@@ -6,12 +6,13 @@ Texts written by agents are embedded in texts that programs read again, so each 
 
 from pitboss.core.text.commits import commit_message, rescue_message
 from pitboss.core.text.dry_run import DryRun, dry_run_report
-from pitboss.core.text.prompts import compose_prompt, fixer_prompt, standing_instructions
+from pitboss.core.text.prompts import CONTINUE, compose_prompt, fixer_prompt, standing_instructions
 from pitboss.core.text.pull_request import pr_body, pr_title
 from pitboss.core.text.scratchpad import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
 from pitboss.core.text.sessions import sessions_md, sessions_md_entry
 
 __all__ = [
+    "CONTINUE",
     "NOTES_LIMIT",
     "DryRun",
     "commit_message",

@@ -49,6 +49,13 @@ def compose_prompt(*, body: str, session_log: str, scratchpad: str, scratchpad_t
     )
 
 
+CONTINUE = (
+    "You were cut off by a limit of the service, not by anything you did. "
+    "Look at the state of the working tree, then go on with the task where you left off and finish it.\n"
+)
+"""For an agent that goes on with a session of its own."""
+
+
 def fixer_prompt(*, body: str, command: str, output: str) -> str:
     """The text for a fixer: the prompt body and the last 40 lines of what `command` printed (SPEC 6)."""
     tail = "\n".join(_embedded(output).splitlines()[-TEST_OUTPUT_LINES:])

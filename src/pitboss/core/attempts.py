@@ -1,0 +1,114 @@
+"""What follows an attempt that did not end well: another one now, later, by another agent, or none (SPEC 6).
+
+A usage limit is waited out and a busy service asked again, all within the same session. What no waiting mends
+(a login, a bill, a model that does not exist) is a dead end, and not for this session alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.session import Reason, SessionStatus
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentOutcome, Quota
+    from pitboss.core.config import Limits
+
+UNKNOWN_RESET_S = 900.0
+"""Between two looks at a usage limit whose end nobody told."""
+
+LEAST_WAIT_S = 5.0
+_LONGEST_BACKOFF_S = 900.0
+_DEAD_ENDS = {
+    Reason.AUTH: "log in to the agent's program again, or check its key",
+    Reason.BILLING: "look at the account's plan and payment",
+    Reason.NOT_FOUND: "check the model: the prompt's `model`, [models], or `model` of the agent's table",
+    Reason.PERMISSION_DENIED: "check `permission_mode` and `extra_args` of the agent's table",
+    Reason.RATE_LIMITED: "go on once the limit is over, or name another agent in [limits] fallback",
+}
+
+
+class Again(msgspec.Struct, frozen=True, kw_only=True):
+    """Try again after `after_s` seconds; `limited` when a usage limit is to be waited for."""
+
+    after_s: float
+    limited: bool
+
+
+class Fallback(msgspec.Struct, frozen=True, kw_only=True):
+    """Let another agent go on in the same tree, at once."""
+
+    agent: str
+
+
+class Tries(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session has been through: retries in a row, seconds waited for limits nobody dated, agents used."""
+
+    retries: int = 0
+    blind_wait_s: float = 0.0
+    agents: tuple[str, ...] = ()
+
+    def after(self, step: Again | Fallback) -> Tries:
+        """The same with one more step."""
+        match step:
+            case Fallback(agent=agent):
+                return Tries(agents=(*self.agents, agent))
+            case Again(limited=True, after_s=seconds):
+                return msgspec.structs.replace(self, retries=0, blind_wait_s=self.blind_wait_s + seconds)
+            case Again():
+                return msgspec.structs.replace(self, retries=self.retries + 1)
+
+
+def next_attempt(
+    ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float, jitter: float
+) -> Again | Fallback | None:
+    """What to do after an attempt; None when the session ends with it.
+
+    `now` is in epoch seconds, `jitter` between 0 and 1: it spreads agents that wait for the same moment.
+    """
+    if ended.status is not SessionStatus.ERROR:
+        return None
+    match _kind(ended.reason):
+        case Reason.RATE_LIMITED:
+            return _fallback(tries, limits) or _until_reset(ended, tries, limits, now=now, jitter=jitter)
+        case Reason.OVERLOADED if tries.retries < limits.retries:
+            backoff = min(limits.retry_base_seconds * 2**tries.retries, _LONGEST_BACKOFF_S)
+            return Again(after_s=backoff * (1 + jitter / 4), limited=False)
+        case _:
+            return None
+
+
+def dead_end(reason: str | None) -> str | None:
+    """What to do when a session ended for a reason that would end every other one as well; None otherwise."""
+    kind = _kind(reason)
+    return _DEAD_ENDS.get(kind) if kind is not None else None
+
+
+def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float | None:
+    """When an agent whose quota is used up to `pause_at` may be started again, epoch seconds; None for now."""
+    if quota is None or pause_at is None:
+        return None
+    full = (w for w in (quota.five_hour, quota.seven_day) if w is not None and w.used >= pause_at)
+    return max((w.resets_at for w in full if w.resets_at is not None and w.resets_at > now), default=None)
+
+
+def _fallback(tries: Tries, limits: Limits) -> Fallback | None:
+    return next((Fallback(agent=name) for name in limits.fallback if name not in tries.agents), None)
+
+
+def _until_reset(
+    ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float, jitter: float
+) -> Again | None:
+    if ended.resets_at is not None and ended.resets_at > now:
+        return Again(after_s=ended.resets_at - now + LEAST_WAIT_S * (1 + 5 * jitter), limited=True)
+    left = limits.max_wait_s - tries.blind_wait_s
+    if left <= 0:
+        return None
+    return Again(after_s=min(UNKNOWN_RESET_S, max(left, LEAST_WAIT_S)), limited=True)
+
+
+def _kind(reason: str | None) -> Reason | None:
+    word = (reason or "").partition(":")[0]
+    return Reason(word) if word in list(Reason) else None

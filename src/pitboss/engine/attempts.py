@@ -1,0 +1,167 @@
+"""An agent's work in a session over all its attempts: limits waited for, busy services asked again (SPEC 6).
+
+Each attempt has a transcript of its own, by which it is counted and billed after a crash. What an attempt is
+to be, other than the first, is durable before it starts.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.agent import AgentOutcome, Resume
+from pitboss.core.attempts import Again, Fallback, Tries, next_attempt
+from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.usage import Usage, add_usd
+from pitboss.engine.attempt import run_agent
+from pitboss.engine.part import Part
+from pitboss.engine.request import attempt_request, bill_request
+from pitboss.guardian import StopLevel
+from pitboss.process import StopRequest
+
+if TYPE_CHECKING:
+    from pitboss.core.config import Limits
+    from pitboss.core.session import InFlight
+    from pitboss.engine.context import RunContext
+
+POLL_S = 0.25
+
+
+class Worked(msgspec.Struct, frozen=True, kw_only=True):
+    """How the work ended: as the last attempt did, with the usage of all of them."""
+
+    last: AgentOutcome
+    usage: Usage
+    agent: str
+
+
+class _Stopped(msgspec.Struct, frozen=True):
+    status: SessionStatus
+    reason: str
+
+
+def work(
+    context: RunContext, session: InFlight, part: Part, limits: Limits, *, text: str, billed_usd: float = 0.0
+) -> Worked:
+    """Run the agent of `part` on `text`, again if need be, until its work is done or cannot be.
+
+    `billed_usd` is what others in the session have cost already.
+    """
+    tries, used, worked_s = Tries(agents=(part.agent,)), Usage(), 0.0
+    while True:
+        if stopped := _wait_for_gate(context, session, part.agent):
+            return Worked(last=_cut_short(stopped), usage=used, agent=part.agent)
+        began = time.monotonic()
+        cost_usd = add_usd(billed_usd, used.cost_usd)
+        request = attempt_request(context, session, part, text=text, billed_usd=cost_usd, worked_s=worked_s)
+        before = msgspec.structs.replace(used, cost_usd=cost_usd)
+        ended = run_agent(context, session.seq, part.agent, request, before=before)
+        used, worked_s = used + ended.usage, worked_s + time.monotonic() - began
+        now = context.clock().timestamp()
+        # Jitter is no secret.
+        step = next_attempt(ended, tries, limits, now=now, jitter=random.random())  # noqa: S311
+        if step is None:
+            return Worked(last=ended, usage=used, agent=part.agent)
+        if isinstance(step, Again) and (stopped := _wait(context, session, part.agent, step, ended)):
+            last = msgspec.structs.replace(ended, status=stopped.status, reason=stopped.reason)
+            return Worked(last=last, usage=used, agent=part.agent)
+        tries = tries.after(step)
+        part = _following(context, part, step, ended)
+        if not part.is_fix:
+            context.journal.attempting(session.seq, part)
+
+
+def bill(context: RunContext, session: InFlight, part: Part, *, alive: bool = False) -> Worked:
+    """Bill all attempts of `part` by what they left on disk; `alive`: the process of the last one was seen."""
+    agents = (*session.tried, part.agent) if not part.is_fix else ()
+    part = msgspec.structs.replace(part, agent=agents[0] if agents else part.agent)
+    used = Usage()
+    for nth in count(1):
+        following = msgspec.structs.replace(part, attempt=nth + 1)
+        is_last = not context.paths.transcript(session.seq, following.kind).exists()
+        request = bill_request(context, session, part)
+        ended = context.agent(part.agent).bill(request, started=alive or not is_last)
+        used += ended.usage
+        if is_last:
+            return Worked(last=ended, usage=used, agent=part.agent)
+        agent = agents[min(nth, len(agents) - 1)] if agents else part.agent
+        step = Again(after_s=0.0, limited=False) if agent == part.agent else Fallback(agent=agent)
+        part = _following(context, part, step, ended)
+    raise AssertionError("the attempts of a session are finite")
+
+
+def _following(context: RunContext, part: Part, step: Again | Fallback, ended: AgentOutcome) -> Part:
+    """The next attempt: in the agent's own session where it can go on with one, else from the start."""
+    if isinstance(step, Fallback):
+        return Part(agent=step.agent, fix=part.fix, attempt=part.attempt + 1)
+    resume = None
+    if context.agent(part.agent).resumable and ended.session_id is not None:
+        same = part.resume is not None and part.resume.session_id == ended.session_id
+        before = part.resume.usage if part.resume is not None and same else Usage()
+        resume = Resume(session_id=ended.session_id, usage=before + ended.usage)
+    return msgspec.structs.replace(part, attempt=part.attempt + 1, resume=resume)
+
+
+# Waiting
+
+
+def _wait_for_gate(context: RunContext, session: InFlight, agent: str) -> _Stopped | None:
+    """Start no agent that another session knows to be limited, or whose quota is as good as used up."""
+    while (until := context.gate.opens_at(agent, context.clock().timestamp())) is not None:
+        if stopped := _wait_until(context, session, until, detail=f"{agent}'s usage limit", limited=True):
+            return stopped
+    return None
+
+
+def _wait(
+    context: RunContext, session: InFlight, agent: str, step: Again, ended: AgentOutcome
+) -> _Stopped | None:
+    until = context.clock().timestamp() + step.after_s
+    if step.limited and ended.resets_at is not None:
+        context.gate.limited(agent, until)
+    detail = f"{agent}'s usage limit" if step.limited else f"retry: {ended.reason}"
+    return _wait_until(context, session, until, detail=detail, limited=step.limited)
+
+
+def _wait_until(
+    context: RunContext, session: InFlight, until: float, *, detail: str, limited: bool
+) -> _Stopped | None:
+    """Wait by the clock, which goes on while a machine sleeps; a stop that was asked for ends it."""
+    began = context.clock().timestamp()
+    moment = datetime.fromtimestamp(until, tz=UTC)
+    context.journal.waiting(session.seq, moment)
+    context.emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=detail, until=moment))
+    try:
+        while (left := until - context.clock().timestamp()) > 0:
+            if stopped := _stopped(context, session, detail, limited=limited):
+                return stopped
+            time.sleep(min(left, POLL_S))
+    finally:
+        context.journal.waited(session.seq, max(0.0, context.clock().timestamp() - began))
+    context.emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
+    return None
+
+
+def _stopped(context: RunContext, session: InFlight, detail: str, *, limited: bool) -> _Stopped | None:
+    """Draining lets sessions finish, but not one that may wait for hours."""
+    reason = Reason.RATE_LIMITED.because(f"stopped while it waited for {detail}") if limited else "aborted"
+    aborted = _Stopped(SessionStatus.ABORTED, reason)
+    stop = context.control.stop_session(session.seq)
+    if stop is StopRequest.SKIP:
+        return _Stopped(SessionStatus.SKIPPED, str(Reason.SKIPPED))
+    if stop is not None:
+        return aborted
+    late = context.caps.until is not None and context.clock() >= context.caps.until
+    if limited and (late or context.control.level() is not StopLevel.NONE):
+        return aborted
+    return None
+
+
+def _cut_short(stopped: _Stopped) -> AgentOutcome:
+    return AgentOutcome(status=stopped.status, reason=stopped.reason, usage=Usage())

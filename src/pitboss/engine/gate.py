@@ -1,0 +1,76 @@
+"""What sessions of a run know together: when an agent's usage limit ends, what is being spent now (SPEC 4, 6)."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core import budget
+from pitboss.core.attempts import opens_at
+from pitboss.core.usage import Usage, add_tokens, add_usd
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pitboss.core.agent import Quota
+    from pitboss.core.budget import BudgetSnapshot, Caps
+
+
+class Gate:
+    """Agents that ran into their limit, or are about to; thread-safe."""
+
+    def __init__(self, pause_at: float | None) -> None:
+        self._pause_at = pause_at
+        self._limited: dict[str, float] = {}
+        self._quotas: dict[str, Quota] = {}
+        self._lock = Lock()
+
+    def limited(self, agent: str, until: float) -> None:
+        """Nobody need start `agent` before `until`, epoch seconds: a session was told so."""
+        with self._lock:
+            self._limited[agent] = max(until, self._limited.get(agent, 0.0))
+
+    def noted(self, agent: str, quota: Quota) -> None:
+        """What `agent` last said of its quota."""
+        with self._lock:
+            self._quotas[agent] = quota
+
+    def opens_at(self, agent: str, now: float) -> float | None:
+        """When `agent` may be started again, epoch seconds; None for now."""
+        with self._lock:
+            told = self._limited.get(agent, 0.0)
+            paused = opens_at(self._quotas.get(agent), self._pause_at, now)
+        until = max(told, paused or 0.0)
+        return until if until > now else None
+
+
+class Meter:
+    """What sessions in flight have used so far, as far as their agents tell; thread-safe."""
+
+    def __init__(self, caps: Caps) -> None:
+        self._caps = msgspec.structs.replace(caps, max_iterations=None)
+        self._live: dict[int, Usage] = {}
+        self._lock = Lock()
+
+    def show(self, seq: int, used: Usage | None) -> None:
+        """Session `seq` has used so much by now; None once its usage is counted elsewhere."""
+        with self._lock:
+            if used is None:
+                self._live.pop(seq, None)
+            else:
+                self._live[seq] = used
+
+    def exceeded(self, recorded: BudgetSnapshot, now: datetime) -> str | None:
+        """In words, the first cap of the run that records and sessions in flight together have reached."""
+        with self._lock:
+            live = sum(self._live.values(), Usage())
+        used = msgspec.structs.replace(
+            recorded,
+            tokens_input=add_tokens(recorded.tokens_input, live.input),
+            tokens_output=add_tokens(recorded.tokens_output, live.output),
+            cost_usd=add_usd(recorded.cost_usd, live.cost_usd),
+        )
+        over = budget.exceeded(self._caps, used, now=now)
+        return None if over is None else over.message
