@@ -60,7 +60,11 @@ bench: $(INSTALLED_DEV) ## measure; bench/README.md explains the numbers
 
 chaos: $(INSTALLED_DEV) ## kill runs at every step and check that nothing is lost (slow)
 	$(BIN)/python -m tests.chaos.sweep --jobs $(JOBS)
+	$(BIN)/python -m tests.chaos.sweep --jobs $(JOBS) --parallel
+	$(BIN)/python -m tests.chaos.sweep --jobs $(JOBS) --parallel --mode worktree
 	$(BIN)/python -m tests.chaos.soak
+	$(BIN)/python -m tests.chaos.soak --parallel
+	$(BIN)/python -m tests.chaos.soak --parallel --mode worktree
 	PITBOSS_CHAOS=full $(PYTEST) tests/contracts -k crash
 
 docs: $(INSTALLED_DEV) ## write the generated pages of docs/reference

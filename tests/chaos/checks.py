@@ -36,11 +36,11 @@ def violations(place: Place, baseline: Baseline, *, crashes: int) -> list[str]:
     return [
         *_sequence(records, baseline, crashes),
         *_verdicts(place, records, baseline),
-        *_dispatches(place, records),
+        *dispatches(place, records),
         *_commits(place, records, state),
-        *_files(place),
-        *_budgets(records, state, baseline.status),
-        *_projection(place, records),
+        *files(place),
+        *budgets(records, state, baseline.status),
+        *projection(place, records),
         *_left_over(place, state),
     ]
 
@@ -73,7 +73,8 @@ def _verdicts(place: Place, records: list[dict[str, Any]], baseline: Baseline) -
     return found
 
 
-def _dispatches(place: Place, records: list[dict[str, Any]]) -> list[str]:
+def dispatches(place: Place, records: list[dict[str, Any]]) -> list[str]:
+    """Nothing is done twice, and whatever an agent did has its record."""
     said = place.testimony()
     often = Counter((line[0], line[1]) for line in said)
     found = []
@@ -106,7 +107,8 @@ def _commits(place: Place, records: list[dict[str, Any]], state: dict[str, Any])
     return found
 
 
-def _files(place: Place) -> list[str]:
+def files(place: Place) -> list[str]:
+    """Every file an agent wrote is reachable, from the run branch or a rescue ref that a record names."""
     run_id = place.run_id()
     listed = place.git(
         "rev-list",
@@ -123,13 +125,9 @@ def _files(place: Place) -> list[str]:
     )
 
 
-def _budgets(records: list[dict[str, Any]], state: dict[str, Any], status: str) -> list[str]:
-    used = state["budget_consumed"]
-    sums = {
-        "iterations": len(records),
-        "tokens_input": sum(r["tokens"]["input"] for r in records),
-        "tokens_output": sum(r["tokens"]["output"] for r in records),
-    }
+def budgets(records: list[dict[str, Any]], state: dict[str, Any], status: str) -> list[str]:
+    """The budgets are the sums of the records, and the run is at rest."""
+    used, sums = state["budget_consumed"], spent(records)
     found = [
         f"{name} is {used[name]}, records say {value}" for name, value in sums.items() if used[name] != value
     ]
@@ -141,7 +139,17 @@ def _budgets(records: list[dict[str, Any]], state: dict[str, Any], status: str) 
     return found
 
 
-def _projection(place: Place, records: list[dict[str, Any]]) -> list[str]:
+def spent(records: list[dict[str, Any]]) -> dict[str, int]:
+    """What records say was used, by the names that state.json has for it."""
+    return {
+        "iterations": len(records),
+        "tokens_input": sum(r["tokens"]["input"] for r in records),
+        "tokens_output": sum(r["tokens"]["output"] for r in records),
+    }
+
+
+def projection(place: Place, records: list[dict[str, Any]]) -> list[str]:
+    """sessions.md has each record once."""
     text = (place.repo / f".pitboss/grind/runs/{place.run_id()}/sessions.md").read_text()
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     expected = [f"## session-{r['seq']:04} — {r['prompt']} ({r['status']})" for r in records]
@@ -149,6 +157,14 @@ def _projection(place: Place, records: list[dict[str, Any]]) -> list[str]:
 
 
 def _left_over(place: Place, state: dict[str, Any]) -> list[str]:
+    found = []
+    if place.git("status", "--porcelain") or place.git("branch", "--show-current") != state["branch"]:
+        found.append(f"tree: {place.git('status', '--porcelain', '--branch')}")
+    return [*left_over(place, state), *found]
+
+
+def left_over(place: Place, state: dict[str, Any]) -> list[str]:
+    """No process, worktree, session branch or lock is left."""
     found = [f"process {pid}" for pid in processes_of(place)]
     if len(place.git("worktree", "list").splitlines()) != 1:
         found.append("worktrees")
@@ -156,8 +172,6 @@ def _left_over(place: Place, state: dict[str, Any]) -> list[str]:
     if set(branches) - {"main", state["branch"]}:
         found.append(f"branches {branches}")
     found += [f"lock {path}" for path in (place.repo / ".git").rglob("*.lock")]
-    if place.git("status", "--porcelain") or place.git("branch", "--show-current") != state["branch"]:
-        found.append(f"tree: {place.git('status', '--porcelain', '--branch')}")
     return [*found, *_lock_held(place)]
 
 

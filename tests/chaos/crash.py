@@ -52,7 +52,7 @@ class Shim:
 
     def crash(self, place: Place, at: int, *args: str, torn: bool = False, follow: bool = True) -> Ended:
         """Kill the runner right before its call number `at`, or half-way through it if it is a write."""
-        env = {"CRASH_AT": str(at), "CRASH_TORN": str(int(torn))}
+        env = {"CRASH_AT": str(at), "CRASH_TORN": str(int(torn)), "CRASH_MOMENT": str(place.root / "moment")}
         return place.pitboss(*args, **self._environment(follow=follow), **env)
 
     def crash_at(self, place: Place, moment: Moment, *args: str, torn: bool = False) -> Ended:
@@ -61,8 +61,14 @@ class Shim:
             "CRASH_AFTER": f"{moment.after} {moment.file} {moment.nth}",
             "CRASH_CALL": moment.name,
             "CRASH_TORN": str(int(torn)),
+            "CRASH_MOMENT": str(place.root / "moment"),
         }
         return place.pitboss(*args, **self._environment(follow=True), **env)
+
+    def died_at(self, place: Place) -> str:
+        """Before which call, on which file, the last process died that was killed here."""
+        moment = place.root / "moment"
+        return moment.read_text().strip() if moment.exists() else "nowhere"
 
     def _environment(self, *, follow: bool) -> dict[str, str]:
         return {"LD_PRELOAD": str(self._library), "CRASH_FOLLOW": str(int(follow))}

@@ -1,6 +1,6 @@
 """The soak: one run killed and resumed again and again at random times, and a long one watched for growth.
 
-    python -m tests.chaos.soak [--cycles N] [--sessions N] [--seed N]
+    python -m tests.chaos.soak [--cycles N] [--sessions N] [--seed N] [--parallel [--mode in-place|worktree]]
 
 Every cycle resumes the same run and kills its runner, its guardian or both after a random while. At the end
 each session has its one record, each commit its one claim, and no file an agent wrote is lost. Then a run
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -20,10 +21,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
+from tests.chaos.aftermath import look
 from tests.chaos.checks import Baseline, processes_of, records_of, violations
 from tests.chaos.crash import runner_of
+from tests.chaos.parallel import PROMPTS as PARALLEL_PROMPTS
+from tests.chaos.parallel import SLOTS, Mode, build_parallel, picture
+from tests.chaos.parallel_checks import expected_of
+from tests.chaos.parallel_checks import violations as parallel_violations
 from tests.chaos.scenario import Place, build
 
 if TYPE_CHECKING:
@@ -34,6 +40,7 @@ PAUSED = 3
 """Exit code of a run that a budget stopped."""
 
 LONGEST_LIFE_S = 0.9
+LONGEST_PARALLEL_LIFE_S = 2.0
 PATIENCE_S = 30.0
 MOST_GROWTH_KIB = 2048
 VICTIMS = ("runner", "runner", "guardian", "both")
@@ -69,6 +76,33 @@ def kill_and_resume(folder: Path, cycles: int, chance: random.Random) -> tuple[i
     return sessions, wrong + violations(place, _repeated(undisturbed, sessions), crashes=cycles)
 
 
+def kill_and_resume_parallel(
+    folder: Path, cycles: int, chance: random.Random, mode: Mode
+) -> tuple[int, list[str]]:
+    """The same for sessions side by side; each crash is looked at before the next life begins."""
+    place, undisturbed = (
+        build_parallel(folder / name, mode, endless=True) for name in ("killed", "undisturbed")
+    )
+    user = picture(place) if mode == "worktree" else None
+    turns = str(len(PARALLEL_PROMPTS) + 1)  # one is the retry of a conflict
+    undisturbed.pitboss("grind", "--max-iterations", turns)
+    expected = expected_of(undisturbed, PARALLEL_PROMPTS, user=user, endless=True)
+    place.pitboss("grind", "--max-iterations", turns)
+    crashes = []
+    for _ in range(cycles):
+        _one_life(place, chance, LONGEST_PARALLEL_LIFE_S)
+        crashes.append(look(place))
+    ended = place.pitboss("grind", "--resume", "--max-iterations", str(_most_sessions(place) + SLOTS))
+    wrong = [] if ended.code == PAUSED else [f"the last resume: {ended}"]
+    return len(records_of(place)), wrong + parallel_violations(place, expected, crashes)
+
+
+def _most_sessions(place: Place) -> int:
+    """More sessions than these were not begun."""
+    state = json.loads((place.repo / f".pitboss/grind/runs/{place.run_id()}/state.json").read_bytes())
+    return max(int(session["seq"]) for session in [*records_of(place), *state.get("in_flight", ())])
+
+
 def _repeated(undisturbed: Place, sessions: int) -> Baseline:
     """The records of as many sessions as there were, when the prompts just take turns."""
     turns = records_of(undisturbed)
@@ -76,10 +110,10 @@ def _repeated(undisturbed: Place, sessions: int) -> Baseline:
     return Baseline(expected, status="aborted")
 
 
-def _one_life(place: Place, chance: random.Random) -> None:
+def _one_life(place: Place, chance: random.Random, longest_s: float = LONGEST_LIFE_S) -> None:
     """Resume the run and kill it after a random while; return when all of it is gone."""
     with _started(place) as guardian:
-        time.sleep(chance.uniform(0, LONGEST_LIFE_S))
+        time.sleep(chance.uniform(0, longest_s))
         _kill(guardian, chance.choice(VICTIMS))
         guardian.wait(PATIENCE_S)
     deadline = time.monotonic() + PATIENCE_S
@@ -161,11 +195,19 @@ def main() -> int:
     parser.add_argument("--cycles", type=int, default=200)
     parser.add_argument("--sessions", type=int, default=400, help="length of the run that is watched")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--parallel", action="store_true", help="sessions side by side")
+    parser.add_argument("--mode", choices=get_args(Mode), default="in-place", help="where those work")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pitboss-soak-"))
     began = time.monotonic()
-    sessions, wrong = kill_and_resume(folder, args.cycles, random.Random(args.seed))
-    samples = watch_growth(prepare(folder / "watched"), args.sessions)
+    chance = random.Random(args.seed)
+    if args.parallel:
+        sessions, wrong = kill_and_resume_parallel(folder, args.cycles, chance, args.mode)
+        watched = build_parallel(folder / "watched", args.mode, endless=True)
+    else:
+        sessions, wrong = kill_and_resume(folder, args.cycles, chance)
+        watched = prepare(folder / "watched")
+    samples = watch_growth(watched, args.sessions)
     wrong += [f"{name}: {what}" for name, seen in samples.items() for what in growth(seen)]
     print(*wrong, sep="\n", end="\n" * bool(wrong))
     print(f"{args.cycles} kills and resumes, {sessions} sessions recorded")

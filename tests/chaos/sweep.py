@@ -1,8 +1,9 @@
 """The sweep: kill at every k, or fill the disk there, resume, and hold the result against the promises.
 
     python -m tests.chaos.sweep [--only crash|full-disk] [--every N] [--jobs N] [--first K]
+    python -m tests.chaos.sweep --parallel [--mode in-place|worktree] [--every N] [--jobs N] [--first K]
 
-prints points tried / points that held, and ends with 1 when any did not.
+the second for sessions side by side; prints points tried / points that held, and ends with 1 when any did not.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, get_args
 
+from tests.chaos.aftermath import Aftermath, look
 from tests.chaos.checks import Baseline, processes_of, records_of, violations
 from tests.chaos.crash import KILLED, Shim
 from tests.chaos.full_disk import FullDisk, FullPoint, try_full
+from tests.chaos.parallel import PROMPTS, Mode, build_parallel, picture
+from tests.chaos.parallel_checks import expected_of
+from tests.chaos.parallel_checks import violations as parallel_violations
 from tests.chaos.scenario import REPEATED, Ended, Place, build, copy
 
 if TYPE_CHECKING:
@@ -44,19 +49,27 @@ class Point(NamedTuple):
 
 
 class Sweep:
-    """One template and one shim for all points."""
+    """One template and one shim for all points; sessions one after the other."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.template = build(folder / "template", repeated=REPEATED)
         self.shim = Shim(folder)
-        undisturbed = copy(self.template, folder / "undisturbed")
-        ended = undisturbed.pitboss("grind")
+        undisturbed = self.undisturbed()
+        self.baseline = Baseline(records_of(undisturbed))
+        self.require_right(undisturbed)
+
+    def undisturbed(self) -> Place:
+        """A run in which nothing dies, at its end."""
+        place = copy(self.template, self.folder / "undisturbed")
+        ended = place.pitboss("grind")
         if ended.code != FINISHED:
             raise SystemExit(f"the undisturbed run failed: {ended}")
-        self.baseline = Baseline(records_of(undisturbed))
-        wrong = violations(undisturbed, self.baseline, crashes=0)
-        if wrong:
+        return place
+
+    def require_right(self, undisturbed: Place) -> None:
+        """Nothing can be learnt from a run that is wrong by itself."""
+        if wrong := self.judge(undisturbed, []):
             raise SystemExit(f"the undisturbed run is wrong: {wrong}")
 
     def calls(self, *, guardian: bool = False) -> list[str]:
@@ -64,24 +77,36 @@ class Sweep:
         place = copy(self.template, self.folder / f"traced-{guardian}")
         return self.shim.trace(place, "grind", follow=not guardian)
 
+    def judge(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
+        """What does not hold of a run that came to its end after these crashes."""
+        return violations(place, self.baseline, crashes=len(crashes))
+
     def try_point(self, point: Point) -> list[str]:
         """Crash a fresh copy at `point`, bring it to its end, and return what does not hold."""
         place = copy(self.template, self.folder / str(point).replace(" ", "-"))
-        crashes = 0
+        crashes = []
         ended = self.shim.crash(place, point.at, "grind", torn=point.torn, follow=not point.guardian)
-        crashes += ended.code in (KILLED, -9)
-        if left := _processes_left(place):
+        if left := processes_left(place):
             return [f"processes left after the crash: {left}"]
         if place.run_id() is None:
             return self._start_again(place)
+        if ended.code in (KILLED, -9):
+            crashes.append(look(place))
+        moments = self.shim.died_at(place)
         if point.resume_at is not None and ended.code == KILLED:
             ended = self.shim.crash(place, point.resume_at, "grind", "--resume", torn=point.torn)
-            crashes += ended.code == KILLED
+            if ended.code == KILLED:
+                crashes.append(look(place))
+                moments += f", then {self.shim.died_at(place)}"
+        return [f"(died before {moments}) {sentence}" for sentence in self.finish(place, crashes)]
+
+    def finish(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
+        """Bring a crashed run to its end, and return what does not hold."""
         if _status(place) != "completed":
             ended = place.pitboss("grind", "--resume")
-            if not _finished(ended):
+            if not finished(ended):
                 return [f"resume: {ended}"]
-        wrong = violations(place, self.baseline, crashes=crashes)
+        wrong = self.judge(place, crashes)
         if not wrong:
             shutil.rmtree(place.root)
         return wrong
@@ -92,19 +117,33 @@ class Sweep:
         if ended.code != 4 or "no resumable grind run found" not in ended.stderr:
             return [f"resume of no run: {ended}"]
         ended = place.pitboss("grind")
-        branch = place.git("branch", "--show-current")
-        stray = [
-            b
-            for b in place.git("branch", "--format=%(refname:short)").splitlines()
-            if b not in ("main", branch)
-        ]
-        wrong = [] if _finished(ended) else [f"new run: {ended}"]
+        if not finished(ended):
+            return [f"new run: {ended}"]
+        known = "main", f"pitboss/grind/{place.run_id()}"
+        stray = set(place.git("branch", "--format=%(refname:short)").split()) - set(known)
         for name in stray:
             place.git("branch", "-D", name)  # a branch without a run: made right before the run directory
-        wrong += violations(place, self.baseline, crashes=0) if not wrong else []
+        wrong = self.judge(place, [])
         if not wrong:
             shutil.rmtree(place.root)
         return wrong
+
+
+class ParallelSweep(Sweep):
+    """The same for sessions side by side, in the user's tree or apart from it."""
+
+    def __init__(self, folder: Path, mode: Mode) -> None:
+        self.folder = folder
+        self.template = build_parallel(folder / "template", mode)
+        self.shim = Shim(folder)
+        user = picture(self.template) if mode == "worktree" else None
+        undisturbed = self.undisturbed()
+        self.expected = expected_of(undisturbed, PROMPTS, user=user)
+        self.require_right(undisturbed)
+
+    def judge(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
+        """What does not hold of a run that came to its end after these crashes."""
+        return parallel_violations(place, self.expected, crashes)
 
 
 def points(calls: list[str], guardian_calls: list[str], every: int) -> list[Point]:
@@ -121,7 +160,8 @@ def points(calls: list[str], guardian_calls: list[str], every: int) -> list[Poin
     return found
 
 
-def _finished(ended: Ended) -> bool:
+def finished(ended: Ended) -> bool:
+    """Whether the scenario came to its end."""
     return ended.code == FINISHED
 
 
@@ -135,7 +175,7 @@ def _status(place: Place) -> str | None:
     return str(state["status"])
 
 
-def _processes_left(place: Place) -> list[int]:
+def processes_left(place: Place) -> list[int]:
     """Processes of the place that outlive the promise of five seconds."""
     deadline = time.monotonic() + PATIENCE_S
     while (left := processes_of(place)) and time.monotonic() < deadline:
@@ -180,20 +220,23 @@ def full_disks(sweep: Sweep, args: argparse.Namespace) -> bool:
     return held == len(todo)
 
 
-MODES = {"crash": crash_points, "full-disk": full_disks}
+TROUBLES = {"crash": crash_points, "full-disk": full_disks}
 
 
 def main() -> int:
     """Sweep, print each point that did not hold, then the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=MODES, help="one kind of trouble; default: both")
+    parser.add_argument("--only", choices=TROUBLES, help="one kind of trouble; default: both")
     parser.add_argument("--every", type=int, default=1, help="try every N-th point")
     parser.add_argument("--jobs", type=int, default=2, help="points at a time")
     parser.add_argument("--first", type=int, default=1, help="start at this point")
+    parser.add_argument("--parallel", action="store_true", help="sessions side by side; crash points only")
+    parser.add_argument("--mode", choices=get_args(Mode), default="in-place", help="where they work")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
-    sweep, began = Sweep(folder), time.monotonic()
-    held = [mode(sweep, args) for name, mode in MODES.items() if args.only in (None, name)]
+    sweep, began = ParallelSweep(folder, args.mode) if args.parallel else Sweep(folder), time.monotonic()
+    only = "crash" if args.parallel else args.only
+    held = [trouble(sweep, args) for name, trouble in TROUBLES.items() if only in (None, name)]
     print(f"{time.monotonic() - began:.0f} seconds; what did not hold is kept in {folder}")
     return 0 if all(held) else 1
 
