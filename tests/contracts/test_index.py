@@ -11,6 +11,7 @@ import pytest
 from pitboss.core.session import InFlight
 from pitboss.engine.checkout import Checkout
 from pitboss.engine.run_branch import RunBranch
+from pitboss.git.index import KeptIndex
 from pitboss.git.repo import GitError, Repo
 
 if TYPE_CHECKING:
@@ -215,3 +216,14 @@ def test_new_files_outside_a_sparse_checkout_are_kept(tmp_path: Path, operation:
 )
 def test_only_an_index_that_cannot_be_read_is_broken(said: str, broken: bool) -> None:
     assert GitError(("git", "add"), said, code=128).index_is_broken is broken
+
+
+def test_an_index_that_was_restored_trusts_nothing_that_was_cached_of_untracked_files(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo", "git commit -qm first; git config core.untrackedCache true; git status")
+    index = tmp_path / "repo/.git/index"
+    assert b"UNTR" in index.read_bytes()
+    kept = KeptIndex(Repo.discover(tmp_path / "repo"))
+    kept.keep()
+    index.unlink()
+    kept.restore(world.session.base_commit)
+    assert b"UNTR" not in index.read_bytes()

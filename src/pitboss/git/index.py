@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 KEPT = "pitboss-kept-index"
 _SIGNATURE = b"DIRC"
+# What is cached of untracked files is true of the index as it was then: a newer one would be trusted with it.
+_NO_CACHE = ("-c", "core.untrackedCache=false")
 _SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
 
@@ -63,7 +65,7 @@ class KeptIndex:
         if not (self._copy.exists() and _is_whole(self._copy, base)):
             self.drop()
         env = {"GIT_INDEX_FILE": str(self._copy)}
-        self._repo.git("read-tree", "--reset", self._repo.commit_id("HEAD") or base, env=env)
+        self._repo.git(*_NO_CACHE, "read-tree", "--reset", self._repo.commit_id("HEAD") or base, env=env)
         if self._repo.git(*_SPARSE, ok=(0, 1)).strip() == b"true":
             self._repo.git("sparse-checkout", "reapply", env=env)
         self._copy.replace(self._index)
