@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,10 @@ import msgspec
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
-_TRAILERS = ("Pitboss-Run", "Pitboss-Session", "Pitboss-Prompt")
-_FORMAT = "%x1e%H%x1f%P%x1f%ct" + "".join(
-    f"%x1f%(trailers:key={key},valueonly,separator=%x00)" for key in _TRAILERS
-)
-# Users may have set any of it otherwise.
-_LOG = (
-    *("-c", "trailer.separators=:"),
-    *("log", "--no-show-signature", "--no-color", "--encoding=UTF-8"),
-)
+# Git's own search for trailers looks at the last paragraph alone, and a hook of the user may have added another.
+_TRAILER = re.compile(r"^Pitboss-(Run|Session|Prompt): (.*)$", re.MULTILINE)
+_FORMAT = "%H%x1f%P%x1f%ct%x1f%B"
+_LOG = ("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", f"--format={_FORMAT}")
 
 
 class LandedCommit(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +37,10 @@ def landed_sessions(repo: Repo, run_id: str, tip: str | None, since: str | None)
         return {}
     search = ("--fixed-strings", f"--grep=Pitboss-Run: {run_id}")
     exclude = () if since is None or repo.commit_id(since) is None else (f"^{since}",)
-    log = repo.git(*_LOG, "--first-parent", *search, f"--format={_FORMAT}", tip, *exclude, "--")
+    log = repo.git(*_LOG, "--first-parent", *search, tip, *exclude, "--")
     found: dict[int, LandedCommit] = {}
-    for entry in os.fsdecode(log).split("\x1e")[1:]:
-        landed = _parse(entry.rstrip("\n"), run_id)
+    for entry in _entries(log):
+        landed = _parse(entry, run_id)
         if landed is not None:
             found.setdefault(landed.seq, landed)
     return found
@@ -70,26 +66,31 @@ def is_own(repo: Repo, commit: str, *, run_id: str, seq: int) -> bool:
 
 
 def _commits(repo: Repo, *what: str, run_id: str, seq: int) -> list[Commit]:
-    log = os.fsdecode(repo.git(*_LOG, "--topo-order", f"--format={_FORMAT}%x1f%B", *what, "--"))
-    entries = (entry.rsplit("\x1f", 1) for entry in log.split("\x1e")[1:])
-    return [_judged(facts, message, run_id, seq) for facts, message in entries]
+    log = repo.git(*_LOG, "--topo-order", *what, "--")
+    return [_judged(entry, run_id, seq) for entry in _entries(log)]
 
 
-def _judged(facts: str, message: str, run_id: str, seq: int) -> Commit:
-    oid, parents, *_ = facts.split("\x1f")
-    landed = _parse(facts, run_id)
+def _entries(log: bytes) -> list[str]:
+    return os.fsdecode(log).rstrip("\0").split("\0") if log else []
+
+
+def _judged(entry: str, run_id: str, seq: int) -> Commit:
+    oid, parents, _, message = entry.split("\x1f", 3)
+    landed = _parse(entry, run_id)
     own = landed is not None and landed.seq == seq
     return Commit(oid=oid, parents=tuple(parents.split()), message=message.rstrip("\n") + "\n", own=own)
 
 
 def _parse(entry: str, run_id: str) -> LandedCommit | None:
-    commit, parents, made, run, seq, prompt = entry.split("\x1f")
-    if run != run_id or not seq.isdecimal():
+    commit, parents, made, message = entry.split("\x1f", 3)
+    said = {name: value.strip() for name, value in _TRAILER.findall(message)}
+    seq = said.get("Session", "")
+    if said.get("Run") != run_id or not seq.isdecimal():
         return None
     return LandedCommit(
         commit=commit,
         parent=parents.split(" ", 1)[0] or None,
         seq=int(seq),
-        prompt=prompt,
+        prompt=said.get("Prompt", ""),
         committed_at=datetime.fromtimestamp(int(made), tz=UTC),
     )
