@@ -35,6 +35,24 @@ def test_a_failure_is_named(result: dict[str, Any], api_failure: dict[str, Any],
     assert failure(result, api_failure) == (reason, "said so")
 
 
+@pytest.mark.parametrize(
+    ("words", "signs", "reason"),
+    [
+        ("rate limit of 30,000 input tokens per minute", {"retried": True}, Reason.OVERLOADED),
+        ("rate limit of 30,000 input tokens per minute", {}, Reason.OVERLOADED),
+        ("would exceed your account's rate limit", {"retried": True}, Reason.OVERLOADED),
+        ("would exceed your account's rate limit", {}, Reason.RATE_LIMITED),
+        ("would exceed your account's rate limit", {"retried": True, "rejected": True}, Reason.RATE_LIMITED),
+        ("You've hit your 5-hour limit · resets 5:59pm (UTC)", {"retried": True}, Reason.RATE_LIMITED),
+    ],
+)
+def test_a_429_that_is_asked_again_is_of_this_minute_unless_a_window_is_used_up(
+    words: str, signs: dict[str, bool], reason: Reason
+) -> None:
+    result = API | {"api_error_status": 429, "api_error_type": "rate_limit_error", "result": words}
+    assert failure(result, {"error": "rate_limit"}, **signs) == (reason, words)
+
+
 def test_a_request_that_failed_and_was_retried_does_not_name_a_later_failure() -> None:
     result = {"terminal_reason": "max_turns", "subtype": "error_max_turns", "errors": ["too many turns"]}
     assert failure(result, {"error": "rate_limit"}) == (Reason.AGENT_ERROR, "too many turns")

@@ -85,6 +85,27 @@ def test_a_full_context_takes_nothing_back(tmp_path: Path) -> None:
     assert tokens(outcome.usage) == (90_000, 500, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("written", "ends"),
+    [
+        ("2026-11-23T00:15:59Z", RESETS_AT),
+        ("2026-11-23T00:16:00Z", None),
+        ("yesterday", RESETS_AT),
+        (7, RESETS_AT),
+    ],
+)
+def test_a_window_that_ended_before_the_file_was_last_written_is_over(
+    tmp_path: Path, written: object, ends: float | None
+) -> None:
+    begun: Line = {"timestamp": written, "type": "event_msg", "payload": {"type": "task_started"}}
+    rollout(tmp_path / ".codex", count(None, primary=100.0), begun)
+    outcome = codex(tmp_path, STARTED, FAILED_BY_LIMIT, then="exit 1")
+    assert outcome.resets_at == ends
+    assert outcome.quota is not None
+    assert (outcome.quota.five_hour is None) is (ends is None)
+    assert outcome.quota.seven_day == QuotaWindow(used=0.42, resets_at=WEEK_ENDS_AT)
+
+
 def test_the_model_that_nobody_named_is_found_and_priced(tmp_path: Path) -> None:
     rollout(tmp_path / ".codex", {"type": "turn_context", "payload": {"model": "gpt-5.1-codex"}})
     outcome = codex(tmp_path, STARTED, said("Done."), completed(used(1200, 34)), model=None)

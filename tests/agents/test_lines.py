@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,3 +64,26 @@ def test_the_last_line_that_says_something_is_found_and_shortened() -> None:
     assert last_line(b"\xff") == "\ufffd"
     assert shortened("x" * 1000) == "x" * (DETAIL_LIMIT - 1) + "…"
     assert shortened("two\nlines") == "two lines"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("\x1b[31;1mError:\x1b[0m no key", "Error: no key"),
+        ("\x1b[2K\x1b[1Gdone", "done"),
+        ("\x1b]0;a title\x07ready", "ready"),
+        ("\x1b]8;;https://example.org\x1b\\a link\x1b]8;;\x1b\\", "a link"),
+        ("\x1b(Bplain\x1b=", "plain"),
+        ("bell\x07 and null\x00", "bell and null"),
+        ("cut off \x1b[3", "cut off"),
+        ("tab\tand é", "tab and é"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_left_out(said: str, shown: str) -> None:
+    assert shortened(said) == shown
+    assert last_line(said.encode()) == shown
+
+
+def test_a_line_of_escapes_alone_says_nothing() -> None:
+    assert last_line(b"the last\n\x1b[0m\n\x1b[?25h") == "the last"
+    assert last_line(b"\x1b[0m") is None

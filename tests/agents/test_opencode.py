@@ -81,10 +81,11 @@ def test_updates_and_downloads_are_off_unless_the_user_says_otherwise(tmp_path: 
     assert "OPENCODE_DISABLE_LSP_DOWNLOAD=0" in seen
 
 
-def test_it_works_in_the_sessions_folder_whatever_the_environment_says_that_is(tmp_path: Path) -> None:
-    asked = request(tmp_path)
-    asked.env["PWD"] = "/somewhere/else"
-    assert Opencode().launch(asked, AgentSettings()).env["PWD"] == str(tmp_path)
+def test_a_tool_is_shown_with_the_file_it_works_on(tmp_path: Path) -> None:
+    reader = OpencodeReader(request(tmp_path))
+    part = {"tool": "write", "state": {"input": {"content": "hi", "filePath": "/repo/hello.txt"}}}
+    seen = reader.event({"type": "tool_use", "part": part})
+    assert [event.text for event in seen] == ["write: /repo/hello.txt"]
 
 
 def configured(content: str | None, mode: str | None = None) -> str | None:

@@ -10,10 +10,11 @@ import pytest
 
 from pitboss.agents import backend_names
 from pitboss.core.config import AgentSettings
+from pitboss.core.environment import marker
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.process import StopRequest
-from tests.support.agents import PYTHON, agent, request, run
+from tests.support.agents import PYTHON, agent, request, run, run_id
 from tests.support.replay import scripted, table_of
 
 if TYPE_CHECKING:
@@ -141,8 +142,22 @@ def test_the_agent_works_in_its_folder_with_the_environment_it_was_given(case: C
     case.run("pwd > where; env > environment; printf ok > status")
     environment = (case.folder / "environment").read_text().splitlines()
     assert (case.folder / "where").read_text().strip() == str(case.folder)
-    assert f"PITBOSS_RUN_ID=run-{case.folder.name}" in environment
+    assert f"PITBOSS_RUN_ID={run_id(case.folder)}" in environment
     assert not any(line.startswith("PYTEST_") for line in environment)
+
+
+def test_two_sessions_in_folders_of_one_name_are_not_each_others_strays(tmp_path: Path) -> None:
+    folders = [tmp_path / parent / "same" for parent in ("one", "other")]
+    markers = [marker(request(folder).env) for folder in folders]
+    assert markers[0] != markers[1]
+    assert all(markers)
+
+
+def test_the_variable_that_names_the_working_directory_tells_the_truth(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    asked.env["PWD"] = "/somewhere/else"
+    run(agent("command", AgentSettings(command=("printenv", "PWD"))), asked)
+    assert (tmp_path / "session-0001.log").read_text() == f"{tmp_path}\n"
 
 
 def test_standard_input_ends_so_that_nobody_waits_for_more(case: Case) -> None:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 PYTHON = shlex.quote(sys.executable)
 
 
+def run_id(folder: Path) -> str:
+    """The run of a session that works in `folder`: two test workers may use folders of the same name."""
+    return f"run-{folder}"
+
+
 def request(folder: Path, *, body: str = "do it", **changes: Any) -> AgentRequest:
     """A request for a session that works in `folder` and keeps its files there."""
     asked = AgentRequest(
@@ -34,7 +39,7 @@ def request(folder: Path, *, body: str = "do it", **changes: Any) -> AgentReques
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
-            "PITBOSS_RUN_ID": f"run-{folder.name}",
+            "PITBOSS_RUN_ID": run_id(folder),
             "PITBOSS_SESSION_SEQ": "1",
         },
         transcript=str(folder / "session-0001.log"),

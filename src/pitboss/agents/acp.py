@@ -68,7 +68,6 @@ class AcpAgent:
                 *(program, *settings.command[1:], *settings.extra_args),
             ),
             stdin=request.text.encode("utf-8", "replace"),
-            env={"PWD": request.cwd},
             split_stderr=True,
             polite_signal=signal.SIGINT,
         )

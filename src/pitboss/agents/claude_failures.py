@@ -1,7 +1,13 @@
-"""Names the failures of Claude Code by the words it prints for them (SPEC 6)."""
+"""Names the failures of Claude Code by the words it prints for them (SPEC 6).
+
+A 429 may be of this minute, which asking again mends, or of a window of hours, which has to be waited for. The
+latter is one when the CLI says so, or when it does not even ask again: it does ten times, unless the service
+told it to stay away for long.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import count, word
@@ -13,8 +19,8 @@ if TYPE_CHECKING:
 
 BY_WORD = {
     "usage_limit_reached": Reason.RATE_LIMITED,
-    "rate_limit": Reason.RATE_LIMITED,
-    "rate_limit_error": Reason.RATE_LIMITED,
+    "rate_limit": Reason.OVERLOADED,
+    "rate_limit_error": Reason.OVERLOADED,
     "authentication_failed": Reason.AUTH,
     "authentication_error": Reason.AUTH,
     "oauth_org_not_allowed": Reason.AUTH,
@@ -34,8 +40,11 @@ BY_STATUS = {
     402: Reason.BILLING,
     403: Reason.PERMISSION_DENIED,
     404: Reason.NOT_FOUND,
-    429: Reason.RATE_LIMITED,
+    429: Reason.OVERLOADED,
 }
+TOO_MANY_REQUESTS = 429
+WINDOW = re.compile(r"usage limit|hit your\b.*\blimit", re.IGNORECASE)
+MINUTE = re.compile(r"per (minute|second)|concurren", re.IGNORECASE)
 ROOT_REFUSED = b"cannot be used with root"
 ROOT_ADVICE = (
     "claude refuses permission_mode bypassPermissions as root: set IS_SANDBOX=1 in the environment if this "
@@ -43,14 +52,25 @@ ROOT_ADVICE = (
 )
 
 
-def failure(result: dict[str, Any], api_failure: dict[str, Any]) -> tuple[Reason, str | None]:
-    """Reason and words for a result line with `is_error`; `api_failure` is the last failed assistant line."""
+def failure(
+    result: dict[str, Any], api_failure: dict[str, Any], *, retried: bool = False, rejected: bool = False
+) -> tuple[Reason, str | None]:
+    """Reason and words for a result line with `is_error`; `api_failure` is the last failed assistant line.
+
+    `retried`: a 429 was asked again before; `rejected`: the subscription's windows were said to be used up.
+    """
+    words = _words(result)
     if result.get("terminal_reason") == "prompt_too_long":
-        return Reason.CONTEXT_TOO_LONG, _words(result)
+        return Reason.CONTEXT_TOO_LONG, words
     named = (BY_WORD[name] for name in _names(result, api_failure) if name in BY_WORD)
     status = count(result, "api_error_status")
     by_status = Reason.OVERLOADED if status >= 500 else BY_STATUS.get(status, Reason.AGENT_ERROR)
-    return next(named, by_status), _words(result)
+    reason = next(named, by_status)
+    if reason is Reason.OVERLOADED and status == TOO_MANY_REQUESTS:
+        told = rejected or WINDOW.search(words or "")
+        if told or not (retried or MINUTE.search(words or "")):
+            reason = Reason.RATE_LIMITED
+    return reason, words
 
 
 def stderr_failure(stderr: bytes) -> tuple[Reason, str] | None:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.claude_failures import failure, stderr_failure
+from pitboss.agents.claude_failures import TOO_MANY_REQUESTS, failure, stderr_failure
 from pitboss.agents.json_values import amount, count, number, objects, table, word
 from pitboss.agents.judgement import Spend, Verdict
-from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
+from pitboss.agents.tool_line import tool_line
 from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
@@ -48,6 +48,8 @@ class ClaudeReader(JsonReader):
         self._result: dict[str, Any] = {}
         self._api_failure: dict[str, Any] = {}
         self._resets_at: float | None = None
+        self._rejected = False
+        self._retried_429 = False
 
     def spend(self) -> Spend:
         """By the messages seen, and what the result line counts beyond them.
@@ -81,7 +83,12 @@ class ClaudeReader(JsonReader):
     def verdict(self, ending: Ending) -> Verdict:
         """By `is_error` first, then the exit code, then whether it finished and was let do anything."""
         if self._result.get("is_error") is True:
-            reason, words = failure(self._result, self._api_failure)
+            reason, words = failure(
+                self._result,
+                self._api_failure,
+                retried=self._retried_429,
+                rejected=self._rejected,
+            )
             limited = reason is Reason.RATE_LIMITED
             return _error(reason, words, resets_at=self._resets_at if limited else None)
         if ending.code != 0:
@@ -121,6 +128,7 @@ class ClaudeReader(JsonReader):
                 self.session_id = word(line, "session_id") or self.session_id
                 yield self.started()
             case "api_retry":
+                self._retried_429 |= count(line, "error_status") == TOO_MANY_REQUESTS
                 attempt = f"attempt {count(line, 'attempt')} of {count(line, 'max_retries')}"
                 yield self.retried(f"{word(line, 'error') or 'error'}, {attempt}")
 
@@ -136,7 +144,9 @@ class ClaudeReader(JsonReader):
     def _block(self, block: dict[str, Any]) -> Iterator[AgentEvent]:
         match block.get("type"):
             case "tool_use":
-                yield self.tool_started(word(block, "id"), _tool_line(block))
+                yield self.tool_started(
+                    word(block, "id"), tool_line(word(block, "name"), table(block, "input"))
+                )
             case "text" if text := word(block, "text"):
                 yield self.said(text)
 
@@ -156,7 +166,8 @@ class ClaudeReader(JsonReader):
 
     def _rate_limit(self, info: dict[str, Any]) -> Iterator[AgentEvent]:
         """A subscription's limits, told on healthy runs too."""
-        if info.get("status") == "rejected":
+        self._rejected = info.get("status") == "rejected"
+        if self._rejected:
             self._resets_at = number(info, "resetsAt")
         windows = table(info, "unifiedWindows")
         quota = Quota(five_hour=_window(windows, "five_hour"), seven_day=_window(windows, "seven_day"))
@@ -240,15 +251,6 @@ def _window(windows: dict[str, Any], name: str) -> QuotaWindow | None:
     window = table(windows, name)
     used = amount(window, "utilization")
     return None if used is None else QuotaWindow(used=used, resets_at=number(window, "resetsAt"))
-
-
-def _tool_line(block: dict[str, Any]) -> str:
-    """`Bash: make test`: the tool and the most telling of its arguments."""
-    arguments = table(block, "input")
-    telling = (word(arguments, key) for key in ("command", "file_path", "path", "pattern", "description"))
-    detail = next((value for value in telling if value), None)
-    name = word(block, "name") or "tool"
-    return name if detail is None else shortened(f"{name}: {detail}")
 
 
 def _error(

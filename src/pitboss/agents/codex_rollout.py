@@ -4,7 +4,8 @@
 - `token_usage_record` comes with each answer of the model, `token_count` after its tools; both have totals of
   the whole thread. Printed output has them only at the end of a turn that succeeds.
 - `token_count` totals fall to 0 when the context is full: a count that was there stays.
-- `rate_limits` are a subscription's windows; `used_percent` is 100 for one that is used up.
+- `rate_limits` are a subscription's windows; `used_percent` is 100 for one that is used up. In the file of a resumed
+  thread they may be of an earlier start: a window that ended before the last line was written says nothing.
 A folder of days holds all threads of all projects, so a thread is looked for only where its identity, which has
 the time of its birth in it, says that it must be.
 """
@@ -35,7 +36,7 @@ SEVEN_DAYS_MIN = 7 * 24 * 60
 
 
 class Rollout:
-    """The file of one thread, read on as it grows; `used`, `model` and `quota` are the last it said.
+    """The file of one thread, read on as it grows; `used` and `model` are the last it said.
 
     Whatever is there instead of such a file says nothing, and is no error.
     """
@@ -43,7 +44,8 @@ class Rollout:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.used = Usage()
         self.model: str | None = None
-        self.quota: Quota | None = None
+        self._quota: Quota | None = None
+        self._written_at = 0.0
         self._sessions = _home(env) / "sessions"
         self._file: Path | None = None
         self._offset = 0
@@ -57,11 +59,24 @@ class Rollout:
             for line in self._lines.feed(chunk):
                 self._take(line)
 
+    @property
+    def quota(self) -> Quota | None:
+        """The last it said of the subscription's windows, those left out that ended before its last line."""
+        if self._quota is None:
+            return None
+        five_hour, seven_day = map(self._lasting, (self._quota.five_hour, self._quota.seven_day))
+        return None if five_hour is seven_day is None else Quota(five_hour=five_hour, seven_day=seven_day)
+
     def resets_at(self) -> float | None:
         """When the last of the windows that are used up ends, epoch seconds; None when none is."""
-        windows = (self.quota.five_hour, self.quota.seven_day) if self.quota else ()
+        quota = self.quota
+        windows = (quota.five_hour, quota.seven_day) if quota else ()
         ends = [each.resets_at for each in windows if each and each.used >= 1.0 and each.resets_at]
         return max(ends, default=None)
+
+    def _lasting(self, window: QuotaWindow | None) -> QuotaWindow | None:
+        over = window is not None and window.resets_at is not None and window.resets_at <= self._written_at
+        return None if over else window
 
     def _news(self) -> Iterator[bytes]:
         if self._file is None:
@@ -77,6 +92,7 @@ class Rollout:
 
     def _take(self, line: dict[str, Any]) -> None:
         payload = table(line, "payload")
+        self._written_at = _epoch(word(line, "timestamp")) or self._written_at
         match line.get("type"), payload.get("type"):
             case "turn_context", _:
                 self.model = word(payload, "model") or self.model
@@ -85,7 +101,7 @@ class Rollout:
             case "event_msg", "token_count":
                 total = table(table(payload, "info"), "total_token_usage")
                 self.used = self.used.at_least(tokens(total))
-                self.quota = _quota(table(payload, "rate_limits")) or self.quota
+                self._quota = _quota(table(payload, "rate_limits")) or self._quota
 
 
 def tokens(usage: dict[str, Any]) -> Usage:
@@ -96,6 +112,14 @@ def tokens(usage: dict[str, Any]) -> Usage:
         cache_read=count(usage, "cached_input_tokens"),
         cache_write=count(usage, "cache_write_input_tokens"),
     )
+
+
+def _epoch(written: str | None) -> float | None:
+    """A line's time in epoch seconds; None when it has none."""
+    try:
+        return datetime.fromisoformat(written or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _home(env: Mapping[str, str]) -> Path:

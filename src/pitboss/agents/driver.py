@@ -10,6 +10,7 @@ import msgspec
 
 from pitboss import process
 from pitboss.agents.judgement import Ending, Verdict
+from pitboss.agents.lost_session import says_lost
 from pitboss.core.agent import AgentEvent, AgentOutcome, CostSource, EventKind
 from pitboss.core.environment import agent_environment, marker
 from pitboss.core.session import Reason, SessionStatus
@@ -107,6 +108,7 @@ class Driver:
         if verdict is None:
             complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
             verdict = watch.reader.verdict(Ending(code=ended.code, complaints=complaints))
+            verdict = _of_lost_session(request, watch.reader, verdict, complaints)
         return self._judged(watch.reader, verdict, exit_code=ended.code)
 
     def _judged(self, reader: Reader, verdict: Verdict, *, exit_code: int | None) -> AgentOutcome:
@@ -124,6 +126,7 @@ class Driver:
             tool_calls=reader.tool_calls,
             cost_source=source if usage.cost_known else CostSource.UNKNOWN,
             quota=reader.quota,
+            lost_session=verdict.lost_session,
         )
 
 
@@ -200,10 +203,11 @@ class _Watch:
 
 
 def _command(request: AgentRequest, launch: Launch) -> Command:
+    """What to run; some CLIs work in `$PWD`, whatever their directory is."""
     return Command(
         argv=launch.argv,
         cwd=request.cwd,
-        env=launch.env_defaults | request.env | launch.env,
+        env=launch.env_defaults | request.env | {"PWD": request.cwd} | launch.env,
         stdin=launch.stdin,
         transcript=request.transcript,
         merge_stderr=not launch.split_stderr,
@@ -274,6 +278,18 @@ def _verdict_of_stop(watch: _Watch, stop: StopRequest | None) -> Verdict:
             return Verdict(status=SessionStatus.TIMEOUT, reason=stuck)
         case _:
             return Verdict(status=SessionStatus.ABORTED, reason=Reason.ABORTED)
+
+
+def _of_lost_session(request: AgentRequest, reader: Reader, verdict: Verdict, complaints: bytes) -> Verdict:
+    """`verdict`, with word that the session to go on with is gone if the agent did nothing but say so.
+
+    Then it is known that it used nothing.
+    """
+    resumed = request.resume is not None and verdict.status is SessionStatus.ERROR
+    worked = reader.tool_calls or any(used.has_tokens for used in reader.spend().tokens.values())
+    if not resumed or worked or not says_lost(verdict.reason, complaints):
+        return verdict
+    return msgspec.structs.replace(verdict, lost_session=True, cost_known=True)
 
 
 def _not_started(request: AgentRequest, message: str | None, hint: str | None) -> AgentOutcome:

@@ -43,7 +43,6 @@ BY_WORDS = (
 """What this CLI and the Gemini API alone say, or mean differently: `current quota` is of the minute here."""
 
 LOG_IN_ADVICE = "set GEMINI_API_KEY, and security.auth.selectedType in settings.json if it has a base URL too"
-COLOR = re.compile(rb"\x1b\[[\d;]*m")
 
 
 class _Code(IntEnum):
@@ -75,7 +74,7 @@ def quota_ends_at(message: str, said_at: str | None) -> float | None:
 
 def refusal(ending: Ending) -> tuple[Reason, str] | None:
     """Reason and words for a program that exited before it printed anything; None for codes of no such meaning."""
-    words = last_line(COLOR.sub(b"", ending.complaints))
+    words = last_line(ending.complaints)
     match ending.code:
         case _Code.NOT_LOGGED_IN:
             return Reason.AUTH, LOG_IN_ADVICE if words is None else shortened(f"{words} ({LOG_IN_ADVICE})")

@@ -29,10 +29,12 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """A backend's judgement of such an ending; the fields are those of AgentOutcome.
 
-    `cost_known` false: there is no telling what it used, whatever was seen of it.
+    `cost_known` false: there is no telling what it used, whatever was seen of it. `lost_session`: the driver's
+    word that the session to go on with is gone.
     """
 
     status: SessionStatus = SessionStatus.OK
     reason: str | None = None
     resets_at: float | None = None
     cost_known: bool = True
+    lost_session: bool = False

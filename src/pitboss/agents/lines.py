@@ -6,6 +6,7 @@ or not JSON is left out of what pitboss reads; the transcript keeps every byte.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +19,14 @@ LINE_LIMIT = 4 * 1024 * 1024
 
 DETAIL_LIMIT = 300
 """Characters of an agent's words that go into a reason."""
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]?"  # colors, movements
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0e-\x1a\x7f-\x84\x86-\x9f]"
+)
+"""What a terminal obeys instead of showing it; line ends and blanks are not among it."""
 
 
 class LineSplitter:
@@ -93,13 +102,13 @@ def _decoded(line: bytes) -> Iterator[dict[str, Any]]:
 def last_line(output: bytes) -> str | None:
     """The last line of `output` that says something, shortened for a reason; None when there is none."""
     for line in reversed(output.splitlines()):
-        text = line.decode("utf-8", "replace").strip()
+        text = shortened(line.decode("utf-8", "replace"))
         if text:
-            return shortened(text)
+            return text
     return None
 
 
 def shortened(text: str) -> str:
-    """`text` on one line and no longer than a reason bears."""
-    line = " ".join(text[: 10 * DETAIL_LIMIT].split())
+    """`text` on one line, without terminal escapes, and no longer than a reason bears."""
+    line = " ".join(_ESCAPES.sub("", text.lstrip()[: 10 * DETAIL_LIMIT]).split())
     return line if len(line) <= DETAIL_LIMIT else f"{line[: DETAIL_LIMIT - 1]}…"

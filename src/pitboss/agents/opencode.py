@@ -49,8 +49,7 @@ class Opencode:
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which thereby win.
 
-        The title spares a request to a model that no event counts. opencode works in `$PWD`, whatever its
-        directory is.
+        The title spares a request to a model that no event counts.
         """
         model = request.model or settings.model
         mode = settings.permission_mode or ALLOW
@@ -66,7 +65,7 @@ class Opencode:
                 *settings.extra_args,
             ),
             stdin=request.text.encode("utf-8", "replace"),
-            env={"PWD": request.cwd} | _configured(request.env, settings.permission_mode),
+            env=_configured(request.env, settings.permission_mode),
             env_defaults=QUIET,
             split_stderr=True,
         )

@@ -22,6 +22,7 @@ from pitboss.agents.lines import shortened
 from pitboss.agents.opencode_failures import Failure, failure
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
+from pitboss.agents.tool_line import tool_line
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage, add_usd
@@ -118,7 +119,7 @@ class OpencodeReader(JsonReader):
         if any(words in complaint for words in REFUSED):
             self._refused += 1
             self._last_refused = name
-        return self.tool_started(None, _tool_line(name, table(state, "input")))
+        return self.tool_started(None, tool_line(name, table(state, "input")))
 
     def _step_finished(self, part: dict[str, Any]) -> Iterator[AgentEvent]:
         """Only a step that came to something makes what it said and used progress."""
@@ -150,13 +151,6 @@ def _tokens(told: dict[str, Any]) -> Usage:
         cache_read=read,
         cache_write=write,
     )
-
-
-def _tool_line(name: str, arguments: dict[str, Any]) -> str:
-    """`bash: make test`: the tool and the most telling of its arguments."""
-    telling = (word(arguments, key) for key in ("command", "filePath", "path", "pattern", "description"))
-    detail = next((value for value in telling if value), None)
-    return name if detail is None else shortened(f"{name}: {detail}")
 
 
 def _error(

@@ -10,6 +10,7 @@ from pitboss.agents.lines import shortened
 TELLING = (
     "command",
     "file_path",
+    "filePath",
     "absolute_path",
     "path",
     "pattern",

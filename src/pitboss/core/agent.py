@@ -102,6 +102,7 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     `reason` is a core.session.Reason with optional detail, None when `status` is ok. `text` is the
     agent's final message when it printed one. `resets_at` is when a usage limit ends, epoch seconds.
     `session_id` is the CLI's own name for its session, `quota` the last it said of its subscription.
+    `lost_session`: the session that `AgentRequest.resume` names is gone, so nothing was done; start it anew.
     """
 
     status: SessionStatus
@@ -115,3 +116,4 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: int = 0
     cost_source: CostSource = CostSource.AGENT
     quota: Quota | None = None
+    lost_session: bool = False
