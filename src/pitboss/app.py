@@ -25,7 +25,7 @@ from pitboss.engine.loop import Loop, Past
 from pitboss.engine.resume import Mender, end_strays, settle_sessions
 from pitboss.engine.run_branch import RunBranch
 from pitboss.engine.workspace import Workspace
-from pitboss.errors import PitbossError
+from pitboss.errors import PitbossError, StartError
 from pitboss.git.landed import landed_sessions
 from pitboss.guardian import StopLevel
 from pitboss.store.log import scan_log
@@ -202,15 +202,25 @@ class Run:
 
     def _grind(self, context: RunContext, past: Past) -> int:
         self._emit(RunStarted(run=context.journal.state, caps=context.caps, next_pick=context.next_pick()))
+        self._open(context)
         try:
             with context.control.heard():
-                context.workspace.open()
                 loop = Loop(context, past, tidy=self._repo.tidy)
                 ending = loop.run()
                 self._close(context)
                 return loop.finish(ending)
         except Exception as error:
             self._give_up(context, error)
+            raise
+
+    def _open(self, context: RunContext) -> None:
+        """Make ready where sessions will work. A refusal leaves a run that can be resumed once the way is free."""
+        try:
+            context.workspace.open()
+        except PitbossError as error:
+            status = RunStatus.ABORTED if isinstance(error, StartError) else RunStatus.FAILED
+            with suppress(PitbossError):
+                context.journal.finished(status, f"could not go on: {error.message}")
             raise
 
     def _close(self, context: RunContext) -> None:

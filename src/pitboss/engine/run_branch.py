@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.session import Reason
 from pitboss.errors import StartError
 from pitboss.git import rescue, snapshot
 from pitboss.git.locks import remove_stale_locks
@@ -26,6 +27,10 @@ class RescueWords(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class BranchMoved(Exception):
+    """Somebody else moved the run branch just now: `RunBranch.put_right`, then try again."""
+
+
 class RunBranch:
     """The run branch. With `checked_out` it is the branch of the user's working tree, which then follows it."""
 
@@ -39,7 +44,7 @@ class RunBranch:
 
     @property
     def tip(self) -> str:
-        """The commit it is at. Git is asked once: from then on nobody else moves it. Raises GitError."""
+        """The commit it is at. Git is asked once; `put_right` finds out whether others moved it. Raises GitError."""
         if self._tip is None:
             self._tip = self._repo.line("rev-parse", "--verify", self.ref)
         return self._tip
@@ -129,17 +134,41 @@ class RunBranch:
 
     # Landing from elsewhere
 
+    def put_right(self, words: RescueWords) -> tuple[str, ...]:
+        """Keep what others committed on top of it; anything else they did to it is rescued and undone.
+
+        Returns the refs of what was rescued. Raises GitError.
+        """
+        known = self.tip
+        if self._repo.is_at(self.ref, known):
+            return ()
+        found = self._repo.commit_id(self.ref)
+        if found is not None and self._repo.is_ancestor(known, found):
+            self._tip = found
+            return self._follow(known, found, words) if self._is_checked_out_here() else ()
+        self._repo.git("update-ref", "--create-reflog", "-m", "pitboss: put back", self.ref, known)
+        if found is None:
+            return ()
+        loose = rescue.outside(self._repo, [found], known)
+        refs = rescue.keep(self._repo, words.run_id, words.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
+        return (self._follow(found, known, words) if self._is_checked_out_here() else ()) or refs
+
     def advance(self, new: str, words: RescueWords, *, tree: str | None = None) -> tuple[str, ...]:
         """Move the branch on to `new`, which follows its tip; the user's checkout of it goes along.
 
         `tree` is the commit's where that is known.
 
         What somebody changed there meanwhile stays if the two do not meet, else it is rescued under the refs returned.
-        Raises GitError.
+        Raises BranchMoved, and GitError.
         """
         old = self.tip
         reflog = f"pitboss: session {words.seq} landed"
-        self._repo.git("update-ref", "--create-reflog", "-m", reflog, self.ref, new, old)
+        try:
+            self._repo.git("update-ref", "--create-reflog", "-m", reflog, self.ref, new, old)
+        except GitError as error:
+            if self._repo.commit_id(self.ref) == old:
+                raise
+            raise BranchMoved from error
         self._tip = new
         self._tree = None if tree is None else (new, tree)
         return self._follow(old, new, words) if self._is_checked_out_here() else ()

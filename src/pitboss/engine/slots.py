@@ -7,6 +7,7 @@ there until its record is, and what is on the run branch is known by its trailer
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.engine.checkout import Checkout
-from pitboss.engine.run_branch import RescueWords
+from pitboss.engine.run_branch import BranchMoved, RescueWords
 from pitboss.errors import StorageError
 from pitboss.git import rescue, snapshot
 from pitboss.git.committer import Hooks
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
 
+TRIES = 5
 TRY_AGAIN = "`pitboss grind --resume` goes on with the run"
 
 
@@ -83,12 +85,15 @@ class Slots:
         return () if repo is None else copy_into(self._repo.root, repo, self._settings.copy)
 
     def furnished(self, session: InFlight) -> None:
-        """The slot has what sessions need; what its set-up changed in files that git knows is taken back."""
+        """The slot has what sessions need; what its set-up committed, or changed in files git knows, is taken back."""
         slot = self._slot(session)
         repo = slot.opened()
-        if repo is not None and repo.status().dirty:
-            snapshot.put_back(repo, _branch(session), session.base_commit)
-            snapshot.clean(repo)
+        if repo is not None:
+            status = repo.status()
+            if status.dirty or (status.head, status.branch) != (session.base_commit, _branch(session)):
+                snapshot.put_back(repo, _branch(session), session.base_commit)
+                snapshot.clean(repo)
+            self._checkouts[session.seq].begin(session.seq)
         self._furnished.add(slot.name)
 
     def release(self, session: InFlight) -> None:
@@ -152,29 +157,38 @@ class Slots:
         if landed.commit is None:
             return landed
         self._settled[session.seq] = landed.commit
+        for _ in range(TRIES):
+            with suppress(BranchMoved):
+                return self._land_on_tip(session, landed, landed.commit, message)
+        raise StorageError(f"{self._branch.name} is moved all the time by somebody else", hint=TRY_AGAIN)
+
+    def _land_on_tip(self, session: InFlight, landed: Landing, change: str, message: str) -> Landing:
         words = self._words(session)
-        done = self._landed_before(session, landed.commit)
+        landed = replace(landed, rescue=self._branch.put_right(words) or landed.rescue)
+        done = self._landed_before(session, change)
         if done is not None:
             return replace(landed, commit=done, rescue=self._branch.follow(words) or landed.rescue)
-        merged = self._merge(session, landed.commit, message)
+        merged = self._merge(session, change, message)
         if merged.conflicts:
             reason = Reason.CONFLICT.because(", ".join(merged.conflicts))
-            return Landing(rescue=self._keep(session, landed.commit, reason), reason=reason, retry=True)
+            return Landing(rescue=self._keep(session, change, reason), reason=reason, retry=True)
         if merged.commit is None:
-            return replace(landed, commit=None)
+            there = self._repo.is_ancestor(change, self._branch.tip)
+            return replace(landed, commit=change if there else None)
         aside = self._branch.advance(merged.commit, words, tree=merged.tree)
         return replace(landed, commit=merged.commit, rescue=aside or landed.rescue)
 
     def rescue(self, session: InFlight) -> Landing:
         """Keep all of the session's work under rescue refs."""
         own = self._own_tip(session)
-        if own is None:
+        if own is None and session.seq not in self._checkouts:
             return Landing()  # its working copy was never made
         checkout = self._checkout(session)
         if checkout is not None:
             return checkout.rescue(session)
-        self._settled[session.seq] = own
-        return Landing(rescue=self._keep(session, own, str(Reason.HEAD_MOVED)))
+        self._settled[session.seq] = own or session.base_commit
+        self._keep(session, own or session.base_commit, str(Reason.HEAD_MOVED))
+        return Landing(rescue=self._keep_remains(session))
 
     def _beyond(self, session: InFlight, tip: str, change: str) -> list[Commit]:
         return commits_beyond(self._repo, tip, change, run_id=self._paths.run_id, seq=session.seq)
@@ -189,7 +203,8 @@ class Slots:
             return checkout.land(session, message)
         gone = Reason.HEAD_MOVED.because("its working copy is gone")
         own = self._own_tip(session)
-        return Landing(commit=None if own == session.base_commit else own, reason=gone)
+        commit = None if own == session.base_commit else own
+        return Landing(commit=commit, rescue=self._keep_remains(session), reason=gone)
 
     def _landed_before(self, session: InFlight, change: str) -> str | None:
         """The commit on the run branch by which a dead runner landed the session, if it came that far."""
@@ -252,6 +267,12 @@ class Slots:
     def _keep(self, session: InFlight, tip: str, reason: str) -> tuple[str, ...]:
         loose = rescue.outside(self._repo, [tip], session.base_commit)
         return rescue.keep(self._repo, self._paths.run_id, session.seq, loose, why=reason)
+
+    def _keep_remains(self, session: InFlight) -> tuple[str, ...]:
+        """Rescue what is left of a working copy that git can use no more; returns all rescue refs of the session."""
+        run_id, seq = self._paths.run_id, session.seq
+        remove_worktree(self._repo, run_id, str(self._slot(session).path), seq=seq)
+        return tuple(kept.ref for kept in rescue.list_rescued(self._repo, run_id, seq))
 
     def _words(self, session: InFlight) -> RescueWords:
         run_id, seq = self._paths.run_id, session.seq

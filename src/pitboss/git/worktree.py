@@ -90,6 +90,7 @@ def discard_worktree(worktree: Repo) -> bool:
     hidden = index is None or not index.plain or (worktree.root / ".gitmodules").exists()
     if hidden or status.dirty or status.unborn or status.pitboss_visible:
         return False
+    worktree.inside("locked").unlink(missing_ok=True)  # by its agent; git would never forget it
     _delete(str(worktree.root))
     return not worktree.root.exists()
 
