@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -181,14 +182,15 @@ class RunBranch:
         if not self._is_checked_out_here() or not self._repo.status().dirty:
             return ()
         before = self._repo.commit_id(f"{self.name}@{{1}}")
-        return self._follow(before or self._repo.line("write-tree"), self.tip, words)
+        return self._follow(before or self._repo.line("write-tree"), self.tip, words, again=True)
 
     def _is_checked_out_here(self) -> bool:
         """Whether it is the branch of the user's working tree, and the user has not gone elsewhere."""
         return self.checked_out and self._repo.on_branch() == self.ref
 
-    def _follow(self, old: str, new: str, words: RescueWords) -> tuple[str, ...]:
-        if self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128)).code == 0:
+    def _follow(self, old: str, new: str, words: RescueWords, *, again: bool = False) -> tuple[str, ...]:
+        moved = self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128)).code == 0
+        if moved and not (again and self._is_stale(old, new)):
             return ()
         dirt = snapshot.snapshot(self._repo, self._repo.status(), message=words.text, base=old)
         # A checkout that was cut short holds files of both; anything else is somebody's work.
@@ -198,3 +200,8 @@ class RunBranch:
         snapshot.put_back(self._repo, self.name, new)
         snapshot.clean(self._repo)
         return refs
+
+    def _is_stale(self, old: str, new: str) -> bool:
+        """Whether a checkout that was cut short has brought along the index, but not every file."""
+        unlike = os.fsdecode(self._repo.git("diff-files", "-z", "--name-only")).split("\0")
+        return not changed_paths(self._repo, old, new).isdisjoint(unlike)
