@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.agents import build_agent
+from pitboss.agents.paid_keys import paid_keys
 from pitboss.core import budget
 from pitboss.core.budget import Caps
 from pitboss.core.config import Config, Hooks
@@ -46,6 +48,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     allow_prompt_changes: bool = False
     warnings: tuple[str, ...] = ()
 
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents that sessions may be given, fixers and fallbacks included; sorted."""
+        default, metas = self.config.backend, [doc.meta for doc in self.prompts.values()]
+        own = {meta.agent or default for meta in metas}
+        # What the shell agent breaks, it cannot mend.
+        fixers = {default for meta in metas if meta.agent == "shell" and meta.verify}
+        return tuple(sorted(own | fixers | set(self.config.limits.fallback)))
+
 
 def load_plan(root: Path, options: Options, *, rotation: str | None = None) -> Plan:
     """Read config, prompts and rotation of the repository at `root` and apply `options`.
@@ -78,7 +89,7 @@ def load_plan(root: Path, options: Options, *, rotation: str | None = None) -> P
     )
     _refuse_empty(plan)
     _refuse_unknown_agents(plan)
-    return plan
+    return msgspec.structs.replace(plan, warnings=(*plan.warnings, *_paid_keys(plan)))
 
 
 def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan:
@@ -87,7 +98,8 @@ def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan
     A run whose state is lost can only be rebuilt with its rotation: then load_plan's errors are raised.
     """
     try:
-        return load_plan(root, options, rotation=run.plan_name if run else None)
+        plan = load_plan(root, options, rotation=run.plan_name if run else None)
+        return msgspec.structs.replace(plan, warnings=plan.config.warnings)
     except StartError as error:
         if run is None:
             raise
@@ -114,5 +126,10 @@ def _refuse_empty(plan: Plan) -> None:
 def _refuse_unknown_agents(plan: Plan) -> None:
     """Build every agent that may be asked for, so that a wrong name is found before the night."""
     named = {doc.meta.agent for doc in plan.prompts.values() if doc.meta.agent is not None}
-    for name in sorted({plan.config.backend, *named}):
+    for name in sorted({plan.config.backend, *plan.config.limits.fallback, *named}):
         build_agent(name, plan.config)
+
+
+def _paid_keys(plan: Plan) -> list[str]:
+    """A warning for each key that agents of the plan may be billed by although they are logged in."""
+    return [f"{key.finding}; {key.hint}" for key in paid_keys(plan.agents, plan.config, os.environ)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents import Fitness, Probe, backend_names, probe
+from pitboss.agents.paid_keys import paid_keys
 from pitboss.cli.chosen import Condition, condition
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.embed import one_line
@@ -130,6 +131,8 @@ def _agents(root: Path) -> Iterator[Check]:
             yield _agent_found(found, used=name in used)
         elif name in used:
             yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
+    for key in paid_keys(sorted(used), config, os.environ):
+        yield _warning("agent", one_line(key.finding), hint=key.hint)
 
 
 def _agent_found(found: Probe, *, used: bool) -> Check:

@@ -1,0 +1,93 @@
+"""Finds API keys that agents would be billed by although their subscription is logged in (SPEC 4).
+
+A CLI takes the key from its environment without asking, and a night's work goes on another bill.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss.agents.json_values import table, word
+from pitboss.core.environment import agent_environment
+from pitboss.store.files import open_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from pitboss.core.config import Config
+
+LOGIN_SIZE = 1024 * 1024
+"""Bytes of a login's file that are read."""
+
+
+class PaidKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key in the variable `variable` of `agent`'s environment, beside the login that is in `login`."""
+
+    agent: str
+    variable: str
+    login: str
+
+    @property
+    def finding(self) -> str:
+        """What is odd, in a sentence."""
+        return f"{self.agent} may be billed by {self.variable}, although a subscription is logged in ({self.login})"
+
+    @property
+    def hint(self) -> str:
+        """How to use the login instead."""
+        return f'[agent] env_remove = ["{self.variable}"] in .pitboss/config.toml keeps the key from agents'
+
+
+def paid_keys(agents: Iterable[str], config: Config, environ: Mapping[str, str]) -> tuple[PaidKey, ...]:
+    """The paid keys that `agents` would see of `environ`; a login that cannot be read is none."""
+    env = agent_environment(environ, remove=config.env_remove, keep=config.env_keep)
+    return tuple(found for agent in agents for found in _of_agent(agent, env))
+
+
+def _of_agent(agent: str, env: Mapping[str, str]) -> Iterator[PaidKey]:
+    if agent not in _KEYS:
+        return
+    variables, login_of = _KEYS[agent]
+    present = [variable for variable in variables if env.get(variable)]
+    login = login_of(env) if present else None
+    if login is not None:
+        yield from (PaidKey(agent=agent, variable=each, login=login) for each in present)
+
+
+def _claude_login(env: Mapping[str, str]) -> str | None:
+    if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
+        return "CLAUDE_CODE_OAUTH_TOKEN"
+    file = _folder(env, "CLAUDE_CONFIG_DIR", ".claude") / ".credentials.json"
+    return _holds(file, "claudeAiOauth", ("accessToken", "refreshToken"))
+
+
+def _codex_login(env: Mapping[str, str]) -> str | None:
+    return _holds(
+        _folder(env, "CODEX_HOME", ".codex") / "auth.json", "tokens", ("access_token", "refresh_token")
+    )
+
+
+_KEYS: dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, str]], str | None]]] = {
+    "claude_code": (("ANTHROPIC_API_KEY",), _claude_login),
+    "codex": (("OPENAI_API_KEY", "CODEX_API_KEY"), _codex_login),
+}
+"""For each agent that has both: the variables of its keys, and where its login is, if there is one."""
+
+
+def _folder(env: Mapping[str, str], variable: str, name: str) -> Path:
+    """Where a CLI keeps its things: in the folder that the variable names, else at home."""
+    return Path(env[variable]) if env.get(variable) else Path(env.get("HOME", "/")) / name
+
+
+def _holds(file: Path, key: str, tokens: Iterable[str]) -> str | None:
+    """The file's name if its object at `key` has one of the `tokens`."""
+    try:
+        with open_regular(file) as login:
+            told = msgspec.json.decode(login.read(LOGIN_SIZE), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    held = table(told, key)
+    return str(file) if any(word(held, token) for token in tokens) else None
