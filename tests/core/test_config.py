@@ -33,6 +33,7 @@ def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
         "idle_seconds": 600.0,
         "env_remove": [],
         "env_keep": [],
+        "probe": False,
         "grind": {
             "prompts_dir": None,
             "default_rotation": None,

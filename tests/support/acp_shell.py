@@ -21,10 +21,14 @@ def send(**message: Any) -> None:
     sys.stdout.flush()
 
 
-def do(script: str, turn: int, running: list[subprocess.Popen[bytes]]) -> None:
-    """One turn: the script's output as messages, its end as the turn's or, where it fails, the agent's."""
+def do(script: str, prompt: str, turn: int, running: list[subprocess.Popen[bytes]]) -> None:
+    """One turn: the script's output as messages, its end as the turn's or, where it fails, the agent's.
+
+    The script finds the prompt in `$ACP_PROMPT`, as far as a variable holds it.
+    """
+    env = os.environ | {"ACP_PROMPT": prompt[:CHUNK]}
     shell = subprocess.Popen(
-        ["sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0
+        ["sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0, env=env
     )
     running.append(shell)
     assert shell.stdout is not None
@@ -55,7 +59,9 @@ def main() -> None:
             case "session/new":
                 send(id=asked["id"], result={"sessionId": SESSION})
             case "session/prompt":
-                threading.Thread(target=do, args=(sys.argv[1], asked["id"], running), daemon=True).start()
+                prompt = "".join(block.get("text", "") for block in asked["params"]["prompt"])
+                turn = (sys.argv[1], prompt, asked["id"], running)
+                threading.Thread(target=do, args=turn, daemon=True).start()
             case "session/cancel":
                 running.append(running[0])
                 running[0].kill()

@@ -7,20 +7,36 @@ from typing import TYPE_CHECKING
 import click
 
 from pitboss.cli.checkup import Check, Health, examine
-from pitboss.cli.output import Ink, paint, say, write_json
+from pitboss.cli.output import Ink, note, paint, say, write_json
 from pitboss.cli.project import project_root
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+    from pitboss.core.config import Config
+    from pitboss.guardian import StopChannel
+    from pitboss.preflight import Trial
+
+INTERRUPTED = 130
 _INK = {Health.OK: Ink.GOOD, Health.WARNING: Ink.WARN, Health.PROBLEM: Ink.BAD}
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(*, as_json: bool) -> int:
-    """Check git, the repository, agents, configuration, prompts, lock and disk; exit 1 if something is wrong."""
-    checks = list(examine(project_root()))
+@click.option("--probe", is_flag=True, help="Let each agent do a small task too; that may cost a little.")
+def doctor(*, as_json: bool, probe: bool) -> int:
+    """Check git, the repository, agents, configuration, prompts, lock and disk; exit 1 if something is wrong.
+
+    With --probe each agent that a run would use writes a file and runs a command in a temporary repository.
+    """
+    root = project_root()
+    if probe:
+        return _probe(root, as_json=as_json)
+    return _report(list(examine(root)), as_json=as_json)
+
+
+def _report(checks: Sequence[Check], *, as_json: bool) -> int:
     healthy = all(check.health is not Health.PROBLEM for check in checks)
     if as_json:
         write_json({"ok": healthy, "checks": checks})
@@ -34,3 +50,66 @@ def _print(checks: Sequence[Check]) -> None:
         say(f"{paint(f'{check.health:<7}', _INK[check.health])}  {check.subject:<10}  {check.finding}")
         if check.hint is not None:
             say(f"{'':<21}{paint('hint:', Ink.NAME)} {check.hint}")
+
+
+def _probe(root: Path, *, as_json: bool) -> int:
+    """Report with trials of the agents, under a guardian: nothing of them is left, whoever is killed (SPEC 1.4)."""
+    from secrets import token_hex
+
+    from pitboss.cli.main import reported
+    from pitboss.core.environment import RUN_ID
+    from pitboss.guardian import guard
+    from pitboss.preflight import scratch
+
+    run_id = f"probe-{token_hex(8)}"
+    with scratch() as folder:
+
+        def examined(channel: StopChannel) -> int:
+            checks = [*examine(root), *_trials(root, folder, run_id, channel)]
+            return INTERRUPTED if channel.level() else _report(checks, as_json=as_json)
+
+        def runner(channel: StopChannel) -> int:
+            channel.mark({RUN_ID: run_id})
+            return reported(lambda: examined(channel))
+
+        return guard(runner)
+
+
+def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iterator[Check]:
+    """A finding for each agent that a run would use, until somebody asks for a stop."""
+    from pitboss.errors import PitbossError
+    from pitboss.preflight import PATIENCE_S, try_agent
+    from pitboss.process import StopRequest
+
+    def stop() -> StopRequest | None:
+        return StopRequest.ABORT if channel.level() else None
+
+    try:
+        names, config = _used(root)
+        for name in names:
+            if not channel.level():
+                note(f"trying {name}, for {PATIENCE_S:g} s at most")
+                yield _tried(try_agent(name, config, folder, run_id=run_id, stop=stop))
+    except PitbossError as error:
+        yield Check(subject="probe", health=Health.PROBLEM, finding=error.message, hint=error.hint)
+
+
+def _used(root: Path) -> tuple[tuple[str, ...], Config]:
+    """The agents that a run would use; without a prompt, the configured one."""
+    from pitboss.errors import InputError, StartError
+    from pitboss.plan import Options, load_plan
+    from pitboss.store.config import load_config
+
+    try:
+        plan = load_plan(root, Options())
+    except InputError:
+        raise
+    except StartError:
+        config = load_config(root)
+        return (config.backend,), config
+    return plan.agents, plan.config
+
+
+def _tried(trial: Trial) -> Check:
+    health = Health.OK if trial.works else Health.WARNING if trial.excused else Health.PROBLEM
+    return Check(subject="probe", health=health, finding=trial.finding, hint=trial.hint)

@@ -14,7 +14,9 @@ from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 
 if TYPE_CHECKING:
-    from pitboss.plan import Options
+    from pitboss.core.events import Observer
+    from pitboss.guardian import StopChannel
+    from pitboss.plan import Options, Plan
 
 LATEST = ""
 """What `--resume` without a value means: the most recent resumable run."""
@@ -136,13 +138,25 @@ def _start(options: Options, *, as_json: bool) -> int:
         raise
     plan = load_plan(repo.root, options)
     run_id = app.new_run_id(app.utc_now())
-    return run_guarded(
-        repo.root,
-        run_id,
-        plan.warnings,
-        as_json=as_json,
-        body=lambda channel, emit: app.Run(plan, repo, run_id, channel, emit).start(),
-    )
+
+    def body(channel: StopChannel, emit: Observer) -> int:
+        if plan.config.probe:
+            _probe(plan, run_id, channel)
+        return app.Run(plan, repo, run_id, channel, emit).start()
+
+    return run_guarded(repo.root, run_id, plan.warnings, as_json=as_json, body=body)
+
+
+def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
+    """Try the agents of the plan; any request to stop stops that (SPEC 5)."""
+    from pitboss.cli.output import note
+    from pitboss.preflight import require_working
+    from pitboss.process import StopRequest
+
+    def stop() -> StopRequest | None:
+        return StopRequest.ABORT if channel.level() else None
+
+    require_working(plan.agents, plan.config, run_id=run_id, stop=stop, tell=note)
 
 
 def _resume(options: Options, requested: str, *, as_json: bool) -> int:

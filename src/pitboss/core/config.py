@@ -95,7 +95,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
 
-    `env_remove` and `env_keep` are patterns of variables that agents do not get, and get nonetheless.
+    `env_remove` and `env_keep` are patterns of variables that agents do not get, and get nonetheless. `probe`: try
+    the agents before a run begins.
     `hard_budgets`: reaching a cap of the run stops sessions in flight too. `author` is `NAME <MAIL>`; `warnings`
     are sentences about keys this version does not know.
     """
@@ -104,6 +105,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float = DEFAULT_IDLE_S
     env_remove: tuple[str, ...] = ()
     env_keep: tuple[str, ...] = ()
+    probe: bool = False
     agents: dict[str, AgentSettings] = {}
     models: dict[str, str] = {}
     fixer_max_attempts: int = 2

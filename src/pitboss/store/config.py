@@ -111,6 +111,7 @@ _ALL_AGENTS: dict[str, Check] = {
     "idle_seconds": seconds,
     "env_remove": labels,
     "env_keep": labels,
+    "probe": flag,
 }
 _AGENT: dict[str, Check] = {
     "binary": one_line,

@@ -1,0 +1,226 @@
+"""Tries agents before they are given work: whether they can write, run a command and end (SPEC 5, 8).
+
+Each gets a small task in a repository of its own, in a temporary folder, where it harms nothing. A word that stands
+only in its environment shows that the command really ran.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.agents import build_agent
+from pitboss.core.agent import AgentOutcome, AgentRequest
+from pitboss.core.attempts import dead_end
+from pitboss.core.environment import RUN_ID, SESSION_SEQ
+from pitboss.core.measures import duration, spent
+from pitboss.core.session import IMPLEMENTER, Reason, SessionStatus
+from pitboss.errors import StartError
+from pitboss.process import capture
+from pitboss.store.files import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pitboss.core.config import Config
+    from pitboss.process import StopRequest
+
+PATIENCE_S = 180.0
+MOST_USD = 1.0
+"""What one agent may cost, as far as it tells while it works."""
+
+WRITTEN = "written.txt"
+RAN = "ran.txt"
+MARK = "PITBOSS_PROBE"
+NO_SESSION = "0"
+
+_TASK = f"""\
+This only checks that you can work here on your own. Do these steps and nothing else; there is nothing to look at.
+
+1. Write a file called {WRITTEN} in the current directory. Its whole content is this word: WORD
+2. Run this shell command in the current directory: printenv {MARK} >{RAN}
+3. Say that you are done, and stop.
+"""
+_SCRIPT = f"```sh\necho WORD >{WRITTEN}\nprintenv {MARK} >{RAN}\n```\n"
+_RUN_NO_COMMANDS = ("aider",)
+"""Agents that only write files."""
+
+_NO_FAULT = (Reason.RATE_LIMITED, Reason.OVERLOADED)
+"""A run waits for what these are about."""
+
+_CAN_WAIT = "a login, or trust in a folder, may be asked for: start the agent by hand once"
+_GIT_PLACES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent did with its small task; `seconds` is how long it took."""
+
+    agent: str
+    wrote: bool
+    ran: bool
+    outcome: AgentOutcome
+    seconds: float
+
+    @property
+    def works(self) -> bool:
+        """Whether it did everything an agent of its kind can do."""
+        ran = self.ran or self.agent in _RUN_NO_COMMANDS
+        return self.wrote and ran and self.outcome.status is SessionStatus.OK
+
+    @property
+    def excused(self) -> bool:
+        """Whether it failed for a reason that time mends, so that nobody knows if it works."""
+        return not self.works and _kind(self.outcome) in _NO_FAULT
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody asked for a stop."""
+        return self.outcome.status is SessionStatus.ABORTED
+
+    @property
+    def finding(self) -> str:
+        """What works and what does not, why, and what it took, in a sentence."""
+        usage = self.outcome.usage
+        cost = spent(usage.cost_usd, known=usage.cost_known)
+        took = ", ".join(filter(None, (self.outcome.model, cost, duration(self.seconds))))
+        if self.works:
+            commands = "runs commands" if self.ran else "runs no commands by itself"
+            return f"{self.agent}: writes files, {commands} and ends in order ({took})"
+        return f"{self.agent}: {', '.join(self._failures())} ({took})"
+
+    @property
+    def hint(self) -> str | None:
+        """What to do about what does not work; None when there is nothing to do, or the reason says it."""
+        kind = _kind(self.outcome)
+        if self.works or self.excused:
+            return None
+        if kind in (Reason.WALL_CLOCK, Reason.STALLED):
+            return _CAN_WAIT
+        return dead_end(Reason.PERMISSION_DENIED if kind is None else str(kind))
+
+    def _failures(self) -> Iterator[str]:
+        outcome = self.outcome
+        done = [word for word, did in (("wrote a file", self.wrote), ("ran a command", self.ran)) if did]
+        if done:
+            yield f"it {' and '.join(done)}"
+        if not self.wrote:
+            yield "it did not write its file"
+        if not self.ran and self.agent not in _RUN_NO_COMMANDS:
+            yield "it did not run its command"
+        if outcome.status is SessionStatus.OK:
+            yield f"although it ended in order, saying: {' '.join((outcome.text or 'nothing').split())[:200]}"
+        else:
+            yield f"it failed: {outcome.reason}"
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for trials that is gone afterwards, whatever agents left in it."""
+    with TemporaryDirectory(prefix="pitboss-probe-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve()
+
+
+def try_agent(
+    name: str, config: Config, folder: Path, *, run_id: str, stop: Callable[[], StopRequest | None]
+) -> Trial:
+    """Give the agent called `name` its small task in a repository made below `folder`.
+
+    Its processes carry `run_id`. Raises StartError when there is no such agent, or no repository can be made.
+    """
+    driver = build_agent(name, config)
+    word, mark = secrets.token_hex(8), secrets.token_hex(8)
+    repository = _make_repository(folder / name)
+    environ = {key: value for key, value in os.environ.items() if key not in _GIT_PLACES}
+    session = {
+        RUN_ID: run_id,
+        SESSION_SEQ: NO_SESSION,
+        MARK: mark,
+        "GIT_CEILING_DIRECTORIES": str(repository.parent),
+    }
+    request = AgentRequest(
+        prompt_name="probe",
+        text=_TASK.replace("WORD", word),
+        body=_SCRIPT.replace("WORD", word),
+        cwd=str(repository),
+        env=environ | session,
+        transcript=str(folder / name / "transcript.log"),
+        usage_file=str(folder / name / "usage.json"),
+        model=config.models.get(IMPLEMENTER),
+        max_seconds=PATIENCE_S,
+        max_cost_usd=MOST_USD,
+    )
+    began = monotonic()
+    outcome = driver.run(request, on_start=_unheard, on_event=_unheard, stop=stop)
+    return Trial(
+        agent=name,
+        wrote=_holds(repository / WRITTEN, word),
+        ran=_holds(repository / RAN, mark),
+        outcome=outcome,
+        seconds=monotonic() - began,
+    )
+
+
+def require_working(
+    names: tuple[str, ...],
+    config: Config,
+    *,
+    run_id: str,
+    stop: Callable[[], StopRequest | None],
+    tell: Callable[[str], None],
+) -> None:
+    """Try each agent and `tell` how that went; raises StartError when one does not work, or at a stop.
+
+    Who cannot be tried because of a usage limit or a busy service is let pass: the run waits for that.
+    """
+    with scratch() as folder:
+        for name in names:
+            trial = try_agent(name, config, folder, run_id=run_id, stop=stop)
+            if trial.stopped:
+                raise StartError("stopped while the agents were tried; nothing was started")
+            if not (trial.works or trial.excused):
+                raise StartError(f"probe of {trial.finding}", hint=trial.hint)
+            tell(f"probe of {trial.finding}")
+
+
+def _make_repository(folder: Path) -> Path:
+    """A repository with one empty commit and none of the user's hooks, templates and signatures."""
+    repository = folder / "repository"
+    repository.mkdir(parents=True)
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    own = (
+        "user.name=pitboss",
+        "user.email=pitboss@local",
+        "commit.gpgSign=false",
+        "core.hooksPath=/dev/null",
+    )
+    for command in (
+        ["init", "--quiet", "--template="],
+        ["commit", "--quiet", "--allow-empty", "-m", "Begin"],
+    ):
+        options = [part for each in own for part in ("-c", each)]
+        answer = capture(["git", *options, *command], cwd=repository, env=env, timeout_s=60.0)
+        if answer.code != 0:
+            said = answer.stderr.decode(errors="replace").strip()
+            raise StartError(f"cannot make a repository to try agents in: {said}")
+    return repository
+
+
+def _holds(file: Path, word: str) -> bool:
+    """Whether `word` is all that the file holds, blanks apart."""
+    return (read_regular(file, 1024) or b"").strip() == word.encode()
+
+
+def _kind(outcome: AgentOutcome) -> Reason | None:
+    word = (outcome.reason or "").partition(":")[0]
+    return Reason(word) if word in list(Reason) else None
+
+
+def _unheard(*_: object) -> None:
+    """Nobody watches a trial."""

@@ -1,0 +1,115 @@
+"""`doctor --probe` and `[agent] probe`: agents are tried in advance, apart from the user's repository (SPEC 8)."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from pitboss import proctree
+from tests.support.cli import Done, Project, finish, wait_until
+from tests.support.runs import the_run
+
+WORKS = """
+word=$(sed -n 's/.*content is this word: //p'); echo "$word" >written.txt; printenv PITBOSS_PROBE >ran.txt
+echo '{"input_tokens": 10, "output_tokens": 5, "cost_usd": 0.0123}' >"$PITBOSS_USAGE_FILE"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path / "project")
+    (tmp_path / "tmp").mkdir()
+    project.env["TMPDIR"] = str(tmp_path / "tmp")
+    return project
+
+
+def configure(project: Project, script: str, *, probe: bool = False) -> None:
+    """Make a program that does `script` the agent of the project's one prompt."""
+    text = f'[agent]\nbackend = "command"\nprobe = {json.dumps(probe)}\n'
+    project.write(
+        ".pitboss/config.toml", f"{text}[agent.command]\ncommand = {json.dumps(['sh', '-c', script])}\n"
+    )
+    project.prompt("alpha", "true", max_runs=1)
+
+
+def trials(done: Done) -> list[tuple[str, str, str | None]]:
+    checks = json.loads(done.out)["checks"]
+    return [(c["health"], c["finding"], c["hint"]) for c in checks if c["subject"] == "probe"]
+
+
+def left(project: Project) -> list[str]:
+    return [path.name for path in Path(project.env["TMPDIR"]).iterdir()]
+
+
+def test_doctor_shows_what_works_and_what_it_cost(project: Project) -> None:
+    configure(project, WORKS)
+    done = project.pitboss("doctor", "--probe", "--json")
+    ((health, finding, hint),) = trials(done)
+    assert (done.code, health, hint) == (0, "ok", None)
+    assert finding.startswith("command: writes files, runs commands and ends in order ($0.0123, ")
+    assert done.err == "trying command, for 180 s at most\n"
+    assert left(project) == []
+    assert project.git("status", "--porcelain") == ""
+    assert project.git("worktree", "list").count("\n") == 1
+
+
+def test_doctor_says_what_does_not_work_and_exits_1(project: Project) -> None:
+    configure(project, "echo 'no such luck' >&2; exit 3")
+    done = project.pitboss("doctor", "--probe")
+    assert done.code == 1
+    (line,) = (line for line in done.out.splitlines() if "probe" in line)
+    assert line.startswith("problem  probe")
+    assert (
+        "it did not write its file, it did not run its command, it failed: exit_code: 3: no such luck" in line
+    )
+    assert left(project) == []
+
+
+def test_doctor_tries_nothing_unless_asked(project: Project) -> None:
+    configure(project, f"touch {project.root}/tried")
+    assert trials(project.pitboss("doctor", "--json")) == []
+    assert not (project.root / "tried").exists()
+
+
+def test_the_shell_agent_is_tried_too_and_without_a_prompt(project: Project) -> None:
+    ((health, finding, _),) = trials(project.pitboss("doctor", "--probe", "--json"))
+    assert health == "ok"
+    assert finding.startswith("shell: writes files, runs commands and ends in order ($0.0000, ")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_trial_and_leaves_nothing(project: Project, signum: signal.Signals) -> None:
+    pids = project.root.parent / "pids"
+    configure(project, f"setsid sleep 300 & echo $! $$ >{pids}; wait")
+    with project.started("doctor", "--probe") as doctor:
+        wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+        doctor.send_signal(signum)
+        done = finish(doctor)
+    assert done.code == 130
+    assert proctree.alive([int(pid) for pid in pids.read_text().split()]) == []
+    assert left(project) == []
+
+
+def test_a_run_whose_agent_works_says_so_and_begins(project: Project) -> None:
+    configure(project, f"{WORKS}echo done >done.txt", probe=True)
+    done = project.pitboss("grind")
+    assert done.code == 0, done
+    assert "probe of command: writes files, runs commands and ends in order" in done.err
+    run = the_run(project)
+    assert "done.txt" in run.files(run.branch)
+    assert [record["seq"] for record in run.records] == [1]
+    assert left(project) == []
+
+
+def test_a_run_whose_agent_does_not_work_does_not_begin(project: Project) -> None:
+    configure(project, "exit 0", probe=True)
+    done = project.pitboss("grind")
+    assert done.code == 4
+    assert "error: probe of command: it did not write its file" in done.err
+    assert "hint: " in done.err
+    assert not (project.root / ".pitboss/grind/runs").exists()
+    assert project.git("branch", "--list").split() == ["*", "main"]
+    assert left(project) == []
