@@ -40,7 +40,7 @@ TRY_AGAIN = "`pitboss grind --resume` goes on with the run"
 
 
 class Slots:
-    """The pool of working copies. `reserve` and `release` are for the loop's thread, the rest for a session's."""
+    """The pool of working copies. `reserve` is for the loop's thread, the rest for a session's."""
 
     def __init__(self, repo: Repo, branch: RunBranch, paths: RunPaths, settings: WorktreeSettings) -> None:
         self._repo = repo
@@ -152,6 +152,8 @@ class Slots:
 
     def land(self, session: InFlight, message: str) -> Landing:
         """Put the session's work on the run branch, merged with what landed meanwhile; a conflict is rescued."""
+        if done := self._landed_by_pitboss(session):
+            return self._as_landed(session, done)
         ahead = self._ahead.get(session.seq)
         landed = ahead.landing if ahead else self._commit(session, message)
         if landed.commit is None:
@@ -165,9 +167,8 @@ class Slots:
     def _land_on_tip(self, session: InFlight, landed: Landing, change: str, message: str) -> Landing:
         words = self._words(session)
         landed = replace(landed, rescue=self._branch.put_right(words) or landed.rescue)
-        done = self._landed_before(session, change)
-        if done is not None:
-            return replace(landed, commit=done, rescue=self._branch.follow(words) or landed.rescue)
+        if self._landed_by_agent(session, change):
+            return replace(landed, commit=change, rescue=self._branch.follow(words) or landed.rescue)
         merged = self._merge(session, change, message)
         if merged.conflicts:
             reason = Reason.CONFLICT.because(", ".join(merged.conflicts))
@@ -206,15 +207,28 @@ class Slots:
         commit = None if own == session.base_commit else own
         return Landing(commit=commit, rescue=self._keep_remains(session), reason=gone)
 
-    def _landed_before(self, session: InFlight, change: str) -> str | None:
+    def _landed_by_pitboss(self, session: InFlight) -> str | None:
         """The commit on the run branch by which a dead runner landed the session, if it came that far."""
         tip = self._branch.tip
         if session.seq in self._checkouts or tip == session.base_commit:
             return None
         landed = landed_sessions(self._repo, self._paths.run_id, tip, session.base_commit)
-        if session.seq in landed:
-            return landed[session.seq].commit
-        return change if self._repo.is_ancestor(change, tip) else None
+        return landed[session.seq].commit if session.seq in landed else None
+
+    def _as_landed(self, session: InFlight, commit: str) -> Landing:
+        """The landing that a dead runner came to; what it rescued on the way has refs that say why."""
+        self._settled[session.seq] = self._own_tip(session) or session.base_commit
+        self._branch.follow(self._words(session))
+        kept = rescue.list_rescued(self._repo, self._paths.run_id, session.seq)
+        why = (rescue.why_kept(self._repo, found.ref) or "" for found in kept)
+        reason = next((words for words in why if words.partition(":")[0] in list(Reason)), None)
+        return Landing(commit=commit, rescue=tuple(found.ref for found in kept), reason=reason)
+
+    def _landed_by_agent(self, session: InFlight, change: str) -> bool:
+        """Whether commits of the agent's own, which say nothing of the session, are on the run branch since a crash."""
+        tip = self._branch.tip
+        begun_here = session.seq in self._checkouts or tip == session.base_commit
+        return not begun_here and self._repo.is_ancestor(change, tip)
 
     def _merge(self, session: InFlight, change: str, message: str) -> _Merge:
         """The commit that brings the run branch from its tip to hold `change` too.
