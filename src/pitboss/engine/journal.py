@@ -115,19 +115,19 @@ class Journal:
                 pid=None,
                 pid_started=None,
             )
-            self._write(durable=True)
+        self._write(durable=True)
 
     def waiting(self, seq: int, until: datetime) -> None:
         """Let observers see that the session waits."""
         with self._lock:
             self._update(seq, waits_until=until, pid=None, pid_started=None)
-            self._write(durable=False)
+        self._write(durable=False)
 
     def waited(self, seq: int, seconds: float) -> None:
         """Count what the session waited; the wait is over."""
         with self._lock:
             self._update(seq, waited_s=self.session(seq).waited_s + seconds, waits_until=None)
-            self._write(durable=False)
+        self._write(durable=False)
 
     def noted(self, agent: str, quota: Quota) -> None:
         """Note what an agent said of its subscription; written with the next change of the state."""
