@@ -81,11 +81,19 @@ def test_the_prompt_goes_by_standard_input_and_the_command_line_is_the_documente
 def test_mode_model_and_an_earlier_session_are_passed_on(tmp_path: Path) -> None:
     binary = executable(tmp_path / "gemini", 'cat > /dev/null; echo "$*" > arguments.txt')
     settings = AgentSettings(binary=str(binary), permission_mode="auto_edit", model="gemini-2.5-flash")
-    asked = request(tmp_path, model=MODEL, resume=Resume(session_id="b7e4-1"))
+    earlier = Resume(session_id="b7e4-1", usage=Usage(input=1200, output=41))
+    asked = request(tmp_path, model=MODEL, resume=earlier)
     assert run(agent("gemini", settings), asked).model == MODEL
     assert (tmp_path / "arguments.txt").read_text() == (
         f"--output-format stream-json --approval-mode auto_edit --model {MODEL} --resume b7e4-1\n"
     )
+
+
+def test_a_session_in_which_the_model_never_answered_is_begun_anew(tmp_path: Path) -> None:
+    binary = executable(tmp_path / "gemini", 'cat > /dev/null; echo "$*" > arguments.txt')
+    asked = request(tmp_path, resume=Resume(session_id="b7e4-1"))
+    run(agent("gemini", AgentSettings(binary=str(binary))), asked)
+    assert "--resume" not in (tmp_path / "arguments.txt").read_text()
 
 
 def test_the_folder_is_trusted_and_nothing_relaunched_unless_the_user_says_otherwise(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ from pitboss.core.session import Reason
         ("The server had an error processing your request", Reason.OVERLOADED),
         ("Request timed out.", Reason.OVERLOADED),
         ("connect ECONNREFUSED 127.0.0.1:1", Reason.OVERLOADED),
+        ("terminated", Reason.OVERLOADED),
+        ("fetch failed", Reason.OVERLOADED),
+        ("the tool was terminated", None),
         ("division by zero", None),
     ],
 )

@@ -57,6 +57,14 @@ TABLE = Table(
             cost_usd=None,
             cost_source=CostSource.UNKNOWN,
         ),
+        # Cut off in the middle, twice.
+        "cut": failed(
+            "overloaded: terminated",
+            "0b47a187-eac8-49a4-a88a-fa417e18720c",
+            text="I will writ",
+            cost_usd=None,
+            cost_source=CostSource.UNKNOWN,
+        ),
         # Killed, it never said what it used.
         "longtool_TERM": failed(
             "exit_code: -9",

@@ -137,7 +137,7 @@ def test_no_tool_runs_once_an_agent_has_finished(tmp_path: Path, backend: str, c
 
 @pytest.mark.parametrize("backend", [name for name in backend_names() if find_backend(name).resumable])
 def test_a_resumed_session_is_named_to_the_cli(tmp_path: Path, backend: str) -> None:
-    asked = request(tmp_path, resume=Resume(session_id="its-own-id-7"))
+    asked = request(tmp_path, resume=Resume(session_id="its-own-id-7", usage=Usage(input=7, output=2)))
     launch = find_backend(backend).launch(asked, AgentSettings(binary="sh"))
     told = (*launch.argv, *launch.env.values(), launch.stdin.decode())
     assert any("its-own-id-7" in word for word in told)

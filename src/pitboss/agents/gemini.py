@@ -41,15 +41,20 @@ class Gemini:
         return settings.binary or "gemini"
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """The documented headless command line, then `extra_args`, which thereby win."""
-        model = request.model or settings.model
+        """The documented headless command line, then `extra_args`, which thereby win.
+
+        A session in which the model never answered is not kept by the CLI, which then refuses to go on with it.
+        """
+        model, resume = request.model or settings.model, request.resume
+        if resume is not None and not resume.usage.has_tokens:
+            resume = None
         return Launch(
             argv=(
                 self.binary(settings),
                 *("--output-format", "stream-json"),
                 *("--approval-mode", settings.permission_mode or UNATTENDED),
                 *(() if model is None else ("--model", model)),
-                *(() if request.resume is None else ("--resume", request.resume.session_id)),
+                *(() if resume is None else ("--resume", resume.session_id)),
                 *settings.extra_args,
             ),
             stdin=request.text.encode("utf-8", "replace"),

@@ -47,9 +47,13 @@ BY_WORDS = tuple(
         ),
         (r"rate.?limit|too many requests|overloaded|at capacity|unavailable", Reason.OVERLOADED),
         (r"had an error|server error|tim(ed|e) ?out|connection|econn|socket|network", Reason.OVERLOADED),
+        (r"^(terminated|fetch failed)$|premature close", Reason.OVERLOADED),
     )
 )
-"""Tried in this order: `current quota` and `rate limit` stand in the same sentences."""
+"""Tried in this order: `current quota` and `rate limit` stand in the same sentences.
+
+The last are the words of Node.js for a connection that was cut or never made.
+"""
 
 BY_STATUS = {
     401: Reason.AUTH,
