@@ -52,6 +52,12 @@ def resumed(backend: str, folder: Path, script: str, *, resume: bool = True) -> 
             "echo 'Error resuming session: No previous sessions found for this project.' >&2; exit 42",
         ),
         ("qwen", f"echo 'No saved session found with ID {GONE}.' >&2; exit 1"),
+        ("qwen", f"echo 'No saved session found with title \"{GONE}\".' >&2; exit 1"),
+        (
+            "copilot",
+            f"echo \"Error: No session, task, or name matched '{GONE}'.\" >&2; echo 'To resume: ...' >&2; exit 1",
+        ),
+        ("opencode", r"printf '\033[91m\033[1mError: \033[0mSession not found\n' >&2; exit 1"),
         ("copilot", f"echo \"Error: No session, task, or name matched '{GONE}'.\" >&2; exit 1"),
         ("opencode", f"echo 'NotFoundError: data: message: \"Session not found: {GONE}\"' >&2; exit 0"),
     ],
