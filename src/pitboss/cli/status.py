@@ -12,6 +12,7 @@ from pitboss.cli.chosen import Condition, chosen_run, condition, run_json
 from pitboss.cli.lines import budget_parts, log_line
 from pitboss.cli.output import Ink, fields, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
+from pitboss.core.attempts import limit_ahead
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
 from pitboss.core.measures import age, stamp
@@ -86,10 +87,12 @@ def _quota(quota: Quota, now: datetime) -> str:
 
 
 def _window(window: QuotaWindow, now: datetime) -> str:
-    if window.resets_at is None:
-        return f"{window.used:.0%}"
-    resets_at = datetime.fromtimestamp(window.resets_at, tz=UTC)
-    return f"{window.used:.0%} until {stamp(resets_at)}" if resets_at > now else "renewed"
+    resets_at = window.resets_at
+    if resets_at is not None and resets_at <= now.timestamp():
+        return "renewed"
+    end = limit_ahead(resets_at, now.timestamp())
+    until = "" if end is None else f" until {stamp(datetime.fromtimestamp(end, tz=UTC))}"
+    return f"{window.used:.0%}{until}"
 
 
 def _in_flight(session: InFlight, now: datetime) -> str:

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 UNKNOWN_RESET_S = 900.0
 """Between two looks at a usage limit whose end nobody told."""
 
-LEAST_WAIT_S = 5.0
+SETTLING_S = 5.0
+"""From the end of a usage limit to the next try: clocks differ."""
+
+LONGEST_LIMIT_S = 40 * 24 * 3600.0
+"""No limit ends later than a month from now: a date beyond that is damage, or in another unit."""
+
+_SPREAD_S = 25.0
 _LONGEST_BACKOFF_S = 900.0
 _DEAD_ENDS = {
     Reason.AUTH: "log in to the agent's program again, or check its key",
@@ -31,10 +37,11 @@ _DEAD_ENDS = {
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
-    """Try again after `after_s` seconds; `limited` when a usage limit is to be waited for."""
+    """Try again after `after_s` seconds; `limited` to wait for a usage limit, whose end somebody `told` or not."""
 
     after_s: float
     limited: bool
+    told: bool = False
 
 
 class Fallback(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +62,9 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
         match step:
             case Fallback(agent=agent):
                 return Tries(agents=(*self.agents, agent))
-            case Again(limited=True, after_s=seconds):
-                return msgspec.structs.replace(self, retries=0, blind_wait_s=self.blind_wait_s + seconds)
+            case Again(limited=True):
+                blind_s = 0.0 if step.told else step.after_s
+                return msgspec.structs.replace(self, retries=0, blind_wait_s=self.blind_wait_s + blind_s)
             case Again():
                 return msgspec.structs.replace(self, retries=self.retries + 1)
 
@@ -74,7 +82,7 @@ def next_attempt(
         case Reason.RATE_LIMITED:
             return _fallback(tries, limits) or _until_reset(ended, tries, limits, now=now, jitter=jitter)
         case Reason.OVERLOADED if tries.retries < limits.retries:
-            backoff = min(limits.retry_base_seconds * 2**tries.retries, _LONGEST_BACKOFF_S)
+            backoff = min(limits.retry_base_seconds * 2.0 ** min(tries.retries, 64), _LONGEST_BACKOFF_S)
             return Again(after_s=backoff * (1 + jitter / 4), limited=False)
         case _:
             return None
@@ -91,7 +99,7 @@ def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float |
     if quota is None or pause_at is None:
         return None
     full = (w for w in (quota.five_hour, quota.seven_day) if w is not None and w.used >= pause_at)
-    return max((w.resets_at for w in full if w.resets_at is not None and w.resets_at > now), default=None)
+    return max((end for w in full if (end := limit_ahead(w.resets_at, now)) is not None), default=None)
 
 
 def _fallback(tries: Tries, limits: Limits) -> Fallback | None:
@@ -101,12 +109,17 @@ def _fallback(tries: Tries, limits: Limits) -> Fallback | None:
 def _until_reset(
     ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float, jitter: float
 ) -> Again | None:
-    if ended.resets_at is not None and ended.resets_at > now:
-        return Again(after_s=ended.resets_at - now + LEAST_WAIT_S * (1 + 5 * jitter), limited=True)
-    left = limits.max_wait_s - tries.blind_wait_s
-    if left <= 0:
-        return None
-    return Again(after_s=min(UNKNOWN_RESET_S, max(left, LEAST_WAIT_S)), limited=True)
+    end = limit_ahead(ended.resets_at, now)
+    if end is not None:
+        spread_s = jitter * min(_SPREAD_S, (end - now) / 10)
+        return Again(after_s=end - now + SETTLING_S + spread_s, limited=True, told=True)
+    left_s = limits.max_wait_s - tries.blind_wait_s
+    return Again(after_s=min(UNKNOWN_RESET_S, left_s), limited=True) if left_s > 0 else None
+
+
+def limit_ahead(moment: float | None, now: float) -> float | None:
+    """`moment`, epoch seconds, if a limit that holds `now` can end then."""
+    return moment if moment is not None and now < moment <= now + LONGEST_LIMIT_S else None
 
 
 def _kind(reason: str | None) -> Reason | None:

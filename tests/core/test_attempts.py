@@ -1,0 +1,249 @@
+"""What follows a failed attempt: waits, retries, fallbacks, dead ends, step by step and as properties (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitboss.core.agent import AgentOutcome, Quota, QuotaWindow
+from pitboss.core.attempts import (
+    LONGEST_LIMIT_S,
+    SETTLING_S,
+    UNKNOWN_RESET_S,
+    Again,
+    Fallback,
+    Tries,
+    dead_end,
+    limit_ahead,
+    next_attempt,
+    opens_at,
+)
+from pitboss.core.config import Limits
+from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.usage import Usage
+
+NOW = 1_800_000_000.0
+HOUR = 3600.0
+MANY = 2000
+"""Steps after which a session would have gone on for ever."""
+
+reasons = st.sampled_from([*Reason, "a word of tomorrow", ""]).flatmap(
+    lambda word: st.sampled_from([str(word), f"{word}: in other words"])
+)
+moments = st.none() | st.floats(NOW - 1e6, NOW + 1e7) | st.sampled_from([0.0, NOW, 1e15])
+failures = st.builds(
+    AgentOutcome,
+    status=st.just(SessionStatus.ERROR),
+    usage=st.just(Usage()),
+    reason=st.none() | reasons,
+    resets_at=moments,
+)
+limits = st.builds(
+    Limits,
+    max_wait_s=st.floats(0, 10 * HOUR),
+    fallback=st.lists(st.sampled_from(["claude_code", "codex", "gemini"]), max_size=3).map(tuple),
+    retries=st.integers(0, 5),
+    retry_base_seconds=st.floats(0, HOUR),
+)
+jitters = st.floats(0, 1)
+
+
+def failed(reason: str | None, resets_at: float | None = None, **changes: Any) -> AgentOutcome:
+    values: dict[str, Any] = {"status": SessionStatus.ERROR, "usage": Usage(), "reason": reason}
+    return AgentOutcome(**{**values, "resets_at": resets_at, **changes})
+
+
+def after(
+    ended: AgentOutcome, tries: Tries | None = None, *, jitter: float = 0.0, **settings: Any
+) -> Again | Fallback | None:
+    return next_attempt(ended, tries or Tries(), Limits(**settings), now=NOW, jitter=jitter)
+
+
+@pytest.mark.parametrize(
+    ("resets_in", "jitter", "waits"),
+    [
+        (2.0, 0.0, 2.0 + SETTLING_S),
+        (2.0, 1.0, 2.0 + SETTLING_S + 0.2),
+        (5 * HOUR, 0.0, 5 * HOUR + SETTLING_S),
+        (5 * HOUR, 0.5, 5 * HOUR + SETTLING_S + 12.5),
+        (LONGEST_LIMIT_S, 0.0, LONGEST_LIMIT_S + SETTLING_S),
+    ],
+)
+def test_a_limit_is_waited_for_until_its_end_and_a_little_longer(
+    resets_in: float, jitter: float, waits: float
+) -> None:
+    ended = failed("rate_limited: 5-hour limit", NOW + resets_in)
+    assert after(ended, jitter=jitter, max_wait_s=0.0) == Again(after_s=waits, limited=True, told=True)
+
+
+@pytest.mark.parametrize("resets_at", [None, NOW, NOW - 1, 0.0, -1e15, NOW * 1000, NOW + LONGEST_LIMIT_S + 1])
+def test_an_end_that_nobody_told_or_that_cannot_be_is_looked_for_every_quarter_of_an_hour(
+    resets_at: float | None,
+) -> None:
+    assert after(failed("rate_limited", resets_at)) == Again(after_s=UNKNOWN_RESET_S, limited=True)
+
+
+def test_blind_waits_take_max_wait_to_the_second_and_no_longer() -> None:
+    tries, waits = Tries(), []
+    while isinstance(step := after(failed("rate_limited"), tries, max_wait_s=2000.0), Again):
+        waits.append(step.after_s)
+        tries = tries.after(step)
+    assert (step, waits) == (None, [900.0, 900.0, 200.0])
+    assert after(failed("rate_limited"), max_wait_s=0.0) is None
+
+
+def test_waiting_for_an_end_that_was_told_leaves_all_of_max_wait() -> None:
+    told = Tries().after(Again(after_s=5 * HOUR, limited=True, told=True))
+    assert told.blind_wait_s == 0.0
+    assert told.after(Again(after_s=900.0, limited=True)).blind_wait_s == 900.0
+
+
+def test_each_fallback_is_tried_once_in_their_order_and_then_the_last_one_is_waited_for() -> None:
+    tries, agents = Tries(agents=("codex",)), []
+    ended = failed("rate_limited", NOW + 60)
+    fallback = ("codex", "gemini", "gemini", "qwen")
+    while isinstance(step := after(ended, tries, fallback=fallback), Fallback):
+        agents.append(step.agent)
+        tries = tries.after(step)
+    assert agents == ["gemini", "qwen"]
+    assert tries.agents == ("codex", "gemini", "qwen")
+    assert step == Again(after_s=60 + SETTLING_S, limited=True, told=True)
+
+
+def test_no_agent_takes_over_from_one_whose_service_is_busy() -> None:
+    assert after(failed("overloaded"), fallback=("codex",)) == Again(after_s=20.0, limited=False)
+
+
+def test_a_busy_service_is_asked_again_after_twice_the_time_each() -> None:
+    tries, waits = Tries(), []
+    while isinstance(step := after(failed("overloaded: 529"), tries, retries=7), Again):
+        waits.append(step.after_s)
+        tries = tries.after(step)
+    assert (step, waits) == (None, [20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 900.0])
+
+
+def test_jitter_makes_a_retry_up_to_a_quarter_later() -> None:
+    assert after(failed("overloaded"), jitter=1.0) == Again(after_s=25.0, limited=False)
+
+
+@pytest.mark.parametrize("retries", [1, 2000, 10**9])
+def test_absurd_numbers_of_retries_are_still_counted(retries: int) -> None:
+    tries = Tries(retries=retries - 1)
+    assert isinstance(after(failed("overloaded"), tries, retries=retries, retry_base_seconds=0.0), Again)
+    assert after(failed("overloaded"), Tries(retries=retries), retries=retries) is None
+
+
+def test_retries_are_counted_anew_after_a_wait_and_for_another_agent() -> None:
+    tried = Tries(retries=3, blind_wait_s=5.0, agents=("codex",))
+    assert tried.after(Again(after_s=1.0, limited=True, told=True)).retries == 0
+    assert tried.after(Fallback(agent="gemini")) == Tries(agents=("codex", "gemini"))
+    assert tried.after(Again(after_s=1.0, limited=False)).retries == 4
+
+
+WAITED_FOR = {Reason.RATE_LIMITED, Reason.OVERLOADED}
+
+
+@pytest.mark.parametrize("reason", [None, "", "unheard_of", *sorted(set(Reason) - WAITED_FOR)])
+def test_nothing_else_is_tried_again(reason: str | None) -> None:
+    assert after(failed(reason, NOW + 60), fallback=("codex",)) is None
+
+
+@pytest.mark.parametrize("status", sorted(set(SessionStatus) - {SessionStatus.ERROR}))
+def test_an_attempt_that_is_no_error_is_the_last_one(status: SessionStatus) -> None:
+    assert after(failed("rate_limited", NOW + 60, status=status)) is None
+
+
+@given(failures, limits, jitters)
+def test_no_wait_is_negative_and_none_ends_before_the_limit(
+    ended: AgentOutcome, settings: Limits, jitter: float
+) -> None:
+    step = next_attempt(ended, Tries(agents=("claude_code",)), settings, now=NOW, jitter=jitter)
+    if isinstance(step, Again):
+        assert 0 <= step.after_s <= LONGEST_LIMIT_S + HOUR
+        assert step.limited == (ended.reason or "").startswith(Reason.RATE_LIMITED)
+        assert not step.told or NOW + step.after_s >= (ended.resets_at or 0.0) + SETTLING_S
+
+
+@given(st.lists(failures, min_size=1, max_size=5), limits, jitters)
+def test_a_session_that_fails_for_ever_ends_unless_a_limit_is_dated_again_and_again(
+    outcomes: list[AgentOutcome], settings: Limits, jitter: float
+) -> None:
+    tries, blind_s = Tries(agents=("claude_code",)), 0.0
+    for n in range(MANY):
+        step = next_attempt(outcomes[n % len(outcomes)], tries, settings, now=NOW, jitter=jitter)
+        if step is None:
+            break
+        if isinstance(step, Again) and step.limited and not step.told:
+            blind_s += step.after_s
+        tries = tries.after(step)
+    else:
+        # A busy service between two looks at a limit is asked as often as ever: not for ever, as blind waits end.
+        assert any(limit_ahead(ended.resets_at, NOW) for ended in outcomes)
+    assert len(set(tries.agents)) == len(tries.agents)
+    assert blind_s <= settings.max_wait_s * len(tries.agents) + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        ("auth: Invalid API key", "log in"),
+        ("billing", "payment"),
+        ("not_found: no such model", "model"),
+        ("permission_denied: every tool call was denied", "permission_mode"),
+        ("rate_limited: 5-hour limit", "fallback"),
+    ],
+)
+def test_a_dead_end_has_a_hint(reason: str, word: str) -> None:
+    assert word in (dead_end(reason) or "")
+
+
+DEAD_ENDS = {
+    Reason.AUTH,
+    Reason.BILLING,
+    Reason.NOT_FOUND,
+    Reason.PERMISSION_DENIED,
+    Reason.RATE_LIMITED,
+}
+
+
+@pytest.mark.parametrize("reason", [None, "", "authentic", "not auth: x", *sorted(set(Reason) - DEAD_ENDS)])
+def test_any_other_reason_is_of_its_session_alone(reason: str | None) -> None:
+    assert dead_end(reason) is None
+
+
+def window(used: float, resets_at: float | None) -> QuotaWindow:
+    return QuotaWindow(used=used, resets_at=resets_at)
+
+
+@pytest.mark.parametrize(
+    ("five_hour", "seven_day", "opens"),
+    [
+        (window(0.94, NOW + 60), None, None),
+        (window(0.95, NOW + 60), None, NOW + 60),
+        (window(1.0, NOW + 60), window(0.2, NOW + 900), NOW + 60),
+        (window(1.0, NOW + 60), window(0.97, NOW + 900), NOW + 900),
+        (None, window(1.0, NOW + 900), NOW + 900),
+        (window(1.0, None), None, None),
+        (window(1.0, NOW), None, None),
+        (window(1.0, NOW * 1000), None, None),
+        (None, None, None),
+    ],
+)
+def test_an_agent_is_held_back_until_the_last_full_window_ends(
+    five_hour: QuotaWindow | None, seven_day: QuotaWindow | None, opens: float | None
+) -> None:
+    assert opens_at(Quota(five_hour=five_hour, seven_day=seven_day), 0.95, NOW) == opens
+
+
+def test_without_a_quota_or_a_share_nothing_is_held_back() -> None:
+    assert opens_at(None, 0.95, NOW) is None
+    assert opens_at(Quota(five_hour=window(1.0, NOW + 60)), None, NOW) is None
+
+
+@given(moments)
+def test_a_limit_ahead_is_in_the_future_and_near(moment: float | None) -> None:
+    end = limit_ahead(moment, NOW)
+    assert end is None or (end == moment and NOW < end <= NOW + LONGEST_LIMIT_S)
