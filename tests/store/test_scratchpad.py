@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pitboss.core.redact import Secrets
 from pitboss.core.text import NOTES_LIMIT
 from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store.paths import RunPaths
@@ -40,7 +41,7 @@ def note(paths: RunPaths, seq: int, text: bytes) -> None:
 
 
 def merged(paths: RunPaths, size: int, *, seq: int = 3, again: bool = False) -> bool:
-    return merge(paths, seq, "alpha", size, again=again)
+    return merge(paths, seq, "alpha", size, secrets=Secrets(), again=again)
 
 
 # --- lending ------------------------------------------------------------------------------------------------
@@ -84,7 +85,7 @@ def test_sections_follow_in_the_order_of_merging_each_on_a_fresh_line(tmp_path: 
     sizes = {seq: lend(paths, seq) for seq in (3, 4)}
     note(paths, 3, b"- from 3")
     note(paths, 4, b"- from 4")
-    assert merge(paths, 4, "bravo", sizes[4], again=False)
+    assert merge(paths, 4, "bravo", sizes[4], secrets=Secrets(), again=False)
     assert merged(paths, sizes[3])
     assert paths.scratchpad.read_text() == (
         "no newline\n\n## session-0004 — bravo\n\n- from 4\n\n## session-0003 — alpha\n\n- from 3\n"
@@ -176,7 +177,7 @@ def test_wherever_a_crash_cuts_a_merge_off_merging_again_completes_it(
     sizes = {seq: lend(paths, seq) for seq in (2, 3)}
     note(paths, 2, earlier)
     note(paths, 3, b"- b\n## \n- c\n")
-    merge(paths, 2, "bravo", sizes[2], again=False)
+    merge(paths, 2, "bravo", sizes[2], secrets=Secrets(), again=False)
     before = paths.scratchpad.stat().st_size
     assert merged(paths, sizes[3])
     whole = paths.scratchpad.read_bytes()
@@ -202,7 +203,7 @@ def test_a_section_that_another_session_foretold_is_merged_all_the_same(paths: R
     sizes = {seq: lend(paths, seq) for seq in (2, 3)}
     note(paths, 2, b"- x\n\n" + HEADING + b"- b\n")
     note(paths, 3, b"- b\n")
-    assert merge(paths, 2, "alpha", sizes[2], again=False)
+    assert merge(paths, 2, "alpha", sizes[2], secrets=Secrets(), again=False)
     for _ in range(2):
         assert merged(paths, sizes[3], again=True)
     assert paths.scratchpad.read_bytes().count(b"\n" + HEADING + b"- b\n") == 1
@@ -241,3 +242,15 @@ def obstruct(path: Path, by: str) -> None:
         path.mkdir()
     elif by == "a pipe":
         os.mkfifo(path)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_secrets_in_notes_are_not_merged_and_a_second_merge_knows_the_section(
+    paths: RunPaths, *, again: bool
+) -> None:
+    secrets = Secrets(["s3cr3t-of-the-house"])
+    size = lend(paths, 3)
+    note(paths, 3, b"the key is s3cr3t-of-the-house, use it\n")
+    assert merge(paths, 3, "alpha", size, secrets=secrets, again=again)
+    assert merge(paths, 3, "alpha", size, secrets=secrets, again=True)
+    assert paths.scratchpad.read_bytes() == GIVEN + b"\n" + HEADING + b"the key is [redacted], use it\n"

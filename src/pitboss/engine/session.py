@@ -104,7 +104,7 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
         return msgspec.structs.replace(outcome, cost_known=False)
     worked = bill(context, session, implementer(session), alive=session.pid is not None)
     billed = outcome.bill(IMPLEMENTER, worked.usage)
-    return msgspec.structs.replace(billed, model=worked.last.model, agent=session.agent)
+    return msgspec.structs.replace(billed, model=worked.last.model, agent=worked.agent)
 
 
 def _prepare(context: RunContext, session: InFlight) -> Outcome | None:
@@ -242,7 +242,14 @@ def _merge_notes(context: RunContext, session: InFlight, *, again: bool) -> None
     if session.notes_size is None:
         return
     try:
-        merge(context.paths, session.seq, session.prompt, session.notes_size, again=again)
+        merge(
+            context.paths,
+            session.seq,
+            session.prompt,
+            session.notes_size,
+            secrets=context.secrets,
+            again=again,
+        )
     except StorageError as error:
         context.emit(Warned(text=f"the notes of session {session.seq} were not merged: {error.message}"))
 

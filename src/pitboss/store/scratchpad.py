@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from pitboss.core.redact import Secrets
     from pitboss.store.paths import RunPaths
 
 COMPARED_LIMIT = 256 * 1024
@@ -47,13 +48,14 @@ def lend(paths: RunPaths, seq: int) -> int:
         raise storage_error("write", notes, error) from error
 
 
-def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, again: bool) -> bool:
-    """Append what session `seq`, which was lent `size` bytes, added; return whether there was something.
+def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, secrets: Secrets, again: bool) -> bool:
+    """Append what session `seq`, which was lent `size` bytes, added, but no `secrets`; return whether it added any.
 
     With `again` an earlier try may have got anywhere: a section that is there is left, a torn one completed.
     Merges must not overlap. Raises StorageError, RunDirectoryGone; the session's own file keeps the notes.
     """
-    section = notes_section(seq, prompt, _added(paths, seq, size))
+    redactor = secrets.stream()
+    section = redactor.feed(notes_section(seq, prompt, _added(paths, seq, size))) + redactor.finish()
     if not section:
         return False
     written = _written(paths.scratchpad, section, size) if again else 0
