@@ -59,8 +59,8 @@ class Running:
         self._now = Usage()
 
     def enter(self, event: PhaseChanged) -> None:
-        """Go to another phase; a fixer, and whoever comes after a wait, counts usage from zero again."""
-        if event.phase in (Phase.FIX, Phase.WAIT):
+        """Go to another phase; every agent that begins or goes on counts usage from zero."""
+        if event.phase in (Phase.AGENT, Phase.FIX):
             self._billed, self._now = self._billed + self._now, Usage()
         self.phase, self.detail, self.doing = event.phase, event.detail, ""
         self.until = event.until

@@ -187,6 +187,8 @@ def _session_started(event: SessionStarted) -> str:
 def _phase(event: PhaseChanged) -> str | None:
     if event.phase is Phase.WAIT and event.until is not None:
         return f"waiting until {stamp(event.until)} ({one_line(event.detail, _TEXT_WIDTH)})"
+    if event.phase is Phase.AGENT:
+        return one_line(event.detail, _TEXT_WIDTH) or None
     words = {Phase.HOOK: "running a hook", Phase.VERIFY: "running the tests", Phase.FIX: "fixing"}
     text = words.get(event.phase)
     return f"{text} ({one_line(event.detail)})" if text and event.detail else text

@@ -49,5 +49,5 @@ def _over_budget(context: RunContext) -> StopRequest | None:
     """With hard budgets, a cap of the run ends what is in flight as well."""
     if not context.config.hard_budgets:
         return None
-    over = context.meter.exceeded(context.journal.consumed, context.clock())
+    over = context.meter.exceeded(*context.journal.spent(), context.clock())
     return None if over is None else StopRequest.RUN_CAP

@@ -18,7 +18,7 @@ from pitboss.core.agent import AgentOutcome, Resume
 from pitboss.core.attempts import Again, Fallback, Tries, next_attempt
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.session import Reason, SessionStatus
-from pitboss.core.usage import Usage, add_usd
+from pitboss.core.usage import Usage
 from pitboss.engine.attempt import run_agent
 from pitboss.engine.part import Part
 from pitboss.engine.request import attempt_request, bill_request
@@ -47,20 +47,28 @@ class _Stopped(msgspec.Struct, frozen=True):
 
 
 def work(
-    context: RunContext, session: InFlight, part: Part, limits: Limits, *, text: str, billed_usd: float = 0.0
+    context: RunContext,
+    session: InFlight,
+    part: Part,
+    limits: Limits,
+    *,
+    text: str,
+    billed: Usage | None = None,
 ) -> Worked:
     """Run the agent of `part` on `text`, again if need be, until its work is done or cannot be.
 
-    `billed_usd` is what others in the session have cost already.
+    `billed` is what others in the session have used already.
     """
+    others = billed or Usage()
     tries, used, worked_s = Tries(agents=(part.agent,)), Usage(), 0.0
     while True:
-        if stopped := _wait_for_gate(context, session, part.agent):
+        if stopped := _wait_for_gate(context, session, part):
             return Worked(last=_cut_short(stopped), usage=used, agent=part.agent)
         began = time.monotonic()
-        cost_usd = add_usd(billed_usd, used.cost_usd)
-        request = attempt_request(context, session, part, text=text, billed_usd=cost_usd, worked_s=worked_s)
-        before = msgspec.structs.replace(used, cost_usd=cost_usd)
+        before = others + used
+        request = attempt_request(
+            context, session, part, text=text, billed_usd=before.cost_usd, worked_s=worked_s
+        )
         ended = run_agent(context, session.seq, part.agent, request, before=before)
         used, worked_s = used + ended.usage, worked_s + time.monotonic() - began
         now = context.clock().timestamp()
@@ -68,7 +76,7 @@ def work(
         step = next_attempt(ended, tries, limits, now=now, jitter=random.random())  # noqa: S311
         if step is None:
             return Worked(last=ended, usage=used, agent=part.agent)
-        if isinstance(step, Again) and (stopped := _wait(context, session, part.agent, step, ended)):
+        if stopped := _before(context, session, part, step, ended):
             last = msgspec.structs.replace(ended, status=stopped.status, reason=stopped.reason)
             return Worked(last=last, usage=used, agent=part.agent)
         tries = tries.after(step)
@@ -79,8 +87,7 @@ def work(
 
 def bill(context: RunContext, session: InFlight, part: Part, *, alive: bool = False) -> Worked:
     """Bill all attempts of `part` by what they left on disk; `alive`: the process of the last one was seen."""
-    agents = (*session.tried, part.agent) if not part.is_fix else ()
-    part = msgspec.structs.replace(part, agent=agents[0] if agents else part.agent)
+    agents = (*session.tried, str(session.agent)) if not part.is_fix else ()
     used = Usage()
     for nth in count(1):
         following = msgspec.structs.replace(part, attempt=nth + 1)
@@ -111,22 +118,39 @@ def _following(context: RunContext, part: Part, step: Again | Fallback, ended: A
 # Waiting
 
 
-def _wait_for_gate(context: RunContext, session: InFlight, agent: str) -> _Stopped | None:
+def _wait_for_gate(context: RunContext, session: InFlight, part: Part) -> _Stopped | None:
     """Start no agent that another session knows to be limited, or whose quota is as good as used up."""
-    while (until := context.gate.opens_at(agent, context.clock().timestamp())) is not None:
-        if stopped := _wait_until(context, session, until, detail=f"{agent}'s usage limit", limited=True):
+    while (until := context.gate.opens_at(part.agent, context.clock().timestamp())) is not None:
+        if stopped := _wait_until(context, session, until, detail=_limit_of(part), limited=True):
             return stopped
+        _enter(context, session, part)
     return None
 
 
-def _wait(
-    context: RunContext, session: InFlight, agent: str, step: Again, ended: AgentOutcome
+def _before(
+    context: RunContext, session: InFlight, part: Part, step: Again | Fallback, ended: AgentOutcome
 ) -> _Stopped | None:
+    """What `step` asks for before the attempt that follows `part`."""
+    if isinstance(step, Fallback):
+        _enter(context, session, part, detail=f"{step.agent} goes on: {ended.reason}")
+        return None
     until = context.clock().timestamp() + step.after_s
-    if step.limited and ended.resets_at is not None:
-        context.gate.limited(agent, until)
-    detail = f"{agent}'s usage limit" if step.limited else f"retry: {ended.reason}"
-    return _wait_until(context, session, until, detail=detail, limited=step.limited)
+    if step.told:
+        context.gate.limited(part.agent, until)
+    detail = _limit_of(part) if step.limited else f"retry: {ended.reason}"
+    if stopped := _wait_until(context, session, until, detail=detail, limited=step.limited):
+        return stopped
+    _enter(context, session, part)
+    return None
+
+
+def _enter(context: RunContext, session: InFlight, part: Part, detail: str = "") -> None:
+    phase = Phase.FIX if part.is_fix else Phase.AGENT
+    context.emit(PhaseChanged(seq=session.seq, phase=phase, detail=detail))
+
+
+def _limit_of(part: Part) -> str:
+    return f"{part.agent}'s usage limit"
 
 
 def _wait_until(
@@ -144,7 +168,6 @@ def _wait_until(
             time.sleep(min(left, POLL_S))
     finally:
         context.journal.waited(session.seq, max(0.0, context.clock().timestamp() - began))
-    context.emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
     return None
 
 

@@ -58,15 +58,26 @@ def _why_stop(context: RunContext, *, streak_counts: bool) -> Ending | None:
     limit = context.config.grind.consecutive_failure_limit
     if level is StopLevel.ABORT:
         return Ending(reason=StopReason.ABORTED, message="aborted on request")
-    if streak_counts and 0 < limit <= used.consecutive_failures:
+    over = _over_budget(context)
+    # A hard cap fails all that is in flight at once: no streak of failures, but the cap is why.
+    capped = over is not None and context.config.hard_budgets
+    if streak_counts and 0 < limit <= used.consecutive_failures and not capped:
         message = f"{used.consecutive_failures} sessions failed in a row (limit {limit})"
         return Ending(reason=StopReason.FAILURES, message=message)
-    over = budget.exceeded(context.caps, used, now=context.clock(), in_flight=len(context.journal.running))
     if over is not None:
-        return Ending(reason=StopReason.BUDGET, message=over.message)
+        return Ending(reason=StopReason.BUDGET, message=over)
     if level is StopLevel.DRAIN:
         return Ending(reason=StopReason.DRAINED, message="drained on request")
     return None
+
+
+def _over_budget(context: RunContext) -> str | None:
+    """In words, the cap that forbids one more session; a hard one counts what is being spent."""
+    now, (used, running) = context.clock(), context.journal.spent()
+    over = budget.exceeded(context.caps, used, now=now, in_flight=len(running))
+    if over is not None:
+        return over.message
+    return context.meter.exceeded(used, running, now) if context.config.hard_budgets else None
 
 
 def unpriced(context: RunContext, record: SessionRecord) -> Ending | None:

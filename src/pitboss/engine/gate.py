@@ -12,6 +12,7 @@ from pitboss.core.attempts import opens_at
 from pitboss.core.usage import Usage, add_tokens, add_usd
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from pitboss.core.agent import Quota
@@ -62,10 +63,10 @@ class Meter:
             else:
                 self._live[seq] = used
 
-    def exceeded(self, recorded: BudgetSnapshot, now: datetime) -> str | None:
-        """In words, the first cap of the run that records and sessions in flight together have reached."""
+    def exceeded(self, recorded: BudgetSnapshot, running: Sequence[int], now: datetime) -> str | None:
+        """In words, the first cap of the run that records and `running` sessions together have reached."""
         with self._lock:
-            live = sum(self._live.values(), Usage())
+            live = sum((self._live[seq] for seq in running if seq in self._live), Usage())
         used = msgspec.structs.replace(
             recorded,
             tokens_input=add_tokens(recorded.tokens_input, live.input),

@@ -77,6 +77,11 @@ class Journal:
             early = (self._early[seq] for seq in sorted(self._early))
             return reduce(spend, early, self._state.budget_consumed)
 
+    def spent(self) -> tuple[BudgetSnapshot, tuple[int, ...]]:
+        """What is `consumed`, and the numbers of the sessions that it does not count yet, at one moment."""
+        with self._lock:
+            return self.consumed, tuple(session.seq for session in self.running)
+
     def scheduler(self) -> SchedulerState:
         """The scheduler after every dispatch, those in flight included."""
         return dispatched_scheduler(self._state)
@@ -110,7 +115,6 @@ class Journal:
                 seq,
                 attempt=part.attempt,
                 agent=part.agent,
-                model=part.model,
                 tried=tried,
                 pid=None,
                 pid_started=None,

@@ -76,9 +76,8 @@ def assigned(context: RunContext, session: InFlight) -> InFlight:
 
 
 def implementer(session: InFlight) -> Part:
-    """The first attempt of the session's main agent."""
-    agents = (*session.tried, str(session.agent))
-    return Part(agent=agents[0], model=session.model if not session.tried else None)
+    """The first attempt of the session's main agent, whose model the session's is."""
+    return Part(agent=(*session.tried, str(session.agent))[0], model=session.model)
 
 
 def fixer(session: InFlight, nth: int) -> Part:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.checks import find_tests, run_tests
+from pitboss.core.attempts import dead_end
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.session import FIXER, Reason, SessionStatus
+from pitboss.core.usage import Usage
 from pitboss.engine.attempts import bill, work
 from pitboss.engine.request import FailedTests, fixer, fixer_text, process_environment
 from pitboss.process import StopRequest
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from pitboss.checks import TestCommand, TestResult
     from pitboss.core.session import InFlight, Outcome
-    from pitboss.core.usage import Usage
     from pitboss.engine.context import RunContext
 
 
@@ -43,7 +44,7 @@ def verify(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
         attempt += 1
         failed = FailedTests(command=str(tests), output=result.tail)
         outcome = _fix(context, session, outcome, attempt, failed)
-        if outcome.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
+        if outcome.verified:
             return outcome
 
 
@@ -96,11 +97,19 @@ def _fix(
     text = fixer_text(context, session, failed)
     # The session's transcripts say which agent it fell back to, those of its fixers do not.
     limits = msgspec.structs.replace(context.config.limits, fallback=())
-    worked = work(context, session, fixer(session, attempt), limits, text=text, billed_usd=outcome.cost_usd)
-    outcome = _with_fix(outcome, worked.usage)
-    if worked.last.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
-        return _judged(context, outcome, worked.last.reason, status=worked.last.status)
+    tokens = outcome.tokens
+    billed = Usage(input=tokens.input, output=tokens.output, cost_usd=outcome.cost_usd)
+    worked = work(context, session, fixer(session, attempt), limits, text=text, billed=billed)
+    outcome, last = _with_fix(outcome, worked.usage), worked.last
+    if last.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
+        return _judged(context, outcome, last.reason, status=last.status)
+    if last.status is SessionStatus.ERROR and (dead_end(last.reason) or _is_capped(last.reason)):
+        return _judged(context, outcome, last.reason)
     return outcome
+
+
+def _is_capped(reason: str | None) -> bool:
+    return reason is not None and reason.startswith(Reason.COST_CAP)
 
 
 def _stopped(context: RunContext, outcome: Outcome, stop: StopRequest) -> Outcome:

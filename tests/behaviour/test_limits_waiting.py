@@ -1,0 +1,277 @@
+"""A usage limit is waited out within the session, which then goes on; stops reach one that waits (SPEC 6)."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from signal import SIGINT, SIGKILL
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pitboss.core.text import CONTINUE
+from tests.support.acts import (
+    SESSION,
+    Player,
+    busy,
+    done,
+    init,
+    limited,
+    message,
+    quota,
+    replayed,
+    result,
+    said,
+)
+from tests.support.cli import Project, wait_until
+from tests.support.disk import names
+from tests.support.runs import Live, Run, configure, grinding, instruct, the_run, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+STOPPED = "rate_limited: stopped while it waited for claude_code's usage limit"
+HALF = "echo half >>work.txt"
+WHOLE = "echo whole >>work.txt"
+
+
+def stage(
+    folder: Path, *acts: str, more: str = "", grind: str = "", **meta: object
+) -> tuple[Project, Player]:
+    """A project with one prompt for Claude Code, which plays these acts."""
+    project = Project.create(folder / "repo")
+    configure(project, agent="claude_code", more=more, grind=grind)
+    instruct(project, "chore", max_runs=1, **meta)
+    return project, Player(project, "claude", *acts)
+
+
+def waiting(project: Project, seq: int = 1) -> Run:
+    """The run, once its session is seen to wait."""
+    runs = project.root / ".pitboss/grind/runs"
+    wait_until(lambda: any(runs.glob("*/state.json")))
+    run = the_run(project)
+    wait_until(lambda: any(s["seq"] == seq and s.get("waits_until") for s in run.state.get("in_flight", [])))
+    return run
+
+
+def billed(record: dict[str, Any]) -> tuple[int, int, float, bool]:
+    tokens = record["tokens"]
+    return tokens["input"], tokens["output"], round(record["cost_usd"], 6), record.get("cost_known", True)
+
+
+def test_a_limited_session_waits_and_goes_on_in_the_same_tree_and_is_one_record(tmp_path: Path) -> None:
+    first = f"{HALF}\n{limited(resets_in=3)}"
+    second = f"{WHOLE}\n{done(usd=0.014, whole=(1300, 70))}"
+    project, claude = stage(tmp_path, first, second)
+    ended = project.pitboss("grind")
+    run = the_run(project)
+    (record,) = run.records
+    assert (ended.code, claude.starts) == (0, 2)
+    assert verdict(record) == ("ok", None, True, 0)
+    assert run.files(run.branch) == {"work.txt": "half\nwhole\n"}
+    assert (record["attempts"], record["agent"]) == (2, "claude_code")
+    assert 5.0 <= record["waited_s"] <= 15.0
+    assert billed(record) == (1300, 70, 0.014, True)
+    assert run.state["budget_consumed"]["cost_usd"] == record["cost_usd"]
+    assert "--resume" not in claude.args(1)
+    asked = claude.args(2)
+    assert asked[asked.index("--resume") + 1] == SESSION
+    assert claude.stdin(2) == CONTINUE
+    assert {"session-0001.log", "session-0001.attempt-02.log"} <= set(names(run.folder / "transcripts"))
+    assert "session-0001 chore: waiting until 20" in ended.err
+    assert "Z (claude_code's usage limit)\n" in ended.err
+
+
+def test_the_capture_of_a_limit_waits_and_starts_the_agent_no_second_time(tmp_path: Path) -> None:
+    project, claude = stage(tmp_path, replayed("claude", "oauth_usage_limit"))
+    with grinding(project):
+        run = waiting(project)
+        status = project.pitboss("status")
+        seen = project.pitboss("status", "--json").json()
+        until = run.state["in_flight"][0]["waits_until"]
+    ends = seen["quota"]["claude_code"]["five_hour"]["resets_at"]
+    assert 5 <= datetime.fromisoformat(until).timestamp() - ends <= 31
+    assert "in flight" in status.out
+    assert f"waiting until {seen['in_flight'][0]['waits_until'][:10]}" in status.out
+    assert "claude_code: 5-hour 100% until 20" in status.out
+    assert "7-day 42% until 20" in status.out
+    assert seen["in_flight"][0]["waits_until"] is not None
+    assert claude.starts == 1
+
+
+def ctrl_c(_: Project, live: Live) -> None:
+    live.send(SIGINT)
+
+
+def ctrl_c_twice(_: Project, live: Live) -> None:
+    live.send(SIGINT)
+    live.send(SIGINT)
+
+
+def stop(project: Project, _: Live) -> None:
+    assert project.pitboss("stop").code == 0
+
+
+def stop_now(project: Project, _: Live) -> None:
+    assert project.pitboss("stop", "--now").code == 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "codes", "words"),
+    [
+        (ctrl_c, {0}, "drained on request"),
+        (ctrl_c_twice, {0, 2}, "on request"),
+        (stop, {0}, "drained on request"),
+        (stop_now, {2}, "aborted on request"),
+    ],
+)
+def test_a_stop_ends_a_session_that_waits_and_keeps_its_work(
+    tmp_path: Path, ask: Callable[[Project, Live], None], codes: set[int], words: str
+) -> None:
+    project, claude = stage(tmp_path, f"{HALF}\n{limited()}")
+    instruct(project, "later", max_runs=1)
+    with grinding(project) as live:
+        run = waiting(project)
+        ask(project, live)
+        ended = live.ended()
+    (record,) = run.records
+    assert ended.code in codes, ended
+    assert words in run.state["stop_reason"]
+    assert verdict(record) == ("aborted", STOPPED, False, 1)
+    assert billed(record) == (1000, 50, 0.01, True)
+    assert "attempts" not in record
+    assert record["waited_s"] > 0
+    assert run.rescued("chore") == {"work.txt": "half\n"}
+    assert claude.starts == 1
+
+
+def test_until_ends_a_session_that_waits(tmp_path: Path) -> None:
+    project, _ = stage(tmp_path, limited())
+    until = datetime.now(UTC) + timedelta(seconds=5)
+    ended = project.pitboss("grind", "--until", until.isoformat())
+    run = the_run(project)
+    assert ended.code == 3, ended
+    assert verdict(run.record("chore")) == ("aborted", STOPPED, False, 0)
+    assert run.state["stop_reason"].startswith("until reached: ")
+
+
+def test_a_skip_ends_a_session_that_waits_and_the_run_goes_on(tmp_path: Path) -> None:
+    project, _ = stage(tmp_path, limited())
+    project.prompt("other", "echo other >other.txt", max_runs=1, agent="shell")
+    with grinding(project) as live:
+        run = waiting(project)
+        assert project.pitboss("skip").code == 0
+        ended = live.ended()
+    assert ended.code == 0, ended
+    assert verdict(run.record("chore")) == ("skipped", "skipped", False, 0)
+    assert billed(run.record("chore")) == (1000, 50, 0.01, True)
+    assert verdict(run.record("other")) == ("ok", None, True, 0)
+
+
+def test_a_killed_runner_that_waited_leaves_one_aborted_record_billed_for_its_attempt(tmp_path: Path) -> None:
+    project, claude = stage(tmp_path, f"{HALF}\n{limited()}")
+    with grinding(project) as live:
+        run = waiting(project)
+        os.kill(live.runner(), SIGKILL)
+        live.ended()
+    assert project.pitboss("grind", "--resume").code == 0
+    (record,) = run.records
+    assert verdict(record) == ("aborted", "interrupted", False, 1)
+    assert billed(record) == (1000, 50, 0.01, True)
+    assert ("attempts" in record, record["agent"], claude.starts) == (False, "claude_code", 1)
+
+
+def test_a_runner_killed_in_the_second_attempt_is_billed_for_both_once(tmp_path: Path) -> None:
+    going_on = said(init(), message("two", 300, 20))
+    project, _ = stage(
+        tmp_path,
+        f"{HALF}\n{busy()}",
+        f"{going_on}\n: >{tmp_path}/on\nexec sleep 60",
+        more="[limits]\nretry_base_seconds = 0.01",
+    )
+    with grinding(project) as live:
+        wait_until((tmp_path / "on").exists)
+        run = the_run(project)
+        transcript = run.folder / "transcripts/session-0001.attempt-02.log"
+        wait_until(lambda: b'"two"' in transcript.read_bytes())
+        os.kill(live.runner(), SIGKILL)
+        live.ended()
+    assert project.pitboss("grind", "--resume").code == 0
+    (record,) = run.records
+    assert verdict(record) == ("aborted", "interrupted", False, 1)
+    assert billed(record) == (1300, 70, round(0.01 + (300 * 3 + 20 * 15) / 1e6, 6), True)
+    assert record["attempts"] == 2
+
+
+def test_a_limit_without_a_date_is_waited_for_up_to_max_wait(tmp_path: Path) -> None:
+    limit = replayed("claude", "usage_limit")
+    project, claude = stage(tmp_path, limit, limit, more='[limits]\nmax_wait = "1s"')
+    ended = project.pitboss("grind")
+    (record,) = the_run(project).records
+    assert (ended.code, claude.starts) == (5, 2)
+    assert record["status"] == "error"
+    assert record["reason"].startswith("rate_limited: API Error")
+    assert (record["attempts"], record["waited_s"]) == (2, pytest.approx(1.0, abs=0.9))
+    assert "[limits] fallback" in ended.err
+
+
+def test_a_date_that_cannot_be_is_none(tmp_path: Path) -> None:
+    absurd = limited(resets_in=10**12)
+    project, _ = stage(tmp_path, absurd, done(), more='[limits]\nmax_wait = "1s"')
+    ended = project.pitboss("grind")
+    (record,) = the_run(project).records
+    assert (ended.code, record["status"], record["attempts"]) == (0, "ok", 2)
+    assert project.pitboss("status").code == 0
+
+
+@pytest.mark.parametrize("grind", ["max_parallel = 2", 'max_parallel = 2\nmode = "worktree"'])
+def test_a_session_beside_one_that_met_the_limit_does_not_run_into_it(tmp_path: Path, grind: str) -> None:
+    gate = f"for _ in $(seq 1500); do [ ! -e {tmp_path}/open ] || break; sleep 0.02; done"
+    project, claude = stage(tmp_path, limited(), grind=grind, parallel_safe=True)
+    configure(
+        project,
+        agent="claude_code",
+        grind=grind,
+        more=f"[grind.hooks]\npre_session = '[ $PITBOSS_SESSION_SEQ = 1 ] || {{ {gate}; }}'",
+    )
+    instruct(project, "other", max_runs=1, parallel_safe=True)
+    with grinding(project) as live:
+        run = waiting(project)
+        (tmp_path / "open").touch()
+        waiting(project, 2)
+        live.send(SIGINT)
+        assert live.ended().code == 0
+    assert claude.starts == 1
+    assert [verdict(r)[:2] for r in run.records] == [("aborted", STOPPED)] * 2
+    assert sorted(billed(r) for r in run.records) == [(0, 0, 0.0, True), (1000, 50, 0.01, True)]
+
+
+def healthy(used: float, *, resets_in: int = 3600) -> str:
+    return said(init(), quota(used), message("one", 100, 10), result((100, 10), 0.001), resets_in=resets_in)
+
+
+def test_a_quota_that_is_nearly_used_up_holds_the_next_session_back_until_it_renews(tmp_path: Path) -> None:
+    project, claude = stage(
+        tmp_path, healthy(0.96, resets_in=4), healthy(0.01), more="[limits]\npause_at = 0.95"
+    )
+    instruct(project, "later", max_runs=1)
+    ended = project.pitboss("grind")
+    run = the_run(project)
+    assert (ended.code, claude.starts) == (0, 2)
+    assert [verdict(r)[0] for r in run.records] == ["ok", "ok"]
+    first, later = run.records
+    assert ("waited_s" in first, "attempts" in later) == (False, False)
+    assert 0 < later["waited_s"] <= 4.5
+    assert run.state["quota"]["claude_code"]["five_hour"]["used"] == 0.01
+
+
+@pytest.mark.parametrize(("used", "more"), [(0.94, "[limits]\npause_at = 0.95"), (0.99, "")])
+def test_a_quota_below_the_mark_or_without_one_holds_nobody_back(
+    tmp_path: Path, used: float, more: str
+) -> None:
+    project, claude = stage(tmp_path, healthy(used), healthy(used), more=more)
+    instruct(project, "later", max_runs=1)
+    assert project.pitboss("grind").code == 0
+    assert claude.starts == 2
+    assert ["waited_s" in r for r in the_run(project).records] == [False, False]
