@@ -23,7 +23,7 @@ INSTALL = VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports coverage check bench chaos docs picture format lock clean
+.PHONY: help install demo test lint types imports coverage check bench chaos agents docs picture format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -66,6 +66,9 @@ chaos: $(INSTALLED_DEV) ## kill runs at every step and check that nothing is los
 	$(BIN)/python -m tests.chaos.soak --parallel
 	$(BIN)/python -m tests.chaos.soak --parallel --mode worktree
 	PITBOSS_CHAOS=full $(PYTEST) tests/contracts -k crash
+
+agents: $(INSTALLED_DEV) ## install real agent CLIs and grind with them against a model service on this machine (slow)
+	$(BIN)/python -m tests.live.table
 
 docs: $(INSTALLED_DEV) ## write the generated pages of docs/reference
 	$(BIN)/python docs/generate.py

@@ -1,0 +1,165 @@
+"""How each CLI is told, as its users tell it, to use a service of one's own: config.toml, environment, own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from tests.live.model import Scenario
+
+Files = dict[str, str]
+
+SOON_S = 20.0
+"""How long a usage limit lasts for a CLI that gives up at once."""
+
+LATER_S = 100.0
+"""The same for one that asks again for more than a minute."""
+
+RETRIES = 1
+"""`[limits] retries` of every run."""
+
+
+class Cli(msgspec.Struct, frozen=True, kw_only=True):
+    """One CLI under one backend. `env` and `files` (by path below HOME) take the base URL and the key.
+
+    `limit_s` is how long its usage limit lasts, `stall_s` its `idle_seconds` where it is to stall: it must reach the
+    service sooner. `counts_when_stopped` says whether it is known what it used when it is stopped while a tool
+    runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall.
+    """
+
+    backend: str
+    model: str
+    env: Callable[[str, str], dict[str, str]]
+    files: Callable[[str, str], Files] = lambda _url, _key: {}
+    extra_args: tuple[str, ...] = ()
+    limit_s: float = SOON_S
+    stall_s: float = 45.0
+    counts_when_stopped: bool = False
+    has_tools: bool = True
+    endless: tuple[Scenario, ...] = ()
+
+
+def _json(value: dict[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _claude(url: str, key: str) -> dict[str, str]:
+    return {
+        "ANTHROPIC_BASE_URL": url,
+        "CLAUDE_CODE_OAUTH_TOKEN": key,
+        "CLAUDE_CODE_MAX_RETRIES": "1",
+        "IS_SANDBOX": "1",
+    }
+
+
+def _codex_files(url: str, _: str) -> Files:
+    return {
+        ".codex/config.toml": f"""
+model_provider = "local"
+[model_providers.local]
+name = "local"
+base_url = "{url}/v1"
+env_key = "OPENAI_API_KEY"
+wire_api = "responses"
+request_max_retries = 1
+stream_max_retries = 1
+"""
+    }
+
+
+def _gemini_files(_url: str, _key: str) -> Files:
+    settings = {
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "privacy": {"usageStatisticsEnabled": False},
+        "general": {"enableAutoUpdate": False, "maxAttempts": 2},
+    }
+    return {".gemini/settings.json": _json(settings)}
+
+
+def _qwen_files(_url: str, _key: str) -> Files:
+    settings = {
+        "privacy": {"usageStatisticsEnabled": False},
+        "general": {"disableAutoUpdate": True},
+    }
+    return {".qwen/settings.json": _json(settings)}
+
+
+def _opencode_files(url: str, key: str) -> Files:
+    model = {
+        "name": "mock-model",
+        "tool_call": True,
+        "limit": {"context": 128_000, "output": 8192},
+        "cost": {"input": 3, "output": 15, "cache_read": 0.3, "cache_write": 3.75},
+    }
+    provider = {
+        "npm": "@ai-sdk/openai-compatible",
+        "name": "local",
+        "options": {"baseURL": f"{url}/v1", "apiKey": key},
+        "models": {"mock-model": model},
+    }
+    config = {
+        "enabled_providers": ["local"],
+        "provider": {"local": provider},
+        "small_model": "local/mock-model",
+    }
+    return {".config/opencode/opencode.json": _json(config)}
+
+
+def _copilot(url: str, key: str) -> dict[str, str]:
+    return {
+        "COPILOT_OFFLINE": "true",
+        "COPILOT_PROVIDER_TYPE": "openai",
+        "COPILOT_PROVIDER_BASE_URL": f"{url}/v1",
+        "COPILOT_PROVIDER_API_KEY": key,
+    }
+
+
+CLIS = (
+    Cli(backend="claude_code", model="claude-sonnet-4-5", env=_claude, counts_when_stopped=True),
+    Cli(
+        backend="codex",
+        model="gpt-5.1-codex",
+        env=lambda _, key: {"OPENAI_API_KEY": key},
+        files=_codex_files,
+        counts_when_stopped=True,
+    ),
+    Cli(
+        backend="gemini",
+        model="gemini-2.5-pro",
+        env=lambda url, key: {"GEMINI_API_KEY": key, "GOOGLE_GEMINI_BASE_URL": url},
+        files=_gemini_files,
+    ),
+    Cli(
+        backend="qwen",
+        model="qwen3-coder-plus",
+        env=lambda url, key: {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": f"{url}/v1"},
+        files=_qwen_files,
+        extra_args=("--auth-type", "openai"),
+        endless=(Scenario.OVERLOADED,),
+    ),
+    Cli(
+        backend="opencode",
+        model="local/mock-model",
+        env=lambda _url, _key: {},
+        files=_opencode_files,
+        limit_s=LATER_S,
+        stall_s=90.0,  # in a new home it first gets packages of its own from the npm registry
+    ),
+    Cli(
+        backend="copilot",
+        model="gpt-4.1",
+        env=_copilot,
+        limit_s=LATER_S,
+        counts_when_stopped=True,
+    ),
+    Cli(
+        backend="aider",
+        model="openai/gpt-4o",
+        env=lambda url, key: {"OPENAI_API_KEY": key, "OPENAI_API_BASE": f"{url}/v1"},
+        limit_s=LATER_S,
+        has_tools=False,
+    ),
+)
+"""In the order of the table."""

@@ -1,0 +1,129 @@
+"""The model behind the wires: it writes one file with the tools it is offered, and each of its answers has a price."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from tests.live.exchange import ASIDE, GREETING, LAST_WORD, PLAN, Answer, Asked, Call, Tokens
+
+WRITERS = ("Write", "write_file", "write", "create_file", "create")
+SHELLS = ("Bash", "exec_command", "shell_command", "shell", "run_shell_command", "bash")
+PATH_KEYS, TEXT_KEYS = (
+    ("file_path", "filePath", "absolute_path", "path"),
+    ("content", "file_text", "contents"),
+)
+SHELL_KEYS = ("command", "cmd", "script", "input")
+PATIENCE = {"timeout": 600_000, "timeout_ms": 600_000, "yield_time_ms": 600_000, "initial_wait": 600}
+"""Ways to ask for a command that may take long."""
+
+SLEEP_S = 271
+SLEEPER = f"{shlex.quote(sys.executable)} -c 'import time; time.sleep({SLEEP_S})'"
+"""Not `sleep`: some shell tools refuse that."""
+
+CALLING = Tokens(input=1800, output=20, cached=500, cache_write=300, reasoning=4)
+ENDING = Tokens(input=1040, output=14, cached=800, cache_write=40, reasoning=3)
+AIDER = Tokens(input=2840, output=34, cached=1300, reasoning=7)
+BESIDE = Tokens(input=11, output=3)
+
+
+class Scenario(StrEnum):
+    """What the service does to an agent."""
+
+    OK = "ok"
+    USAGE_LIMIT = "usage_limit"
+    RATE_ONCE = "rate_once"
+    OVERLOADED = "overloaded"
+    AUTH = "auth"
+    HANG = "hang"
+    CUT = "cut"
+    LONGTOOL = "longtool"
+
+
+def answer(asked: Asked, scenario: Scenario) -> Answer:
+    """What the model says: first it calls a tool, then it is done; asked for no work, it says a word."""
+    if asked.answered:
+        return Answer(text=LAST_WORD, call=None, tokens=ENDING)
+    call = _call(asked, scenario)
+    if call is not None:
+        return Answer(text=PLAN, call=call, tokens=CALLING)
+    if "*SEARCH/REPLACE*" in asked.text or "*file listing*" in asked.text:
+        return Answer(text=_aider_edit(asked.text), call=None, tokens=AIDER)
+    return Answer(text=ASIDE, call=None, tokens=BESIDE)
+
+
+def _call(asked: Asked, scenario: Scenario) -> Call | None:
+    """The tool to call, of those that are offered."""
+    long = scenario is Scenario.LONGTOOL
+    if asked.code_mode:
+        return Call(tool="exec", arguments={"input": _script(asked, long=long)}, freeform=True)
+    writer = next((name for name in WRITERS if name in asked.tools), None)
+    if writer is not None and not long:
+        return Call(tool=writer, arguments=_write_arguments(asked.tools[writer], asked.text))
+    shell = next((name for name in SHELLS if name in asked.tools), None)
+    if shell is None:
+        return None
+    command = SLEEPER if long else f"printf '{GREETING.strip()}\\n' > {_path(asked.text)}"
+    return Call(tool=shell, arguments=_shell_arguments(asked.tools[shell], command, long=long))
+
+
+def _write_arguments(schema: dict[str, Any], text: str) -> dict[str, Any]:
+    offered = schema.get("properties") or {}
+    path = next((key for key in PATH_KEYS if key in offered), PATH_KEYS[0])
+    content = next((key for key in TEXT_KEYS if key in offered), TEXT_KEYS[0])
+    return _required(schema) | {path: _path(text), content: GREETING}
+
+
+def _shell_arguments(schema: dict[str, Any], command: str, *, long: bool) -> dict[str, Any]:
+    offered = schema.get("properties") or {}
+    key = next((key for key in SHELL_KEYS if key in offered), SHELL_KEYS[0])
+    is_list = (offered.get(key) or {}).get("type") == "array"
+    patience = {name: span for name, span in PATIENCE.items() if long and name in offered}
+    return _required(schema) | patience | {key: ["bash", "-lc", command] if is_list else command}
+
+
+def _required(schema: dict[str, Any]) -> dict[str, Any]:
+    """Something for every argument that a tool insists on."""
+    plain = {"boolean": False, "number": 1, "integer": 1, "array": [], "object": {}}
+    offered = schema.get("properties") or {}
+    found = {}
+    for name in schema.get("required") or []:
+        about = offered.get(name) or {}
+        choices = about.get("enum")
+        found[name] = choices[0] if choices else plain.get(str(about.get("type")), "write hello.txt")
+    return found
+
+
+def _script(asked: Asked, *, long: bool) -> str:
+    """The same in the JavaScript of Codex's newest models."""
+    quoted = (msgspec.json.encode(text).decode() for text in (SLEEPER, _patch(asked.text)))
+    sleeper, patch = quoted
+    if long:
+        return (
+            f"const r = await tools.exec_command({{cmd: {sleeper}, yield_time_ms: 30000}}); text(r.output);"
+        )
+    return f"const r = await tools.apply_patch({patch}); text(r);"
+
+
+def _patch(text: str) -> str:
+    return f"*** Begin Patch\n*** Add File: {_path(text)}\n+{GREETING}*** End Patch\n"
+
+
+def _path(text: str) -> str:
+    """The path that the prompt names; tools that write want it absolute."""
+    found = re.search(r"(/[A-Za-z0-9_./-]*/hello\.txt)", text)
+    return "hello.txt" if found is None else found[1]
+
+
+def _aider_edit(text: str) -> str:
+    """An edit as aider's own instructions want it."""
+    if "*SEARCH/REPLACE*" in text:
+        edit = f"hello.txt\n```\n<<<<<<< SEARCH\n=======\n{GREETING}>>>>>>> REPLACE\n```"
+    else:
+        edit = f"hello.txt\n```\n{GREETING}```"
+    return f"{edit}\n\n{LAST_WORD}"

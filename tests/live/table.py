@@ -1,0 +1,126 @@
+"""`make agents`: grind each CLI through each scenario and print the table; exits with 1 when something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.live.clis import CLIS
+from tests.live.installs import INSTALLS, CannotInstallError, cache_folder, installed
+from tests.live.model import Scenario
+from tests.live.service import Service
+from tests.live.trial import Trial
+from tests.live.verdicts import faults, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.live.clis import Cli
+
+HARD_FIRST = (Scenario.CUT, Scenario.OVERLOADED, Scenario.USAGE_LIMIT)
+"""What takes longest begins first."""
+
+
+class Cell(NamedTuple):
+    """One trial's place in the table."""
+
+    cli: Cli
+    scenario: Scenario
+    bin_folder: Path
+
+
+class Outcome(NamedTuple):
+    """What stands in it."""
+
+    words: str
+    wrong: list[str]
+
+
+def main() -> int:
+    """Install, try, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cli", action="append", choices=[cli.backend for cli in CLIS], help="only this one")
+    parser.add_argument("--scenario", action="append", choices=list(Scenario), help="only this one")
+    parser.add_argument("--jobs", type=int, default=4, help="trials at a time; most of a trial is waiting")
+    args = parser.parse_args()
+    scenarios = [
+        scenario for scenario in Scenario if args.scenario in (None, []) or scenario in args.scenario
+    ]
+    found = _install([cli for cli in CLIS if not args.cli or cli.backend in args.cli])
+    cells = [
+        Cell(cli, scenario, folder)
+        for scenario in sorted(scenarios, key=lambda scenario: scenario not in HARD_FIRST)
+        for cli, folder in found.items()
+        if cli.has_tools or scenario is not Scenario.LONGTOOL
+    ]
+    folder = Path(tempfile.mkdtemp(prefix="pitboss-agents-")).resolve()
+    outcomes = _try_all(cells, folder, args.jobs)
+    _print_table(outcomes, list(found), scenarios)
+    failed = sum(bool(outcome.wrong) for outcome in outcomes.values())
+    print(f"\n{len(outcomes) - failed} of {len(outcomes)} passed")
+    if failed:
+        print(f"what failed is kept in {folder}")
+    else:
+        shutil.rmtree(folder)
+    return 1 if failed or not outcomes else 0
+
+
+def _install(clis: Sequence[Cli]) -> dict[Cli, Path]:
+    """The CLIs that can be had, and where they are; says which cannot."""
+    found, cache = {}, cache_folder()
+    for cli in clis:
+        install = INSTALLS[cli.backend]
+        print(f"{install.program} {install.version}", end=" ", flush=True)
+        try:
+            found[cli] = installed(install, cache)
+            print("is installed", flush=True)
+        except CannotInstallError as error:
+            print(f"is skipped, it cannot be installed: {error}", flush=True)
+    return found
+
+
+def _try_all(cells: Sequence[Cell], folder: Path, jobs: int) -> dict[tuple[str, Scenario], Outcome]:
+    """Run the trials side by side; each says how it went when it is over."""
+    with Service() as service, ThreadPoolExecutor(jobs) as pool:
+
+        def attempt(cell: Cell) -> Outcome:
+            trial = Trial(folder, cell.cli, cell.scenario, cell.bin_folder)
+            seen = trial.run(service)
+            outcome = Outcome(summary(seen), list(faults(cell.cli, cell.scenario, seen)))
+            state = "FAILED" if outcome.wrong else "passed"
+            about = f"{cell.cli.backend} {cell.scenario}: {state} in {seen.seconds:.0f} s"
+            lines = [f"{about}, {seen.guest.requests} requests: {outcome.words}", *outcome.wrong]
+            print("\n    ".join(lines), flush=True)
+            if not outcome.wrong:
+                shutil.rmtree(trial.root, ignore_errors=True)
+            return outcome
+
+        keys = [(cell.cli.backend, cell.scenario) for cell in cells]
+        return dict(zip(keys, pool.map(attempt, cells), strict=True))
+
+
+def _print_table(
+    outcomes: dict[tuple[str, Scenario], Outcome], clis: Sequence[Cli], scenarios: Sequence[Scenario]
+) -> None:
+    """The table in Markdown."""
+    print()
+    print("| CLI | " + " | ".join(scenarios) + " |")
+    print("|---" * (len(scenarios) + 1) + "|")
+    for cli in clis:
+        install = INSTALLS[cli.backend]
+        row = [f"{install.program} {install.version}"]
+        for scenario in scenarios:
+            outcome = outcomes.get((cli.backend, scenario))
+            row.append(
+                "no tools" if outcome is None else ("**FAILED** " if outcome.wrong else "") + outcome.words
+            )
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

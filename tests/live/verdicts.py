@@ -1,0 +1,114 @@
+"""What must come of each scenario, and what is wrong with what came (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.live.clis import RETRIES
+from tests.live.exchange import GREETING
+from tests.live.model import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tests.live.clis import Cli
+    from tests.live.exchange import Tokens
+    from tests.live.trial import Seen
+
+DONE = (Scenario.OK, Scenario.RATE_ONCE, Scenario.USAGE_LIMIT)
+ENDS = {
+    Scenario.OVERLOADED: (1, "error", "overloaded"),
+    Scenario.CUT: (1, "error", "overloaded"),
+    Scenario.AUTH: (5, "error", "auth"),
+    Scenario.HANG: (1, "timeout", "stalled"),
+    Scenario.LONGTOOL: (2, "aborted", "aborted"),
+}
+"""Exit code of the run, status and reason of its session, where the session cannot end well."""
+
+ENDLESS = (1, "timeout", "stalled")
+"""The same for a CLI that asks again for ever."""
+
+
+def faults(cli: Cli, scenario: Scenario, seen: Seen) -> Iterator[str]:
+    """Yield what does not hold; nothing when all does."""
+    if len(seen.records) != 1:
+        yield f"{len(seen.records)} records, exit {seen.exit_code}: {seen.stderr.strip()[-500:]}"
+        return
+    record = seen.records[0]
+    if seen.left:
+        yield f"left running: {seen.left}"
+    if seen.leaked:
+        yield f"the key is in {seen.leaked}"
+    if seen.guest.requests == 0:
+        yield "the service was never asked"
+    if scenario in DONE and scenario not in cli.endless:
+        yield from _undone(seen, record)
+    else:
+        yield from _misjudged(cli, scenario, seen, record)
+    yield from _miscounted(cli, scenario, seen, record)
+
+
+def summary(seen: Seen) -> str:
+    """What came, in a few words."""
+    if len(seen.records) != 1:
+        return f"exit {seen.exit_code}"
+    record = seen.records[0]
+    words = [_kind(record) or str(record["status"])]
+    if (attempts := record.get("attempts", 1)) > 1:
+        words.append(f"{attempts} attempts")
+    if waited := record.get("waited_s"):
+        words.append(f"waited {waited:.0f} s")
+    if record.get("cost_known") is False:
+        words.append("cost unknown")
+    return ", ".join(words)
+
+
+def _undone(seen: Seen, record: dict[str, Any]) -> Iterator[str]:
+    """The work is on the run branch."""
+    if (seen.exit_code, record["status"]) != (0, "ok"):
+        yield f"exit {seen.exit_code}, {record['status']}: {record.get('reason')}"
+    if seen.hello.strip() != GREETING.strip():
+        yield f"hello.txt on the run branch is {seen.hello!r}"
+    if seen.guest.scenario in (Scenario.RATE_ONCE, Scenario.USAGE_LIMIT):
+        refused = seen.guest.requests - len(seen.guest.served)
+        if refused < 1:
+            yield "nothing was refused"
+
+
+def _misjudged(cli: Cli, scenario: Scenario, seen: Seen, record: dict[str, Any]) -> Iterator[str]:
+    """The run and its session ended as they must."""
+    expected = ENDLESS if scenario in cli.endless else ENDS[scenario]
+    if (found := (seen.exit_code, record["status"], _kind(record))) != expected:
+        yield f"{found} instead of {expected}: {record.get('reason')}"
+    if seen.hello:
+        yield "hello.txt is on the run branch"
+    attempts = 1 + RETRIES if expected[2] == "overloaded" else 1
+    if record.get("attempts", 1) != attempts:
+        yield f"{record.get('attempts', 1)} attempts instead of {attempts}"
+    if scenario is Scenario.AUTH and not seen.stop_reason:
+        yield "the run does not say why it stopped"
+
+
+def _miscounted(cli: Cli, scenario: Scenario, seen: Seen, record: dict[str, Any]) -> Iterator[str]:
+    """What was used is what the service served, or is said to be unknown; answers cut off may count or not."""
+    counted = _pair(record["tokens"])
+    served, begun = _sums(seen.guest.served), _sums(seen.guest.begun)
+    whole = all(
+        least <= found <= least + more for found, least, more in zip(counted, served, begun, strict=True)
+    )
+    may_miss = not (scenario in DONE or (scenario is Scenario.LONGTOOL and cli.counts_when_stopped))
+    if not whole and not (may_miss and record.get("cost_known") is False):
+        yield f"tokens {counted} of {served} served and {begun} begun"
+
+
+def _pair(tokens: dict[str, int]) -> tuple[int, int]:
+    return tokens["input"], tokens["output"]
+
+
+def _sums(answers: Iterable[Tokens]) -> tuple[int, int]:
+    listed = list(answers)
+    return sum(each.input for each in listed), sum(each.output for each in listed)
+
+
+def _kind(record: dict[str, Any]) -> str:
+    return str(record.get("reason") or "").partition(":")[0]
