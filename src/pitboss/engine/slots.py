@@ -99,10 +99,12 @@ class Slots:
     def release(self, session: InFlight) -> None:
         """The session has its record: its branch goes, and its slot is free for another."""
         settled = self._settled.pop(session.seq, session.base_commit)
-        self._checkouts.pop(session.seq, None)
+        begun = self._checkouts.pop(session.seq, None) is not None or self._own_tip(session) is not None
         self._ahead.pop(session.seq, None)
         repo = self._slot(session).opened()
-        if repo is None:
+        if not begun:
+            pass  # its slot is as the session before left it
+        elif repo is None:
             self._delete(_branch(session), settled, session.seq)
         elif not _left(repo, _branch(session), settled):
             repo.git("update-ref", "--no-deref", "-m", RELEASED.decode(), "HEAD", settled)

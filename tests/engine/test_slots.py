@@ -1,0 +1,74 @@
+"""Working copies after a crash: what is released is only what had begun (SPEC 1.2, 7)."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pitboss.core.config import WorktreeSettings
+from pitboss.core.session import InFlight, Landing
+from pitboss.engine.run_branch import RunBranch
+from pitboss.engine.slots import Slots
+from pitboss.git.repo import Repo
+from pitboss.git.rescue import list_rescued
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = "20260101T000000Z-abcd"
+BRANCH = f"pitboss/grind/{RUN}"
+
+
+def sh(folder: Path, script: str) -> str:
+    done = subprocess.run(["sh", "-ec", script], cwd=folder, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def opened(root: Path) -> Slots:
+    """The slots as a new process would open them."""
+    repo = Repo.discover(root)
+    branch = RunBranch(repo, BRANCH, checked_out=False)
+    return Slots(repo, branch, RunPaths(root, RUN), WorktreeSettings())
+
+
+def session(root: Path, seq: int, worktree: str) -> InFlight:
+    return InFlight(
+        seq=seq,
+        prompt="alpha",
+        rotation=seq,
+        started_at=datetime.now(UTC),
+        base_commit=sh(root, f"git rev-parse {BRANCH}"),
+        worktree=worktree,
+        branch=f"{BRANCH}-session-{seq:04}",
+    )
+
+
+def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(tmp_path: Path) -> None:
+    root = tmp_path / "repo"
+    root.mkdir()
+    sh(
+        root,
+        "git init -q -b main .; echo .pitboss/ >.gitignore; echo one >a; git add -A;"
+        f" git -c user.name=u -c user.email=u@l commit -qm start; git branch {BRANCH}",
+    )
+    alive = opened(root)
+    first = session(root, 1, alive.reserve())
+    alive.prepare(first)
+    (root / f".pitboss/grind/runs/{RUN}/worktrees/slot-1/a").write_text("two\n")
+    landed = alive.land(first, "landed\n")
+    alive.release(first)
+    sh(root, f"git update-ref refs/heads/{BRANCH} $(echo later | git commit-tree -p {BRANCH} main^{{tree}})")
+
+    # The runner died before the slot was moved for the second session.
+    second = session(root, 2, str(first.worktree))
+    resumed = opened(root)
+    assert resumed.rescue(second) == Landing()
+    resumed.release(second)
+    resumed.close()
+
+    assert landed.commit is not None
+    assert list_rescued(Repo.discover(root), RUN) == ()
+    assert sh(root, "git worktree list").count("\n") == 0
+    assert sh(root, "git branch --format='%(refname:short)'").split() == ["main", BRANCH]
