@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from signal import SIGKILL
+from signal import SIGINT, SIGKILL
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,17 +111,41 @@ def test_a_fallback_that_is_no_agent_is_refused_before_anything_runs(tmp_path: P
 
 
 def test_a_busy_service_is_asked_again_within_the_session(tmp_path: Path) -> None:
-    acts = (f"{HALF}\n{busy()}", busy(100, 5, usd=0.011), f"{WHOLE}\n{done(usd=0.015)}")
+    again = busy(100, 5, usd=0.011, whole=(1100, 55))
+    acts = (f"{HALF}\n{busy()}", again, f"{WHOLE}\n{done(usd=0.015, whole=(1400, 75))}")
     project, claude = stage(tmp_path, *acts)
     ended = project.pitboss("grind")
     run = the_run(project)
     (record,) = run.records
     assert (ended.code, claude.starts) == (0, 3)
     assert verdict(record) == ("ok", None, True, 0)
-    assert (record["attempts"], record["tokens"]["input"]) == (3, 1400)
+    assert (record["attempts"], *billed(record)) == (3, 1400, 75, 0.015, True)
     assert run.files(run.branch) == {"work.txt": "half\nwhole\n"}
     assert "session-0001 chore: waiting until " in ended.err
     assert "(retry: overloaded: Overloaded)\n" in ended.err
+    shown = project.pitboss("show", run.run_id, "1").out
+    assert "attempts       3, waited 0" in shown
+    printed = project.pitboss("show", run.run_id, "1", "--transcript").out
+    assert [printed.count(text) for text in ("On it.", '"text": "Done."', "Overloaded")] == [2, 1, 2]
+
+
+@pytest.mark.parametrize(("interrupts", "code", "status"), [(1, 0, "ok"), (2, 2, "aborted")])
+def test_a_drain_lets_a_retry_finish_and_an_abort_does_not(
+    tmp_path: Path, interrupts: int, code: int, status: str
+) -> None:
+    more = "[limits]\nretry_base_seconds = 3\n"
+    project, claude = stage(tmp_path, f"{HALF}\n{busy()}", done(usd=0.014, whole=(1300, 70)), more=more)
+    with grinding(project) as live:
+        live.wait_for("(retry: overloaded: Overloaded)")
+        live.send(SIGINT)
+        live.wait_for("draining")
+        if interrupts == 2:
+            live.send(SIGINT)
+        ended = live.ended()
+    (record,) = the_run(project).records
+    assert (ended.code, record["status"]) == (code, status), ended
+    assert record.get("reason") == (None if status == "ok" else "aborted")
+    assert claude.starts == 3 - interrupts
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
+import re
+import struct
+import subprocess
+import termios
 from datetime import UTC, datetime, timedelta
 from signal import SIGINT, SIGKILL
 from typing import TYPE_CHECKING, Any
@@ -23,7 +30,7 @@ from tests.support.acts import (
     result,
     said,
 )
-from tests.support.cli import Project, wait_until
+from tests.support.cli import COMMAND, Project, wait_until
 from tests.support.disk import names
 from tests.support.runs import Live, Run, configure, grinding, instruct, the_run, verdict
 
@@ -98,6 +105,40 @@ def test_the_capture_of_a_limit_waits_and_starts_the_agent_no_second_time(tmp_pa
     assert "7-day 42% until 20" in status.out
     assert seen["in_flight"][0]["waits_until"] is not None
     assert claude.starts == 1
+
+
+def test_the_footer_counts_down_and_keeps_what_was_spent(tmp_path: Path) -> None:
+    project, _ = stage(tmp_path, limited())
+    screen, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
+    os.set_blocking(screen, False)
+    printed = bytearray()
+
+    def counts_down() -> bool:
+        with contextlib.suppress(OSError):
+            printed.extend(os.read(screen, 1 << 20))
+        return re.search(rb"wait claude_code's usage limit, (1h00m|59m\d\ds) left", printed) is not None
+
+    process = subprocess.Popen(
+        [*COMMAND, "grind"],
+        cwd=project.root,
+        env=project.env | {"TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        wait_until(counts_down)
+        del printed[:]
+        wait_until(lambda: counts_down() and b"1.1k tokens" in printed)
+        process.send_signal(SIGINT)
+        wait_until(lambda: [counts_down(), process.poll() is not None][1])
+    finally:
+        process.kill()
+        os.close(screen)
+    assert process.wait() == 0
+    assert "waited" in project.pitboss("show", the_run(project).run_id, "1").out
 
 
 def ctrl_c(_: Project, live: Live) -> None:

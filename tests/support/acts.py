@@ -136,9 +136,15 @@ def limited(tokens: int = 1000, output: int = 50, usd: float = 0.01, *, resets_i
     return f"{said(*lines, resets_in=resets_in)}\nexit 1"
 
 
-def busy(tokens: int = 1000, output: int = 50, usd: float = 0.01) -> str:
-    """A script of one that worked for a while, until the service had no time for it."""
-    lines = (init(), message("one", tokens, output), result((tokens, output), usd, error=BUSY))
+def busy(
+    tokens: int = 1000, output: int = 50, usd: float = 0.01, whole: tuple[int, int] | None = None
+) -> str:
+    """A script of one that worked for a while, until the service had no time for it; as `done`."""
+    lines = (
+        init(),
+        message("one", tokens, output),
+        result((tokens, output), usd, whole=whole, error=BUSY),
+    )
     return f"{said(*lines)}\nexit 1"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from itertools import count, takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,11 +17,10 @@ from pitboss.core.measures import duration, spent, stamp
 from pitboss.errors import CommandError
 from pitboss.store.codec import encode_record
 from pitboss.store.log import iter_records
-from pitboss.store.paths import RunPaths
+from pitboss.store.paths import RunPaths, attempt_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pitboss.core.session import SessionRecord
 
@@ -78,6 +79,8 @@ def _fields(record: SessionRecord) -> Iterator[tuple[str, str]]:
     yield "ended", stamp(record.ended_at)
     yield "duration", duration((record.ended_at - record.started_at).total_seconds())
     yield "agent", " ".join(one_line(name) for name in (record.agent, record.model) if name) or "(unknown)"
+    if record.attempts > 1 or record.waited_s:
+        yield "attempts", f"{record.attempts}, waited {duration(record.waited_s)}"
     yield "commit", one_line(record.commit or "(none)")
     for ref in record.rescue:
         yield "rescue", one_line(ref)
@@ -93,14 +96,22 @@ def _fields(record: SessionRecord) -> Iterator[tuple[str, str]]:
 
 def _print_transcript(paths: RunPaths, seq: int) -> None:
     try:
-        with paths.transcript(seq).open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                write_bytes(chunk)
+        for path in _attempts(paths, seq):
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    write_bytes(chunk)
     except FileNotFoundError:
         raise CommandError(
             f"run {paths.run_id} has no transcript of session {seq}",
             hint='none is kept when no agent was started, or with `transcript_retention = "keep-none"`',
         ) from None
+
+
+def _attempts(paths: RunPaths, seq: int) -> Iterator[Path]:
+    """The transcripts of the session's attempts, one after the other."""
+    yield paths.transcript(seq)
+    later = (paths.transcript(seq, attempt_kind(nth)) for nth in count(2))
+    yield from takewhile(Path.exists, later)
 
 
 def _print_diff(repo_root: Path, paths: RunPaths, record: SessionRecord, landed: str | None) -> None:

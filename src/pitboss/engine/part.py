@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pitboss.core.agent import Resume
+from pitboss.store.paths import attempt_kind
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         """The kind of transcript it writes, as store.paths names it."""
         words = (
             f"fix-{self.fix:02}" if self.is_fix else "",
-            f"attempt-{self.attempt:02}" if self.attempt > 1 else "",
+            attempt_kind(self.attempt),
         )
         return ".".join(filter(None, words))

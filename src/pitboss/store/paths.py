@@ -53,6 +53,11 @@ def runs_dir(repo: Path) -> Path:
     return grind_dir(repo) / "runs"
 
 
+def attempt_kind(attempt: int) -> str:
+    """The kind of transcript of an attempt, from 1; the first is named by its session alone."""
+    return f"attempt-{attempt:02}" if attempt > 1 else ""
+
+
 class RunPaths:
     """The files of one run. `repo` is the root of the repository."""
 
