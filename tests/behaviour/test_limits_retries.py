@@ -88,6 +88,44 @@ def test_a_runner_killed_while_the_other_agent_worked_bills_each_by_its_own_read
     assert (record["agent"], record["attempts"]) == ("codex", 2)
 
 
+@pytest.mark.parametrize("more", ["", "pause_at = 0.95\n"])
+def test_while_an_agent_is_limited_sessions_start_with_the_fallback_and_do_not_wait(
+    tmp_path: Path, more: str
+) -> None:
+    limits = f'[limits]\n{more}fallback = ["codex"]\n{CODEX_MODEL}'
+    project, claude = stage(tmp_path, limited(), more=limits, model="opus")
+    instruct(project, "later", max_runs=1, model="opus")
+    codex = Player(project, "codex", *[replayed("codex", "ok")] * 2)
+    ended = project.pitboss("grind")
+    run = the_run(project)
+    assert (ended.code, claude.starts, codex.starts) == (0, 1, 2), ended
+    later = run.record("later")
+    assert (later["status"], later["agent"]) == ("ok", "codex")
+    assert ("attempts" in later, "waited_s" in later) == (False, False)
+    assert billed(later) == (1200, 34, round(TWO_REQUESTS_USD, 6), True)
+    assert "session-0002 later: codex instead: claude_code's usage limit\n" in ended.err
+    assert "opus" in claude.args(1)
+    assert "opus" not in codex.args(1) + codex.args(2)
+
+
+def test_a_runner_killed_under_an_agent_that_took_the_first_attempt_bills_it_by_that(tmp_path: Path) -> None:
+    project, _ = stage(tmp_path, limited(), more=f'[limits]\nfallback = ["codex"]\n{CODEX_MODEL}')
+    instruct(project, "later", max_runs=1)
+    shown = replayed("codex", "ok").partition("; exit")[0]
+    Player(project, "codex", replayed("codex", "ok"), f"{shown}\n: >{tmp_path}/on\nexec sleep 60")
+    with grinding(project) as live:
+        wait_until((tmp_path / "on").exists)
+        run = the_run(project)
+        transcript = run.folder / "transcripts/session-0002.log"
+        wait_until(lambda: b"turn.completed" in transcript.read_bytes())
+        os.kill(live.runner(), SIGKILL)
+        live.ended()
+    assert project.pitboss("grind", "--resume").code == 0
+    later = run.record("later")
+    assert (later["reason"], later["agent"], "attempts" in later) == ("interrupted", "codex", False)
+    assert billed(later) == (1200, 34, round(TWO_REQUESTS_USD, 6), True)
+
+
 def test_a_second_fallback_follows_the_first(tmp_path: Path) -> None:
     project, _ = stage(tmp_path, limited(), more='[limits]\nfallback = ["codex", "gemini"]')
     codex = Player(project, "codex", replayed("codex", "usage_limit"))

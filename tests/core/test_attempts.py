@@ -17,6 +17,7 @@ from pitboss.core.attempts import (
     Fallback,
     Tries,
     dead_end,
+    fallback,
     limit_ahead,
     next_attempt,
     opens_at,
@@ -104,8 +105,8 @@ def test_waiting_for_an_end_that_was_told_leaves_all_of_max_wait() -> None:
 def test_each_fallback_is_tried_once_in_their_order_and_then_the_last_one_is_waited_for() -> None:
     tries, agents = Tries(agents=("codex",)), []
     ended = failed("rate_limited", NOW + 60)
-    fallback = ("codex", "gemini", "gemini", "qwen")
-    while isinstance(step := after(ended, tries, fallback=fallback), Fallback):
+    names = ("codex", "gemini", "gemini", "qwen")
+    while isinstance(step := after(ended, tries, fallback=names), Fallback):
         agents.append(step.agent)
         tries = tries.after(step)
     assert agents == ["gemini", "qwen"]
@@ -247,3 +248,10 @@ def test_without_a_quota_or_a_share_nothing_is_held_back() -> None:
 def test_a_limit_ahead_is_in_the_future_and_near(moment: float | None) -> None:
     end = limit_ahead(moment, NOW)
     assert end is None or (end == moment and NOW < end <= NOW + LONGEST_LIMIT_S)
+
+
+def test_a_fallback_is_told_without_an_attempt_as_well() -> None:
+    limits = Limits(fallback=("codex", "gemini"))
+    assert fallback(Tries(agents=("claude_code",)), limits) == Fallback(agent="codex")
+    assert fallback(Tries(agents=("claude_code", "codex")), limits) == Fallback(agent="gemini")
+    assert fallback(Tries(agents=("gemini", "codex")), limits) is None

@@ -80,7 +80,7 @@ def next_attempt(
         return None
     match _kind(ended.reason):
         case Reason.RATE_LIMITED:
-            return _fallback(tries, limits) or _until_reset(ended, tries, limits, now=now, jitter=jitter)
+            return fallback(tries, limits) or _until_reset(ended, tries, limits, now=now, jitter=jitter)
         case Reason.OVERLOADED if tries.retries < limits.retries:
             backoff = min(limits.retry_base_seconds * 2.0 ** min(tries.retries, 64), _LONGEST_BACKOFF_S)
             return Again(after_s=backoff * (1 + jitter / 4), limited=False)
@@ -102,7 +102,8 @@ def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float |
     return max((end for w in full if (end := limit_ahead(w.resets_at, now)) is not None), default=None)
 
 
-def _fallback(tries: Tries, limits: Limits) -> Fallback | None:
+def fallback(tries: Tries, limits: Limits) -> Fallback | None:
+    """The next agent to take over from one that is limited; None when all had their try."""
     return next((Fallback(agent=name) for name in limits.fallback if name not in tries.agents), None)
 
 

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.agent import AgentOutcome, Resume
-from pitboss.core.attempts import Again, Fallback, Tries, next_attempt
+from pitboss.core.attempts import (
+    SETTLING_S,
+    Again,
+    Fallback,
+    Tries,
+    fallback,
+    limit_ahead,
+    next_attempt,
+)
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
@@ -62,6 +70,7 @@ def work(
     others = billed or Usage()
     tries, used, worked_s = Tries(agents=(part.agent,)), Usage(), 0.0
     while True:
+        part, tries = _switched(context, session, part, tries, limits)
         if stopped := _wait_for_gate(context, session, part):
             return Worked(last=_cut_short(stopped), usage=used, agent=part.agent)
         began = time.monotonic()
@@ -73,7 +82,7 @@ def work(
         used, worked_s = used + ended.usage, worked_s + time.monotonic() - began
         now = context.clock().timestamp()
         # Jitter is no secret.
-        step = next_attempt(ended, tries, limits, now=now, jitter=random.random())  # noqa: S311
+        step = next_attempt(ended, tries, _open(context, limits), now=now, jitter=random.random())  # noqa: S311
         if step is None:
             return Worked(last=ended, usage=used, agent=part.agent)
         if stopped := _before(context, session, part, step, ended):
@@ -115,7 +124,29 @@ def _following(context: RunContext, part: Part, step: Again | Fallback, ended: A
     return msgspec.structs.replace(part, attempt=part.attempt + 1, resume=resume)
 
 
-# Waiting
+# Waiting, or not
+
+
+def _switched(
+    context: RunContext, session: InFlight, part: Part, tries: Tries, limits: Limits
+) -> tuple[Part, Tries]:
+    """Another agent instead of one that is known to be limited, where there is one that may be started."""
+    if context.gate.opens_at(part.agent, context.clock().timestamp()) is None:
+        return part, tries
+    step = fallback(tries, _open(context, limits))
+    if step is None:
+        return part, tries
+    _enter(context, session, part, detail=f"{step.agent} instead: {_limit_of(part)}")
+    part = Part(agent=step.agent, attempt=part.attempt)
+    context.journal.attempting(session.seq, part)
+    return part, tries.after(step)
+
+
+def _open(context: RunContext, limits: Limits) -> Limits:
+    """The limits, with those fallbacks only that may be started now."""
+    now = context.clock().timestamp()
+    names = tuple(name for name in limits.fallback if context.gate.opens_at(name, now) is None)
+    return msgspec.structs.replace(limits, fallback=names)
 
 
 def _wait_for_gate(context: RunContext, session: InFlight, part: Part) -> _Stopped | None:
@@ -131,10 +162,14 @@ def _before(
     context: RunContext, session: InFlight, part: Part, step: Again | Fallback, ended: AgentOutcome
 ) -> _Stopped | None:
     """What `step` asks for before the attempt that follows `part`."""
+    now = context.clock().timestamp()
     if isinstance(step, Fallback):
+        end = limit_ahead(ended.resets_at, now)
+        if end is not None:
+            context.gate.limited(part.agent, end + SETTLING_S)
         _enter(context, session, part, detail=f"{step.agent} goes on: {ended.reason}")
         return None
-    until = context.clock().timestamp() + step.after_s
+    until = now + step.after_s
     if step.told:
         context.gate.limited(part.agent, until)
     detail = _limit_of(part) if step.limited else f"retry: {ended.reason}"

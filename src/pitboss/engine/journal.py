@@ -107,15 +107,19 @@ class Journal:
         self._write(durable=False)
 
     def attempting(self, seq: int, part: Part) -> None:
-        """Write which attempt comes next, and whose; durable before it starts."""
+        """Write which attempt comes next, and whose; durable before it starts.
+
+        An attempt that has not begun may change hands. The session's model is that of its first attempt.
+        """
         with self._lock:
             before = self.session(seq)
-            tried = (*before.tried, str(before.agent))
+            begun = (str(before.agent),) if part.attempt > before.attempt else ()
             self._update(
                 seq,
                 attempt=part.attempt,
                 agent=part.agent,
-                tried=tried,
+                model=part.model if part.attempt == 1 else before.model,
+                tried=(*before.tried, *begun),
                 pid=None,
                 pid_started=None,
             )
