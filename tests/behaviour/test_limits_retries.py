@@ -219,6 +219,17 @@ def test_a_cut_connection_is_tried_again(tmp_path: Path) -> None:
     assert (record["status"], record["attempts"], claude.starts) == ("ok", 2, 2)
 
 
+def test_a_session_of_the_agents_own_that_is_gone_is_begun_anew_with_the_whole_prompt(tmp_path: Path) -> None:
+    gone = "echo 'No conversation found with session ID: 795ba411' >&2; exit 1"
+    project, claude = stage(tmp_path, busy(), gone, f"{WHOLE}\n{done()}")
+    ended = project.pitboss("grind")
+    (record,) = the_run(project).records
+    assert (ended.code, record["status"], record["attempts"]) == (0, "ok", 3)
+    assert ["--resume" in claude.args(n) for n in (1, 2, 3)] == [False, True, False]
+    assert claude.stdin(3) == claude.stdin(1)
+    assert "claude_code begins anew: " in ended.err
+
+
 def test_without_retries_a_busy_service_fails_the_session_at_once(tmp_path: Path) -> None:
     project, claude = stage(tmp_path, busy(), more="[limits]\nretries = 0")
     assert project.pitboss("grind").code == 1

@@ -14,6 +14,7 @@ from pitboss.core.attempts import (
     SETTLING_S,
     UNKNOWN_RESET_S,
     Again,
+    Anew,
     Fallback,
     Tries,
     dead_end,
@@ -57,9 +58,16 @@ def failed(reason: str | None, resets_at: float | None = None, **changes: Any) -
     return AgentOutcome(**{**values, "resets_at": resets_at, **changes})
 
 
+def test_a_lost_session_is_begun_anew_at_once_whatever_else_the_agent_said() -> None:
+    lost = failed("rate_limited: no conversation found", lost_session=True)
+    step = next_attempt(lost, Tries(retries=2), Limits(retries=0, max_wait_s=0.0), now=NOW, jitter=0.5)
+    assert step == Anew()
+    assert Tries(retries=2, agents=("codex",)).after(Anew()) == Tries(retries=2, agents=("codex",))
+
+
 def after(
     ended: AgentOutcome, tries: Tries | None = None, *, jitter: float = 0.0, **settings: Any
-) -> Again | Fallback | None:
+) -> Again | Anew | Fallback | None:
     return next_attempt(ended, tries or Tries(), Limits(**settings), now=NOW, jitter=jitter)
 
 

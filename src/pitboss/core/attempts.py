@@ -50,6 +50,10 @@ class Fallback(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
 
 
+class Anew(msgspec.Struct, frozen=True):
+    """Begin again at once: the agent's own session, which was to be gone on with, is gone."""
+
+
 class Tries(msgspec.Struct, frozen=True, kw_only=True):
     """What a session has been through: retries in a row, seconds waited for limits nobody dated, agents used."""
 
@@ -57,11 +61,13 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
     blind_wait_s: float = 0.0
     agents: tuple[str, ...] = ()
 
-    def after(self, step: Again | Fallback) -> Tries:
+    def after(self, step: Again | Anew | Fallback) -> Tries:
         """The same with one more step."""
         match step:
             case Fallback(agent=agent):
                 return Tries(agents=(*self.agents, agent))
+            case Anew():
+                return self
             case Again(limited=True):
                 blind_s = 0.0 if step.told else step.after_s
                 return msgspec.structs.replace(self, retries=0, blind_wait_s=self.blind_wait_s + blind_s)
@@ -71,13 +77,15 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
 
 def next_attempt(
     ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float, jitter: float
-) -> Again | Fallback | None:
+) -> Again | Anew | Fallback | None:
     """What to do after an attempt; None when the session ends with it.
 
     `now` is in epoch seconds, `jitter` between 0 and 1: it spreads agents that wait for the same moment.
     """
     if ended.status is not SessionStatus.ERROR:
         return None
+    if ended.lost_session:
+        return Anew()
     match _kind(ended.reason):
         case Reason.RATE_LIMITED:
             return fallback(tries, limits) or _until_reset(ended, tries, limits, now=now, jitter=jitter)

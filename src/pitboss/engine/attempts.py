@@ -18,6 +18,7 @@ from pitboss.core.agent import AgentOutcome, Resume
 from pitboss.core.attempts import (
     SETTLING_S,
     Again,
+    Anew,
     Fallback,
     Tries,
     fallback,
@@ -112,12 +113,13 @@ def bill(context: RunContext, session: InFlight, part: Part, *, alive: bool = Fa
     raise AssertionError("the attempts of a session are finite")
 
 
-def _following(context: RunContext, part: Part, step: Again | Fallback, ended: AgentOutcome) -> Part:
+def _following(context: RunContext, part: Part, step: Again | Anew | Fallback, ended: AgentOutcome) -> Part:
     """The next attempt: in the agent's own session where it can go on with one, else from the start."""
     if isinstance(step, Fallback):
         return Part(agent=step.agent, fix=part.fix, attempt=part.attempt + 1)
     resume = None
-    if context.agent(part.agent).resumable and ended.session_id is not None:
+    goes_on = not isinstance(step, Anew) and context.agent(part.agent).resumable
+    if goes_on and ended.session_id is not None:
         same = part.resume is not None and part.resume.session_id == ended.session_id
         before = part.resume.usage if part.resume is not None and same else Usage()
         resume = Resume(session_id=ended.session_id, usage=before + ended.usage)
@@ -159,10 +161,13 @@ def _wait_for_gate(context: RunContext, session: InFlight, part: Part) -> _Stopp
 
 
 def _before(
-    context: RunContext, session: InFlight, part: Part, step: Again | Fallback, ended: AgentOutcome
+    context: RunContext, session: InFlight, part: Part, step: Again | Anew | Fallback, ended: AgentOutcome
 ) -> _Stopped | None:
     """What `step` asks for before the attempt that follows `part`."""
     now = context.clock().timestamp()
+    if isinstance(step, Anew):
+        _enter(context, session, part, detail=f"{part.agent} begins anew: {ended.reason}")
+        return None
     if isinstance(step, Fallback):
         end = limit_ahead(ended.resets_at, now)
         if end is not None:
