@@ -63,16 +63,12 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
 
     def after(self, step: Again | Anew | Fallback) -> Tries:
         """The same with one more step."""
-        match step:
-            case Fallback(agent=agent):
-                return Tries(agents=(*self.agents, agent))
-            case Anew():
-                return self
-            case Again(limited=True):
-                blind_s = 0.0 if step.told else step.after_s
-                return msgspec.structs.replace(self, retries=0, blind_wait_s=self.blind_wait_s + blind_s)
-            case Again():
-                return msgspec.structs.replace(self, retries=self.retries + 1)
+        if isinstance(step, Fallback):
+            return Tries(agents=(*self.agents, step.agent))
+        if not step.limited:
+            return msgspec.structs.replace(self, retries=self.retries + 1)
+        blind_s = 0.0 if step.told else step.after_s
+        return msgspec.structs.replace(self, retries=0, blind_wait_s=self.blind_wait_s + blind_s)
 
 
 def next_attempt(
