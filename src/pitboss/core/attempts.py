@@ -65,6 +65,8 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
         """The same with one more step."""
         if isinstance(step, Fallback):
             return Tries(agents=(*self.agents, step.agent))
+        if isinstance(step, Anew):
+            return self
         if not step.limited:
             return msgspec.structs.replace(self, retries=self.retries + 1)
         blind_s = 0.0 if step.told else step.after_s
