@@ -62,6 +62,13 @@ TABLE = Table(
             "fa0f5533-c049-4c70-bca2-a49af3ae18de",
             resets_at=1795370400.0,
         ),
+        # Each of six answers began and was cut off, and its usage file counts none of them.
+        "cut": failed(
+            "overloaded: Failed to get response from the AI model; retried 5 times",
+            "bf429e5e-2e1f-4558-b623-a45e46dea6c1",
+            cost_usd=None,
+            cost_source=CostSource.UNKNOWN,
+        ),
         # Only its wrapper was terminated: no file, no result line, and what it used is not known.
         "longtool_TERM": failed(
             "exit_code: -15",

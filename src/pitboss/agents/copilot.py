@@ -164,6 +164,7 @@ class CopilotReader(JsonReader):
                 self.model = word(data, "model") or self.model
                 yield self.started()
             case "assistant.message_delta":
+                self._answered = True
                 self.streamed(word(data, "deltaContent") or "")
             case "assistant.message":
                 yield from self._message(data)
