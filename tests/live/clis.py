@@ -137,6 +137,7 @@ CLIS = (
         env=lambda url, key: {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": f"{url}/v1"},
         files=_qwen_files,
         extra_args=("--auth-type", "openai"),
+        counts_when_stopped=True,
         endless=(Scenario.OVERLOADED,),
     ),
     Cli(
