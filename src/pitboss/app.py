@@ -191,7 +191,7 @@ class Run:
             workspace=Workspace(self._repo, branch, paths, plan.config.grind.worktree),
             journal=journal,
             control=Control(self._channel, paths, skip_path(self._repo.root), raised),
-            gate=Gate(plan.config.limits.pause_at),
+            gate=Gate(plan.config.limits.pause_at, journal.state.quota),
             meter=Meter(plan.caps),
             secrets=Secrets.of(os.environ),
             emit=self._emit,

@@ -88,11 +88,18 @@ def test_a_limit_is_waited_for_until_its_end_and_a_little_longer(
     assert after(ended, jitter=jitter, max_wait_s=0.0) == Again(after_s=waits, limited=True, told=True)
 
 
-@pytest.mark.parametrize("resets_at", [None, NOW, NOW - 1, 0.0, -1e15, NOW * 1000, NOW + LONGEST_LIMIT_S + 1])
+@pytest.mark.parametrize("resets_at", [None, NOW - HOUR, 0.0, -1e15, NOW * 1000, NOW + LONGEST_LIMIT_S + 1])
 def test_an_end_that_nobody_told_or_that_cannot_be_is_looked_for_every_quarter_of_an_hour(
     resets_at: float | None,
 ) -> None:
     assert after(failed("rate_limited", resets_at)) == Again(after_s=UNKNOWN_RESET_S, limited=True)
+
+
+@pytest.mark.parametrize("ago_s", [0.0, 1.0, UNKNOWN_RESET_S - 1])
+def test_a_limit_that_has_just_ended_is_looked_for_again_soon(ago_s: float) -> None:
+    ended = failed("rate_limited", NOW - ago_s)
+    assert after(ended, retry_base_seconds=20.0) == Again(after_s=20.0, limited=True)
+    assert after(ended, retry_base_seconds=0.0) == Again(after_s=SETTLING_S, limited=True)
 
 
 def test_blind_waits_take_max_wait_to_the_second_and_no_longer() -> None:

@@ -11,6 +11,7 @@ import pytest
 from pitboss.git import rescue
 from pitboss.git.repo import Repo
 from pitboss.git.worktree import (
+    GONE,
     hold_branch,
     remove_session_branch,
     remove_worktree,
@@ -237,3 +238,15 @@ def test_a_damaged_hold_on_the_run_branch_is_made_again(repo: Repo) -> None:
         sh(repo.root, damage)
         hold_branch(repo, RUN, BRANCH)
         assert sh(place, "git symbolic-ref HEAD") == f"refs/heads/{BRANCH}"
+
+
+def test_a_working_copy_whose_deletion_was_cut_short_has_nothing_left_to_rescue(repo: Repo) -> None:
+    place = RunPaths(repo.root, RUN).worktrees / f"{GONE}slot-1-4711"
+    place.mkdir(parents=True)
+    (place / "old.txt").write_text("in no commit that anybody looks at\n")
+
+    assert str(place) in session_worktrees(repo, RUN)
+    remove_worktree(repo, RUN, str(place))
+
+    assert session_worktrees(repo, RUN) == ()
+    assert rescue.list_rescued(repo, RUN) == ()

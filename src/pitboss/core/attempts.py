@@ -121,7 +121,9 @@ def _until_reset(
         spread_s = jitter * min(_SPREAD_S, (end - now) / 10)
         return Again(after_s=end - now + SETTLING_S + spread_s, limited=True, told=True)
     left_s = limits.max_wait_s - tries.blind_wait_s
-    return Again(after_s=min(UNKNOWN_RESET_S, left_s), limited=True) if left_s > 0 else None
+    just_over = ended.resets_at is not None and now - UNKNOWN_RESET_S < ended.resets_at <= now
+    step_s = max(SETTLING_S, limits.retry_base_seconds) if just_over else UNKNOWN_RESET_S
+    return Again(after_s=min(step_s, left_s), limited=True) if left_s > 0 else None
 
 
 def limit_ahead(moment: float | None, now: float) -> float | None:

@@ -12,7 +12,7 @@ from pitboss.core.attempts import opens_at
 from pitboss.core.usage import Usage, add_tokens, add_usd
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from pitboss.core.agent import Quota
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Gate:
     """Agents that ran into their limit, or are about to; thread-safe."""
 
-    def __init__(self, pause_at: float | None) -> None:
+    def __init__(self, pause_at: float | None, quotas: Mapping[str, Quota]) -> None:
         self._pause_at = pause_at
         self._limited: dict[str, float] = {}
-        self._quotas: dict[str, Quota] = {}
+        self._quotas = dict(quotas)
         self._lock = Lock()
 
     def limited(self, agent: str, until: float) -> None:

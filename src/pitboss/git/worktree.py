@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 HOLD = "run-branch"
+GONE = "gone-"
+"""Begins the name of a working copy that is being deleted: all it held is kept elsewhere."""
 _SESSION = re.compile(r"(?:^|-)session-(\d+)$")
 
 
@@ -67,12 +70,12 @@ def remove_worktree(
     of session 0: nobody can tell whose it was.
     """
     known = _registered(repo).get(path)
-    if Path(path).name != HOLD:
+    if Path(path).name != HOLD and not Path(path).name.startswith(GONE):
         _rescue(repo, run_id, path, known, seq=seq, settled=settled)
     if Path(path).is_symlink():
         Path(path).unlink()  # git would follow it, and delete what somebody else keeps there
     if known is not None:
-        repo.git("worktree", "remove", "--force", "--force", path, ok=(0, 128))
+        repo.git("worktree", "unlock", path, ok=(0, 128))
     _delete(path)
     repo.git("worktree", "prune")
 
@@ -168,11 +171,15 @@ def _rescue_files(
 
 
 def _delete(path: str) -> None:
+    """Delete a file or a folder; a folder under another name, so that a crash leaves no half of a working copy."""
     place = Path(path)
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place, ignore_errors=True)
-    else:
+    if not place.is_dir() or place.is_symlink():
         place.unlink(missing_ok=True)
+        return
+    gone = place.with_name(f"{GONE}{place.name.removeprefix(GONE)}-{os.getpid()}")
+    with suppress(OSError):
+        place = place.rename(gone)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def _registered(repo: Repo) -> dict[str, _Known]:
