@@ -46,7 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cli", action="append", choices=[cli.backend for cli in CLIS], help="only this one")
     parser.add_argument("--scenario", action="append", choices=list(Scenario), help="only this one")
-    parser.add_argument("--jobs", type=int, default=6, help="trials at a time; most of a trial is waiting")
+    parser.add_argument("--jobs", type=int, default=8, help="trials at a time; most of a trial is waiting")
     args = parser.parse_args()
     scenarios = [
         scenario for scenario in Scenario if args.scenario in (None, []) or scenario in args.scenario
