@@ -25,7 +25,7 @@ from pitboss.engine.session import conclude, interrupted
 from pitboss.errors import DamagedRun, StartError
 from pitboss.git.landed import landed_sessions
 from pitboss.git.rescue import list_rescued
-from pitboss.git.worktree import remove_session_branch, remove_worktree
+from pitboss.git.worktree import Settled, remove_session_branch, remove_worktree
 from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
 
 if TYPE_CHECKING:
@@ -147,9 +147,7 @@ class Mender:
 def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> list[SessionRecord]:
     """Bring every session that was in flight, or whose record is lost, to its one record; return those."""
     made: list[SessionRecord] = []
-    bases = [session.base_commit for session in context.journal.state.in_flight]
-    # Where state.json or a record was lost, nobody knows whether a working copy holds work without a record.
-    lost = any(isinstance(repair, recovery.RebuildState | recovery.RestoreRecord) for repair in plan)
+    settled = _settled_afterwards(context, plan)
     for repair in plan:
         context.emit(Resumed(text=repair.describe()))
         match repair:
@@ -164,12 +162,23 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
                 made.append(_restored(context, repo, seq))
                 context.journal.recorded(made[-1])
             case recovery.RemoveWorktree(path=path):
-                remove_worktree(repo, context.journal.state.run_id, path, settled=None if lost else bases)
+                remove_worktree(repo, context.journal.state.run_id, path, settled=settled)
             case recovery.RemoveSessionBranch(name=name):
-                remove_session_branch(repo, context.journal.state.run_id, name, settled=not lost)
+                remove_session_branch(repo, context.journal.state.run_id, name, settled=settled)
             case _:
                 pass  # files were mended before there was a journal
     return made
+
+
+def _settled_afterwards(context: RunContext, plan: Sequence[Repair]) -> Settled | None:
+    """The sessions that have their record once the plan is done, and the commits their working copies came from.
+
+    Where state.json or a record was lost, nobody knows whether a working copy holds work without a record.
+    """
+    if any(isinstance(repair, recovery.RebuildState | recovery.RestoreRecord) for repair in plan):
+        return None
+    bases = tuple(session.base_commit for session in context.journal.state.in_flight)
+    return Settled(last_seq=context.journal.next_seq() - 1, commits=bases)
 
 
 def _restored(context: RunContext, repo: Repo, seq: int) -> SessionRecord:

@@ -23,7 +23,7 @@ from pitboss.git.committer import Hooks
 from pitboss.git.landed import Commit, commits_beyond, landed_sessions
 from pitboss.git.merge import merge_trees
 from pitboss.git.slot import RELEASED, Slot, copy_into
-from pitboss.git.worktree import discard_worktree, remove_worktree, rescue_commit
+from pitboss.git.worktree import Settled, discard_worktree, remove_worktree, rescue_commit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,7 @@ class Slots:
         self._taken: set[str] = set()
         self._checkouts: dict[int, Checkout] = {}
         self._settled: dict[int, str] = {}
+        self._last_seq = 0
         self._furnished: set[str] = set()
         self._ahead: dict[int, _Ahead] = {}
         self._hooks = Hooks()
@@ -69,6 +70,7 @@ class Slots:
 
     def prepare(self, session: InFlight) -> bool:
         """Make or move the session's slot: its branch at its base, the tree clean; False until it is furnished."""
+        self._last_seq = max(self._last_seq, session.seq)
         slot = self._slot(session)
         if slot.prepare(_branch(session), session.base_commit, seq=session.seq):
             self._furnished.discard(slot.name)
@@ -113,10 +115,11 @@ class Slots:
 
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
+        settled = Settled(last_seq=self._last_seq, commits=(self._branch.tip,))
         for slot in self._slots.values():
             repo = slot.opened()
             if repo is None or not discard_worktree(repo):
-                remove_worktree(self._repo, self._paths.run_id, str(slot.path), settled=[self._branch.tip])
+                remove_worktree(self._repo, self._paths.run_id, str(slot.path), settled=settled)
         if self._slots:
             self._repo.git("worktree", "prune")
         self._slots.clear()

@@ -19,14 +19,27 @@ from pitboss.git.repo import GitError
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pitboss.git.repo import Repo
 
 HOLD = "run-branch"
 GONE = "gone-"
 """Begins the name of a working copy that is being deleted: all it held is kept elsewhere."""
 _SESSION = re.compile(r"(?:^|-)session-(\d+)$")
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """Sessions 1 to `last_seq` have their record: their commits have landed, in whatever form, or are rescued.
+
+    Files that one of `commits` holds are nobody's loss either.
+    """
+
+    last_seq: int
+    commits: tuple[str, ...]
+
+    def covers(self, branch: str | None) -> bool:
+        """Whether a working copy on `branch`, or on none, was last used by one of these sessions."""
+        seq = session_of(branch or "")
+        return branch is None or (seq is not None and seq <= self.last_seq)
 
 
 def session_branches(repo: Repo, run_id: str) -> tuple[str, ...]:
@@ -60,12 +73,11 @@ def hold_branch(repo: Repo, run_id: str, branch: str) -> None:
 
 
 def remove_worktree(
-    repo: Repo, run_id: str, path: str, *, seq: int | None = None, settled: Sequence[str] | None = None
+    repo: Repo, run_id: str, path: str, *, seq: int | None = None, settled: Settled | None = None
 ) -> None:
     """Rescue what a working copy holds beyond the run branch, then remove it. Raises GitError.
 
-    `settled` says that every session that worked there has its record: its commits have landed, in whatever form, or
-    are rescued, and files that these commits hold are nobody's loss. What is rescued gets the name of the session
+    Only new files of sessions that are `settled` are rescued. What is rescued gets the name of the session
     whose branch is checked out there, else of the session that the folder is named after, else of `seq`, else
     of session 0: nobody can tell whose it was.
     """
@@ -98,14 +110,11 @@ def discard_worktree(worktree: Repo) -> bool:
     return not worktree.root.exists()
 
 
-def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: bool = False) -> None:
-    """Rescue what only a session's branch holds unless the session is `settled`, then delete the branch.
-
-    Raises GitError.
-    """
+def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settled | None = None) -> None:
+    """Rescue what only a session's branch holds unless it is `settled`, then delete the branch. Raises GitError."""
     tip = repo.commit_id(f"refs/heads/{name}")
-    if tip is not None and not settled:
-        rescue_commit(repo, run_id, _session(name) or 0, tip)
+    if tip is not None and not (settled and settled.covers(name)):
+        rescue_commit(repo, run_id, session_of(name) or 0, tip)
     if tip is not None:
         repo.git("update-ref", "-d", f"refs/heads/{name}", tip)
 
@@ -133,10 +142,12 @@ def _rescue(
     known: _Known | None,
     *,
     seq: int | None,
-    settled: Sequence[str] | None,
+    settled: Settled | None,
 ) -> None:
     branch = known.branch if known is not None else None
-    owner = _session(branch or "") or _session(Path(path).name) or seq or 0
+    owner = session_of(branch or "") or session_of(Path(path).name) or seq or 0
+    if settled is not None and not settled.covers(branch):
+        settled = None
     head = known.head if known is not None else None
     half_made = known is not None and known.half_made
     if _has_files(path) and not half_made:
@@ -155,7 +166,7 @@ def _has_files(path: str) -> bool:
 
 
 def _rescue_files(
-    repo: Repo, run_id: str, path: str, *, head: str | None, seq: int, settled: Sequence[str] | None
+    repo: Repo, run_id: str, path: str, *, head: str | None, seq: int, settled: Settled | None
 ) -> None:
     """Commit the folder's files on top of where it began, unless they are what is committed there."""
     base = head or repo.line("rev-parse", f"refs/heads/pitboss/grind/{run_id}")
@@ -163,7 +174,7 @@ def _rescue_files(
     tree = snapshot.tree_of(repo, Path(path), base=base)
     if tree == repo.line("rev-parse", f"{base}^{{tree}}"):
         return
-    if settled is not None and holds_all(repo, [base, *settled], tree):
+    if settled is not None and holds_all(repo, [base, *settled.commits], tree):
         return
     message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
     made = repo.commit_tree(tree, parent=base, message=message)
@@ -198,6 +209,7 @@ def _known(fact: dict[str, str]) -> _Known:
     )
 
 
-def _session(name: str) -> int | None:
+def session_of(name: str) -> int | None:
+    """The number of the session that a branch or folder is named after."""
     found = _SESSION.search(name)
     return int(found[1]) if found else None
