@@ -37,8 +37,13 @@ def test_what_somebody_edits_elsewhere_stays(tmp_path: Path) -> None:
     assert (refs, landed, status) == ((), "new\n", " M mine")
 
 
-def test_what_somebody_edited_in_a_checkout_cut_short_is_rescued(tmp_path: Path) -> None:
+def test_what_somebody_edited_elsewhere_in_a_checkout_cut_short_stays(tmp_path: Path) -> None:
     refs, landed, status = followed(tmp_path, CUT_SHORT["before the files"] + " && echo edited >mine")
+    assert (refs, landed, status) == ((), "new\n", " M mine")
+
+
+def test_what_somebody_edited_where_a_checkout_was_cut_short_is_rescued(tmp_path: Path) -> None:
+    refs, landed, status = followed(tmp_path, CUT_SHORT["before the files"] + " && echo edited >landed")
     assert (len(refs), landed, status) == (1, "new\n", "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,9 +16,13 @@ from pitboss.git.merge import changed_paths
 from pitboss.git.repo import OLDEST_GIT, GitError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pitboss.git.repo import Repo, TreeStatus
+
+LOCKED = b".lock': File exists"
+FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 
 
 class RescueWords(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +47,7 @@ class RunBranch:
         self._repo = repo
         self._tip: str | None = None
         self._tree: tuple[str, str] | None = None
+        self._left_at: str | None = None
 
     @property
     def tip(self) -> str:
@@ -181,27 +187,84 @@ class RunBranch:
         """
         if not self._is_checked_out_here() or not self._repo.status().dirty:
             return ()
-        before = self._repo.commit_id(f"{self.name}@{{1}}")
-        return self._follow(before or self._repo.line("write-tree"), self.tip, words, again=True)
+        return self._follow(self._checked_out_commit(), self.tip, words, again=True)
+
+    def catch_up(self, words: RescueWords) -> tuple[str, ...]:
+        """Bring the user's checkout to the tip, if a git of the user's kept it from following."""
+        behind = self._left_at is not None and self._is_checked_out_here()
+        return self._follow(self.tip, self.tip, words) if behind else ()
+
+    def _checked_out_commit(self) -> str:
+        """The commit of the branch that the index was made from; a dead runner may have left it some behind."""
+        tree = self._repo.line("write-tree")
+        log = self._repo.git("log", "--first-parent", "--max-count=200", "--format=%T %H", self.ref, "--")
+        commits = dict(line.split() for line in reversed(log.decode().splitlines()))
+        found = commits.get(tree)
+        if found is not None and found != self.tip:
+            return found
+        return self._repo.commit_id(f"{self.name}@{{1}}") or tree
 
     def _is_checked_out_here(self) -> bool:
         """Whether it is the branch of the user's working tree, and the user has not gone elsewhere."""
         return self.checked_out and self._repo.on_branch() == self.ref
 
     def _follow(self, old: str, new: str, words: RescueWords, *, again: bool = False) -> tuple[str, ...]:
-        moved = self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128)).code == 0
-        if moved and not (again and self._is_stale(old, new)):
-            return ()
+        """Bring the checkout from `old` to `new`; while a git of the user's holds its index, later."""
+        old, self._left_at = self._left_at or old, None
+        hidden = self._ignored_in_the_way(old, new)
+        if not hidden:
+            done = self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128))
+            if done.code == 0 and not (again and self._is_stale(old, new)):
+                return ()
+            if done.code != 0 and LOCKED in done.stderr:
+                self._left_at = old
+                return ()
+        return self._overrule(old, new, words, hidden)
+
+    def _overrule(self, old: str, new: str, words: RescueWords, hidden: Sequence[str]) -> tuple[str, ...]:
+        """Put the files that differ between two commits to the newer one, whatever they are; other edits stay.
+
+        A checkout that was cut short holds files of both; anything else is somebody's work, and rescued first.
+        """
+        if hidden:
+            self._repo.git("add", "-f", *FROM_STDIN, stdin=_listed(hidden))
         dirt = snapshot.snapshot(self._repo, self._repo.status(), message=words.text, base=old)
-        # A checkout that was cut short holds files of both; anything else is somebody's work.
         foreign = changed_paths(self._repo, old, dirt) & changed_paths(self._repo, new, dirt)
-        why = "in the way"
-        refs = rescue.keep(self._repo, words.run_id, words.seq, [dirt], why=why) if foreign else ()
-        snapshot.put_back(self._repo, self.name, new)
-        snapshot.clean(self._repo)
+        landing = changed_paths(self._repo, old, new)
+        refs = self._kept(dirt, words) if foreign & landing else ()
+        if not self._write(old, new):
+            # Something stands where a file or a folder has to be: then all of it goes.
+            refs = refs or (self._kept(dirt, words) if foreign else ())
+            snapshot.put_back(self._repo, self.name, new)
+            snapshot.clean(self._repo)
+        self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
         return refs
+
+    def _kept(self, dirt: str, words: RescueWords) -> tuple[str, ...]:
+        return rescue.keep(self._repo, words.run_id, words.seq, [dirt], why="in the way")
+
+    def _write(self, old: str, new: str) -> bool:
+        """Write and delete the files that differ between two commits; False when some could not be."""
+        self._repo.git("read-tree", new)
+        for path in changed_paths(self._repo, old, new, only="D"):
+            with suppress(OSError):
+                (self._repo.root / path).unlink()
+        written = _listed(changed_paths(self._repo, old, new, only="d"))
+        done = self._repo.run(
+            "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=written, ok=(0, 1, 128)
+        )
+        return done.code == 0
+
+    def _ignored_in_the_way(self, old: str, new: str) -> list[str]:
+        """Files that are there although neither `old` nor the index knows them: git would overwrite ignored ones."""
+        added = changed_paths(self._repo, old, new, only="A")
+        return sorted(path for path in added if os.path.lexists(self._repo.root / path))
 
     def _is_stale(self, old: str, new: str) -> bool:
         """Whether a checkout that was cut short has brought along the index, but not every file."""
         unlike = os.fsdecode(self._repo.git("diff-files", "-z", "--name-only")).split("\0")
         return not changed_paths(self._repo, old, new).isdisjoint(unlike)
+
+
+def _listed(paths: Iterable[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\0" for path in sorted(paths))

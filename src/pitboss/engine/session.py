@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from pitboss.engine.context import RunContext
     from pitboss.hooks import HookResult
 
+SETUP_SECONDS = 1800.0
+"""For `[grind.worktree] setup`, which may install what a project needs."""
+
 SUMMARY_LIMIT = 64 * 1024
 SUMMARY_IN_ENVIRONMENT = 32 * 1024
 """Bytes: one variable may hold 128 KiB on Linux, and all of them together have a limit too."""
@@ -114,7 +117,7 @@ def _prepare(context: RunContext, session: InFlight) -> Outcome | None:
     setup = context.config.grind.worktree.setup
     for warning in context.workspace.furnish(session):
         context.emit(Warned(text=warning))
-    outcome = None if setup is None else _hooked(context, session, setup)
+    outcome = None if setup is None else _hooked(context, session, setup, seconds=SETUP_SECONDS)
     if outcome is None:
         context.workspace.furnished(session)
     return outcome
@@ -128,10 +131,12 @@ def _pre_session(context: RunContext, session: InFlight) -> Outcome | None:
     return _hooked(context, session, command)
 
 
-def _hooked(context: RunContext, session: InFlight, command: str) -> Outcome | None:
+def _hooked(
+    context: RunContext, session: InFlight, command: str, *, seconds: float | None = None
+) -> Outcome | None:
     """Run a command before the agent; unless it passes, return the outcome of a session that never started."""
     stop = partial(context.control.stop_session, session.seq)
-    result = _hook(context, session, command, {}, stop=stop)
+    result = _hook(context, session, command, {}, stop=stop, seconds=seconds)
     if result.stop is StopRequest.SKIP:
         return _unstarted(context, session, SessionStatus.SKIPPED, str(Reason.SKIPPED))
     if result.stop is not None:
@@ -283,6 +288,7 @@ def _hook(
     extra: dict[str, str],
     *,
     stop: Callable[[], StopRequest | None],
+    seconds: float | None = None,
 ) -> HookResult:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.HOOK))
     grind = context.config.grind
@@ -295,7 +301,7 @@ def _hook(
             **extra,
         },
         passthrough=grind.hook_env_passthrough,
-        timeout_s=grind.hook_timeout_secs,
+        timeout_s=seconds or grind.hook_timeout_secs,
         transcript=str(context.paths.transcript(session.seq, "hooks")),
         stop=stop,
     )

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 TRIES = 5
+MOST_NAMED = 20
+"""Paths of a conflict that its reason names."""
+
 TRY_AGAIN = "`pitboss grind --resume` goes on with the run"
 
 
@@ -115,6 +118,8 @@ class Slots:
 
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
+        words = RescueWords(run_id=self._paths.run_id, seq=self._last_seq, text="[pitboss/grind] in the way")
+        self._branch.catch_up(words)
         settled = Settled(last_seq=self._last_seq, commits=(self._branch.tip,))
         for slot in self._slots.values():
             repo = slot.opened()
@@ -176,13 +181,16 @@ class Slots:
             return replace(landed, commit=change, rescue=self._branch.follow(words) or landed.rescue)
         merged = self._merge(session, change, message)
         if merged.conflicts:
-            reason = Reason.CONFLICT.because(", ".join(merged.conflicts))
+            reason = Reason.CONFLICT.because(_some(merged.conflicts))
             return Landing(rescue=self._keep(session, change, reason), reason=reason, retry=True)
         if merged.commit is None:
             there = self._repo.is_ancestor(change, self._branch.tip)
             return replace(landed, commit=change if there else None)
         aside = self._branch.advance(merged.commit, words, tree=merged.tree)
-        return replace(landed, commit=merged.commit, rescue=aside or landed.rescue)
+        moved = Reason.HEAD_MOVED.because("edits in the working tree were in the way") if aside else None
+        return replace(
+            landed, commit=merged.commit, rescue=aside or landed.rescue, reason=landed.reason or moved
+        )
 
     def rescue(self, session: InFlight) -> Landing:
         """Keep all of the session's work under rescue refs."""
@@ -333,6 +341,12 @@ def _left(repo: Repo, branch: str, settled: str) -> bool:
     )
     stdin = "\n".join(orders).encode() + b"\n"
     return repo.run("update-ref", "-m", RELEASED.decode(), "--stdin", stdin=stdin, ok=(0, 128)).code == 0
+
+
+def _some(paths: Sequence[str]) -> str:
+    """The first paths in words: a formatter may conflict in thousands."""
+    more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+    return ", ".join(paths[:MOST_NAMED]) + more
 
 
 def _branch(session: InFlight) -> str:

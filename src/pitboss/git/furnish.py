@@ -24,7 +24,8 @@ def copy_into(source: Path, slot_repo: Repo, names: Sequence[str]) -> tuple[str,
     warnings = [
         f"{name} is not a name inside the repository, so it was not copied" for name in names if _leaves(name)
     ]
-    wanted = [name for name in names if not _leaves(name)]
+    warnings += [f"{name} is no pattern that can be looked for" for name in names if not _is_pattern(name)]
+    wanted = [name for name in names if not _leaves(name) and _is_pattern(name)]
     found = sorted({path for name in wanted for path in _files(source, name)})
     sound = [
         path for path in found if not _through_link(source, path) and not _through_link(slot_repo.root, path)
@@ -45,12 +46,19 @@ def _leaves(name: str) -> bool:
     return not parts or Path(name).is_absolute() or ".." in parts or parts[0] in _NEVER
 
 
+def _is_pattern(name: str) -> bool:
+    """Whether `**`, if there is one, is a whole part of it."""
+    return all(part == "**" or "**" not in part for part in Path(name).parts)
+
+
 def _files(source: Path, name: str) -> Iterator[str]:
     """Everything but folders that a name or pattern stands for, relative to `source`."""
     for match in source.glob(name):
+        if match.relative_to(source).parts[:1] and match.relative_to(source).parts[0] in _NEVER:
+            continue
         if match.is_dir() and not match.is_symlink():
             yield from _below(source, match)
-        elif match.relative_to(source).parts[0] not in _NEVER:
+        else:
             yield str(match.relative_to(source))
 
 

@@ -29,9 +29,10 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> Merged:
     return Merged(tree=tree, conflicts=_until_blank(paths) if done.code == 1 else ())
 
 
-def changed_paths(repo: Repo, older: str, newer: str) -> frozenset[str]:
-    """Paths that differ between two commits or trees."""
-    listed = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", older, newer)
+def changed_paths(repo: Repo, older: str, newer: str, *, only: str = "") -> frozenset[str]:
+    """Paths that differ between two commits or trees; `only` those of a kind, as git's --diff-filter has it."""
+    kind = (f"--diff-filter={only}",) if only else ()
+    listed = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *kind, older, newer)
     return frozenset(filter(None, os.fsdecode(listed).split("\0")))
 
 

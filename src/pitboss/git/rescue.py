@@ -29,6 +29,8 @@ _LOG = (
 # The plumbing hears few settings; it takes all but the top folder for granted only when told so.
 _DIFF = ("-c", "core.quotePath=false", "diff-tree", "-r", "--no-ext-diff", "--no-color", "--stat", "--patch")
 _WHY = "pitboss rescue"
+WORDS_LIMIT = 1000
+"""Characters of a reason beside a ref: an argument of a program may have 128 KiB on Linux."""
 
 
 class Rescued(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +90,7 @@ def keep(
 
 def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
     """Make a ref; False when there is one of that name."""
-    made = ("update-ref", "--create-reflog", "-m", f"{_WHY}: {why}", ref, tip, "")
+    made = ("update-ref", "--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}", ref, tip, "")
     try:
         repo.git(*made)
     except GitError as error:
