@@ -79,3 +79,22 @@ def test_a_conflict_in_thousands_of_paths_is_a_record_like_any_other(tmp_path: P
     assert (first["status"], conflict["status"], again["status"]) == ("ok", "error", "ok")
     assert conflict["reason"].endswith("and 1480 more")
     assert again["retry_of"] == conflict["seq"]
+
+
+def test_worktrees_and_repositories_that_an_agent_makes_in_its_working_copy_are_kept(tmp_path: Path) -> None:
+    inner = "git init -q inner; cd inner; git config user.name a; git config user.email a@local"
+    versions = "echo V1 > p; git add p; git commit -qm one; echo V2 > p; git commit -qam two"
+    project = stage(
+        tmp_path,
+        "git worktree add -q -b feat wt; echo PRECIOUS > wt/precious.txt; echo a > a.txt",
+        "git worktree add -q -b other wt; echo DEAR > wt/dear.txt; exit 1",
+        f"({inner}; {versions}); echo c > c.txt",
+    )
+    done = project.pitboss("grind")
+    run = the_run(project)
+    assert done.code == 1, done
+    assert [run.record(f"p{n}")["status"] for n in (1, 2, 3)] == ["dirty", "error", "dirty"]
+    kept = {name: run.record(name)["rescue"] for name in ("p1", "p2", "p3")}
+    assert "PRECIOUS\n" in [project.git("show", f"{ref}:precious.txt") for ref in kept["p1"]]
+    assert any("dear.txt" in project.git("ls-tree", "--name-only", ref) for ref in kept["p2"])
+    assert any("one\n" in project.git("log", "--format=%s", ref) for ref in kept["p3"])

@@ -357,7 +357,7 @@ line"; printf b > ./-dash; printf c > 'qu"ote'; printf d > "$(printf 'l\\351tin'
         " echo l > l && git add l && git commit -qm lib && cd - >/dev/null &&"
         " git -c protocol.file.allow=always submodule --quiet add ../lib lib && git commit -qm sub\n",
         rescues=1,
-        reason="head_moved: uncommitted changes inside a submodule",
+        reason="head_moved: work in a repository or submodule inside",
         files={"y": "y"},
     ),
     "a linked worktree": Case(

@@ -32,11 +32,12 @@ COMMIT_SECONDS = 600.0
 class Checkout:
     """A working tree whose sessions land on `branch`: the run's in the user's tree, a session's own in a slot.
 
+    A `fleeting` tree is deleted some day, with the repositories that an agent made inside it.
     `aside` is the folder to which repositories that an agent made inside the tree are moved; `hooks` knows where
     the user's are.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, each a plain fact about the tree
         self,
         repo: Repo,
         branch: str,
@@ -45,8 +46,10 @@ class Checkout:
         aside: Path,
         commit_seconds: float = COMMIT_SECONDS,
         hooks: Hooks | None = None,
+        fleeting: bool = False,
     ) -> None:
         self._repo = repo
+        self._fleeting = fleeting
         self._committer = Committer(repo, branch, seconds=commit_seconds, hooks=hooks or Hooks())
         self._run_id = run_id
         self._branch = branch
@@ -145,6 +148,7 @@ class Checkout:
 
     def _land_on_branch(self, effort: _Effort, message: str) -> Landing:
         made = self._made(effort)
+        inner = self._inner(effort)
         try:
             tip = (
                 self._committer.commit(effort.status, message) if effort.status.dirty else effort.status.head
@@ -158,10 +162,26 @@ class Checkout:
             made = [oid for oid in made if not self._is_own(effort, oid)]
         reason = Reason.HEAD_MOVED.because("commits that are no longer on the run branch")
         dropped = self._keep(effort, made, kept=tip, why=reason)
-        inside = Reason.HEAD_MOVED.because("uncommitted changes inside a submodule")
+        inside = Reason.HEAD_MOVED.because("work in a repository or submodule inside")
+        self._keep(effort, inner, kept=tip, why=inside)
         self._put_back_submodules(effort, tip, inside)
         snapshot.abandon_operations(self._repo)
         return self._landing(effort, tip, reason if dropped else inside)
+
+    def _inner(self, effort: _Effort) -> list[str]:
+        """What repositories inside a tree that will be deleted hold: their commits, and the files of worktrees."""
+        if not (self._fleeting and effort.status.new_folders):
+            return []
+        folders = snapshot.nested_repositories(self._repo)
+        heads = {folder: nested.fetch_head(self._repo, folder) for folder in folders}
+        linked = [folder for folder in folders if snapshot.is_linked_worktree(self._repo.root / folder)]
+        files = [self._files_of(effort, folder, heads[folder]) for folder in linked]
+        return [*files, *(head for folder, head in heads.items() if head and folder not in linked)]
+
+    def _files_of(self, effort: _Effort, folder: str, head: str | None) -> str:
+        tree = snapshot.tree_of(self._repo, self._repo.root / folder, base=head)
+        parent = head or effort.session.base_commit
+        return self._repo.commit_tree(tree, parent=parent, message=self._message(effort, "a worktree inside"))
 
     def _branch_tip(self) -> str | None:
         return self._repo.commit_id(f"refs/heads/{self._branch}")
@@ -192,7 +212,7 @@ class Checkout:
 
     def _set_aside(self, effort: _Effort, target: str, reason: str | None) -> Landing:
         """Rescue everything that the commit `target` does not contain, then put the tree back to `target`."""
-        tips = [*self._keep_worthy(effort), *self._made(effort)]
+        tips = [*self._keep_worthy(effort), *self._made(effort), *self._inner(effort)]
         dirt = self._snapshot(effort, target, reason)
         self._keep(effort, [*dirt, *tips], kept=target, why=reason)
         snapshot.put_back(self._repo, self._branch, target)

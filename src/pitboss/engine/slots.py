@@ -286,7 +286,14 @@ class Slots:
         if known is not None or repo is None:
             return known if repo is not None else None
         aside = self._paths.root / "nested"
-        return Checkout(repo, _branch(session), run_id=self._paths.run_id, aside=aside, hooks=self._hooks)
+        return Checkout(
+            repo,
+            _branch(session),
+            run_id=self._paths.run_id,
+            aside=aside,
+            hooks=self._hooks,
+            fleeting=True,
+        )
 
     def _own_tip(self, session: InFlight) -> str | None:
         return self._repo.commit_id(f"refs/heads/{_branch(session)}")
