@@ -4,8 +4,12 @@
 # pyproject.toml changed. uv is used where it is found (UV= turns that off), else venv and pip.
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
+
+# Measuring makes tests slow, so these alone are measured.
+MEASURED := tests/core tests/store tests/engine tests/test_hooks.py tests/behaviour/test_cli_progress.py \
+  tests/behaviour/test_grind_recovery.py tests/chaos/test_damaged_log.py
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,14 +50,13 @@ types: $(INSTALLED_DEV) ## types of the code
 imports: $(INSTALLED_DEV) ## layers of the code
 	$(BIN)/lint-imports
 
-coverage: $(INSTALLED_DEV) ## the tests with branch coverage; core and store must be covered whole
+coverage: $(INSTALLED_DEV) ## branch coverage of core and store, which must be covered whole
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal $(MEASURED)
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
 	$(BIN)/coverage report --include='src/pitboss/core/*,src/pitboss/store/*' --fail-under=100
 
-check: lint types imports coverage ## all that must pass before a change is merged
+check: lint types imports coverage test ## all that must pass before a change is merged
 
 bench: $(INSTALLED_DEV) ## measure; bench/README.md explains the numbers
 	$(BIN)/python -m bench.run

@@ -137,7 +137,8 @@ def test_end_tree_kills_the_deaf_and_follows_those_whose_parent_dies_first(tmp_p
     with subprocess.Popen(["sh", "-c", source, "sh", str(tmp_path)]) as top:
         wait_for(lambda: pids(tmp_path))
         proctree.end_tree([top.pid], grace_s=0.3)
-        assert top.poll() == -15
+        # Whether the shell or the sleep that it waits for is met first is up to the system.
+        assert top.poll() in (-15, 128 + 15)
         assert alive(tmp_path) == []
 
 

@@ -191,6 +191,8 @@ sign = true
             "agent.x.idle_seconds = 0",
             "agent.x.idle_seconds: must be a number > 0 and at most 4294967295, not 0",
         ),
+        ("limits.pause_at = 1.5", "limits.pause_at: must be a number > 0 and at most 1, not 1.5"),
+        ("limits.max_wait = 'soon'", "limits.max_wait: must be a time such as 6h, 1h30m or 90s, not 'soon'"),
         ("agent.x.idle_seconds = nan", "agent.x.idle_seconds: must be a number >= 0, not nan"),
         ("models.fixer = ''", "models.fixer: must not be empty"),
         (
