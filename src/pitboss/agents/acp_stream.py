@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import amount, count, number, table, word
-from pitboss.agents.judgement import Spend, Verdict
+from pitboss.agents.judgement import Spend, Verdict, failed
 from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.service_failures import service_failure
 from pitboss.core.agent import AgentEvent, EventKind
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -76,15 +76,15 @@ class AcpReader(JsonReader):
     def verdict(self, ending: Ending) -> Verdict:
         """By the error told, then the stop reason, then the exit code, then what it was let do."""
         if self._error:
-            return _error(*self._named())
+            return failed(*self._named())
         if self._stop is not None and self._stop != DONE:
-            return _error(Reason.AGENT_ERROR, STOPS.get(self._stop, f"its turn ended with {self._stop}"))
+            return failed(Reason.AGENT_ERROR, STOPS.get(self._stop, f"its turn ended with {self._stop}"))
         if ending.code != 0:
             return by_exit_code(ending)
         if self._stop is None:
-            return _error(Reason.AGENT_ERROR, "the agent ended without ending its turn")
+            return failed(Reason.AGENT_ERROR, "the agent ended without ending its turn")
         if self._refused and self._refused >= self.tool_calls:
-            return _error(Reason.PERMISSION_DENIED, "every tool call was refused")
+            return failed(Reason.PERMISSION_DENIED, "every tool call was refused")
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
@@ -183,7 +183,3 @@ def _tokens(told: dict[str, Any]) -> Usage:
     if total >= used + output + thought:
         output += thought
     return Usage(input=max(used, read + write), output=output, cache_read=read, cache_write=write)
-
-
-def _error(reason: Reason, words: str) -> Verdict:
-    return Verdict(status=SessionStatus.ERROR, reason=reason.because(words))

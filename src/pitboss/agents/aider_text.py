@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.aider_log import AiderLog
-from pitboss.agents.judgement import Ending, Spend, Verdict
+from pitboss.agents.judgement import Ending, Spend, Verdict, failed
 from pitboss.agents.lines import LineSplitter, shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import Reader
 from pitboss.agents.service_failures import failure_by_words
 from pitboss.core.agent import AgentEvent, EventKind
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason
 from pitboss.core.usage import Usage, add_usd
 
 if TYPE_CHECKING:
@@ -111,13 +111,13 @@ class AiderReader(Reader):
     def verdict(self, ending: Ending) -> Verdict:
         """By a failure that no answer came after, then the exit code, then whether there was an answer."""
         if self._failure is not None:
-            return _error(*_named(*self._failure))
+            return failed(*_named(*self._failure))
         if ending.code != 0:
             complaints = ending.complaints or self._paragraph.encode("utf-8", "replace")
             return by_exit_code(Ending(code=ending.code, complaints=complaints))
         if not self._answers:
             words = "aider ended without an answer"
-            return _error(Reason.AGENT_ERROR, words, cost_known=self._log.read().answers > 0)
+            return failed(Reason.AGENT_ERROR, words, cost_known=self._log.read().answers > 0)
         return Verdict()
 
     def _told(self, lines: Iterator[bytes]) -> Iterator[AgentEvent]:
@@ -230,7 +230,3 @@ def _named(reason: Reason | None, words: str) -> tuple[Reason, str]:
     said = failed[2].removeprefix(f"{failed[1]}: ")
     by_name = AFTER_WORDS.get(failed[1], Reason.AGENT_ERROR)
     return reason or failure_by_words(said) or by_name, shortened(said)
-
-
-def _error(reason: Reason, words: str, *, cost_known: bool = True) -> Verdict:
-    return Verdict(status=SessionStatus.ERROR, reason=reason.because(words), cost_known=cost_known)

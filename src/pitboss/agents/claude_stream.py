@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.claude_failures import TOO_MANY_REQUESTS, failure, stderr_failure
 from pitboss.agents.json_values import amount, count, number, objects, table, word
-from pitboss.agents.judgement import Spend, Verdict
+from pitboss.agents.judgement import Spend, Verdict, all_denied, failed
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.tool_line import tool_line
 from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -90,19 +90,17 @@ class ClaudeReader(JsonReader):
                 rejected=self._rejected,
             )
             limited = reason is Reason.RATE_LIMITED
-            return _error(reason, words, resets_at=self._resets_at if limited else None)
+            return failed(reason, words, resets_at=self._resets_at if limited else None)
         if ending.code != 0:
             reason_by_stderr = None if self.finished else stderr_failure(ending.complaints)
-            return by_exit_code(ending) if reason_by_stderr is None else _error(*reason_by_stderr)
+            return by_exit_code(ending) if reason_by_stderr is None else failed(*reason_by_stderr)
         if not self.finished:
             seen = any(used.has_tokens for used in self._ledger.by_model().values())
-            return _error(Reason.AGENT_ERROR, "claude ended without a result line", cost_known=seen)
+            return failed(Reason.AGENT_ERROR, "claude ended without a result line", cost_known=seen)
         denied = [
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]
-        if denied and len(denied) >= self.tool_calls:
-            return _error(Reason.PERMISSION_DENIED, f"every tool call was denied: {', '.join(denied)}")
-        return Verdict()
+        return all_denied(denied, self.tool_calls) or Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` tells."""
@@ -251,14 +249,3 @@ def _window(windows: dict[str, Any], name: str) -> QuotaWindow | None:
     window = table(windows, name)
     used = amount(window, "utilization")
     return None if used is None else QuotaWindow(used=used, resets_at=number(window, "resetsAt"))
-
-
-def _error(
-    reason: Reason, words: str | None, *, resets_at: float | None = None, cost_known: bool = True
-) -> Verdict:
-    return Verdict(
-        status=SessionStatus.ERROR,
-        reason=reason.because(words),
-        resets_at=resets_at,
-        cost_known=cost_known,
-    )

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from pitboss.agents.backend import Launch
 from pitboss.agents.codex_rollout import Rollout, tokens
 from pitboss.agents.json_values import objects, table, word
-from pitboss.agents.judgement import Spend, Verdict
+from pitboss.agents.judgement import Spend, Verdict, failed
 from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.service_failures import service_failure
 from pitboss.core.agent import AgentEvent, EventKind
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -136,18 +136,14 @@ class CodexReader(JsonReader):
         if ending.code != 0:
             return by_exit_code(ending)
         if not self.finished:
-            words = Reason.AGENT_ERROR.because("codex ended without completing its turn")
             seen = self._total.beyond(self.billed).has_tokens
-            return Verdict(status=SessionStatus.ERROR, reason=words, cost_known=seen)
+            return failed(Reason.AGENT_ERROR, "codex ended without completing its turn", cost_known=seen)
         return Verdict()
 
     def _failed(self, words: str) -> Verdict:
         reason = _reason(words)
-        return Verdict(
-            status=SessionStatus.ERROR,
-            reason=reason.because(shortened(words)),
-            resets_at=self._rollout.resets_at() if reason is Reason.RATE_LIMITED else None,
-        )
+        limited = reason is Reason.RATE_LIMITED
+        return failed(reason, shortened(words), resets_at=self._rollout.resets_at() if limited else None)
 
     def finish(self) -> Iterator[AgentEvent]:
         """Yield the events of a last line, and what the thread's file says in the end."""

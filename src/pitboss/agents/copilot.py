@@ -18,13 +18,13 @@ import msgspec
 
 from pitboss.agents.backend import Launch
 from pitboss.agents.json_values import count, number, table, word
-from pitboss.agents.judgement import Spend, Verdict
+from pitboss.agents.judgement import Spend, Verdict, failed
 from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.service_failures import service_failure
 from pitboss.agents.tool_line import tool_line
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason
 from pitboss.core.usage import Usage
 from pitboss.store.files import read_regular
 
@@ -116,14 +116,14 @@ class CopilotReader(JsonReader):
             return self._failed(self._error)
         if ending.code != 0:
             refused = ending.code == 1 and NOT_LOGGED_IN in ending.complaints
-            return _error(Reason.AUTH, LOGIN_ADVICE) if refused else by_exit_code(ending)
+            return failed(Reason.AUTH, LOGIN_ADVICE) if refused else by_exit_code(ending)
         if not self.finished:
             known = bool(self._tokens)
-            return _error(Reason.AGENT_ERROR, "copilot ended without a result line", cost_known=known)
+            return failed(Reason.AGENT_ERROR, "copilot ended without a result line", cost_known=known)
         if self._exit_code != 0:
-            return _error(Reason.AGENT_ERROR, f"copilot said that it ended with exit code {self._exit_code}")
+            return failed(Reason.AGENT_ERROR, f"copilot said that it ended with exit code {self._exit_code}")
         if 0 < self.tool_calls <= self._denials:
-            return _error(Reason.PERMISSION_DENIED, f"every tool call: {shortened(self._denial)}")
+            return failed(Reason.PERMISSION_DENIED, f"every tool call: {shortened(self._denial)}")
         return Verdict()
 
     def _failed(self, error: dict[str, Any]) -> Verdict:
@@ -137,7 +137,7 @@ class CopilotReader(JsonReader):
         if reason is Reason.AGENT_ERROR and any(each in words for each in UNREACHED):
             reason = Reason.OVERLOADED
         limited = reason is Reason.RATE_LIMITED
-        return _error(reason, shortened(words), resets_at=number(service, "resets_at") if limited else None)
+        return failed(reason, shortened(words), resets_at=number(service, "resets_at") if limited else None)
 
     def finish(self) -> Iterator[AgentEvent]:
         """Yield the events of a last line, and what the usage file says in the end."""
@@ -242,12 +242,3 @@ def _decoded(text: bytes | None) -> dict[str, Any]:
         return msgspec.json.decode((text or b"").decode("utf-8", "replace"), type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError):
         return {}
-
-
-def _error(reason: Reason, words: str, *, resets_at: float | None = None, cost_known: bool = True) -> Verdict:
-    return Verdict(
-        status=SessionStatus.ERROR,
-        reason=reason.because(words),
-        resets_at=resets_at,
-        cost_known=cost_known,
-    )

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.gemini_failures import failure, quota_ends_at, refusal
 from pitboss.agents.json_values import count, table, word
-from pitboss.agents.judgement import Spend, Verdict
+from pitboss.agents.judgement import Spend, Verdict, failed
 from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.tool_line import tool_line
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ class GeminiReader(JsonReader):
             return self._failed(ending)
         if ending.code != 0:
             refused = None if self.finished else refusal(ending)
-            return by_exit_code(ending) if refused is None else _error(*refused)
+            return by_exit_code(ending) if refused is None else failed(*refused)
         if self._complaint is not None:
-            return _error(Reason.AGENT_ERROR, shortened(self._complaint))
+            return failed(Reason.AGENT_ERROR, shortened(self._complaint))
         if not self.finished:
-            return _error(Reason.AGENT_ERROR, "gemini ended without a result line", cost_known=False)
+            return failed(Reason.AGENT_ERROR, "gemini ended without a result line", cost_known=False)
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
@@ -140,21 +140,10 @@ class GeminiReader(JsonReader):
         reason, detail = failure(words, ending.code)
         limited = reason is Reason.RATE_LIMITED
         said_at = word(self._result, "timestamp")
-        return _error(reason, detail, resets_at=quota_ends_at(words, said_at) if limited else None)
+        return failed(reason, detail, resets_at=quota_ends_at(words, said_at) if limited else None)
 
 
 def _tokens(stats: dict[str, Any]) -> Usage:
     told, answer = count(stats, "input_tokens"), count(stats, "output_tokens")
     thoughts = max(0, count(stats, "total_tokens") - told - answer)
     return Usage(input=told, output=answer + thoughts, cache_read=min(told, count(stats, "cached")))
-
-
-def _error(
-    reason: Reason, words: str | None, *, resets_at: float | None = None, cost_known: bool = True
-) -> Verdict:
-    return Verdict(
-        status=SessionStatus.ERROR,
-        reason=reason.because(words),
-        resets_at=resets_at,
-        cost_known=cost_known,
-    )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from pitboss.core.session import SessionStatus
+from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,3 +43,22 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     resets_at: float | None = None
     cost_known: bool = True
     lost_session: bool = False
+
+
+def failed(
+    reason: Reason, words: str | None, *, resets_at: float | None = None, cost_known: bool = True
+) -> Verdict:
+    """The verdict on an agent that failed, `words` being its own."""
+    return Verdict(
+        status=SessionStatus.ERROR,
+        reason=reason.because(words),
+        resets_at=resets_at,
+        cost_known=cost_known,
+    )
+
+
+def all_denied(denied: Sequence[str], tool_calls: int) -> Verdict | None:
+    """The verdict on an agent whose every tool call was denied: it has done nothing, whatever it says."""
+    if not denied or len(denied) < tool_calls:
+        return None
+    return failed(Reason.PERMISSION_DENIED, f"every tool call was denied: {', '.join(denied)}")

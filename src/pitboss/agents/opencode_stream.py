@@ -17,14 +17,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import amount, count, table, word
-from pitboss.agents.judgement import Spend, Verdict
+from pitboss.agents.judgement import Spend, Verdict, failed
 from pitboss.agents.lines import shortened
 from pitboss.agents.opencode_failures import Failure, failure
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.tool_line import tool_line
 from pitboss.core.agent import AgentEvent, EventKind
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason
 from pitboss.core.usage import Usage, add_usd
 
 if TYPE_CHECKING:
@@ -72,16 +72,16 @@ class OpencodeReader(JsonReader):
     def verdict(self, ending: Ending) -> Verdict:
         """By the last error, then the exit code, then how the last step finished, then what it was let do."""
         if self._failure is not None:
-            failed = self._failure
-            return _error(failed.reason, failed.words, resets_at=failed.resets_at)
+            told = self._failure
+            return failed(told.reason, told.words, resets_at=told.resets_at)
         if ending.code != 0:
             return by_exit_code(ending)
         if self._refused and (self._last_step != DONE or self._refused >= self.tool_calls):
-            return _error(Reason.PERMISSION_DENIED, f"opencode was not let use {self._last_refused}")
+            return failed(Reason.PERMISSION_DENIED, f"opencode was not let use {self._last_refused}")
         if self._last_step != DONE:
             words = f"its last step ended with {self._last_step}" if self._last_step else "no last step"
             known = self._total.has_tokens
-            return _error(Reason.AGENT_ERROR, f"opencode ended without an answer: {words}", cost_known=known)
+            return failed(Reason.AGENT_ERROR, f"opencode ended without an answer: {words}", cost_known=known)
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
@@ -150,15 +150,4 @@ def _tokens(told: dict[str, Any]) -> Usage:
         output=count(told, "output") + count(told, "reasoning"),
         cache_read=read,
         cache_write=write,
-    )
-
-
-def _error(
-    reason: Reason, words: str | None, *, resets_at: float | None = None, cost_known: bool = True
-) -> Verdict:
-    return Verdict(
-        status=SessionStatus.ERROR,
-        reason=reason.because(words),
-        resets_at=resets_at,
-        cost_known=cost_known,
     )

@@ -16,13 +16,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import count, objects, table, word
-from pitboss.agents.judgement import Spend, Verdict
+from pitboss.agents.judgement import Spend, Verdict, all_denied, failed
 from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.service_failures import service_failure
 from pitboss.agents.tool_line import tool_line
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -65,18 +65,16 @@ class QwenReader(JsonReader):
     def verdict(self, ending: Ending) -> Verdict:
         """By `is_error` first, then the exit code, then whether it finished and was let do anything."""
         if self._result.get("is_error") is True:
-            return _error(*self._failure())
+            return failed(*self._failure())
         if ending.code != 0:
             return by_exit_code(ending)
         if not self.finished:
             seen = bool(self._by_message())
-            return _error(Reason.AGENT_ERROR, "qwen ended without a result line", cost_known=seen)
+            return failed(Reason.AGENT_ERROR, "qwen ended without a result line", cost_known=seen)
         denied = [
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]
-        if denied and len(denied) >= self.tool_calls:
-            return _error(Reason.PERMISSION_DENIED, f"every tool call was denied: {', '.join(denied)}")
-        return Verdict()
+        return all_denied(denied, self.tool_calls) or Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` tells."""
@@ -175,7 +173,3 @@ def _tokens(usage: dict[str, Any]) -> Usage:
         output=count(usage, "output_tokens"),
         cache_read=min(told, count(usage, "cache_read_input_tokens")),
     )
-
-
-def _error(reason: Reason, words: str, *, cost_known: bool = True) -> Verdict:
-    return Verdict(status=SessionStatus.ERROR, reason=reason.because(words), cost_known=cost_known)
