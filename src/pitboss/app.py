@@ -224,11 +224,11 @@ class Run:
             raise
 
     def _close(self, context: RunContext) -> None:
-        """What cannot be taken down is in nobody's way, and no reason to call a night's work failed."""
+        """What cannot be put in order is told, but no reason to call a night's work failed."""
         try:
             context.workspace.close()
         except PitbossError as error:
-            self._emit(Warned(text=f"working copies are left: {error.message}"))
+            self._emit(Warned(text="; ".join(filter(None, (error.message, error.hint)))))
 
     def _give_up(self, context: RunContext, error: Exception) -> None:
         """After an internal error: say `failed` if that can still be written; what is in flight stays as it is.

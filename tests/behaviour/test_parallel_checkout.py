@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from typing import TYPE_CHECKING
 
 from tests.support.cli import Project
@@ -98,3 +100,32 @@ def test_worktrees_and_repositories_that_an_agent_makes_in_its_working_copy_are_
     assert "PRECIOUS\n" in [project.git("show", f"{ref}:precious.txt") for ref in kept["p1"]]
     assert any("dear.txt" in project.git("ls-tree", "--name-only", ref) for ref in kept["p2"])
     assert any("one\n" in project.git("log", "--format=%s", ref) for ref in kept["p3"])
+
+
+def test_a_session_in_the_users_tree_waits_until_the_tree_has_followed(tmp_path: Path) -> None:
+    project = stage(tmp_path, f"echo one > one.txt; : > {tmp_path}/repo/.git/index.lock")
+    project.prompt("z-alone", "ls > seen.txt", max_runs=1)
+    done = project.pitboss("grind")
+    run = the_run(project)
+    assert done.code == 0, done
+    assert [verdict(r) for r in run.records] == [("ok", None, True, 0)] * 2
+    assert "one.txt" in run.files(run.branch)["seen.txt"].split()
+    assert run.files(run.branch)["one.txt"] == "one\n"
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_a_tree_that_cannot_follow_is_told_of_at_the_end_with_what_to_do(tmp_path: Path) -> None:
+    root = tmp_path / "repo"
+    project = stage(tmp_path, f"echo one > one.txt; : > {root}/.git/index.lock")
+    at_work = ["git", "cat-file", "--batch"]
+    with subprocess.Popen(at_work, cwd=root, stdin=subprocess.PIPE) as process:
+        done = project.pitboss("grind")
+        process.communicate()
+    advice = re.search(r"`(git read-tree -m -u \w+ HEAD)`", done.err)
+    assert done.code == 0, done
+    assert advice is not None, done.err
+    assert not (root / "one.txt").exists()
+    (root / ".git/index.lock").unlink()
+    project.git(*advice[1].split()[1:])
+    assert (root / "one.txt").read_text() == "one\n"
+    assert project.git("status", "--porcelain") == ""

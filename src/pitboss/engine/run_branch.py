@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.session import Reason
+from pitboss.core.text import rescue_message
 from pitboss.errors import StartError
 from pitboss.git import rescue, snapshot
 from pitboss.git.locks import remove_stale_locks
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo, TreeStatus
 
-LOCKED = b".lock': File exists"
 FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 
 
@@ -31,6 +31,14 @@ class RescueWords(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     seq: int
     text: str
+
+    @classmethod
+    def of(cls, run_id: str, seq: int, who: str) -> RescueWords:
+        """The words for what is in the way in the user's tree while `who` lands."""
+        reason = "in the way in the working tree"
+        return cls(
+            run_id=run_id, seq=seq, text=rescue_message(prompt=who, seq=seq, run_id=run_id, reason=reason)
+        )
 
 
 class BranchMoved(Exception):
@@ -189,10 +197,22 @@ class RunBranch:
             return ()
         return self._follow(self._checked_out_commit(), self.tip, words, again=True)
 
-    def catch_up(self, words: RescueWords) -> tuple[str, ...]:
-        """Bring the user's checkout to the tip, if a git of the user's kept it from following."""
-        behind = self._left_at is not None and self._is_checked_out_here()
-        return self._follow(self.tip, self.tip, words) if behind else ()
+    def catch_up(self, words: RescueWords, *, wait_s: float) -> None:
+        """Bring the user's checkout to the tip, if a git of the user's kept it from following.
+
+        That git gets `wait_s` seconds to end; locks of dead ones are removed. Raises StartError, which says how to
+        bring the tree along by hand, and GitError.
+        """
+        if self._left_at is None or not self._is_checked_out_here():
+            return
+        try:
+            remove_stale_locks(self._repo, self.name, wait_s=wait_s)
+        except StartError as held:
+            raise StartError(
+                f"the working tree could not follow {self.name}: {held.message}",
+                hint=f"once that is over, `git read-tree -m -u {self._left_at[:12]} HEAD` brings it along",
+            ) from held
+        self._follow(self.tip, self.tip, words)
 
     def _checked_out_commit(self) -> str:
         """The commit of the branch that the index was made from; a dead runner may have left it some behind."""
@@ -209,17 +229,28 @@ class RunBranch:
         return self.checked_out and self._repo.on_branch() == self.ref
 
     def _follow(self, old: str, new: str, words: RescueWords, *, again: bool = False) -> tuple[str, ...]:
-        """Bring the checkout from `old` to `new`; while a git of the user's holds its index, later."""
+        """Bring the checkout from `old` to `new`; while a git of the user's holds its index, `catch_up` has to."""
         old, self._left_at = self._left_at or old, None
         hidden = self._ignored_in_the_way(old, new)
-        if not hidden:
-            done = self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128))
-            if done.code == 0 and not (again and self._is_stale(old, new)):
+        try:
+            if not hidden and self._moves(old, new) and not (again and self._is_stale(old, new)):
                 return ()
-            if done.code != 0 and LOCKED in done.stderr:
-                self._left_at = old
-                return ()
-        return self._overrule(old, new, words, hidden)
+            return self._overrule(old, new, words, hidden)
+        except GitError as error:
+            if not error.lock_in_the_way:
+                raise
+            self._left_at = old
+            return ()
+
+    def _moves(self, old: str, new: str) -> bool:
+        """Move index and files from one commit to another; False when edits are in the way."""
+        try:
+            self._repo.git("read-tree", "-m", "-u", old, new)
+        except GitError as error:
+            if error.lock_in_the_way or error.code != 128:
+                raise
+            return False
+        return True
 
     def _overrule(self, old: str, new: str, words: RescueWords, hidden: Sequence[str]) -> tuple[str, ...]:
         """Put the files that differ between two commits to the newer one, whatever they are; other edits stay.

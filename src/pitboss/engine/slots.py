@@ -14,7 +14,6 @@ import msgspec
 from msgspec.structs import replace
 
 from pitboss.core.session import Landing, Reason
-from pitboss.core.text import rescue_message
 from pitboss.engine.checkout import Checkout
 from pitboss.engine.run_branch import BranchMoved, RescueWords
 from pitboss.errors import StorageError
@@ -118,8 +117,6 @@ class Slots:
 
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
-        words = RescueWords(run_id=self._paths.run_id, seq=self._last_seq, text="[pitboss/grind] in the way")
-        self._branch.catch_up(words)
         settled = Settled(last_seq=self._last_seq, commits=(self._branch.tip,))
         for slot in self._slots.values():
             repo = slot.opened()
@@ -309,10 +306,7 @@ class Slots:
         return tuple(kept.ref for kept in rescue.list_rescued(self._repo, run_id, seq))
 
     def _words(self, session: InFlight) -> RescueWords:
-        run_id, seq = self._paths.run_id, session.seq
-        reason = "in the way in the working tree"
-        text = rescue_message(prompt=session.prompt, seq=seq, run_id=run_id, reason=reason)
-        return RescueWords(run_id=run_id, seq=seq, text=text)
+        return RescueWords.of(self._paths.run_id, session.seq, session.prompt)
 
     def _delete(self, branch: str, settled: str, seq: int) -> None:
         """Delete a session's branch; what a hook committed there after the landing is rescued."""

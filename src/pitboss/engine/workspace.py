@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from pitboss.engine.checkout import Checkout
 from pitboss.engine.ports import Place
+from pitboss.engine.run_branch import RescueWords
 from pitboss.engine.slots import Slots
 from pitboss.engine.turns import Turns
 from pitboss.errors import StartError
+from pitboss.git.locks import WAIT_S
 from pitboss.git.repo import GitError
 from pitboss.git.worktree import HOLD, hold_branch, remove_worktree
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from pitboss.engine.run_branch import RunBranch
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
+
+EDITOR_S = 60.0
+"""How long a `git commit` of the user's may keep a session in the same tree from beginning."""
 
 
 class Workspace:
@@ -52,10 +57,14 @@ class Workspace:
             ) from error
 
     def close(self) -> None:
-        """No session will run any more: remove the working copies. Raises GitError."""
+        """No session will run any more: remove the working copies.
+
+        Raises GitError, and StartError when the user's tree cannot be brought to the run branch's tip.
+        """
         self._slots.close()
         if not self._branch.checked_out:
             remove_worktree(self._repo, self._paths.run_id, str(self._paths.worktrees / HOLD))
+        self._branch.catch_up(RescueWords.of(self._paths.run_id, 0, "the run"), wait_s=WAIT_S)
 
     def reserve(self, seq: int, *, in_slot: bool) -> Place:
         """Choose the place of session `seq`; nothing is made as yet."""
@@ -72,9 +81,14 @@ class Workspace:
         return str(self._slots.path(session.worktree) if session.worktree else self._repo.root)
 
     def prepare(self, session: InFlight) -> bool:
-        """Make the session's place ready; False for a working copy that has yet to be furnished. Raises GitError."""
+        """Make the session's place ready; False for a working copy that has yet to be furnished.
+
+        Raises GitError, and StartError when the user's tree cannot be brought to where the session begins.
+        """
         if session.worktree:
             return self._slots.prepare(session)
+        words = RescueWords.of(self._paths.run_id, session.seq, session.prompt)
+        self._branch.catch_up(words, wait_s=EDITOR_S)
         self._tree.begin(session.seq)
         return True
 
