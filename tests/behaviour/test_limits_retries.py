@@ -431,6 +431,15 @@ def test_a_soft_cap_lets_sessions_in_flight_finish(tmp_path: Path) -> None:
     assert verdict(the_run(project).record("chore"))[0] == "ok"
 
 
+def test_a_hard_end_of_time_aborts_what_is_in_flight_and_calls_it_no_failure(tmp_path: Path) -> None:
+    project, _ = stage(tmp_path, "sleep 60", more="[budgets]\nhard = true")
+    ended = project.pitboss("grind", "--until", "3s")
+    (record,) = the_run(project).records
+    assert ended.code == 3, ended
+    assert verdict(record)[:2] == ("aborted", "aborted")
+    assert the_run(project).state["budget_consumed"]["consecutive_failures"] == 0
+
+
 def test_what_records_and_earlier_attempts_used_counts_towards_a_hard_cap(tmp_path: Path) -> None:
     acts = (
         done(1000, 0, usd=0.5),

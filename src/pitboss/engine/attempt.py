@@ -46,8 +46,10 @@ def run_agent(
 
 
 def _over_budget(context: RunContext) -> StopRequest | None:
-    """With hard budgets, a cap of the run ends what is in flight as well."""
+    """With hard budgets, a cap of the run ends what is in flight as well; what runs out of time failed at nothing."""
     if not context.config.hard_budgets:
         return None
     over = context.meter.exceeded(*context.journal.spent(), context.clock())
-    return None if over is None else StopRequest.RUN_CAP
+    if over is None:
+        return None
+    return StopRequest.ABORT if over.cap == "until" else StopRequest.RUN_CAP

@@ -13,6 +13,7 @@ from pitboss.core.scheduler import Exhausted, next_pick
 from pitboss.guardian import StopLevel
 
 if TYPE_CHECKING:
+    from pitboss.core.budget import Exceeded
     from pitboss.core.session import InFlight, SessionRecord
     from pitboss.engine.context import RunContext
 
@@ -65,19 +66,19 @@ def _why_stop(context: RunContext, *, streak_counts: bool) -> Ending | None:
         message = f"{used.consecutive_failures} sessions failed in a row (limit {limit})"
         return Ending(reason=StopReason.FAILURES, message=message)
     if over is not None:
-        return Ending(reason=StopReason.BUDGET, message=over)
+        return Ending(reason=StopReason.BUDGET, message=over.message)
     if level is StopLevel.DRAIN:
         return Ending(reason=StopReason.DRAINED, message="drained on request")
     return None
 
 
-def _over_budget(context: RunContext) -> str | None:
-    """In words, the cap that forbids one more session; a hard one counts what is being spent."""
+def _over_budget(context: RunContext) -> Exceeded | None:
+    """The cap that forbids one more session; a hard one counts what is being spent."""
     now, (used, running) = context.clock(), context.journal.spent()
     over = budget.exceeded(context.caps, used, now=now, in_flight=len(running))
-    if over is not None:
-        return over.message
-    return context.meter.exceeded(used, running, now) if context.config.hard_budgets else None
+    if over is not None or not context.config.hard_budgets:
+        return over
+    return context.meter.exceeded(used, running, now)
 
 
 def unpriced(context: RunContext, record: SessionRecord) -> Ending | None:

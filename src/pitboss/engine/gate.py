@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pitboss.core.agent import Quota
-    from pitboss.core.budget import BudgetSnapshot, Caps
+    from pitboss.core.budget import BudgetSnapshot, Caps, Exceeded
 
 
 class Gate:
@@ -63,8 +63,8 @@ class Meter:
             else:
                 self._live[seq] = used
 
-    def exceeded(self, recorded: BudgetSnapshot, running: Sequence[int], now: datetime) -> str | None:
-        """In words, the first cap of the run that records and `running` sessions together have reached."""
+    def exceeded(self, recorded: BudgetSnapshot, running: Sequence[int], now: datetime) -> Exceeded | None:
+        """The first cap of the run that records and `running` sessions together have reached."""
         with self._lock:
             live = sum((self._live[seq] for seq in running if seq in self._live), Usage())
         used = msgspec.structs.replace(
@@ -73,5 +73,4 @@ class Meter:
             tokens_output=add_tokens(recorded.tokens_output, live.output),
             cost_usd=add_usd(recorded.cost_usd, live.cost_usd),
         )
-        over = budget.exceeded(self._caps, used, now=now)
-        return None if over is None else over.message
+        return budget.exceeded(self._caps, used, now=now)

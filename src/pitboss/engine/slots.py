@@ -173,9 +173,11 @@ class Slots:
 
     def _land_on_tip(self, session: InFlight, landed: Landing, change: str, message: str) -> Landing:
         words = self._words(session)
-        landed = replace(landed, rescue=self._branch.put_right(words) or landed.rescue)
+        undone = Reason.HEAD_MOVED.because("what others did to the run branch was undone")
+        landed = _with_rescued(landed, self._branch.put_right(words), undone)
+        moved = Reason.HEAD_MOVED.because("edits in the working tree were in the way")
         if self._landed_by_agent(session, change):
-            return replace(landed, commit=change, rescue=self._branch.follow(words) or landed.rescue)
+            return _with_rescued(replace(landed, commit=change), self._branch.follow(words), moved)
         merged = self._merge(session, change, message)
         if merged.conflicts:
             reason = Reason.CONFLICT.because(_some(merged.conflicts))
@@ -184,10 +186,7 @@ class Slots:
             there = self._repo.is_ancestor(change, self._branch.tip)
             return replace(landed, commit=change if there else None)
         aside = self._branch.advance(merged.commit, words, tree=merged.tree)
-        moved = Reason.HEAD_MOVED.because("edits in the working tree were in the way") if aside else None
-        return replace(
-            landed, commit=merged.commit, rescue=aside or landed.rescue, reason=landed.reason or moved
-        )
+        return _with_rescued(replace(landed, commit=merged.commit), aside, moved)
 
     def rescue(self, session: InFlight) -> Landing:
         """Keep all of the session's work under rescue refs."""
@@ -278,16 +277,15 @@ class Slots:
         return self._slots[name]
 
     def _checkout(self, session: InFlight) -> Checkout | None:
-        known = self._checkouts.get(session.seq)
+        """The session's tree as it began here, else opened anew; None where git can use it no more."""
         repo = self._slot(session).opened()
-        if known is not None or repo is None:
-            return known if repo is not None else None
-        aside = self._paths.root / "nested"
-        return Checkout(
+        if repo is None:
+            return None
+        return self._checkouts.get(session.seq) or Checkout(
             repo,
             _branch(session),
             run_id=self._paths.run_id,
-            aside=aside,
+            aside=self._paths.root / "nested",
             hooks=self._hooks,
             fleeting=True,
         )
@@ -342,6 +340,11 @@ def _left(repo: Repo, branch: str, settled: str) -> bool:
     )
     stdin = "\n".join(orders).encode() + b"\n"
     return repo.run("update-ref", "-m", RELEASED.decode(), "--stdin", stdin=stdin, ok=(0, 128)).code == 0
+
+
+def _with_rescued(landing: Landing, refs: tuple[str, ...], why: str) -> Landing:
+    """The landing with what it had to set aside, of which `refs` are all; it is not as good as one that had not."""
+    return replace(landing, rescue=refs, reason=landing.reason or why) if refs else landing
 
 
 def _some(paths: Sequence[str]) -> str:

@@ -1,0 +1,74 @@
+"""The journal under several sessions that write at the same time: nobody waits for ever, nothing is lost (SPEC 7)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from pitboss.core.agent import Quota
+from pitboss.core.run import build_state
+from pitboss.core.session import InFlight, Outcome, SessionRecord, SessionStatus, transcript_name
+from pitboss.engine.journal import Journal
+from pitboss.engine.part import Part
+from pitboss.store.log import iter_records
+from pitboss.store.rundir import RunDir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = "20260101T000000Z-abcd"
+SESSIONS = 8
+BOUND_S = 60.0
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def live_through(journal: Journal, seq: int) -> None:
+    """Everything that a session with a wait and a second attempt has the journal write."""
+    journal.started(seq, 1000 + seq, seq)
+    journal.waiting(seq, now())
+    journal.waited(seq, 0.5)
+    journal.attempting(seq, Part(agent="codex", attempt=2))
+    journal.noted("codex", Quota())
+    outcome = Outcome(status=SessionStatus.OK, ended_at=now())
+    journal.ended(seq, outcome)
+    journal.recorded(
+        SessionRecord(
+            seq=seq,
+            run_id=RUN,
+            prompt="alpha",
+            started_at=now(),
+            ended_at=outcome.ended_at,
+            status=outcome.status,
+            rotation=seq,
+            transcript_path=transcript_name(seq),
+        )
+    )
+    journal.checkpoint()
+
+
+def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Path) -> None:
+    state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
+    with RunDir.create(tmp_path, state) as rundir:
+        journal = Journal(rundir, state, now)
+        for seq in range(1, SESSIONS + 1):
+            session = InFlight(
+                seq=seq, prompt="alpha", rotation=seq, started_at=now(), base_commit="1" * 40, agent="codex"
+            )
+            journal.dispatched(session)
+        threads = [
+            Thread(target=live_through, args=(journal, seq), daemon=True) for seq in range(SESSIONS, 0, -1)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(BOUND_S)
+        assert not any(thread.is_alive() for thread in threads)
+        kept = rundir.read_state()
+    assert kept.last_session_seq == journal.state.last_session_seq == SESSIONS
+    assert kept.in_flight == ()
+    assert kept.budget_consumed.iterations == SESSIONS
+    assert sorted(record.seq for record in iter_records(rundir.paths.log)) == list(range(1, SESSIONS + 1))
