@@ -15,12 +15,12 @@ from msgspec.structs import replace
 
 from pitboss.core.session import Landing, Reason
 from pitboss.engine.checkout import Checkout
+from pitboss.engine.merging import Merge, merge_onto
 from pitboss.engine.run_branch import BranchMoved, RescueWords
 from pitboss.errors import StorageError
 from pitboss.git import rescue, snapshot
 from pitboss.git.committer import Hooks
 from pitboss.git.landed import Commit, commits_beyond, landed_sessions
-from pitboss.git.merge import merge_trees
 from pitboss.git.slot import RELEASED, Slot, copy_into
 from pitboss.git.worktree import Settled, discard_worktree, remove_worktree, rescue_commit
 
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 TRIES = 5
-MOST_NAMED = 20
-"""Paths of a conflict that its reason names."""
-
 TRY_AGAIN = "`pitboss grind --resume` goes on with the run"
 
 
@@ -180,7 +177,7 @@ class Slots:
             return _with_rescued(replace(landed, commit=change), self._branch.follow(words), moved)
         merged = self._merge(session, change, message)
         if merged.conflicts:
-            reason = Reason.CONFLICT.because(_some(merged.conflicts))
+            reason = Reason.CONFLICT.because(merged.conflicting)
             return Landing(rescue=self._keep(session, change, reason), reason=reason, retry=True)
         if merged.commit is None:
             there = self._repo.is_ancestor(change, self._branch.tip)
@@ -239,32 +236,16 @@ class Slots:
         begun_here = session.seq in self._checkouts or tip == session.base_commit
         return not begun_here and self._repo.is_ancestor(change, tip)
 
-    def _merge(self, session: InFlight, change: str, message: str) -> _Merge:
-        """The commit that brings the run branch from its tip to hold `change` too.
-
-        What pitboss committed for the session is put on top of the tip, so that the history reads as if sessions
-        had run one after the other; an agent's own commits are kept as they are, by a merge.
-        """
+    def _merge(self, session: InFlight, change: str, message: str) -> Merge:
+        """The commit that brings the run branch from its tip to hold `change` too."""
         tip = self._branch.tip
         if tip == session.base_commit:
-            return _Merge(commit=change)
+            return Merge(commit=change)
         ahead = self._ahead.get(session.seq)
         commits = ahead.commits if ahead else None
         if commits is None or not all(commit.own for commit in commits):
             commits = self._beyond(session, tip, change)
-        own = all(commit.own for commit in commits)
-        if own and len(commits) == 1 and commits[0].parents == (tip,):
-            return _Merge(commit=change)
-        if not own and self._repo.is_ancestor(tip, change):
-            return _Merge(commit=change)
-        merged = merge_trees(self._repo, tip, change)
-        if merged.conflicts:
-            return _Merge(conflicts=merged.conflicts)
-        if own and merged.tree == self._branch.tree:
-            return _Merge()
-        words = commits[0].message if own else message
-        made = self._repo.commit_tree(merged.tree, parent=tip, message=words, merged=None if own else change)
-        return _Merge(commit=made, tree=merged.tree)
+        return merge_onto(self._repo, self._branch, change, commits, message)
 
     # What is there
 
@@ -324,14 +305,6 @@ class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
     commits: list[Commit] | None
 
 
-class _Merge(msgspec.Struct, frozen=True, kw_only=True):
-    """What merging came to: a commit, with its tree where it was made for that; conflicting paths; or nothing new."""
-
-    commit: str | None = None
-    tree: str | None = None
-    conflicts: tuple[str, ...] = ()
-
-
 def _left(repo: Repo, branch: str, settled: str) -> bool:
     """Release a working copy and delete its branch in one call; False when the branch is not at `settled`."""
     orders = (
@@ -345,12 +318,6 @@ def _left(repo: Repo, branch: str, settled: str) -> bool:
 def _with_rescued(landing: Landing, refs: tuple[str, ...], why: str) -> Landing:
     """The landing with what it had to set aside, of which `refs` are all; it is not as good as one that had not."""
     return replace(landing, rescue=refs, reason=landing.reason or why) if refs else landing
-
-
-def _some(paths: Sequence[str]) -> str:
-    """The first paths in words: a formatter may conflict in thousands."""
-    more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
-    return ", ".join(paths[:MOST_NAMED]) + more
 
 
 def _branch(session: InFlight) -> str:

@@ -1,0 +1,55 @@
+"""How a session's change is brought onto a run branch that moved meanwhile, on trees alone (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.git.merge import merge_trees
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pitboss.engine.run_branch import RunBranch
+    from pitboss.git.landed import Commit
+    from pitboss.git.repo import Repo
+
+MOST_NAMED = 20
+"""Paths of a conflict that are named: a formatter may conflict in thousands."""
+
+
+class Merge(msgspec.Struct, frozen=True, kw_only=True):
+    """What merging came to: a commit, with its tree where it was made for that; conflicting paths; or nothing new."""
+
+    commit: str | None = None
+    tree: str | None = None
+    conflicts: tuple[str, ...] = ()
+
+    @property
+    def conflicting(self) -> str:
+        """The first of the conflicting paths in words."""
+        more = len(self.conflicts) - MOST_NAMED
+        return ", ".join(self.conflicts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def merge_onto(repo: Repo, branch: RunBranch, change: str, commits: Sequence[Commit], message: str) -> Merge:
+    """Make the commit that brings `branch` from its tip to hold `change` too; `commits` are what it has beyond that.
+
+    What pitboss committed for the session is put on top of the tip, so that the history reads as if sessions had
+    run one after the other; an agent's own commits are kept as they are, by a merge commit that says `message`.
+    Raises GitError.
+    """
+    tip, own = branch.tip, all(commit.own for commit in commits)
+    if own and len(commits) == 1 and commits[0].parents == (tip,):
+        return Merge(commit=change)
+    if not own and repo.is_ancestor(tip, change):
+        return Merge(commit=change)
+    merged = merge_trees(repo, tip, change)
+    if merged.conflicts:
+        return Merge(conflicts=merged.conflicts)
+    if own and merged.tree == branch.tree:
+        return Merge()
+    words = commits[0].message if own else message
+    made = repo.commit_tree(merged.tree, parent=tip, message=words, merged=None if own else change)
+    return Merge(commit=made, tree=merged.tree)
