@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.config import Price
-from pitboss.core.usage import Usage
-from pitboss.pricing import price, with_cost
+from pitboss.core.usage import CostSource, Usage
+from pitboss.pricing import price, table_version, with_cost
 
 PLAIN = Price(input_per_million_usd=2.0, output_per_million_usd=8.0)
 CACHED = Price(
@@ -86,3 +88,36 @@ def test_what_the_agent_reported_comes_before_any_price() -> None:
 
 def test_no_tokens_cost_nothing_and_that_is_known() -> None:
     assert with_cost(Usage(), None, {}) == Usage(cost_usd=0.0, cost_known=True)
+
+
+@pytest.mark.parametrize(
+    ("prefixed", "plain"),
+    [
+        ("openai/gpt-4o", "gpt-4o"),
+        ("anthropic/claude-sonnet-4-5", LISTED),
+        ("gemini/gemini-2.5-pro", "gemini-2.5-pro"),
+    ],
+)
+def test_a_model_with_its_vendor_in_front_is_priced_by_that_vendor(prefixed: str, plain: str) -> None:
+    used = Usage(input=1000, output=100, cache_read=500)
+    assert price(used, prefixed, {}) == price(used, plain, {}) != 0.0
+
+
+def test_a_model_of_a_vendor_that_the_table_does_not_know_is_unknown_whatever_its_name() -> None:
+    assert price(MILLIONS, f"my-own-proxy/{LISTED}", {}) is None
+
+
+def test_it_is_told_whose_price_it_is() -> None:
+    used = Usage(input=10)
+    assert with_cost(used, "m", {"m": PLAIN}).cost_source is CostSource.CONFIGURED
+    assert with_cost(used, LISTED, {}).cost_source is CostSource.PRICE_TABLE
+    assert with_cost(used, "m", {"m": PLAIN}, reported_usd=1.0).cost_source is CostSource.AGENT
+    assert with_cost(used, "nobody-sells-this", {}).cost_source is CostSource.UNKNOWN
+    assert with_cost(Usage(), "nobody-sells-this", {}).cost_source is CostSource.AGENT
+
+
+def test_the_age_of_the_public_table_is_a_day_that_has_been() -> None:
+    table = table_version()
+    assert table.checked is not None
+    assert "2026-01-01" < table.checked <= datetime.now(UTC).date().isoformat()
+    assert table.release[0].isdigit()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.usage import CostSource
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pitboss.core.config import Price
     from pitboss.core.usage import Usage
@@ -15,6 +19,27 @@ if TYPE_CHECKING:
 MILLION = 1_000_000
 REQUEST_SIZED = 100_000
 """Input tokens that no vendor's long-context surcharge touches."""
+
+_VENDORS = {
+    "gemini": "google",
+    "vertex_ai": "google",
+    "bedrock": "aws",
+    "amazon-bedrock": "aws",
+    "xai": "x-ai",
+}
+"""What CLIs call a vendor, and what the table calls it."""
+
+_DATE = re.compile(r"\b20\d\d-\d\d-\d\d\b", re.ASCII)
+
+
+class TableVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """How old the public price table is: its library's release, and the last day it names in its remarks.
+
+    `checked` is a date such as `2026-10-14`, on which some of its prices were looked up; None when it names none.
+    """
+
+    release: str
+    checked: str | None
 
 
 def with_cost(
@@ -24,17 +49,12 @@ def with_cost(
 
     Where no tokens were seen and none were reported, nothing was spent, and that is known.
     """
-    cost = reported_usd
-    if cost is None:
-        cost = price(usage, model, pricing) if usage.has_tokens else 0.0
-    if cost is None:
+    cost, source = reported_usd, CostSource.AGENT
+    if cost is None and usage.has_tokens:
+        cost, source = _priced(usage, model, pricing)
+    if source is CostSource.UNKNOWN:
         return msgspec.structs.replace(usage, cost_usd=0.0, cost_known=False)
-    return msgspec.structs.replace(usage, cost_usd=cost, cost_known=usage.cost_known)
-
-
-def is_configured(model: str | None, pricing: Mapping[str, Price]) -> bool:
-    """Whether `price` goes by the user's own prices for `model`."""
-    return model is not None and _configured(model, pricing) is not None
+    return msgspec.structs.replace(usage, cost_usd=cost or 0.0, priced_by=source)
 
 
 def price(usage: Usage, model: str | None, pricing: Mapping[str, Price]) -> float | None:
@@ -43,10 +63,33 @@ def price(usage: Usage, model: str | None, pricing: Mapping[str, Price]) -> floa
     `pricing` is `[budgets.pricing]`: an exact model name wins, then the longest name that `model` starts
     with. Cached tokens cost their own price there, or the input price where it gives none.
     """
+    cost, source = _priced(usage, model, pricing)
+    return None if source is CostSource.UNKNOWN else cost
+
+
+def table_version() -> TableVersion:
+    """What is known of the age of the public price table; it takes a quarter of a second to tell."""
+    from importlib.metadata import version
+
+    from genai_prices.data_snapshot import get_snapshot
+
+    models = (model for provider in get_snapshot().providers for model in provider.models)
+    told = (date for model in models for date in _DATE.findall(model.price_comments or ""))
+    today = datetime.now(UTC).date().isoformat()
+    return TableVersion(
+        release=version("genai-prices"), checked=max((date for date in told if date <= today), default=None)
+    )
+
+
+def _priced(usage: Usage, model: str | None, pricing: Mapping[str, Price]) -> tuple[float, CostSource]:
+    """The cost and whose price it is; 0 and UNKNOWN for a model that has none."""
     if model is None:
-        return None
+        return 0.0, CostSource.UNKNOWN
     configured = _configured(model, pricing)
-    return _listed(usage, model) if configured is None else _at(usage, configured)
+    if configured is not None:
+        return _at(usage, configured), CostSource.CONFIGURED
+    listed = _listed(usage, model)
+    return (0.0, CostSource.UNKNOWN) if listed is None else (listed, CostSource.PRICE_TABLE)
 
 
 def _configured(model: str, pricing: Mapping[str, Price]) -> Price | None:
@@ -85,7 +128,17 @@ def _listed(usage: Usage, model: str) -> float | None:
         cache_write_tokens=usage.cache_write / scale,
         output_tokens=usage.output / scale,
     )
-    try:
-        return float(calc_price(tokens, model).total_price) * scale
-    except LookupError:
-        return None
+    for name, vendor in _names(model):
+        try:
+            return float(calc_price(tokens, name, provider_id=vendor).total_price) * scale
+        except LookupError:
+            continue
+    return None
+
+
+def _names(model: str) -> Iterator[tuple[str, str | None]]:
+    """What the table may call `model`, and whose it is: CLIs that talk to any vendor put him in front."""
+    yield model, None
+    vendor, slash, name = model.partition("/")
+    if slash and name:
+        yield name, _VENDORS.get(vendor, vendor)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pitboss.agents.aider import Aider
 from pitboss.agents.aider_text import AiderReader
 from pitboss.agents.judgement import Ending, Spend
-from pitboss.core.agent import AgentEvent, CostSource, EventKind
+from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
-from pitboss.core.usage import Usage
+from pitboss.core.usage import CostSource, Usage
 from pitboss.process import capture
 from tests.contracts.expected_aider import MODEL, TABLE
 from tests.support.agents import agent, executable, request, run
@@ -224,7 +224,7 @@ def test_its_log_is_exact_where_its_text_is_rounded(tmp_path: Path) -> None:
     outcome = run(agent("aider", AgentSettings(binary=str(binary))), request(tmp_path))
     assert outcome.status is SessionStatus.OK
     assert outcome.usage == Usage(input=1234, output=34, cost_usd=0.003425)
-    assert (outcome.model, outcome.cost_source) == (MODEL, CostSource.AGENT)
+    assert (outcome.model, outcome.usage.cost_source) == (MODEL, CostSource.AGENT)
 
 
 def test_a_log_is_read_on_from_where_it_was_read_and_half_a_line_waits(tmp_path: Path) -> None:

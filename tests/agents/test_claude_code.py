@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
@@ -17,7 +18,7 @@ from pitboss.agents.judgement import Ending, Spend, Verdict
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
-from pitboss.core.usage import Usage
+from pitboss.core.usage import CostSource, Usage
 from pitboss.process import StopRequest
 from tests.contracts.expected_claude_code import MODEL, TABLE
 from tests.support.agents import agent, executable, request, run
@@ -34,7 +35,7 @@ def usage(total: int, output: int, read: int, write: int, cost: float) -> Usage:
     return Usage(input=total, output=output, cache_read=read, cache_write=write, cost_usd=cost)
 
 
-ONE_REQUEST_CUT = usage(1800, 1, 500, 300, 0.00429)
+PRICED_CUT = msgspec.structs.replace(usage(1800, 1, 500, 300, 0.00429), priced_by=CostSource.PRICE_TABLE)
 
 OK = SessionStatus.OK
 ERROR = SessionStatus.ERROR
@@ -175,7 +176,7 @@ def test_the_cost_cap_ends_an_agent_that_is_still_working(tmp_path: Path) -> Non
     settings = replay(tmp_path, "longtool_TERM", then="exec sleep 300")
     outcome = run(agent("claude_code", settings), request(tmp_path, max_cost_usd=0.004))
     assert (outcome.status, outcome.reason) == (ERROR, "cost_cap: $0.0043 >= $0.0040")
-    assert outcome.usage == ONE_REQUEST_CUT
+    assert outcome.usage == PRICED_CUT
 
 
 def test_the_cost_cap_goes_by_the_configured_price(tmp_path: Path) -> None:

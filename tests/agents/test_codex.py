@@ -12,10 +12,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pitboss.agents.codex import CodexReader
-from pitboss.core.agent import AgentEvent, CostSource, EventKind, Resume
+from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
-from pitboss.core.usage import Usage
+from pitboss.core.usage import CostSource, Usage
 from tests.support.agents import agent, executable, request, run
 from tests.support.codex import (
     FAILED_BY_LIMIT,
@@ -197,7 +197,7 @@ def test_a_command_that_runs_is_a_tool_that_runs_until_the_turn_ends(tmp_path: P
 def test_cached_and_reasoning_tokens_are_parts_of_what_is_printed(tmp_path: Path) -> None:
     outcome = codex(tmp_path, completed(used(1200, 34, cached=384, written=16, reasoning=7)))
     assert tokens(outcome.usage) == (1200, 34, 384, 16)
-    assert outcome.cost_source is CostSource.PRICE_TABLE
+    assert outcome.usage.cost_source is CostSource.PRICE_TABLE
 
 
 def test_after_a_resume_only_what_the_thread_used_on_top_is_billed(tmp_path: Path) -> None:

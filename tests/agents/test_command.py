@@ -8,7 +8,7 @@ import pytest
 
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
-from pitboss.core.usage import Usage
+from pitboss.core.usage import CostSource, Usage
 from pitboss.errors import StartError
 from tests.support.agents import agent, request, run
 from tests.support.disk import NO_FILES, put
@@ -53,7 +53,7 @@ def test_extra_arguments_follow_the_command(tmp_path: Path) -> None:
         (
             '{"input_tokens": 1000, "output_tokens": 10, "cache_read_tokens": 600, "model": "toy-2"}',
             "toy-2",
-            Usage(input=1000, output=10, cache_read=600, cost_usd=0.0056),
+            Usage(input=1000, output=10, cache_read=600, cost_usd=0.0056, priced_by=CostSource.CONFIGURED),
         ),
         ('{"input_tokens": 9, "model": "elsewhere"}', "elsewhere", Usage(input=9, cost_known=False)),
         ('{"input_tokens": 9}', None, Usage(input=9, cost_known=False)),
@@ -117,7 +117,8 @@ def test_a_directory_left_in_place_of_the_usage_file_stops_no_later_start(tmp_pa
 
 
 def test_tokens_without_a_model_are_priced_by_the_model_that_was_asked_for(tmp_path: Path) -> None:
-    assert report(tmp_path, '{"output_tokens": 10}', model="toy").usage == Usage(output=10, cost_usd=0.001)
+    expected = Usage(output=10, cost_usd=0.001, priced_by=CostSource.CONFIGURED)
+    assert report(tmp_path, '{"output_tokens": 10}', model="toy").usage == expected
 
 
 def test_a_failed_command_is_billed_too(tmp_path: Path) -> None:

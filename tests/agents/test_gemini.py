@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from pitboss.agents.gemini_stream import GeminiReader
 from pitboss.agents.judgement import Ending
-from pitboss.core.agent import AgentEvent, AgentOutcome, CostSource, EventKind, Resume
+from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
-from pitboss.core.usage import Usage
+from pitboss.core.usage import CostSource, Usage
 from pitboss.process import StopRequest
 from tests.contracts.expected_gemini import MODEL, TABLE, WITH_THOUGHTS, WITH_THOUGHTS_USD
 from tests.support.agents import PYTHON, agent, executable, request, run
@@ -111,7 +111,7 @@ def test_thoughts_are_output(tmp_path: Path) -> None:
     assert tokens(outcome.usage) == WITH_THOUGHTS
     assert outcome.usage.output == 34 + (1241 - 1200 - 34)
     assert outcome.usage.cost_usd == pytest.approx(WITH_THOUGHTS_USD)
-    assert outcome.cost_source is CostSource.PRICE_TABLE
+    assert outcome.usage.cost_source is CostSource.PRICE_TABLE
 
 
 def test_each_model_is_counted_and_priced_for_itself() -> None:
@@ -296,7 +296,7 @@ def test_of_an_agent_that_answered_and_was_stopped_nobody_knows_the_cost(tmp_pat
     )
     assert (outcome.status, outcome.reason) == (SessionStatus.SKIPPED, "skipped")
     assert outcome.usage == Usage(cost_known=False)
-    assert outcome.cost_source is CostSource.UNKNOWN
+    assert outcome.usage.cost_source is CostSource.UNKNOWN
 
 
 def test_an_agent_that_was_never_answered_cost_nothing(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from pitboss.agents.judgement import Ending
 from pitboss.agents.qwen_stream import QwenReader
-from pitboss.core.agent import AgentEvent, AgentOutcome, CostSource, EventKind, Resume
+from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
-from pitboss.core.usage import Usage
+from pitboss.core.usage import CostSource, Usage
 from pitboss.process import StopRequest
 from tests.contracts.expected_qwen import MODEL, ONE_REQUEST, TABLE, TWO_REQUESTS
 from tests.support.agents import PYTHON, agent, executable, request, run
@@ -109,13 +109,13 @@ def test_input_has_the_cached_tokens_in_it_already(tmp_path: Path) -> None:
     outcome = run(agent("qwen", settings, PRICES), request(tmp_path))
     assert tokens(outcome.usage) == TWO_REQUESTS
     assert outcome.usage.cost_usd == pytest.approx((1200 - 384) * 10e-6 + 384 * 1e-6 + 34 * 50e-6)
-    assert outcome.cost_source is CostSource.CONFIGURED
+    assert outcome.usage.cost_source is CostSource.CONFIGURED
 
 
 def test_a_model_without_a_price_is_unknown_and_not_free(tmp_path: Path) -> None:
     outcome = run(agent("qwen", replaying(tmp_path / "qwen", TABLE, "ok")), request(tmp_path))
     assert not outcome.usage.cost_known
-    assert outcome.cost_source is CostSource.UNKNOWN
+    assert outcome.usage.cost_source is CostSource.UNKNOWN
 
 
 RESUMED = Resume(session_id="s-1", usage=Usage(input=1200, output=34, cache_read=384))

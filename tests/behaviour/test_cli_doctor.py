@@ -40,12 +40,18 @@ def test_a_healthy_project_is_all_ok(project: Project) -> None:
     assert (done.code, done.err) == (0, "")
     lines = [re.split(r"  +", line, maxsplit=2) for line in done.out.splitlines()]
     assert {line[0] for line in lines} == {"ok"}
-    assert {line[1]: line[2] for line in lines if line[1] not in ("git", "agent", "disk")} == {
+    assert {line[1]: line[2] for line in lines if line[1] not in ("git", "agent", "prices", "disk")} == {
         "repository": "on main, clean",
         "files": "rotation default: alpha",
         "lock": "no run is live",
     }
     assert [line[1] for line in lines if line[1] in ("git", "disk")] == ["git", "disk"]
+
+
+def test_the_public_price_table_is_named_with_its_date(project: Project) -> None:
+    (found,) = findings(project)["prices"]
+    assert found["health"] == "ok"
+    assert re.search(r"genai-prices \d[\d.]+, last checked 20\d\d-\d\d-\d\d$", found["finding"])
 
 
 def test_json_has_the_documented_shape(project: Project) -> None:

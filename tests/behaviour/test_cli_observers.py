@@ -240,6 +240,7 @@ class TestLog:
             1,
             rotation=2,
             cost_known=False,
+            cost_source="unknown",
             reason="wall_clock",
             rescue=("refs/r",),
             attempts=2,
@@ -288,6 +289,7 @@ class TestShow:
             reason="head_moved",
             tokens=(1200, 300),
             cost_usd=0.0123,
+            cost_source="configured",
             rescue=("refs/pitboss/rescue/rid/session-0003",),
             agent="claude_code",
             model="opus",
@@ -307,7 +309,7 @@ class TestShow:
             "rescue      refs/pitboss/rescue/rid/session-0003\n"
             "tokens      1500 (input=1200, output=300)\n"
             "cached      read=1000, written=0 (part of input)\n"
-            "cost        $0.0123\n"
+            "cost        $0.0123 (tokens priced by [budgets.pricing])\n"
             "transcript  transcripts/session-0003.log\n"
             "\n"
             "First.\n\n- second[31m\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pitboss.core.agent import CostSource, Quota, QuotaWindow
+from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.session import SessionStatus
+from pitboss.core.usage import CostSource
 from tests.support.replay import Expected, Table
 
 MODEL = "claude-sonnet-4-5"

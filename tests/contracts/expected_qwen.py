@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pitboss.core.agent import CostSource
 from pitboss.core.session import SessionStatus
+from pitboss.core.usage import CostSource
 from tests.support.replay import Expected, Table
 
 MODEL = "qwen3-coder-plus"

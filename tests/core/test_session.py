@@ -85,6 +85,7 @@ def test_a_record_holds_all_that_is_known_of_its_session() -> None:
         transcript_path="transcripts/session-0007.log",
         rotation=9,
         cost_known=False,
+        cost_source="unknown",
         reason="verify_failed: 2 tests",
         rescue=("refs/a",),
         attempts=3,

@@ -7,7 +7,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.usage import MOST_TOKENS, Usage
+from pitboss.core.usage import MOST_TOKENS, CostSource, Usage
 from tests.support.values import usd
 
 counts = st.integers(0, 10**9)
@@ -19,6 +19,7 @@ usages = st.builds(
     cache_write=counts,
     cost_usd=usd,
     cost_known=st.booleans(),
+    priced_by=st.sampled_from(CostSource),
 )
 
 
@@ -64,3 +65,15 @@ def test_counts_that_only_grow_are_at_least_what_they_were() -> None:
     one = Usage(input=10, output=3, cache_read=4, cost_usd=1.0)
     other = Usage(input=7, output=5, cache_write=2)
     assert one.at_least(other) == Usage(input=10, output=5, cache_read=4, cache_write=2)
+
+
+def test_the_least_sure_source_speaks_for_a_sum_of_costs() -> None:
+    agent, configured, listed, unknown = (Usage(priced_by=source) for source in CostSource)
+    assert (agent + configured).cost_source is CostSource.CONFIGURED
+    assert (listed + configured).cost_source is CostSource.PRICE_TABLE
+    assert (unknown + listed + agent).cost_source is CostSource.UNKNOWN
+    assert (Usage(cost_known=False) + agent).cost_source is CostSource.UNKNOWN
+
+
+def test_where_nothing_was_used_no_source_is_unsure() -> None:
+    assert Usage().cost_source is CostSource.AGENT

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.agent import CostSource, Quota, Resume
+from pitboss.core.agent import Quota, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
+from pitboss.core.usage import CostSource
 from tests.support.agents import executable
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def seen(outcome: AgentOutcome, expected: Expected) -> Expected:
         reason=_beginning(outcome.reason, expected.reason),
         tokens=tokens(usage),
         cost_usd=_near(usage.cost_usd, expected.cost_usd) if usage.cost_known else None,
-        cost_source=outcome.cost_source,
+        cost_source=outcome.usage.cost_source,
         model=outcome.model,
         text=_beginning(outcome.text, expected.text),
         session_id=outcome.session_id,

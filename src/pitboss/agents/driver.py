@@ -11,7 +11,7 @@ import msgspec
 from pitboss import process
 from pitboss.agents.judgement import Ending, Verdict
 from pitboss.agents.lost_session import says_lost
-from pitboss.core.agent import AgentEvent, AgentOutcome, CostSource, EventKind
+from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
 from pitboss.core.environment import agent_environment, marker
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
@@ -112,7 +112,7 @@ class Driver:
         return self._judged(watch.reader, verdict, exit_code=ended.code)
 
     def _judged(self, reader: Reader, verdict: Verdict, *, exit_code: int | None) -> AgentOutcome:
-        usage, source = _cost(reader.spend(), self._config.pricing)
+        usage = _cost(reader.spend(), self._config.pricing)
         usage = msgspec.structs.replace(usage, cost_known=usage.cost_known and verdict.cost_known)
         return AgentOutcome(
             status=verdict.status,
@@ -124,7 +124,6 @@ class Driver:
             resets_at=verdict.resets_at,
             session_id=reader.session_id,
             tool_calls=reader.tool_calls,
-            cost_source=source if usage.cost_known else CostSource.UNKNOWN,
             quota=reader.quota,
             lost_session=verdict.lost_session,
         )
@@ -181,7 +180,7 @@ class _Watch:
         spend = self.reader.spend()
         if spend != self._priced:
             self._priced = spend
-            self.spent_usd = _cost(spend, self._pricing)[0].cost_usd
+            self.spent_usd = _cost(spend, self._pricing).cost_usd
         return StopRequest.COST_CAP if self._priced.tokens and self.spent_usd >= self.cap_usd else None
 
     def _tell(self, events: Iterable[AgentEvent]) -> None:
@@ -194,7 +193,7 @@ class _Watch:
             return event
         spend = self.reader.spend()
         if self.cap_usd is not None:
-            priced = _cost(spend, self._pricing)[0]
+            priced = _cost(spend, self._pricing)
             cost, known = priced.cost_usd, priced.cost_known
         else:
             cost, known = spend.reported_usd or 0.0, spend.reported_usd is not None
@@ -302,23 +301,15 @@ def _not_started(request: AgentRequest, message: str | None, hint: str | None) -
     )
 
 
-def _cost(spend: Spend, pricing: Mapping[str, Price]) -> tuple[Usage, CostSource]:
-    """The usage of a spend with its cost and whose word that is: the agent's, else each model's tokens priced."""
-    from pitboss.pricing import is_configured, with_cost
+def _cost(spend: Spend, pricing: Mapping[str, Price]) -> Usage:
+    """The usage of a spend with its cost: the agent's word for it, else each model's tokens priced."""
+    from pitboss.pricing import with_cost
 
     if spend.reported_usd is not None:
-        total = sum(spend.tokens.values(), Usage())
-        total = with_cost(total, None, pricing, reported_usd=spend.reported_usd)
-        sources = [CostSource.AGENT]
+        total = with_cost(sum(spend.tokens.values(), Usage()), None, pricing, reported_usd=spend.reported_usd)
     else:
         total = sum((with_cost(used, model, pricing) for model, used in spend.tokens.items()), Usage())
-        sources = [
-            CostSource.CONFIGURED if is_configured(model, pricing) else CostSource.PRICE_TABLE
-            for model, used in spend.tokens.items()
-            if used.has_tokens
-        ]
-    total = msgspec.structs.replace(total, cost_known=total.cost_known and not spend.unreadable)
-    return total, CostSource.least_sure(sources)
+    return msgspec.structs.replace(total, cost_known=total.cost_known and not spend.unreadable)
 
 
 def _unheard(_event: AgentEvent) -> None:

@@ -18,6 +18,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.measures import stamp
 from pitboss.errors import InputError, PitbossError
 from pitboss.git.repo import OLDEST_GIT, NotARepository, Repo
+from pitboss.pricing import table_version
 from pitboss.process import capture
 from pitboss.store.config import load_config
 from pitboss.store.library import configured_prompts_dir, discover_prompts, load_inputs
@@ -151,6 +152,13 @@ def _agent_found(found: Probe, *, used: bool) -> Check:
     )
 
 
+def _prices(_root: Path) -> Iterator[Check]:
+    """What tokens cost by the public table is only as good as its age."""
+    table = table_version()
+    checked = f", last checked {table.checked}" if table.checked else ""
+    yield _ok("prices", f"public price table: genai-prices {table.release}{checked}")
+
+
 def _lock(root: Path) -> Iterator[Check]:
     holder = lock_holder(lock_path(root))
     if holder is None:
@@ -191,6 +199,7 @@ _EXAMINATIONS: dict[str, Callable[[Path], Iterator[Check]]] = {
     "repository": _repository,
     "files": _inputs,
     "agent": _agents,
+    "prices": _prices,
     "lock": _lock,
     "run": _runs,
     "disk": _disk,

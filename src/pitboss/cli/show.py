@@ -14,6 +14,7 @@ from pitboss.cli.output import colored, fields, note, paint_status, say, write_b
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration, spent, stamp
+from pitboss.core.usage import CostSource
 from pitboss.errors import CommandError
 from pitboss.store.codec import encode_record
 from pitboss.store.log import iter_records
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
 
 _CHUNK = 1 << 20
+_PRICED_BY: dict[str, str] = {
+    CostSource.AGENT: "as the agent reported it",
+    CostSource.CONFIGURED: "tokens priced by [budgets.pricing]",
+    CostSource.PRICE_TABLE: "tokens priced by the public table; `pitboss doctor` tells its date",
+}
 
 
 @click.command()
@@ -90,8 +96,14 @@ def _fields(record: SessionRecord) -> Iterator[tuple[str, str]]:
         yield f"  {one_line(role)}", f"{used.input + used.output} (input={used.input}, output={used.output})"
     if record.cache_read or record.cache_write:
         yield "cached", f"read={record.cache_read}, written={record.cache_write} (part of input)"
-    yield "cost", spent(record.cost_usd, known=record.cost_known)
+    yield "cost", _cost(record)
     yield "transcript", one_line(record.transcript_path)
+
+
+def _cost(record: SessionRecord) -> str:
+    cost = spent(record.cost_usd, known=record.cost_known)
+    words = _PRICED_BY.get(record.cost_source or "")
+    return f"{cost} ({words})" if words else cost
 
 
 def _print_transcript(paths: RunPaths, seq: int) -> None:

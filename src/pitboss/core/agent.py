@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
-class CostSource(StrEnum):
-    """Who says what an agent's tokens cost; of several, the least sure one speaks for the sum."""
-
-    AGENT = "agent"
-    CONFIGURED = "configured"
-    PRICE_TABLE = "price_table"
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def least_sure(cls, sources: Iterable[CostSource]) -> CostSource:
-        """The source to name for a sum of costs; AGENT for no costs at all."""
-        return max(sources, key=list(cls).index, default=cls.AGENT)
 
 
 class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +96,5 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     resets_at: float | None = None
     session_id: str | None = None
     tool_calls: int = 0
-    cost_source: CostSource = CostSource.AGENT
     quota: Quota | None = None
     lost_session: bool = False

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from pitboss.core.usage import RoleTokens, Usage, add_tokens, add_usd
+from pitboss.core.usage import CostSource, RoleTokens, Usage, add_tokens, add_usd
 
 IMPLEMENTER = "implementer"
 FIXER = "fixer"
@@ -97,6 +97,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     tokens: TokenUsage = TokenUsage()
     cost_usd: float = 0.0
     cost_known: bool = True
+    priced_by: CostSource = CostSource.AGENT
     cache_read: int = 0
     cache_write: int = 0
     model: str | None = None
@@ -111,6 +112,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             tokens=self.tokens.add(role, usage),
             cost_usd=add_usd(self.cost_usd, usage.cost_usd),
             cost_known=self.cost_known and usage.cost_known,
+            priced_by=self.priced_by.or_less_sure(usage.priced_by),
             cache_read=add_tokens(self.cache_read, usage.cache_read),
             cache_write=add_tokens(self.cache_write, usage.cache_write),
         )
@@ -171,6 +173,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     `cost_usd` is a lower bound when `cost_known` is false; `transcript_path` is relative to the run
     directory; fields from `rotation` on are ours and left out when they say nothing. `retry` says that
     the prompt is to be dispatched once more, `retry_of` that this session was that second turn.
+    `cost_source` is a CostSource, or a word of a newer version; None when there is no cost to speak of.
     """
 
     seq: int
@@ -186,6 +189,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     transcript_path: str
     rotation: int | None = None
     cost_known: bool = True
+    cost_source: str | None = None
     reason: str | None = None
     rescue: tuple[str, ...] = ()
     attempts: int = 1
@@ -233,6 +237,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         transcript_path=transcript_name(session.seq),
         rotation=session.rotation,
         cost_known=outcome.cost_known,
+        cost_source=_cost_source(outcome),
         reason=reason,
         rescue=landing.rescue,
         attempts=session.attempt,
@@ -244,6 +249,13 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         waited_s=round(session.waited_s, 3),
         retry=landing.retry and by_landing and status is SessionStatus.ERROR and session.retry_of is None,
     )
+
+
+def _cost_source(outcome: Outcome) -> str | None:
+    if not outcome.cost_known:
+        return str(CostSource.UNKNOWN)
+    used = outcome.tokens.input or outcome.tokens.output or outcome.cost_usd
+    return str(outcome.priced_by) if used else None
 
 
 def _landing_verdict(reason: str | None) -> SessionStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 
 import msgspec
 
@@ -20,6 +21,22 @@ def add_usd(one: float, other: float) -> float:
     return min(one + other, math.nextafter(math.inf, 0.0))
 
 
+class CostSource(StrEnum):
+    """Who says what tokens cost, from the surest on; of a sum, the least sure one speaks for all."""
+
+    AGENT = "agent"
+    CONFIGURED = "configured"
+    PRICE_TABLE = "price_table"
+    UNKNOWN = "unknown"
+
+    def or_less_sure(self, other: CostSource) -> CostSource:
+        """The one to name for a sum of costs by both."""
+        return max(self, other, key=_SUREST_FIRST.index)
+
+
+_SUREST_FIRST = tuple(CostSource)
+
+
 class RoleTokens(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one role (implementer, fixer, ...); `input` counts cached tokens too."""
 
@@ -32,7 +49,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     `input` counts cached tokens too; `cache_read` and `cache_write` are the parts of it that were
     cached. `cost_usd` is the part of the price that is known: with `cost_known` false it is a lower
-    bound, and no reader may take it for the whole.
+    bound, and no reader may take it for the whole. `priced_by` tells whose word that part is.
     """
 
     input: int = 0
@@ -41,6 +58,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cache_write: int = 0
     cost_usd: float = 0.0
     cost_known: bool = True
+    priced_by: CostSource = CostSource.AGENT
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -50,6 +68,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             cache_write=add_tokens(self.cache_write, other.cache_write),
             cost_usd=add_usd(self.cost_usd, other.cost_usd),
             cost_known=self.cost_known and other.cost_known,
+            priced_by=self.priced_by.or_less_sure(other.priced_by),
         )
 
     def beyond(self, part: Usage) -> Usage:
@@ -69,6 +88,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             cache_read=max(self.cache_read, other.cache_read),
             cache_write=max(self.cache_write, other.cache_write),
         )
+
+    @property
+    def cost_source(self) -> CostSource:
+        """Whose word the whole cost is; AGENT where nothing was used."""
+        return self.priced_by if self.cost_known else CostSource.UNKNOWN
 
     @property
     def has_tokens(self) -> bool:

@@ -23,6 +23,7 @@ from pitboss.core.usage import MOST_TOKENS
 RECORD_FIELDS_ADDED = (
     "rotation",
     "cost_known",
+    "cost_source",
     "reason",
     "rescue",
     "attempts",
@@ -115,7 +116,7 @@ def encode_record(record: SessionRecord) -> bytes:
     can hold, raises Malformed: such a line would damage the log.
     """
     if not 0 <= record.cost_usd < math.inf:
-        record = msgspec.structs.replace(record, cost_usd=0.0, cost_known=False)
+        record = msgspec.structs.replace(record, cost_usd=0.0, cost_known=False, cost_source="unknown")
     line = _to_json(_without_defaults(record, RECORD_FIELDS_ADDED)) + b"\n"
     decode_record(line)
     return line
