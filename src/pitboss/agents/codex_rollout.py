@@ -13,51 +13,36 @@ the time of its birth in it, says that it must be.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from os import scandir
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import amount, count, number, table, word
-from pitboss.agents.lines import JsonLines
+from pitboss.agents.session_file import SessionFile, home_of, names_in
 from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.usage import Usage
-from pitboss.store.files import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-CHUNK = 256 * 1024
-NAMES = 20_000
-"""Files of one day that are looked at."""
+    from collections.abc import Mapping
+    from pathlib import Path
 
 FIVE_HOURS_MIN = 300
 SEVEN_DAYS_MIN = 7 * 24 * 60
 
 
 class Rollout:
-    """The file of one thread, read on as it grows; `used` and `model` are the last it said.
-
-    Whatever is there instead of such a file says nothing, and is no error.
-    """
+    """The file of one thread, read on as it grows; `used` and `model` are the last it said."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.used = Usage()
         self.model: str | None = None
         self._quota: Quota | None = None
         self._written_at = 0.0
-        self._sessions = _home(env) / "sessions"
-        self._file: Path | None = None
-        self._offset = 0
-        self._lines = JsonLines()
+        sessions = home_of(env, "CODEX_HOME", ".codex") / "sessions"
+        self._file = SessionFile(lambda thread_id: _find(sessions, thread_id))
 
     def read(self, thread_id: str | None) -> None:
         """Take in what was written of the thread since the last time."""
-        if self._file is None and thread_id is not None:
-            self._file = _find(self._sessions, thread_id)
-        for chunk in self._news():
-            for line in self._lines.feed(chunk):
-                self._take(line)
+        for line in self._file.news(thread_id):
+            self._take(line)
 
     @property
     def quota(self) -> Quota | None:
@@ -77,18 +62,6 @@ class Rollout:
     def _lasting(self, window: QuotaWindow | None) -> QuotaWindow | None:
         over = window is not None and window.resets_at is not None and window.resets_at <= self._written_at
         return None if over else window
-
-    def _news(self) -> Iterator[bytes]:
-        if self._file is None:
-            return
-        try:
-            with open_regular(self._file) as file:
-                file.seek(self._offset)
-                while chunk := file.read(CHUNK):
-                    self._offset += len(chunk)
-                    yield chunk
-        except OSError:
-            return
 
     def _take(self, line: dict[str, Any]) -> None:
         payload = table(line, "payload")
@@ -122,20 +95,11 @@ def _epoch(written: str | None) -> float | None:
         return None
 
 
-def _home(env: Mapping[str, str]) -> Path:
-    """Where Codex with this environment keeps its things."""
-    return Path(env["CODEX_HOME"]) if env.get("CODEX_HOME") else Path(env.get("HOME", "/")) / ".codex"
-
-
 def _find(sessions: Path, thread_id: str) -> Path | None:
     for day in _days(thread_id):
-        try:
-            with scandir(sessions / day) as names:
-                for each in islice(names, NAMES):
-                    if each.name.startswith("rollout-") and each.name.endswith(f"-{thread_id}.jsonl"):
-                        return Path(each.path)
-        except OSError:
-            continue
+        for name in names_in(sessions / day):
+            if name.startswith("rollout-") and name.endswith(f"-{thread_id}.jsonl"):
+                return sessions / day / name
     return None
 
 

@@ -26,7 +26,7 @@ UNATTENDED_ENV = {
 
 
 class Gemini:
-    """`gemini` in headless mode; killed, it never says what it used."""
+    """`gemini` in headless mode; stopped, it does not say what it used, but its session's file does."""
 
     name = "gemini"
     install = "npm install -g @google/gemini-cli, or set [agent.gemini] binary"

@@ -1,8 +1,8 @@
 """Reads Gemini CLI's stream-json: what it does, what it used, how it ended (SPEC 6).
 
 What the CLI prints, and what follows from it:
-- Usage comes with the `result` line alone: of an agent that answered and was killed nobody knows what it
-  used, and neither if it answered and the stats are empty.
+- Usage comes with the `result` line alone; until then, and of an agent that was stopped, the session's own file tells
+  it. Of an answer that was cut off nobody does.
 - `output_tokens` leaves the thoughts out; they are what `total_tokens` counts beyond input and output.
 - After `--resume` the stats are of this start alone.
 - Exit 0 may come with `status: error`, and `status: success` after an `error` line that ended the work (too
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pitboss.agents.gemini_chat import Chat
 from pitboss.agents.gemini_failures import failure, quota_ends_at, refusal
 from pitboss.agents.json_values import count, table, word
 from pitboss.agents.judgement import Spend, Verdict, failed
@@ -45,19 +46,23 @@ class GeminiReader(JsonReader):
         super().__init__(request)
         self._tokens: dict[str | None, Usage] = {}
         self._result: dict[str, Any] = {}
-        self._answered = False
+        self._chat = Chat(request.env)
+        self._answers = 0
+        self._answering = False
         self._complaint: str | None = None
         self._first_piece = ""
         self._message = ""
 
     def finish(self) -> Iterator[AgentEvent]:
-        """Yield the events of a last line without newline, and of words that nothing followed."""
+        """Yield the events of a last line without newline, of words that nothing followed, and of the file."""
         yield from super().finish()
         yield from self._message_ended()
+        yield from self._looked_up()
 
     def spend(self) -> Spend:
-        """By the result's stats; unreadable when the model answered and no stats say what that took."""
-        return Spend(tokens=self._tokens, unreadable=self._answered and not self._tokens)
+        """By the result's stats, else the session's file; unreadable when neither counts all answers."""
+        uncounted = not self._tokens and self._answers > self._chat.answers
+        return Spend(tokens=self._tokens or self._chat.tokens, unreadable=uncounted)
 
     def verdict(self, ending: Ending) -> Verdict:
         """By the result's status first, then the exit code, then what was complained of last."""
@@ -69,7 +74,8 @@ class GeminiReader(JsonReader):
         if self._complaint is not None:
             return failed(Reason.AGENT_ERROR, shortened(self._complaint))
         if not self.finished:
-            return failed(Reason.AGENT_ERROR, "gemini ended without a result line", cost_known=False)
+            known = bool(self._chat.tokens)
+            return failed(Reason.AGENT_ERROR, "gemini ended without a result line", cost_known=known)
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
@@ -78,22 +84,33 @@ class GeminiReader(JsonReader):
             case "init":
                 self.model = word(line, "model") or self.model
                 self.session_id = word(line, "session_id") or self.session_id
+                self._chat.since = word(line, "timestamp") or ""
                 yield self.started()
             case "message" if line.get("role") == "assistant":
                 self._spoke(word(line, "content") or "")
+                yield from self._looked_up()
             case "tool_use":
                 yield from self._tool(line)
             case "tool_result":
-                self._went_on()
+                self._complaint = None
+                self._answering = False
                 self.tool_ended(word(line, "tool_id"))
+                yield from self._looked_up()
             case "error":
                 self._complaint = word(line, "message") or "an error without words"
             case "result":
                 yield from self._ended(line)
 
     def _went_on(self) -> None:
-        self._answered = True
+        """The model answers: one answer until its tools have run, words and tool calls together."""
+        self._answers += not self._answering
+        self._answering = True
         self._complaint = None
+
+    def _looked_up(self) -> Iterator[AgentEvent]:
+        """What is new in the session's file, which is of no use any more once there are stats."""
+        if self._chat.read(self.session_id) and not self._tokens:
+            yield self.used()
 
     def _spoke(self, piece: str) -> None:
         """One piece of a message, or all of it from the start once more."""
@@ -117,6 +134,7 @@ class GeminiReader(JsonReader):
         yield self.tool_started(
             word(line, "tool_id"), tool_line(word(line, "tool_name"), table(line, "parameters"))
         )
+        yield from self._looked_up()
 
     def _ended(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         yield from self._message_ended()

@@ -5,17 +5,18 @@ A CLI takes the key from its environment without asking, and a night's work goes
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pitboss.agents.json_values import table, word
+from pitboss.agents.session_file import home_of
 from pitboss.core.environment import agent_environment
 from pitboss.store.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from pitboss.core.config import Config
 
@@ -60,14 +61,13 @@ def _of_agent(agent: str, env: Mapping[str, str]) -> Iterator[PaidKey]:
 def _claude_login(env: Mapping[str, str]) -> str | None:
     if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
         return "CLAUDE_CODE_OAUTH_TOKEN"
-    file = _folder(env, "CLAUDE_CONFIG_DIR", ".claude") / ".credentials.json"
+    file = home_of(env, "CLAUDE_CONFIG_DIR", ".claude") / ".credentials.json"
     return _holds(file, "claudeAiOauth", ("accessToken", "refreshToken"))
 
 
 def _codex_login(env: Mapping[str, str]) -> str | None:
-    return _holds(
-        _folder(env, "CODEX_HOME", ".codex") / "auth.json", "tokens", ("access_token", "refresh_token")
-    )
+    file = home_of(env, "CODEX_HOME", ".codex") / "auth.json"
+    return _holds(file, "tokens", ("access_token", "refresh_token"))
 
 
 _KEYS: dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, str]], str | None]]] = {
@@ -75,11 +75,6 @@ _KEYS: dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, str]], str | None
     "codex": (("OPENAI_API_KEY", "CODEX_API_KEY"), _codex_login),
 }
 """For each agent that has both: the variables of its keys, and where its login is, if there is one."""
-
-
-def _folder(env: Mapping[str, str], variable: str, name: str) -> Path:
-    """Where a CLI keeps its things: in the folder that the variable names, else at home."""
-    return Path(env[variable]) if env.get(variable) else Path(env.get("HOME", "/")) / name
 
 
 def _holds(file: Path, key: str, tokens: Iterable[str]) -> str | None:
