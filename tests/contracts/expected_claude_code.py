@@ -73,6 +73,12 @@ TABLE = Table(
         "overloaded": failed(
             "overloaded: API Error: 529 Overloaded.", "eb9fcb7e-abfc-421f-8b27-ae9397125828", text="API Error"
         ),
+        # Its subscription's events say `rejected` too, but of no window, and the words say what it is not.
+        "rate_limit_oauth": failed(
+            "overloaded: API Error: Server is temporarily limiting requests (not your usage limit)",
+            "e4132918-4085-4436-acb1-12818a9b3921",
+            text="API Error",
+        ),
         "usage_limit": failed(
             "rate_limited: API Error: Request rejected (429)",
             "f8b1d576-b7cf-41db-91c2-911314cfec27",

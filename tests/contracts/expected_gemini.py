@@ -57,6 +57,16 @@ TABLE = Table(
             cost_usd=None,
             cost_source=CostSource.UNKNOWN,
         ),
+        # It says that it succeeded, after it stopped its own work.
+        "loop": failed(
+            "agent_error: Loop detected, stopping execution",
+            "c3b0fc96-da5a-4f39-980c-b4227731a678",
+            tokens=(2200, 75, 640, 0),
+            cost_usd=0.00278,
+            cost_source=CostSource.PRICE_TABLE,
+            tool_calls=4,
+            text="I will write the file.",
+        ),
         # Cut off in the middle, twice.
         "cut": failed(
             "overloaded: terminated",

@@ -49,6 +49,13 @@ TABLE = Table(
             "overloaded: The server had an error while processing your request.",
             "f003e0c2-e3d6-4423-8b59-7c390e7cd3d6",
         ),
+        "cut_clean": failed(
+            "overloaded: Model stream ended without a finish reason.",
+            "234a5191-2808-4e82-9f35-047cb57b1d0a",
+            text="I will writ",
+            cost_usd=None,
+            cost_source=CostSource.UNKNOWN,
+        ),
         # It had begun to answer, and an error's usage is zeros: what that took is not known.
         "stream_error": failed(
             "overloaded: The server had an error processing your request (mock, in stream)",

@@ -130,6 +130,7 @@ CLIS = (
         model="gemini-2.5-pro",
         env=lambda url, key: {"GEMINI_API_KEY": key, "GOOGLE_GEMINI_BASE_URL": url},
         files=_gemini_files,
+        counts_when_stopped=True,
     ),
     Cli(
         backend="qwen",

@@ -44,7 +44,7 @@ BY_STATUS = {
 }
 TOO_MANY_REQUESTS = 429
 WINDOW = re.compile(r"usage limit|hit your\b.*\blimit", re.IGNORECASE)
-MINUTE = re.compile(r"per (minute|second)|concurren", re.IGNORECASE)
+MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit", re.IGNORECASE)
 ROOT_REFUSED = b"cannot be used with root"
 ROOT_ADVICE = (
     "claude refuses permission_mode bypassPermissions as root: set IS_SANDBOX=1 in the environment if this "
@@ -67,8 +67,9 @@ def failure(
     by_status = Reason.OVERLOADED if status >= 500 else BY_STATUS.get(status, Reason.AGENT_ERROR)
     reason = next(named, by_status)
     if reason is Reason.OVERLOADED and status == TOO_MANY_REQUESTS:
+        of_this_minute = MINUTE.search(words or "")
         told = rejected or WINDOW.search(words or "")
-        if told or not (retried or MINUTE.search(words or "")):
+        if not of_this_minute and (told or not retried):
             reason = Reason.RATE_LIMITED
     return reason, words
 

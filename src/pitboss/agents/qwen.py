@@ -25,7 +25,7 @@ QUIET = {
 
 
 class Qwen:
-    """`qwen` in headless mode; it retries a 429 or 503 for hours, in silence: that is a stall."""
+    """`qwen` in headless mode; it retries a 429 or 503 for hours, in silence, but its session's file says why."""
 
     name = "qwen"
     install = "npm install -g @qwen-code/qwen-code (with Node.js 22), or set [agent.qwen] binary"

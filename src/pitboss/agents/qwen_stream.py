@@ -12,15 +12,13 @@ The events look like Claude Code's and mean other things:
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import count, objects, table, word
 from pitboss.agents.judgement import Spend, Verdict, all_denied, failed
-from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
+from pitboss.agents.qwen_failures import API_ERROR, Refusals, failure
 from pitboss.agents.reader import JsonReader
-from pitboss.agents.service_failures import service_failure
 from pitboss.agents.tool_line import tool_line
 from pitboss.core.session import Reason
 from pitboss.core.usage import Usage
@@ -30,13 +28,6 @@ if TYPE_CHECKING:
 
     from pitboss.agents.judgement import Ending
     from pitboss.core.agent import AgentEvent, AgentRequest
-
-API_ERROR = re.compile(r"\[API Error: (?:(\d{3}) )?(.*)\]\s*\Z", re.DOTALL)
-BY_WORDS = (
-    (re.compile(r"auth type|oauth free tier", re.IGNORECASE), Reason.AUTH),
-    (re.compile(r"quota exceeded", re.IGNORECASE), Reason.RATE_LIMITED),
-)
-"""What only this CLI and its service say."""
 
 SAID_AGAIN = 8
 """From how many characters words at the start of a text that come again are taken for a request made again."""
@@ -52,6 +43,7 @@ class QwenReader(JsonReader):
         self._uncounted = False
         self._retries = 0
         self._result: dict[str, Any] = {}
+        self._refusals = Refusals(request.env, self.session_id)
 
     def spend(self) -> Spend:
         """By the messages seen, and what the result line counts beyond them and beyond earlier attempts."""
@@ -65,7 +57,8 @@ class QwenReader(JsonReader):
     def verdict(self, ending: Ending) -> Verdict:
         """By `is_error` first, then the exit code, then whether it finished and was let do anything."""
         if self._result.get("is_error") is True:
-            return failed(*self._failure())
+            error = word(table(self._result, "error"), "message") or word(self._result, "subtype")
+            return failed(*failure(error or "an error"))
         if ending.code != 0:
             return by_exit_code(ending)
         if not self.finished:
@@ -75,6 +68,11 @@ class QwenReader(JsonReader):
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]
         return all_denied(denied, self.tool_calls) or Verdict()
+
+    def in_vain(self) -> Verdict | None:
+        """By what the session's file says of the requests that it makes again and again without a word."""
+        hopeless = None if self.finished else self._refusals.hopeless(self.session_id)
+        return None if hopeless is None else failed(*hopeless)
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` tells."""
@@ -157,13 +155,6 @@ class QwenReader(JsonReader):
         _, model, last = self._open
         sums = self._counted | {model: self._counted.get(model, Usage()) + last}
         return {model: used for model, used in sums.items() if used.has_tokens}
-
-    def _failure(self) -> tuple[Reason, str]:
-        said = word(table(self._result, "error"), "message") or word(self._result, "subtype") or "an error"
-        wrapped = API_ERROR.search(said)
-        words, status = (said, 0) if wrapped is None else (wrapped[2], int(wrapped[1] or 0))
-        named = next((reason for pattern, reason in BY_WORDS if pattern.search(words)), None)
-        return named or service_failure(words=words, status=status), shortened(words)
 
 
 def _tokens(usage: dict[str, Any]) -> Usage:

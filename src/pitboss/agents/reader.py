@@ -61,6 +61,13 @@ class Reader(ABC):
     def spend(self) -> Spend:
         """What this start used so far, without `billed`; cheap enough to ask several times a second."""
 
+    def in_vain(self) -> Verdict | None:
+        """The verdict on an agent that keeps asking for what it will not get for hours; None while there is hope.
+
+        It is stopped then. Asked several times a second.
+        """
+        return None
+
     @abstractmethod
     def verdict(self, ending: Ending) -> Verdict:
         """Judge an agent that ended by itself."""

@@ -30,6 +30,14 @@ class SessionFile:
         self._offset = 0
         self._lines = JsonLines()
 
+    def skip(self, session_id: str) -> None:
+        """Pass over what is in the file of a session that will go on: it is news no more."""
+        self._path = self._find(session_id)
+        try:
+            self._offset = 0 if self._path is None else self._path.stat().st_size
+        except OSError:
+            self._offset = 0
+
     def news(self, session_id: str | None) -> Iterator[dict[str, Any]]:
         """The lines written since the last time."""
         if self._path is None and session_id is not None:
