@@ -10,6 +10,7 @@ import re
 import struct
 import subprocess
 import termios
+import time
 from datetime import UTC, datetime, timedelta
 from signal import SIGINT, SIGKILL
 from typing import TYPE_CHECKING, Any
@@ -214,10 +215,12 @@ def test_a_killed_runner_that_waited_leaves_one_aborted_record_billed_for_its_at
     project, claude = stage(tmp_path, f"{HALF}\n{limited()}")
     with grinding(project) as live:
         run = waiting(project)
+        time.sleep(1.0)
         os.kill(live.runner(), SIGKILL)
         live.ended()
     assert project.pitboss("grind", "--resume").code == 0
     (record,) = run.records
+    assert record["waited_s"] == pytest.approx(1.5, abs=0.5)
     assert verdict(record) == ("aborted", "interrupted", False, 1)
     assert billed(record) == (1000, 50, 0.01, True)
     assert ("attempts" in record, record["agent"], claude.starts) == (False, "claude_code", 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -264,3 +264,31 @@ def test_a_bill_stops_at_what_every_reader_can_hold() -> None:
     )
     assert (billed.cache_read, billed.cache_write) == (MOST_TOKENS, 3)
     assert billed.cost_usd == sys.float_info.max
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "seen", "waited_s"),
+    [
+        (None, None, 60, 0.0),
+        (10, None, 60, 50.0),
+        (10, 40, 60, 30.0),
+        (10, 90, 60, 50.0),
+        (10, 90, 5, 0.0),
+    ],
+)
+def test_a_wait_that_was_cut_short_lasted_until_its_run_was_gone(
+    since: int | None, until: int | None, seen: int, waited_s: float
+) -> None:
+    def moment(at: int | None) -> datetime | None:
+        return None if at is None else STARTED + timedelta(seconds=at)
+
+    waiting = InFlight(
+        seq=1,
+        prompt="alpha",
+        rotation=1,
+        started_at=STARTED,
+        base_commit="c0",
+        waits_since=moment(since),
+        waits_until=moment(until),
+    )
+    assert waiting.cut_wait_s(STARTED + timedelta(seconds=seen)) == waited_s

@@ -127,7 +127,7 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     `worktree` is the working copy it runs in, relative to the run directory (`worktrees/slot-1`); None
     is the user's own. `retry_of` is the session that ended in conflict and whose turn this one takes.
     `tried` are the agents of the attempts before this one, `waited_s` the seconds spent waiting between
-    them; `waits_until` is set while it waits.
+    them; `waits_since` and `waits_until` are set while it waits.
     `notes_size` counts the bytes of the run's scratchpad when the session began; None for one that
     writes into the run's scratchpad itself.
     """
@@ -151,7 +151,15 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     notes_size: int | None = None
     tried: tuple[str, ...] = ()
     waited_s: float = 0.0
+    waits_since: datetime | None = None
     waits_until: datetime | None = None
+
+    def cut_wait_s(self, last_seen: datetime) -> float:
+        """Seconds of a wait that ended because its run was gone by `last_seen`; 0 when it did not wait."""
+        if self.waits_since is None:
+            return 0.0
+        end = last_seen if self.waits_until is None else min(last_seen, self.waits_until)
+        return max(0.0, (end - self.waits_since).total_seconds())
 
 
 class Landing(msgspec.Struct, frozen=True, kw_only=True):

@@ -197,9 +197,9 @@ def _wait_until(
     context: RunContext, session: InFlight, until: float, *, detail: str, limited: bool
 ) -> _Stopped | None:
     """Wait by the clock, which goes on while a machine sleeps; a stop that was asked for ends it."""
-    began = context.clock().timestamp()
+    began = context.clock()
     moment = datetime.fromtimestamp(until, tz=UTC)
-    context.journal.waiting(session.seq, moment)
+    context.journal.waiting(session.seq, began, moment)
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=detail, until=moment))
     try:
         while (left := until - context.clock().timestamp()) > 0:
@@ -207,7 +207,8 @@ def _wait_until(
                 return stopped
             time.sleep(min(left, POLL_S))
     finally:
-        context.journal.waited(session.seq, max(0.0, context.clock().timestamp() - began))
+        waited_s = (context.clock() - began).total_seconds()
+        context.journal.waited(session.seq, max(0.0, waited_s))
     return None
 
 

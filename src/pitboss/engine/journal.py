@@ -125,16 +125,17 @@ class Journal:
             )
         self._write(durable=True)
 
-    def waiting(self, seq: int, until: datetime) -> None:
+    def waiting(self, seq: int, since: datetime, until: datetime) -> None:
         """Let observers see that the session waits."""
         with self._lock:
-            self._update(seq, waits_until=until, pid=None, pid_started=None)
+            self._update(seq, waits_since=since, waits_until=until, pid=None, pid_started=None)
         self._write(durable=False)
 
     def waited(self, seq: int, seconds: float) -> None:
         """Count what the session waited; the wait is over."""
         with self._lock:
-            self._update(seq, waited_s=self.session(seq).waited_s + seconds, waits_until=None)
+            waited_s = self.session(seq).waited_s + seconds
+            self._update(seq, waited_s=waited_s, waits_since=None, waits_until=None)
         self._write(durable=False)
 
     def noted(self, agent: str, quota: Quota) -> None:

@@ -8,6 +8,7 @@ in flight to its one record.
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,7 +31,6 @@ from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from pitboss.core.recovery import Repair
     from pitboss.core.run import RunState
@@ -156,6 +156,7 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
                 made.append(conclude(context, seq, again=True))
             case recovery.AbortSession(seq=seq):
                 context.control.began(seq)
+                _count_cut_wait(context, seq)
                 context.journal.ended(seq, interrupted(context, context.journal.session(seq)))
                 made.append(conclude(context, seq, again=True))
             case recovery.RestoreRecord(seq=seq):
@@ -168,6 +169,16 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
             case _:
                 pass  # files were mended before there was a journal
     return made
+
+
+def _count_cut_wait(context: RunContext, seq: int) -> None:
+    """Count what the session had waited when its run was gone, if the guardian saw when that was."""
+    try:
+        gone_at = datetime.fromtimestamp(context.paths.ended.stat().st_mtime, UTC)
+    except OSError:
+        return
+    if waited_s := context.journal.session(seq).cut_wait_s(gone_at):
+        context.journal.waited(seq, waited_s)
 
 
 def _settled_afterwards(context: RunContext, plan: Sequence[Repair]) -> Settled | None:

@@ -44,7 +44,7 @@ STATE_FIELDS_ADDED = (
     "spend_per_prompt",
     "quota",
 )
-IN_FLIGHT_FIELDS_ADDED = ("retry_of", "notes_size", "tried", "waited_s", "waits_until")
+IN_FLIGHT_FIELDS_ADDED = ("retry_of", "notes_size", "tried", "waited_s", "waits_since", "waits_until")
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 _T = TypeVar("_T")
 
