@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,22 @@ def test_a_loop_whose_words_and_tokens_differ_each_time_is_no_progress_but_is_bi
         told(reader, START, text(f"I will {number}"), finish("unknown", number + 1))
         assert (reader.progress, reader.tool_running) == (0, False)
     assert reader.spend().tokens == {MODEL: Usage(input=5000, output=1275)}
+
+
+def test_an_endless_loop_is_ended_as_a_stall_before_it_costs_more(tmp_path: Path) -> None:
+    script = f"cat > prompt.txt; while :; do cat {TABLE.capture('cut_clean').folder}/stdout; sleep 0.01; done"
+    settings = AgentSettings(binary=str(executable(tmp_path / "opencode", script)))
+    outcome = run(agent("opencode", settings), request(tmp_path, idle_seconds=60))
+    assert outcome.status is SessionStatus.TIMEOUT
+    assert re.fullmatch(r"stalled: \d\d+ answers in a row were cut off", outcome.reason or "")
+
+
+def test_cut_answers_with_whole_ones_between_are_no_endless_loop() -> None:
+    reader = read()
+    for number in range(50):
+        told(reader, START, text(f"I will {number}"), finish("unknown", 1))
+        told(reader, START, text(f"I will {number}"), finish("tool-calls", 1))
+    assert reader.hopeless() is None
 
 
 def test_a_request_that_is_made_again_is_told_as_a_retry_and_is_no_progress() -> None:

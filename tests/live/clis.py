@@ -26,7 +26,8 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
 
     `limit_s` is how long its usage limit lasts, `stall_s` its `idle_seconds` where it is to stall: it must reach the
     service sooner. `counts_when_stopped` says whether it is known what it used when it is stopped while a tool
-    runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall.
+    runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall; with those of
+    `mends` it copes by itself.
     """
 
     backend: str
@@ -39,6 +40,11 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     counts_when_stopped: bool = False
     has_tools: bool = True
     endless: tuple[Scenario, ...] = ()
+    mends: tuple[Scenario, ...] = (Scenario.OK, Scenario.RATE_ONCE, Scenario.USAGE_LIMIT)
+
+
+MENDS_A_CLEAN_CUT = (Scenario.OK, Scenario.RATE_ONCE, Scenario.USAGE_LIMIT, Scenario.CUT_CLEAN)
+"""It asks for the whole answer in one piece."""
 
 
 def _json(value: dict[str, Any]) -> str:
@@ -117,7 +123,13 @@ def _copilot(url: str, key: str) -> dict[str, str]:
 
 
 CLIS = (
-    Cli(backend="claude_code", model="claude-sonnet-4-5", env=_claude, counts_when_stopped=True),
+    Cli(
+        backend="claude_code",
+        model="claude-sonnet-4-5",
+        env=_claude,
+        counts_when_stopped=True,
+        mends=MENDS_A_CLEAN_CUT,
+    ),
     Cli(
         backend="codex",
         model="gpt-5.1-codex",
@@ -148,6 +160,7 @@ CLIS = (
         files=_opencode_files,
         limit_s=LATER_S,
         stall_s=90.0,  # in a new home it first gets packages of its own from the npm registry
+        endless=(Scenario.CUT_CLEAN,),
     ),
     Cli(
         backend="copilot",
@@ -162,6 +175,7 @@ CLIS = (
         env=lambda url, key: {"OPENAI_API_KEY": key, "OPENAI_API_BASE": f"{url}/v1"},
         limit_s=LATER_S,
         has_tools=False,
+        mends=MENDS_A_CLEAN_CUT,
     ),
 )
 """In the order of the table."""

@@ -42,6 +42,7 @@ class Scenario(StrEnum):
     AUTH = "auth"
     HANG = "hang"
     CUT = "cut"
+    CUT_CLEAN = "cut_clean"
     LONGTOOL = "longtool"
 
 

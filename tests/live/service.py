@@ -68,10 +68,10 @@ class Guest:
         assert self._resets_at is not None
         return self._resets_at
 
-    def serve(self, tokens: Tokens) -> None:
-        """Count an answer, which was given whole unless the connection is to be cut."""
+    def serve(self, tokens: Tokens, *, whole: bool) -> None:
+        """Count an answer, which was given whole or broke off."""
         with self._lock:
-            (self.begun if self.scenario is Scenario.CUT else self.served).append(tokens)
+            (self.served if whole else self.begun).append(tokens)
 
 
 class Service:
@@ -154,10 +154,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(guest, wire, asked)
 
     def _answer(self, guest: Guest, wire: type[Wire], asked: Asked) -> None:
-        """Answer in events or in one piece; a connection that is cut breaks off in the middle of either."""
+        """Answer in events or in one piece.
+
+        A connection that is cut breaks off in the middle of either; a clean cut ends the events early, in good order.
+        """
         said = answer(asked, guest.scenario)
-        guest.serve(said.tokens)
-        cut = guest.scenario is Scenario.CUT
+        cut, short = guest.scenario is Scenario.CUT, guest.scenario is Scenario.CUT_CLEAN
+        guest.serve(said.tokens, whole=not (cut or (short and asked.streaming)))
         gauge = wire.gauge(guest.resets_at)
         if asked.streaming:
             stream = wire.stream(asked, said)
@@ -165,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._chunks(stream.first)
             if cut:
                 return self._drop()
-            self._chunks([*stream.rest, ""])
+            self._chunks([""] if short else [*stream.rest, ""])
         elif cut:
             body = msgspec.json.encode(wire.whole(asked, said))
             self._begin(200, {"Content-Type": "application/json", "Content-Length": str(len(body))})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.live.clis import Cli
 
-HARD_FIRST = (Scenario.CUT, Scenario.OVERLOADED, Scenario.USAGE_LIMIT)
+HARD_FIRST = (Scenario.CUT, Scenario.CUT_CLEAN, Scenario.OVERLOADED, Scenario.USAGE_LIMIT)
 """What takes longest begins first."""
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tests.live.exchange import Tokens
     from tests.live.trial import Seen
 
-DONE = (Scenario.OK, Scenario.RATE_ONCE, Scenario.USAGE_LIMIT)
 ENDS = {
     Scenario.OVERLOADED: (1, "error", "overloaded"),
     Scenario.CUT: (1, "error", "overloaded"),
+    Scenario.CUT_CLEAN: (1, "error", "overloaded"),
     Scenario.AUTH: (5, "error", "auth"),
     Scenario.HANG: (1, "timeout", "stalled"),
     Scenario.LONGTOOL: (2, "aborted", "aborted"),
@@ -41,7 +41,7 @@ def faults(cli: Cli, scenario: Scenario, seen: Seen) -> Iterator[str]:
         yield f"the key is in {seen.leaked}"
     if seen.guest.requests == 0:
         yield "the service was never asked"
-    if scenario in DONE and scenario not in cli.endless:
+    if scenario in cli.mends:
         yield from _undone(seen, record)
     else:
         yield from _misjudged(cli, scenario, seen, record)
@@ -96,7 +96,7 @@ def _miscounted(cli: Cli, scenario: Scenario, seen: Seen, record: dict[str, Any]
     whole = all(
         least <= found <= least + more for found, least, more in zip(counted, served, begun, strict=True)
     )
-    must_count = scenario in DONE
+    must_count = scenario in cli.mends
     if scenario is Scenario.LONGTOOL and cli.counts_when_stopped:
         # One that is too slow to say what it used in the end has said little of its output before.
         must_count, whole = True, counted[0] == served[0] and 0 < counted[1] <= served[1]

@@ -161,12 +161,12 @@ class _Watch:
 
     def stop(self) -> StopRequest | None:
         """Why the agent must go by itself: its cost, or that it gets nowhere."""
-        return self._over_cap() or self._in_vain() or self._stalled()
+        return self._over_cap() or self._beyond_hope() or self._stalled()
 
-    def _in_vain(self) -> StopRequest | None:
-        """IN_VAIN once the agent keeps asking a service that has refused for good."""
-        self.hopeless = self.reader.in_vain()
-        return None if self.hopeless is None else StopRequest.IN_VAIN
+    def _beyond_hope(self) -> StopRequest | None:
+        """HOPELESS once the agent keeps asking for what it will not get."""
+        self.hopeless = self.reader.hopeless()
+        return None if self.hopeless is None else StopRequest.HOPELESS
 
     def _stalled(self) -> StopRequest | None:
         """STALLED once nothing new came for too long while no tool ran, however much was printed (SPEC 6)."""
@@ -278,7 +278,7 @@ def _verdict_of_stop(watch: _Watch, stop: StopRequest | None) -> Verdict:
             return Verdict(status=SessionStatus.ERROR, reason=spent)
         case StopRequest.RUN_CAP:
             return Verdict(status=SessionStatus.ERROR, reason=Reason.COST_CAP.because("the run's cap"))
-        case StopRequest.IN_VAIN if watch.hopeless is not None:
+        case StopRequest.HOPELESS if watch.hopeless is not None:
             return watch.hopeless
         case StopRequest.STALLED:
             stuck = Reason.STALLED.because(f"no progress for {watch.idle_s or 0:g} s")

@@ -24,7 +24,7 @@ from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.tool_line import tool_line
 from pitboss.core.agent import AgentEvent, EventKind
-from pitboss.core.session import Reason
+from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage, add_usd
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 DONE = "stop"
 FRUITFUL = (DONE, "tool-calls", "length", "content-filter")
 """How a step finishes whose answer came whole, as far as the model meant to give it."""
+
+MOST_CUTS = 20
+"""So many cut off in a row, and no next one will come whole."""
 
 REFUSED = ("rejected permission", "prevents you from using")
 """What a tool call says that nobody was there to allow."""
@@ -52,6 +55,7 @@ class OpencodeReader(JsonReader):
         self._began = False
         self._step_open = False
         self._in_vain = False
+        self._cuts_in_a_row = 0
         self._last_step: str | None = None
         self._failure: Failure | None = None
         self._refused = 0
@@ -68,6 +72,13 @@ class OpencodeReader(JsonReader):
             return Spend(unreadable=self._began)
         cost = None if self._unpriced else self._cost_usd
         return Spend(tokens={self.model: self._total}, reported_usd=cost)
+
+    def hopeless(self) -> Verdict | None:
+        """By the answers cut off one after the other: each may cost, and it asks twice a second for more."""
+        if self._cuts_in_a_row < MOST_CUTS:
+            return None
+        words = f"{self._cuts_in_a_row} answers in a row were cut off"
+        return Verdict(status=SessionStatus.TIMEOUT, reason=Reason.STALLED.because(words))
 
     def verdict(self, ending: Ending) -> Verdict:
         """By the last error, then the exit code, then how the last step finished, then what it was let do."""
@@ -129,11 +140,13 @@ class OpencodeReader(JsonReader):
         self._count(_tokens(table(part, "tokens")), amount(part, "cost"))
         if self._last_step in FRUITFUL:
             self._in_vain = False
+            self._cuts_in_a_row = 0
             self.finished = self._last_step == DONE
             self.streamed(self.text or "")
             yield self.used()
         else:
             self._in_vain = True
+            self._cuts_in_a_row += 1
             yield self.retried("the answer was cut off and is asked for again")
 
     def _count(self, used: Usage, cost_usd: float | None) -> None:

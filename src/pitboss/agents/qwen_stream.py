@@ -69,10 +69,10 @@ class QwenReader(JsonReader):
         ]
         return all_denied(denied, self.tool_calls) or Verdict()
 
-    def in_vain(self) -> Verdict | None:
+    def hopeless(self) -> Verdict | None:
         """By what the session's file says of the requests that it makes again and again without a word."""
-        hopeless = None if self.finished else self._refusals.hopeless(self.session_id)
-        return None if hopeless is None else failed(*hopeless)
+        refused = None if self.finished else self._refusals.hopeless(self.session_id)
+        return None if refused is None else failed(*refused)
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` tells."""

@@ -61,7 +61,7 @@ class Reader(ABC):
     def spend(self) -> Spend:
         """What this start used so far, without `billed`; cheap enough to ask several times a second."""
 
-    def in_vain(self) -> Verdict | None:
+    def hopeless(self) -> Verdict | None:
         """The verdict on an agent that keeps asking for what it will not get for hours; None while there is hope.
 
         It is stopped then. Asked several times a second.

@@ -15,7 +15,7 @@ class StopRequest(StrEnum):
     COST_CAP = "cost_cap"
     RUN_CAP = "run_cap"
     STALLED = "stalled"
-    IN_VAIN = "in_vain"
+    HOPELESS = "hopeless"
 
 
 class EndedBy(StrEnum):
