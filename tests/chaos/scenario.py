@@ -111,15 +111,19 @@ def build(
     root: Path, prompts: tuple[str, ...] = PROMPTS, *, repeated: Mapping[str, str] = MappingProxyType({})
 ) -> Place:
     """Make a repository with a prompt for each way to end; each runs once unless `repeated` says else."""
-    place = Place(root)
+    verify = {"e-breaks-tests": "verify: true\n"}
+    about = {name: repeated.get(name, "max_runs: 1\n") + verify.get(name, "") for name in prompts}
+    return furnish(Place(root), about, CONFIG)
+
+
+def furnish(place: Place, prompts: Mapping[str, str], config: str) -> Place:
+    """Make the repository of a place; `prompts` are names and what their front matter says beside the name."""
     folder = place.repo / ".pitboss/grind/prompts"
     folder.mkdir(parents=True)
-    for name in prompts:
-        verify = "verify: true\n" if name == "e-breaks-tests" else ""
-        turns = repeated.get(name, "max_runs: 1\n")
-        text = f"---\nname: {name}\ndescription: {name}\n{turns}{verify}---\nDo it.\n"
+    for name, about in prompts.items():
+        text = f"---\nname: {name}\ndescription: {name}\n{about}---\nDo it.\n"
         (folder / f"{name}.md").write_text(text)
-    (place.repo / ".pitboss/config.toml").write_text(CONFIG)
+    (place.repo / ".pitboss/config.toml").write_text(config)
     (place.repo / ".gitignore").write_text(".pitboss/\n")
     (place.repo / "readme.txt").write_text("hello\n")
     place.git("init", "-q", "-b", "main")

@@ -2,8 +2,10 @@
 
     python -m tests.chaos.sweep [--only crash|full-disk] [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --parallel [--mode in-place|worktree] [--every N] [--jobs N] [--first K]
+    python -m tests.chaos.sweep --attempts [--every N] [--jobs N] [--first K]
 
-the second for sessions side by side; prints points tried / points that held, and ends with 1 when any did not.
+the second for sessions side by side, the third for one that is retried, limited and taken over. Prints points tried
+and points that held, and ends with 1 when any did not.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, get_args
 
 from tests.chaos.aftermath import Aftermath, look
+from tests.chaos.attempts import build_attempts, miscounted
 from tests.chaos.checks import Baseline, processes_of, records_of, violations
 from tests.chaos.crash import KILLED, Shim
 from tests.chaos.full_disk import FullDisk, FullPoint, try_full
 from tests.chaos.parallel import PROMPTS, Mode, build_parallel, picture
 from tests.chaos.parallel_checks import expected_of
 from tests.chaos.parallel_checks import violations as parallel_violations
-from tests.chaos.scenario import REPEATED, Ended, Place, build, copy
+from tests.chaos.scenario import REPEATED, Place, build, copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,19 +54,26 @@ class Point(NamedTuple):
 class Sweep:
     """One template and one shim for all points; sessions one after the other."""
 
+    finished = FINISHED
+    """Exit code of a run that nothing disturbs."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.template = build(folder / "template", repeated=REPEATED)
+        self.template = self.built(folder / "template")
         self.shim = Shim(folder)
         undisturbed = self.undisturbed()
         self.baseline = Baseline(records_of(undisturbed))
         self.require_right(undisturbed)
 
+    def built(self, root: Path) -> Place:
+        """The repository that each point gets a copy of."""
+        return build(root, repeated=REPEATED)
+
     def undisturbed(self) -> Place:
         """A run in which nothing dies, at its end."""
         place = copy(self.template, self.folder / "undisturbed")
         ended = place.pitboss("grind")
-        if ended.code != FINISHED:
+        if ended.code != self.finished:
             raise SystemExit(f"the undisturbed run failed: {ended}")
         return place
 
@@ -104,7 +114,7 @@ class Sweep:
         """Bring a crashed run to its end, and return what does not hold."""
         if _status(place) != "completed":
             ended = place.pitboss("grind", "--resume")
-            if not finished(ended):
+            if ended.code != self.finished:
                 return [f"resume: {ended}"]
         wrong = self.judge(place, crashes)
         if not wrong:
@@ -117,7 +127,7 @@ class Sweep:
         if ended.code != 4 or "no resumable grind run found" not in ended.stderr:
             return [f"resume of no run: {ended}"]
         ended = place.pitboss("grind")
-        if not finished(ended):
+        if ended.code != self.finished:
             return [f"new run: {ended}"]
         known = "main", f"pitboss/grind/{place.run_id()}"
         stray = set(place.git("branch", "--format=%(refname:short)").split()) - set(known)
@@ -146,6 +156,20 @@ class ParallelSweep(Sweep):
         return parallel_violations(place, self.expected, crashes)
 
 
+class AttemptsSweep(Sweep):
+    """The same for sessions that take several attempts, whose record must have each of them once."""
+
+    finished = 0
+
+    def built(self, root: Path) -> Place:
+        """The repository that each point gets a copy of."""
+        return build_attempts(root)
+
+    def judge(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
+        """What does not hold of a run that came to its end after these crashes."""
+        return [*super().judge(place, crashes), *miscounted(place)]
+
+
 def points(calls: list[str], guardian_calls: list[str], every: int) -> list[Point]:
     """Every `every`-th point: each call plain, each write torn, some with a second crash while resuming."""
     found = []
@@ -158,11 +182,6 @@ def points(calls: list[str], guardian_calls: list[str], every: int) -> list[Poin
                 found += [Point(at, resume_at=k) for k in (3 + at % 40, 45 + at % 90)]
     found += [Point(at, guardian=True) for at in range(1, len(guardian_calls) + 1) if at % min(every, 4) == 0]
     return found
-
-
-def finished(ended: Ended) -> bool:
-    """Whether the scenario came to its end."""
-    return ended.code == FINISHED
 
 
 def _status(place: Place) -> str | None:
@@ -231,14 +250,23 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="points at a time")
     parser.add_argument("--first", type=int, default=1, help="start at this point")
     parser.add_argument("--parallel", action="store_true", help="sessions side by side; crash points only")
+    parser.add_argument(
+        "--attempts", action="store_true", help="sessions of several attempts; crash points only"
+    )
     parser.add_argument("--mode", choices=get_args(Mode), default="in-place", help="where they work")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
-    sweep, began = ParallelSweep(folder, args.mode) if args.parallel else Sweep(folder), time.monotonic()
-    only = "crash" if args.parallel else args.only
+    sweep, began = _chosen(folder, args), time.monotonic()
+    only = "crash" if args.parallel or args.attempts else args.only
     held = [trouble(sweep, args) for name, trouble in TROUBLES.items() if only in (None, name)]
     print(f"{time.monotonic() - began:.0f} seconds; what did not hold is kept in {folder}")
     return 0 if all(held) else 1
+
+
+def _chosen(folder: Path, args: argparse.Namespace) -> Sweep:
+    if args.attempts:
+        return AttemptsSweep(folder)
+    return ParallelSweep(folder, args.mode) if args.parallel else Sweep(folder)
 
 
 if __name__ == "__main__":
