@@ -24,6 +24,18 @@ KEYS = [
     "AIzaSyA-1234567890abcdefghijklmnopqrstu",
     "xoxb-123456789012-abcdefghijkl",
     "xoxp-123456789012-abcdefghijkl",
+    "xapp-1-A0123456789-1234567890123-abcdef",
+    "hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567",
+    "npm_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789",
+    "pypi-AgEIcHlwaS5vcmcCJDAbCdEfGhIj",
+    "gsk_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKl",
+    "xai-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789",
+    "sk_live_AbCdEfGhIjKlMnOpQrStUvWx",
+    "dop_v1_0123456789abcdef0123456789abcdef",
+    "SG.AbCdEfGhIjKlMnOpQrStUv.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCd",
+    "ya29.AbCdEfGhIjKlMnOpQrStUvWxYz",
+    "glpat-AbCdEfGhIjKlMnOpQrSt.01.0abcdefgh",
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9",
 ]
 HARMLESS = [
     "task-abcdefghijklmnopqrstuvwxyz",
@@ -33,6 +45,8 @@ HARMLESS = [
     "SLAKIAIOSFODNN7EXAMPLE",
     "ghp_too_short",
     "an ordinary line of output",
+    "shf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567",
+    "eyJhbGciOi.",
     '{"input_tokens": 12345678}',
 ]
 PASSWORD = 'hunter2 is "not" a good one\\é'
@@ -43,6 +57,17 @@ ENV = {
     "DATABASE_URL": "postgres://me:s3cr3t-pass@db/x",
     "GITHUB_TOKEN": "abcdefgh",
     "MAX_OUTPUT_TOKENS": "12345678",
+    "PRICE_PER_TOKEN": "0.012345",
+    "SMTP_PASS": "smtp-pass-1",
+    "VAULT_SECRET_ID": "vault-secret-1",
+    "SLACK_WEBHOOK_URL": "https://hooks.example/T0/B0/x",
+    "ONE_LINE_KEY": "-----BEGIN KEY-----\\nMIIEvQIBADANBgkqh\\n-----END KEY-----",
+    "PADDED_TOKEN": " padded-token-1\n",
+    "OTHER_URL": "postgres://u:p@ssw0rd-long-1@db/x",
+    "KEYCLOAK_REALM": "production",
+    "OLDPWD": "/home/somebody/old",
+    "SSH_ASKPASS": "/usr/bin/askpass",
+    "AWS_ACCESS_KEY_ID": "the-id-is-no-secret",
     "SHORT_TOKEN": "abc",
     "KEYBOARD_LAYOUT": "us-international",
     "SECRET_FILE": "/run/secrets/file",
@@ -59,8 +84,23 @@ def streamed(secrets: Secrets, chunks: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_well_known_kind_of_key_is_replaced(key: str) -> None:
-    for before, after in (("", ""), ('"', '"'), ("KEY=", "\n"), ("is ", ".")):
+    around = (
+        ("", ""),
+        ('"', '"'),
+        ("KEY=", "\n"),
+        ("is ", "."),
+        ("\x1b[32m", "\x1b[0m"),
+        ("\x1b[1;31m", ". So"),
+    )
+    for before, after in around:
         assert Secrets().redact(f"{before}{key}{after}") == f"{before}[redacted]{after}"
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_after_an_escape_of_json_is_replaced(key: str) -> None:
+    for before in ("a line\n", "\r\n", "col\t", "\x1b[32m", "\x00", "\b"):
+        text = json.dumps(f"{before}{key}\n")
+        assert Secrets().redact(text) == text.replace(key, "[redacted]")
 
 
 @pytest.mark.parametrize("text", HARMLESS)
@@ -80,6 +120,14 @@ def test_what_only_looks_like_a_key_stays(text: str) -> None:
         ("x MIIBVgIBADANBgkqhkiG9w0 x", "x [redacted] x"),
         (json.dumps(ENV["DEPLOY_KEY"]), '"[redacted]"'),
         ("login s3cr3t-pass", "login [redacted]"),
+        ("by smtp-pass-1 and vault-secret-1", "by [redacted] and [redacted]"),
+        ("POST https://hooks.example/T0/B0/x", "POST [redacted]"),
+        ("x MIIEvQIBADANBgkqh x", "x [redacted] x"),
+        ("is padded-token-1\n", "is [redacted]\n"),
+        ("with p@ssw0rd-long-1", "with [redacted]"),
+        ('{"total_cost_usd": 0.01234567}', '{"total_cost_usd": 0.01234567}'),
+        ("in production by the-id-is-no-secret", "in production by the-id-is-no-secret"),
+        ("/home/somebody/old /usr/bin/askpass", "/home/somebody/old /usr/bin/askpass"),
         ("us-international 12345678 abc", "us-international 12345678 abc"),
         ("/home/somebody /run/secrets/file", "/home/somebody /run/secrets/file"),
         ("20260101T000000Z-abcd", "20260101T000000Z-abcd"),
@@ -134,6 +182,11 @@ _piece = st.sampled_from(
             b"AKIA",
             b"abcdefg",
             b"abcdefgh-th",
+            b".",
+            b"\\n",
+            b"\\u001b",
+            b"[32m",
+            b"eyJhbGciOi",
         ),
     ]
 )

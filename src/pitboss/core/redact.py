@@ -27,12 +27,22 @@ LONGEST = 1024
 """Bytes of a secret that are looked for at once; longer ones are looked for in pieces."""
 
 _SECRET_NAME = re.compile(
-    r"KEY(?!BOARD|MAP|STROKE)|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|(?:^|_)(?:PAT|AUTH)$", re.IGNORECASE
+    r"KEY(?!BOARD|MAP|STROKE|CLOAK)|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH_CONFIG|CONN(ECTION)?_STR"
+    r"|(^|_)(PAT|AUTH|PASS|JWT|COOKIES?|HEADERS?|CREDS?|PWD)$|SSHPASS$",
+    re.IGNORECASE,
 )
 _HARMLESS_NAME = re.compile(
-    r"^PITBOSS_|_(?:FILE|PATH|DIR|SOCK|URL|HOST|NAME|USER|TYPE|MODEL|ID)$", re.IGNORECASE
+    r"^(PITBOSS_.*|PWD|OLD_?PWD)$|ASK_?PASS$"
+    r"|_(FILE|PATH|DIR|DIRECTORY|HOME|ROOT|SOCK|URL|HOST|NAME|USER|TYPE|MODEL|REALM|REGION|MODE|ENV|BACKEND"
+    r"|PROVIDER|STORE)$|(?<!SECRET)_ID$",
+    re.IGNORECASE,
 )
-_URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+_WEBHOOK_NAME = re.compile(r"WEBHOOK", re.IGNORECASE)
+"""The address of a webhook is its key."""
+
+_URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s]+)@")
+
+_NUMBER = re.compile(r"[\d.,+eE-]+", re.ASCII)
 
 _SHAPES = {
     b"sk-": rb"(?:(?:ant|proj|or|svcacct|admin)-[\w-]{20}|[A-Za-z0-9]{20})",
@@ -45,12 +55,30 @@ _SHAPES = {
     b"AKIA": rb"[0-9A-Z]{16}",
     b"ASIA": rb"[0-9A-Z]{16}",
     b"AIza": rb"[\w-]{30}",
-    b"xoxb-": rb"[\w-]{10}",
-    b"xoxp-": rb"[\w-]{10}",
+    b"xapp-": rb"[\w-]{10}",
+    b"ghr_": rb"[A-Za-z0-9]{30}",
+    b"hf_": rb"[A-Za-z0-9]{30}",
+    b"npm_": rb"[A-Za-z0-9]{30}",
+    b"pypi-AgE": rb"[\w-]{20}",
+    b"gsk_": rb"[A-Za-z0-9]{30}",
+    b"xai-": rb"[A-Za-z0-9]{30}",
+    b"sk_live_": rb"[A-Za-z0-9]{20}",
+    b"rk_live_": rb"[A-Za-z0-9]{20}",
+    b"dop_v1_": rb"[0-9a-f]{30}",
+    b"SG.": rb"[\w-]{22}",
+    b"ya29.": rb"[\w-]{20}",
+    b"xox": rb"[abeprs]-[\w-]{10}",
+    b"eyJ": rb"(?:hbGciOi|0eXAiOi)[\w-]{8}",
 }
-"""How well-known keys begin, and what must follow; more characters of `_BODY` may. None begins inside a word."""
+"""How well-known keys begin, and what must follow; more characters of `_BODY` may. The last is that of a JWT."""
 
-_BODY = re.compile(rb"[\w-]*")
+_EDGE = rb"(?:(?<![A-Za-z0-9]%s)|(?<=\\[nrtbf]%s)|(?<=\\u[0-9A-Fa-f]{4}%s)|(?<=[\[0-9;]m%s))"
+"""Where a key may begin, before what `%s` stands for: not inside a word, but after an escape of JSON or a color."""
+
+_EDGE_SIZE = 6
+"""The bytes before a key that tell whether it may begin there."""
+
+_BODY = re.compile(rb"[\w-]*(?:\.[\w-]+)*")
 _DECIDED = 32
 """Characters after its beginning by which a shape is there or is not."""
 
@@ -110,6 +138,7 @@ class Redactor:
         self._before = b""
         self._held = b""
         self._inside = False
+        self._dot = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """What can be written now that `chunk` has come."""
@@ -117,16 +146,22 @@ class Redactor:
 
     def finish(self) -> bytes:
         """What was held back at the end of the stream."""
-        return self._redacted(b"", last=True)
+        return self._redacted(self._dot, last=True)
 
     def _past_key(self, chunk: bytes) -> bytes:
-        """`chunk` without the rest of a key that has been replaced already."""
-        if self._inside:
-            end = _BODY.match(chunk).end()  # type: ignore[union-attr]
-            self._inside = end == len(chunk)
-            self._before = chunk[max(0, end - 1) : end] or self._before
-            return chunk[end:]
-        return chunk
+        """`chunk` without the rest of a key that has been replaced already; a dot may go on, or end a sentence."""
+        if not self._inside:
+            return chunk
+        chunk = self._dot + chunk
+        end = _BODY.match(chunk).end()  # type: ignore[union-attr]
+        self._before = (self._before + chunk[:end])[-_EDGE_SIZE:]
+        self._note_rest(chunk[end:])
+        return b"" if self._inside else chunk[end:]
+
+    def _note_rest(self, rest: bytes) -> None:
+        """Whether what may come after `rest`, which follows a key, may still be of that key."""
+        self._inside = rest in (b"", b".")
+        self._dot = rest if self._inside else b""
 
     def _redacted(self, chunk: bytes, *, last: bool) -> bytes:
         # The byte before is there for the patterns to see whether a word began.
@@ -141,11 +176,14 @@ class Redactor:
             clean += [data[start : found.start()], REDACTED]
             start = found.end()
             if not last:
-                self._inside = start == len(data) and found[0] not in self._secrets.literals
-                if start > held_from:
-                    held_from = self._secrets.partial(data, start)
+                if found[0] not in self._secrets.literals:
+                    self._note_rest(data[start:])
+                if self._inside:
+                    data = data[:start]
+                held_from = self._secrets.partial(data, start) if start > held_from else held_from
+        held_from = min(held_from, len(data))
         clean.append(data[start:held_from])
-        self._before = data[max(0, held_from - 1) : held_from]
+        self._before = data[max(0, held_from - _EDGE_SIZE) : held_from]
         self._held = data[held_from:]
         return b"".join(clean)
 
@@ -160,7 +198,8 @@ def _partial_shape() -> re.Pattern[bytes]:
     begun = [rb"%s[\w-]{0,%d}" % (prefix, _DECIDED - 1) for prefix in _SHAPES]
     beginnings = {prefix[:end] for prefix in _SHAPES for end in range(1, len(prefix))}
     beginnings_by_length = sorted(beginnings, key=len, reverse=True)
-    return re.compile(rb"(?<![A-Za-z0-9])(?:%s)\Z" % b"|".join(begun + beginnings_by_length))
+    edge = _EDGE.replace(b"%s", b"")
+    return re.compile(rb"%s(?:%s)\Z" % (edge, b"|".join(begun + beginnings_by_length)))
 
 
 def _pattern(needle: bytes) -> bytes:
@@ -168,20 +207,23 @@ def _pattern(needle: bytes) -> bytes:
     if needle not in _SHAPES:
         return re.escape(needle)
     # The look behind comes after the fixed part, which the engine of `re` then finds faster.
-    return rb"%s(?<![A-Za-z0-9]%s)%s[\w-]*" % (needle, needle, _SHAPES[needle])
+    fixed = re.escape(needle)
+    return fixed + _EDGE.replace(b"%s", fixed) + _SHAPES[needle] + _BODY.pattern
 
 
 def _secret_values(env: Mapping[str, str]) -> Iterator[str]:
     for name, value in env.items():
-        if _SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name):
+        told = _SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name)
+        if told or _WEBHOOK_NAME.search(name):
             yield value
-            yield from value.splitlines()
+            yield from value.replace("\\n", "\n").splitlines()
         yield from _URL_PASSWORD.findall(value)
 
 
 def _forms(value: str) -> Iterator[bytes]:
     """How a secret may stand in output; nothing for what is none. A number would tear counts apart."""
-    if len(value.strip()) < SHORTEST or value.strip().isdigit():
+    value = value.strip()
+    if len(value) < SHORTEST or _NUMBER.fullmatch(value):
         return
     for form in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
         raw = form.encode("utf-8", "surrogateescape")
