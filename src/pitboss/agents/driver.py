@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from pitboss.agents.judgement import Ending, Verdict
 from pitboss.agents.lost_session import says_lost
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
 from pitboss.core.environment import agent_environment, marker
+from pitboss.core.redact import Secrets
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError, storage_error
@@ -91,7 +93,7 @@ class Driver:
         complete = _read_transcript(Path(request.transcript), watch, needed=needed)
         watch.end()
         verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED, cost_known=complete)
-        return self._judged(watch.reader, verdict, exit_code=None)
+        return self._judged(request, watch.reader, verdict, exit_code=None)
 
     def _completed(self, request: AgentRequest) -> AgentRequest:
         """The request with what the backend's settings, then those of all agents, say where it says nothing."""
@@ -109,17 +111,21 @@ class Driver:
             complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
             verdict = watch.reader.verdict(Ending(code=ended.code, complaints=complaints))
             verdict = _of_lost_session(request, watch.reader, verdict, complaints)
-        return self._judged(watch.reader, verdict, exit_code=ended.code)
+        return self._judged(request, watch.reader, verdict, exit_code=ended.code)
 
-    def _judged(self, reader: Reader, verdict: Verdict, *, exit_code: int | None) -> AgentOutcome:
+    def _judged(
+        self, request: AgentRequest, reader: Reader, verdict: Verdict, *, exit_code: int | None
+    ) -> AgentOutcome:
+        """The outcome, without the secrets that were read elsewhere than in the output."""
+        secrets = Secrets.of(os.environ, request.env)
         usage = _cost(reader.spend(), self._config.pricing)
         usage = msgspec.structs.replace(usage, cost_known=usage.cost_known and verdict.cost_known)
         return AgentOutcome(
             status=verdict.status,
             usage=usage,
-            reason=verdict.reason,
-            model=reader.model,
-            text=reader.text,
+            reason=verdict.reason and secrets.redact(verdict.reason),
+            model=reader.model and secrets.redact(reader.model),
+            text=reader.text and secrets.redact(reader.text),
             exit_code=exit_code,
             resets_at=verdict.resets_at,
             session_id=reader.session_id,

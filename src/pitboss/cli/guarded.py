@@ -11,6 +11,7 @@ from pitboss.cli.progress import Progress
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
 from pitboss.guardian import guard
+from pitboss.store.files import PRIVATE
 from pitboss.store.follow import take_requests
 from pitboss.store.lock import RunLock
 from pitboss.store.paths import RunPaths, lock_path
@@ -56,5 +57,5 @@ def run_guarded(
         if paths.root.is_dir():
             # When the last process of the run was gone: what happens to the tree later is not its doing.
             with suppress(OSError):
-                paths.ended.touch()
+                paths.ended.touch(PRIVATE)
         return code

@@ -20,6 +20,7 @@ from pitboss.core.session import (
 )
 from pitboss.core.text import commit_message
 from pitboss.engine.attempts import bill, work
+from pitboss.engine.private import hide
 from pitboss.engine.request import assigned, implementer, implementer_text, session_environment
 from pitboss.engine.verify import verify
 from pitboss.errors import StorageError
@@ -84,7 +85,12 @@ def conclude(context: RunContext, seq: int, *, again: bool = False) -> SessionRe
         outcome = _caught_up(context, seq)
         session = context.journal.session(seq)
         landing = _place(context, session, outcome)
+        # Git's words, branches and files have names and hooks that nobody looked through before.
+        landing = msgspec.structs.replace(
+            landing, reason=landing.reason and context.secrets.redact(landing.reason)
+        )
         _merge_notes(context, session, again=again)
+        hide(context.paths, session, context.secrets)
         record = settle(context.journal.state.run_id, session, outcome, landing)
         context.journal.recorded(record)
         context.meter.show(seq, None)
@@ -171,7 +177,8 @@ def _run_agent(context: RunContext, session: InFlight) -> Outcome:
 
 
 def _summary(context: RunContext, session: InFlight) -> str | None:
-    written = read_regular(context.paths.summary(session.seq), SUMMARY_LIMIT)
+    # What is cut off is cut off a clean text: half a secret is known by nothing.
+    written = read_regular(context.paths.summary(session.seq), 2 * SUMMARY_LIMIT)
     if written is None:
         return None
     text = context.secrets.redact(clean(written.decode(errors="replace")))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitboss.core.redact import Secrets
 from pitboss.git import snapshot
 from pitboss.git.locks import clear_the_way
 from pitboss.git.repo import GitError, last_line, tells_full_disk
@@ -78,7 +80,8 @@ class Committer:
         # Without a hook nobody can refuse; and git exits with 1 too when it cannot write trees to a full disk.
         if not refused or not self._has_hooks() or tells_full_disk(said) or _NO_TREES in said:
             raise GitError(("git", "commit"), said, code=done.code)
-        raise CommitRefused(last_line(said))
+        # It stands in a rescue's message and in the record.
+        raise CommitRefused(Secrets.of(os.environ).redact(last_line(said)))
 
     def _with_leftovers(self, message: str) -> str:
         """Commit what hooks changed in the tree while they let the commit pass; they do not run again."""

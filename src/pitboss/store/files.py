@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 PRIVATE = 0o600
 """What sessions leave is for the owner alone: transcripts and logs may hold what nobody else should read."""
 
+PRIVATE_FOLDER = 0o700
+
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
     """Replace the content of `path` by `data`, whole or as an iterable of chunks.

@@ -18,6 +18,7 @@ from pitboss.core.run import RunState
 from pitboss.errors import ResumeError, RunDirectoryGone, StorageError, storage_error
 from pitboss.store.codec import Malformed, decode_last_updated, decode_state, encode_record, encode_state
 from pitboss.store.files import (
+    PRIVATE_FOLDER,
     append_durable,
     make_directory,
     open_append,
@@ -242,7 +243,7 @@ def resolve_target(repo: Path, requested: str | None) -> RunListing:
 
 def _make_root(paths: RunPaths) -> None:
     try:
-        paths.root.mkdir()
+        paths.root.mkdir(PRIVATE_FOLDER)
     except OSError as error:
         raise storage_error("create", paths.root, error) from error
 
@@ -266,7 +267,7 @@ def _remove(paths: RunPaths) -> None:
 def _make_subdirectories(paths: RunPaths) -> None:
     for directory in (paths.transcripts, paths.worktrees, paths.control):
         try:
-            directory.mkdir(exist_ok=True)
+            directory.mkdir(PRIVATE_FOLDER, exist_ok=True)
         except OSError as error:
             raise storage_error("create", directory, error) from error
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.text import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
 from pitboss.errors import storage_error
-from pitboss.store.files import append_durable, open_regular
+from pitboss.store.files import append_durable, open_append, open_regular
 from pitboss.store.tail import BLOCK, last_bytes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def lend(paths: RunPaths, seq: int) -> int:
     try:
         with suppress(FileNotFoundError):
             os.unlink(notes)  # noqa: PTH108 - runs once a session
-        with _opened(paths.scratchpad) as given, notes.open("xb") as copy:
+        with _opened(paths.scratchpad) as given, os.fdopen(open_append(notes), "wb") as copy:
             while block := given.read(BLOCK):
                 copy.write(block)
             return copy.tell()
