@@ -116,6 +116,7 @@ def test_json_is_a_line_for_each_session_and_one_for_the_run(capfd: pytest.Captu
         "sessions": 3,
         "tokens": {"input": 1500, "output": 750},
         "cost_usd": 0.045,
+        "cost_known": True,
     }
 
 

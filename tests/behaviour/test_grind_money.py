@@ -158,3 +158,16 @@ def test_a_session_that_timed_out_is_billed_what_it_said_until_then(tmp_path: Pa
     assert (record["status"], record["reason"]) == ("timeout", "wall_clock: not done within 2 s")
     assert record["tokens"]["input"] == 1800
     assert record["cost_usd"] > 0
+
+
+def test_what_is_not_known_is_no_zero_in_the_sum_of_a_run_either(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    report = """echo '{"input_tokens": 9}' >$PITBOSS_USAGE_FILE"""
+    configure(project, agent="command", more=f"[agent.command]\ncommand = {json.dumps(['sh', '-c', report])}")
+    instruct(project, "alpha", max_runs=1)
+    ended = project.pitboss("grind")
+    assert "unknown, on branch" in ended.err
+    assert "unknown" in project.pitboss("status").out
+    assert "unknown" in project.pitboss("runs").out
+    (run,) = project.pitboss("runs", "--json").json()
+    assert (run["cost_usd"], run["cost_known"]) == (0.0, False)

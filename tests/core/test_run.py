@@ -241,11 +241,12 @@ def test_what_a_prompt_cost_is_the_sum_of_its_sessions_whose_cost_is_known(
     records = live(happened)
     known = [r for r in records if r.cost_known]
     spent = folded(records).spend_per_prompt
-    assert set(spent) == {r.prompt for r in known}
+    assert set(spent) == {r.prompt for r in records}
     for name, own in spent.items():
         costs = [r.cost_usd for r in known if r.prompt == name]
         assert own.sessions == len(costs)
         assert own.cost_usd == pytest.approx(sum(costs))
+    assert folded(records).cost_known is (len(known) == len(records))
 
 
 @given(happenings)

@@ -80,5 +80,6 @@ def run_json(run_id: str, state: RunState | None, problem: str | None, *, live: 
         "sessions": used and used.iterations,
         "tokens": used and {"input": used.tokens_input, "output": used.tokens_output},
         "cost_usd": used and used.cost_usd,
+        "cost_known": state and state.cost_known,
         "problem": problem,
     }

@@ -12,7 +12,8 @@ from pitboss.core.measures import duration, money, spent, stamp, tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pitboss.core.budget import BudgetSnapshot, Caps
+    from pitboss.core.budget import Caps
+    from pitboss.core.run import RunState
     from pitboss.core.session import InFlight, SessionRecord
 
 SUMMARY_WIDTH = 100
@@ -45,8 +46,9 @@ def named(sessions: Iterable[InFlight]) -> str:
     return ", ".join(f"session-{s.seq:04} ({one_line(s.prompt)})" for s in sessions)
 
 
-def budget_parts(caps: Caps, used: BudgetSnapshot) -> list[str]:
+def budget_parts(caps: Caps, run: RunState) -> list[str]:
     """What a run consumed, each beside its cap where it has one."""
+    used = run.budget_consumed
     iterations = (
         str(used.iterations) if caps.max_iterations is None else f"{used.iterations}/{caps.max_iterations}"
     )
@@ -56,7 +58,8 @@ def budget_parts(caps: Caps, used: BudgetSnapshot) -> list[str]:
         tokens(used.tokens)
         + ("" if caps.max_tokens is None else f" of {tokens(caps.max_tokens)}")
         + " tokens",
-        money(used.cost_usd) + ("" if caps.max_cost_usd is None else f" of {money(caps.max_cost_usd)}"),
+        spent(used.cost_usd, known=run.cost_known)
+        + ("" if caps.max_cost_usd is None else f" of {money(caps.max_cost_usd)}"),
     ]
     return parts if caps.until is None else [*parts, f"until {stamp(caps.until)}"]
 

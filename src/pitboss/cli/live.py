@@ -224,7 +224,7 @@ class LiveProgress(PlainProgress):
         return [*fitting(sessions, self._footer.height - len(below) - 1), *below]
 
     def _budget(self, run: RunState, now: datetime) -> Text:
-        parts = budget_parts(msgspec.structs.replace(self.caps, until=None), run.budget_consumed)
+        parts = budget_parts(msgspec.structs.replace(self.caps, until=None), run)
         if self.caps.until is not None:
             parts.append(f"{duration((self.caps.until - now).total_seconds())} left")
         return Text("  ·  ".join(parts))

@@ -153,7 +153,7 @@ def run_ended(event: RunEnded, caps: Caps) -> list[str]:
     run = event.run
     lines = [
         f"run {run.run_id} {run.status} ({event.stop_reason}): {one_line(event.message)}",
-        f"{', '.join(budget_parts(caps, run.budget_consumed))}, on branch {run.branch}",
+        f"{', '.join(budget_parts(caps, run))}, on branch {run.branch}",
     ]
     if run.status.is_resumable:
         lines.append(f"go on with `pitboss grind --resume {run.run_id}`")
@@ -173,7 +173,7 @@ def _for_stderr(*, json: bool) -> PlainProgress:
 
 
 def _run_started(event: RunStarted) -> list[str]:
-    parts = budget_parts(event.caps, event.run.budget_consumed)
+    parts = budget_parts(event.caps, event.run)
     following = f"; next {event.next_pick}" if event.next_pick else ""
     return [f"run {event.run.run_id} on branch {event.run.branch}", f"{', '.join(parts)}{following}"]
 
@@ -214,5 +214,6 @@ def _run_line(event: RunEnded) -> bytes:
         "sessions": used.iterations,
         "tokens": {"input": used.tokens_input, "output": used.tokens_output},
         "cost_usd": used.cost_usd,
+        "cost_known": run.cost_known,
     }
     return msgspec.json.encode(line) + b"\n"

@@ -11,7 +11,7 @@ from pitboss.cli.chosen import condition, run_json
 from pitboss.cli.output import Ink, columns, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.embed import one_line
-from pitboss.core.measures import age, money, stamp, tokens
+from pitboss.core.measures import age, spent, stamp, tokens
 from pitboss.store.lock import lock_holder
 from pitboss.store.paths import lock_path
 from pitboss.store.rundir import RunListing, list_runs
@@ -66,7 +66,7 @@ def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
         how,
         str(used.iterations),
         tokens(used.tokens),
-        money(used.cost_usd),
+        spent(used.cost_usd, known=state.cost_known),
         f"{stamp(state.last_updated_at)} ({age(state.last_updated_at, now)})",
         one_line(state.plan_name),
         one_line(state.stop_reason or ""),

@@ -77,7 +77,7 @@ def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
     failures = state.budget_consumed.consecutive_failures
     for agent, quota in sorted(state.quota.items()):
         yield "quota", f"{one_line(agent)}: {_quota(quota, now)}"
-    yield "used", ", ".join([*budget_parts(Caps(), state.budget_consumed), f"{failures} failed in a row"])
+    yield "used", ", ".join([*budget_parts(Caps(), state), f"{failures} failed in a row"])
 
 
 def _quota(quota: Quota, now: datetime) -> str:

@@ -100,6 +100,12 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     quota: dict[str, Quota] = {}
     unknown: dict[str, object] = {}
 
+    @property
+    def cost_known(self) -> bool:
+        """Whether the sum of costs is the whole; of a run by a program that does not say it is taken for that."""
+        known = sum(spent.sessions for spent in self.spend_per_prompt.values())
+        return not self.spend_per_prompt or known >= self.budget_consumed.iterations
+
 
 def build_state(  # noqa: PLR0913 - the seed's signature
     *,
@@ -205,9 +211,9 @@ def _conflicts(conflicts: tuple[Retry, ...], record: SessionRecord) -> tuple[Ret
 
 
 def _spend_per_prompt(spent: dict[str, PromptSpend], record: SessionRecord) -> dict[str, PromptSpend]:
-    if not record.cost_known:
-        return spent
     before = spent.get(record.prompt, PromptSpend())
+    if not record.cost_known:
+        return {**spent, record.prompt: before}
     cost_usd = add_usd(before.cost_usd, record.cost_usd)
     return {**spent, record.prompt: PromptSpend(sessions=before.sessions + 1, cost_usd=cost_usd)}
 
