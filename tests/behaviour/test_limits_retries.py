@@ -137,6 +137,18 @@ def test_a_second_fallback_follows_the_first(tmp_path: Path) -> None:
     assert (codex.starts, gemini.starts) == (1, 1)
 
 
+def test_a_fallback_that_cannot_be_started_is_no_loss(tmp_path: Path) -> None:
+    limits = f'[limits]\nfallback = ["codex"]\n{CODEX_MODEL}'
+    project, claude = stage(tmp_path, limited(resets_in=2), f"{WHOLE}\n{done()}", more=limits, model="opus")
+    ended = project.pitboss("grind")
+    run = the_run(project)
+    (record,) = run.records
+    assert (ended.code, record["status"], record["agent"], record["attempts"]) == (0, "ok", "claude_code", 3)
+    assert record["waited_s"] >= 2
+    assert "claude_code goes on: spawn_failed: cannot start codex" in ended.err
+    assert "opus" in claude.args(2)
+
+
 def test_a_fallback_that_is_no_agent_is_refused_before_anything_runs(tmp_path: Path) -> None:
     project, claude = stage(tmp_path, done(), more='[limits]\nfallback = ["kodex"]')
     ended = project.pitboss("grind")

@@ -129,6 +129,20 @@ def test_each_fallback_is_tried_once_in_their_order_and_then_the_last_one_is_wai
     assert step == Again(after_s=60 + SETTLING_S, limited=True, told=True)
 
 
+@pytest.mark.parametrize("reason", ["spawn_failed: no such program", "auth", "billing", "not_found"])
+def test_a_fallback_that_is_no_good_hands_on_and_the_last_one_back(reason: str) -> None:
+    limits: dict[str, Any] = {"fallback": ("gemini", "qwen")}
+    tries = Tries(agents=("codex", "gemini"))
+    assert after(failed(reason), tries, **limits) == Fallback(agent="qwen")
+    tries = tries.after(Fallback(agent="qwen"))
+    assert after(failed(reason), tries, **limits) == Fallback(agent="codex")
+    tries = tries.after(Fallback(agent="codex"))
+    assert after(failed(reason), tries, **limits) is None
+    assert after(failed("rate_limited", NOW + 60), tries, **limits) == Again(
+        after_s=60 + SETTLING_S, limited=True, told=True
+    )
+
+
 def test_no_agent_takes_over_from_one_whose_service_is_busy() -> None:
     assert after(failed("overloaded"), fallback=("codex",)) == Again(after_s=20.0, limited=False)
 

@@ -45,7 +45,7 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fallback(msgspec.Struct, frozen=True, kw_only=True):
-    """Let another agent go on in the same tree, at once."""
+    """Let another agent go on in the same tree, at once; the first one again, where no other can."""
 
     agent: str
 
@@ -85,6 +85,8 @@ def next_attempt(
     if ended.lost_session:
         return Anew()
     match _kind(ended.reason):
+        case Reason.SPAWN_FAILED | Reason.AUTH | Reason.BILLING | Reason.NOT_FOUND if _is_fallback(tries):
+            return fallback(tries, limits) or Fallback(agent=tries.agents[0])
         case Reason.RATE_LIMITED:
             return fallback(tries, limits) or _until_reset(ended, tries, limits, now=now, jitter=jitter)
         case Reason.OVERLOADED if tries.retries < limits.retries:
@@ -111,6 +113,11 @@ def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float |
 def fallback(tries: Tries, limits: Limits) -> Fallback | None:
     """The next agent to take over from one that is limited; None when all had their try."""
     return next((Fallback(agent=name) for name in limits.fallback if name not in tries.agents), None)
+
+
+def _is_fallback(tries: Tries) -> bool:
+    """Whether the last agent is not the first; one that is no good is no loss then: the first can be waited for."""
+    return len(tries.agents) > 1 and tries.agents[-1] != tries.agents[0]
 
 
 def _until_reset(

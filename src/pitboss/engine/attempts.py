@@ -30,7 +30,7 @@ from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.engine.attempt import run_agent
 from pitboss.engine.part import Part
-from pitboss.engine.request import attempt_request, bill_request
+from pitboss.engine.request import attempt_request, bill_request, implementer
 from pitboss.guardian import StopLevel
 from pitboss.process import StopRequest
 
@@ -90,7 +90,7 @@ def work(
             last = msgspec.structs.replace(ended, status=stopped.status, reason=stopped.reason)
             return Worked(last=last, usage=used, agent=part.agent)
         tries = tries.after(step)
-        part = _following(context, part, step, ended)
+        part = _following(context, session, part, step, ended)
         if not part.is_fix:
             context.journal.attempting(session.seq, part)
 
@@ -109,14 +109,21 @@ def bill(context: RunContext, session: InFlight, part: Part, *, alive: bool = Fa
             return Worked(last=ended, usage=used, agent=part.agent)
         agent = agents[min(nth, len(agents) - 1)] if agents else part.agent
         step = Again(after_s=0.0, limited=False) if agent == part.agent else Fallback(agent=agent)
-        part = _following(context, part, step, ended)
+        part = _following(context, session, part, step, ended)
     raise AssertionError("the attempts of a session are finite")
 
 
-def _following(context: RunContext, part: Part, step: Again | Anew | Fallback, ended: AgentOutcome) -> Part:
-    """The next attempt: in the agent's own session where it can go on with one, else from the start."""
+def _following(
+    context: RunContext, session: InFlight, part: Part, step: Again | Anew | Fallback, ended: AgentOutcome
+) -> Part:
+    """The next attempt: in the agent's own session where it can go on with one, else from the start.
+
+    The session's model is that of its first agent alone.
+    """
     if isinstance(step, Fallback):
-        return Part(agent=step.agent, fix=part.fix, attempt=part.attempt + 1)
+        first = implementer(session)
+        model = first.model if step.agent == first.agent else None
+        return Part(agent=step.agent, model=model, fix=part.fix, attempt=part.attempt + 1)
     resume = None
     goes_on = not isinstance(step, Anew) and context.agent(part.agent).resumable
     if goes_on and ended.session_id is not None:
