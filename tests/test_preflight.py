@@ -10,6 +10,7 @@ import pytest
 from pitboss.agents import backend_names
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.session import SessionStatus
+from pitboss.core.worker import Worker
 from pitboss.errors import StartError
 from pitboss.preflight import RAN, WRITTEN, Trial, require_working, scratch, try_agent
 from pitboss.process import StopRequest
@@ -28,7 +29,7 @@ def tried(name: str, settings: AgentSettings, folder: Path) -> Trial:
     scratch_folder = folder / "scratch"
     scratch_folder.mkdir()
     config = Config(agents={name: settings})
-    return try_agent(name, config, scratch_folder, run_id=f"probe-{folder}", stop=never)
+    return try_agent(Worker(name), config, scratch_folder, run_id=f"probe-{folder}", stop=never)
 
 
 def claude(folder: Path, *steps: str) -> AgentSettings:
@@ -47,6 +48,17 @@ def test_an_agent_that_writes_runs_and_ends_works(name: str, tmp_path: Path) -> 
     assert trial.works
     assert trial.finding.startswith(f"{name}: writes files, runs commands and ends in order (")
     assert trial.hint is None
+
+
+def test_each_model_of_an_agent_is_tried_apart_from_the_others(tmp_path: Path) -> None:
+    told: list[str] = []
+    config = Config(
+        agents={"claude_code": claude(tmp_path, f'echo "$*" >>{tmp_path}/asked', WRITE, RUN, "exit 0")}
+    )
+    workers = (Worker("claude_code", "one"), Worker("claude_code", "two"))
+    require_working(workers, config, run_id=f"probe-{tmp_path}", stop=never, tell=told.append)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert [line.split("--model ")[1].split()[0] for line in asked] == ["one", "two"]
 
 
 def test_who_only_says_that_it_did_it_does_not_work(tmp_path: Path) -> None:
@@ -110,7 +122,8 @@ def test_git_in_the_trial_is_that_of_the_trial(tmp_path: Path, monkeypatch: pyte
     look = f"git rev-parse --show-toplevel HEAD >{told}; exit 0"
     tried("claude_code", claude(tmp_path, look), tmp_path)
     top, head = told.read_text().split()
-    assert top == str((tmp_path / "scratch/claude_code/repository").resolve())
+    (repository,) = (tmp_path / "scratch").glob("claude_code-*/repository")
+    assert top == str(repository.resolve())
     assert len(head) == 40
 
 
@@ -125,7 +138,9 @@ def test_a_scratch_folder_is_gone_whatever_was_left_in_it() -> None:
 def required(name: str, settings: AgentSettings, stop: StopRequest | None = None) -> list[str]:
     told: list[str] = []
     config = Config(agents={name: settings})
-    require_working((name,), config, run_id=f"probe-{os.getpid()}", stop=lambda: stop, tell=told.append)
+    require_working(
+        (Worker(name),), config, run_id=f"probe-{os.getpid()}", stop=lambda: stop, tell=told.append
+    )
     return told
 
 

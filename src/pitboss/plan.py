@@ -10,11 +10,12 @@ import msgspec
 
 from pitboss.agents import build_agent
 from pitboss.agents.paid_keys import paid_keys
-from pitboss.core import budget
+from pitboss.core import budget, worker
 from pitboss.core.budget import Caps
 from pitboss.core.config import Config, Hooks
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation
+from pitboss.core.worker import SHELL, Worker
 from pitboss.errors import StartError
 from pitboss.store.config import load_config
 from pitboss.store.library import load_inputs
@@ -49,13 +50,23 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
     @property
+    def workers(self) -> tuple[Worker, ...]:
+        """Whom a run may start, each agent with each model it would be asked to use; sorted.
+
+        Of fixers only those that are another agent than their prompt's; fallbacks have a model of their own.
+        """
+        config, metas = self.config, [doc.meta for doc in self.prompts.values()]
+        works = [worker.implementer(config, meta) for meta in metas]
+        # What the shell agent breaks, it cannot mend.
+        mends = [worker.fixer(config, meta) for meta in metas if meta.verify and meta.agent == SHELL]
+        ahead = [worker.stand_in(config, name) for name in config.limits.fallback]
+        found = {each for each in (*works, *mends, *ahead) if each is not None}
+        return tuple(sorted({each if each.agent != SHELL else Worker(SHELL) for each in found}, key=str))
+
+    @property
     def agents(self) -> tuple[str, ...]:
         """The agents that sessions may be given, fixers and fallbacks included; sorted."""
-        default, metas = self.config.backend, [doc.meta for doc in self.prompts.values()]
-        own = {meta.agent or default for meta in metas}
-        # What the shell agent breaks, it cannot mend.
-        fixers = {default for meta in metas if meta.agent == "shell" and meta.verify}
-        return tuple(sorted(own | fixers | set(self.config.limits.fallback)))
+        return tuple(sorted({each.agent for each in self.workers}))
 
 
 def load_plan(root: Path, options: Options, *, rotation: str | None = None) -> Plan:

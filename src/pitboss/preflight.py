@@ -10,7 +10,7 @@ import os
 import secrets
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from pitboss.core.agent import AgentOutcome, AgentRequest
 from pitboss.core.attempts import dead_end
 from pitboss.core.environment import RUN_ID, SESSION_SEQ
 from pitboss.core.measures import duration, spent
-from pitboss.core.session import IMPLEMENTER, Reason, SessionStatus
+from pitboss.core.session import Reason, SessionStatus
 from pitboss.errors import StartError
 from pitboss.process import capture
 from pitboss.store.files import read_regular
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pitboss.core.config import Config
+    from pitboss.core.worker import Worker
     from pitboss.process import StopRequest
 
 PATIENCE_S = 180.0
@@ -60,9 +61,10 @@ _GIT_PLACES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent did with its small task; `seconds` is how long it took."""
+    """What an agent did with its small task, asked to use `model`; `seconds` is how long it took."""
 
     agent: str
+    model: str | None
     wrote: bool
     ran: bool
     outcome: AgentOutcome
@@ -89,7 +91,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         """What works and what does not, why, and what it took, in a sentence."""
         usage = self.outcome.usage
         cost = spent(usage.cost_usd, known=usage.cost_known)
-        took = ", ".join(filter(None, (self.outcome.model, cost, duration(self.seconds))))
+        took = ", ".join(filter(None, (self.outcome.model or self.model, cost, duration(self.seconds))))
         if self.works:
             commands = "runs commands" if self.ran else "runs no commands by itself"
             return f"{self.agent}: writes files, {commands} and ends in order ({took})"
@@ -128,15 +130,16 @@ def scratch() -> Iterator[Path]:
 
 
 def try_agent(
-    name: str, config: Config, folder: Path, *, run_id: str, stop: Callable[[], StopRequest | None]
+    worker: Worker, config: Config, folder: Path, *, run_id: str, stop: Callable[[], StopRequest | None]
 ) -> Trial:
-    """Give the agent called `name` its small task in a repository made below `folder`.
+    """Give an agent its small task in a repository made below `folder`.
 
     Its processes carry `run_id`. Raises StartError when there is no such agent, or no repository can be made.
     """
-    driver = build_agent(name, config)
+    driver = build_agent(worker.agent, config)
     word, mark = secrets.token_hex(8), secrets.token_hex(8)
-    repository = _make_repository(folder / name)
+    place = Path(mkdtemp(prefix=f"{worker.agent}-", dir=folder))
+    repository = _make_repository(place)
     environ = {key: value for key, value in os.environ.items() if key not in _GIT_PLACES}
     session = {
         RUN_ID: run_id,
@@ -150,16 +153,17 @@ def try_agent(
         body=_SCRIPT.replace("WORD", word),
         cwd=str(repository),
         env=environ | session,
-        transcript=str(folder / name / "transcript.log"),
-        usage_file=str(folder / name / "usage.json"),
-        model=config.models.get(IMPLEMENTER),
+        transcript=str(place / "transcript.log"),
+        usage_file=str(place / "usage.json"),
+        model=worker.model,
         max_seconds=PATIENCE_S,
         max_cost_usd=MOST_USD,
     )
     began = monotonic()
     outcome = driver.run(request, on_start=_unheard, on_event=_unheard, stop=stop)
     return Trial(
-        agent=name,
+        agent=worker.agent,
+        model=worker.model,
         wrote=_holds(repository / WRITTEN, word),
         ran=_holds(repository / RAN, mark),
         outcome=outcome,
@@ -168,7 +172,7 @@ def try_agent(
 
 
 def require_working(
-    names: tuple[str, ...],
+    workers: tuple[Worker, ...],
     config: Config,
     *,
     run_id: str,
@@ -180,8 +184,8 @@ def require_working(
     Who cannot be tried because of a usage limit or a busy service is let pass: the run waits for that.
     """
     with scratch() as folder:
-        for name in names:
-            trial = try_agent(name, config, folder, run_id=run_id, stop=stop)
+        for worker in workers:
+            trial = try_agent(worker, config, folder, run_id=run_id, stop=stop)
             if trial.stopped:
                 raise StartError("stopped while the agents were tried; nothing was started")
             if not (trial.works or trial.excused):
@@ -192,7 +196,7 @@ def require_working(
 def _make_repository(folder: Path) -> Path:
     """A repository with one empty commit and none of the user's hooks, templates and signatures."""
     repository = folder / "repository"
-    repository.mkdir(parents=True)
+    repository.mkdir()
     env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     own = (
         "user.name=pitboss",

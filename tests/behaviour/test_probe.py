@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pitboss import proctree
+from tests.support.agents import executable
 from tests.support.cli import Done, Project, finish, wait_until
-from tests.support.runs import the_run
+from tests.support.runs import instruct, the_run
 
 WORKS = """
 word=$(sed -n 's/.*content is this word: //p'); echo "$word" >written.txt; printenv PITBOSS_PROBE >ran.txt
@@ -54,6 +55,36 @@ def test_doctor_shows_what_works_and_what_it_cost(project: Project) -> None:
     assert left(project) == []
     assert project.git("status", "--porcelain") == ""
     assert project.git("worktree", "list").count("\n") == 1
+
+
+def test_each_agent_is_tried_with_the_models_that_a_run_would_ask_of_it(project: Project) -> None:
+    claude = executable(
+        project.root.parent / "claude", f'echo "$*" >>{project.root}/../asked; cat >/dev/null'
+    )
+    binary = f'binary = "{claude.resolve()}"\n'
+    project.write(
+        ".pitboss/config.toml",
+        '[agent]\nbackend = "codex"\n[models]\nimplementer = "gpt-x"\n[limits]\nfallback = ["claude_code"]\n'
+        f"[agent.codex]\n{binary}[agent.claude_code]\n{binary}",
+    )
+    instruct(project, "alpha")
+    instruct(project, "beta", model="gpt-y")
+    instruct(project, "gamma", agent="shell")
+    done = project.pitboss("doctor", "--probe")
+    assert [line.removesuffix(", for 180 s at most") for line in done.err.splitlines()] == [
+        "trying claude_code",
+        "trying codex with gpt-x",
+        "trying codex with gpt-y",
+        "trying shell",
+    ]
+    asked = [
+        line for line in (project.root.parent / "asked").read_text().splitlines() if "--version" not in line
+    ]
+    assert [("gpt-x" in line, "gpt-y" in line) for line in asked] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_doctor_says_what_does_not_work_and_exits_1(project: Project) -> None:

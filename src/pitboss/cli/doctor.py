@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.config import Config
+    from pitboss.core.worker import Worker
     from pitboss.guardian import StopChannel
     from pitboss.preflight import Trial
 
@@ -85,17 +86,19 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
         return StopRequest.ABORT if channel.level() else None
 
     try:
-        names, config = _used(root)
-        for name in names:
+        workers, config = _used(root)
+        for worker in workers:
             if not channel.level():
-                note(f"trying {name}, for {PATIENCE_S:g} s at most")
-                yield _tried(try_agent(name, config, folder, run_id=run_id, stop=stop))
+                note(f"trying {worker}, for {PATIENCE_S:g} s at most")
+                yield _tried(try_agent(worker, config, folder, run_id=run_id, stop=stop))
     except PitbossError as error:
         yield Check(subject="probe", health=Health.PROBLEM, finding=error.message, hint=error.hint)
 
 
-def _used(root: Path) -> tuple[tuple[str, ...], Config]:
-    """The agents that a run would use; without a prompt, the configured one."""
+def _used(root: Path) -> tuple[tuple[Worker, ...], Config]:
+    """Whom a run would start; without a prompt, the configured agent."""
+    from pitboss.core.session import IMPLEMENTER
+    from pitboss.core.worker import Worker
     from pitboss.errors import InputError, StartError
     from pitboss.plan import Options, load_plan
     from pitboss.store.config import load_config
@@ -106,8 +109,8 @@ def _used(root: Path) -> tuple[tuple[str, ...], Config]:
         raise
     except StartError:
         config = load_config(root)
-        return (config.backend,), config
-    return plan.agents, plan.config
+        return (Worker(config.backend, config.models.get(IMPLEMENTER)),), config
+    return plan.workers, plan.config
 
 
 def _tried(trial: Trial) -> Check:

@@ -156,7 +156,7 @@ def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None
 
-    require_working(plan.agents, plan.config, run_id=run_id, stop=stop, tell=note)
+    require_working(plan.workers, plan.config, run_id=run_id, stop=stop, tell=note)
 
 
 def _resume(options: Options, requested: str, *, as_json: bool) -> int:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core import worker
 from pitboss.core.agent import AgentRequest
-from pitboss.core.session import FIXER, IMPLEMENTER
 from pitboss.core.text import CONTINUE, compose_prompt, fixer_prompt
 from pitboss.engine.part import Part
 from pitboss.store.paths import skip_path
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SESSION_SECONDS = 1800
 LEAST_SECONDS = 1.0
-SHELL = "shell"
 
 
 class FailedTests(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,15 +62,14 @@ def process_environment(context: RunContext, session: InFlight) -> dict[str, str
 
 def assigned(context: RunContext, session: InFlight) -> InFlight:
     """`session` with the backends and models that are to work on it, from prompt, roles and configuration."""
-    prompt = context.prompts[session.prompt]
-    agent = prompt.meta.agent or context.config.backend
-    fixer = context.config.backend if agent == SHELL else agent
+    meta = context.prompts[session.prompt].meta
+    works, mends = worker.implementer(context.config, meta), worker.fixer(context.config, meta)
     return msgspec.structs.replace(
         session,
-        agent=agent,
-        model=_model(context, prompt, IMPLEMENTER, agent),
-        fixer=None if fixer == SHELL else fixer,
-        fixer_model=None if fixer == SHELL else _model(context, prompt, FIXER, fixer),
+        agent=works.agent,
+        model=works.model,
+        fixer=mends and mends.agent,
+        fixer_model=mends and mends.model,
     )
 
 
@@ -146,10 +144,3 @@ def _cost_left(context: RunContext, prompt: PromptDoc, billed_usd: float) -> flo
     if run is not None and context.config.hard_budgets:
         left.append(run - context.journal.consumed.cost_usd - billed_usd)
     return max(0.0, min(left)) if left else None
-
-
-def _model(context: RunContext, prompt: PromptDoc, role: str, backend: str) -> str | None:
-    """The prompt's model, else the role's, else the backend's own."""
-    settings = context.config.agents.get(backend)
-    own = settings.model if settings else None
-    return prompt.meta.model or context.config.models.get(role) or own
