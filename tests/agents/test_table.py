@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents import Fitness, Probe, backend_names, build_agent, find_backend, probe
+from pitboss.agents import Fitness, Probe, backend_names, build_agent, find_backend, probe, rooted
 from pitboss.core.config import AgentSettings, Config
 from pitboss.errors import StartError
 from pitboss.process import capture
@@ -104,3 +104,22 @@ def test_a_program_that_never_says_its_version_is_not_waited_for_long(tmp_path: 
     claude = executable(tmp_path / "claude", "exec sleep 300")
     found = probe("claude_code", AgentSettings(binary=str(claude)), timeout_s=0.3)
     assert found.problem == f"{claude} did not print its version within 0.3 s"
+
+
+def test_a_program_with_a_slash_is_that_of_the_repository(tmp_path: Path) -> None:
+    config = Config(
+        agents={
+            "claude_code": AgentSettings(binary="tools/claude"),
+            "command": AgentSettings(command=("./agent.sh", "in/put")),
+            "codex": AgentSettings(binary="/opt/codex"),
+            "gemini": AgentSettings(binary="gemini-beta"),
+            "qwen": AgentSettings(model="m"),
+        }
+    )
+    assert rooted(config, tmp_path).agents == {
+        "claude_code": AgentSettings(binary=f"{tmp_path}/tools/claude"),
+        "command": AgentSettings(command=(f"{tmp_path}/agent.sh", "in/put")),
+        "codex": AgentSettings(binary="/opt/codex"),
+        "gemini": AgentSettings(binary="gemini-beta"),
+        "qwen": AgentSettings(model="m"),
+    }

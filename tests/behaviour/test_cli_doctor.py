@@ -11,6 +11,7 @@ import pytest
 
 from pitboss.store.rundir import RunDir
 from tests.behaviour.test_cli_observers import documented
+from tests.support.agents import executable
 from tests.support.cli import Project
 from tests.support.values import run_state
 
@@ -83,6 +84,18 @@ def test_an_agent_that_is_used_and_missing_is_a_problem(project: Project) -> Non
     assert [check["finding"] for check in missing if check["health"] == "problem"] == [
         "claude_code: cannot find claude"
     ]
+
+
+def test_a_program_in_the_repository_is_found_from_its_folders(project: Project) -> None:
+    config = '[agent]\nbackend = "claude_code"\n[agent.claude_code]\nbinary = "tools/claude"\n'
+    project.write(".pitboss/config.toml", config)
+    executable(project.write("tools/claude", ""), "echo 2.1.330")
+
+    done = project.pitboss("doctor", "--json", cwd=project.root / "tools")
+
+    (found,) = (c for c in json.loads(done.out)["checks"] if "claude" in c["finding"])
+    assert found["finding"] == f"claude_code: 2.1.330, known to work ({project.root}/tools/claude)"
+    assert found["health"] == "ok"
 
 
 @pytest.mark.parametrize(

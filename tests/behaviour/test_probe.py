@@ -87,6 +87,24 @@ def test_each_agent_is_tried_with_the_models_that_a_run_would_ask_of_it(project:
     ]
 
 
+def test_a_program_in_the_repository_is_tried_from_wherever_one_stands(project: Project) -> None:
+    configure(project, WORKS, probe=True)
+    executable(project.write("tools/agent", ""), WORKS)
+    config = project.root / ".pitboss/config.toml"
+    config.write_text(
+        '[agent]\nbackend = "command"\nprobe = true\n[agent.command]\ncommand = ["./tools/agent"]\n'
+    )
+    project.commit("The agent")
+    ((health, finding, _),) = trials(
+        project.pitboss("doctor", "--probe", "--json", cwd=project.root / "tools")
+    )
+    assert (health, finding.partition(" (")[0]) == (
+        "ok",
+        "command: writes files, runs commands and ends in order",
+    )
+    assert project.pitboss("grind", cwd=project.root / "tools").code == 0
+
+
 def test_doctor_says_what_does_not_work_and_exits_1(project: Project) -> None:
     configure(project, "echo 'no such luck' >&2; exit 3")
     done = project.pitboss("doctor", "--probe")

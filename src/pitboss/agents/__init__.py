@@ -14,6 +14,7 @@ from pitboss.process import capture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pitboss.agents.backend import Backend
 
@@ -74,6 +75,20 @@ def build_agent(name: str, config: Config) -> Driver:
     settings = config.agents.get(name, AgentSettings())
     backend.binary(settings)
     return Driver(backend, settings, config)
+
+
+def rooted(config: Config, root: Path) -> Config:
+    """`config` with programs such as `tools/agent` found from `root`, where sessions start them, in any folder."""
+
+    def program(word: str) -> str:
+        return str(root / word) if "/" in word else word
+
+    def settled(settings: AgentSettings) -> AgentSettings:
+        binary, command = settings.binary and program(settings.binary), settings.command
+        return replace(settings, binary=binary, command=(*map(program, command[:1]), *command[1:]))
+
+    replace = msgspec.structs.replace
+    return replace(config, agents={name: settled(settings) for name, settings in config.agents.items()})
 
 
 def probe(

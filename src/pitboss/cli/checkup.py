@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents import Fitness, Probe, backend_names, probe
+from pitboss.agents import Fitness, Probe, backend_names, probe, rooted
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.cli.chosen import Condition, condition
 from pitboss.core.config import AgentSettings, Config
@@ -115,7 +115,7 @@ def _inputs(root: Path) -> Iterator[Check]:
 def _agents(root: Path) -> Iterator[Check]:
     """Agents that a run would use must be there; of the others, those that are there are worth a word."""
     try:
-        config = load_config(root)
+        config = rooted(load_config(root), root)
     except InputError:
         config, used = Config(), set()
     else:

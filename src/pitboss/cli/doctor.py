@@ -78,6 +78,7 @@ def _probe(root: Path, *, as_json: bool) -> int:
 
 def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iterator[Check]:
     """A finding for each agent that a run would use, until somebody asks for a stop."""
+    from pitboss.agents import rooted
     from pitboss.errors import PitbossError
     from pitboss.preflight import PATIENCE_S, try_agent
     from pitboss.process import StopRequest
@@ -87,6 +88,7 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
 
     try:
         workers, config = _used(root)
+        config = rooted(config, root)
         for worker in workers:
             if not channel.level():
                 note(f"trying {worker}, for {PATIENCE_S:g} s at most")

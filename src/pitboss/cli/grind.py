@@ -149,6 +149,7 @@ def _start(options: Options, *, as_json: bool) -> int:
 
 def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
     """Try the agents of the plan; any request to stop stops that (SPEC 5)."""
+    from pitboss.agents import rooted
     from pitboss.cli.output import note
     from pitboss.preflight import require_working
     from pitboss.process import StopRequest
@@ -156,7 +157,7 @@ def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None
 
-    require_working(plan.workers, plan.config, run_id=run_id, stop=stop, tell=note)
+    require_working(plan.workers, rooted(plan.config, plan.root), run_id=run_id, stop=stop, tell=note)
 
 
 def _resume(options: Options, requested: str, *, as_json: bool) -> int:
