@@ -86,6 +86,16 @@ def test_an_agent_that_is_used_and_missing_is_a_problem(project: Project) -> Non
     ]
 
 
+def test_an_agent_that_only_stands_in_for_another_is_used_too(project: Project) -> None:
+    project.write(".pitboss/config.toml", '[agent]\nbackend = "shell"\n[limits]\nfallback = ["codex"]\n')
+
+    missing = findings(project)["agent"]
+
+    assert [check["finding"] for check in missing if check["health"] == "problem"] == [
+        "codex: cannot find codex"
+    ]
+
+
 def test_a_program_in_the_repository_is_found_from_its_folders(project: Project) -> None:
     config = '[agent]\nbackend = "claude_code"\n[agent.claude_code]\nbinary = "tools/claude"\n'
     project.write(".pitboss/config.toml", config)

@@ -119,7 +119,7 @@ def _agents(root: Path) -> Iterator[Check]:
     except InputError:
         config, used = Config(), set()
     else:
-        used = {config.backend}
+        used = {config.backend, *config.limits.fallback}
     prompts = discover_prompts(root, configured_prompts_dir(root, config, Path.home()), Path.home()).prompts
     used |= {doc.meta.agent for doc in prompts.values() if doc.meta.agent}
     for name in sorted(used - set(backend_names())):
