@@ -12,7 +12,7 @@ from pitboss.core.config import AgentSettings, Config
 from pitboss.core.session import SessionStatus
 from pitboss.core.worker import Worker
 from pitboss.errors import StartError
-from pitboss.preflight import RAN, WRITTEN, Trial, require_working, scratch, try_agent
+from pitboss.preflight import RAN, WRITTEN, Terms, Trial, require_working, scratch, try_agent
 from pitboss.process import StopRequest
 from tests.support.agents import executable, never
 from tests.support.replay import scripted
@@ -28,8 +28,12 @@ RUN = f"printenv PITBOSS_PROBE >{RAN}"
 def tried(name: str, settings: AgentSettings, folder: Path) -> Trial:
     scratch_folder = folder / "scratch"
     scratch_folder.mkdir()
+    return try_agent(Worker(name), terms(name, settings, folder), scratch_folder)
+
+
+def terms(name: str, settings: AgentSettings, folder: Path) -> Terms:
     config = Config(agents={name: settings})
-    return try_agent(Worker(name), config, scratch_folder, run_id=f"probe-{folder}", stop=never)
+    return Terms(config=config, run_id=f"probe-{folder}", stop=never)
 
 
 def claude(folder: Path, *steps: str) -> AgentSettings:
@@ -52,11 +56,9 @@ def test_an_agent_that_writes_runs_and_ends_works(name: str, tmp_path: Path) -> 
 
 def test_each_model_of_an_agent_is_tried_apart_from_the_others(tmp_path: Path) -> None:
     told: list[str] = []
-    config = Config(
-        agents={"claude_code": claude(tmp_path, f'echo "$*" >>{tmp_path}/asked', WRITE, RUN, "exit 0")}
-    )
+    settings = claude(tmp_path, f'echo "$*" >>{tmp_path}/asked', WRITE, RUN, "exit 0")
     workers = (Worker("claude_code", "one"), Worker("claude_code", "two"))
-    require_working(workers, config, run_id=f"probe-{tmp_path}", stop=never, tell=told.append)
+    require_working(workers, terms("claude_code", settings, tmp_path), tell=told.append)
     asked = (tmp_path / "asked").read_text().splitlines()
     assert [line.split("--model ")[1].split()[0] for line in asked] == ["one", "two"]
 
@@ -138,14 +140,13 @@ def test_a_scratch_folder_is_gone_whatever_was_left_in_it() -> None:
 def required(name: str, settings: AgentSettings, stop: StopRequest | None = None) -> list[str]:
     told: list[str] = []
     config = Config(agents={name: settings})
-    require_working(
-        (Worker(name),), config, run_id=f"probe-{os.getpid()}", stop=lambda: stop, tell=told.append
-    )
+    asked = Terms(config=config, run_id=f"probe-{os.getpid()}", stop=lambda: stop)
+    require_working((Worker(name),), asked, tell=told.append)
     return told
 
 
 def test_what_works_is_told_and_what_does_not_is_refused(tmp_path: Path) -> None:
-    (told,) = required("claude_code", claude(tmp_path, WRITE, RUN, "exit 0"))
+    (_, told) = required("claude_code", claude(tmp_path, WRITE, RUN, "exit 0"))
     assert told.startswith("probe of claude_code: writes files")
     with pytest.raises(StartError, match="probe of claude_code: it wrote a file, it did not run") as refused:
         required("claude_code", claude(tmp_path, WRITE, "exit 0"))
@@ -154,7 +155,7 @@ def test_what_works_is_told_and_what_does_not_is_refused(tmp_path: Path) -> None
 
 def test_a_limit_is_no_reason_to_refuse(tmp_path: Path) -> None:
     said = '"api_error_status": 529, "result": "Overloaded"'
-    (told,) = required("claude_code", failing(tmp_path, said))
+    (_, told) = required("claude_code", failing(tmp_path, said))
     assert "it failed: overloaded: Overloaded" in told
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pitboss.core.events import Observer
     from pitboss.core.recovery import Repair
     from pitboss.core.session import SessionRecord
-    from pitboss.git.repo import Repo
+    from pitboss.git.repo import Repo, TreeStatus
     from pitboss.guardian import StopChannel
     from pitboss.plan import Plan
 
@@ -71,11 +71,15 @@ class Run:
         self._channel = channel
         self._emit = emit
 
+    def check_ready(self) -> TreeStatus:
+        """Refuse what `start` would refuse of git and the tree; raises StartError, changes nothing (SPEC 5)."""
+        return self._branch(run_branch(self._run_id)).check_ready()
+
     def start(self) -> int:
         """Start the run and grind to its end; returns the exit code (SPEC 5)."""
+        status = self.check_ready()
         name = run_branch(self._run_id)
         branch = self._branch(name)
-        status = branch.check_ready()
         state = build_state(
             run_id=self._run_id,
             branch=name,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -19,19 +20,18 @@ import msgspec
 from pitboss.agents import build_agent
 from pitboss.core.agent import AgentOutcome, AgentRequest
 from pitboss.core.attempts import dead_end
+from pitboss.core.config import Config
 from pitboss.core.environment import RUN_ID, SESSION_SEQ
 from pitboss.core.measures import duration, spent
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.errors import StartError
-from pitboss.process import capture
+from pitboss.process import StopRequest, capture
 from pitboss.store.files import read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from pitboss.core.config import Config
     from pitboss.core.worker import Worker
-    from pitboss.process import StopRequest
 
 PATIENCE_S = 180.0
 MOST_USD = 1.0
@@ -122,6 +122,20 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
             yield f"it failed: {outcome.reason}"
 
 
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes for all trials. Their processes carry `run_id`; none may cost more than `max_cost_usd` either."""
+
+    config: Config
+    run_id: str
+    stop: Callable[[], StopRequest | None]
+    max_cost_usd: float | None = None
+
+    @property
+    def most_usd(self) -> float:
+        """What one trial may cost."""
+        return MOST_USD if self.max_cost_usd is None else min(MOST_USD, self.max_cost_usd)
+
+
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder for trials that is gone afterwards, whatever agents left in it."""
@@ -129,20 +143,23 @@ def scratch() -> Iterator[Path]:
         yield Path(folder).resolve()
 
 
-def try_agent(
-    worker: Worker, config: Config, folder: Path, *, run_id: str, stop: Callable[[], StopRequest | None]
-) -> Trial:
+def announced(worker: Worker) -> str:
+    """What to say before a trial, which may take long."""
+    return f"trying {worker}, for {PATIENCE_S:g} s at most"
+
+
+def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
     """Give an agent its small task in a repository made below `folder`.
 
-    Its processes carry `run_id`. Raises StartError when there is no such agent, or no repository can be made.
+    Raises StartError when there is no such agent, or no repository can be made.
     """
-    driver = build_agent(worker.agent, config)
+    driver = build_agent(worker.agent, terms.config)
     word, mark = secrets.token_hex(8), secrets.token_hex(8)
     place = Path(mkdtemp(prefix=f"{worker.agent}-", dir=folder))
     repository = _make_repository(place)
     environ = {key: value for key, value in os.environ.items() if key not in _GIT_PLACES}
     session = {
-        RUN_ID: run_id,
+        RUN_ID: terms.run_id,
         SESSION_SEQ: NO_SESSION,
         MARK: mark,
         "GIT_CEILING_DIRECTORIES": str(repository.parent),
@@ -157,10 +174,10 @@ def try_agent(
         usage_file=str(place / "usage.json"),
         model=worker.model,
         max_seconds=PATIENCE_S,
-        max_cost_usd=MOST_USD,
+        max_cost_usd=terms.most_usd,
     )
     began = monotonic()
-    outcome = driver.run(request, on_start=_unheard, on_event=_unheard, stop=stop)
+    outcome = driver.run(request, on_start=_unheard, on_event=_unheard, stop=terms.stop)
     return Trial(
         agent=worker.agent,
         model=worker.model,
@@ -171,21 +188,15 @@ def try_agent(
     )
 
 
-def require_working(
-    workers: tuple[Worker, ...],
-    config: Config,
-    *,
-    run_id: str,
-    stop: Callable[[], StopRequest | None],
-    tell: Callable[[str], None],
-) -> None:
+def require_working(workers: tuple[Worker, ...], terms: Terms, *, tell: Callable[[str], None]) -> None:
     """Try each agent and `tell` how that went; raises StartError when one does not work, or at a stop.
 
     Who cannot be tried because of a usage limit or a busy service is let pass: the run waits for that.
     """
     with scratch() as folder:
         for worker in workers:
-            trial = try_agent(worker, config, folder, run_id=run_id, stop=stop)
+            tell(announced(worker))
+            trial = try_agent(worker, terms, folder)
             if trial.stopped:
                 raise StartError("stopped while the agents were tried; nothing was started")
             if not (trial.works or trial.excused):

@@ -146,7 +146,9 @@ def test_a_run_whose_agent_works_says_so_and_begins(project: Project) -> None:
     configure(project, f"{WORKS}echo done >done.txt", probe=True)
     done = project.pitboss("grind")
     assert done.code == 0, done
-    assert "probe of command: writes files, runs commands and ends in order" in done.err
+    assert done.err.startswith(
+        "trying command, for 180 s at most\nprobe of command: writes files, runs commands and ends in order ("
+    )
     run = the_run(project)
     assert "done.txt" in run.files(run.branch)
     assert [record["seq"] for record in run.records] == [1]
@@ -162,3 +164,24 @@ def test_a_run_whose_agent_does_not_work_does_not_begin(project: Project) -> Non
     assert not (project.root / ".pitboss/grind/runs").exists()
     assert project.git("branch", "--list").split() == ["*", "main"]
     assert left(project) == []
+
+
+def test_what_costs_nothing_is_looked_at_before_the_agents_are_tried(project: Project) -> None:
+    configure(project, f"touch {project.root.parent}/tried", probe=True)
+    project.write("mine.txt", "not committed")
+    done = project.pitboss("grind")
+    assert done.code == 4
+    assert "the working tree is not clean" in done.err
+    assert "trying" not in done.err
+    assert not (project.root.parent / "tried").exists()
+
+
+@pytest.mark.parametrize("command", [("grind", "--max-cost", "0.25"), ("doctor", "--probe")])
+def test_a_trial_may_not_cost_more_than_the_run(project: Project, command: tuple[str, ...]) -> None:
+    spend = """echo '{"input_tokens": 10, "cost_usd": 0.5}' >"$PITBOSS_USAGE_FILE"; exec sleep 300"""
+    configure(project, spend, probe=True)
+    with (project.root / ".pitboss/config.toml").open("a") as config:
+        config.write("[grind.budgets]\nmax_cost_usd = 0.25\n")
+    done = project.pitboss(*command)
+    assert done.code == (4 if command[0] == "grind" else 1)
+    assert "it failed: cost_cap: $0.5000 >= $0.2500" in done.out + done.err

@@ -80,25 +80,25 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
     """A finding for each agent that a run would use, until somebody asks for a stop."""
     from pitboss.agents import rooted
     from pitboss.errors import PitbossError
-    from pitboss.preflight import PATIENCE_S, try_agent
+    from pitboss.preflight import Terms, announced, try_agent
     from pitboss.process import StopRequest
 
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None
 
     try:
-        workers, config = _used(root)
-        config = rooted(config, root)
+        workers, config, most = _used(root)
+        terms = Terms(config=rooted(config, root), run_id=run_id, stop=stop, max_cost_usd=most)
         for worker in workers:
             if not channel.level():
-                note(f"trying {worker}, for {PATIENCE_S:g} s at most")
-                yield _tried(try_agent(worker, config, folder, run_id=run_id, stop=stop))
+                note(announced(worker))
+                yield _tried(try_agent(worker, terms, folder))
     except PitbossError as error:
         yield Check(subject="probe", health=Health.PROBLEM, finding=error.message, hint=error.hint)
 
 
-def _used(root: Path) -> tuple[tuple[Worker, ...], Config]:
-    """Whom a run would start; without a prompt, the configured agent."""
+def _used(root: Path) -> tuple[tuple[Worker, ...], Config, float | None]:
+    """Whom a run would start, and what it may cost; without a prompt, the configured agent."""
     from pitboss.core.session import IMPLEMENTER
     from pitboss.core.worker import Worker
     from pitboss.errors import InputError, StartError
@@ -111,8 +111,9 @@ def _used(root: Path) -> tuple[tuple[Worker, ...], Config]:
         raise
     except StartError:
         config = load_config(root)
-        return (Worker(config.backend, config.models.get(IMPLEMENTER)),), config
-    return plan.workers, plan.config
+        worker = Worker(config.backend, config.models.get(IMPLEMENTER))
+        return (worker,), config, config.grind.budgets.max_cost_usd
+    return plan.workers, plan.config, plan.caps.max_cost_usd
 
 
 def _tried(trial: Trial) -> Check:

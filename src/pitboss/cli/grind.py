@@ -140,9 +140,11 @@ def _start(options: Options, *, as_json: bool) -> int:
     run_id = app.new_run_id(app.utc_now())
 
     def body(channel: StopChannel, emit: Observer) -> int:
+        run = app.Run(plan, repo, run_id, channel, emit)
         if plan.config.probe:
+            run.check_ready()
             _probe(plan, run_id, channel)
-        return app.Run(plan, repo, run_id, channel, emit).start()
+        return run.start()
 
     return run_guarded(repo.root, run_id, plan.warnings, as_json=as_json, body=body)
 
@@ -151,13 +153,15 @@ def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
     """Try the agents of the plan; any request to stop stops that (SPEC 5)."""
     from pitboss.agents import rooted
     from pitboss.cli.output import note
-    from pitboss.preflight import require_working
+    from pitboss.preflight import Terms, require_working
     from pitboss.process import StopRequest
 
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None
 
-    require_working(plan.workers, rooted(plan.config, plan.root), run_id=run_id, stop=stop, tell=note)
+    config, most = rooted(plan.config, plan.root), plan.caps.max_cost_usd
+    terms = Terms(config=config, run_id=run_id, stop=stop, max_cost_usd=most)
+    require_working(plan.workers, terms, tell=note)
 
 
 def _resume(options: Options, requested: str, *, as_json: bool) -> int:
