@@ -82,12 +82,13 @@ class StopChannel:
             return 0
 
 
-def guard(body: Callable[[StopChannel], int]) -> int:
+def guard(body: Callable[[StopChannel], int], *, resumable: Callable[[], bool] = lambda: False) -> int:
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
     The runner never returns from here: it leaves through `os._exit` after flushing stdout and stderr. A runner
-    killed by a signal is 70, with a line on stderr. When this returns, no process of the run is left. Call it
-    before any thread is started. Raises StartError when there can be no second process.
+    killed by a signal is 70, with a line on stderr, and another one if what it did is `resumable`. When this
+    returns, no process of the run is left. Call it before any thread is started. Raises StartError when there can
+    be no second process.
     """
     # Inherited from a careless parent, an ignored SIGCHLD would hide every exit code.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -101,7 +102,8 @@ def guard(body: Callable[[StopChannel], int]) -> int:
     os.close(marker_fd)
     if code >= 0:
         return code
-    _say(f"the runner was killed (signal {-code})", "pitboss grind --resume goes on from where it stopped")
+    hint = "pitboss grind --resume goes on from where it stopped" if resumable() else None
+    _say(f"the runner was killed (signal {-code})", hint)
     return FAILED
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pitboss import proctree
 from tests.support.agents import executable
 from tests.support.cli import Done, Project, finish, wait_until
-from tests.support.runs import instruct, the_run
+from tests.support.runs import Live, grinding, instruct, the_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WORKS = """
 word=$(sed -n 's/.*content is this word: //p'); echo "$word" >written.txt; printenv PITBOSS_PROBE >ran.txt
@@ -185,3 +192,39 @@ def test_a_trial_may_not_cost_more_than_the_run(project: Project, command: tuple
     done = project.pitboss(*command)
     assert done.code == (4 if command[0] == "grind" else 1)
     assert "it failed: cost_cap: $0.5000 >= $0.2500" in done.out + done.err
+
+
+@contextlib.contextmanager
+def probing(project: Project) -> Iterator[Live]:
+    """A run whose agent never ends its small task, once it has begun with it."""
+    begun = project.root.parent / "begun"
+    configure(project, f"touch {begun}; exec sleep 300", probe=True)
+    with grinding(project) as live:
+        wait_until(begun.exists)
+        yield live
+
+
+@pytest.mark.parametrize("command", [("stop",), ("stop", "--now"), ("status",), ("skip",), ("log",)])
+def test_while_it_tries_its_agents_a_run_can_be_told_of_and_ended(
+    project: Project, command: tuple[str, ...]
+) -> None:
+    with probing(project) as live:
+        done = project.pitboss(*command)
+        assert done.code == 1
+        error, hint = done.err.splitlines()
+        assert re.fullmatch(
+            r"error: run \d+T\d+Z-\w+ has not begun: it is still trying its agents, or just starting", error
+        )
+        assert hint.endswith(f"`kill -INT {live.process.pid}`")
+        live.send(signal.SIGINT)
+        assert live.ended().code == 4
+    assert "stopped while the agents were tried" in live.err
+
+
+def test_nothing_is_to_be_resumed_of_a_run_killed_while_it_tried_its_agents(project: Project) -> None:
+    with probing(project) as live:
+        os.kill(live.runner(), signal.SIGKILL)
+        done = live.ended()
+    assert done.code == 70
+    assert done.err.splitlines()[1:] == ["error: the runner was killed (signal 9)"]
+    assert not (project.root / ".pitboss/grind/runs").exists()

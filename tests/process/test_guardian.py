@@ -46,7 +46,7 @@ def note(channel):
 MARKER = {"PITBOSS_RUN_ID": sys.argv[1]}
 work = until_aborted
 if __name__ == "__main__":
-    sys.exit(guard(body))
+    sys.exit(guard(body, resumable=Path(sys.argv[1], "resumable").exists))
 """
 
 TALKING = FIVE_PROCESSES.replace("sleep 0.05", "sleep 0.05; echo more")
@@ -106,12 +106,15 @@ def test_the_runners_exit_code_is_the_guardians_and_its_output_is_flushed(code: 
     assert child.returncode == code
 
 
-def test_a_killed_runner_is_70_with_a_hint_and_its_whole_tree_is_gone(run: Run) -> None:
+HINT = "hint: pitboss grind --resume goes on from where it stopped\n"
+
+
+@pytest.mark.parametrize(("resumable", "hint"), [(True, HINT), (False, "")])
+def test_a_killed_runner_is_70_and_its_whole_tree_is_gone(run: Run, resumable: bool, hint: str) -> None:
+    if resumable:
+        (run.folder / "resumable").touch()
     os.kill(run.runner, signal.SIGKILL)
-    assert run.end() == (
-        70,
-        "error: the runner was killed (signal 9)\nhint: pitboss grind --resume goes on from where it stopped\n",
-    )
+    assert run.end() == (70, f"error: the runner was killed (signal 9)\n{hint}")
 
 
 def test_the_guardian_returns_only_when_nothing_is_left(run: Run) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.errors import CommandError
 from pitboss.store.lock import lock_holder
-from pitboss.store.paths import lock_path
+from pitboss.store.paths import RunPaths, lock_path
 from pitboss.store.rundir import find_run, latest_run
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ def condition(state: RunState | None, *, live: bool) -> Condition:
 def chosen_run(repo: Path, requested: str | None) -> str:
     """The run asked for by id or prefix; else the live one; else the one that changed last.
 
-    Raises RunNotFound, AmbiguousRun, and CommandError when there is no run at all.
+    Raises RunNotFound, AmbiguousRun, and CommandError when there is no run at all or the live one has not begun.
     """
     if requested is not None:
         return find_run(repo, requested).run_id
     holder = lock_holder(lock_path(repo))
     if holder is not None and holder.run_id is not None:
-        return holder.run_id
+        return _begun(repo, holder.run_id, holder)
     latest = latest_run(repo)
     if latest is None:
         raise CommandError(f"there are no runs under {repo}", hint="`pitboss grind` starts one")
@@ -54,7 +54,7 @@ def chosen_run(repo: Path, requested: str | None) -> str:
 
 
 def live_run(repo: Path) -> tuple[str, LockInfo]:
-    """The id of the live run and who holds its lock. Raises CommandError when no run is live."""
+    """The id of the live run and who holds its lock. Raises CommandError when no run is live, or has begun."""
     holder = lock_holder(lock_path(repo))
     if holder is None:
         raise CommandError(
@@ -62,7 +62,17 @@ def live_run(repo: Path) -> tuple[str, LockInfo]:
         )
     if holder.run_id is None:
         raise CommandError("a run is just starting", hint="ask again in a moment")
-    return holder.run_id, holder
+    return _begun(repo, holder.run_id, holder), holder
+
+
+def _begun(repo: Path, run_id: str, holder: LockInfo) -> str:
+    """`run_id`, if its directory is there: a run takes the lock, may try its agents, and only then begins."""
+    if RunPaths(repo, run_id).root.is_dir():
+        return run_id
+    raise CommandError(
+        f"run {run_id} has not begun: it is still trying its agents, or just starting",
+        hint=f"Ctrl-C where it was started ends it, or SIGINT to it: `kill -INT {holder.pid}`",
+    )
 
 
 def run_json(run_id: str, state: RunState | None, problem: str | None, *, live: bool) -> dict[str, object]:

@@ -53,7 +53,7 @@ def run_guarded(
     with RunLock.acquire(lock_path(root), run_id=run_id):
         paths = RunPaths(root, run_id)
         take_requests(paths)  # those of an earlier life of the run
-        code = guard(runner)
+        code = guard(runner, resumable=paths.root.is_dir)
         if paths.root.is_dir():
             # When the last process of the run was gone: what happens to the tree later is not its doing.
             with suppress(OSError):
