@@ -37,7 +37,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything resolved: overrides applied, budgets and hooks layered. `warnings` stop nothing."""
+    """Everything resolved: overrides applied, budgets and hooks layered.
+
+    `warnings` stop nothing: those of the configuration, and what is told once, when a run begins.
+    """
 
     root: Path
     config: Config
@@ -142,5 +145,5 @@ def _refuse_unknown_agents(plan: Plan) -> None:
 
 
 def _paid_keys(plan: Plan) -> list[str]:
-    """A warning for each key that agents of the plan may be billed by although they are logged in."""
-    return [f"{key.finding}; {key.hint}" for key in paid_keys(plan.agents, plan.config, os.environ)]
+    """A warning for each agent of the plan that may be billed by a key although it is logged in."""
+    return [f"{keys.finding}; {keys.hint}" for keys in paid_keys(plan.agents, plan.config, os.environ)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.agents import backend_names
-from pitboss.agents.paid_keys import PaidKey, paid_keys
+from pitboss.agents.paid_keys import PaidKeys, paid_keys
 from pitboss.core.config import Config
 
 if TYPE_CHECKING:
@@ -25,24 +25,29 @@ def logged_in(file: Path, login: object) -> str:
     return str(file)
 
 
-def found(home: Path, agent: str, config: Config | None = None, **env: str) -> tuple[PaidKey, ...]:
+def found(home: Path, agent: str, config: Config | None = None, **env: str) -> tuple[PaidKeys, ...]:
     return paid_keys([agent], config or Config(), {"HOME": str(home)} | KEYS | env)
 
 
 def test_claudes_key_beside_its_login_is_found(tmp_path: Path) -> None:
     login = logged_in(tmp_path / ".claude/.credentials.json", CLAUDE)
     (key,) = found(tmp_path, "claude_code")
-    assert key == PaidKey(agent="claude_code", variable="ANTHROPIC_API_KEY", login=login)
+    assert key == PaidKeys(agent="claude_code", variables=("ANTHROPIC_API_KEY",), login=login)
     assert key.finding == (
         f"claude_code may be billed by ANTHROPIC_API_KEY, although a subscription is logged in ({login})"
     )
     assert '[agent] env_remove = ["ANTHROPIC_API_KEY"]' in key.hint
 
 
-def test_codexs_keys_beside_its_login_are_found(tmp_path: Path) -> None:
-    logged_in(tmp_path / ".codex/auth.json", CODEX)
-    keys = found(tmp_path, "codex", CODEX_API_KEY="sk-2")
-    assert [key.variable for key in keys] == ["OPENAI_API_KEY", "CODEX_API_KEY"]
+def test_codexs_keys_beside_its_login_are_found_together(tmp_path: Path) -> None:
+    login = logged_in(tmp_path / ".codex/auth.json", CODEX)
+    (keys,) = found(tmp_path, "codex", CODEX_API_KEY="sk-2")
+    assert keys.finding == (
+        f"codex may be billed by OPENAI_API_KEY or CODEX_API_KEY, although a subscription is logged in ({login})"
+    )
+    assert keys.hint == (
+        '[agent] env_remove = ["OPENAI_API_KEY", "CODEX_API_KEY"] in .pitboss/config.toml keeps the keys from agents'
+    )
 
 
 def test_a_login_elsewhere_counts_and_not_the_one_at_home(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.agents import executable
 from tests.support.cli import Done, Project
-from tests.support.runs import configure
+from tests.support.runs import configure, the_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +48,14 @@ def test_a_run_warns_once_of_the_key_and_how_to_drop_it(project: Project) -> Non
     assert warning.startswith("warning: claude_code may be billed by ANTHROPIC_API_KEY, although")
     assert '[agent] env_remove = ["ANTHROPIC_API_KEY"]' in warning
     assert KEY not in done.err
+
+
+def test_a_run_that_is_resumed_does_not_warn_again(project: Project) -> None:
+    use_claude(project)
+    assert len(warnings(project.pitboss("grind", "--max-iterations", "1", ANTHROPIC_API_KEY=KEY))) == 1
+    resumed = project.pitboss("grind", "--resume", the_run(project).run_id, ANTHROPIC_API_KEY=KEY)
+    assert "resuming" in resumed.err
+    assert warnings(resumed) == []
 
 
 def test_a_run_whose_agents_do_not_get_the_key_or_need_none_is_quiet(project: Project) -> None:

@@ -24,38 +24,41 @@ LOGIN_SIZE = 1024 * 1024
 """Bytes of a login's file that are read."""
 
 
-class PaidKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key in the variable `variable` of `agent`'s environment, beside the login that is in `login`."""
+class PaidKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys in `variables`, at least one, of `agent`'s environment, beside the login that is in `login`."""
 
     agent: str
-    variable: str
+    variables: tuple[str, ...]
     login: str
 
     @property
     def finding(self) -> str:
         """What is odd, in a sentence."""
-        return f"{self.agent} may be billed by {self.variable}, although a subscription is logged in ({self.login})"
+        billed = " or ".join(self.variables)
+        return f"{self.agent} may be billed by {billed}, although a subscription is logged in ({self.login})"
 
     @property
     def hint(self) -> str:
         """How to use the login instead."""
-        return f'[agent] env_remove = ["{self.variable}"] in .pitboss/config.toml keeps the key from agents'
+        names = ", ".join(f'"{variable}"' for variable in self.variables)
+        what = "the key" if len(self.variables) == 1 else "the keys"
+        return f"[agent] env_remove = [{names}] in .pitboss/config.toml keeps {what} from agents"
 
 
-def paid_keys(agents: Iterable[str], config: Config, environ: Mapping[str, str]) -> tuple[PaidKey, ...]:
+def paid_keys(agents: Iterable[str], config: Config, environ: Mapping[str, str]) -> tuple[PaidKeys, ...]:
     """The paid keys that `agents` would see of `environ`; a login that cannot be read is none."""
     env = agent_environment(environ, remove=config.env_remove, keep=config.env_keep)
     return tuple(found for agent in agents for found in _of_agent(agent, env))
 
 
-def _of_agent(agent: str, env: Mapping[str, str]) -> Iterator[PaidKey]:
+def _of_agent(agent: str, env: Mapping[str, str]) -> Iterator[PaidKeys]:
     if agent not in _KEYS:
         return
     variables, login_of = _KEYS[agent]
-    present = [variable for variable in variables if env.get(variable)]
+    present = tuple(variable for variable in variables if env.get(variable))
     login = login_of(env) if present else None
     if login is not None:
-        yield from (PaidKey(agent=agent, variable=each, login=login) for each in present)
+        yield PaidKeys(agent=agent, variables=present, login=login)
 
 
 def _claude_login(env: Mapping[str, str]) -> str | None:

@@ -132,8 +132,8 @@ def _agents(root: Path) -> Iterator[Check]:
             yield _agent_found(found, used=name in used)
         elif name in used:
             yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
-    for key in paid_keys(sorted(used), config, os.environ):
-        yield _warning("agent", one_line(key.finding), hint=key.hint)
+    for keys in paid_keys(sorted(used), config, os.environ):
+        yield _warning("agent", one_line(keys.finding), hint=keys.hint)
 
 
 def _agent_found(found: Probe, *, used: bool) -> Check:

@@ -177,7 +177,7 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     return run_guarded(
         repo.root,
         run.run_id,
-        plan.warnings,
+        plan.config.warnings,
         as_json=as_json,
         body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).resume(),
     )
