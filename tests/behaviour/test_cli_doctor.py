@@ -108,6 +108,35 @@ def test_a_program_in_the_repository_is_found_from_its_folders(project: Project)
     assert found["health"] == "ok"
 
 
+def test_agents_are_asked_for_their_version_in_the_environment_that_a_run_gives_them(
+    project: Project,
+) -> None:
+    claude = executable(project.write("../claude", ""), '[ -z "$SECRET" ] && echo 2.1.330')
+    config = f'backend = "claude_code"\nenv_remove = ["SEC*"]\n[agent.claude_code]\nbinary = "{claude}"\n'
+    project.write(".pitboss/config.toml", f"[agent]\n{config}")
+    project.env["SECRET"] = "12345678"
+
+    (found,) = (c for c in findings(project)["agent"] if "claude" in c["finding"])
+
+    assert (found["health"], "2.1.330, known to work" in found["finding"]) == ("ok", True)
+
+
+def test_an_agent_that_is_not_found_because_agents_get_no_path_is_a_problem_with_what_to_do(
+    project: Project,
+) -> None:
+    claude = executable(project.write("../bin/claude", ""), "echo 2.1.330")
+    path = f"{claude.parent.resolve()}:{project.env['PATH']}"
+    config = '[agent]\nbackend = "claude_code"\nenv_remove = ["*"]\n'
+    project.write(".pitboss/config.toml", config)
+
+    (found,) = (c for c in findings(project, path)["agent"] if "claude" in c["finding"])
+    assert (found["health"], found["finding"]) == ("problem", "claude_code: cannot find claude")
+    assert 'env_keep = ["PATH", "HOME"]' in found["hint"]
+
+    project.write(".pitboss/config.toml", f'{config}env_keep = ["PATH", "HOME"]\n')
+    assert project.pitboss("doctor", PATH=path).code == 0
+
+
 @pytest.mark.parametrize(
     ("version", "health", "words"),
     [

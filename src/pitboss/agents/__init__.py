@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pitboss.agents.backend import Backend
 
 PROBE_TIMEOUT_S = 10.0
+_NO_PATH = 'agents get no PATH to find programs by: [agent] env_keep = ["PATH", "HOME"] lets them have it'
 
 _BACKENDS = {
     "acp": "AcpAgent",
@@ -100,18 +102,22 @@ def probe(
 ) -> Probe:
     """Look for a backend's program on the PATH of `environ` (ours if None) and ask it for its version.
 
-    Raises StartError when there is no such backend.
+    Without a PATH a program is looked for where the system looks then. Raises StartError when there is no such
+    backend.
     """
     from shutil import which
+
+    environ = os.environ if environ is None else environ
 
     backend = find_backend(name)
     try:
         program = backend.binary(settings)
     except StartError as error:
         return Probe(name=name, problem=error.message, hint=error.hint)
-    path = which(program, path=None if environ is None else environ.get("PATH"))
+    path = which(program, path=environ.get("PATH", os.defpath))
+    hint = backend.install if "PATH" in environ else _NO_PATH
     if path is None:
-        return Probe(name=name, problem=f"cannot find {program}", hint=backend.install)
+        return Probe(name=name, problem=f"cannot find {program}", hint=hint)
     if backend.version_args is None:
         return Probe(name=name, path=path)
     answer = capture([path, *backend.version_args], cwd="/", env=environ, timeout_s=timeout_s)
@@ -120,7 +126,7 @@ def probe(
     lines = answer.stdout.decode("utf-8", "replace").strip().splitlines()
     if answer.code != 0 or not lines:
         asked = " ".join((path, *backend.version_args))
-        return Probe(name=name, path=path, problem=f"{asked} failed", hint=backend.install)
+        return Probe(name=name, path=path, problem=f"{asked} failed", hint=hint)
     return _judged(backend, path, lines[0].strip())
 
 

@@ -15,6 +15,7 @@ from pitboss.agents.paid_keys import paid_keys
 from pitboss.cli.chosen import Condition, condition
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.embed import one_line
+from pitboss.core.environment import agent_environment
 from pitboss.core.measures import stamp
 from pitboss.errors import InputError, PitbossError
 from pitboss.git.repo import OLDEST_GIT, NotARepository, Repo
@@ -126,8 +127,9 @@ def _agents(root: Path) -> Iterator[Check]:
         yield _problem(
             "agent", f"there is no agent called {name}", hint=f"one of {', '.join(backend_names())}"
         )
+    env = agent_environment(os.environ, remove=config.env_remove, keep=config.env_keep)
     for name in backend_names():
-        found = probe(name, config.agents.get(name, AgentSettings()))
+        found = probe(name, config.agents.get(name, AgentSettings()), environ=env)
         if found.problem is None:
             yield _agent_found(found, used=name in used)
         elif name in used:
