@@ -65,6 +65,8 @@ def test_a_probe_finds_the_program_on_the_path_and_its_version(tmp_path: Path) -
         ("v2.1.330-beta", Fitness.KNOWN),
         ("2.1.331 (Claude Code)", Fitness.UNTRIED),
         ("2.1.99", Fitness.UNTRIED),
+        ("2.1.330.0", Fitness.KNOWN),
+        ("2.0", Fitness.UNTRIED),
         ("1.0.128 (Claude Code)", Fitness.TOO_OLD),
         ("built from source", Fitness.UNTRIED),
     ],
@@ -76,6 +78,19 @@ def test_a_version_is_known_to_work_or_untried_or_too_old(
     found = probe("claude_code", AgentSettings(binary=str(claude)))
     assert (found.version, found.fitness, found.problem) == (version, fitness, None)
     assert (found.hint is not None) == (fitness is Fitness.TOO_OLD)
+
+
+@pytest.mark.parametrize(
+    ("printed", "version"),
+    [
+        (r"(node:7) Warning: old punycode\n\n2.1.330 (Claude Code)\nmore", "2.1.330 (Claude Code)"),
+        (r"\033[33;1mwarning\033[0m: no colors\n\033]0;claude\007\033[1m2.1.330\033[0m", "2.1.330"),
+        (r"\033[1mbuilt from source\033[0m\nby me", "built from source"),
+    ],
+)
+def test_the_line_with_the_version_is_shown_as_plain_text(tmp_path: Path, printed: str, version: str) -> None:
+    claude = executable(tmp_path / "claude", f"printf '{printed}\\n'")
+    assert probe("claude_code", AgentSettings(binary=str(claude))).version == version
 
 
 def test_a_probe_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from pitboss.agents.driver import Driver
 from pitboss.core.config import AgentSettings, Config
+from pitboss.core.embed import one_line
 from pitboss.errors import StartError
 from pitboss.process import capture
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pitboss.agents.backend import Backend
 
 PROBE_TIMEOUT_S = 10.0
+_VERSION_PARTS = 4
 _NO_PATH = 'agents get no PATH to find programs by: [agent] env_keep = ["PATH", "HOME"] lets them have it'
 
 _BACKENDS = {
@@ -48,10 +50,10 @@ class Fitness(StrEnum):
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a backend's program without giving it work.
 
-    `version` is the first line it prints when asked; None when it was not found, is not asked because the
-    backend has no such question, or did not answer. `fitness` is what is known of that version, and
-    `known_version` the one that is known to work; None for programs of the user's own. `problem` says what is
-    wrong, `hint` what to do.
+    `version` is the first line with a version in it, else the first, that it prints when asked; None when it
+    was not found, is not asked because the backend has no such question, or did not answer. `fitness` is what is
+    known of that version, and `known_version` the one that is known to work; None for programs of the user's own.
+    `problem` says what is wrong, `hint` what to do.
     """
 
     name: str
@@ -123,11 +125,11 @@ def probe(
     answer = capture([path, *backend.version_args], cwd="/", env=environ, timeout_s=timeout_s)
     if answer.timed_out:
         return Probe(name=name, path=path, problem=f"{path} did not print its version within {timeout_s:g} s")
-    lines = answer.stdout.decode("utf-8", "replace").strip().splitlines()
+    lines = _lines(answer.stdout)
     if answer.code != 0 or not lines:
         asked = " ".join((path, *backend.version_args))
         return Probe(name=name, path=path, problem=f"{asked} failed", hint=hint)
-    return _judged(backend, path, lines[0].strip())
+    return _judged(backend, path, next(filter(_numbers, lines), lines[0]))
 
 
 def find_backend(name: str) -> Backend:
@@ -143,6 +145,16 @@ def find_backend(name: str) -> Backend:
     close = get_close_matches(name, backend_names(), n=1)
     meant = f"did you mean `{close[0]}`? " if close else ""
     raise StartError(f"unknown agent `{name}`", hint=f"{meant}known agents: {known}")
+
+
+def _lines(output: bytes) -> list[str]:
+    """What a program printed, without what is only for a terminal and without empty lines."""
+    from re import sub
+
+    text = sub(
+        r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))", "", output.decode("utf-8", "replace")
+    )
+    return list(filter(None, map(one_line, text.splitlines())))
 
 
 def _judged(backend: Backend, path: str, version: str) -> Probe:
@@ -164,8 +176,11 @@ def _judged(backend: Backend, path: str, version: str) -> Probe:
 
 
 def _numbers(version: str | None) -> tuple[int, ...]:
-    """The first `1.2.3` in `version`; empty when there is none."""
+    """The first `1.2.3` in `version`, with zeros for parts that it leaves out; empty when there is none."""
     from re import ASCII, search
 
     found = search(r"\d{1,9}(?:\.\d{1,9})+", version or "", ASCII)
-    return () if found is None else tuple(map(int, found[0].split(".")))
+    if found is None:
+        return ()
+    parts = tuple(map(int, found[0].split(".")))
+    return (*parts, *(0,) * (_VERSION_PARTS - len(parts)))
