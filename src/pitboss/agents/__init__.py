@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.driver import Driver
+from pitboss.agents.lines import shortened
 from pitboss.core.config import AgentSettings, Config
-from pitboss.core.embed import one_line
 from pitboss.errors import StartError
 from pitboss.process import capture
 
@@ -125,7 +125,7 @@ def probe(
     answer = capture([path, *backend.version_args], cwd="/", env=environ, timeout_s=timeout_s)
     if answer.timed_out:
         return Probe(name=name, path=path, problem=f"{path} did not print its version within {timeout_s:g} s")
-    lines = _lines(answer.stdout)
+    lines = list(filter(None, map(shortened, answer.stdout.decode("utf-8", "replace").splitlines())))
     if answer.code != 0 or not lines:
         asked = " ".join((path, *backend.version_args))
         return Probe(name=name, path=path, problem=f"{asked} failed", hint=hint)
@@ -145,16 +145,6 @@ def find_backend(name: str) -> Backend:
     close = get_close_matches(name, backend_names(), n=1)
     meant = f"did you mean `{close[0]}`? " if close else ""
     raise StartError(f"unknown agent `{name}`", hint=f"{meant}known agents: {known}")
-
-
-def _lines(output: bytes) -> list[str]:
-    """What a program printed, without what is only for a terminal and without empty lines."""
-    from re import sub
-
-    text = sub(
-        r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))", "", output.decode("utf-8", "replace")
-    )
-    return list(filter(None, map(one_line, text.splitlines())))
 
 
 def _judged(backend: Backend, path: str, version: str) -> Probe:
