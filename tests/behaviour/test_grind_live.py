@@ -113,6 +113,7 @@ def test_json_is_one_line_a_session_as_the_log_has_it_and_one_for_the_run(projec
         "sessions": 2,
         "tokens": {"input": 0, "output": 0},
         "cost_usd": 0.0,
+        "cost_known": True,
     }
     assert (done.code, last["exit_code"]) == (1, 1)
 
