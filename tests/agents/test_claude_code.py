@@ -172,6 +172,24 @@ def test_a_stop_is_asked_for_politely_and_the_result_it_prints_is_billed(tmp_pat
     assert outcome.usage == usage(1800, 20, 500, 300, 0.004575)
 
 
+def test_a_tool_whose_result_was_never_told_runs_no_longer_than_its_turn(tmp_path: Path) -> None:
+    def turn(identity: str, *tools: str, parent: str | None = None) -> bytes:
+        content = [{"type": "tool_use", "id": tool, "name": "Bash", "input": {}} for tool in tools]
+        message = {"id": identity, "model": MODEL, "content": content}
+        line = {"type": "assistant", "message": message, "parent_tool_use_id": parent}
+        return json.dumps(line).encode() + b"\n"
+
+    reader = ClaudeReader(request(tmp_path))
+    list(reader.feed(turn("m1", "t1") + turn("m1", "t2") + turn("s1", "t3", parent="t2")))
+    list(reader.feed(turn("s2", parent="t2")))
+    assert reader.tool_running
+    result = {"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": "t3"}]}}
+    list(reader.feed(json.dumps(result).encode() + b"\n"))
+    assert reader.tool_running
+    list(reader.feed(turn("m2")))
+    assert (reader.tool_running, reader.tool_calls) == (False, 3)
+
+
 def test_the_cost_cap_ends_an_agent_that_is_still_working(tmp_path: Path) -> None:
     settings = replay(tmp_path, "longtool_TERM", then="exec sleep 300")
     outcome = run(agent("claude_code", settings), request(tmp_path, max_cost_usd=0.004))

@@ -130,6 +130,14 @@ def test_what_is_only_said_on_stderr_is_in_the_reason(tmp_path: Path) -> None:
     assert told(outcome) == (ERROR, f"exit_code: 1: {words}")
 
 
+def test_another_thread_than_the_one_asked_for_is_billed_from_nothing(tmp_path: Path) -> None:
+    earlier = Resume(session_id="another-thread", usage=Usage(input=1000, output=50))
+    reader = CodexReader(request(tmp_path, resume=earlier))
+    for line in (STARTED, completed(used(1200, 60))):
+        list(reader.event(line))
+    assert reader.spend().tokens == {None: Usage(input=1200, output=60)}
+
+
 def test_ending_without_completing_the_turn_is_no_success(tmp_path: Path) -> None:
     outcome = codex(tmp_path, STARTED, said("I will begin."))
     assert told(outcome) == (ERROR, "agent_error: codex ended without completing its turn")

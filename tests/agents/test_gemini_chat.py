@@ -92,6 +92,18 @@ def test_of_a_session_gone_on_with_only_this_start_counts(tmp_path: Path) -> Non
     assert tokens(stopped(tmp_path).usage) == (700, 24, 256, 0)
 
 
+def test_what_a_later_start_used_is_not_billed_for_an_earlier_one(tmp_path: Path) -> None:
+    first = {"type": "init", "timestamp": BEFORE, "session_id": SESSION, "model": "gemini-2.5-pro"}
+    said = {"type": "message", "timestamp": DURING, "role": "assistant", "content": "I will"}
+    last = {"type": "result", "timestamp": DURING, "status": "error", "stats": {}}
+    write(tmp_path / "home", message("a", ONE), message("b", TWO, at="2026-11-22T16:00:00.000Z"))
+    asked = at_home(tmp_path)
+    with open(asked.transcript, "w") as file:  # noqa: PTH123
+        file.writelines(f"{json.dumps(line)}\n" for line in (first, said, last))
+    billed = agent("gemini", replaying(tmp_path / "gemini", TABLE, "ok")).bill(asked, started=True)
+    assert tokens(billed.usage) == (700, 24, 256, 0)
+
+
 def test_an_answer_that_is_not_in_the_file_makes_the_cost_a_lower_bound(tmp_path: Path) -> None:
     write(tmp_path / "home", message("old", ONE, at=BEFORE))
     assert stopped(tmp_path).usage == Usage(cost_known=False)

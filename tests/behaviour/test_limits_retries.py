@@ -11,7 +11,19 @@ import pytest
 
 from pitboss.core.text import CONTINUE
 from tests.contracts.expected_codex import TWO_REQUESTS_USD
-from tests.support.acts import BUSY, Player, busy, done, init, limited, message, replayed, result, said
+from tests.support.acts import (
+    BUSY,
+    SESSION,
+    Player,
+    busy,
+    done,
+    init,
+    limited,
+    message,
+    replayed,
+    result,
+    said,
+)
 from tests.support.cli import Project, wait_until
 from tests.support.disk import names
 from tests.support.runs import Run, configure, grinding, instruct, the_run, verdict
@@ -147,6 +159,37 @@ def test_a_fallback_that_cannot_be_started_is_no_loss(tmp_path: Path) -> None:
     assert record["waited_s"] >= 2
     assert "claude_code goes on: spawn_failed: cannot start codex" in ended.err
     assert "opus" in claude.args(2)
+    assert SESSION in claude.args(2)
+
+
+def test_the_agent_whose_limit_ends_first_is_waited_for(tmp_path: Path) -> None:
+    limits = f'[limits]\nfallback = ["codex"]\n{CODEX_MODEL}'
+    project, claude = stage(tmp_path, limited(resets_in=2), f"{WHOLE}\n{done()}", more=limits)
+    codex = Player(project, "codex", replayed("codex", "usage_limit"))
+    ended = project.pitboss("grind")
+    (record,) = the_run(project).records
+    assert (ended.code, record["status"], record["agent"]) == (0, "ok", "claude_code")
+    assert (claude.starts, codex.starts, record["attempts"]) == (2, 1, 3)
+
+
+def test_sessions_start_with_the_fallback_while_nobody_knows_when_a_limit_ends(tmp_path: Path) -> None:
+    limits = f'[limits]\nfallback = ["codex"]\n{CODEX_MODEL}'
+    project, claude = stage(tmp_path, replayed("claude", "usage_limit"), more=limits)
+    instruct(project, "later", max_runs=1)
+    ok = replayed("codex", "ok")
+    codex = Player(project, "codex", ok, ok)
+    assert project.pitboss("grind").code == 0
+    assert (claude.starts, codex.starts) == (1, 2)
+
+
+def test_a_session_that_has_reached_its_cap_is_not_tried_again(tmp_path: Path) -> None:
+    dear = f"{said(init(), result((1000, 50), 1.5, error=BUSY))}\nexit 1"
+    project, claude = stage(
+        tmp_path, dear, done(), more="[limits]\nretry_base_seconds = 0.01", max_session_cost_usd=1.0
+    )
+    assert project.pitboss("grind").code == 1
+    (record,) = the_run(project).records
+    assert (record["reason"], record["cost_usd"], claude.starts) == ("cost_cap: $1.5000 >= $1.0000", 1.5, 1)
 
 
 def test_a_fallback_that_is_no_agent_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -319,3 +319,76 @@ def test_a_quota_below_the_mark_or_without_one_holds_nobody_back(
     assert project.pitboss("grind").code == 0
     assert claude.starts == 2
     assert ["waited_s" in r for r in the_run(project).records] == [False, False]
+
+
+@pytest.mark.parametrize("moment", [-1, 1e300, "soon", None, True, []])
+def test_an_end_that_is_no_time_is_no_end(tmp_path: Path, moment: object) -> None:
+    window = {"utilization": 0.4, "resetsAt": moment, "status": "allowed"}
+    info = {"status": "allowed", "resetsAt": moment, "unifiedWindows": {"five_hour": window}}
+    told = said(init(), {"type": "rate_limit_event", "rate_limit_info": info})
+    project, _ = stage(tmp_path, f"{told}\n{done()}")
+    ended = project.pitboss("grind")
+    assert ended.code == 0, ended
+    assert the_run(project).state["quota"]["claude_code"]["five_hour"]["used"] == 0.4
+
+
+def side_by_side(tmp_path: Path, *acts: str, more: str = "", grind: str = "") -> Project:
+    """Two prompts side by side: one waits an hour for Claude Code, the other works with `command`."""
+    script = tmp_path / "other.sh"
+    script.write_text("\n".join(acts))
+    project, _ = stage(
+        tmp_path,
+        limited(),
+        more=f'[agent.command]\ncommand = ["sh", "{script}"]\n{more}',
+        grind=f"max_parallel = 2\n{grind}",
+        parallel_safe=True,
+    )
+    instruct(project, "other", max_runs=9, parallel_safe=True, agent="command")
+    return project
+
+
+def until_it_waits(tmp_path: Path) -> str:
+    states = f"{tmp_path}/repo/.pitboss/grind/runs/*/state.json"
+    return f"while ! grep -q waits_until {states}; do sleep 0.05; done"
+
+
+def test_a_run_that_stops_for_failures_waits_for_no_limit(tmp_path: Path) -> None:
+    project = side_by_side(tmp_path, until_it_waits(tmp_path), "exit 3")
+    config = project.root / ".pitboss/config.toml"
+    config.write_text(
+        config.read_text().replace("consecutive_failure_limit = 0", "consecutive_failure_limit = 2")
+    )
+    ended = project.pitboss("grind")
+    assert ended.code == 5, ended
+    chore = the_run(project).record("chore")
+    assert (chore["status"], chore["reason"]) == ("aborted", STOPPED)
+
+
+def test_a_hard_cap_ends_a_wait_as_well(tmp_path: Path) -> None:
+    report = """printf '{"input_tokens": 9, "cost_usd": 3}' >$PITBOSS_USAGE_FILE"""
+    project = side_by_side(tmp_path, until_it_waits(tmp_path), report, more="[budgets]\nhard = true")
+    ended = project.pitboss("grind", "--max-cost", "2")
+    assert ended.code == 3, ended
+    assert the_run(project).record("chore")["status"] == "aborted"
+
+
+def test_a_hard_end_of_time_ends_the_wait_before_a_retry(tmp_path: Path) -> None:
+    limits = "[limits]\nretry_base_seconds = 60\n[budgets]\nhard = true"
+    project, claude = stage(tmp_path, busy(), done(), more=limits)
+    ended = project.pitboss("grind", "--until", "2s")
+    assert (ended.code, claude.starts) == (3, 1)
+    assert the_run(project).records[0]["status"] == "aborted"
+
+
+def test_stopped_before_a_second_attempt_there_was_one(tmp_path: Path) -> None:
+    told = said(quota(0.95))
+    limits = "[limits]\nretry_base_seconds = 0.01\npause_at = 0.9"
+    project, claude = stage(tmp_path, f"{told}\n{busy()}", done(), more=limits)
+    with grinding(project) as live:
+        run = waiting(project)
+        wait_until(lambda: "waits_until" in str(run.state["in_flight"]))
+        time.sleep(0.5)
+        live.send(SIGINT)
+        live.ended()
+    (record,) = run.records
+    assert ("attempts" in record, record["model"], claude.starts) == (False, "claude-sonnet-4-5", 1)

@@ -129,9 +129,11 @@ def test_each_fallback_is_tried_once_in_their_order_and_then_the_last_one_is_wai
     assert step == Again(after_s=60 + SETTLING_S, limited=True, told=True)
 
 
-@pytest.mark.parametrize("reason", ["spawn_failed: no such program", "auth", "billing", "not_found"])
+@pytest.mark.parametrize(
+    "reason", ["spawn_failed: no such program", "auth", "billing", "not_found", "overloaded"]
+)
 def test_a_fallback_that_is_no_good_hands_on_and_the_last_one_back(reason: str) -> None:
-    limits: dict[str, Any] = {"fallback": ("gemini", "qwen")}
+    limits: dict[str, Any] = {"fallback": ("gemini", "qwen"), "retries": 0}
     tries = Tries(agents=("codex", "gemini"))
     assert after(failed(reason), tries, **limits) == Fallback(agent="qwen")
     tries = tries.after(Fallback(agent="qwen"))
@@ -140,6 +142,30 @@ def test_a_fallback_that_is_no_good_hands_on_and_the_last_one_back(reason: str) 
     assert after(failed(reason), tries, **limits) is None
     assert after(failed("rate_limited", NOW + 60), tries, **limits) == Again(
         after_s=60 + SETTLING_S, limited=True, told=True
+    )
+
+
+def test_an_agent_whose_limit_is_over_sooner_is_gone_back_to() -> None:
+    limits: dict[str, Any] = {"fallback": ("codex",)}
+    left = after(failed("rate_limited", NOW + 60), Tries(agents=("claude_code",)), **limits)
+    assert left == Fallback(agent="codex", left_until=NOW + 60)
+    tries = Tries(agents=("claude_code",)).after(left)
+    assert tries.ends == {"claude_code": NOW + 60}
+    back = Fallback(agent="claude_code")
+    assert after(failed("rate_limited"), tries, **limits) == back
+    assert after(failed("rate_limited", NOW + HOUR), tries, **limits) == Fallback(
+        agent="claude_code", left_until=NOW + HOUR
+    )
+    assert after(failed("rate_limited", NOW + 30), tries, **limits) == Again(
+        after_s=30 + SETTLING_S, limited=True, told=True
+    )
+    assert tries.after(back).ends == {}
+
+
+def test_an_undated_limit_is_looked_at_again_before_a_later_date() -> None:
+    tries = Tries(agents=("claude_code", "codex"), ends={"claude_code": NOW + HOUR})
+    assert after(failed("rate_limited"), tries, fallback=("codex",)) == Again(
+        after_s=UNKNOWN_RESET_S, limited=True
     )
 
 

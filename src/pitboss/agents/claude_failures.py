@@ -45,6 +45,7 @@ BY_STATUS = {
 TOO_MANY_REQUESTS = 429
 WINDOW = re.compile(r"usage limit|hit your\b.*\blimit", re.IGNORECASE)
 MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit", re.IGNORECASE)
+_TOLD_RESET = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
 ROOT_REFUSED = b"cannot be used with root"
 ROOT_ADVICE = (
     "claude refuses permission_mode bypassPermissions as root: set IS_SANDBOX=1 in the environment if this "
@@ -66,12 +67,20 @@ def failure(
     status = count(result, "api_error_status")
     by_status = Reason.OVERLOADED if status >= 500 else BY_STATUS.get(status, Reason.AGENT_ERROR)
     reason = next(named, by_status)
+    if told_reset(words) is not None:
+        return Reason.RATE_LIMITED, words
     if reason is Reason.OVERLOADED and status == TOO_MANY_REQUESTS:
         of_this_minute = MINUTE.search(words or "")
         told = rejected or WINDOW.search(words or "")
         if not of_this_minute and (told or not retried):
             reason = Reason.RATE_LIMITED
     return reason, words
+
+
+def told_reset(words: str | None) -> float | None:
+    """When a limit ends by the words of versions that said `... limit reached|EPOCH`, epoch seconds."""
+    found = _TOLD_RESET.search(words or "")
+    return None if found is None else float(found[1])
 
 
 def stderr_failure(stderr: bytes) -> tuple[Reason, str] | None:

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.claude_failures import TOO_MANY_REQUESTS, failure, stderr_failure
-from pitboss.agents.json_values import amount, count, number, objects, table, word
+from pitboss.agents.claude_failures import TOO_MANY_REQUESTS, failure, stderr_failure, told_reset
+from pitboss.agents.json_values import amount, count, objects, table, word
 from pitboss.agents.judgement import Spend, Verdict, all_denied, failed
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 SYNTHETIC = "<synthetic>"
 """The model name of messages that the CLI wrote itself."""
 
+STREAMED = ("text", "thinking", "partial_json")
+"""What may come bit by bit: words, thoughts, the arguments of a tool."""
+
 OPEN_MESSAGES = 64
 """Messages whose usage may still change; more than ever stream at a time, subagents included."""
 
@@ -50,6 +53,8 @@ class ClaudeReader(JsonReader):
         self._resets_at: float | None = None
         self._rejected = False
         self._retried_429 = False
+        self._turn: str | None = None
+        self._turn_tools: list[str | None] = []
 
     def spend(self) -> Spend:
         """By the messages seen, and what the result line counts beyond them.
@@ -90,7 +95,9 @@ class ClaudeReader(JsonReader):
                 rejected=self._rejected,
             )
             limited = reason is Reason.RATE_LIMITED
-            return failed(reason, words, resets_at=self._resets_at if limited else None)
+            return failed(
+                reason, words, resets_at=(self._resets_at or told_reset(words)) if limited else None
+            )
         if ending.code != 0:
             reason_by_stderr = None if self.finished else stderr_failure(ending.complaints)
             return by_exit_code(ending) if reason_by_stderr is None else failed(*reason_by_stderr)
@@ -134,10 +141,20 @@ class ClaudeReader(JsonReader):
         message = table(line, "message")
         if word(line, "error") is not None:
             self._api_failure = line
+        if line.get("parent_tool_use_id") is None:
+            self._next_turn(word(message, "id"), objects(message, "content"))
         for block in objects(message, "content"):
             yield from self._block(block)
         if self._ledger.saw(message):
             yield self.used()
+
+    def _next_turn(self, identity: str | None, blocks: list[dict[str, Any]]) -> None:
+        """The model speaks again only when its tools have ended, also one whose result the CLI never told."""
+        if identity != self._turn:
+            for each in self._turn_tools:
+                self.tool_ended(each)
+            self._turn, self._turn_tools = identity, []
+        self._turn_tools += [word(block, "id") for block in blocks if block.get("type") == "tool_use"]
 
     def _block(self, block: dict[str, Any]) -> Iterator[AgentEvent]:
         match block.get("type"):
@@ -156,7 +173,7 @@ class ClaudeReader(JsonReader):
                 changed = self._ledger.saw(table(event, "message"))
             case "content_block_delta":
                 delta = table(event, "delta")
-                self.streamed(word(delta, "text") or word(delta, "thinking") or "")
+                self.streamed(next(filter(None, (word(delta, key) for key in STREAMED)), ""))
             case "message_delta":
                 changed = self._ledger.wrote(table(event, "usage"))
         if changed:
@@ -166,7 +183,7 @@ class ClaudeReader(JsonReader):
         """A subscription's limits, told on healthy runs too."""
         self._rejected = info.get("status") == "rejected"
         if self._rejected:
-            self._resets_at = number(info, "resetsAt")
+            self._resets_at = amount(info, "resetsAt")
         windows = table(info, "unifiedWindows")
         quota = Quota(five_hour=_window(windows, "five_hour"), seven_day=_window(windows, "seven_day"))
         if quota != Quota():
@@ -248,4 +265,4 @@ def _model_tokens(total: dict[str, Any]) -> Usage:
 def _window(windows: dict[str, Any], name: str) -> QuotaWindow | None:
     window = table(windows, name)
     used = amount(window, "utilization")
-    return None if used is None else QuotaWindow(used=used, resets_at=number(window, "resetsAt"))
+    return None if used is None else QuotaWindow(used=used, resets_at=amount(window, "resetsAt"))

@@ -154,7 +154,7 @@ class CodexReader(JsonReader):
         """Yield what `line` tells."""
         match line.get("type"):
             case "thread.started":
-                self.session_id = word(line, "thread_id") or self.session_id
+                self.named(word(line, "thread_id"))
                 yield self.started()
             case "item.started" | "item.updated" | "item.completed":
                 yield from self._item(table(line, "item"), ended=line["type"] == "item.completed")

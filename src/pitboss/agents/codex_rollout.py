@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.json_values import amount, count, number, table, word
+from pitboss.agents.json_values import amount, count, table, word
 from pitboss.agents.session_file import SessionFile, home_of, names_in
 from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.usage import Usage
@@ -118,7 +118,7 @@ def _days(thread_id: str) -> list[str]:
 def _quota(limits: dict[str, Any]) -> Quota | None:
     """The windows that are as long as those that pitboss knows."""
     windows = {
-        count(window, "window_minutes"): QuotaWindow(used=used / 100, resets_at=number(window, "resets_at"))
+        count(window, "window_minutes"): QuotaWindow(used=used / 100, resets_at=amount(window, "resets_at"))
         for window in (table(limits, "primary"), table(limits, "secondary"))
         if (used := amount(window, "used_percent")) is not None
     }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pitboss.agents.backend import Launch
-from pitboss.agents.json_values import count, number, table, word
+from pitboss.agents.json_values import amount, count, table, word
 from pitboss.agents.judgement import Spend, Verdict, failed
 from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
@@ -137,7 +137,7 @@ class CopilotReader(JsonReader):
         if reason is Reason.AGENT_ERROR and any(each in words for each in UNREACHED):
             reason = Reason.OVERLOADED
         limited = reason is Reason.RATE_LIMITED
-        return failed(reason, shortened(words), resets_at=number(service, "resets_at") if limited else None)
+        return failed(reason, shortened(words), resets_at=amount(service, "resets_at") if limited else None)
 
     def finish(self) -> Iterator[AgentEvent]:
         """Yield the events of a last line, and what the usage file says in the end."""
@@ -205,7 +205,7 @@ class CopilotReader(JsonReader):
             self._denial = word(error, "message") or "denied"
 
     def _ended(self, line: dict[str, Any]) -> None:
-        self.session_id = word(line, "sessionId") or self.session_id
+        self.named(word(line, "sessionId"))
         self._exit_code = count(line, "exitCode")
         self.finished = True
         self._open_tools.clear()

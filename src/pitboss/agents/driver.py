@@ -93,6 +93,8 @@ class Driver:
         complete = _read_transcript(Path(request.transcript), watch, needed=needed)
         watch.end()
         verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED, cost_known=complete)
+        if _lost_session(request, watch.reader, _end_of(_stderr_path(request))):
+            verdict = msgspec.structs.replace(verdict, lost_session=True)
         return self._judged(request, watch.reader, verdict, exit_code=None)
 
     def _completed(self, request: AgentRequest) -> AgentRequest:
@@ -298,11 +300,16 @@ def _of_lost_session(request: AgentRequest, reader: Reader, verdict: Verdict, co
 
     Then it is known that it used nothing.
     """
-    resumed = request.resume is not None and verdict.status is SessionStatus.ERROR
-    worked = reader.tool_calls or any(used.has_tokens for used in reader.spend().tokens.values())
-    if not resumed or worked or not says_lost(verdict.reason, complaints):
+    failed = verdict.status is SessionStatus.ERROR
+    if not failed or not _lost_session(request, reader, complaints, verdict.reason):
         return verdict
     return msgspec.structs.replace(verdict, lost_session=True, cost_known=True)
+
+
+def _lost_session(request: AgentRequest, reader: Reader, complaints: bytes, words: str | None = None) -> bool:
+    """Whether an agent that was to go on with a session did nothing but say that there is none."""
+    worked = reader.tool_calls or any(used.has_tokens for used in reader.spend().tokens.values())
+    return request.resume is not None and not worked and says_lost(words, complaints)
 
 
 def _not_started(request: AgentRequest, message: str | None, hint: str | None) -> AgentOutcome:

@@ -20,30 +20,38 @@ if TYPE_CHECKING:
 
 
 class Chat:
-    """The messages of one start: those that are not older than `since`, the time of its `init` line.
+    """The messages of one start: from `since`, the time of its `init` line, to `until`, that of its last one.
 
-    `tokens` are by model; `answers` are how many messages they are of.
+    Later ones are kept for when there is a later line. `tokens` are by model; `answers` are how many messages they
+    are of.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.tokens: dict[str | None, Usage] = {}
         self.answers = 0
         self.since = ""
+        self.until = ""
+        self._later: list[dict[str, Any]] = []
         self._last = ""
         projects = home_of(env, "GEMINI_CLI_HOME", "") / ".gemini" / "tmp"
         self._file = SessionFile(lambda session_id: _find(projects, session_id))
 
     def read(self, session_id: str | None) -> bool:
-        """Take in what was written since the last time; whether a message was among it."""
-        before = self.answers
-        for line in self._file.news(session_id):
+        """Take in what was written by now; whether a message was among it."""
+        before, lines = self.answers, [*self._later, *self._file.news(session_id)]
+        self._later = []
+        for line in lines:
             self._take(line)
         return self.answers > before
 
     def _take(self, line: dict[str, Any]) -> None:
-        identity, used = word(line, "id"), _tokens(table(line, "tokens"))
-        earlier = (word(line, "timestamp") or "") < self.since
-        if identity in (None, self._last) or earlier or not used.has_tokens:
+        identity, used, at = word(line, "id"), _tokens(table(line, "tokens")), word(line, "timestamp") or ""
+        if identity in (None, self._last) or at < self.since or not used.has_tokens:
+            return
+        if at > self.until:
+            self._later.append(
+                {key: line[key] for key in ("id", "timestamp", "tokens", "model") if key in line}
+            )
             return
         self._last = str(identity)
         self.answers += 1

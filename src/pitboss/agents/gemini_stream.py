@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from pitboss.agents.judgement import Ending
     from pitboss.core.agent import AgentEvent, AgentRequest
 
+AT_THE_END = "9"
+"""Later than every time that is written."""
+
 MESSAGE_LIMIT = 16 * 1024
 """Characters kept of one message; the last ones are the answer."""
 
@@ -57,6 +60,8 @@ class GeminiReader(JsonReader):
         """Yield the events of a last line without newline, of words that nothing followed, and of the file."""
         yield from super().finish()
         yield from self._message_ended()
+        if not self.finished:
+            self._chat.until = AT_THE_END
         yield from self._looked_up()
 
     def spend(self) -> Spend:
@@ -80,6 +85,7 @@ class GeminiReader(JsonReader):
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` tells."""
+        self._chat.until = max(self._chat.until, word(line, "timestamp") or "")
         match line.get("type"):
             case "init":
                 self.model = word(line, "model") or self.model

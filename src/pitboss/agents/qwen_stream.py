@@ -93,7 +93,7 @@ class QwenReader(JsonReader):
         match line.get("subtype"):
             case "init":
                 self.model = word(line, "model") or self.model
-                self.session_id = word(line, "session_id") or self.session_id
+                self.named(word(line, "session_id"))
                 yield self.started()
             case "retry":
                 self._retries += 1
@@ -136,7 +136,7 @@ class QwenReader(JsonReader):
     def _ended(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         self._result = line
         self.finished = True
-        self.session_id = word(line, "session_id") or self.session_id
+        self.named(word(line, "session_id"))
         if self.text is None:
             self.text = word(line, "result")
         if _tokens(table(line, "usage")).has_tokens:

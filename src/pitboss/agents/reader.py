@@ -72,6 +72,14 @@ class Reader(ABC):
     def verdict(self, ending: Ending) -> Verdict:
         """Judge an agent that ended by itself."""
 
+    def named(self, session_id: str | None) -> None:
+        """Take note of the CLI's own name for its session; a new one owes nothing to the one that was asked for."""
+        if session_id is None:
+            return
+        if session_id != self.session_id:
+            self.billed = Usage()
+        self.session_id = session_id
+
     def started(self) -> AgentEvent:
         """The event for a session that begins; set `model` and `session_id` first."""
         return AgentEvent(kind=EventKind.STARTED, text=self.model or "")

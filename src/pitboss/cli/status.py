@@ -97,10 +97,10 @@ def _window(window: QuotaWindow, now: datetime) -> str:
 
 def _in_flight(session: InFlight, now: datetime) -> str:
     doing = f"agent pid {session.pid}" if session.pid is not None else "agent not started"
-    if session.waits_until is not None:
-        doing = f"waiting until {stamp(session.waits_until)}"
     if session.outcome is not None:
         doing = f"agent ended {session.outcome.status}, not recorded yet"
+    if session.waits_until is not None:
+        doing = f"waiting until {stamp(session.waits_until)}"
     return (
         f"session-{session.seq:04} {one_line(session.prompt)} since {_when(session.started_at, now)}, {doing}"
     )

@@ -36,6 +36,10 @@ _DEAD_ENDS = {
 }
 
 
+_NO_GOOD = (Reason.SPAWN_FAILED, Reason.AUTH, Reason.BILLING, Reason.NOT_FOUND, Reason.OVERLOADED)
+"""Why a fallback is no help, so that the agent it stands in for may as well be waited for."""
+
+
 class Again(msgspec.Struct, frozen=True, kw_only=True):
     """Try again after `after_s` seconds; `limited` to wait for a usage limit, whose end somebody `told` or not."""
 
@@ -45,9 +49,13 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fallback(msgspec.Struct, frozen=True, kw_only=True):
-    """Let another agent go on in the same tree, at once; the first one again, where no other can."""
+    """Let another agent go on in the same tree: one that was not tried, or one whose limit is over before others.
+
+    `left_until` is when the limit of the agent that is left ends, epoch seconds; None when nobody told.
+    """
 
     agent: str
+    left_until: float | None = None
 
 
 class Anew(msgspec.Struct, frozen=True):
@@ -55,16 +63,25 @@ class Anew(msgspec.Struct, frozen=True):
 
 
 class Tries(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session has been through: retries in a row, seconds waited for limits nobody dated, agents used."""
+    """What a session has been through: retries in a row, seconds waited for limits nobody dated, agents used.
+
+    `ends` are the agents that were left for their limits, and when these end, epoch seconds, where that was told.
+    """
 
     retries: int = 0
     blind_wait_s: float = 0.0
     agents: tuple[str, ...] = ()
+    ends: dict[str, float] = {}
 
     def after(self, step: Again | Anew | Fallback) -> Tries:
         """The same with one more step."""
         if isinstance(step, Fallback):
-            return Tries(agents=(*self.agents, step.agent))
+            ends = {
+                agent: end for agent, end in self.ends.items() if agent not in (step.agent, *self.agents[-1:])
+            }
+            if self.agents and step.left_until is not None:
+                ends[self.agents[-1]] = step.left_until
+            return Tries(agents=(*self.agents, step.agent), ends=ends)
         if isinstance(step, Anew):
             return self
         if not step.limited:
@@ -85,13 +102,14 @@ def next_attempt(
     if ended.lost_session:
         return Anew()
     match _kind(ended.reason):
-        case Reason.SPAWN_FAILED | Reason.AUTH | Reason.BILLING | Reason.NOT_FOUND if _is_fallback(tries):
-            return fallback(tries, limits) or Fallback(agent=tries.agents[0])
         case Reason.RATE_LIMITED:
-            return fallback(tries, limits) or _until_reset(ended, tries, limits, now=now, jitter=jitter)
+            other = _to_other(ended, tries, limits, now=now)
+            return other or _until_reset(ended, tries, limits, now=now, jitter=jitter)
         case Reason.OVERLOADED if tries.retries < limits.retries:
             backoff = min(limits.retry_base_seconds * 2.0 ** min(tries.retries, 64), _LONGEST_BACKOFF_S)
             return Again(after_s=backoff * (1 + jitter / 4), limited=False)
+        case kind if kind in _NO_GOOD and _is_fallback(tries):
+            return fallback(tries, limits) or Fallback(agent=tries.agents[0])
         case _:
             return None
 
@@ -100,6 +118,11 @@ def dead_end(reason: str | None) -> str | None:
     """What to do when a session ended for a reason that would end every other one as well; None otherwise."""
     kind = _kind(reason)
     return _DEAD_ENDS.get(kind) if kind is not None else None
+
+
+def is_limit(reason: str | None) -> bool:
+    """Whether a usage limit is the reason."""
+    return _kind(reason) is Reason.RATE_LIMITED
 
 
 def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float | None:
@@ -113,6 +136,18 @@ def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float |
 def fallback(tries: Tries, limits: Limits) -> Fallback | None:
     """The next agent to take over from one that is limited; None when all had their try."""
     return next((Fallback(agent=name) for name in limits.fallback if name not in tries.agents), None)
+
+
+def _to_other(ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float) -> Fallback | None:
+    """Another agent instead of one that is limited: one that was not tried, else one whose limit is over sooner."""
+    end = limit_ahead(ended.resets_at, now)
+    untried = fallback(tries, limits)
+    if untried is not None:
+        return Fallback(agent=untried.agent, left_until=end)
+    mine = now + UNKNOWN_RESET_S if end is None else end
+    agent, others = min(tries.ends.items(), key=lambda told: told[1], default=("", mine))
+    sooner = others < mine and agent not in tries.agents[-1:]
+    return Fallback(agent=agent, left_until=end) if sooner else None
 
 
 def _is_fallback(tries: Tries) -> bool:

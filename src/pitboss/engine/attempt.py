@@ -27,7 +27,7 @@ def run_agent(
     def look() -> StopRequest | None:
         if unnoted:
             context.journal.started(seq, *unnoted.pop())
-        return context.control.stop_session(seq) or _over_budget(context)
+        return context.control.stop_session(seq) or over_budget(context)
 
     def hear(event: AgentEvent) -> None:
         if event.usage is not None:
@@ -45,7 +45,7 @@ def run_agent(
     )
 
 
-def _over_budget(context: RunContext) -> StopRequest | None:
+def over_budget(context: RunContext) -> StopRequest | None:
     """With hard budgets, a cap of the run ends what is in flight as well; what runs out of time failed at nothing."""
     if not context.config.hard_budgets:
         return None

@@ -17,18 +17,20 @@ import msgspec
 from pitboss.core.agent import AgentOutcome, Resume
 from pitboss.core.attempts import (
     SETTLING_S,
+    UNKNOWN_RESET_S,
     Again,
     Anew,
     Fallback,
     Tries,
     fallback,
+    is_limit,
     limit_ahead,
     next_attempt,
 )
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
-from pitboss.engine.attempt import run_agent
+from pitboss.engine.attempt import over_budget, run_agent
 from pitboss.engine.part import Part
 from pitboss.engine.request import attempt_request, bill_request, implementer
 from pitboss.guardian import StopLevel
@@ -70,10 +72,15 @@ def work(
     """
     others = billed or Usage()
     tries, used, worked_s = Tries(agents=(part.agent,)), Usage(), 0.0
+    known: dict[str, Resume] = {}
+    ended: AgentOutcome | None = None
     while True:
         part, tries = _switched(context, session, part, tries, limits)
         if stopped := _wait_for_gate(context, session, part):
-            return Worked(last=_cut_short(stopped), usage=used, agent=part.agent)
+            return Worked(last=_cut_short(stopped, ended), usage=used, agent=part.agent)
+        # Durable before it starts, and not before it is sure to.
+        if not part.is_fix and part != implementer(session):
+            context.journal.attempting(session.seq, part)
         began = time.monotonic()
         before = others + used
         request = attempt_request(
@@ -86,19 +93,18 @@ def work(
         step = next_attempt(ended, tries, _open(context, limits), now=now, jitter=random.random())  # noqa: S311
         if step is None:
             return Worked(last=ended, usage=used, agent=part.agent)
-        if stopped := _before(context, session, part, step, ended):
-            last = msgspec.structs.replace(ended, status=stopped.status, reason=stopped.reason)
-            return Worked(last=last, usage=used, agent=part.agent)
+        if stopped := _too_dear(context, session, others + used) or _before(
+            context, session, part, step, ended
+        ):
+            return Worked(last=_cut_short(stopped, ended), usage=used, agent=part.agent)
         tries = tries.after(step)
-        part = _following(context, session, part, step, ended)
-        if not part.is_fix:
-            context.journal.attempting(session.seq, part)
+        part = _following(context, session, part, step, ended, known)
 
 
 def bill(context: RunContext, session: InFlight, part: Part, *, alive: bool = False) -> Worked:
     """Bill all attempts of `part` by what they left on disk; `alive`: the process of the last one was seen."""
     agents = (*session.tried, str(session.agent)) if not part.is_fix else ()
-    used = Usage()
+    used, known = Usage(), dict[str, Resume]()
     for nth in count(1):
         following = msgspec.structs.replace(part, attempt=nth + 1)
         is_last = not context.paths.transcript(session.seq, following.kind).exists()
@@ -108,29 +114,36 @@ def bill(context: RunContext, session: InFlight, part: Part, *, alive: bool = Fa
         if is_last:
             return Worked(last=ended, usage=used, agent=part.agent)
         agent = agents[min(nth, len(agents) - 1)] if agents else part.agent
-        step = Again(after_s=0.0, limited=False) if agent == part.agent else Fallback(agent=agent)
-        part = _following(context, session, part, step, ended)
+        step: Again | Anew | Fallback = Anew() if ended.lost_session else Again(after_s=0.0, limited=False)
+        if agent != part.agent:
+            step = Fallback(agent=agent)
+        part = _following(context, session, part, step, ended, known)
     raise AssertionError("the attempts of a session are finite")
 
 
 def _following(
-    context: RunContext, session: InFlight, part: Part, step: Again | Anew | Fallback, ended: AgentOutcome
+    context: RunContext,
+    session: InFlight,
+    part: Part,
+    step: Again | Anew | Fallback,
+    ended: AgentOutcome,
+    known: dict[str, Resume],
 ) -> Part:
     """The next attempt: in the agent's own session where it can go on with one, else from the start.
 
-    The session's model is that of its first agent alone.
+    `known` are the sessions of all agents so far, and is kept. The session's model is that of its first agent alone.
     """
-    if isinstance(step, Fallback):
-        first = implementer(session)
-        model = first.model if step.agent == first.agent else None
-        return Part(agent=step.agent, model=model, fix=part.fix, attempt=part.attempt + 1)
-    resume = None
-    goes_on = not isinstance(step, Anew) and context.agent(part.agent).resumable
-    if goes_on and ended.session_id is not None:
+    if context.agent(part.agent).resumable and ended.session_id is not None:
         same = part.resume is not None and part.resume.session_id == ended.session_id
         before = part.resume.usage if part.resume is not None and same else Usage()
-        resume = Resume(session_id=ended.session_id, usage=before + ended.usage)
-    return msgspec.structs.replace(part, attempt=part.attempt + 1, resume=resume)
+        known[part.agent] = Resume(session_id=ended.session_id, usage=before + ended.usage)
+    if isinstance(step, Anew):
+        known.pop(part.agent, None)
+    agent, model = part.agent, part.model
+    if isinstance(step, Fallback):
+        first = implementer(session)
+        agent, model = step.agent, first.model if step.agent == first.agent else None
+    return Part(agent=agent, model=model, fix=part.fix, attempt=part.attempt + 1, resume=known.get(agent))
 
 
 # Waiting, or not
@@ -146,9 +159,7 @@ def _switched(
     if step is None:
         return part, tries
     _enter(context, session, part, detail=f"{step.agent} instead: {_limit_of(part)}")
-    part = Part(agent=step.agent, attempt=part.attempt)
-    context.journal.attempting(session.seq, part)
-    return part, tries.after(step)
+    return Part(agent=step.agent, attempt=part.attempt), tries.after(step)
 
 
 def _open(context: RunContext, limits: Limits) -> Limits:
@@ -176,9 +187,9 @@ def _before(
         _enter(context, session, part, detail=f"{part.agent} begins anew: {ended.reason}")
         return None
     if isinstance(step, Fallback):
-        end = limit_ahead(ended.resets_at, now)
-        if end is not None:
-            context.gate.limited(part.agent, end + SETTLING_S)
+        if is_limit(ended.reason):
+            end = limit_ahead(ended.resets_at, now)
+            context.gate.limited(part.agent, (now + UNKNOWN_RESET_S if end is None else end) + SETTLING_S)
         _enter(context, session, part, detail=f"{step.agent} goes on: {ended.reason}")
         return None
     until = now + step.after_s
@@ -228,11 +239,24 @@ def _stopped(context: RunContext, session: InFlight, detail: str, *, limited: bo
         return _Stopped(SessionStatus.SKIPPED, str(Reason.SKIPPED))
     if stop is not None:
         return aborted
+    if over_budget(context) is not None:
+        return aborted
     late = context.caps.until is not None and context.clock() >= context.caps.until
-    if limited and (late or context.control.level() is not StopLevel.NONE):
+    if limited and (late or context.gate.closing or context.control.level() is not StopLevel.NONE):
         return aborted
     return None
 
 
-def _cut_short(stopped: _Stopped) -> AgentOutcome:
-    return AgentOutcome(status=stopped.status, reason=stopped.reason, usage=Usage())
+def _too_dear(context: RunContext, session: InFlight, used: Usage) -> _Stopped | None:
+    """No further attempt of a session that has reached its own cap."""
+    prompt = context.prompts.get(session.prompt)
+    cap = prompt.meta.max_session_cost_usd if prompt else None
+    if cap is None or used.cost_usd < cap:
+        return None
+    return _Stopped(SessionStatus.ERROR, Reason.COST_CAP.because(f"${used.cost_usd:.4f} >= ${cap:.4f}"))
+
+
+def _cut_short(stopped: _Stopped, last: AgentOutcome | None) -> AgentOutcome:
+    """The last attempt, if there was one, with another end."""
+    last = last or AgentOutcome(status=stopped.status, usage=Usage())
+    return msgspec.structs.replace(last, status=stopped.status, reason=stopped.reason)

@@ -48,6 +48,7 @@ def next_step(
     """
     step = _why_stop(context, streak_counts=streak_counts) or _turn(context)
     if isinstance(step, Ending):
+        context.gate.closing |= step.reason is StopReason.FAILURES
         return Wait() if running else step
     return step if _has_room(context, step, running) else Wait()
 

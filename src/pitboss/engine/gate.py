@@ -23,6 +23,8 @@ class Gate:
     """Agents that ran into their limit, or are about to; thread-safe."""
 
     def __init__(self, pause_at: float | None, quotas: Mapping[str, Quota]) -> None:
+        self.closing = False
+        """The run will end once those in flight have ended: nobody need wait for hours. Only ever becomes true."""
         self._pause_at = pause_at
         self._limited: dict[str, float] = {}
         self._quotas = dict(quotas)

@@ -79,6 +79,7 @@ class Loop:
     def _next(self) -> Choice | Wait | Ending:
         running = self._pool.running
         if self._ending is not None:
+            self._context.gate.closing = True
             return Wait() if running else self._ending
         return next_step(self._context, running, streak_counts=self._ended > 0 or not self._paused)
 

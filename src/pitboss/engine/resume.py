@@ -153,6 +153,7 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
         match repair:
             case recovery.CompleteSession(seq=seq):
                 context.control.began(seq)
+                _count_cut_wait(context, seq)
                 made.append(conclude(context, seq, again=True))
             case recovery.AbortSession(seq=seq):
                 context.control.began(seq)
