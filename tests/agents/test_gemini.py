@@ -241,7 +241,7 @@ def test_a_limit_of_the_minute_has_no_time_to_wait_for(tmp_path: Path) -> None:
         (55, "\x1b[31mnot a trusted directory\x1b[0m", "permission_denied: not a trusted directory"),
         (55, "", "permission_denied: the folder is not trusted"),
         (42, "Invalid session identifier", "exit_code: 42: Invalid session identifier"),
-        (173, "", "exit_code: 173"),
+        (173, "", "overloaded: HTTP status 429"),
     ],
 )
 def test_a_refusal_to_start_is_named_by_its_exit_code(code: int, complaint: str, reason: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,3 +90,21 @@ def test_what_a_terminal_would_obey_is_left_out(said: str, shown: str) -> None:
 def test_a_line_of_escapes_alone_says_nothing() -> None:
     assert last_line(b"the last\n\x1b[0m\n\x1b[?25h") == "the last"
     assert last_line(b"\x1b[0m") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (rb'{"text": "cut \ud83d"}', {"text": "cut \ufffd"}),
+        (rb'{"text": "whole \ud83d\ude00"}', {"text": "whole \U0001f600"}),
+        (rb'{"a": ["\ude00", {"\ud83d": 1}]}', {"a": ["\ufffd", {"\ufffd": 1}]}),
+        (b'{"text": "a\ttab \x1b[0m"}', {"text": "a\ttab \x1b[0m"}),
+        (
+            b'{"usage": {"input_tokens": 5}, "score": 1e400}',
+            {"usage": {"input_tokens": 5}, "score": math.inf},
+        ),
+        (b'\xef\xbb\xbf{"first": true}', {"first": True}),
+    ],
+)
+def test_what_only_javascript_takes_for_json_is_read_too(line: bytes, found: dict[str, Any]) -> None:
+    assert list(JsonLines().feed(line + b"\n")) == [found]

@@ -73,6 +73,39 @@ TABLE = Table(
         "overloaded": failed(
             "overloaded: API Error: 529 Overloaded.", "eb9fcb7e-abfc-421f-8b27-ae9397125828", text="API Error"
         ),
+        # Versions that npm picks on an old Node.js name less and say `completed` of a failure, or no error of one.
+        "v2.0_usage_limit": failed(
+            "rate_limited: You've hit your limit", "e24c524d-f13d-4f84-bf4f-4ba362fdc227", text="You've hit"
+        ),
+        "v2.0_overloaded": failed(
+            "overloaded: API Error: 529", "49466c28-ca4e-4da4-9db1-83edd557e196", text="API Error: 529"
+        ),
+        "v2.0_max_turns": failed(
+            "agent_error: error_max_turns",
+            "36a2e858-09ca-43f5-b720-3dd179ce7721",
+            tokens=TWO_REQUESTS,
+            cost_usd=0.005931,
+            tool_calls=2,
+            text="I will write the file.",
+        ),
+        "v2.1.197_billing": failed(
+            "billing: Credit balance is too low",
+            "62893be6-f129-41bb-9e67-e0d87b39f267",
+            text="Credit balance is too low",
+        ),
+        "v2.1.197_warn": wrote_it(
+            "bc9d66d7-0d07-4d25-a3ef-bfe150e76c3d",
+            quota=Quota(five_hour=QuotaWindow(used=0.93, resets_at=1795600860.0)),
+        ),
+        # The cost pays for the last message too, which `usage` leaves out and `modelUsage` has.
+        "max_budget": failed(
+            "agent_error: Reached maximum budget ($0.02)",
+            "e48cbfb1-aa50-4e87-89d5-d4c43962fad8",
+            tokens=(15320, 202, 10900, 820),
+            cost_usd=0.020175,
+            tool_calls=14,
+            text="I will write the file.",
+        ),
         # Its subscription's events say `rejected` too, but of no window, and the words say what it is not.
         "rate_limit_oauth": failed(
             "overloaded: API Error: Server is temporarily limiting requests (not your usage limit)",

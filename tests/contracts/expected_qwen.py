@@ -49,6 +49,17 @@ TABLE = Table(
             "overloaded: The server had an error while processing your request.",
             "f003e0c2-e3d6-4423-8b59-7c390e7cd3d6",
         ),
+        # An old version calls every failure a success.
+        "v0.15_auth": failed(
+            "auth: Incorrect API key provided: sk-test-*ummy.", "abcb578c-a418-4149-9dfd-1bc6cc0f4b1e"
+        ),
+        "v0.15_cut": failed(
+            "overloaded: terminated (cause: read ECONNRESET)",
+            "dcc14412-f1b5-4239-a0fd-d36418a2377e",
+            text="I will writ",
+            cost_usd=None,
+            cost_source=CostSource.UNKNOWN,
+        ),
         "cut_clean": failed(
             "overloaded: Model stream ended without a finish reason.",
             "234a5191-2808-4e82-9f35-047cb57b1d0a",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import count, word
 from pitboss.agents.lines import shortened
+from pitboss.agents.service_failures import service_failure
 from pitboss.core.session import Reason
 
 if TYPE_CHECKING:
@@ -43,7 +44,11 @@ BY_STATUS = {
     429: Reason.OVERLOADED,
 }
 TOO_MANY_REQUESTS = 429
-WINDOW = re.compile(r"usage limit|hit your\b.*\blimit", re.IGNORECASE)
+WINDOW = re.compile(
+    r"(?<!not your )usage limit|hit your\b.*\blimit|(session|hour|hourly|daily|weekly|opus) limit reached|extra usage",
+    re.IGNORECASE,
+)
+_API_ERROR = re.compile(r"API Error: (\d{3})\b", re.ASCII)
 MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit", re.IGNORECASE)
 _TOLD_RESET = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
 ROOT_REFUSED = b"cannot be used with root"
@@ -67,14 +72,27 @@ def failure(
     status = count(result, "api_error_status")
     by_status = Reason.OVERLOADED if status >= 500 else BY_STATUS.get(status, Reason.AGENT_ERROR)
     reason = next(named, by_status)
-    if told_reset(words) is not None:
+    if reason is Reason.AGENT_ERROR and status == 0:
+        reason = _by_words(words or "")
+    if _is_limit(reason, status, words or "", retried=retried, rejected=rejected):
         return Reason.RATE_LIMITED, words
-    if reason is Reason.OVERLOADED and status == TOO_MANY_REQUESTS:
-        of_this_minute = MINUTE.search(words or "")
-        told = rejected or WINDOW.search(words or "")
-        if not of_this_minute and (told or not retried):
-            reason = Reason.RATE_LIMITED
     return reason, words
+
+
+def _by_words(words: str) -> Reason:
+    """For versions that name neither a failure nor its status."""
+    told = _API_ERROR.search(words)
+    return service_failure(words=words, status=0 if told is None else int(told[1]))
+
+
+def _is_limit(reason: Reason, status: int, words: str, *, retried: bool, rejected: bool) -> bool:
+    """Whether a request that was one too many has hit a window of hours rather than a minute."""
+    if told_reset(words) is not None:
+        return True
+    if reason is not Reason.OVERLOADED or status not in (0, TOO_MANY_REQUESTS) or MINUTE.search(words):
+        return False
+    told = rejected or WINDOW.search(words) is not None
+    return told or (status == TOO_MANY_REQUESTS and not retried)
 
 
 def told_reset(words: str | None) -> float | None:
@@ -93,7 +111,7 @@ def _names(result: dict[str, Any], api_failure: dict[str, Any]) -> Iterator[str]
 
     The assistant line counts only when the run ended in it: a request that failed and was retried is past.
     """
-    api_ended = result.get("terminal_reason") in (None, "api_error")
+    api_ended = result.get("terminal_reason") in (None, "api_error", "completed")
     last = api_failure if api_ended else {}
     for line, key in (
         (result, "api_error"),

@@ -5,8 +5,10 @@ What the CLI prints, and what follows from it:
 - The `result` line has the sum and a cost; where it is missing (killed) or tells less than the messages
   did, the messages seen are the bill.
 - Exit 0 without a `result` line is no success: something that is not Claude Code, or not all of it, ran.
-- A failed request ends in `subtype: success` with `is_error: true`; only the latter is a verdict.
+- A failed request ends in `subtype: success` with `is_error: true`; older versions end what they gave up in a
+  `subtype` of `error_...` with `is_error: false`.
 - `input_tokens` leaves out cached tokens; ours counts them.
+- A run that was ended by its own budget leaves its last message out of `usage`; `modelUsage` has it.
 - After `--resume` the cost and `modelUsage` are of the whole session, `usage` of this start.
 - `costBasis` other than `list` means that the CLI guessed the price of a model it does not know.
 - An agent whose every tool call was denied has done nothing, whatever it says.
@@ -64,8 +66,10 @@ class ClaudeReader(JsonReader):
         tokens = self._ledger.by_model()
         if not self.finished:
             return Spend(tokens=tokens)
-        told = _tokens(table(self._result, "usage"))
-        more = told.beyond(sum(tokens.values(), Usage()))
+        told, seen = _tokens(table(self._result, "usage")), sum(tokens.values(), Usage())
+        if seen.input > told.input:
+            told = told.at_least(self._models().beyond(self.billed))
+        more = told.beyond(seen)
         tokens[self.model] = tokens.get(self.model, Usage()) + more
         cost = self._cost_of_run(told)
         bases = [word(each, "costBasis") for each in table(self._result, "modelUsage").values()]
@@ -79,15 +83,18 @@ class ClaudeReader(JsonReader):
         It has if `modelUsage`, its other total, counts more than the `told` tokens of this start.
         """
         total = amount(self._result, "total_cost_usd")
-        models = [each for each in table(self._result, "modelUsage").values() if isinstance(each, dict)]
-        whole = sum((_model_tokens(each) for each in models), Usage())
-        if total is None or not whole.beyond(told).has_tokens:
+        if total is None or not self._models().beyond(told).has_tokens:
             return total
         return max(0.0, total - self.billed.cost_usd)
 
+    def _models(self) -> Usage:
+        """The sum of `modelUsage`."""
+        models = table(self._result, "modelUsage").values()
+        return sum((_model_tokens(each) for each in models if isinstance(each, dict)), Usage())
+
     def verdict(self, ending: Ending) -> Verdict:
         """By `is_error` first, then the exit code, then whether it finished and was let do anything."""
-        if self._result.get("is_error") is True:
+        if self._result.get("is_error") is True or (word(self._result, "subtype") or "").startswith("error"):
             reason, words = failure(
                 self._result,
                 self._api_failure,
@@ -185,6 +192,8 @@ class ClaudeReader(JsonReader):
         if self._rejected:
             self._resets_at = amount(info, "resetsAt")
         windows = table(info, "unifiedWindows")
+        if not windows and (only := word(info, "rateLimitType")):
+            windows = {only: info}
         quota = Quota(five_hour=_window(windows, "five_hour"), seven_day=_window(windows, "seven_day"))
         if quota != Quota():
             self.quota = quota
@@ -193,6 +202,7 @@ class ClaudeReader(JsonReader):
     def _ended(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         self._result = line
         self.finished = True
+        self._open_tools.clear()
         self.text = word(line, "result") or self.text
         self.session_id = word(line, "session_id") or self.session_id
         yield self.used()

@@ -57,7 +57,7 @@ class Copilot:
     install = "npm install -g @github/copilot, or set [agent.copilot] binary"
     version_args = ("--version",)
     known_version = "1.0.102"
-    oldest_version = None
+    oldest_version = "1.0.102"
     resumable = True
     uses_model = True
 

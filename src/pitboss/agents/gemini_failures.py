@@ -73,14 +73,15 @@ def quota_ends_at(message: str, said_at: str | None) -> float | None:
 
 
 def refusal(ending: Ending) -> tuple[Reason, str] | None:
-    """Reason and words for a program that exited before it printed anything; None for codes of no such meaning."""
+    """Reason and words for a program that exited without a result line; None for codes of no such meaning."""
     words = last_line(ending.complaints)
     match ending.code:
         case _Code.NOT_LOGGED_IN:
             return Reason.AUTH, LOG_IN_ADVICE if words is None else shortened(f"{words} ({LOG_IN_ADVICE})")
         case _Code.NOT_TRUSTED:
             return Reason.PERMISSION_DENIED, words or "the folder is not trusted"
-    return None
+    status = _http_status(ending.code)
+    return (service_failure(status=status), words or f"HTTP status {status}") if status else None
 
 
 def _unfolded(words: str) -> tuple[str, list[str | None], int]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LINE_LIMIT = 4 * 1024 * 1024
 """Bytes a line may have; a longer one is dropped, never buffered."""
 
+_BLANK = b" \t\r\xef\xbb\xbf"
+"""What may stand before an object: blanks, and the mark that some programs begin a file with."""
+
 DETAIL_LIMIT = 300
 """Characters of an agent's words that go into a reason."""
 
@@ -78,8 +81,9 @@ class JsonLines:
 
     def _objects(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         for line in lines:
-            if line.lstrip().startswith(b"{"):
-                yield from _decoded(line)
+            text = line.lstrip(_BLANK)
+            if text.startswith(b"{"):
+                yield from _decoded(text)
 
 
 def _without_noise(chunk: bytes) -> bytes:
@@ -93,10 +97,38 @@ def _without_noise(chunk: bytes) -> bytes:
 
 
 def _decoded(line: bytes) -> Iterator[dict[str, Any]]:
+    text = line.decode("utf-8", "replace")
     try:
-        yield msgspec.json.decode(line.decode("utf-8", "replace"), type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
+        yield msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.ValidationError:
         return
+    except (msgspec.DecodeError, RecursionError):
+        yield from _decoded_leniently(text)
+
+
+def _decoded_leniently(text: str) -> Iterator[dict[str, Any]]:
+    """What JavaScript takes for JSON and the standard does not: half of a surrogate pair, control characters, NaN."""
+    import json
+
+    try:
+        found = json.loads(text, strict=False)
+        if isinstance(found, dict):
+            yield _whole_characters(found)
+    except (ValueError, RecursionError):
+        return
+
+
+def _whole_characters(value: Any) -> Any:
+    """`value` with `?` for each half of a character in it: no file could hold it."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_whole_characters(key): _whole_characters(each) for key, each in value.items()}
+        case list():
+            return [_whole_characters(each) for each in value]
+        case _:
+            return value
 
 
 def last_line(output: bytes) -> str | None:

@@ -38,7 +38,7 @@ class Opencode:
     install = "npm install -g opencode-ai, or set [agent.opencode] binary"
     version_args = ("--version",)
     known_version = "1.18.33"
-    oldest_version = "1.1.1"
+    oldest_version = "1.18.3"
     resumable = True
     uses_model = True
 

@@ -6,7 +6,8 @@ The events look like Claude Code's and mean other things:
   count and never counted, because it failed or was killed, is of unknown cost.
 - The `result` line has the sum; after `--resume` it is that of the whole session, and counts requests that no
   line tells of. An error's has zeros: the messages seen are the bill.
-- A request that failed is words of the agent too, `[API Error: ...]`, behind what it had said.
+- A request that failed is words of the agent too, `[API Error: ...]`, behind what it had said; of older versions these
+  are all that tells of it, in a `result` of success.
 - A request made again after a cut says its first words again, in the same text.
 """
 
@@ -43,6 +44,7 @@ class QwenReader(JsonReader):
         self._uncounted = False
         self._retries = 0
         self._result: dict[str, Any] = {}
+        self._api_error: str | None = None
         self._refusals = Refusals(request.env, self.session_id)
 
     def spend(self) -> Spend:
@@ -61,6 +63,8 @@ class QwenReader(JsonReader):
             return failed(*failure(error or "an error"))
         if ending.code != 0:
             return by_exit_code(ending)
+        if self._api_error is not None:
+            return failed(*failure(self._api_error))
         if not self.finished:
             seen = bool(self._by_message())
             return failed(Reason.AGENT_ERROR, "qwen ended without a result line", cost_known=seen)
@@ -137,8 +141,10 @@ class QwenReader(JsonReader):
         self._result = line
         self.finished = True
         self.named(word(line, "session_id"))
+        said = word(line, "result") or ""
+        self._api_error = said if API_ERROR.search(said) else None
         if self.text is None:
-            self.text = word(line, "result")
+            self.text = API_ERROR.sub("", said).strip() or None
         if _tokens(table(line, "usage")).has_tokens:
             self._uncounted = False
         yield self.used()

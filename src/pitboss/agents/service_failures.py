@@ -37,7 +37,7 @@ BY_CODE = {
 BY_WORDS = tuple(
     (re.compile(pattern, re.IGNORECASE), reason)
     for pattern, reason in (
-        (r"usage limit|per ?day|(hourly|\d-hour|daily|weekly|monthly) limit", Reason.RATE_LIMITED),
+        (r"usage limit|per ?day|(hourly|\d-hour|daily|weekly|monthly) (rate )?limit", Reason.RATE_LIMITED),
         (r"credit balance|insufficient (quota|credit|balance|funds)|current quota|billing", Reason.BILLING),
         (r"context (length|window)|(prompt|input) is too long|maximum context", Reason.CONTEXT_TOO_LONG),
         (r"api key|unauthori[sz]ed|authenticat|(not|please) log(ged)? ?in", Reason.AUTH),
@@ -47,7 +47,7 @@ BY_WORDS = tuple(
         ),
         (r"rate.?limit|too many requests|overloaded|at capacity|unavailable", Reason.OVERLOADED),
         (r"had an error|server error|tim(ed|e) ?out|connection|econn|socket|network", Reason.OVERLOADED),
-        (r"^(terminated|fetch failed)$|premature close", Reason.OVERLOADED),
+        (r"^(API Error: )?terminated$|\bfetch failed\b|unable to connect|premature close", Reason.OVERLOADED),
     )
 )
 """Tried in this order: `current quota` and `rate limit` stand in the same sentences.
