@@ -100,8 +100,6 @@ def _decoded(line: bytes) -> Iterator[dict[str, Any]]:
     text = line.decode("utf-8", "replace")
     try:
         yield msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.ValidationError:
-        return
     except (msgspec.DecodeError, RecursionError):
         yield from _decoded_leniently(text)
 
