@@ -276,6 +276,15 @@ class TestLog:
         assert first.endswith("[cost_cap] session 1")
         assert " $0.5000+ " in second
 
+    def test_a_reason_that_is_the_summary_too_is_said_once(self, project: Project) -> None:
+        reason = "rate_limited: stopped while it waited for claude_code's usage limit"
+        said = reason.replace("rate_limited", "rate limited")
+        on_disk(project, run_state(), record(1, status=SessionStatus.ABORTED, reason=reason, summary=said))
+
+        out = project.pitboss("log").out
+        assert said in out
+        assert "[rate_limited" not in out
+
     def test_following_a_run_that_ended_prints_it_and_ends(self, ground: Project) -> None:
         assert ground.pitboss("log", "-f") == ground.pitboss("log")
 

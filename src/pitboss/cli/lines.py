@@ -68,7 +68,8 @@ def _words(record: SessionRecord) -> str:
     """The summary; a failure's reason before it, unless one of them says what the other does."""
     summary = one_line((record.summary or "").strip().partition("\n")[0], SUMMARY_WIDTH)
     reason = one_line(record.reason or "", SUMMARY_WIDTH)
-    if not reason or summary in (reason, reason.replace("_", " ")):
+    kind, colon, detail = reason.partition(":")
+    if not reason or summary in (reason, kind.replace("_", " ") + colon + detail):
         return summary
     if reason.endswith(summary):
         return reason
