@@ -19,6 +19,7 @@ from pitboss.core.attempts import (
     Tries,
     dead_end,
     fallback,
+    is_limit,
     limit_ahead,
     next_attempt,
     opens_at,
@@ -310,3 +311,16 @@ def test_a_fallback_is_told_without_an_attempt_as_well() -> None:
     assert fallback(Tries(agents=("claude_code",)), limits) == Fallback(agent="codex")
     assert fallback(Tries(agents=("claude_code", "codex")), limits) == Fallback(agent="gemini")
     assert fallback(Tries(agents=("gemini", "codex")), limits) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "limited"),
+    [
+        ("rate_limited", True),
+        ("rate_limited: 5 hours", True),
+        ("overloaded: rate_limited", False),
+        (None, False),
+    ],
+)
+def test_a_usage_limit_is_told_by_the_word_of_the_reason(reason: str | None, limited: bool) -> None:
+    assert is_limit(reason) is limited
