@@ -71,7 +71,7 @@ class Codex:
     install = "npm install -g @openai/codex, or set [agent.codex] binary"
     version_args = ("--version",)
     known_version = "0.169.0"
-    oldest_version = None
+    oldest_version = "0.156.1"
     resumable = True
     uses_model = True
 
