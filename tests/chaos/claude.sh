@@ -1,19 +1,11 @@
 #!/bin/sh
 # Claude Code as the crash tests play it: its first attempt meets a busy service, its second, gone on with, a usage limit.
-# What it did stands in $CHAOS_LOG, outside the repository.
-set -eu
-cat >/dev/null
-seq=$PITBOSS_SESSION_SEQ
-say() { printf '%s\n' "$*" >>"$CHAOS_LOG"; }
-nth=$(($(grep -c "^attempt $seq " "$CHAOS_LOG" || true) + 1))
-[ "$nth" -gt 1 ] || say "agent $seq $PITBOSS_PROMPT_NAME"
-say "attempt $seq $nth"
+. "$(dirname "$0")/attempt.sh"
 model=claude-sonnet-4-5
 usage='"usage": {"input_tokens": 100, "output_tokens": 10}'
 echo '{"type": "system", "subtype": "init", "session_id": "its-own", "model": "'$model'"}'
 echo '{"type": "assistant", "message": {"id": "m'"$nth"'", "model": "'$model'", "content": [], '"$usage"'}}'
-echo "attempt $nth of session $seq" >"half-$nth.txt"
-say "wrote $seq $(git hash-object "half-$nth.txt")"
+work "half-$nth.txt"
 case $nth in
 1) error='"api_error_status": 529, "api_error_type": "overloaded_error", "result": "Overloaded"' ;;
 *)

@@ -164,7 +164,7 @@ class Redactor:
         self._dot = rest if self._inside else b""
 
     def _redacted(self, chunk: bytes, *, last: bool) -> bytes:
-        # The byte before is there for the patterns to see whether a word began.
+        # The bytes before are there for the patterns to see whether a key may begin.
         data = self._before + self._held + chunk
         start = len(self._before)
         clean: list[bytes] = []
