@@ -21,16 +21,17 @@ def send(**message: Any) -> None:
     sys.stdout.flush()
 
 
-def do(script: str, prompt: str, turn: int, running: list[subprocess.Popen[bytes]]) -> None:
-    """One turn: the script's output as messages, its end as the turn's or, where it fails, the agent's.
-
-    The script finds the prompt in `$ACP_PROMPT`, as far as a variable holds it.
-    """
+def start(script: str, prompt: str) -> subprocess.Popen[bytes]:
+    """The script's shell, which finds the prompt in `$ACP_PROMPT`, as far as a variable holds it."""
     env = os.environ | {"ACP_PROMPT": prompt[:CHUNK]}
-    shell = subprocess.Popen(
+    return subprocess.Popen(
         ["sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0, env=env
     )
-    running.append(shell)
+
+
+def follow(turn: int, running: list[subprocess.Popen[bytes]]) -> None:
+    """One turn: the script's output as messages, its end as the turn's or, where it fails, the agent's."""
+    shell = running[0]
     assert shell.stdout is not None
     while chunk := shell.stdout.read(CHUNK):
         content = {"type": "text", "text": chunk.decode("utf-8", "replace")}
@@ -60,8 +61,9 @@ def main() -> None:
                 send(id=asked["id"], result={"sessionId": SESSION})
             case "session/prompt":
                 prompt = "".join(block.get("text", "") for block in asked["params"]["prompt"])
-                turn = (sys.argv[1], prompt, asked["id"], running)
-                threading.Thread(target=do, args=turn, daemon=True).start()
+                # Here and not in the thread: a cancel that the script brings about must find it.
+                running.append(start(sys.argv[1], prompt))
+                threading.Thread(target=follow, args=(asked["id"], running), daemon=True).start()
             case "session/cancel":
                 running.append(running[0])
                 running[0].kill()
