@@ -1,0 +1,19 @@
+"""What agents do to the repository's git directory."""
+
+from __future__ import annotations
+
+from tests.hostile.act import COMMIT, Act
+
+ACTS = {
+    "breaks-its-index": Act("echo garbage >$(git rev-parse --git-dir)/index", ends=("ok",)),
+    "commits-by-itself": Act(COMMIT, ends=("ok",)),
+    "deletes-its-branch": Act("git update-ref -d $(git symbolic-ref HEAD)", ends=("dirty: head_moved",)),
+    "fails": Act("exit 3", ends=("error: exit_code: 3",)),
+    "leaves-locks": Act("cd $(git rev-parse --git-dir); touch index.lock HEAD.lock", ends=("ok",)),
+    "makes-a-branch": Act(
+        f"git checkout -q -b mine; {COMMIT}", touches=("branches",), ends=("dirty: head_moved: mine",)
+    ),
+    "stashes": Act(
+        "echo dirt >README.md; git add -A; git stash -q", touches=("stash",), ends=("dirty: head_moved",)
+    ),
+}
