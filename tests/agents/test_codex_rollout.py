@@ -27,12 +27,14 @@ from tests.support.codex import (
     completed,
     count,
     item,
+    limited,
     printing,
     record,
     rollout,
     said,
     told,
     used,
+    window,
 )
 from tests.support.replay import replaying, tokens
 
@@ -130,6 +132,61 @@ def test_a_limit_that_is_not_used_up_gives_no_time_to_wait_for(tmp_path: Path) -
     other: Line = {"type": "turn.failed", "error": {"message": "it broke"}}
     rollout(tmp_path / ".codex", count(None, primary=100.0))
     assert codex(tmp_path, STARTED, other).resets_at is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ends"),
+    [
+        (window(43_200), None, RESETS_AT),  # a month
+        (window(44_640), window(None, used=3.0), RESETS_AT),  # another month
+        (window(299), window(10_079, used=3.0), RESETS_AT),
+        (window(60), None, RESETS_AT),
+        (window(None), None, RESETS_AT),  # of a length that nobody tells
+        (window(None), window(None, used=100.0, resets_at=WEEK_ENDS_AT), WEEK_ENDS_AT),
+        (window(43_200, used=60.0), window(1440, resets_at=WEEK_ENDS_AT), WEEK_ENDS_AT),
+        (None, window(43_200), RESETS_AT),
+        (window(43_200, resets_at=None), None, None),
+        (window(43_200, used=99.0), None, None),
+    ],
+)
+def test_a_used_up_window_of_any_length_is_waited_for(
+    tmp_path: Path, first: object, second: object, ends: float | None
+) -> None:
+    rollout(tmp_path / ".codex", limited(first, second))
+    assert codex(tmp_path, STARTED, FAILED_BY_LIMIT, then="exit 1").resets_at == ends
+
+
+def test_a_window_whose_end_is_so_many_seconds_away_ends_then(tmp_path: Path) -> None:
+    left = window(10_080, resets_at=None, resets_in_seconds=600)
+    rollout(tmp_path / ".codex", limited(left, timestamp="2026-11-23T00:06:00Z"))
+    assert codex(tmp_path, STARTED, FAILED_BY_LIMIT, then="exit 1").resets_at == RESETS_AT
+    rollout(tmp_path / ".codex", limited(left))
+    assert codex(tmp_path, STARTED, FAILED_BY_LIMIT, then="exit 1").resets_at is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "which"),
+    [
+        *((300, "five"), (299, "five"), (315, "five"), (316, "other"), (10_080, "seven"), (9_576, "seven")),
+        *((10_585, "other"), (43_200, "other"), (0, "other"), (None, "other")),
+    ],
+)
+def test_windows_are_known_by_their_length_within_a_twentieth(
+    tmp_path: Path, minutes: int | None, which: str
+) -> None:
+    rollout(tmp_path, limited(window(minutes, used=50.0)))
+    kept = Rollout({"CODEX_HOME": str(tmp_path)})
+    kept.read(THREAD)
+    half = QuotaWindow(used=0.5, resets_at=RESETS_AT)
+    told = {"five": Quota(five_hour=half), "seven": Quota(seven_day=half), "other": Quota(other=half)}
+    assert kept.quota == told[which]
+
+
+def test_of_other_windows_the_fullest_is_told(tmp_path: Path) -> None:
+    rollout(tmp_path, limited(window(60, used=10.0), window(43_200, used=90.0)))
+    kept = Rollout({"CODEX_HOME": str(tmp_path)})
+    kept.read(THREAD)
+    assert kept.quota == Quota(other=QuotaWindow(used=0.9, resets_at=RESETS_AT))
 
 
 def test_windows_of_a_healthy_thread_are_told_as_a_quota(tmp_path: Path) -> None:

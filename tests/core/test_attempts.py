@@ -295,6 +295,12 @@ def test_an_agent_is_held_back_until_the_last_full_window_ends(
     assert opens_at(Quota(five_hour=five_hour, seven_day=seven_day), 0.95, NOW) == opens
 
 
+def test_a_full_window_of_another_length_holds_back_too() -> None:
+    month = Quota(five_hour=window(0.1, NOW + 60), other=window(0.97, NOW + 86_400))
+    assert opens_at(month, 0.95, NOW) == NOW + 86_400
+    assert opens_at(month, 0.98, NOW) is None
+
+
 def test_without_a_quota_or_a_share_nothing_is_held_back() -> None:
     assert opens_at(None, 0.95, NOW) is None
     assert opens_at(Quota(five_hour=window(1.0, NOW + 60)), None, NOW) is None

@@ -56,13 +56,24 @@ def record(usage: Line) -> Line:
 
 def count(usage: Line | None, primary: float = 31.0) -> Line:
     """What the thread's file has after an answer's tools, and after a refusal."""
-    limits = {
-        "primary": {"used_percent": primary, "window_minutes": 300, "resets_at": RESETS_AT},
-        "secondary": {"used_percent": 42.0, "window_minutes": 10080, "resets_at": WEEK_ENDS_AT},
-    }
+    return limited(
+        {"used_percent": primary, "window_minutes": 300, "resets_at": RESETS_AT},
+        {"used_percent": 42.0, "window_minutes": 10080, "resets_at": WEEK_ENDS_AT},
+        usage=usage,
+    )
+
+
+def limited(primary: object, secondary: object = None, *, usage: Line | None = None, **line: object) -> Line:
+    """What the thread's file has of the windows of a subscription."""
+    limits = {"primary": primary, "secondary": secondary}
     info = None if usage is None else {"total_token_usage": usage}
     payload = {"type": "token_count", "info": info, "rate_limits": limits}
-    return {"type": "event_msg", "payload": payload}
+    return {**line, "type": "event_msg", "payload": payload}
+
+
+def window(minutes: int | None, used: float = 100.0, **fields: object) -> Line:
+    """A window of so many minutes, used up unless `used` says otherwise."""
+    return {"used_percent": used, "window_minutes": minutes, "resets_at": RESETS_AT, **fields}
 
 
 def rollout(home: Path, *lines: Line, thread: str = THREAD, day: str = BORN) -> Path:

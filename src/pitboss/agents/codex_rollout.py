@@ -4,8 +4,9 @@
 - `token_usage_record` comes with each answer of the model, `token_count` after its tools; both have totals of
   the whole thread. Printed output has them only at the end of a turn that succeeds.
 - `token_count` totals fall to 0 when the context is full: a count that was there stays.
-- `rate_limits` are a subscription's windows; `used_percent` is 100 for one that is used up. In the file of a resumed
-  thread they may be of an earlier start: a window that ended before the last line was written says nothing.
+- `rate_limits` are a subscription's windows, of hours, days or a month, their lengths give or take some minutes;
+  `used_percent` is 100 for one that is used up. In the file of a resumed thread they may be of an earlier start: a
+  window that ended before the last line was written says nothing.
 A folder of days holds all threads of all projects, so a thread is looked for only where its identity, which has
 the time of its birth in it, says that it must be.
 """
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 FIVE_HOURS_MIN = 300
 SEVEN_DAYS_MIN = 7 * 24 * 60
+TOLERANCE = 0.05
+"""How far a window may be from a known length and still be it."""
 
 
 class Rollout:
@@ -34,7 +37,7 @@ class Rollout:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.used = Usage()
         self.model: str | None = None
-        self._quota: Quota | None = None
+        self._windows: list[tuple[int, QuotaWindow]] = []
         self._written_at = 0.0
         sessions = home_of(env, "CODEX_HOME", ".codex") / "sessions"
         self._file = SessionFile(lambda thread_id: _find(sessions, thread_id))
@@ -47,21 +50,23 @@ class Rollout:
     @property
     def quota(self) -> Quota | None:
         """The last it said of the subscription's windows, those left out that ended before its last line."""
-        if self._quota is None:
-            return None
-        five_hour, seven_day = map(self._lasting, (self._quota.five_hour, self._quota.seven_day))
-        return None if five_hour is seven_day is None else Quota(five_hour=five_hour, seven_day=seven_day)
+        named = dict(self._lasting())
+        five_hour, seven_day = named.pop(FIVE_HOURS_MIN, None), named.pop(SEVEN_DAYS_MIN, None)
+        other = max(named.values(), key=lambda window: window.used, default=None)
+        quota = Quota(five_hour=five_hour, seven_day=seven_day, other=other)
+        return None if quota == Quota() else quota
 
     def resets_at(self) -> float | None:
         """When the last of the windows that are used up ends, epoch seconds; None when none is."""
-        quota = self.quota
-        windows = (quota.five_hour, quota.seven_day) if quota else ()
-        ends = [each.resets_at for each in windows if each and each.used >= 1.0 and each.resets_at]
-        return max(ends, default=None)
+        full = (window for _, window in self._lasting() if window.used >= 1.0)
+        return max((window.resets_at for window in full if window.resets_at), default=None)
 
-    def _lasting(self, window: QuotaWindow | None) -> QuotaWindow | None:
-        over = window is not None and window.resets_at is not None and window.resets_at <= self._written_at
-        return None if over else window
+    def _lasting(self) -> list[tuple[int, QuotaWindow]]:
+        return [
+            (minutes, window)
+            for minutes, window in self._windows
+            if window.resets_at is None or window.resets_at > self._written_at
+        ]
 
     def _take(self, line: dict[str, Any]) -> None:
         payload = table(line, "payload")
@@ -74,7 +79,7 @@ class Rollout:
             case "event_msg", "token_count":
                 total = table(table(payload, "info"), "total_token_usage")
                 self.used = self.used.at_least(tokens(total))
-                self._quota = _quota(table(payload, "rate_limits")) or self._quota
+                self._windows = _windows(table(payload, "rate_limits"), self._written_at) or self._windows
 
 
 def tokens(usage: dict[str, Any]) -> Usage:
@@ -115,12 +120,24 @@ def _days(thread_id: str) -> list[str]:
         return []
 
 
-def _quota(limits: dict[str, Any]) -> Quota | None:
-    """The windows that are as long as those that pitboss knows."""
-    windows = {
-        count(window, "window_minutes"): QuotaWindow(used=used / 100, resets_at=amount(window, "resets_at"))
+def _windows(limits: dict[str, Any], written_at: float) -> list[tuple[int, QuotaWindow]]:
+    """The windows with their minutes, or with the known length that these come near."""
+    return [
+        (
+            _known_length(count(window, "window_minutes")),
+            QuotaWindow(used=used / 100, resets_at=_resets_at(window, written_at)),
+        )
         for window in (table(limits, "primary"), table(limits, "secondary"))
         if (used := amount(window, "used_percent")) is not None
-    }
-    quota = Quota(five_hour=windows.get(FIVE_HOURS_MIN), seven_day=windows.get(SEVEN_DAYS_MIN))
-    return None if quota == Quota() else quota
+    ]
+
+
+def _known_length(minutes: int) -> int:
+    known = (FIVE_HOURS_MIN, SEVEN_DAYS_MIN)
+    return next((length for length in known if abs(minutes - length) <= TOLERANCE * length), minutes)
+
+
+def _resets_at(window: dict[str, Any], written_at: float) -> float | None:
+    """The moment told, or the seconds to it that older versions tell."""
+    left_s = amount(window, "resets_in_seconds")
+    return amount(window, "resets_at") or (written_at + left_s if left_s is not None and written_at else None)

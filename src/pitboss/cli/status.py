@@ -82,7 +82,7 @@ def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _quota(quota: Quota, now: datetime) -> str:
     """How much of each window is used, and when it begins anew."""
-    windows = (("5-hour", quota.five_hour), ("7-day", quota.seven_day))
+    windows = (("5-hour", quota.five_hour), ("7-day", quota.seven_day), ("other", quota.other))
     return ", ".join(f"{name} {_window(window, now)}" for name, window in windows if window is not None)
 
 

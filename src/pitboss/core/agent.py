@@ -18,10 +18,14 @@ class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent says of its subscription's limits; None for a window that it did not speak of."""
+    """What an agent says of its subscription's limits; None for a window that it did not speak of.
+
+    `other` is the fullest of those of another length, such as a month; every reader may find none.
+    """
 
     five_hour: QuotaWindow | None = None
     seven_day: QuotaWindow | None = None
+    other: QuotaWindow | None = None
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):

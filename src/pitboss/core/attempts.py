@@ -129,7 +129,8 @@ def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float |
     """When an agent whose quota is used up to `pause_at` may be started again, epoch seconds; None for now."""
     if quota is None or pause_at is None:
         return None
-    full = (w for w in (quota.five_hour, quota.seven_day) if w is not None and w.used >= pause_at)
+    windows = (quota.five_hour, quota.seven_day, quota.other)
+    full = (w for w in windows if w is not None and w.used >= pause_at)
     return max((end for w in full if (end := limit_ahead(w.resets_at, now)) is not None), default=None)
 
 
