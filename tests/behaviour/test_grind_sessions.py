@@ -160,7 +160,7 @@ def test_a_commit_is_made_by_pitboss_and_says_which_session_it_holds(run: Run) -
     record = run.record("adds-a-file")
     told = run.project.git("log", "-1", "--format=%an <%ae>|%cn <%ce>|%G?|%B", record["commit"])
     assert told == (
-        f"pitboss <pitboss@local>|pitboss <pitboss@local>|N|[pitboss/grind] adds-a-file session-0001 ({run.run_id})\n"
+        f"pitboss <pitboss@local>|pitboss <pitboss@local>|N|adds-a-file: Adds a file.\n"
         "\nAdds a file.\n"
         f"\nPitboss-Run: {run.run_id}\nPitboss-Session: 1\nPitboss-Prompt: adds-a-file\n\n"
     )
@@ -169,7 +169,7 @@ def test_a_commit_is_made_by_pitboss_and_says_which_session_it_holds(run: Run) -
 def test_an_agents_own_commit_stays_below_the_one_that_lands_the_rest(run: Run) -> None:
     tip = run.record("commits-itself")["commit"]
     subjects = run.project.git("log", "-2", "--format=%an: %s", tip).splitlines()
-    assert subjects == [f"pitboss: [pitboss/grind] commits-itself session-0003 ({run.run_id})", "agent: own"]
+    assert subjects == ["pitboss: commits-itself: (no summary provided)", "agent: own"]
 
 
 def test_a_record_says_what_happened_and_leaves_out_what_says_nothing(run: Run) -> None:
@@ -271,8 +271,7 @@ def test_commits_need_no_identity_follow_git_author_and_are_never_signed(tmp_pat
     assert project.pitboss("grind").code == 0
     told = project.git("log", "-1", "--format=%an <%ae>|%cn <%ce>|%G?|%s", the_run(project).branch).strip()
     assert told == (
-        "Night Shift <night@example.org>|Night Shift <night@example.org>|N|"
-        f"[pitboss/grind] one session-0001 ({the_run(project).run_id})"
+        "Night Shift <night@example.org>|Night Shift <night@example.org>|N|one: (no summary provided)"
     )
     assert project.git("config", "--local", "--list") == before
 

@@ -75,9 +75,9 @@ def test_commits_follow_each_other_in_the_order_in_which_sessions_end(
     assert done.code == 0, done
     assert history(run) == ["3", "2", "1"]
     assert [r["seq"] for r in run.records] == [3, 2, 1]
-    subjects = project.git("log", "--format=%s", f"main..{run.branch}").splitlines()
-    assert subjects == [
-        f"[pitboss/grind] {name} session-{seq:04} ({run.run_id})"
+    told = "%(trailers:key=Pitboss-Session,valueonly,separator=%x2c) %s"
+    assert project.git("log", f"--format={told}", f"main..{run.branch}").splitlines() == [
+        f"{seq} {name}: (no summary provided)"
         for seq, name in ((1, "a-last"), (2, "b-second"), (3, "c-first"))
     ]
     assert {r["commit"] for r in run.records} == set(project.git("rev-list", f"main..{run.branch}").split())

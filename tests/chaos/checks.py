@@ -101,8 +101,8 @@ def _commits(place: Place, records: list[dict[str, Any]], state: dict[str, Any])
     for earlier, later in pairwise([base, *tips]):
         between = place.git("rev-list", f"{earlier}..{later}").split()
         subjects = place.git("log", "--format=%s", f"{earlier}..{later}").splitlines()
-        ours = [s for s in subjects if s.startswith("[pitboss/grind]")]
-        if len(ours) > 1 or not between:
+        ours = place.git("log", "--format=%(trailers:key=Pitboss-Session,valueonly)", f"{earlier}..{later}")
+        if len(ours.split()) > 1 or not between:
             found.append(f"between {earlier} and {later}: {subjects}")
     return found
 

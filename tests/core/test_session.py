@@ -168,6 +168,27 @@ def test_only_a_conflict_awaits_its_retry_whatever_a_record_claims() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "status", "landing", "summary"),
+    [
+        (None, OK, Landing(), "I did it."),
+        (" ", OK, Landing(commit="c"), "I did it."),
+        ("did it", OK, Landing(commit="c"), "did it"),
+        (None, OK, Landing(commit="c", rescue=("r",), reason="head_moved: dev"), "I did it."),
+        (None, OK, Landing(rescue=("r",), reason="conflict: a.py"), "conflict: a.py"),
+        (None, ERROR, Landing(), "cost cap"),
+        (None, SessionStatus.SKIPPED, Landing(), "cost cap"),
+    ],
+)
+def test_last_words_stand_in_for_a_summary_unless_something_failed(
+    written: str | None, status: SessionStatus, landing: Landing, summary: str
+) -> None:
+    ended = msgspec.structs.replace(
+        outcome(status, None if status is OK else "cost_cap", written), said="I did it."
+    )
+    assert settle("rid", flying(7), ended, landing).summary == summary
+
+
+@pytest.mark.parametrize(
     ("written", "status", "reason", "summary"),
     [
         ("did it", OK, None, "did it"),

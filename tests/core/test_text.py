@@ -24,6 +24,7 @@ from pitboss.core.text import (
     commit_message,
     compose_prompt,
     dry_run_report,
+    first_paragraph,
     fixer_prompt,
     pr_body,
     pr_title,
@@ -31,6 +32,7 @@ from pitboss.core.text import (
     sessions_md,
     sessions_md_entry,
     standing_instructions,
+    unknown_placeholder,
 )
 from pitboss.core.text.sessions import HEADER
 from pitboss.core.usage import RoleTokens
@@ -152,14 +154,97 @@ class TestPrompt:
         assert len(fixer_prompt(body="x", command="t", output="y" * 10_000_000)) < 20_000
 
 
+class TestFirstParagraph:
+    @pytest.mark.parametrize(
+        ("message", "paragraph"),
+        [
+            (None, None),
+            (" \n\t\n", None),
+            ("Done: wrote hello.txt.", "Done: wrote hello.txt."),
+            ("\n\nFirst,\nin two lines.\n \nSecond.", "First,\nin two lines."),
+            ("## Summary\n\nMended the parser.\n\nMore.", "Mended the parser."),
+            ("**What I did:**\r\n\r\nMended it.", "Mended it."),
+            ("---\n\nMended it.", "Mended it."),
+            ("## All done", "## All done"),
+            ("\x1b]52;c;eA==\x07Mended", "]52;c;eA==Mended"),
+            ("word " * 200, "word " * 99 + "word…"),
+        ],
+    )
+    def test_the_first_paragraph_that_says_something(
+        self, message: str | None, paragraph: str | None
+    ) -> None:
+        assert first_paragraph(message) == paragraph
+
+    @given(hostile)
+    def test_it_is_short_and_clean_whatever_the_agent_said(self, message: str) -> None:
+        said = first_paragraph(message * 40)
+
+        assert said is None or (0 < len(said) <= 500 and "\x1b" not in said and "\n\n" not in said)
+
+
 class TestCommitMessage:
     def test_subject_body_and_trailers(self) -> None:
         message = commit_message(prompt="alpha", seq=7, run_id=RUN_ID, summary="Added tests.\n\nAll pass.\n")
 
         assert message == (
-            f"[pitboss/grind] alpha session-0007 ({RUN_ID})\n\nAdded tests.\n\nAll pass.\n\n"
+            "alpha: Added tests.\n\nAdded tests.\n\nAll pass.\n\n"
             f"Pitboss-Run: {RUN_ID}\nPitboss-Session: 7\nPitboss-Prompt: alpha\n"
         )
+
+    @pytest.mark.parametrize(
+        ("prompt", "summary", "subject"),
+        [
+            ("alpha", "# Added tests\n\nAll pass.", "alpha: Added tests"),
+            ("alpha", "\n\n  Added   tests  ", "alpha: Added tests"),
+            ("alpha", "#12 is mended", "alpha: #12 is mended"),
+            ("alpha", "word " * 20, f"alpha: {'word ' * 12}word…"),
+            ("alpha", "x" * 100, f"alpha: {'x' * 64}…"),
+            ("alpha", "ends in a comma, " + "y" * 60, f"alpha: ends in a comma, {'y' * 47}…"),
+            ("p" * 80, "Added tests", f"{'p' * 71}…"),
+            ("alpha", None, "alpha: (no summary provided)"),
+        ],
+    )
+    def test_the_subject_is_the_prompt_and_what_was_done_cut_at_a_word(
+        self, prompt: str, summary: str | None, subject: str
+    ) -> None:
+        message = commit_message(prompt=prompt, seq=1, run_id=RUN_ID, summary=summary)
+
+        assert message.partition("\n")[0] == subject
+        assert len(subject) <= 72
+
+    @pytest.mark.parametrize(
+        ("template", "subject"),
+        [
+            ("[pitboss/grind] {prompt} {session} ({run})", f"[pitboss/grind] alpha session-0007 ({RUN_ID})"),
+            ("{prompt} {session} of the run {run} and all that it did since last week", None),
+            ("chore(#{seq}): {summary}", "chore(#7): Added tests to what had none"),
+            ("{summary} [{run}]", f"Added tests to what had none [{RUN_ID}]"),
+            ("{{{prompt}}}", "{alpha}"),
+            ("Pitboss-Run: {seq}", "> Pitboss-Run: 7"),
+        ],
+    )
+    def test_a_subject_of_the_users_own(self, template: str, subject: str | None) -> None:
+        summary = "Added tests to what had none"
+        message = commit_message(prompt="alpha", seq=7, run_id=RUN_ID, summary=summary, subject=template)
+
+        whole = f"alpha session-0007 of the run {RUN_ID} and all that it did since last week"
+        assert message.partition("\n")[0] == (subject or whole)
+
+    @pytest.mark.parametrize(
+        ("template", "unknown"),
+        [
+            ("{prompt} {session} {seq} {run} {summary} {{x}}", None),
+            ("plain words", None),
+            ("{Prompt}", "{Prompt}"),
+            ("{}", "{}"),
+            ("{prompt.name}", "{prompt.name}"),
+            ("{prompt!r}", "{prompt!r}"),
+            ("{seq:04}", "{seq:04}"),
+            ("open { brace", "open { brace"),
+        ],
+    )
+    def test_a_subject_holds_known_placeholders_alone(self, template: str, unknown: str | None) -> None:
+        assert unknown_placeholder(template) == unknown
 
     @pytest.mark.parametrize("summary", [None, "", " \n ", "\x00\x1b"])
     def test_a_missing_summary_is_said_to_be_missing(self, summary: str | None) -> None:

@@ -17,6 +17,8 @@ from pitboss.store.config import load_config, parse_config
 if TYPE_CHECKING:
     from pathlib import Path
 
+SUBJECT = "stands for nothing; a subject may hold {prompt}, {session}, {seq}, {run}, {summary}"
+
 
 def parse(text: str) -> Config:
     return parse_config(text, file="config.toml")
@@ -93,6 +95,7 @@ setup = "npm ci"
 clean = "all"
 [git]
 author = "Night Shift <night@example.com>"
+subject = "{prompt} ({run})"
 """,
         encoding="utf-8",
     )
@@ -139,6 +142,7 @@ author = "Night Shift <night@example.com>"
             worktree=WorktreeSettings(copy=(), setup="npm ci", clean="all"),
         ),
         author="Night Shift <night@example.com>",
+        commit_subject="{prompt} ({run})",
     )
 
 
@@ -218,6 +222,8 @@ sign = true
         ("grind.budgets.max_tokens = '1'", "grind.budgets.max_tokens: must be a whole number >= 0, not '1'"),
         ("grind.hooks.on_failure = 1", "grind.hooks.on_failure: must be a string, not 1"),
         ("grind.worktree.copy = '.env'", "grind.worktree.copy: must be a list of strings, not '.env'"),
+        ("git.subject = '{promt}'", f"git.subject: has '{{promt}}', which {SUBJECT}"),
+        ("git.subject = 'a { b'", f"git.subject: has 'a {{ b', which {SUBJECT}"),
         ("git.author = 'me'", "git.author: must look like NAME <MAIL>, not 'me'"),
         ("git.author = '<me@x>'", "git.author: must look like NAME <MAIL>, not '<me@x>'"),
         ("git.author = 'me <>'", "git.author: must look like NAME <MAIL>, not 'me <>'"),

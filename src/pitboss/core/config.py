@@ -10,6 +10,7 @@ from pitboss.core.budget import Caps
 
 DEFAULT_BACKEND = "claude_code"
 DEFAULT_IDLE_S = 600.0
+DEFAULT_SUBJECT = "{prompt}: {summary}"
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +98,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     `env_remove` and `env_keep` are patterns of variables that agents do not get, and get nonetheless. `probe`: try
     the agents before a run begins.
-    `hard_budgets`: reaching a cap of the run stops sessions in flight too. `author` is `NAME <MAIL>`; `warnings`
-    are sentences about keys this version does not know.
+    `hard_budgets`: reaching a cap of the run stops sessions in flight too. `author` is `NAME <MAIL>`,
+    `commit_subject` a template with the placeholders of `core.text`; `warnings` are sentences about keys this
+    version does not know.
     """
 
     backend: str = DEFAULT_BACKEND
@@ -115,4 +117,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     grind: GrindSettings = GrindSettings()
     author: str = "pitboss <pitboss@local>"
+    commit_subject: str = DEFAULT_SUBJECT
     warnings: tuple[str, ...] = ()

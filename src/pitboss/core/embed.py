@@ -34,6 +34,15 @@ def one_line(text: str, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
+def up_to_a_word(text: str, limit: int) -> str:
+    """At most `limit` characters of a line, cut between two words if that leaves half of it, with an ellipsis."""
+    if len(text) <= limit:
+        return text
+    kept = text[: max(limit - 1, 0)]
+    end = len(kept) if text[len(kept)] == " " else kept.rfind(" ")
+    return (kept[:end] if end > limit // 2 else kept).rstrip(" ,;:") + "…"
+
+
 def without_markers(text: str) -> str:
     """Disarm every pitboss marker in `text`, so that it cannot close or open a section of a prompt."""
     return _MARKER.sub("&lt;!--", text)

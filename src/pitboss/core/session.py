@@ -87,13 +87,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the agent ended: written to state.json before anything lands, so that it is never run again.
 
     `verified` says that verification is over, or was never due; until then `status` is the agent's own.
-    `fixes` counts the fixers whose tokens and cost are in it.
+    `fixes` counts the fixers whose tokens and cost are in it. `summary` is what the agent wrote, `said` the first
+    paragraph of its final message.
     """
 
     status: SessionStatus
     ended_at: datetime
     reason: str | None = None
     summary: str | None = None
+    said: str | None = None
     tokens: TokenUsage = TokenUsage()
     cost_usd: float = 0.0
     cost_known: bool = True
@@ -238,7 +240,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         started_at=session.started_at,
         ended_at=outcome.ended_at,
         status=status,
-        summary=_summary(outcome.summary, reason),
+        summary=summarized(outcome, status, reason),
         commit=landing.commit,
         tokens=outcome.tokens,
         cost_usd=outcome.cost_usd,
@@ -259,6 +261,22 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     )
 
 
+def summarized(outcome: Outcome, status: SessionStatus, reason: str | None) -> str:
+    """The summary of a session that ends in `status`: what was written, else why it failed, else the last words."""
+    written = (outcome.summary or "").strip()
+    if written:
+        return written
+    failed = status not in (SessionStatus.OK, SessionStatus.DIRTY)
+    last_words = None if failed else outcome.said
+    return last_words or (in_words(reason) if reason else NO_SUMMARY)
+
+
+def in_words(reason: str) -> str:
+    """A reason as people read it: `verify failed: test_sums`."""
+    kind, colon, detail = reason.partition(":")
+    return kind.replace("_", " ") + colon + detail
+
+
 def _cost_source(outcome: Outcome) -> str | None:
     if not outcome.cost_known:
         return str(CostSource.UNKNOWN)
@@ -274,12 +292,3 @@ def _landing_verdict(reason: str | None) -> SessionStatus:
 def _kind(reason: str | None) -> str | None:
     """The word before the colon."""
     return reason.partition(":")[0] if reason else None
-
-
-def _summary(written: str | None, reason: str | None) -> str:
-    if written and written.strip():
-        return written.strip()
-    if reason is None:
-        return NO_SUMMARY
-    kind, colon, detail = reason.partition(":")
-    return kind.replace("_", " ") + colon + detail

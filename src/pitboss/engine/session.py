@@ -17,8 +17,9 @@ from pitboss.core.session import (
     SessionRecord,
     SessionStatus,
     settle,
+    summarized,
 )
-from pitboss.core.text import commit_message
+from pitboss.core.text import commit_message, first_paragraph
 from pitboss.engine.attempts import bill, work
 from pitboss.engine.private import hide
 from pitboss.engine.request import assigned, implementer, implementer_text, session_environment
@@ -169,6 +170,7 @@ def _run_agent(context: RunContext, session: InFlight) -> Outcome:
         status=status,
         reason=reason,
         summary=_summary(context, session),
+        said=first_paragraph(context.secrets.redact(clean(worked.last.text or ""))),
         ended_at=max(session.started_at, context.clock()),
         model=worked.last.model,
         agent=worked.agent,
@@ -245,7 +247,8 @@ def _message(context: RunContext, session: InFlight, outcome: Outcome) -> str:
         prompt=session.prompt,
         seq=session.seq,
         run_id=context.journal.state.run_id,
-        summary=outcome.summary or "",
+        summary=summarized(outcome, outcome.status, outcome.reason),
+        subject=context.config.commit_subject,
     )
 
 

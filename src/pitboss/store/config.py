@@ -26,6 +26,7 @@ from pitboss.core.fields import (
     table,
 )
 from pitboss.core.rotation import BUDGET_CHECKS, HOOK_CHECKS
+from pitboss.core.text import PLACEHOLDERS, unknown_placeholder
 from pitboss.core.toml import parse_toml
 from pitboss.store.paths import config_path
 from pitboss.store.textfile import read_text
@@ -61,7 +62,7 @@ def parse_config(text: str, *, file: str) -> Config:
         **_budgets(top.sub("budgets")),
         "limits": _limits(top.sub("limits")),
         "grind": _grind(top.sub("grind")),
-        **top.sub("git").read({"author": _author}),
+        **_git(top.sub("git")),
     }
     top.document.finish()
     return msgspec.convert({**values, "warnings": top.document.warnings}, Config)
@@ -96,6 +97,19 @@ def _grind(grind: Table) -> dict[str, Any]:
         "hooks": grind.sub("hooks").read(HOOK_CHECKS),
         "worktree": grind.sub("worktree").read(_WORKTREE),
     }
+
+
+def _git(git: Table) -> dict[str, Any]:
+    found = git.read({"author": _author, "subject": _subject})
+    return {"commit_subject" if key == "subject" else key: value for key, value in found.items()}
+
+
+def _subject(value: object) -> str:
+    text = one_line(value)
+    if (wrong := unknown_placeholder(text)) is not None:
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        raise Wrong(f"has {shown(wrong)}, which stands for nothing; a subject may hold {known}")
+    return text
 
 
 def _author(value: object) -> str:

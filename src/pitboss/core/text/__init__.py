@@ -4,20 +4,28 @@ Texts written by agents are embedded in texts that programs read again, so each 
 `core.embed`, which says what is neutralised and how.
 """
 
-from pitboss.core.text.commits import commit_message, rescue_message
+from pitboss.core.text.commits import (
+    PLACEHOLDERS,
+    commit_message,
+    rescue_message,
+    unknown_placeholder,
+)
 from pitboss.core.text.dry_run import DryRun, dry_run_report
 from pitboss.core.text.prompts import CONTINUE, compose_prompt, fixer_prompt, standing_instructions
 from pitboss.core.text.pull_request import pr_body, pr_title
 from pitboss.core.text.scratchpad import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
 from pitboss.core.text.sessions import sessions_md, sessions_md_entry
+from pitboss.core.text.summary import first_paragraph
 
 __all__ = [
     "CONTINUE",
     "NOTES_LIMIT",
+    "PLACEHOLDERS",
     "DryRun",
     "commit_message",
     "compose_prompt",
     "dry_run_report",
+    "first_paragraph",
     "fixer_prompt",
     "new_lines",
     "notes_section",
@@ -29,4 +37,5 @@ __all__ = [
     "sessions_md",
     "sessions_md_entry",
     "standing_instructions",
+    "unknown_placeholder",
 ]

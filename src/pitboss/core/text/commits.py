@@ -3,28 +3,65 @@
 from __future__ import annotations
 
 import re
+from string import Formatter
 
-from pitboss.core.embed import clean, first_bytes, one_line
+from pitboss.core.config import DEFAULT_SUBJECT
+from pitboss.core.embed import clean, first_bytes, one_line, up_to_a_word
 from pitboss.core.session import NO_SUMMARY
 
 MESSAGE_LIMIT = 16 * 1024
-_SUBJECT = "[pitboss/grind]"
+SUBJECT_LIMIT = 72
+"""Characters of a subject that holds the summary."""
+
+PLACEHOLDERS = ("prompt", "session", "seq", "run", "summary")
+_RESCUE_SUBJECT = "[pitboss/grind] rescue of"
 # Git ends a message at a `---` line and at scissors, wherever they are; our own keys are what recovery reads.
 _MISREAD = re.compile(
     r"^(?=[^\S\n]*pitboss-[a-z]+[^\S\n]*:|---|.*-{24} >8 -{24})", re.IGNORECASE | re.MULTILINE
 )
+_HEADING = re.compile(r"#+ +")
 
 
-def commit_message(*, prompt: str, seq: int, run_id: str, summary: str | None) -> str:
+def commit_message(
+    *, prompt: str, seq: int, run_id: str, summary: str | None, subject: str = DEFAULT_SUBJECT
+) -> str:
     """Message of the commit that lands a session's work, at most 16 KiB of UTF-8 (SPEC 6).
 
-    The trailers are a paragraph of their own at the very end, and no line of the summary can be
+    `subject` holds PLACEHOLDERS, as `[git] subject` does; where `{summary}` is one of them, its first line is cut at
+    a word. The trailers are a paragraph of their own at the very end, and no line of the summary can be
     read as one of them. The message is meant for `git commit --cleanup=whitespace`.
     """
-    session = f"{one_line(prompt)} session-{seq:04}"
-    subject = f"{_SUBJECT} {session} ({run_id})"
-    trailers = f"Pitboss-Run: {run_id}\nPitboss-Session: {seq}\nPitboss-Prompt: {one_line(prompt)}"
-    return _message(subject, summary or NO_SUMMARY, trailers)
+    text = clean(summary or "").strip() or NO_SUMMARY
+    values = {
+        "prompt": one_line(prompt),
+        "session": f"session-{seq:04}",
+        "seq": str(seq),
+        "run": run_id,
+        "summary": _HEADING.sub("", one_line(text.partition("\n")[0]), count=1),
+    }
+    trailers = f"Pitboss-Run: {run_id}\nPitboss-Session: {seq}\nPitboss-Prompt: {values['prompt']}"
+    return _message(_filled(subject, values), text, trailers)
+
+
+def unknown_placeholder(subject: str) -> str | None:
+    """What `subject` has in braces that is none of PLACEHOLDERS, with its braces; None when all is well."""
+    try:
+        fields = list(Formatter().parse(subject))
+    except ValueError:
+        return subject
+    for _, name, spec, conversion in fields:
+        if name is not None and (name not in PLACEHOLDERS or spec or conversion):
+            return f"{{{name}{'!' + conversion if conversion else ''}{':' + spec if spec else ''}}}"
+    return None
+
+
+def _filled(subject: str, values: dict[str, str]) -> str:
+    """The subject; where it holds the summary, that gives way first, so that all fits."""
+    if "{summary}" not in subject:
+        return subject.format_map(values).strip()
+    room = SUBJECT_LIMIT - len(subject.format_map(values | {"summary": ""}))
+    cut = values | {"summary": up_to_a_word(values["summary"], max(room, 1))}
+    return up_to_a_word(subject.format_map(cut).strip(), SUBJECT_LIMIT)
 
 
 def rescue_message(*, prompt: str, seq: int, run_id: str, reason: str | None) -> str:
@@ -33,12 +70,13 @@ def rescue_message(*, prompt: str, seq: int, run_id: str, reason: str | None) ->
     Its trailers differ from a landed commit's, so that neither can be taken for the other.
     """
     session = f"{one_line(prompt)} session-{seq:04}"
-    subject = f"{_SUBJECT} rescue of {session} ({run_id})"
+    subject = f"{_RESCUE_SUBJECT} {session} ({run_id})"
     why = f"Not landed: {reason or 'set aside'}."
     return _message(subject, why, f"Pitboss-Rescue: {run_id}/session-{seq:04}")
 
 
 def _message(subject: str, body: str, trailers: str) -> str:
+    subject = _quoted(subject)
     room = MESSAGE_LIMIT - len(subject.encode()) - len(trailers.encode()) - len("\n\n\n\n\n")
     text = first_bytes(_quoted(clean(body)).strip(), room) or NO_SUMMARY
     return f"{subject}\n\n{text}\n\n{trailers}\n"

@@ -1,0 +1,23 @@
+"""What stands for a session whose agent wrote no summary: the first paragraph of its final message (SPEC 6)."""
+
+from __future__ import annotations
+
+import re
+
+from pitboss.core.embed import clean, up_to_a_word
+
+LIMIT = 500
+"""Characters."""
+
+_BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
+_HEADING = re.compile(r"(?:#{1,6}[ \t][^\n]*|[-*_=]{3,}|\*\*[^\n*]*\*\*:?)\Z")
+
+
+def first_paragraph(message: str | None) -> str | None:
+    """The first paragraph of `message`, at most 500 characters; None when it says nothing.
+
+    A heading alone is no paragraph, unless the message has nothing else.
+    """
+    paragraphs = [text.strip() for text in _BLANK_LINES.split(clean(message or "")) if text.strip()]
+    first = next((text for text in paragraphs if not _HEADING.match(text)), "".join(paragraphs[:1]))
+    return up_to_a_word(first, LIMIT) or None
