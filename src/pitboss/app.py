@@ -109,10 +109,8 @@ class Run:
                 rotation.prompt_names,
                 allow_prompt_changes=self._plan.allow_prompt_changes,
             )
-            end_strays(self._run_id)
-            dead = _dead_run(rundir)
+            dead, repairs = _examine(rundir, self._repo, goes_on_here=self._in_place)
             in_flight = dead.state.in_flight if dead.state else ()
-            repairs = _plan_repairs(dead, rundir, self._repo, goes_on_here=self._in_place)
             self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
             context, settled = self._recover(rundir, dead, repairs)
             if self._in_place and any(session.worktree for session in in_flight):
@@ -132,9 +130,7 @@ class Run:
         A run that had failed can be resumed afterwards.
         """
         with RunDir.open(self._repo.root, self._run_id) as rundir:
-            end_strays(self._run_id)
-            dead = _dead_run(rundir)
-            repairs = _plan_repairs(dead, rundir, self._repo, force=force)
+            dead, repairs = _examine(rundir, self._repo, force=force)
             context, _ = self._recover(rundir, dead, repairs)
             was = dead.state
             completed = was is not None and was.status is RunStatus.COMPLETED
@@ -275,6 +271,19 @@ def _dead_run(rundir: RunDir) -> DeadRun:
         scan=scan,
         after_seq=after_seq,
     )
+
+
+def _examine(
+    rundir: RunDir, repo: Repo, *, goes_on_here: bool = False, force: bool = False
+) -> tuple[DeadRun, tuple[Repair, ...]]:
+    """What is left of a run and what to do about it; raises the refusals of SPEC 7 before it ends any process."""
+    dead = _dead_run(rundir)
+    repairs = _plan_repairs(dead, rundir, repo, goes_on_here=goes_on_here, force=force)
+    if end_strays(dead):
+        # They may have gone on working in the tree while it was looked at.
+        dead = _dead_run(rundir)
+        repairs = _plan_repairs(dead, rundir, repo, goes_on_here=goes_on_here, force=force)
+    return dead, repairs
 
 
 def _plan_repairs(

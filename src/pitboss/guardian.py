@@ -1,11 +1,10 @@
 """The small parent above the runner: passes signals on, waits, and ends what a dead runner leaves (SPEC 1.4, 5).
 
     guardian  -- one byte a stop request -->  runner        end of file: the guardian is gone, abort
-    guardian  <-- the run's marker ---------  runner
 
 The guardian holds the terminal; the runner leads a session of its own, so that Ctrl-C reaches neither it nor its
 agents. Both are child subreapers: orphans go to the runner while it lives, and to the guardian when it has died.
-Where there is no subreaper, the marker finds them.
+Where there is no subreaper, the marker finds them. Should both be killed at once, the warden ends what they leave.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pitboss import proctree
 from pitboss.errors import PitbossError, StartError
+from pitboss.warden import SWEEP_GRACE_S, Warden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,16 +28,12 @@ if TYPE_CHECKING:
 FAILED = 70
 """Exit code of a runner that a signal killed or a bug ended."""
 
-SWEEP_GRACE_S = 2.0
-"""Between TERM, on which git removes its lock files, and KILL; with KILL's own patience well within 5 s."""
-
 SAME_REQUEST_S = 0.25
 """A terminal that closes sends SIGHUP more than once, a service manager right after SIGTERM."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
 _SHOW_CURSOR = b"\x1b[?25h"
-_MARKER_SIZE = 64 * 1024
 
 
 class StopLevel(IntEnum):
@@ -51,10 +47,9 @@ class StopLevel(IntEnum):
 class StopChannel:
     """The runner's end of its line to the guardian; every method may be called from any thread."""
 
-    def __init__(self, requests_fd: int, marker_fd: int) -> None:
+    def __init__(self, requests_fd: int) -> None:
         os.set_blocking(requests_fd, False)
         self._requests_fd = requests_fd
-        self._marker_fd = marker_fd
         self._lock = threading.Lock()
         self._requests = 0
         self._asked_directly = False
@@ -64,12 +59,6 @@ class StopChannel:
         with self._lock:
             self._requests += self._arrived()
             return max(StopLevel(min(self._requests, StopLevel.ABORT)), StopLevel(self._asked_directly))
-
-    def mark(self, marker: Mapping[str, str]) -> None:
-        """Tell the guardian which environment pairs all processes of this run carry."""
-        pairs = "\0".join(f"{name}={value}" for name, value in marker.items())
-        with suppress(BrokenPipeError):
-            os.write(self._marker_fd, os.fsencode(pairs) + b"\0")
 
     def drain(self) -> None:
         """Count a signal sent to the runner itself: it drains, however often it is sent."""
@@ -82,24 +71,30 @@ class StopChannel:
             return 0
 
 
-def guard(body: Callable[[StopChannel], int], *, resumable: Callable[[], bool] = lambda: False) -> int:
+def guard(
+    body: Callable[[StopChannel], int],
+    *,
+    marker: Mapping[str, str],
+    resumable: Callable[[], bool] = lambda: False,
+) -> int:
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
-    The runner never returns from here: it leaves through `os._exit` after flushing stdout and stderr. A runner
-    killed by a signal is 70, with a line on stderr, and another one if what it did is `resumable`. When this
-    returns, no process of the run is left. Call it before any thread is started. Raises StartError when there can
-    be no second process.
+    `marker` holds the environment pairs that all processes of this run carry, and no others. The runner never
+    returns from here: it leaves through `os._exit` after flushing stdout and stderr. A runner killed by a signal is
+    70, with a line on stderr, and another one if what it did is `resumable`. When this returns, no process of the
+    run is left. Call it before any thread is started. Raises StartError when there can be no further process.
     """
     # Inherited from a careless parent, an ignored SIGCHLD would hide every exit code.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    warden = Warden.post(marker)
     proctree.become_subreaper()
     with _terminal_restored():
-        runner, requests_fd, marker_fd = _fork(body)
+        runner, requests_fd = _fork(body)
         code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
-        _sweep(_read_marker(marker_fd))
+        _sweep(marker, spare=warden.pid())
     _hear_no_more()
     os.close(requests_fd)
-    os.close(marker_fd)
+    warden.stand_down()
     if code >= 0:
         return code
     hint = "pitboss grind --resume goes on from where it stopped" if resumable() else None
@@ -107,26 +102,24 @@ def guard(body: Callable[[StopChannel], int], *, resumable: Callable[[], bool] =
     return FAILED
 
 
-def _fork(body: Callable[[StopChannel], int]) -> tuple[int, int, int]:
-    """Return the runner's pid and our two pipe ends. Signals wait until both sides know what to do with them."""
+def _fork(body: Callable[[StopChannel], int]) -> tuple[int, int]:
+    """Return the runner's pid and our end of its pipe. Signals wait until both sides know what to do with them."""
     requests_out, requests_in = os.pipe()
-    marker_out, marker_in = os.pipe()
     _flush()
     with _signals_held():
         try:
             runner = os.fork()
         except OSError as error:
             raise StartError(f"cannot start the runner: {error.strerror}") from error
-        for fd in (requests_in, marker_out) if runner == 0 else (requests_out, marker_in):
-            os.close(fd)
+        os.close(requests_in if runner == 0 else requests_out)
         if runner == 0:
-            channel = StopChannel(requests_out, marker_in)
+            channel = StopChannel(requests_out)
             _settle_in(channel)
         else:
             _forward_signals(requests_in)
     if runner == 0:
         _run(body, channel)
-    return runner, requests_in, marker_out
+    return runner, requests_in
 
 
 def _settle_in(channel: StopChannel) -> None:
@@ -185,12 +178,17 @@ def _hear_no_more() -> None:
         signal.signal(signum, signal.SIG_IGN)
 
 
-def _sweep(marker: Mapping[str, str]) -> None:
-    """End every process of the run that is left; the dear look for the marker comes last."""
+def _sweep(marker: Mapping[str, str], *, spare: int) -> None:
+    """End every process of the run that is left; the search by marker is slow and comes last.
+
+    `spare` is the warden: in a container whose first process is this one, it is our child like any orphan.
+    """
+    since = proctree.start_time(os.getpid()) or 0
 
     def left() -> list[int]:
         _reap_orphans()
-        return proctree.alive(proctree.descendants(os.getpid())) or proctree.carrying(marker)
+        below = (pid for pid in proctree.descendants(os.getpid()) if pid != spare)
+        return proctree.alive(below) or proctree.carrying(marker, since=since)
 
     proctree.Ending(left, grace_s=SWEEP_GRACE_S).run()
 
@@ -199,16 +197,6 @@ def _reap_orphans() -> None:
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0] > 0:
             pass
-
-
-def _read_marker(marker_fd: int) -> dict[str, str]:
-    os.set_blocking(marker_fd, False)
-    try:
-        sent = os.read(marker_fd, _MARKER_SIZE)
-    except BlockingIOError:
-        return {}
-    pairs = (os.fsdecode(pair).partition("=") for pair in sent.split(b"\0") if pair)
-    return {name: value for name, _, value in pairs}
 
 
 @contextmanager

@@ -38,14 +38,20 @@ class Facts(NamedTuple):
 
 
 class _System(Protocol):
+    def ticks(self, timestamp: float) -> int: ...
     def facts(self, pid: int) -> Facts | None: ...
     def children(self, pid: int) -> list[int]: ...
-    def pids(self) -> list[int]: ...
+    def own_pids(self) -> list[int]: ...
     def environ(self, pid: int) -> set[bytes]: ...
 
 
 class ProcSystem:
     """Processes as Linux's /proc shows them: microseconds a question."""
+
+    def ticks(self, timestamp: float) -> int:
+        """The start time of a process that begins at `timestamp`, by the clock as it is set now."""
+        up_s = time.clock_gettime(time.CLOCK_BOOTTIME) - (time.time() - timestamp)
+        return int(up_s * os.sysconf("SC_CLK_TCK"))
 
     def facts(self, pid: int) -> Facts | None:
         """Facts about `pid`, None when there is no such process."""
@@ -62,9 +68,10 @@ class ProcSystem:
         lists = (_read(f"/proc/{pid}/task/{thread}/children") for thread in _numbers(f"/proc/{pid}/task"))
         return [int(child) for children in lists for child in children.split()]
 
-    def pids(self) -> list[int]:
-        """Every process of the machine that this one may see."""
-        return list(_numbers("/proc"))
+    def own_pids(self) -> list[int]:
+        """Every process of this user; for root, who may end anybody's, every process."""
+        user = os.geteuid()
+        return [pid for pid in _numbers("/proc") if user == 0 or _owner(pid) == user]
 
     def environ(self, pid: int) -> set[bytes]:
         """The NAME=VALUE pairs that `pid` was started with; empty when they may not be read."""
@@ -73,6 +80,10 @@ class ProcSystem:
 
 class PsutilSystem:
     """The same answers through psutil, where there is no /proc; start times in hundredths of a second."""
+
+    def ticks(self, timestamp: float) -> int:
+        """The start time of a process that begins at `timestamp`."""
+        return int(timestamp * 100)
 
     def facts(self, pid: int) -> Facts | None:
         """Facts about `pid`, None when there is no such process."""
@@ -94,8 +105,8 @@ class PsutilSystem:
         except psutil.Error:
             return []
 
-    def pids(self) -> list[int]:
-        """Every process of the machine that this one may see."""
+    def own_pids(self) -> list[int]:
+        """Every process of the machine: whose they are costs as much to ask as what they carry."""
         import psutil
 
         return psutil.pids()
@@ -125,6 +136,11 @@ def start_time(pid: int) -> int | None:
     return None if found is None or found.zombie else found.started
 
 
+def ticks(timestamp: float) -> int:
+    """What `start_time` would be of a process that begins at a Unix `timestamp`; as exact as the clock."""
+    return _system.ticks(timestamp)
+
+
 def alive(pids: Iterable[int]) -> list[int]:
     """Those of `pids` that are not gone."""
     return [pid for pid in pids if start_time(pid) is not None]
@@ -135,15 +151,20 @@ def children(pid: int) -> list[int]:
     return _system.children(pid)
 
 
-def descendants(pid: int) -> list[int]:
-    """Children of `pid`, their children and so on, zombies included; parents come before their children."""
-    found: dict[int, None] = dict.fromkeys(_system.children(pid))
-    queue = list(found)
+def descendants(*pids: int, at_most: int | None = None) -> list[int]:
+    """Children of `pids`, their children and so on, zombies included; parents come before their children.
+
+    One walk for all of them, which may end once it has found `at_most`.
+    """
+    found: dict[int, None] = {}
+    queue = list(pids)
     for parent in queue:  # grows while it is walked
+        if at_most is not None and len(found) >= at_most:
+            break
         new = [child for child in _system.children(parent) if child not in found]
         found.update(dict.fromkeys(new))
-        queue += new
-    return queue
+        queue += [child for child in new if child not in pids]
+    return list(found)
 
 
 def ancestors() -> list[int]:
@@ -161,17 +182,17 @@ def carries(pid: int, env_marker: Mapping[str, str]) -> bool:
     return bool(env_marker) and _pairs(env_marker) <= _system.environ(pid)
 
 
-def carrying(env_marker: Mapping[str, str]) -> list[int]:
-    """Live processes that carry the whole marker. Looks at every process: milliseconds.
+def carrying(env_marker: Mapping[str, str], *, since: int) -> list[int]:
+    """Live processes that carry the whole marker and were started `since` then, in clock ticks since boot.
 
-    This one and its ancestors are left out: they may have inherited the marker of a run that is over, and
-    whoever asks is about to end what is found.
+    Looks at every process of this user: tens of microseconds each. This one and its ancestors are left out: they
+    may have inherited the marker of a run that is over, and whoever asks is about to end what is found.
     """
     if not env_marker:
         return []
     wanted, spared = _pairs(env_marker), {os.getpid(), *ancestors()}
-    marked = [pid for pid in _system.pids() if pid not in spared and wanted <= _system.environ(pid)]
-    return alive(marked)
+    young = [pid for pid in _system.own_pids() if pid not in spared and (start_time(pid) or -1) >= since]
+    return [pid for pid in young if wanted <= _system.environ(pid)]
 
 
 def become_subreaper() -> bool:
@@ -214,7 +235,7 @@ class Ending:
     def step(self) -> bool:
         """Signal who is left; True when nobody is, or when even SIGKILL got nowhere in bounded time."""
         roots, now = self._roots(), time.monotonic()
-        tree = roots.union(*map(descendants, roots)) - {os.getpid()}
+        tree = roots.union(descendants(*roots)) - {os.getpid()}
         for pid in tree:
             self._signal(pid, kill=now >= self._kill_at)
         return not roots or now >= self._kill_at + KILL_PATIENCE_S
@@ -252,6 +273,13 @@ def end_tree(roots: Iterable[int], *, grace_s: float) -> None:
 
 def _pairs(environment: Mapping[str, str]) -> set[bytes]:
     return {os.fsencode(f"{name}={value}") for name, value in environment.items()}
+
+
+def _owner(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - a question for thousands of them
+    except OSError:
+        return None
 
 
 def _numbers(folder: str) -> Iterator[int]:

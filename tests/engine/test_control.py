@@ -33,10 +33,10 @@ class Desk:
         self.paths = RunPaths(repo, RUN_ID)
         self.skip_file = skip_path(repo)
         self.raised: list[StopLevel] = []
-        requests_out, self._requests_in = os.pipe()
-        self._marker_out, marker_in = os.pipe()
-        self._ours = (requests_out, marker_in)
-        self.control = Control(StopChannel(*self._ours), self.paths, self.skip_file, self.raised.append)
+        self._requests_out, self._requests_in = os.pipe()
+        self.control = Control(
+            StopChannel(self._requests_out), self.paths, self.skip_file, self.raised.append
+        )
 
     def signal(self) -> None:
         """What the guardian does for each Ctrl-C."""
@@ -46,7 +46,7 @@ class Desk:
         return [self.control.stop_session(seq) for seq in seqs]
 
     def close(self) -> None:
-        for descriptor in (self._requests_in, self._marker_out, *self._ours):
+        for descriptor in (self._requests_in, self._requests_out):
             os.close(descriptor)
 
 

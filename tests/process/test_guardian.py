@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pitboss import proctree
+from pitboss.warden import LOOK_EVERY_S
 from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, ROOT, alive, finish, pids, script, wait_for
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ from pitboss.guardian import StopLevel, guard
 from pitboss.process import Command, StopRequest, run
 
 def body(channel):
-    channel.mark(MARKER)
     Path(sys.argv[1], "runner").write_text(str(os.getpid()))
     command = Command(argv=("sh", "-c", sys.argv[2], "sh", sys.argv[1]), cwd=sys.argv[1],
         env={**os.environ, **MARKER}, grace_s=1)
@@ -46,7 +47,7 @@ def note(channel):
 MARKER = {"PITBOSS_RUN_ID": sys.argv[1]}
 work = until_aborted
 if __name__ == "__main__":
-    sys.exit(guard(body, resumable=Path(sys.argv[1], "resumable").exists))
+    sys.exit(guard(body, marker=MARKER, resumable=Path(sys.argv[1], "resumable").exists))
 """
 
 TALKING = FIVE_PROCESSES.replace("sleep 0.05", "sleep 0.05; echo more")
@@ -98,9 +99,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 @pytest.mark.parametrize("code", [0, 1, 5, 70])
 def test_the_runners_exit_code_is_the_guardians_and_its_output_is_flushed(code: int) -> None:
-    source = (
-        f"import sys; from pitboss.guardian import guard; sys.exit(guard(lambda _: print('said') or {code}))"
-    )
+    body = f"lambda _: print('said') or {code}"
+    source = f"import sys; from pitboss.guardian import guard; sys.exit(guard({body}, marker={{}}))"
     child = script(source)
     assert child.communicate() == ("said\n", "")
     assert child.returncode == code
@@ -160,6 +160,40 @@ def test_the_runner_aborts_when_its_guardian_is_killed(run: Run) -> None:
     assert run.level() == "ABORT"
 
 
+@pytest.mark.parametrize("agent", [TALKING, "trap '' TERM" + TALKING], ids=["five processes", "deaf to TERM"])
+def test_nothing_is_left_when_guardian_and_runner_are_killed_in_one_instant(
+    tmp_path: Path, agent: str
+) -> None:
+    run = Run(tmp_path / "run", agent)
+    try:
+        time.sleep(
+            LOOK_EVERY_S + 0.2
+        )  # whoever scrubbed its environment and lost its parent is known by then
+        for pid in (run.guardian.pid, run.runner):
+            os.kill(pid, signal.SIGKILL)
+        assert run.end() == (-9, "")
+    finally:
+        run.clean_up()
+
+
+def test_the_warden_does_not_go_by_the_name_of_the_command(tmp_path: Path) -> None:
+    """So `pkill -9 -f pitboss` leaves somebody who ends the agents."""
+    run = Run(tmp_path / "run")
+    try:
+        named = {int(entry.name) for entry in Path("/proc").iterdir() if _has_words(entry, str(run.folder))}
+        assert named == {run.guardian.pid, run.runner, pids(run.folder)["leader"]}
+        assert any(_has_words(entry, "grind-warden") for entry in Path("/proc").iterdir())
+    finally:
+        run.clean_up()
+
+
+def _has_words(process: Path, words: str) -> bool:
+    try:
+        return words in (process / "cmdline").read_text(errors="replace")
+    except OSError:
+        return False
+
+
 def test_a_sighup_right_after_another_signal_is_the_same_request() -> None:
     source = """
 import os, signal, time
@@ -215,7 +249,9 @@ def _ignored_by_us() -> str:
 
 
 def test_a_body_that_raises_is_70_and_says_so_without_a_traceback() -> None:
-    child = script("import sys; from pitboss.guardian import guard; sys.exit(guard(lambda _: 1 // 0))")
+    child = script(
+        "import sys; from pitboss.guardian import guard; sys.exit(guard(lambda _: 1 // 0, marker={}))"
+    )
     out, err = child.communicate()
     assert (child.returncode, out) == (70, "")
     assert err.splitlines() == [
@@ -231,7 +267,7 @@ from pitboss.errors import LockHeld
 from pitboss.guardian import guard
 def body(_):
     raise LockHeld("another run is live", hint="wait for it")
-sys.exit(guard(body))
+sys.exit(guard(body, marker={}))
 """
     child = script(source)
     assert child.communicate() == ("", "error: another run is live\nhint: wait for it\n")
@@ -258,7 +294,7 @@ def body(channel):
     tty.setraw(2)
     os.write(2, b"\\x1b[?25l spoiled")
     os.kill(os.getpid(), signal.SIGKILL)
-sys.exit(guard(body))
+sys.exit(guard(body, marker={}))
 """
 
 

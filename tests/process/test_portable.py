@@ -47,9 +47,8 @@ def test_a_leader_that_ends_by_itself_takes_its_strays_along(tmp_path: Path) -> 
 def test_the_guardian_finds_the_tree_of_a_killed_runner_by_the_marker(tmp_path: Path) -> None:
     source = """
 def body(channel):
-    channel.mark(marker)
     return run(command, on_start=lambda *_: print(os.getpid(), flush=True)).code
-sys.exit(guard(body))
+sys.exit(guard(body, marker=marker))
 """
     with script(ELSEWHERE + source, tmp_path, WITHOUT_SCRUBBING) as guardian:
         wait_for(lambda: sorted(pids(tmp_path)) == FIVE_NAMES)

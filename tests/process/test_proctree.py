@@ -66,6 +66,11 @@ def test_descendants_come_parents_first(tree: dict[str, int]) -> None:
     assert proctree.descendants(tree["top"]) == [tree["middle"], tree["bottom"]]
     assert proctree.children(tree["top"]) == [tree["middle"]]
     assert proctree.descendants(tree["bottom"]) == []
+    assert proctree.descendants(tree["bottom"], tree["middle"], tree["top"]) == [
+        tree["bottom"],
+        tree["middle"],
+    ]
+    assert proctree.descendants(tree["top"], at_most=1) == [tree["middle"]]
 
 
 @pytest.mark.parametrize(
@@ -75,13 +80,13 @@ def test_carrying_wants_every_pair_whole(
     tree: dict[str, int], tmp_path: Path, extra: dict[str, str], found: bool
 ) -> None:
     marker = {"TREE": "yes", "FOLDER": str(tmp_path), **extra}
-    assert sorted(proctree.carrying(marker)) == (sorted(tree.values()) if found else [])
+    assert sorted(proctree.carrying(marker, since=0)) == (sorted(tree.values()) if found else [])
     assert proctree.carries(tree["bottom"], marker) is found
 
 
 def test_whoever_asks_is_not_found_by_its_own_marker_nor_are_those_who_started_it(tmp_path: Path) -> None:
     """A shell that an agent left open carries its run's marker; a resume that is typed there must not end it."""
-    ask = "from pitboss import proctree; print(proctree.carrying({'WHO': 'asks'}), proctree.ancestors())"
+    ask = "from pitboss import proctree; print(proctree.carrying({'WHO': 'asks'}, since=0), proctree.ancestors())"
     source = 'sleep 60 > /dev/null & echo $!; sh -c \'echo $$; "$@"; true\' sh "$@"; kill $!'
     done = subprocess.run(
         ["sh", "-c", source, "sh", sys.executable, "-c", ask],
@@ -96,8 +101,27 @@ def test_whoever_asks_is_not_found_by_its_own_marker_nor_are_those_who_started_i
     assert f", {os.getpid()}, " in answer
 
 
+def test_who_was_started_before_then_is_not_looked_for(tree: dict[str, int], tmp_path: Path) -> None:
+    marker = {"TREE": "yes", "FOLDER": str(tmp_path)}
+    youngest = max(proctree.start_time(pid) or 0 for pid in tree.values())
+    assert proctree.carrying(marker, since=youngest + 1) == []
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_moment_by_the_clock_is_the_start_time_of_who_begins_then(
+    system: ProcSystem | PsutilSystem,
+) -> None:
+    before = system.ticks(time.time())
+    with subprocess.Popen(["sleep", "60"]) as child:
+        started = system.facts(child.pid)
+        child.kill()
+    assert started is not None
+    second = 100 + 2  # psutil knows the time of the last start of the machine by whole seconds
+    assert before - second <= started.started <= system.ticks(time.time()) + second
+
+
 def test_an_empty_marker_marks_nobody() -> None:
-    assert proctree.carrying({}) == []
+    assert proctree.carrying({}, since=0) == []
     assert not proctree.carries(os.getpid(), {})
 
 
@@ -111,7 +135,7 @@ def test_psutil_gives_the_answers_that_proc_gives(tree: dict[str, int]) -> None:
                 for pid in tree.values()
                 if (facts := system.facts(pid))
             ],
-            set(tree.values()) <= set(system.pids()),
+            set(tree.values()) <= set(system.own_pids()),
         )
         for system in SYSTEMS
     ]

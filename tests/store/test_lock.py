@@ -54,6 +54,24 @@ def test_the_file_says_who_holds_the_lock(path: Path) -> None:
         assert lock_holder(path) == lock.info
 
 
+def test_what_a_killed_run_left_is_waited_for_while_it_is_being_ended(path: Path) -> None:
+    """The lock's description outlives the process that took it, as it does with the warden of a killed run."""
+    source = HOLDER.replace("sys.stdin.read()", "os.fork() and os._exit(0); sys.stdin.read()")
+    with subprocess.Popen(
+        [sys.executable, "-c", source.replace("import sys", "import os, sys"), str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        process.wait()
+        threading.Timer(1.0, process.stdin.close).start()
+        with RunLock.acquire(path, run_id="my-run") as lock:
+            assert lock_holder(path) == lock.info
+
+
 def test_a_run_may_be_named_after_the_lock_was_taken(path: Path) -> None:
     with RunLock.acquire(path, run_id=None) as lock:
         lock.describe("my-run")

@@ -48,5 +48,5 @@ def remains(run: Run) -> list[str]:
     folder = run.folder / "worktrees"
     made = [path.name for path in folder.iterdir()] if folder.exists() else []
     branches = run.project.git("for-each-ref", "--format=%(refname:short)", "refs/heads/pitboss").split()
-    processes = [str(pid) for pid in proctree.carrying({"PITBOSS_RUN_ID": run.run_id})]
+    processes = [str(pid) for pid in proctree.carrying({"PITBOSS_RUN_ID": run.run_id}, since=0)]
     return [*made, *worktrees(run.project)[1:], *(b for b in branches if b != run.branch), *processes]

@@ -70,10 +70,9 @@ def _probe(root: Path, *, as_json: bool) -> int:
             return INTERRUPTED if channel.level() else _report(checks, as_json=as_json)
 
         def runner(channel: StopChannel) -> int:
-            channel.mark({RUN_ID: run_id})
             return reported(lambda: examined(channel))
 
-        return guard(runner)
+        return guard(runner, marker={RUN_ID: run_id})
 
 
 def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iterator[Check]:

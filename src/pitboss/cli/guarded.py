@@ -40,7 +40,6 @@ def run_guarded(
     def runner(channel: StopChannel) -> int:
         from pitboss.cli.main import reported
 
-        channel.mark({RUN_ID: run_id})
         verbose = click.get_current_context().find_root().params["verbose"]
         return reported(lambda: shown(channel), verbose=verbose)
 
@@ -53,7 +52,7 @@ def run_guarded(
     with RunLock.acquire(lock_path(root), run_id=run_id):
         paths = RunPaths(root, run_id)
         take_requests(paths)  # those of an earlier life of the run
-        code = guard(runner, resumable=paths.root.is_dir)
+        code = guard(runner, marker={RUN_ID: run_id}, resumable=paths.root.is_dir)
         if paths.root.is_dir():
             # When the last process of the run was gone: what happens to the tree later is not its doing.
             with suppress(OSError):

@@ -44,11 +44,22 @@ if TYPE_CHECKING:
 STOP_GRACE_S = 2.0
 
 
-def end_strays(run_id: str) -> None:
-    """End whatever still carries the dead run's marker: children that left their process group behind."""
-    strays = proctree.carrying({RUN_ID: run_id})
-    if strays:
-        proctree.end_tree(strays, grace_s=STOP_GRACE_S)
+CLOCK_SKEW_S = 3600.0
+"""By how much the clock may have been set since a run began."""
+
+
+def end_strays(dead: DeadRun) -> bool:
+    """End whatever still carries the dead run's marker; True when there was something.
+
+    A run that ended in order has left nothing, and is not searched for.
+    """
+    state = dead.state
+    if state is not None and not state.in_flight and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED):
+        return False
+    began = 0.0 if state is None else state.started_at.timestamp() - CLOCK_SKEW_S
+    strays = proctree.carrying({RUN_ID: dead.run_id}, since=proctree.ticks(began))
+    proctree.end_tree(strays, grace_s=STOP_GRACE_S)
+    return bool(strays)
 
 
 class Mender:

@@ -98,6 +98,8 @@ class Supervisor:
         self._selector = selectors.PollSelector()
         self._outputs: set[IO[bytes]] = set()
         self._pidfd = _pidfd(child.pid)
+        facts = proctree.facts(child.pid)
+        self._started = 0 if facts is None else facts.started
         self._began = self._heard_at = self._asked_at = self._buried_at = time.monotonic()
         self._polite_until: float | None = None
         self._ending: proctree.Ending | None = None
@@ -240,13 +242,13 @@ class Supervisor:
         return self._ending.step()
 
     def _tree(self) -> list[int]:
-        """The leader and its orphans; when these are gone the marker, dear to look for, has the last word."""
+        """The leader and its orphans; once these are gone, whoever carries the marker, which takes longer to find."""
         found = [self._child.pid] if self._gone_at is None else []
         found += _leaders.orphans_of(self._child.pid, self._command.marker)
         alive = proctree.alive(found)
         if alive or (self.ended_by is EndedBy.EXIT and proctree.is_subreaper()):
             return alive
-        return proctree.carrying(self._command.marker)
+        return proctree.carrying(self._command.marker, since=self._started)
 
     def _pump(self, pipe: IO[bytes], consumers: list[Consumer]) -> None:
         chunk = os.read(pipe.fileno(), CHUNK)

@@ -2,6 +2,7 @@
 
 The lock is a flock on `.pitboss/grind/lock`; what the file says is for people and observers only, so a file
 with anything else in it locks just as well. The file is never removed: a lock on a removed name locks nothing.
+When guardian and runner are killed, the warden holds it until it has ended what they left.
 NFS before Linux 2.6.12 and some network file systems do not share flock between machines.
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss import proctree
 from pitboss.errors import LockHeld, StartError, storage_error
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 # An observer's probe holds a shared lock for microseconds; an acquirer waits it out.
 PATIENCE_S = 0.5
+ENDING_S = 6.0
+"""How long the processes of a killed run may take to end: its warden, which holds the lock too, lets go then."""
+
 _RETRY_S = 0.01
 _MOST_READ = 4096
 
@@ -103,16 +108,23 @@ def lock_holder(path: Path) -> LockInfo | None:
 
 
 def _lock(descriptor: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    began = time.monotonic()
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= deadline:
+            patience_s = ENDING_S if _is_dead(_read_info(descriptor)) else PATIENCE_S
+            if time.monotonic() >= began + patience_s:
                 raise _held(_read_info(descriptor)) from None
             time.sleep(_RETRY_S)
         else:
             return
+
+
+def _is_dead(holder: LockInfo) -> bool:
+    """Whether the guardian that took the lock is gone; another machine's cannot be asked."""
+    here = holder.host == os.uname().nodename
+    return here and holder.pid is not None and proctree.start_time(holder.pid) is None
 
 
 def _own_info(run_id: str | None) -> LockInfo:
