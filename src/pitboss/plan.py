@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents import build_agent
+from pitboss.agents import build_agent, find_backend
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.core import budget, worker
 from pitboss.core.budget import Caps
 from pitboss.core.config import Config, Hooks
 from pitboss.core.prompt import PromptDoc
-from pitboss.core.rotation import Rotation
+from pitboss.core.rotation import Rotation, contenders
+from pitboss.core.slash_commands import unexpanded
 from pitboss.core.worker import SHELL, Worker
 from pitboss.errors import StartError
 from pitboss.store.config import load_config
@@ -22,6 +23,11 @@ from pitboss.store.library import load_inputs
 
 if TYPE_CHECKING:
     from pitboss.core.run import RunState
+
+_SET_A_BUDGET = (
+    "`--max-cost USD`, `--max-iterations N` or `--until 8h` sets one, "
+    "[grind.budgets] in .pitboss/config.toml one for all runs"
+)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +109,8 @@ def load_plan(root: Path, options: Options, *, rotation: str | None = None) -> P
     )
     _refuse_empty(plan)
     _refuse_unknown_agents(plan)
-    return msgspec.structs.replace(plan, warnings=(*plan.warnings, *_paid_keys(plan)))
+    told = (*plan.warnings, *_unexpanded(plan), *_unbounded(plan), *_paid_keys(plan))
+    return msgspec.structs.replace(plan, warnings=told)
 
 
 def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan:
@@ -142,6 +149,23 @@ def _refuse_unknown_agents(plan: Plan) -> None:
     named = {doc.meta.agent for doc in plan.prompts.values() if doc.meta.agent is not None}
     for name in sorted({plan.config.backend, *plan.config.limits.fallback, *named}):
         build_agent(name, plan.config)
+
+
+def _unexpanded(plan: Plan) -> list[str]:
+    return [str(problem) for prompt in plan.prompts.values() if (problem := unexpanded(prompt))]
+
+
+def _unbounded(plan: Plan) -> list[str]:
+    """A warning when agents that cost something would work until somebody comes."""
+    if plan.caps != Caps():
+        return []
+    endless = {c.name for c in contenders(plan.rotation, plan.prompts) if c.max_runs is None}
+    theirs = msgspec.structs.replace(plan, prompts={name: plan.prompts[name] for name in sorted(endless)})
+    paid = [name for name in theirs.agents if find_backend(name).uses_model] if endless else []
+    if not paid:
+        return []
+    who = " and ".join(paid)
+    return [f"nothing ends this run but you, and {who} may cost money: no budget is set; {_SET_A_BUDGET}"]
 
 
 def _paid_keys(plan: Plan) -> list[str]:

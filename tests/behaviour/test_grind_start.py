@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.agents import backend_names
+from pitboss.core.prompt_template import new_prompt
 from tests.support.agents import executable
 from tests.support.cli import Done, Project
 from tests.support.runs import configure, the_run
@@ -206,3 +207,45 @@ def test_a_run_in_a_linked_worktree_leaves_the_main_one_alone(project: Project, 
     assert project.git("branch", "--show-current") == "main\n"
     assert project.git("-C", str(linked), "branch", "--show-current").startswith("pitboss/grind/")
     assert not (project.root / ".pitboss/grind/runs").exists()
+
+
+UNBOUNDED = "nothing ends this run but you, and codex may cost money: no budget is set"
+
+
+@pytest.mark.parametrize(
+    ("args", "settings", "config", "warned"),
+    [
+        ((), {}, "", True),
+        (("--max-iterations", "1"), {}, "", False),
+        ((), {"max_runs": 1}, "", False),
+        ((), {}, "[grind.budgets]\nmax_cost_usd = 1.0\n", False),
+        (("--agent", "shell"), {}, "", False),
+    ],
+    ids=["no cap", "option", "max_runs", "configured", "free agent"],
+)
+def test_an_agent_that_costs_and_no_budget_is_warned_about_before_the_start(
+    project: Project, args: tuple[str, ...], settings: dict[str, object], config: str, warned: bool
+) -> None:
+    agent = executable(project.root.parent / "agent", "exit 3")
+    project.prompt("one", "true", **settings)
+    project.write(
+        ".pitboss/config.toml",
+        f'[agent]\nbackend = "codex"\n[agent.codex]\nbinary = "{agent}"\n[limits]\nretries = 0\n'
+        f"[grind]\nconsecutive_failure_limit = 1\n{config}",
+    )
+    limit = () if warned or settings or config or "--max-iterations" in args else ("--until", "1s")
+    err = project.pitboss("grind", *args, *limit).err
+    assert (UNBOUNDED in err) == warned
+    assert err.count("nothing ends this run") <= 1
+
+
+def test_a_prompt_that_begins_with_a_slash_command_is_warned_about_before_the_start(project: Project) -> None:
+    project.write(".pitboss/grind/prompts/one.md", "---\nname: one\ndescription: d\n---\n/review\n")
+    err = project.pitboss("grind", "--max-iterations", "1").err
+    assert "warning: " in err.splitlines()[0]
+    assert "one.md: body: begins with the slash command /review" in err.splitlines()[0]
+
+
+def test_a_prompt_that_nobody_edited_is_refused(project: Project) -> None:
+    project.write(".pitboss/grind/prompts/two.md", new_prompt("two"))
+    assert "two.md: body: is still the template's text" in refused(project)

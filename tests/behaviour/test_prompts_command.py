@@ -167,7 +167,6 @@ def test_new_writes_a_prompt_that_is_valid_with_its_comments_and_without(
 ) -> None:
     path = prompts / "alpha-2.md"
     assert pitboss("prompts", "new", "alpha-2") == Said(0, f"created {path}\n", "")
-    assert pitboss("prompts", "validate") == Said(0, "1 prompt(s) ok, 0 error(s)\n", "")
     as_written = json.loads(pitboss("prompts", "show", "alpha-2", "--json").out)
     lines = path.read_text(encoding="utf-8").split("\n")
     path.write_text(
@@ -182,6 +181,61 @@ def test_new_writes_a_prompt_that_is_valid_with_its_comments_and_without(
         "model": "sonnet",
     }
     assert uncommented == {**as_written, **examples}
+
+
+def test_a_prompt_that_nobody_edited_is_an_error(pitboss: Callable[..., Said], prompts: Path) -> None:
+    pitboss("prompts", "new", "alpha")
+    write_prompt(prompts, "beta")
+    said = pitboss("prompts", "validate")
+    assert (said.code, said.out) == (1, "1 prompt(s) ok, 1 error(s)\n")
+    assert said.err.startswith(f"error: {prompts}/alpha.md: body: is still the template's text")
+    (prompts / "alpha.md").write_text("---\nname: alpha\ndescription: d\n---\nDo it.\n", encoding="utf-8")
+    assert pitboss("prompts", "validate") == Said(0, "2 prompt(s) ok, 0 error(s)\n", "")
+
+
+def test_a_slash_command_is_warned_about(pitboss: Callable[..., Said], prompts: Path) -> None:
+    write_prompt(prompts, "alpha").write_text("---\nname: alpha\ndescription: d\n---\n\n/review\n")
+    said = pitboss("prompts", "validate")
+    assert (said.code, said.out) == (0, "1 prompt(s) ok, 0 error(s)\n")
+    assert said.err.startswith(f"warning: {prompts}/alpha.md: body: begins with the slash command /review")
+
+
+def test_new_makes_a_prompt_of_a_command_a_skill_or_a_text(
+    pitboss: Callable[..., Said], repo: Path, prompts: Path
+) -> None:
+    command = repo / ".claude" / "commands" / "fix.md"
+    command.parent.mkdir(parents=True)
+    command.write_text("---\nallowed-tools: Read\nmodel: opus\n---\n/review $1\n", encoding="utf-8")
+    said = pitboss("prompts", "new", "--from", str(command))
+    assert (said.code, said.out) == (0, f"created {prompts}/fix.md\n")
+    notes = said.err.splitlines()
+    assert notes[0].startswith("note: dropped `allowed-tools`: ")
+    assert notes[1].startswith('note: line 1 of the text: "$1": ')
+    assert notes[2].startswith(f"warning: {prompts}/fix.md: body: begins with the slash command /review")
+    assert json.loads(pitboss("prompts", "show", "fix", "--json").out)["model"] == "opus"
+
+    skill = repo / "skills" / "look-around"
+    (skill / "scripts").mkdir(parents=True)
+    (skill / "SKILL.md").write_text("---\ndescription: Looks\n---\nLook.\n", encoding="utf-8")
+    assert pitboss("prompts", "new", "--from", str(skill)) == Said(
+        0,
+        f"created {prompts}/look-around.md\n",
+        f"note: not copied: scripts of {skill}; name their paths in the text\n",
+    )
+    assert pitboss("prompts", "new", "again", "--from", str(skill / "SKILL.md")).code == 0
+    assert json.loads(pitboss("prompts", "show", "again", "--json").out)["body"] == "Look.\n"
+    assert pitboss("prompts", "validate").code == 0
+
+
+def test_new_from_what_is_no_text_is_an_error(pitboss: Callable[..., Said], repo: Path) -> None:
+    assert pitboss("prompts", "new", "a", "--from", "missing.md") == Said(
+        4, "", "error: missing.md: does not exist\n"
+    )
+    assert pitboss("prompts", "new").code == 4
+    (repo / "empty.md").write_text("", encoding="utf-8")
+    said = pitboss("prompts", "new", "--from", "empty.md")
+    assert (said.code, said.err) == (4, "error: empty.md: has no text that an agent could be given\n")
+    assert not (repo / ".pitboss").exists()
 
 
 def test_new_never_overwrites(pitboss: Callable[..., Said], prompts: Path) -> None:
@@ -285,8 +339,11 @@ def test_init_prepares_a_repository_and_says_what_it_did(pitboss: Callable[..., 
         f"created {repo}/.pitboss/config.toml\n"
         f"created {grind}/prompts/hello.md\n"
         f"added .pitboss/ to {repo}/.gitignore\n",
+        f"note: a run ends when it has cost $10; {repo}/.pitboss/config.toml sets that: "
+        "[grind.budgets] max_cost_usd\n"
         "next: commit .gitignore (a run needs a clean working tree), then `pitboss grind --dry-run`\n",
     )
+    assert "\nmax_cost_usd = 10.0\n" in (repo / ".pitboss/config.toml").read_text(encoding="utf-8")
     assert (repo / ".gitignore").read_bytes() == b".pitboss/\n"
     assert pitboss("prompts", "validate") == Said(0, "1 prompt(s) ok, 0 error(s)\n", "")
     status = subprocess.run(
@@ -338,9 +395,9 @@ def test_init_outside_of_git_works_and_says_what_is_missing(
     plain = tmp_path / "plain"
     plain.mkdir()
     said = pitboss("init", cwd=plain)
-    assert (said.code, said.err) == (
-        0,
-        f"note: {plain} is not in a git repository; run `git init` and commit before `pitboss grind`\n",
+    assert said.code == 0
+    assert said.err.endswith(
+        f"note: {plain} is not in a git repository; run `git init` and commit before `pitboss grind`\n"
     )
     assert pitboss("prompts", "validate", cwd=plain) == Said(0, "1 prompt(s) ok, 0 error(s)\n", "")
 

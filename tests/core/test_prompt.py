@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from pitboss.core.fields import MAX_COUNT
 from pitboss.core.prompt import PromptDoc, PromptMeta, PromptSource, parse_prompt
+from pitboss.core.prompt_template import new_prompt, unedited
+from pitboss.core.slash_commands import slash_command, unexpanded
 from pitboss.errors import InputError
 
 HEAD = "name: alpha\ndescription: Does things\n"
@@ -270,6 +272,86 @@ BOMB = "tags: &a [x]\nb: &b [*a, *a]\nc: &c [*b, *b]"
 @pytest.mark.timeout(5)
 def test_hostile_yaml_is_one_clear_error_and_returns_at_once(lines: str, reason: str) -> None:
     assert field_problems(lines) == [f"a.md{reason}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "quoted"),
+    [
+        ("argument-hint: [--a] [--b]", "argument-hint: '[--a] [--b]'"),
+        ("argument-hint: [a] | it's  ", "argument-hint: '[a] | it''s'"),
+        ('model: "x" y', """model: '"x" y'"""),
+        ("tags: {a: 1} b", "tags: '{a: 1} b'"),
+    ],
+)
+def test_a_value_that_goes_on_after_what_ends_it_is_shown_with_the_quotes_it_needs(
+    line: str, quoted: str
+) -> None:
+    (problem,) = field_problems(line)
+    assert problem.startswith(f"a.md:4: not valid YAML: quote it, as in `{quoted}`")
+    assert ("prompts take no arguments" in problem) == line.startswith("argument-hint")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "allowed-tools: Bash(git:*), Read",
+            "is a key of Claude Code commands, not of prompts: `[agent.claude_code]",
+        ),
+        ("color: red", "is a key of Claude Code subagents, not of prompts: it changes nothing"),
+        ("globs: '*.py'", "is a key of editors' rule files, not of prompts: say in the text"),
+    ],
+)
+def test_a_key_of_another_programs_files_is_an_error_that_says_what_stands_in_for_it(
+    line: str, words: str
+) -> None:
+    (problem,) = field_problems(line)
+    key = line.partition(":")[0]
+    assert problem.startswith(f"a.md:4: {key}: `{key}` {words}")
+    assert problem.endswith("; `pitboss prompts new NAME --from FILE` makes a prompt of such a file")
+
+
+@pytest.mark.parametrize(
+    ("body", "command"),
+    [
+        ("/review\n", "/review"),
+        ("\n \n\t/code-review --fix\nthen more", "/code-review"),
+        ("/plugin:do it", "/plugin:do"),
+        ("/prompts:draft", "/prompts:draft"),
+        ("/home/me/x is full", None),
+        ("/tmp is full", None),
+        ("/etc", None),
+        ("// a comment", None),
+        ("/", None),
+        ("/* a comment */", None),
+        ("/2 of them", None),
+        ("/index.html is missing", None),
+        ("Use /review", None),
+        ("# Title\n/review", None),
+        ("", None),
+    ],
+)
+def test_a_slash_command_is_one_only_at_the_beginning_and_no_path(body: str, command: str | None) -> None:
+    prompt = parse(f"---\n{HEAD}---\n{body}")
+    told = unexpanded(prompt)
+    assert slash_command(prompt.body) == command
+    assert (told is None) == (command is None)
+    if told:
+        assert f"a.md: body: begins with the slash command {command}, which will not be expanded" in str(told)
+
+
+def test_the_shell_agent_knows_no_slash_commands() -> None:
+    assert unexpanded(parse(f"---\n{HEAD}agent: shell\n---\n/review\n")) is None
+
+
+def test_a_new_prompt_is_valid_and_known_as_unedited_whatever_its_settings_say() -> None:
+    fresh = new_prompt("beta")
+    assert parse(fresh).meta.name == "beta"
+    for text in (fresh, fresh.replace("#weight: 1 ", "weight: 3 "), fresh.replace("\n", "\r\n") + "\n\n"):
+        problem = unedited(parse(text))
+        assert problem is not None
+        assert str(problem).startswith("a.md: body: is still the template's text: say what is to be done")
+    assert unedited(parse(fresh + "Begin with src/.\n")) is None
 
 
 def test_a_huge_body_is_no_problem() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pitboss.core.config import Config, GrindSettings
 from pitboss.core.prompt import PromptSource
+from pitboss.core.prompt_template import new_prompt
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.errors import InputError, StartError
 from pitboss.store.library import (
@@ -258,3 +259,13 @@ def test_a_rotation_that_names_an_unknown_prompt_is_an_error(repo: Path, home: P
     assert complaints(caught) == [
         f"{rotation}:1: prompts[0].name: no prompt is named 'alhpa'; did you mean 'alpha'?"
     ]
+
+
+def test_a_prompt_that_takes_part_must_not_be_the_template(repo: Path, home: Path) -> None:
+    alpha = write(prompts_dir(repo) / "alpha.md", new_prompt("alpha"))
+    write_prompt(prompts_dir(repo), "beta", more="tags: [ready]\n")
+    with pytest.raises(InputError) as caught:
+        load_inputs(repo, home=home)
+    (problem,) = complaints(caught)
+    assert problem.startswith(f"{alpha}: body: is still the template's text")
+    assert load_inputs(repo, home=home, tags=["ready"]).rotation.prompt_names == ("beta",)

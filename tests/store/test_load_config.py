@@ -253,8 +253,8 @@ def test_a_config_that_is_no_file_is_one_error(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: is a directory, not a file"
 
 
-def test_the_config_that_init_writes_changes_nothing() -> None:
-    assert parse(template("config.toml")) == Config()
+def test_the_config_that_init_writes_sets_a_budget_and_changes_nothing_else() -> None:
+    assert parse(template("config.toml")) == Config(grind=GrindSettings(budgets=Caps(max_cost_usd=10.0)))
 
 
 def without_examples(lines: list[str]) -> list[str]:
@@ -276,7 +276,8 @@ def uncommented(lines: list[str]) -> str:
 
 def test_what_the_config_of_init_shows_as_defaults_are_the_defaults() -> None:
     lines = without_examples(template("config.toml").splitlines())
-    lines = [line for line in lines if "pricing" not in line]  # an empty price is none
+    # An empty price is none, and a new project gets a budget.
+    lines = [line for line in lines if "pricing" not in line and line != "max_cost_usd = 10.0"]
     assert parse(uncommented(lines)) == Config(
         agents={"claude_code": AgentSettings(), "command": AgentSettings()}
     )

@@ -17,6 +17,7 @@ from pitboss.core.config import AgentSettings, Config
 from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment
 from pitboss.core.measures import stamp
+from pitboss.core.slash_commands import unexpanded
 from pitboss.errors import InputError, PitbossError
 from pitboss.git.repo import OLDEST_GIT, NotARepository, Repo
 from pitboss.pricing import table_version
@@ -106,6 +107,9 @@ def _inputs(root: Path) -> Iterator[Check]:
         yield _warning("files", one_line(text))
     for double in inputs.library.shadowed:
         yield _warning("files", f"{double.path} is not used: {double.used_path} defines {double.name}")
+    for name in inputs.rotation.prompt_names:
+        if odd := unexpanded(inputs.library.prompts[name]):
+            yield _warning("files", one_line(str(odd)))
     if not inputs.rotation.entries:
         yield _warning("files", "no prompts discovered", hint="`pitboss prompts new NAME` makes one")
     else:

@@ -28,9 +28,14 @@ def init() -> None:
     .pitboss/ to .gitignore. What exists is kept; running it again is safe.
     """
     root = project_root()
+    configured = config_path(root).exists()
     done = list(_prepare(root))
     for line in done or [f"nothing to do: {root} is ready for pitboss"]:
         say(line)
+    if not configured:
+        note(
+            f"note: a run ends when it has cost $10; {config_path(root)} sets that: [grind.budgets] max_cost_usd"
+        )
     for line in _advice(root, changed=bool(done)):
         note(line)
 

@@ -10,13 +10,17 @@ import click
 import msgspec
 
 from pitboss.cli.output import columns, fields, note, say, write_json
-from pitboss.cli.project import create, project_root, template
+from pitboss.cli.project import create, project_root
 from pitboss.core.fields import Wrong, suggestion
-from pitboss.core.prompt import prompt_name
+from pitboss.core.prompt import PromptSource, parse_prompt, prompt_name
+from pitboss.core.prompt_import import Imported, import_prompt
+from pitboss.core.prompt_template import new_prompt, unedited
+from pitboss.core.slash_commands import unexpanded
 from pitboss.errors import CommandError, InputError
 from pitboss.store import paths
 from pitboss.store.config import load_config
 from pitboss.store.library import configured_prompts_dir, discover_prompts
+from pitboss.store.textfile import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from pitboss.core.prompt import PromptDoc
     from pitboss.errors import Problem
     from pitboss.store.library import Library, Shadowed
+
+SKILL = "SKILL.md"
+"""The file that a skill's folder is known by."""
 
 _HEADINGS = ("NAME", "SOURCE", "WEIGHT", "EVERY", "VERIFY", "PATH")
 _FOLDER = click.Path(path_type=Path)
@@ -65,23 +72,39 @@ def list_prompts(prompts_dir: Path | None, as_json: bool) -> int:
 
 
 @prompts.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option(
+    "--from",
+    "source",
+    type=_FOLDER,
+    metavar="FILE",
+    help="Make it of a command, a skill or a subagent of Claude Code, or of plain text.",
+)
 @click.option("--global", "shared", is_flag=True, help="Create it in ~/.pitboss, for all projects.")
 @click.option("--dir", "folder", type=_FOLDER, metavar="DIR", help="Create it in this folder.")
-def new(name: str, shared: bool, folder: Path | None) -> None:
-    """Create a commented prompt to start from."""
+def new(name: str | None, source: Path | None, shared: bool, folder: Path | None) -> None:
+    """Create a commented prompt to start from, or with --from one of a file that you have.
+
+    --from takes over the text, description and model, and says what it left behind and what stands in for it. Without
+    NAME the prompt is called as the file says, or as the file is.
+    """
     if shared and folder is not None:
         raise click.UsageError("--global and --dir exclude each other")
+    if name is None and source is None:
+        raise click.UsageError("Missing argument 'NAME'")
     try:
-        prompt_name(name)
+        made = _template(name) if source is None else _imported(source, name)
     except Wrong as wrong:
         raise CommandError(f"the name of a prompt {wrong}") from None
-    path = (folder or _default_folder(shared=shared)) / f"{name}.md"
+    path = (folder or _default_folder(shared=shared)) / f"{made.name}.md"
     try:
-        create(path, template("prompt.md").replace("NAME", name, 1))
+        create(path, made.text)
     except FileExistsError:
         raise CommandError(f"refusing to overwrite {click.format_filename(path)}") from None
     say(f"created {click.format_filename(path)}")
+    for text in made.notes:
+        note(f"note: {text}")
+    _warn([parse_prompt(made.text, path=click.format_filename(path), source=PromptSource.PROJECT)])
 
 
 @prompts.command()
@@ -89,8 +112,11 @@ def new(name: str, shared: bool, folder: Path | None) -> None:
 def validate(prompts_dir: Path | None) -> int:
     """Check every prompt file in one pass; exit code 1 when a file is wrong."""
     library = _library(prompts_dir)
-    bad_files = _print_errors(library.problems)
-    say(f"{len(library.prompts) + len(library.shadowed)} prompt(s) ok, {bad_files} error(s)")
+    good = library.prompts.values()
+    empty = [problem for prompt in good if (problem := unedited(prompt))]
+    bad_files = _print_errors([*library.problems, *empty])
+    _warn(good)
+    say(f"{len(good) - len(empty) + len(library.shadowed)} prompt(s) ok, {bad_files} error(s)")
     return 1 if bad_files else 0
 
 
@@ -117,6 +143,25 @@ def _library(prompts_dir: Path | None) -> Library:
     if prompts_dir is None:
         prompts_dir = configured_prompts_dir(root, load_config(root), home)
     return discover_prompts(root, prompts_dir, home)
+
+
+def _template(name: str | None) -> Imported:
+    called = prompt_name(name)
+    return Imported(name=called, text=new_prompt(called))
+
+
+def _imported(source: Path, name: str | None) -> Imported:
+    """What `source` makes: a file, or the folder of a skill."""
+    file = source / SKILL if source.is_dir() else source
+    skill = file.name == SKILL
+    stem = file.absolute().parent.name if skill else file.stem
+    made = import_prompt(read_text(file), file=click.format_filename(file), name=name, stem=stem)
+    others = sorted(other.name for other in file.absolute().parent.iterdir() if skill and other.name != SKILL)
+    if not others:
+        return made
+    folder = click.format_filename(file.absolute().parent)
+    left = f"not copied: {', '.join(others)} of {folder}; name their paths in the text"
+    return msgspec.structs.replace(made, notes=(*made.notes, left))
 
 
 def _default_folder(*, shared: bool) -> Path:
@@ -184,6 +229,13 @@ def _print_errors(problems: Iterable[Problem]) -> int:
         note(f"error: {file}: {'; '.join(map(_why, found))}")
         bad_files += 1
     return bad_files
+
+
+def _warn(good: Iterable[PromptDoc]) -> None:
+    """Print what is odd about prompts that are valid."""
+    for prompt in good:
+        if problem := unexpanded(prompt):
+            note(f"warning: {problem}")
 
 
 def _why(problem: Problem) -> str:

@@ -47,9 +47,9 @@ class Document:
         """Note that what stands at `path` is wrong."""
         self.problems.append(self._problem(path, reason))
 
-    def unknown(self, path: Path, known: Iterable[str]) -> None:
+    def unknown(self, path: Path, known: Iterable[str], why: str | None = None) -> None:
         """Note a key that nobody reads: an error, or a warning in a lenient document."""
-        problem = self._problem(path, f"unknown key{suggestion(str(path[-1]), known)}")
+        problem = self._problem(path, why or f"unknown key{suggestion(str(path[-1]), known)}")
         if self._lenient:
             self.warnings.append(str(problem))
         else:
@@ -72,13 +72,22 @@ class Table:
         self.values = values
         self.path = path
 
-    def read(self, checks: Mapping[str, Check], *, required: Iterable[str] = ()) -> dict[str, Any]:
-        """Return what passes its check; all else is reported: unknown keys, wrong values, missing keys."""
+    def read(
+        self,
+        checks: Mapping[str, Check],
+        *,
+        required: Iterable[str] = (),
+        foreign: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Return what passes its check; all else is reported: unknown keys, wrong values, missing keys.
+
+        `foreign` holds what to say of unknown keys that other programs know.
+        """
         found = {}
         for key, value in self.values.items():
             check = checks.get(key)
             if check is None:
-                self.document.unknown((*self.path, key), checks)
+                self.document.unknown((*self.path, key), checks, (foreign or {}).get(key))
                 continue
             try:
                 found[key] = check(value)

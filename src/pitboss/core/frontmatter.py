@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
 
 from pitboss.core.fields import Document, Table, shown
+from pitboss.core.foreign_keys import REASONS
 from pitboss.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _BASED_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_GOES_ON = re.compile(r"""([\w-]+):[ \t]+((?:\[[^\]]*\]|\{[^}]*\}|"[^"]*"|'[^']*')[ \t]*[^\s#].*)""")
+"""A key whose value goes on after the bracket or quote that ends it for YAML."""
 _ENDED_INSIDE = "found unexpected end of stream"
 _IN_PLAIN_WORDS = {
     "mapping values are not allowed in this context": 'a value that contains ": " needs quotes',
@@ -46,6 +49,12 @@ def split_frontmatter(text: str, file: str) -> tuple[Table, str]:
     Raises InputError when there is no mapping between two fences, or when it is not plain YAML. Duplicate
     keys are noted in the table's document, for its reader to report together with what else is wrong.
     """
+    front, body = split_fences(text, file)
+    return _Reader(file).read(front), body
+
+
+def split_fences(text: str, file: str) -> tuple[str, str]:
+    """What stands between the fences of `text`, and what stands below them, CRLF read as LF; raises InputError."""
     text = text.replace("\r\n", "\n")
     opening = _FENCE.match(text)
     if opening is None:
@@ -55,7 +64,7 @@ def split_frontmatter(text: str, file: str) -> tuple[Table, str]:
         _refuse(file, "the frontmatter is never closed: no second line is `---`", 1)
     if closing.start() > MAX_FRONTMATTER_CHARS:
         _refuse(file, f"the frontmatter is longer than {MAX_FRONTMATTER_CHARS // 1024} KiB", 1)
-    return _Reader(file).read(text[opening.end() + 1 : closing.start()]), text[closing.end() + 1 :]
+    return text[opening.end() + 1 : closing.start()], text[closing.end() + 1 :]
 
 
 class _Reader:
@@ -70,6 +79,7 @@ class _Reader:
         import yaml
 
         self._yaml = yaml
+        self._source = source
         self._loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(source)
         try:
             value = self._only_value()
@@ -147,10 +157,22 @@ class _Reader:
     def _refuse_yaml(self, error: yaml.YAMLError) -> NoReturn:
         if not isinstance(error, self._yaml.MarkedYAMLError):
             _refuse(self._file, "the frontmatter contains control characters")
+        self._refuse_unquoted(error.problem_mark)
         problem = _IN_PLAIN_WORDS.get(error.problem or "", error.problem)
         context = f" ({error.context})" if error.context else ""
         mark = error.context_mark if error.problem == _ENDED_INSIDE else error.problem_mark
         _refuse(self._file, f"not valid YAML: {problem}{context}", _line_at(mark))
+
+    def _refuse_unquoted(self, mark: Any) -> None:
+        """Name the quotes that are missing, if that is what is wrong in the line of `mark`."""
+        lines = self._source.split("\n")
+        found = _GOES_ON.fullmatch(lines[mark.line].strip()) if mark.line < len(lines) else None
+        if found is None:
+            return
+        key, value = found.groups()
+        quoted = "'" + value.replace("'", "''") + "'"
+        foreign = f"; besides, {REASONS[key]}" if key in REASONS else ""
+        _refuse(self._file, f"not valid YAML: quote it, as in `{key}: {quoted}`{foreign}", _line_at(mark))
 
 
 def _scalar(text: str) -> object:

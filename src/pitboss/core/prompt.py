@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from pitboss.core.fields import Wrong, amount, count, flag, labels, nullable, one_line, shown
+from pitboss.core.foreign_keys import REASONS
 from pitboss.core.frontmatter import split_frontmatter
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -53,7 +54,7 @@ def parse_prompt(text: str, *, path: str, source: PromptSource) -> PromptDoc:
     Raises InputError with every problem of the file.
     """
     table, body = split_frontmatter(text, path)
-    found = table.read(_CHECKS, required=("name", "description"))
+    found = table.read(CHECKS, required=("name", "description"), foreign=REASONS)
     table.document.finish()
     meta = msgspec.convert(found, PromptMeta)
     return PromptDoc(meta=meta, body=body, source_path=path, source_kind=source)
@@ -66,7 +67,7 @@ def prompt_name(value: object) -> str:
     return value
 
 
-_CHECKS = {
+CHECKS = {
     "name": prompt_name,
     "description": one_line,
     "weight": count(1),
@@ -80,3 +81,4 @@ _CHECKS = {
     "agent": nullable(one_line),
     "model": nullable(one_line),
 }
+"""Every key of the frontmatter, with what its value must be."""

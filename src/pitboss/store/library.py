@@ -11,6 +11,7 @@ import msgspec
 from pitboss.core.config import Config
 from pitboss.core.fields import suggestion
 from pitboss.core.prompt import PromptDoc, PromptSource, parse_prompt
+from pitboss.core.prompt_template import unedited
 from pitboss.core.rotation import (
     DEFAULT_ROTATION,
     Rotation,
@@ -63,6 +64,7 @@ def load_inputs(
 ) -> Inputs:
     """Load config, prompts and rotation; raises one InputError with the problems of all three (SPEC 5).
 
+    A prompt that takes part and still is the template's text is a problem too.
     StartError when no prompt carries any of `tags`. No prompts at all is no error here.
     """
     config, config_problems = _load_config(repo)
@@ -75,7 +77,11 @@ def load_inputs(
         raise InputError((*library.problems, *error.problems), hint=_HINT) from None
     if library.problems:
         raise InputError(library.problems, hint=_HINT)
-    return Inputs(config=config, library=library, rotation=select_by_tags(chosen, library.prompts, tags))
+    taking_part = select_by_tags(chosen, library.prompts, tags)
+    empty = [problem for name in taking_part.prompt_names if (problem := unedited(library.prompts[name]))]
+    if empty:
+        raise InputError(empty, hint=_HINT)
+    return Inputs(config=config, library=library, rotation=taking_part)
 
 
 def configured_prompts_dir(repo: Path, config: Config, home: Path) -> Path | None:

@@ -1,0 +1,164 @@
+"""Makes a prompt of what was written for another program: a command, a skill, a subagent, plain text (SPEC 8).
+
+Such files are read more loosely than prompts: their own programs take frontmatter that is not valid YAML.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core import embed
+from pitboss.core.fields import Wrong
+from pitboss.core.foreign_keys import STAND_INS
+from pitboss.core.frontmatter import split_fences, split_frontmatter
+from pitboss.core.prompt import CHECKS, prompt_name
+from pitboss.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DESCRIPTION_CHARS = 200
+"""Of a text without a description, so much of its first line becomes one."""
+
+_NO_NAME = re.compile(r"[^a-z0-9_-]+")
+_LOOSE_KEY = re.compile(r"([A-Za-z][\w-]*):(?:[ \t]+(.*))?")
+_BLOCK = re.compile(r"[|>][-+]?\d?")
+_NO_MODEL = ("inherit", "default")
+_NOT_OURS = "agent"
+"""In a skill it names a subagent."""
+
+_NOT_DONE = (
+    (
+        re.compile(r"\$(?:ARGUMENTS(?:\[\d+\])?|[0-9])(?!\w)|\{\{args\}\}"),
+        "nobody passes arguments to a prompt: write out what they stand for",
+    ),
+    (
+        re.compile(r"!`[^`\n]+`|!\{[^}\n]+\}"),
+        "its output is not put in: ask the agent to run the command",
+    ),
+    (
+        re.compile(r"(?<![\w`./@-])@(?:\.{0,2}/)?[\w-][\w.-]*(?:/[\w.-]+|\.\w+)[\w./-]*"),
+        "the file is not put in: ask the agent to read it",
+    ),
+    (re.compile(r"\$\{CLAUDE_[A-Z_]+\}"), "the variable is not set: write out the path"),
+)
+"""What other programs replace in a text before a model reads it, and what to do here."""
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """The text of a new prompt file called `name`; `notes` say what was left behind, a sentence each."""
+
+    name: str
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def import_prompt(text: str, *, file: str, name: str | None, stem: str) -> Imported:
+    """The prompt that `text`, read from `file`, makes.
+
+    It is called `name`; without one what the file says, else `stem`. Raises InputError when there is no text for an
+    agent, Wrong when what it would be called is no name.
+    """
+    values, body = _read(text, file)
+    body = body.strip("\n")
+    if not body.strip():
+        raise InputError([Problem(file, "has no text that an agent could be given")])
+    called = prompt_name(name or _slug(values.get("name")) or _slug(stem))
+    settings: dict[str, object] = {"name": called, "description": _description(values, body)}
+    notes = []
+    for key, value in values.items():
+        if key in settings:
+            continue
+        dropped = _dropped(key, value)
+        if dropped is None:
+            settings[key] = value
+        else:
+            notes.append(f"dropped `{embed.one_line(key, 40)}`: {dropped}")
+    del settings["name"]
+    front = "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.items())
+    return Imported(
+        name=called,
+        text=f"---\nname: {called}\n{front}---\n{body}\n",
+        notes=(*notes, *_left_to_the_agent(body)),
+    )
+
+
+def _read(text: str, file: str) -> tuple[Mapping[str, object], str]:
+    """The settings and the body of a file; a text without frontmatter is all body."""
+    try:
+        front, body = split_fences(text, file)
+    except InputError:
+        return {}, text.replace("\r\n", "\n")
+    try:
+        return split_frontmatter(text, file)[0].values, body
+    except InputError:
+        return dict(_loosely(front)), body
+
+
+def _loosely(front: str) -> Iterator[tuple[str, object]]:
+    """Read `key: value` lines; what follows a line and is no such line belongs to its value."""
+    key, lines = "", [""]
+    for line in front.split("\n"):
+        found = _LOOSE_KEY.fullmatch(line.rstrip())
+        if found is None:
+            lines.append(line.strip())
+            continue
+        if key:
+            yield key, _unquoted(lines)
+        key, lines = found[1], [found[2] or ""]
+    if key:
+        yield key, _unquoted(lines)
+
+
+def _unquoted(lines: list[str]) -> str:
+    text = " ".join(lines[1:] if _BLOCK.fullmatch(lines[0].strip()) else lines).strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+
+
+def _description(values: Mapping[str, object], body: str) -> str:
+    """One line: the file's own, else the beginning of its first line."""
+    given = values.get("description")
+    # Subagents' files write `\n` for a line break.
+    told = embed.one_line(given.replace("\\n", " ")) if isinstance(given, str) else ""
+    return (
+        told or embed.one_line(body.strip().partition("\n")[0].lstrip("# "), DESCRIPTION_CHARS) or "Imported"
+    )
+
+
+def _dropped(key: str, value: object) -> str | None:
+    """Why a setting is not taken, and what stands in for it; None when it is taken."""
+    if key == "model" and value in _NO_MODEL:
+        return "the configured model is used unless a prompt names one"
+    if key in STAND_INS:
+        return STAND_INS[key]
+    if key == _NOT_OURS:
+        return "here it names the program that works, such as claude_code; set it if it is not the configured one"
+    if key not in CHECKS:
+        return "pitboss has no such setting"
+    try:
+        CHECKS[key](value)
+    except Wrong as wrong:
+        return str(wrong)
+    return None
+
+
+def _left_to_the_agent(body: str) -> Iterator[str]:
+    """What would have been replaced in the text elsewhere, with the lines it is in."""
+    lines = body.split("\n")
+    for pattern, advice in _NOT_DONE:
+        found = [
+            (number, match[0]) for number, line in enumerate(lines, 1) if (match := pattern.search(line))
+        ]
+        if found:
+            where = ", ".join(str(number) for number, _ in found[:5]) + (", ..." if found[5:] else "")
+            plural = "s" if len(found) > 1 else ""
+            yield f'line{plural} {where} of the text: "{embed.one_line(found[0][1], 60)}": {advice}'
+
+
+def _slug(name: object) -> str:
+    """What is left of a name when only the characters of prompts' names may be in it."""
+    return _NO_NAME.sub("-", name.lower()).strip("-_") if isinstance(name, str) else ""

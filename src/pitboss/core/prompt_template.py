@@ -1,0 +1,46 @@
+"""What `pitboss prompts new` writes, and how a prompt is known that still is what it wrote (SPEC 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.errors import Problem
+
+if TYPE_CHECKING:
+    from pitboss.core.prompt import PromptDoc
+
+_BODY = """\
+Describe one small, complete piece of work: what to look for, what to change, and how to tell that it is done.
+If there is nothing to do, say so and change nothing.
+"""
+
+_FRONTMATTER = """\
+---
+name: NAME
+description: Say in one line what this prompt does
+# All else is optional; shown are the defaults, or examples where it says so.
+#weight: 1                   # share of picks among the prompts of a rotation
+#every: 1                    # take part only in rotations divisible by it
+#max_runs: 10                # example: at most so many sessions in a run
+#verify: false               # run the project's tests before the work lands
+#parallel_safe: false        # may run beside other prompts, in its own working copy
+#tags: []                    # labels that `pitboss grind --tag` selects by
+#max_session_seconds: 1800   # wall clock of one session
+#max_session_cost_usd: 1.50  # example: cost cap of one session, in US dollars
+#agent: claude_code          # example: the agent for this prompt
+#model: sonnet               # example: the model for this prompt
+---
+"""
+
+
+def new_prompt(name: str) -> str:
+    """A commented prompt file to start from."""
+    return _FRONTMATTER.replace("NAME", name, 1) + _BODY
+
+
+def unedited(prompt: PromptDoc) -> Problem | None:
+    """Why a prompt must not be given to an agent: its text is still the template's, whatever its settings say."""
+    if prompt.body.split() != _BODY.split():
+        return None
+    reason = "is still the template's text: say what is to be done, or delete the file"
+    return Problem(prompt.source_path, reason, field="body")
