@@ -21,7 +21,7 @@ from pitboss.agents import build_agent
 from pitboss.core.agent import AgentOutcome, AgentRequest
 from pitboss.core.attempts import dead_end
 from pitboss.core.config import Config
-from pitboss.core.environment import RUN_ID, SESSION_SEQ
+from pitboss.core.environment import NEVER_INHERITED, RUN_ID, SESSION_SEQ
 from pitboss.core.measures import duration, spent
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.errors import StartError
@@ -57,7 +57,6 @@ _NO_FAULT = (Reason.RATE_LIMITED, Reason.OVERLOADED)
 """A run waits for what these are about."""
 
 _CAN_WAIT = "a login, or trust in a folder, may be asked for: start the agent by hand once"
-_GIT_PLACES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +156,7 @@ def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
     word, mark = secrets.token_hex(8), secrets.token_hex(8)
     place = Path(mkdtemp(prefix=f"{worker.agent}-", dir=folder))
     repository = _make_repository(place)
-    environ = {key: value for key, value in os.environ.items() if key not in _GIT_PLACES}
+    environ = {key: value for key, value in os.environ.items() if key not in NEVER_INHERITED}
     session = {
         RUN_ID: terms.run_id,
         SESSION_SEQ: NO_SESSION,

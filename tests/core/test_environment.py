@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pitboss.core.environment import agent_environment
+from pitboss.core.environment import agent_environment, forget_others
 
 ENV = {
     "PATH": "/bin",
@@ -31,3 +31,10 @@ def test_what_is_removed_is_gone_unless_kept_and_the_sessions_own_stays(
     remove: list[str], keep: list[str], gone: set[str]
 ) -> None:
     assert set(ENV) - set(agent_environment(ENV, remove=remove, keep=keep)) == gone
+
+
+def test_what_says_where_somebody_else_is_at_work_is_forgotten_and_settings_stay() -> None:
+    settings = {"PATH": "/bin", "GIT_CONFIG_COUNT": "0", "CLAUDE_CONFIG_DIR": "/c", "PITBOSS_MINE": "m"}
+    environ = settings | {"GIT_DIR": "/r/.git", "CLAUDECODE": "1", "PITBOSS_RUN_ID": "outer"}
+    forget_others(environ)
+    assert environ == settings

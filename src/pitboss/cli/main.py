@@ -47,7 +47,10 @@ def _run(args: list[str]) -> int:
     import gc
     import os
 
+    from pitboss.core.environment import forget_others
+
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    forget_others(os.environ)
     import click
     from click.shell_completion import shell_complete
 

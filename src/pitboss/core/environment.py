@@ -1,15 +1,59 @@
-"""Which environment variables a session's processes get, and which of them mark its strays (SPEC 6)."""
+"""Which environment variables a session's processes get, and which of them mark its strays (SPEC 1.6, 6)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
 RUN_ID = "PITBOSS_RUN_ID"
 SESSION_SEQ = "PITBOSS_SESSION_SEQ"
 HOOK_INHERITS = ("PATH", "HOME", "USER", "LANG", "SHELL", "SSH_AUTH_SOCK")
+
+_OF_AN_OUTER_GIT = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_QUARANTINE_PATH", "GIT_SHALLOW_FILE"),
+    *("GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE", "GIT_NO_REPLACE_OBJECTS", "GIT_IMPLICIT_WORK_TREE"),
+    *("GIT_INTERNAL_SUPER_PREFIX", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_ATTR_SOURCE"),
+    *("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE", "GIT_REFLOG_ACTION", "GIT_INDEX_VERSION"),
+    *("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"),
+)
+_OF_AN_OUTER_AGENT = (
+    *("CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CLAUDE_CODE_EXECPATH"),
+    *(
+        "CLAUDE_CODE_SESSION_ID",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_REMOTE",
+        "CLAUDE_CODE_TASK_LIST_ID",
+    ),
+    *("CLAUDE_CODE_REMOTE_SESSION_ID", "CLAUDE_SESSION_ID", "CLAUDE_AGENT_SDK_VERSION"),
+    *("CLAUDE_ENV_FILE", "CLAUDE_PROJECT_DIR", "CLAUDE_PLUGIN_ROOT", "CLAUDE_PLUGIN_DATA"),
+    *("CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_CI", "CODEX_SHELL", "CODEX_THREAD_ID"),
+    "CODEX_INTERNAL_ORIGINATOR_OVERRIDE",
+    *("GEMINI_CLI", "GEMINI_CLI_NO_RELAUNCH", "QWEN_CODE", "QWEN_CODE_NO_RELAUNCH"),
+    *("OPENCODE", "OPENCODE_PID", "OPENCODE_CLIENT", "OPENCODE_RUN_ID", "OPENCODE_PROCESS_ROLE"),
+    *("COPILOT_CLI", "COPILOT_AGENT_SESSION_ID", "COPILOT_LOADER_PID"),
+    *("CURSOR_AGENT", "CURSOR_TRACE_ID", "CLINE_ACTIVE", "GOOSE_TERMINAL", "AUGMENT_AGENT"),
+    *("AMP_CURRENT_THREAD_ID", "ANTIGRAVITY_AGENT", "ANTIGRAVITY_CLI_ALIAS"),
+)
+_OF_AN_OUTER_RUN = (
+    *(RUN_ID, SESSION_SEQ, "PITBOSS_PROMPT_NAME", "PITBOSS_SUMMARY_FILE", "PITBOSS_USAGE_FILE"),
+    *("PITBOSS_SCRATCHPAD", "PITBOSS_WORKTREE", "PITBOSS_SKIP_FILE", "PITBOSS_SESSION_PROMPT"),
+    *("PITBOSS_SESSION_STATUS", "PITBOSS_SESSION_SUMMARY"),
+)
+NEVER_INHERITED = frozenset((*_OF_AN_OUTER_GIT, *_OF_AN_OUTER_AGENT, *_OF_AN_OUTER_RUN))
+"""What says where somebody else is at work: the git whose hook or alias started pitboss, the agent whose tool did, or
+an outer run. No child gets it: its git would work on another repository, an agent refuse to start inside another.
+
+Settings of the user's stay: identity, keys, `GIT_CONFIG_COUNT`, `CLAUDE_CONFIG_DIR` and the like.
+"""
+
+
+def forget_others(environ: MutableMapping[str, str]) -> None:
+    """Take what is never inherited out of the environment of this process, once, before it starts any child."""
+    for name in NEVER_INHERITED.intersection(environ):
+        del environ[name]
 
 
 def marker(env: Mapping[str, str]) -> dict[str, str]:
