@@ -227,6 +227,82 @@ def test_an_error_that_it_got_over_is_past() -> None:
     assert outcome_of(START, error(message="hiccup"), finish("stop")) is None
 
 
+def retry(message: str, *, at: int = 0, after_s: float | None = None, **status: Any) -> dict[str, Any]:
+    """A status of an opencode that will ask again."""
+    following = {} if after_s is None else {"next": at + after_s * 1000}
+    told = {"type": "retry", "attempt": 1, "message": message, **following, **status}
+    return {"type": "session.status", "timestamp": at, "properties": {"status": told}}
+
+
+NOW = 1795359572000
+
+
+@pytest.mark.parametrize(
+    ("line", "reason", "resets_at"),
+    [
+        (retry("Free usage exceeded, subscribe to Go", at=NOW, after_s=30), "rate_limited", None),
+        (retry("Weekly usage limit reached", at=NOW, after_s=3600), "rate_limited", 1795363172.0),
+        (retry("Rate Limited", at=NOW, after_s=3600), "rate_limited", 1795363172.0),
+        (retry("Insufficient balance. Manage your billing here", at=NOW, after_s=8), "billing", None),
+        (
+            {"type": "retry", "timestamp": NOW, "message": "Rate Limited", "next": NOW + 3_600_000},
+            "rate_limited",
+            1795363172.0,
+        ),
+        (
+            {"type": "retry", "part": {"type": "retry", **error(message="x", responseBody="{}")}},
+            None,
+            None,
+        ),
+        (
+            {
+                "type": "retry",
+                "part": error(
+                    responseBody='{"error": {"type": "GoUsageLimitError", "resets_at": 1795370340}}'
+                ),
+            },
+            "rate_limited",
+            1795370340.0,
+        ),
+        (retry("Provider is overloaded", at=NOW, after_s=8), None, None),
+        ({"type": "session.status", "status": {"type": "busy"}}, None, None),
+    ],
+)
+def test_it_is_not_let_wait_for_what_comes_after_hours_or_with_money_only(
+    line: dict[str, Any], reason: str | None, resets_at: float | None
+) -> None:
+    verdict = read(START, line).hopeless()
+    if reason is None:
+        assert verdict is None
+    else:
+        assert verdict is not None
+        assert ((verdict.reason or "").partition(":")[0], verdict.resets_at) == (reason, resets_at)
+        assert read(START, line, START).hopeless() is None
+        assert read(START, line, text("I will")).hopeless() is None
+
+
+def test_what_it_asked_again_for_is_why_it_ended_when_no_answer_came() -> None:
+    busy = retry("Provider is overloaded", at=NOW, after_s=8)
+    assert outcome_of(START, busy, code=1) == "overloaded: Provider is overloaded"
+    assert outcome_of(START, busy, finish("stop")) is None
+    assert [event.text for event in told(read(START), busy)] == ["Provider is overloaded"]
+
+
+@pytest.mark.parametrize("last", [finish("stop"), error(message="no"), {"type": "session.idle"}])
+def test_it_has_said_its_last_word_until_it_begins_another_step(last: dict[str, Any]) -> None:
+    reader = read(START, last)
+    assert (reader.finished, reader.tool_running) == (True, False)
+    told(reader, START)
+    assert not reader.finished
+
+
+def test_a_last_step_in_which_nothing_was_done_is_no_success() -> None:
+    nothing = "agent_error: opencode ended without having done anything"
+    assert outcome_of(START, finish("stop", output=0)) == nothing
+    assert outcome_of(START, text("Done."), finish("stop", output=0)) is None
+    assert outcome_of(START, tool("bash"), finish("stop", output=0)) is None
+
+
 REFUSED = tool("write", "error", error="The user rejected permission to use this specific tool call.")
 RULED_OUT = tool(
     "bash", "error", error="The user has specified a rule which prevents you from using this tool"
@@ -333,8 +409,12 @@ _odds = _odd | st.dictionaries(
     _odd | st.dictionaries(st.sampled_from(["message", "responseBody", "error", "input", "read"]), _odd),
 )
 _line = st.fixed_dictionaries(
-    {"type": st.sampled_from(["step_start", "text", "tool_use", "step_finish", "error", "reasoning"])},
-    optional=dict.fromkeys(["part", "error", "sessionID", "timestamp"], _odds),
+    {
+        "type": st.sampled_from(
+            ["step_start", "text", "tool_use", "step_finish", "error", "reasoning", "retry", "session.status"]
+        )
+    },
+    optional=dict.fromkeys(["part", "error", "sessionID", "timestamp", "status", "next"], _odds),
 )
 
 

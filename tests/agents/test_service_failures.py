@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pitboss.agents.service_failures import failure_by_words, service_failure
+from pitboss.agents.service_failures import service_failure, status_in, wait_s
+from pitboss.agents.words import meaning
 from pitboss.core.session import Reason
 
 
@@ -34,7 +35,7 @@ from pitboss.core.session import Reason
     ],
 )
 def test_words_name_the_failure(words: str, reason: Reason | None) -> None:
-    assert failure_by_words(words) is reason
+    assert meaning(words) is reason
     assert service_failure(words=words) is (reason or Reason.AGENT_ERROR)
 
 
@@ -66,3 +67,67 @@ def test_a_known_code_is_surer_than_status_and_words() -> None:
 def test_a_status_that_leaves_no_doubt_is_surer_than_words() -> None:
     assert service_failure(words="connection refused by policy", status=401) is Reason.AUTH
     assert service_failure(words="usage limit reached", status=429) is Reason.RATE_LIMITED
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Please try again in 2 hours. Please review our Terms.", 7200.0),
+        ("Please try again in 45 seconds.", 45.0),
+        ("Please try again in 1 minute", 60.0),
+        ("Sorry, please wait 587 hours 33 minutes before trying again.", 587 * 3600.0 + 33 * 60),
+        ("try again in 3 days 6 hours 57 minutes.", 3 * 86400.0 + 6 * 3600 + 57 * 60),
+        ("Your quota will reset after 12h34m16s.", 45256.0),
+        ("Please retry in 12.3s", 12.3),
+        ("Please retry in 34.074824224s.", 34.074824224),
+        ("Suggested retry after 900ms.", 0.9),
+        ("Retry in 3hr 20min.", 12_000.0),
+        ("It will reset in 10 days 19 hours.", 10 * 86400.0 + 19 * 3600),
+        ("reset in 2 hours, 15 minutes and 3 seconds", 8103.0),
+        ("Resets in 1 week", 604_800.0),
+        ("waits in 3 places", None),
+        ("in 5 daysss", None),
+        ("within a specific time period", None),
+        ("try again later", None),
+    ],
+)
+def test_a_span_to_wait_is_read_from_words(words: str, seconds: float | None) -> None:
+    assert wait_s(words) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("You've hit a rate limit. Please try again in 2 hours.", Reason.RATE_LIMITED),
+        ("You've hit a rate limit. Please try again in 45 seconds.", Reason.OVERLOADED),
+        ("Rate limit reached on tokens per min (TPM). Please try again in 6.78s.", Reason.OVERLOADED),
+        ("Rate limit reached on requests per day (RPD). Please try again in 20s.", Reason.RATE_LIMITED),
+        ("The service is unavailable, retry after 30 minutes", Reason.RATE_LIMITED),
+        ("Unauthorized; try again in 2 hours", Reason.AUTH),
+    ],
+)
+def test_a_service_that_is_busy_for_long_has_a_limit_to_wait_for(words: str, reason: Reason) -> None:
+    assert service_failure(words=words, status=429) is reason
+
+
+def test_words_tell_a_limit_of_the_day_from_one_of_the_minute_under_the_same_code() -> None:
+    words = "Rate limit reached on tokens per day (TPD): Limit 9"
+    assert service_failure(codes=("rate_limit_exceeded",), words=words) is Reason.RATE_LIMITED
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("402 You have no quota", 402),
+        ("unexpected status 401 Unauthorized: no", 401),
+        ("exceeded retry limit, last status: 503 Service Unavailable", 503),
+        ("Model 'x' not found on provider at http://x (HTTP 404).", 404),
+        ("API Error: [529] Overloaded", 529),
+        ("request failed with status code 418", 418),
+        ("Error code: 429 - {'error': {}}", 429),
+        ("line 404 of the file", 0),
+        ("took 500 s", 0),
+    ],
+)
+def test_a_status_in_words_is_one_where_it_stands_as_such(words: str, status: int) -> None:
+    assert status_in(words) == status

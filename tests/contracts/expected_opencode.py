@@ -34,7 +34,8 @@ UNKNOWN = {"cost_usd": None, "cost_source": CostSource.UNKNOWN}
 TABLE = Table(
     captures="opencode",
     asks_model=MODEL,
-    farewell="""printf '\\n%s\\n' '{"type": "step_finish", "part": {"reason": "stop", "tokens": {}, "cost": 0}}'""",
+    farewell="""printf '\\n%s\\n' '{"type": "text", "part": {"text": "Done."}}' \\
+        '{"type": "step_finish", "part": {"reason": "stop", "tokens": {}, "cost": 0}}'""",
     expected={
         "ok": wrote_it("ses_dfc407023ffe4LX3cIgrqty7Pp"),
         "rate_once": wrote_it("ses_dfc3c5804ffe8evzYiZwaXVOY1"),

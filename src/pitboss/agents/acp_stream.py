@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
 
 DONE = "end_turn"
-AUTH_REQUIRED = -32000
 UNOFFERED = "Unoffered"
 OVER = ("completed", "failed")
 """Statuses of a tool call that has ended."""
@@ -165,13 +164,16 @@ class AcpReader(JsonReader):
         data = table(self._error, "data")
         message = word(self._error, "message") or "error"
         detail = word(data, "message") or word(data, "details") or word(self._error, "data")
-        words = message if detail is None else f"{message}: {detail}"
-        if number(self._error, "code") == AUTH_REQUIRED:
-            return Reason.AUTH, shortened(words)
+        words = shortened(message if detail is None else f"{message}: {detail}")
         if word(self._error, "kind") == UNOFFERED:
-            return Reason.NOT_FOUND, shortened(words)
-        codes = (word(data, "code"), word(data, "type"), word(data, "errorKind"))
-        return service_failure(codes=codes, words=words, status=count(data, "status")), shortened(words)
+            return Reason.NOT_FOUND, words
+        code = number(self._error, "code")
+        codes = (
+            None if code is None else f"{code:.0f}",
+            *(word(data, key) for key in ("code", "type", "errorKind")),
+        )
+        status = count(data, "status") or count(data, "statusCode")
+        return service_failure(codes=codes, words=detail or message, status=status, cli="acp"), words
 
 
 def _tokens(told: dict[str, Any]) -> Usage:

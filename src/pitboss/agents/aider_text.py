@@ -20,7 +20,7 @@ from pitboss.agents.judgement import Ending, Spend, Verdict, failed
 from pitboss.agents.lines import LineSplitter, shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import Reader
-from pitboss.agents.service_failures import failure_by_words
+from pitboss.agents.service_failures import service_failure
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.session import Reason
 from pitboss.core.usage import Usage, add_usd
@@ -44,24 +44,6 @@ CACHE_WRITE = re.compile(rf"{COUNT} cache write")
 COST = re.compile(r"Cost: \$([\d.]{1,20}) message")
 UNITS = {"k": 1_000, "M": 1_000_000}
 
-BY_ERROR = {
-    "AuthenticationError": Reason.AUTH,
-    "PermissionDeniedError": Reason.PERMISSION_DENIED,
-    "NotFoundError": Reason.NOT_FOUND,
-    "ContextWindowExceededError": Reason.CONTEXT_TOO_LONG,
-    "BudgetExceededError": Reason.BILLING,
-}
-AFTER_WORDS = {
-    "APIConnectionError": Reason.OVERLOADED,
-    "APIError": Reason.OVERLOADED,
-    "BadGatewayError": Reason.OVERLOADED,
-    "InternalServerError": Reason.OVERLOADED,
-    "RateLimitError": Reason.OVERLOADED,
-    "ServiceUnavailableError": Reason.OVERLOADED,
-    "Timeout": Reason.OVERLOADED,
-}
-"""Errors whose words may tell more than their name."""
-
 WORDS_LIMIT = 4096
 
 
@@ -77,7 +59,7 @@ class AiderReader(Reader):
         self._answers = 0
         self._priced = 0
         self._asked = False
-        self._failure: tuple[Reason | None, str] | None = None
+        self._failure: str | None = None
         self._in_failure = False
         self._paragraph = ""
         self._new_paragraph = False
@@ -111,7 +93,7 @@ class AiderReader(Reader):
     def verdict(self, ending: Ending) -> Verdict:
         """By a failure that no answer came after, then the exit code, then whether there was an answer."""
         if self._failure is not None:
-            return failed(*_named(*self._failure))
+            return failed(*_named(self._failure))
         if ending.code != 0:
             complaints = ending.complaints or self._paragraph.encode("utf-8", "replace")
             return by_exit_code(Ending(code=ending.code, complaints=complaints))
@@ -141,11 +123,8 @@ class AiderReader(Reader):
             return self._answered(line)
         if report:
             self._price(f"{report} {line}")
-        if (failed := FAILED.match(line)) is not None:
-            self._fail(BY_ERROR.get(failed[1]), line)
-            return None
-        if line == KEYLESS or FULL.match(line):
-            self._fail(Reason.AUTH if line == KEYLESS else Reason.CONTEXT_TOO_LONG, line)
+        if line == KEYLESS or FAILED.match(line) or FULL.match(line):
+            self._fail(line)
             return None
         if self._in_failure:
             return self._more_of_failure(line)
@@ -167,8 +146,8 @@ class AiderReader(Reader):
         self.streamed(line)
         return AgentEvent(kind=EventKind.TEXT, text=shortened(line))
 
-    def _fail(self, reason: Reason | None, line: str) -> None:
-        self._failure = (reason, line)
+    def _fail(self, line: str) -> None:
+        self._failure = line
         self._in_failure = True
 
     def _more_of_failure(self, line: str) -> AgentEvent | None:
@@ -176,9 +155,8 @@ class AiderReader(Reader):
         if line.startswith("Retrying in "):
             self._in_failure = False
             return self.retried(line)
-        reason, words = self._failure or (None, "")
         self._in_failure = bool(line)
-        self._failure = (reason, f"{words} {line}".strip()[:WORDS_LIMIT])
+        self._failure = f"{self._failure or ''} {line}".strip()[:WORDS_LIMIT]
         return None
 
     def _answered(self, line: str) -> AgentEvent:
@@ -222,11 +200,9 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _named(reason: Reason | None, words: str) -> tuple[Reason, str]:
+def _named(words: str) -> tuple[Reason, str]:
     """The failure's reason, by its words where its name leaves it open, and the words of the service."""
     failed = FAILED.match(words)
-    if failed is None:
-        return reason or Reason.AGENT_ERROR, shortened(words)
-    said = failed[2].removeprefix(f"{failed[1]}: ")
-    by_name = AFTER_WORDS.get(failed[1], Reason.AGENT_ERROR)
-    return reason or failure_by_words(said) or by_name, shortened(said)
+    name, said = (None, words) if failed is None else (failed[1], failed[2].removeprefix(f"{failed[1]}: "))
+    reason = service_failure(codes=(name,), words=f"{name}: {said}" if name else said, cli="aider")
+    return reason, shortened(said)

@@ -11,7 +11,6 @@ What the CLI prints, and what follows from it:
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.backend import Launch
@@ -50,18 +49,6 @@ TOOLS = {
 """Items that are tool calls, and what to show for them."""
 
 RECONNECTING = "Reconnecting..."
-
-OWN_WORDS = (
-    ("Missing environment variable", Reason.AUTH),
-    ("sign in again", Reason.AUTH),
-    ("out of credits", Reason.BILLING),
-    ("high demand", Reason.OVERLOADED),
-    ("stream disconnected", Reason.OVERLOADED),
-    ("error sending request", Reason.OVERLOADED),
-)
-"""What only Codex says; the rest it passes on from the service."""
-
-STATUS = re.compile(r"\bstatus:? (\d{3})\b", re.ASCII)
 
 
 class Codex:
@@ -141,7 +128,7 @@ class CodexReader(JsonReader):
         return Verdict()
 
     def _failed(self, words: str) -> Verdict:
-        reason = _reason(words)
+        reason = service_failure(words=words, cli="codex")
         limited = reason is Reason.RATE_LIMITED
         return failed(reason, shortened(words), resets_at=self._rollout.resets_at() if limited else None)
 
@@ -218,14 +205,6 @@ class CodexReader(JsonReader):
         if rollout.quota is not None and rollout.quota != self.quota:
             self.quota = rollout.quota
             yield AgentEvent(kind=EventKind.QUOTA, quota=self.quota)
-
-
-def _reason(words: str) -> Reason:
-    status = STATUS.search(words)
-    reason = service_failure(words=words, status=0 if status is None else int(status[1]))
-    if reason is Reason.AGENT_ERROR:
-        return next((own for known, own in OWN_WORDS if known in words), reason)
-    return reason
 
 
 def _detail(item: dict[str, Any]) -> str:

@@ -40,9 +40,6 @@ QUIET = ("--no-auto-update", "--disable-client-telemetry", "--disable-builtin-mc
 USAGE_FILE_LIMIT = 4 * 1024 * 1024
 """Bytes; the file names every file that the session changed."""
 
-UNREACHED = ("Could not connect", "Failed to finalize")
-"""What the CLI says of a service that is not there or stops in the middle."""
-
 NOT_LOGGED_IN = b"No authentication information found"
 LOGIN_ADVICE = (
     "copilot has no login: run `copilot login`, set COPILOT_GITHUB_TOKEN, or name a provider of your own "
@@ -129,13 +126,13 @@ class CopilotReader(JsonReader):
     def _failed(self, error: dict[str, Any]) -> Verdict:
         words = word(error, "message") or word(error, "errorType") or "session.error"
         service = _quoted(self._call_failure)
+        codes = (word(service, "code"), word(service, "type"), word(self._call_failure, "errorCode"))
         reason = service_failure(
-            codes=(word(service, "code"), word(service, "type")),
+            codes=(*codes, word(error, "errorCode"), word(error, "errorType")),
             words=words,
             status=count(error, "statusCode"),
+            cli="copilot",
         )
-        if reason is Reason.AGENT_ERROR and any(each in words for each in UNREACHED):
-            reason = Reason.OVERLOADED
         limited = reason is Reason.RATE_LIMITED
         return failed(reason, shortened(words), resets_at=amount(service, "resets_at") if limited else None)
 

@@ -8,16 +8,9 @@ import msgspec
 
 from pitboss.agents.json_values import amount, count, table, word
 from pitboss.agents.lines import shortened
-from pitboss.agents.service_failures import service_failure
+from pitboss.agents.service_failures import LONG_WAIT_S, service_failure
 from pitboss.core.session import Reason
 
-BY_NAME = {
-    "ProviderAuthError": Reason.AUTH,
-    "ProviderModelNotFoundError": Reason.NOT_FOUND,
-    "ContextOverflowError": Reason.CONTEXT_TOO_LONG,
-    "MessageOutputLengthError": Reason.AGENT_ERROR,
-    "MessageAbortedError": Reason.AGENT_ERROR,
-}
 MILLISECONDS = 1000
 
 
@@ -45,12 +38,36 @@ def failure(line: dict[str, Any]) -> Failure:
     )
 
 
+def wait(line: dict[str, Any]) -> Failure | None:
+    """Why opencode will ask again, if `line` says that it waits for that; None for any other status.
+
+    A moment far ahead is the end of a limit, whatever the words; a near one is its own haste.
+    """
+    part = table(line, "part")
+    status = table(line, "status") or table(table(line, "properties"), "status") or part
+    if "retry" not in (line.get("type"), status.get("type")):
+        return None
+    error = table(status, "error") or table(line, "error")
+    if not error:
+        error = {"data": {"message": word(status, "message") or word(line, "message")}}
+    why = failure({**line, "error": error})
+    following = amount(status, "next") or amount(line, "next")
+    ahead_ms = (following or 0.0) - (amount(line, "timestamp") or following or 0.0)
+    if ahead_ms < LONG_WAIT_S * MILLISECONDS or why.reason not in (Reason.RATE_LIMITED, Reason.OVERLOADED):
+        return why
+    at = (following or 0.0) / MILLISECONDS
+    return msgspec.structs.replace(why, reason=Reason.RATE_LIMITED, resets_at=why.resets_at or at)
+
+
 def _reason(error: dict[str, Any], told: dict[str, Any], words: str) -> Reason:
     data = table(error, "data")
     if "ref" in data:
         return Reason.AGENT_ERROR  # opencode's own server failed, whatever it says; no service was asked
-    return BY_NAME.get(word(error, "name") or "") or service_failure(
-        codes=(word(told, "code"), word(told, "type")), words=words, status=count(data, "statusCode")
+    return service_failure(
+        codes=(word(error, "name"), word(told, "code"), word(told, "type")),
+        words=words,
+        status=count(data, "statusCode"),
+        cli="opencode",
     )
 
 

@@ -6,8 +6,9 @@ What the CLI prints, and what follows from it:
   that broke off has no numbers; when no step has any, nobody knows what was used.
 - Input leaves out cached tokens and output leaves out reasoning; ours count them.
 - A cost of 0 for tokens means that it has no price for the model.
-- A request that failed is made again without a word but a second `step_start`; an answer that was cut off ends
-  in a step of reason `unknown`, and is asked for again without end. Neither is progress, nor what it said.
+- A request that failed is made again without a word but a second `step_start`, or with a status of `retry` that tells
+  why and when; an answer that was cut off ends in a step of reason `unknown`, and is asked for again without end.
+- It may wait for days for the end of a limit, and may never exit after its last step, or after an error.
 - A tool that nobody allowed ends the run with exit 0, its last step `tool-calls`.
 - A tool is told of only once it has ended, so in an open step one may be running.
 """
@@ -19,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from pitboss.agents.json_values import amount, count, table, word
 from pitboss.agents.judgement import Spend, Verdict, failed
 from pitboss.agents.lines import shortened
-from pitboss.agents.opencode_failures import Failure, failure
+from pitboss.agents.opencode_failures import Failure, failure, wait
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
+from pitboss.agents.service_failures import UNMENDED
 from pitboss.agents.tool_line import tool_line
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.session import Reason, SessionStatus
@@ -58,6 +60,7 @@ class OpencodeReader(JsonReader):
         self._cuts_in_a_row = 0
         self._last_step: str | None = None
         self._failure: Failure | None = None
+        self._waits_for: Failure | None = None
         self._refused = 0
         self._last_refused = ""
 
@@ -74,7 +77,12 @@ class OpencodeReader(JsonReader):
         return Spend(tokens={self.model: self._total}, reported_usd=cost)
 
     def hopeless(self) -> Verdict | None:
-        """By the answers cut off one after the other: each may cost, and it asks twice a second for more."""
+        """By what it waits for, or by the answers cut off one after the other.
+
+        Each of these may cost, and it asks twice a second for more.
+        """
+        if self._waits_for is not None and self._waits_for.reason in UNMENDED:
+            return _failed(self._waits_for)
         if self._cuts_in_a_row < MOST_CUTS:
             return None
         words = f"{self._cuts_in_a_row} answers in a row were cut off"
@@ -82,9 +90,9 @@ class OpencodeReader(JsonReader):
 
     def verdict(self, ending: Ending) -> Verdict:
         """By the last error, then the exit code, then how the last step finished, then what it was let do."""
-        if self._failure is not None:
-            told = self._failure
-            return failed(told.reason, told.words, resets_at=told.resets_at)
+        why = self._failure or self._waits_for
+        if why is not None:
+            return _failed(why)
         if ending.code != 0:
             return by_exit_code(ending)
         if self._refused and (self._last_step != DONE or self._refused >= self.tool_calls):
@@ -93,6 +101,8 @@ class OpencodeReader(JsonReader):
             words = f"its last step ended with {self._last_step}" if self._last_step else "no last step"
             known = self._total.has_tokens
             return failed(Reason.AGENT_ERROR, f"opencode ended without an answer: {words}", cost_known=known)
+        if not (self._total.has_tokens or self.tool_calls or self.text):
+            return failed(Reason.AGENT_ERROR, "opencode ended without having done anything")
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
@@ -104,15 +114,25 @@ class OpencodeReader(JsonReader):
                 yield from self._step_started()
             case "text" if text := word(part, "text"):
                 self.text = text
+                self._waits_for = None
                 yield AgentEvent(kind=EventKind.TEXT, text=shortened(text))
             case "tool_use":
                 self._in_vain = False
+                self._waits_for = None
                 yield self._tool(part)
             case "step_finish":
                 yield from self._step_finished(part)
             case "error":
                 self._step_open = False
                 self._failure = failure(line)
+                self.finished = True
+            case "session.idle":
+                self._step_open = False
+                self.finished = True
+            case "retry" | "session.status" if why := wait(line):
+                self._waits_for = why
+                self._in_vain = True
+                yield self.retried(why.words or "the request failed and is made again")
 
     def _step_started(self) -> Iterator[AgentEvent]:
         if self._step_open:
@@ -122,7 +142,7 @@ class OpencodeReader(JsonReader):
             yield self.started()
         self._began = self._step_open = True
         self.finished = False
-        self._last_step = self._failure = None
+        self._last_step = self._failure = self._waits_for = None
 
     def _tool(self, part: dict[str, Any]) -> AgentEvent:
         state, name = table(part, "state"), word(part, "tool") or "tool"
@@ -136,7 +156,7 @@ class OpencodeReader(JsonReader):
         """Only a step that came to something makes what it said and used progress."""
         self._last_step = word(part, "reason") or "unknown"
         self._step_open = False
-        self._failure = None
+        self._failure = self._waits_for = None
         self._count(_tokens(table(part, "tokens")), amount(part, "cost"))
         if self._last_step in FRUITFUL:
             self._in_vain = False
@@ -153,6 +173,10 @@ class OpencodeReader(JsonReader):
         self._total += used
         self._cost_usd = add_usd(self._cost_usd, cost_usd or 0.0)
         self._unpriced = self._unpriced or (used.has_tokens and not cost_usd)
+
+
+def _failed(why: Failure) -> Verdict:
+    return failed(why.reason, why.words, resets_at=why.resets_at)
 
 
 def _tokens(told: dict[str, Any]) -> Usage:

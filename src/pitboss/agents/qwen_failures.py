@@ -11,24 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import count, table, word
 from pitboss.agents.lines import shortened
-from pitboss.agents.service_failures import service_failure
+from pitboss.agents.service_failures import UNMENDED, service_failure
 from pitboss.agents.session_file import SessionFile, home_of, names_in
-from pitboss.core.session import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-API_ERROR = re.compile(r"\[API Error: (?:(\d{3}) )?(.*)\]\s*\Z", re.DOTALL)
-BY_WORDS = (
-    (re.compile(r"auth type|oauth free tier", re.IGNORECASE), Reason.AUTH),
-    (re.compile(r"quota exceeded", re.IGNORECASE), Reason.RATE_LIMITED),
-    (re.compile(r"^Model stream ended", re.IGNORECASE), Reason.OVERLOADED),
-)
-"""What only this CLI and its service say."""
+    from pitboss.core.session import Reason
 
-HOPELESS = (Reason.RATE_LIMITED, Reason.BILLING)
-"""What asking again within minutes does not mend."""
+API_ERROR = re.compile(r"\[API Error: (?:(\d{3}) )?(.*)\]\s*\Z", re.DOTALL)
 
 ENOUGH = 2
 """So many refusals of one kind, one after the other, are no accident."""
@@ -38,7 +30,7 @@ def failure(said: str) -> tuple[Reason, str]:
     """Reason and words for what a result line calls the error."""
     wrapped = API_ERROR.search(said)
     words, status = (said, 0) if wrapped is None else (wrapped[2], int(wrapped[1] or 0))
-    return _reason(words, status), shortened(words)
+    return service_failure(words=words, status=status, cli="qwen"), shortened(words)
 
 
 class Refusals:
@@ -57,7 +49,7 @@ class Refusals:
         """Why it asks in vain, in the service's words, by the file as it is now; None when it may yet be answered."""
         for line in self._file.news(session_id):
             self._take(table(table(line, "systemPayload"), "uiEvent"))
-        if self._last in HOPELESS and self._in_a_row >= ENOUGH:
+        if self._last in UNMENDED and self._in_a_row >= ENOUGH:
             return self._last, shortened(self._words)
         return None
 
@@ -68,14 +60,9 @@ class Refusals:
             case "qwen-code.api_error":
                 status = count(event, "status_code")
                 self._words = (word(event, "error_message") or "").removeprefix(f"{status} ")
-                reason = _reason(self._words, status)
+                reason = service_failure(words=self._words, status=status, cli="qwen")
                 self._in_a_row = self._in_a_row + 1 if reason is self._last else 1
                 self._last = reason
-
-
-def _reason(words: str, status: int) -> Reason:
-    named = next((reason for pattern, reason in BY_WORDS if pattern.search(words)), None)
-    return named or service_failure(words=words, status=status)
 
 
 def _find(projects: Path, session_id: str) -> Path | None:

@@ -1,7 +1,7 @@
 """Names a model service's failure by its code, its words or its HTTP status, for CLIs that pass these on (SPEC 6).
 
-A CLI that talks to any service prints what that service said. Codes are surest; words tell more than a status,
-because 429 is a limit of this minute, of this week, or an empty purse.
+A CLI that talks to any service prints what that service said. Codes are surest; words (`pitboss.agents.words`) tell
+more than a status, because 429 is a limit of this minute, of this week, or an empty purse.
 """
 
 from __future__ import annotations
@@ -9,51 +9,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pitboss.agents.words import meaning, meaning_of_code
 from pitboss.core.session import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-BY_CODE = {
-    "usage_limit_reached": Reason.RATE_LIMITED,
-    "usage_limit_exceeded": Reason.RATE_LIMITED,
-    "insufficient_quota": Reason.BILLING,
-    "billing_error": Reason.BILLING,
-    "billing_hard_limit_reached": Reason.BILLING,
-    "invalid_api_key": Reason.AUTH,
-    "authentication_error": Reason.AUTH,
-    "permission_error": Reason.PERMISSION_DENIED,
-    "model_not_found": Reason.NOT_FOUND,
-    "not_found_error": Reason.NOT_FOUND,
-    "context_length_exceeded": Reason.CONTEXT_TOO_LONG,
-    "rate_limit_exceeded": Reason.OVERLOADED,
-    "overloaded_error": Reason.OVERLOADED,
-    "server_is_overloaded": Reason.OVERLOADED,
-    "server_error": Reason.OVERLOADED,
-    "api_error": Reason.OVERLOADED,
-    "timeout_error": Reason.OVERLOADED,
-}
+LONG_WAIT_S = 300.0
+"""A service that is to be asked again later than this has a limit to wait for; sooner, it is busy."""
 
-BY_WORDS = tuple(
-    (re.compile(pattern, re.IGNORECASE), reason)
-    for pattern, reason in (
-        (r"usage limit|per ?day|(hourly|\d-hour|daily|weekly|monthly) (rate )?limit", Reason.RATE_LIMITED),
-        (r"credit balance|insufficient (quota|credit|balance|funds)|current quota|billing", Reason.BILLING),
-        (r"context (length|window)|(prompt|input) is too long|maximum context", Reason.CONTEXT_TOO_LONG),
-        (r"api key|unauthori[sz]ed|authenticat|(not|please) log(ged)? ?in", Reason.AUTH),
-        (
-            r"model\b.*\b(not found|not exist|not supported)|unknown model|provider not provided",
-            Reason.NOT_FOUND,
-        ),
-        (r"rate.?limit|too many requests|overloaded|at capacity|unavailable", Reason.OVERLOADED),
-        (r"had an error|server error|tim(ed|e) ?out|connection|econn|socket|network", Reason.OVERLOADED),
-        (r"^(API Error: )?terminated$|\bfetch failed\b|unable to connect|premature close", Reason.OVERLOADED),
-    )
-)
-"""Tried in this order: `current quota` and `rate limit` stand in the same sentences.
-
-The last are the words of Node.js for a connection that was cut or never made.
-"""
+UNMENDED = (Reason.RATE_LIMITED, Reason.BILLING)
+"""What asking again within minutes does not mend, however often a CLI does it by itself."""
 
 BY_STATUS = {
     401: Reason.AUTH,
@@ -64,21 +30,51 @@ BY_STATUS = {
     429: Reason.OVERLOADED,
 }
 
+_STATUS = re.compile(
+    r"(?:\A|[\[(]|\bstatus(?: code)?|\berror(?: code)?|\bHTTP(?:/[\d.]+)?|\bcode)\W{0,3}([45]\d\d)\b",
+    re.IGNORECASE | re.ASCII,
+)
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_UNIT = r"(ms|milliseconds?|s|sec(?:ond)?s?|m|min(?:ute)?s?|h|hrs?|hours?|d|days?|w|weeks?)"
+_PART = rf"(\d{{1,9}}(?:\.\d{{1,12}})?)\s?{_UNIT}(?![a-z])"
+_WAIT_PART = re.compile(_PART, re.IGNORECASE | re.ASCII)
+_WAIT = re.compile(rf"\b(?:in|after|wait)\W+((?:{_PART}(?:,? and |,? ?))+)", re.IGNORECASE | re.ASCII)
 
-def service_failure(*, codes: Iterable[str | None] = (), words: str = "", status: int = 0) -> Reason:
+
+def service_failure(
+    *, codes: Iterable[str | None] = (), words: str = "", status: int = 0, cli: str | None = None
+) -> Reason:
     """The reason for a failed request: by the first code that is known, else the words, else the status.
 
-    A status that leaves no doubt (401, 402, 404) goes before the words; AGENT_ERROR when nothing is known.
+    A status that leaves no doubt (401, 402, 404) goes before the words; AGENT_ERROR when nothing is known. `cli` has
+    words and codes of its own. A limit that words tell to last for long is one to wait for, whatever it is called.
     """
-    named = next((BY_CODE[code] for code in codes if code in BY_CODE), None)
+    status = status or status_in(words)
+    named = next((reason for code in codes if (reason := meaning_of_code(code, cli))), None)
+    said = meaning(words, cli)
     if named is None and status in (401, 402, 404):
         named = BY_STATUS[status]
-    return named or failure_by_words(words) or _by_status(status)
+    reason = named or said or _by_status(status)
+    lasts = said is Reason.RATE_LIMITED or (wait_s(words) or 0.0) > LONG_WAIT_S
+    return Reason.RATE_LIMITED if reason is Reason.OVERLOADED and lasts else reason
 
 
-def failure_by_words(words: str) -> Reason | None:
-    """The reason that the words of a service name; None when they name none."""
-    return next((reason for pattern, reason in BY_WORDS if pattern.search(words)), None)
+def status_in(words: str) -> int:
+    """The HTTP status that `words` name; 0 when they name none."""
+    found = _STATUS.search(words)
+    return 0 if found is None else int(found[1])
+
+
+def wait_s(words: str) -> float | None:
+    """How many seconds `words` say to wait, as in `try again in 2 hours` or `after 12h34m16s`; None if they do not."""
+    told = _WAIT.search(words)
+    if told is None:
+        return None
+    return sum(float(amount) * _unit_s(unit.lower()) for amount, unit in _WAIT_PART.findall(told[1]))
+
+
+def _unit_s(unit: str) -> float:
+    return _UNITS_S["ms" if unit.startswith(("ms", "milli")) else unit[0]]
 
 
 def _by_status(status: int) -> Reason:

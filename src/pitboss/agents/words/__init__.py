@@ -1,0 +1,61 @@
+"""Knows what services and CLIs mean by their words: tables of data, a file each, the first match counts (SPEC 6).
+
+`NAME.toml` has a `[[row]]` for each thing said: `means` is a core.session.Reason, `words` a regular expression without
+regard to case, `said` are sentences that it was made for, and which test it. The rows of a CLI go before those of the
+services, its `[[last]]` ones after them. `[codes]` are names of failures as they stand in answers.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from pitboss.core.session import Reason
+
+SERVICE = "service"
+"""What model services say, whichever CLI passes it on."""
+
+
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Words and what they mean, with sentences in which they were said."""
+
+    means: Reason
+    words: str
+    said: tuple[str, ...]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that one CLI or the services say; `last` are rows for words that count when no others tell more."""
+
+    row: tuple[Row, ...] = ()
+    last: tuple[Row, ...] = ()
+    codes: dict[str, Reason] = {}
+
+
+@cache
+def table(name: str) -> Table:
+    """The table called `name`; read when something has failed, and then once."""
+    return msgspec.toml.decode((Path(__file__).parent / f"{name}.toml").read_bytes(), type=Table)
+
+
+def meaning(words: str, cli: str | None = None) -> Reason | None:
+    """What `words` mean by the table of `cli`, if any, and by that of the services; None if neither knows."""
+    return next((means for pattern, means in _patterns(cli) if pattern.search(words)), None)
+
+
+def meaning_of_code(code: str | None, cli: str | None = None) -> Reason | None:
+    """What the name of a failure means, by the same tables."""
+    if code is None:
+        return None
+    own = table(cli).codes if cli is not None else {}
+    return own.get(code) or table(SERVICE).codes.get(code)
+
+
+@cache
+def _patterns(cli: str | None) -> tuple[tuple[re.Pattern[str], Reason], ...]:
+    own = Table() if cli is None else table(cli)
+    rows = (*own.row, *table(SERVICE).row, *own.last)
+    return tuple((re.compile(row.words, re.IGNORECASE | re.DOTALL | re.ASCII), row.means) for row in rows)

@@ -1,0 +1,43 @@
+"""Every row of every table of words is found by the sentences that it was made for (SPEC 6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pitboss.agents import backend_names, words
+from pitboss.agents.words import SERVICE, meaning, meaning_of_code, table
+from pitboss.core.session import Reason
+
+NAMES = sorted(file.stem for file in Path(words.__file__).parent.glob("*.toml"))
+ROWS = [(name, row) for name in NAMES for row in (*table(name).row, *table(name).last)]
+SAID = [(name, row.means, said) for name, row in ROWS for said in row.said]
+
+
+@pytest.mark.parametrize(("name", "means", "said"), SAID)
+def test_a_sentence_means_what_its_row_says(name: str, means: Reason, said: str) -> None:
+    assert meaning(said, None if name == SERVICE else name) is means
+
+
+def test_each_table_is_of_a_backend_or_of_the_services() -> None:
+    assert set(NAMES) <= {*backend_names(), SERVICE}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_row_has_a_sentence_and_no_sentence_stands_twice(name: str) -> None:
+    assert all(row.said for its, row in ROWS if its == name)
+    sentences = [said for its, _, said in SAID if its == name]
+    assert len(set(sentences)) == len(sentences)
+
+
+def test_codes_of_a_cli_go_before_those_of_the_services() -> None:
+    assert meaning_of_code("insufficient_quota") is Reason.BILLING
+    assert meaning_of_code("GoUsageLimitError", "opencode") is Reason.RATE_LIMITED
+    assert meaning_of_code("GoUsageLimitError") is None
+    assert meaning_of_code(None, "opencode") is None
+
+
+@pytest.mark.parametrize("nothing", ["", "division by zero", "the tool was terminated", "3 tests failed"])
+def test_other_words_mean_nothing(nothing: str) -> None:
+    assert all(meaning(nothing, name if name != SERVICE else None) is None for name in NAMES)
