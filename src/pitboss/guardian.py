@@ -86,10 +86,10 @@ def guard(
     """
     # Inherited from a careless parent, an ignored SIGCHLD would hide every exit code.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    warden = Warden.post(marker)
-    proctree.become_subreaper()
+    warden = Warden(marker)
     with _terminal_restored():
-        runner, requests_fd = _fork(body)
+        runner, requests_fd = _fork(body, warden)
+        proctree.become_subreaper()
         code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
         _sweep(marker, spare=warden.pid())
     _hear_no_more()
@@ -102,8 +102,8 @@ def guard(
     return FAILED
 
 
-def _fork(body: Callable[[StopChannel], int]) -> tuple[int, int]:
-    """Return the runner's pid and our end of its pipe. Signals wait until both sides know what to do with them."""
+def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]:
+    """Return the runner's pid and our end of its pipe. Signals wait until all sides know what to do with them."""
     requests_out, requests_in = os.pipe()
     _flush()
     with _signals_held():
@@ -113,9 +113,11 @@ def _fork(body: Callable[[StopChannel], int]) -> tuple[int, int]:
             raise StartError(f"cannot start the runner: {error.strerror}") from error
         os.close(requests_in if runner == 0 else requests_out)
         if runner == 0:
+            warden.tie_runner()
             channel = StopChannel(requests_out)
             _settle_in(channel)
         else:
+            warden.post(without=requests_in)
             _forward_signals(requests_in)
     if runner == 0:
         _run(body, channel)

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pitboss import proctree
 from pitboss.errors import StartError
@@ -37,75 +36,68 @@ _ARGUMENTS_AT = slice(45, 47)
 
 
 class Warden:
-    """The guardian's hold on the warden of its run."""
+    """Ties a run to its warden: made before the runner is forked, so that guardian and runner hold the same pipe."""
 
-    def __init__(self, run_fd: int, gone_fd: int) -> None:
-        self._run_fd = run_fd
-        self._gone_fd = gone_fd
+    def __init__(self, marker: Mapping[str, str]) -> None:
+        """`marker` is what all processes of the run carry in their environment."""
+        self._marker = marker
+        self._run_out, self._run_in = os.pipe()
+        self._gone_out, self._gone_in = os.pipe()
 
-    @classmethod
-    def post(cls, marker: Mapping[str, str]) -> Warden:
-        """Fork the warden of the run that this process is to guard; call it before anything else is forked.
+    def tie_runner(self) -> None:
+        """In the runner: keep nothing but the end that closes when the runner dies."""
+        for fd in (self._run_out, self._gone_out, self._gone_in):
+            os.close(fd)
 
-        `marker` is what all processes of the run carry in their environment. Raises StartError when there can be
-        no further process.
+    def post(self, *, without: int) -> None:
+        """In the guardian, with signals held: fork the warden. Raises StartError when there can be no process more.
+
+        Call it before the guardian becomes a subreaper: the warden is to be nobody's child. `without` is the
+        guardian's end of a pipe of which the warden must not hold a copy.
         """
-        run_out, run_in = os.pipe()
-        gone_out, gone_in = os.pipe()
         guardian = os.getpid()
         try:
             between = os.fork()
         except OSError as error:
             raise StartError(f"cannot start the warden of the run: {error.strerror}") from error
         if between == 0:
-            _fork_again(_Watch(guardian, run_out, gone_in), closing=(run_in, gone_out), marker=marker)
-        os.close(run_out)
-        os.close(gone_in)
+            os.close(without)
+            self._fork_again(guardian)
+        os.close(self._run_out)
+        os.close(self._gone_in)
         os.waitpid(between, 0)
-        return cls(run_in, gone_out)
 
     def pid(self) -> int:
-        """Its process, once; 0 if it could not be made or was killed at its start."""
-        return int(os.read(self._gone_fd, _PID_SIZE) or 0)
+        """In the guardian: its process, once; 0 if it could not be made or was killed at its start."""
+        return int(os.read(self._gone_out, _PID_SIZE) or 0)
 
     def stand_down(self) -> None:
-        """The run is over and has left nothing: let the warden go, and wait until it has gone."""
+        """In the guardian: the run is over and has left nothing; let the warden go, and wait until it has gone."""
         with suppress(OSError):
-            os.write(self._run_fd, b".")
-        os.close(self._run_fd)
-        select.select([self._gone_fd], [], [], _FAREWELL_S)
-        os.close(self._gone_fd)
+            os.write(self._run_in, b".")
+        os.close(self._run_in)
+        select.select([self._gone_out], [], [], _FAREWELL_S)
+        os.close(self._gone_out)
 
-
-class _Watch(NamedTuple):
-    """What the warden holds: whom it watches, the end of the run's pipe, and the pipe that says that it lives."""
-
-    guardian: int
-    run_out: int
-    gone_in: int
-
-
-def _fork_again(watch: _Watch, *, closing: tuple[int, ...], marker: Mapping[str, str]) -> NoReturn:
-    """Leave the warden behind as nobody's child: a look at the guardian's tree must not find it."""
-    try:
-        os.setsid()
-        if os.fork() == 0:
-            for fd in closing:
-                os.close(fd)
-            os.write(watch.gone_in, str(os.getpid()).encode())
-            _disguise()
-            _stand_guard(watch.guardian, watch.run_out, marker)
-    finally:
-        os._exit(0)
+    def _fork_again(self, guardian: int) -> NoReturn:
+        """Leave the warden behind as nobody's child: a look at the guardian's tree must not find it."""
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                os.close(self._run_in)
+                os.close(self._gone_out)
+                os.write(self._gone_in, str(os.getpid()).encode())
+                _disguise()
+                _stand_guard(guardian, self._run_out, self._marker)
+        finally:
+            os._exit(0)
 
 
 def _disguise() -> None:
-    """Let go of the terminal and of everybody's pipes, hear no signal that may be ignored, take another name."""
+    """Let go of the terminal and of everybody's pipes, and take another name; the guardian's signals are held."""
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
-        signal.signal(signum, signal.SIG_IGN)
     if sys.platform.startswith("linux"):
         with suppress(OSError, ValueError):
             _rename()
