@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.agents.lines import DETAIL_LIMIT, LINE_LIMIT, JsonLines, LineSplitter, last_line, shortened
+from pitboss.agents import long_strings
+from pitboss.agents.lines import (
+    DETAIL_LIMIT,
+    LINE_LIMIT,
+    JsonLines,
+    JsonLineSplitter,
+    LineSplitter,
+    last_line,
+    shortened,
+)
+from pitboss.agents.loose_json import objects_on
 
 
 def split(chunks: list[bytes], limit: int = LINE_LIMIT) -> list[bytes]:
@@ -46,13 +59,18 @@ def test_only_lines_that_are_a_json_object_are_objects() -> None:
     assert objects(output) == [{"a": 1}, {"c": "caf\ufffd"}, {"d": 2}]
 
 
+def _whole(line: bytes) -> int:
+    """How many objects of `{"a": 1}` stand on a line, those left out that are a value of a torn one."""
+    return len(re.findall(rb'(?<!:){"a": 1}', line))
+
+
 @given(st.lists(st.sampled_from([b"noise", b"\n", b'{"a":', b" 1}"]), max_size=12), st.integers(1, 5))
 def test_objects_are_found_between_any_noise_wherever_it_is_cut(parts: list[bytes], size: int) -> None:
     output = b"".join(parts)
     reader = JsonLines()
     chunks = [output[start : start + size] for start in range(0, len(output), size)]
     found = [*(each for chunk in chunks for each in reader.feed(chunk)), *reader.finish()]
-    assert found == [{"a": 1} for line in output.split(b"\n") if line == b'{"a": 1}']
+    assert found == [{"a": 1} for line in output.split(b"\n") for _ in range(_whole(line))]
 
 
 @given(st.binary())
@@ -108,3 +126,89 @@ def test_a_line_of_escapes_alone_says_nothing() -> None:
 )
 def test_what_only_javascript_takes_for_json_is_read_too(line: bytes, found: dict[str, Any]) -> None:
     assert list(JsonLines().feed(line + b"\n")) == [found]
+
+
+RESULT = {"type": "result", "is_error": False, "total_cost_usd": 0.25}
+LINE = json.dumps(RESULT).encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\x1b]0;claude: ready\x07" + LINE,
+        b'\x1b]2;{"type": "result"}\x1b\\' + LINE,
+        b"\x1b[?2004h" + LINE,
+        b"\x1b[?25h\x1b[0m" + LINE + b"\x1b[?2004l",
+        b"Loading... 100%\r" + LINE + b"\r",
+        b"warning: {not json} and {'neither': 1} " + LINE,
+        b"\xef\xbb\xbf" + LINE,
+        b"ready \xef\xbb\xbf" + LINE,
+        b"\0\0" + LINE + b"\0",
+        LINE.replace(b" ", b"\0 "),
+        LINE + b" trailing words",
+        b'{"type": "assistant", "mess' + LINE,
+        b'{"type": "assistant", "message": {"type": "result"}, "te{"xt' + LINE,
+    ],
+)
+def test_an_object_counts_whatever_is_glued_to_it(line: bytes) -> None:
+    assert objects(line + b"\n")[-1] == RESULT
+    assert len(objects(line + b"\n")) == 1
+
+
+def test_several_objects_on_one_line_are_several() -> None:
+    assert objects(LINE + LINE + b" , " + LINE + b"\n") == [RESULT] * 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type": "assistant", "message": {"type": "result"}',
+        b'{"type": "user", "result": [{"type": "result"}, {"type": "result"}',
+        b'{"type": "user", "text": "if (x) {", "more": "abc',
+        b'{"type": "user", "message": {"type": "result"}, broken}',
+        b'{"type": "user", "input":\r\n {"type": "result"}, "x',
+    ],
+)
+def test_the_parts_of_a_torn_object_are_no_objects(line: bytes) -> None:
+    assert objects(line.replace(b"\r\n", b"\r")) == []
+
+
+@pytest.mark.parametrize("noise", [b'{"', b'{"a":', b'{"a" x', b"{", b'["{"'])
+def test_a_line_of_half_objects_is_cheap(noise: bytes) -> None:
+    began = time.perf_counter()
+    objects(noise * 200_000 + b"\n")
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096, 64 * 1024])
+def test_of_a_line_over_the_limit_only_its_long_strings_are_cut(size: int) -> None:
+    words = 'he said: "{\\n" ' * 1000
+    line = json.dumps(
+        {"first": "{", "words": words, "list": ["x" * 9000, "\\" * 9000], "cost": 0.25}
+    ).encode()
+    splitter = JsonLineSplitter(limit=len(line) - 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(long_strings, "STRING_LIMIT", 999)
+        chunks = [line[start : start + size] for start in range(0, len(line), size)]
+        (short,) = [*(each for chunk in chunks for each in splitter.feed(chunk)), *splitter.finish()]
+    (found,) = objects_on(short)
+    assert (found["first"], found["cost"]) == ("{", 0.25)
+    assert words.startswith(found["words"])
+    assert 800 < len(found["words"]) <= 999
+    assert found["list"] == ["x" * 999, "\\" * 499]
+
+
+def test_a_result_of_many_megabytes_is_read_and_the_next_line_too() -> None:
+    big = json.dumps(RESULT | {"result": "word " * 1_500_000}).encode()
+    assert len(big) > LINE_LIMIT
+    found = objects(big + b"\n" + LINE + b"\n")
+    assert [each["total_cost_usd"] for each in found] == [0.25, 0.25]
+    assert str(found[0]["result"]).startswith("word word")
+
+
+def test_a_json_line_without_long_strings_is_not_held_beyond_the_limit() -> None:
+    splitter = JsonLineSplitter(limit=100)
+    for _ in range(1000):
+        assert list(splitter.feed(b'[1, "a", ' * 8)) == []
+        assert len(splitter._partial) <= 100
+    assert list(splitter.feed(b"\nnext\n")) == [b"next"]

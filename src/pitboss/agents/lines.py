@@ -1,7 +1,8 @@
 """Cuts an agent's output, whatever its bytes, into lines and JSON objects in bounded memory (SPEC 6).
 
 Agents print anything: lines without end, invalid UTF-8, half a line when they are killed. What is too long
-or not JSON is left out of what pitboss reads; the transcript keeps every byte.
+or not JSON is left out of what pitboss reads; the transcript keeps every byte. `loose_json` finds the objects on a
+line, `long_strings` makes one that is too long fit.
 """
 
 from __future__ import annotations
@@ -9,16 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from pitboss.agents.long_strings import Shortener
+from pitboss.agents.loose_json import objects_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LINE_LIMIT = 4 * 1024 * 1024
-"""Bytes a line may have; a longer one is dropped, never buffered."""
-
-_BLANK = b" \t\r\xef\xbb\xbf"
-"""What may stand before an object: blanks, and the mark that some programs begin a file with."""
+"""Bytes held of a line; a longer one is dropped, or its long strings are cut where it is JSON."""
 
 DETAIL_LIMIT = 300
 """Characters of an agent's words that go into a reason."""
@@ -44,10 +43,9 @@ class LineSplitter:
         """Yield the lines that `chunk` completes."""
         first, *others = chunk.split(b"\n")
         self._hold(first)
-        if others:
+        for piece in others:
             yield from self.finish()
-            yield from (line for line in others[:-1] if line and len(line) <= self._limit)
-            self._hold(others[-1])
+            self._hold(piece)
 
     def finish(self) -> Iterator[bytes]:
         """Yield what is held as a line: at a newline, and for a last line that has none."""
@@ -65,25 +63,43 @@ class LineSplitter:
             self._partial += piece
 
 
+class JsonLineSplitter(LineSplitter):
+    """The same for lines of JSON: of one over the limit the long strings are cut before it would be dropped."""
+
+    def __init__(self, limit: int = LINE_LIMIT) -> None:
+        super().__init__(limit)
+        self._shortener: Shortener | None = None
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what is held as a line."""
+        self._shortener = None
+        return super().finish()
+
+    def _hold(self, piece: bytes) -> None:
+        if self._shortener is None and len(self._partial) + len(piece) > self._limit:
+            self._shortener = Shortener()
+            piece = bytes(self._partial) + piece
+            self._partial.clear()
+        super()._hold(piece if self._shortener is None else self._shortener.feed(piece))
+
+
 class JsonLines:
-    """Turns chunks into the JSON objects of the lines that hold one; every other line is passed over."""
+    """Turns chunks into the JSON objects on their lines; what else stands there is passed over."""
 
     def __init__(self) -> None:
-        self._lines = LineSplitter()
+        self._lines = JsonLineSplitter()
 
     def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
         """Yield the objects whose lines `chunk` completes."""
         return self._objects(self._lines.feed(_without_noise(chunk)))
 
     def finish(self) -> Iterator[dict[str, Any]]:
-        """Yield the object of a last line without newline, if it is whole."""
+        """Yield the objects of a last line without newline, if they are whole."""
         return self._objects(self._lines.finish())
 
     def _objects(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         for line in lines:
-            text = line.lstrip(_BLANK)
-            if text.startswith(b"{"):
-                yield from _decoded(text)
+            yield from objects_on(line)
 
 
 def _without_noise(chunk: bytes) -> bytes:
@@ -94,39 +110,6 @@ def _without_noise(chunk: bytes) -> bytes:
     if b"{" in chunk or b"\n" not in chunk:
         return chunk
     return chunk[: chunk.index(b"\n") + 1] + chunk[chunk.rindex(b"\n") + 1 :]
-
-
-def _decoded(line: bytes) -> Iterator[dict[str, Any]]:
-    text = line.decode("utf-8", "replace")
-    try:
-        yield msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
-        yield from _decoded_leniently(text)
-
-
-def _decoded_leniently(text: str) -> Iterator[dict[str, Any]]:
-    """What JavaScript takes for JSON and the standard does not: half of a surrogate pair, control characters, NaN."""
-    import json
-
-    try:
-        found = json.loads(text, strict=False)
-        if isinstance(found, dict):
-            yield _whole_characters(found)
-    except (ValueError, RecursionError):
-        return
-
-
-def _whole_characters(value: Any) -> Any:
-    """`value` with `?` for each half of a character in it: no file could hold it."""
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case dict():
-            return {_whole_characters(key): _whole_characters(each) for key, each in value.items()}
-        case list():
-            return [_whole_characters(each) for each in value]
-        case _:
-            return value
 
 
 def last_line(output: bytes) -> str | None:

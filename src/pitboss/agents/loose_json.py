@@ -1,0 +1,90 @@
+"""Finds the JSON objects on a line of an agent's output, whatever else stands on it (SPEC 6).
+
+A line should hold one object and nothing else. Shells print titles and prompts in front of it, two writers share a
+line, a program pads with NUL bytes, and JavaScript writes what the standard does not allow.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_TRIES = 64
+"""Places on one line that are tried as the beginning of an object: noise full of braces must stay cheap."""
+
+_BLANK = b" \t\r\0\xef\xbb\xbf"
+"""What may stand around an object: blanks, padding, and the mark that some programs begin a file with."""
+
+_OPENING = re.compile(r'\{\s*"')
+_STRINGS_FOR_A_TERMINAL = re.compile(r"\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\0")
+"""Titles and the like, whose text may look like an object, and padding."""
+
+_INSIDE = re.compile(r"[:,\[]\s*$")
+"""What stands before an object that belongs to another one."""
+
+
+def objects_on(line: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the outermost objects that are whole, in their order; never raises."""
+    bare = line.strip(_BLANK)
+    if bare.startswith(b"{"):
+        text = bare.decode("utf-8", "replace")
+        try:
+            yield msgspec.json.decode(text, type=dict[str, Any])
+        except (msgspec.DecodeError, RecursionError):
+            yield from _glued(text)
+    elif b"{" in bare:
+        yield from _glued(bare.decode("utf-8", "replace"))
+
+
+def _glued(text: str) -> Iterator[dict[str, Any]]:
+    """The objects between noise, and what only JavaScript takes for JSON: half a surrogate pair, tabs, NaN."""
+    import json
+
+    text = _STRINGS_FOR_A_TERMINAL.sub("", text)
+    decoder = json.JSONDecoder(strict=False)
+    opening, tries = _OPENING.search(text), 0
+    while opening is not None and tries < MOST_TRIES:
+        tries += 1
+        start = opening.start()
+        try:
+            found, end = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            opening = _after_torn(text, start, error.pos)
+        except RecursionError:
+            return
+        else:
+            yield _whole_characters(found)
+            opening = _OPENING.search(text, end)
+
+
+def _after_torn(text: str, start: int, broke_at: int) -> re.Match[str] | None:
+    """Where the next object may begin after one that began at `start` and cannot be read beyond `broke_at`.
+
+    Another writer's object may stand in the middle of the torn one; the torn one's own parts are not looked at.
+    """
+    inside = [
+        each for each in _OPENING.finditer(text, start + 1, broke_at) if not _belongs(text, each.start())
+    ]
+    return inside[-1] if inside else _OPENING.search(text, max(broke_at, start + 1))
+
+
+def _belongs(text: str, at: int) -> bool:
+    return _INSIDE.search(text, max(0, at - 8), at) is not None
+
+
+def _whole_characters(value: Any) -> Any:
+    """`value` with `?` for each half of a character in it: no file could hold it."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_whole_characters(key): _whole_characters(each) for key, each in value.items()}
+        case list():
+            return [_whole_characters(each) for each in value]
+        case _:
+            return value

@@ -1,0 +1,176 @@
+"""Reads when a usage limit ends from the words of a CLI: a time of day, a date, a span, a zone (SPEC 6).
+
+`resets 6:43am (Asia/Kolkata)`, `Resets Mon 12:00 AM`, `try again at Feb 3rd, 2026 5:56 PM`, `in 2 hours 5 minutes`.
+Words that tell no time, or one that cannot be understood, tell none here either: nobody waits for a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from pitboss.core.zones import UnknownZone, zone_in
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+JUST_NOW_S = 120.0
+"""A time of day that was so long ago is over; one that was longer ago is tomorrow's."""
+
+LATELY_S = 2 * 24 * 3600.0
+"""A date without a year that was so long ago is over; one that was longer ago is next year's."""
+
+REACH = 100
+"""Characters after the word that announces a time within which the time must stand."""
+
+_ANNOUNCED = re.compile(
+    r"\b(?:resets?|resetting|renews?|refresh(?:es)?|unlocks?|lifts?|(?:try|retry|available|back) again|retry|wait"
+    r"|available|come back|until|after)\b",
+    re.IGNORECASE,
+)
+_AMOUNT = (
+    r"(?P<{0}>\d{{1,7}}(?:\.\d{{1,9}})?|an?|one)\s*"
+    r"(?P<{1}>ms|milliseconds?|w(?:eeks?|ks?)?|d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)(?![a-z])"
+)
+_PART = re.compile(_AMOUNT.format("count", "unit") + r"(?:\s|,|and\b)*", re.IGNORECASE)
+_SPAN = re.compile(
+    r"\W*(?:(?:in|after|within|for|about|around|approximately|another)\b\W*)*"
+    + _AMOUNT.format("first", "its"),
+    re.IGNORECASE,
+)
+_UNITS_S = {"ms": 0.001, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*\.?"
+_DATES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?P<year>20\d\d)-(?P<number>\d\d?)-(?P<day>\d\d?)(?:T(?=\d)|\b)",
+        rf"\b{_MONTH}\s+(?P<day>\d\d?)(?:st|nd|rd|th)?\b(?:,?\s+(?P<year>20\d\d)\b)?",
+        rf"\b(?P<day>\d\d?)(?:st|nd|rd|th)?\.?\s+(?:of\s+)?{_MONTH}(?![a-z])(?:,?\s+(?P<year>20\d\d)\b)?",
+    )
+)
+_WEEKDAY = re.compile(
+    r"\b(mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)\b",
+    re.IGNORECASE,
+)
+_TOMORROW = re.compile(r"\btomorrow\b", re.IGNORECASE)
+_CLOCK = re.compile(
+    r"(?<![\d:/.\-])(?:(?P<hour>\d\d?)(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?)?\s*(?P<half>[ap])\.?m\b\.?"
+    r"|(?P<hour24>\d\d?):(?P<minute24>\d\d)(?::(?P<second24>\d\d)(?:\.\d+)?)?|\b(?P<word>noon|midnight)\b)",
+    re.IGNORECASE,
+)
+_UNREADABLE = re.compile(r"\d+[/.]\d+(?:[/.]\d+)?")
+"""A date in numbers, of which nobody knows whether the day or the month comes first."""
+
+
+def told_moment(words: str, now: float, zone: tzinfo | None = None) -> float | None:
+    """When the limit that `words` speak of ends, epoch seconds; None when they do not tell.
+
+    `now` is when they were said, epoch seconds; `zone` that of times without one, None for this machine's. A time
+    of day is the next one, and so is a day of the week; a date without a year is in the year that is nearest ahead.
+    A moment that is just over is told as it is.
+    """
+    for announced in _ANNOUNCED.finditer(words):
+        told = words[announced.end() : announced.end() + REACH]
+        try:
+            found = _span_ahead(told, now)
+            found = _moment(told, now, zone) if found is None else found
+        except (UnknownZone, ValueError, OverflowError, OSError):
+            return None
+        if found is not None:
+            return found
+    return None
+
+
+def _span_ahead(told: str, now: float) -> float | None:
+    """`in 2 hours 5 minutes`, `18h31m5s`: from now on."""
+    begun = _SPAN.match(told)
+    if begun is None:
+        return None
+    seconds, at = 0.0, begun.start("first")
+    while part := _PART.match(told, at):
+        seconds += _seconds(part["count"].lower(), part["unit"].lower())
+        at = part.end()
+    return now + seconds
+
+
+def _seconds(count: str, unit: str) -> float:
+    return (float(count) if count[0].isdigit() else 1.0) * _UNITS_S[
+        "ms" if unit.startswith(("ms", "milli")) else unit[0]
+    ]
+
+
+def _moment(told: str, now: float, zone: tzinfo | None) -> float | None:
+    """A time of day, of a date or of a day of the week, or both; at midnight when only the day is told."""
+    told_date, rest = _taken(told)
+    clock = _CLOCK.search(rest)
+    weekday = None if told_date else _WEEKDAY.search(rest)
+    if clock is None and weekday is None and told_date is None:
+        return None
+    if told_date is None and _UNREADABLE.search(rest[: clock.start()] if clock else rest):
+        return None
+    at = time() if clock is None else _time(clock)
+    zone = zone_in(rest if clock is None else rest[: clock.start()] + " " + rest[clock.end() :]) or zone
+    today = datetime.fromtimestamp(now, zone).date()
+    if told_date is not None:
+        return _dated(told_date, at, now, zone)
+    if weekday is not None:
+        days = (_DAYS.index(weekday[1][:3].lower()) - today.weekday()) % 7
+        return _next(today + timedelta(days=days), at, 7, now, zone)
+    if _TOMORROW.search(rest):
+        return _epoch(today + timedelta(days=1), at, zone)
+    return _next(today, at, 1, now, zone)
+
+
+def _taken(told: str) -> tuple[re.Match[str] | None, str]:
+    """The date in `told`, and what is left without it."""
+    found = next(filter(None, (pattern.search(told) for pattern in _DATES)), None)
+    return found, told if found is None else f"{told[: found.start()]} {told[found.end() :]}"
+
+
+def _time(clock: re.Match[str]) -> time:
+    """The time of day; raises ValueError for one that no clock shows."""
+    if clock["word"]:
+        return time(12 if clock["word"].lower() == "noon" else 0)
+    if clock["hour24"]:
+        return time(int(clock["hour24"]) % 24, int(clock["minute24"]), int(clock["second24"] or 0))
+    hour = int(clock["hour"])
+    if not 1 <= hour <= 12:
+        raise ValueError(clock[0])
+    afternoon = clock["half"].lower() == "p"
+    return time(hour % 12 + 12 * afternoon, int(clock["minute"] or 0), int(clock["second"] or 0))
+
+
+def _dated(told: re.Match[str], at: time, now: float, zone: tzinfo | None) -> float | None:
+    """The moment on a date; without a year the first one that is not long over."""
+    parts = told.groupdict()
+    month = int(parts["number"]) if "number" in parts else _MONTHS.index(parts["month"].lower()) + 1
+    day = int(parts["day"])
+    if parts["year"]:
+        return _epoch(date(int(parts["year"]), month, day), at, zone)
+    this_year = datetime.fromtimestamp(now, zone).year
+    moments = (
+        _epoch(date(year, month, day), at, zone)
+        for year in range(this_year - 1, this_year + 9)
+        if day <= _days_in(year, month)
+    )
+    return next((moment for moment in moments if moment >= now - LATELY_S), None)
+
+
+def _days_in(year: int, month: int) -> int:
+    return (date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)).day
+
+
+def _next(day: date, at: time, step: int, now: float, zone: tzinfo | None) -> float:
+    """The first of `day` and the days of `step` from it on which `at` is not over yet, or is only just."""
+    moments = (
+        _epoch(day + timedelta(days=step * n), at.replace(fold=fold), zone) for n in (0, 1) for fold in (0, 1)
+    )
+    return next(moment for moment in moments if moment >= now - JUST_NOW_S)
+
+
+def _epoch(day: date, at: time, zone: tzinfo | None) -> float:
+    return datetime.combine(day, at, tzinfo=zone).timestamp()

@@ -1,0 +1,79 @@
+"""Time zones by the names that programs print: of the tz database, abbreviated, or as an offset (SPEC 6)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta, timezone, tzinfo
+
+_ZONES_EAST = {
+    **dict.fromkeys(("UTC", "GMT", "Z", "WET"), 0.0),
+    **dict.fromkeys(("WEST", "BST", "CET"), 1.0),
+    **dict.fromkeys(("CEST", "EET"), 2.0),
+    **dict.fromkeys(("EEST", "MSK"), 3.0),
+    **dict.fromkeys(("IST",), 5.5),
+    **dict.fromkeys(("SGT", "HKT", "AWST"), 8.0),
+    **dict.fromkeys(("JST", "KST"), 9.0),
+    **dict.fromkeys(("AEST",), 10.0),
+    **dict.fromkeys(("AEDT",), 11.0),
+    **dict.fromkeys(("NZST",), 12.0),
+    **dict.fromkeys(("NZDT",), 13.0),
+    **dict.fromkeys(("BRT",), -3.0),
+    **dict.fromkeys(("EDT",), -4.0),
+    **dict.fromkeys(("EST", "CDT"), -5.0),
+    **dict.fromkeys(("CST", "MDT"), -6.0),
+    **dict.fromkeys(("MST", "PDT"), -7.0),
+    **dict.fromkeys(("PST", "AKDT"), -8.0),
+    **dict.fromkeys(("AKST",), -9.0),
+    **dict.fromkeys(("HST",), -10.0),
+}
+"""Hours east of UTC. Where two zones share letters, the one that more users of these CLIs live in."""
+
+_WITH_SUMMER_TIME = {
+    "PT": "America/Los_Angeles",
+    "MT": "America/Denver",
+    "CT": "America/Chicago",
+    "ET": "America/New_York",
+}
+_PLACE = r"(?<![\w./:])[A-Z][A-Za-z]+(?:/[A-Z][\w+\-]{1,30}){1,2}"
+_NAMED = re.compile(
+    rf"(?P<place>{_PLACE})"
+    r"|(?:\b(?:UTC|GMT)\s?|(?<![\w:]))(?P<sign>[+\-\u2212])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?(?![\d:])"
+    rf"|\b(?P<short>{'|'.join((*_ZONES_EAST, *_WITH_SUMMER_TIME))})\b(?!\s?[+\-\u2212]\d)"
+)
+
+
+class UnknownZone(ValueError):
+    """A zone is named, and nobody here knows it."""
+
+
+def zone_in(words: str) -> tzinfo | None:
+    """The first zone that `words` name; None when they name none.
+
+    Raises UnknownZone for a place that the tz database, if there is one, does not have.
+    """
+    found = _NAMED.search(words)
+    if found is None:
+        return None
+    if found["place"]:
+        return _placed(found["place"])
+    if found["short"]:
+        return _abbreviated(found["short"])
+    east = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"] or 0))
+    if east >= timedelta(hours=24):
+        raise UnknownZone(found[0])
+    return timezone(east if found["sign"] == "+" else -east)
+
+
+def _abbreviated(name: str) -> tzinfo:
+    if name in _WITH_SUMMER_TIME:
+        return _placed(_WITH_SUMMER_TIME[name])
+    return timezone(timedelta(hours=_ZONES_EAST[name]))
+
+
+def _placed(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise UnknownZone(name) from error
