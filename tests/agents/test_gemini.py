@@ -251,6 +251,90 @@ def test_a_refusal_to_start_is_named_by_its_exit_code(code: int, complaint: str,
     assert verdict.reason.startswith(reason)
 
 
+TRACE = (
+    "\n    at classifyGoogleError (file:///x/chunk.js:1:1)\n    at TLSSocket.socketOnEnd (node:_http_client)"
+)
+TALKED = "Error when talking to Gemini API Full report available at: /tmp/x.json "
+PER_DAY = json.dumps(
+    {
+        "error": {
+            "code": 429,
+            "message": "You exceeded your current quota",
+            "details": [
+                {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},
+                {"retryDelay": "39600s"},
+            ],
+        }
+    }
+)
+PER_MINUTE = PER_DAY.replace("PerDay", "PerMinute").replace("39600s", "12.5s")
+
+
+@pytest.mark.parametrize(
+    ("stderr", "reason", "wait_s"),
+    [
+        ("TerminalQuotaError: You have exhausted your capacity on this model.", "rate_limited", None),
+        (
+            f"{TALKED}TerminalQuotaError: x{TRACE} {{\n  retryDelayMs: 7200000,\n  status: 429\n}}",
+            "rate_limited",
+            7200,
+        ),
+        (
+            f"TerminalQuotaError: x{TRACE} {{\n  message: 'y' + \n 'Please retry in 10800s.'\n}}",
+            "rate_limited",
+            10800,
+        ),
+        (f"TerminalQuotaError: x{TRACE} {{\n  reason: 'INSUFFICIENT_G1_CREDITS_BALANCE' }}", "billing", None),
+        (f"RetryableQuotaError: x\nSuggested retry after 60s.{TRACE}", "overloaded", None),
+        (f"RetryableQuotaError: No capacity available{TRACE} {{ retryDelayMs: 1999.5 }}", "overloaded", None),
+        (f"RetryableQuotaError: x{TRACE} {{ retryDelayMs: 3600000 }}", "rate_limited", 3600),
+        (f"_ApiError: {PER_DAY}{TRACE}", "rate_limited", 39600),
+        (f"_ApiError: [{PER_DAY}]{TRACE}", "rate_limited", 39600),
+        (
+            f"_ApiError: {json.dumps({'error': {'message': PER_DAY, 'code': 429}})}{TRACE}",
+            "rate_limited",
+            39600,
+        ),
+        (f"_ApiError: {PER_MINUTE}{TRACE}", "overloaded", None),
+        (
+            f"Attempt 1 failed. RetryableQuotaError: x\n{TALKED}TerminalQuotaError: y{TRACE}",
+            "rate_limited",
+            None,
+        ),
+        ("Error: connect ECONNREFUSED 127.0.0.1:1", "overloaded", None),
+        ("TypeError: fetch failed", "overloaded", None),
+        ("FatalAuthenticationError: no", "auth", None),
+        (f"TypeError: x is not a function{TRACE}", "exit_code", None),
+    ],
+)
+def test_what_it_only_says_on_stderr_names_why_it_ended(
+    stderr: str, reason: str, wait_s: float | None
+) -> None:
+    begun = {**INIT, "timestamp": "1970-01-01T01:00:00Z"}
+    verdict = read(begun).verdict(Ending(code=1, complaints=stderr.encode()))
+    assert (verdict.reason or "").partition(":")[0] == reason
+    assert verdict.resets_at == (None if wait_s is None else pytest.approx(3600 + wait_s))
+
+
+@pytest.mark.parametrize(
+    ("stderr", "reason", "wait_s"),
+    [
+        (f"TerminalQuotaError: x{TRACE} {{\n  retryDelayMs: 7200000 }}", "rate_limited", 7200),
+        (f"RetryableQuotaError: x{TRACE}", "overloaded", None),
+        (f"_ApiError: {PER_DAY}{TRACE}", "overloaded", None),
+        ("", "overloaded", None),
+    ],
+)
+def test_stderr_tells_what_kind_of_quota_a_result_speaks_of(
+    stderr: str, reason: str, wait_s: float | None
+) -> None:
+    error = {"message": "[API Error: You exceeded your current quota]"}
+    ended = {"type": "result", "status": "error", "error": error, "timestamp": "1970-01-01T01:00:00Z"}
+    verdict = read(INIT, ended).verdict(Ending(code=173, complaints=stderr.encode()))
+    assert verdict.reason == f"{reason}: You exceeded your current quota"
+    assert verdict.resets_at == (None if wait_s is None else pytest.approx(3600 + wait_s))
+
+
 def test_an_exit_code_after_a_good_result_is_no_refusal() -> None:
     verdict = read(INIT, DONE).verdict(Ending(code=41))
     assert verdict.reason == "exit_code: 41"

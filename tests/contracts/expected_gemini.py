@@ -41,6 +41,7 @@ TABLE = Table(
         "usage_limit": failed(
             "rate_limited: You have exhausted your daily quota on this model.",
             "8f8f1d7c-de79-4667-a151-9dfb1f14ca9b",
+            resets_at=1795370216.791,  # three hours, as it only says on stderr
         ),
         "overloaded": failed(
             "overloaded: The model is overloaded. Please try again later.",

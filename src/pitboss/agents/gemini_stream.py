@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.gemini_chat import Chat
-from pitboss.agents.gemini_failures import failure, quota_ends_at, refusal
+from pitboss.agents.gemini_failures import failure, refusal
 from pitboss.agents.json_values import count, table, word
 from pitboss.agents.judgement import Spend, Verdict, failed
 from pitboss.agents.lines import shortened
@@ -29,6 +29,7 @@ from pitboss.core.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pitboss.agents.gemini_failures import Failure
     from pitboss.agents.judgement import Ending
     from pitboss.core.agent import AgentEvent, AgentRequest
 
@@ -53,6 +54,7 @@ class GeminiReader(JsonReader):
         self._answers = 0
         self._answering = False
         self._complaint: str | None = None
+        self._said_at: str | None = None
         self._first_piece = ""
         self._message = ""
 
@@ -72,10 +74,11 @@ class GeminiReader(JsonReader):
     def verdict(self, ending: Ending) -> Verdict:
         """By the result's status first, then the exit code, then what was complained of last."""
         if self._result.get("status") == "error":
-            return self._failed(ending)
+            error = word(table(self._result, "error"), "message") or self._complaint
+            return self._failed(failure(error or "an error without words", ending))
         if ending.code != 0:
             refused = None if self.finished else refusal(ending)
-            return by_exit_code(ending) if refused is None else failed(*refused)
+            return by_exit_code(ending) if refused is None else self._failed(refused)
         if self._complaint is not None:
             return failed(Reason.AGENT_ERROR, shortened(self._complaint))
         if not self.finished:
@@ -85,7 +88,8 @@ class GeminiReader(JsonReader):
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` tells."""
-        self._chat.until = max(self._chat.until, word(line, "timestamp") or "")
+        self._said_at = word(line, "timestamp") or self._said_at
+        self._chat.until = max(self._chat.until, self._said_at or "")
         match line.get("type"):
             case "init":
                 self.model = word(line, "model") or self.model
@@ -159,12 +163,9 @@ class GeminiReader(JsonReader):
             if used.has_tokens:
                 self._tokens[name or None] = self._tokens.get(name or None, Usage()).at_least(used)
 
-    def _failed(self, ending: Ending) -> Verdict:
-        words = word(table(self._result, "error"), "message") or self._complaint or "an error without words"
-        reason, detail = failure(words, ending.code)
-        limited = reason is Reason.RATE_LIMITED
-        said_at = word(self._result, "timestamp")
-        return failed(reason, detail, resets_at=quota_ends_at(words, said_at) if limited else None)
+    def _failed(self, why: Failure) -> Verdict:
+        said_at = word(self._result, "timestamp") or self._said_at
+        return failed(why.reason, why.words, resets_at=why.ends_at(said_at))
 
 
 def _tokens(stats: dict[str, Any]) -> Usage:
