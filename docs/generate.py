@@ -31,7 +31,7 @@ STOPS = {
     StopReason.FAILURES: "as many sessions failed in a row as `consecutive_failure_limit` allows",
     StopReason.DEAD_END: (
         "no session could work any more: a login, a bill, a model or a right is missing, or a usage limit"
-        " lasts longer than `[limits] max_wait`"
+        " or an outage lasts longer than `[limits] max_wait`"
     ),
     StopReason.INTERNAL: "a bug, a full disk, or the run directory was deleted",
 }

@@ -38,7 +38,7 @@ USED = {"input_tokens": 1000, "output_tokens": 100, "cache_read_tokens": 600}
 def replayed(folder: Path, *captures: str, code: int) -> Run:
     """One run of Claude Code as it was captured, a session for each capture, nothing waited for."""
     project = Project.create(folder / "repo")
-    limits = '[limits]\nretries = 0\nmax_wait = "0s"\n'
+    limits = '[limits]\nretries = 0\nretry_base_seconds = 0.01\nmax_wait = "0s"\n'
     configure(project, agent="claude_code", more=limits)
     (folder / "bin").mkdir()
     executable(folder / "bin/claude", FAKE_CLAUDE)

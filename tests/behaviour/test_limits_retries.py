@@ -253,7 +253,9 @@ def test_after_so_many_retries_the_session_failed_and_the_next_prompt_has_its_tu
     tmp_path: Path, cli: str, scenario: str, said_by: str
 ) -> None:
     project = Project.create(tmp_path / "repo")
-    configure(project, agent={"claude": "claude_code"}.get(cli, cli), more=f"{AT_ONCE}retries = 2\n")
+    configure(
+        project, agent={"claude": "claude_code"}.get(cli, cli), more=f'{AT_ONCE}retries = 2\nmax_wait = "0s"'
+    )
     instruct(project, "a", max_runs=1)
     project.prompt("b", "echo b >b.txt", agent="shell", max_runs=1)
     agent = Player(project, cli, *[replayed(cli, scenario)] * 3)
@@ -371,10 +373,10 @@ def test_a_runner_killed_in_a_fixers_second_attempt_bills_everything_once(tmp_pa
 
 def test_a_fixer_that_meets_a_dead_end_stops_the_run_with_its_words(tmp_path: Path) -> None:
     auth = replayed("claude", "auth")
-    project, claude = stage(tmp_path, done(), auth, more=f"{AT_ONCE}{MENDED}", verify=True)
+    project, claude = stage(tmp_path, done(), auth, auth, more=f"{AT_ONCE}{MENDED}", verify=True)
     instruct(project, "later", max_runs=1)
     ended = project.pitboss("grind")
-    assert (ended.code, claude.starts) == (5, 2), ended
+    assert (ended.code, claude.starts) == (5, 3), ended
     (record,) = the_run(project).records
     assert (record["status"], record["reason"]) == ("error", "auth: Invalid API key · Fix external API key")
     assert "log in" in ended.err
@@ -401,14 +403,15 @@ def test_a_dead_end_stops_the_run_at_once_with_the_agents_words_and_a_hint(
     tmp_path: Path, cli: str, scenario: str, reason: str, hint: str
 ) -> None:
     project = Project.create(tmp_path / "repo")
-    configure(project, agent={"claude": "claude_code"}.get(cli, cli), more='[limits]\nfallback = ["shell"]')
+    more = f'{AT_ONCE}fallback = ["shell"]'
+    configure(project, agent={"claude": "claude_code"}.get(cli, cli), more=more)
     instruct(project, "a", max_runs=1)
     instruct(project, "b", max_runs=1)
-    agent = Player(project, cli, replayed(cli, scenario))
+    agent = Player(project, cli, *[replayed(cli, scenario)] * 2)
     ended = project.pitboss("grind")
     run = the_run(project)
     (record,) = run.records
-    assert (ended.code, agent.starts) == (5, 1)
+    assert (ended.code, agent.starts) == (5, 2 if reason.startswith("auth") else 1)
     assert record["status"] == "error"
     assert record["reason"].startswith(reason)
     assert f"session 1 met a dead end: {record['reason']}; " in ended.err
@@ -417,11 +420,11 @@ def test_a_dead_end_stops_the_run_at_once_with_the_agents_words_and_a_hint(
 
 
 def test_a_run_that_met_a_dead_end_goes_on_once_the_way_is_free(tmp_path: Path) -> None:
-    project, claude = stage(tmp_path, replayed("claude", "auth"), done())
+    project, claude = stage(tmp_path, *[replayed("claude", "auth")] * 2, done())
     instruct(project, "later", max_runs=1)
     assert project.pitboss("grind").code == 5
     resumed = project.pitboss("grind", "--resume")
-    assert (resumed.code, claude.starts) == (1, 2), resumed
+    assert (resumed.code, claude.starts) == (1, 3), resumed
     run = the_run(project)
     assert [r["status"] for r in run.records] == ["error", "ok"]
     assert run.ending()[0] == "completed"
@@ -429,17 +432,17 @@ def test_a_run_that_met_a_dead_end_goes_on_once_the_way_is_free(tmp_path: Path) 
 
 def test_a_dead_end_lets_the_session_beside_it_finish(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "repo")
-    configure(project, agent="claude_code", grind="max_parallel = 2")
+    configure(project, agent="claude_code", grind="max_parallel = 2", more=AT_ONCE)
     instruct(project, "a", max_runs=1, parallel_safe=True)
     log = "${PITBOSS_SUMMARY_FILE%/transcripts/*}/sessions.jsonl"
     waits = f"for _ in $(seq 1500); do ! grep -q auth {log} || break; sleep 0.02; done"
     project.prompt("b", f"{waits}\necho b >b.txt", agent="shell", max_runs=1, parallel_safe=True)
     instruct(project, "c", max_runs=1, parallel_safe=True)
-    claude = Player(project, "claude", replayed("claude", "auth"))
+    claude = Player(project, "claude", *[replayed("claude", "auth")] * 2)
     assert project.pitboss("grind").code == 5
     run = the_run(project)
     assert {r["prompt"]: r["status"] for r in run.records} == {"a": "error", "b": "ok"}
-    assert claude.starts == 1
+    assert claude.starts == 2
 
 
 # Hard budgets
@@ -552,7 +555,7 @@ def test_no_secret_gets_into_records_logs_commits_or_notes(tmp_path: Path, mode:
 def test_the_words_of_a_dead_end_are_told_without_the_key_in_them(tmp_path: Path) -> None:
     refused = {"result": f"Invalid API key {KEY}", "api_error_status": 401}
     lines = said(init(), result((0, 0), 0.0, error=refused))
-    project, _ = stage(tmp_path, f"{lines}\nexit 1")
+    project, _ = stage(tmp_path, *[f"{lines}\nexit 1"] * 2)
     ended = project.pitboss("grind")
     assert ended.code == 5
     assert the_run(project).record("chore")["reason"] == "auth: Invalid API key [redacted]"

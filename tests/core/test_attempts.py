@@ -10,23 +10,26 @@ from hypothesis import strategies as st
 
 from pitboss.core.agent import AgentOutcome, Quota, QuotaWindow
 from pitboss.core.attempts import (
+    LOGIN_PAUSE_S,
     LONGEST_LIMIT_S,
     SETTLING_S,
     UNKNOWN_RESET_S,
     Again,
     Anew,
+    Cause,
     Fallback,
     Tries,
     dead_end,
     fallback,
-    is_limit,
     limit_ahead,
     next_attempt,
     opens_at,
+    stuck_for,
 )
 from pitboss.core.config import Limits
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
+from tests.support.values import record
 
 NOW = 1_800_000_000.0
 HOUR = 3600.0
@@ -86,21 +89,25 @@ def test_a_limit_is_waited_for_until_its_end_and_a_little_longer(
     resets_in: float, jitter: float, waits: float
 ) -> None:
     ended = failed("rate_limited: 5-hour limit", NOW + resets_in)
-    assert after(ended, jitter=jitter, max_wait_s=0.0) == Again(after_s=waits, limited=True, told=True)
+    assert after(ended, jitter=jitter, max_wait_s=0.0) == Again(after_s=waits, cause=Cause.LIMIT, told=True)
 
 
 @pytest.mark.parametrize("resets_at", [None, NOW - HOUR, 0.0, -1e15, NOW * 1000, NOW + LONGEST_LIMIT_S + 1])
 def test_an_end_that_nobody_told_or_that_cannot_be_is_looked_for_every_quarter_of_an_hour(
     resets_at: float | None,
 ) -> None:
-    assert after(failed("rate_limited", resets_at)) == Again(after_s=UNKNOWN_RESET_S, limited=True)
+    assert after(failed("rate_limited", resets_at)) == Again(
+        after_s=UNKNOWN_RESET_S, cause=Cause.LIMIT, blind_s=UNKNOWN_RESET_S
+    )
 
 
 @pytest.mark.parametrize("ago_s", [0.0, 1.0, UNKNOWN_RESET_S - 1])
 def test_a_limit_that_has_just_ended_is_looked_for_again_soon(ago_s: float) -> None:
     ended = failed("rate_limited", NOW - ago_s)
-    assert after(ended, retry_base_seconds=20.0) == Again(after_s=20.0, limited=True)
-    assert after(ended, retry_base_seconds=0.0) == Again(after_s=SETTLING_S, limited=True)
+    assert after(ended, retry_base_seconds=20.0) == Again(after_s=20.0, cause=Cause.LIMIT, blind_s=20.0)
+    assert after(ended, retry_base_seconds=0.0) == Again(
+        after_s=SETTLING_S, cause=Cause.LIMIT, blind_s=SETTLING_S
+    )
 
 
 def test_blind_waits_take_max_wait_to_the_second_and_no_longer() -> None:
@@ -113,9 +120,9 @@ def test_blind_waits_take_max_wait_to_the_second_and_no_longer() -> None:
 
 
 def test_waiting_for_an_end_that_was_told_leaves_all_of_max_wait() -> None:
-    told = Tries().after(Again(after_s=5 * HOUR, limited=True, told=True))
+    told = Tries().after(Again(after_s=5 * HOUR, cause=Cause.LIMIT, told=True))
     assert told.blind_wait_s == 0.0
-    assert told.after(Again(after_s=900.0, limited=True)).blind_wait_s == 900.0
+    assert told.after(Again(after_s=900.0, cause=Cause.LIMIT, blind_s=900.0)).blind_wait_s == 900.0
 
 
 def test_each_fallback_is_tried_once_in_their_order_and_then_the_last_one_is_waited_for() -> None:
@@ -127,12 +134,10 @@ def test_each_fallback_is_tried_once_in_their_order_and_then_the_last_one_is_wai
         tries = tries.after(step)
     assert agents == ["gemini", "qwen"]
     assert tries.agents == ("codex", "gemini", "qwen")
-    assert step == Again(after_s=60 + SETTLING_S, limited=True, told=True)
+    assert step == Again(after_s=60 + SETTLING_S, cause=Cause.LIMIT, told=True)
 
 
-@pytest.mark.parametrize(
-    "reason", ["spawn_failed: no such program", "auth", "billing", "not_found", "overloaded"]
-)
+@pytest.mark.parametrize("reason", ["spawn_failed: no such program", "billing", "not_found"])
 def test_a_fallback_that_is_no_good_hands_on_and_the_last_one_back(reason: str) -> None:
     limits: dict[str, Any] = {"fallback": ("gemini", "qwen"), "retries": 0}
     tries = Tries(agents=("codex", "gemini"))
@@ -142,7 +147,7 @@ def test_a_fallback_that_is_no_good_hands_on_and_the_last_one_back(reason: str) 
     tries = tries.after(Fallback(agent="codex"))
     assert after(failed(reason), tries, **limits) is None
     assert after(failed("rate_limited", NOW + 60), tries, **limits) == Again(
-        after_s=60 + SETTLING_S, limited=True, told=True
+        after_s=60 + SETTLING_S, cause=Cause.LIMIT, told=True
     )
 
 
@@ -158,7 +163,7 @@ def test_an_agent_whose_limit_is_over_sooner_is_gone_back_to() -> None:
         agent="claude_code", left_until=NOW + HOUR
     )
     assert after(failed("rate_limited", NOW + 30), tries, **limits) == Again(
-        after_s=30 + SETTLING_S, limited=True, told=True
+        after_s=30 + SETTLING_S, cause=Cause.LIMIT, told=True
     )
     assert tries.after(back).ends == {}
 
@@ -166,16 +171,16 @@ def test_an_agent_whose_limit_is_over_sooner_is_gone_back_to() -> None:
 def test_an_undated_limit_is_looked_at_again_before_a_later_date() -> None:
     tries = Tries(agents=("claude_code", "codex"), ends={"claude_code": NOW + HOUR})
     assert after(failed("rate_limited"), tries, fallback=("codex",)) == Again(
-        after_s=UNKNOWN_RESET_S, limited=True
+        after_s=UNKNOWN_RESET_S, cause=Cause.LIMIT, blind_s=UNKNOWN_RESET_S
     )
 
 
 def test_no_agent_takes_over_from_one_whose_service_is_busy() -> None:
-    assert after(failed("overloaded"), fallback=("codex",)) == Again(after_s=20.0, limited=False)
+    assert after(failed("overloaded"), fallback=("codex",)) == Again(after_s=20.0, cause=Cause.RETRY)
 
 
 def test_a_busy_service_is_asked_again_after_twice_the_time_each() -> None:
-    tries, waits = Tries(), []
+    tries, waits = Tries(used=True), []
     while isinstance(step := after(failed("overloaded: 529"), tries, retries=7), Again):
         waits.append(step.after_s)
         tries = tries.after(step)
@@ -183,24 +188,89 @@ def test_a_busy_service_is_asked_again_after_twice_the_time_each() -> None:
 
 
 def test_jitter_makes_a_retry_up_to_a_quarter_later() -> None:
-    assert after(failed("overloaded"), jitter=1.0) == Again(after_s=25.0, limited=False)
+    assert after(failed("overloaded"), jitter=1.0) == Again(after_s=25.0, cause=Cause.RETRY)
 
 
 @pytest.mark.parametrize("retries", [1, 2000, 10**9])
 def test_absurd_numbers_of_retries_are_still_counted(retries: int) -> None:
     tries = Tries(retries=retries - 1)
     assert isinstance(after(failed("overloaded"), tries, retries=retries, retry_base_seconds=0.0), Again)
-    assert after(failed("overloaded"), Tries(retries=retries), retries=retries) is None
+    assert after(failed("overloaded"), Tries(retries=retries, used=True), retries=retries) is None
+
+
+def test_a_service_that_stays_away_is_waited_for_in_steps_that_go_on_doubling() -> None:
+    tries, waits = Tries(), list[tuple[Cause, float]]()
+    while isinstance(step := after(failed("overloaded: 529"), tries, retries=2, max_wait_s=2000.0), Again):
+        waits.append((step.cause, step.after_s))
+        tries = tries.after(step)
+    assert step is None
+    assert waits == [
+        (Cause.RETRY, 20.0),
+        (Cause.RETRY, 40.0),
+        *((Cause.OUTAGE, seconds) for seconds in (80.0, 160.0, 320.0, 640.0, 800.0)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "worked", [{"usage": Usage(input=1)}, {"usage": Usage(cost_usd=0.1)}, {"tool_calls": 1}]
+)
+def test_what_got_to_work_before_its_service_went_away_met_no_outage(worked: dict[str, Any]) -> None:
+    tries = Tries().seen(failed("overloaded", **worked)).seen(failed("overloaded"))
+    assert after(failed("overloaded"), tries, retries=0) is None
+    assert after(failed("overloaded"), tries.after(Fallback(agent="codex")), retries=0) is None
+
+
+def test_nobody_waits_for_an_outage_without_max_wait() -> None:
+    assert after(failed("overloaded"), retries=0, max_wait_s=0.0) is None
+
+
+def test_an_outage_lets_another_agent_go_on_and_is_waited_for_when_there_is_none() -> None:
+    limits: dict[str, Any] = {"fallback": ("codex",), "retries": 0}
+    tries = Tries(agents=("claude_code",))
+    assert after(failed("overloaded"), tries, **limits) == Fallback(agent="codex")
+    tries = tries.after(Fallback(agent="codex"))
+    assert after(failed("overloaded"), tries, **limits) == Fallback(agent="claude_code")
+    tries = tries.after(Fallback(agent="claude_code"))
+    assert after(failed("overloaded"), tries, **limits) == Again(
+        after_s=20.0, cause=Cause.OUTAGE, blind_s=20.0
+    )
+
+
+def test_a_login_that_was_refused_is_asked_again_once() -> None:
+    step = after(failed("auth: 401"), retries=0, max_wait_s=0.0)
+    assert step == Again(after_s=LOGIN_PAUSE_S, cause=Cause.LOGIN)
+    assert after(failed("auth"), retry_base_seconds=1.0) == Again(after_s=1.0, cause=Cause.LOGIN)
+    assert after(failed("auth: 401"), Tries().after(step)) is None
+    handed_on = Tries(agents=("codex",)).after(step).after(Fallback(agent="gemini"))
+    assert after(failed("auth"), handed_on) == step
+    assert after(failed("auth"), handed_on.after(step)) == Fallback(agent="codex")
+
+
+def test_ends_that_prove_wrong_are_believed_less_each_time_and_not_beyond_max_wait() -> None:
+    tries, waits = Tries(), list[float]()
+    soon = failed("rate_limited", NOW + 1.0)
+    while isinstance(step := after(soon, tries, max_wait_s=200.0), Again):
+        assert step.told
+        waits.append(step.after_s)
+        tries = tries.after(step)
+    assert (step, waits) == (None, [6.0, 40.0, 80.0, 98.0])
+    far = failed("rate_limited", NOW + 5 * HOUR)
+    assert after(far, tries, max_wait_s=200.0) == Again(
+        after_s=5 * HOUR + SETTLING_S, cause=Cause.LIMIT, told=True
+    )
+    assert after(soon, tries.seen(failed("rate_limited", usage=Usage(output=1)))) == Again(
+        after_s=1 + SETTLING_S, cause=Cause.LIMIT, told=True
+    )
 
 
 def test_retries_are_counted_anew_after_a_wait_and_for_another_agent() -> None:
     tried = Tries(retries=3, blind_wait_s=5.0, agents=("codex",))
-    assert tried.after(Again(after_s=1.0, limited=True, told=True)).retries == 0
+    assert tried.after(Again(after_s=1.0, cause=Cause.LIMIT, told=True)).retries == 0
     assert tried.after(Fallback(agent="gemini")) == Tries(agents=("codex", "gemini"))
-    assert tried.after(Again(after_s=1.0, limited=False)).retries == 4
+    assert tried.after(Again(after_s=1.0, cause=Cause.RETRY)).retries == 4
 
 
-WAITED_FOR = {Reason.RATE_LIMITED, Reason.OVERLOADED}
+WAITED_FOR = {Reason.RATE_LIMITED, Reason.OVERLOADED, Reason.AUTH}
 
 
 @pytest.mark.parametrize("reason", [None, "", "unheard_of", *sorted(set(Reason) - WAITED_FOR)])
@@ -220,7 +290,7 @@ def test_no_wait_is_negative_and_none_ends_before_the_limit(
     step = next_attempt(ended, Tries(agents=("claude_code",)), settings, now=NOW, jitter=jitter)
     if isinstance(step, Again):
         assert 0 <= step.after_s <= LONGEST_LIMIT_S + HOUR
-        assert step.limited == (ended.reason or "").startswith(Reason.RATE_LIMITED)
+        assert (step.cause is Cause.LIMIT) == (ended.reason or "").startswith(Reason.RATE_LIMITED)
         assert not step.told or NOW + step.after_s >= (ended.resets_at or 0.0) + SETTLING_S
 
 
@@ -233,13 +303,12 @@ def test_a_session_that_fails_for_ever_ends_unless_a_limit_is_dated_again_and_ag
         step = next_attempt(outcomes[n % len(outcomes)], tries, settings, now=NOW, jitter=jitter)
         if step is None:
             break
-        if isinstance(step, Again) and step.limited and not step.told:
-            blind_s += step.after_s
+        blind_s += step.blind_s if isinstance(step, Again) else 0.0
         tries = tries.after(step)
     else:
         # A busy service between two looks at a limit is asked as often as ever: not for ever, as blind waits end.
         assert any(limit_ahead(ended.resets_at, NOW) for ended in outcomes)
-    assert len(set(tries.agents)) == len(tries.agents)
+    assert len(tries.agents) <= 2 * len({"claude_code", *settings.fallback})
     assert blind_s <= settings.max_wait_s * len(tries.agents) + 1e-6
 
 
@@ -319,14 +388,9 @@ def test_a_fallback_is_told_without_an_attempt_as_well() -> None:
     assert fallback(Tries(agents=("gemini", "codex")), limits) is None
 
 
-@pytest.mark.parametrize(
-    ("reason", "limited"),
-    [
-        ("rate_limited", True),
-        ("rate_limited: 5 hours", True),
-        ("overloaded: rate_limited", False),
-        (None, False),
-    ],
-)
-def test_a_usage_limit_is_told_by_the_word_of_the_reason(reason: str | None, limited: bool) -> None:
-    assert is_limit(reason) is limited
+def test_a_record_of_an_outage_that_was_waited_for_in_vain_ends_the_run_and_others_by_their_reason() -> None:
+    away = record(1, status=SessionStatus.ERROR, commit=None, reason="overloaded", waited_s=9.0)
+    assert "once the service is back" in (stuck_for(away, Limits()) or "")
+    assert stuck_for(away, Limits(max_wait_s=0.0)) is None
+    assert stuck_for(record(1, status=SessionStatus.ERROR, reason="auth"), Limits()) == dead_end("auth")
+    assert stuck_for(record(1, status=SessionStatus.ABORTED, reason="auth"), Limits()) is None

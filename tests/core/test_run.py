@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -25,7 +25,7 @@ from pitboss.core.run import (
     unfolded,
 )
 from pitboss.core.scheduler import Contender, Pick, SchedulerState, next_pick, record_run
-from pitboss.core.session import SessionRecord, SessionStatus
+from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage
 from pitboss.core.usage import MOST_TOKENS
 from tests.support.values import STARTED, flying, fresh_run, record, run_state, usd
 
@@ -305,3 +305,29 @@ def test_each_stop_has_its_exit_code_and_final_status(
 
 def test_no_stop_is_left_out_of_the_table_above() -> None:
     assert len(StopReason) == 7
+
+
+AWAY = record(
+    4, status=SessionStatus.ERROR, commit=None, reason="overloaded: connection refused", waited_s=9.0
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "failures"),
+    [
+        ({}, 0),
+        ({"waited_s": 0.0}, 1),
+        ({"reason": "exit_code: 1"}, 1),
+        ({"status": SessionStatus.TIMEOUT}, 1),
+        ({"tokens": TokenUsage(input=1)}, 1),
+        ({"tokens": TokenUsage(output=1)}, 1),
+        ({"cost_usd": 0.1}, 1),
+        ({"commit": "a" * 40}, 1),
+    ],
+)
+def test_a_service_that_stayed_away_before_anything_was_used_is_no_failure_in_a_row(
+    changes: dict[str, Any], failures: int
+) -> None:
+    ended = msgspec.structs.replace(AWAY, **changes)
+    assert fold(run_state(), ended).budget_consumed.consecutive_failures == failures
+    assert ended.is_outage == (failures == 0)

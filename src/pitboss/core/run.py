@@ -175,7 +175,7 @@ def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
         tokens_input=add_tokens(used.tokens_input, record.tokens.input),
         tokens_output=add_tokens(used.tokens_output, record.tokens.output),
         cost_usd=add_usd(used.cost_usd, record.cost_usd),
-        consecutive_failures=_streak(used.consecutive_failures, record.status),
+        consecutive_failures=_streak(used.consecutive_failures, record),
     )
 
 
@@ -218,7 +218,8 @@ def _spend_per_prompt(spent: dict[str, PromptSpend], record: SessionRecord) -> d
     return {**spent, record.prompt: PromptSpend(sessions=before.sessions + 1, cost_usd=cost_usd)}
 
 
-def _streak(failures: int, status: SessionStatus) -> int:
-    if status.failed:
-        return failures + 1
-    return failures if status in (SessionStatus.ABORTED, SessionStatus.SKIPPED) else 0
+def _streak(failures: int, record: SessionRecord) -> int:
+    """Failures in a row: a service that stayed away is none."""
+    if record.is_outage or record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
+        return failures
+    return failures + 1 if record.status.failed else 0

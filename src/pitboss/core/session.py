@@ -61,6 +61,12 @@ class Reason(StrEnum):
         return f"{self}: {' '.join(detail.split())}" if detail and detail.strip() else str(self)
 
 
+def reason_kind(reason: str | None) -> Reason | None:
+    """The word that `reason` begins with; None when it is none of ours."""
+    word = (reason or "").partition(":")[0]
+    return Reason(word) if word in list(Reason) else None
+
+
 class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
     """The log's `tokens`: totals, and the same split by role."""
 
@@ -214,7 +220,14 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def awaits_retry(self) -> bool:
         """Whether it ended in a conflict that calls for one more session; a second turn never does."""
-        return self.retry and self.retry_of is None and _kind(self.reason) == Reason.CONFLICT
+        return self.retry and self.retry_of is None and reason_kind(self.reason) is Reason.CONFLICT
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether its service was waited for and stayed away before anything was used: no failure of the session."""
+        used = self.tokens.input or self.tokens.output or self.cost_usd or self.commit
+        away = self.status is SessionStatus.ERROR and reason_kind(self.reason) is Reason.OVERLOADED
+        return away and not used and self.waited_s > 0
 
 
 def transcript_name(seq: int) -> str:
@@ -285,10 +298,5 @@ def _cost_source(outcome: Outcome) -> str | None:
 
 
 def _landing_verdict(reason: str | None) -> SessionStatus:
-    fatal = _kind(reason) in (Reason.COMMIT_REFUSED, Reason.CONFLICT)
+    fatal = reason_kind(reason) in (Reason.COMMIT_REFUSED, Reason.CONFLICT)
     return SessionStatus.ERROR if fatal else SessionStatus.DIRTY
-
-
-def _kind(reason: str | None) -> str | None:
-    """The word before the colon."""
-    return reason.partition(":")[0] if reason else None

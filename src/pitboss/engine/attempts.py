@@ -1,4 +1,4 @@
-"""An agent's work in a session over all its attempts: limits waited for, busy services asked again (SPEC 6).
+"""An agent's work in a session over all its attempts: what is waited for, and what is asked again (SPEC 6).
 
 Each attempt has a transcript of its own, by which it is counted and billed after a crash. What an attempt is
 to be, other than the first, is durable before it starts.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import time
-from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -20,28 +19,26 @@ from pitboss.core.attempts import (
     UNKNOWN_RESET_S,
     Again,
     Anew,
+    Cause,
     Fallback,
     Tries,
     fallback,
-    is_limit,
+    has_worked,
     limit_ahead,
     next_attempt,
 )
 from pitboss.core.events import Phase, PhaseChanged
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason, SessionStatus, reason_kind
 from pitboss.core.usage import Usage
-from pitboss.engine.attempt import over_budget, run_agent
+from pitboss.engine.attempt import run_agent
 from pitboss.engine.part import Part
 from pitboss.engine.request import attempt_request, bill_request, implementer
-from pitboss.guardian import StopLevel
-from pitboss.process import StopRequest
+from pitboss.engine.waiting import Stopped, Wait, wait_until
 
 if TYPE_CHECKING:
     from pitboss.core.config import Limits
     from pitboss.core.session import InFlight
     from pitboss.engine.context import RunContext
-
-POLL_S = 0.25
 
 
 class Worked(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,11 +47,6 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
     last: AgentOutcome
     usage: Usage
     agent: str
-
-
-class _Stopped(msgspec.Struct, frozen=True):
-    status: SessionStatus
-    reason: str
 
 
 def work(
@@ -89,6 +81,7 @@ def work(
         ended = run_agent(context, session.seq, part.agent, request, before=before)
         used, worked_s = used + ended.usage, worked_s + time.monotonic() - began
         now = context.clock().timestamp()
+        tries = tries.seen(ended)
         # Jitter is no secret.
         step = next_attempt(ended, tries, _open(context, limits), now=now, jitter=random.random())  # noqa: S311
         if step is None:
@@ -114,7 +107,9 @@ def bill(context: RunContext, session: InFlight, part: Part, *, alive: bool = Fa
         if is_last:
             return Worked(last=ended, usage=used, agent=part.agent)
         agent = agents[min(nth, len(agents) - 1)] if agents else part.agent
-        step: Again | Anew | Fallback = Anew() if ended.lost_session else Again(after_s=0.0, limited=False)
+        step: Again | Anew | Fallback = (
+            Anew() if ended.lost_session else Again(after_s=0.0, cause=Cause.RETRY)
+        )
         if agent != part.agent:
             step = Fallback(agent=agent)
         part = _following(context, session, part, step, ended, known)
@@ -131,9 +126,11 @@ def _following(
 ) -> Part:
     """The next attempt: in the agent's own session where it can go on with one, else from the start.
 
-    `known` are the sessions of all agents so far, and is kept. The session's model is that of its first agent alone.
+    `known` are the sessions of all agents so far, and is kept; one in which nothing was done yet is no use. The
+    session's model is that of its first agent alone.
     """
-    if context.agent(part.agent).resumable and ended.session_id is not None:
+    begun = part.resume is not None or has_worked(ended)
+    if begun and context.agent(part.agent).resumable and ended.session_id is not None:
         same = part.resume is not None and part.resume.session_id == ended.session_id
         before = part.resume.usage if part.resume is not None and same else Usage()
         known[part.agent] = Resume(session_id=ended.session_id, usage=before + ended.usage)
@@ -158,7 +155,12 @@ def _switched(
     step = fallback(tries, _open(context, limits))
     if step is None:
         return part, tries
-    _enter(context, session, part, detail=f"{step.agent} instead: {_limit_of(part)}")
+    _enter(
+        context,
+        session,
+        part,
+        detail=f"{step.agent} instead: {_closed(context, part).awaited}",
+    )
     return Part(agent=step.agent, attempt=part.attempt), tries.after(step)
 
 
@@ -169,10 +171,10 @@ def _open(context: RunContext, limits: Limits) -> Limits:
     return msgspec.structs.replace(limits, fallback=names)
 
 
-def _wait_for_gate(context: RunContext, session: InFlight, part: Part) -> _Stopped | None:
+def _wait_for_gate(context: RunContext, session: InFlight, part: Part) -> Stopped | None:
     """Start no agent that another session knows to be limited, or whose quota is as good as used up."""
     while (until := context.gate.opens_at(part.agent, context.clock().timestamp())) is not None:
-        if stopped := _wait_until(context, session, until, detail=_limit_of(part), limited=True):
+        if stopped := wait_until(context, session, until, _closed(context, part)):
             return stopped
         _enter(context, session, part)
     return None
@@ -180,26 +182,36 @@ def _wait_for_gate(context: RunContext, session: InFlight, part: Part) -> _Stopp
 
 def _before(
     context: RunContext, session: InFlight, part: Part, step: Again | Anew | Fallback, ended: AgentOutcome
-) -> _Stopped | None:
+) -> Stopped | None:
     """What `step` asks for before the attempt that follows `part`."""
     now = context.clock().timestamp()
     if isinstance(step, Anew):
         _enter(context, session, part, detail=f"{part.agent} begins anew: {ended.reason}")
         return None
     if isinstance(step, Fallback):
-        if is_limit(ended.reason):
+        if reason_kind(ended.reason) in (Reason.RATE_LIMITED, Reason.OVERLOADED):
             end = limit_ahead(ended.resets_at, now)
-            context.gate.limited(part.agent, (now + UNKNOWN_RESET_S if end is None else end) + SETTLING_S)
+            until = (now + UNKNOWN_RESET_S if end is None else end) + SETTLING_S
+            context.gate.close(part.agent, until, _cause_of(ended))
         _enter(context, session, part, detail=f"{step.agent} goes on: {ended.reason}")
         return None
     until = now + step.after_s
     if step.told:
-        context.gate.limited(part.agent, until)
-    detail = _limit_of(part) if step.limited else f"retry: {ended.reason}"
-    if stopped := _wait_until(context, session, until, detail=detail, limited=step.limited):
+        context.gate.close(part.agent, until, step.cause)
+    wait = Wait(cause=step.cause, agent=part.agent, why=ended.reason)
+    if stopped := wait_until(context, session, until, wait):
         return stopped
     _enter(context, session, part)
     return None
+
+
+def _cause_of(ended: AgentOutcome) -> Cause:
+    return Cause.OUTAGE if reason_kind(ended.reason) is Reason.OVERLOADED else Cause.LIMIT
+
+
+def _closed(context: RunContext, part: Part) -> Wait:
+    """What an agent waits for that nobody is to start now."""
+    return Wait(cause=context.gate.cause(part.agent), agent=part.agent)
 
 
 def _enter(context: RunContext, session: InFlight, part: Part, detail: str = "") -> None:
@@ -207,56 +219,16 @@ def _enter(context: RunContext, session: InFlight, part: Part, detail: str = "")
     context.emit(PhaseChanged(seq=session.seq, phase=phase, detail=detail))
 
 
-def _limit_of(part: Part) -> str:
-    return f"{part.agent}'s usage limit"
-
-
-def _wait_until(
-    context: RunContext, session: InFlight, until: float, *, detail: str, limited: bool
-) -> _Stopped | None:
-    """Wait by the clock, which goes on while a machine sleeps; a stop that was asked for ends it."""
-    began = context.clock()
-    moment = datetime.fromtimestamp(until, tz=UTC)
-    context.journal.waiting(session.seq, began, moment)
-    context.emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=detail, until=moment))
-    try:
-        while (left := until - context.clock().timestamp()) > 0:
-            if stopped := _stopped(context, session, detail, limited=limited):
-                return stopped
-            time.sleep(min(left, POLL_S))
-    finally:
-        waited_s = (context.clock() - began).total_seconds()
-        context.journal.waited(session.seq, max(0.0, waited_s))
-    return None
-
-
-def _stopped(context: RunContext, session: InFlight, detail: str, *, limited: bool) -> _Stopped | None:
-    """Draining lets sessions finish, but not one that may wait for hours."""
-    reason = Reason.RATE_LIMITED.because(f"stopped while it waited for {detail}") if limited else "aborted"
-    aborted = _Stopped(SessionStatus.ABORTED, reason)
-    stop = context.control.stop_session(session.seq)
-    if stop is StopRequest.SKIP:
-        return _Stopped(SessionStatus.SKIPPED, str(Reason.SKIPPED))
-    if stop is not None:
-        return aborted
-    if over_budget(context) is not None:
-        return aborted
-    late = context.caps.until is not None and context.clock() >= context.caps.until
-    if limited and (late or context.gate.closing or context.control.level() is not StopLevel.NONE):
-        return aborted
-    return None
-
-
-def _too_dear(context: RunContext, session: InFlight, used: Usage) -> _Stopped | None:
+def _too_dear(context: RunContext, session: InFlight, used: Usage) -> Stopped | None:
     """No further attempt of a session that has reached its own cap."""
     prompt = context.prompts.get(session.prompt)
     cap = prompt.meta.max_session_cost_usd if prompt else None
     if cap is None or used.cost_usd < cap:
         return None
-    return _Stopped(SessionStatus.ERROR, Reason.COST_CAP.because(f"${used.cost_usd:.4f} >= ${cap:.4f}"))
+    return Stopped(SessionStatus.ERROR, Reason.COST_CAP.because(f"${used.cost_usd:.4f} >= ${cap:.4f}"))
 
 
-def _cut_short(stopped: _Stopped, last: AgentOutcome | None) -> AgentOutcome:
+def _cut_short(stopped: Stopped, last: AgentOutcome | None) -> AgentOutcome:
     """The last attempt, if there was one, with another end."""
     last = last or AgentOutcome(status=stopped.status, usage=Usage())
     return msgspec.structs.replace(last, status=stopped.status, reason=stopped.reason)

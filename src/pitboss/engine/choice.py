@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import budget
-from pitboss.core.attempts import dead_end
+from pitboss.core.attempts import stuck_for
 from pitboss.core.run import StopReason, pending_retry
 from pitboss.core.scheduler import Exhausted, next_pick
 from pitboss.guardian import StopLevel
@@ -96,9 +96,9 @@ def unpriced(context: RunContext, record: SessionRecord) -> Ending | None:
     return Ending(reason=StopReason.BUDGET, message=f"{what}; {todo}")
 
 
-def stuck(record: SessionRecord) -> Ending | None:
+def stuck(context: RunContext, record: SessionRecord) -> Ending | None:
     """A session that met a dead end ends the run: every other one would meet it too (SPEC 6)."""
-    hint = dead_end(record.reason) if record.status.failed else None
+    hint = stuck_for(record, context.config.limits)
     if hint is None:
         return None
     message = f"session {record.seq} met a dead end: {record.reason}; {hint}"

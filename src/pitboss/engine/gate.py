@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import budget
-from pitboss.core.attempts import opens_at
+from pitboss.core.attempts import Cause, opens_at
 from pitboss.core.usage import Usage, add_tokens, add_usd
 
 if TYPE_CHECKING:
@@ -19,21 +19,29 @@ if TYPE_CHECKING:
     from pitboss.core.budget import BudgetSnapshot, Caps, Exceeded
 
 
+_OPEN = (0.0, Cause.LIMIT)
+
+
 class Gate:
-    """Agents that ran into their limit, or are about to; thread-safe."""
+    """Agents that ran into their limit or are out of reach, or are about to be; thread-safe."""
 
     def __init__(self, pause_at: float | None, quotas: Mapping[str, Quota]) -> None:
         self.closing = False
         """The run will end once those in flight have ended: nobody need wait for hours. Only ever becomes true."""
         self._pause_at = pause_at
-        self._limited: dict[str, float] = {}
+        self._closed: dict[str, tuple[float, Cause]] = {}
         self._quotas = dict(quotas)
         self._lock = Lock()
 
-    def limited(self, agent: str, until: float) -> None:
-        """Nobody need start `agent` before `until`, epoch seconds: a session was told so."""
+    def close(self, agent: str, until: float, cause: Cause) -> None:
+        """Nobody need start `agent` before `until`, epoch seconds, for `cause`: a session has met it."""
         with self._lock:
-            self._limited[agent] = max(until, self._limited.get(agent, 0.0))
+            self._closed[agent] = max((until, cause), self._closed.get(agent, _OPEN))
+
+    def cause(self, agent: str) -> Cause:
+        """Why `agent` is not to be started, if it is not."""
+        with self._lock:
+            return self._closed.get(agent, _OPEN)[1]
 
     def noted(self, agent: str, quota: Quota) -> None:
         """What `agent` last said of its quota."""
@@ -43,7 +51,7 @@ class Gate:
     def opens_at(self, agent: str, now: float) -> float | None:
         """When `agent` may be started again, epoch seconds; None for now."""
         with self._lock:
-            told = self._limited.get(agent, 0.0)
+            told, _ = self._closed.get(agent, _OPEN)
             paused = opens_at(self._quotas.get(agent), self._pause_at, now)
         until = max(told, paused or 0.0)
         return until if until > now else None

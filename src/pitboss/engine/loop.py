@@ -85,7 +85,7 @@ class Loop:
 
     def _take(self, record: SessionRecord) -> None:
         self._judge([record])
-        self._ending = self._ending or stuck(record)
+        self._ending = self._ending or stuck(self._context, record)
         self._warn_of_caps()
         self._ended += 1
         if self._ended % SESSIONS_BETWEEN_TIDYING == 0:
