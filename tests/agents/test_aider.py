@@ -135,6 +135,53 @@ def test_words_of_the_agent_about_such_errors_are_no_failure() -> None:
     assert reason_of(BANNER, said, TOKENS) is None
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "Scanning repo: 100%|####| 12/12 [00:00<00:00]",
+        "\x1b[2K\x1b[31m",
+        "\x1b]0;aider\x07",
+        "Waiting for openai/gpt-4o\r",
+    ],
+)
+def test_marks_of_its_own_count_behind_whatever_is_glued_before_them(before: str) -> None:
+    failed = f"{before}litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached\n"
+    assert reason_of(BANNER, failed) == "overloaded: OpenAIException - Rate limit reached"
+    assert reason_of(BANNER, "Done.\n", f"{before}{TOKENS}") is None
+    assert read(BANNER, "Done.\n", f"{before}{TOKENS}").spend() == read(BANNER, "Done.\n", TOKENS).spend()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            "RateLimitError: OpenAIException - Limit reached on RPM: 3 / min. Add a payment method.",
+            "overloaded",
+        ),
+        (
+            "RateLimitError: GroqException - tokens per minute (TPM): Limit 6000. Try again in 6.7s.",
+            "overloaded",
+        ),
+        (
+            "RateLimitError: GroqException - tokens per day (TPD): Limit 9. Try again in 7m12s.",
+            "rate_limited",
+        ),
+        ("RateLimitError: OpenAIException - insufficient_quota: You exceeded your quota", "billing"),
+        (
+            "RateLimitError: geminiException - You exceeded your current quota. Please retry in 12s",
+            "overloaded",
+        ),
+        ("RateLimitError: geminiException - You exceeded your current quota. PerDay", "rate_limited"),
+        ("RateLimitError: AnthropicException - please try again in 3 hours", "rate_limited"),
+        ("APIConnectionError: OpenAIException - Connection error.", "overloaded"),
+    ],
+)
+def test_a_limit_of_the_minute_is_told_from_one_of_the_day_and_from_an_empty_purse(
+    error: str, reason: str
+) -> None:
+    assert (reason_of(BANNER, f"litellm.{error}\n") or "").partition(":")[0] == reason
+
+
 def test_a_failure_after_an_answer_is_one() -> None:
     assert reason_of(BANNER, "Done.\n", TOKENS, FAILED) == "overloaded: OpenAIException - Rate limit reached"
 

@@ -3,7 +3,8 @@
 What the program prints, and what follows from it:
 - It exits 0 on every failure. One begins a line with `litellm.SomethingError:`, or with words of its own; what
   counts is whether an answer (a line `Tokens: ...`) came after it.
-- Retries are told, each with the whole error again: none of it is progress.
+- Retries are told, each with the whole error again.
+- Bars of progress and colors may stand before any of its own marks on a line.
 - The `Tokens:` line rounds; its log (`--analytics-log`) does not. Where the log tells as many answers, it counts.
 - It names no tools and no session. The last words are the last paragraph before `Tokens:`.
 """
@@ -17,7 +18,7 @@ import msgspec
 
 from pitboss.agents.aider_log import AiderLog
 from pitboss.agents.judgement import Ending, Spend, Verdict, failed
-from pitboss.agents.lines import LineSplitter, shortened
+from pitboss.agents.lines import LineSplitter, plain, shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import Reader
 from pitboss.agents.service_failures import service_failure
@@ -41,6 +42,12 @@ SENT = re.compile(rf"Tokens: {COUNT} sent")
 RECEIVED = re.compile(rf"{COUNT} received\.")
 CACHE_READ = re.compile(rf"{COUNT} cache hit")
 CACHE_WRITE = re.compile(rf"{COUNT} cache write")
+GLUED = re.compile(
+    rf"litellm\.(?:\w+\.)*\w*(?:Error|Timeout): |Tokens: {COUNT} sent, .{{0,99}}received\."
+    rf"|{FULL.pattern}|{re.escape(KEYLESS)}"
+)
+"""What aider says even where something else stands on the line already."""
+
 COST = re.compile(r"Cost: \$([\d.]{1,20}) message")
 UNITS = {"k": 1_000, "M": 1_000_000}
 
@@ -105,16 +112,25 @@ class AiderReader(Reader):
     def _told(self, lines: Iterator[bytes]) -> Iterator[AgentEvent]:
         shown = None
         for each in lines:
-            line = each.decode("utf-8", "replace").rstrip()
-            event = self._line(line)
-            if event is None:
-                continue
-            if event.kind is EventKind.TEXT:
-                shown = event
-            else:
-                yield event
+            for line in self._unglued(plain(each.decode("utf-8", "replace")).rstrip()):
+                event = self._line(line)
+                if event is None:
+                    continue
+                if event.kind is EventKind.TEXT:
+                    shown = event
+                else:
+                    yield event
         if shown is not None:
             yield shown
+
+    def _unglued(self, line: str) -> Iterator[str]:
+        """`line`, cut in two where words of aider's own stand behind others; an error may quote such words."""
+        mark = None if self._in_failure else GLUED.search(line)
+        if mark is None or mark.start() == 0:
+            yield line
+        else:
+            yield line[: mark.start()].rstrip()
+            yield line[mark.start() :]
 
     def _line(self, line: str) -> AgentEvent | None:
         """Take in one line: a mark of aider's own, or words."""

@@ -121,7 +121,12 @@ def last_line(output: bytes) -> str | None:
     return None
 
 
+def plain(text: str) -> str:
+    """`text` without what a terminal obeys instead of showing it."""
+    return _ESCAPES.sub("", text)
+
+
 def shortened(text: str) -> str:
     """`text` on one line, without terminal escapes, and no longer than a reason bears."""
-    line = " ".join(_ESCAPES.sub("", text.lstrip()[: 10 * DETAIL_LIMIT]).split())
+    line = " ".join(plain(text.lstrip()[: 10 * DETAIL_LIMIT]).split())
     return line if len(line) <= DETAIL_LIMIT else f"{line[: DETAIL_LIMIT - 1]}…"
