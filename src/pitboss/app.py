@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from pitboss.core.events import Observer
     from pitboss.core.recovery import Repair
     from pitboss.core.session import SessionRecord
-    from pitboss.git.repo import Repo, TreeStatus
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
     from pitboss.guardian import StopChannel
     from pitboss.plan import Plan
 

@@ -8,7 +8,8 @@ from pitboss.core.resume import reconstruct_state_from_log, validate_resume
 from pitboss.core.rotation import contenders
 from pitboss.core.text import DryRun, dry_run_report
 from pitboss.errors import StartError
-from pitboss.git.repo import NotARepository, Repo
+from pitboss.git.errors import NotARepository
+from pitboss.git.repo import Repo
 from pitboss.plan import load_plan
 from pitboss.store.log import scan_log
 from pitboss.store.paths import RunPaths

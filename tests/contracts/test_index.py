@@ -11,8 +11,9 @@ import pytest
 from pitboss.core.session import InFlight
 from pitboss.engine.checkout import Checkout
 from pitboss.engine.run_branch import RunBranch
+from pitboss.git.errors import GitError
 from pitboss.git.index import KeptIndex
-from pitboss.git.repo import GitError, Repo
+from pitboss.git.repo import Repo
 
 if TYPE_CHECKING:
     from pathlib import Path

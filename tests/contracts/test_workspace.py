@@ -17,7 +17,8 @@ from pitboss.core.text import commit_message
 from pitboss.engine.checkout import Checkout
 from pitboss.engine.run_branch import RunBranch
 from pitboss.errors import StartError
-from pitboss.git.repo import GitError, NotARepository, Repo
+from pitboss.git.errors import GitError, NotARepository
+from pitboss.git.repo import Repo
 
 if TYPE_CHECKING:
     from pathlib import Path

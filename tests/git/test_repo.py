@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.errors import StartError
+from pitboss.git.errors import GitError, NotARepository
 from pitboss.git.locks import remove_stale_locks, stale_locks
-from pitboss.git.repo import GitError, NotARepository, Repo, TreeStatus
+from pitboss.git.repo import Repo
+from pitboss.git.status import TreeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

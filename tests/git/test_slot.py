@@ -224,7 +224,15 @@ def test_git_in_a_slot_without_its_link_never_finds_the_users_repository(world: 
     repo = world.slot.opened()
     assert repo is not None
     (world.slot.path / ".git").unlink()
-    assert repo.run("rev-parse", "--show-toplevel", ok=(0, 128)).code == 128
+    assert repo.line("rev-parse", "--show-toplevel") == str(world.slot.path)
+    assert repo.line("rev-parse", "--git-dir") == str(repo.git_dir)
+    assert (
+        sh(
+            world.slot.path,
+            f"GIT_CEILING_DIRECTORIES={world.slot.path.parent} git rev-parse --git-dir || true",
+        )
+        == ""
+    )
     again = world.slot.opened()
     assert again is not None
     assert again.line("rev-parse", "--show-toplevel") == str(world.slot.path)

@@ -55,8 +55,18 @@ def facts(trial: Trial) -> dict[str, object]:
 
 def _changed_outside(trial: Trial) -> Iterator[str]:
     for name, was in trial.before.items():
-        if name not in trial.act.touches and trial.after[name] != was:
-            yield f"{name} was changed: {was!r} is now {trial.after[name]!r}"
+        now = trial.after[name]
+        if name not in trial.act.touches and now != was:
+            yield f"{name} was changed: {_difference(was, now)}"
+
+
+def _difference(was: object, now: object) -> str:
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return f"{was!r} is now {now!r}"
+    unlike = sorted(path for path in was.keys() | now.keys() if was.get(path) != now.get(path))
+    return ", ".join(
+        f"{path} {was.get(path, b'')[:200]!r} is now {now.get(path, b'')[:200]!r}" for path in unlike
+    )
 
 
 def _lost(trial: Trial) -> Iterator[str]:

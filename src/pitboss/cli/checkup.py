@@ -19,7 +19,8 @@ from pitboss.core.environment import agent_environment
 from pitboss.core.measures import stamp
 from pitboss.core.slash_commands import unexpanded
 from pitboss.errors import InputError, PitbossError
-from pitboss.git.repo import OLDEST_GIT, NotARepository, Repo
+from pitboss.git.errors import NotARepository
+from pitboss.git.repo import OLDEST_GIT, Repo
 from pitboss.pricing import table_version
 from pitboss.process import capture
 from pitboss.store.config import load_config

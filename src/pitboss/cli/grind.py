@@ -127,7 +127,8 @@ def grind(  # noqa: PLR0913 - one parameter for each option
 def _start(options: Options, *, as_json: bool) -> int:
     from pitboss import app
     from pitboss.cli.guarded import run_guarded
-    from pitboss.git.repo import NotARepository, Repo
+    from pitboss.git.errors import NotARepository
+    from pitboss.git.repo import Repo
     from pitboss.plan import load_plan
 
     here = Path.cwd()

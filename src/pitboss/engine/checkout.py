@@ -13,18 +13,19 @@ from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import nested, rescue, snapshot
 from pitboss.git.committer import CommitRefused, Committer, Hooks
+from pitboss.git.errors import GitError
 from pitboss.git.index import KeptIndex
 from pitboss.git.landed import is_own
 from pitboss.git.locks import clear_the_way
 from pitboss.git.reflog import Reflog
-from pitboss.git.repo import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from pitboss.core.session import InFlight
-    from pitboss.git.repo import Repo, TreeStatus
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
 
 COMMIT_SECONDS = 600.0
 

@@ -12,15 +12,17 @@ from pitboss.core.session import Reason
 from pitboss.core.text import rescue_message
 from pitboss.errors import StartError
 from pitboss.git import rescue, snapshot
+from pitboss.git.errors import GitError
 from pitboss.git.locks import remove_stale_locks
 from pitboss.git.merge import changed_paths
-from pitboss.git.repo import OLDEST_GIT, GitError
+from pitboss.git.repo import OLDEST_GIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pitboss.git.repo import Repo, TreeStatus
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
 
 FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 

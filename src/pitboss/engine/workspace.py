@@ -10,8 +10,8 @@ from pitboss.engine.run_branch import RescueWords
 from pitboss.engine.slots import Slots
 from pitboss.engine.turns import Turns
 from pitboss.errors import StartError
+from pitboss.git.errors import GitError
 from pitboss.git.locks import WAIT_S
-from pitboss.git.repo import GitError
 from pitboss.git.worktree import HOLD, hold_branch, remove_worktree
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.redact import Secrets
 from pitboss.git import snapshot
+from pitboss.git.errors import GitError, last_line, tells_full_disk
 from pitboss.git.locks import clear_the_way
-from pitboss.git.repo import GitError, last_line, tells_full_disk
 
 if TYPE_CHECKING:
-    from pitboss.git.repo import Repo, TreeStatus
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
 
 _NO_TREES = "Error building trees"
 _HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")

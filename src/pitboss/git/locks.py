@@ -16,7 +16,8 @@ from pitboss.store.paths import runs_dir
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pitboss.git.repo import GitError, Repo
+    from pitboss.git.errors import GitError
+    from pitboss.git.repo import Repo
 
 WAIT_S = 2.0
 _POLL_S = 0.05

@@ -22,7 +22,7 @@ _FETCH = (
 
 def fetch_head(repo: Repo, folder: str) -> str | None:
     """Bring the commits of a repository inside the tree into `repo`; None when it has no usable HEAD."""
-    head = repo.run("-C", folder, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1, 128))
+    head = repo.ask_in(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     if head.code != 0 or repo.run(*_FETCH, f"./{folder}", "HEAD", ok=(0, 1, 128)).code != 0:
         return None
     return head.stdout.decode().strip()
@@ -82,4 +82,4 @@ def _same_tree(inner: Repo, tip: str, kept: Iterable[rescue.Rescued]) -> str | N
 def _submodule(repo: Repo, path: str) -> Repo | None:
     if not (repo.root / path / ".git").exists():
         return None
-    return repo.another(repo.root / path)
+    return repo.inner(path)

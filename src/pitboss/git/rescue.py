@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.errors import CommandError
+from pitboss.git.errors import GitError
 from pitboss.git.merge import changed_paths, merge_trees
-from pitboss.git.repo import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

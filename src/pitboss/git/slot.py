@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Literal
 
 from pitboss.core.text import rescue_message
 from pitboss.git import nested, rescue, snapshot
+from pitboss.git.errors import GitError
 from pitboss.git.furnish import copy_into
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.marks import read_index
-from pitboss.git.repo import GitError
 from pitboss.git.worktree import remove_session_branch, remove_worktree, rescue_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.git.repo import Repo, TreeStatus
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
 
 __all__ = ["Slot", "copy_into"]
 

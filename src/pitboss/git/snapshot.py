@@ -7,13 +7,16 @@ import shutil
 import stat
 from typing import TYPE_CHECKING
 
-from pitboss.git.repo import PITBOSS_FOLDER, WITHOUT_PITBOSS, GitError
+from pitboss.git.errors import GitError
+from pitboss.git.repo import WITHOUT_PITBOSS
+from pitboss.git.status import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from pitboss.git.repo import Repo, TreeStatus
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
 
 _ADD = ("-c", "core.safecrlf=false", "add", "--all", "--sparse")
 _OPERATIONS = (

@@ -13,9 +13,9 @@ import msgspec
 
 from pitboss.core.text import rescue_message
 from pitboss.git import rescue, snapshot
+from pitboss.git.errors import GitError
 from pitboss.git.marks import read_index
 from pitboss.git.merge import holds_all
-from pitboss.git.repo import GitError
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:

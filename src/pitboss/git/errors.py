@@ -1,0 +1,71 @@
+"""What git says when it fails, and what kind of failure that is (SPEC 1.8)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pitboss.errors import FREE_SPACE, StartError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WHEN_GIT_FAILED = (
+    "nothing is lost: mend what git complains of (a full disk?); "
+    "then `pitboss repair RUN_ID` and `pitboss grind --resume` go on with the run"
+)
+_NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
+_BROKEN_INDEX = re.compile(
+    r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses"
+)
+# Git looks at all worktrees, and gives up when another git is just making one.
+_HALF_MADE = re.compile(rb"failed to read .*worktrees/[^/]+/commondir")
+
+
+class GitError(StorageError):
+    """A git command failed unexpectedly; the tree is as the command left it. `stderr` is what git said."""
+
+    def __init__(self, argv: Sequence[str], stderr: str, *, code: int) -> None:
+        command = next((a for a in argv[1:] if not a.startswith("-") and "=" not in a), "git")
+        super().__init__(
+            f"git {command} failed: {_cause(stderr) or f'exit code {code}'}",
+            hint=FREE_SPACE if tells_full_disk(stderr) else WHEN_GIT_FAILED,
+        )
+        self.stderr = stderr
+        self.code = code
+
+    @property
+    def lock_in_the_way(self) -> bool:
+        """Whether another git, or the remains of a dead one, holds a lock."""
+        return ".lock': File exists" in self.stderr
+
+    @property
+    def index_is_broken(self) -> bool:
+        """Whether git cannot read the index file."""
+        return _BROKEN_INDEX.search(self.stderr) is not None
+
+
+class NotARepository(StartError):
+    """There is no git repository at the place asked for."""
+
+
+def met_half_made_worktree(stderr: bytes) -> bool:
+    """Whether git gave up because another git is just making a worktree: a moment later it would not."""
+    return _HALF_MADE.search(stderr) is not None
+
+
+def tells_full_disk(said: str) -> bool:
+    """Whether what git, or a hook of the user, said tells of a disk without space."""
+    return any(words in said for words in _NO_SPACE)
+
+
+def last_line(text: str) -> str:
+    """The last line that says something, empty when none does."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _cause(stderr: str) -> str:
+    """The line that says why: the one about the disk if there is one, else the last."""
+    full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line))
+    return next(full, "") or last_line(stderr)

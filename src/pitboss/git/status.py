@@ -1,0 +1,59 @@
+"""What one `git status` says of a working tree."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+PITBOSS_FOLDER = ".pitboss"
+FEW_PATHS = 64
+STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
+
+
+class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What one `git status` says; `.pitboss` never counts as dirt.
+
+    `head` is empty when `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
+    paths, `few_paths` names them where they are few. `new_folders` says that untracked folders are among
+    them, `pitboss_visible` that `.pitboss` is not ignored; `unmerged` and `submodules` name conflicted paths
+    and submodules with changes inside.
+    """
+
+    head: str
+    branch: str | None
+    unborn: bool
+    dirty: int
+    few_paths: tuple[str, ...] = ()
+    new_folders: bool = False
+    pitboss_visible: bool = False
+    unmerged: tuple[str, ...] = ()
+    submodules: tuple[str, ...] = ()
+
+
+def parse_status(output: bytes) -> TreeStatus:
+    """What `git status` with the options of `STATUS` printed."""
+    header: dict[str, str] = {}
+    entries: list[tuple[str, list[str], str]] = []
+    for item in os.fsdecode(output).split("\0"):
+        kind, _, rest = item.partition(" ")
+        if kind == "#":
+            key, _, value = rest.partition(" ")
+            header[key] = value
+        elif kind in ("1", "u", "?"):
+            fields = rest.split(" ", {"1": 7, "u": 9, "?": 0}[kind])
+            entries.append((kind, fields, fields[-1]))
+    ours = [entry for entry in entries if entry[2].partition("/")[0] == PITBOSS_FOLDER]
+    theirs = [entry for entry in entries if entry not in ours] if ours else entries
+    head, branch = header["branch.oid"], header["branch.head"]
+    return TreeStatus(
+        head="" if head == "(initial)" else head,
+        branch=None if branch == "(detached)" else branch,
+        unborn=head == "(initial)",
+        dirty=len(theirs),
+        few_paths=tuple(path for *_, path in theirs) if len(theirs) <= FEW_PATHS else (),
+        new_folders=any(kind == "?" and path.endswith("/") for kind, _, path in theirs),
+        pitboss_visible=bool(ours),
+        unmerged=tuple(path for kind, _, path in theirs if kind == "u"),
+        submodules=tuple(path for kind, fields, path in theirs if kind == "1" and fields[1].startswith("S")),
+    )
