@@ -101,7 +101,7 @@ def test_a_program_in_the_repository_is_found_from_its_folders(project: Project)
     project.write(".pitboss/config.toml", config)
     executable(project.write("tools/claude", ""), "echo 2.1.330")
 
-    done = project.pitboss("doctor", "--json", cwd=project.root / "tools")
+    done = project.pitboss("doctor", "--trust", "--json", cwd=project.root / "tools")
 
     (found,) = (c for c in json.loads(done.out)["checks"] if "claude" in c["finding"])
     assert found["finding"] == f"claude_code: 2.1.330, known to work ({project.root}/tools/claude)"
@@ -115,6 +115,7 @@ def test_agents_are_asked_for_their_version_in_the_environment_that_a_run_gives_
     config = f'backend = "claude_code"\nenv_remove = ["SEC*"]\n[agent.claude_code]\nbinary = "{claude}"\n'
     project.write(".pitboss/config.toml", f"[agent]\n{config}")
     project.env["SECRET"] = "12345678"
+    project.pitboss("doctor", "--trust")
 
     (found,) = (c for c in findings(project)["agent"] if "claude" in c["finding"])
 

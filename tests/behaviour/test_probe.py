@@ -54,6 +54,7 @@ def left(project: Project) -> list[str]:
 
 def test_doctor_shows_what_works_and_what_it_cost(project: Project) -> None:
     configure(project, WORKS)
+    project.pitboss("doctor", "--trust")
     done = project.pitboss("doctor", "--probe", "--json")
     ((health, finding, hint),) = trials(done)
     assert (done.code, health, hint) == (0, "ok", None)
@@ -77,6 +78,7 @@ def test_each_agent_is_tried_with_the_models_that_a_run_would_ask_of_it(project:
     instruct(project, "alpha")
     instruct(project, "beta", model="gpt-y")
     instruct(project, "gamma", agent="shell")
+    project.pitboss("doctor", "--trust")
     done = project.pitboss("doctor", "--probe")
     assert [line.removesuffix(", for 180 s at most") for line in done.err.splitlines()] == [
         "trying claude_code",
@@ -103,7 +105,7 @@ def test_a_program_in_the_repository_is_tried_from_wherever_one_stands(project: 
     )
     project.commit("The agent")
     ((health, finding, _),) = trials(
-        project.pitboss("doctor", "--probe", "--json", cwd=project.root / "tools")
+        project.pitboss("doctor", "--trust", "--probe", "--json", cwd=project.root / "tools")
     )
     assert (health, finding.partition(" (")[0]) == (
         "ok",
@@ -114,7 +116,7 @@ def test_a_program_in_the_repository_is_tried_from_wherever_one_stands(project: 
 
 def test_doctor_says_what_does_not_work_and_exits_1(project: Project) -> None:
     configure(project, "echo 'no such luck' >&2; exit 3")
-    done = project.pitboss("doctor", "--probe")
+    done = project.pitboss("doctor", "--trust", "--probe")
     assert done.code == 1
     (line,) = (line for line in done.out.splitlines() if "probe" in line)
     assert line.startswith("problem  probe")
@@ -131,7 +133,7 @@ def test_doctor_tries_nothing_unless_asked(project: Project) -> None:
 
 
 def test_the_shell_agent_is_tried_too_and_without_a_prompt(project: Project) -> None:
-    ((health, finding, _),) = trials(project.pitboss("doctor", "--probe", "--json"))
+    ((health, finding, _),) = trials(project.pitboss("doctor", "--trust", "--probe", "--json"))
     assert health == "ok"
     assert finding.startswith("shell: writes files, runs commands and ends in order ($0.0000, ")
 
@@ -140,7 +142,7 @@ def test_the_shell_agent_is_tried_too_and_without_a_prompt(project: Project) -> 
 def test_a_signal_ends_a_trial_and_leaves_nothing(project: Project, signum: signal.Signals) -> None:
     pids = project.root.parent / "pids"
     configure(project, f"setsid sleep 300 & echo $! $$ >{pids}; wait")
-    with project.started("doctor", "--probe") as doctor:
+    with project.started("doctor", "--trust", "--probe") as doctor:
         wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
         doctor.send_signal(signum)
         done = finish(doctor)
@@ -183,7 +185,7 @@ def test_what_costs_nothing_is_looked_at_before_the_agents_are_tried(project: Pr
     assert not (project.root.parent / "tried").exists()
 
 
-@pytest.mark.parametrize("command", [("grind", "--max-cost", "0.25"), ("doctor", "--probe")])
+@pytest.mark.parametrize("command", [("grind", "--max-cost", "0.25"), ("doctor", "--trust", "--probe")])
 def test_a_trial_may_not_cost_more_than_the_run(project: Project, command: tuple[str, ...]) -> None:
     spend = """echo '{"input_tokens": 10, "cost_usd": 0.5}' >"$PITBOSS_USAGE_FILE"; exec sleep 300"""
     configure(project, spend, probe=True)

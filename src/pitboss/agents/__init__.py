@@ -100,27 +100,27 @@ def probe(
     settings: AgentSettings,
     *,
     environ: Mapping[str, str] | None = None,
+    root: Path | None = None,
+    asking: bool = True,
     timeout_s: float = PROBE_TIMEOUT_S,
 ) -> Probe:
     """Look for a backend's program on the PATH of `environ` (ours if None) and ask it for its version.
 
+    With `asking` false nothing is run. Entries of PATH that are not absolute begin at `root`, else where we work.
     Without a PATH a program is looked for where the system looks then. Raises StartError when there is no such
     backend.
     """
-    from shutil import which
-
     environ = os.environ if environ is None else environ
-
     backend = find_backend(name)
     try:
         program = backend.binary(settings)
     except StartError as error:
         return Probe(name=name, problem=error.message, hint=error.hint)
-    path = which(program, path=environ.get("PATH", os.defpath))
+    path = locate(program, environ.get("PATH", os.defpath), root)
     hint = backend.install if "PATH" in environ else _NO_PATH
     if path is None:
         return Probe(name=name, problem=f"cannot find {program}", hint=hint)
-    if backend.version_args is None:
+    if backend.version_args is None or not asking:
         return Probe(name=name, path=path)
     answer = capture([path, *backend.version_args], cwd="/", env=environ, timeout_s=timeout_s)
     if answer.timed_out:
@@ -130,6 +130,15 @@ def probe(
         asked = " ".join((path, *backend.version_args))
         return Probe(name=name, path=path, problem=f"{asked} failed", hint=hint)
     return _judged(backend, path, next(filter(_numbers, lines), lines[0]))
+
+
+def locate(program: str, path: str, root: Path | None) -> str | None:
+    """Where a program is by a PATH, entries of which may begin at `root`; None when it is nowhere."""
+    from pathlib import Path
+    from shutil import which
+
+    folder = Path.cwd() if root is None else root
+    return which(program, path=os.pathsep.join(str(folder / entry) for entry in path.split(os.pathsep)))
 
 
 def find_backend(name: str) -> Backend:

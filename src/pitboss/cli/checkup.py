@@ -28,9 +28,12 @@ from pitboss.store.library import configured_prompts_dir, discover_prompts, load
 from pitboss.store.lock import lock_holder
 from pitboss.store.paths import lock_path
 from pitboss.store.rundir import list_runs
+from pitboss.trust import GRANT, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pitboss.trust import Trust
 
 LITTLE_DISK = 1 << 30
 HARDLY_ANY_DISK = 100 << 20
@@ -55,9 +58,9 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 def examine(root: Path) -> Iterator[Check]:
     """Every finding about the working tree at `root`; what cannot be examined is a finding too."""
-    for subject, look in _EXAMINATIONS.items():
+    for subject, examination in _EXAMINATIONS.items():
         try:
-            yield from look(root)
+            yield from examination(root)
         except PitbossError as error:
             yield Check(
                 subject=subject, health=Health.PROBLEM, finding=one_line(error.message), hint=error.hint
@@ -121,7 +124,7 @@ def _inputs(root: Path) -> Iterator[Check]:
 def _agents(root: Path) -> Iterator[Check]:
     """Agents that a run would use must be there; of the others, those that are there are worth a word."""
     try:
-        config = rooted(load_config(root), root)
+        config = load_config(root)
     except InputError:
         config, used = Config(), set()
     else:
@@ -133,14 +136,25 @@ def _agents(root: Path) -> Iterator[Check]:
             "agent", f"there is no agent called {name}", hint=f"one of {', '.join(backend_names())}"
         )
     env = agent_environment(os.environ, remove=config.env_remove, keep=config.env_keep)
+    trust = look(root, config, os.environ)
+    yield from _withheld(trust)
+    placed = rooted(config, root).agents
     for name in backend_names():
-        found = probe(name, config.agents.get(name, AgentSettings()), environ=env)
+        asking = not trust.withheld(name, working=False)
+        found = probe(name, placed.get(name, AgentSettings()), environ=env, root=root, asking=asking)
         if found.problem is None:
             yield _agent_found(found, used=name in used)
         elif name in used:
             yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
     for keys in paid_keys(sorted(used), config, os.environ):
         yield _warning("agent", one_line(keys.finding), hint=keys.hint)
+
+
+def _withheld(trust: Trust) -> Iterator[Check]:
+    """What is not run because it came with the repository, and why."""
+    if trust.new:
+        listed = one_line(", ".join(map(str, trust.new)), 300)
+        yield _warning("trust", f"not run: {listed}: {trust.reason}", hint=GRANT)
 
 
 def _agent_found(found: Probe, *, used: bool) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -26,15 +27,30 @@ _INK = {Health.OK: Ink.GOOD, Health.WARNING: Ink.WARN, Health.PROBLEM: Ink.BAD}
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--probe", is_flag=True, help="Let each agent do a small task too; that may cost a little.")
-def doctor(*, as_json: bool, probe: bool) -> int:
+@click.option("--trust", is_flag=True, help="Run the agents that this repository brings, now and later.")
+def doctor(*, as_json: bool, probe: bool, trust: bool) -> int:
     """Check git, the repository, agents, configuration, prompts, lock and disk; exit 1 if something is wrong.
 
-    With --probe each agent that a run would use writes a file and runs a command in a temporary repository.
+    With --probe each agent that a run would use writes a file and runs a command in a temporary repository. Agents
+    that a repository's config.toml names, or that lie in it, are not run before you have used it: with `init`,
+    `grind` or --trust.
     """
     root = project_root()
+    if trust:
+        _trust(root)
     if probe:
         return _probe(root, as_json=as_json)
     return _report(list(examine(root)), as_json=as_json)
+
+
+def _trust(root: Path) -> None:
+    from pitboss.store.config import load_config
+    from pitboss.trust import look
+
+    found = look(root, load_config(root), os.environ)
+    found.grant()
+    for program in found.new:
+        note(f"trusted: {program}")
 
 
 def _report(checks: Sequence[Check], *, as_json: bool) -> int:
@@ -81,6 +97,7 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
     from pitboss.errors import PitbossError
     from pitboss.preflight import Terms, announced, try_agent
     from pitboss.process import StopRequest
+    from pitboss.trust import GRANT, look
 
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None
@@ -88,8 +105,12 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
     try:
         workers, config, most = _used(root)
         terms = Terms(config=rooted(config, root), run_id=run_id, stop=stop, max_cost_usd=most)
+        trust = look(root, config, os.environ)
         for worker in workers:
-            if not channel.level():
+            if trust.withheld(worker.agent):
+                finding = f"{worker.agent}: not tried: {trust.reason}"
+                yield Check(subject="probe", health=Health.WARNING, finding=finding, hint=GRANT)
+            elif not channel.level():
                 note(announced(worker))
                 yield _tried(try_agent(worker, terms, folder))
     except PitbossError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -130,6 +131,7 @@ def _start(options: Options, *, as_json: bool) -> int:
     from pitboss.git.errors import NotARepository
     from pitboss.git.repo import Repo
     from pitboss.plan import load_plan
+    from pitboss.trust import used
 
     here = Path.cwd()
     try:
@@ -138,6 +140,7 @@ def _start(options: Options, *, as_json: bool) -> int:
         load_plan(here, options)
         raise
     plan = load_plan(repo.root, options)
+    used(repo.root, plan.config, os.environ)
     run_id = app.new_run_id(app.utc_now())
 
     def body(channel: StopChannel, emit: Observer) -> int:
@@ -171,10 +174,12 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     from pitboss.git.repo import Repo
     from pitboss.plan import load_plan
     from pitboss.store.rundir import resolve_target
+    from pitboss.trust import used
 
     repo = Repo.discover(Path.cwd())
     run = resolve_target(repo.root, requested or None)
     plan = load_plan(repo.root, options, rotation=run.state.plan_name if run.state else None)
+    used(repo.root, plan.config, os.environ)
     return run_guarded(
         repo.root,
         run.run_id,

@@ -36,8 +36,28 @@ def init() -> None:
         note(
             f"note: a run ends when it has cost $10; {config_path(root)} sets that: [grind.budgets] max_cost_usd"
         )
-    for line in _advice(root, changed=bool(done)):
+    for line in (*_used(root), *_advice(root, changed=bool(done))):
         note(line)
+
+
+def _used(root: Path) -> Iterator[str]:
+    """From now on `doctor` may run the agents that this repository names; which they are is told the first time."""
+    import os
+
+    from pitboss.errors import InputError
+    from pitboss.store.config import load_config
+    from pitboss.trust import look
+
+    if not in_git(root):
+        return
+    try:
+        trust = look(root, load_config(root), os.environ)
+    except InputError:
+        return
+    if trust.new:
+        new = ", ".join(map(str, trust.new))
+        yield f"note: this repository brings agents of its own, and `pitboss doctor` may run them: {new}"
+    trust.grant()
 
 
 def _prepare(root: Path) -> Iterator[str]:

@@ -135,7 +135,9 @@ def _print_diff(repo_root: Path, paths: RunPaths, record: SessionRecord, landed:
     color = "--color=always" if colored(sys.stdout) else "--color=never"
     for tip in tips:
         since = f"{base or f'{tip}^'}...{tip}"
-        write_bytes(repo.git("diff", color, "--no-ext-diff", "--end-of-options", since, "--"))
+        write_bytes(
+            repo.git("diff", color, "--no-ext-diff", "--no-textconv", "--end-of-options", since, "--")
+        )
     if not tips:
         note(f"session {record.seq} left no work behind")
     elif record.commit:

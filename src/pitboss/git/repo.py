@@ -33,6 +33,9 @@ DEFAULT_AUTHOR = "pitboss <pitboss@local>"
 GIT_SECONDS = 600.0
 
 _NO_BACKGROUND_GC = ("-c", "gc.auto=0", "-c", "maintenance.auto=0")
+_NOTHING_COMMITTED = ("-c", "safe.bareRepository=explicit")
+"""A folder with the files of a bare repository may have come with a clone, and its settings say what git runs."""
+
 _UTF_8 = ("-c", "i18n.commitEncoding=UTF-8")
 _COMMIT = (
     *_NO_BACKGROUND_GC,
@@ -40,7 +43,7 @@ _COMMIT = (
     *("commit", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message", "--file=-"),
 )
 _WHERE = (
-    *("git", "rev-parse", "--path-format=absolute"),
+    *("git", *_NOTHING_COMMITTED, "rev-parse", "--path-format=absolute"),
     *("--show-toplevel", "--git-dir", "--git-common-dir"),
 )
 _TRIES = 20

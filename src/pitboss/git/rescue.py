@@ -27,7 +27,17 @@ _LOG = (
     *("--no-mailmap", "--pretty=medium", "--date=default", "--encoding=UTF-8"),
 )
 # The plumbing hears few settings; it takes all but the top folder for granted only when told so.
-_DIFF = ("-c", "core.quotePath=false", "diff-tree", "-r", "--no-ext-diff", "--no-color", "--stat", "--patch")
+_DIFF = (
+    "-c",
+    "core.quotePath=false",
+    "diff-tree",
+    "-r",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--stat",
+    "--patch",
+)
 _WHY = "pitboss rescue"
 WORDS_LIMIT = 1000
 """Characters of a reason beside a ref: an argument of a program may have 128 KiB on Linux."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -72,13 +73,14 @@ def capture(
 ) -> Captured:
     """Run a small command and return its whole output; a timeout ends its tree.
 
-    A program that cannot be started is code 127 with the reason on `stderr`. Daemons that let go of the
+    The program is looked for by absolute entries of PATH only: by others a folder such as `cwd` would say what runs. A
+    program that cannot be started is code 127 with the reason on `stderr`. Daemons that let go of the
     output, such as git's background maintenance, are left alone.
     """
     out: list[bytes] = []
     err: list[bytes] = []
     command = Command(
-        argv=tuple(argv),
+        argv=(_installed(argv[0], os.environ if env is None else env), *argv[1:]),
         cwd=os.fspath(cwd),
         env=None if env is None else dict(env),
         stdin=stdin,
@@ -95,3 +97,17 @@ def capture(
         stderr=b"".join(err),
         timed_out=ended.ended_by is EndedBy.WALL_CLOCK,
     )
+
+
+def _installed(program: str, env: Mapping[str, str]) -> str:
+    """Where `program` is, if it needs looking for and PATH has entries that are not absolute; else its name."""
+    entries = env.get("PATH", os.defpath).split(os.pathsep)
+    absolute = tuple(entry for entry in entries if entry.startswith("/"))
+    return program if "/" in program or len(absolute) == len(entries) else _found(program, absolute)
+
+
+@cache
+def _found(program: str, folders: tuple[str, ...]) -> str:
+    from shutil import which
+
+    return which(program, path=os.pathsep.join(folders)) or os.path.join("/", program)  # noqa: PTH118

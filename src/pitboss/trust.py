@@ -1,0 +1,167 @@
+"""Which programs a repository brings with it, and whether they were used here before, so that they may run (SPEC 8).
+
+Commands that only look must run nothing that came with a clone or a pull: neither an agent that the repository's
+configuration names nor one that lies in it. What was meant to run is remembered, program by program, by `init`,
+`grind` and `doctor --trust`. Of what lies in the working tree the content counts too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.agents import backend_names, find_backend, locate
+from pitboss.core.config import AgentSettings
+from pitboss.core.embed import one_line
+from pitboss.core.environment import agent_environment
+from pitboss.errors import CommandError, PitbossError, StartError
+from pitboss.git.errors import NotARepository
+from pitboss.git.repo import Repo
+from pitboss.store.files import open_regular
+from pitboss.store.trust import remember, remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pitboss.core.config import Config
+
+GRANT = "`pitboss doctor --trust` runs them from now on; look at them first"
+_USED = hashlib.sha256(b"").hexdigest()
+"""What is remembered of any repository that was used."""
+
+_SHOWN = 100
+_MOST_HASHED = 64 << 20
+"""Bytes of a program that count."""
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an agent's command line that the repository brings: its words, and where it says so.
+
+    `only_working`: arguments that the agent is not given when it is asked for its version.
+    """
+
+    agent: str
+    setting: str
+    words: tuple[str, ...]
+    digest: str
+    only_working: bool = False
+
+    def __str__(self) -> str:
+        """The words, and who says so."""
+        return f"{one_line(' '.join(self.words), _SHOWN)} ({self.setting})"
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """The programs that the working tree at `root` brings, and the digests remembered of its repository.
+
+    `common_dir` is None outside of git: there nothing is remembered.
+    """
+
+    root: Path
+    programs: tuple[Program, ...]
+    common_dir: Path | None
+    known: frozenset[str]
+
+    def withheld(self, agent: str, *, working: bool = True) -> tuple[Program, ...]:
+        """What must not be run of `agent`: to let it work, or else to ask it for its version."""
+        return tuple(
+            program
+            for program in self.programs
+            if program.agent == agent
+            and (working or not program.only_working)
+            and program.digest not in self.known
+        )
+
+    @property
+    def new(self) -> tuple[Program, ...]:
+        """All that is withheld of any agent."""
+        return tuple(program for program in self.programs if program.digest not in self.known)
+
+    @property
+    def reason(self) -> str:
+        """Why something is withheld."""
+        if self.known:
+            return "they are new here, or have changed since this repository was last used"
+        return "this repository has not been used here before"
+
+    def grant(self) -> None:
+        """Withhold nothing from now on. Raises CommandError outside of git, StorageError when it cannot be written."""
+        if self.common_dir is None:
+            raise CommandError(
+                f"{self.root} is not in a git repository: nothing can be remembered of it",
+                hint="run `git init`",
+            )
+        remember(self.common_dir, [_USED, *(program.digest for program in self.programs)])
+
+
+def look(root: Path, config: Config, environ: Mapping[str, str]) -> Trust:
+    """What the working tree at `root` brings for a user with this environment; nothing of it is run."""
+    env = agent_environment(environ, remove=config.env_remove, keep=config.env_keep)
+    common_dir = None
+    with suppress(NotARepository):
+        common_dir = Repo.discover(root, purpose="looking for what may run").common_dir
+    return Trust(
+        root=root,
+        programs=tuple(_programs(root, config, env.get("PATH", os.defpath))),
+        common_dir=common_dir,
+        known=frozenset(remembered(common_dir) if common_dir else ()),
+    )
+
+
+def used(root: Path, config: Config, environ: Mapping[str, str]) -> None:
+    """Remember that this repository is used here, with all that it brings. A failure only asks again later."""
+    with suppress(PitbossError):
+        look(root, config, environ).grant()
+
+
+def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
+    for agent in backend_names():
+        settings = config.agents.get(agent, AgentSettings())
+        named = (
+            ("binary", (settings.binary,) if settings.binary else (), False),
+            ("command", settings.command, False),
+            ("extra_args", settings.extra_args, True),
+        )
+        for key, words, only_working in named:
+            if words:
+                yield _program(root, agent, f"[agent.{agent}] {key}", words, only_working=only_working)
+        try:
+            program = find_backend(agent).binary(settings)
+        except StartError:
+            continue
+        found = None if "/" in program else locate(program, path, root)
+        if found is not None and _inside(found, root):
+            yield _program(root, agent, "in this repository", (os.path.relpath(found, root),))
+
+
+def _program(
+    root: Path, agent: str, setting: str, words: tuple[str, ...], *, only_working: bool = False
+) -> Program:
+    told = msgspec.json.encode([agent, setting, words, [_content(word, root) for word in words]])
+    digest = hashlib.sha256(told).hexdigest()
+    return Program(agent=agent, setting=setting, words=words, digest=digest, only_working=only_working)
+
+
+def _content(word: str, root: Path) -> str | None:
+    """A digest of the file in the working tree that a word of a command line means; None when it means none."""
+    try:
+        if not _inside(word, root):
+            return None
+        with open_regular(root / word) as file:
+            return hashlib.sha256(file.read(_MOST_HASHED)).hexdigest()
+    except (OSError, ValueError):
+        return None
+
+
+def _inside(path: str, root: Path) -> bool:
+    """Whether a path leads into the working tree, by its own name or by its links."""
+    top = os.path.join(os.path.realpath(root), "")  # noqa: PTH118
+    return any(
+        f"{place}{os.sep}".startswith(top)
+        for place in (os.path.normpath(root / path), os.path.realpath(root / path))
+    )
