@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +122,16 @@ def test_the_age_of_the_public_table_is_a_day_that_has_been() -> None:
     assert table.checked is not None
     assert "2026-01-01" < table.checked <= datetime.now(UTC).date().isoformat()
     assert table.release[0].isdigit()
+
+
+def test_writes_that_are_kept_for_an_hour_cost_more_than_others() -> None:
+    used = Usage(input=1_000_000, cache_write=1_000_000)
+    hour = msgspec.structs.replace(used, cache_write_1h=1_000_000)
+    half = msgspec.structs.replace(used, cache_write_1h=500_000)
+    assert price(used, "claude-sonnet-4-5", {}) == pytest.approx(3.75)
+    assert price(hour, "claude-sonnet-4-5", {}) == pytest.approx(6.0)
+    assert price(half, "claude-sonnet-4-5", {}) == pytest.approx(4.875)
+    told = Price(input_per_million_usd=3.0, output_per_million_usd=15.0, cache_write_per_million_usd=4.0)
+    assert price(half, "m", {"m": told}) == pytest.approx(2.0 + 3.2)
+    bare = Price(input_per_million_usd=3.0, output_per_million_usd=15.0)
+    assert price(half, "m", {"m": bare}) == pytest.approx(1.5 + 3.0)

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from pitboss.core.usage import Usage
 
 MILLION = 1_000_000
+HOUR_BY_INPUT, HOUR_BY_WRITE = 2.0, 1.6
+"""What a cache write that is kept for an hour costs, in input tokens and in writes that are kept for five minutes.
+
+So has it the one vendor who sells them, for all models; no table of prices has a column for them.
+"""
+
 REQUEST_SIZED = 100_000
 """Input tokens that no vendor's long-context surcharge touches."""
 
@@ -100,13 +106,16 @@ def _configured(model: str, pricing: Mapping[str, Price]) -> Price | None:
 def _at(usage: Usage, price: Price) -> float:
     each_input = price.input_per_million_usd
     each_read = each_input if price.cache_read_per_million_usd is None else price.cache_read_per_million_usd
-    each_write = (
-        each_input if price.cache_write_per_million_usd is None else price.cache_write_per_million_usd
-    )
+    each_write, each_hour = each_input, HOUR_BY_INPUT * each_input
+    if price.cache_write_per_million_usd is not None:
+        each_write = price.cache_write_per_million_usd
+        each_hour = HOUR_BY_WRITE * each_write
+    hour = min(usage.cache_write_1h, usage.cache_write)
     return (
         max(0, usage.input - usage.cache_read - usage.cache_write) * each_input
         + usage.cache_read * each_read
-        + usage.cache_write * each_write
+        + (usage.cache_write - hour) * each_write
+        + hour * each_hour
         + usage.output * price.output_per_million_usd
     ) / MILLION
 
@@ -115,17 +124,19 @@ def _listed(usage: Usage, model: str) -> float | None:
     """The price by the public table, at the rate of requests of ordinary size.
 
     The table's long-context surcharges are for one request; `usage` is a sum of many, so it is priced
-    scaled down to one and scaled up again.
+    scaled down to one and scaled up again. Writes that are kept for an hour count as so many more ordinary ones.
     """
     from genai_prices import Usage as Listed
     from genai_prices import calc_price
 
-    cached = usage.cache_read + usage.cache_write
-    scale = max(1.0, max(usage.input, cached) / REQUEST_SIZED)
+    dearer = (HOUR_BY_WRITE - 1) * min(usage.cache_write_1h, usage.cache_write)
+    writes = usage.cache_write + dearer
+    whole = max(usage.input + dearer, usage.cache_read + writes)
+    scale = max(1.0, whole / REQUEST_SIZED)
     tokens = Listed(
-        input_tokens=max(usage.input, cached) / scale,
+        input_tokens=whole / scale,
         cache_read_tokens=usage.cache_read / scale,
-        cache_write_tokens=usage.cache_write / scale,
+        cache_write_tokens=writes / scale,
         output_tokens=usage.output / scale,
     )
     for name, vendor in _names(model):

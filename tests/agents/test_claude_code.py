@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -353,3 +354,153 @@ def read(chunks: list[bytes], code: int = 0) -> tuple[Spend, Verdict]:
         list(reader.feed(chunk))
     list(reader.finish())
     return reader.spend(), reader.verdict(Ending(code=code))
+
+
+CAPPED = ("--include-partial-messages", "--max-budget-usd")
+
+
+def arguments(folder: Path, script: str = "", **changes: Any) -> list[str]:
+    """What a `claude` was started with, one line a start."""
+    binary = executable(folder / "claude", f'cat > /dev/null; echo "$*" >> arguments.txt; {script}')
+    run(agent("claude_code", AgentSettings(binary=str(binary))), request(folder, **changes))
+    return (folder / "arguments.txt").read_text().splitlines()
+
+
+def test_a_cap_is_given_to_the_cli_and_messages_are_read_while_they_are_written(tmp_path: Path) -> None:
+    (line,) = arguments(tmp_path, max_cost_usd=0.75, live_usage=True)
+    assert line.endswith("--include-partial-messages --max-budget-usd 0.750000")
+
+
+def test_without_a_cap_neither_is_asked_for(tmp_path: Path) -> None:
+    (line,) = arguments(tmp_path)
+    assert not any(option in line for option in CAPPED)
+
+
+def test_a_cap_on_tokens_needs_messages_alone(tmp_path: Path) -> None:
+    (line,) = arguments(tmp_path, live_usage=True)
+    assert line.endswith("--include-partial-messages")
+
+
+def test_the_budget_of_a_resumed_session_has_its_earlier_cost_in_it(tmp_path: Path) -> None:
+    earlier = Resume(session_id="abc", usage=Usage(input=1, cost_usd=0.5))
+    (line,) = arguments(tmp_path, max_cost_usd=0.25, resume=earlier)
+    assert "--max-budget-usd 0.750000" in line
+
+
+def test_a_cap_of_nothing_is_as_good_as_nothing(tmp_path: Path) -> None:
+    (line,) = arguments(tmp_path, max_cost_usd=0.0)
+    assert "--max-budget-usd 0.000001" in line
+
+
+def test_a_version_that_knows_no_budget_is_started_without_one_from_then_on(tmp_path: Path) -> None:
+    refuse = 'case "$*" in *budget*) echo "error: unknown option \'--max-budget-usd\'" >&2; exit 1;; esac'
+    binary = executable(
+        tmp_path / "claude", f'cat > /dev/null; echo "$*" >> arguments.txt; {refuse}; cat done'
+    )
+    (tmp_path / "done").write_text(json.dumps(RESUMED))
+    driver = agent("claude_code", AgentSettings(binary=str(binary)))
+    outcomes = [run(driver, request(tmp_path, max_cost_usd=9.0)) for _ in range(2)]
+    assert [outcome.status for outcome in outcomes] == [OK, OK]
+    lines = (tmp_path / "arguments.txt").read_text().splitlines()
+    assert ["budget" in line for line in lines] == [True, False, False]
+
+
+def test_the_messages_of_several_loops_stream_beside_each_other(tmp_path: Path) -> None:
+    def event(kind: str, parent: str | None, **fields: object) -> dict[str, object]:
+        return {"type": "stream_event", "parent_tool_use_id": parent, "event": {"type": kind, **fields}}
+
+    def start(identity: str, parent: str | None) -> dict[str, object]:
+        message = {"id": identity, "model": MODEL, "usage": {"input_tokens": 100, "output_tokens": 1}}
+        return event("message_start", parent, message=message)
+
+    def delta(tokens: int, parent: str | None) -> dict[str, object]:
+        return event("message_delta", parent, usage={"output_tokens": tokens})
+
+    used = said(tmp_path, start("m1", None), start("s1", "t1"), delta(40, None), delta(7, "t1"), code=1).usage
+    assert tokens(used) == (200, 47, 0, 0)
+
+
+def test_agents_that_stand_only_in_the_sum_by_model_count(tmp_path: Path) -> None:
+    models = {
+        MODEL: {"inputTokens": 1000, "outputTokens": 100},
+        "claude-haiku-4-5": {"inputTokens": 90_000, "outputTokens": 5000, "cacheReadInputTokens": 400_000},
+    }
+    result = {"type": "result", "total_cost_usd": 0.5, "usage": SPENT["usage"], "modelUsage": models}
+    used = said(tmp_path, {"type": "assistant", "message": SPENT}, result).usage
+    assert tokens(used) == (491_000, 5100, 400_000, 0)
+    assert used.cost_usd == pytest.approx(0.5)
+    by_price = said(tmp_path, result | {"total_cost_usd": None}).usage
+    assert by_price.cost_usd == pytest.approx(PRICED + 90_000 * 1e-6 + 400_000 * 0.1e-6 + 5000 * 5e-6)
+
+
+@pytest.mark.parametrize(
+    ("second", "counted"),
+    [
+        ({"input_tokens": 500, "output_tokens": 60}, (1500, 160, 0, 0)),
+        ({"input_tokens": 1500, "output_tokens": 160}, (1500, 160, 0, 0)),
+    ],
+)
+def test_usage_of_a_second_result_may_be_its_turns_or_the_whole(
+    tmp_path: Path, second: dict[str, int], counted: tuple[int, int, int, int]
+) -> None:
+    later = SPENT | {"id": "m2", "usage": {"input_tokens": 500, "output_tokens": 1}}
+    lines: list[dict[str, object]] = [
+        {"type": "assistant", "message": SPENT},
+        {"type": "result", "total_cost_usd": 0.25, "usage": SPENT["usage"]},
+        {"type": "assistant", "message": later},
+        {"type": "result", "total_cost_usd": 0.75, "usage": second},
+    ]
+    used = said(tmp_path, *lines).usage
+    assert tokens(used) == counted
+    assert used.cost_usd == pytest.approx(0.75)
+
+
+def test_what_came_after_the_last_result_is_priced_on_top_of_its_cost(tmp_path: Path) -> None:
+    later = SPENT | {"id": "m2"}
+    result = {"type": "result", "total_cost_usd": 0.25, "usage": SPENT["usage"]}
+    used = said(
+        tmp_path, {"type": "assistant", "message": SPENT}, result, {"type": "assistant", "message": later}
+    ).usage
+    assert tokens(used) == (2000, 200, 0, 0)
+    assert used.cost_usd == pytest.approx(0.25 + PRICED)
+
+
+def test_what_a_killed_session_wrote_for_an_hour_is_priced_so(tmp_path: Path) -> None:
+    created = {"ephemeral_1h_input_tokens": 1000, "ephemeral_5m_input_tokens": 200}
+    usage = {
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "cache_creation_input_tokens": 1200,
+        "cache_creation": created,
+    }
+    used = said(tmp_path, {"type": "assistant", "message": SPENT | {"usage": usage}}, code=137).usage
+    assert tokens(used) == (1200, 0, 0, 1200)
+    assert used.cost_usd == pytest.approx(1000 * 6e-6 + 200 * 3.75e-6)
+
+
+SYNTHETIC = {"id": "m0", "model": "<synthetic>"}
+
+
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("last", [[], [{"type": "result", "is_error": False, "num_turns": 1, "result": ""}]])
+def test_own_words_of_a_limit_are_one_whatever_the_result_says(
+    tmp_path: Path, last: list[dict[str, object]], code: int
+) -> None:
+    words = "You've hit your session limit · resets in 3 hours"
+    message = SYNTHETIC | {"content": [{"type": "text", "text": words}]}
+    outcome = said(tmp_path, {"type": "assistant", "message": message}, *last, code=code)
+    assert (outcome.reason or "").startswith("rate_limited")
+    assert outcome.resets_at == pytest.approx(time.time() + 3 * 3600, abs=60)
+
+
+def test_words_of_its_own_that_are_no_failure_are_none(tmp_path: Path) -> None:
+    message = SYNTHETIC | {"content": [{"type": "text", "text": "No response requested."}]}
+    outcome = said(tmp_path, {"type": "assistant", "message": message}, RESUMED)
+    assert outcome.status is OK
+
+
+def test_a_limit_that_only_stderr_tells_of_is_one(tmp_path: Path) -> None:
+    words = "Claude AI usage limit reached|1795370340"
+    binary = executable(tmp_path / "claude", f"cat > /dev/null; echo '{words}' >&2; exit 1")
+    outcome = run(agent("claude_code", AgentSettings(binary=str(binary))), request(tmp_path))
+    assert (outcome.reason, outcome.resets_at) == (f"rate_limited: {words}", 1795370340.0)

@@ -57,11 +57,29 @@ def test_new_words_are_progress_and_the_same_again_are_none(tmp_path: Path) -> N
     assert reader.progress == 2 + 2 * TEXTS
 
 
-def test_retries_are_no_progress(tmp_path: Path) -> None:
+def test_a_retry_is_progress_and_the_same_again_is_none(tmp_path: Path) -> None:
     reader = ClaudeReader(request(tmp_path))
-    retry = b'{"type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 10}\n'
-    assert [event.text for event in reader.feed(retry * 2)] == ["error, attempt 1 of 10"] * 2
-    assert reader.progress == 0
+    retry = b'{"type": "system", "subtype": "api_retry", "attempt": %d, "max_retries": 10, "retry_delay_ms": 2500}\n'
+    assert [event.text for event in reader.feed(retry % 1 * 2)] == ["error, attempt 1 of 10"] * 2
+    assert (reader.progress, reader.announced_pause_s) == (1, 2.5)
+    list(reader.feed(retry % 2))
+    assert reader.progress == 2
+    reader.said("there it is")
+    assert (reader.progress, reader.announced_pause_s) == (3, 0.0)
+
+
+def test_a_task_in_the_background_runs_until_its_end_is_told(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    reader.finished = True
+    reader.task_started("one")
+    reader.task_started("one")
+    assert (reader.tool_running, reader.done, reader.progress) == (True, False, 1)
+    reader.task_ended("other")
+    reader.task_ended("one")
+    assert (reader.tool_running, reader.done, reader.progress) == (False, True, 2)
+    for number in range(3 * OPEN_TOOLS):
+        reader.task_started(str(number))
+    assert len(reader._background) == OPEN_TOOLS
 
 
 def test_tokens_are_progress_once(tmp_path: Path) -> None:

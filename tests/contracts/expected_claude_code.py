@@ -75,7 +75,10 @@ TABLE = Table(
         ),
         # Versions that npm picks on an old Node.js name less and say `completed` of a failure, or no error of one.
         "v2.0_usage_limit": failed(
-            "rate_limited: You've hit your limit", "e24c524d-f13d-4f84-bf4f-4ba362fdc227", text="You've hit"
+            "rate_limited: You've hit your limit",
+            "e24c524d-f13d-4f84-bf4f-4ba362fdc227",
+            text="You've hit",
+            resets_at_utc="10:02",
         ),
         "v2.0_overloaded": failed(
             "overloaded: API Error: 529", "49466c28-ca4e-4da4-9db1-83edd557e196", text="API Error: 529"
@@ -83,7 +86,8 @@ TABLE = Table(
         "v2.0_max_turns": failed(
             "agent_error: error_max_turns",
             "36a2e858-09ca-43f5-b720-3dd179ce7721",
-            tokens=TWO_REQUESTS,
+            # What smaller models were asked beside the main loop stands in `modelUsage` alone, and is paid.
+            tokens=(2884, 46, 1300, 340),
             cost_usd=0.005931,
             tool_calls=2,
             text="I will write the file.",
@@ -99,7 +103,7 @@ TABLE = Table(
         ),
         # The cost pays for the last message too, which `usage` leaves out and `modelUsage` has.
         "max_budget": failed(
-            "agent_error: Reached maximum budget ($0.02)",
+            "cost_cap: Reached maximum budget ($0.02)",
             "e48cbfb1-aa50-4e87-89d5-d4c43962fad8",
             tokens=(15320, 202, 10900, 820),
             cost_usd=0.020175,

@@ -313,3 +313,25 @@ def test_a_wait_that_was_cut_short_lasted_until_its_run_was_gone(
         waits_until=moment(until),
     )
     assert waiting.cut_wait_s(STARTED + timedelta(seconds=seen)) == waited_s
+
+
+@pytest.mark.parametrize(
+    ("landing", "status"),
+    [
+        (Landing(), SessionStatus.ERROR),
+        (Landing(commit="c"), SessionStatus.OK),
+        (Landing(rescue=("refs/a",)), SessionStatus.OK),
+        (Landing(reason="head_moved: x"), SessionStatus.DIRTY),
+    ],
+)
+def test_who_did_nothing_by_its_own_word_needs_work_to_show(landing: Landing, status: SessionStatus) -> None:
+    idle = msgspec.structs.replace(outcome(), idle=True)
+    record = settle("rid", flying(7), idle, landing)
+    assert record.status is status
+    assert (record.reason or "").startswith("agent_error: it says that it is done") is (
+        status is SessionStatus.ERROR
+    )
+    assert (
+        settle("rid", flying(7), outcome(SessionStatus.SKIPPED, "skipped"), landing).status
+        is SessionStatus.SKIPPED
+    )

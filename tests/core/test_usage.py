@@ -17,6 +17,7 @@ usages = st.builds(
     output=counts,
     cache_read=counts,
     cache_write=counts,
+    cache_write_1h=counts,
     cost_usd=usd,
     cost_known=st.booleans(),
     priced_by=st.sampled_from(CostSource),
@@ -77,3 +78,13 @@ def test_the_least_sure_source_speaks_for_a_sum_of_costs() -> None:
 
 def test_where_nothing_was_used_no_source_is_unsure() -> None:
     assert Usage().cost_source is CostSource.AGENT
+
+
+def test_writes_kept_for_an_hour_are_counted_apart() -> None:
+    one, other = (
+        Usage(input=9, cache_write=5, cache_write_1h=3),
+        Usage(input=4, cache_write=2, cache_write_1h=2),
+    )
+    assert (one + other).cache_write_1h == 5
+    assert one.beyond(other).cache_write_1h == 1
+    assert other.at_least(one).cache_write_1h == 3

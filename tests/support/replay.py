@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
     `tokens` are input (with cached), output (with reasoning), cache read and cache write. `reason` and `text`
     are how the outcome's begin. `cost_usd` None: it is not known. `resume` is what the request goes on with.
+    `resets_at_utc` is the time of day of a limit of which no more is told.
     """
 
     status: SessionStatus = SessionStatus.OK
@@ -41,6 +43,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None = None
     tool_calls: int = 0
     resets_at: float | None = None
+    resets_at_utc: str | None = None
     quota: Quota | None = None
     resume: Resume | None = None
 
@@ -136,10 +139,15 @@ def seen(outcome: AgentOutcome, expected: Expected) -> Expected:
         text=_beginning(outcome.text, expected.text),
         session_id=outcome.session_id,
         tool_calls=outcome.tool_calls,
-        resets_at=outcome.resets_at,
+        resets_at=None if expected.resets_at_utc else outcome.resets_at,
+        resets_at_utc=_time_of_day(outcome.resets_at) if expected.resets_at_utc else None,
         quota=outcome.quota,
         resume=expected.resume,
     )
+
+
+def _time_of_day(moment: float | None) -> str | None:
+    return None if moment is None else f"{datetime.fromtimestamp(moment, UTC):%H:%M}"
 
 
 def _beginning(whole: str | None, expected: str | None) -> str | None:

@@ -21,10 +21,12 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
     `env` is added to the request's environment, and so is `env_defaults` where the user has not set the
     variable (how updates and telemetry are switched off). With `split_stderr` stderr goes to a file beside the
-    transcript, so that it cannot tear the lines of stdout apart. `polite_signal` comes before TERM.
+    transcript, so that it cannot tear the lines of stdout apart. `polite_signal` comes before TERM. `older_argv` is
+    for versions that refuse an option of `argv`; None where all versions that work know them.
     """
 
     argv: tuple[str, ...]
+    older_argv: tuple[str, ...] | None = None
     stdin: bytes = b""
     env: dict[str, str] = {}
     env_defaults: dict[str, str] = {}

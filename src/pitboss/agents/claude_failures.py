@@ -11,47 +11,34 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import count, word
-from pitboss.agents.lines import shortened
-from pitboss.agents.service_failures import service_failure
+from pitboss.agents.lines import last_line, shortened
+from pitboss.agents.service_failures import BY_STATUS, UNMENDED, status_in
+from pitboss.agents.words import meaning, meaning_of_code, table
 from pitboss.core.session import Reason
+from pitboss.core.told_time import told_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BY_WORD = {
-    "usage_limit_reached": Reason.RATE_LIMITED,
-    "rate_limit": Reason.OVERLOADED,
-    "rate_limit_error": Reason.OVERLOADED,
-    "authentication_failed": Reason.AUTH,
-    "authentication_error": Reason.AUTH,
-    "oauth_org_not_allowed": Reason.AUTH,
-    "permission_error": Reason.PERMISSION_DENIED,
-    "billing_error": Reason.BILLING,
-    "model_not_found": Reason.NOT_FOUND,
-    "not_found_error": Reason.NOT_FOUND,
-    "overloaded": Reason.OVERLOADED,
-    "overloaded_error": Reason.OVERLOADED,
-    "server_error": Reason.OVERLOADED,
-    "api_error": Reason.OVERLOADED,
-    "timeout_error": Reason.OVERLOADED,
-    "connection_failed": Reason.OVERLOADED,
-}
-BY_STATUS = {
-    401: Reason.AUTH,
-    402: Reason.BILLING,
-    403: Reason.PERMISSION_DENIED,
-    404: Reason.NOT_FOUND,
-    429: Reason.OVERLOADED,
-}
+CLI = "claude_code"
+"""The name of its table of words."""
+
 TOO_MANY_REQUESTS = 429
-WINDOW = re.compile(
-    r"(?<!not your )usage limit|hit your\b.*\blimit|(session|hour|hourly|daily|weekly|opus) limit reached|extra usage",
-    re.IGNORECASE,
+SERVER_FAILED = 500
+_MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit", re.IGNORECASE)
+_EPOCH = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
+_CUT_SHORT = re.compile(
+    r"max_|limit|hook|abort|error|too_long|budget|exhausted|breaker|deferred|unavailable|failed"
 )
-_API_ERROR = re.compile(r"API Error: (\d{3})\b", re.ASCII)
-MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit", re.IGNORECASE)
-_TOLD_RESET = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
-ROOT_REFUSED = b"cannot be used with root"
+"""In a `terminal_reason`: the work was ended before it was done, whatever else the line says."""
+
+_BY_HOOK = re.compile(
+    r"\A(operation|execution|session|turn)?\s*(stopped|blocked|prevented)\b.{0,30}\bhook",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The CLI's own words where a hook ended the work."""
+
+_ROOT_REFUSED = b"cannot be used with root"
 ROOT_ADVICE = (
     "claude refuses permission_mode bypassPermissions as root: set IS_SANDBOX=1 in the environment if this "
     "machine is a sandbox, or another [agent.claude_code] permission_mode"
@@ -61,53 +48,75 @@ ROOT_ADVICE = (
 def failure(
     result: dict[str, Any], api_failure: dict[str, Any], *, retried: bool = False, rejected: bool = False
 ) -> tuple[Reason, str | None]:
-    """Reason and words for a result line with `is_error`; `api_failure` is the last failed assistant line.
+    """Reason and words for a result line of a failure; `api_failure` is the last failed assistant line.
 
     `retried`: a 429 was asked again before; `rejected`: the subscription's windows were said to be used up.
     """
     words = _words(result)
-    if result.get("terminal_reason") == "prompt_too_long":
-        return Reason.CONTEXT_TOO_LONG, words
-    named = (BY_WORD[name] for name in _names(result, api_failure) if name in BY_WORD)
-    status = count(result, "api_error_status")
-    by_status = Reason.OVERLOADED if status >= 500 else BY_STATUS.get(status, Reason.AGENT_ERROR)
-    reason = next(named, by_status)
-    if reason is Reason.AGENT_ERROR and status == 0:
-        reason = _by_words(words or "")
-    if _is_limit(reason, status, words or "", retried=retried, rejected=rejected):
-        return Reason.RATE_LIMITED, words
+    own = table(CLI).codes
+    ended = (own.get(word(result, key) or "") for key in ("subtype", "terminal_reason"))
+    if (reason := next(filter(None, ended), None)) is not None:
+        return reason, words
+    status = count(result, "api_error_status") or status_in((words or "").removeprefix("API Error: "))
+    said = meaning(words or "", CLI)
+    reason = next(_named(result, api_failure), None) or _by_status(status) or said or Reason.AGENT_ERROR
+    if reason is Reason.OVERLOADED and status in (0, TOO_MANY_REQUESTS):
+        reason = _of_limits(said, status, words or "", retried=retried, rejected=rejected)
     return reason, words
 
 
-def _by_words(words: str) -> Reason:
-    """For versions that name neither a failure nor its status."""
-    told = _API_ERROR.search(words)
-    return service_failure(words=words, status=0 if told is None else int(told[1]))
+def _by_status(status: int) -> Reason | None:
+    return Reason.OVERLOADED if status >= SERVER_FAILED else BY_STATUS.get(status)
 
 
-def _is_limit(reason: Reason, status: int, words: str, *, retried: bool, rejected: bool) -> bool:
-    """Whether a request that was one too many has hit a window of hours rather than a minute."""
-    if told_reset(words) is not None:
-        return True
-    if reason is not Reason.OVERLOADED or status not in (0, TOO_MANY_REQUESTS) or MINUTE.search(words):
-        return False
-    told = rejected or WINDOW.search(words) is not None
-    return told or (status == TOO_MANY_REQUESTS and not retried)
+def _of_limits(said: Reason | None, status: int, words: str, *, retried: bool, rejected: bool) -> Reason:
+    """Whether a request that was one too many has hit a window of hours, a bill, or only a minute."""
+    if _MINUTE.search(words):
+        return Reason.OVERLOADED
+    if said in UNMENDED:
+        return said
+    limited = rejected or (status == TOO_MANY_REQUESTS and not retried)
+    return Reason.RATE_LIMITED if limited else Reason.OVERLOADED
 
 
-def told_reset(words: str | None) -> float | None:
-    """When a limit ends by the words of versions that said `... limit reached|EPOCH`, epoch seconds."""
-    found = _TOLD_RESET.search(words or "")
-    return None if found is None else float(found[1])
+def told_reset(words: str | None, now: float) -> float | None:
+    """When a limit ends by its words, epoch seconds; some versions said `... limit reached|EPOCH`."""
+    found = _EPOCH.search(words or "")
+    return told_moment(words or "", now) if found is None else float(found[1])
+
+
+def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
+    """Reason and words for a result without error of work that was ended before it was done; None for all others."""
+    ending = word(result, "terminal_reason") or ""
+    own = table(CLI).codes.get(ending)
+    if own is not None or _CUT_SHORT.search(ending):
+        said = word(result, "result")
+        return own or Reason.AGENT_ERROR, shortened(
+            f"it was cut short ({ending})" + (f": {said}" if said else "")
+        )
+    said = word(result, "result") or ""
+    return (Reason.AGENT_ERROR, shortened(said)) if _BY_HOOK.search(said) else None
 
 
 def stderr_failure(stderr: bytes) -> tuple[Reason, str] | None:
-    """Reason and advice for what is only said on stderr, before the stream starts."""
-    return (Reason.PERMISSION_DENIED, ROOT_ADVICE) if ROOT_REFUSED in stderr else None
+    """Reason and words for what is only said on stderr; None for words that nobody knows."""
+    if _ROOT_REFUSED in stderr:
+        return Reason.PERMISSION_DENIED, ROOT_ADVICE
+    words = last_line(stderr)
+    reason = meaning(words or "", CLI)
+    return None if reason is None or words is None else (reason, words)
 
 
-def _names(result: dict[str, Any], api_failure: dict[str, Any]) -> Iterator[str]:
-    """The CLI's names for the failure, from the most telling to the least.
+def given_up(retry: dict[str, Any]) -> tuple[Reason, str]:
+    """Reason and words for a CLI that was asking again, by its last `api_retry`, and ended without a word."""
+    status = count(retry, "error_status")
+    named = word(retry, "error")
+    reason = meaning_of_code(named, CLI) or _by_status(status) or Reason.OVERLOADED
+    return reason, f"gave up after {count(retry, 'attempt')} retries: {named or status or 'no answer'}"
+
+
+def _named(result: dict[str, Any], api_failure: dict[str, Any]) -> Iterator[Reason]:
+    """The reasons that the CLI names, from the most telling to the least.
 
     The assistant line counts only when the run ended in it: a request that failed and was retried is past.
     """
@@ -119,9 +128,9 @@ def _names(result: dict[str, Any], api_failure: dict[str, Any]) -> Iterator[str]
         (result, "api_error_type"),
         (last, "api_error_type"),
     ):
-        name = word(line, key)
-        if name is not None:
-            yield name
+        reason = meaning_of_code(word(line, key), CLI)
+        if reason is not None:
+            yield reason
 
 
 def _words(result: dict[str, Any]) -> str | None:

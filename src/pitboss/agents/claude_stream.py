@@ -1,32 +1,37 @@
-"""Reads Claude Code's stream-json: what it does, what it used, how it ended (SPEC 6).
+"""Reads Claude Code's stream-json: what it does and how it ended; `claude_bill` adds up what it used (SPEC 6).
 
 What the CLI prints, and what follows from it:
-- One `assistant` line for each content block, each repeating its message's usage: a message counts once.
-- The `result` line has the sum and a cost; where it is missing (killed) or tells less than the messages
-  did, the messages seen are the bill.
-- Exit 0 without a `result` line is no success: something that is not Claude Code, or not all of it, ran.
 - A failed request ends in `subtype: success` with `is_error: true`; older versions end what they gave up in a
-  `subtype` of `error_...` with `is_error: false`.
-- `input_tokens` leaves out cached tokens; ours counts them.
-- A run that was ended by its own budget leaves its last message out of `usage`; `modelUsage` has it.
-- After `--resume` the cost and `modelUsage` are of the whole session, `usage` of this start.
-- `costBasis` other than `list` means that the CLI guessed the price of a model it does not know.
+  `subtype` of `error_...` with `is_error: false`, and the same words may come without any error.
+- Exit 0 without a `result` line is no success: something that is not Claude Code, or not all of it, ran.
+- A `result` is not the end where tasks run in the background: `init` or a message of the main loop begins a new turn.
+- A result without error may be of work that a hook or a number of turns cut short, or of no turn at all.
 - An agent whose every tool call was denied has done nothing, whatever it says.
 """
 
 from __future__ import annotations
 
+from time import time
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.claude_failures import TOO_MANY_REQUESTS, failure, stderr_failure, told_reset
-from pitboss.agents.json_values import amount, count, objects, table, word
+from pitboss.agents.claude_bill import SYNTHETIC, Bill
+from pitboss.agents.claude_failures import (
+    CLI,
+    TOO_MANY_REQUESTS,
+    cut_short,
+    failure,
+    given_up,
+    stderr_failure,
+    told_reset,
+)
+from pitboss.agents.json_values import amount, count, number, objects, table, word
 from pitboss.agents.judgement import Spend, Verdict, all_denied, failed
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.tool_line import tool_line
+from pitboss.agents.words import meaning
 from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
 from pitboss.core.session import Reason
-from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,14 +39,14 @@ if TYPE_CHECKING:
     from pitboss.agents.judgement import Ending
     from pitboss.core.agent import AgentRequest
 
-SYNTHETIC = "<synthetic>"
-"""The model name of messages that the CLI wrote itself."""
-
 STREAMED = ("text", "thinking", "partial_json")
 """What may come bit by bit: words, thoughts, the arguments of a tool."""
 
-OPEN_MESSAGES = 64
-"""Messages whose usage may still change; more than ever stream at a time, subagents included."""
+OVER = ("completed", "failed", "stopped", "killed")
+"""Statuses of a task that has ended."""
+
+LONGEST_PAUSE_S = 3600.0
+"""No pause before a retry is longer, whatever the CLI announces."""
 
 
 class ClaudeReader(JsonReader):
@@ -49,9 +54,11 @@ class ClaudeReader(JsonReader):
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
-        self._ledger = _Ledger()
+        self._bill = Bill(self.billed)
         self._result: dict[str, Any] = {}
         self._api_failure: dict[str, Any] = {}
+        self._own_words: dict[str, Any] = {}
+        self._retry: dict[str, Any] = {}
         self._resets_at: float | None = None
         self._rejected = False
         self._retried_429 = False
@@ -59,62 +66,64 @@ class ClaudeReader(JsonReader):
         self._turn_tools: list[str | None] = []
 
     def spend(self) -> Spend:
-        """By the messages seen, and what the result line counts beyond them.
+        """By the messages and the results seen so far."""
+        return self._bill.spend(self.model)
 
-        The result's own cost stands unless it was guessed, or is 0 for tokens that were used.
-        """
-        tokens = self._ledger.by_model()
-        if not self.finished:
-            return Spend(tokens=tokens)
-        told, seen = _tokens(table(self._result, "usage")), sum(tokens.values(), Usage())
-        if seen.input > told.input:
-            told = told.at_least(self._models().beyond(self.billed))
-        more = told.beyond(seen)
-        tokens[self.model] = tokens.get(self.model, Usage()) + more
-        cost = self._cost_of_run(told)
-        bases = [word(each, "costBasis") for each in table(self._result, "modelUsage").values()]
-        guessed = any(basis not in (None, "list") for basis in bases)
-        empty = not cost and any(used.has_tokens for used in tokens.values())
-        return Spend(tokens=tokens, reported_usd=None if guessed or empty else cost)
-
-    def _cost_of_run(self, told: Usage) -> float | None:
-        """The cost of this start alone: `total_cost_usd` of a resumed session has the earlier ones in it.
-
-        It has if `modelUsage`, its other total, counts more than the `told` tokens of this start.
-        """
-        total = amount(self._result, "total_cost_usd")
-        if total is None or not self._models().beyond(told).has_tokens:
-            return total
-        return max(0.0, total - self.billed.cost_usd)
-
-    def _models(self) -> Usage:
-        """The sum of `modelUsage`."""
-        models = table(self._result, "modelUsage").values()
-        return sum((_model_tokens(each) for each in models if isinstance(each, dict)), Usage())
+    @property
+    def worked(self) -> bool:
+        """Whether a turn was made, as far as the result tells."""
+        return (
+            number(self._result, "num_turns") != 0
+            or self.tool_calls > 0
+            or any(used.has_tokens for used in self.spend().tokens.values())
+        )
 
     def verdict(self, ending: Ending) -> Verdict:
-        """By `is_error` first, then the exit code, then whether it finished and was let do anything."""
-        if self._result.get("is_error") is True or (word(self._result, "subtype") or "").startswith("error"):
-            reason, words = failure(
-                self._result,
-                self._api_failure,
-                retried=self._retried_429,
-                rejected=self._rejected,
-            )
-            limited = reason is Reason.RATE_LIMITED
-            return failed(
-                reason, words, resets_at=(self._resets_at or told_reset(words)) if limited else None
-            )
+        """By what the result says went wrong, then the exit code, then whether it was let do anything."""
+        if self._has_failed():
+            said = word(self._result, "result") or _text(self._own_words)
+            result = self._result | {"result": said}
+            told = failure(result, self._api_failure, retried=self._retried_429, rejected=self._rejected)
+            return self._failed(*told)
+        if not self._result:
+            return self._unfinished(ending)
+        if (ended := cut_short(self._result)) is not None:
+            return failed(*ended)
         if ending.code != 0:
-            reason_by_stderr = None if self.finished else stderr_failure(ending.complaints)
-            return by_exit_code(ending) if reason_by_stderr is None else failed(*reason_by_stderr)
-        if not self.finished:
-            seen = any(used.has_tokens for used in self._ledger.by_model().values())
-            return failed(Reason.AGENT_ERROR, "claude ended without a result line", cost_known=seen)
+            return by_exit_code(ending)
         denied = [
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]
         return all_denied(denied, self.tool_calls) or Verdict()
+
+    def _has_failed(self) -> bool:
+        """Whether the result is of a failure: it says so, or the CLI's own words were the last ones, and are of one."""
+        result = self._result
+        if not result:
+            return False
+        if result.get("is_error") is True or word(result, "terminal_reason") == "api_error":
+            return True
+        if (word(result, "subtype") or "").startswith("error"):
+            return True
+        own = self._own_words
+        return bool(own) and (word(own, "error") is not None or meaning(_text(own), CLI) is not None)
+
+    def _unfinished(self, ending: Ending) -> Verdict:
+        """The verdict on a CLI that ended without a result."""
+        if self._own_words and (reason := meaning(_text(self._own_words), CLI)):
+            return self._failed(reason, _text(self._own_words))
+        if self._retry:
+            return self._failed(*given_up(self._retry))
+        if ending.code != 0:
+            told = stderr_failure(ending.complaints)
+            return by_exit_code(ending) if told is None else self._failed(*told)
+        seen = any(used.has_tokens for used in self.spend().tokens.values())
+        return failed(Reason.AGENT_ERROR, "claude ended without a result line", cost_known=seen)
+
+    def _failed(self, reason: Reason, words: str | None) -> Verdict:
+        if reason is not Reason.RATE_LIMITED:
+            return failed(reason, words)
+        return failed(reason, words, resets_at=self._resets_at or told_reset(words, time()))
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` tells."""
@@ -127,7 +136,7 @@ class ClaudeReader(JsonReader):
                 for block in objects(table(line, "message"), "content"):
                     self.tool_ended(word(block, "tool_use_id"))
             case "stream_event":
-                yield from self._streamed(table(line, "event"))
+                yield from self._streamed(table(line, "event"), word(line, "parent_tool_use_id"))
             case "rate_limit_event":
                 yield from self._rate_limit(table(line, "rate_limit_info"))
             case "result":
@@ -136,24 +145,69 @@ class ClaudeReader(JsonReader):
     def _system(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         match line.get("subtype"):
             case "init":
+                self.finished = False
                 self.model = word(line, "model") or self.model
                 self.session_id = word(line, "session_id") or self.session_id
                 yield self.started()
             case "api_retry":
-                self._retried_429 |= count(line, "error_status") == TOO_MANY_REQUESTS
-                attempt = f"attempt {count(line, 'attempt')} of {count(line, 'max_retries')}"
-                yield self.retried(f"{word(line, 'error') or 'error'}, {attempt}")
+                yield self._retries(line)
+            case _:
+                self._task(line)
+
+    def _retries(self, line: dict[str, Any]) -> AgentEvent:
+        self._retry = line
+        self._retried_429 |= count(line, "error_status") == TOO_MANY_REQUESTS
+        attempt = f"attempt {count(line, 'attempt')} of {count(line, 'max_retries')}"
+        pause_s = min((amount(line, "retry_delay_ms") or 0.0) / 1000, LONGEST_PAUSE_S)
+        return self.retried(f"{word(line, 'error') or 'error'}, {attempt}", pause_s=pause_s)
+
+    def _task(self, line: dict[str, Any]) -> None:
+        """What the CLI announces of commands and agents that go on beside the main loop.
+
+        One in the foreground is the tool that started it, and ends with it.
+        """
+        task = word(line, "task_id")
+        told = table(line, "patch") or line
+        match line.get("subtype"):
+            case "task_started" if task and line.get("is_backgrounded") is not False:
+                self.task_started(task)
+            case "task_updated" if task and told.get("is_backgrounded") is True:
+                self.task_started(task)
+            case "task_progress":
+                self.streamed(f"{task}: {line.get('usage')} {line.get('description')}")
+            case "background_tasks_changed":
+                self._running(objects(line, "tasks"))
+        if line.get("subtype") == "task_notification" or word(told, "status") in OVER:
+            self.task_ended(task)
+
+    def _running(self, tasks: list[dict[str, Any]]) -> None:
+        """Take `tasks` for all that run in the background; those of the CLI's own are waited for by nobody."""
+        now = {task for each in tasks if each.get("ambient") is not True and (task := word(each, "task_id"))}
+        for over in [task for task in self._background if task not in now]:
+            self.task_ended(over)
+        for task in sorted(now):
+            self.task_started(task)
 
     def _assistant(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
-        message = table(line, "message")
+        message, parent = table(line, "message"), word(line, "parent_tool_use_id")
+        own = word(message, "model") == SYNTHETIC
         if word(line, "error") is not None:
             self._api_failure = line
-        if line.get("parent_tool_use_id") is None:
+        if parent is None:
+            self._own_words = line if own else {}
             self._next_turn(word(message, "id"), objects(message, "content"))
+        if not own:
+            self._goes_on(parent)
         for block in objects(message, "content"):
             yield from self._block(block)
-        if self._ledger.saw(message):
+        if self._bill.messages.saw(message, parent):
             yield self.used()
+
+    def _goes_on(self, parent: str | None) -> None:
+        """The model answers: nothing is asked for again, and after a result this is a new turn."""
+        self._retry = {}
+        if parent is None:
+            self.finished = False
 
     def _next_turn(self, identity: str | None, blocks: list[dict[str, Any]]) -> None:
         """The model speaks again only when its tools have ended, also one whose result the CLI never told."""
@@ -172,17 +226,18 @@ class ClaudeReader(JsonReader):
             case "text" if text := word(block, "text"):
                 yield self.said(text)
 
-    def _streamed(self, event: dict[str, Any]) -> Iterator[AgentEvent]:
+    def _streamed(self, event: dict[str, Any], parent: str | None) -> Iterator[AgentEvent]:
         """The true output count of a message: its `assistant` lines are printed before it is known."""
         changed = False
         match event.get("type"):
             case "message_start":
-                changed = self._ledger.saw(table(event, "message"))
+                self._goes_on(parent)
+                changed = self._bill.messages.saw(table(event, "message"), parent)
             case "content_block_delta":
                 delta = table(event, "delta")
                 self.streamed(next(filter(None, (word(delta, key) for key in STREAMED)), ""))
             case "message_delta":
-                changed = self._ledger.wrote(table(event, "usage"))
+                changed = self._bill.messages.wrote(table(event, "usage"), parent)
         if changed:
             yield self.used()
 
@@ -201,6 +256,7 @@ class ClaudeReader(JsonReader):
 
     def _ended(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         self._result = line
+        self._bill.ended(line)
         self.finished = True
         self._open_tools.clear()
         self.text = word(line, "result") or self.text
@@ -208,68 +264,10 @@ class ClaudeReader(JsonReader):
         yield self.used()
 
 
-class _Ledger:
-    """The usage of each message once, in memory that does not grow with their number."""
-
-    def __init__(self) -> None:
-        self._open: dict[str, tuple[str, Usage]] = {}
-        self._closed: dict[str | None, Usage] = {}
-        self._streaming = ""
-
-    def saw(self, message: dict[str, Any]) -> bool:
-        """Count what `message` says it used; whether that changed anything."""
-        identity, model = word(message, "id"), word(message, "model")
-        if identity is None or model in (None, SYNTHETIC):
-            return False
-        self._streaming = identity
-        return self._set(identity, str(model), _tokens(table(message, "usage")))
-
-    def wrote(self, usage: dict[str, Any]) -> bool:
-        """Count the output tokens of the message that streams; whether that changed anything."""
-        if self._streaming not in self._open:
-            return False
-        model, _ = self._open[self._streaming]
-        return self._set(self._streaming, model, Usage(output=count(usage, "output_tokens")))
-
-    def by_model(self) -> dict[str | None, Usage]:
-        """The sums so far."""
-        sums = dict(self._closed)
-        for model, usage in self._open.values():
-            sums[model] = sums.get(model, Usage()) + usage
-        return sums
-
-    def _set(self, identity: str, model: str, usage: Usage) -> bool:
-        had = self._open.get(identity, (model, Usage()))[1]
-        now = had.at_least(usage)
-        self._open[identity] = (model, now)
-        if len(self._open) > OPEN_MESSAGES:
-            self._close(next(iter(self._open)))
-        return now != had
-
-    def _close(self, identity: str) -> None:
-        model, usage = self._open.pop(identity)
-        self._closed[model] = self._closed.get(model, Usage()) + usage
-
-
-def _tokens(usage: dict[str, Any]) -> Usage:
-    read, write = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
-    return Usage(
-        input=count(usage, "input_tokens") + read + write,
-        output=count(usage, "output_tokens"),
-        cache_read=read,
-        cache_write=write,
-    )
-
-
-def _model_tokens(total: dict[str, Any]) -> Usage:
-    """One entry of `modelUsage`."""
-    read, write = count(total, "cacheReadInputTokens"), count(total, "cacheCreationInputTokens")
-    return Usage(
-        input=count(total, "inputTokens") + read + write,
-        output=count(total, "outputTokens"),
-        cache_read=read,
-        cache_write=write,
-    )
+def _text(line: dict[str, Any]) -> str:
+    """The words of a message."""
+    blocks = objects(table(line, "message"), "content")
+    return " ".join(filter(None, (word(block, "text") for block in blocks)))
 
 
 def _window(windows: dict[str, Any], name: str) -> QuotaWindow | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss import process
+from pitboss.agents.costs import priced
 from pitboss.agents.judgement import Ending, Verdict
 from pitboss.agents.lost_session import says_lost
-from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
+from pitboss.agents.watch import Watch
+from pitboss.core.agent import AgentOutcome
 from pitboss.core.environment import agent_environment, marker
 from pitboss.core.redact import Secrets
 from pitboss.core.session import Reason, SessionStatus
@@ -23,13 +24,12 @@ from pitboss.store.files import open_regular
 from pitboss.store.tail import last_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
     from pitboss.agents.backend import Backend, Launch
-    from pitboss.agents.judgement import Spend
     from pitboss.agents.reader import Reader
-    from pitboss.core.agent import AgentRequest
-    from pitboss.core.config import AgentSettings, Config, Price
+    from pitboss.core.agent import AgentEvent, AgentRequest
+    from pitboss.core.config import AgentSettings, Config
 
 CHUNK = 64 * 1024
 COMPLAINTS = 8 * 1024
@@ -44,6 +44,7 @@ class Driver:
         self._backend = backend
         self._settings = settings
         self._config = config
+        self._is_older = False
 
     @property
     def resumable(self) -> bool:
@@ -69,13 +70,21 @@ class Driver:
             return _not_started(request, error.message, error.hint)
         # A usage file left by an earlier start would be billed twice.
         _remove(Path(request.usage_file))
-        watch = _Watch(self._backend.reader(request), request, self._config.pricing, on_event)
-        ended = process.run(
-            _command(request, launch),
-            on_output=watch.read,
-            on_start=on_start,
-            stop=lambda: stop() or watch.stop(),
-        )
+        watch = Watch(self._backend.reader(request), request, self._config.pricing, on_event)
+
+        def start(argv: tuple[str, ...]) -> Exit:
+            return process.run(
+                _command(request, msgspec.structs.replace(launch, argv=argv)),
+                on_output=watch.read,
+                on_start=on_start,
+                stop=lambda: stop() or watch.stop(),
+            )
+
+        older = launch.older_argv
+        ended = start(older if older and self._is_older else launch.argv)
+        if older and not self._is_older and _refuses_option(request, ended):
+            self._is_older = True
+            ended = start(older)
         if ended.ended_by is EndedBy.SPAWN_FAILED:
             return _not_started(request, ended.error, self._backend.install)
         watch.end()
@@ -88,7 +97,7 @@ class Driver:
         known, and one that was not used nothing. Of a transcript that cannot be read nothing more is known.
         """
         request = self._completed(request)
-        watch = _Watch(self._backend.reader(request), request, self._config.pricing, _unheard)
+        watch = Watch(self._backend.reader(request), request, self._config.pricing, _unheard)
         needed = started and self._backend.uses_model
         complete = _read_transcript(Path(request.transcript), watch, needed=needed)
         watch.end()
@@ -107,7 +116,7 @@ class Driver:
             idle_seconds=next(idle for idle in idles if idle is not None),
         )
 
-    def _outcome(self, request: AgentRequest, launch: Launch, watch: _Watch, ended: Exit) -> AgentOutcome:
+    def _outcome(self, request: AgentRequest, launch: Launch, watch: Watch, ended: Exit) -> AgentOutcome:
         verdict = _verdict_of_limits(request, watch, ended)
         if verdict is None:
             complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
@@ -120,7 +129,7 @@ class Driver:
     ) -> AgentOutcome:
         """The outcome, without the secrets that were read elsewhere than in the output."""
         secrets = Secrets.of(os.environ, request.env)
-        usage = _cost(reader.spend(), self._config.pricing)
+        usage = priced(reader.spend(), self._config.pricing)
         usage = msgspec.structs.replace(usage, cost_known=usage.cost_known and verdict.cost_known)
         return AgentOutcome(
             status=verdict.status,
@@ -134,85 +143,8 @@ class Driver:
             tool_calls=reader.tool_calls,
             quota=reader.quota,
             lost_session=verdict.lost_session,
+            idle=not reader.worked,
         )
-
-
-class _Watch:
-    """Follows one running agent: hands its events on, and says when it has spent its cap or gets nowhere."""
-
-    def __init__(
-        self,
-        reader: Reader,
-        request: AgentRequest,
-        pricing: Mapping[str, Price],
-        on_event: Callable[[AgentEvent], None],
-    ) -> None:
-        self.reader = reader
-        self.cap_usd = request.max_cost_usd
-        self.idle_s = request.idle_seconds
-        self.spent_usd = 0.0
-        self.hopeless: Verdict | None = None
-        self._pricing = pricing
-        self._on_event = on_event
-        self._priced: Spend | None = None
-        self._progress = 0
-        self._progress_at = monotonic()
-
-    def read(self, chunk: bytes) -> None:
-        """Take in output as it comes; the time that takes is not the agent's."""
-        self._tell(self.reader.feed(chunk))
-        self._note_progress()
-
-    def end(self) -> None:
-        """The output has ended."""
-        self._tell(self.reader.finish())
-
-    def stop(self) -> StopRequest | None:
-        """Why the agent must go by itself: its cost, or that it gets nowhere."""
-        return self._over_cap() or self._beyond_hope() or self._stalled()
-
-    def _beyond_hope(self) -> StopRequest | None:
-        """HOPELESS once the agent keeps asking for what it will not get."""
-        self.hopeless = self.reader.hopeless()
-        return None if self.hopeless is None else StopRequest.HOPELESS
-
-    def _stalled(self) -> StopRequest | None:
-        """STALLED once nothing new came for too long while no tool ran, however much was printed (SPEC 6)."""
-        self._note_progress()
-        late = self.idle_s is not None and monotonic() - self._progress_at >= self.idle_s
-        return StopRequest.STALLED if late else None
-
-    def _note_progress(self) -> None:
-        if self.reader.tool_running or self.reader.progress != self._progress:
-            self._progress = self.reader.progress
-            self._progress_at = monotonic()
-
-    def _over_cap(self) -> StopRequest | None:
-        """COST_CAP once what is known of the cost reaches the cap; prices are looked up for a cap only."""
-        if self.cap_usd is None or self.reader.finished:
-            return None
-        spend = self.reader.spend()
-        if spend != self._priced:
-            self._priced = spend
-            self.spent_usd = _cost(spend, self._pricing).cost_usd
-        return StopRequest.COST_CAP if self._priced.tokens and self.spent_usd >= self.cap_usd else None
-
-    def _tell(self, events: Iterable[AgentEvent]) -> None:
-        for event in events:
-            self._on_event(self._with_cost(event))
-
-    def _with_cost(self, event: AgentEvent) -> AgentEvent:
-        """A usage event with its cost as far as it is known by now; without a cap prices are for the end."""
-        if event.kind is not EventKind.USAGE or event.usage is None:
-            return event
-        spend = self.reader.spend()
-        if self.cap_usd is not None:
-            priced = _cost(spend, self._pricing)
-            cost, known = priced.cost_usd, priced.cost_known
-        else:
-            cost, known = spend.reported_usd or 0.0, spend.reported_usd is not None
-        usage = msgspec.structs.replace(event.usage, cost_usd=cost, cost_known=known)
-        return msgspec.structs.replace(event, usage=usage)
 
 
 def _command(request: AgentRequest, launch: Launch) -> Command:
@@ -235,6 +167,13 @@ def _stderr_path(request: AgentRequest) -> Path:
     return Path(request.transcript).with_suffix(".stderr.log")
 
 
+def _refuses_option(request: AgentRequest, ended: Exit) -> bool:
+    """Whether the program did nothing but complain of an option that it does not know."""
+    if ended.ended_by is not EndedBy.EXIT or not ended.code or ended.tail:
+        return False
+    return b"unknown option" in _end_of(_stderr_path(request))
+
+
 def _end_of(path: Path) -> bytes:
     """The last bytes of a file; nothing when it was never made or is no file any more."""
     try:
@@ -243,7 +182,7 @@ def _end_of(path: Path) -> bytes:
         return b""
 
 
-def _read_transcript(path: Path, watch: _Watch, *, needed: bool) -> bool:
+def _read_transcript(path: Path, watch: Watch, *, needed: bool) -> bool:
     """Feed a transcript to `watch`; whether all of it could be read. Only one that is `needed` must exist."""
     try:
         with open_regular(path) as transcript:
@@ -265,34 +204,45 @@ def _remove(path: Path) -> None:
             raise storage_error("remove", path, error) from error
 
 
-def _verdict_of_limits(request: AgentRequest, watch: _Watch, ended: Exit) -> Verdict | None:
-    """The verdict on an agent that was ended from outside; None for one that ended by itself."""
+def _verdict_of_limits(request: AgentRequest, watch: Watch, ended: Exit) -> Verdict | None:
+    """The verdict on an agent that was ended from outside; None for one that ended by itself.
+
+    One that had said that it was done is judged by that word, unless a person ended it.
+    """
     match ended.ended_by:
         case EndedBy.WALL_CLOCK:
             late = Reason.WALL_CLOCK.because(f"not done within {request.max_seconds:g} s")
-            return Verdict(status=SessionStatus.TIMEOUT, reason=late)
+            return watch.word or Verdict(status=SessionStatus.TIMEOUT, reason=late)
         case EndedBy.STOPPED:
             return _verdict_of_stop(watch, ended.stop)
         case _:
             return None
 
 
-def _verdict_of_stop(watch: _Watch, stop: StopRequest | None) -> Verdict:
+def _verdict_of_stop(watch: Watch, stop: StopRequest | None) -> Verdict:
     match stop:
-        case StopRequest.SKIP:
-            return Verdict(status=SessionStatus.SKIPPED, reason=Reason.SKIPPED)
-        case StopRequest.COST_CAP:
-            spent = Reason.COST_CAP.because(f"${watch.spent_usd:.4f} >= ${watch.cap_usd or 0:.4f}")
-            return Verdict(status=SessionStatus.ERROR, reason=spent)
-        case StopRequest.RUN_CAP:
-            return Verdict(status=SessionStatus.ERROR, reason=Reason.COST_CAP.because("the run's cap"))
+        case StopRequest.DONE | StopRequest.RUN_CAP if watch.word is not None:
+            return watch.word
         case StopRequest.HOPELESS if watch.hopeless is not None:
             return watch.hopeless
-        case StopRequest.STALLED:
-            stuck = Reason.STALLED.because(f"no progress for {watch.idle_s or 0:g} s")
-            return Verdict(status=SessionStatus.TIMEOUT, reason=stuck)
         case _:
-            return Verdict(status=SessionStatus.ABORTED, reason=Reason.ABORTED)
+            status, reason = _why_stopped(watch, stop)
+            return Verdict(status=status, reason=reason)
+
+
+def _why_stopped(watch: Watch, stop: StopRequest | None) -> tuple[SessionStatus, str]:
+    match stop:
+        case StopRequest.SKIP:
+            return SessionStatus.SKIPPED, Reason.SKIPPED
+        case StopRequest.COST_CAP:
+            spent = f"${watch.spent_usd:.4f} >= ${watch.cap_usd or 0:.4f}"
+            return SessionStatus.ERROR, Reason.COST_CAP.because(spent)
+        case StopRequest.RUN_CAP:
+            return SessionStatus.ERROR, Reason.COST_CAP.because("the run's cap")
+        case StopRequest.STALLED:
+            return SessionStatus.TIMEOUT, Reason.STALLED.because(f"no progress for {watch.idle_s or 0:g} s")
+        case _:
+            return SessionStatus.ABORTED, Reason.ABORTED
 
 
 def _of_lost_session(request: AgentRequest, reader: Reader, verdict: Verdict, complaints: bytes) -> Verdict:
@@ -320,17 +270,6 @@ def _not_started(request: AgentRequest, message: str | None, hint: str | None) -
         reason=Reason.SPAWN_FAILED.because(words),
         model=request.model,
     )
-
-
-def _cost(spend: Spend, pricing: Mapping[str, Price]) -> Usage:
-    """The usage of a spend with its cost: the agent's word for it, else each model's tokens priced."""
-    from pitboss.pricing import with_cost
-
-    if spend.reported_usd is not None:
-        total = with_cost(sum(spend.tokens.values(), Usage()), None, pricing, reported_usd=spend.reported_usd)
-    else:
-        total = sum((with_cost(used, model, pricing) for model, used in spend.tokens.items()), Usage())
-    return msgspec.structs.replace(total, cost_known=total.cost_known and not spend.unreadable)
 
 
 def _unheard(_event: AgentEvent) -> None:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent says it used so far: tokens by model, and its own idea of the cost, if it has one.
 
-    `unreadable` says that it tried to report usage and failed, so that what it used is not known.
+    `unreported` are those of the tokens that it used since it told that cost. `unreadable` says that it tried to report
+    usage and failed, so that what it used is not known.
     """
 
     tokens: dict[str | None, Usage] = {}
     reported_usd: float | None = None
+    unreported: dict[str | None, Usage] = {}
     unreadable: bool = False
 
 

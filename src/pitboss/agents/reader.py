@@ -26,9 +26,9 @@ class Reader(ABC):
     """Reads one start of an agent, its output cut anywhere; never raises, whatever the bytes.
 
     `model`, `text` (the last words so far) and `session_id` (the CLI's own name for its session) are what
-    the output says of them. `finished`: the agent has said its last word, and a cost cap stops nothing any
-    more. `progress` rises with each new tool call, new text or token used: output that repeats itself, such
-    as retries without end, leaves it alone.
+    the output says of them. `finished`: the agent has said its last word, as far as is known yet. `progress` rises
+    with each new tool call, new text, new retry or token used: output that repeats itself leaves it alone.
+    `announced_pause_s`: the CLI said that it would be silent for so long before it goes on.
     """
 
     def __init__(self, request: AgentRequest) -> None:
@@ -38,16 +38,28 @@ class Reader(ABC):
         self.finished = False
         self.tool_calls = 0
         self.progress = 0
+        self.announced_pause_s = 0.0
         self.quota: Quota | None = None
         self.billed = Usage() if request.resume is None else request.resume.usage
         self._open_tools: dict[str, None] = {}
+        self._background: dict[str, None] = {}
         self._texts: dict[int, None] = {}
         self._used = Usage()
 
     @property
     def tool_running(self) -> bool:
-        """Whether a tool was started and has not ended: then silence is no stall."""
-        return bool(self._open_tools)
+        """Whether a tool, or a task in the background, was started and has not ended: then silence is no stall."""
+        return bool(self._open_tools or self._background)
+
+    @property
+    def done(self) -> bool:
+        """Whether the CLI says that all is done, so that nothing is left for it but to exit."""
+        return self.finished and self.worked and not self.tool_running
+
+    @property
+    def worked(self) -> bool:
+        """False where the output says that nothing was done: no turn, no tokens, no tool call."""
+        return True
 
     @abstractmethod
     def feed(self, chunk: bytes) -> Iterable[AgentEvent]:
@@ -98,7 +110,7 @@ class Reader(ABC):
         """The event for a tool call, `line` being what to show of it; without an identity it counts as ended."""
         if identity not in self._open_tools:
             self.tool_calls += 1
-            self.progress += 1
+            self._go_on()
         if identity is not None:
             self._open_tools[identity] = None
             if len(self._open_tools) > OPEN_TOOLS:
@@ -109,24 +121,48 @@ class Reader(ABC):
         """Take note that a tool ended, which is progress if it was known to run."""
         if identity in self._open_tools:
             del self._open_tools[identity]
-            self.progress += 1
+            self._go_on()
 
-    def retried(self, text: str) -> AgentEvent:
-        """The event for a request that failed and is made again; no progress."""
+    def task_started(self, identity: str) -> None:
+        """Take note of a task that runs in the background until `task_ended`."""
+        if identity not in self._background:
+            self._background[identity] = None
+            self._go_on()
+        if len(self._background) > OPEN_TOOLS:
+            del self._background[next(iter(self._background))]
+
+    def task_ended(self, identity: str | None) -> None:
+        """Take note that a task in the background ended, which is progress if it was known to run."""
+        if identity in self._background:
+            del self._background[identity]
+            self._go_on()
+
+    def retried(self, text: str, *, pause_s: float = 0.0) -> AgentEvent:
+        """The event for a request that failed and is made again, after `pause_s` if the CLI told.
+
+        A retry told in other words than the last ones, such as its number, is progress.
+        """
+        self._new_text(text)
+        self.announced_pause_s = pause_s
         return AgentEvent(kind=EventKind.RETRY, text=text)
 
     def used(self) -> AgentEvent:
         """The event for tokens used, by `spend`; more than before are progress."""
         used = sum(self.spend().tokens.values(), Usage())
         if used.beyond(self._used).has_tokens:
-            self.progress += 1
+            self._go_on()
         self._used = self._used.at_least(used)
         return AgentEvent(kind=EventKind.USAGE, usage=used)
+
+    def _go_on(self) -> None:
+        """Something new came: no pause is due any more."""
+        self.progress += 1
+        self.announced_pause_s = 0.0
 
     def _new_text(self, text: str) -> None:
         key = hash(text)
         if key not in self._texts:
-            self.progress += 1
+            self._go_on()
         self._texts.pop(key, None)
         self._texts[key] = None
         if len(self._texts) > TEXTS:

@@ -45,7 +45,8 @@ class AgentRequest(msgspec.Struct, frozen=True, kw_only=True):
     `body` is the prompt file's body alone (the `shell` backend runs its blocks); `text` is the whole
     composed prompt. Paths are absolute. `max_seconds` is the wall clock, `idle_seconds` the longest
     time without progress, None for the backend's setting; `max_cost_usd` is enforced while the agent
-    runs. `resume` asks a backend that is `resumable` to go on with an earlier attempt.
+    runs; `live_usage` says that a cap looks at what it uses while it runs. `resume` asks a backend that is
+    `resumable` to go on with an earlier attempt.
     """
 
     prompt_name: str
@@ -59,6 +60,7 @@ class AgentRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_seconds: float = 1800.0
     idle_seconds: float | None = None
     max_cost_usd: float | None = None
+    live_usage: bool = False
     resume: Resume | None = None
 
 
@@ -89,6 +91,7 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     agent's final message when it printed one. `resets_at` is when a usage limit ends, epoch seconds.
     `session_id` is the CLI's own name for its session, `quota` the last it said of its subscription.
     `lost_session`: the session that `AgentRequest.resume` names is gone, so nothing was done; start it anew.
+    `idle`: its output says that it did nothing at all, so that an ok needs work to show for it.
     """
 
     status: SessionStatus
@@ -102,3 +105,4 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: int = 0
     quota: Quota | None = None
     lost_session: bool = False
+    idle: bool = False

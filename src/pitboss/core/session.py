@@ -12,6 +12,7 @@ from pitboss.core.usage import CostSource, RoleTokens, Usage, add_tokens, add_us
 IMPLEMENTER = "implementer"
 FIXER = "fixer"
 NO_SUMMARY = "(no summary provided)"
+NOTHING_DONE = "it says that it is done, and did nothing: no turn, no tokens, no change"
 
 
 class SessionStatus(StrEnum):
@@ -93,7 +94,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the agent ended: written to state.json before anything lands, so that it is never run again.
 
     `verified` says that verification is over, or was never due; until then `status` is the agent's own.
-    `fixes` counts the fixers whose tokens and cost are in it. `summary` is what the agent wrote, `said` the first
+    `fixes` counts the fixers whose tokens and cost are in it. `idle`: the agent's output says that it did nothing, so
+    that an ok needs work to show for it. `summary` is what the agent wrote, `said` the first
     paragraph of its final message.
     """
 
@@ -112,6 +114,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None = None
     verified: bool = True
     fixes: int = 0
+    idle: bool = False
 
     def bill(self, role: str, usage: Usage) -> Outcome:
         """This outcome with the tokens and cost that `role` used added to it."""
@@ -246,6 +249,8 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     by_landing = status is SessionStatus.OK and landing.reason is not None
     if by_landing:
         status, reason = _landing_verdict(landing.reason), landing.reason
+    if status is SessionStatus.OK and outcome.idle and landing.commit is None and not landing.rescue:
+        status, reason = SessionStatus.ERROR, Reason.AGENT_ERROR.because(NOTHING_DONE)
     return SessionRecord(
         seq=session.seq,
         run_id=run_id,

@@ -48,14 +48,16 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens and US dollars of one agent process, or of several added up.
 
     `input` counts cached tokens too; `cache_read` and `cache_write` are the parts of it that were
-    cached. `cost_usd` is the part of the price that is known: with `cost_known` false it is a lower
-    bound, and no reader may take it for the whole. `priced_by` tells whose word that part is.
+    cached, `cache_write_1h` the part of `cache_write` that is kept for an hour. `cost_usd` is the part of
+    the price that is known: with `cost_known` false it is a lower bound, and no reader may take it for the
+    whole. `priced_by` tells whose word that part is.
     """
 
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
     cost_usd: float = 0.0
     cost_known: bool = True
     priced_by: CostSource = CostSource.AGENT
@@ -66,6 +68,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             output=add_tokens(self.output, other.output),
             cache_read=add_tokens(self.cache_read, other.cache_read),
             cache_write=add_tokens(self.cache_write, other.cache_write),
+            cache_write_1h=add_tokens(self.cache_write_1h, other.cache_write_1h),
             cost_usd=add_usd(self.cost_usd, other.cost_usd),
             cost_known=self.cost_known and other.cost_known,
             priced_by=self.priced_by.or_less_sure(other.priced_by),
@@ -78,6 +81,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             output=max(0, self.output - part.output),
             cache_read=max(0, self.cache_read - part.cache_read),
             cache_write=max(0, self.cache_write - part.cache_write),
+            cache_write_1h=max(0, self.cache_write_1h - part.cache_write_1h),
         )
 
     def at_least(self, other: Usage) -> Usage:
@@ -87,6 +91,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             output=max(self.output, other.output),
             cache_read=max(self.cache_read, other.cache_read),
             cache_write=max(self.cache_write, other.cache_write),
+            cache_write_1h=max(self.cache_write_1h, other.cache_write_1h),
         )
 
     @property

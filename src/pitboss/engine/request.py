@@ -118,6 +118,7 @@ def attempt_request(
         max_seconds=max(LEAST_SECONDS, max_seconds - worked_s),
         idle_seconds=settings.idle_seconds if settings else None,
         max_cost_usd=_cost_left(context, prompt, billed_usd),
+        live_usage=_is_capped(context, prompt),
     )
 
 
@@ -144,3 +145,9 @@ def _cost_left(context: RunContext, prompt: PromptDoc, billed_usd: float) -> flo
     if run is not None and context.config.hard_budgets:
         left.append(run - context.journal.consumed.cost_usd - billed_usd)
     return max(0.0, min(left)) if left else None
+
+
+def _is_capped(context: RunContext, prompt: PromptDoc) -> bool:
+    """Whether a cap may end the session by what it uses while it runs."""
+    run = context.caps.max_cost_usd is not None or context.caps.max_tokens is not None
+    return prompt.meta.max_session_cost_usd is not None or (run and context.config.hard_budgets)

@@ -174,6 +174,7 @@ def _run_agent(context: RunContext, session: InFlight) -> Outcome:
         ended_at=max(session.started_at, context.clock()),
         model=worked.last.model,
         agent=worked.agent,
+        idle=worked.last.idle and not worked.usage.has_tokens,
         verified=not (_verifies(context, session) and status is SessionStatus.OK),
     ).bill(IMPLEMENTER, worked.usage)
 

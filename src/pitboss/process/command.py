@@ -15,6 +15,7 @@ class StopRequest(StrEnum):
     COST_CAP = "cost_cap"
     RUN_CAP = "run_cap"
     STALLED = "stalled"
+    DONE = "done"
     HOPELESS = "hopeless"
 
 

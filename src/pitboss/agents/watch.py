@@ -1,0 +1,134 @@
+"""Follows one running agent, and says when it has to go: it is done, has spent its cap or gets nowhere (SPEC 6)."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.agents.costs import priced
+from pitboss.agents.judgement import Ending, Spend, Verdict
+from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.process import StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pitboss.agents.reader import Reader
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.config import Price
+
+LINGER_S = 30.0
+"""How long a CLI may take to exit once it has said that it is done."""
+
+
+class Watch:
+    """Hands an agent's events on as its output comes, and is asked every 0.1 s whether it is to be stopped.
+
+    `word` is the verdict on an agent that says that it is done, as long as that is so: what a CLI prints while it is
+    being stopped is not its word.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        request: AgentRequest,
+        pricing: Mapping[str, Price],
+        on_event: Callable[[AgentEvent], None],
+    ) -> None:
+        self.reader = reader
+        self.cap_usd = request.max_cost_usd
+        self.idle_s = request.idle_seconds
+        self.spent_usd = 0.0
+        self.hopeless: Verdict | None = None
+        self.word: Verdict | None = None
+        self._pricing = pricing
+        self._on_event = on_event
+        self._priced: Spend | None = None
+        self._settled: Spend | None = None
+        self._progress = 0
+        self._progress_at = monotonic()
+        self._done_at = self._progress_at
+
+    def read(self, chunk: bytes) -> None:
+        """Take in output as it comes; the time that takes is not the agent's."""
+        self._tell(self.reader.feed(chunk))
+        self._note_progress()
+
+    def end(self) -> None:
+        """The output has ended."""
+        self._tell(self.reader.finish())
+
+    def stop(self) -> StopRequest | None:
+        """Why the agent must go by itself: it has done its work, spent its cap, or gets nowhere."""
+        self._note_progress()
+        self._note_word()
+        return self._over_cap() or self._beyond_hope() or self._lingering() or self._stalled()
+
+    def _note_word(self) -> None:
+        """Take the agent at its word from when it says that it is done until it goes on."""
+        if not self.reader.done:
+            self.word = self._settled = None
+            return
+        if self.word is None:
+            self._settled, self._done_at = self.reader.spend(), monotonic()
+        self.word = self.reader.verdict(Ending(code=0))
+
+    def _lingering(self) -> StopRequest | None:
+        """DONE once a CLI that has nothing left to do has not exited for LINGER_S."""
+        since = max(self._done_at, self._progress_at)
+        late = self.word is not None and monotonic() - since >= LINGER_S
+        return StopRequest.DONE if late else None
+
+    def _beyond_hope(self) -> StopRequest | None:
+        """HOPELESS once the agent keeps asking for what it will not get."""
+        self.hopeless = self.reader.hopeless()
+        return None if self.hopeless is None else StopRequest.HOPELESS
+
+    def _stalled(self) -> StopRequest | None:
+        """STALLED once nothing new came for too long while no tool ran, however much was printed.
+
+        A pause that the CLI announced comes on top.
+        """
+        if self.idle_s is None or self.word is not None:
+            return None
+        patience_s = self.idle_s + self.reader.announced_pause_s
+        return StopRequest.STALLED if monotonic() - self._progress_at >= patience_s else None
+
+    def _note_progress(self) -> None:
+        if self.reader.tool_running or self.reader.progress != self._progress:
+            self._progress = self.reader.progress
+            self._progress_at = monotonic()
+
+    def _over_cap(self) -> StopRequest | None:
+        """COST_CAP once what is known of the cost reaches the cap; prices are looked up for a cap only.
+
+        What it had spent when it said that it was done stops nothing any more; what it spends after that does.
+        """
+        if self.cap_usd is None:
+            return None
+        spend = self.reader.spend()
+        if spend == self._settled:
+            return None
+        if spend != self._priced:
+            self._priced = spend
+            self.spent_usd = priced(spend, self._pricing).cost_usd
+        return StopRequest.COST_CAP if spend.tokens and self.spent_usd >= self.cap_usd else None
+
+    def _tell(self, events: Iterable[AgentEvent]) -> None:
+        for event in events:
+            self._on_event(self._with_cost(event))
+
+    def _with_cost(self, event: AgentEvent) -> AgentEvent:
+        """A usage event with its cost as far as it is known by now; without a cap prices are for the end."""
+        if event.kind is not EventKind.USAGE or event.usage is None:
+            return event
+        spend = self.reader.spend()
+        if self.cap_usd is not None:
+            whole = priced(spend, self._pricing)
+            cost, known = whole.cost_usd, whole.cost_known
+        else:
+            cost, known = spend.reported_usd or 0.0, spend.reported_usd is not None
+        usage = msgspec.structs.replace(event.usage, cost_usd=cost, cost_known=known)
+        return msgspec.structs.replace(event, usage=usage)

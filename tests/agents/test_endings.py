@@ -1,0 +1,211 @@
+"""An agent is taken at its word about being done, and is done only when nothing of its own runs any more (SPEC 6)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pitboss.agents import watch
+from pitboss.agents.claude_stream import ClaudeReader
+from pitboss.agents.judgement import Ending
+from pitboss.core.config import AgentSettings
+from pitboss.core.session import SessionStatus
+from pitboss.process import StopRequest
+from tests.support.agents import agent, executable, request, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.core.agent import AgentOutcome
+
+Line = dict[str, Any]
+MODEL = "claude-sonnet-4-5"
+IDLE_S = 0.4
+DONE: Line = {
+    "type": "result",
+    "is_error": False,
+    "num_turns": 1,
+    "total_cost_usd": 0.5,
+    "usage": {"input_tokens": 9},
+}
+FAILED = DONE | {"is_error": True, "api_error_status": 529, "result": "API Error: 529 Overloaded"}
+INIT: Line = {"type": "system", "subtype": "init", "model": MODEL}
+FOREVER = "while :; do sleep 0.05; done"
+
+
+def system(subtype: str, **fields: Any) -> Line:
+    return {"type": "system", "subtype": subtype, **fields}
+
+
+def said(identity: str, tokens: int = 0, **fields: Any) -> Line:
+    message = {"id": identity, "model": MODEL, "usage": {"input_tokens": tokens}}
+    return {"type": "assistant", "message": message, **fields}
+
+
+def claude(folder: Path, *steps: str | Line, **changes: Any) -> AgentOutcome:
+    """The outcome of a `claude` that goes through `steps`: lines to print, or shell."""
+    script = [step if isinstance(step, str) else f"echo '{json.dumps(step)}'" for step in steps]
+    binary = executable(folder / "claude", "\n".join(["cat > /dev/null", *script]))
+    settings = AgentSettings(binary=str(binary), idle_seconds=IDLE_S)
+    return run(agent("claude_code", settings), request(folder, **changes))
+
+
+def read(folder: Path, *lines: Line) -> ClaudeReader:
+    reader = ClaudeReader(request(folder))
+    for line in lines:
+        list(reader.feed(json.dumps(line).encode() + b"\n"))
+    return reader
+
+
+@pytest.fixture(autouse=True)
+def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "LINGER_S", 1.0)
+
+
+def test_who_is_done_and_does_not_exit_is_stopped_and_judged_by_its_word(tmp_path: Path) -> None:
+    outcome = claude(tmp_path, INIT, DONE, FOREVER)
+    assert (outcome.status, outcome.reason, outcome.usage.cost_usd) == (SessionStatus.OK, None, 0.5)
+
+
+def test_who_says_that_it_failed_and_does_not_exit_has_failed(tmp_path: Path) -> None:
+    outcome = claude(tmp_path, INIT, FAILED, FOREVER)
+    assert outcome.status is SessionStatus.ERROR
+    assert (outcome.reason or "").startswith("overloaded: API Error: 529")
+
+
+def test_what_it_prints_while_it_is_stopped_is_not_its_word(tmp_path: Path) -> None:
+    cancelled = DONE | {"is_error": True, "subtype": "error_during_execution", "total_cost_usd": 0.75}
+    trap = f"trap 'echo {json.dumps(json.dumps(cancelled))}; exit 0' INT"
+    outcome = claude(tmp_path, trap, INIT, DONE, FOREVER)
+    assert (outcome.status, outcome.reason, outcome.usage.cost_usd) == (SessionStatus.OK, None, 0.75)
+
+
+def test_at_the_wall_clock_too_its_word_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "LINGER_S", 60.0)
+    outcome = claude(tmp_path, INIT, DONE, FOREVER, max_seconds=1.5)
+    assert (outcome.status, outcome.reason) == (SessionStatus.OK, None)
+
+
+def test_whoever_asks_for_a_stop_is_heard_also_after_the_last_word(tmp_path: Path) -> None:
+    script = f"cat > /dev/null; echo '{json.dumps(DONE)}'; : > done; {FOREVER}"
+    binary = executable(tmp_path / "claude", script)
+    outcome = run(
+        agent("claude_code", AgentSettings(binary=str(binary))),
+        request(tmp_path),
+        stop=lambda: StopRequest.SKIP if (tmp_path / "done").exists() else None,
+    )
+    assert outcome.status is SessionStatus.SKIPPED
+
+
+def test_silence_while_a_task_runs_in_the_background_is_no_stall(tmp_path: Path) -> None:
+    started = system("task_started", task_id="b1", tool_use_id="t1")
+    over = system("task_notification", task_id="b1", status="completed")
+    outcome = claude(tmp_path, INIT, started, "sleep 1.5", over, said("m1"), DONE)
+    assert (outcome.status, outcome.reason) == (SessionStatus.OK, None)
+
+
+def test_a_result_is_not_the_last_word_while_a_task_runs(tmp_path: Path) -> None:
+    started = system("task_started", task_id="b1", tool_use_id="t1")
+    over = system("task_notification", task_id="b1", status="completed")
+    outcome = claude(tmp_path, INIT, started, DONE, "sleep 2", over, said("m2"), ": > more", DONE)
+    assert (outcome.status, (tmp_path / "more").exists()) == (SessionStatus.OK, True)
+
+
+def test_who_has_done_nothing_is_not_done_and_stalls(tmp_path: Path) -> None:
+    outcome = claude(tmp_path, INIT, DONE | {"num_turns": 0, "usage": {}, "total_cost_usd": 0}, FOREVER)
+    assert (outcome.status, outcome.reason) == (SessionStatus.TIMEOUT, "stalled: no progress for 0.4 s")
+
+
+def test_a_pause_that_was_announced_is_no_stall_and_nothing_more(tmp_path: Path) -> None:
+    retry = system("api_retry", attempt=1, max_retries=10, retry_delay_ms=1200, error="overloaded")
+    assert claude(tmp_path, INIT, retry, "sleep 1.2", said("m1"), DONE).status is SessionStatus.OK
+    assert claude(tmp_path, INIT, retry, FOREVER).reason == "stalled: no progress for 0.4 s"
+
+
+def test_who_gives_up_without_a_word_gave_up_what_it_asked_for_last(tmp_path: Path) -> None:
+    retry = system("api_retry", attempt=10, max_retries=10, error_status=529, error="overloaded")
+    outcome = claude(tmp_path, INIT, retry, "exit 1")
+    assert outcome.reason == "overloaded: gave up after 10 retries: overloaded"
+
+
+def test_what_is_spent_after_a_result_is_capped(tmp_path: Path) -> None:
+    more = [said(f"m{nth}", 100_000) for nth in range(2, 5)]
+    outcome = claude(tmp_path, INIT, said("m1", 9), DONE, *more, FOREVER, max_cost_usd=1.0)
+    assert outcome.reason == "cost_cap: $1.4000 >= $1.0000"
+    assert outcome.usage.cost_usd == pytest.approx(1.4)
+    assert outcome.usage.input == 300_009
+
+
+def test_what_agents_beside_it_spend_after_a_result_is_capped_too(tmp_path: Path) -> None:
+    more = [said(f"m{nth}", 200_000, parent_tool_use_id="t1") for nth in range(2, 4)]
+    outcome = claude(tmp_path, INIT, said("m1", 9), DONE, "sleep 0.5", *more, FOREVER, max_cost_usd=1.0)
+    assert (outcome.reason or "").startswith("cost_cap: $1.7000")
+
+
+def test_tasks_are_known_by_each_way_of_telling_of_them(tmp_path: Path) -> None:
+    def running(*lines: Line) -> set[str]:
+        return set(read(tmp_path, *lines)._background)
+
+    one, two = system("task_started", task_id="1"), system("task_started", task_id="2")
+    front = system("task_started", task_id="f", is_backgrounded=False)
+    assert running(one, two) == {"1", "2"}
+    assert running(front) == set()
+    assert running(front, system("task_updated", task_id="f", patch={"is_backgrounded": True})) == {"f"}
+    assert running(one, two, system("task_updated", task_id="1", patch={"status": "killed"})) == {"2"}
+    assert running(one, two, system("task_notification", task_id="2", status="failed")) == {"1"}
+    tasks = [{"task_id": "2"}, {"task_id": "3"}, {"task_id": "4", "ambient": True}]
+    assert running(one, two, system("background_tasks_changed", tasks=tasks)) == {"2", "3"}
+    assert running(one, system("task_progress", task_id="1", description="step 2")) == {"1"}
+    assert running(system("task_started"), system("task_notification")) == set()
+
+
+@pytest.mark.parametrize(
+    "line", [INIT, said("m9"), {"type": "stream_event", "event": {"type": "message_start"}}]
+)
+def test_a_new_turn_after_a_result_is_not_done(tmp_path: Path, line: Line) -> None:
+    assert read(tmp_path, INIT, DONE).done
+    assert not read(tmp_path, INIT, DONE, line).done
+    assert read(tmp_path, INIT, DONE, line, DONE).done
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"terminal_reason": "max_turns"}, "agent_error: it was cut short (max_turns)"),
+        (
+            {"terminal_reason": "hook_stopped", "result": "no"},
+            "agent_error: it was cut short (hook_stopped): no",
+        ),
+        ({"terminal_reason": "stop_hook_prevented"}, "agent_error: it was cut short (stop_hook_prevented)"),
+        ({"terminal_reason": "budget_exhausted"}, "cost_cap: it was cut short (budget_exhausted)"),
+        ({"terminal_reason": "aborted_tools"}, "agent_error: it was cut short (aborted_tools)"),
+        ({"subtype": "error_max_turns"}, "agent_error: error_max_turns"),
+        ({"subtype": "error_max_budget_usd"}, "cost_cap: error_max_budget_usd"),
+        (
+            {"result": "Execution stopped by PreToolUse hook: not today"},
+            "agent_error: Execution stopped by PreToolUse hook: not today",
+        ),
+        ({"result": "Operation blocked by hook: x"}, "agent_error: Operation blocked by hook: x"),
+        ({"terminal_reason": "completed", "result": "I stopped the server by a hook"}, None),
+        ({"terminal_reason": "api_error", "api_error_status": 500, "result": "oops"}, "overloaded: oops"),
+    ],
+)
+def test_a_result_without_error_of_work_that_was_cut_short_is_no_success(
+    tmp_path: Path, fields: Line, reason: str | None
+) -> None:
+    assert read(tmp_path, INIT, said("m1", 9), DONE | fields).verdict(Ending(code=0)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "worked"),
+    [
+        ({"num_turns": 0, "usage": {}}, False),
+        ({"num_turns": 0, "usage": {"output_tokens": 3}}, True),
+        ({"num_turns": 1, "usage": {}}, True),
+        ({"num_turns": None, "usage": {}}, True),
+    ],
+)
+def test_a_turn_or_tokens_are_something_done(tmp_path: Path, fields: Line, worked: bool) -> None:
+    assert read(tmp_path, INIT, DONE | fields).worked is worked
