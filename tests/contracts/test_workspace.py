@@ -318,6 +318,16 @@ line"; printf b > ./-dash; printf c > 'qu"ote'; printf d > "$(printf 'l\\351tin'
         agent="git init -q new; cd new; git config user.name a; git config user.email b; echo x > x; git add x;"
         " git commit -qm inner; echo y > y",
         files={"new/x": "x", "new/y": "y"},
+        rescues=1,
+        commits=("inner",),
+    ),
+    "a gitlink and work inside": Case(
+        agent="git init -q new; cd new; git config user.name a; git config user.email b; echo x > x; git add x;"
+        " git commit -qm inner; cd ..; git add -A 2>/dev/null; git commit -qm link; echo y > new/y",
+        rescues=1,
+        reason="head_moved: work in a repository or submodule inside",
+        files={"x": "x", "y": "y"},
+        commits=("inner", "link"),
     ),
     "a lock left behind": Case(agent="echo x > x; : > .git/index.lock", files={"x": "x"}),
     "no index": Case(agent="echo x > x; rm .git/index", files={"x": "x"}),
@@ -624,6 +634,7 @@ INTERRUPTED = (
     ("land", "amended"),
     ("land", "commit, then another branch"),
     ("land", "a nested repository with commits"),
+    ("land", "a gitlink and work inside"),
     ("land", "a submodule with work inside"),
     ("land", "a commit-msg hook that refuses"),
     ("land", "a pre-commit hook that formats"),
@@ -631,6 +642,7 @@ INTERRUPTED = (
 )
 INTERRUPTED_TOO = (
     ("rescue", "its own commit and dirt"),
+    ("rescue", "a gitlink and work inside"),
     ("rescue", "a submodule with work inside"),
 )
 

@@ -103,7 +103,10 @@ AGENT = {
     ),
     "a repository inside": (
         "git init -q in; git -C in commit -q --allow-empty -m x; echo x > in/x; git init -q in/d; echo y > in/d/y",
-        {"session-0003": ["A\tin/d/y", "A\tin/x"]},
+        {
+            "session-0003": ["A\tin/d/y", "A\tin/x"],
+            "session-0003-2": ["D\t.gitignore", "D\tkept.log", "D\tone"],  # its empty commit
+        },
     ),
     "a repository inside without commits": ("git init -q in; echo x > in/x", {"session-0003": ["A\tin/x"]}),
 }

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import nested, rescue, snapshot
@@ -20,14 +22,20 @@ from pitboss.git.locks import clear_the_way
 from pitboss.git.reflog import Reflog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pitboss.core.session import InFlight
+    from pitboss.git.nested import Inner
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
 
 COMMIT_SECONDS = 600.0
+_DROPPED = Reason.HEAD_MOVED.because("commits that are no longer on the run branch")
+_INSIDE = Reason.HEAD_MOVED.because("work in a repository or submodule inside")
+_HISTORY = "the history of a repository inside"
+_BESIDE = (_INSIDE, _HISTORY)
+"""Why a session has refs although it lands."""
 
 
 class Checkout:
@@ -58,6 +66,7 @@ class Checkout:
         self._reflog = Reflog(repo, branch)
         self._index = KeptIndex(repo)
         self._begun: int | None = None
+        self._to_put_away: list[Inner] = []
 
     def begin(self, seq: int) -> None:
         """Remember the tree as session `seq` finds it; without this, what is done for it counts as done again."""
@@ -105,9 +114,9 @@ class Checkout:
         status = self._look(session)
         if not again and self._is_untouched(session, status):
             return Landing()
-        effort = _Effort(session, status, again=again)
-        if again and (kept := rescue.list_rescued(self._repo, self._run_id, session.seq)):
-            return self._continue(effort, rescue.why_kept(self._repo, kept[0].ref))
+        effort = self._effort(session, status, again=again)
+        if stopped := [why for why in effort.whys if why not in _BESIDE]:
+            return self._continue(effort, stopped[0] or None)
         if status.unborn or status.branch != self._branch:
             where = status.branch or "a detached HEAD"
             return self._set_aside(effort, self._landable(session), Reason.HEAD_MOVED.because(where))
@@ -122,7 +131,14 @@ class Checkout:
         status = self._look(session)
         if not again and self._is_untouched(session, status):
             return Landing()
-        return self._set_aside(_Effort(session, status, again=again), session.base_commit, None)
+        return self._set_aside(self._effort(session, status, again=again), session.base_commit, None)
+
+    def _effort(self, session: InFlight, status: TreeStatus, *, again: bool) -> _Effort:
+        effort = _Effort(session, status, again=again)
+        if again:
+            effort.refs = tuple(r.ref for r in rescue.list_rescued(self._repo, self._run_id, session.seq))
+            effort.whys = [rescue.why_kept(self._repo, ref) or "" for ref in effort.refs]
+        return effort
 
     def _is_untouched(self, session: InFlight, status: TreeStatus) -> bool:
         return (
@@ -131,6 +147,7 @@ class Checkout:
             and status.branch == self._branch
             and not self._reflog.has_grown()
             and snapshot.operation_underway(self._repo) is None
+            and not (self._fleeting and nested.has_submodules(self._repo))
         )
 
     def _continue(self, effort: _Effort, reason: str | None) -> Landing:
@@ -150,6 +167,7 @@ class Checkout:
     def _land_on_branch(self, effort: _Effort, message: str) -> Landing:
         made = self._made(effort)
         inner = self._inner(effort)
+        self._keep_inner(effort, inner, kept=effort.status.head)
         try:
             tip = (
                 self._committer.commit(effort.status, message) if effort.status.dirty else effort.status.head
@@ -161,28 +179,55 @@ class Checkout:
         if effort.again:
             # What an earlier attempt committed, on the branch or just before its ref moved, was made again.
             made = [oid for oid in made if not self._is_own(effort, oid)]
-        reason = Reason.HEAD_MOVED.because("commits that are no longer on the run branch")
-        dropped = self._keep(effort, made, kept=tip, why=reason)
-        inside = Reason.HEAD_MOVED.because("work in a repository or submodule inside")
-        self._keep(effort, inner, kept=tip, why=inside)
-        self._put_back_submodules(effort, tip, inside)
+        self._keep(effort, made, kept=tip, why=_DROPPED)
+        self._put_back_links(effort, tip, effort.status.submodules)
         snapshot.abandon_operations(self._repo)
-        return self._landing(effort, tip, reason if dropped else inside)
+        links = [each for each in inner if each.kind == "link"]
+        self._to_put_away = [*nested.outermost(links), *(each for each in inner if each.kind == "plain")]
+        return self._landing(effort, tip, effort.verdict())
 
-    def _inner(self, effort: _Effort) -> list[str]:
-        """What repositories inside a tree that will be deleted hold: their commits, and the files of worktrees."""
-        if not (self._fleeting and effort.status.new_folders):
-            return []
-        folders = snapshot.nested_repositories(self._repo)
-        heads = {folder: nested.fetch_head(self._repo, folder) for folder in folders}
-        linked = [folder for folder in folders if snapshot.is_linked_worktree(self._repo.root / folder)]
-        files = [self._files_of(effort, folder, heads[folder]) for folder in linked]
-        return [*files, *(head for folder, head in heads.items() if head and folder not in linked)]
+    def put_away(self, session: InFlight) -> None:
+        """Once the session needs its tree no more: move repositories inside a fleeting one to where they stay."""
+        left, self._to_put_away = self._to_put_away, []
+        for inner in left if self._fleeting else []:
+            nested.put_away(self._repo, inner, self._aside_for(session))
 
-    def _files_of(self, effort: _Effort, folder: str, head: str | None) -> str:
-        tree = snapshot.tree_of(self._repo, self._repo.root / folder, base=head)
-        parent = head or effort.session.base_commit
-        return self._repo.commit_tree(tree, parent=parent, message=self._message(effort, "a worktree inside"))
+    # Repositories inside
+
+    def _inner(self, effort: _Effort) -> list[Inner]:
+        """Repositories inside that may hold work, outermost first."""
+        base = effort.session.base_commit
+        found = nested.linked_ones(self._repo, effort.status, base, everywhere=self._fleeting)
+        found += nested.new_ones(self._repo, effort.status)
+        if self._fleeting and effort.again:
+            found += nested.below(self._repo, ".")  # what landed before a crash looks like any other folder
+        return nested.unique(found)
+
+    def _keep_inner(self, effort: _Effort, found: list[Inner], *, kept: str) -> None:
+        """Name by rescue refs what repositories inside hold; files that land as the outer one's need none."""
+        known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id)] if found else []
+        for inner in found:
+            if inner.path in effort.kept_inside:
+                continue
+            effort.kept_inside.add(inner.path)
+            everything = self._fleeting or inner.recorded is None
+            message = self._message(effort, f"work in a repository inside, {inner.shown}")
+            tip = nested.work_in(self._repo, inner, everything=everything, message=message, known=known)
+            stays = inner.kind in ("plain", "bare") and not self._fleeting
+            held = tip is None or nested.is_held(self._repo, tip, inner.recorded, known, again=effort.again)
+            self._keep(effort, [] if held else [str(tip)], kept=kept, why=_HISTORY if stays else _INSIDE)
+
+    def _put_back_links(self, effort: _Effort, target: str, paths: Iterable[str]) -> None:
+        """Have submodules and gitlinks as their outer repository records them; what they hold is kept first."""
+        for path in paths:
+            recorded = self._repo.line("ls-files", "--stage", "--", f":(top,literal){path}").split()
+            inner = nested.at(self._repo, path)
+            if inner is not None and len(recorded) > 1:
+                self._keep_inner(effort, [replace(inner, kind="link", recorded=recorded[1])], kept=target)
+                nested.put_back(self._repo, inner, recorded[1])
+
+    def _aside_for(self, session: InFlight) -> Path:
+        return self._aside / f"session-{session.seq:04}"
 
     def _branch_tip(self) -> str | None:
         return self._repo.commit_id(f"refs/heads/{self._branch}")
@@ -199,23 +244,25 @@ class Checkout:
             return self._reflog.commits_since(session.base_commit, session.started_at)
         return self._reflog.commits_since_mark(session.started_at)
 
-    def _keep(self, effort: _Effort, tips: list[str], *, kept: str, why: str | None) -> tuple[str, ...]:
+    def _keep(self, effort: _Effort, tips: list[str], *, kept: str, why: str | None) -> None:
         """Name by rescue refs those of `tips` that neither `kept` nor a rescue ref contains."""
         session, first = effort.session.seq, not effort.again and not effort.refs
         known = (
             [r.oid for r in rescue.list_rescued(self._repo, self._run_id, session)] if effort.again else []
         )
-        loose = rescue.outside(self._repo, tips, kept, *known)
-        if not loose and first:
-            return ()
-        effort.refs = rescue.keep(self._repo, self._run_id, session, loose, why=why or "", first=first)
-        return effort.refs
+        if loose := rescue.outside(self._repo, tips, kept, *known):
+            effort.refs = rescue.keep(self._repo, self._run_id, session, loose, why=why or "", first=first)
+            effort.whys.append(why or "")
 
     def _set_aside(self, effort: _Effort, target: str, reason: str | None) -> Landing:
         """Rescue everything that the commit `target` does not contain, then put the tree back to `target`."""
-        tips = [*self._keep_worthy(effort), *self._made(effort), *self._inner(effort)]
+        tips = [*self._keep_worthy(effort), *self._made(effort)]
+        inner = self._inner(effort)
         dirt = self._snapshot(effort, target, reason)
         self._keep(effort, [*dirt, *tips], kept=target, why=reason)
+        self._keep_inner(effort, inner, kept=target)
+        for each in nested.outermost(nested.without_place(self._repo, inner, target)):
+            nested.move_away(self._repo, each, self._aside_for(effort.session))
         snapshot.put_back(self._repo, self._branch, target)
         self._clear(effort, target, reason, saved=dirt)
         return self._landing(effort, target, reason)
@@ -245,11 +292,11 @@ class Checkout:
 
     def _clear(self, effort: _Effort, target: str, reason: str | None, *, saved: list[str]) -> None:
         """Empty the tree of untracked files; first keep those that only the restored ignore rules reveal."""
-        for folder in snapshot.nested_repositories(self._repo):
-            if not snapshot.is_linked_worktree(self._repo.root / folder):
-                self._put_away(effort, folder, target, reason)
         effort.status = self._repo.status()
-        self._put_back_submodules(effort, target, reason)
+        if effort.status.new_folders:
+            self._move_away_new_ones(effort, target)
+            effort.status = self._repo.status()
+        self._put_back_links(effort, target, effort.status.submodules)
         if not effort.status.dirty:
             return
         if not snapshot.untracked(self._repo) <= snapshot.paths(self._repo, saved):
@@ -258,23 +305,12 @@ class Checkout:
             self._repo.git("read-tree", "--reset", target)
         snapshot.clean(self._repo)
 
-    def _put_away(self, effort: _Effort, folder: str, target: str, reason: str | None) -> None:
-        head = nested.fetch_head(self._repo, folder)
-        if head is not None:
-            self._keep(effort, [head], kept=target, why=reason)
-        nested.move_away(self._repo, folder, self._aside / f"session-{effort.session.seq:04}")
-
-    def _put_back_submodules(self, effort: _Effort, target: str, reason: str | None) -> None:
-        session = effort.session.seq
-        for path in effort.status.submodules:
-            work = nested.take_submodule_work(
-                self._repo, path, run_id=self._run_id, seq=session, message=self._message(effort, reason)
-            )
-            if work is None:
-                continue
-            if work.tip is not None:
-                self._keep(effort, [work.tip], kept=target, why=reason)
-            nested.put_back_submodule(work)
+    def _move_away_new_ones(self, effort: _Effort, target: str) -> None:
+        found = nested.new_ones(self._repo, effort.status)
+        self._keep_inner(effort, found, kept=target)
+        for inner in nested.outermost(found):
+            if inner.kind == "plain":
+                nested.move_away(self._repo, inner, self._aside_for(effort.session))
 
     def _message(self, effort: _Effort, reason: str | None) -> str:
         session = effort.session
@@ -292,3 +328,10 @@ class _Effort:
         self.status = status
         self.again = again
         self.refs: tuple[str, ...] = ()
+        self.whys: list[str] = []
+        self.kept_inside: set[str] = set()
+
+    def verdict(self) -> str | None:
+        """Why a session that has landed is not as good as one that had to keep nothing elsewhere."""
+        reasons = [why for why in self.whys if why.partition(":")[0] in list(Reason)]
+        return next((why for why in reasons if why != _INSIDE), reasons[0] if reasons else None)

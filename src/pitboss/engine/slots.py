@@ -49,6 +49,7 @@ class Slots:
         self._slots: dict[str, Slot] = {}
         self._taken: set[str] = set()
         self._checkouts: dict[int, Checkout] = {}
+        self._opened: dict[int, Checkout] = {}
         self._settled: dict[int, str] = {}
         self._last_seq = 0
         self._furnished: set[str] = set()
@@ -102,6 +103,7 @@ class Slots:
         settled = self._settled.pop(session.seq, session.base_commit)
         begun = self._checkouts.pop(session.seq, None) is not None or self._own_tip(session) is not None
         self._ahead.pop(session.seq, None)
+        self._opened.pop(session.seq, None)
         repo = self._slot(session).opened()
         if not begun:
             pass  # its slot is as the session before left it
@@ -156,6 +158,12 @@ class Slots:
 
     def land(self, session: InFlight, message: str) -> Landing:
         """Put the session's work on the run branch, merged with what landed meanwhile; a conflict is rescued."""
+        landing = self._land(session, message)
+        if checkout := self._checkout(session):
+            checkout.put_away(session)
+        return landing
+
+    def _land(self, session: InFlight, message: str) -> Landing:
         if done := self._landed_by_pitboss(session):
             return self._as_landed(session, done)
         ahead = self._ahead.get(session.seq)
@@ -262,14 +270,16 @@ class Slots:
         repo = self._slot(session).opened()
         if repo is None:
             return None
-        return self._checkouts.get(session.seq) or Checkout(
-            repo,
-            _branch(session),
-            run_id=self._paths.run_id,
-            aside=self._paths.root / "nested",
-            hooks=self._hooks,
-            fleeting=True,
-        )
+        if session.seq not in self._opened:
+            self._opened[session.seq] = Checkout(
+                repo,
+                _branch(session),
+                run_id=self._paths.run_id,
+                aside=self._paths.root / "nested",
+                hooks=self._hooks,
+                fleeting=True,
+            )
+        return self._opened[session.seq]
 
     def _own_tip(self, session: InFlight) -> str | None:
         return self._repo.commit_id(f"refs/heads/{_branch(session)}")

@@ -1,85 +1,341 @@
-"""Repositories inside the tree, untracked ones and submodules: their work kept, then put out of the way (SPEC 1.2)."""
+"""Repositories inside a tree, whatever git makes of them: found, their work kept by the outer one, put away (SPEC 1.2).
+
+Untracked ones, gitlinks, submodules, linked worktrees and bare ones are all met in one way: what none but they hold
+becomes one commit of the outer repository, whose parents are the tips of their history and whose files are theirs.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from pitboss.git import rescue, snapshot
-from pitboss.git.repo import Repo
+from pitboss.git.environment import pinned
+from pitboss.git.errors import GitError
+from pitboss.git.merge import holds_all
+from pitboss.git.status import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
+
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
 
 _FETCH = (
-    *("-c", "protocol.file.allow=always", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"),
-    *("--no-recurse-submodules", "--no-auto-maintenance"),
+    *("-c", "protocol.file.allow=always", "-c", "protocol.version=2", "-c", "fetch.fsckObjects=false"),
+    *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
+    "--no-auto-maintenance",
 )
+_OWN = ("--exclude=refs/remotes/*", "--all", "--reflog", "--not", "--remotes")
+# In a worktree `--reflog` would be that of all worktrees; `--all` means HEAD and every branch, which stay.
+_BORROWED = ("HEAD", "--not", "--branches", "--remotes", "--tags")
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+_LINK_MODE = b"160000"
+_LINK_IN_INDEX = b"\x00\x00\xe0\x00"
+_SPLIT_INDEX = b"link\0"
+_BARE = frozenset({"HEAD", "objects", "refs"})
+_GITDIR = "gitdir: "
+ANYTHING = (0, 1, 128)
 
 
-def fetch_head(repo: Repo, folder: str) -> str | None:
-    """Bring the commits of a repository inside the tree into `repo`; None when it has no usable HEAD."""
-    head = repo.ask_in(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    if head.code != 0 or repo.run(*_FETCH, f"./{folder}", "HEAD", ok=(0, 1, 128)).code != 0:
+class Inner(msgspec.Struct, frozen=True, kw_only=True):
+    """A repository at `path`, relative to the outer root; `git_dir` and `common_dir` are where its own git looks.
+
+    `kind`: a `plain` one is untracked outside, so that its files land there; a `link` is recorded as one commit,
+    `recorded` being the one that the session began from; a `worktree` borrows its history; a `bare` one has no files.
+    """
+
+    path: str
+    git_dir: Path
+    common_dir: Path
+    kind: Literal["plain", "link", "worktree", "bare"]
+    recorded: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """Its path, fit for a text."""
+        return os.fsencode(self.path).decode(errors="replace")
+
+
+# Finding
+
+
+def unique(found: Iterable[Inner]) -> list[Inner]:
+    """One for each path, the first of them."""
+    seen: dict[str, Inner] = {}
+    for inner in found:
+        seen.setdefault(inner.path, inner)
+    return list(seen.values())
+
+
+def outermost(found: Iterable[Inner]) -> list[Inner]:
+    """Those that are in none of the others."""
+    every = list(found)
+    return [inner for inner in every if not any(inner.path.startswith(f"{each.path}/") for each in every)]
+
+
+def has_submodules(repo: Repo) -> bool:
+    """Whether submodules were ever checked out in this working tree."""
+    return repo.inside("modules").is_dir()
+
+
+def at(repo: Repo, path: str) -> Inner | None:
+    """The repository whose folder `path` is, None when it is none that git could use."""
+    place = repo.root / path.rstrip("/")
+    bare = not os.path.lexists(place / ".git")
+    git_dir = place if bare else _pointed_at(place / ".git")
+    if git_dir is None or not (git_dir / "HEAD").is_file() or not _is_whole(git_dir):
         return None
-    return head.stdout.decode().strip()
+    common = git_dir / _text(git_dir / "commondir") if (git_dir / "commondir").is_file() else git_dir
+    kind: Literal["plain", "worktree", "bare"] = "plain" if common == git_dir else "worktree"
+    return Inner(
+        path=path.rstrip("/"), git_dir=git_dir, common_dir=common.resolve(), kind="bare" if bare else kind
+    )
 
 
-def move_away(repo: Repo, folder: str, keep_in: Path) -> None:
-    """Move an untracked repository, whole, to `keep_in`; its history and ignored files go with it."""
-    place = keep_in / folder
-    nth = 1
-    while place.exists():
+def new_ones(repo: Repo, status: TreeStatus) -> list[Inner]:
+    """Repositories in what is untracked, those inside them too."""
+    if not status.new_folders:
+        return []
+    bare = [path.removesuffix("/HEAD") for path in snapshot.untracked(repo) if path.endswith("/HEAD")]
+    folders = [*snapshot.nested_repositories(repo), *sorted(bare)]
+    return unique(inner for folder in folders for inner in below(repo, folder))
+
+
+def linked_ones(repo: Repo, status: TreeStatus, base: str, *, everywhere: bool) -> list[Inner]:
+    """Repositories that are gitlinks, where status or index tell of work in them since `base`, and those inside.
+
+    `everywhere`: all of them, as no branch or stash inside one will be there much longer.
+    """
+    moved = status.head != base
+    used = everywhere and has_submodules(repo)
+    if not (status.submodules or used or (moved and _may_have_links(repo))):
+        return []
+    before, now = _links(repo, "ls-tree", "-r", "-z", base), _links(repo, "ls-files", "-z", "--stage")
+    changed = {path for path, oid in now.items() if before.get(path) != oid}
+    found: list[Inner] = []
+    for path in sorted({*status.submodules, *changed, *(now if used else ())}):
+        for inner in below(repo, path):
+            recorded = before.get(path) if inner.path == path else None
+            found += [inner if inner.kind == "bare" else replace(inner, kind="link", recorded=recorded)]
+    return unique(found)
+
+
+def without_place(repo: Repo, found: Iterable[Inner], commit: str) -> list[Inner]:
+    """Those that are gitlinks now, but are none in `commit`."""
+    links = [inner for inner in found if inner.kind == "link"]
+    there = _links(repo, "ls-tree", "-r", "-z", commit) if links else {}
+    return [inner for inner in links if inner.path not in there]
+
+
+def below(repo: Repo, folder: str) -> list[Inner]:
+    """Every repository at or below a folder, outermost first; symbolic links are not followed."""
+    top = repo.root / folder
+    found = []
+    for place, folders, files in os.walk(top):
+        names = {*folders, *files}
+        if ".git" in names or names >= _BARE:
+            inner = at(repo, os.path.relpath(place, repo.root))
+            found += [inner] if inner is not None else []
+        passed = {".git", PITBOSS_FOLDER} if Path(place) == repo.root else {".git"}
+        folders[:] = [] if names >= _BARE else sorted(set(folders) - passed)
+    return [inner for inner in found if inner.path != "."]
+
+
+# Keeping
+
+
+def work_in(repo: Repo, inner: Inner, *, everything: bool, message: str, known: Sequence[str]) -> str | None:
+    """A commit of `repo`, on no branch, that holds what none but the repository inside does; None for nothing.
+
+    `everything` asks for all its branches, stashes and dropped commits, not for its HEAD alone. One of the `known`
+    commits that holds the same is returned again. Raises GitError.
+    """
+    has_head, tips = _tips(repo, inner, everything=everything)
+    tips = _brought(repo, inner, tips)
+    head = tips[0] if tips and has_head else None
+    if inner.kind == "plain" and not tips:
+        return None
+    tree = _tree(repo, f"{tips[0]}") if tips else None
+    with_files = inner.kind in ("link", "worktree") or head is None
+    files = _files(repo, inner, head) if with_files and inner.kind != "bare" else tree
+    if files == tree and len(tips) < 2:
+        return None if not tips or tips[0] == inner.recorded else tips[0]
+    return _as_one(repo, str(files), tips, message, known)
+
+
+def is_held(repo: Repo, tip: str, recorded: str | None, known: Sequence[str], *, again: bool) -> bool:
+    """Whether the `known` commits hold all of `tip`; `again` says that its tree may have been put back in part."""
+    if not rescue.outside(repo, [tip], *known):
+        return True
+    if not again or not known or rescue.outside(repo, repo.line("rev-parse", f"{tip}^@").split(), *known):
+        return False
+    there = [recorded] if recorded and repo.commit_id(recorded) else []
+    return holds_all(repo, [*there, *known], _tree(repo, tip))
+
+
+def _tree(repo: Repo, commit: str) -> str:
+    return repo.line("rev-parse", f"{commit}^{{tree}}")
+
+
+def _tips(repo: Repo, inner: Inner, *, everything: bool) -> tuple[bool, list[str]]:
+    """The inner HEAD, first of all if there is one, and the ends of all history that is nowhere but there."""
+    env = _within(repo, inner)
+    asked = repo.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", env=env, ok=ANYTHING)
+    head = asked.stdout.decode().strip() or None
+    tips = [head] if head else []
+    if everything:
+        own = _BORROWED if _borrows(repo, inner) else _OWN
+        known = [inner.recorded] if inner.recorded else []
+        asked = repo.run("rev-list", "--parents", "--ignore-missing", *own, *known, env=env, ok=ANYTHING)
+        commits = [line.split() for line in asked.stdout.decode().splitlines()]
+        parents = {parent for line in commits for parent in line[1:]}
+        tips += [line[0] for line in commits if line[0] not in parents]
+    return head is not None, list(dict.fromkeys(tips))
+
+
+def _borrows(repo: Repo, inner: Inner) -> bool:
+    return inner.common_dir == repo.common_dir.resolve()
+
+
+def _brought(repo: Repo, inner: Inner, tips: Sequence[str]) -> list[str]:
+    """Copy the commits into `repo`; from a shallow clone, the files of each as a commit without parents."""
+    if not tips or _borrows(repo, inner):
+        return list(tips)
+    whole = not (inner.common_dir / "shallow").exists()
+    if whole and repo.run(*_FETCH, str(inner.git_dir), *tips, ok=ANYTHING).code == 0:
+        return list(tips)
+    env = _within(repo, inner)
+    told = repo.run("log", "--no-walk=unsorted", "--format=%T %ct", *tips, "--", env=env, ok=ANYTHING)
+    facts = [line.split() for line in told.stdout.decode().splitlines()]
+    trees = "\n".join(tree for tree, _ in facts).encode()
+    packed = repo.run("pack-objects", "--revs", "--stdout", "-q", env=env, stdin=trees, ok=ANYTHING)
+    if packed.code != 0 or repo.run("index-pack", "--stdin", stdin=packed.stdout, ok=ANYTHING).code != 0:
+        return []
+    return list(dict.fromkeys(_root(repo, tree, at) for tree, at in facts))
+
+
+def _root(repo: Repo, tree: str, at: str) -> str:
+    """A commit without parents, the same whenever it is made again."""
+    date = {f"GIT_{role}_DATE": f"@{at} +0000" for role in ("AUTHOR", "COMMITTER")}
+    made = repo.git(
+        "commit-tree", "--no-gpg-sign", tree, stdin=b"Files of a commit in a shallow clone\n", env=date
+    )
+    return made.decode().strip()
+
+
+def _files(repo: Repo, inner: Inner, head: str | None) -> str:
+    place = repo.root / inner.path
+    try:
+        return snapshot.tree_of(repo, place, base=head)
+    except GitError as error:
+        if "Permission denied" not in error.stderr:
+            raise
+        snapshot.make_readable(place)
+        return snapshot.tree_of(repo, place, base=head)
+
+
+def _as_one(repo: Repo, tree: str, tips: Sequence[str], message: str, known: Sequence[str]) -> str:
+    asked = ("log", "--no-walk=unsorted", "--format=%H %T %P", "--stdin")
+    told = repo.git(*asked, stdin="\n".join(known).encode()) if known else b""
+    for line in told.decode().splitlines():
+        oid, same, *parents = line.split()
+        if same == tree and parents == list(tips):
+            return oid
+    parents = [word for tip in tips for word in ("-p", tip)]
+    made = repo.git("commit-tree", "--no-gpg-sign", *parents, tree, stdin=message.encode())
+    return made.decode().strip()
+
+
+# Putting away
+
+
+def move_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
+    """Move a repository, whole, to `keep_in`."""
+    _move(repo.root / inner.path, keep_in, inner.path)
+
+
+def put_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
+    """Move a repository whose work is kept to `keep_in`: of a gitlink all, of others not the files that have landed.
+
+    Submodules stay: their history is in the outer git directory.
+    """
+    place = repo.root / inner.path
+    if inner.kind == "link" and inner.git_dir == place / ".git":
+        move_away(repo, inner, keep_in)
+        place.mkdir()
+    elif inner.kind == "plain" and os.path.lexists(place / ".git"):
+        _move(place / ".git", keep_in, f"{inner.path}/.git")
+
+
+def put_back(repo: Repo, inner: Inner, commit: str) -> None:
+    """Check out `commit` in a submodule, the tree clean; its work must be kept already.
+
+    One whose history is kept outside the outer repository is left alone: nobody knows whose it is.
+    """
+    found = repo.inner(inner.path)
+    if found is not None:
+        checkout = ("checkout", "--quiet", "--force", "--detach", commit, "--")
+        found.git(*_NO_HOOKS, *checkout, ok=ANYTHING)
+        found.git(*_NO_HOOKS, "clean", "-f", "-d", "-q", ok=ANYTHING)
+
+
+def _move(origin: Path, keep_in: Path, name: str) -> None:
+    place, nth = keep_in / name, 1
+    while os.path.lexists(place):
         nth += 1
-        place = keep_in / f"{folder.rstrip('/')}-{nth}"
+        place = keep_in / f"{name}-{nth}"
     place.parent.mkdir(parents=True, exist_ok=True)
-    os.rename(repo.root / folder, place)  # noqa: PTH104 - never across file systems: .pitboss is in the tree
+    os.rename(origin, place)  # noqa: PTH104 - never across file systems: .pitboss is in the tree
 
 
-class SubmoduleWork(msgspec.Struct, frozen=True, kw_only=True):
-    """A submodule that is not as its outer repository records it; `tip` holds all that differs, None if nothing."""
-
-    inner: Repo
-    recorded: str
-    tip: str | None
+# What is on disk
 
 
-def take_submodule_work(
-    repo: Repo, path: str, *, run_id: str, seq: int, message: str
-) -> SubmoduleWork | None:
-    """Name a submodule's work by a rescue ref inside it and bring its commits into `repo`, unnamed there as yet."""
-    recorded = repo.line("ls-files", "--stage", "--", f":(top,literal){path}").split()
-    inner = _submodule(repo, path)
-    if inner is None or len(recorded) < 2:
-        return None
-    status = inner.status()
-    if not status.dirty and status.head == recorded[1]:
-        return None
-    tip = status.head
-    if status.dirty:
-        tip = snapshot.snapshot(inner, status, message=message, base=recorded[1])
-    if not rescue.outside(inner, [tip], recorded[1]):
-        return SubmoduleWork(inner=inner, recorded=recorded[1], tip=None)
-    ref = _same_tree(inner, tip, rescue.list_rescued(inner, run_id, seq))
-    ref = ref or rescue.keep(inner, run_id, seq, [tip], why="")[-1]
-    repo.git(*_FETCH, str(inner.root), ref)
-    return SubmoduleWork(inner=inner, recorded=recorded[1], tip=inner.line("rev-parse", ref))
+def _within(repo: Repo, inner: Inner) -> dict[str, str]:
+    return pinned(repo.root / inner.path, inner.git_dir, inner.common_dir)
 
 
-def put_back_submodule(work: SubmoduleWork) -> None:
-    """Check out the recorded commit, the tree clean; the work must be kept already."""
-    work.inner.git("checkout", "--quiet", "--force", "--detach", work.recorded, ok=(0, 1, 128))
-    snapshot.clean(work.inner)
+def _links(repo: Repo, *listing: str) -> dict[str, str]:
+    """Gitlinks by path, as `ls-tree` or `ls-files --stage` list them."""
+    lines = repo.git(*listing).split(b"\0")
+    found = (line.partition(b"\t") for line in lines if line.startswith(_LINK_MODE))
+    return {os.fsdecode(path): _oid(about.split()) for about, _, path in found}
 
 
-def _same_tree(inner: Repo, tip: str, kept: Iterable[rescue.Rescued]) -> str | None:
-    return next((r.ref for r in kept if inner.succeeds("diff-tree", "--quiet", tip, r.oid)), None)
+def _oid(words: list[bytes]) -> str:
+    return next(word.decode() for word in words[1:] if len(word) >= 40)
 
 
-def _submodule(repo: Repo, path: str) -> Repo | None:
-    if not (repo.root / path / ".git").exists():
-        return None
-    return repo.inner(path)
+def _may_have_links(repo: Repo) -> bool:
+    """Whether the index may hold a gitlink: it has these four bytes for the kind and rights of one."""
+    try:
+        content = repo.inside("index").read_bytes()
+    except OSError:
+        return True
+    return _LINK_IN_INDEX in content or _SPLIT_INDEX in content
+
+
+def _pointed_at(link: Path) -> Path | None:
+    """The git directory that a `.git` is or names."""
+    if link.is_dir():
+        return link
+    said = _text(link)
+    return link.parent / said.removeprefix(_GITDIR) if said.startswith(_GITDIR) else None
+
+
+def _is_whole(git_dir: Path) -> bool:
+    return (git_dir / "commondir").is_file() or (
+        (git_dir / "objects").is_dir() and (git_dir / "refs").is_dir()
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="surrogateescape").strip("\n") if path.is_file() else ""
+    except OSError:
+        return ""

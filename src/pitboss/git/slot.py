@@ -24,7 +24,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.furnish import copy_into
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.marks import read_index
-from pitboss.git.worktree import remove_session_branch, remove_worktree, rescue_commit
+from pitboss.git.worktree import inner_work, remove_session_branch, remove_worktree, rescue_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,11 +232,9 @@ class Slot:
         repo.git("read-tree", "--reset", "-u", base)
         repo.git("update-ref", "-m", f"pitboss: for {self.name}", ref, base)
         repo.git("symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
-        for path in repo.status().submodules:
-            if work := nested.take_submodule_work(
-                repo, path, run_id=self._run_id, seq=seq, message=self.name
-            ):
-                nested.put_back_submodule(work)
+        for inner in nested.linked_ones(repo, repo.status(), base, everywhere=False):
+            if inner.recorded is not None:
+                nested.put_back(repo, inner, inner.recorded)
 
     def _rescue(self, repo: Repo, status: TreeStatus, base: str, seq: int) -> None:
         """Keep what the working copy holds beyond the run branch and the rescue refs."""
@@ -244,11 +242,8 @@ class Slot:
         tips = snapshot.autostashes(repo)
         if status.head and not _is_released(repo, status):
             tips.append(status.head)
-        for folder in snapshot.nested_repositories(repo) if status.new_folders else ():
-            tips += filter(None, [nested.fetch_head(repo, folder)])
-        for path in status.submodules:
-            work = nested.take_submodule_work(repo, path, run_id=self._run_id, seq=seq, message=message)
-            tips += [work.tip] if work is not None and work.tip else []
+        found = nested.linked_ones(repo, status, base, everywhere=True) + nested.new_ones(repo, status)
+        tips += inner_work(repo, found, run_id=self._run_id, message=message)
         if status.dirty:
             tips.insert(0, snapshot.snapshot(repo, status, message=message, base=base))
         for tip in rescue.outside(repo, tips, base):

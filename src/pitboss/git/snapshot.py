@@ -130,8 +130,13 @@ def nested_repositories(repo: Repo) -> list[str]:
 
 
 def is_linked_worktree(folder: Path) -> bool:
-    """Whether a nested repository only borrows its history: a worktree or a submodule, with a `.git` file."""
-    return (folder / ".git").is_file()
+    """Whether a folder is a worktree of some repository, and only borrows its history."""
+    link = folder / ".git"
+    try:
+        named = link.read_text(errors="surrogateescape").removeprefix("gitdir: ").rstrip("\n")
+    except OSError:
+        return False
+    return (folder / named / "commondir").is_file()
 
 
 def changes(repo: Repo, older: str, newer: str) -> frozenset[bytes]:

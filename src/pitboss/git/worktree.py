@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.text import rescue_message
-from pitboss.git import rescue, snapshot
+from pitboss.git import nested, rescue, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.marks import read_index
 from pitboss.git.merge import holds_all
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pitboss.git.repo import Repo
 
 HOLD = "run-branch"
@@ -102,7 +104,7 @@ def discard_worktree(worktree: Repo) -> bool:
     except GitError:
         return False
     index = read_index(worktree, status.head)
-    hidden = index is None or not index.plain or (worktree.root / ".gitmodules").exists()
+    hidden = index is None or not index.plain or bool(nested.below(worktree, "."))
     if hidden or status.dirty or status.unborn or status.pitboss_visible:
         return False
     worktree.inside("locked").unlink(missing_ok=True)  # by its agent; git would never forget it
@@ -125,6 +127,14 @@ def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
     known = [r.oid for r in rescue.list_rescued(repo, run_id)]
     loose = rescue.outside(repo, [tip], *([run_tip] if run_tip else []), *known)
     rescue.keep(repo, run_id, seq, loose, why="left over")
+
+
+def inner_work(repo: Repo, found: Iterable[nested.Inner], *, run_id: str, message: str) -> list[str]:
+    """Commits, on no branch, of what repositories inside a tree hold beyond the run's rescue refs. Raises GitError."""
+    every = nested.unique(found)
+    known = [r.oid for r in rescue.list_rescued(repo, run_id)] if every else []
+    made = (nested.work_in(repo, inner, everything=True, message=message, known=known) for inner in every)
+    return rescue.outside(repo, [tip for tip in made if tip], *known)
 
 
 class _Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +162,7 @@ def _rescue(
     half_made = known is not None and known.half_made
     if _has_files(path) and not half_made:
         _rescue_files(repo, run_id, path, head=head, seq=owner, settled=settled)
+        _rescue_inner(repo, run_id, path, seq=owner)
     if head is not None and settled is None:
         rescue_commit(repo, run_id, owner, head)
 
@@ -179,6 +190,15 @@ def _rescue_files(
     message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
     made = repo.commit_tree(tree, parent=base, message=message)
     rescue_commit(repo, run_id, seq, made)
+
+
+def _rescue_inner(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
+    """Keep what repositories inside a working copy hold, ignored ones and submodules too."""
+    folder = os.path.relpath(path, repo.root)
+    found = (inner for inner in nested.below(repo, folder) if inner.path != folder)
+    message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
+    for tip in inner_work(repo, found, run_id=run_id, message=message):
+        rescue_commit(repo, run_id, seq, tip)
 
 
 def _delete(path: str) -> None:
