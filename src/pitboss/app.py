@@ -6,6 +6,7 @@ import os
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from pitboss.agents import build_agent
@@ -13,9 +14,9 @@ from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Draining, Resumed, RunStarted, Warned
 from pitboss.core.recovery import plan_recovery
 from pitboss.core.redact import Secrets
-from pitboss.core.resume import StateUnreadable, validate_resume
+from pitboss.core.resume import StateUnreadable, refuse_used_up, validate_resume
 from pitboss.core.rotation import contenders
-from pitboss.core.run import RunState, RunStatus, build_state
+from pitboss.core.run import RunState, RunStatus, build_state, spend
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
 from pitboss.engine.facts import DeadRun, gather_facts
@@ -33,6 +34,8 @@ from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pitboss.core.events import Observer
     from pitboss.core.recovery import Repair
     from pitboss.core.session import SessionRecord
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 
 HIGHEST_SEQ = 2**32 - 1
+_CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of configuration and rotation count"
 
 
 def new_run_id(now: datetime) -> str:
@@ -89,6 +93,8 @@ class Run:
             now=utc_now(),
             base_commit=status.head,
             original_branch=status.branch,
+            caps=self._plan.caps,
+            selection=self._plan.selection,
         )
         branch.create(status.head)
         try:
@@ -103,27 +109,37 @@ class Run:
     def resume(self) -> int:
         """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
         with RunDir.open(self._repo.root, self._run_id) as rundir:
-            rotation = self._plan.rotation
+            rotation, state = self._plan.rotation, rundir.read_state()
             validate_resume(
-                rundir.read_state(),
+                state,
                 rotation.name,
                 rotation.prompt_names,
                 allow_prompt_changes=self._plan.allow_prompt_changes,
             )
-            dead, repairs = _examine(rundir, self._repo, goes_on_here=self._in_place)
+            dead, repairs = _examine(
+                rundir, self._repo, goes_on_here=self._in_place, judge=self._refuse_used_up
+            )
             in_flight = dead.state.in_flight if dead.state else ()
             self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
             context, settled = self._recover(rundir, dead, repairs)
             if self._in_place and any(session.worktree for session in in_flight):
                 # Their landing may have been what made the tree dirty; now it must not be.
                 self._branch(dead.branch).refuse_unclean(self._repo.status())
-            context.journal.accepted(rotation.prompt_names)
+            if state.caps is None:
+                self._emit(Warned(text=_CAPS_NOT_KEPT))
+            context.journal.accepted(rotation.prompt_names, self._plan.caps, self._plan.selection)
             past = Past(
                 any_failed=dead.scan.any_failed,
                 unjudged=(*dead.scan.tail, *settled),
                 paused=dead.state is not None and dead.state.status is RunStatus.ABORTED,
             )
             return self._grind(context, past)
+
+    def _refuse_used_up(self, dead: DeadRun) -> None:
+        """Refuse to go on at a cap: raises CapReached, before anything is changed."""
+        if dead.state is not None:
+            used = reduce(spend, dead.scan.tail, dead.state.budget_consumed)
+            refuse_used_up(dead.state, self._plan.caps, used, utc_now())
 
     def repair(self, *, force: bool) -> int:
         """Do what a resume does before it starts, whatever the run's status; returns 0.
@@ -275,11 +291,21 @@ def _dead_run(rundir: RunDir) -> DeadRun:
 
 
 def _examine(
-    rundir: RunDir, repo: Repo, *, goes_on_here: bool = False, force: bool = False
+    rundir: RunDir,
+    repo: Repo,
+    *,
+    goes_on_here: bool = False,
+    force: bool = False,
+    judge: Callable[[DeadRun], None] | None = None,
 ) -> tuple[DeadRun, tuple[Repair, ...]]:
-    """What is left of a run and what to do about it; raises the refusals of SPEC 7 before it ends any process."""
+    """What is left of a run and what to do about it; raises the refusals of SPEC 7 before it ends any process.
+
+    `judge` may refuse as well.
+    """
     dead = _dead_run(rundir)
     repairs = _plan_repairs(dead, rundir, repo, goes_on_here=goes_on_here, force=force)
+    if judge is not None:
+        judge(dead)
     if end_strays(dead):
         # They may have gone on working in the tree while it was looked at.
         dead = _dead_run(rundir)

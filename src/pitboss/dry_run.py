@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pitboss.core.resume import reconstruct_state_from_log, validate_resume
+from pitboss.core.resume import reconstruct_state_from_log, refuse_used_up, validate_resume
 from pitboss.core.rotation import contenders
 from pitboss.core.text import DryRun, dry_run_report
-from pitboss.errors import StartError
+from pitboss.errors import CapReached, StartError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
 from pitboss.plan import load_plan
@@ -30,7 +31,7 @@ def report(here: Path, options: Options, resume: str | None) -> str:
     repo = _repository(here)
     root = repo.root if repo else here
     run = None if resume is None else resolve_target(root, resume or None).state
-    plan = load_plan(root, options, rotation=run.plan_name if run else None)
+    plan = load_plan(root, options, run=run)
     if run is not None:
         run = _replayed(plan, run)
     status = repo.status() if repo else None
@@ -46,7 +47,7 @@ def report(here: Path, options: Options, resume: str | None) -> str:
             caps=plan.caps,
             hooks=plan.hooks,
             run=run,
-            problem=_problem(repo, in_place=plan.config.grind.mode == "in-place"),
+            problem=_problem(repo, in_place=plan.config.grind.mode == "in-place") or _used_up(plan, run),
         )
     )
 
@@ -67,6 +68,15 @@ def _replayed(plan: Plan, run: RunState) -> RunState:
     due = [record for record in scan.tail if record.seq <= scan.last_seq]
     takers = contenders(plan.rotation, plan.prompts)
     return reconstruct_state_from_log(run, due, takers, log_seq=scan.highest_seq).run
+
+
+def _used_up(plan: Plan, run: RunState | None) -> str | None:
+    try:
+        if run is not None:
+            refuse_used_up(run, plan.caps, run.budget_consumed, datetime.now(UTC))
+    except CapReached as refusal:
+        return refusal.message
+    return None
 
 
 def _problem(repo: Repo | None, *, in_place: bool) -> str | None:

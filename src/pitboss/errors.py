@@ -5,6 +5,7 @@
     |-- StartError           exit 4    a run could not start or could not be resumed
     |   |-- InputError       exit 4    prompts, rotation or config are wrong: carries every Problem found
     |   |-- LockHeld         exit 4    another live run owns this working tree
+    |   |-- CapReached       exit 3    a run is to go on that still is at one of its caps
     |   |-- ResumeError      exit 4    the seed's refusals (see core.resume for its kinds)
     |   `-- DamagedRun       exit 4    a run's files are damaged in a way that only a person may settle
     `-- StorageError         exit 70   a file of the run could not be read or written
@@ -82,6 +83,12 @@ class InputError(StartError):
 
 class LockHeld(StartError):
     """Another live run owns this working tree."""
+
+
+class CapReached(StartError):
+    """A run that is to be resumed still is at one of its caps; nothing was changed."""
+
+    exit_code = 3
 
 
 class ResumeError(StartError):

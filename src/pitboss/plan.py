@@ -15,6 +15,7 @@ from pitboss.core.budget import Caps
 from pitboss.core.config import Config, Hooks
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
+from pitboss.core.selection import Selection
 from pitboss.core.slash_commands import unexpanded
 from pitboss.core.worker import SHELL, Worker
 from pitboss.errors import StartError
@@ -31,7 +32,7 @@ _SET_A_BUDGET = (
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line of `grind` overrides."""
+    """What the command line of `grind` overrides; `lifted` names caps that are to go, as fields of Caps."""
 
     rotation: str | None = None
     prompts_dir: Path | None = None
@@ -39,7 +40,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None = None
     max_parallel: int | None = None
     caps: Caps = Caps()
+    lifted: frozenset[str] = frozenset()
     allow_prompt_changes: bool = False
+
+    def selection(self, root: Path) -> Selection:
+        """What these options choose to run, as state.json keeps it for the repository at `root`."""
+        return Selection(
+            rotation=self.rotation,
+            tags=self.tags,
+            prompts_dir=None if self.prompts_dir is None else _kept(self.prompts_dir, root),
+            agent=self.agent,
+            max_parallel=self.max_parallel,
+        )
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +67,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     hooks: Hooks
     caps: Caps
     max_parallel: int
+    selection: Selection = Selection()
     allow_prompt_changes: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -78,32 +91,35 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted({each.agent for each in self.workers}))
 
 
-def load_plan(root: Path, options: Options, *, rotation: str | None = None) -> Plan:
+def load_plan(root: Path, options: Options, *, run: RunState | None = None) -> Plan:
     """Read config, prompts and rotation of the repository at `root` and apply `options`.
 
-    `rotation` is the run's own when one is resumed; the option wins over it. Raises InputError with
-    every problem of the files, StartError for what only their combination shows.
+    A `run` that is resumed goes on with its own rotation, selection and caps where the options say nothing.
+    Raises InputError with every problem of the files, StartError for what only their combination shows.
     """
+    choice = options.selection(root).over(run.selection if run else None)
     inputs = load_inputs(
         root,
         home=Path.home(),
-        prompts_dir=options.prompts_dir,
-        rotation=options.rotation or rotation,
-        tags=options.tags,
+        prompts_dir=None if choice.prompts_dir is None else root / choice.prompts_dir,
+        rotation=options.rotation or (run.plan_name if run else None),
+        tags=choice.tags,
     )
     chosen = inputs.rotation
     prompts = {name: inputs.library.prompts[name] for name in chosen.prompt_names}
     config = inputs.config
-    if options.agent is not None:
-        config = msgspec.structs.replace(config, backend=options.agent)
+    if choice.agent is not None:
+        config = msgspec.structs.replace(config, backend=choice.agent)
+    caps = run.caps if run and run.caps else budget.layer(config.grind.budgets, chosen.budgets)
     plan = Plan(
         root=root,
         config=config,
         rotation=chosen,
         prompts=prompts,
         hooks=chosen.hooks.over(config.grind.hooks),
-        caps=budget.layer(config.grind.budgets, chosen.budgets, options.caps),
-        max_parallel=options.max_parallel or chosen.max_parallel or config.grind.max_parallel,
+        caps=budget.layer(budget.without(caps, options.lifted), options.caps),
+        max_parallel=choice.max_parallel or chosen.max_parallel or config.grind.max_parallel,
+        selection=choice,
         allow_prompt_changes=options.allow_prompt_changes,
         warnings=config.warnings,
     )
@@ -119,7 +135,7 @@ def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan
     A run whose state is lost can only be rebuilt with its rotation: then load_plan's errors are raised.
     """
     try:
-        plan = load_plan(root, options, rotation=run.plan_name if run else None)
+        plan = load_plan(root, options, run=run)
         return msgspec.structs.replace(plan, warnings=plan.config.warnings)
     except StartError as error:
         if run is None:
@@ -135,6 +151,12 @@ def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan
             max_parallel=1,
             warnings=(f"going on without prompts: {error.message}",),
         )
+
+
+def _kept(folder: Path, root: Path) -> str:
+    """`folder` from the repository's root if it is inside, so that both may move; else whole."""
+    whole = Path(os.path.abspath(folder))  # noqa: PTH100 - a link stays what the user named
+    return str(whole.relative_to(root) if whole.is_relative_to(root) else whole)
 
 
 def _refuse_empty(plan: Plan) -> None:

@@ -129,10 +129,10 @@ class TestStatus:
         assert fields["branch"] == f"pitboss/grind/{run['run_id']}, from main at {first}"
         assert fields["rotation"] == "default: a-land, b-idle, c-fail"
         assert fields["stopped"] == "max-iterations reached: 3 >= 3"
-        assert fields["used"] == "3 sessions, 0 tokens, $0.0000, 1 failed in a row"
+        assert fields["used"] == "3/3 sessions, 0 tokens, $0.0000, 1 failed in a row"
         assert lines[8:10] == ["", "last sessions"]
         assert lines[10:13] == ground.pitboss("log").out.splitlines()
-        assert lines[13:] == ["", f"`pitboss grind --resume {run['run_id']}` goes on"]
+        assert lines[13:] == ["", f"`pitboss grind --resume {run['run_id']} --max-iterations 6` goes on"]
 
     def test_what_was_in_flight_when_a_run_crashed_is_shown(self, project: Project) -> None:
         state = run_state(in_flight=(flying(4, prompt="bravo", pid=4242),))

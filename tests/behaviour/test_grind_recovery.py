@@ -157,6 +157,7 @@ def test_repair_needs_no_prompts_while_the_state_can_be_read(project: Project, t
     (instruct_folder / "chore.md").write_text(text)
     killed(project, gate, "--prompts-dir", str(instruct_folder))
     run = the_run(project)
+    (instruct_folder / "chore.md").unlink()
     done = project.pitboss("repair", run.run_id)
     assert done.code == 0, done
     assert [(r["status"], r["agent"]) for r in run.records] == [("aborted", "shell")]

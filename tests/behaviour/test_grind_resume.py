@@ -76,7 +76,7 @@ def test_a_run_stopped_and_resumed_again_and_again_goes_the_way_of_one_that_neve
 
 
 def test_resuming_says_so_and_budgets_go_on_from_what_was_used(project: Project, paused: Run) -> None:
-    done = project.pitboss("grind", "--resume", "--max-cost", "1")
+    done = project.pitboss("grind", "--resume", "--max-iterations", "none", "--max-cost", "1")
     assert done.code == 3
     assert done.err.startswith(f"resuming {paused.run_id} after session 2\n")
     assert paused.ending() == ("aborted", "max-cost reached: $1.0000 >= $1.0000")
@@ -99,7 +99,7 @@ def test_a_failure_before_the_pause_still_counts_in_the_exit_code(project: Proje
     instruct(project, "bravo", every=2, max_runs=1)
     instruct(project, "charlie", every=3, max_runs=1)
     assert project.pitboss("grind", "--max-iterations", "2").code == 3
-    assert project.pitboss("grind", "--resume").code == 1
+    assert project.pitboss("grind", "--resume", "--max-iterations", "none").code == 1
     assert [r["status"] for r in the_run(project).records] == ["ok", "error", "ok"]
 
 

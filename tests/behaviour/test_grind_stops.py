@@ -123,7 +123,7 @@ def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:
     assert last_words(done.err, run) == [
         f"run {run.run_id} aborted (budget): max-iterations reached: 2 >= 2",
         f"2/2 sessions, 220 tokens, $0.5000, on branch {run.branch}",
-        f"go on with `pitboss grind --resume {run.run_id}`",
+        f"go on with `pitboss grind --resume {run.run_id} --max-iterations 4`",
     ]
 
 

@@ -24,6 +24,9 @@ PAUSED = 3
 """Exit code of a run that a budget stopped."""
 
 
+RESUME = ("grind", "--resume", "--max-iterations", "none")
+
+
 class Trial(Place):
     """A place with at most one run, and the records that the run makes when nothing is damaged."""
 
@@ -62,7 +65,7 @@ class Trial(Place):
 
     def resume(self, **env: str) -> Ended:
         """`grind --resume`."""
-        return self.pitboss("grind", "--resume", **env)
+        return self.pitboss(*RESUME, **env)
 
     def repair(self, *options: str) -> Ended:
         """`repair` of the run."""
@@ -129,7 +132,7 @@ class Trials:
     def crashed(self, root: Path, moment: Moment) -> Trial:
         """A run whose runner was killed at a moment of its third session."""
         trial = self.paused(root)
-        ended = self._shim.crash_at(trial, moment, "grind", "--resume")
+        ended = self._shim.crash_at(trial, moment, *RESUME)
         assert ended.code == KILLED, ended
         return trial
 

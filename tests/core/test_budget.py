@@ -19,6 +19,8 @@ from pitboss.core.budget import (
     fits,
     layer,
     nearing,
+    used_up,
+    without,
 )
 from tests.support.values import usd
 
@@ -67,7 +69,8 @@ snapshots = st.builds(
 )
 def test_message_of_each_cap_to_the_letter(limits: Caps, used: BudgetSnapshot, said: str) -> None:
     stop = exceeded(limits, used, now=NOW)
-    assert stop == Exceeded(cap=said.partition(" ")[0], message=said)
+    assert stop is not None
+    assert (stop.cap, stop.message) == (said.partition(" ")[0], said)
 
 
 @pytest.mark.parametrize(
@@ -241,3 +244,37 @@ def test_what_one_estimate_fills_exactly_fits_in_whatever_order_it_is_added(
     cap = Caps(max_cost_usd=following + (in_flight + used))
     assert fits(cap, BudgetSnapshot(cost_usd=used), in_flight, following)
     assert not fits(cap, BudgetSnapshot(cost_usd=used), in_flight, following + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("limits", "used", "more"),
+    [
+        (Caps(max_iterations=3), BudgetSnapshot(iterations=3), ["--max-iterations 6"]),
+        (Caps(max_iterations=0), BudgetSnapshot(), ["--max-iterations 1"]),
+        (Caps(until=NOW - timedelta(minutes=30)), BudgetSnapshot(), ["--until 7h30m"]),
+        (Caps(until=NOW - timedelta(hours=9)), BudgetSnapshot(), ["--until 1s"]),
+        (Caps(max_tokens=100), BudgetSnapshot(tokens_input=60, tokens_output=41), ["--max-tokens 201"]),
+        (Caps(max_cost_usd=1.0), BudgetSnapshot(cost_usd=1.205), ["--max-cost 2.21"]),
+        (Caps(max_cost_usd=0.0), BudgetSnapshot(), ["--max-cost 1.00"]),
+        (
+            Caps(max_iterations=1, max_tokens=9, max_cost_usd=9.0),
+            BudgetSnapshot(iterations=1, tokens_output=9),
+            ["--max-iterations 2", "--max-tokens 18"],
+        ),
+        (Caps(max_iterations=1), BudgetSnapshot(), []),
+    ],
+)
+def test_every_cap_that_is_used_up_comes_with_the_option_for_as_much_again(
+    limits: Caps, used: BudgetSnapshot, more: list[str]
+) -> None:
+    over = used_up(limits, used, now=NOW, started_at=NOW - timedelta(hours=8))
+    assert [each.more for each in over] == more
+
+
+@pytest.mark.parametrize("cap", Caps.__struct_fields__)
+def test_a_cap_that_is_lifted_is_gone_and_the_others_stay(cap: str) -> None:
+    whole = Caps(max_iterations=1, until=NOW, max_tokens=2, max_cost_usd=3.0)
+    left = without(whole, [cap])
+    assert getattr(left, cap) is None
+    assert layer(left, Caps(**{cap: getattr(whole, cap)})) == whole
+    assert without(whole, ()) == whole

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pitboss.core.events import Observer
     from pitboss.guardian import StopChannel
     from pitboss.plan import Options, Plan
+
+NO_CAP = "none"
+"""What lifts a cap on the command line."""
 
 LATEST = ""
 """What `--resume` without a value means: the most recent resumable run."""
@@ -53,6 +57,18 @@ class Money(click.FloatRange):
         return amount
 
 
+class OrNone(click.ParamType[Any]):
+    """What another type takes, or `none`, which lifts the cap."""
+
+    def __init__(self, kind: click.ParamType[Any]) -> None:
+        self.name = kind.name
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value, or NO_CAP."""
+        return NO_CAP if value == NO_CAP else self._kind.convert(value, param, ctx)
+
+
 @click.command()
 @click.option("--rotation", metavar="NAME", help="The rotation to run; default: all discovered prompts.")
 @click.option(
@@ -62,13 +78,13 @@ class Money(click.FloatRange):
 @click.option("--agent", metavar="BACKEND", help="The agent for prompts that do not name one.")
 @click.option("--max-parallel", type=click.IntRange(1, MAX_COUNT), metavar="N", help="Sessions side by side.")
 @click.option(
-    "--max-iterations", type=click.IntRange(0, MAX_COUNT), metavar="N", help="Stop after N sessions."
+    "--max-iterations", type=OrNone(click.IntRange(0, MAX_COUNT)), metavar="N", help="Stop after N sessions."
 )
-@click.option("--until", type=Until(), help="Stop at a time: RFC 3339, 23:30 or 8h.")
-@click.option("--max-cost", type=Money(0), metavar="USD", help="Stop at this cost.")
+@click.option("--until", type=OrNone(Until()), metavar="TIME", help="Stop at a time: RFC 3339, 23:30 or 8h.")
+@click.option("--max-cost", type=OrNone(Money(0)), metavar="USD", help="Stop at this cost.")
 @click.option(
     "--max-tokens",
-    type=click.IntRange(0, MAX_TOKENS),
+    type=OrNone(click.IntRange(0, MAX_TOKENS)),
     metavar="N",
     help="Stop at so many tokens, in and out.",
 )
@@ -91,10 +107,10 @@ def grind(  # noqa: PLR0913 - one parameter for each option
     tags: tuple[str, ...],
     agent: str | None,
     max_parallel: int | None,
-    max_iterations: int | None,
-    until: datetime | None,
-    max_cost: float | None,
-    max_tokens: int | None,
+    max_iterations: int | str | None,
+    until: datetime | str | None,
+    max_cost: float | str | None,
+    max_tokens: int | str | None,
     resume: str | None,
     allow_prompt_changes: bool,
     dry_run: bool,
@@ -105,16 +121,26 @@ def grind(  # noqa: PLR0913 - one parameter for each option
     What a session did is committed to the branch of the run, or rescued under a ref. Prompts that are
     parallel_safe run side by side, up to --max-parallel. The first Ctrl-C lets what is in flight finish;
     the second stops it.
+
+    A run keeps its caps: --resume goes on under them unless it is given others; `none` lifts one.
     """
     from pitboss.plan import Options
 
+    asked = {
+        "max_iterations": max_iterations,
+        "until": until,
+        "max_cost_usd": max_cost,
+        "max_tokens": max_tokens,
+    }
+    lifted = frozenset(name for name, value in asked.items() if value == NO_CAP)
     options = Options(
         rotation=rotation,
         prompts_dir=prompts_dir,
         tags=tags,
         agent=agent,
         max_parallel=max_parallel,
-        caps=Caps(max_iterations=max_iterations, until=until, max_tokens=max_tokens, max_cost_usd=max_cost),
+        caps=msgspec.convert({name: value for name, value in asked.items() if name not in lifted}, Caps),
+        lifted=lifted,
         allow_prompt_changes=allow_prompt_changes,
     )
     if dry_run:
@@ -178,7 +204,7 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
 
     repo = Repo.discover(Path.cwd())
     run = resolve_target(repo.root, requested or None)
-    plan = load_plan(repo.root, options, rotation=run.state.plan_name if run.state else None)
+    plan = load_plan(repo.root, options, run=run.state)
     used(repo.root, plan.config, os.environ)
     return run_guarded(
         repo.root,

@@ -29,6 +29,7 @@ from pitboss.core.events import (
     Warned,
 )
 from pitboss.core.measures import stamp
+from pitboss.core.resume import resume_command
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -156,7 +157,7 @@ def run_ended(event: RunEnded, caps: Caps) -> list[str]:
         f"{', '.join(budget_parts(caps, run))}, on branch {run.branch}",
     ]
     if run.status.is_resumable:
-        lines.append(f"go on with `pitboss grind --resume {run.run_id}`")
+        lines.append(f"go on with `{resume_command(run)}`")
     return lines
 
 

@@ -16,6 +16,7 @@ from pitboss.core.attempts import limit_ahead
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
 from pitboss.core.measures import age, stamp
+from pitboss.core.resume import resume_command
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
 
@@ -49,7 +50,7 @@ def _print(seen: Snapshot, now: datetime) -> None:
         say(f"\n{paint('last sessions', Ink.FAINT)}")
         for record in seen.last:
             say(log_line(record))
-    advice = _advice(seen.run_id, how)
+    advice = _advice(seen, how)
     if advice:
         say(f"\n{advice}")
 
@@ -77,7 +78,7 @@ def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
     failures = state.budget_consumed.consecutive_failures
     for agent, quota in sorted(state.quota.items()):
         yield "quota", f"{one_line(agent)}: {_quota(quota, now)}"
-    yield "used", ", ".join([*budget_parts(Caps(), state), f"{failures} failed in a row"])
+    yield "used", ", ".join([*budget_parts(state.caps or Caps(), state), f"{failures} failed in a row"])
 
 
 def _quota(quota: Quota, now: datetime) -> str:
@@ -117,14 +118,17 @@ def _when(moment: datetime, now: datetime) -> str:
     return f"{stamp(moment)} ({age(moment, now)})"
 
 
-def _advice(run_id: str, how: Condition) -> str | None:
+def _advice(seen: Snapshot, how: Condition) -> str | None:
+    goes_on = f"`{resume_command(seen.state)}`" if seen.state is not None else ""
     match how:
         case Condition.CRASHED:
-            return f"its processes died; `pitboss grind --resume {run_id}` recovers it and goes on"
+            return f"its processes died; {goes_on} recovers it and goes on"
         case Condition.ABORTED:
-            return f"`pitboss grind --resume {run_id}` goes on"
+            return f"{goes_on} goes on"
+        case Condition.FAILED:
+            return f"`pitboss repair {seen.run_id}` settles it; then it can be resumed"
         case Condition.UNREADABLE:
-            return f"`pitboss repair {run_id} --dry-run` shows what can be rebuilt"
+            return f"`pitboss repair {seen.run_id} --dry-run` shows what can be rebuilt"
         case _:
             return None
 
@@ -137,6 +141,7 @@ def _as_json(seen: Snapshot) -> dict[str, object]:
         "base_commit": state and state.base_commit,
         "original_branch": state and state.original_branch,
         "quota": state and state.quota,
+        "caps": state and state.caps,
         "consecutive_failures": state and state.budget_consumed.consecutive_failures,
         "scheduler": state and state.scheduler_state,
         "in_flight": [_in_flight_json(session) for session in seen.in_flight],

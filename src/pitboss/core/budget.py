@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 NEARING_SHARE = 0.8
 SUM_NOISE = 1e-9
@@ -17,7 +17,7 @@ SUM_NOISE = 1e-9
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of a run; None means no limit. Money in US dollars, `until` in UTC."""
+    """Limits of a run, as state.json keeps them; None means no limit. Money in US dollars, `until` in UTC."""
 
     max_iterations: int | None = None
     until: datetime | None = None
@@ -48,10 +48,11 @@ class PromptSpend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exceeded(msgspec.Struct, frozen=True, kw_only=True):
-    """The first cap that is used up, and the sentence that says so."""
+    """A cap that is used up, and the sentence that says so; `more` is the option that gives as much again."""
 
     cap: str
     message: str
+    more: str = ""
 
 
 def layer(*layers: Caps) -> Caps:
@@ -62,21 +63,36 @@ def layer(*layers: Caps) -> Caps:
     return msgspec.convert(merged, Caps)
 
 
+def without(caps: Caps, lifted: Collection[str]) -> Caps:
+    """`caps` without those that are `lifted`, named as its fields."""
+    return msgspec.structs.replace(caps, **dict.fromkeys(lifted))
+
+
 def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0) -> Exceeded | None:
     """Return the first cap that forbids starting one more session, in the order of SPEC 4.
 
     `in_flight` sessions count as iterations already spent.
     """
+    return next(used_up(caps, used, now=now, in_flight=in_flight), None)
+
+
+def used_up(
+    caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0, started_at: datetime | None = None
+) -> Iterator[Exceeded]:
+    """Yield every cap that forbids starting one more session, as `exceeded`; `started_at` is when the run began."""
     iterations = used.iterations + in_flight
     if caps.max_iterations is not None and iterations >= caps.max_iterations:
-        return _exceeded("max-iterations", f"{iterations} >= {caps.max_iterations}")
+        more = iterations + max(1, caps.max_iterations)
+        yield _exceeded("max-iterations", f"{iterations} >= {caps.max_iterations}", f"{more}")
     if caps.until is not None and now >= caps.until:
-        return _exceeded("until", f"{_stamp(now)} >= {_stamp(caps.until)}")
+        more_time = _span(caps.until - (started_at or caps.until))
+        yield _exceeded("until", f"{_stamp(now)} >= {_stamp(caps.until)}", more_time)
     if caps.max_tokens is not None and used.tokens >= caps.max_tokens:
-        return _exceeded("max-tokens", f"{used.tokens} >= {caps.max_tokens}")
+        more = used.tokens + max(1, caps.max_tokens)
+        yield _exceeded("max-tokens", f"{used.tokens} >= {caps.max_tokens}", f"{more}")
     if caps.max_cost_usd is not None and used.cost_usd >= caps.max_cost_usd:
-        return _exceeded("max-cost", f"${used.cost_usd:.4f} >= ${caps.max_cost_usd:.4f}")
-    return None
+        more_usd = math.ceil((used.cost_usd + (caps.max_cost_usd or 1.0)) * 100) / 100
+        yield _exceeded("max-cost", f"${used.cost_usd:.4f} >= ${caps.max_cost_usd:.4f}", f"{more_usd:.2f}")
 
 
 def expected_cost(spend_per_prompt: Mapping[str, PromptSpend], prompt: str) -> float:
@@ -115,8 +131,15 @@ def nearing(
     return [warning for warning in found if warning.cap not in said]
 
 
-def _exceeded(cap: str, comparison: str) -> Exceeded:
-    return Exceeded(cap=cap, message=f"{cap} reached: {comparison}")
+def _exceeded(cap: str, comparison: str, more: str) -> Exceeded:
+    return Exceeded(cap=cap, message=f"{cap} reached: {comparison}", more=f"--{cap} {more}")
+
+
+def _span(length: timedelta) -> str:
+    """A time such as `8h`, `1h30m` or `45s`, at least a second: as `--until` takes it."""
+    seconds = max(1, math.ceil(length.total_seconds()))
+    parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "m"), (seconds % 60, "s"))
+    return "".join(f"{count}{unit}" for count, unit in parts if count)
 
 
 def _nearing(cap: str, usage: str) -> list[Exceeded]:

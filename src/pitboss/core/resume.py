@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core import budget
 from pitboss.core.run import RunState, RunStatus, fold
 from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
-from pitboss.errors import ResumeError
+from pitboss.errors import CapReached, ResumeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
+    from pitboss.core.budget import BudgetSnapshot, Caps
     from pitboss.core.scheduler import Contender
     from pitboss.core.session import SessionRecord
 
@@ -129,6 +132,31 @@ def validate_resume(
     changed = diff_prompt_names(run.prompt_names, prompt_names)
     if changed is not None and not allow_prompt_changes:
         raise PromptSetChanged(run.run_id, changed.added, changed.removed)
+
+
+def refuse_used_up(run: RunState, caps: Caps, used: BudgetSnapshot, now: datetime) -> None:
+    """Raise CapReached when `run`, which has `used` so much, may start no session under `caps` (SPEC 4)."""
+    over = list(budget.used_up(caps, used, now=now, started_at=run.started_at))
+    if not over:
+        return
+    said = "; ".join(each.message for each in over)
+    lifted = " ".join(f"{each.more.split()[0]} none" for each in over)
+    settle = f"; `pitboss repair {run.run_id}` settles what was in flight" if run.in_flight else ""
+    raise CapReached(
+        f"run {run.run_id} is still at its cap: {said}",
+        hint=f"`{_resume(run, over)}` goes on with as much again, `{lifted}` without that cap{settle}",
+    )
+
+
+def resume_command(run: RunState) -> str:
+    """The command that goes on with `run`, with a new cap for each that it has used up."""
+    caps = run.caps or budget.Caps()
+    used = budget.used_up(caps, run.budget_consumed, now=run.last_updated_at, started_at=run.started_at)
+    return _resume(run, used)
+
+
+def _resume(run: RunState, over: Iterable[budget.Exceeded]) -> str:
+    return " ".join(("pitboss grind --resume", run.run_id, *(each.more for each in over)))
 
 
 def reconstruct_state_from_log(

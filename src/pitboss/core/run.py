@@ -8,8 +8,9 @@ from enum import StrEnum
 import msgspec
 
 from pitboss.core.agent import Quota
-from pitboss.core.budget import BudgetSnapshot, PromptSpend
+from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
 from pitboss.core.scheduler import SchedulerState, record_run
+from pitboss.core.selection import Selection
 from pitboss.core.session import InFlight, SessionRecord, SessionStatus
 from pitboss.core.usage import add_tokens, add_usd
 
@@ -75,7 +76,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """state.json: the fold of records 1..last_session_seq, and what is in flight (SPEC 7).
 
-    `quota` is what each agent last said of its subscription, `conflicts` are the sessions whose one retry has
+    `caps` are the run's own, `selection` is what its command lines chose; None by a program that does not keep
+    them. `quota` is what each agent last said of its subscription, `conflicts` are the sessions whose one retry has
     no record yet, `spend_per_prompt` is what each prompt's sessions cost. `in_flight` also holds a session that is
     in the log already while one before it is not: until that gap closes no sum covers it. `unknown` holds fields
     of state.json that this version does not know, to be written back as found.
@@ -98,6 +100,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: tuple[Retry, ...] = ()
     spend_per_prompt: dict[str, PromptSpend] = {}
     quota: dict[str, Quota] = {}
+    caps: Caps | None = None
+    selection: Selection | None = None
     unknown: dict[str, object] = {}
 
     @property
@@ -116,6 +120,8 @@ def build_state(  # noqa: PLR0913 - the seed's signature
     now: datetime,
     base_commit: str | None = None,
     original_branch: str | None = None,
+    caps: Caps | None = None,
+    selection: Selection | None = None,
 ) -> RunState:
     """The state of a run that has just begun (the seed's build_state)."""
     return RunState(
@@ -131,6 +137,8 @@ def build_state(  # noqa: PLR0913 - the seed's signature
         status=RunStatus.ACTIVE,
         base_commit=base_commit,
         original_branch=original_branch,
+        caps=caps,
+        selection=selection,
     )
 
 

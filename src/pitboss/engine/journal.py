@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pitboss.core.agent import Quota
-    from pitboss.core.budget import BudgetSnapshot
+    from pitboss.core.budget import BudgetSnapshot, Caps
     from pitboss.core.run import RunState, RunStatus
     from pitboss.core.scheduler import SchedulerState
+    from pitboss.core.selection import Selection
     from pitboss.core.session import InFlight, Outcome, SessionRecord
     from pitboss.engine.part import Part
     from pitboss.store.rundir import RunDir
@@ -176,10 +177,10 @@ class Journal:
             self._replace()
         self._write(durable=True)
 
-    def accepted(self, prompt_names: tuple[str, ...]) -> None:
-        """Note the prompts that sessions are picked from now on; written with the next change of the state."""
+    def accepted(self, prompt_names: tuple[str, ...], caps: Caps, selection: Selection) -> None:
+        """Note what goes for the run from now on; written with the next change of the state."""
         with self._lock:
-            self._replace(prompt_names=prompt_names)
+            self._replace(prompt_names=prompt_names, caps=caps, selection=selection)
 
     def finished(self, status: RunStatus, stop_reason: str) -> None:
         """Write the run's terminal state."""

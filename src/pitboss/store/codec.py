@@ -43,6 +43,8 @@ STATE_FIELDS_ADDED = (
     "conflicts",
     "spend_per_prompt",
     "quota",
+    "caps",
+    "selection",
 )
 IN_FLIGHT_FIELDS_ADDED = ("retry_of", "notes_size", "tried", "waited_s", "waits_since", "waits_until")
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]

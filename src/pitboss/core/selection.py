@@ -1,0 +1,29 @@
+"""What the command line chose to run: kept in state.json, so that a resumed run goes on with the same (SPEC 7)."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """The choices of a command line; None or empty for what it did not choose.
+
+    `rotation`, `names` and `tags` say which prompts, `prompts_dir` where they are (relative to the repository if
+    it is inside), `agent` who works on them, `max_parallel`, `mode` and `workers` how many beside each other, and
+    where.
+    """
+
+    rotation: str | None = None
+    names: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    prompts_dir: str | None = None
+    agent: str | None = None
+    max_parallel: int | None = None
+    mode: str | None = None
+    workers: str | None = None
+
+    def over(self, kept: Selection | None) -> Selection:
+        """These choices, and those that were `kept` where these say nothing."""
+        chosen = msgspec.structs.asdict(kept or Selection())
+        chosen |= {name: value for name, value in msgspec.structs.asdict(self).items() if value}
+        return Selection(**chosen)
