@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss import proctree
-from pitboss.process import Captured, capture
+from pitboss.process import Captured, EndedBy, capture
 from tests.support.processes import finish
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_output_and_errors_come_back_whole_and_apart(tmp_path: Path) -> None:
     text = os.urandom(3_000_000)
     got = capture(["sh", "-c", "tee /dev/stderr; exit 4"], cwd=tmp_path, stdin=text)
-    assert got == Captured(code=4, stdout=text, stderr=text, timed_out=False)
+    assert got == Captured(code=4, stdout=text, stderr=text)
 
 
 def test_git_is_asked_with_the_environment_given(tmp_path: Path) -> None:
@@ -31,14 +31,12 @@ def test_git_is_asked_with_the_environment_given(tmp_path: Path) -> None:
 def test_a_timeout_ends_the_tree_and_keeps_what_was_said(tmp_path: Path) -> None:
     source = "echo begun; sleep 300 & echo $! > pid; wait"
     got = capture(["sh", "-c", source], cwd=tmp_path, timeout_s=0.3)
-    assert got == Captured(code=-signal.SIGTERM, stdout=b"begun\n", stderr=b"", timed_out=True)
+    assert got == Captured(code=-signal.SIGTERM, stdout=b"begun\n", stderr=b"", ended_by=EndedBy.WALL_CLOCK)
     assert proctree.start_time(int((tmp_path / "pid").read_text())) is None
 
 
 def test_a_missing_program_is_127_with_the_reason(tmp_path: Path) -> None:
-    expected = Captured(
-        code=127, stdout=b"", stderr=b"cannot start no-such-git: no such program", timed_out=False
-    )
+    expected = Captured(code=127, stdout=b"", stderr=b"cannot start no-such-git: no such program")
     assert capture(["no-such-git"], cwd=tmp_path) == expected
 
 
@@ -63,3 +61,34 @@ def test_a_daemon_survives_exactly_when_it_lets_go_of_the_output(
 ) -> None:
     source = f"sh -c 'setsid sleep 300 {output} & echo $! > daemon'; echo done"
     assert finish(DAEMON, source, tmp_path) == ["0 b'done\\n'", survives]
+
+
+HELD = """
+import os, sys, time
+from pathlib import Path
+from pitboss import proctree
+from pitboss.process import Leash, StopRequest, capture
+assert proctree.become_subreaper()
+folder = Path(sys.argv[2])
+stop = lambda: StopRequest.ABORT if (folder / "stop").exists() else None
+began = time.monotonic()
+got = capture(["sh", "-c", sys.argv[1]], cwd=folder, leash=Leash(stop=stop, processes=40))
+print(got.ended_by, got.stdout, time.monotonic() - began < 10)
+print([name for name in ("daemon", "last") if (folder / name).exists()
+       and proctree.start_time(int((folder / name).read_text()))])
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "ended"),
+    [
+        ("echo begun; touch stop; trap '' TERM; while :; do sleep 0.02; done", "stopped b'begun\\n' True"),
+        ("echo 'echo $$ > last; sh ./again' > again; exec sh ./again", "crowd b'' True"),
+        ("sh -c 'setsid sleep 300 > /dev/null 2>&1 & echo $! > daemon'; echo done", "exit b'done\\n' True"),
+    ],
+    ids=["stopped at once", "starts itself again without end", "leaves a daemon that let go of the output"],
+)
+def test_on_a_leash_a_command_ends_at_a_stop_or_in_a_crowd_and_leaves_nothing(
+    tmp_path: Path, source: str, ended: str
+) -> None:
+    assert finish(HELD, source, tmp_path) == [ended, "[]"]

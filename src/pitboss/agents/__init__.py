@@ -123,7 +123,7 @@ def probe(
     if backend.version_args is None or not asking:
         return Probe(name=name, path=path)
     answer = capture([path, *backend.version_args], cwd="/", env=environ, timeout_s=timeout_s)
-    if answer.timed_out:
+    if answer.cut_short:
         return Probe(name=name, path=path, problem=f"{path} did not print its version within {timeout_s:g} s")
     lines = list(filter(None, map(shortened, answer.stdout.decode("utf-8", "replace").splitlines())))
     if answer.code != 0 or not lines:

@@ -66,7 +66,7 @@ class Committer:
 
     def _try_commit(self, message: str) -> str:
         done = self._repo.commit(message, timeout_s=self._seconds)
-        if done.timed_out:
+        if done.cut_short:
             said = f"no answer from a git hook after {self._seconds:g} s"
             clear_the_way(self._repo, self._branch, GitError(("git", "commit"), said, code=done.code))
             raise HookHung(said)

@@ -157,7 +157,7 @@ class Repo:
             if done.code == 0 or not met_half_made_worktree(done.stderr):
                 break
             time.sleep(_TRY_AGAIN_S)
-        if done.timed_out or done.code not in ok:
+        if done.cut_short or done.code not in ok:
             raise GitError(argv, _explain(done, timeout_s), code=done.code)
         return done
 
@@ -274,4 +274,4 @@ def _is_inside(place: Path, folders: Sequence[Path]) -> bool:
 
 def _explain(done: Captured, timeout_s: float) -> str:
     said = (done.stderr or done.stdout).decode(errors="replace")
-    return f"{said}\nno end after {timeout_s:g} s" if done.timed_out else said
+    return f"{said}\nno end after {timeout_s:g} s" if done.cut_short else said

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.process.command import Captured, Command, EndedBy, Exit, StopRequest
+from pitboss.process.command import Captured, Command, EndedBy, Exit, Leash, StopRequest
 from pitboss.process.output import Appender, Clean, Tail
 from pitboss.process.supervisor import supervise
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pitboss.process.output import Consumer
 
-__all__ = ["Captured", "Command", "EndedBy", "Exit", "StopRequest", "capture", "run"]
+__all__ = ["Captured", "Command", "EndedBy", "Exit", "Leash", "StopRequest", "capture", "run"]
 
 CAPTURE_GRACE_S = 2.0
 NOT_STARTED = 127
@@ -70,12 +70,13 @@ def capture(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     timeout_s: float = 600.0,
+    leash: Leash | None = None,
 ) -> Captured:
     """Run a small command and return its whole output; a timeout ends its tree.
 
     The program is looked for by absolute entries of PATH only: by others a folder such as `cwd` would say what runs. A
-    program that cannot be started is code 127 with the reason on `stderr`. Daemons that let go of the
-    output, such as git's background maintenance, are left alone.
+    program that cannot be started is code 127 with the reason on `stderr`. Without a `leash`, daemons that let go of
+    the output, such as git's background maintenance, are left alone.
     """
     out: list[bytes] = []
     err: list[bytes] = []
@@ -86,16 +87,19 @@ def capture(
         stdin=stdin,
         merge_stderr=False,
         max_seconds=timeout_s,
+        max_processes=None if leash is None else leash.processes,
         grace_s=CAPTURE_GRACE_S,
     )
-    ended = supervise(command, [[out.append], [err.append]], spare_daemons=True)
+    streams: list[list[Consumer]] = [[out.append], [err.append]]
+    stop = None if leash is None else leash.stop
+    ended = supervise(command, streams, stop=stop, spare_daemons=leash is None)
     if ended.error is not None:
-        return Captured(code=NOT_STARTED, stdout=b"", stderr=os.fsencode(ended.error), timed_out=False)
+        return Captured(code=NOT_STARTED, stdout=b"", stderr=os.fsencode(ended.error))
     return Captured(
         code=-signal.SIGKILL if ended.code is None else ended.code,
         stdout=b"".join(out),
         stderr=b"".join(err),
-        timed_out=ended.ended_by is EndedBy.WALL_CLOCK,
+        ended_by=ended.ended_by,
     )
 
 

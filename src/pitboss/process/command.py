@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -26,6 +27,7 @@ class EndedBy(StrEnum):
     WALL_CLOCK = "wall_clock"
     IDLE = "idle"
     STOPPED = "stopped"
+    CROWD = "crowd"
     SPAWN_FAILED = "spawn_failed"
 
 
@@ -35,7 +37,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     `env` None inherits ours. Empty `stdin` is /dev/null. Raw output is appended to `transcript`; with
     `merge_stderr` false, stderr goes to `stderr_path` instead (made when there is something to write; None
     drops it). A stop sends `polite_signal`, if any, to the leader and waits `polite_grace_s`, then TERM to
-    the tree and waits `grace_s`, then KILL. After the leader's end its pipes get `pipe_grace_s`.
+    the tree and waits `grace_s`, then KILL. After the leader's end its pipes get `pipe_grace_s`. A tree of more
+    than `max_processes` is ended like one that ran out of time.
     `marker` holds pairs of `env` that no other live command carries all of.
     """
 
@@ -48,6 +51,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     stderr_path: str | None = None
     max_seconds: float | None = None
     idle_seconds: float | None = None
+    max_processes: int | None = None
     polite_signal: int | None = None
     polite_grace_s: float = 10.0
     grace_s: float = 10.0
@@ -70,10 +74,26 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class Leash(msgspec.Struct, frozen=True, kw_only=True):
+    """How a small command is held that may run programs of the user's, such as git with its hooks.
+
+    It ends when `stop`, asked every 0.1 s, gives a reason, and when its tree grows beyond `processes`. What it leaves
+    behind is ended with it.
+    """
+
+    stop: Callable[[], StopRequest | None]
+    processes: int = 1000
+
+
 class Captured(msgspec.Struct, frozen=True, kw_only=True):
     """A finished small command with its whole output; `code` is negative when a signal killed it."""
 
     code: int
     stdout: bytes
     stderr: bytes
-    timed_out: bool
+    ended_by: EndedBy = EndedBy.EXIT
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it was ended before it was done: by its time, its number of processes, or a stop."""
+        return self.ended_by is not EndedBy.EXIT

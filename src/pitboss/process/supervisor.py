@@ -195,12 +195,18 @@ class Supervisor:
         if now >= self._buried_at + BURY_S:
             self._buried_at = now
             _leaders.bury()
+            if self._ending is None and self._polite_until is None and self._is_crowded():
+                self._begin_stop(EndedBy.CROWD, now)
         if self._ending is not None:
             self._step_ending(self._ending, now)
         elif self._polite_until is None:
             self._judge(now)
         elif now >= self._polite_until:
             self._end_tree()
+
+    def _is_crowded(self) -> bool:
+        most = self._command.max_processes
+        return most is not None and len(proctree.descendants(self._child.pid, at_most=most + 1)) > most
 
     def _step_ending(self, ending: proctree.Ending, now: float) -> None:
         if ending.step():
