@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STEP_S = 0.01
 """Pause between two looks at a tree that is ending."""
 
+BORN_S = 0.25
+"""How long one step may go on because processes are born faster than they are ended."""
+
 KILL_PATIENCE_S = 2.0
 """How long SIGKILL may take (a process in an uninterruptible system call) before the ladder gives up."""
 
@@ -233,12 +236,19 @@ class Ending:
         self._known: dict[int, int] = {}
 
     def step(self) -> bool:
-        """Signal who is left; True when nobody is, or when even SIGKILL got nowhere in bounded time."""
-        roots, now = self._roots(), time.monotonic()
-        tree = roots.union(descendants(*roots)) - {os.getpid()}
-        for pid in tree:
-            self._signal(pid, kill=now >= self._kill_at)
-        return not roots or now >= self._kill_at + KILL_PATIENCE_S
+        """Signal who is left; True when nobody is, or when even SIGKILL got nowhere in bounded time.
+
+        While others are born meanwhile it looks again at once: nobody else catches what starts itself without end.
+        """
+        began = time.monotonic()
+        while True:
+            roots, now = self._roots(), time.monotonic()
+            kill, over = now >= self._kill_at, now >= self._kill_at + KILL_PATIENCE_S
+            # The youngest first: it is the one that is about to start the next.
+            tree = [pid for pid in reversed([*roots, *descendants(*roots)]) if pid != os.getpid()]
+            born = [pid for pid in tree if self._signal(pid, kill=kill)]
+            if over or not born or now >= began + BORN_S:
+                return not roots or over
 
     def run(self) -> None:
         """Take every step, sleeping between them."""
@@ -246,17 +256,22 @@ class Ending:
             time.sleep(STEP_S)
 
     def _roots(self) -> set[int]:
-        return {*self._find(), *(pid for pid, started in self._known.items() if start_time(pid) == started)}
+        # The dead are forgotten: each look has to be faster than whoever starts itself again.
+        self._known = {pid: started for pid, started in self._known.items() if start_time(pid) == started}
+        return {*self._find(), *self._known}
 
-    def _signal(self, pid: int, *, kill: bool) -> None:
+    def _signal(self, pid: int, *, kill: bool) -> bool:
+        """Whether it is one that had not been seen before."""
         started = start_time(pid)
         if started is None:
-            return
+            return False
+        new = self._known.get(pid) != started
         if kill:
             send(pid, signal.SIGKILL)
-        elif self._known.get(pid) != started:
+        elif new:
             send(pid, signal.SIGTERM)
         self._known[pid] = started
+        return new
 
 
 def end_tree(roots: Iterable[int], *, grace_s: float) -> None:

@@ -235,7 +235,9 @@ class Supervisor:
         self._polite_until = now + self._command.polite_grace_s
 
     def _end_tree(self) -> None:
-        self._ending = proctree.Ending(self._tree, grace_s=self._command.grace_s)
+        # A crowd grows while it is asked to end.
+        grace_s = 0.0 if self.ended_by is EndedBy.CROWD else self._command.grace_s
+        self._ending = proctree.Ending(self._tree, grace_s=grace_s)
 
     def _sweep(self, now: float, gone_at: float) -> bool:
         """End the strays; True when none is left."""
