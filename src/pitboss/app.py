@@ -28,14 +28,16 @@ from pitboss.engine.run_branch import RunBranch
 from pitboss.engine.workspace import Workspace
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.landed import landed_sessions
+from pitboss.git.switch import Spot, Switch
 from pitboss.guardian import StopLevel
 from pitboss.store.log import scan_log
 from pitboss.store.paths import RunPaths, skip_path
-from pitboss.store.rundir import RunDir
+from pitboss.store.rundir import RunDir, find_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pitboss.core.aftermath import Facts
     from pitboss.core.events import Observer
     from pitboss.core.recovery import Repair
     from pitboss.core.session import SessionRecord
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 HIGHEST_SEQ = 2**32 - 1
 _CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of configuration and rotation count"
+_RUN_BRANCHES = "pitboss/grind/"
 
 
 def new_run_id(now: datetime) -> str:
@@ -62,7 +65,8 @@ def utc_now() -> datetime:
 def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
     """What `Run.repair` would do, in order; changes nothing (SPEC 7)."""
     rundir = RunDir(RunPaths(repo.root, run_id))
-    return _plan_repairs(_dead_run(rundir), rundir, repo, force=force)
+    dead = _dead_run(rundir)
+    return plan_recovery(gather_facts(dead, rundir.paths, repo, goes_on_here=False, force=force))
 
 
 class Run:
@@ -82,7 +86,8 @@ class Run:
 
     def start(self) -> int:
         """Start the run and grind to its end; returns the exit code (SPEC 5)."""
-        status = self.check_ready()
+        here = Spot.now(self.check_ready())
+        start = self._start_from(here)
         name = run_branch(self._run_id)
         branch = self._branch(name)
         state = build_state(
@@ -91,20 +96,39 @@ class Run:
             plan_name=self._plan.rotation.name,
             prompt_names=self._plan.rotation.prompt_names,
             now=utc_now(),
-            base_commit=status.head,
-            original_branch=status.branch,
+            base_commit=start.commit,
+            original_branch=start.branch or here.branch,
+            return_to=here.name if self._in_place else None,
             caps=self._plan.caps,
             selection=self._plan.selection,
         )
-        branch.create(status.head)
+        if earlier := earlier_run(self._repo, start):
+            self._emit(Warned(text=earlier))
+        branch.create(start.commit)
         try:
             rundir = RunDir.create(self._repo.root, state)
         except PitbossError:
-            branch.undo(status)
+            branch.undo(start.commit)
             raise
         with rundir:
             context = self._context(branch, Journal(rundir, state, utc_now))
             return self._grind(context, Past())
+
+    def _start_from(self, here: Spot) -> Spot:
+        """Where the run begins: at `--from`, else where the checkout is. Raises StartError, with nothing changed."""
+        revision = self._plan.start_from
+        if revision is None:
+            return here
+        start = Spot.of(self._repo, revision)
+        if start is None:
+            raise StartError(
+                f"creating run branch: there is no commit {revision} to start from",
+                hint="`--from` takes a branch, a tag or a commit; `git branch --all` lists the branches",
+            )
+        switch = Switch(self._repo, RunPaths(self._repo.root, self._run_id).switch)
+        if self._in_place and (obstacle := switch.obstacle(Spot(commit=start.commit))):
+            raise StartError(f"cannot start from {revision}: {obstacle}", hint="see to that, then try again")
+        return start
 
     def resume(self) -> int:
         """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
@@ -116,10 +140,11 @@ class Run:
                 rotation.prompt_names,
                 allow_prompt_changes=self._plan.allow_prompt_changes,
             )
-            dead, repairs = _examine(
+            dead, facts, repairs = _examine(
                 rundir, self._repo, goes_on_here=self._in_place, judge=self._refuse_used_up
             )
             in_flight = dead.state.in_flight if dead.state else ()
+            here = Spot.now(self._repo.status()) if facts.somebody_elsewhere else None
             self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
             context, settled = self._recover(rundir, dead, repairs)
             if self._in_place and any(session.worktree for session in in_flight):
@@ -127,7 +152,15 @@ class Run:
                 self._branch(dead.branch).refuse_unclean(self._repo.status())
             if state.caps is None:
                 self._emit(Warned(text=_CAPS_NOT_KEPT))
-            context.journal.accepted(rotation.prompt_names, self._plan.caps, self._plan.selection)
+            return_to = here.name if here else context.journal.state.return_to
+            context.journal.accepted(
+                rotation.prompt_names,
+                self._plan.caps,
+                self._plan.selection,
+                return_to if self._in_place else None,
+            )
+            if here:
+                self._emit(Resumed(text=f"{here} is checked out: going over to {dead.branch}"))
             past = Past(
                 any_failed=dead.scan.any_failed,
                 unjudged=(*dead.scan.tail, *settled),
@@ -147,7 +180,7 @@ class Run:
         A run that had failed can be resumed afterwards.
         """
         with RunDir.open(self._repo.root, self._run_id) as rundir:
-            dead, repairs = _examine(rundir, self._repo, force=force)
+            dead, _, repairs = _examine(rundir, self._repo, force=force)
             context, _ = self._recover(rundir, dead, repairs)
             was = dead.state
             completed = was is not None and was.status is RunStatus.COMPLETED
@@ -164,7 +197,8 @@ class Run:
     ) -> tuple[RunContext, list[SessionRecord]]:
         branch = self._branch(dead.branch)
         takers = contenders(self._plan.rotation, self._plan.prompts)
-        journal = Mender(rundir, dead, branch, takers).mend(repairs, self._blank_state(dead), utc_now)
+        switch = Switch(self._repo, rundir.paths.switch)
+        journal = Mender(rundir, dead, branch, switch, takers).mend(repairs, self._blank_state(dead), utc_now)
         context = self._context(branch, journal)
         return context, settle_sessions(context, self._repo, repairs)
 
@@ -225,7 +259,7 @@ class Run:
                 loop = Loop(context, past, tidy=self._repo.tidy)
                 ending = loop.run()
                 self._close(context)
-                return loop.finish(ending)
+                return loop.finish(ending, self._go_back(context))
         except Exception as error:
             self._give_up(context, error)
             raise
@@ -247,6 +281,18 @@ class Run:
         except PitbossError as error:
             self._emit(Warned(text="; ".join(filter(None, (error.message, error.hint)))))
 
+    def _go_back(self, context: RunContext) -> str | None:
+        """Check out what was before the run; returns what is checked out now, None where the run never touched that."""
+        name = context.journal.state.return_to
+        if name is None or not self._in_place or self._plan.config.grind.stay:
+            return None
+        try:
+            return str(context.workspace.go_back(name))
+        except PitbossError as error:
+            text = f"the checkout stays on {context.journal.state.branch}: {error.message}"
+            self._emit(Warned(text=text))
+            return None
+
     def _give_up(self, context: RunContext, error: Exception) -> None:
         """After an internal error: say `failed` if that can still be written; what is in flight stays as it is.
 
@@ -266,7 +312,21 @@ class Run:
 
 def run_branch(run_id: str) -> str:
     """The branch that a run's sessions land on (SPEC 2)."""
-    return f"pitboss/grind/{run_id}"
+    return f"{_RUN_BRANCHES}{run_id}"
+
+
+def earlier_run(repo: Repo, start: Spot) -> str | None:
+    """What to say of a run that would begin on top of an earlier one's work (SPEC 8)."""
+    name = start.branch or ""
+    run_id = name.removeprefix(_RUN_BRANCHES)
+    if run_id == name or not RunPaths(repo.root, run_id).root.is_dir():
+        return None
+    with suppress(PitbossError):
+        began_on = find_run(repo.root, run_id).state
+        other = began_on and began_on.original_branch
+        elsewhere = f"`--from {other or 'REV'}` begins elsewhere"
+        return f"this run begins on the branch of run {run_id}, on top of its work; {elsewhere}"
+    return None
 
 
 def _dead_run(rundir: RunDir) -> DeadRun:
@@ -297,26 +357,22 @@ def _examine(
     goes_on_here: bool = False,
     force: bool = False,
     judge: Callable[[DeadRun], None] | None = None,
-) -> tuple[DeadRun, tuple[Repair, ...]]:
+) -> tuple[DeadRun, Facts, tuple[Repair, ...]]:
     """What is left of a run and what to do about it; raises the refusals of SPEC 7 before it ends any process.
 
     `judge` may refuse as well.
     """
     dead = _dead_run(rundir)
-    repairs = _plan_repairs(dead, rundir, repo, goes_on_here=goes_on_here, force=force)
+    facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
+    repairs = plan_recovery(facts)
     if judge is not None:
         judge(dead)
     if end_strays(dead):
         # They may have gone on working in the tree while it was looked at.
         dead = _dead_run(rundir)
-        repairs = _plan_repairs(dead, rundir, repo, goes_on_here=goes_on_here, force=force)
-    return dead, repairs
-
-
-def _plan_repairs(
-    dead: DeadRun, rundir: RunDir, repo: Repo, *, goes_on_here: bool = False, force: bool = False
-) -> tuple[Repair, ...]:
-    return plan_recovery(gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force))
+        facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
+        repairs = plan_recovery(facts)
+    return dead, facts, repairs
 
 
 def _started_at(run_id: str) -> datetime | None:

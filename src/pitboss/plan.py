@@ -42,6 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     caps: Caps = Caps()
     lifted: frozenset[str] = frozenset()
     allow_prompt_changes: bool = False
+    start_from: str | None = None
 
     def selection(self, root: Path) -> Selection:
         """What these options choose to run, as state.json keeps it for the repository at `root`."""
@@ -69,6 +70,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel: int
     selection: Selection = Selection()
     allow_prompt_changes: bool = False
+    start_from: str | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -121,6 +123,7 @@ def load_plan(root: Path, options: Options, *, run: RunState | None = None) -> P
         max_parallel=choice.max_parallel or chosen.max_parallel or config.grind.max_parallel,
         selection=choice,
         allow_prompt_changes=options.allow_prompt_changes,
+        start_from=options.start_from,
         warnings=config.warnings,
     )
     _refuse_empty(plan)

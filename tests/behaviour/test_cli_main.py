@@ -17,6 +17,7 @@ from pitboss.cli.group import COMMANDS
 from pitboss.store.codec import encode_record
 from pitboss.store.rundir import RunDir
 from tests.support.cli import COMMAND, Project, finish, wait_until
+from tests.support.runs import the_run
 from tests.support.values import record, run_state
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def test_a_run_with_closed_streams_does_its_work(tmp_path: Path, closed: str) ->
     )
     assert done.returncode == 0
     assert b"Traceback" not in done.stdout + done.stderr
-    assert (project.root / "kept.txt").read_text() == "text\n"
+    assert project.git("show", f"{the_run(project).branch}:kept.txt") == "text\n"
 
 
 @pytest.mark.parametrize("amount", ["nan", "inf", "1e400", "-1"])

@@ -216,7 +216,7 @@ class TestLog:
     def test_each_session_is_a_line(self, ground: Project) -> None:
         landed, idle, failed = ground.pitboss("log").out.splitlines()
 
-        commit = ground.git("log", "-1", "--format=%H")[:7]
+        commit = ground.git("log", "-1", "--format=%H", "--branches=pitboss/*")[:7]
         time, took = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", r" +[\d.]+s"
         spent = r" +0 tok +\$0\.0000"
         assert re.fullmatch(

@@ -271,5 +271,5 @@ def test_a_real_run_on_a_terminal_ends_with_its_sessions_on_the_screen(tmp_path:
         ["session-0001", "ok", "alpha"],
         ["session-0002", "ok", "alpha"],
     ]
-    assert lines[-2].endswith(" completed (exhausted): every prompt has had its runs")
-    assert lines[-1].startswith("2 sessions, 0 tokens, $0.0000, on branch pitboss/grind/")
+    assert lines[-3].endswith(" completed (exhausted): every prompt has had its runs")
+    assert lines[-2].startswith("2 sessions, 0 tokens, $0.0000, on branch pitboss/grind/")

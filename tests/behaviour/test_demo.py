@@ -84,7 +84,7 @@ Look further
   pitboss log  # every session in a line
   pitboss show RUN 1 --diff  # what the first one changed
   pitboss rescue show RUN/session-0004  # what was set aside
-  git checkout main && git merge pitboss/grind/RUN  # take what landed
+  git merge pitboss/grind/RUN  # take what landed
 """
     )
 

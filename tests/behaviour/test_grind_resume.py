@@ -168,15 +168,6 @@ def test_prompts_that_were_added_and_removed_are_named_and_accepted_only_when_as
     assert project.pitboss("grind", "--resume", "--max-iterations", "4").code == 3
 
 
-def test_another_branch_checked_out(project: Project, paused: Run) -> None:
-    project.git("checkout", "-q", "main")
-    assert refused(project) == (
-        f"error: main is checked out, not the run branch {paused.branch}\n"
-        f"hint: `git switch {paused.branch}`, then resume\n"
-    )
-    assert project.git("branch", "--show-current") == "main\n"
-
-
 def test_a_dirty_tree(project: Project, paused: Run) -> None:
     project.write("notes.txt", "mine\n")
     assert refused(project) == (

@@ -138,7 +138,7 @@ def test_the_branch_holds_what_landed_and_nothing_else(run: Run) -> None:
         "two.txt": "two\n",
     }
     assert run.project.git("status", "--porcelain") == ""
-    assert run.project.git("branch", "--show-current").strip() == run.branch
+    assert run.project.git("branch", "--show-current").strip() == "main"
 
 
 def test_every_commit_on_the_branch_is_claimed_by_the_record_of_its_session(run: Run) -> None:

@@ -24,6 +24,8 @@ echo '{"input_tokens": 100, "output_tokens": 10, "cost_usd": 0.25}' >$PITBOSS_US
 """
 """An agent that says what it used: 110 tokens and a quarter of a dollar."""
 
+BACK = "main is checked out again; `git merge {}` brings the work there"
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -54,6 +56,7 @@ def test_a_run_whose_prompts_have_all_run_is_completed(project: Project) -> None
     assert last_words(done.err, run) == [
         f"run {run.run_id} completed (exhausted): every prompt has had its runs",
         f"2 sessions, 0 tokens, $0.0000, on branch {run.branch}",
+        BACK.format(run.branch),
     ]
 
 
@@ -92,6 +95,7 @@ def test_a_drained_run_can_be_resumed_and_its_exit_code_says_whether_a_session(
     assert last_words(done.err, run) == [
         f"run {run.run_id} aborted (drained): drained on request",
         f"1 session, 0 tokens, $0.0000, on branch {run.branch}",
+        BACK.format(run.branch),
         f"go on with `pitboss grind --resume {run.run_id}`",
     ]
     assert project.pitboss("grind", "--resume", "--max-iterations", "2").code == 3
@@ -123,6 +127,7 @@ def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:
     assert last_words(done.err, run) == [
         f"run {run.run_id} aborted (budget): max-iterations reached: 2 >= 2",
         f"2/2 sessions, 220 tokens, $0.5000, on branch {run.branch}",
+        BACK.format(run.branch),
         f"go on with `pitboss grind --resume {run.run_id} --max-iterations 4`",
     ]
 

@@ -62,10 +62,7 @@ def test_a_checkout_whose_index_the_user_holds_follows_once_it_is_free(tmp_path:
     run = the_run(project)
     assert done.code == 0, done
     assert [verdict(r) for r in run.records] == [("ok", None, True, 0)] * 2
-    assert {name for name in ("one.txt", "two.txt") if (project.root / name).exists()} == {
-        "one.txt",
-        "two.txt",
-    }
+    assert run.files(run.branch) == {"one.txt": "one\n", "two.txt": "two\n"}
     assert project.git("status", "--porcelain") == ""
 
 

@@ -111,7 +111,7 @@ def test_the_users_checkout_is_where_it_belongs(scene: Scene) -> None:
         scene.project.git("symbolic-ref", "--short", "HEAD").strip(),
         scene.project.git("status", "--short"),
     )
-    assert (head, status) in [("user", " M README.md\n"), (scene.run.branch, "")]
+    assert (head, status) in [("user", " M README.md\n"), ("main", "")]
 
 
 def test_each_session_ends_as_what_its_agent_did_deserves(scene: Scene) -> None:

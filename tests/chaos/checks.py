@@ -158,7 +158,7 @@ def projection(place: Place, records: list[dict[str, Any]]) -> list[str]:
 
 def _left_over(place: Place, state: dict[str, Any]) -> list[str]:
     found = []
-    if place.git("status", "--porcelain") or place.git("branch", "--show-current") != state["branch"]:
+    if place.git("status", "--porcelain") or place.git("branch", "--show-current") != "main":
         found.append(f"tree: {place.git('status', '--porcelain', '--branch')}")
     return [*left_over(place, state), *found]
 

@@ -37,7 +37,8 @@ __all__ = ["Expected", "processes_of", "violations"]
 class Expected(NamedTuple):
     """How each prompt ends when nothing dies, the prompts in the order of their turns, and the user's checkout.
 
-    `endless`: the turns come again and again. `user` is None when the run branch is what the user has checked out.
+    `endless`: the turns come again and again. `user` is None when the run works in the user's checkout; it is on `main`
+    again then.
     """
 
     verdicts: dict[str, dict[str, Any]]
@@ -73,7 +74,7 @@ def violations(place: Place, expected: Expected, crashes: Sequence[Aftermath]) -
         *_notes(place, records),
         *_slots(place, crashes),
         *left_over(place, state),
-        *_checkout(place, expected, state),
+        *_checkout(place, expected),
     ]
 
 
@@ -208,9 +209,9 @@ def _slots(place: Place, crashes: Sequence[Aftermath]) -> list[str]:
     return found
 
 
-def _checkout(place: Place, expected: Expected, state: dict[str, Any]) -> list[str]:
+def _checkout(place: Place, expected: Expected) -> list[str]:
     if expected.user is not None:
         now = picture(place)
         return [] if now == expected.user else [f"the user's checkout was {expected.user}, is {now}"]
     found = place.git("status", "--porcelain", "--branch")
-    return [] if found == f"## {state['branch']}" else [f"tree: {found}"]
+    return [] if found == "## main" else [f"tree: {found}"]

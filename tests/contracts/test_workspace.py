@@ -61,6 +61,7 @@ class World:
         self.workspace = self.open()
         self.base = self.branch().check_ready().head
         self.branch().create(self.base)
+        self.git("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
         self.workspace.begin(1)
         self.session = InFlight(
             seq=1,
@@ -595,9 +596,9 @@ def test_a_lost_run_branch_is_made_again_only_where_its_commit_exists(tmp_path: 
     world = World(tmp_path / "repo")
     sh(world.root, f"git checkout -q main; git branch -q -D {BRANCH}")
     with pytest.raises(StartError, match="is gone, and so is commit 1111111"):
-        world.branch().recreate("1" * 40, check_out=True)
-    world.branch().recreate(world.base, check_out=True)
-    world.assert_at_rest()
+        world.branch().recreate("1" * 40)
+    world.branch().recreate(world.base)
+    assert world.git("branch", "--show-current") == "main"
     assert world.git("rev-parse", BRANCH) == world.base
 
 

@@ -26,6 +26,7 @@ from pitboss.core.recovery import (
     RestoreRecord,
     SetAsideDamage,
     StopProcess,
+    UndoSwitch,
     plan_recovery,
 )
 from pitboss.core.resume import StateOutOfSync
@@ -47,6 +48,7 @@ ORDER: tuple[type | tuple[type, ...], ...] = (
     SetAsideDamage,
     RemoveStaleLocks,
     RecreateBranch,
+    UndoSwitch,
     RebuildState,
     ReplayRecords,
     DropInFlight,
@@ -300,17 +302,11 @@ def test_log_shorter_than_the_checkpoint_with_force() -> None:
 
 
 @pytest.mark.parametrize(
-    ("checkout", "check_out"),
-    [
-        (None, False),
-        (ON_BRANCH, False),
-        (Checkout(branch="main", dirty=False), True),
-        (Checkout(branch=None, dirty=False), True),
-    ],
+    "checkout", [None, ON_BRANCH, Checkout(branch="main", dirty=False), Checkout(branch=None, dirty=False)]
 )
-def test_run_branch_gone(checkout: Checkout | None, check_out: bool) -> None:
+def test_run_branch_gone(checkout: Checkout | None) -> None:
     assert plan_recovery(facts(branch_tip=None, last_commit=BASE, checkout=checkout)) == (
-        RecreateBranch(branch=BRANCH, at=BASE, check_out=check_out),
+        RecreateBranch(branch=BRANCH, at=BASE),
     )
 
 
@@ -320,7 +316,7 @@ def test_run_branch_gone_while_a_session_left_its_work_in_the_tree() -> None:
         run_state(in_flight=(flying(4),)), branch_tip=None, checkout=Checkout(branch="main", dirty=True)
     )
     assert plan_recovery(left) == (
-        RecreateBranch(branch=BRANCH, at=TIP, check_out=False),
+        RecreateBranch(branch=BRANCH, at=TIP),
         AbortSession(seq=4),
     )
 
@@ -360,40 +356,57 @@ def test_worktrees_and_session_branches_of_no_live_session() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("checkout", "said", "hint"),
-    [
-        (
-            Checkout(branch="main", dirty=False),
-            f"main is checked out, not the run branch {BRANCH}",
-            f"`git switch {BRANCH}`, then resume",
-        ),
-        (
-            Checkout(branch=None, dirty=False),
-            f"HEAD is detached, not the run branch {BRANCH}",
-            f"`git switch {BRANCH}`, then resume",
-        ),
-        (
-            Checkout(branch=BRANCH, dirty=True),
-            "the working tree has uncommitted changes that no session made",
-            "put them away with `git stash -u`, then resume",
-        ),
-        (
-            Checkout(branch="main", dirty=True),
-            "the working tree has uncommitted changes that no session made",
-            "put them away with `git stash -u`, then resume",
-        ),
-    ],
-)
+@pytest.mark.parametrize("branch", [BRANCH, "main", None])
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("flight", [(), (flying(4, worktree="/w"),), (ended(3),)])
-def test_another_branch_checked_out_or_tree_dirty_with_no_session_in_flight(
-    flight: tuple[InFlight, ...], force: bool, checkout: Checkout, said: str, hint: str
+def test_changes_in_the_tree_with_no_session_in_flight_there(
+    flight: tuple[InFlight, ...], force: bool, branch: str | None
 ) -> None:
     """A session in its own worktree, or one that is recorded, explains nothing in the user's tree."""
+    dirty = Checkout(branch=branch, dirty=True)
     with pytest.raises(StartError) as refusal:
-        plan_recovery(facts(run_state(in_flight=flight), checkout=checkout, force=force))
-    assert (refusal.value.message, refusal.value.hint) == (said, hint)
+        plan_recovery(facts(run_state(in_flight=flight), checkout=dirty, force=force))
+    assert (refusal.value.message, refusal.value.hint) == (
+        "the working tree has uncommitted changes that no session made",
+        "put them away with `git stash -u`, then resume",
+    )
+
+
+@pytest.mark.parametrize("branch", ["main", None])
+def test_another_branch_checked_out_in_a_clean_tree_is_no_refusal(branch: str | None) -> None:
+    found = facts(checkout=Checkout(branch=branch, dirty=False))
+    assert plan_recovery(found) == ()
+    assert found.somebody_elsewhere
+
+
+ELSEWHERE = Checkout(branch="main", dirty=False)
+
+
+@pytest.mark.parametrize(
+    ("session", "landed", "settled"),
+    [
+        (flying(4), frozenset[int](), AbortSession(seq=4, elsewhere=True)),
+        (ended(4), frozenset[int](), AbortSession(seq=4, elsewhere=True)),
+        (ended(4), frozenset({4}), CompleteSession(seq=4, landed=True, elsewhere=True)),
+    ],
+)
+def test_nothing_is_taken_from_a_tree_in_which_somebody_works_on_another_branch(
+    session: InFlight, landed: frozenset[int], settled: Repair
+) -> None:
+    found = facts(run_state(in_flight=(session,)), checkout=ELSEWHERE, moved_since=True, landed=landed)
+    assert plan_recovery(found) == (settled,)
+    with pytest.raises(StartError, match="uncommitted changes that no session made"):
+        plan_recovery(msgspec.structs.replace(found, checkout=Checkout(branch="main", dirty=True)))
+
+
+def test_a_branch_that_the_session_itself_went_to_is_still_its_tree() -> None:
+    found = facts(run_state(in_flight=(ended(4),)), checkout=ELSEWHERE, moved_since=False)
+    assert plan_recovery(found) == (CompleteSession(seq=4, landed=False),)
+
+
+def test_a_switch_that_was_cut_short_is_put_right_before_sessions_are_settled() -> None:
+    found = facts(run_state(in_flight=(flying(4, worktree="/w"),)), cut_switch=True)
+    assert plan_recovery(found) == (UndoSwitch(), AbortSession(seq=4))
 
 
 def test_a_session_that_died_landing_from_elsewhere_explains_changes_on_the_run_branch_alone() -> None:
@@ -402,8 +415,7 @@ def test_a_session_that_died_landing_from_elsewhere_explains_changes_on_the_run_
     assert plan_recovery(facts(landing, checkout=Checkout(branch=BRANCH, dirty=True))) == settled
     with pytest.raises(StartError, match="uncommitted changes that no session made"):
         plan_recovery(facts(landing, checkout=Checkout(branch="main", dirty=True)))
-    with pytest.raises(StartError, match="main is checked out, not the run branch"):
-        plan_recovery(facts(landing, checkout=Checkout(branch="main", dirty=False)))
+    assert plan_recovery(facts(landing, checkout=Checkout(branch="main", dirty=False))) == settled
 
 
 def test_a_session_whose_landing_is_recorded_explains_no_changes() -> None:
@@ -431,11 +443,8 @@ def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: C
         ),
         (SetAsideDamage(lines=(2, 9)), "set aside damaged lines of sessions.jsonl: 2, 9"),
         (RemoveStaleLocks(paths=("a.lock", "b.lock")), "remove locks of a dead git: a.lock, b.lock"),
-        (RecreateBranch(branch="b", at=BASE, check_out=False), "make again the run branch b at 0000000"),
-        (
-            RecreateBranch(branch="b", at=BASE, check_out=True),
-            "make again and check out the run branch b at 0000000",
-        ),
+        (RecreateBranch(branch="b", at=BASE), "make again the run branch b at 0000000"),
+        (UndoSwitch(), "put the working tree back: a switch of branches was cut short"),
         (
             RebuildState(last_seq=3),
             "rebuild state.json from 3 records of sessions.jsonl and the run branch",
@@ -444,6 +453,7 @@ def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: C
         (DropInFlight(seq=4), "session 4 is recorded: it is no longer in flight"),
         (CompleteSession(seq=4, landed=False), "complete session 4 by landing or rescuing its work"),
         (CompleteSession(seq=4, landed=True), "complete session 4 from its commit on the run branch"),
+        (AbortSession(seq=9, elsewhere=True), "record session 9 as aborted, another branch is checked out"),
         (AbortSession(seq=4), "record session 4 as aborted, with its work rescued"),
         (RestoreRecord(seq=4, landed=False), "write the lost record of session 4 anew as aborted"),
         (
@@ -511,6 +521,8 @@ def any_facts(draw: st.DrawFn) -> Facts:
         last_commit=None if draw(rarely) else BASE,
         last_commit_exists=not draw(rarely),
         checkout=draw(st.none() | st.just(ON_BRANCH) | checkouts),
+        moved_since=draw(st.booleans()),
+        cut_switch=draw(st.booleans()),
         stale_locks=draw(names),
         worktrees=draw(names),
         session_branches=draw(names),
@@ -536,9 +548,10 @@ def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911 - one c
             return _with(found, damage=())
         case RemoveStaleLocks():
             return _with(found, stale_locks=())
-        case RecreateBranch(check_out=check_out):
-            checkout = ON_BRANCH if check_out else found.checkout
-            return _with(found, branch_tip=found.last_commit, checkout=checkout)
+        case RecreateBranch():
+            return _with(found, branch_tip=found.last_commit)
+        case UndoSwitch():
+            return _with(found, cut_switch=False)
         case RebuildState():
             state = unfolded(found.state or fresh_run())
             return _folded(_with(found, state=state))

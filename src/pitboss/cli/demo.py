@@ -168,7 +168,7 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
         *((f"rescue show {_short(ref)}", "what was set aside") for _, ref in rescued[:1]),
     ):
         say(f"  {program} {command}  {paint(f'# {meaning}', Ink.FAINT)}")
-    say(f"  git checkout main && git merge {branch}  {paint('# take what landed', Ink.FAINT)}")
+    say(f"  git merge {branch}  {paint('# take what landed', Ink.FAINT)}")
 
 
 def _short(ref: str) -> str:

@@ -89,6 +89,12 @@ class OrNone(click.ParamType[Any]):
     help="Stop at so many tokens, in and out.",
 )
 @click.option(
+    "--from",
+    "start_from",
+    metavar="REV",
+    help="Start from this branch or commit; default: what is checked out.",
+)
+@click.option(
     "--resume",
     is_flag=False,
     flag_value=LATEST,
@@ -111,6 +117,7 @@ def grind(  # noqa: PLR0913 - one parameter for each option
     until: datetime | str | None,
     max_cost: float | str | None,
     max_tokens: int | str | None,
+    start_from: str | None,
     resume: str | None,
     allow_prompt_changes: bool,
     dry_run: bool,
@@ -142,7 +149,10 @@ def grind(  # noqa: PLR0913 - one parameter for each option
         caps=msgspec.convert({name: value for name, value in asked.items() if name not in lifted}, Caps),
         lifted=lifted,
         allow_prompt_changes=allow_prompt_changes,
+        start_from=start_from,
     )
+    if start_from is not None and resume is not None:
+        raise click.UsageError("--from is for a new run: a resumed one goes on where it was")
     if dry_run:
         _print_dry_run(options, resume)
         return 0

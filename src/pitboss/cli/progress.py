@@ -156,6 +156,8 @@ def run_ended(event: RunEnded, caps: Caps) -> list[str]:
         f"run {run.run_id} {run.status} ({event.stop_reason}): {one_line(event.message)}",
         f"{', '.join(budget_parts(caps, run))}, on branch {run.branch}",
     ]
+    if event.checkout is not None and event.checkout != run.branch:
+        lines.append(f"{event.checkout} is checked out again; `git merge {run.branch}` brings the work there")
     if run.status.is_resumable:
         lines.append(f"go on with `{resume_command(run)}`")
     return lines

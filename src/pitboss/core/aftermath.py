@@ -25,7 +25,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """The user's working tree: the branch HEAD is on (None = detached) and whether anything is uncommitted.
 
     While the run branch is gone and HEAD still names it, `dirty` compares with the commit that the
-    branch is to be made again at.
+    branch is to be made again at. What a switch of ours left half way is not dirt.
     """
 
     branch: str | None
@@ -40,8 +40,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     sessions past `last_seq` whose commit, known by its trailers or their own branch, is on the run branch.
     `alive` are the sessions in flight whose process group lives (pid and start time match). `last_commit` is the last
     recorded commit, or the run's base commit. `checkout` is the tree that a resumed run is about to work
-    in: None in worktree mode, and for a repair after which nothing runs. `moved_since`: HEAD went to another
-    branch after the last process of the run was gone, so somebody works there now.
+    in: None in worktree mode, and for a repair after which nothing runs. `moved_since`: HEAD is on another branch, and
+    may have gone there after the last process of the run was gone. `cut_switch`: a switch of branches may have been
+    cut short.
     """
 
     run_id: str
@@ -58,6 +59,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     last_commit_exists: bool = False
     checkout: Checkout | None = None
     moved_since: bool = False
+    cut_switch: bool = False
     stale_locks: tuple[str, ...] = ()
     worktrees: tuple[str, ...] = ()
     session_branches: tuple[str, ...] = ()
@@ -89,6 +91,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     def left_in_checkout(self) -> bool:
         """Whether a session without a record ran in the user's working tree: what lies there is its work."""
         return any(s.worktree is None for s in self.unrecorded)
+
+    @property
+    def somebody_elsewhere(self) -> bool:
+        """Whether a person has another branch checked out, not a session without a record that went there."""
+        if self.left_in_checkout:
+            return self.moved_since
+        return self.checkout is not None and self.checkout.branch != self.branch
 
     @property
     def half_landed(self) -> bool:

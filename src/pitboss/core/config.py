@@ -74,6 +74,7 @@ class GrindSettings(msgspec.Struct, frozen=True, kw_only=True):
     transcript_retention: Literal["keep-all", "keep-none"] = "keep-all"
     land: Literal["ok", "always"] = "ok"
     mode: Literal["in-place", "worktree"] = "in-place"
+    stay: bool = False
     budgets: Caps = Caps()
     hooks: Hooks = Hooks()
     worktree: WorktreeSettings = WorktreeSettings()

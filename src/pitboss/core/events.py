@@ -91,12 +91,16 @@ class Draining(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """The run is over: why, in which words, and with which exit code (SPEC 5)."""
+    """The run is over: why, in which words, and with which exit code (SPEC 5).
+
+    `checkout` is what is checked out now: a branch, or a commit in short; None where the run left that alone.
+    """
 
     run: RunState
     stop_reason: StopReason
     message: str
     exit_code: int
+    checkout: str | None = None
 
 
 RunEvent = (

@@ -6,7 +6,7 @@ start after another crash, and a run that was repaired needs none:
 
     StopProcess           nothing of the dead run may still write while its files are repaired
     CutTornTail, SetAsideDamage    the log is whole before anything is appended to it
-    RemoveStaleLocks, RecreateBranch    git works, and on the branch the sessions land on
+    RemoveStaleLocks, RecreateBranch, UndoSwitch    git works, on the branch the sessions land on, and the tree is whole
     RebuildState, ReplayRecords, DropInFlight    the state is the fold of the log
     CompleteSession       in the order in which their landing was due: one that had begun comes first
     AbortSession, RestoreRecord    every other session without a record gets its one
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pitboss.core.aftermath import Facts
+    from pitboss.core.session import InFlight
 
 
 class StopProcess(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,16 +72,22 @@ class RemoveStaleLocks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecreateBranch(msgspec.Struct, frozen=True, kw_only=True):
-    """Make the run branch again at commit `at`, and check it out where a clean tree is to be worked in."""
+    """Make the run branch again at commit `at`."""
 
     branch: str
     at: str
-    check_out: bool
 
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
-        done = "make again and check out" if self.check_out else "make again"
-        return f"{done} the run branch {self.branch} at {self.at[:7]}"
+        return f"make again the run branch {self.branch} at {self.at[:7]}"
+
+
+class UndoSwitch(msgspec.Struct, frozen=True):
+    """Put the working tree back to the commit that HEAD names: a switch to another branch was cut short."""
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return "put the working tree back: a switch of branches was cut short"
 
 
 class RebuildState(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,11 +131,13 @@ class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
 class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
     """Finish a session whose agent ended, by its outcome: land or rescue its work, or take the commit there is.
 
-    `landed` says that there is one.
+    `landed` says that there is one. `elsewhere`: somebody works on another branch in the tree that was the
+    session's, so that only the commit counts.
     """
 
     seq: int
     landed: bool
+    elsewhere: bool = False
 
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
@@ -137,13 +146,18 @@ class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AbortSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Record a session that was cut short as aborted: its transcript billed, its work rescued."""
+    """Record a session that was cut short as aborted: its transcript billed, its work rescued.
+
+    `elsewhere`: somebody works on another branch in the tree that was the session's, so nothing is taken from it.
+    """
 
     seq: int
+    elsewhere: bool = False
 
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
-        return f"record session {self.seq} as aborted, with its work rescued"
+        how = "another branch is checked out" if self.elsewhere else "with its work rescued"
+        return f"record session {self.seq} as aborted, {how}"
 
 
 class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +198,7 @@ Repair: TypeAlias = (
     | SetAsideDamage
     | RemoveStaleLocks
     | RecreateBranch
+    | UndoSwitch
     | RebuildState
     | ReplayRecords
     | DropInFlight
@@ -231,9 +246,9 @@ def _mend_git(facts: Facts) -> Iterator[Repair]:
     if facts.stale_locks:
         yield RemoveStaleLocks(paths=facts.stale_locks)
     if facts.branch_tip is None and facts.last_commit is not None:
-        elsewhere = facts.checkout is not None and facts.checkout.branch != facts.branch
-        check_out = elsewhere and not facts.left_in_checkout
-        yield RecreateBranch(branch=facts.branch, at=facts.last_commit, check_out=check_out)
+        yield RecreateBranch(branch=facts.branch, at=facts.last_commit)
+    if facts.cut_switch:
+        yield UndoSwitch()
 
 
 def _mend_state(facts: Facts) -> Iterator[Repair]:
@@ -250,16 +265,33 @@ def _mend_state(facts: Facts) -> Iterator[Repair]:
 
 
 def _settle_sessions(facts: Facts) -> Iterator[Repair]:
-    ended = [(s.seq, s.outcome.ended_at) for s in facts.unrecorded if s.outcome is not None]
+    completed = [
+        (s.seq, s.outcome.ended_at) for s in facts.unrecorded if s.outcome and _can_complete(facts, s)
+    ]
 
     def landing_order(session: tuple[int, datetime]) -> tuple[bool, datetime, int]:
         seq, ended_at = session
         return (seq not in facts.landed, ended_at, seq)
 
-    for seq, _ in sorted(ended, key=landing_order):
-        yield CompleteSession(seq=seq, landed=seq in facts.landed)
+    apart = {s.seq for s in facts.unrecorded if _is_apart(facts, s)}
+    for seq, _ in sorted(completed, key=landing_order):
+        yield CompleteSession(seq=seq, landed=seq in facts.landed, elsewhere=seq in apart)
     cut_short: list[AbortSession | RestoreRecord] = [
-        *(AbortSession(seq=s.seq) for s in facts.unrecorded if s.outcome is None),
+        *(
+            AbortSession(seq=s.seq, elsewhere=s.seq in apart)
+            for s in facts.unrecorded
+            if not _can_complete(facts, s)
+        ),
         *(RestoreRecord(seq=seq, landed=seq in facts.landed) for seq in facts.missing()),
     ]
     yield from sorted(cut_short, key=lambda repair: repair.seq)
+
+
+def _is_apart(facts: Facts, session: InFlight) -> bool:
+    """Whether somebody works on another branch in what was the session's tree."""
+    return session.worktree is None and facts.somebody_elsewhere
+
+
+def _can_complete(facts: Facts, session: InFlight) -> bool:
+    """Whether the session's agent has ended, and what it did can be had."""
+    return session.outcome is not None and (session.seq in facts.landed or not _is_apart(facts, session))

@@ -66,16 +66,11 @@ def _refuse_lost_branch(facts: Facts) -> None:
 
 def _refuse_foreign_checkout(facts: Facts) -> None:
     checkout = facts.checkout
-    if checkout is None or (facts.left_in_checkout and not facts.moved_since):
+    if checkout is None or not checkout.dirty or (facts.left_in_checkout and not facts.somebody_elsewhere):
         return
-    on_run_branch = checkout.branch == facts.branch
-    if checkout.dirty and not (on_run_branch and facts.half_landed):
-        raise StartError(
-            "the working tree has uncommitted changes that no session made",
-            hint="put them away with `git stash -u`, then resume",
-        )
-    if facts.branch_tip is not None and not on_run_branch:
-        where = "HEAD is detached" if checkout.branch is None else f"{checkout.branch} is checked out"
-        raise StartError(
-            f"{where}, not the run branch {facts.branch}", hint=f"`git switch {facts.branch}`, then resume"
-        )
+    if checkout.branch == facts.branch and facts.half_landed:
+        return
+    raise StartError(
+        "the working tree has uncommitted changes that no session made",
+        hint="put them away with `git stash -u`, then resume",
+    )

@@ -80,7 +80,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     them. `quota` is what each agent last said of its subscription, `conflicts` are the sessions whose one retry has
     no record yet, `spend_per_prompt` is what each prompt's sessions cost. `in_flight` also holds a session that is
     in the log already while one before it is not: until that gap closes no sum covers it. `unknown` holds fields
-    of state.json that this version does not know, to be written back as found.
+    of state.json that this version does not know, to be written back as found. `original_branch` is where the run
+    began, `return_to` what was checked out when it was started or resumed: a branch, or a commit in full.
     """
 
     run_id: str
@@ -96,6 +97,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     stop_reason: str | None = None
     base_commit: str | None = None
     original_branch: str | None = None
+    return_to: str | None = None
     in_flight: tuple[InFlight, ...] = ()
     conflicts: tuple[Retry, ...] = ()
     spend_per_prompt: dict[str, PromptSpend] = {}
@@ -122,6 +124,7 @@ def build_state(  # noqa: PLR0913 - the seed's signature
     original_branch: str | None = None,
     caps: Caps | None = None,
     selection: Selection | None = None,
+    return_to: str | None = None,
 ) -> RunState:
     """The state of a run that has just begun (the seed's build_state)."""
     return RunState(
@@ -139,6 +142,7 @@ def build_state(  # noqa: PLR0913 - the seed's signature
         original_branch=original_branch,
         caps=caps,
         selection=selection,
+        return_to=return_to,
     )
 
 

@@ -13,6 +13,7 @@ from pitboss.git.landed import landed_sessions
 from pitboss.git.locks import stale_locks
 from pitboss.git.reflog import Reflog
 from pitboss.git.snapshot import untracked
+from pitboss.git.switch import Switch
 from pitboss.git.worktree import session_branches, session_worktrees
 from pitboss.store.log import LogScan, iter_records
 
@@ -41,7 +42,8 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
     tip = repo.commit_id(f"refs/heads/{dead.branch}")
     base = state.base_commit if state else None
     last_commit = None if tip else _last_commit(paths) or base
-    checkout = _checkout(repo, tip or last_commit)
+    switch = Switch(repo, paths.switch)
+    checkout = _checkout(repo, tip or last_commit, switch)
     in_tree = state is not None and any(s.worktree is None for s in state.in_flight)
     moved_since = in_tree and checkout.branch != dead.branch and _moved_since(repo, dead.branch, paths)
     return Facts(
@@ -59,6 +61,7 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
         last_commit_exists=last_commit is not None and repo.commit_id(last_commit) is not None,
         checkout=checkout if goes_on_here or moved_since else None,
         moved_since=moved_since,
+        cut_switch=switch.is_cut_short(),
         stale_locks=tuple(str(path) for path in stale_locks(repo, dead.branch)),
         worktrees=session_worktrees(repo, dead.run_id),
         session_branches=session_branches(repo, dead.run_id),
@@ -111,19 +114,19 @@ def _alive(state: RunState | None) -> frozenset[int]:
 
 
 def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:
-    """Whether HEAD moved after the run's guardian saw its last process end; unknown counts as no."""
-    moved_at = Reflog(repo, branch).last_moved_at()
+    """Whether HEAD may have moved after the run's guardian saw its last process end; unknown counts as yes."""
+    logged_at = (Reflog(repo, branch).last_moved_at() or 0) * 10**9
     try:
-        return moved_at is not None and moved_at > int(paths.ended.stat().st_mtime)
+        return max(logged_at, repo.inside("HEAD").lstat().st_mtime_ns) > paths.ended.stat().st_mtime_ns
     except OSError:
-        return False
+        return True
 
 
-def _checkout(repo: Repo, tip: str | None) -> Checkout:
+def _checkout(repo: Repo, tip: str | None, switch: Switch) -> Checkout:
     """The user's tree; under a branch that is gone git calls every file new, so compare with its commit."""
     status = repo.status()
     dirty = status.dirty > 0
     if status.unborn and tip is not None:
         # Not diff-index: to it, a file that was only touched is a changed one.
         dirty = bool(untracked(repo)) or not repo.succeeds("diff", "--quiet", tip, "--")
-    return Checkout(branch=status.branch, dirty=dirty)
+    return Checkout(branch=status.branch, dirty=dirty and not (switch.is_cut_short() and switch.explains()))

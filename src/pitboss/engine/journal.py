@@ -177,10 +177,13 @@ class Journal:
             self._replace()
         self._write(durable=True)
 
-    def accepted(self, prompt_names: tuple[str, ...], caps: Caps, selection: Selection) -> None:
-        """Note what goes for the run from now on; written with the next change of the state."""
+    def accepted(
+        self, prompt_names: tuple[str, ...], caps: Caps, selection: Selection, return_to: str | None
+    ) -> None:
+        """Write what goes for the run from now on, and what to check out in the end; durable."""
         with self._lock:
-            self._replace(prompt_names=prompt_names, caps=caps, selection=selection)
+            self._replace(prompt_names=prompt_names, caps=caps, selection=selection, return_to=return_to)
+        self._write(durable=True)
 
     def finished(self, status: RunStatus, stop_reason: str) -> None:
         """Write the run's terminal state."""

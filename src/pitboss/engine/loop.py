@@ -66,13 +66,19 @@ class Loop:
             raise
         return step
 
-    def finish(self, ending: Ending) -> int:
-        """Write the terminal state and return the exit code."""
+    def finish(self, ending: Ending, checkout: str | None) -> int:
+        """Write the terminal state and return the exit code; `checkout` is what is checked out now, if that is told."""
         code = ending.reason.exit_code(any_failed=self._any_failed)
         journal = self._context.journal
         journal.finished(ending.reason.final_status, ending.message)
         self._context.emit(
-            RunEnded(run=journal.state, stop_reason=ending.reason, message=ending.message, exit_code=code)
+            RunEnded(
+                run=journal.state,
+                stop_reason=ending.reason,
+                message=ending.message,
+                exit_code=code,
+                checkout=checkout,
+            )
         )
         return code
 

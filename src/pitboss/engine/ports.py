@@ -66,6 +66,10 @@ class Workspace(Protocol):
         """The run is about to begin, again perhaps."""
         ...
 
+    def go_back(self, name: str) -> object:
+        """Check out what was before the run; returns what is checked out now."""
+        ...
+
     def close(self) -> None:
         """No session will run any more: take down what only sessions need."""
         ...
@@ -112,6 +116,10 @@ class Workspace(Protocol):
 
     def rescue(self, session: InFlight) -> Landing:
         """Keep all of the session's work under rescue refs."""
+        ...
+
+    def take_back(self, session: InFlight) -> Sequence[str]:
+        """Rescue what the session committed, without a look at its tree; returns the refs."""
         ...
 
     def release(self, session: InFlight) -> None:

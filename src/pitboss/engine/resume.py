@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,12 +21,12 @@ from pitboss.core.events import Resumed
 from pitboss.core.resume import StateOutOfSync, reconstruct_state_from_log, replay
 from pitboss.core.run import RunStatus, unfolded
 from pitboss.core.scheduler import next_pick
-from pitboss.core.session import NO_SUMMARY, Reason, SessionRecord, SessionStatus, transcript_name
+from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.journal import Journal
-from pitboss.engine.session import conclude, interrupted
+from pitboss.engine.session import conclude, conclude_elsewhere, interrupted
 from pitboss.errors import DamagedRun, StartError
 from pitboss.git.landed import landed_sessions
-from pitboss.git.rescue import list_rescued
+from pitboss.git.rescue import list_rescued, why_kept
 from pitboss.git.worktree import Settled, remove_session_branch, remove_worktree
 from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pitboss.engine.facts import DeadRun
     from pitboss.engine.run_branch import RunBranch
     from pitboss.git.repo import Repo
+    from pitboss.git.switch import Switch
     from pitboss.store.rundir import RunDir
 
 STOP_GRACE_S = 2.0
@@ -66,11 +68,17 @@ class Mender:
     """Makes a dead run's log, branch and state whole again, repair by repair."""
 
     def __init__(
-        self, rundir: RunDir, dead: DeadRun, branch: RunBranch, contenders: Sequence[Contender]
+        self,
+        rundir: RunDir,
+        dead: DeadRun,
+        branch: RunBranch,
+        switch: Switch,
+        contenders: Sequence[Contender],
     ) -> None:
         self._rundir = rundir
         self._dead = dead
         self._branch = branch
+        self._switch = switch
         self._contenders = contenders
 
     def mend(self, plan: Sequence[Repair], blank: RunState, clock: Callable[[], datetime]) -> Journal:
@@ -101,10 +109,8 @@ class Mender:
                 cut_torn_tail(self._rundir.paths, at)
             case recovery.SetAsideDamage():
                 set_aside_lines(self._rundir.paths, after_seq=self._dead.after_seq)
-            case recovery.RemoveStaleLocks():
-                self._branch.remove_stale_locks()
-            case recovery.RecreateBranch(at=at, check_out=check_out):
-                self._branch.recreate(at, check_out=check_out)
+            case recovery.RemoveStaleLocks() | recovery.RecreateBranch() | recovery.UndoSwitch():
+                self._mend_git(repair)
             case recovery.RebuildState(last_seq=last_seq):
                 return self._rebuilt(state, last_seq)
             case recovery.ReplayRecords():
@@ -115,6 +121,17 @@ class Mender:
             case _:
                 pass  # sessions are settled once there is a journal
         return state
+
+    def _mend_git(
+        self, repair: recovery.RemoveStaleLocks | recovery.RecreateBranch | recovery.UndoSwitch
+    ) -> None:
+        match repair:
+            case recovery.RemoveStaleLocks():
+                self._branch.remove_stale_locks()
+            case recovery.RecreateBranch(at=at):
+                self._branch.recreate(at)
+            case recovery.UndoSwitch():
+                self._switch.undo()
 
     def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
         """Fold the log anew; the old file is kept aside."""
@@ -162,15 +179,19 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
     for repair in plan:
         context.emit(Resumed(text=repair.describe()))
         match repair:
-            case recovery.CompleteSession(seq=seq):
+            case recovery.CompleteSession(seq=seq, elsewhere=elsewhere):
                 context.control.began(seq)
                 _count_cut_wait(context, seq)
-                made.append(conclude(context, seq, again=True))
-            case recovery.AbortSession(seq=seq):
+                if elsewhere:
+                    made.append(conclude_elsewhere(context, seq, _landing_of(context, repo, seq)))
+                else:
+                    made.append(conclude(context, seq, again=True))
+            case recovery.AbortSession(seq=seq, elsewhere=elsewhere):
                 context.control.began(seq)
                 _count_cut_wait(context, seq)
                 context.journal.ended(seq, interrupted(context, context.journal.session(seq)))
-                made.append(conclude(context, seq, again=True))
+                finish = conclude_elsewhere if elsewhere else partial(conclude, again=True)
+                made.append(finish(context, seq))
             case recovery.RestoreRecord(seq=seq):
                 made.append(_restored(context, repo, seq))
                 context.journal.recorded(made[-1])
@@ -202,6 +223,15 @@ def _settled_afterwards(context: RunContext, plan: Sequence[Repair]) -> Settled 
         return None
     bases = tuple(session.base_commit for session in context.journal.state.in_flight)
     return Settled(last_seq=context.journal.next_seq() - 1, commits=bases)
+
+
+def _landing_of(context: RunContext, repo: Repo, seq: int) -> Landing:
+    """Where the work of a session went that has a commit with its trailers, and perhaps rescue refs beside it."""
+    run = context.journal.state
+    tip = repo.commit_id(f"refs/heads/{run.branch}")
+    landed = landed_sessions(repo, run.run_id, tip, context.journal.session(seq).base_commit)
+    refs = tuple(rescued.ref for rescued in list_rescued(repo, run.run_id, seq))
+    return Landing(commit=landed[seq].commit, rescue=refs, reason=why_kept(repo, refs[0]) if refs else None)
 
 
 def _restored(context: RunContext, repo: Repo, seq: int) -> SessionRecord:

@@ -15,12 +15,14 @@ from pitboss.git import rescue, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.locks import remove_stale_locks
 from pitboss.git.merge import changed_paths
+from pitboss.git.reflog import Reflog
 from pitboss.git.repo import OLDEST_GIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from pitboss.core.session import InFlight
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
 
@@ -109,7 +111,7 @@ class RunBranch:
             )
 
     def create(self, base: str) -> None:
-        """Make the run branch at `base`, the commit checked out; no file changes.
+        """Make the run branch at the commit `base`; nothing is checked out.
 
         Raises StartError when another branch is in the way of its name.
         """
@@ -122,19 +124,13 @@ class RunBranch:
                 f"creating run branch: no branch can be named {self.name} beside one named `pitboss`",
                 hint="rename that one: `git branch -m pitboss OTHER-NAME`",
             ) from error
-        if self.checked_out:
-            self._repo.git("symbolic-ref", "-m", f"pitboss: to {self.name}", "HEAD", self.ref)
         self._tip = base
 
-    def undo(self, before: TreeStatus) -> None:
+    def undo(self, base: str) -> None:
         """Take back `create`: the run could not begin."""
-        if self.checked_out and before.branch:
-            self._repo.git("symbolic-ref", "HEAD", f"refs/heads/{before.branch}")
-        elif self.checked_out:
-            self._repo.git("update-ref", "--no-deref", "HEAD", before.head)
-        self._repo.git("update-ref", "-d", self.ref, before.head)
+        self._repo.git("update-ref", "-d", self.ref, base)
 
-    def recreate(self, at: str, *, check_out: bool) -> None:
+    def recreate(self, at: str) -> None:
         """Make a lost run branch again at commit `at`; raises StartError when that commit is gone too."""
         if self._repo.commit_id(at) is None:
             raise StartError(
@@ -142,8 +138,28 @@ class RunBranch:
                 hint=f"`git branch {self.name} COMMIT` puts it back; `git reflog` may know the commit",
             )
         self._repo.git("update-ref", "-m", "pitboss: run branch again", self.ref, at, "")
-        if check_out:
-            self._repo.git("checkout", "--quiet", self.name, "--")
+
+    def take_back(self, session: InFlight) -> tuple[str, ...]:
+        """Put the branch back to where a session began that nobody can land any more; nothing is checked out.
+
+        What it has beyond that, and commits made since that no ref holds, are rescued under the refs returned.
+        Repeatable. Raises GitError.
+        """
+        base, run_id = session.base_commit, self.name.rpartition("/")[2]
+        known = rescue.list_rescued(self._repo, run_id, session.seq)
+        made = Reflog(self._repo, self.name).commits_since(base, session.started_at)
+        lost = [oid for oid in made if not self._is_held(oid)]
+        loose = rescue.outside(self._repo, [self.tip, *lost], base, *(rescued.oid for rescued in known))
+        refs = rescue.keep(self._repo, run_id, session.seq, loose, why=str(Reason.INTERRUPTED))
+        self._repo.git("update-ref", "-m", "pitboss: put back", self.ref, base)
+        self._tip = base
+        return refs
+
+    def _is_held(self, oid: str) -> bool:
+        """Whether a ref or HEAD holds a commit, or nobody has it any more."""
+        if self._repo.commit_id(oid) is None or self._repo.is_ancestor(oid, "HEAD"):
+            return True
+        return bool(self._repo.git("for-each-ref", "--count=1", f"--contains={oid}"))
 
     def remove_stale_locks(self) -> tuple[Path, ...]:
         """Remove lock files of a git that died; raises StartError when a live one works here."""

@@ -12,6 +12,7 @@ from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarte
 from pitboss.core.session import (
     IMPLEMENTER,
     InFlight,
+    Landing,
     Outcome,
     Reason,
     SessionRecord,
@@ -23,7 +24,7 @@ from pitboss.core.text import commit_message, first_paragraph
 from pitboss.engine.attempts import bill, work
 from pitboss.engine.private import hide
 from pitboss.engine.request import assigned, implementer, implementer_text, session_environment
-from pitboss.engine.verify import verify
+from pitboss.engine.verify import bill_fixers, verify
 from pitboss.errors import StorageError
 from pitboss.hooks import run_hook
 from pitboss.process import StopRequest
@@ -33,7 +34,6 @@ from pitboss.store.scratchpad import lend, merge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.core.session import Landing
     from pitboss.engine.choice import Choice
     from pitboss.engine.context import RunContext
     from pitboss.hooks import HookResult
@@ -91,19 +91,48 @@ def conclude(context: RunContext, seq: int, *, again: bool = False) -> SessionRe
             landing, reason=landing.reason and context.secrets.redact(landing.reason)
         )
         _merge_notes(context, session, again=again)
-        hide(context.paths, session, context.secrets)
-        record = settle(context.journal.state.run_id, session, outcome, landing)
-        context.journal.recorded(record)
-        context.meter.show(seq, None)
-    context.control.ended(seq)
-    context.emit(SessionEnded(record=record, run=context.journal.state, next_pick=context.next_pick()))
+        record = _record(context, session, outcome, landing)
+    _tell(context, record)
     _after_record(context, session, record)
     context.workspace.release(session)
     return record
 
 
+def conclude_elsewhere(context: RunContext, seq: int, landed: Landing | None = None) -> SessionRecord:
+    """Bring a session to its record by what it `landed`, if anything: its tree is not its own any more (SPEC 7).
+
+    No hook runs: there is no tree of the session to run it in.
+    """
+    session = context.journal.session(seq)
+    outcome = session.outcome
+    if outcome is None:
+        raise AssertionError("a session is concluded only after its outcome is written")
+    landing = landed or Landing(rescue=tuple(context.workspace.take_back(session)))
+    record = _record(context, session, outcome, landing)
+    _tell(context, record)
+    return record
+
+
+def _record(context: RunContext, session: InFlight, outcome: Outcome, landing: Landing) -> SessionRecord:
+    hide(context.paths, session, context.secrets)
+    record = settle(context.journal.state.run_id, session, outcome, landing)
+    context.journal.recorded(record)
+    context.meter.show(session.seq, None)
+    return record
+
+
+def _tell(context: RunContext, record: SessionRecord) -> None:
+    context.control.ended(record.seq)
+    context.emit(SessionEnded(record=record, run=context.journal.state, next_pick=context.next_pick()))
+
+
 def interrupted(context: RunContext, session: InFlight) -> Outcome:
-    """The outcome of a session whose runner died under it: billed by its transcript, aborted."""
+    """The outcome of a session whose runner died under it: billed by what it left behind, aborted."""
+    if session.outcome is not None:
+        ended = bill_fixers(context, session, session.outcome)
+        return msgspec.structs.replace(
+            ended, status=SessionStatus.ABORTED, reason=str(Reason.INTERRUPTED), verified=True
+        )
     outcome = Outcome(
         status=SessionStatus.ABORTED,
         reason=str(Reason.INTERRUPTED),

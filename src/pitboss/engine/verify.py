@@ -53,6 +53,11 @@ def fixes_started(context: RunContext, session: InFlight) -> int:
     return next(n for n in count() if not _fix_path(context, session, n + 1).exists())
 
 
+def bill_fixers(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
+    """Add what fixers used that were started, and of which `outcome` knows nothing yet."""
+    return _bill_started(context, session, outcome, fixes_started(context, session))
+
+
 def _fix_path(context: RunContext, session: InFlight, attempt: int) -> Path:
     return context.paths.transcript(session.seq, fixer(session, attempt).kind)
 

@@ -12,6 +12,7 @@ from pitboss.engine.turns import Turns
 from pitboss.errors import StartError
 from pitboss.git.errors import GitError
 from pitboss.git.locks import WAIT_S
+from pitboss.git.switch import Spot, Switch
 from pitboss.git.worktree import HOLD, hold_branch, remove_worktree
 
 if TYPE_CHECKING:
@@ -35,16 +36,18 @@ class Workspace:
         self._repo = repo
         self._branch = branch
         self._paths = paths
+        self._switch = Switch(repo, paths.switch)
         self._slots = Slots(repo, branch, paths, settings)
         self._tree = Checkout(repo, branch.name, run_id=paths.run_id, aside=paths.root / "nested")
         self._turns = Turns()
 
     def open(self) -> None:
-        """The run is about to begin: no branch of the user's tree may be the run's if sessions work elsewhere.
+        """The run is about to begin: check its branch out, or see that nobody has if sessions work elsewhere.
 
-        Raises StartError when it is.
+        Raises StartError when that cannot be.
         """
         if self._branch.checked_out:
+            self._check_out()
             return
         try:
             hold_branch(self._repo, self._paths.run_id, self._branch.name)
@@ -55,6 +58,35 @@ class Workspace:
                 f"the run branch {self._branch.name} is checked out, and sessions are to land on it from elsewhere",
                 hint="`git switch` to another branch, then try again",
             ) from error
+
+    def _check_out(self) -> None:
+        if self._repo.on_branch() == self._branch.ref:
+            return
+        spot = Spot(commit=self._branch.tip, branch=self._branch.name)
+        if obstacle := self._switch.obstacle(spot):
+            raise StartError(
+                f"the run branch {self._branch.name} cannot be checked out: {obstacle}",
+                hint="see to that, then try again",
+            )
+        self._switch.to(spot)
+
+    def go_back(self, name: str) -> Spot:
+        """The run is over: check out what was before it (`RunState.return_to`).
+
+        Raises StartError, which says why the checkout stays where it is, and GitError.
+        """
+        status = self._repo.status()
+        back = Spot.named(self._repo, name)
+        if status.branch != self._branch.name or name == self._branch.name:
+            return Spot.now(status)
+        if back is None:
+            raise StartError(f"{name} is gone")
+        if status.dirty:
+            raise StartError("the working tree has changes that no session made")
+        if obstacle := self._switch.obstacle(back):
+            raise StartError(obstacle)
+        self._switch.to(back)
+        return back
 
     def close(self) -> None:
         """No session will run any more: remove the working copies.
@@ -132,6 +164,10 @@ class Workspace:
         landing = self._tree.rescue(session)
         self._branch.moved_to(session.base_commit)
         return landing
+
+    def take_back(self, session: InFlight) -> Sequence[str]:
+        """Rescue what the session committed, without a look at its tree; returns the refs. Raises GitError."""
+        return self._branch.take_back(session)
 
     def release(self, session: InFlight) -> None:
         """Nobody needs the session's place any more. Raises GitError."""

@@ -39,6 +39,7 @@ STATE_FIELDS_ADDED = (
     "stop_reason",
     "base_commit",
     "original_branch",
+    "return_to",
     "in_flight",
     "conflicts",
     "spend_per_prompt",

@@ -159,6 +159,7 @@ _GRIND: dict[str, Check] = {
     "transcript_retention": one_of("keep-all", "keep-none"),
     "land": one_of("ok", "always"),
     "mode": one_of("in-place", "worktree"),
+    "stay": flag,
     "budgets": table,
     "hooks": table,
     "worktree": table,

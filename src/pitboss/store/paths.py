@@ -70,6 +70,7 @@ class RunPaths:
         "run_id",
         "scratchpad",
         "state",
+        "switch",
         "transcripts",
         "worktrees",
     )
@@ -85,6 +86,7 @@ class RunPaths:
         self.worktrees = self.root / "worktrees"
         self.control = self.root / "control"
         self.ended = self.root / "ended"
+        self.switch = self.root / "switch"
 
     def transcript(self, seq: int, kind: str = "") -> Path:
         """Raw output of session `seq`: its agent's, or that of a `kind` such as `verify` or `fix-01`."""

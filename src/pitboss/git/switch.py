@@ -1,0 +1,193 @@
+"""Moves the user's checkout to another branch so that a kill in the middle can be put right (SPEC 7, 8).
+
+The switch is noted in a file before anything moves, and HEAD moves last: a tree that is neither here nor there still
+belongs to the commit that HEAD names, and `undo` brings it back to that. No hook runs, and no file that is in no commit
+is overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.errors import StartError
+from pitboss.git import snapshot
+from pitboss.git.errors import GitError
+from pitboss.git.merge import changed_paths
+from pitboss.git.status import PITBOSS_FOLDER
+from pitboss.store.files import read_regular, write_atomic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
+
+_BRANCHES = "refs/heads/"
+_NOTE_LIMIT = 200
+
+
+class Spot(msgspec.Struct, frozen=True, kw_only=True):
+    """What is or may be checked out: a commit, by way of a branch unless HEAD is detached."""
+
+    commit: str
+    branch: str | None = None
+
+    @classmethod
+    def now(cls, status: TreeStatus) -> Spot:
+        """What is checked out."""
+        return cls(commit=status.head, branch=status.branch)
+
+    @classmethod
+    def of(cls, repo: Repo, revision: str) -> Spot | None:
+        """What a user means by a revision; None when there is no such commit."""
+        commit = repo.commit_id(revision)
+        if commit is None:
+            return None
+        full = os.fsdecode(repo.git("rev-parse", "--symbolic-full-name", revision, ok=(0, 128))).strip()
+        branch = full.removeprefix(_BRANCHES) if full.startswith(_BRANCHES) else None
+        return cls(commit=commit, branch=branch)
+
+    @classmethod
+    def named(cls, repo: Repo, name: str) -> Spot | None:
+        """What state.json calls by the name of a branch, or by a commit; None when it is gone."""
+        tip = repo.commit_id(f"{_BRANCHES}{name}")
+        if tip is not None:
+            return cls(commit=tip, branch=name)
+        commit = repo.commit_id(name)
+        return cls(commit=commit) if commit == name else None
+
+    @property
+    def name(self) -> str:
+        """The branch, or the whole commit, as state.json has it."""
+        return self.branch or self.commit
+
+    def __str__(self) -> str:
+        """The branch, or the commit as people write it."""
+        return self.branch or self.commit[:7]
+
+
+class Switch:
+    """Switches one working tree; `note` is the file that tells of a switch on its way."""
+
+    def __init__(self, repo: Repo, note: Path) -> None:
+        self._repo = repo
+        self._note = note
+
+    def obstacle(self, spot: Spot) -> str | None:
+        """Why the checkout cannot go to `spot`, the tree being clean; None when it can."""
+        if word := snapshot.operation_underway(self._repo):
+            return f"a {word} is in progress"
+        if spot.branch and (elsewhere := self._worktree_of(spot.branch)):
+            return f"{spot.branch} is checked out in {elsewhere}"
+        if hidden := self._ignored_in_the_way(spot.commit):
+            return f"{hidden}, which git ignores, would be overwritten"
+        return None
+
+    def to(self, spot: Spot) -> None:
+        """Check `spot` out; raises StartError where files are in the way, GitError, with the tree as it was."""
+        old = self._repo.line("rev-parse", "--verify", "HEAD")
+        try:
+            if old != spot.commit:
+                write_atomic(self._note, f"{old} {spot.commit}\n".encode())
+                self._move_files(old, spot.commit)
+            self._move_head(spot)
+        except (GitError, StartError):
+            with suppress(GitError):
+                self.undo()
+            raise
+        self._note.unlink(missing_ok=True)
+
+    def is_cut_short(self) -> bool:
+        """Whether a switch may have been cut short."""
+        return os.path.lexists(self._note)
+
+    def explains(self) -> bool:
+        """Whether all that is dirty is of the two commits between which a switch was cut short."""
+        noted = self._noted()
+        head = self._repo.commit_id("HEAD")
+        if noted is None or head not in noted:
+            return False
+        tree = snapshot.tree_of(self._repo, self._repo.root, base=noted[0])
+        foreign = frozenset.intersection(*(changed_paths(self._repo, commit, tree) for commit in noted))
+        return all(path.partition("/")[0] == PITBOSS_FOLDER or self._is_half(path, noted) for path in foreign)
+
+    def undo(self) -> None:
+        """Bring the tree back to the commit that HEAD names, unless somebody has changed more in it. Repeatable."""
+        if self._repo.status().dirty:
+            noted, head = self._noted(), self._repo.commit_id("HEAD")
+            if noted is None or not self.explains():
+                return
+            self._write(next(commit for commit in noted if commit != head), str(head))
+        self._note.unlink(missing_ok=True)
+
+    def _noted(self) -> tuple[str, str] | None:
+        words = (read_regular(self._note, _NOTE_LIMIT) or b"").decode(errors="replace").split()
+        known = len(words) == 2 and words[0] != words[1] and all(map(self._repo.commit_id, words))
+        return (words[0], words[1]) if known else None
+
+    def _move_files(self, old: str, new: str) -> None:
+        self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
+        done = self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128))
+        if done.code != 0:
+            said = done.stderr.decode(errors="replace")
+            raise StartError(
+                f"cannot check out {new[:7]}: {' '.join(said.split())}",
+                hint="move away what is in the way, then try again",
+            )
+
+    def _move_head(self, spot: Spot) -> None:
+        words = ("-m", f"pitboss: to {spot}", *(() if spot.branch else ("--no-deref",)), "HEAD")
+        if spot.branch:
+            self._repo.git("symbolic-ref", *words, f"{_BRANCHES}{spot.branch}")
+        else:
+            self._repo.git("update-ref", *words, spot.commit)
+
+    def _write(self, other: str, head: str) -> None:
+        """Write and delete the files that differ between two commits, as `head` has them."""
+        for path in changed_paths(self._repo, other, head, only="D"):
+            with suppress(OSError):
+                (self._repo.root / path).unlink()
+                os.removedirs((self._repo.root / path).parent)
+        self._repo.git("read-tree", "--reset", head)
+        changed = b"".join(os.fsencode(p) + b"\0" for p in changed_paths(self._repo, other, head, only="d"))
+        self._repo.git("checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=changed)
+        self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
+
+    def _is_half(self, path: str, commits: tuple[str, str]) -> bool:
+        """Whether a file holds the beginning of what one of the commits has there: git was killed as it wrote."""
+        try:
+            held = (self._repo.root / path).read_bytes()
+        except OSError:
+            return False
+        whole = (self._repo.run("cat-file", "blob", f"{commit}:{path}", ok=(0, 128)) for commit in commits)
+        return any(done.code == 0 and done.stdout.startswith(held) for done in whole)
+
+    def _worktree_of(self, branch: str) -> str | None:
+        """Where else the branch is checked out."""
+        listed = os.fsdecode(
+            self._repo.git("for-each-ref", "--format=%(worktreepath)", f"{_BRANCHES}{branch}")
+        )
+        path = listed.strip()
+        return path if path and os.path.realpath(path) != os.path.realpath(self._repo.root) else None
+
+    def _ignored_in_the_way(self, new: str) -> str | None:
+        """A file that no commit has, where `new` has one or a folder: git would overwrite it, as it is ignored."""
+        added = sorted(changed_paths(self._repo, "HEAD", new, only="A"))
+        return next((found for path in added if (found := self._unknown_at(path))), None)
+
+    def _unknown_at(self, path: str) -> str | None:
+        """An untracked file at `path`, or in it, or where a folder above it has to be."""
+        steps = path.split("/")
+        for n in range(1, len(steps) + 1):
+            name = "/".join(steps[:n])
+            place = self._repo.root / name
+            if not os.path.lexists(place):
+                return None
+            if n == len(steps) or place.is_symlink() or not place.is_dir():
+                listed = self._repo.git("--literal-pathspecs", "ls-files", "-z", "--others", "--", name)
+                return os.fsdecode(listed).split("\0")[0] or None
+        return None
