@@ -62,12 +62,18 @@ class AcpReader(JsonReader):
         yield from super().finish()
         yield from self._spoken()
 
+    @property
+    def worked(self) -> bool:
+        """False where nothing was said, done or counted."""
+        return bool(self.text) or self.tool_calls > 0 or (self._tokens or Usage()).has_tokens
+
     def spend(self) -> Spend:
-        """What the agent told of this turn; that it told nothing is not that it used nothing."""
-        used = self._tokens
-        known = used is not None or self._cost_usd is not None or not self._prompted
+        """What the agent told of this turn; that it told nothing, or zeros, is not that it used nothing."""
+        used = self._tokens or Usage()
+        refused = bool(self._error) and not self.worked
+        known = used.has_tokens or bool(self._cost_usd) or refused or not self._prompted
         return Spend(
-            tokens={} if used is None else {self.model: used},
+            tokens={self.model: used} if used.has_tokens else {},
             reported_usd=self._cost_usd,
             unreadable=not known,
         )
@@ -79,7 +85,7 @@ class AcpReader(JsonReader):
         if self._stop is not None and self._stop != DONE:
             return failed(Reason.AGENT_ERROR, STOPS.get(self._stop, f"its turn ended with {self._stop}"))
         if ending.code != 0:
-            return by_exit_code(ending)
+            return by_exit_code(ending, "acp")
         if self._stop is None:
             return failed(Reason.AGENT_ERROR, "the agent ended without ending its turn")
         if self._refused and self._refused >= self.tool_calls:
@@ -104,6 +110,8 @@ class AcpReader(JsonReader):
             case "error":
                 yield from self._spoken()
                 self._error = line
+                self.finished = True
+                self._open_tools.clear()
 
     def _update(self, update: dict[str, Any]) -> Iterator[AgentEvent]:
         kind = update.get("sessionUpdate")

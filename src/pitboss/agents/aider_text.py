@@ -103,7 +103,7 @@ class AiderReader(Reader):
             return failed(*_named(self._failure))
         if ending.code != 0:
             complaints = ending.complaints or self._paragraph.encode("utf-8", "replace")
-            return by_exit_code(Ending(code=ending.code, complaints=complaints))
+            return by_exit_code(Ending(code=ending.code, complaints=complaints), "aider")
         if not self._answers:
             words = "aider ended without an answer"
             return failed(Reason.AGENT_ERROR, words, cost_known=self._log.read().answers > 0)

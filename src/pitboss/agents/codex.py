@@ -101,16 +101,23 @@ class CodexReader(JsonReader):
         self._rollout = Rollout(request.env)
         self._total = Usage()
         self._answered = False
-        self._told = False
         self._complaint: str | None = None
         self._failure: str | None = None
 
+    @property
+    def worked(self) -> bool:
+        """False where nothing was said, done or counted."""
+        return self._answered or self.tool_calls > 0 or self._total.beyond(self.billed).has_tokens
+
     def spend(self) -> Spend:
-        """What the thread used beyond its earlier starts; not known if it was answered and nobody says more."""
+        """What the thread used beyond its earlier starts; not known if it was answered and nobody says more.
+
+        No answer is free: zeros are a gateway that does not count.
+        """
         used = self._total.beyond(self.billed)
         return Spend(
             tokens={self.model: used} if used.has_tokens else {},
-            unreadable=self._answered and not self._told and not used.has_tokens,
+            unreadable=self._answered and not used.has_tokens,
         )
 
     def verdict(self, ending: Ending) -> Verdict:
@@ -121,7 +128,7 @@ class CodexReader(JsonReader):
         if failure is not None:
             return self._failed(failure)
         if ending.code != 0:
-            return by_exit_code(ending)
+            return by_exit_code(ending, "codex")
         if not self.finished:
             seen = self._total.beyond(self.billed).has_tokens
             return failed(Reason.AGENT_ERROR, "codex ended without completing its turn", cost_known=seen)
@@ -184,7 +191,6 @@ class CodexReader(JsonReader):
     def _completed(self, usage: dict[str, Any]) -> Iterator[AgentEvent]:
         self._failure = None
         self._complaint = None
-        self._told = bool(usage)
         self._total = self._total.at_least(tokens(usage))
         self._end()
         yield self.used()

@@ -103,6 +103,11 @@ class CopilotReader(JsonReader):
         self._call_failure: dict[str, Any] = {}
         self._error: dict[str, Any] | None = None
 
+    @property
+    def worked(self) -> bool:
+        """False where nothing was said, done or counted."""
+        return self._answered or self.tool_calls > 0 or bool(self._tokens)
+
     def spend(self) -> Spend:
         """What the usage file told when the agent had ended; not known if it was answered and that is nothing."""
         return Spend(tokens=self._tokens, unreadable=self._answered and not self._tokens)
@@ -113,7 +118,7 @@ class CopilotReader(JsonReader):
             return self._failed(self._error)
         if ending.code != 0:
             refused = ending.code == 1 and NOT_LOGGED_IN in ending.complaints
-            return failed(Reason.AUTH, LOGIN_ADVICE) if refused else by_exit_code(ending)
+            return failed(Reason.AUTH, LOGIN_ADVICE) if refused else by_exit_code(ending, "copilot")
         if not self.finished:
             known = bool(self._tokens)
             return failed(Reason.AGENT_ERROR, "copilot ended without a result line", cost_known=known)
@@ -182,10 +187,14 @@ class CopilotReader(JsonReader):
         match kind:
             case "assistant.turn_start":
                 self._error = None
+                self.finished = False
             case "model.call_failure":
                 self._call_failure = data
             case "session.error":
                 self._error = data
+                self._end()
+            case "assistant.idle":
+                self._end()
 
     def _message(self, data: dict[str, Any]) -> Iterator[AgentEvent]:
         self._answered = True
@@ -204,6 +213,10 @@ class CopilotReader(JsonReader):
     def _ended(self, line: dict[str, Any]) -> None:
         self.named(word(line, "sessionId"))
         self._exit_code = count(line, "exitCode")
+        self._end()
+
+    def _end(self) -> None:
+        """The last word is said, unless another turn begins."""
         self.finished = True
         self._open_tools.clear()
 

@@ -66,6 +66,11 @@ class GeminiReader(JsonReader):
             self._chat.until = AT_THE_END
         yield from self._looked_up()
 
+    @property
+    def worked(self) -> bool:
+        """False where nothing was said, done or counted."""
+        return self._answers > 0 or self.tool_calls > 0 or bool(self._tokens)
+
     def spend(self) -> Spend:
         """By the result's stats, else the session's file; unreadable when neither counts all answers."""
         uncounted = not self._tokens and self._answers > self._chat.answers
@@ -78,7 +83,7 @@ class GeminiReader(JsonReader):
             return self._failed(failure(error or "an error without words", ending))
         if ending.code != 0:
             refused = None if self.finished else refusal(ending)
-            return by_exit_code(ending) if refused is None else self._failed(refused)
+            return by_exit_code(ending, "gemini") if refused is None else self._failed(refused)
         if self._complaint is not None:
             return failed(Reason.AGENT_ERROR, shortened(self._complaint))
         if not self.finished:

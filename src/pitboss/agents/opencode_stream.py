@@ -69,6 +69,11 @@ class OpencodeReader(JsonReader):
         """Whether a tool may be running: in any open step but one of a request made again and again."""
         return self._step_open and not self._in_vain
 
+    @property
+    def worked(self) -> bool:
+        """False where nothing was said, done or counted."""
+        return bool(self.text) or self.tool_calls > 0 or self._total.has_tokens
+
     def spend(self) -> Spend:
         """The sum of the steps that finished."""
         if not self._total.has_tokens:
@@ -94,15 +99,13 @@ class OpencodeReader(JsonReader):
         if why is not None:
             return _failed(why)
         if ending.code != 0:
-            return by_exit_code(ending)
+            return by_exit_code(ending, "opencode")
         if self._refused and (self._last_step != DONE or self._refused >= self.tool_calls):
             return failed(Reason.PERMISSION_DENIED, f"opencode was not let use {self._last_refused}")
         if self._last_step != DONE:
             words = f"its last step ended with {self._last_step}" if self._last_step else "no last step"
             known = self._total.has_tokens
             return failed(Reason.AGENT_ERROR, f"opencode ended without an answer: {words}", cost_known=known)
-        if not (self._total.has_tokens or self.tool_calls or self.text):
-            return failed(Reason.AGENT_ERROR, "opencode ended without having done anything")
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:

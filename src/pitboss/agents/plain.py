@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from pitboss.agents.judgement import Ending, Spend, Verdict
+from pitboss.agents.judgement import Ending, Spend, Verdict, failed
 from pitboss.agents.lines import last_line
 from pitboss.agents.reader import Reader
+from pitboss.agents.service_failures import service_failure
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.session import Reason, SessionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MISUSED = re.compile(
+    r"(unknown|unexpected|unrecogni[sz]ed|invalid|missing) (option|argument|flag|value)|\\busage:",
+    re.IGNORECASE,
+)
+"""What programs say of a command line that they do not understand, which may quote anything."""
 
 
 class PlainReader(Reader):
@@ -36,11 +44,18 @@ class PlainReader(Reader):
         return by_exit_code(ending)
 
 
-def by_exit_code(ending: Ending) -> Verdict:
-    """Ok for exit 0, else an error that names the code or signal and the last line of the complaints."""
+def by_exit_code(ending: Ending, cli: str | None = None) -> Verdict:
+    """Ok for exit 0, else an error that names the code or signal and the last line of the complaints.
+
+    Of a `cli` that has a table of words they may mean more than its code, unless its command line was wrong.
+    """
     if ending.code == 0:
         return Verdict()
-    code = "no exit code" if ending.code is None else f"{ending.code}"
     last = last_line(ending.complaints)
+    if cli is not None and last is not None and not MISUSED.search(last):
+        reason = service_failure(words=last, cli=cli)
+        if reason is not Reason.AGENT_ERROR:
+            return failed(reason, last)
+    code = "no exit code" if ending.code is None else f"{ending.code}"
     detail = code if last is None else f"{code}: {last}"
     return Verdict(status=SessionStatus.ERROR, reason=Reason.EXIT_CODE.because(detail))

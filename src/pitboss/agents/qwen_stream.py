@@ -47,6 +47,11 @@ class QwenReader(JsonReader):
         self._api_error: str | None = None
         self._refusals = Refusals(request.env, self.session_id)
 
+    @property
+    def worked(self) -> bool:
+        """False where nothing was said, done or counted."""
+        return bool(self.text) or self.tool_calls > 0 or bool(self.spend().tokens)
+
     def spend(self) -> Spend:
         """By the messages seen, and what the result line counts beyond them and beyond earlier attempts."""
         tokens = self._by_message()
@@ -62,7 +67,7 @@ class QwenReader(JsonReader):
             error = word(table(self._result, "error"), "message") or word(self._result, "subtype")
             return failed(*failure(error or "an error"))
         if ending.code != 0:
-            return by_exit_code(ending)
+            return by_exit_code(ending, "qwen")
         if self._api_error is not None:
             return failed(*failure(self._api_error))
         if not self.finished:

@@ -7,10 +7,12 @@ more than a status, because 429 is a limit of this minute, of this week, or an e
 from __future__ import annotations
 
 import re
+from time import time
 from typing import TYPE_CHECKING
 
 from pitboss.agents.words import meaning, meaning_of_code
 from pitboss.core.session import Reason
+from pitboss.core.told_time import told_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,11 +36,6 @@ _STATUS = re.compile(
     r"(?:\A|[\[(]|\bstatus(?: code)?|\berror(?: code)?|\bHTTP(?:/[\d.]+)?|\bcode)\W{0,3}([45]\d\d)\b",
     re.IGNORECASE | re.ASCII,
 )
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_UNIT = r"(ms|milliseconds?|s|sec(?:ond)?s?|m|min(?:ute)?s?|h|hrs?|hours?|d|days?|w|weeks?)"
-_PART = rf"(\d{{1,9}}(?:\.\d{{1,12}})?)\s?{_UNIT}(?![a-z])"
-_WAIT_PART = re.compile(_PART, re.IGNORECASE | re.ASCII)
-_WAIT = re.compile(rf"\b(?:in|after|wait)\W+((?:{_PART}(?:,? and |,? ?))+)", re.IGNORECASE | re.ASCII)
 
 
 def service_failure(
@@ -66,15 +63,10 @@ def status_in(words: str) -> int:
 
 
 def wait_s(words: str) -> float | None:
-    """How many seconds `words` say to wait, as in `try again in 2 hours` or `after 12h34m16s`; None if they do not."""
-    told = _WAIT.search(words)
-    if told is None:
-        return None
-    return sum(float(amount) * _unit_s(unit.lower()) for amount, unit in _WAIT_PART.findall(told[1]))
-
-
-def _unit_s(unit: str) -> float:
-    return _UNITS_S["ms" if unit.startswith(("ms", "milli")) else unit[0]]
+    """How many seconds from now `words` say to wait; None if they tell no moment that is ahead."""
+    now = time()
+    moment = told_moment(words, now)
+    return None if moment is None or moment <= now else moment - now
 
 
 def _by_status(status: int) -> Reason:
