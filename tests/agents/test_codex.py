@@ -94,12 +94,21 @@ def test_errors_that_are_no_failure_do_not_fail_a_turn(tmp_path: Path) -> None:
     assert (told(outcome), outcome.text, outcome.tool_calls) == ((OK, None), "Done.", 0)
 
 
-def test_reconnecting_is_told_as_a_retry_and_is_no_progress(tmp_path: Path) -> None:
+def test_reconnecting_is_told_as_a_retry_and_is_progress_once(tmp_path: Path) -> None:
     reader = CodexReader(request(tmp_path))
     line = {"type": "error", "message": "Reconnecting... 2/5 (stream disconnected)"}
     events = list(reader.feed(json.dumps(line).encode() + b"\n"))
     assert events == [AgentEvent(kind=EventKind.RETRY, text="Reconnecting... 2/5 (stream disconnected)")]
-    assert reader.progress == 0
+    list(reader.feed(json.dumps(line).encode() + b"\n"))
+    assert reader.progress == 1
+
+
+@pytest.mark.parametrize("words", ["Reconnecting... 2/5", "waiting for network", "Reconnecting... 1/5 (503)"])
+def test_one_that_gets_no_answer_for_too_long_has_a_service_out_of_reach(tmp_path: Path, words: str) -> None:
+    asks: Line = {"type": "error", "message": words}
+    outcome = codex(tmp_path, STARTED, asks, then="exec sleep 60", idle_seconds=0.3)
+    assert told(outcome) == (ERROR, f"overloaded: {words}")
+    assert (outcome.usage, outcome.idle) == (Usage(), True)
 
 
 def test_a_failed_turn_is_an_error_whatever_the_exit_code(tmp_path: Path) -> None:

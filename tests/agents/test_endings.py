@@ -121,7 +121,7 @@ def test_who_has_done_nothing_is_not_done_and_stalls(tmp_path: Path) -> None:
 def test_a_pause_that_was_announced_is_no_stall_and_nothing_more(tmp_path: Path) -> None:
     retry = system("api_retry", attempt=1, max_retries=10, retry_delay_ms=1200, error="overloaded")
     assert claude(tmp_path, INIT, retry, "sleep 1.2", said("m1"), DONE).status is SessionStatus.OK
-    assert claude(tmp_path, INIT, retry, FOREVER).reason == "stalled: no progress for 0.4 s"
+    assert claude(tmp_path, INIT, retry, FOREVER).reason == "overloaded: overloaded, attempt 1 of 10"
 
 
 def test_who_gives_up_without_a_word_gave_up_what_it_asked_for_last(tmp_path: Path) -> None:

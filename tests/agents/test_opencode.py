@@ -159,19 +159,19 @@ def test_a_step_that_never_told_what_it_used_is_of_unknown_cost() -> None:
     assert not read(error(statusCode=401)).spend().unreadable
 
 
-def test_an_answer_cut_off_and_asked_for_without_end_is_no_progress() -> None:
+def test_an_answer_cut_off_and_asked_for_without_end_is_no_progress_but_once() -> None:
     reader = OpencodeReader(request(Path("/nowhere")))
     loop = TABLE.capture("cut_clean").stdout
     for _ in range(50):
         list(reader.feed(loop))
-        assert (reader.progress, reader.tool_running) == (0, False)
+        assert (reader.progress, reader.tool_running) == (1, False)
 
 
 def test_a_loop_whose_words_and_tokens_differ_each_time_is_no_progress_but_is_billed() -> None:
     reader = read()
     for number in range(50):
         told(reader, START, text(f"I will {number}"), finish("unknown", number + 1))
-        assert (reader.progress, reader.tool_running) == (0, False)
+        assert (reader.progress, reader.tool_running) == (1, False)
     assert reader.spend().tokens == {MODEL: Usage(input=5000, output=1275)}
 
 
@@ -191,11 +191,11 @@ def test_cut_answers_with_whole_ones_between_are_no_endless_loop() -> None:
     assert reader.hopeless() is None
 
 
-def test_a_request_that_is_made_again_is_told_as_a_retry_and_is_no_progress() -> None:
+def test_a_request_that_is_made_again_is_told_as_a_retry_and_is_progress_once() -> None:
     reader = OpencodeReader(request(Path("/nowhere")))
     events = list(reader.feed(TABLE.capture("stream_error").stdout))
     assert [event.kind for event in events] == [EventKind.STARTED, *[EventKind.RETRY] * 5]
-    assert (reader.progress, reader.tool_running) == (0, False)
+    assert (reader.progress, reader.tool_running) == (1, False)
 
 
 def test_steps_that_come_to_something_are_progress() -> None:
@@ -250,7 +250,7 @@ NOW = 1795359572000
             1795363172.0,
         ),
         (
-            {"type": "retry", "part": {"type": "retry", **error(message="x", responseBody="{}")}},
+            {"type": "retry", "part": error(message="x", responseBody="{}")},
             None,
             None,
         ),
@@ -283,9 +283,16 @@ def test_it_is_not_let_wait_for_what_comes_after_hours_or_with_money_only(
 
 def test_what_it_asked_again_for_is_why_it_ended_when_no_answer_came() -> None:
     busy = retry("Provider is overloaded", at=NOW, after_s=8)
-    assert outcome_of(START, busy, code=1) == "overloaded: Provider is overloaded"
+    assert outcome_of(START, busy, code=1) == "overloaded: Provider is overloaded, attempt 1"
     assert outcome_of(START, busy, finish("stop")) is None
-    assert [event.text for event in told(read(START), busy)] == ["Provider is overloaded"]
+    assert [event.text for event in told(read(START), busy)] == ["Provider is overloaded, attempt 1"]
+
+
+def test_each_attempt_that_it_tells_is_progress_and_the_pause_before_it_no_stall() -> None:
+    reader = read(START)
+    for attempt in (1, 2, 3, 3):
+        told(reader, retry("Provider is overloaded", at=NOW, after_s=8, attempt=attempt))
+    assert (reader.progress, reader.announced_pause_s) == (3, 8.0)
 
 
 @pytest.mark.parametrize("last", [finish("stop"), error(message="no"), {"type": "session.idle"}])

@@ -236,12 +236,12 @@ def test_an_agent_whose_every_tool_call_was_denied_has_done_nothing(tmp_path: Pa
     assert said(tmp_path, INIT, message("m1", 7, 2, call), more, DONE | denied).status is OK
 
 
-def test_retries_without_end_are_a_stall(tmp_path: Path) -> None:
+def test_retries_without_end_are_a_busy_service(tmp_path: Path) -> None:
     line = shlex.quote(json.dumps(RETRY))
     script = f"cat > /dev/null; while :; do echo {line}; sleep 0.02; done"
     settings = AgentSettings(binary=str(executable(tmp_path / "qwen", script)))
     outcome = run(agent("qwen", settings), request(tmp_path, idle_seconds=0.3))
-    assert (outcome.status, outcome.reason) == (SessionStatus.TIMEOUT, "stalled: no progress for 0.3 s")
+    assert (outcome.status, outcome.reason) == (SessionStatus.ERROR, "overloaded: retry")
 
 
 def test_streamed_words_are_progress_when_the_user_asks_for_them() -> None:

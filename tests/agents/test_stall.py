@@ -53,10 +53,17 @@ def test_silence_after_the_tool_has_ended_is_one(tmp_path: Path) -> None:
     assert (outcome.status, outcome.reason) == STALLED
 
 
-@pytest.mark.parametrize("line", [RETRY, said("I will try again."), {"type": "step_start"}])
+@pytest.mark.parametrize("line", [said("I will try again."), {"type": "step_start"}])
 def test_saying_the_same_over_and_over_is_a_stall(tmp_path: Path, line: Line) -> None:
     outcome = claude(tmp_path, f"while :; do echo '{json.dumps(line)}'; sleep 0.02; done")
     assert (outcome.status, outcome.reason) == STALLED
+
+
+def test_one_that_asks_again_and_again_to_no_avail_has_a_busy_service(tmp_path: Path) -> None:
+    outcome = claude(tmp_path, f"while :; do echo '{json.dumps(RETRY)}'; sleep 0.02; done")
+    assert (outcome.status, outcome.reason) == (SessionStatus.ERROR, "overloaded: error, attempt 1 of 10")
+    spoken = claude(tmp_path, RETRY, said("I will try again."), "exec sleep 60")
+    assert (spoken.status, spoken.reason) == STALLED
 
 
 def test_complaints_beside_the_stream_are_no_progress(tmp_path: Path) -> None:

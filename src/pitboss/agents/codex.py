@@ -183,10 +183,11 @@ class CodexReader(JsonReader):
             self.tool_ended(identity)
 
     def _complained(self, words: str) -> Iterator[AgentEvent]:
-        if words.startswith(RECONNECTING):
-            yield self.retried(shortened(words))
-        else:
+        again = words.startswith(RECONNECTING)
+        if not again:
             self._complaint = words
+        if again or service_failure(words=words, cli="codex") is Reason.OVERLOADED:
+            yield self.retried(shortened(words))
 
     def _completed(self, usage: dict[str, Any]) -> Iterator[AgentEvent]:
         self._failure = None

@@ -10,8 +10,9 @@ import msgspec
 
 from pitboss import process
 from pitboss.agents.costs import priced
-from pitboss.agents.judgement import Ending, Verdict
+from pitboss.agents.judgement import Ending, Verdict, failed
 from pitboss.agents.lost_session import says_lost
+from pitboss.agents.service_failures import reason_to_ask_again
 from pitboss.agents.watch import Watch
 from pitboss.core.agent import AgentOutcome
 from pitboss.core.environment import agent_environment, marker
@@ -225,6 +226,8 @@ def _verdict_of_stop(watch: Watch, stop: StopRequest | None) -> Verdict:
             return watch.word
         case StopRequest.HOPELESS if watch.hopeless is not None:
             return watch.hopeless
+        case StopRequest.STALLED if watch.reader.retrying is not None:
+            return failed(reason_to_ask_again(watch.reader.retrying), watch.reader.retrying)
         case _:
             status, reason = _why_stopped(watch, stop)
             return Verdict(status=status, reason=reason)

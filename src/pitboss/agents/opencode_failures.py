@@ -15,11 +15,12 @@ MILLISECONDS = 1000
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why opencode gave up, in its words, and when a usage limit ends, epoch seconds."""
+    """Why opencode gave up, or asks again after `pause_s`, in its words; when a usage limit ends, epoch seconds."""
 
     reason: Reason
     words: str | None
     resets_at: float | None = None
+    pause_s: float = 0.0
 
 
 def failure(line: dict[str, Any]) -> Failure:
@@ -43,20 +44,23 @@ def wait(line: dict[str, Any]) -> Failure | None:
 
     A moment far ahead is the end of a limit, whatever the words; a near one is its own haste.
     """
-    part = table(line, "part")
-    status = table(line, "status") or table(table(line, "properties"), "status") or part
+    status = (
+        table(line, "status") or table(table(line, "properties"), "status") or table(line, "part") or line
+    )
     if "retry" not in (line.get("type"), status.get("type")):
         return None
-    error = table(status, "error") or table(line, "error")
-    if not error:
-        error = {"data": {"message": word(status, "message") or word(line, "message")}}
+    error = table(status, "error") or {"data": {"message": word(status, "message")}}
     why = failure({**line, "error": error})
-    following = amount(status, "next") or amount(line, "next")
-    ahead_ms = (following or 0.0) - (amount(line, "timestamp") or following or 0.0)
-    if ahead_ms < LONG_WAIT_S * MILLISECONDS or why.reason not in (Reason.RATE_LIMITED, Reason.OVERLOADED):
+    if attempt := count(status, "attempt"):
+        why = msgspec.structs.replace(why, words=f"{why.words or 'retry'}, attempt {attempt}")
+    following, now = amount(status, "next"), amount(line, "timestamp")
+    if following is None or now is None or following <= now:
         return why
-    at = (following or 0.0) / MILLISECONDS
-    return msgspec.structs.replace(why, reason=Reason.RATE_LIMITED, resets_at=why.resets_at or at)
+    pause_s = (following - now) / MILLISECONDS
+    if pause_s < LONG_WAIT_S or why.reason not in (Reason.RATE_LIMITED, Reason.OVERLOADED):
+        return msgspec.structs.replace(why, pause_s=pause_s)
+    ends_at = why.resets_at or following / MILLISECONDS
+    return msgspec.structs.replace(why, reason=Reason.RATE_LIMITED, resets_at=ends_at, pause_s=pause_s)
 
 
 def _reason(error: dict[str, Any], told: dict[str, Any], words: str) -> Reason:

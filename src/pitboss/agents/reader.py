@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from pitboss.agents.judgement import Ending
 from pitboss.agents.lines import JsonLines, shortened
 from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pitboss.agents.judgement import Ending, Spend, Verdict
+    from pitboss.agents.judgement import Spend, Verdict
     from pitboss.core.agent import AgentRequest, Quota
 
 OPEN_TOOLS = 256
@@ -28,7 +30,8 @@ class Reader(ABC):
     `model`, `text` (the last words so far) and `session_id` (the CLI's own name for its session) are what
     the output says of them. `finished`: the agent has said its last word, as far as is known yet. `progress` rises
     with each new tool call, new text, new retry or token used: output that repeats itself leaves it alone.
-    `announced_pause_s`: the CLI said that it would be silent for so long before it goes on.
+    `announced_pause_s`: the CLI said that it would be silent for so long before it goes on. `retrying` are the words
+    in which it told that it asks again, until anything else came.
     """
 
     def __init__(self, request: AgentRequest) -> None:
@@ -39,6 +42,7 @@ class Reader(ABC):
         self.tool_calls = 0
         self.progress = 0
         self.announced_pause_s = 0.0
+        self.retrying: str | None = None
         self.quota: Quota | None = None
         self.billed = Usage() if request.resume is None else request.resume.usage
         self._open_tools: dict[str, None] = {}
@@ -53,8 +57,10 @@ class Reader(ABC):
 
     @property
     def done(self) -> bool:
-        """Whether the CLI says that all is done, so that nothing is left for it but to exit."""
-        return self.finished and self.worked and not self.tool_running
+        """Whether the CLI says that all is over, done or failed, so that nothing is left for it but to exit."""
+        if not self.finished or self.tool_running:
+            return False
+        return self.worked or self.verdict(Ending(code=0)).status is not SessionStatus.OK
 
     @property
     def worked(self) -> bool:
@@ -143,7 +149,7 @@ class Reader(ABC):
         A retry told in other words than the last ones, such as its number, is progress.
         """
         self._new_text(text)
-        self.announced_pause_s = pause_s
+        self.announced_pause_s, self.retrying = pause_s, text
         return AgentEvent(kind=EventKind.RETRY, text=text)
 
     def used(self) -> AgentEvent:
@@ -157,7 +163,7 @@ class Reader(ABC):
     def _go_on(self) -> None:
         """Something new came: no pause is due any more."""
         self.progress += 1
-        self.announced_pause_s = 0.0
+        self.announced_pause_s, self.retrying = 0.0, None
 
     def _new_text(self, text: str) -> None:
         key = hash(text)

@@ -56,6 +56,12 @@ def service_failure(
     return Reason.RATE_LIMITED if reason is Reason.OVERLOADED and lasts else reason
 
 
+def reason_to_ask_again(words: str) -> Reason:
+    """Why a request is made again that failed with `words`: its service is busy unless they say more."""
+    reason = service_failure(words=words)
+    return Reason.OVERLOADED if reason is Reason.AGENT_ERROR else reason
+
+
 def status_in(words: str) -> int:
     """The HTTP status that `words` name; 0 when they name none."""
     found = _STATUS.search(words)
