@@ -31,6 +31,7 @@ from pitboss.git.landed import landed_sessions
 from pitboss.git.switch import Spot, Switch
 from pitboss.guardian import StopLevel
 from pitboss.store.log import scan_log
+from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir, find_run
 
@@ -298,7 +299,7 @@ class Run:
 
         Only when the run directory is gone is there nothing left to resume from, so the work is rescued now.
         """
-        if context.paths.root.is_dir():
+        if is_folder(context.paths.root):
             with suppress(PitbossError):
                 context.journal.finished(RunStatus.FAILED, f"internal error: {error}")
             return

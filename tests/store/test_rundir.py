@@ -84,13 +84,12 @@ def test_a_run_that_is_not_there_cannot_be_opened(tmp_path: Path) -> None:
         RunDir.open(tmp_path, RUN_ID)
 
 
-def test_a_file_where_a_directory_of_the_run_should_be_is_a_storage_error(
-    run: RunDir, tmp_path: Path
-) -> None:
+def test_a_file_where_a_directory_of_the_run_should_be_is_set_aside(run: RunDir, tmp_path: Path) -> None:
     run.paths.control.rmdir()
     run.paths.control.write_bytes(b"")
-    with pytest.raises(StorageError, match=r"cannot create .*control"):
-        RunDir.open(tmp_path, RUN_ID)
+    RunDir.open(tmp_path, RUN_ID).close()
+    assert run.paths.control.is_dir()
+    assert "control.set-aside-1" in names(run.paths.root)
 
 
 # --- state --------------------------------------------------------------------------------------------------
@@ -272,11 +271,11 @@ def test_what_an_agent_put_in_place_of_its_files_blocks_nobody(run: RunDir, kind
 
 
 @pytest.mark.timeout(10)
-def test_a_pipe_in_place_of_sessions_md_fails_and_does_not_wait_for_a_reader(run: RunDir) -> None:
+def test_a_pipe_in_place_of_sessions_md_is_set_aside_and_not_waited_for(run: RunDir) -> None:
     run.paths.markdown.unlink()
     put(run.paths.markdown, "pipe")
-    with pytest.raises(StorageError, match="cannot append to"):
-        run.project(record(1))
+    run.project(record(1))
+    assert run.paths.markdown.read_text() == sessions_md_entry(record(1))
 
 
 def test_the_scratchpad_is_limited_to_sixteen_kilobytes(run: RunDir) -> None:

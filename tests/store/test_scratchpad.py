@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from pitboss.core.redact import Secrets
 from pitboss.core.text import NOTES_LIMIT
-from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.errors import RunDirectoryGone
 from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir
 from pitboss.store.scratchpad import COMPARED_LIMIT, lend, merge
+from tests.support.disk import names
 from tests.support.values import RUN_ID, fresh_run
 
 GIVEN = b"# Notes\n- a\n"
@@ -61,10 +62,15 @@ def test_a_scratchpad_that_cannot_be_read_is_lent_empty(paths: RunPaths, found: 
     assert paths.notes(3).read_bytes() == b""
 
 
+@pytest.mark.parametrize("found", ["a folder", "a pipe"])
+def test_what_is_in_the_place_of_a_copy_is_set_aside(paths: RunPaths, found: str) -> None:
+    paths.notes(3).touch()
+    obstruct(paths.notes(3), found)
+    assert lend(paths, 3) == len(GIVEN)
+    assert paths.notes(3).read_bytes() == GIVEN
+
+
 def test_a_copy_that_cannot_be_written_is_a_storage_error(paths: RunPaths) -> None:
-    paths.notes(3).mkdir()
-    with pytest.raises(StorageError, match=r"cannot write .*session-0003.scratchpad.md"):
-        lend(paths, 3)
     shutil.rmtree(paths.transcripts)
     with pytest.raises(RunDirectoryGone):
         lend(paths, 3)
@@ -138,21 +144,22 @@ def test_a_session_that_noted_nothing_leaves_the_scratchpad_alone(
 @pytest.mark.parametrize("found", ["nothing", "a folder", "a pipe"])
 def test_a_session_s_file_that_cannot_be_read_is_nothing(paths: RunPaths, found: str) -> None:
     size = lend(paths, 3)
+    paths.notes(3).touch()
     obstruct(paths.notes(3), found)
     assert not merged(paths, size)
 
 
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("found", ["a folder", "a pipe"])
-def test_a_scratchpad_that_cannot_be_written_is_a_storage_error_and_the_notes_stay(
+def test_what_is_in_the_place_of_the_scratchpad_is_set_aside_and_the_notes_are_merged(
     paths: RunPaths, found: str, *, again: bool
 ) -> None:
     size = lend(paths, 3)
     note(paths, 3, b"- b\n")
     obstruct(paths.scratchpad, found)
-    with pytest.raises(StorageError, match=r"cannot append to .*scratchpad.md"):
-        merged(paths, size, again=again)
-    assert paths.notes(3).read_bytes() == GIVEN + b"- b\n"
+    assert merged(paths, size, again=again)
+    assert b"- b\n" in paths.scratchpad.read_bytes()
+    assert "scratchpad.md.set-aside-1" in names(paths.root)
 
 
 def test_a_scratchpad_that_was_deleted_is_begun_again(paths: RunPaths) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from pitboss.agents.json_values import amount, count, table
 from pitboss.agents.lines import JsonLines
 from pitboss.core.usage import Usage, add_usd
-from pitboss.store.files import open_regular
+from pitboss.store.opening import open_regular
 
 if TYPE_CHECKING:
     from typing import Any

@@ -24,7 +24,7 @@ from pitboss.agents.judgement import Spend
 from pitboss.agents.plain import PlainReader
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError
-from pitboss.store.files import open_regular
+from pitboss.store.opening import open_regular
 
 if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
@@ -104,7 +104,7 @@ class CommandReader(PlainReader):
 
 
 def _read(file: Path) -> Report:
-    with open_regular(file) as usage:
+    with open_regular(file, alone=True) as usage:
         return msgspec.json.decode(usage.read(USAGE_FILE_LIMIT), type=Report)
 
 

@@ -21,7 +21,7 @@ from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError, storage_error
 from pitboss.process import Command, EndedBy, Exit, StopRequest
-from pitboss.store.files import open_regular
+from pitboss.store.opening import is_folder, open_regular, remove
 from pitboss.store.tail import last_bytes
 
 if TYPE_CHECKING:
@@ -199,9 +199,9 @@ def _read_transcript(path: Path, watch: Watch, *, needed: bool) -> bool:
 def _remove(path: Path) -> None:
     """Remove a file if there is one; what an agent made a directory stays, and is no report of usage."""
     try:
-        path.unlink(missing_ok=True)
+        remove(path)
     except OSError as error:
-        if not path.is_dir():
+        if not is_folder(path):
             raise storage_error("remove", path, error) from error
 
 

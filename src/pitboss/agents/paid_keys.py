@@ -12,7 +12,7 @@ import msgspec
 from pitboss.agents.json_values import table, word
 from pitboss.agents.session_file import home_of
 from pitboss.core.environment import agent_environment
-from pitboss.store.files import open_regular
+from pitboss.store.opening import open_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -83,7 +83,7 @@ _KEYS: dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, str]], str | None
 def _holds(file: Path, key: str, tokens: Iterable[str]) -> str | None:
     """The file's name if its object at `key` has one of the `tokens`."""
     try:
-        with open_regular(file) as login:
+        with open_users(file) as login:
             told = msgspec.json.decode(login.read(LOGIN_SIZE), type=dict[str, Any])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

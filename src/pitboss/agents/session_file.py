@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.lines import JsonLines
-from pitboss.store.files import open_regular
+from pitboss.store.opening import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.errors import CommandError
 from pitboss.store.lock import lock_holder
+from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths, lock_path
 from pitboss.store.rundir import find_run, latest_run
 
@@ -67,7 +68,7 @@ def live_run(repo: Path) -> tuple[str, LockInfo]:
 
 def _begun(repo: Path, run_id: str, holder: LockInfo) -> str:
     """`run_id`, if its directory is there: a run takes the lock, may try its agents, and only then begins."""
-    if RunPaths(repo, run_id).root.is_dir():
+    if is_folder(RunPaths(repo, run_id).root):
         return run_id
     raise CommandError(
         f"run {run_id} has not begun: it is still trying its agents, or just starting",

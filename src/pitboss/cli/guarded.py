@@ -10,10 +10,12 @@ import click
 from pitboss.cli.progress import Progress
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
+from pitboss.errors import StorageError
 from pitboss.guardian import guard
-from pitboss.store.files import PRIVATE
+from pitboss.store.files import write_atomic
 from pitboss.store.follow import take_requests
 from pitboss.store.lock import RunLock
+from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths, lock_path
 
 if TYPE_CHECKING:
@@ -52,9 +54,9 @@ def run_guarded(
     with RunLock.acquire(lock_path(root), run_id=run_id):
         paths = RunPaths(root, run_id)
         take_requests(paths)  # those of an earlier life of the run
-        code = guard(runner, marker={RUN_ID: run_id}, resumable=paths.root.is_dir)
-        if paths.root.is_dir():
+        code = guard(runner, marker={RUN_ID: run_id}, resumable=lambda: is_folder(paths.root))
+        if is_folder(paths.root):
             # When the last process of the run was gone: what happens to the tree later is not its doing.
-            with suppress(OSError):
-                paths.ended.touch(PRIVATE)
+            with suppress(StorageError):
+                write_atomic(paths.ended, b"", durable=False)
         return code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from itertools import count, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -18,6 +18,7 @@ from pitboss.core.usage import CostSource
 from pitboss.errors import CommandError
 from pitboss.store.codec import encode_record
 from pitboss.store.log import iter_records
+from pitboss.store.opening import open_regular
 from pitboss.store.paths import RunPaths, attempt_kind
 
 if TYPE_CHECKING:
@@ -107,12 +108,16 @@ def _cost(record: SessionRecord) -> str:
 
 
 def _print_transcript(paths: RunPaths, seq: int) -> None:
+    for path in _attempts(paths, seq):
+        with _opened(paths, path, seq) as file:
+            while chunk := file.read(_CHUNK):
+                write_bytes(chunk)
+
+
+def _opened(paths: RunPaths, path: Path, seq: int) -> BinaryIO:
     try:
-        for path in _attempts(paths, seq):
-            with path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    write_bytes(chunk)
-    except FileNotFoundError:
+        return open_regular(path)
+    except OSError:
         raise CommandError(
             f"run {paths.run_id} has no transcript of session {seq}",
             hint='none is kept when no agent was started, or with `transcript_retention = "keep-none"`',

@@ -34,6 +34,7 @@ from pitboss.engine.attempt import run_agent
 from pitboss.engine.part import Part
 from pitboss.engine.request import attempt_request, bill_request, implementer
 from pitboss.engine.waiting import Stopped, Wait, wait_until
+from pitboss.store.opening import status
 
 if TYPE_CHECKING:
     from pitboss.core.config import Limits
@@ -100,7 +101,7 @@ def bill(context: RunContext, session: InFlight, part: Part, *, alive: bool = Fa
     used, known = Usage(), dict[str, Resume]()
     for nth in count(1):
         following = msgspec.structs.replace(part, attempt=nth + 1)
-        is_last = not context.paths.transcript(session.seq, following.kind).exists()
+        is_last = status(context.paths.transcript(session.seq, following.kind)) is None
         request = bill_request(context, session, part)
         ended = context.agent(part.agent).bill(request, started=alive or not is_last)
         used += ended.usage

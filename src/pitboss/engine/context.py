@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pitboss.core.events import Warned
 from pitboss.core.scheduler import Pick, next_pick
+from pitboss.store.opening import take_notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +53,11 @@ class RunContext:
     def paths(self) -> RunPaths:
         """The files of the run."""
         return self.journal.rundir.paths
+
+    def tell_notices(self) -> None:
+        """Tell the user what was found in the way of the run's own files since this was asked last (SPEC 1.6)."""
+        for text in take_notices():
+            self.emit(Warned(text=text))
 
     def next_pick(self) -> str | None:
         """The prompt that would be dispatched next; None when every prompt has had its runs."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from pitboss.guardian import StopLevel
 from pitboss.process import StopRequest
 from pitboss.store.follow import Request, take_requests
+from pitboss.store.opening import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,10 +100,9 @@ class Control:
     def _skip_file_taken(self) -> bool:
         """Whether the skip file was there and is gone now; a folder in its place asks for nothing."""
         try:
-            os.unlink(self._skip_path)  # noqa: PTH108 - runs many times a second
+            return remove(self._skip_path)
         except OSError:
             return False
-        return True
 
 
 def _asked(requests: frozenset[Request]) -> StopLevel:

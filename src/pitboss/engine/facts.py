@@ -15,6 +15,7 @@ from pitboss.git.reflog import Reflog
 from pitboss.git.snapshot import untracked
 from pitboss.git.switch import Switch
 from pitboss.git.worktree import session_branches, session_worktrees
+from pitboss.store import opening
 from pitboss.store.log import LogScan, iter_records
 
 if TYPE_CHECKING:
@@ -115,9 +116,10 @@ def _alive(state: RunState | None) -> frozenset[int]:
 
 def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:
     """Whether HEAD may have moved after the run's guardian saw its last process end; unknown counts as yes."""
+    ended = opening.status(paths.ended)
     logged_at = (Reflog(repo, branch).last_moved_at() or 0) * 10**9
     try:
-        return max(logged_at, repo.inside("HEAD").lstat().st_mtime_ns) > paths.ended.stat().st_mtime_ns
+        return ended is None or max(logged_at, repo.inside("HEAD").lstat().st_mtime_ns) > ended.st_mtime_ns
     except OSError:
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.store.files import PRIVATE, read_regular, write_atomic
+from pitboss.store.files import make_private, read_regular, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def hide(paths: RunPaths, session: InFlight, secrets: Secrets) -> None:
         if clean != held:
             write_atomic(file, clean)
         else:
-            file.chmod(PRIVATE)
+            make_private(file)
 
 
 def _written_by_agents(paths: RunPaths, session: InFlight) -> tuple[Path, Path]:

@@ -7,7 +7,6 @@ in flight to its one record.
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from pitboss.git.landed import landed_sessions
 from pitboss.git.rescue import list_rescued, why_kept
 from pitboss.git.worktree import Settled, remove_session_branch, remove_worktree
 from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
+from pitboss.store.opening import status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,7 +135,7 @@ class Mender:
 
     def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
         """Fold the log anew; the old file is kept aside."""
-        if os.path.lexists(self._rundir.paths.state):
+        if status(self._rundir.paths.state) is not None:
             set_aside(self._rundir.paths.state)
         state = unfolded(state)
         for record in iter_records(self._rundir.paths.log):
@@ -169,7 +169,7 @@ class Mender:
         state = self._dead.state
         at_rest = state is not None and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED)
         changed = any(isinstance(r, recovery.RebuildState | recovery.ReplayRecords) for r in plan)
-        return changed or not at_rest or not self._rundir.paths.markdown.exists()
+        return changed or not at_rest or status(self._rundir.paths.markdown) is None
 
 
 def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> list[SessionRecord]:
@@ -206,10 +206,10 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
 
 def _count_cut_wait(context: RunContext, seq: int) -> None:
     """Count what the session had waited when its run was gone, if the guardian saw when that was."""
-    try:
-        gone_at = datetime.fromtimestamp(context.paths.ended.stat().st_mtime, UTC)
-    except OSError:
+    ended = status(context.paths.ended)
+    if ended is None:
         return
+    gone_at = datetime.fromtimestamp(ended.st_mtime, UTC)
     if waited_s := context.journal.session(seq).cut_wait_s(gone_at):
         context.journal.waited(seq, waited_s)
 

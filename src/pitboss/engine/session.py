@@ -29,6 +29,7 @@ from pitboss.errors import StorageError
 from pitboss.hooks import run_hook
 from pitboss.process import StopRequest
 from pitboss.store.files import read_regular
+from pitboss.store.opening import names_in, remove
 from pitboss.store.scratchpad import lend, merge
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def conclude(context: RunContext, seq: int, *, again: bool = False) -> SessionRe
     _tell(context, record)
     _after_record(context, session, record)
     context.workspace.release(session)
+    context.tell_notices()
     return record
 
 
@@ -303,8 +305,10 @@ def _after_record(context: RunContext, session: InFlight, record: SessionRecord)
     if record.status not in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
         _post_hooks(context, session, record)
     if context.config.grind.transcript_retention == "keep-none":
-        for path in context.paths.transcripts.glob(f"session-{session.seq:04}.*"):
-            path.unlink(missing_ok=True)
+        folder = context.paths.transcripts
+        for name in names_in(folder):
+            if name.startswith(f"session-{session.seq:04}."):
+                remove(folder / name)
 
 
 def _post_hooks(context: RunContext, session: InFlight, record: SessionRecord) -> None:

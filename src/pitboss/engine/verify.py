@@ -19,6 +19,7 @@ from pitboss.core.usage import Usage
 from pitboss.engine.attempts import bill, work
 from pitboss.engine.request import FailedTests, fixer, fixer_text, process_environment
 from pitboss.process import StopRequest
+from pitboss.store.opening import status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def verify(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
 
 def fixes_started(context: RunContext, session: InFlight) -> int:
     """How many fixers this session has started, by their transcripts."""
-    return next(n for n in count() if not _fix_path(context, session, n + 1).exists())
+    return next(n for n in count() if status(_fix_path(context, session, n + 1)) is None)
 
 
 def bill_fixers(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:

@@ -25,6 +25,8 @@ from pitboss.git.furnish import copy_into
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.marks import read_index
 from pitboss.git.worktree import inner_work, remove_session_branch, remove_worktree, rescue_commit
+from pitboss.store.files import make_directory
+from pitboss.store.opening import is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +106,7 @@ class Slot:
 
     def opened(self) -> Repo | None:
         """The working copy as a repository, its `.git` file mended if need be; None when it is not usable."""
-        if not self.path.is_dir() or self.path.is_symlink():
+        if not is_folder(self.path):
             return None
         git_dir = self._registered_at()
         if git_dir is None or not (git_dir / "HEAD").is_file() or not (git_dir / "commondir").is_file():
@@ -144,7 +146,7 @@ class Slot:
 
     def _add(self, branch: str, base: str) -> None:
         settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(self.path.parent)
         add = ("worktree", "add", "--quiet", "--no-track", "-b", branch, "--", str(self.path), base)
         with _MAKING:
             self._repo.git(*settings, *_NO_HOOKS, *add)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,8 @@ from pitboss.git import nested, rescue, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.marks import read_index
 from pitboss.git.merge import holds_all
+from pitboss.store.files import make_directory
+from pitboss.store.opening import is_folder, names_in, remove_tree, spot
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def session_branches(repo: Repo, run_id: str) -> tuple[str, ...]:
 def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
     """Working copies of the run's parallel sessions, half-made ones too, in order of path."""
     folder = RunPaths(repo.root, run_id).worktrees
-    made = {str(path) for path in folder.iterdir()} if folder.is_dir() else set()
+    made = {str(folder / name) for name in names_in(folder)}
     known = {path for path in _registered(repo) if Path(path).parent == folder}
     return tuple(sorted(made | known))
 
@@ -68,7 +69,7 @@ def hold_branch(repo: Repo, run_id: str, branch: str) -> None:
     if known is not None and known.branch == branch and (place / ".git").is_file():
         return
     remove_worktree(repo, run_id, str(place))
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(place.parent)
     repo.git(
         "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--no-checkout", str(place), branch
     )
@@ -86,8 +87,6 @@ def remove_worktree(
     known = _registered(repo).get(path)
     if Path(path).name != HOLD and not Path(path).name.startswith(GONE):
         _rescue(repo, run_id, path, known, seq=seq, settled=settled)
-    if Path(path).is_symlink():
-        Path(path).unlink()  # git would follow it, and delete what somebody else keeps there
     if known is not None:
         repo.git("worktree", "unlock", path, ok=(0, 128))
     _delete(path)
@@ -169,11 +168,7 @@ def _rescue(
 
 def _has_files(path: str) -> bool:
     """Whether there is a folder with more in it than its link to git."""
-    return (
-        Path(path).is_dir()
-        and not Path(path).is_symlink()
-        and any(p.name != ".git" for p in Path(path).iterdir())
-    )
+    return any(name != ".git" for name in names_in(path))
 
 
 def _rescue_files(
@@ -204,13 +199,13 @@ def _rescue_inner(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
 def _delete(path: str) -> None:
     """Delete a file or a folder; a folder under another name, so that a crash leaves no half of a working copy."""
     place = Path(path)
-    if not place.is_dir() or place.is_symlink():
-        place.unlink(missing_ok=True)
-        return
-    gone = place.with_name(f"{GONE}{place.name.removeprefix(GONE)}-{os.getpid()}")
+    if is_folder(place):
+        gone = place.with_name(f"{GONE}{place.name.removeprefix(GONE)}-{os.getpid()}")
+        with suppress(OSError), spot(place) as at:
+            os.rename(at.name, gone.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
+            place = gone
     with suppress(OSError):
-        place = place.rename(gone)
-    shutil.rmtree(place, ignore_errors=True)
+        remove_tree(place)
 
 
 def _registered(repo: Repo) -> dict[str, _Known]:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from pitboss.errors import storage_error
+from pitboss.store.files import open_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ class Appender:
             return
         try:
             if self._fd is None:
-                self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._fd = open_append(self._path)
             unwritten = memoryview(chunk)
             while unwritten:
                 unwritten = unwritten[os.write(self._fd, unwritten) :]

@@ -1,9 +1,8 @@
 """The only code that replaces a file or appends to one, so that a crash finds old or new, never half (SPEC 2, 7).
 
-It also opens, for reading, files that agents may put anything in place of, so that none blocks or floods.
-
 Replace: the new content goes to `NAME.tmp` in the same directory, is fsynced, renamed over NAME, and the
-directory is fsynced. Append: the whole data goes out in one write and is fsynced.
+directory is fsynced. Append: the whole data goes out in one write and is fsynced. How files are reached where
+agents may put anything in their place is said in `store.opening`.
 
 What each fsync buys
 - file before rename: without it some file systems order the rename before the data, and a power cut
@@ -18,7 +17,7 @@ kernel has.
 What it costs and does not do
 - The fixed temporary name means one writer a file; the run's lock sees to that. In exchange a crash leaves
   at most one stray file, which the next write takes over.
-- A replaced file gets a new inode: hard links keep the old content, a symbolic link is replaced itself.
+- A replaced file gets a new inode: hard links keep the old content, a symbolic link is never written through.
 - When the directory's fsync fails, NAME is already the new file: the error says that its durability is
   unknown. After every other failure the old content is in place and the temporary file is gone.
 - When an append fails (a full disk), the file is cut back to its old size, so no torn line stays behind.
@@ -28,48 +27,38 @@ What it costs and does not do
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 import sys
 from typing import TYPE_CHECKING
 
 from pitboss.errors import storage_error
+from pitboss.store import opening
+from pitboss.store.opening import PRIVATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-    from typing import BinaryIO
 
-PRIVATE = 0o600
-"""What sessions leave is for the owner alone: transcripts and logs may hold what nobody else should read."""
-
-PRIVATE_FOLDER = 0o700
+    from pitboss.store.opening import AnyPath, Spot
 
 
-def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+def write_atomic(
+    path: AnyPath, data: bytes | Iterable[bytes], *, durable: bool = True, make: bool = False
+) -> None:
     """Replace the content of `path` by `data`, whole or as an iterable of chunks.
 
-    With `durable` false a power cut may bring the old content back, but whole. Raises RunDirectoryGone when
-    the directory does not exist, StorageError on any other failure.
+    With `durable` false a power cut may bring the old content back, but whole. With `make` missing folders of a
+    run's are made. Raises RunDirectoryGone when the directory does not exist, StorageError on any other failure.
     """
-    temporary = f"{path}.tmp"
     try:
-        try:
-            _write_new(temporary, [data] if isinstance(data, bytes) else data, durable=durable)
-            os.replace(temporary, path)  # noqa: PTH105 - an observer's start-up does not pay for pathlib
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108
-            raise
+        with opening.spot(path, make=make) as at:
+            _replace(at, [data] if isinstance(data, bytes) else data, durable=durable)
     except OSError as error:
         raise storage_error("write", path, error) from error
-    if durable:
-        sync_directory(path.parent)
 
 
 def append_durable(
-    path: Path, data: bytes, *, descriptor: int | None = None, durable: bool = True, mode: int = PRIVATE
+    path: AnyPath, data: bytes, *, descriptor: int | None = None, durable: bool = True, mode: int = PRIVATE
 ) -> None:
     """Append `data` to a file, through a `descriptor` that open_append gave or one of its own.
 
@@ -86,50 +75,50 @@ def append_durable(
             os.close(opened)
 
 
-def open_append(path: Path, mode: int = PRIVATE) -> int:
-    """A descriptor for appending to a file, which is created when missing. Raises as append_durable does.
-
-    A pipe that nobody reads is a failure, not a reason to wait.
-    """
+def open_append(path: AnyPath, mode: int = PRIVATE, *, make: bool = False) -> int:
+    """A descriptor for appending to a file, which is created when missing. Raises as append_durable does."""
     try:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+        return opening.open_writing(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode, make=make)
     except OSError as error:
         raise storage_error("append to", path, error) from error
 
 
-def open_regular(path: Path | str, *, buffering: int = -1) -> BinaryIO:
-    """Open a regular file for reading; a pipe that nobody writes to, a device or a directory is an OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def read_regular(path: AnyPath, limit: int) -> bytes | None:
+    """The first `limit` bytes of a regular file with one name; None when there is none, or none that can be read."""
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
-        return open(descriptor, "rb", buffering=buffering)  # noqa: PTH123
-    except BaseException:
-        os.close(descriptor)
-        raise
-
-
-def read_regular(path: Path, limit: int) -> bytes | None:
-    """The first `limit` bytes of a regular file; None when there is none, or none that can be read."""
-    try:
-        with open_regular(path) as file:
+        with opening.open_regular(path, alone=True) as file:
             return file.read(limit)
     except OSError:
         return None
 
 
-def make_directory(path: Path) -> None:
+def make_private(path: AnyPath) -> None:
+    """Keep a regular file from everybody but its owner; nothing where there is none. Raises StorageError."""
+    try:
+        with opening.open_regular(path, alone=True) as file:
+            os.fchmod(file.fileno(), PRIVATE)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error("change the mode of", path, error) from error
+
+
+def make_directory(path: AnyPath) -> None:
     """Create `path` and its missing parents, each of them durable. An existing directory is fine."""
     try:
-        _make_directory(path)
+        os.close(opening.open_folder(path, make=True))
     except OSError as error:
         raise storage_error("create", path, error) from error
 
 
-def sync_directory(path: Path) -> None:
+def sync_directory(path: AnyPath) -> None:
     """Make the names in a directory durable. Raises StorageError, RunDirectoryGone."""
     try:
-        _sync_directory(path)
+        descriptor = opening.open_folder(path)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise storage_error("make durable", path, error) from error
 
@@ -137,16 +126,29 @@ def sync_directory(path: Path) -> None:
 def first_free(path: Path, suffix: str) -> Path:
     """The first of `NAME.suffix-1`, `NAME.suffix-2`, ... that does not exist."""
     number = 1
-    while os.path.lexists(candidate := path.with_name(f"{path.name}.{suffix}-{number}")):
+    while opening.status(candidate := path.with_name(f"{path.name}.{suffix}-{number}")) is not None:
         number += 1
     return candidate
 
 
-def _write_new(path: str, chunks: Iterable[bytes], *, durable: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
+def _replace(at: Spot, chunks: Iterable[bytes], *, durable: bool) -> None:
+    temporary = at._replace(name=f"{at.name}.tmp")
+    try:
+        _write_new(temporary, chunks, durable=durable)
+        opening.put_in_place(at, temporary.name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary.name, dir_fd=at.folder)
+        raise
+    if durable:
+        os.fsync(at.folder)
+
+
+def _write_new(at: Spot, chunks: Iterable[bytes], *, durable: bool) -> None:
+    descriptor = opening.create(at)
     try:
         for chunk in chunks:
-            _write_all(descriptor, chunk)
+            write_all(descriptor, chunk)
         if durable:
             _sync_file(descriptor)
         else:
@@ -158,7 +160,7 @@ def _write_new(path: str, chunks: Iterable[bytes], *, durable: bool) -> None:
 def _append(descriptor: int, data: bytes, *, durable: bool) -> None:
     size = os.fstat(descriptor).st_size
     try:
-        _write_all(descriptor, data)
+        write_all(descriptor, data)
         if durable:
             _sync_file(descriptor)
     except BaseException:
@@ -167,7 +169,8 @@ def _append(descriptor: int, data: bytes, *, durable: bool) -> None:
         raise
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`, in one call where the kernel takes it. Raises OSError."""
     written = os.write(descriptor, data)
     while written < len(data):
         written += os.write(descriptor, memoryview(data)[written:])
@@ -187,24 +190,3 @@ def _sync_content(descriptor: int) -> None:
         os.fsync(descriptor)
     else:
         os.fdatasync(descriptor)
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir()
-    except FileExistsError:
-        if not path.is_dir():
-            raise
-    except FileNotFoundError:
-        _make_directory(path.parent)
-        _make_directory(path)
-    else:
-        _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ from pitboss.core.session import InFlight, SessionRecord
 from pitboss.errors import storage_error
 from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.log import last_records, read_lines, readable_record
+from pitboss.store.opening import PRIVATE_FOLDER, names_in, open_regular, open_writing, remove, spot, status
 from pitboss.store.paths import RunPaths, lock_path
 from pitboss.store.rundir import find_run
 
@@ -76,12 +77,13 @@ def request_skip(paths: RunPaths, seq: int) -> None:
 def take_requests(paths: RunPaths) -> Requests:
     """For the run itself: read and remove what was asked of it. Cheap enough for every turn of a loop."""
     run, skip = set(), set()
-    for name in _names(paths.control):
+    for name in names_in(paths.control):
         seq = _skipped_seq(name)
         if seq is None and name not in _RUN_REQUESTS:
             continue
         with contextlib.suppress(OSError):
-            os.unlink(paths.control / name)  # noqa: PTH108
+            if not remove(paths.control / name):
+                continue
             if seq is None:
                 run.add(Request(name))
             else:
@@ -142,7 +144,7 @@ class LogFollower:
         """
         self._offset = min(self._offset, _size(self._log))
         try:
-            with open(self._log, "rb") as file:  # noqa: PTH123 - an observer's start-up does not pay for pathlib
+            with open_regular(self._log) as file:
                 file.seek(self._offset)
                 for line in read_lines(file):
                     if not line.whole:
@@ -158,9 +160,9 @@ class LogFollower:
 
 def _drop(path: Path) -> None:
     try:
-        with contextlib.suppress(FileExistsError):
-            path.parent.mkdir()
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with spot(path.parent) as control, contextlib.suppress(FileExistsError):
+            os.mkdir(control.name, PRIVATE_FOLDER, dir_fd=control.folder)
+        os.close(open_writing(path, os.O_WRONLY | os.O_CREAT))
     except OSError as error:
         raise storage_error("write", path, error) from error
 
@@ -170,15 +172,6 @@ def _skipped_seq(name: str) -> int | None:
     return int(number) if word == Request.SKIP and number.isascii() and number.isdecimal() else None
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)  # noqa: PTH208 - runs many times a second
-    except OSError:
-        return []
-
-
 def _size(path: Path) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116
-    except OSError:
-        return 0
+    found = status(path)
+    return found.st_size if found is not None else 0

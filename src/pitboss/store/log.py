@@ -9,6 +9,7 @@ end as they please.
 from __future__ import annotations
 
 import os
+import stat
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,7 @@ from pitboss.core.session import SessionRecord
 from pitboss.errors import storage_error
 from pitboss.store.codec import Malformed, decode_head, decode_heads, decode_record
 from pitboss.store.files import first_free, sync_directory, write_atomic
+from pitboss.store.opening import names_in, open_regular, open_writing, spot, status
 from pitboss.store.seqs import SeqSet
 from pitboss.store.tail import LONGEST_LINE, lines_from_end
 
@@ -82,7 +84,7 @@ def scan_log(path: Path, run_id: str, *, after_seq: int = 0) -> LogScan:
     """
     scanner = LogScanner(run_id, after_seq=after_seq)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - an observer's start-up does not pay for pathlib
+        with open_regular(path) as file:
             covered = scanner.skim(file)
             for line in read_lines(file, number=covered + 1):
                 scanner.take(line)
@@ -100,7 +102,7 @@ def iter_records(path: Path) -> Iterator[SessionRecord]:
     written. A missing file is an empty log. Raises StorageError when the file cannot be read.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open_regular(path) as file:
             for line in read_lines(file):
                 if record := readable_record(line):
                     yield record
@@ -114,7 +116,7 @@ def last_records(path: Path, n: int) -> list[SessionRecord]:
     """The last `n` readable records in file order, read from the end alone. As lenient as iter_records."""
     found: list[SessionRecord] = []
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open_regular(path) as file:
             for line in _whole_lines_from_end(file):
                 if len(found) == n:
                     break
@@ -135,10 +137,12 @@ def set_aside(path: Path) -> Path:
     """
     aside = first_free(path, "damaged")
     try:
-        if path.is_file() and not path.is_symlink():
-            write_atomic(aside, path.read_bytes())
-        else:
-            path.rename(aside)
+        try:
+            with open_regular(path) as file:
+                write_atomic(aside, _chunks(file, 0))
+        except OSError:
+            with spot(path) as at:
+                os.rename(at.name, aside.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
     except OSError as error:
         raise storage_error("set aside", path, error) from error
     sync_directory(path.parent)
@@ -153,7 +157,7 @@ def set_aside_lines(paths: RunPaths, *, after_seq: int = 0) -> Path:
     """
     aside = first_free(paths.log, "damaged")
     try:
-        with open(paths.log, "rb") as log:  # noqa: PTH123
+        with open_regular(paths.log) as log:
             write_atomic(aside, _chunks(log, 0))
             log.seek(0)
             write_atomic(paths.log, _sound_lines(log, LogScanner(paths.run_id, after_seq=after_seq)))
@@ -168,7 +172,8 @@ def cut_torn_tail(paths: RunPaths, torn_at: int) -> Path:
     Returns the file that holds them. Repeated after a crash in between it uses the copy made before.
     """
     try:
-        with open(paths.log, "r+b") as log:  # noqa: PTH123
+        own(paths.log)
+        with os.fdopen(open_writing(paths.log, os.O_RDWR), "r+b") as log:
             if torn_at > log.seek(0, os.SEEK_END):
                 raise ValueError("a torn tail starts inside the log")
             copy = _copied_before(log, torn_at, paths.log)
@@ -180,6 +185,14 @@ def cut_torn_tail(paths: RunPaths, torn_at: int) -> Path:
     except OSError as error:
         raise storage_error("cut the torn tail of", paths.log, error) from error
     return copy
+
+
+def own(path: Path) -> None:
+    """Give a log that has a second name, as some backups make, an inode of its own. Raises StorageError."""
+    found = status(path)
+    if found is not None and found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
+        with open_regular(path) as log:
+            write_atomic(path, _chunks(log, 0))
 
 
 def read_lines(file: BinaryIO, *, number: int = 1, longest: int = LONGEST_LINE) -> Iterator[Line]:
@@ -352,8 +365,11 @@ def _chunks(file: BinaryIO, offset: int) -> Iterator[bytes]:
 
 
 def _copied_before(log: BinaryIO, torn_at: int, path: Path) -> Path | None:
-    for copy in sorted(path.parent.glob(f"{path.name}.torn-*")):
-        with open(copy, "rb") as file:  # noqa: PTH123
+    for name in sorted(names_in(path.parent)):
+        if not name.startswith(f"{path.name}.torn-"):
+            continue
+        copy = path.with_name(name)
+        with open_regular(copy) as file:
             if all(a == b for a, b in zip_longest(_chunks(file, 0), _chunks(log, torn_at))):
                 return copy
     return None

@@ -8,6 +8,7 @@ be made again from the log.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -17,13 +18,16 @@ from pitboss.core.resume import NoResumableRun, RunNotFound, StateUnreadable
 from pitboss.core.run import RunState
 from pitboss.errors import ResumeError, RunDirectoryGone, StorageError, storage_error
 from pitboss.store.codec import Malformed, decode_last_updated, decode_state, encode_record, encode_state
-from pitboss.store.files import (
+from pitboss.store.files import append_durable, make_directory, open_append, sync_directory, write_atomic
+from pitboss.store.log import own
+from pitboss.store.opening import (
     PRIVATE_FOLDER,
-    append_durable,
-    make_directory,
-    open_append,
-    sync_directory,
-    write_atomic,
+    is_folder,
+    open_folder,
+    open_regular,
+    remove_tree,
+    spot,
+    status,
 )
 from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
 from pitboss.store.tail import last_bytes, last_lines
@@ -82,7 +86,7 @@ class RunDir:
         paths = RunPaths(repo, state.run_id)
         runs = runs_dir(repo)
         make_directory(runs)
-        if not os.path.lexists(runs / ".gitignore"):
+        if status(runs / ".gitignore") is None:
             write_atomic(runs / ".gitignore", b"*\n", durable=False)
         _make_root(paths)
         try:
@@ -100,7 +104,7 @@ class RunDir:
         Raises RunDirectoryGone when there is none, StorageError.
         """
         paths = RunPaths(repo, run_id)
-        if not paths.root.is_dir():
+        if not is_folder(paths.root):
             raise RunDirectoryGone(
                 f"there is no run directory {paths.root}", hint="`pitboss runs` lists the runs there are"
             )
@@ -139,6 +143,7 @@ class RunDir:
     def record(self, record: SessionRecord) -> None:
         """Append a session's record, durably: the commit point. Raises StorageError, RunDirectoryGone."""
         if self._log < 0:
+            own(self.paths.log)
             self._log = open_append(self.paths.log)
             sync_directory(self.paths.root)
         line = _encoded(encode_record, record, self.paths.log)
@@ -149,7 +154,7 @@ class RunDir:
         """Append a record's entry to sessions.md, which can be made again from the log at any time."""
         from pitboss.core.text.sessions import HEADER, sessions_md_entry
 
-        title = "" if os.path.lexists(self.paths.markdown) else HEADER
+        title = "" if status(self.paths.markdown) is not None else HEADER
         append_durable(self.paths.markdown, _utf8(title + sessions_md_entry(record)), durable=False)
 
     def project_all(self, records: Iterable[SessionRecord]) -> None:
@@ -171,18 +176,15 @@ class RunDir:
     def scratchpad_text(self, limit: int = SCRATCHPAD_LIMIT) -> Scratchpad:
         """The last `limit` bytes of the scratchpad, from the start of a line; empty when it cannot be read."""
         try:
-            data, truncated = last_bytes(self.paths.scratchpad, limit)
+            data, truncated = last_bytes(self.paths.scratchpad, limit, alone=True)
         except OSError:
             return Scratchpad("", truncated=False)
         return Scratchpad(_from_line_start(data) if truncated else data.decode(errors="replace"), truncated)
 
     def _check_log(self) -> None:
         """Appending to a deleted file works and keeps nothing: make sure that the name still leads here."""
-        try:
-            kept = os.path.samestat(self.paths.log.stat(), os.fstat(self._log))
-        except OSError as error:
-            raise storage_error("append to", self.paths.log, error) from error
-        if not kept:
+        found = status(self.paths.log)
+        if found is None or not os.path.samestat(found, os.fstat(self._log)):
             raise RunDirectoryGone(
                 f"{self.paths.log} was replaced while the run was live",
                 hint="`pitboss repair` shows what can be saved",
@@ -243,7 +245,8 @@ def resolve_target(repo: Path, requested: str | None) -> RunListing:
 
 def _make_root(paths: RunPaths) -> None:
     try:
-        paths.root.mkdir(PRIVATE_FOLDER)
+        with spot(paths.root) as at:
+            os.mkdir(at.name, PRIVATE_FOLDER, dir_fd=at.folder)
     except OSError as error:
         raise storage_error("create", paths.root, error) from error
 
@@ -259,17 +262,13 @@ def _fill(paths: RunPaths, state: RunState) -> None:
 
 
 def _remove(paths: RunPaths) -> None:
-    from shutil import rmtree
-
-    rmtree(paths.root, ignore_errors=True)
+    with suppress(OSError):
+        remove_tree(paths.root)
 
 
 def _make_subdirectories(paths: RunPaths) -> None:
     for directory in (paths.transcripts, paths.worktrees, paths.control):
-        try:
-            directory.mkdir(PRIVATE_FOLDER, exist_ok=True)
-        except OSError as error:
-            raise storage_error("create", directory, error) from error
+        make_directory(directory)
 
 
 def _encoded(encode: Callable[[_T], bytes], value: _T, path: Path) -> bytes:
@@ -294,21 +293,26 @@ def _from_line_start(data: bytes) -> str:
 
 def _run_directories(runs: Path) -> Iterator[tuple[str, str]]:
     try:
-        with os.scandir(runs) as entries:
-            yield from ((entry.name, entry.path) for entry in entries if entry.is_dir())
+        folder = open_folder(runs)
     except OSError:
         return
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    finally:
+        os.close(folder)
+    yield from ((name, f"{runs}{os.sep}{name}") for name in found)
 
 
 def _is_run(directory: str) -> bool:
-    return any(os.path.lexists(f"{directory}{os.sep}{name}") for name in (STATE_FILENAME, LOG_FILENAME))
+    return any(status(f"{directory}{os.sep}{name}") is not None for name in (STATE_FILENAME, LOG_FILENAME))
 
 
 def _listing(run_id: str, directory: str) -> RunListing:
     path = f"{directory}{os.sep}{STATE_FILENAME}"
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - `pitboss runs` reads a thousand of these
-            return RunListing(run_id=run_id, state_path=path, state=decode_state(file.readall()))
+        with open_regular(path, buffering=0) as file:
+            return RunListing(run_id=run_id, state_path=path, state=decode_state(file.read()))
     except OSError as error:
         return RunListing(run_id=run_id, state_path=path, problem=f"reading {path}: {error.strerror}")
     except Malformed as error:
@@ -318,19 +322,17 @@ def _listing(run_id: str, directory: str) -> RunListing:
 def _last_updated(run: RunListing) -> tuple[float, str]:
     if run.state is not None:
         return run.state.last_updated_at.timestamp(), run.run_id
-    return _changed(run.state_path.removesuffix(STATE_FILENAME)), run.run_id
+    return _changed(run.state_path.removesuffix(f"{os.sep}{STATE_FILENAME}")), run.run_id
 
 
 def _skimmed(directory: str) -> float:
     try:
-        with open(f"{directory}{os.sep}{STATE_FILENAME}", "rb", buffering=0) as file:  # noqa: PTH123
-            return decode_last_updated(file.readall()).timestamp()
+        with open_regular(f"{directory}{os.sep}{STATE_FILENAME}", buffering=0) as file:
+            return decode_last_updated(file.read()).timestamp()
     except (OSError, Malformed):
         return _changed(directory)
 
 
 def _changed(directory: str) -> float:
-    try:
-        return os.stat(directory).st_mtime  # noqa: PTH116
-    except OSError:  # pragma: no cover - it was there a moment ago: somebody deletes runs right now
-        return 0.0
+    found = status(directory)
+    return 0.0 if found is None else found.st_mtime

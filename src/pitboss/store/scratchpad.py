@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.text import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
 from pitboss.errors import storage_error
-from pitboss.store.files import append_durable, open_append, open_regular
+from pitboss.store.files import append_durable, open_append
+from pitboss.store.opening import open_regular, remove
 from pitboss.store.tail import BLOCK, last_bytes
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def lend(paths: RunPaths, seq: int) -> int:
     """
     notes = paths.notes(seq)
     try:
-        with suppress(FileNotFoundError):
-            os.unlink(notes)  # noqa: PTH108 - runs once a session
+        with suppress(IsADirectoryError):
+            remove(notes)
         with _opened(paths.scratchpad) as given, os.fdopen(open_append(notes), "wb") as copy:
             while block := given.read(BLOCK):
                 copy.write(block)
@@ -68,7 +69,7 @@ def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, secrets: Secrets
 def _added(paths: RunPaths, seq: int, size: int) -> bytes:
     """The new part of the session's file, as much of its end as can be merged; empty when it cannot be read."""
     try:
-        with _opened(paths.scratchpad) as given, open_regular(paths.notes(seq)) as notes:
+        with _opened(paths.scratchpad) as given, open_regular(paths.notes(seq), alone=True) as notes:
             same = _common(given, notes, size)
             length = notes.seek(0, os.SEEK_END)
             if same < size and max(size, length) <= COMPARED_LIMIT:
@@ -121,13 +122,13 @@ def _holds(file: BinaryIO, wanted: bytes, window: bytes) -> bool:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return open_regular(path)
+        return open_regular(path, alone=True)
     except OSError:
         return io.BytesIO()
 
 
 def _end(path: Path, limit: int) -> bytes:
     try:
-        return last_bytes(path, limit)[0]
+        return last_bytes(path, limit, alone=True)[0]
     except OSError:
         return b""

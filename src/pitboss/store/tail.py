@@ -6,7 +6,7 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pitboss.store.files import open_regular
+from pitboss.store.opening import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +17,12 @@ BLOCK = 64 * 1024
 LONGEST_LINE = 64 * 1024 * 1024
 
 
-def last_bytes(path: Path, limit: int) -> tuple[bytes, bool]:
-    """The last `limit` bytes of a regular file and whether something came before them. Raises OSError."""
-    with open_regular(path) as file:
+def last_bytes(path: Path, limit: int, *, alone: bool = False) -> tuple[bytes, bool]:
+    """The last `limit` bytes of a regular file and whether something came before them. Raises OSError.
+
+    `alone` as in `opening.open_regular`.
+    """
+    with open_regular(path, alone=alone) as file:
         start = max(0, file.seek(0, os.SEEK_END) - limit)
         file.seek(start)
         return file.read(limit), start > 0

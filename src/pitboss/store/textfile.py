@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, NoReturn
 
 from pitboss.errors import InputError, Problem
-from pitboss.store.files import open_regular
+from pitboss.store.opening import open_users
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def _check_size(file: str, size: int) -> None:
 
 def _read_bounded(file: str) -> bytes:
     # The file may have become a pipe since it was looked at.
-    with open_regular(file) as stream:
+    with open_users(file) as stream:
         data = stream.read(MAX_BYTES + 1)
     _check_size(file, len(data))
     return data

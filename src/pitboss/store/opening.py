@@ -1,0 +1,340 @@
+"""The one way to what lies under `.pitboss`: no link is followed, nothing in the way is written to (SPEC 1.6).
+
+Agents may put anything in place of anything, at any moment: a link to a key, a pipe that nobody reads, a second name
+of `~/.bashrc`, a link where a whole folder was. So a path is walked name by name, each opened relative to the one
+before, from a folder that is the user's: the one that `.pitboss` is in, or git's own folder with `pitboss` in it. Links
+on the way there are the user's and are followed; `anchor` holds on to such a folder, whatever its name leads to later.
+
+Who writes has what is in the way renamed to `NAME.set-aside-N`, and `take_notices` says so once. Who only looks
+gets an OSError.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    AnyPath = str | os.PathLike[str]
+
+PRIVATE = 0o600
+"""What sessions leave is for the owner alone: transcripts and logs may hold what nobody else should read."""
+
+PRIVATE_FOLDER = 0o700
+
+_OURS = ".pitboss"
+_OURS_IN_GIT = "pitboss"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_UNSEEN = getattr(os, "O_PATH", os.O_RDONLY)
+_BLOCKED = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK, errno.ENXIO, errno.EISDIR, errno.ENODEV, errno.EINVAL)
+_TRIES = 8
+_MOST_NOTICES = 100
+
+_anchors: dict[str, int] = {}
+_notices: deque[str] = deque(maxlen=_MOST_NOTICES)
+
+
+class Spot(NamedTuple):
+    """A name in an open folder. `ours` says that no link may stand there."""
+
+    folder: int
+    name: str
+    ours: bool
+
+
+class InTheWay(OSError):
+    """Something stands where a file of a run's own should be: a link, a pipe, a folder, a second name of a file."""
+
+
+def anchor(folder: AnyPath) -> None:
+    """Hold on to a folder of the user's that `.pitboss` or git's `pitboss` is in; nothing if it cannot be opened."""
+    name = os.fspath(folder)
+    if name not in _anchors:
+        try:
+            _anchors[name] = os.open(name, _FOLDER)
+        except OSError:
+            return
+
+
+def take_notices() -> list[str]:
+    """What was set aside since somebody asked last, in words for the user."""
+    return [_notices.popleft() for _ in range(len(_notices))]
+
+
+def notice(text: str) -> None:
+    """Have something told to the user when the run tells what was set aside."""
+    _notices.append(text)
+
+
+@contextmanager
+def spot(path: AnyPath, *, make: bool = False) -> Iterator[Spot]:
+    """The folder of `path`, open, and its last name; missing folders of ours are made with `make`. Raises OSError."""
+    base, names = _split(os.fspath(path))
+    folder = _open_base(base)
+    try:
+        for name in names[:-1]:
+            inner = _enter(folder, name, make=make)
+            os.close(folder)
+            folder = inner
+        yield Spot(folder, names[-1], len(names) > 1 or names[-1] in (_OURS, _OURS_IN_GIT))
+    finally:
+        os.close(folder)
+
+
+def open_folder(path: AnyPath, *, make: bool = False) -> int:
+    """A descriptor of the folder at `path`, which is made with `make`. Raises OSError."""
+    with spot(path, make=make) as at:
+        return _enter(at.folder, at.name, make=make, ours=at.ours)
+
+
+def open_regular(path: AnyPath, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
+    """Open a regular file for reading; anything else there is an OSError at once.
+
+    `alone` refuses a file that has a second name: what an agent was to write may be a name of what it may not read.
+    """
+    with spot(path) as at:
+        return open_spot(at, buffering=buffering, alone=alone)
+
+
+def open_spot(at: Spot, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
+    """As `open_regular`, in a folder that is open already."""
+    descriptor = os.open(at.name, _flags(at, os.O_RDONLY), dir_fd=at.folder)
+    try:
+        _check(descriptor, at, alone=alone)
+        return open(descriptor, "rb", buffering=buffering)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def open_users(path: AnyPath) -> BinaryIO:
+    """Open a regular file that the user may have put a link in place of, such as a prompt. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def open_writing(path: AnyPath, flags: int, mode: int = PRIVATE, *, make: bool = False) -> int:
+    """A descriptor for writing to a regular file with one name; what is in the way is set aside.
+
+    With `make` missing folders are made. A pipe that nobody reads is no reason to wait. Raises OSError.
+    """
+    with spot(path, make=make) as at:
+        for _ in range(_TRIES):
+            try:
+                return _open_alone(at, flags, mode)
+            except PermissionError:
+                if not _mended(at):
+                    raise
+            except OSError as error:
+                if not at.ours or error.errno not in _BLOCKED:
+                    raise
+                set_aside(at)
+        raise InTheWay(errno.EBUSY, "something is put in its place again and again", os.fspath(path))
+
+
+def create(at: Spot, mode: int = PRIVATE) -> int:
+    """A descriptor of a new file; a file of that name, left by a crash, makes room. Raises OSError."""
+    for _ in range(_TRIES):
+        try:
+            return os.open(
+                at.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=at.folder
+            )
+        except FileExistsError:
+            if at.ours and not _is_plain(at):
+                set_aside(at)
+            else:
+                os.unlink(at.name, dir_fd=at.folder)
+    raise InTheWay(errno.EBUSY, "something is put in its place again and again", at.name)
+
+
+def put_in_place(at: Spot, temporary: str) -> None:
+    """Rename a file in the same folder over `at`; what is no file there is set aside. Raises OSError."""
+    if at.ours and not _is_plain(at, or_missing=True):
+        set_aside(at)
+    os.replace(temporary, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
+
+
+def remove(path: AnyPath) -> bool:
+    """Remove a name, of whatever but a folder; whether there was one. Raises OSError."""
+    try:
+        with spot(path) as at:
+            os.unlink(at.name, dir_fd=at.folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def remove_tree(path: AnyPath) -> None:
+    """Remove a folder, and as much as can be of what is in it; of anything else the name alone. Raises OSError."""
+    import shutil
+
+    with spot(path) as at:
+        try:
+            os.unlink(at.name, dir_fd=at.folder)
+        except FileNotFoundError:
+            return
+        except OSError:
+            shutil.rmtree(at.name, ignore_errors=True, dir_fd=at.folder)
+
+
+def status(path: AnyPath) -> os.stat_result | None:
+    """What stands at `path`, links not followed; None when nothing does, or nothing can be reached."""
+    try:
+        with spot(path) as at:
+            return os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
+    except OSError:
+        return None
+
+
+def is_folder(path: AnyPath) -> bool:
+    """Whether there is a folder, reached and named without a link below `.pitboss`."""
+    found = status(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def names_in(path: AnyPath) -> list[str]:
+    """The names in a folder; none when there is no folder that can be read."""
+    try:
+        folder = open_folder(path)
+    except OSError:
+        return []
+    try:
+        return os.listdir(folder)
+    finally:
+        os.close(folder)
+
+
+def set_aside(at: Spot) -> str | None:
+    """Rename what stands at `at` to the first free `NAME.set-aside-N`, have it told, and return that name.
+
+    None when nothing stands there any more. Raises OSError.
+    """
+    number = 1
+    while _exists(at.folder, aside := f"{at.name}.set-aside-{number}"):
+        number += 1
+    try:
+        os.rename(at.name, aside, src_dir_fd=at.folder, dst_dir_fd=at.folder)
+    except FileNotFoundError:
+        return None
+    notice(f"{at.name} was replaced by something else, which is kept as {aside}")
+    return aside
+
+
+# How
+
+
+def _split(path: str) -> tuple[str, list[str]]:
+    """The user's part of a path, and the names below it; of a path that is not ours only the last one is."""
+    parts = path.split(os.sep)
+    for at in range(len(parts) - 1, 0, -1):
+        if parts[at] == _OURS or (parts[at] == _OURS_IN_GIT and any(p.endswith(".git") for p in parts[:at])):
+            return os.sep.join(parts[:at]) or os.sep, parts[at:]
+    folder, name = os.path.split(path)
+    return folder or os.curdir, [name]
+
+
+def _open_base(base: str) -> int:
+    anchored = _anchors.get(base)
+    return os.open(base, _FOLDER) if anchored is None else os.dup(anchored)
+
+
+def _enter(folder: int, name: str, *, make: bool, ours: bool = True) -> int:
+    """Open a folder in a folder. With `make` it is made when missing, and what is in its place is set aside."""
+    flags = _FOLDER | (os.O_NOFOLLOW if ours else 0)
+    for _ in range(_TRIES if make else 1):
+        try:
+            return os.open(name, flags, dir_fd=folder)
+        except OSError as error:
+            if not make or not _make_way(Spot(folder, name, ours), error):
+                raise
+    raise InTheWay(errno.EBUSY, "something is put in its place again and again", name)
+
+
+def _make_way(at: Spot, error: OSError) -> bool:
+    """Do something about a folder that cannot be opened; whether it is worth another try."""
+    if isinstance(error, PermissionError):
+        return _mended(at, PRIVATE_FOLDER)
+    blocked = error.errno in _BLOCKED and at.ours
+    if not blocked and not isinstance(error, FileNotFoundError):
+        return False
+    aside = set_aside(at) if blocked else None
+    try:
+        os.mkdir(at.name, PRIVATE_FOLDER, dir_fd=at.folder)
+    except FileExistsError:
+        return True
+    if aside is not None and at.name == _OURS:  # the user's tree is no place for it
+        os.rename(aside, os.path.join(at.name, aside), src_dir_fd=at.folder, dst_dir_fd=at.folder)
+    os.fsync(at.folder)
+    return True
+
+
+def _flags(at: Spot, flags: int) -> int:
+    return flags | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_NOFOLLOW if at.ours else 0)
+
+
+def _open_alone(at: Spot, flags: int, mode: int) -> int:
+    descriptor = os.open(at.name, _flags(at, flags), mode, dir_fd=at.folder)
+    try:
+        if at.ours:
+            _check(descriptor, at, alone=True)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check(descriptor: int, at: Spot, *, alone: bool) -> None:
+    found = os.fstat(descriptor)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), at.name)
+    if not stat.S_ISREG(found.st_mode):
+        raise InTheWay(errno.EINVAL, "is not a regular file", at.name)
+    if alone and found.st_nlink > 1:
+        raise InTheWay(errno.EMLINK, "is a file with a second name", at.name)
+
+
+def _is_plain(at: Spot, *, or_missing: bool = False) -> bool:
+    """Whether a regular file with one name is there."""
+    try:
+        found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return or_missing
+    return stat.S_ISREG(found.st_mode)
+
+
+def _exists(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _mended(at: Spot, mode: int = PRIVATE) -> bool:
+    """Give what is ours back the mode that an agent took from it; False when it is not that. No link is followed."""
+    try:
+        descriptor = os.open(at.name, _UNSEEN | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at.folder)
+    except OSError:
+        return False
+    try:
+        before = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        if not at.ours or before & mode == mode or stat.S_ISLNK(os.fstat(descriptor).st_mode):
+            return False
+        os.chmod(f"/proc/self/fd/{descriptor}", before | mode)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
