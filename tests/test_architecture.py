@@ -29,6 +29,28 @@ SLOW_TO_IMPORT = {
     "rich",
     "yaml",
 }
+BY_PATH = re.compile(
+    r"open|(os|shutil)\.(open|unlink|remove|rename|replace|mkdir|makedirs|rmtree|listdir|stat|lstat|chmod)"
+    r"|.*\.(read_text|read_bytes|write_text|write_bytes|touch|unlink|mkdir|rmdir|exists|is_file|is_dir|iterdir|glob|chmod)"
+)
+AT_A_RUN = (
+    "app.py",
+    "engine/",
+    "process/",
+    "store/",
+    "hooks.py",
+    "agents/driver.py",
+    "agents/command.py",
+    "cli/guarded.py",
+)
+NOT_OF_A_RUN = {
+    ("engine/run_branch.py", "(self._repo.root / path).unlink"),  # files of the tree
+    ("store/library.py", "folder.iterdir"),  # prompts and rotations: the user may keep them behind a link
+    ("store/textfile.py", "path.stat"),
+    ("store/git_folder.py", "link.is_dir"),
+    ("store/git_folder.py", "folder.is_dir"),
+    ("store/rundir.py", "entry.is_dir"),  # of a folder that is open
+}
 SAYS_NOTHING = re.compile(r"utils?|helpers?|managers?|misc|common|tools?", re.IGNORECASE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -40,6 +62,15 @@ def functions(tree: ast.Module) -> list[Function]:
 
 def length(function: Function) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def by_path(module: Path) -> set[str]:
+    """The calls in a module that reach a file by its path alone."""
+    calls = [
+        node for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+    ]
+    blind = (call for call in calls if not any((word.arg or "").endswith("dir_fd") for word in call.keywords))
+    return {called for call in blind if BY_PATH.fullmatch(called := ast.unparse(call.func))}
 
 
 def test_there_is_something_to_look_at() -> None:
@@ -77,6 +108,12 @@ class TestModule:
         tree = ast.parse(module.read_text(encoding="utf-8"))
         too_long = {f.name: length(f) for f in functions(tree) if length(f) > MAX_FUNCTION_LINES}
         assert too_long == {}
+
+    def test_it_reaches_what_is_of_a_run_by_the_one_way_there(self, module: Path) -> None:
+        """`store.opening` follows no link; who calls the system has a folder that is open already (SPEC 1.6)."""
+        name = str(module.relative_to(PACKAGE))
+        if name.startswith(AT_A_RUN) and name != "store/opening.py":
+            assert {(name, call) for call in by_path(module)} - NOT_OF_A_RUN == set()
 
     def test_its_name_says_what_is_in_it(self, module: Path) -> None:
         assert not SAYS_NOTHING.fullmatch(module.stem)

@@ -260,7 +260,9 @@ class Run:
                 loop = Loop(context, past, tidy=self._repo.tidy)
                 ending = loop.run()
                 self._close(context)
-                return loop.finish(ending, self._go_back(context))
+                code = loop.finish(ending, self._go_back(context))
+                context.tell_notices()
+                return code
         except Exception as error:
             self._give_up(context, error)
             raise

@@ -16,6 +16,7 @@ from tests.chaos.checks import records_of
 from tests.chaos.crash import runner_of
 from tests.chaos.scenario import build
 from tests.chaos.trial import AGENT_ENDED, OUTCOME_WRITTEN
+from tests.support.disk import LIKE_ANYBODY
 from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, alive, pids, wait_for
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 PROMISED_S = 5.0
 WHOSE = "check who owns the files under .pitboss and their permissions"
 REMOUNT = "the file system is mounted read-only: remount it writable"
-LIKE_ANYBODY = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
-"""Makes root heed file modes as everybody else has to."""
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.errors import LockHeld, StartError, StorageError
+from pitboss.errors import LockHeld, StartError
+from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import LockInfo, RunLock, lock_holder
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "grind" / "lock"
+    return tmp_path / ".pitboss" / "grind" / "lock"
 
 
 def test_the_file_says_who_holds_the_lock(path: Path) -> None:
@@ -116,7 +117,7 @@ def test_nobody_holds_a_lock_that_was_released_or_never_taken(path: Path) -> Non
 
 @pytest.mark.parametrize("content", [b"", b"garbage\n", b"\xff\0" * 5000, b"[" * 4096, b'{"pid": "me"}\n'])
 def test_a_lock_file_with_anything_in_it_still_locks(path: Path, content: bytes) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with path.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -150,7 +151,7 @@ def test_a_fork_shares_the_lock_and_an_exec_does_not(path: Path) -> None:
 
 
 def test_a_run_that_starts_while_an_observer_looks_waits_for_it(path: Path) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.touch()
     with path.open("rb") as observer:
         fcntl.flock(observer, fcntl.LOCK_SH)
@@ -161,7 +162,7 @@ def test_a_run_that_starts_while_an_observer_looks_waits_for_it(path: Path) -> N
 
 
 def test_two_observers_do_not_take_each_other_for_a_run(path: Path) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.touch()
     with path.open("rb") as observer:
         fcntl.flock(observer, fcntl.LOCK_SH)
@@ -174,12 +175,77 @@ def test_a_lock_that_cannot_be_made_is_a_refusal_to_start(tmp_path: Path) -> Non
         RunLock.acquire(tmp_path / "grind" / "lock", run_id="mine")
     assert refusal.value.message.startswith("cannot lock ")
     assert refusal.value.exit_code == 4
-    with pytest.raises(StorageError):
-        lock_holder(tmp_path / "grind" / "lock")
+    assert lock_holder(tmp_path / "grind" / "lock") is None
 
 
 def test_a_lock_file_that_cannot_be_written_is_a_refusal_to_start(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
+    path = tmp_path / "grind" / "lock"
+    path.parent.mkdir(parents=True)
     path.symlink_to("/dev/full")
     with pytest.raises(StartError, match="No space left on device"):
         RunLock.acquire(path, run_id="mine")
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> tuple[Path, ...]:
+    (tmp_path / ".git").mkdir()
+    return lock_paths(tmp_path)
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+@pytest.mark.parametrize("how", ["deleted", "replaced", "a link", "its folder moved away"])
+def test_a_run_is_live_as_long_as_one_file_of_its_lock_is_left(
+    both: tuple[Path, ...], gone: int, how: str, tmp_path: Path
+) -> None:
+    with RunLock.acquire(*both, run_id="mine") as lock:
+        if how == "its folder moved away":
+            both[gone].parent.rename(tmp_path / "moved")
+        else:
+            both[gone].unlink()
+        if how == "replaced":
+            both[gone].write_bytes(both[1 - gone].read_bytes())
+        if how == "a link":
+            both[gone].symlink_to(tmp_path / "elsewhere")
+        assert lock_holder(*both) == lock.info
+        with pytest.raises(LockHeld, match="mine"):
+            RunLock.acquire(*both, run_id="other")
+        assert lock_holder(*both) == lock.info
+    with RunLock.acquire(*both, run_id="other"):
+        assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_second_name_of_a_users_file_is_not_written_into(both: tuple[Path, ...], tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("the user's")
+    both[0].parent.mkdir(parents=True)
+    both[0].hardlink_to(precious)
+    with RunLock.acquire(*both, run_id="mine"):
+        assert (precious.read_text(), both[0].stat().st_nlink) == ("the user's", 1)
+
+
+def test_a_lock_file_that_an_agent_gave_a_second_name_still_locks(
+    both: tuple[Path, ...], tmp_path: Path
+) -> None:
+    with RunLock.acquire(*both, run_id="mine"):
+        (tmp_path / "second").hardlink_to(both[0])
+        with pytest.raises(LockHeld, match="mine"):
+            RunLock.acquire(both[0], run_id="other")
+
+
+def test_a_linked_working_tree_has_a_lock_of_its_own(tmp_path: Path) -> None:
+    own, linked = tmp_path / "main/.git/worktrees/side", tmp_path / "side"
+    own.mkdir(parents=True)
+    linked.mkdir()
+    (linked / ".git").write_text(f"gitdir: {own}\n")
+    assert lock_paths(linked)[1] == own / "pitboss/lock"
+    assert lock_paths(tmp_path / "main")[1] == tmp_path / "main/.git/pitboss/lock"
+    (linked / ".git").write_text("gitdir: ../main/.git/worktrees/side\n")
+    with RunLock.acquire(*lock_paths(linked), run_id="mine"):
+        assert (own / "pitboss/lock").exists()
+
+
+@pytest.mark.parametrize("said", [None, b"", b"garbage", b"gitdir: /nowhere\n"])
+def test_outside_git_there_is_one_file(tmp_path: Path, said: bytes | None) -> None:
+    if said is not None:
+        (tmp_path / ".git").write_bytes(said)
+    assert len(lock_paths(tmp_path)) == 1

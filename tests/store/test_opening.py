@@ -20,8 +20,7 @@ from pitboss.store.files import (
     sync_directory,
     write_atomic,
 )
-from tests.chaos.test_damaged_surroundings import LIKE_ANYBODY
-from tests.support.disk import names, open_descriptors
+from tests.support.disk import LIKE_ANYBODY, names, open_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 
 from pitboss.core.resume import StateUnreadable
 from pitboss.core.run import RunStatus
-from pitboss.core.text.sessions import HEADER, sessions_md, sessions_md_entry
+from pitboss.core.text.sessions import sessions_md
 from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.paths import RunPaths, runs_dir
@@ -185,10 +185,13 @@ def test_sessions_md_grows_to_what_a_full_render_gives(run: RunDir) -> None:
     assert run.paths.markdown.read_text() == sessions_md(records)
 
 
-def test_a_missing_sessions_md_starts_with_its_title_again(run: RunDir) -> None:
+def test_a_missing_sessions_md_is_made_again_from_the_log(run: RunDir) -> None:
+    run.record(record(1))
+    run.project(record(1))
     run.paths.markdown.unlink()
+    run.record(record(2))
     run.project(record(2))
-    assert run.paths.markdown.read_text() == HEADER + sessions_md_entry(record(2))
+    assert run.paths.markdown.read_text() == sessions_md([record(1), record(2)])
 
 
 def test_a_summary_that_is_not_unicode_is_projected_all_the_same(run: RunDir) -> None:
@@ -274,8 +277,9 @@ def test_what_an_agent_put_in_place_of_its_files_blocks_nobody(run: RunDir, kind
 def test_a_pipe_in_place_of_sessions_md_is_set_aside_and_not_waited_for(run: RunDir) -> None:
     run.paths.markdown.unlink()
     put(run.paths.markdown, "pipe")
+    run.record(record(1))
     run.project(record(1))
-    assert run.paths.markdown.read_text() == sessions_md_entry(record(1))
+    assert run.paths.markdown.read_text() == sessions_md([record(1)])
 
 
 def test_the_scratchpad_is_limited_to_sixteen_kilobytes(run: RunDir) -> None:

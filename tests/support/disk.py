@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LIKE_ANYBODY = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
+"""Makes root heed file modes as everybody else has to."""
+
 NO_FILES = ("pipe", "device", "directory")
 
 

@@ -24,9 +24,9 @@ from pitboss.git.repo import OLDEST_GIT, Repo
 from pitboss.pricing import table_version
 from pitboss.process import capture
 from pitboss.store.config import load_config
+from pitboss.store.git_folder import lock_paths
 from pitboss.store.library import configured_prompts_dir, discover_prompts, load_inputs
 from pitboss.store.lock import lock_holder
-from pitboss.store.paths import lock_path
 from pitboss.store.rundir import list_runs
 from pitboss.trust import GRANT, look
 
@@ -181,7 +181,7 @@ def _prices(_root: Path) -> Iterator[Check]:
 
 
 def _lock(root: Path) -> Iterator[Check]:
-    holder = lock_holder(lock_path(root))
+    holder = lock_holder(*lock_paths(root))
     if holder is None:
         yield _ok("lock", "no run is live")
     else:
@@ -192,7 +192,7 @@ def _lock(root: Path) -> Iterator[Check]:
 
 
 def _runs(root: Path) -> Iterator[Check]:
-    holder = lock_holder(lock_path(root))
+    holder = lock_holder(*lock_paths(root))
     for run in list_runs(root):
         how = condition(run.state, live=holder is not None and holder.run_id == run.run_id)
         if how is Condition.CRASHED:

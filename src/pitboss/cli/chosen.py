@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pitboss.errors import CommandError
+from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.opening import is_folder
-from pitboss.store.paths import RunPaths, lock_path
+from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import find_run, latest_run
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def chosen_run(repo: Path, requested: str | None) -> str:
     """
     if requested is not None:
         return find_run(repo, requested).run_id
-    holder = lock_holder(lock_path(repo))
+    holder = lock_holder(*lock_paths(repo))
     if holder is not None and holder.run_id is not None:
         return _begun(repo, holder.run_id, holder)
     latest = latest_run(repo)
@@ -56,7 +57,7 @@ def chosen_run(repo: Path, requested: str | None) -> str:
 
 def live_run(repo: Path) -> tuple[str, LockInfo]:
     """The id of the live run and who holds its lock. Raises CommandError when no run is live, or has begun."""
-    holder = lock_holder(lock_path(repo))
+    holder = lock_holder(*lock_paths(repo))
     if holder is None:
         raise CommandError(
             "no run is live in this working tree", hint="`pitboss runs` lists the runs there are"

@@ -14,9 +14,10 @@ from pitboss.errors import StorageError
 from pitboss.guardian import guard
 from pitboss.store.files import write_atomic
 from pitboss.store.follow import take_requests
+from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import RunLock
 from pitboss.store.opening import is_folder
-from pitboss.store.paths import RunPaths, lock_path
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +52,7 @@ def run_guarded(
                 emit(Warned(text=text))
             return body(channel, emit)
 
-    with RunLock.acquire(lock_path(root), run_id=run_id):
+    with RunLock.acquire(*lock_paths(root), run_id=run_id):
         paths = RunPaths(root, run_id)
         take_requests(paths)  # those of an earlier life of the run
         code = guard(runner, marker={RUN_ID: run_id}, resumable=lambda: is_folder(paths.root))

@@ -46,10 +46,10 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
 def _print_plan(repo: Repo, run_id: str, *, force: bool) -> int:
     """Under the lock: of a live run nothing can be said."""
     from pitboss import app
+    from pitboss.store.git_folder import lock_paths
     from pitboss.store.lock import RunLock
-    from pitboss.store.paths import lock_path
 
-    with RunLock.acquire(lock_path(repo.root), run_id=run_id):
+    with RunLock.acquire(*lock_paths(repo.root), run_id=run_id):
         repairs = app.plan_repair(repo, run_id, force=force)
     for line in [step.describe() for step in repairs] or ["nothing to repair"]:
         say(line)

@@ -12,8 +12,8 @@ from pitboss.cli.output import Ink, columns, paint, paint_status, say, write_jso
 from pitboss.cli.project import project_root
 from pitboss.core.embed import one_line
 from pitboss.core.measures import age, spent, stamp, tokens
+from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import lock_holder
-from pitboss.store.paths import lock_path
 from pitboss.store.rundir import RunListing, list_runs
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def runs(*, as_json: bool) -> None:
 
 
 def _live_run_id(repo: Path) -> str | None:
-    holder = lock_holder(lock_path(repo))
+    holder = lock_holder(*lock_paths(repo))
     return holder.run_id if holder is not None else None
 
 

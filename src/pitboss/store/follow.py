@@ -16,10 +16,11 @@ import msgspec
 from pitboss.core.run import RunState
 from pitboss.core.session import InFlight, SessionRecord
 from pitboss.errors import storage_error
+from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.log import last_records, read_lines, readable_record
 from pitboss.store.opening import PRIVATE_FOLDER, names_in, open_regular, open_writing, remove, spot, status
-from pitboss.store.paths import RunPaths, lock_path
+from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import find_run
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
 
 def live_holder(repo: Path, run_id: str) -> LockInfo | None:
     """Who holds the lock if this run does; None when it is not live."""
-    holder = lock_holder(lock_path(repo))
+    holder = lock_holder(*lock_paths(repo))
     return holder if holder is not None and holder.run_id == run_id else None
 
 

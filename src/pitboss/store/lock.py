@@ -1,7 +1,9 @@
 """One live run a working tree: a lock that the kernel frees when the run's last process dies (SPEC 2, 7).
 
-The lock is a flock on `.pitboss/grind/lock`; what the file says is for people and observers only, so a file
-with anything else in it locks just as well. The file is never removed: a lock on a removed name locks nothing.
+The lock is a flock on `.pitboss/grind/lock`, and another one on `pitboss/lock` in git's own folder: the first is the
+one that other versions know, the second is left when an agent cleans the tree of all that git ignores. What the
+files say is for people and observers only, so a file with anything else in it locks just as well. They are never
+removed: a lock on a removed name locks nothing.
 When guardian and runner are killed, the warden holds it until it has ended what they left.
 NFS before Linux 2.6.12 and some network file systems do not share flock between machines.
 """
@@ -18,6 +20,7 @@ import msgspec
 
 from pitboss import proctree
 from pitboss.errors import LockHeld, StartError, storage_error
+from pitboss.store.opening import open_regular, open_writing, set_aside, spot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,40 +48,43 @@ class LockInfo(msgspec.Struct, frozen=True, kw_only=True):
 class RunLock:
     """The held lock. A fork shares it, an exec drops it; it is free when every sharer closed it or died."""
 
-    def __init__(self, descriptor: int, info: LockInfo) -> None:
-        self._descriptor = descriptor
+    def __init__(self, info: LockInfo) -> None:
+        self._descriptors: list[int] = []
         self.info = info
 
     @classmethod
-    def acquire(cls, path: Path, *, run_id: str | None) -> RunLock:
-        """Take the lock, or raise LockHeld naming who has it. StartError when it cannot be taken at all."""
+    def acquire(cls, *paths: Path, run_id: str | None) -> RunLock:
+        """Take the lock, each file of it, or raise LockHeld naming who has one.
+
+        StartError when it cannot be taken at all.
+        """
+        lock = cls(_own_info(run_id))
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise _cannot_lock(path, error) from error
-        lock = cls(descriptor, _own_info(run_id))
-        try:
-            _lock(descriptor)
-            _write_info(descriptor, lock.info)
-        except OSError as error:
-            lock.release()
-            raise _cannot_lock(path, error) from error
+            for path in paths:
+                lock.take(path)
         except BaseException:
             lock.release()
             raise
         return lock
 
+    def take(self, path: Path) -> None:
+        """Lock one more file, and write into it who holds it. Raises LockHeld, StartError."""
+        try:
+            self._descriptors.append(_locked(path))
+            _write_info(self._descriptors[-1], self.info)
+        except OSError as error:
+            raise _cannot_lock(path, error) from error
+
     def describe(self, run_id: str) -> None:
-        """Say in the lock file which run this is, now that it is known. Raises OSError."""
+        """Say in the lock files which run this is, now that it is known. Raises OSError."""
         self.info = msgspec.structs.replace(self.info, run_id=run_id)
-        _write_info(self._descriptor, self.info)
+        for descriptor in self._descriptors:
+            _write_info(descriptor, self.info)
 
     def release(self) -> None:
         """Close this process's share of the lock; again is harmless."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
     def __enter__(self) -> Self:
         return self
@@ -89,21 +95,41 @@ class RunLock:
         self.release()
 
 
-def lock_holder(path: Path) -> LockInfo | None:
-    """Who holds the lock, for observers; None when nobody does. Raises StorageError."""
+def lock_holder(*paths: Path) -> LockInfo | None:
+    """Who holds the lock, or any file of it, for observers; None when nobody does."""
+    found = [holder for holder in map(_holder, paths) if holder is not None]
+    return next((holder for holder in found if holder.run_id is not None), found[0] if found else None)
+
+
+def _holder(path: Path) -> LockInfo | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise storage_error("read", path, error) from error
+        with open_regular(path, buffering=0) as file:
+            return _probe(file.fileno())
+    except OSError:
+        return None  # what is no file, or not to be read, is no lock of a run of this user's
+
+
+def _probe(descriptor: int) -> LockInfo | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read_info(descriptor)
-    else:
-        return None
-    finally:
+    return None
+
+
+def _locked(path: Path) -> int:
+    """The descriptor of a locked file with one name. Raises OSError, LockHeld."""
+    while True:
+        descriptor = open_writing(path, os.O_RDWR | os.O_CREAT, 0o644, make=True, alone=False)
+        try:
+            _lock(descriptor)
+            if os.fstat(descriptor).st_nlink <= 1:
+                return descriptor
+            with spot(path) as at:
+                set_aside(at)
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 

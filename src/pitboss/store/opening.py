@@ -125,15 +125,17 @@ def open_users(path: AnyPath) -> BinaryIO:
         raise
 
 
-def open_writing(path: AnyPath, flags: int, mode: int = PRIVATE, *, make: bool = False) -> int:
-    """A descriptor for writing to a regular file with one name; what is in the way is set aside.
+def open_writing(
+    path: AnyPath, flags: int, mode: int = PRIVATE, *, make: bool = False, alone: bool = True
+) -> int:
+    """A descriptor for writing to a regular file, with one name if `alone`; what is in the way is set aside.
 
     With `make` missing folders are made. A pipe that nobody reads is no reason to wait. Raises OSError.
     """
     with spot(path, make=make) as at:
         for _ in range(_TRIES):
             try:
-                return _open_alone(at, flags, mode)
+                return _open_checked(at, flags, mode, alone=alone)
             except PermissionError:
                 if not _mended(at):
                     raise
@@ -152,7 +154,7 @@ def create(at: Spot, mode: int = PRIVATE) -> int:
                 at.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=at.folder
             )
         except FileExistsError:
-            if at.ours and not _is_plain(at):
+            if at.ours and not _is_file(at):
                 set_aside(at)
             else:
                 os.unlink(at.name, dir_fd=at.folder)
@@ -161,7 +163,7 @@ def create(at: Spot, mode: int = PRIVATE) -> int:
 
 def put_in_place(at: Spot, temporary: str) -> None:
     """Rename a file in the same folder over `at`; what is no file there is set aside. Raises OSError."""
-    if at.ours and not _is_plain(at, or_missing=True):
+    if at.ours and not _is_file(at, or_missing=True):
         set_aside(at)
     os.replace(temporary, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
 
@@ -202,6 +204,12 @@ def is_folder(path: AnyPath) -> bool:
     """Whether there is a folder, reached and named without a link below `.pitboss`."""
     found = status(path)
     return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def is_plain(path: AnyPath) -> bool:
+    """Whether there is a regular file with one name."""
+    found = status(path)
+    return found is not None and stat.S_ISREG(found.st_mode) and found.st_nlink == 1
 
 
 def names_in(path: AnyPath) -> list[str]:
@@ -284,11 +292,11 @@ def _flags(at: Spot, flags: int) -> int:
     return flags | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_NOFOLLOW if at.ours else 0)
 
 
-def _open_alone(at: Spot, flags: int, mode: int) -> int:
+def _open_checked(at: Spot, flags: int, mode: int, *, alone: bool) -> int:
     descriptor = os.open(at.name, _flags(at, flags), mode, dir_fd=at.folder)
     try:
         if at.ours:
-            _check(descriptor, at, alone=True)
+            _check(descriptor, at, alone=alone)
     except BaseException:
         os.close(descriptor)
         raise
@@ -305,7 +313,7 @@ def _check(descriptor: int, at: Spot, *, alone: bool) -> None:
         raise InTheWay(errno.EMLINK, "is a file with a second name", at.name)
 
 
-def _is_plain(at: Spot, *, or_missing: bool = False) -> bool:
+def _is_file(at: Spot, *, or_missing: bool = False) -> bool:
     """Whether a regular file with one name is there."""
     try:
         found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)

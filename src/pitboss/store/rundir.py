@@ -19,10 +19,11 @@ from pitboss.core.run import RunState
 from pitboss.errors import ResumeError, RunDirectoryGone, StorageError, storage_error
 from pitboss.store.codec import Malformed, decode_last_updated, decode_state, encode_record, encode_state
 from pitboss.store.files import append_durable, make_directory, open_append, sync_directory, write_atomic
-from pitboss.store.log import own
+from pitboss.store.log import iter_records, own
 from pitboss.store.opening import (
     PRIVATE_FOLDER,
     is_folder,
+    is_plain,
     open_folder,
     open_regular,
     remove_tree,
@@ -151,11 +152,13 @@ class RunDir:
         self._check_log()
 
     def project(self, record: SessionRecord) -> None:
-        """Append a record's entry to sessions.md, which can be made again from the log at any time."""
-        from pitboss.core.text.sessions import HEADER, sessions_md_entry
+        """Append a record's entry to sessions.md, or make that again from the log if it is gone."""
+        from pitboss.core.text.sessions import sessions_md_entry
 
-        title = "" if status(self.paths.markdown) is not None else HEADER
-        append_durable(self.paths.markdown, _utf8(title + sessions_md_entry(record)), durable=False)
+        if is_plain(self.paths.markdown):
+            append_durable(self.paths.markdown, _utf8(sessions_md_entry(record)), durable=False)
+        else:
+            self.project_all(iter_records(self.paths.log))
 
     def project_all(self, records: Iterable[SessionRecord]) -> None:
         """Write sessions.md anew from all records: only repair does."""

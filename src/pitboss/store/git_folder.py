@@ -1,0 +1,43 @@
+"""Where git keeps what belongs to one working tree, told without asking git, and our folder in there (SPEC 7).
+
+For the main working tree that is git's common directory. A linked one has a folder of its own: two working trees
+of a repository may each have a run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pitboss.store.opening import open_users
+from pitboss.store.paths import lock_path
+
+_POINTER = b"gitdir: "
+_LONGEST = 4096
+
+
+def git_folder(repo: Path) -> Path | None:
+    """Git's own folder of the working tree at `repo`; None where there is none."""
+    link = repo / ".git"
+    if link.is_dir():
+        return link
+    try:
+        with open_users(link) as file:
+            said = file.read(_LONGEST)
+    except OSError:
+        return None
+    if not said.startswith(_POINTER):
+        return None
+    folder = repo / Path(said.removeprefix(_POINTER).rstrip(b"\n").decode(errors="surrogateescape"))
+    return folder if folder.is_dir() else None
+
+
+def ours_in_git(repo: Path) -> Path | None:
+    """The folder of pitboss in there: the second lock, and copies of what cannot be made again."""
+    folder = git_folder(repo)
+    return folder and folder / "pitboss"
+
+
+def lock_paths(repo: Path) -> tuple[Path, ...]:
+    """Every file that a live run holds locked: an agent may delete the one that lies in its reach."""
+    ours = ours_in_git(repo)
+    return (lock_path(repo),) if ours is None else (lock_path(repo), ours / "lock")

@@ -1,0 +1,53 @@
+"""Acts against the run's own files: links, pipes, second names and folders in place of them (SPEC 1.6)."""
+
+from __future__ import annotations
+
+from tests.hostile.act import Act
+
+_FILES = (
+    *(
+        "state.json",
+        "state.json.tmp",
+        "sessions.md",
+        "scratchpad.md",
+        "ended",
+        "transcripts/session-000$next.log",
+    ),
+    *("transcripts/session-000$next.hooks.log", "transcripts/session-000$next.scratchpad.md"),
+)
+_HOOKS = '[grind.hooks]\npre_session = "echo hook"\npost_session = "echo hook"'
+_PLANTS = {
+    "links": 'ln -s "$BESIDE/precious" "$RUN/$file"',
+    "second-names": 'ln "$BESIDE/precious" "$RUN/$file"',
+    "pipes": 'mkfifo "$RUN/$file"',
+    "folders": 'mkdir "$RUN/$file"',
+}
+
+
+def _everywhere(plant: str) -> Act:
+    """Something in place of every file of the run that pitboss writes, those of the next session included."""
+    each = f'rm -rf "$RUN/$file"; {plant}'
+    names = " ".join(_FILES)
+    return Act(
+        f"next=$((PITBOSS_SESSION_SEQ + 1))\nfor file in {names}; do {each}; done",
+        more=_HOOKS,
+        told="" if plant == _PLANTS["second-names"] else "was replaced by something else, which is kept as",
+    )
+
+
+ACTS = {f"puts-{kind}-in-place-of-files": _everywhere(plant) for kind, plant in _PLANTS.items()} | {
+    "gives-a-key-as-its-summary": Act('ln -s "$BESIDE/precious" "$PITBOSS_SUMMARY_FILE"'),
+    "gives-a-key-by-a-second-name-as-its-summary": Act('ln "$BESIDE/precious" "$PITBOSS_SUMMARY_FILE"'),
+    "links-control-elsewhere": Act(
+        'mkdir "$BESIDE/../requests"; touch "$BESIDE/../requests/drain"; rm -r "$RUN/control"; '
+        'ln -s "$BESIDE/../requests" "$RUN/control"'
+    ),
+    "links-transcripts-elsewhere": Act(
+        'mv "$RUN/transcripts" "$SCRATCH/t"; ln -s "$BESIDE" "$RUN/transcripts"'
+    ),
+    "deletes-the-lock": Act('rm -f "$REPO/.pitboss/grind/lock"'),
+    "removes-both-locks": Act('rm -rf "$REPO/.pitboss/grind/lock" "$REPO/.git/pitboss"'),
+    "links-the-lock-elsewhere": Act(
+        'rm -f "$REPO/.pitboss/grind/lock"; ln -s "$BESIDE/precious" "$REPO/.pitboss/grind/lock"'
+    ),
+}
