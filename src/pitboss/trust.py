@@ -22,7 +22,7 @@ from pitboss.core.environment import agent_environment
 from pitboss.errors import CommandError, PitbossError, StartError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
-from pitboss.store.files import open_regular
+from pitboss.store.opening import open_users
 from pitboss.store.trust import remember, remembered
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _content(word: str, root: Path) -> str | None:
     try:
         if not _inside(word, root):
             return None
-        with open_regular(root / word) as file:
+        with open_users(root / word) as file:
             return hashlib.sha256(file.read(_MOST_HASHED)).hexdigest()
     except (OSError, ValueError):
         return None
