@@ -64,7 +64,7 @@ def anchor(folder: AnyPath) -> None:
 
 def take_notices() -> list[str]:
     """What was set aside since somebody asked last, in words for the user."""
-    return [_notices.popleft() for _ in range(len(_notices))]
+    return list(iter(_next_notice, None))
 
 
 def notice(text: str) -> None:
@@ -241,6 +241,13 @@ def set_aside(at: Spot) -> str | None:
 
 
 # How
+
+
+def _next_notice() -> str | None:
+    try:
+        return _notices.popleft()
+    except IndexError:
+        return None
 
 
 def _split(path: str) -> tuple[str, list[str]]:
