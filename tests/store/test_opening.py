@@ -280,3 +280,50 @@ def test_an_error_that_nothing_can_be_done_about_is_raised(scene: Scene) -> None
     assert failure.value.errno == errno.ENAMETOOLONG
     with pytest.raises(StorageError, match="File name too long"):
         append_durable(scene.run / ("x" * 300), b"")
+
+
+@pytest.mark.parametrize("puts_another", [False, True])
+def test_a_temporary_file_that_somebody_takes_away_is_written_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, puts_another: bool
+) -> None:
+    put_in_place, thefts = opening.put_in_place, [1, 2]
+
+    def after_a_theft(at: opening.Spot, temporary: str) -> None:
+        if thefts:
+            thefts.pop()
+            (scene.run / temporary).unlink()
+            if puts_another:
+                (scene.run / temporary).write_bytes(b"theirs")
+        put_in_place(at, temporary)
+
+    monkeypatch.setattr(opening, "put_in_place", after_a_theft)
+    write_atomic(scene.run / "state.json", b"ours")
+    assert (thefts, (scene.run / "state.json").read_bytes(), names(scene.run)) == (
+        [],
+        b"ours",
+        ["state.json"],
+    )
+
+
+@pytest.mark.parametrize("puts_another", [False, True])
+def test_a_temporary_file_that_is_taken_away_every_time_is_an_error_in_the_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, puts_another: bool
+) -> None:
+    put_in_place = opening.put_in_place
+
+    def after_a_theft(at: opening.Spot, temporary: str) -> None:
+        (scene.run / temporary).unlink()
+        if puts_another:
+            (scene.run / temporary).write_bytes(b"theirs")
+        put_in_place(at, temporary)
+
+    monkeypatch.setattr(opening, "put_in_place", after_a_theft)
+    with pytest.raises(StorageError):
+        write_atomic(scene.run / "state.json", b"ours")
+    with pytest.raises(StorageError):
+        write_atomic(scene.run / "state.json", iter([b"ours"]))
+
+
+def test_a_name_that_is_gone_leads_nowhere(scene: Scene) -> None:
+    with opening.spot(scene.run / "gone") as at:
+        assert not opening.leads_to(at, at.folder)

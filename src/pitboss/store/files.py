@@ -27,6 +27,7 @@ What it costs and does not do
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.store.opening import AnyPath, Spot
+
+
+_TRIES = 8
 
 
 def write_atomic(
@@ -132,20 +136,24 @@ def first_free(path: Path, suffix: str) -> Path:
 
 
 def _replace(at: Spot, chunks: Iterable[bytes], *, durable: bool) -> None:
-    temporary = at._replace(name=f"{at.name}.tmp")
-    try:
-        _write_new(temporary, chunks, durable=durable)
-        opening.put_in_place(at, temporary.name)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary.name, dir_fd=at.folder)
-        raise
+    """Try again when somebody takes the temporary file away or puts another in its place, unless chunks are used up."""
+    for tries_left in reversed(range(_TRIES if isinstance(chunks, list) else 1)):
+        try:
+            if _replaced(at, chunks, durable=durable):
+                break
+        except FileNotFoundError:
+            if not tries_left or not os.fstat(at.folder).st_nlink:
+                raise
+    else:
+        raise opening.InTheWay(errno.EBUSY, "something is put in its place again and again", at.name)
     if durable:
         os.fsync(at.folder)
 
 
-def _write_new(at: Spot, chunks: Iterable[bytes], *, durable: bool) -> None:
-    descriptor = opening.create(at)
+def _replaced(at: Spot, chunks: Iterable[bytes], *, durable: bool) -> bool:
+    """Whether the file that has the name in the end is the one that was written."""
+    temporary = at._replace(name=f"{at.name}.tmp")
+    descriptor = opening.create(temporary)
     try:
         for chunk in chunks:
             write_all(descriptor, chunk)
@@ -153,6 +161,12 @@ def _write_new(at: Spot, chunks: Iterable[bytes], *, durable: bool) -> None:
             _sync_file(descriptor)
         else:
             _sync_content(descriptor)
+        opening.put_in_place(at, temporary.name)
+        return opening.leads_to(at, descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary.name, dir_fd=at.folder)
+        raise
     finally:
         os.close(descriptor)
 

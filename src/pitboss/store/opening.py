@@ -168,6 +168,15 @@ def put_in_place(at: Spot, temporary: str) -> None:
     os.replace(temporary, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
 
 
+def leads_to(at: Spot, descriptor: int) -> bool:
+    """Whether the name is one of the file that is open."""
+    try:
+        found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, os.fstat(descriptor))
+
+
 def remove(path: AnyPath) -> bool:
     """Remove a name, of whatever but a folder; whether there was one. Raises OSError."""
     try:
