@@ -7,6 +7,7 @@ import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
+from threading import Event
 from typing import TYPE_CHECKING
 
 from pitboss.agents import build_agent
@@ -30,6 +31,7 @@ from pitboss.errors import PitbossError, StartError
 from pitboss.git.landed import landed_sessions
 from pitboss.git.switch import Spot, Switch
 from pitboss.guardian import StopLevel
+from pitboss.process import StopRequest
 from pitboss.store.log import scan_log
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths, skip_path
@@ -76,10 +78,14 @@ class Run:
     def __init__(self, plan: Plan, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> None:
         os.environ[RUN_ID] = run_id
         self._plan = plan
-        self._repo = repo.authored_by(plan.config.author)
+        self._aborting = Event()
+        self._repo = repo.authored_by(plan.config.author).on_leash(self._abort)
         self._run_id = run_id
         self._channel = channel
         self._emit = emit
+
+    def _abort(self) -> StopRequest | None:
+        return StopRequest.ABORT if self._aborting.is_set() else None
 
     def check_ready(self) -> TreeStatus:
         """Refuse what `start` would refuse of git and the tree; raises StartError, changes nothing (SPEC 5)."""
@@ -228,6 +234,7 @@ class Run:
             if level is StopLevel.DRAIN:
                 self._emit(Draining(in_flight=tuple(s.seq for s in journal.state.in_flight)))
             else:
+                self._aborting.set()
                 self._emit(Warned(text="aborting: what is in flight is being stopped"))
 
         plan = self._plan

@@ -489,7 +489,7 @@ def test_a_hook_that_never_answers_refuses_the_commit(tmp_path: Path) -> None:
     workspace.begin(1)
     sh(world.root, "echo x > x")
     landing = workspace.land(world.session, MESSAGE)
-    assert landing.reason == "commit_refused: no answer from a git hook after 0.3 s"
+    assert landing.reason == "commit_refused: no answer from a git hook or filter after 0.3 s"
     assert world.kept_files() == {**world.kept_files(), "x": {"x"}}
     world.assert_at_rest()
 
@@ -504,7 +504,7 @@ def test_a_hung_hook_beside_a_git_at_work_is_a_failure_of_git(tmp_path: Path) ->
     sh(world.root, "echo x > x")
     at_work = ["git", "cat-file", "--batch"]
     with subprocess.Popen(at_work, cwd=world.root, stdin=subprocess.PIPE) as process:
-        with pytest.raises(GitError, match=r"no answer from a git hook after 0\.5 s") as failed:
+        with pytest.raises(GitError, match=r"no answer from a git hook or filter after 0\.5 s") as failed:
             workspace.land(world.session, MESSAGE)
         process.communicate()
     assert failed.value.exit_code == 70

@@ -303,5 +303,10 @@ def _cost_source(outcome: Outcome) -> str | None:
 
 
 def _landing_verdict(reason: str | None) -> SessionStatus:
-    fatal = reason_kind(reason) in (Reason.COMMIT_REFUSED, Reason.CONFLICT)
-    return SessionStatus.ERROR if fatal else SessionStatus.DIRTY
+    match reason_kind(reason):
+        case Reason.COMMIT_REFUSED | Reason.CONFLICT:
+            return SessionStatus.ERROR
+        case Reason.ABORTED:
+            return SessionStatus.ABORTED
+        case _:
+            return SessionStatus.DIRTY

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import nested, rescue, snapshot
-from pitboss.git.committer import CommitRefused, Committer, Hooks
+from pitboss.git.committer import CommitRefused, Committer, Hooks, HookStopped
 from pitboss.git.errors import GitError
 from pitboss.git.index import KeptIndex
 from pitboss.git.landed import is_own
@@ -174,7 +174,8 @@ class Checkout:
             )
         except CommitRefused as refused:
             effort.status = self._repo.status()
-            reason = Reason.COMMIT_REFUSED.because(str(refused))
+            kind = Reason.ABORTED if isinstance(refused, HookStopped) else Reason.COMMIT_REFUSED
+            reason = kind.because(str(refused))
             return self._set_aside(effort, effort.session.base_commit, reason)
         if effort.again:
             # What an earlier attempt committed, on the branch or just before its ref moved, was made again.
@@ -184,7 +185,11 @@ class Checkout:
         snapshot.abandon_operations(self._repo)
         links = [each for each in inner if each.kind == "link"]
         self._to_put_away = [*nested.outermost(links), *(each for each in inner if each.kind == "plain")]
-        return self._landing(effort, tip, effort.verdict())
+        landing = self._landing(effort, tip, effort.verdict())
+        trouble = self._committer.trouble
+        if trouble is None or landing.reason is not None:
+            return landing
+        return replace(landing, reason=Reason.HOOK_FAILED.because(trouble))
 
     def put_away(self, session: InFlight) -> None:
         """Once the session needs its tree no more: move repositories inside a fleeting one to where they stay."""

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.redact import Secrets
 from pitboss.git import snapshot
-from pitboss.git.errors import GitError, last_line, tells_full_disk
+from pitboss.git.errors import GitError, last_line, tells_full_disk, why_cut_short
 from pitboss.git.locks import clear_the_way
+from pitboss.process import EndedBy
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
+    from pitboss.process import Captured
 
 _NO_TREES = "Error building trees"
 _HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")
@@ -24,7 +26,11 @@ class CommitRefused(Exception):
 
 
 class HookHung(CommitRefused):
-    """A git hook of the user never answered, so it is not asked again."""
+    """A git hook of the user never answered, or had to be ended, so it is not asked again."""
+
+
+class HookStopped(HookHung):
+    """A git hook of the user still ran when the run was stopped."""
 
 
 class Hooks:
@@ -49,27 +55,28 @@ class Committer:
         self._branch = branch
         self._seconds = seconds
         self._hooks = hooks
+        self.trouble: str | None = None
+        """What a hook did wrong after the commit that was made last."""
 
     def commit(self, status: TreeStatus, message: str) -> str:
         """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree."""
+        self.trouble = None
         snapshot.stage(self._repo, status)
         try:
-            tip = self._try_commit(message)
+            tip = self._try_commit(message, status.head)
         except HookHung:
             raise
         except CommitRefused:
             if self._repo.succeeds("diff-files", "--quiet"):
                 raise
             snapshot.stage(self._repo, self._repo.status())
-            tip = self._try_commit(message)
+            tip = self._try_commit(message, status.head)
         return self._with_leftovers(message) if self._has_hooks() else tip
 
-    def _try_commit(self, message: str) -> str:
+    def _try_commit(self, message: str, before: str) -> str:
         done = self._repo.commit(message, timeout_s=self._seconds)
         if done.cut_short:
-            said = f"no answer from a git hook after {self._seconds:g} s"
-            clear_the_way(self._repo, self._branch, GitError(("git", "commit"), said, code=done.code))
-            raise HookHung(said)
+            return self._cut_short(done, before, message)
         if done.code == 0:
             return self._repo.committed(done)
         if self._repo.succeeds(
@@ -83,6 +90,18 @@ class Committer:
             raise GitError(("git", "commit"), said, code=done.code)
         # It stands in a rescue's message and in the record.
         raise CommitRefused(Secrets.of(os.environ).redact(last_line(said)))
+
+    def _cut_short(self, done: Captured, before: str, message: str) -> str:
+        """The commit, if it was made and only a hook after it had to be ended; raises HookHung if it was not."""
+        why = why_cut_short(done, self._seconds)
+        clear_the_way(self._repo, self._branch, GitError(("git", "commit"), why, code=-1))
+        trailers = message.strip().rpartition("\n\n")[2]
+        made = self._repo.git("log", "--max-count=1", "--format=%H%n%B", "HEAD").decode(errors="replace")
+        tip, _, said = made.partition("\n")
+        if tip == before or trailers not in said:
+            raise HookStopped(why) if done.ended_by is EndedBy.STOPPED else HookHung(why)
+        self.trouble = why
+        return tip
 
     def _with_leftovers(self, message: str) -> str:
         """Commit what hooks changed in the tree while they let the commit pass; they do not run again."""

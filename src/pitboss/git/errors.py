@@ -6,9 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from pitboss.errors import FREE_SPACE, StartError, StorageError
+from pitboss.process import PROCESSES, EndedBy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pitboss.process import Captured
 
 WHEN_GIT_FAILED = (
     "nothing is lost: mend what git complains of (a full disk?); "
@@ -69,3 +72,14 @@ def _cause(stderr: str) -> str:
     """The line that says why: the one about the disk if there is one, else the last."""
     full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line))
     return next(full, "") or last_line(stderr)
+
+
+def why_cut_short(done: Captured, timeout_s: float) -> str:
+    """Why git was ended: what it runs of the user's, a hook or a filter, took too long or too many processes."""
+    match done.ended_by:
+        case EndedBy.CROWD:
+            return f"a git hook or filter started more than {PROCESSES} processes"
+        case EndedBy.STOPPED:
+            return "a git hook or filter still ran when the run was stopped"
+        case _:
+            return f"no answer from a git hook or filter after {timeout_s:g} s"

@@ -18,19 +18,27 @@ from pitboss.git.environment import (
     of_the_user,
     pinned,
 )
-from pitboss.git.errors import GitError, NotARepository, last_line, met_half_made_worktree
+from pitboss.git.errors import (
+    GitError,
+    NotARepository,
+    last_line,
+    met_half_made_worktree,
+    why_cut_short,
+)
 from pitboss.git.status import PITBOSS_FOLDER, STATUS, TreeStatus, parse_status
-from pitboss.process import NOT_STARTED, capture
+from pitboss.process import NOT_STARTED, Leash, capture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pitboss.process import Captured
+    from pitboss.process import Captured, StopRequest
 
 WITHOUT_PITBOSS = f":(exclude,top){PITBOSS_FOLDER}"
 OLDEST_GIT = (2, 38)
 DEFAULT_AUTHOR = "pitboss <pitboss@local>"
 GIT_SECONDS = 600.0
+ABORT_PATIENCE_S = 10.0
+"""How long a call may take that keeps a session's work when the run is aborted."""
 
 _NO_BACKGROUND_GC = ("-c", "gc.auto=0", "-c", "maintenance.auto=0")
 _NOTHING_COMMITTED = ("-c", "safe.bareRepository=explicit")
@@ -72,6 +80,8 @@ class Repo:
         self.author = author
         self.remembers = False
         """Whether `status` may write down in the index what it found."""
+        self.leash: Leash | None = None
+        """What ends git, and what it runs of the user's, before its time: see `on_leash`."""
         self._variables = dict(variables or {})
         inherited = of_the_user(os.environ) if environment is None else environment
         self._env = {**inherited, **identity(author), **self._variables}
@@ -102,7 +112,18 @@ class Repo:
 
     def authored_by(self, author: str) -> Repo:
         """The same repository, committing as `NAME <MAIL>`."""
-        return Repo(self.root, self.git_dir, self.common_dir, author=author, variables=self._variables)
+        made = Repo(self.root, self.git_dir, self.common_dir, author=author, variables=self._variables)
+        made.leash = self.leash
+        return made
+
+    def on_leash(self, stop: Callable[[], StopRequest | None]) -> Repo:
+        """The same repository, whose git calls end once `stop` says so: a commit at once, others after a while.
+
+        The others may be what keeps the work of a session that is being aborted.
+        """
+        made = self.authored_by(self.author)
+        made.leash = Leash(stop=stop)
+        return made
 
     def worktree(self, root: Path, git_dir: Path, *, settings: Mapping[str, str]) -> Repo:
         """A linked worktree of this repository that nobody but pitboss and its agents uses.
@@ -118,6 +139,7 @@ class Repo:
             root, git_dir, self.common_dir, author=self.author, variables=variables, environment=self._env
         )
         made.remembers = True
+        made.leash = self.leash
         return made
 
     def inner(self, folder: str) -> Repo | None:
@@ -133,7 +155,9 @@ class Repo:
         _, git_dir, common_dir = _places(answer)
         if not all(_is_inside(place, (self.common_dir, path)) for place in (git_dir, common_dir)):
             return None
-        return Repo(path, git_dir, common_dir, author=self.author)
+        made = Repo(path, git_dir, common_dir, author=self.author)
+        made.leash = self.leash
+        return made
 
     def ask_in(self, folder: str, *args: str) -> Captured:
         """Run git in a folder of the tree on whatever repository is right there, but never on this one."""
@@ -153,7 +177,8 @@ class Repo:
         argv = ("git", *args)
         whole = {**self._pinned, **(env or {})}
         for _ in range(_TRIES):
-            done = _capture_git(argv, self.root, whole, stdin=stdin, timeout_s=timeout_s)
+            leash = None if self.leash is None else self.leash.after(ABORT_PATIENCE_S)
+            done = capture(argv, cwd=self.root, env=whole, stdin=stdin, timeout_s=timeout_s, leash=leash)
             if done.code == 0 or not met_half_made_worktree(done.stderr):
                 break
             time.sleep(_TRY_AGAIN_S)
@@ -198,7 +223,8 @@ class Repo:
         """Commit the index; a refusal is an answer, not an error. The user's hooks run in the user's locale."""
         argv = ("git", *_COMMIT, *(() if hooks else ("--no-verify",)))
         env = {**self._env, **as_git_has_it(self.root, self.git_dir)}
-        return _capture_git(argv, self.root, env, stdin=message.encode(), timeout_s=timeout_s)
+        text = message.encode()
+        return capture(argv, cwd=self.root, env=env, stdin=text, timeout_s=timeout_s, leash=self.leash)
 
     def commit_tree(self, tree: str, *, parent: str, message: str, merged: str | None = None) -> str:
         """Make a commit that is on no branch and runs no hook; `merged` is the other parent of a merge."""
@@ -250,10 +276,8 @@ class Repo:
         return self.git_dir.joinpath(*parts)
 
 
-def _capture_git(
-    argv: Sequence[str], cwd: Path, env: dict[str, str], *, stdin: bytes = b"", timeout_s: float = GIT_SECONDS
-) -> Captured:
-    return capture(argv, cwd=str(cwd), env=env, stdin=stdin, timeout_s=timeout_s)
+def _capture_git(argv: Sequence[str], cwd: Path, env: dict[str, str]) -> Captured:
+    return capture(argv, cwd=cwd, env=env, timeout_s=GIT_SECONDS)
 
 
 def _places(answer: Captured) -> tuple[Path, Path, Path]:
@@ -274,4 +298,4 @@ def _is_inside(place: Path, folders: Sequence[Path]) -> bool:
 
 def _explain(done: Captured, timeout_s: float) -> str:
     said = (done.stderr or done.stdout).decode(errors="replace")
-    return f"{said}\nno end after {timeout_s:g} s" if done.cut_short else said
+    return f"{said}\n{why_cut_short(done, timeout_s)}" if done.cut_short else said

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.process.command import Captured, Command, EndedBy, Exit, Leash, StopRequest
+from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit, Leash, StopRequest
 from pitboss.process.output import Appender, Clean, Tail
 from pitboss.process.supervisor import supervise
 
@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 
     from pitboss.process.output import Consumer
 
-__all__ = ["Captured", "Command", "EndedBy", "Exit", "Leash", "StopRequest", "capture", "run"]
+__all__ = [
+    "NOT_STARTED",
+    "PROCESSES",
+    "Captured",
+    "Command",
+    "EndedBy",
+    "Exit",
+    "Leash",
+    "StopRequest",
+    "capture",
+    "run",
+]
 
 CAPTURE_GRACE_S = 2.0
 NOT_STARTED = 127
@@ -92,7 +103,7 @@ def capture(
     )
     streams: list[list[Consumer]] = [[out.append], [err.append]]
     stop = None if leash is None else leash.stop
-    ended = supervise(command, streams, stop=stop, spare_daemons=leash is None)
+    ended = supervise(command, streams, stop=stop, spare_daemons=leash is None or leash.spare_daemons)
     if ended.error is not None:
         return Captured(code=NOT_STARTED, stdout=b"", stderr=os.fsencode(ended.error))
     return Captured(

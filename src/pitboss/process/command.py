@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
+
+PROCESSES = 1000
+"""How many a small command may start: hooks run test suites, and those run some hundreds at most."""
 
 
 class StopRequest(StrEnum):
@@ -77,12 +81,25 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 class Leash(msgspec.Struct, frozen=True, kw_only=True):
     """How a small command is held that may run programs of the user's, such as git with its hooks.
 
-    It ends when `stop`, asked every 0.1 s, gives a reason, and when its tree grows beyond `processes`. What it leaves
-    behind is ended with it.
+    It ends when `stop`, asked every 0.1 s, gives a reason, and when its tree grows beyond `PROCESSES`. What it leaves
+    behind is ended with it, save daemons that let go of the output where `spare_daemons` says so.
     """
 
     stop: Callable[[], StopRequest | None]
-    processes: int = 1000
+    processes: int = PROCESSES
+    spare_daemons: bool = False
+
+    def after(self, patience_s: float) -> Leash:
+        """The same for one call that begins now and has `patience_s` seconds to end once it is to stop."""
+        since: list[float] = []
+
+        def stop() -> StopRequest | None:
+            request = self.stop()
+            if request is not None and not since:
+                since.append(time.monotonic())
+            return request if since and time.monotonic() >= since[0] + patience_s else None
+
+        return msgspec.structs.replace(self, stop=stop, spare_daemons=True)
 
 
 class Captured(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,99 @@
+"""The user's git hooks are children like all others: bounded, part of the run, ended by a second stop (SPEC 1.4)."""
+
+from __future__ import annotations
+
+import os
+import time
+from signal import SIGKILL, SIGTERM
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss import proctree
+from pitboss.warden import LOOK_EVERY_S
+from tests.support.cli import Project, wait_until
+from tests.support.runs import configure, grinding, the_run, verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOR_EVER = "trap '' TERM; while :; do sleep 0.1; done"
+AGAIN = "git commit --amend --no-edit --allow-empty -q"
+
+
+def project_with(folder: Path, **hooks: str) -> Project:
+    """A project of one prompt that runs once, whose git hooks note that they have begun."""
+    project = Project.create(folder / "repo")
+    configure(project)
+    project.prompt("chore", "echo text >work.txt", max_runs=1)
+    for name, script in hooks.items():
+        path = project.write(
+            f".git/hooks/{name.replace('_', '-')}", f"#!/bin/sh\necho >>{folder}/begun\n{script}\n"
+        )
+        path.chmod(0o755)
+    return project
+
+
+def left_of(project: Project) -> list[int]:
+    """Processes that carry the run's marker."""
+    return proctree.carrying({"PITBOSS_RUN_ID": the_run(project).run_id}, since=0)
+
+
+@pytest.mark.parametrize(
+    ("hook", "ended"),
+    [
+        ("pre_commit", ("aborted", "aborted: a git hook or filter still ran when the run was stopped")),
+        ("post_commit", ("dirty", "hook_failed: a git hook or filter still ran when the run was stopped")),
+    ],
+)
+def test_a_second_stop_ends_a_hook_that_hangs_at_once(
+    tmp_path: Path, hook: str, ended: tuple[str, str]
+) -> None:
+    project = project_with(tmp_path, **{hook: FOR_EVER})
+    with grinding(project) as live:
+        wait_until((tmp_path / "begun").exists)
+        live.send(SIGTERM)
+        live.wait_for("once more aborts it\n")
+        live.send(SIGTERM)
+        asked = time.monotonic()
+        done = live.ended()
+        assert time.monotonic() - asked < 30
+    record = the_run(project).records[0]
+    landed = hook == "post_commit"
+    assert done.code == 2
+    assert verdict(record) == (*ended, landed, int(not landed))
+    assert left_of(project) == []
+
+
+def test_a_hook_that_starts_itself_without_end_is_ended_and_what_it_amended_lands(tmp_path: Path) -> None:
+    project = project_with(tmp_path, post_commit=AGAIN)
+    done = project.pitboss("grind")
+    record = the_run(project).records[0]
+    reason = "hook_failed: a git hook or filter started more than 1000 processes"
+    assert (done.code, *verdict(record)) == (0, "dirty", reason, True, 0), done
+    assert project.git("show", f"{record['commit']}:work.txt") == "text\n"
+    assert left_of(project) == []
+
+
+def test_hooks_are_gone_when_guardian_and_runner_are_killed_at_once(tmp_path: Path) -> None:
+    project = project_with(tmp_path, post_commit=AGAIN)
+    with project.started("grind") as guardian:
+        wait_until((tmp_path / "begun").exists)
+        time.sleep(LOOK_EVERY_S)
+        runner = next(pid for pid in proctree.children(guardian.pid))
+        for pid in (guardian.pid, runner):
+            os.kill(pid, SIGKILL)
+        killed = time.monotonic()
+        wait_until(lambda: left_of(project) == [])
+        assert time.monotonic() - killed < 20
+    project.write(".git/hooks/post-commit", "")
+    assert project.pitboss("grind", "--resume").code in (0, 1)
+    assert len(the_run(project).records) == 1
+
+
+def test_a_hook_may_leave_nothing_running(tmp_path: Path) -> None:
+    project = project_with(
+        tmp_path, post_commit=f"setsid sleep 300 >/dev/null 2>&1 & echo $! >{tmp_path}/pid"
+    )
+    assert project.pitboss("grind").code == 0
+    assert proctree.start_time(int((tmp_path / "pid").read_text())) is None
