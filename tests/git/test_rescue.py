@@ -81,7 +81,7 @@ def test_a_ref_is_found_by_a_unique_beginning(repo: Repo) -> None:
 
 
 def test_showing_a_ref_gives_its_commits_and_their_changes(repo: Repo) -> None:
-    shown = rescue.show(repo, kept(repo))
+    shown = rescue.show(repo, kept(repo)).decode()
     assert "    more\n" in shown
     assert "    top line\n" in shown
     assert "-1\n+one\n" in shown
@@ -126,3 +126,20 @@ def test_only_commits_outside_what_is_kept_count(repo: Repo) -> None:
     assert rescue.outside(repo, [main, parent, tip], main) == [tip]
     assert rescue.outside(repo, [parent], main, tip) == []
     assert rescue.outside(repo, [], main) == []
+
+
+@pytest.mark.parametrize(
+    "subject", ["over\rwritten", "vertical\vtab", "form\ffeed", "next\x85line", "u\u2028v", "a\x1cb"]
+)
+def test_a_subject_may_hold_any_character_that_looks_like_the_end_of_a_line(repo: Repo, subject: str) -> None:
+    tip = repo.commit_tree(repo.line("rev-parse", "HEAD^{tree}"), parent="HEAD", message=subject)
+    rescue.keep(repo, "a-run", 1, [tip], why="tried")
+    assert [r.subject for r in rescue.list_rescued(repo)] == [subject]
+
+
+def test_a_commit_of_a_time_that_no_calendar_has_is_listed(repo: Repo) -> None:
+    made = repo.git(
+        "commit-tree", "HEAD^{tree}", "-m", "late", env={"GIT_COMMITTER_DATE": "@999999999999999 +0000"}
+    )
+    rescue.keep(repo, "a-run", 1, [made.decode().strip()], why="tried")
+    assert [r.subject for r in rescue.list_rescued(repo)] == ["late"]

@@ -191,7 +191,7 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     assert rescue.why_kept(repo, kept.rescue[0]) is None
     (listed,) = rescue.list_rescued(repo, RUN)
     assert (listed.ref, listed.subject) == (kept.rescue[0], SUBJECT)
-    shown = rescue.show(repo, listed)
+    shown = rescue.show(repo, listed).decode()
     assert "diff --git a/nëw b/nëw\n" in shown
     assert "-new\n+newer\n" in shown
     assert f"    {SUBJECT}\n" in shown

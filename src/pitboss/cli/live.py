@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.text import Text
 
 from pitboss.cli.lines import budget_parts, session_line
-from pitboss.cli.output import colored
 from pitboss.cli.progress import PlainProgress, draining
+from pitboss.cli.screen import colored, steer
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.embed import one_line
 from pitboss.core.events import (
@@ -33,6 +33,7 @@ from pitboss.core.events import (
     SessionStarted,
 )
 from pitboss.core.measures import duration, spent, tokens
+from pitboss.core.terminal import visible
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Running:
 
     def __init__(self, event: SessionStarted) -> None:
         self.session = event.session
-        self.who = " ".join(filter(None, (event.agent, event.model)))
+        self.who = one_line(" ".join(filter(None, (event.agent, event.model))))
         self.phase = Phase.AGENT
         self.detail = ""
         self.until: datetime | None = None
@@ -89,6 +90,11 @@ class Running:
         return [title, Text(f"  {spending}{one_line(self.doing, _LINE_LIMIT)}", style="dim")]
 
 
+def harmless(line: str) -> Text:
+    """A line with our color codes in it, and none of anybody else's."""
+    return Text.from_ansi(visible(line, colors=True))
+
+
 def fitting(sessions: Sequence[list[Text]], rows: int) -> list[Text]:
     """As much of the sessions as fits into so many rows: all lines, else titles, else some of the titles."""
     if sum(map(len, sessions)) <= rows:
@@ -121,13 +127,14 @@ class Footer:
             kept = "".join(f"{self._rendered(line)}\n" for line in above)
             drawn = "\n".join(map(self._rendered, footer))
             self._drawn = [line.cell_len for line in footer]
-            sys.stderr.write(erase + kept + drawn)
+            steer(erase)
+            sys.stderr.write(kept + drawn)
             sys.stderr.flush()
 
     def clear(self) -> None:
         """Take the footer away and leave the cursor where it began."""
         with self._lock:
-            sys.stderr.write(self._erasing())
+            steer(self._erasing())
             sys.stderr.flush()
             self._drawn = []
 
@@ -138,7 +145,7 @@ class Footer:
 
     def fitted(self, line: str) -> Text:
         """A line with color codes, cut to the width."""
-        return self._cut(Text.from_ansi(line))
+        return self._cut(harmless(line))
 
     def _erasing(self) -> str:
         """Row by row: to clear from the top of the screen downwards, tmux saves it all to its history first."""
@@ -188,7 +195,7 @@ class LiveProgress(PlainProgress):
         if isinstance(event, SessionEnded):
             self._footer.draw([self._footer.fitted(session_line(event.record, sys.stderr))])
         elif not isinstance(event, SessionStarted | PhaseChanged | AgentStep):
-            self._footer.draw([Text.from_ansi(line) for line in self.lines(event)])
+            self._footer.draw([harmless(line) for line in self.lines(event)])
 
     def _tick(self) -> None:
         with suppress(OSError):

@@ -55,9 +55,9 @@ def _run(args: list[str]) -> int:
     from click.shell_completion import shell_complete
 
     from pitboss.cli.group import COMPLETION_VARIABLE, pitboss
-    from pitboss.cli.output import prepare_streams
+    from pitboss.cli.screen import install
 
-    prepare_streams()
+    install()
     if question := os.environ.get(COMPLETION_VARIABLE):
         return shell_complete(pitboss, {}, "pitboss", COMPLETION_VARIABLE, question)
     verbose = False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
+from pitboss.cli.screen import colored, goes_to_file, legible
+from pitboss.core.terminal import visible_json
 from pitboss.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +29,15 @@ class Ink(StrEnum):
     STRONG = "1"
 
 
+_DIFF_INK = {
+    "+": Ink.GOOD,
+    "-": Ink.BAD,
+    "@": Ink.NAME,
+    "d": Ink.STRONG,
+    "i": Ink.FAINT,
+}
+"""The color of a line of a diff by its first character; every line of a file begins with a blank, `+` or `-`."""
+
 _STATUS_INK = {
     "ok": Ink.GOOD,
     "completed": Ink.GOOD,
@@ -38,23 +48,6 @@ _STATUS_INK = {
     "aborted": Ink.WARN,
     "warning": Ink.WARN,
 }
-
-
-def prepare_streams() -> None:
-    """Let any character be printed: what the locale cannot show is escaped instead of raising."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-
-
-def colored(stream: TextIO) -> bool:
-    """Whether `stream` gets color: NO_COLOR says no, FORCE_COLOR says yes, else only a real terminal does."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
-        return True
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, ink: Ink, stream: TextIO | None = None) -> str:
@@ -83,15 +76,41 @@ def note(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def write_bytes(data: bytes) -> None:
-    """Pass bytes on to stdout as they are, in order with what was said before."""
+def write_foreign(chunks: Iterable[bytes], *, raw: bool) -> None:
+    """Print what an agent wrote: as it came where `raw` or into a file, else made harmless for a terminal.
+
+    A pipe counts as a terminal: at its end is often one (`| less -R`).
+    """
+    if raw or goes_to_file(sys.stdout):
+        for chunk in chunks:
+            _pass_on(chunk)
+    else:
+        for text in legible(chunks):
+            sys.stdout.write(text)
+
+
+def write_diff(diff: bytes, *, raw: bool) -> None:
+    """Print what git said of changes, colored by us; otherwise as write_foreign."""
+    if raw or goes_to_file(sys.stdout):
+        _pass_on(diff)
+        return
+    inside = False
+    for line in "".join(legible([diff])).splitlines(keepends=True):
+        inside = (inside or line.startswith("diff ")) and not line.startswith("commit ")
+        text = line.rstrip("\r\n")
+        painted = paint(text, _DIFF_INK[text[0]]) if inside and text[:1] in _DIFF_INK else text
+        sys.stdout.write(painted + line.removeprefix(text))
+
+
+def _pass_on(data: bytes) -> None:
+    """Bytes as they are, in order with what was said before."""
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
 
 
 def write_line(line: bytes) -> None:
-    """Print one line of a stream of results, for a reader to have at once."""
-    write_bytes(line)
+    """Print one line of JSON of a stream of results, for a reader to have at once."""
+    _pass_on(visible_json(line))
     sys.stdout.flush()
 
 
@@ -99,7 +118,7 @@ def write_json(value: object) -> None:
     """Print `value` as indented JSON."""
     import msgspec
 
-    write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    _pass_on(visible_json(msgspec.json.format(msgspec.json.encode(value), indent=2)) + b"\n")
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> None:

@@ -135,7 +135,7 @@ def show(name: str, prompts_dir: Path | None, as_json: bool) -> None:
         return
     fields((key, _spelled(value)) for key, value in _described(prompt).items())
     say()
-    click.echo(prompt.body, nl=not prompt.body.endswith("\n"))
+    say(prompt.body.removesuffix("\n"))
 
 
 def _library(prompts_dir: Path | None) -> Library:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from pitboss.cli.chosen import chosen_run
-from pitboss.cli.output import columns, note, say, write_json
+from pitboss.cli.output import columns, note, say, write_diff, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import age, stamp
@@ -41,10 +40,11 @@ def ls(*, run_id: str | None, as_json: bool) -> None:
 
 @rescue.command()
 @click.argument("ref")
-def show(*, ref: str) -> None:
+@click.option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
+def show(*, ref: str, raw: bool) -> None:
     """Show the commits and the changes under REF: a full name, RUN_ID/session-NNNN, or the beginning of that."""
     repo = _repo()
-    sys.stdout.write(refs.show(repo, refs.find(repo, ref)))
+    write_diff(refs.show(repo, refs.find(repo, ref)), raw=raw)
 
 
 @rescue.command()

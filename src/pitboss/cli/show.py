@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from pitboss.cli.chosen import chosen_run
-from pitboss.cli.output import colored, fields, note, paint_status, say, write_bytes, write_line
+from pitboss.cli.output import fields, note, paint_status, say, write_diff, write_foreign, write_line
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration, spent, stamp
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.session import SessionRecord
 
+_PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv")
 _CHUNK = 1 << 20
 _PRICED_BY: dict[str, str] = {
     CostSource.AGENT: "as the agent reported it",
@@ -38,18 +38,23 @@ _PRICED_BY: dict[str, str] = {
 @click.argument("run_id")
 @click.argument("seq", type=click.IntRange(min=1))
 @click.option("--diff", "view", flag_value="diff", help="Print what it landed, else what was rescued of it.")
-@click.option("--transcript", "view", flag_value="transcript", help="Print its agent's output as it came.")
+@click.option("--transcript", "view", flag_value="transcript", help="Print its agent's output.")
 @click.option("--json", "view", flag_value="json", help="Print its record as JSON.")
-def show(*, run_id: str, seq: int, view: str | None) -> None:
-    """Show session SEQ of run RUN_ID (or the beginning of its id)."""
+@click.option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
+def show(*, run_id: str, seq: int, view: str | None, raw: bool) -> None:
+    """Show session SEQ of run RUN_ID (or the beginning of its id).
+
+    What would move the cursor, set a title, reach the clipboard or hide text is shown as marks such as ^[, unless the
+    output is a file, or with --raw.
+    """
     repo = project_root()
     paths = RunPaths(repo, chosen_run(repo, run_id))
     if view == "transcript":
-        _print_transcript(paths, seq)
+        write_foreign(_chunks(paths, seq), raw=raw)
         return
     record, base = _find(paths, seq)
     if view == "diff":
-        _print_diff(repo, paths, record, base)
+        _print_diff(repo, paths, record, base, raw=raw)
     elif view == "json":
         write_line(encode_record(record))
     else:
@@ -107,11 +112,12 @@ def _cost(record: SessionRecord) -> str:
     return f"{cost} ({words})" if words else cost
 
 
-def _print_transcript(paths: RunPaths, seq: int) -> None:
+def _chunks(paths: RunPaths, seq: int) -> Iterator[bytes]:
+    """The output of the session's attempts, piece by piece."""
     for path in _attempts(paths, seq):
         with _opened(paths, path, seq) as file:
             while chunk := file.read(_CHUNK):
-                write_bytes(chunk)
+                yield chunk
 
 
 def _opened(paths: RunPaths, path: Path, seq: int) -> BinaryIO:
@@ -131,18 +137,17 @@ def _attempts(paths: RunPaths, seq: int) -> Iterator[Path]:
     yield from takewhile(Path.exists, later)
 
 
-def _print_diff(repo_root: Path, paths: RunPaths, record: SessionRecord, landed: str | None) -> None:
+def _print_diff(
+    repo_root: Path, paths: RunPaths, record: SessionRecord, landed: str | None, *, raw: bool
+) -> None:
     from pitboss.git.repo import Repo
 
     repo = Repo.discover(repo_root, purpose="showing a diff")
     base = landed or _base_commit(repo_root, paths.run_id)
     tips = (record.commit,) if record.commit else record.rescue
-    color = "--color=always" if colored(sys.stdout) else "--color=never"
     for tip in tips:
         since = f"{base or f'{tip}^'}...{tip}"
-        write_bytes(
-            repo.git("diff", color, "--no-ext-diff", "--no-textconv", "--end-of-options", since, "--")
-        )
+        write_diff(repo.git("diff", *_PLAIN, "--end-of-options", since, "--"), raw=raw)
     if not tips:
         note(f"session {record.seq} left no work behind")
     elif record.commit:

@@ -6,7 +6,9 @@
 | sessions.md     | the next `## session-` entry   | indentation into the list item, `#` escaped    |
 | scratchpad.md   | the next `## session-` section | the `#` of such a line escaped                 |
 | commit messages | trailers, `---`, the scissors  | such lines are quoted with `> `                |
-| terminals       | control sequences              | control characters are dropped                 |
+| one line        | control sequences              | control characters are dropped                 |
+
+What is printed whole, such as a diff, is made harmless by `core.terminal`, which shows what is dropped here.
 """
 
 from __future__ import annotations

@@ -70,8 +70,9 @@ def list_rescued(repo: Repo, run_id: str | None = None, seq: int | None = None) 
     if run_id is not None and seq is not None:
         whole = rescue_ref(run_id, seq, 1)
         patterns = [whole, f"{whole}-*"]
-    lines = os.fsdecode(repo.git("for-each-ref", _FORMAT, *patterns)).splitlines()
-    return tuple(_parse(line) for line in lines)
+    # Subjects are agents' words: of what Python takes for the end of a line, they may hold all but this one.
+    lines = os.fsdecode(repo.git("for-each-ref", _FORMAT, *patterns)).split("\n")
+    return tuple(_parse(line) for line in lines if line)
 
 
 def rescue_ref(run_id: str, seq: int, nth: int) -> str:
@@ -133,12 +134,12 @@ def find(repo: Repo, name: str) -> Rescued:
     )
 
 
-def show(repo: Repo, rescued: Rescued, *, onto: str = "HEAD") -> str:
-    """The work under a ref as text: its commits, then their changes since they left `onto`."""
+def show(repo: Repo, rescued: Rescued, *, onto: str = "HEAD") -> bytes:
+    """The work under a ref, for people to read: its commits, then their changes since they left `onto`."""
     base = _fork_point(repo, onto, rescued.oid)
     log = repo.git(*_LOG, f"{base}..{rescued.oid}", "--")
     diff = repo.git(*_DIFF, base, rescued.oid, "--")
-    return (log + b"\n" + diff).decode(errors="replace")
+    return log + b"\n" + diff
 
 
 def apply(repo: Repo, rescued: Rescued) -> Applied:
@@ -193,7 +194,15 @@ def outside(repo: Repo, tips: Sequence[str], *kept: str) -> list[str]:
 
 def _parse(line: str) -> Rescued:
     ref, oid, made, subject = line.split("\0", 3)
-    return Rescued(ref=ref, oid=oid, subject=subject, made_at=datetime.fromtimestamp(int(made or 0), tz=UTC))
+    return Rescued(ref=ref, oid=oid, subject=subject, made_at=_moment(int(made or 0)))
+
+
+def _moment(seconds: int) -> datetime:
+    """The time of a commit; an agent may have given one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, tz=UTC)
 
 
 def _fork_point(repo: Repo, onto: str, tip: str) -> str:

@@ -1,0 +1,44 @@
+"""Makes text harmless for whoever prints it: what a terminal would act on is shown instead (SPEC 1.6, 8).
+
+| in the text                                        | on the terminal          |
+|----------------------------------------------------|--------------------------|
+| control characters (ESC, BEL, backspace, ...)      | `^[`, `^G`, `^H`         |
+| a carriage return that is not the end of a line    | `^M`                     |
+| the second set of control characters (one-byte CSI) | `<U+009B>`               |
+| marks that turn the direction of writing around    | `<U+202E>`               |
+| our own colors                                     | kept, where they are on  |
+"""
+
+from __future__ import annotations
+
+import re
+
+_ACTED_ON = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_HARMFUL = re.compile(rf"[{_ACTED_ON}]|\r(?!\n)")
+_COLOR = r"\x1b\[(?:(?:[0-2]|39|[39][0-7])(?:;(?=\d)|(?=m)))*m"
+"""Bold, faint, the sixteen colors, and back to normal: nothing hides, blinks or moves."""
+
+_HARMFUL_OR_COLOR = re.compile(rf"({_COLOR})|{_HARMFUL.pattern}")
+_IN_JSON = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+
+
+def visible(text: str, *, colors: bool = False) -> str:
+    """`text` with a readable mark in place of everything that a terminal acts on, but line ends and tabs.
+
+    With `colors` the sequences for our own colors stay.
+    """
+    if text.isprintable():
+        return text
+    if not colors:
+        return _HARMFUL.sub(_marked, text)
+    return _HARMFUL_OR_COLOR.sub(lambda found: found[1] or _marked(found), text)
+
+
+def visible_json(text: bytes) -> bytes:
+    """The same JSON without a byte that a terminal acts on: where JSON allows such characters, they are escaped."""
+    return _IN_JSON.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)
+
+
+def _marked(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"^{chr(code ^ 64)}" if code < 128 else f"<U+{code:04X}>"
