@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -211,8 +212,6 @@ def test_failures_are_named_by_their_words(tmp_path: Path, message: str, code: i
         ("quota will reset after 8h44m33s.", "1970-01-01T01:00:00.000Z", 3600 + 8 * 3600 + 44 * 60 + 33),
         ("quota will reset after 900ms.", "1970-01-01T00:00:01Z", 1.9),
         ("quota will reset after 1.2.3s.", "1970-01-01T01:00:00Z", None),
-        ("quota will reset after 5m.", "yesterday", None),
-        ("quota will reset after 5m.", None, None),
         ("quota will reset some day.", "1970-01-01T01:00:00Z", None),
     ],
 )
@@ -224,6 +223,15 @@ def test_a_quota_that_says_when_it_comes_back_is_believed(
     assert outcome.reason is not None
     assert outcome.reason.startswith("rate_limited: You have exhausted your capacity")
     assert outcome.resets_at == (None if resets_at is None else pytest.approx(resets_at))
+
+
+@pytest.mark.parametrize("timestamp", ["yesterday", None])
+def test_a_quota_spoken_of_at_no_known_time_is_counted_from_now(
+    tmp_path: Path, timestamp: str | None
+) -> None:
+    message = "[API Error: You have exhausted your capacity. Your quota will reset after 5m.]"
+    outcome = failing(tmp_path, message, 173, timestamp=timestamp)
+    assert outcome.resets_at == pytest.approx(time.time() + 300, abs=60)
 
 
 def test_a_limit_of_the_minute_has_no_time_to_wait_for(tmp_path: Path) -> None:

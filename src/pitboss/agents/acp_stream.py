@@ -172,7 +172,7 @@ class AcpReader(JsonReader):
         data = table(self._error, "data")
         message = word(self._error, "message") or "error"
         detail = word(data, "message") or word(data, "details") or word(self._error, "data")
-        words = shortened(message if detail is None else f"{message}: {detail}")
+        words = message if detail is None else f"{message}: {detail}"
         if word(self._error, "kind") == UNOFFERED:
             return Reason.NOT_FOUND, words
         code = number(self._error, "code")

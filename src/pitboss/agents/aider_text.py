@@ -221,4 +221,4 @@ def _named(words: str) -> tuple[Reason, str]:
     failed = FAILED.match(words)
     name, said = (None, words) if failed is None else (failed[1], failed[2].removeprefix(f"{failed[1]}: "))
     reason = service_failure(codes=(name,), words=f"{name}: {said}" if name else said, cli="aider")
-    return reason, shortened(said)
+    return reason, said

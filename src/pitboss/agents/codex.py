@@ -137,7 +137,7 @@ class CodexReader(JsonReader):
     def _failed(self, words: str) -> Verdict:
         reason = service_failure(words=words, cli="codex")
         limited = reason is Reason.RATE_LIMITED
-        return failed(reason, shortened(words), resets_at=self._rollout.resets_at() if limited else None)
+        return failed(reason, words, resets_at=self._rollout.resets_at() if limited else None)
 
     def finish(self) -> Iterator[AgentEvent]:
         """Yield the events of a last line, and what the thread's file says in the end."""

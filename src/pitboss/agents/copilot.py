@@ -19,7 +19,6 @@ import msgspec
 from pitboss.agents.backend import Launch
 from pitboss.agents.json_values import amount, count, table, word
 from pitboss.agents.judgement import Spend, Verdict, failed
-from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.service_failures import service_failure
@@ -125,7 +124,7 @@ class CopilotReader(JsonReader):
         if self._exit_code != 0:
             return failed(Reason.AGENT_ERROR, f"copilot said that it ended with exit code {self._exit_code}")
         if 0 < self.tool_calls <= self._denials:
-            return failed(Reason.PERMISSION_DENIED, f"every tool call: {shortened(self._denial)}")
+            return failed(Reason.PERMISSION_DENIED, f"every tool call: {self._denial}")
         return Verdict()
 
     def _failed(self, error: dict[str, Any]) -> Verdict:
@@ -139,7 +138,7 @@ class CopilotReader(JsonReader):
             cli="copilot",
         )
         limited = reason is Reason.RATE_LIMITED
-        return failed(reason, shortened(words), resets_at=amount(service, "resets_at") if limited else None)
+        return failed(reason, words, resets_at=amount(service, "resets_at") if limited else None)
 
     def finish(self) -> Iterator[AgentEvent]:
         """Yield the events of a last line, and what the usage file says in the end."""

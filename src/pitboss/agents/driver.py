@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,8 @@ from pitboss.agents.watch import Watch
 from pitboss.core.agent import AgentOutcome
 from pitboss.core.environment import agent_environment, marker
 from pitboss.core.redact import Secrets
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.session import Reason, SessionStatus, reason_kind
+from pitboss.core.told_time import told_moment
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError, storage_error
 from pitboss.process import Command, EndedBy, Exit, StopRequest
@@ -139,7 +141,7 @@ class Driver:
             model=reader.model and secrets.redact(reader.model),
             text=reader.text and secrets.redact(reader.text),
             exit_code=exit_code,
-            resets_at=verdict.resets_at,
+            resets_at=_resets_at(verdict),
             session_id=reader.session_id,
             tool_calls=reader.tool_calls,
             quota=reader.quota,
@@ -246,6 +248,13 @@ def _why_stopped(watch: Watch, stop: StopRequest | None) -> tuple[SessionStatus,
             return SessionStatus.TIMEOUT, Reason.STALLED.because(f"no progress for {watch.idle_s or 0:g} s")
         case _:
             return SessionStatus.ABORTED, Reason.ABORTED
+
+
+def _resets_at(verdict: Verdict) -> float | None:
+    """When a usage limit ends, epoch seconds: as the CLI counted, else as the words say that it printed just now."""
+    if verdict.resets_at is not None or reason_kind(verdict.reason) is not Reason.RATE_LIMITED:
+        return verdict.resets_at
+    return told_moment(verdict.words or verdict.reason or "", time())
 
 
 def _of_lost_session(request: AgentRequest, reader: Reader, verdict: Verdict, complaints: bytes) -> Verdict:

@@ -104,7 +104,7 @@ def _named(told: _Answer, complaint: _Answer | None, ending: Ending) -> Failure:
     left_s = wait_s(told.said) or wait_s(more.said)
     if reason is Reason.OVERLOADED and (left_s or 0.0) > LONG_WAIT_S:
         reason = Reason.RATE_LIMITED
-    return Failure(reason=reason, words=shortened(told.words), wait_s=left_s)
+    return Failure(reason=reason, words=told.words, wait_s=left_s)
 
 
 def _complained(ending: Ending) -> _Answer | None:

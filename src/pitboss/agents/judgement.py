@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.agents.lines import shortened
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+WORDS_LIMIT = 4096
+"""Characters kept of what a failed agent said."""
 
 
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +40,13 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """A backend's judgement of such an ending; the fields are those of AgentOutcome.
 
-    `cost_known` false: there is no telling what it used, whatever was seen of it. `lost_session`: the driver's
-    word that the session to go on with is gone.
+    `words` are all that was said where `reason` shortens it. `cost_known` false: there is no telling what it used,
+    whatever was seen of it. `lost_session`: the driver's word that the session to go on with is gone.
     """
 
     status: SessionStatus = SessionStatus.OK
     reason: str | None = None
+    words: str | None = None
     resets_at: float | None = None
     cost_known: bool = True
     lost_session: bool = False
@@ -50,10 +55,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def failed(
     reason: Reason, words: str | None, *, resets_at: float | None = None, cost_known: bool = True
 ) -> Verdict:
-    """The verdict on an agent that failed, `words` being its own."""
+    """The verdict on an agent that failed, `words` being its own, however long."""
     return Verdict(
         status=SessionStatus.ERROR,
-        reason=reason.because(words),
+        reason=reason.because(words and shortened(words)),
+        words=words and words[:WORDS_LIMIT],
         resets_at=resets_at,
         cost_known=cost_known,
     )

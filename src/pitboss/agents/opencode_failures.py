@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from pitboss.agents.json_values import amount, count, table, word
-from pitboss.agents.lines import shortened
 from pitboss.agents.service_failures import LONG_WAIT_S, service_failure
 from pitboss.core.session import Reason
 
@@ -34,7 +33,7 @@ def failure(line: dict[str, Any]) -> Failure:
     reason = _reason(error, told, words or "")
     return Failure(
         reason=reason,
-        words=None if words is None else shortened(words),
+        words=words,
         resets_at=_reset(line, told) if reason is Reason.RATE_LIMITED else None,
     )
 

@@ -135,7 +135,8 @@ class OpencodeReader(JsonReader):
             case "retry" | "session.status" if why := wait(line):
                 self._waits_for = why
                 self._in_vain = True
-                yield self.retried(why.words or "the request failed and is made again", pause_s=why.pause_s)
+                words = shortened(why.words or "the request failed and is made again")
+                yield self.retried(words, pause_s=why.pause_s)
 
     def _step_started(self) -> Iterator[AgentEvent]:
         if self._step_open:

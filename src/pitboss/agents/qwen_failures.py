@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.json_values import count, table, word
-from pitboss.agents.lines import shortened
 from pitboss.agents.service_failures import UNMENDED, service_failure
 from pitboss.agents.session_file import SessionFile, home_of, names_in
 
@@ -30,7 +29,7 @@ def failure(said: str) -> tuple[Reason, str]:
     """Reason and words for what a result line calls the error."""
     wrapped = API_ERROR.search(said)
     words, status = (said, 0) if wrapped is None else (wrapped[2], int(wrapped[1] or 0))
-    return service_failure(words=words, status=status, cli="qwen"), shortened(words)
+    return service_failure(words=words, status=status, cli="qwen"), words
 
 
 class Refusals:
@@ -50,7 +49,7 @@ class Refusals:
         for line in self._file.news(session_id):
             self._take(table(table(line, "systemPayload"), "uiEvent"))
         if self._last in UNMENDED and self._in_a_row >= ENOUGH:
-            return self._last, shortened(self._words)
+            return self._last, self._words
         return None
 
     def _take(self, event: dict[str, Any]) -> None:
