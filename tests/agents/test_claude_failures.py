@@ -60,4 +60,6 @@ def test_a_request_that_failed_and_was_retried_does_not_name_a_later_failure() -
 
 def test_a_failure_without_words_is_named_by_its_subtype() -> None:
     assert failure({"subtype": "error_max_turns"}, {}) == (Reason.AGENT_ERROR, "error_max_turns")
+    ended = {"subtype": "error_max_turns", "result": "I have begun.", "errors": ["too many turns"]}
+    assert failure(ended, {}) == (Reason.AGENT_ERROR, "too many turns")
     assert failure({}, {}) == (Reason.AGENT_ERROR, None)

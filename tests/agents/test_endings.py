@@ -77,7 +77,7 @@ def test_who_says_that_it_failed_and_does_not_exit_has_failed(tmp_path: Path) ->
 
 def test_what_it_prints_while_it_is_stopped_is_not_its_word(tmp_path: Path) -> None:
     cancelled = DONE | {"is_error": True, "subtype": "error_during_execution", "total_cost_usd": 0.75}
-    trap = f"trap 'echo {json.dumps(json.dumps(cancelled))}; exit 0' INT"
+    trap = f"trap 'echo {json.dumps(json.dumps(cancelled))}; exit 0' TERM"
     outcome = claude(tmp_path, trap, INIT, DONE, FOREVER)
     assert (outcome.status, outcome.reason, outcome.usage.cost_usd) == (SessionStatus.OK, None, 0.75)
 
@@ -181,6 +181,12 @@ def test_a_new_turn_after_a_result_is_not_done(tmp_path: Path, line: Line) -> No
         ({"terminal_reason": "stop_hook_prevented"}, "agent_error: it was cut short (stop_hook_prevented)"),
         ({"terminal_reason": "budget_exhausted"}, "cost_cap: it was cut short (budget_exhausted)"),
         ({"terminal_reason": "aborted_tools"}, "agent_error: it was cut short (aborted_tools)"),
+        ({"stop_reason": "max_turns"}, "agent_error: it was cut short (max_turns)"),
+        ({"stop_reason": "end_turn", "terminal_reason": "completed"}, None),
+        (
+            {"result": "API Error: Response stalled mid-stream."},
+            "overloaded: API Error: Response stalled mid-stream.",
+        ),
         ({"subtype": "error_max_turns"}, "agent_error: error_max_turns"),
         ({"subtype": "error_max_budget_usd"}, "cost_cap: error_max_budget_usd"),
         (

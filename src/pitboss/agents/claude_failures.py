@@ -27,10 +27,16 @@ TOO_MANY_REQUESTS = 429
 SERVER_FAILED = 500
 _MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit", re.IGNORECASE)
 _EPOCH = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
+_A_MAXIMUM = "error_max_"
+"""Subtypes of work that was ended by a number: what the agent said last is no reason then."""
+
 _CUT_SHORT = re.compile(
     r"max_|limit|hook|abort|error|too_long|budget|exhausted|breaker|deferred|unavailable|failed"
 )
 """In a `terminal_reason`: the work was ended before it was done, whatever else the line says."""
+
+_STOPPED = re.compile(r"max_turns|hook|budget")
+"""In a `stop_reason`: not the model stopped, but somebody else."""
 
 _BY_HOOK = re.compile(
     r"\A(operation|execution|session|turn)?\s*(stopped|blocked|prevented)\b.{0,30}\bhook",
@@ -88,6 +94,8 @@ def told_reset(words: str | None, now: float) -> float | None:
 def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
     """Reason and words for a result without error of work that was ended before it was done; None for all others."""
     ending = word(result, "terminal_reason") or ""
+    if _STOPPED.search(word(result, "stop_reason") or ""):
+        ending = str(result["stop_reason"])
     own = table(CLI).codes.get(ending)
     if own is not None or _CUT_SHORT.search(ending):
         said = word(result, "result")
@@ -136,5 +144,7 @@ def _named(result: dict[str, Any], api_failure: dict[str, Any]) -> Iterator[Reas
 def _words(result: dict[str, Any]) -> str | None:
     errors = result.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], str) else None
-    said = word(result, "result") or first or word(result, "subtype")
+    subtype = word(result, "subtype") or ""
+    last = None if subtype.startswith(_A_MAXIMUM) else word(result, "result")
+    said = last or first or subtype or None
     return None if said is None else shortened(said)

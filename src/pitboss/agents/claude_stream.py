@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 STREAMED = ("text", "thinking", "partial_json")
 """What may come bit by bit: words, thoughts, the arguments of a tool."""
 
+API_ERROR = "API Error: "
+"""How the CLI's own words for a failed request begin, also where its versions call the result a success."""
+
 OVER = ("completed", "failed", "stopped", "killed")
 """Statuses of a task that has ended."""
 
@@ -103,7 +106,9 @@ class ClaudeReader(JsonReader):
             return False
         if result.get("is_error") is True or word(result, "terminal_reason") == "api_error":
             return True
-        if (word(result, "subtype") or "").startswith("error"):
+        if (word(result, "subtype") or "").startswith("error") or (word(result, "result") or "").startswith(
+            API_ERROR
+        ):
             return True
         own = self._own_words
         return bool(own) and (word(own, "error") is not None or meaning(_text(own), CLI) is not None)

@@ -40,10 +40,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
     `env` None inherits ours. Empty `stdin` is /dev/null. Raw output is appended to `transcript`; with
     `merge_stderr` false, stderr goes to `stderr_path` instead (made when there is something to write; None
-    drops it). A stop sends `polite_signal`, if any, to the leader and waits `polite_grace_s`, then TERM to
-    the tree and waits `grace_s`, then KILL. After the leader's end its pipes get `pipe_grace_s`. A tree of more
-    than `max_processes` is ended like one that ran out of time.
-    `marker` holds pairs of `env` that no other live command carries all of.
+    drops it). A stop sends `polite_signal`, if any, to the leader and waits `polite_grace_s`, but not when
+    it is DONE and so has nothing left to say; then TERM to the tree and waits `grace_s`, then KILL. After
+    the leader's end its pipes get `pipe_grace_s`. A tree of more than `max_processes` is ended like one that
+    ran out of time. `marker` holds pairs of `env` that no other live command carries all of.
     """
 
     argv: tuple[str, ...]

@@ -19,13 +19,13 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from pitboss import proctree
-from pitboss.process.command import EndedBy, Exit
+from pitboss.process.command import EndedBy, Exit, StopRequest
 from pitboss.process.leaders import Leaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pitboss.process.command import Command, StopRequest
+    from pitboss.process.command import Command
     from pitboss.process.output import Consumer
 
     Stop = Callable[[], StopRequest | None]
@@ -228,7 +228,7 @@ class Supervisor:
 
     def _begin_stop(self, why: EndedBy, now: float) -> None:
         self.ended_by = why
-        if self._command.polite_signal is None:
+        if self._command.polite_signal is None or self.stopped_for is StopRequest.DONE:
             self._end_tree()
             return
         proctree.send(self._child.pid, self._command.polite_signal)
