@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,7 @@ def test_an_agent_that_is_not_found_because_agents_get_no_path_is_a_problem_with
     assert (found["health"], found["finding"]) == ("problem", "claude_code: cannot find claude")
     assert 'env_keep = ["PATH", "HOME"]' in found["hint"]
 
-    project.write(".pitboss/config.toml", f'{config}env_keep = ["PATH", "HOME"]\n')
+    project.write(".pitboss/config.toml", f'{config}env_keep = ["PATH", "HOME", "IS_SANDBOX"]\n')
     assert project.pitboss("doctor", PATH=path).code == 0
 
 
@@ -205,3 +206,18 @@ def test_an_old_git_is_a_problem(project: Project) -> None:
     (check,) = findings(project, f"{git.parent.resolve()}:{project.env['PATH']}")["git"]
 
     assert (check["health"], check["finding"]) == ("problem", "git version 2.30.2 is too old")
+
+
+def test_claude_as_root_needs_to_know_that_it_is_in_a_sandbox(project: Project) -> None:
+    claude = executable(project.write("../bin/claude", ""), "echo 2.1.330").resolve()
+    project.write(".pitboss/config.toml", '[agent]\nbackend = "claude_code"\n')
+    path = f"{claude.parent}:{project.env['PATH']}"
+    assert project.pitboss("doctor", PATH=path).code == 0
+    is_root = os.geteuid() == 0
+    done = project.pitboss("doctor", PATH=path, IS_SANDBOX="")
+    assert done.code == int(is_root)
+    refused = "claude_code: refuses to work as root with all permissions, unless IS_SANDBOX=1"
+    assert [line for line in done.out.splitlines() if line.startswith("problem") and refused in line] == (
+        [line for line in done.out.splitlines() if line.startswith("problem")]
+    )
+    assert (refused in done.out) == is_root

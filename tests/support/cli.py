@@ -42,6 +42,7 @@ class Project:
         self.env = {name: value for name, value in os.environ.items() if name in kept} | {
             "HOME": str(home),
             "LANG": "C.UTF-8",
+            "IS_SANDBOX": "1",
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
         }

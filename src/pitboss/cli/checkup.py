@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents import Fitness, Probe, backend_names, probe, rooted
+from pitboss.agents.as_root import root_refusal
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.cli.chosen import Condition, condition
 from pitboss.core.config import AgentSettings, Config
@@ -135,19 +136,28 @@ def _agents(root: Path) -> Iterator[Check]:
         yield _problem(
             "agent", f"there is no agent called {name}", hint=f"one of {', '.join(backend_names())}"
         )
-    env = agent_environment(os.environ, remove=config.env_remove, keep=config.env_keep)
     trust = look(root, config, os.environ)
     yield from _withheld(trust)
+    env = agent_environment(os.environ, remove=config.env_remove, keep=config.env_keep)
     placed = rooted(config, root).agents
     for name in backend_names():
+        settings = placed.get(name, AgentSettings())
         asking = not trust.withheld(name, working=False)
-        found = probe(name, placed.get(name, AgentSettings()), environ=env, root=root, asking=asking)
+        found = probe(name, settings, environ=env, root=root, asking=asking)
         if found.problem is None:
             yield _agent_found(found, used=name in used)
         elif name in used:
             yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
+        if found.problem is None and name in used:
+            yield from _refusals(name, settings, env)
     for keys in paid_keys(sorted(used), config, os.environ):
         yield _warning("agent", one_line(keys.finding), hint=keys.hint)
+
+
+def _refusals(name: str, settings: AgentSettings, env: dict[str, str]) -> Iterator[Check]:
+    refused = root_refusal(name, settings, env, uid=os.geteuid())
+    if refused is not None:
+        yield (_problem if refused.sure else _warning)("agent", refused.finding, hint=refused.hint)
 
 
 def _withheld(trust: Trust) -> Iterator[Check]:
