@@ -74,7 +74,7 @@ def test_tests_that_exit_with_zero_pass(tmp_path: Path) -> None:
 def test_tests_that_fail_give_the_last_forty_lines(tmp_path: Path) -> None:
     result = checked(tmp_path, "seq 1 100; printf 'caf\\303\\251 \\377' >&2; exit 1")
     assert result == TestResult(
-        passed=False, tail="\n".join([*(str(n) for n in range(62, 101)), "café \ufffd"])
+        passed=False, tail="\n".join([*(str(n) for n in range(62, 101)), "café \ufffd"]), failing="café"
     )
 
 
@@ -87,7 +87,10 @@ def test_a_flood_of_output_is_cut_to_its_end(tmp_path: Path) -> None:
 def test_tests_that_take_too_long_fail_and_say_so(tmp_path: Path) -> None:
     result = checked(tmp_path, "echo started; exec sleep 300", timeout_s=0.3)
     assert result == TestResult(
-        passed=False, tail="started\ntests timed out after 0.3 s", ended_by=EndedBy.WALL_CLOCK
+        passed=False,
+        tail="started\ntests timed out after 0.3 s",
+        failing="tests timed out after 0.3 s",
+        ended_by=EndedBy.WALL_CLOCK,
     )
 
 
@@ -105,10 +108,11 @@ def test_a_test_program_that_is_not_installed_is_a_failure_that_names_it(tmp_pat
     assert result == TestResult(
         passed=False,
         tail="cannot start go: no such program (test command `go test ./...`, by go.mod)",
+        failing="cannot start go: no such program (test command `go test ./...`, by go.mod)",
         ended_by=EndedBy.SPAWN_FAILED,
     )
 
 
 def test_a_project_without_tests_never_passes(tmp_path: Path) -> None:
     result = run_tests(find_tests(tmp_path), cwd=str(tmp_path), env=ENV)
-    assert result == TestResult(passed=False, tail=NO_TESTS, found=False)
+    assert result == TestResult(passed=False, tail=NO_TESTS, failing=NO_TESTS, found=False)

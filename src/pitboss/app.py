@@ -317,7 +317,7 @@ class Run:
                 landing = context.workspace.rescue(session)
                 if landing.rescue:
                     kept = ", ".join(landing.rescue)
-                    self._emit(Warned(text=f"the work of session {session.seq} is kept under {kept}"))
+                    self._emit(Warned(text=f"the work of session {session.seq} is rescued under {kept}"))
 
 
 def run_branch(run_id: str) -> str:

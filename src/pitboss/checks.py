@@ -14,6 +14,7 @@ import msgspec
 
 from pitboss import process
 from pitboss.core.environment import marker
+from pitboss.core.failing import first_failing
 from pitboss.process import Command, EndedBy, Exit, StopRequest
 
 if TYPE_CHECKING:
@@ -39,13 +40,14 @@ class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How the tests ended. `tail` is the last 40 lines they printed, or why there are none.
+    """How the tests ended. `tail` is the last 40 lines they printed, or why there are none; `failing` tells in a line.
 
     `stop` is set when they were stopped from outside, which is no verdict on the work.
     """
 
     passed: bool
     tail: str = ""
+    failing: str | None = None
     found: bool = True
     ended_by: EndedBy = EndedBy.EXIT
     stop: StopRequest | None = None
@@ -78,7 +80,7 @@ def run_tests(
     None for `tests` is a failure that says that there are none.
     """
     if tests is None:
-        return TestResult(passed=False, tail=NO_TESTS, found=False)
+        return TestResult(passed=False, tail=NO_TESTS, failing=NO_TESTS, found=False)
     tail = bytearray()
 
     def keep(chunk: bytes) -> None:
@@ -99,7 +101,17 @@ def run_tests(
     )
     passed = ended.ended_by is EndedBy.EXIT and ended.code == 0
     words = _last_words(tests, bytes(tail), ended, timeout_s)
-    return TestResult(passed=passed, tail=words, ended_by=ended.ended_by, stop=ended.stop)
+    if ended.ended_by is EndedBy.EXIT:
+        failing = first_failing(tail.decode("utf-8", "replace"))
+    else:
+        failing = words.splitlines()[-1] if words else None
+    return TestResult(
+        passed=passed,
+        tail=words,
+        failing=None if passed else failing,
+        ended_by=ended.ended_by,
+        stop=ended.stop,
+    )
 
 
 def _last_words(tests: TestCommand, output: bytes, ended: Exit, timeout_s: float) -> str:

@@ -99,9 +99,9 @@ class TestErrors:
         ("args", "error", "where"),
         [
             (["--nope"], "No such option '--nope'.", "pitboss"),
-            (["nope"], "No such command 'nope'.", "pitboss"),
+            (["nope"], "there is no command 'nope'", "pitboss"),
             (["runs", "--nope"], "No such option '--nope'.", "pitboss runs"),
-            (["show", "x", "0"], "Invalid value for 'SEQ': 0 is not in the range x>=1.", "pitboss show"),
+            (["show", "x", "0"], "Invalid value for '[SEQ]': 0 is too small: at least 1", "pitboss show"),
             (["grind", "--max-cost", "much"], "Invalid value for '--max-cost'", "pitboss grind"),
         ],
     )
@@ -190,7 +190,7 @@ class TestOutput:
         colored = project.pitboss("nope", FORCE_COLOR="1").err
 
         assert "\x1b" not in plain
-        assert colored.startswith("\x1b[31merror:\x1b[0m No such command")
+        assert colored.startswith("\x1b[31merror:\x1b[0m there is no command")
         assert project.pitboss("nope", FORCE_COLOR="0").err == plain
         assert project.pitboss("nope", FORCE_COLOR="1", NO_COLOR="1").err == plain
 

@@ -70,30 +70,29 @@ class TestRuns:
         on_disk(project, run_state(run_id="crashed", last_updated_at=ago))
         later = ago + timedelta(minutes=30)
         ended = run_state(
-            run_id="ended", last_updated_at=later, status=RunStatus.ABORTED, stop_reason="drained"
+            run_id="ended", last_updated_at=later, status=RunStatus.ABORTED, stop_reason="drained on request"
         )
         on_disk(project, ended)
         on_disk(project, run_state(run_id="broken"))
-        state = project.write(".pitboss/grind/runs/broken/state.json", "{not json")
+        project.write(".pitboss/grind/runs/broken/state.json", "{not json")
 
         done = project.pitboss("runs")
 
         assert (done.code, done.err) == (0, "")
         header, *rows = (re.split(r"  +", line) for line in done.out.splitlines())
-        assert header == ["RUN", "STATE", "SESSIONS", "TOKENS", "COST", "UPDATED", "ROTATION", "WHY"]
+        assert header == ["RUN", "STATE", "SESSIONS", "TOKENS", "COST", "UPDATED", "WHY"]
         assert [row[:2] for row in rows] == [
             ["broken", "unreadable"],
-            ["ended", "aborted"],
+            ["ended", "stopped"],
             ["crashed", "crashed"],
         ]
-        assert rows[0][-1].startswith(f"parsing {state}: ")
+        assert rows[0][-1].startswith("parsing ")
         assert rows[1][2:] == [
             "3",
             "2.2k",
             "$0.0450",
             f"{later:%Y-%m-%dT%H:%M:%SZ} (1 h ago)",
-            "default",
-            "drained",
+            "on request",
         ]
 
     def test_json_has_the_documented_keys(self, ground: Project) -> None:
@@ -121,18 +120,17 @@ class TestStatus:
         done = ground.pitboss("status")
 
         lines = done.out.splitlines()
-        fields = dict(re.split(r"  +", line, maxsplit=1) for line in lines[:8])
-        assert list(fields) == ["run", "state", "branch", "rotation", "started", "updated", "stopped", "used"]
+        fields = dict(re.split(r"  +", line, maxsplit=1) for line in lines[:7])
+        assert list(fields) == ["run", "state", "branch", "rotation", "started", "updated", "used"]
         assert fields["run"] == run["run_id"]
-        assert fields["state"] == "aborted"
+        assert fields["state"] == "stopped at its limit: 3 of 3 sessions"
         first = ground.git("rev-list", "--max-parents=0", "HEAD")[:7]
         assert fields["branch"] == f"pitboss/grind/{run['run_id']}, from main at {first}"
         assert fields["rotation"] == "default: a-land, b-idle, c-fail"
-        assert fields["stopped"] == "max-iterations reached: 3 >= 3"
-        assert fields["used"] == "3/3 sessions, 0 tokens, $0.0000, 1 failed in a row"
-        assert lines[8:10] == ["", "last sessions"]
-        assert lines[10:13] == ground.pitboss("log").out.splitlines()
-        assert lines[13:] == ["", f"`pitboss grind --resume {run['run_id']} --max-iterations 6` goes on"]
+        assert fields["used"] == "3 of 3 sessions, 1 failed in a row"
+        assert lines[7:9] == ["", "last sessions"]
+        assert lines[9:12] == ground.pitboss("log").out.splitlines()
+        assert lines[12:] == ["", f"`pitboss grind --resume {run['run_id']} --max-iterations 6` goes on"]
 
     def test_what_was_in_flight_when_a_run_crashed_is_shown(self, project: Project) -> None:
         state = run_state(in_flight=(flying(4, prompt="bravo", pid=4242),))
@@ -218,14 +216,11 @@ class TestLog:
 
         commit = ground.git("log", "-1", "--format=%H", "--branches=pitboss/*")[:7]
         time, took = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", r" +[\d.]+s"
-        spent = r" +0 tok +\$0\.0000"
         assert re.fullmatch(
-            rf"{time} session-0001 ok      a-land      {took}{spent} {commit} Added a file\.", landed
+            rf"{time} session-0001 ok      a-land      {took} {commit} Added a file\.", landed
         )
-        assert re.fullmatch(rf"{time} session-0002 ok      b-idle      {took}{spent} -------.*", idle)
-        assert re.fullmatch(
-            rf"{time} session-0003 error   c-fail      {took}{spent} ------- exit.code.*3.*", failed
-        )
+        assert re.fullmatch(rf"{time} session-0002 ok      b-idle      {took} \(no summary provided\)", idle)
+        assert re.fullmatch(rf"{time} session-0003 error   c-fail      {took} exit.code.*3.*", failed)
 
     def test_json_lines_are_the_lines_of_the_log(self, ground: Project) -> None:
         run_id = the_run(ground)["run_id"]
@@ -272,8 +267,8 @@ class TestLog:
 
         first, second = project.pitboss("log").out.splitlines()
 
-        assert "1.5k tok  unknown " in first
-        assert first.endswith("[cost_cap] session 1")
+        assert "1.5k tok cost unknown " in first
+        assert first.endswith("[cost cap] session 1")
         assert " $0.5000+ " in second
 
     def test_a_reason_that_is_the_summary_too_is_said_once(self, project: Project) -> None:
@@ -283,7 +278,7 @@ class TestLog:
 
         out = project.pitboss("log").out
         assert said in out
-        assert "[rate_limited" not in out
+        assert "[rate" not in out
 
     def test_following_a_run_that_ended_prints_it_and_ends(self, ground: Project) -> None:
         assert ground.pitboss("log", "-f") == ground.pitboss("log")
@@ -315,7 +310,7 @@ class TestShow:
             "duration    1m00s\n"
             "agent       claude_code opus\n"
             f"commit      {tried.commit}\n"
-            "rescue      refs/pitboss/rescue/rid/session-0003\n"
+            "rescued     refs/pitboss/rescue/rid/session-0003\n"
             "tokens      1500 (input=1200, output=300)\n"
             "cached      read=1000, written=0 (part of input)\n"
             "cost        $0.0123 (tokens priced by [budgets.pricing])\n"

@@ -82,18 +82,18 @@ def test_away_from_a_terminal_each_event_worth_reading_is_a_line(capfd: pytest.C
     assert err.splitlines() == [
         "resuming rid after session 1",
         "run rid on branch pitboss/grind/rid",
-        "0/10 sessions, 0 of 1.00M tokens, $0.0000 of $5.0000; next alpha",
+        "0 of 10 sessions, 0 of 1.00M tokens, $0.0000 of $5.0000; next alpha",
         "session-0002 alpha started (claude_code, opus)",
         "session-0002 alpha: running a hook (make warm)",
         "session-0002 alpha: retrying: overloaded attempt 2",
         "session-0002 alpha: running the tests",
         "session-0002 alpha: fixing (attempt 1)",
-        "session-0002 error   alpha         1m00s   1.5k tok  $0.0200 ------- [exit_code: 3] session 2",
+        "session-0002 error   alpha         1m00s   1.5k tok  $0.0200 [exit code: 3] session 2",
         "warning: max-cost at 80%: $4.0000 of $5.0000",
         "draining: no new session starts, waiting for session-0003, session-0004; once more aborts it",
         "draining: no new session starts, nothing is in flight",
-        "run rid aborted (budget): max-iterations reached: 3 >= 3",
-        "3/10 sessions, 2.2k of 1.00M tokens, $0.0450 of $5.0000, on branch pitboss/grind/rid",
+        "run rid stopped at its limit: 3 of 3 sessions",
+        "3 of 10 sessions, 2.2k of 1.00M tokens, $0.0450 of $5.0000, on branch pitboss/grind/rid",
         "go on with `pitboss grind --resume rid`",
     ]
 
@@ -165,7 +165,7 @@ def live_events() -> tuple[list[RunEvent], list[RunEvent]]:
     caps = msgspec.structs.replace(CAPS, until=datetime.now(UTC) + timedelta(hours=3, minutes=1))
     running: list[RunEvent] = [
         RunStarted(run=fresh_run(), caps=caps, next_pick="alpha"),
-        SessionStarted(session=session, agent="claude_code", model="opus"),
+        SessionStarted(session=session, agent="claude_code", model="opus", next_pick="alpha"),
         PhaseChanged(seq=1, phase=Phase.AGENT),
         AgentStep(seq=1, event=AgentEvent(kind=EventKind.TOOL, text="Bash: 日本語 " * 40 + "\x1b[2J")),
         AgentStep(seq=1, event=AgentEvent(kind=EventKind.USAGE, usage=Usage(input=12_000, cost_usd=0.1))),
@@ -248,7 +248,8 @@ def test_on_a_terminal_a_footer_shows_what_runs_and_leaves_no_trace(tmp_path: Pa
         assert doing.startswith("  12.5k tokens  $0.1100  Looking at the test Looking")
         assert doing.endswith("…")
         assert re.fullmatch(
-            r"0/10 sessions  ·  0 of 1\.00M tokens  ·  \$0\.0000 of \$5\.0000  ·  3h0[01]m left", budget
+            r"1 of 10 sessions  ·  12\.5k of 1\.00M tokens  ·  \$0\.1100 of \$5\.0000  ·  3h0[01]m left",
+            budget,
         )
         assert advice == "next: alpha  ·  Ctrl-C: finish what runs, then stop; twice: stop now"
     assert all(cell_len(line) < width for line in (title, doing, budget, advice))
@@ -271,5 +272,5 @@ def test_a_real_run_on_a_terminal_ends_with_its_sessions_on_the_screen(tmp_path:
         ["session-0001", "ok", "alpha"],
         ["session-0002", "ok", "alpha"],
     ]
-    assert lines[-3].endswith(" completed (exhausted): every prompt has had its runs")
-    assert lines[-2].startswith("2 sessions, 0 tokens, $0.0000, on branch pitboss/grind/")
+    assert lines[-3].endswith(" finished: every prompt has had its runs")
+    assert lines[-2].startswith("2 sessions, on branch pitboss/grind/")

@@ -73,17 +73,17 @@ Landed on pitboss/grind/RUN
   COMMIT  format      Tidied calc/sums.py.
 
 Did not land
-  session 4  add-tests   error: verify_failed: FAILED (failures=1)
+  session 4  add-tests   error: verify_failed: test_shares.Shares.test_a_quarter_is_25_percent
   session 5  changelog   error: exit_code: 3: CHANGELOG.md has an Unreleased section already.
 
-Rescued: kept under a ref of its own
+Rescued, each under a ref of its own
   refs/pitboss/rescue/RUN/session-0004  add-tests
 
 Look further
   cd 'REPOSITORY'
   pitboss log  # every session in a line
   pitboss show RUN 1 --diff  # what the first one changed
-  pitboss rescue show RUN/session-0004  # what was set aside
+  pitboss rescue show RUN/session-0004  # what was rescued
   git merge pitboss/grind/RUN  # take what landed
 """
     )

@@ -43,7 +43,11 @@ def last_words(err: str, run: Run) -> list[str]:
     """What a run says at its end, from the line about it on."""
     lines = err.splitlines()
     return lines[
-        next(n for n, line in enumerate(lines) if line.startswith(f"run {run.run_id} ") and "(" in line) :
+        next(
+            n
+            for n, line in enumerate(lines)
+            if line.startswith(f"run {run.run_id} ") and " on branch " not in line
+        ) :
     ]
 
 
@@ -54,8 +58,8 @@ def test_a_run_whose_prompts_have_all_run_is_completed(project: Project) -> None
     assert (done.code, done.out) == (0, "")
     assert run.ending() == ("completed", "every prompt has had its runs")
     assert last_words(done.err, run) == [
-        f"run {run.run_id} completed (exhausted): every prompt has had its runs",
-        f"2 sessions, 0 tokens, $0.0000, on branch {run.branch}",
+        f"run {run.run_id} finished: every prompt has had its runs",
+        f"2 sessions, on branch {run.branch}",
         BACK.format(run.branch),
     ]
 
@@ -93,8 +97,8 @@ def test_a_drained_run_can_be_resumed_and_its_exit_code_says_whether_a_session(
     assert run.ending() == ("aborted", "drained on request")
     assert len(run.records) == 1
     assert last_words(done.err, run) == [
-        f"run {run.run_id} aborted (drained): drained on request",
-        f"1 session, 0 tokens, $0.0000, on branch {run.branch}",
+        f"run {run.run_id} stopped on request",
+        f"1 session, on branch {run.branch}",
         BACK.format(run.branch),
         f"go on with `pitboss grind --resume {run.run_id}`",
     ]
@@ -125,8 +129,8 @@ def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:
     assert done.code == 3
     assert run.ending() == ("aborted", "max-iterations reached: 2 >= 2")
     assert last_words(done.err, run) == [
-        f"run {run.run_id} aborted (budget): max-iterations reached: 2 >= 2",
-        f"2/2 sessions, 220 tokens, $0.5000, on branch {run.branch}",
+        f"run {run.run_id} stopped at its limit: 2 of 2 sessions",
+        f"2 of 2 sessions, 220 tokens, $0.5000, on branch {run.branch}",
         BACK.format(run.branch),
         f"go on with `pitboss grind --resume {run.run_id} --max-iterations 4`",
     ]

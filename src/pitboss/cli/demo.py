@@ -156,7 +156,7 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
     for record in records:
         if record.status.failed:
             say(f"  session {record.seq}  {record.prompt:10}  {paint_status(record.status)}: {record.reason}")
-    _heading("Rescued: kept under a ref of its own")
+    _heading("Rescued, each under a ref of its own")
     for record, ref in rescued:
         say(f"  {ref}  {record.prompt}")
     _heading("Look further")
@@ -165,7 +165,7 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
     for command, meaning in (
         ("log", "every session in a line"),
         (f"show {run_id} 1 --diff", "what the first one changed"),
-        *((f"rescue show {_short(ref)}", "what was set aside") for _, ref in rescued[:1]),
+        *((f"rescue show {_short(ref)}", "what was rescued") for _, ref in rescued[:1]),
     ):
         say(f"  {program} {command}  {paint(f'# {meaning}', Ink.FAINT)}")
     say(f"  git merge {branch}  {paint('# take what landed', Ink.FAINT)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from datetime import datetime
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from pitboss.cli import completing
+from pitboss.cli.given import Money, Whole
 from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 
@@ -44,19 +45,6 @@ class Until(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
 
 
-class Money(click.FloatRange):
-    """US dollars: a number, at least 0."""
-
-    name = "usd"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the amount; infinity and what is no number would switch the cap off."""
-        amount = float(super().convert(value, param, ctx))
-        if not math.isfinite(amount):
-            self.fail(f"{value} is not an amount", param, ctx)
-        return amount
-
-
 class OrNone(click.ParamType[Any]):
     """What another type takes, or `none`, which lifts the cap."""
 
@@ -70,21 +58,38 @@ class OrNone(click.ParamType[Any]):
 
 
 @click.command()
-@click.option("--rotation", metavar="NAME", help="The rotation to run; default: all discovered prompts.")
+@click.option(
+    "--rotation",
+    metavar="NAME",
+    shell_complete=completing.rotations,
+    help="The rotation to run; default: all discovered prompts.",
+)
 @click.option(
     "--prompts-dir", type=click.Path(path_type=Path, file_okay=False), help="Take prompts from here alone."
 )
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only prompts with this tag; repeatable.")
-@click.option("--agent", metavar="BACKEND", help="The agent for prompts that do not name one.")
-@click.option("--max-parallel", type=click.IntRange(1, MAX_COUNT), metavar="N", help="Sessions side by side.")
 @click.option(
-    "--max-iterations", type=OrNone(click.IntRange(0, MAX_COUNT)), metavar="N", help="Stop after N sessions."
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="TAG",
+    shell_complete=completing.tags,
+    help="Only prompts with this tag; repeatable.",
+)
+@click.option(
+    "--agent",
+    metavar="BACKEND",
+    shell_complete=completing.agents,
+    help="The agent for prompts that do not name one.",
+)
+@click.option("--max-parallel", type=Whole(1, MAX_COUNT), metavar="N", help="Sessions side by side.")
+@click.option(
+    "--max-iterations", type=OrNone(Whole(0, MAX_COUNT)), metavar="N", help="Stop after N sessions."
 )
 @click.option("--until", type=OrNone(Until()), metavar="TIME", help="Stop at a time: RFC 3339, 23:30 or 8h.")
-@click.option("--max-cost", type=OrNone(Money(0)), metavar="USD", help="Stop at this cost.")
+@click.option("--max-cost", type=OrNone(Money()), metavar="USD", help="Stop at this cost.")
 @click.option(
     "--max-tokens",
-    type=OrNone(click.IntRange(0, MAX_TOKENS)),
+    type=OrNone(Whole(0, MAX_TOKENS)),
     metavar="N",
     help="Stop at so many tokens, in and out.",
 )
@@ -92,6 +97,7 @@ class OrNone(click.ParamType[Any]):
     "--from",
     "start_from",
     metavar="REV",
+    shell_complete=completing.branches,
     help="Start from this branch or commit; default: what is checked out.",
 )
 @click.option(
@@ -99,6 +105,7 @@ class OrNone(click.ParamType[Any]):
     is_flag=False,
     flag_value=LATEST,
     metavar="[RUN_ID]",
+    shell_complete=completing.run_ids,
     help="Go on with a run; default: the last.",
 )
 @click.option("--allow-prompt-changes", is_flag=True, help="Resume although prompts were added or removed.")

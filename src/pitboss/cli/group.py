@@ -34,7 +34,7 @@ COMMANDS = {
     "status": Row("Look", "status", "status", "Show one run: state, budgets used, in flight, last sessions."),
     "log": Row("Look", "log", "log", "Print a run's sessions, one line each."),
     "show": Row("Look", "show", "show", "Show one session: its record, diff or transcript."),
-    "rescue": Row("Repair", "rescue", "rescue", "List, show and apply work that was set aside."),
+    "rescue": Row("Repair", "rescue", "rescue", "List, show and apply rescued work."),
     "repair": Row("Repair", "repair", "repair", "Bring a crashed run's files in order."),
     "completion": Row("Shell", "completion", "completion", "Print a shell completion script."),
 }
@@ -54,6 +54,17 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = getattr(import_module(f"pitboss.cli.{row.module}"), row.attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; a mistyped one is refused with the name that is nearest."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from pitboss.core.fields import suggestion
+
+            ctx.fail(f"there is no command '{name}'{suggestion(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete command names from the table alone; options as click does."""

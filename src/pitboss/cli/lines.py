@@ -1,13 +1,19 @@
-"""One line about a session or a run, the same in `log`, `status` and the progress of `grind` (SPEC 8)."""
+"""Lines about a session or a run, the same in `log`, `status` and the progress of `grind` (SPEC 8).
+
+What says nothing is left out: no tokens, no cost, no commit.
+"""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from pitboss.cli.output import Ink, paint, paint_status
-from pitboss.core.embed import one_line
-from pitboss.core.measures import duration, money, spent, stamp, tokens
+import msgspec
+
+from pitboss.cli.output import STATUS_INK, Ink, clock, paint, width_of
+from pitboss.core.embed import one_line, up_to_a_word
+from pitboss.core.measures import duration, money, spent, tokens
+from pitboss.core.session import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,30 +21,74 @@ if TYPE_CHECKING:
     from pitboss.core.budget import Caps
     from pitboss.core.run import RunState
     from pitboss.core.session import InFlight, SessionRecord
+    from pitboss.core.usage import Usage
 
 SUMMARY_WIDTH = 100
 _STATUS_WIDTH = len("skipped")
+_INDENT = "  "
 
 
-def session_line(record: SessionRecord, stream: TextIO | None = None) -> str:
-    """Who, how it ended, how long, how much, where it landed, and its first words."""
+class Used(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run has used up: sessions, tokens, US dollars."""
+
+    sessions: int
+    tokens: int
+    cost_usd: float
+    cost_known: bool
+
+    @classmethod
+    def of(cls, run: RunState, running: Iterable[Usage] = (), *, started: int = 0) -> Used:
+        """By its records, and what sessions in flight have used so far; `started` is the number of the last of them."""
+        used, now = run.budget_consumed, list(running)
+        return cls(
+            sessions=max(used.iterations, started),
+            tokens=used.tokens + sum(usage.input + usage.output for usage in now),
+            cost_usd=used.cost_usd + sum(usage.cost_usd for usage in now),
+            cost_known=run.cost_known and all(usage.cost_known for usage in now),
+        )
+
+
+def session_lines(record: SessionRecord, stream: TextIO | None = None, *, before: str = "") -> list[str]:
+    """Who, how it ended, how long, how much, where it landed, and its first words.
+
+    One line, after `before`; on a terminal that is too narrow for it the words get a line of their own.
+    """
     stream = stream or sys.stdout
-    parts = (
-        paint(f"session-{record.seq:04}", Ink.FAINT, stream),
-        paint_status(str(record.status), _STATUS_WIDTH, stream),
-        paint(f"{one_line(record.prompt):<12}", Ink.STRONG, stream),
-        f"{duration((record.ended_at - record.started_at).total_seconds()):>6}",
-        f"{tokens(record.tokens.input + record.tokens.output):>6} tok",
-        f"{spent(record.cost_usd, known=record.cost_known):>8}",
-        paint((record.commit or "")[:7].ljust(7, "-") if record.commit else "-" * 7, Ink.FAINT, stream),
-        _words(record),
-    )
-    return " ".join(parts).rstrip()
+    cells = [(before, None), *_cells(record)] if before else _cells(record)
+    head = " ".join(text for text, _ in cells)
+    painted = " ".join(paint(text, ink, stream) if ink else text for text, ink in cells)
+    words, width = _words(record), width_of(stream)
+    if width is None or len(head) + 1 + len(words) < width:
+        return [f"{painted} {words}".rstrip()]
+    return [painted.rstrip(), _INDENT + up_to_a_word(words, width - len(_INDENT) - 1)] if words else [painted]
 
 
-def log_line(record: SessionRecord) -> str:
-    """A session's line with the time it ended, as `log` and `status` print it."""
-    return f"{stamp(record.ended_at)} {session_line(record)}"
+def _cells(record: SessionRecord) -> list[tuple[str, Ink | None]]:
+    used = record.tokens.input + record.tokens.output
+    cells: list[tuple[str, Ink | None]] = [
+        (f"session-{record.seq:04}", Ink.FAINT),
+        (str(record.status).ljust(_STATUS_WIDTH), STATUS_INK.get(str(record.status), Ink.BAD)),
+        (f"{one_line(record.prompt):<12}", Ink.STRONG),
+        (f"{duration((record.ended_at - record.started_at).total_seconds()):>6}", None),
+    ]
+    if used:
+        cells.append((f"{tokens(used):>6} tok", None))
+    if cost := cost_in_words(record.cost_usd, known=record.cost_known):
+        cells.append((f"{cost:>8}", None))
+    if record.commit:
+        cells.append((one_line(record.commit)[:7], Ink.FAINT))
+    return cells
+
+
+def cost_in_words(usd: float, *, known: bool) -> str:
+    """What something cost: `$0.0123`, `cost unknown`, nothing where it was free."""
+    cost = spent(usd, known=known)
+    return "" if known and not usd else cost.replace("unknown", "cost unknown")
+
+
+def log_lines(record: SessionRecord) -> list[str]:
+    """A session's lines with the time it ended, as `log` and `status` print it."""
+    return session_lines(record, before=clock(record.ended_at))
 
 
 def named(sessions: Iterable[InFlight]) -> str:
@@ -46,30 +96,26 @@ def named(sessions: Iterable[InFlight]) -> str:
     return ", ".join(f"session-{s.seq:04} ({one_line(s.prompt)})" for s in sessions)
 
 
-def budget_parts(caps: Caps, run: RunState) -> list[str]:
+def budget_parts(caps: Caps, used: Used, stream: TextIO | None = None) -> list[str]:
     """What a run consumed, each beside its cap where it has one."""
-    used = run.budget_consumed
-    iterations = (
-        str(used.iterations) if caps.max_iterations is None else f"{used.iterations}/{caps.max_iterations}"
-    )
-    plural = "" if iterations == "1" else "s"
-    parts = [
-        f"{iterations} session{plural}",
-        tokens(used.tokens)
-        + ("" if caps.max_tokens is None else f" of {tokens(caps.max_tokens)}")
-        + " tokens",
-        spent(used.cost_usd, known=run.cost_known)
-        + ("" if caps.max_cost_usd is None else f" of {money(caps.max_cost_usd)}"),
-    ]
-    return parts if caps.until is None else [*parts, f"until {stamp(caps.until)}"]
+    many = used.sessions if caps.max_iterations is None else caps.max_iterations
+    of = "" if caps.max_iterations is None else f" of {caps.max_iterations}"
+    parts = [f"{used.sessions}{of} session{'' if many == 1 else 's'}"]
+    if used.tokens or caps.max_tokens is not None:
+        most = "" if caps.max_tokens is None else f" of {tokens(caps.max_tokens)}"
+        parts.append(f"{tokens(used.tokens)}{most} tokens")
+    if caps.max_cost_usd is not None:
+        parts.append(f"{spent(used.cost_usd, known=used.cost_known)} of {money(caps.max_cost_usd)}")
+    elif cost := cost_in_words(used.cost_usd, known=used.cost_known):
+        parts.append(cost)
+    return parts if caps.until is None else [*parts, f"until {clock(caps.until, stream)}"]
 
 
 def _words(record: SessionRecord) -> str:
     """The summary; a failure's reason before it, unless one of them says what the other does."""
     summary = one_line((record.summary or "").strip().partition("\n")[0], SUMMARY_WIDTH)
-    reason = one_line(record.reason or "", SUMMARY_WIDTH)
-    kind, colon, detail = reason.partition(":")
-    if not reason or summary in (reason, kind.replace("_", " ") + colon + detail):
+    reason = one_line(in_words(record.reason or ""), SUMMARY_WIDTH)
+    if not reason or summary == reason:
         return summary
     if reason.endswith(summary):
         return reason

@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from pitboss.cli.lines import budget_parts, session_line
+from pitboss.cli.lines import Used, budget_parts, cost_in_words, session_lines
 from pitboss.cli.progress import PlainProgress, draining
 from pitboss.cli.screen import colored, steer
 from pitboss.core.agent import AgentEvent, EventKind
@@ -32,7 +32,7 @@ from pitboss.core.events import (
     SessionEnded,
     SessionStarted,
 )
-from pitboss.core.measures import duration, spent, tokens
+from pitboss.core.measures import duration, tokens
 from pitboss.core.terminal import visible
 from pitboss.core.usage import Usage
 
@@ -75,6 +75,11 @@ class Running:
         elif event.kind in (EventKind.TOOL, EventKind.TEXT) and event.text.strip():
             self.doing = event.text
 
+    @property
+    def used(self) -> Usage:
+        """What it has used so far, by all its agents."""
+        return self._billed + self._now
+
     def lines(self, now: datetime) -> list[Text]:
         """Who runs and since when; below it what it does and what it used so far."""
         since = duration(max(int((now - self.session.started_at).total_seconds()), 0))
@@ -84,8 +89,8 @@ class Running:
         title = Text("● ", style="cyan")
         title.append(f"session-{self.session.seq:04} {one_line(self.session.prompt)}", style="bold")
         title.append(f"  {since}  {phase}  {self.who}", style="dim")
-        used = self._billed + self._now
-        cost = spent(used.cost_usd, known=used.cost_known) if used.has_tokens else ""
+        used = self.used
+        cost = cost_in_words(used.cost_usd, known=used.cost_known)
         spending = f"{tokens(used.input + used.output)} tokens  {cost}  " if used.has_tokens else ""
         return [title, Text(f"  {spending}{one_line(self.doing, _LINE_LIMIT)}", style="dim")]
 
@@ -193,7 +198,7 @@ class LiveProgress(PlainProgress):
         with self._lock:
             self._take(event)
         if isinstance(event, SessionEnded):
-            self._footer.draw([self._footer.fitted(session_line(event.record, sys.stderr))])
+            self._footer.draw([self._footer.fitted(line) for line in session_lines(event.record, sys.stderr)])
         elif not isinstance(event, SessionStarted | PhaseChanged | AgentStep):
             self._footer.draw([harmless(line) for line in self.lines(event)])
 
@@ -206,7 +211,8 @@ class LiveProgress(PlainProgress):
         match event:
             case RunStarted(run=run, caps=caps, next_pick=following):
                 self._run, self.caps, self._next = run, caps, following
-            case SessionStarted(session=session):
+            case SessionStarted(session=session, next_pick=following):
+                self._next = following
                 self._running[session.seq] = Running(event)
             case PhaseChanged(seq=seq) if seq in self._running:
                 self._running[seq].enter(event)
@@ -231,7 +237,9 @@ class LiveProgress(PlainProgress):
         return [*fitting(sessions, self._footer.height - len(below) - 1), *below]
 
     def _budget(self, run: RunState, now: datetime) -> Text:
-        parts = budget_parts(msgspec.structs.replace(self.caps, until=None), run)
+        running = [session.used for session in self._running.values()]
+        used = Used.of(run, running, started=max(self._running, default=0))
+        parts = budget_parts(msgspec.structs.replace(self.caps, until=None), used, sys.stderr)
         if self.caps.until is not None:
             parts.append(f"{duration((self.caps.until - now).total_seconds())} left")
         return Text("  ·  ".join(parts))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
-from pitboss.cli.lines import log_line
+from pitboss.cli.lines import log_lines
 from pitboss.cli.output import say_now, write_line
 from pitboss.cli.project import project_root
 from pitboss.store.codec import encode_record
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run_id", required=False)
+@click.argument("run_id", required=False, shell_complete=completing.run_ids)
 @click.option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
 @click.option("--json", "as_json", is_flag=True, help="Print each record as the JSON line it is.")
 def log(*, run_id: str | None, follow: bool, as_json: bool) -> None:
@@ -34,7 +35,7 @@ def log(*, run_id: str | None, follow: bool, as_json: bool) -> None:
         if as_json:
             write_line(encode_record(record))
         else:
-            say_now(log_line(record))
+            say_now("\n".join(log_lines(record)))
 
 
 def _records(repo: Path, run_id: str, *, follow: bool) -> Iterator[SessionRecord]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 from pitboss.cli.screen import colored, goes_to_file, legible
+from pitboss.core.measures import stamp
 from pitboss.core.terminal import visible_json
 from pitboss.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     import click
 
@@ -38,14 +41,15 @@ _DIFF_INK = {
 }
 """The color of a line of a diff by its first character; every line of a file begins with a blank, `+` or `-`."""
 
-_STATUS_INK = {
+STATUS_INK = {
     "ok": Ink.GOOD,
-    "completed": Ink.GOOD,
+    "finished": Ink.GOOD,
     "active": Ink.NAME,
     "live": Ink.NAME,
     "dirty": Ink.WARN,
     "skipped": Ink.WARN,
     "aborted": Ink.WARN,
+    "stopped": Ink.WARN,
     "warning": Ink.WARN,
 }
 
@@ -57,7 +61,22 @@ def paint(text: str, ink: Ink, stream: TextIO | None = None) -> str:
 
 def paint_status(status: str, width: int = 0, stream: TextIO | None = None) -> str:
     """The status of a run or session, padded to `width`, in the color of how good it is."""
-    return paint(status.ljust(width), _STATUS_INK.get(status, Ink.BAD), stream)
+    return paint(status.ljust(width), STATUS_INK.get(status, Ink.BAD), stream)
+
+
+def width_of(stream: TextIO) -> int | None:
+    """The columns of the terminal that `stream` is; None when it is none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def clock(moment: datetime, stream: TextIO | None = None) -> str:
+    """A time: on a terminal that of the place with its zone, to the second; elsewhere RFC 3339 in UTC."""
+    if not (stream or sys.stdout).isatty():
+        return stamp(moment)
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def say(text: str = "") -> None:

@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from threading import RLock
 from typing import TYPE_CHECKING, Self
 
-from pitboss.cli.lines import budget_parts, session_line
-from pitboss.cli.output import Ink, note, paint, write_line
+from pitboss.cli.endings import ending
+from pitboss.cli.lines import Used, budget_parts, session_lines
+from pitboss.cli.output import Ink, clock, note, paint, write_line
 from pitboss.core.agent import EventKind
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
@@ -28,7 +29,6 @@ from pitboss.core.events import (
     SessionStarted,
     Warned,
 )
-from pitboss.core.measures import stamp
 from pitboss.core.resume import resume_command
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class PlainProgress:
                 return [_session_started(event)]
             case SessionEnded(record=record):
                 self.prompts.pop(record.seq, None)
-                return [session_line(record, sys.stderr)]
+                return session_lines(record, sys.stderr)
             case Warned(text=text):
                 return [f"{paint('warning:', Ink.WARN, sys.stderr)} {text}"]
             case Draining():
@@ -150,11 +150,11 @@ def draining(event: Draining) -> str:
 
 
 def run_ended(event: RunEnded, caps: Caps) -> list[str]:
-    """Why the run is over, what it cost, and how to look at it or go on."""
+    """Why the run is over, what it used, where its work is, and how to go on."""
     run = event.run
     lines = [
-        f"run {run.run_id} {run.status} ({event.stop_reason}): {one_line(event.message)}",
-        f"{', '.join(budget_parts(caps, run))}, on branch {run.branch}",
+        f"run {run.run_id} {ending(run.status, event.message, sys.stderr)}",
+        f"{', '.join(budget_parts(caps, Used.of(run), sys.stderr))}, on branch {run.branch}",
     ]
     if event.checkout is not None and event.checkout != run.branch:
         lines.append(f"{event.checkout} is checked out again; `git merge {run.branch}` brings the work there")
@@ -176,7 +176,7 @@ def _for_stderr(*, json: bool) -> PlainProgress:
 
 
 def _run_started(event: RunStarted) -> list[str]:
-    parts = budget_parts(event.caps, event.run)
+    parts = budget_parts(event.caps, Used.of(event.run), sys.stderr)
     following = f"; next {event.next_pick}" if event.next_pick else ""
     return [f"run {event.run.run_id} on branch {event.run.branch}", f"{', '.join(parts)}{following}"]
 
@@ -189,7 +189,7 @@ def _session_started(event: SessionStarted) -> str:
 
 def _phase(event: PhaseChanged) -> str | None:
     if event.phase is Phase.WAIT and event.until is not None:
-        return f"waiting until {stamp(event.until)} ({one_line(event.detail, _TEXT_WIDTH)})"
+        return f"waiting until {clock(event.until, sys.stderr)} ({one_line(event.detail, _TEXT_WIDTH)})"
     if event.phase is Phase.AGENT:
         return one_line(event.detail, _TEXT_WIDTH) or None
     words = {Phase.HOOK: "running a hook", Phase.VERIFY: "running the tests", Phase.FIX: "fixing"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from pitboss.cli import completing
 from pitboss.cli.output import columns, fields, note, say, write_json
 from pitboss.cli.project import create, project_root
 from pitboss.core.fields import Wrong, suggestion
@@ -121,7 +122,7 @@ def validate(prompts_dir: Path | None) -> int:
 
 
 @prompts.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.prompts)
 @_prompts_dir
 @_as_json
 def show(name: str, prompts_dir: Path | None, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pitboss.cli import completing
 from pitboss.cli.output import say
 
 if TYPE_CHECKING:
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=completing.run_ids)
 @click.option("--dry-run", is_flag=True, help="Print what would be done and change nothing.")
 @click.option("--force", is_flag=True, help="Set damaged lines of the log aside; write lost records anew.")
-@click.option("--rotation", metavar="NAME", help="The run's rotation, where state.json is lost.")
+@click.option(
+    "--rotation",
+    metavar="NAME",
+    shell_complete=completing.rotations,
+    help="The run's rotation, where state.json is lost.",
+)
 @click.option(
     "--prompts-dir", type=click.Path(path_type=Path, file_okay=False), help="Where the run's prompts are."
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
 from pitboss.cli.output import columns, note, say, write_diff, write_json
 from pitboss.cli.project import project_root
@@ -20,11 +21,11 @@ from pitboss.git.repo import Repo
 
 @click.group()
 def rescue() -> None:
-    """List, show and apply work that was set aside."""
+    """List, show and apply rescued work."""
 
 
 @rescue.command()
-@click.argument("run_id", required=False)
+@click.argument("run_id", required=False, shell_complete=completing.run_ids)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ls(*, run_id: str | None, as_json: bool) -> None:
     """List rescue refs: those of RUN_ID, or all."""
@@ -39,7 +40,7 @@ def ls(*, run_id: str | None, as_json: bool) -> None:
 
 
 @rescue.command()
-@click.argument("ref")
+@click.argument("ref", shell_complete=completing.rescued)
 @click.option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
 def show(*, ref: str, raw: bool) -> None:
     """Show the commits and the changes under REF: a full name, RUN_ID/session-NNNN, or the beginning of that."""
@@ -48,7 +49,7 @@ def show(*, ref: str, raw: bool) -> None:
 
 
 @rescue.command()
-@click.argument("ref")
+@click.argument("ref", shell_complete=completing.rescued)
 def apply(*, ref: str) -> None:
     """Bring REF's changes into the working tree, uncommitted; nothing is changed when they conflict."""
     repo = _repo()

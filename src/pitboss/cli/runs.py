@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from pitboss.cli.chosen import condition, run_json
-from pitboss.cli.output import Ink, columns, paint, paint_status, say, write_json
+from pitboss.cli.endings import why, word
+from pitboss.cli.lines import Used, cost_in_words
+from pitboss.cli.output import Ink, clock, columns, paint, paint_status, say, width_of, write_json
 from pitboss.cli.project import project_root
-from pitboss.core.embed import one_line
-from pitboss.core.measures import age, spent, stamp, tokens
+from pitboss.core.embed import one_line, up_to_a_word
+from pitboss.core.measures import age, tokens
 from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.rundir import RunListing, list_runs
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HEADER = ("RUN", "STATE", "SESSIONS", "TOKENS", "COST", "UPDATED", "ROTATION", "WHY")
+_MAY_SAY_NOTHING = {"TOKENS": "", "COST": "", "ROTATION": "default"}
+_WIDE = 200
+_LEAST_WHY = 20
 
 
 @click.command()
@@ -44,30 +50,43 @@ def _live_run_id(repo: Path) -> str | None:
 
 
 def _print(listings: list[RunListing], live: str | None, now: datetime) -> None:
-    rows = [_HEADER, *(_row(run, now, live=run.run_id == live) for run in listings)]
+    table = [_HEADER, *(_row(run, now, live=run.run_id == live) for run in listings)]
+    said = [n for n, name in enumerate(_HEADER) if name not in _MAY_SAY_NOTHING or _says(table, n)]
+    rows = [[row[n] for n in said] for row in table]
     widths = columns(rows)
-    states = {row[1]: paint_status(row[1], widths[1]) for row in rows[1:]}
+    room = max((width_of(sys.stdout) or _WIDE) - sum(widths[:-1]) - 2 * len(widths), _LEAST_WHY)
     for number, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[-1] = up_to_a_word(row[-1], room)
         if number == 0:
             cells = [paint(cell, Ink.FAINT) for cell in cells]
         else:
-            cells[1] = states[row[1]]
+            cells[1] = paint_status(row[1], widths[1])
         say("  ".join(cells).rstrip())
 
 
+def _says(table: list[tuple[str, ...]], column: int) -> bool:
+    nothing = ("", "-", _MAY_SAY_NOTHING[table[0][column]])
+    return any(row[column] not in nothing for row in table[1:])
+
+
 def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
-    state, how = run.state, str(condition(run.state, live=live))
+    state, how = run.state, word(condition(run.state, live=live))
     if state is None:
         return (one_line(run.run_id), how, "-", "-", "-", "-", "-", one_line(run.problem or ""))
-    used = state.budget_consumed
+    used = Used.of(state, started=max((session.seq for session in state.in_flight), default=0))
     return (
         one_line(run.run_id),
         how,
-        str(used.iterations),
-        tokens(used.tokens),
-        spent(used.cost_usd, known=state.cost_known),
-        f"{stamp(state.last_updated_at)} ({age(state.last_updated_at, now)})",
+        str(used.sessions),
+        tokens(used.tokens) if used.tokens else "",
+        cost_in_words(used.cost_usd, known=used.cost_known).removeprefix("cost "),
+        _updated(state.last_updated_at, now),
         one_line(state.plan_name),
-        one_line(state.stop_reason or ""),
+        "" if live else why(state.stop_reason).removeprefix("at its "),
     )
+
+
+def _updated(moment: datetime, now: datetime) -> str:
+    """Terminals are narrow: there the age has to do."""
+    return age(moment, now) if sys.stdout.isatty() else f"{clock(moment)} ({age(moment, now)})"

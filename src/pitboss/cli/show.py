@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import count, takewhile
+import re
+from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
-from pitboss.cli.output import fields, note, paint_status, say, write_diff, write_foreign, write_line
+from pitboss.cli.given import Whole
+from pitboss.cli.output import clock, fields, note, paint_status, say, write_diff, write_foreign, write_line
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
-from pitboss.core.measures import duration, spent, stamp
+from pitboss.core.measures import duration, spent
 from pitboss.core.usage import CostSource
 from pitboss.errors import CommandError
 from pitboss.store.codec import encode_record
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 _PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv")
 _CHUNK = 1 << 20
+_NUMBER = re.compile(r"\d{1,6}")
+"""What can only be the number of a session: a run's id, and a beginning of it that helps, is longer."""
+
+_OUTPUTS = ("transcript", "verify", "hooks")
 _PRICED_BY: dict[str, str] = {
     CostSource.AGENT: "as the agent reported it",
     CostSource.CONFIGURED: "tokens priced by [budgets.pricing]",
@@ -35,22 +42,28 @@ _PRICED_BY: dict[str, str] = {
 
 
 @click.command()
-@click.argument("run_id")
-@click.argument("seq", type=click.IntRange(min=1))
+@click.argument("run_id", required=False, shell_complete=completing.run_ids)
+@click.argument("seq", type=Whole(1), required=False)
 @click.option("--diff", "view", flag_value="diff", help="Print what it landed, else what was rescued of it.")
 @click.option("--transcript", "view", flag_value="transcript", help="Print its agent's output.")
+@click.option("--verify", "view", flag_value="verify", help="Print what the tests said, each time they ran.")
+@click.option("--hooks", "view", flag_value="hooks", help="Print what its hooks said.")
 @click.option("--json", "view", flag_value="json", help="Print its record as JSON.")
 @click.option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
-def show(*, run_id: str, seq: int, view: str | None, raw: bool) -> None:
-    """Show session SEQ of run RUN_ID (or the beginning of its id).
+def show(*, run_id: str | None, seq: int | None, view: str | None, raw: bool) -> None:
+    """Show a session: SEQ of the run RUN_ID (or the beginning of its id).
+
+    Without SEQ the latest session of the run; without RUN_ID the live run, else the latest.
 
     What would move the cursor, set a title, reach the clipboard or hide text is shown as marks such as ^[, unless the
     output is a file, or with --raw.
     """
+    if seq is None and run_id is not None and _NUMBER.fullmatch(run_id):
+        seq, run_id = int(run_id), None
     repo = project_root()
     paths = RunPaths(repo, chosen_run(repo, run_id))
-    if view == "transcript":
-        write_foreign(_chunks(paths, seq), raw=raw)
+    if view in _OUTPUTS:
+        write_foreign(_chunks(paths, seq or _find(paths, None)[0].seq, view), raw=raw)
         return
     record, base = _find(paths, seq)
     if view == "diff":
@@ -61,15 +74,17 @@ def show(*, run_id: str, seq: int, view: str | None, raw: bool) -> None:
         _print(record)
 
 
-def _find(paths: RunPaths, seq: int) -> tuple[SessionRecord, str | None]:
-    """The session's record, and the commit that the session landed before it made, if any did."""
-    landed = None
+def _find(paths: RunPaths, seq: int | None) -> tuple[SessionRecord, str | None]:
+    """The session's record, the last one's for None; and the commit that was landed before it, if any was."""
+    before, landed, found = None, None, None
     for record in iter_records(paths.log):
-        if record.seq == seq:
-            return record, landed
+        if seq in (None, record.seq):
+            found, before = record, landed
         landed = record.commit or landed
+    if found is not None:
+        return found, before
     raise CommandError(
-        f"run {paths.run_id} has no record of session {seq}",
+        f"run {paths.run_id} has no record of {'a session yet' if seq is None else f'session {seq}'}",
         hint=f"`pitboss log {paths.run_id}` lists its sessions; one in flight has no record yet",
     )
 
@@ -87,54 +102,71 @@ def _fields(record: SessionRecord) -> Iterator[tuple[str, str]]:
         "status",
         paint_status(str(record.status)) + (f": {one_line(record.reason)}" if record.reason else ""),
     )
-    yield "started", stamp(record.started_at)
-    yield "ended", stamp(record.ended_at)
+    yield "started", clock(record.started_at)
+    yield "ended", clock(record.ended_at)
     yield "duration", duration((record.ended_at - record.started_at).total_seconds())
-    yield "agent", " ".join(one_line(name) for name in (record.agent, record.model) if name) or "(unknown)"
+    if who := " ".join(one_line(name) for name in (record.agent, record.model) if name):
+        yield "agent", who
     if record.attempts > 1 or record.waited_s:
         yield "attempts", f"{record.attempts}, waited {duration(record.waited_s)}"
     yield "commit", one_line(record.commit or "(none)")
     for ref in record.rescue:
-        yield "rescue", one_line(ref)
+        yield "rescued", one_line(ref)
+    yield from _spent(record)
+    yield "transcript", one_line(record.transcript_path)
+
+
+def _spent(record: SessionRecord) -> Iterator[tuple[str, str]]:
+    """Tokens and cost; nothing of what used none."""
     tokens = record.tokens
-    yield "tokens", f"{tokens.input + tokens.output} (input={tokens.input}, output={tokens.output})"
+    if tokens.input or tokens.output:
+        yield "tokens", f"{tokens.input + tokens.output} (input={tokens.input}, output={tokens.output})"
     for role, used in sorted(tokens.by_role.items()):
         yield f"  {one_line(role)}", f"{used.input + used.output} (input={used.input}, output={used.output})"
     if record.cache_read or record.cache_write:
         yield "cached", f"read={record.cache_read}, written={record.cache_write} (part of input)"
-    yield "cost", _cost(record)
-    yield "transcript", one_line(record.transcript_path)
+    if cost := spent(record.cost_usd, known=record.cost_known) if _has_cost(record) else "":
+        words = _PRICED_BY.get(record.cost_source or "")
+        yield "cost", f"{cost} ({words})" if words else cost
 
 
-def _cost(record: SessionRecord) -> str:
-    cost = spent(record.cost_usd, known=record.cost_known)
-    words = _PRICED_BY.get(record.cost_source or "")
-    return f"{cost} ({words})" if words else cost
+def _has_cost(record: SessionRecord) -> bool:
+    return bool(record.cost_usd or not record.cost_known or record.tokens.input or record.tokens.output)
 
 
-def _chunks(paths: RunPaths, seq: int) -> Iterator[bytes]:
-    """The output of the session's attempts, piece by piece."""
-    for path in _attempts(paths, seq):
-        with _opened(paths, path, seq) as file:
+def _chunks(paths: RunPaths, seq: int, view: str) -> Iterator[bytes]:
+    """What the agent, the tests or the hooks of a session printed, start by start, piece by piece."""
+    for path in _files(paths, seq, view):
+        with _opened(paths, path, seq, view) as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
 
 
-def _opened(paths: RunPaths, path: Path, seq: int) -> BinaryIO:
+def _opened(paths: RunPaths, path: Path, seq: int, view: str) -> BinaryIO:
     try:
         return open_regular(path)
     except OSError:
+        what, when = {
+            "transcript": ("transcript", "no agent was started"),
+            "verify": ("output of tests", "its prompt does not say `verify`"),
+            "hooks": ("output of hooks", "no hook ran"),
+        }[view]
         raise CommandError(
-            f"run {paths.run_id} has no transcript of session {seq}",
-            hint='none is kept when no agent was started, or with `transcript_retention = "keep-none"`',
+            f"run {paths.run_id} has no {what} of session {seq}",
+            hint=f'none is kept when {when}, or with `transcript_retention = "keep-none"`',
         ) from None
 
 
-def _attempts(paths: RunPaths, seq: int) -> Iterator[Path]:
-    """The transcripts of the session's attempts, one after the other."""
-    yield paths.transcript(seq)
-    later = (paths.transcript(seq, attempt_kind(nth)) for nth in count(2))
-    yield from takewhile(Path.exists, later)
+def _files(paths: RunPaths, seq: int, view: str) -> Iterator[Path]:
+    """The file that there should be, then those of later starts."""
+    if view == "hooks":
+        return iter((paths.transcript(seq, "hooks"),))
+    later = (
+        paths.transcript(seq, attempt_kind(nth + 1) if view == "transcript" else f"verify-{nth:02}")
+        for nth in count(1)
+    )
+    first = paths.transcript(seq, "verify" if view == "verify" else "")
+    return chain([first], takewhile(Path.exists, later))
 
 
 def _print_diff(
@@ -152,7 +184,7 @@ def _print_diff(
         note(f"session {record.seq} left no work behind")
     elif record.commit:
         for ref in record.rescue:
-            note(f"more work was set aside: `pitboss rescue show {one_line(ref)}`")
+            note(f"more work was rescued: `pitboss rescue show {one_line(ref)}`")
 
 
 def _base_commit(repo: Path, run_id: str) -> str | None:

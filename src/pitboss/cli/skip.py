@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pitboss.cli import completing
 from pitboss.cli.chosen import live_run
+from pitboss.cli.given import Whole
 from pitboss.cli.lines import named
 from pitboss.cli.output import say
 from pitboss.cli.project import project_root
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("seq", type=click.IntRange(min=1), required=False)
+@click.argument("seq", type=Whole(1), required=False, shell_complete=completing.in_flight)
 def skip(*, seq: int | None) -> None:
     """Skip what runs now: the sessions in flight, or session SEQ alone.
 

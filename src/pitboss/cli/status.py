@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from pitboss.cli import completing
 from pitboss.cli.chosen import Condition, chosen_run, condition, run_json
-from pitboss.cli.lines import budget_parts, log_line
-from pitboss.cli.output import Ink, fields, paint, paint_status, say, write_json
+from pitboss.cli.endings import ending, word
+from pitboss.cli.lines import Used, budget_parts, log_lines
+from pitboss.cli.output import Ink, clock, fields, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.attempts import limit_ahead
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
-from pitboss.core.measures import age, stamp
+from pitboss.core.measures import age
 from pitboss.core.resume import resume_command
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
@@ -31,7 +33,7 @@ LAST_SESSIONS = 10
 
 
 @click.command()
-@click.argument("run_id", required=False)
+@click.argument("run_id", required=False, shell_complete=completing.run_ids)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, run_id: str | None, as_json: bool) -> None:
     """Show one run: RUN_ID (or the beginning of it), else the live run, else the latest."""
@@ -49,7 +51,7 @@ def _print(seen: Snapshot, now: datetime) -> None:
     if seen.last:
         say(f"\n{paint('last sessions', Ink.FAINT)}")
         for record in seen.last:
-            say(log_line(record))
+            say("\n".join(log_lines(record)))
     advice = _advice(seen, how)
     if advice:
         say(f"\n{advice}")
@@ -57,13 +59,21 @@ def _print(seen: Snapshot, now: datetime) -> None:
 
 def _fields(seen: Snapshot, how: Condition, now: datetime) -> Iterator[tuple[str, str]]:
     yield "run", one_line(seen.run_id)
-    yield "state", paint_status(str(how)) + _holder(seen, now)
+    yield "state", _state(seen, how, now)
     if seen.problem is not None:
         yield "problem", one_line(seen.problem)
     if seen.state is not None:
         yield from _state_fields(seen.state, now)
     for session in seen.in_flight:
         yield "in flight", _in_flight(session, now)
+
+
+def _state(seen: Snapshot, how: Condition, now: datetime) -> str:
+    if how is Condition.LIVE:
+        return paint_status(how) + _holder(seen, now)
+    said = ending(how, seen.state.stop_reason if seen.state else None)
+    name = word(how)
+    return paint_status(name) + said.removeprefix(name)
 
 
 def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
@@ -73,12 +83,12 @@ def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
     yield "rotation", f"{one_line(state.plan_name)}: {one_line(', '.join(state.prompt_names))}"
     yield "started", _when(state.started_at, now)
     yield "updated", _when(state.last_updated_at, now)
-    if state.stop_reason:
-        yield "stopped", one_line(state.stop_reason)
     failures = state.budget_consumed.consecutive_failures
     for agent, quota in sorted(state.quota.items()):
         yield "quota", f"{one_line(agent)}: {_quota(quota, now)}"
-    yield "used", ", ".join([*budget_parts(state.caps or Caps(), state), f"{failures} failed in a row"])
+    used = Used.of(state, started=max((session.seq for session in state.in_flight), default=0))
+    streak = [f"{failures} failed in a row"] if failures else []
+    yield "used", ", ".join([*budget_parts(state.caps or Caps(), used), *streak])
 
 
 def _quota(quota: Quota, now: datetime) -> str:
@@ -92,7 +102,7 @@ def _window(window: QuotaWindow, now: datetime) -> str:
     if resets_at is not None and resets_at <= now.timestamp():
         return "renewed"
     end = limit_ahead(resets_at, now.timestamp())
-    until = "" if end is None else f" until {stamp(datetime.fromtimestamp(end, tz=UTC))}"
+    until = "" if end is None else f" until {clock(datetime.fromtimestamp(end, tz=UTC))}"
     return f"{window.used:.0%}{until}"
 
 
@@ -101,7 +111,7 @@ def _in_flight(session: InFlight, now: datetime) -> str:
     if session.outcome is not None:
         doing = f"agent ended {session.outcome.status}, not recorded yet"
     if session.waits_until is not None:
-        doing = f"waiting until {stamp(session.waits_until)}"
+        doing = f"waiting until {clock(session.waits_until)}"
     return (
         f"session-{session.seq:04} {one_line(session.prompt)} since {_when(session.started_at, now)}, {doing}"
     )
@@ -115,7 +125,7 @@ def _holder(seen: Snapshot, now: datetime) -> str:
 
 
 def _when(moment: datetime, now: datetime) -> str:
-    return f"{stamp(moment)} ({age(moment, now)})"
+    return f"{clock(moment)} ({age(moment, now)})"
 
 
 def _advice(seen: Snapshot, how: Condition) -> str | None:

@@ -44,11 +44,12 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """A session was dispatched and is durably in flight."""
+    """A session was dispatched and is durably in flight; `next_pick` is what comes after it, if anything."""
 
     session: InFlight
     agent: str | None = None
     model: str | None = None
+    next_pick: str | None = None
 
 
 class PhaseChanged(msgspec.Struct, frozen=True, kw_only=True):

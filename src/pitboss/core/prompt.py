@@ -63,7 +63,7 @@ def parse_prompt(text: str, *, path: str, source: PromptSource) -> PromptDoc:
 def prompt_name(value: object) -> str:
     """Check the identity of a prompt; raises Wrong."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise Wrong(f"must match ^[a-z0-9][a-z0-9_-]*$, not {shown(value)}")
+        raise Wrong(f"must be of a-z, 0-9, `-` and `_`, and begin with a letter or digit, not {shown(value)}")
     return value
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pitboss.core.budget import exceeded
 from pitboss.core.events import Warned
+from pitboss.core.run import pending_retry
 from pitboss.core.scheduler import Pick, next_pick
+from pitboss.guardian import StopLevel
 from pitboss.store.opening import take_notices
 
 if TYPE_CHECKING:
@@ -60,6 +63,14 @@ class RunContext:
             self.emit(Warned(text=text))
 
     def next_pick(self) -> str | None:
-        """The prompt that would be dispatched next; None when every prompt has had its runs."""
+        """The prompt that would be dispatched next; None when no session may be started any more."""
+        in_flight = len(self.journal.running)
+        if self.control.level() is not StopLevel.NONE:
+            return None
+        if exceeded(self.caps, self.journal.consumed, now=self.clock(), in_flight=in_flight) is not None:
+            return None
+        retry = pending_retry(self.journal.state)
+        if retry is not None and retry.prompt in self.prompts:
+            return retry.prompt
         answer = next_pick(self.contenders, self.journal.scheduler())
         return answer.name if isinstance(answer, Pick) else None

@@ -66,7 +66,11 @@ def dispatch(context: RunContext, choice: Choice) -> InFlight:
     )
     session = assigned(context, session)
     context.journal.dispatched(session)
-    context.emit(SessionStarted(session=session, agent=session.agent, model=session.model))
+    context.emit(
+        SessionStarted(
+            session=session, agent=session.agent, model=session.model, next_pick=context.next_pick()
+        )
+    )
     return session
 
 

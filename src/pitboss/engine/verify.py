@@ -41,7 +41,7 @@ def verify(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
         if result.stop is not None:
             return _stopped(context, outcome, result.stop)
         if not (result.found and _may_fix(context, session, outcome, attempt)):
-            return _judged(context, outcome, Reason.VERIFY_FAILED.because(_last_line(result.tail)))
+            return _judged(context, outcome, Reason.VERIFY_FAILED.because(result.failing))
         attempt += 1
         failed = FailedTests(command=str(tests), output=result.tail)
         outcome = _fix(context, session, outcome, attempt, failed)
@@ -138,8 +138,3 @@ def _judged(
         ended_at=max(outcome.ended_at, context.clock()),
         verified=True,
     )
-
-
-def _last_line(output: str) -> str | None:
-    lines = [line for line in output.splitlines() if line.strip()]
-    return lines[-1] if lines else None

@@ -71,7 +71,7 @@ def rescue_message(*, prompt: str, seq: int, run_id: str, reason: str | None) ->
     """
     session = f"{one_line(prompt)} session-{seq:04}"
     subject = f"{_RESCUE_SUBJECT} {session} ({run_id})"
-    why = f"Not landed: {reason or 'set aside'}."
+    why = f"Not landed: {reason or 'rescued'}."
     return _message(subject, why, f"Pitboss-Rescue: {run_id}/session-{seq:04}")
 
 

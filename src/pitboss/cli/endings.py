@@ -1,0 +1,63 @@
+"""How a run ended, as people say it: state.json has the program's own words for it (SPEC 4, 5, 8)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pitboss.cli.output import clock
+from pitboss.core.embed import one_line
+from pitboss.core.measures import tokens
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+_WORDS = {"completed": "finished", "aborted": "stopped"}
+_LIMIT = re.compile(r"(max-iterations|max-tokens|max-cost|until) reached: (\S+) >= (\S+)")
+_ON_REQUEST = {"drained on request": "on request", "aborted on request": "at once, on request"}
+
+
+def word(status: str) -> str:
+    """`finished`, `stopped`, and any other condition by its own name."""
+    return _WORDS.get(status, status)
+
+
+def ending(status: str, reason: str | None, stream: TextIO | None = None) -> str:
+    """`stopped at its limit: 2 of 2 sessions`, `stopped on request`, `finished: every prompt has had its runs`."""
+    words = why(reason, stream)
+    if not words:
+        return word(status)
+    follows = words.startswith(("at its limit", *_ON_REQUEST.values()))
+    return f"{word(status)}{' ' if follows else ': '}{words}"
+
+
+def why(reason: str | None, stream: TextIO | None = None) -> str:
+    """Why a run stopped, for people; empty when nobody said."""
+    text = one_line(reason or "")
+    if limit := _LIMIT.fullmatch(text):
+        return f"at its limit: {_limit(limit[1], limit[2], limit[3], stream)}"
+    return _ON_REQUEST.get(text, text)
+
+
+def _limit(cap: str, used: str, most: str, stream: TextIO | None) -> str:
+    match cap:
+        case "max-iterations":
+            return f"{used} of {most} session{'' if most == '1' else 's'}"
+        case "max-tokens":
+            return f"{_tokens(used)} of {_tokens(most)} tokens"
+        case "until":
+            return _time(most, stream)
+        case _:
+            return f"{used} of {most}"
+
+
+def _tokens(count: str) -> str:
+    return tokens(int(count)) if count.isdecimal() else count
+
+
+def _time(stamp: str, stream: TextIO | None) -> str:
+    try:
+        return clock(datetime.fromisoformat(stamp), stream)
+    except ValueError:
+        return stamp

@@ -1,0 +1,46 @@
+"""What people give on the command line, checked in words that people use (SPEC 8)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+
+class Whole(click.ParamType[int]):
+    """A whole number, at least `least`."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self._least = least
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if number < self._least:
+            self.fail(f"{number} is too small: at least {self._least}", param, ctx)
+        if self._most is not None and number > self._most:
+            self.fail(f"{number} is too large: at most {self._most}", param, ctx)
+        return number
+
+
+class Money(click.ParamType[float]):
+    """US dollars: a number, at least 0; infinity and what is no number would switch a cap off."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the amount."""
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if not math.isfinite(amount) or amount < 0:
+            self.fail(f"{value!r} is not an amount of US dollars", param, ctx)
+        return amount

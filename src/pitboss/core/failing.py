@@ -1,0 +1,57 @@
+"""The name of the first test that failed, read from what any test runner printed (SPEC 6, verify).
+
+Each row of RUNNERS is what a runner prints for a failed test; the first row that matches anywhere in the output wins.
+Where none does, the last line that says something is told: not a row of `=`, nor a mere summary of time.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pitboss.core.embed import clean, one_line
+
+LIMIT = 200
+"""Characters."""
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_RULE = re.compile(r"^[\W_]+|[\W_]+$")
+_WORD = re.compile(r"\w")
+
+
+def _line(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.MULTILINE)
+
+
+RUNNERS = (
+    # pytest: the short summary, else the heading of a failure
+    _line(r"^(?:FAILED|ERROR) +(\S+\.py(?:::.*?)?)(?: - .*)?$"),
+    _line(r"^_{3,} (?:ERROR (?:at \w+ of|collecting) )?(\S.*?) _{3,}$"),
+    # cargo test
+    _line(r"^test (\S+)(?: - should panic)? \.\.\. FAILED$"),
+    _line(r"^---- (\S+) stdout ----$"),
+    # go test: a subtest says more than the test that it is part of
+    _line(r"^--- FAIL: (\S+) \(.*(?:\n +--- FAIL: (\S+) \()?"),
+    _line(r"^FAIL\t(\S+ \[\w+ failed\])$"),
+    # unittest, Django
+    _line(r"^(?:FAIL|ERROR): (\w+) \(([\w.]+\.\1)\)"),
+    _line(r"^(?:FAIL|ERROR): (\S+ \([\w.<>]+\))"),
+    # jest, vitest
+    _line(r"^ *● (?!Console|Test suite failed)(\S.*? › .*?)$"),
+    _line(r"^ *FAIL +(\S+ > .+?)$"),
+    _line(r"^ *[×✕✖] (\S.*?)(?: \(?\d+(?:\.\d+)? ?m?s\)?)?$"),
+    _line(r"^ *FAIL +(\S+)"),
+    # TAP, mocha, RSpec, PHPUnit
+    _line(r"^ *not ok \d+ (?:- )?(.+?)(?: # .*)?$"),
+    _line(r"^rspec (\S+) # "),
+    _line(r"^ *1\) (\S.*?):?$"),
+)
+
+
+def first_failing(output: str) -> str | None:
+    """The first failing test that `output` names, else its last line that says something; None when none does."""
+    text = clean(_ESCAPES.sub("", output))
+    for runner in RUNNERS:
+        if found := runner.search(text):
+            return one_line(found[found.lastindex or 0], LIMIT)
+    lines = [_RULE.sub("", line) for line in text.splitlines() if _WORD.search(line)]
+    return one_line(lines[-1], LIMIT) if lines else None
