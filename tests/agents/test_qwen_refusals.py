@@ -69,22 +69,34 @@ def test_refusals_for_good_end_it_at_once(tmp_path: Path, message: str, reason: 
 
 
 @pytest.mark.parametrize(
-    "events",
+    ("events", "reason"),
     [
-        pytest.param([], id="no file's line"),
-        pytest.param([refused(LIMITED)], id="a single refusal"),
-        pytest.param([refused(BUSY)] * 9, id="a busy service"),
-        pytest.param([refused(MINUTE)] * 9, id="a limit of this minute"),
-        pytest.param([refused(LIMITED), refused(BUSY), refused(LIMITED)], id="different ones"),
-        pytest.param([refused(LIMITED), refused(LIMITED), ANSWERED], id="answered since"),
+        pytest.param([], "stalled: no progress for 0.5 s", id="no file's line"),
+        pytest.param(
+            [refused(LIMITED)], "rate_limited: The usage limit has been reached", id="a single refusal"
+        ),
+        pytest.param([refused(BUSY)] * 9, f"overloaded: {BUSY[4:]}", id="a busy service"),
+        pytest.param([refused(MINUTE)] * 9, f"overloaded: {MINUTE[4:]}", id="a limit of this minute"),
+        pytest.param(
+            [refused(LIMITED), refused(LIMITED), refused(BUSY)],
+            f"overloaded: {BUSY[4:]}",
+            id="different ones",
+        ),
+        pytest.param(
+            [refused(LIMITED), refused(LIMITED), ANSWERED],
+            "stalled: no progress for 0.5 s",
+            id="answered since",
+        ),
     ],
 )
-def test_what_may_yet_be_answered_is_waited_for_until_it_is_a_stall(
-    tmp_path: Path, events: list[dict[str, object]]
+def test_what_may_yet_be_answered_is_waited_for_until_it_is_a_stall_or_the_services_fault(
+    tmp_path: Path, events: list[dict[str, object]], reason: str
 ) -> None:
     write(chat(tmp_path / "home"), *events)
     outcome = retrying(tmp_path)
-    assert (outcome.status, outcome.reason) == (SessionStatus.TIMEOUT, "stalled: no progress for 0.5 s")
+    stalled = reason.startswith("stalled")
+    status = SessionStatus.TIMEOUT if stalled else SessionStatus.ERROR
+    assert (outcome.status, outcome.reason) == (status, reason)
 
 
 def test_what_an_earlier_start_was_refused_does_not_end_the_one_that_goes_on(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.agents.claude_stream import ClaudeReader
 from pitboss.agents.plain import PlainReader
-from pitboss.agents.reader import OPEN_TOOLS, TEXTS
+from pitboss.agents.reader import LONGEST_PAUSE_S, MOST_RETRIES, OPEN_TOOLS, TEXTS
 from pitboss.core.agent import Resume
 from tests.support.agents import request
 
@@ -99,3 +99,26 @@ def test_all_of_plain_text_is_progress(tmp_path: Path) -> None:
 def test_a_resumed_session_has_its_name_before_it_says_so(tmp_path: Path) -> None:
     reader = ClaudeReader(request(tmp_path, resume=Resume(session_id="abc")))
     assert reader.session_id == "abc"
+
+
+def test_so_many_retries_in_a_row_are_progress_and_no_more(tmp_path: Path) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    for number in range(3 * MOST_RETRIES):
+        reader.retried(f"attempt {number}")
+    assert (reader.progress, reader.retrying) == (MOST_RETRIES, f"attempt {3 * MOST_RETRIES - 1}")
+    reader.said("an answer")
+    assert (reader.progress, reader.retrying) == (MOST_RETRIES + 1, None)
+    reader.retried("attempt 1 of the next")
+    assert reader.progress == MOST_RETRIES + 2
+
+
+def test_a_pause_that_was_announced_is_over_with_whatever_comes_and_not_believed_for_days(
+    tmp_path: Path,
+) -> None:
+    reader = ClaudeReader(request(tmp_path))
+    reader.retried("attempt 1", pause_s=30.0)
+    assert reader.announced_pause_s == 30.0
+    reader.retried("attempt 2", pause_s=1e9)
+    assert reader.announced_pause_s == LONGEST_PAUSE_S
+    reader.said("an answer")
+    assert reader.announced_pause_s == 0.0

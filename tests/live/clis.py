@@ -26,7 +26,8 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
 
     `limit_s` is how long its usage limit lasts, `stall_s` its `idle_seconds` where it is to stall: it must reach the
     service sooner. `counts_when_stopped` says whether it is known what it used when it is stopped while a tool
-    runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall; with those of
+    runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall; in `silent` ones
+    it does so without a word, but leaves word elsewhere of why, so that a stall is a busy service; with those of
     `mends` it copes by itself.
     """
 
@@ -40,6 +41,7 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     counts_when_stopped: bool = False
     has_tools: bool = True
     endless: tuple[Scenario, ...] = ()
+    silent: tuple[Scenario, ...] = ()
     mends: tuple[Scenario, ...] = (Scenario.OK, Scenario.RATE_ONCE, Scenario.USAGE_LIMIT)
 
 
@@ -151,7 +153,7 @@ CLIS = (
         files=_qwen_files,
         extra_args=("--auth-type", "openai"),
         counts_when_stopped=True,
-        endless=(Scenario.OVERLOADED,),
+        silent=(Scenario.OVERLOADED,),
     ),
     Cli(
         backend="opencode",

@@ -97,7 +97,7 @@ class Trial:
 
     def _config(self) -> str:
         arguments = msgspec.json.encode(self.cli.extra_args).decode()
-        stalls = self.scenario in (Scenario.HANG, *self.cli.endless)
+        stalls = self.scenario in (Scenario.HANG, *self.cli.endless, *self.cli.silent)
         binary = self._bin / {"claude_code": "claude"}.get(self.cli.backend, self.cli.backend)
         return f"""
 [agent]

@@ -33,14 +33,14 @@ def failure(said: str) -> tuple[Reason, str]:
 
 
 class Refusals:
-    """The refused requests of one start since the last one that was answered."""
+    """The refused requests of one start since the last one that was answered; `words` are of the last of them."""
 
     def __init__(self, env: Mapping[str, str], resumed: str | None) -> None:
         folder = home_of(env, "QWEN_RUNTIME_DIR" if env.get("QWEN_RUNTIME_DIR") else "QWEN_HOME", ".qwen")
         self._file = SessionFile(lambda session_id: _find(folder / "projects", session_id))
         self._last: Reason | None = None
         self._in_a_row = 0
-        self._words = ""
+        self.words = ""
         if resumed is not None:
             self._file.skip(resumed)
 
@@ -49,17 +49,17 @@ class Refusals:
         for line in self._file.news(session_id):
             self._take(table(table(line, "systemPayload"), "uiEvent"))
         if self._last in UNMENDED and self._in_a_row >= ENOUGH:
-            return self._last, self._words
+            return self._last, self.words
         return None
 
     def _take(self, event: dict[str, Any]) -> None:
         match word(event, "event.name"):
             case "qwen-code.api_response":
-                self._last, self._in_a_row = None, 0
+                self._last, self._in_a_row, self.words = None, 0, ""
             case "qwen-code.api_error":
                 status = count(event, "status_code")
-                self._words = (word(event, "error_message") or "").removeprefix(f"{status} ")
-                reason = service_failure(words=self._words, status=status, cli="qwen")
+                self.words = (word(event, "error_message") or "").removeprefix(f"{status} ")
+                reason = service_failure(words=self.words, status=status, cli="qwen")
                 self._in_a_row = self._in_a_row + 1 if reason is self._last else 1
                 self._last = reason
 

@@ -80,7 +80,10 @@ class QwenReader(JsonReader):
 
     def hopeless(self) -> Verdict | None:
         """By what the session's file says of the requests that it makes again and again without a word."""
-        refused = None if self.finished else self._refusals.hopeless(self.session_id)
+        if self.finished:
+            return None
+        refused = self._refusals.hopeless(self.session_id)
+        self.retrying = self._refusals.words or self.retrying
         return None if refused is None else failed(*refused)
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:

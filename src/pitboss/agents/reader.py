@@ -23,6 +23,12 @@ OPEN_TOOLS = 256
 TEXTS = 64
 """Texts remembered, to know one that is said again."""
 
+MOST_RETRIES = 10
+"""Requests made again in a row that are progress: some CLIs ask without end."""
+
+LONGEST_PAUSE_S = 900.0
+"""The longest that a CLI is let be silent because it said so."""
+
 
 class Reader(ABC):
     """Reads one start of an agent, its output cut anywhere; never raises, whatever the bytes.
@@ -49,6 +55,7 @@ class Reader(ABC):
         self._background: dict[str, None] = {}
         self._texts: dict[int, None] = {}
         self._used = Usage()
+        self._retries_in_a_row = 0
 
     @property
     def tool_running(self) -> bool:
@@ -146,10 +153,13 @@ class Reader(ABC):
     def retried(self, text: str, *, pause_s: float = 0.0) -> AgentEvent:
         """The event for a request that failed and is made again, after `pause_s` if the CLI told.
 
-        A retry told in other words than the last ones, such as its number, is progress.
+        A retry told in other words than the last ones, such as its number, is progress, unless it is one of too many.
         """
-        self._new_text(text)
-        self.announced_pause_s, self.retrying = pause_s, text
+        nth = self._retries_in_a_row + 1
+        if nth <= MOST_RETRIES:
+            self._new_text(text)
+        self._retries_in_a_row, self.retrying = nth, text
+        self.announced_pause_s = min(pause_s, LONGEST_PAUSE_S)
         return AgentEvent(kind=EventKind.RETRY, text=text)
 
     def used(self) -> AgentEvent:
@@ -163,7 +173,7 @@ class Reader(ABC):
     def _go_on(self) -> None:
         """Something new came: no pause is due any more."""
         self.progress += 1
-        self.announced_pause_s, self.retrying = 0.0, None
+        self.announced_pause_s, self.retrying, self._retries_in_a_row = 0.0, None, 0
 
     def _new_text(self, text: str) -> None:
         key = hash(text)
