@@ -78,7 +78,7 @@ TABLE = Table(
             "rate_limited: You've hit your limit",
             "e24c524d-f13d-4f84-bf4f-4ba362fdc227",
             text="You've hit",
-            resets_at_utc="10:02",
+            resets_at_time="10:02 UTC",
         ),
         "v2.0_overloaded": failed(
             "overloaded: API Error: 529", "49466c28-ca4e-4da4-9db1-83edd557e196", text="API Error: 529"

@@ -67,6 +67,7 @@ TABLE = Table(
         "usage_limit": failed(
             "rate_limited: You\u2019ve hit your usage limit. Upgrade to Pro",
             "01a203c2-6598-7c63-9fdc-81d77cf1f2bc",
+            resets_at_time="17:56",
         ),
         # Killed before its turn was completed: it was answered, and nobody says what that used.
         "longtool_TERM": failed(

@@ -30,7 +30,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
     `tokens` are input (with cached), output (with reasoning), cache read and cache write. `reason` and `text`
     are how the outcome's begin. `cost_usd` None: it is not known. `resume` is what the request goes on with.
-    `resets_at_utc` is the time of day of a limit of which no more is told.
+    `resets_at_time` is the time of day, `17:56 UTC` or this machine's `17:56`, of a limit of which no more is told.
     """
 
     status: SessionStatus = SessionStatus.OK
@@ -43,7 +43,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None = None
     tool_calls: int = 0
     resets_at: float | None = None
-    resets_at_utc: str | None = None
+    resets_at_time: str | None = None
     quota: Quota | None = None
     resume: Resume | None = None
 
@@ -139,15 +139,18 @@ def seen(outcome: AgentOutcome, expected: Expected) -> Expected:
         text=_beginning(outcome.text, expected.text),
         session_id=outcome.session_id,
         tool_calls=outcome.tool_calls,
-        resets_at=None if expected.resets_at_utc else outcome.resets_at,
-        resets_at_utc=_time_of_day(outcome.resets_at) if expected.resets_at_utc else None,
+        resets_at=None if expected.resets_at_time else outcome.resets_at,
+        resets_at_time=_time_of_day(outcome.resets_at, expected.resets_at_time),
         quota=outcome.quota,
         resume=expected.resume,
     )
 
 
-def _time_of_day(moment: float | None) -> str | None:
-    return None if moment is None else f"{datetime.fromtimestamp(moment, UTC):%H:%M}"
+def _time_of_day(moment: float | None, expected: str | None) -> str | None:
+    if moment is None or expected is None:
+        return None
+    zone = UTC if expected.endswith(" UTC") else None
+    return f"{datetime.fromtimestamp(moment, zone):%H:%M %Z}".strip()
 
 
 def _beginning(whole: str | None, expected: str | None) -> str | None:

@@ -15,7 +15,6 @@ from pitboss.agents.lines import last_line, shortened
 from pitboss.agents.service_failures import BY_STATUS, UNMENDED, status_in
 from pitboss.agents.words import meaning, meaning_of_code, table
 from pitboss.core.session import Reason
-from pitboss.core.told_time import told_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,10 +84,10 @@ def _of_limits(said: Reason | None, status: int, words: str, *, retried: bool, r
     return Reason.RATE_LIMITED if limited else Reason.OVERLOADED
 
 
-def told_reset(words: str | None, now: float) -> float | None:
-    """When a limit ends by its words, epoch seconds; some versions said `... limit reached|EPOCH`."""
+def told_reset(words: str | None) -> float | None:
+    """When a limit ends, epoch seconds, by the words of versions that say `... limit reached|EPOCH`."""
     found = _EPOCH.search(words or "")
-    return told_moment(words or "", now) if found is None else float(found[1])
+    return None if found is None else float(found[1])
 
 
 def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
@@ -96,13 +95,10 @@ def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
     ending = word(result, "terminal_reason") or ""
     if _STOPPED.search(word(result, "stop_reason") or ""):
         ending = str(result["stop_reason"])
-    own = table(CLI).codes.get(ending)
-    if own is not None or _CUT_SHORT.search(ending):
-        said = word(result, "result")
-        return own or Reason.AGENT_ERROR, shortened(
-            f"it was cut short ({ending})" + (f": {said}" if said else "")
-        )
     said = word(result, "result") or ""
+    if _CUT_SHORT.search(ending):
+        reason = table(CLI).codes.get(ending, Reason.AGENT_ERROR)
+        return reason, shortened(f"it was cut short ({ending})" + (f": {said}" if said else ""))
     return (Reason.AGENT_ERROR, shortened(said)) if _BY_HOOK.search(said) else None
 
 

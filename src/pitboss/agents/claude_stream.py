@@ -11,7 +11,6 @@ What the CLI prints, and what follows from it:
 
 from __future__ import annotations
 
-from time import time
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.claude_bill import SYNTHETIC, Bill
@@ -128,7 +127,7 @@ class ClaudeReader(JsonReader):
     def _failed(self, reason: Reason, words: str | None) -> Verdict:
         if reason is not Reason.RATE_LIMITED:
             return failed(reason, words)
-        return failed(reason, words, resets_at=self._resets_at or told_reset(words, time()))
+        return failed(reason, words, resets_at=self._resets_at or told_reset(words))
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` tells."""

@@ -19,7 +19,6 @@ from pitboss.core.agent import AgentOutcome
 from pitboss.core.environment import agent_environment, marker
 from pitboss.core.redact import Secrets
 from pitboss.core.session import Reason, SessionStatus, reason_kind
-from pitboss.core.told_time import told_moment
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError, storage_error
 from pitboss.process import Command, EndedBy, Exit, StopRequest
@@ -254,6 +253,9 @@ def _resets_at(verdict: Verdict) -> float | None:
     """When a usage limit ends, epoch seconds: as the CLI counted, else as the words say that it printed just now."""
     if verdict.resets_at is not None or reason_kind(verdict.reason) is not Reason.RATE_LIMITED:
         return verdict.resets_at
+    # Its patterns are many, and limits few.
+    from pitboss.core.told_time import told_moment
+
     return told_moment(verdict.words or verdict.reason or "", time())
 
 

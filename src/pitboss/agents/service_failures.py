@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pitboss.agents.words import meaning, meaning_of_code
 from pitboss.core.session import Reason
-from pitboss.core.told_time import told_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,6 +69,9 @@ def status_in(words: str) -> int:
 
 def wait_s(words: str) -> float | None:
     """How many seconds from now `words` say to wait; None if they tell no moment that is ahead."""
+    # Its patterns are many, and failures few.
+    from pitboss.core.told_time import told_moment
+
     now = time()
     moment = told_moment(words, now)
     return None if moment is None or moment <= now else moment - now
