@@ -86,7 +86,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     def reason(self) -> str:
         """Why something is withheld."""
         if self.known:
-            return "they are new here, or have changed since this repository was last used"
+            return "of what is new or changed since this repository was last used here"
         return "this repository has not been used here before"
 
     def grant(self) -> None:

@@ -77,6 +77,18 @@ def test_every_problem_of_config_and_prompts_is_found_at_once(project: Project) 
     assert "bad.md" in problems[1]
 
 
+def test_a_prompt_that_nobody_edited_is_a_problem_and_a_slash_command_a_warning(project: Project) -> None:
+    project.write(".pitboss/grind/prompts/beta.md", "---\nname: beta\ndescription: d\n---\n/review\n")
+    (warned, _) = findings(project)["files"]
+    assert warned["health"] == "warning"
+    assert "beta.md: body: begins with the slash command /review" in warned["finding"]
+
+    project.pitboss("prompts", "new", "gamma")
+    (problem,) = findings(project)["files"]
+    assert problem["health"] == "problem"
+    assert "gamma.md: body: is still the template's text" in problem["finding"]
+
+
 def test_an_agent_that_is_used_and_missing_is_a_problem(project: Project) -> None:
     project.prompt("beta", "true", agent="claude_code")
 

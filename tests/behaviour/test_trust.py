@@ -54,7 +54,7 @@ class Clone(Project):
 
     def withheld(self) -> str:
         """Why `doctor` did not run something; empty when it ran what there is."""
-        return " ".join(check["finding"] for check in self.checks() if "not run: " in check["finding"])
+        return " ".join(check["finding"] for check in self.checks() if check["subject"] == "trust")
 
 
 @pytest.fixture
@@ -103,12 +103,13 @@ def test_nothing_of_a_fresh_clone_is_run(clone: Clone, path: str) -> None:
 def test_what_was_not_run_is_told_with_why_and_what_to_do(clone: Clone) -> None:
     (told,) = (check for check in clone.checks() if check["subject"] == "trust")
     assert told["health"] == "warning"
-    assert "not run: tools/agent ([agent.claude_code] binary), " in told["finding"]
-    assert told["finding"].endswith(": this repository has not been used here before")
+    assert told["finding"].startswith(
+        "not run, because this repository has not been used here before: tools/agent ([agent.claude_code] binary), "
+    )
     assert told["hint"].startswith("`pitboss doctor --trust` runs them from now on")
     probed = [check for check in clone.checks("--probe") if check["subject"] == "probe"]
     assert [check["finding"] for check in probed] == [
-        "claude_code: not tried: this repository has not been used here before"
+        "claude_code: not tried, because this repository has not been used here before"
     ]
 
 
@@ -140,13 +141,15 @@ def test_a_pull_that_changes_what_is_named_or_what_it_does_asks_again(clone: Clo
     told = clone.withheld()
     assert "tools/agent ([agent.claude_code] binary)" in told
     assert "sh tools/agent ([agent.command] command)" in told
-    assert told.endswith("they are new here, or have changed since this repository was last used")
+    assert told.startswith(
+        "not run, because of what is new or changed since this repository was last used here: "
+    )
     clone.ran()
     clone.pitboss("doctor", "--trust")
 
     config = clone.root / ".pitboss/config.toml"
     config.write_text(config.read_text() + '[agent.gemini]\nbinary = "tools/agent"\n')
-    assert "not run: tools/agent ([agent.gemini] binary): " in clone.withheld()
+    assert clone.withheld().endswith("last used here: tools/agent ([agent.gemini] binary)")
     assert clone.ran(), "what has not changed is asked as before"
 
 
@@ -160,7 +163,7 @@ def test_arguments_that_the_repository_names_keep_an_agent_from_working_only(pro
     report = json.loads(project.pitboss("doctor", "--probe", "--json", PATH=path, IS_SANDBOX="1").out)
     findings = [check["finding"] for check in report["checks"]]
     assert f"claude_code: 2.1.330, known to work ({claude})" in findings
-    assert "claude_code: not tried: this repository has not been used here before" in findings
+    assert "claude_code: not tried, because this repository has not been used here before" in findings
 
 
 def test_an_agent_installed_in_the_working_tree_is_the_repositorys(project: Project) -> None:
@@ -172,8 +175,8 @@ def test_an_agent_installed_in_the_working_tree_is_the_repositorys(project: Proj
         report = json.loads(project.pitboss("doctor", "--json", PATH=path).out)
         return [check["finding"] for check in report["checks"] if check["subject"] in ("agent", "trust")]
 
-    assert found()[0].startswith("not run: venv/bin/claude (in this repository): ")
-    assert f"claude_code: found ({claude})" in found()
+    assert found()[0].endswith("has not been used here before: venv/bin/claude (in this repository)")
+    assert f"claude_code: found, not run ({claude})" in found()
     project.pitboss("doctor", "--trust", PATH=path)
     assert f"claude_code: 2.1.330, known to work ({claude})" in found()
 
@@ -202,6 +205,14 @@ def test_a_bare_repository_that_came_with_a_clone_says_nothing_to_git(project: P
         project.pitboss(*args, cwd=bare)
         assert not canary.exists(), args
     assert "is not the working tree of a git repository" in project.pitboss("rescue", "ls", cwd=bare).err
+
+
+def test_modules_of_a_clone_are_not_ours(project: Project) -> None:
+    project.prompt("one", "true")
+    for name in ("click", "typing", "msgspec", "yaml", "json", "tomllib"):
+        project.write(f"{name}.py", "raise SystemExit('a module of the repository')\n")
+    for args in (("doctor",), ("prompts", "ls"), ("runs", "--json")):
+        assert "a module of the repository" not in project.pitboss(*args).err
 
 
 def test_attributes_of_a_clone_name_no_programs(project: Project) -> None:

@@ -145,7 +145,7 @@ def _agents(root: Path) -> Iterator[Check]:
         asking = not trust.withheld(name, working=False)
         found = probe(name, settings, environ=env, root=root, asking=asking)
         if found.problem is None:
-            yield _agent_found(found, used=name in used)
+            yield _agent_found(found, used=name in used, asked=asking)
         elif name in used:
             yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
         if found.problem is None and name in used:
@@ -164,11 +164,13 @@ def _withheld(trust: Trust) -> Iterator[Check]:
     """What is not run because it came with the repository, and why."""
     if trust.new:
         listed = one_line(", ".join(map(str, trust.new)), 300)
-        yield _warning("trust", f"not run: {listed}: {trust.reason}", hint=GRANT)
+        yield _warning("trust", f"not run, because {trust.reason}: {listed}", hint=GRANT)
 
 
-def _agent_found(found: Probe, *, used: bool) -> Check:
+def _agent_found(found: Probe, *, used: bool, asked: bool) -> Check:
     """A program is there; one too old for what reads it is a problem if a run would use it."""
+    if not asked:
+        return _ok("agent", one_line(f"{found.name}: found, not run ({found.path})"))
     words = {
         Fitness.KNOWN: ", known to work",
         Fitness.UNTRIED: f", untried; {found.known_version} is known to work",

@@ -108,7 +108,7 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
         trust = look(root, config, os.environ)
         for worker in workers:
             if trust.withheld(worker.agent):
-                finding = f"{worker.agent}: not tried: {trust.reason}"
+                finding = f"{worker.agent}: not tried, because {trust.reason}"
                 yield Check(subject="probe", health=Health.WARNING, finding=finding, hint=GRANT)
             elif not channel.level():
                 note(announced(worker))
