@@ -14,6 +14,7 @@ from pitboss.engine.run_branch import RunBranch
 from pitboss.git.errors import GitError
 from pitboss.git.index import KeptIndex
 from pitboss.git.repo import Repo
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ class World:
 
     def open(self) -> Checkout:
         """The checkout as a new process would open it."""
-        return Checkout(Repo.discover(self.root), BRANCH, run_id=RUN, aside=self.root / ".pitboss/nested")
+        return Checkout(Repo.discover(self.root), BRANCH, paths=RunPaths(self.root, RUN))
 
     def changed(self, commit: str) -> list[str]:
         """What a commit holds that the session's base does not, and the other way round."""

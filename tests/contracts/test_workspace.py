@@ -19,6 +19,7 @@ from pitboss.engine.run_branch import RunBranch
 from pitboss.errors import StartError
 from pitboss.git.errors import GitError, NotARepository
 from pitboss.git.repo import Repo
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,8 +75,7 @@ class World:
     def open(self, commit_seconds: float = 600.0) -> Checkout:
         """The checkout as a new process would open it."""
         repo = Repo.discover(self.root)
-        aside = self.root / ".pitboss/grind/runs" / RUN / "nested"
-        return Checkout(repo, BRANCH, run_id=RUN, aside=aside, commit_seconds=commit_seconds)
+        return Checkout(repo, BRANCH, paths=RunPaths(self.root, RUN), commit_seconds=commit_seconds)
 
     def branch(self) -> RunBranch:
         """The run branch as a new process would know it."""

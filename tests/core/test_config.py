@@ -42,6 +42,7 @@ def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
             "hook_timeout_secs": 60,
             "hook_env_passthrough": [],
             "transcript_retention": "keep-all",
+            "rescue_ignored_mb": 64,
             "land": "ok",
             "mode": "in-place",
             "budgets": dict.fromkeys(Caps.__struct_fields__),

@@ -71,7 +71,7 @@ def test_a_record_holds_all_that_is_known_of_its_session() -> None:
         model="m",
         agent="claude_code",
     )
-    assert settle("rid", session, ended, Landing(rescue=("refs/a",))) == SessionRecord(
+    assert settle("rid", session, ended, Landing(rescue=("refs/a",), hidden="where")) == SessionRecord(
         seq=7,
         run_id="rid",
         prompt="alpha",
@@ -88,6 +88,7 @@ def test_a_record_holds_all_that_is_known_of_its_session() -> None:
         cost_source="unknown",
         reason="verify_failed: 2 tests",
         rescue=("refs/a",),
+        hidden="where",
         attempts=3,
         model="m",
         agent="claude_code",

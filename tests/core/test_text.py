@@ -324,6 +324,10 @@ class TestSessionsMd:
             "- summary: One.\n\n  Two.\n"
         )
 
+    def test_hidden_files_are_told_of_where_there_are_some(self) -> None:
+        entry = sessions_md_entry(make_record(hidden="files\nstay in the tree", summary="One."))
+        assert "- hidden: files stay in the tree\n- summary: One.\n" in entry
+
     def test_what_there_is_not_is_none_and_what_is_not_known_is_not_zero(self) -> None:
         entry = sessions_md_entry(make_record(commit=None, summary=None, cost_usd=0.0, cost_known=False))
 

@@ -15,6 +15,7 @@ from pitboss.engine.run_branch import RunBranch
 from pitboss.git import rescue
 from pitboss.git.landed import landed_sessions
 from pitboss.git.repo import Repo
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,7 +163,7 @@ def sign(root: Path, commit: str) -> str:
 def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     repo = Repo.discover(root)
     branch = RunBranch(repo, BRANCH, checked_out=True)
-    workspace = Checkout(repo, BRANCH, run_id=RUN, aside=root / ".pitboss/nested")
+    workspace = Checkout(repo, BRANCH, paths=RunPaths(root, RUN))
     base = branch.check_ready().head
     branch.create(base)
 
@@ -206,5 +207,5 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
         assert {seq: (c.commit, c.parent, c.prompt) for seq, c in found.items()} == {
             1: (signed, base, "alphä")
         }
-    again = Checkout(repo, BRANCH, run_id=RUN, aside=root / ".pitboss/nested")
+    again = Checkout(repo, BRANCH, paths=RunPaths(root, RUN))
     assert again.land(first, message) == Landing(commit=signed)

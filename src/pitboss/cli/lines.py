@@ -112,6 +112,11 @@ def budget_parts(caps: Caps, used: Used, stream: TextIO | None = None) -> list[s
 
 
 def _words(record: SessionRecord) -> str:
+    said = _reason_and_summary(record)
+    return f"{said} ({one_line(record.hidden)})" if record.hidden else said
+
+
+def _reason_and_summary(record: SessionRecord) -> str:
     """The summary; a failure's reason before it, unless one of them says what the other does."""
     summary = one_line((record.summary or "").strip().partition("\n")[0], SUMMARY_WIDTH)
     reason = one_line(in_words(record.reason or ""), SUMMARY_WIDTH)

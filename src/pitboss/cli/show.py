@@ -112,6 +112,8 @@ def _fields(record: SessionRecord) -> Iterator[tuple[str, str]]:
     yield "commit", one_line(record.commit or "(none)")
     for ref in record.rescue:
         yield "rescued", one_line(ref)
+    if record.hidden:
+        yield "hidden", one_line(record.hidden)
     yield from _spent(record)
     yield "transcript", one_line(record.transcript_path)
 

@@ -72,6 +72,7 @@ class GrindSettings(msgspec.Struct, frozen=True, kw_only=True):
     hook_timeout_secs: int = 60
     hook_env_passthrough: tuple[str, ...] = ()
     transcript_retention: Literal["keep-all", "keep-none"] = "keep-all"
+    rescue_ignored_mb: int = 64
     land: Literal["ok", "always"] = "ok"
     mode: Literal["in-place", "worktree"] = "in-place"
     stay: bool = False

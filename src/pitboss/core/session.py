@@ -177,13 +177,15 @@ class Landing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a session's work went: a commit on the run branch, rescue refs, both or neither.
 
     `reason` is set when landing itself changed the verdict: a refused commit, a moved HEAD. `retry` says
-    that the work conflicts with what landed meanwhile, so that the prompt deserves another turn.
+    that the work conflicts with what landed meanwhile, so that the prompt deserves another turn. `hidden`
+    says where files are that only the session's own new ignore rules hide.
     """
 
     commit: str | None = None
     rescue: tuple[str, ...] = ()
     reason: str | None = None
     retry: bool = False
+    hidden: str | None = None
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +213,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     cost_source: str | None = None
     reason: str | None = None
     rescue: tuple[str, ...] = ()
+    hidden: str | None = None
     attempts: int = 1
     model: str | None = None
     agent: str | None = None
@@ -268,6 +271,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         cost_source=_cost_source(outcome),
         reason=reason,
         rescue=landing.rescue,
+        hidden=landing.hidden,
         attempts=session.attempt,
         model=outcome.model,
         agent=outcome.agent,

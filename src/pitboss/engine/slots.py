@@ -20,7 +20,10 @@ from pitboss.engine.run_branch import BranchMoved, RescueWords
 from pitboss.errors import StorageError
 from pitboss.git import rescue, snapshot
 from pitboss.git.committer import Hooks
+from pitboss.git.hidden import LIMIT
+from pitboss.git.ignoring import Ignoring
 from pitboss.git.landed import Commit, commits_beyond, landed_sessions
+from pitboss.git.leaving import mark_furnished
 from pitboss.git.slot import RELEASED, Slot, copy_into
 from pitboss.git.worktree import Settled, discard_worktree, remove_worktree, rescue_commit
 
@@ -41,7 +44,14 @@ TRY_AGAIN = "`pitboss grind --resume` goes on with the run"
 class Slots:
     """The pool of working copies. `reserve` is for the loop's thread, the rest for a session's."""
 
-    def __init__(self, repo: Repo, branch: RunBranch, paths: RunPaths, settings: WorktreeSettings) -> None:
+    def __init__(
+        self,
+        repo: Repo,
+        branch: RunBranch,
+        paths: RunPaths,
+        settings: WorktreeSettings,
+        ignored_limit: int = LIMIT,
+    ) -> None:
         self._repo = repo
         self._branch = branch
         self._paths = paths
@@ -55,6 +65,8 @@ class Slots:
         self._furnished: set[str] = set()
         self._ahead: dict[int, _Ahead] = {}
         self._hooks = Hooks()
+        self._ignoring = Ignoring()
+        self._ignored_limit = ignored_limit
 
     def path(self, worktree: str) -> Path:
         """The folder of a slot, given as a session in flight has it: relative to the run directory."""
@@ -95,6 +107,7 @@ class Slots:
             if status.dirty or (status.head, status.branch) != (session.base_commit, _branch(session)):
                 snapshot.put_back(repo, _branch(session), session.base_commit)
                 snapshot.clean(repo)
+            mark_furnished(repo)
             self._checkouts[session.seq].begin(session.seq)
         self._furnished.add(slot.name)
 
@@ -120,7 +133,9 @@ class Slots:
         for slot in self._slots.values():
             repo = slot.opened()
             if repo is None or not discard_worktree(repo):
-                remove_worktree(self._repo, self._paths.run_id, str(slot.path), settled=settled)
+                remove_worktree(
+                    self._repo, self._paths.run_id, str(slot.path), seq=slot.used_by, settled=settled
+                )
         if self._slots:
             self._repo.git("worktree", "prune")
         self._slots.clear()
@@ -186,7 +201,8 @@ class Slots:
         merged = self._merge(session, change, message)
         if merged.conflicts:
             reason = Reason.CONFLICT.because(merged.conflicting)
-            return Landing(rescue=self._keep(session, change, reason), reason=reason, retry=True)
+            kept = self._keep(session, change, reason)
+            return Landing(rescue=kept, reason=reason, retry=True, hidden=landed.hidden)
         if merged.commit is None:
             there = self._repo.is_ancestor(change, self._branch.tip)
             return replace(landed, commit=change if there else None)
@@ -236,7 +252,9 @@ class Slots:
         kept = rescue.list_rescued(self._repo, self._paths.run_id, session.seq)
         why = (rescue.why_kept(self._repo, found.ref) or "" for found in kept)
         reason = next((words for words in why if words.partition(":")[0] in list(Reason)), None)
-        return Landing(commit=commit, rescue=tuple(found.ref for found in kept), reason=reason)
+        ahead = self._ahead.get(session.seq)
+        hidden = ahead.landing.hidden if ahead else None
+        return Landing(commit=commit, rescue=tuple(found.ref for found in kept), reason=reason, hidden=hidden)
 
     def _landed_by_agent(self, session: InFlight, change: str) -> bool:
         """Whether commits of the agent's own, which say nothing of the session, are on the run branch since a crash."""
@@ -274,9 +292,10 @@ class Slots:
             self._opened[session.seq] = Checkout(
                 repo,
                 _branch(session),
-                run_id=self._paths.run_id,
-                aside=self._paths.root / "nested",
+                paths=self._paths,
                 hooks=self._hooks,
+                ignoring=self._ignoring,
+                ignored_limit=self._ignored_limit,
                 fleeting=True,
             )
         return self._opened[session.seq]

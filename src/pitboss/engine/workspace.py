@@ -11,6 +11,7 @@ from pitboss.engine.slots import Slots
 from pitboss.engine.turns import Turns
 from pitboss.errors import StartError
 from pitboss.git.errors import GitError
+from pitboss.git.hidden import LIMIT
 from pitboss.git.locks import WAIT_S
 from pitboss.git.switch import Spot, Switch
 from pitboss.git.worktree import HOLD, hold_branch, remove_worktree
@@ -32,13 +33,20 @@ EDITOR_S = 60.0
 class Workspace:
     """The places of a run's sessions (`engine.ports.Workspace`); each session is led to its own by what it says."""
 
-    def __init__(self, repo: Repo, branch: RunBranch, paths: RunPaths, settings: WorktreeSettings) -> None:
+    def __init__(
+        self,
+        repo: Repo,
+        branch: RunBranch,
+        paths: RunPaths,
+        settings: WorktreeSettings,
+        ignored_limit: int = LIMIT,
+    ) -> None:
         self._repo = repo
         self._branch = branch
         self._paths = paths
         self._switch = Switch(repo, paths.switch)
-        self._slots = Slots(repo, branch, paths, settings)
-        self._tree = Checkout(repo, branch.name, run_id=paths.run_id, aside=paths.root / "nested")
+        self._slots = Slots(repo, branch, paths, settings, ignored_limit)
+        self._tree = Checkout(repo, branch.name, paths=paths, ignored_limit=ignored_limit)
         self._turns = Turns()
 
     def open(self) -> None:

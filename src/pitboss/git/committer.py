@@ -13,6 +13,8 @@ from pitboss.git.locks import clear_the_way
 from pitboss.process import EndedBy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.process import Captured
@@ -58,10 +60,13 @@ class Committer:
         self.trouble: str | None = None
         """What a hook did wrong after the commit that was made last."""
 
-    def commit(self, status: TreeStatus, message: str) -> str:
-        """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree."""
+    def commit(self, status: TreeStatus, message: str, others: Sequence[str] | None = None) -> str:
+        """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree.
+
+        `others` is what `snapshot.others` lists, where that is known.
+        """
         self.trouble = None
-        snapshot.stage(self._repo, status)
+        snapshot.stage(self._repo, status, others)
         try:
             tip = self._try_commit(message, status.head)
         except HookHung:

@@ -46,6 +46,11 @@ class KeptIndex:
         self._seen = None
         self._copy.unlink(missing_ok=True)
 
+    @property
+    def kept(self) -> Path:
+        """The copy; when it was made, by the file system's clock, is its time of change."""
+        return self._copy
+
     def is_sound(self, commit: str) -> bool:
         """Whether there is an index and it is whole; `commit` is any of the repository's, for its kind of hash.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec.structs import replace
 
-from pitboss.git import rescue, snapshot
+from pitboss.git import aside, rescue, snapshot
 from pitboss.git.environment import pinned
 from pitboss.git.errors import GitError
 from pitboss.git.merge import holds_all
@@ -97,12 +97,10 @@ def at(repo: Repo, path: str) -> Inner | None:
     )
 
 
-def new_ones(repo: Repo, status: TreeStatus) -> list[Inner]:
-    """Repositories in what is untracked, those inside them too."""
-    if not status.new_folders:
-        return []
-    bare = [path.removesuffix("/HEAD") for path in snapshot.untracked(repo) if path.endswith("/HEAD")]
-    folders = [*snapshot.nested_repositories(repo), *sorted(bare)]
+def new_ones(repo: Repo, others: Sequence[str]) -> list[Inner]:
+    """Repositories in what is untracked, as `snapshot.others` lists it, those inside them too."""
+    bare = [path.removesuffix("/HEAD") for path in others if path.endswith("/HEAD")]
+    folders = [*(path for path in others if path.endswith("/")), *bare]
     return unique(inner for folder in folders for inner in below(repo, folder))
 
 
@@ -165,7 +163,7 @@ def work_in(repo: Repo, inner: Inner, *, everything: bool, message: str, known: 
     files = _files(repo, inner, head) if with_files and inner.kind != "bare" else tree
     if files == tree and len(tips) < 2:
         return None if not tips or tips[0] == inner.recorded else tips[0]
-    return _as_one(repo, str(files), tips, message, known)
+    return rescue.commit_once(repo, str(files), tips, message=message, known=known)
 
 
 def is_held(repo: Repo, tip: str, recorded: str | None, known: Sequence[str], *, again: bool) -> bool:
@@ -239,24 +237,12 @@ def _files(repo: Repo, inner: Inner, head: str | None) -> str:
         return snapshot.tree_of(repo, place, base=head)
 
 
-def _as_one(repo: Repo, tree: str, tips: Sequence[str], message: str, known: Sequence[str]) -> str:
-    asked = ("log", "--no-walk=unsorted", "--format=%H %T %P", "--stdin")
-    told = repo.git(*asked, stdin="\n".join(known).encode()) if known else b""
-    for line in told.decode().splitlines():
-        oid, same, *parents = line.split()
-        if same == tree and parents == list(tips):
-            return oid
-    parents = [word for tip in tips for word in ("-p", tip)]
-    made = repo.git("commit-tree", "--no-gpg-sign", *parents, tree, stdin=message.encode())
-    return made.decode().strip()
-
-
 # Putting away
 
 
 def move_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
     """Move a repository, whole, to `keep_in`."""
-    _move(repo.root / inner.path, keep_in, inner.path)
+    aside.move(repo.root, inner.path, keep_in)
 
 
 def put_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
@@ -269,7 +255,7 @@ def put_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
         move_away(repo, inner, keep_in)
         place.mkdir()
     elif inner.kind == "plain" and os.path.lexists(place / ".git"):
-        _move(place / ".git", keep_in, f"{inner.path}/.git")
+        aside.move(repo.root, f"{inner.path}/.git", keep_in)
 
 
 def put_back(repo: Repo, inner: Inner, commit: str) -> None:
@@ -282,15 +268,6 @@ def put_back(repo: Repo, inner: Inner, commit: str) -> None:
         checkout = ("checkout", "--quiet", "--force", "--detach", commit, "--")
         found.git(*_NO_HOOKS, *checkout, ok=ANYTHING)
         found.git(*_NO_HOOKS, "clean", "-f", "-d", "-q", ok=ANYTHING)
-
-
-def _move(origin: Path, keep_in: Path, name: str) -> None:
-    place, nth = keep_in / name, 1
-    while os.path.lexists(place):
-        nth += 1
-        place = keep_in / f"{name}-{nth}"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    os.rename(origin, place)  # noqa: PTH104 - never across file systems: .pitboss is in the tree
 
 
 # What is on disk

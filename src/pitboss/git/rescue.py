@@ -99,6 +99,19 @@ def keep(
     return tuple(names)
 
 
+def commit_once(repo: Repo, tree: str, parents: Sequence[str], *, message: str, known: Sequence[str]) -> str:
+    """A commit, on no branch, of a tree and its parents: the one of `known` that has the same, else a new one."""
+    asked = ("log", "--no-walk=unsorted", "--format=%H %T %P", "--stdin")
+    told = repo.git(*asked, stdin="\n".join(known).encode()) if known else b""
+    for line in told.decode().splitlines():
+        oid, same, *others = line.split()
+        if same == tree and others == list(parents):
+            return oid
+    words = [word for parent in parents for word in ("-p", parent)]
+    make = ("-c", "i18n.commitEncoding=UTF-8", "commit-tree", "--no-gpg-sign", *words, tree)
+    return repo.git(*make, stdin=message.encode()).decode().strip()
+
+
 def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
     """Make a ref; False when there is one of that name."""
     made = ("update-ref", "--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}", ref, tip, "")

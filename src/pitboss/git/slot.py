@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pitboss.core.text import rescue_message
-from pitboss.git import nested, rescue, snapshot
+from pitboss.git import leaving, nested, rescue, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.furnish import copy_into
 from pitboss.git.locks import remove_locks_of
@@ -27,6 +27,7 @@ from pitboss.git.marks import read_index
 from pitboss.git.worktree import inner_work, remove_session_branch, remove_worktree, rescue_commit
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ class Slot:
         self._repo = repo
         self._run_id = run_id
         self._clean = clean
-        self._used_by: int | None = None
+        self.used_by: int | None = None
         self._session = re.compile(rf"pitboss/grind/{re.escape(run_id)}-session-(\d+)".encode())
 
     def prepare(self, branch: str, base: str, *, seq: int) -> bool:
@@ -81,7 +82,7 @@ class Slot:
         live git holds a lock in it.
         """
         made = self._prepare(branch, base, seq)
-        self._used_by = seq
+        self.used_by = seq
         return made
 
     def _prepare(self, branch: str, base: str, seq: int) -> bool:
@@ -164,6 +165,8 @@ class Slot:
         if status.head != base and not self._is_plain_move(repo, status, base):
             return False
         if self._clean == "all":
+            if leaving.holds_unseen(repo):
+                return False
             _sweep(repo, ignored_too=True)
         self._go(repo, status, branch, base)
         return True
@@ -201,7 +204,7 @@ class Slot:
         head = repo.commit_id("HEAD")
         self._mend_index(repo, head or base)
         status = repo.status()
-        owner = self._last_session(repo, status) or self._used_by or seq
+        owner = self._last_session(repo, status) or self.used_by or seq
         if rescuing:
             self._rescue(repo, status, base, owner)
         snapshot.abandon_operations(repo)
@@ -244,14 +247,22 @@ class Slot:
         tips = snapshot.autostashes(repo)
         if status.head and not _is_released(repo, status):
             tips.append(status.head)
-        found = nested.linked_ones(repo, status, base, everywhere=True) + nested.new_ones(repo, status)
-        tips += inner_work(repo, found, run_id=self._run_id, message=message)
+        tips += inner_work(repo, self._inner(repo, status, base), run_id=self._run_id, message=message)
+        if self._clean == "all":
+            keep_in = RunPaths(self._repo.root, self._run_id).set_aside(seq)
+            tips += leaving.hidden_work(repo, message=message, keep_in=keep_in)
         if status.dirty:
             tips.insert(0, snapshot.snapshot(repo, status, message=message, base=base))
         for tip in rescue.outside(repo, tips, base):
             same = [base, status.head or base, *(r.oid for r in self._kept(seq))]
             if tip == status.head or not any(repo.succeeds("diff-tree", "--quiet", tip, oid) for oid in same):
                 rescue_commit(self._repo, self._run_id, seq, tip)
+
+    def _inner(self, repo: Repo, status: TreeStatus, base: str) -> list[nested.Inner]:
+        """Repositories inside that may hold work, those in what is ignored only where that goes too."""
+        found = nested.linked_ones(repo, status, base, everywhere=True)
+        found += nested.new_ones(repo, snapshot.new_paths(repo, status))
+        return found + (nested.below(repo, ".") if self._clean == "all" else [])
 
     def _kept(self, seq: int) -> tuple[rescue.Rescued, ...]:
         return rescue.list_rescued(self._repo, self._run_id, seq)

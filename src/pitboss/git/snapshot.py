@@ -12,7 +12,7 @@ from pitboss.git.repo import WITHOUT_PITBOSS
 from pitboss.git.status import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pitboss.git.repo import Repo
@@ -46,7 +46,7 @@ _UNDERWAY = {
 }
 
 
-def stage(repo: Repo, status: TreeStatus) -> None:
+def stage(repo: Repo, status: TreeStatus, others: Sequence[str] | None = None) -> None:
     """Put every changed and untracked file, `.pitboss` and ignored ones apart, into the index.
 
     Repositories that appeared inside the tree are taken in as plain files: git itself would record a bare
@@ -54,7 +54,8 @@ def stage(repo: Repo, status: TreeStatus) -> None:
     """
     if not status.new_folders and _stage_named(repo, status.few_paths):
         return
-    nested = nested_repositories(repo) if status.new_folders else []
+    others = new_paths(repo, status) if others is None else others
+    nested = [path for path in others if path.endswith("/")]
     kept_out = [WITHOUT_PITBOSS] if status.pitboss_visible else []
     kept_out += [f":(exclude,top,literal){folder}" for folder in nested]
     # Naming what is ignored makes git finish by 1 although it added the rest; errors are 128.
@@ -122,11 +123,15 @@ def autostashes(repo: Repo) -> list[str]:
     return [file.read_text().strip() for file in files if file.is_file()]
 
 
-def nested_repositories(repo: Repo) -> list[str]:
-    """Untracked folders, with a slash at the end, that are repositories of their own."""
-    listed = os.fsdecode(repo.git("ls-files", "-z", "--others", "--exclude-standard"))
-    folders = (path for path in listed.split("\0") if path.endswith("/"))
-    return [path for path in folders if path.partition("/")[0] != PITBOSS_FOLDER]
+def others(repo: Repo) -> list[str]:
+    """What is untracked and not ignored, `.pitboss` apart; repositories are folders, with a slash at the end."""
+    listed = os.fsdecode(repo.git("ls-files", "-z", "--others", "--exclude-standard")).split("\0")
+    return [path for path in listed if path.partition("/")[0] not in ("", PITBOSS_FOLDER)]
+
+
+def new_paths(repo: Repo, status: TreeStatus) -> list[str]:
+    """The same where a status tells of untracked folders; else nothing is asked, as nothing is hidden in them."""
+    return others(repo) if status.new_folders else []
 
 
 def is_linked_worktree(folder: Path) -> bool:
@@ -147,12 +152,7 @@ def changes(repo: Repo, older: str, newer: str) -> frozenset[bytes]:
 
 def untracked(repo: Repo) -> frozenset[str]:
     """Untracked files that are not ignored, `.pitboss` and nested repositories apart."""
-    listed = os.fsdecode(repo.git("ls-files", "-z", "--others", "--exclude-standard")).split("\0")
-    return frozenset(
-        path
-        for path in listed
-        if not path.endswith("/") and path.partition("/")[0] not in ("", PITBOSS_FOLDER)
-    )
+    return frozenset(path for path in others(repo) if not path.endswith("/"))
 
 
 def paths(repo: Repo, commits: Iterable[str]) -> frozenset[str]:

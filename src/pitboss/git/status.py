@@ -16,8 +16,9 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `head` is empty when `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
     paths, `few_paths` names them where they are few. `new_folders` says that untracked folders are among
-    them, `pitboss_visible` that `.pitboss` is not ignored; `unmerged` and `submodules` name conflicted paths
-    and submodules with changes inside.
+    them, `new_rules` that a `.gitignore` is, `pitboss_visible` that `.pitboss` is not ignored; `unmerged`,
+    `submodules` and `dropped` name conflicted paths, submodules with changes inside and paths that the index holds
+    no more.
     """
 
     head: str
@@ -27,8 +28,10 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     few_paths: tuple[str, ...] = ()
     new_folders: bool = False
     pitboss_visible: bool = False
+    new_rules: bool = False
     unmerged: tuple[str, ...] = ()
     submodules: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 def parse_status(output: bytes) -> TreeStatus:
@@ -54,6 +57,8 @@ def parse_status(output: bytes) -> TreeStatus:
         few_paths=tuple(path for *_, path in theirs) if len(theirs) <= FEW_PATHS else (),
         new_folders=any(kind == "?" and path.endswith("/") for kind, _, path in theirs),
         pitboss_visible=bool(ours),
+        new_rules=any(path.rpartition("/")[2] == ".gitignore" for *_, path in theirs),
         unmerged=tuple(path for kind, _, path in theirs if kind == "u"),
         submodules=tuple(path for kind, fields, path in theirs if kind == "1" and fields[1].startswith("S")),
+        dropped=tuple(path for kind, fields, path in theirs if kind == "1" and fields[0].startswith("D")),
     )

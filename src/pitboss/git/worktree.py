@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.text import rescue_message
-from pitboss.git import nested, rescue, snapshot
+from pitboss.git import leaving, nested, rescue, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.marks import read_index
 from pitboss.git.merge import holds_all
@@ -103,8 +103,8 @@ def discard_worktree(worktree: Repo) -> bool:
     except GitError:
         return False
     index = read_index(worktree, status.head)
-    hidden = index is None or not index.plain or bool(nested.below(worktree, "."))
-    if hidden or status.dirty or status.unborn or status.pitboss_visible:
+    odd = index is None or not index.plain or leaving.holds_unseen(worktree)
+    if odd or status.dirty or status.unborn or status.pitboss_visible:
         return False
     worktree.inside("locked").unlink(missing_ok=True)  # by its agent; git would never forget it
     _delete(str(worktree.root))
@@ -162,6 +162,7 @@ def _rescue(
     if _has_files(path) and not half_made:
         _rescue_files(repo, run_id, path, head=head, seq=owner, settled=settled)
         _rescue_inner(repo, run_id, path, seq=owner)
+        _rescue_hidden(repo, run_id, path, seq=owner)
     if head is not None and settled is None:
         rescue_commit(repo, run_id, owner, head)
 
@@ -194,6 +195,25 @@ def _rescue_inner(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
     message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
     for tip in inner_work(repo, found, run_id=run_id, message=message):
         rescue_commit(repo, run_id, seq, tip)
+
+
+def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
+    """Keep what only rules hide that are in no commit, where git can tell."""
+    git_dir = Path(_text(Path(path, ".git")).removeprefix("gitdir: ").strip())
+    if git_dir.parent != repo.common_dir / "worktrees" or not git_dir.is_dir():
+        return
+    message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
+    keep_in = RunPaths(repo.root, run_id).set_aside(seq)
+    worktree = repo.worktree(Path(path), git_dir, settings={})
+    for tip in leaving.hidden_work(worktree, message=message, keep_in=keep_in):
+        rescue_commit(repo, run_id, seq, tip)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="surrogateescape")
+    except OSError:
+        return ""
 
 
 def _delete(path: str) -> None:

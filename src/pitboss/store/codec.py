@@ -26,6 +26,7 @@ RECORD_FIELDS_ADDED = (
     "cost_source",
     "reason",
     "rescue",
+    "hidden",
     "attempts",
     "model",
     "agent",

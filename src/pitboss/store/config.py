@@ -157,6 +157,7 @@ _GRIND: dict[str, Check] = {
     "hook_timeout_secs": count(1),
     "hook_env_passthrough": labels,
     "transcript_retention": one_of("keep-all", "keep-none"),
+    "rescue_ignored_mb": count(0),
     "land": one_of("ok", "always"),
     "mode": one_of("in-place", "worktree"),
     "stay": flag,

@@ -88,6 +88,14 @@ class RunPaths:
         self.ended = self.root / "ended"
         self.switch = self.root / "switch"
 
+    def set_aside(self, seq: int) -> Path:
+        """Where files of session `seq` are that had to leave its tree, and are too much for git."""
+        return self.root / "set-aside" / f"session-{seq:04}"
+
+    def nested(self, seq: int) -> Path:
+        """Where repositories are that session `seq` made inside its tree, and that had to leave it."""
+        return self.root / "nested" / f"session-{seq:04}"
+
     def transcript(self, seq: int, kind: str = "") -> Path:
         """Raw output of session `seq`: its agent's, or that of a `kind` such as `verify` or `fix-01`."""
         path = self.root / transcript_name(seq)

@@ -39,6 +39,7 @@ def sessions_md_entry(record: SessionRecord) -> str:
         f"- cost: {spent(record.cost_usd, known=record.cost_known)}",
         f"- transcript: {one_line(record.transcript_path)}",
         f"- rescue: {', '.join(map(one_line, record.rescue)) or '(none)'}",
+        *([f"- hidden: {one_line(record.hidden)}"] if record.hidden else []),
         f"- summary: {_item(record.summary)}",
     ]
     return "\n".join(lines) + "\n"

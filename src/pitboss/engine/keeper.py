@@ -1,0 +1,280 @@
+"""What a session made that does not land, kept: under rescue refs, or in the run directory (SPEC 1.2)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from pitboss.core.session import Reason
+from pitboss.core.text import rescue_message
+from pitboss.git import aside, hidden, nested, rescue, snapshot
+from pitboss.git.hidden import Hidden
+from pitboss.git.ignoring import RULES, Beside, Ignoring, rules_in
+from pitboss.git.merge import holds_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from pitboss.core.session import InFlight
+    from pitboss.git.index import KeptIndex
+    from pitboss.git.nested import Inner
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
+    from pitboss.store.paths import RunPaths
+
+DROPPED = Reason.HEAD_MOVED.because("commits that are no longer on the run branch")
+INSIDE = Reason.HEAD_MOVED.because("work in a repository or submodule inside")
+HISTORY = "the history of a repository inside"
+HIDDEN = "files that its own ignore rules hide"
+BESIDE = (INSIDE, HISTORY, HIDDEN)
+"""Why a session has refs although it lands."""
+_KEPT_RULES = "pitboss-kept-rules"
+
+
+class Effort:
+    """One attempt at landing or rescuing: the session, the tree as last seen, the refs so far and why there are any.
+
+    `again` says that an earlier attempt may have got part of the way.
+    """
+
+    def __init__(self, session: InFlight, status: TreeStatus, *, again: bool) -> None:
+        self.session = session
+        self.status = status
+        self.again = again
+        self.refs: tuple[str, ...] = ()
+        self.whys: list[str] = []
+        self.hidden = Hidden()
+        self.told: str | None = None
+        self._others: list[str] | None = None
+        self._inside: set[str] = set()
+
+    def others(self, repo: Repo) -> list[str]:
+        """What was untracked when the effort began, if folders were."""
+        if self._others is None:
+            self._others = snapshot.new_paths(repo, self.status)
+        return self._others
+
+    def look_again(self, status: TreeStatus) -> None:
+        """Take note of the tree as it is now."""
+        self.status = status
+        self._others = None
+
+    def is_first_look(self, inner: Inner) -> bool:
+        """Whether nobody has looked into a repository inside yet."""
+        seen = inner.path in self._inside
+        self._inside.add(inner.path)
+        return not seen
+
+    def verdict(self) -> str | None:
+        """Why a session that has landed is not as good as one that had to keep nothing elsewhere."""
+        reasons = [why for why in self.whys if why.partition(":")[0] in list(Reason)]
+        return next((why for why in reasons if why != INSIDE), reasons[0] if reasons else None)
+
+
+class Keeper:
+    """Keeps what sessions in one tree made. `paths` are the run's; a `fleeting` tree is deleted some day.
+
+    `ignoring` knows the rules beside the tree; more than `limit` bytes of hidden files are moved, not kept in git.
+    """
+
+    def __init__(
+        self, repo: Repo, paths: RunPaths, *, fleeting: bool, ignoring: Ignoring, limit: int
+    ) -> None:
+        self._repo = repo
+        self._run_id = paths.run_id
+        self._paths = paths
+        self._fleeting = fleeting
+        self._ignoring = ignoring
+        self._limit = limit
+        self._since_ns: int | None = None
+        self._beside: Beside | None = None
+        self._leaving: list[Inner] = []
+        self._hidden_places: tuple[str, ...] = ()
+
+    def begin(self, index: KeptIndex) -> None:
+        """Remember what was ignored, and when, by the clock of the file system, the session began."""
+        self._since_ns = _made_at(index.kept)
+        self._beside = self._ignoring.now(self._repo)
+        if self._beside.says_something:
+            self._repo.inside(_KEPT_RULES).write_bytes(self._beside.text)
+
+    def end(self) -> None:
+        """Forget what `begin` wrote down."""
+        if self._beside is None or self._beside.says_something:
+            self._repo.inside(_KEPT_RULES).unlink(missing_ok=True)
+
+    def rules_changed(self) -> bool:
+        """Whether rules beside the tree may have changed since `begin`."""
+        return self._beside is not None and self._ignoring.written_since(self._beside, self._repo)
+
+    def effort(self, session: InFlight, status: TreeStatus, *, again: bool) -> Effort:
+        """An attempt at landing or rescuing; one that is made again knows what the earlier ones kept."""
+        effort = Effort(session, status, again=again)
+        if again:
+            effort.refs = tuple(r.ref for r in rescue.list_rescued(self._repo, self._run_id, session.seq))
+            effort.whys = [rescue.why_kept(self._repo, ref) or "" for ref in effort.refs]
+        return effort
+
+    def keep(self, effort: Effort, tips: Sequence[str], *, kept: str, why: str | None) -> None:
+        """Name by rescue refs those of `tips` that neither `kept` nor a rescue ref contains."""
+        seq, first = effort.session.seq, not effort.again and not effort.refs
+        known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id, seq)] if effort.again else []
+        if loose := rescue.outside(self._repo, tips, kept, *known):
+            effort.refs = rescue.keep(self._repo, self._run_id, seq, loose, why=why or "", first=first)
+            effort.whys.append(why or "")
+
+    def message(self, effort: Effort, reason: str | None) -> str:
+        """What the commit of a rescue says."""
+        session = effort.session
+        return rescue_message(prompt=session.prompt, seq=session.seq, run_id=self._run_id, reason=reason)
+
+    # Repositories inside
+
+    def inner(self, effort: Effort) -> list[Inner]:
+        """Repositories inside that may hold work, outermost first."""
+        base = effort.session.base_commit
+        found = nested.linked_ones(self._repo, effort.status, base, everywhere=self._fleeting)
+        found += nested.new_ones(self._repo, effort.others(self._repo))
+        if self._fleeting and effort.again:
+            found += nested.below(self._repo, ".")  # what landed before a crash looks like any other folder
+        return nested.unique(found)
+
+    def keep_inner(self, effort: Effort, found: Iterable[Inner], *, kept: str) -> None:
+        """Name by rescue refs what repositories inside hold; in a tree that stays, files that land need none."""
+        for inner in filter(effort.is_first_look, found):
+            known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id)]
+            everything = self._fleeting or inner.recorded is None
+            message = self.message(effort, f"work in a repository inside, {inner.shown}")
+            tip = nested.work_in(self._repo, inner, everything=everything, message=message, known=known)
+            stays = inner.kind in ("plain", "bare") and not self._fleeting
+            held = tip is None or nested.is_held(self._repo, tip, inner.recorded, known, again=effort.again)
+            self.keep(effort, [] if held else [str(tip)], kept=kept, why=HISTORY if stays else INSIDE)
+
+    def put_back_links(self, effort: Effort, target: str, paths: Iterable[str]) -> None:
+        """Have submodules and gitlinks as their outer repository records them; what they hold is kept first."""
+        for path in paths:
+            recorded = self._repo.line("ls-files", "--stage", "--", f":(top,literal){path}").split()
+            inner = nested.at(self._repo, path)
+            if inner is not None and len(recorded) > 1:
+                self.keep_inner(effort, [replace(inner, kind="link", recorded=recorded[1])], kept=target)
+                nested.put_back(self._repo, inner, recorded[1])
+
+    def move_away(self, effort: Effort, found: Iterable[Inner]) -> None:
+        """Move the outermost of some repositories, whole, to the run directory; they are kept already."""
+        for inner in nested.outermost(found):
+            nested.move_away(self._repo, inner, self._paths.nested(effort.session.seq))
+
+    def leave(self, inner: Sequence[Inner], found: Hidden) -> None:
+        """Have `put_away` move repositories whose work has landed or is kept, and hidden files that are too much."""
+        links = [each for each in inner if each.kind == "link"]
+        self._leaving = [*nested.outermost(links), *(each for each in inner if each.kind == "plain")]
+        self._hidden_places = found.places if found.too_much and self._fleeting else ()
+
+    def put_away(self, session: InFlight) -> None:
+        """Once the session needs a fleeting tree no more: move what stays of it to the run directory."""
+        leaving, self._leaving = self._leaving if self._fleeting else [], []
+        for inner in leaving:
+            nested.put_away(self._repo, inner, self._paths.nested(session.seq))
+        places, self._hidden_places = self._hidden_places, ()
+        for path in places:
+            aside.move(self._repo.root, path, self._paths.set_aside(session.seq))
+
+    # Hidden files
+
+    def look_for_hidden(self, effort: Effort, *, resetting: bool) -> Hidden:
+        """Files that only the session's own new ignore rules hide; git is asked where there may be any."""
+        base = effort.session.base_commit
+        moved = effort.status.head != base
+        dropped = [path for path in effort.status.dropped if os.path.lexists(self._repo.root / path)]
+        if moved and (self._fleeting or resetting):
+            gone = (
+                "diff-index",
+                "--cached",
+                "-z",
+                "--name-only",
+                "--no-renames",
+                "--diff-filter=D",
+                base,
+                "--",
+            )
+            listed = filter(None, os.fsdecode(self._repo.git(*gone)).split("\0"))
+            dropped += [path for path in listed if os.path.lexists(self._repo.root / path)]
+        if not dropped and not self._has_new_rules(effort, moved=moved):
+            return Hidden()
+        effort.hidden = hidden.find(
+            self._repo,
+            base,
+            self._old_rules(),
+            since_ns=self._since(effort),
+            dropped=tuple(dict.fromkeys(dropped)),
+            limit=self._limit,
+        )
+        return effort.hidden
+
+    def keep_hidden(self, effort: Effort, found: Hidden, *, kept: str) -> list[str]:
+        """Keep hidden files in a commit, which is returned; nothing is done where they are too much for that."""
+        if not found or found.too_much:
+            return []
+        known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id, effort.session.seq)]
+        base, message = effort.session.base_commit, self.message(effort, HIDDEN)
+        made = hidden.commit_of(self._repo, found, base=base, message=message, known=known)
+        tree = self._repo.line("rev-parse", f"{made}^{{tree}}")
+        if not (effort.again and known and holds_all(self._repo, [base, *known], tree)):
+            self.keep(effort, [made], kept=kept, why=HIDDEN)
+        return [made]
+
+    def set_aside(self, effort: Effort, places: Iterable[str]) -> None:
+        """Move what is too much for git to the run directory."""
+        for path in places:
+            aside.move(self._repo.root, path, self._paths.set_aside(effort.session.seq))
+
+    def revealed(self, effort: Effort) -> list[str]:
+        """Places of hidden files, too much for git, that are hidden no more."""
+        others = effort.others(self._repo) if effort.hidden.too_much else []
+        return [place for place in effort.hidden.places if any(path.startswith(place) for path in others)]
+
+    def hidden_words(self, effort: Effort) -> str | None:
+        """What the session's line says of hidden files, None where there are none."""
+        if HIDDEN in effort.whys:
+            return f"{HIDDEN} are kept under a rescue ref"
+        place = self._paths.set_aside(effort.session.seq)
+        if self._hidden_places or place.is_dir():
+            return f"{HIDDEN} are in {place.parent.name}/{place.name}"
+        return f"{HIDDEN} stay in the tree" if effort.hidden else None
+
+    def _has_new_rules(self, effort: Effort, *, moved: bool) -> bool:
+        if effort.again or self._since_ns is None or effort.status.new_rules or self.rules_changed():
+            return True
+        if any(path.rpartition("/")[2] == RULES for path in effort.others(self._repo)):
+            return True
+        if not moved:
+            return False
+        size = len(effort.session.base_commit) // 2
+        before, now = (
+            rules_in(self._repo.inside(name), hash_bytes=size) for name in ("pitboss-kept-index", "index")
+        )
+        return now is None or before != now
+
+    def _old_rules(self) -> bytes:
+        if self._beside is not None:
+            return self._beside.text
+        try:
+            return self._repo.inside(_KEPT_RULES).read_bytes()
+        except OSError:
+            return self._ignoring.now(self._repo).text
+
+    def _since(self, effort: Effort) -> int:
+        if self._since_ns is not None:
+            return self._since_ns
+        known = _made_at(self._repo.inside("pitboss-kept-index"))
+        return known or int((effort.session.started_at.timestamp() - 1) * 1e9)
+
+
+def _made_at(path: Path) -> int | None:
+    try:
+        return os.stat(path).st_ctime_ns  # noqa: PTH116 - once a session, on its fast path
+    except OSError:
+        return None

@@ -1,0 +1,33 @@
+"""Files and folders moved whole out of a tree, to where a run keeps them (SPEC 1.2)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pitboss.store.opening import open_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def move(root: Path, path: str, keep_in: Path) -> None:
+    """Move `path`, relative to `root`, to the same place in `keep_in`; one that is gone has been moved before.
+
+    What is there already stays: the newcomer gets a number. No link is followed on the way there.
+    """
+    name = path.rstrip("/")
+    if not os.path.lexists(root / name):
+        return
+    folder = (keep_in / name).parent
+    there = open_folder(folder, make=True)
+    try:
+        taken = set(os.listdir(there))  # noqa: PTH208 - an open folder has no path
+        wanted = os.path.basename(name)  # noqa: PTH119
+        nth = 1
+        while wanted in taken:
+            nth += 1
+            wanted = f"{os.path.basename(name)}-{nth}"  # noqa: PTH119
+        os.rename(root / name, wanted, dst_dir_fd=there)
+    finally:
+        os.close(there)

@@ -1,0 +1,155 @@
+"""Files that only a session's own new ignore rules hide: found, kept in a commit, or moved whole (SPEC 1.2)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.git import rescue, snapshot
+from pitboss.git.errors import GitError
+from pitboss.git.ignoring import RULES, OldRules
+from pitboss.git.status import PITBOSS_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from pitboss.git.repo import Repo
+
+LIMIT = 64 * 1024 * 1024
+"""Bytes that are kept in git, unless `[grind] rescue_ignored_mb` says otherwise."""
+MANY = 20_000
+"""Files beyond which they are no longer kept one by one."""
+_IGNORED = ("status", "--porcelain", "-z", "--no-renames", "--ignored=matching", "--untracked-files=all")
+
+
+class Hidden(msgspec.Struct, frozen=True, kw_only=True):
+    """What is hidden: the `files`, or, if that is `too_much` to keep in git, the `places` that hold them.
+
+    `dropped` are those of the places that a commit's own files would overwrite. Paths are relative to the root;
+    folders end with a slash.
+    """
+
+    files: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    too_much: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.files)
+
+
+def has_newer_rules(repo: Repo, since_ns: int) -> bool:
+    """Whether there is a `.gitignore` that is itself ignored and was written since then."""
+    rules = (path for path in _ignored(_listed(repo)) if path.rpartition("/")[2] == RULES)
+    return any(_changed_at(repo.root / path) >= since_ns for path in rules)
+
+
+def find(
+    repo: Repo, base: str, beside: bytes, *, since_ns: int, dropped: Iterable[str], limit: int
+) -> Hidden:
+    """What is ignored in the tree although the rules of `base` and those `beside` it do not say so.
+
+    Only what was written since `since_ns` counts, a time of change in the file system's own clock. `dropped` are files
+    that `base` holds and the index no more. What is too much is more than `limit` bytes. Raises GitError.
+    """
+    listed = _listed(repo)
+    ignored = _ignored(listed)
+    visible = {entry[3:] for entry in listed if entry.startswith("?? ")}
+    taken = [path for path in dropped if path not in visible]
+    rules = OldRules(repo, base, beside)
+    try:
+        for path in ignored:
+            if path.rpartition("/")[2] == RULES and _changed_at(repo.root / path) < since_ns:
+                rules.add(path, (repo.root / path).read_bytes())
+        return _Search(repo.root, rules, since_ns, limit).run(ignored, taken)
+    finally:
+        rules.close()
+
+
+def _listed(repo: Repo) -> list[str]:
+    return os.fsdecode(repo.git(*_IGNORED, env={"GIT_OPTIONAL_LOCKS": "0"})).split("\0")
+
+
+def _ignored(listed: Iterable[str]) -> list[str]:
+    paths = (entry[3:] for entry in listed if entry.startswith("!! "))
+    return [path for path in paths if path.partition("/")[0] != PITBOSS_FOLDER]
+
+
+class _Search:
+    """Goes down, level by level, into what the old rules do not ignore."""
+
+    def __init__(self, root: Path, rules: OldRules, since_ns: int, limit: int) -> None:
+        self._root = root
+        self._rules = rules
+        self._since_ns = since_ns
+        self._limit = limit
+        self._files: list[str] = []
+        self._bytes = 0
+
+    def run(self, ignored: Sequence[str], dropped: Sequence[str]) -> Hidden:
+        for path in dropped:
+            self._take(path, 0)
+        first = self._news(ignored)
+        level = first
+        while level and not self._too_much():
+            level = self._news([path for entry in level for path in self._entries(entry)])
+        files = tuple(dict.fromkeys(self._files))
+        taken = tuple(path for path in dropped if path in files)
+        places = tuple(dict.fromkeys((*taken, *first)))
+        return Hidden(files=files, places=places, dropped=taken, too_much=self._too_much())
+
+    def _news(self, paths: Sequence[str]) -> list[str]:
+        old = self._rules.ignored(paths) if paths else set()
+        return [path for path in paths if path not in old]
+
+    def _entries(self, path: str) -> list[str]:
+        """What a folder holds; a file is taken."""
+        if not path.endswith("/"):
+            self._take(path, self._since_ns)
+            return []
+        try:
+            with os.scandir(self._root / path) as found:
+                names = [(e.name, e.is_dir(follow_symlinks=False)) for e in found if e.name != ".git"]
+        except OSError:
+            return []
+        return [f"{path}{name}{'/' * is_folder}" for name, is_folder in sorted(names)]
+
+    def _take(self, path: str, since_ns: int) -> None:
+        try:
+            facts = os.lstat(self._root / path)
+        except OSError:
+            return
+        if (stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode)) and facts.st_ctime_ns >= since_ns:
+            self._files.append(path)
+            self._bytes += facts.st_size
+
+    def _too_much(self) -> bool:
+        return self._bytes > self._limit or len(self._files) > MANY
+
+
+def commit_of(repo: Repo, hidden: Hidden, *, base: str, message: str, known: Sequence[str]) -> str:
+    """A commit on top of `base`, on no branch, that adds the files; the same one again if it is `known`."""
+    index = repo.inside(f"pitboss-index-{os.getpid()}-hidden")
+    env = {"GIT_INDEX_FILE": str(index)}
+    names = b"".join(os.fsencode(path) + b"\0" for path in hidden.files)
+    add = ("-c", "core.safecrlf=false", "update-index", "--add", "--remove", "--replace", "-z", "--stdin")
+    try:
+        repo.git("read-tree", base, env=env)
+        try:
+            repo.git(*add, stdin=names, env=env)
+        except GitError:
+            for path in hidden.places:
+                snapshot.make_readable(repo.root / path)
+            repo.git(*add, stdin=names, env=env)
+        tree = os.fsdecode(repo.git("write-tree", env=env)).strip()
+    finally:
+        index.unlink(missing_ok=True)
+    return rescue.commit_once(repo, tree, [base], message=message, known=known)
+
+
+def _changed_at(path: Path) -> int:
+    return os.lstat(path).st_ctime_ns if os.path.lexists(path) else 0

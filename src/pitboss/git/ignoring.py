@@ -1,0 +1,166 @@
+"""What git ignored when a session began, and whether the session changed that (SPEC 1.2)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.git.environment import pinned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pitboss.git.repo import Repo
+
+RULES = ".gitignore"
+_NAME = b".gitignore\0"
+_EXCLUDES = ("config", "--get", "--type=path", "core.excludesFile")
+_REGULAR = b"100"
+_SCRATCH = "pitboss-rules"
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules that stand in no tree: `info/exclude` and the user's own. `seen` tells whether a file was written."""
+
+    seen: tuple[object, ...]
+    text: bytes
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there are rules among the comments."""
+        return any(line.strip() and not line.startswith(b"#") for line in self.text.splitlines())
+
+
+class Ignoring:
+    """The rules beside those of the tree, asked for once as long as nobody writes them; shared by a run's trees."""
+
+    def __init__(self) -> None:
+        self._excludes = ""
+        self._known: Beside | None = None
+
+    def now(self, repo: Repo) -> Beside:
+        """The rules as they are. Raises GitError."""
+        if self._known is None or self._known.seen != self._seen(repo):
+            self._excludes = os.fsdecode(repo.git(*_EXCLUDES, ok=(0, 1, 128))).strip() or _default()
+            texts = (_bytes(self._excludes), _bytes(repo.common_dir / "info" / "exclude"))
+            self._known = Beside(seen=self._seen(repo), text=b"\n".join(texts))
+        return self._known
+
+    def written_since(self, rules: Beside, repo: Repo) -> bool:
+        """Whether they differ from what they were; git is asked only where a file was written."""
+        return self._seen(repo) != rules.seen and self.now(repo).text != rules.text
+
+    def _seen(self, repo: Repo) -> tuple[object, ...]:
+        home = os.path.expanduser("~/.gitconfig")  # noqa: PTH111 - twice a session, on its fast path
+        places: tuple[Path | str, ...] = (
+            repo.common_dir / "info" / "exclude",
+            repo.common_dir / "config",
+            repo.git_dir / "config.worktree",
+            os.environ.get("GIT_CONFIG_GLOBAL", home),
+            os.path.join(_xdg(), "config"),  # noqa: PTH118
+            self._excludes,
+        )
+        return (repo.common_dir, *map(_identity, places))
+
+
+def rules_in(index: Path, *, hash_bytes: int) -> frozenset[bytes] | None:
+    """Every `.gitignore` in an index with its content's name, as bytes to compare; None where that cannot be told."""
+    content = _bytes(index)
+    if content[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
+        return None
+    found, place = set(), content.find(_NAME)
+    while place >= 0:
+        # Before a path stand the name of its content and two bytes, the first of them zero unless it is long.
+        start = content.rfind(b"\0", 0, place) - hash_bytes
+        found.add(content[max(start, 0) : place + len(_NAME)])
+        place = content.find(_NAME, place + 1)
+    return frozenset(found)
+
+
+class OldRules:
+    """The rules of a commit, with those beside it, in a scratch repository: `ignored` asks them."""
+
+    def __init__(self, repo: Repo, commit: str, beside: bytes) -> None:
+        self._repo = repo
+        self._root = repo.inside(_SCRATCH)
+        self.close()
+        self._git_dir = self._root / ".git"
+        for folder in ("objects", "refs", "info"):
+            (self._git_dir / folder).mkdir(parents=True)
+        (self._git_dir / "HEAD").write_text("ref: refs/heads/none\n")
+        (self._git_dir / "config").write_text("[core]\n\trepositoryformatversion = 0\n")
+        (self._git_dir / "info" / "exclude").write_bytes(beside)
+        for path, text in _tracked_rules(repo, commit):
+            self.add(path, text)
+
+    def add(self, path: str, text: bytes) -> None:
+        """Add a `.gitignore` that is in no commit."""
+        place = self._root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text)
+
+    def ignored(self, paths: Sequence[str]) -> set[str]:
+        """Which of the paths the rules ignore; folders end with a slash."""
+        env = pinned(self._root, self._git_dir, self._git_dir)
+        asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        check = (
+            "-C",
+            str(self._root),
+            "-c",
+            "core.excludesFile=",
+            "check-ignore",
+            "--no-index",
+            "-z",
+            "--stdin",
+        )
+        told = self._repo.git(*check, stdin=asked, env=env, ok=(0, 1))
+        return set(os.fsdecode(told).split("\0"))
+
+    def close(self) -> None:
+        """Remove the scratch repository."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
+
+def _tracked_rules(repo: Repo, commit: str) -> list[tuple[str, bytes]]:
+    lines = (line.partition(b"\t") for line in repo.git("ls-tree", "-r", "-z", commit).split(b"\0"))
+    rules = [
+        (about.split()[2], os.fsdecode(path))
+        for about, _, path in lines
+        if about.startswith(_REGULAR) and path.rpartition(b"/")[2] == RULES.encode()
+    ]
+    rest = repo.git("cat-file", "--batch", stdin=b"\n".join(oid for oid, _ in rules)) if rules else b""
+    found = []
+    for _, path in rules:
+        header, _, rest = rest.partition(b"\n")
+        size = int(header.split()[-1])
+        found.append((path, rest[:size]))
+        rest = rest[size + 1 :]
+    return found
+
+
+def _xdg() -> str:
+    return os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "git")  # noqa: PTH111, PTH118
+
+
+def _default() -> str:
+    return os.path.join(_xdg(), "ignore")  # noqa: PTH118
+
+
+def _identity(path: Path | str) -> tuple[int, ...] | None:
+    try:
+        stat = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _bytes(path: Path | str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read()
+    except OSError:
+        return b""

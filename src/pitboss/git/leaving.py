@@ -1,0 +1,55 @@
+"""What a working copy holds that no status shows, looked for before it is removed or emptied whole (SPEC 1.2)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pitboss.git import aside, hidden, nested
+from pitboss.git.errors import GitError
+from pitboss.git.ignoring import Ignoring
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.git.hidden import Hidden
+    from pitboss.git.repo import Repo
+
+FURNISHED = "pitboss-furnished"
+
+
+def mark_furnished(worktree: Repo) -> None:
+    """Note, by the file system's clock, that what is in a working copy from now on is work of sessions."""
+    worktree.inside(FURNISHED).write_bytes(b"")
+
+
+def holds_unseen(worktree: Repo) -> bool:
+    """Whether there are repositories inside, or files that rules in no commit hide. Raises GitError."""
+    return bool(nested.below(worktree, ".")) or bool(hidden_left(worktree))
+
+
+def hidden_left(worktree: Repo) -> Hidden:
+    """Files in it that only rules hide which sessions wrote and no commit holds. Raises GitError."""
+    try:
+        since_ns = os.stat(worktree.inside(FURNISHED)).st_ctime_ns  # noqa: PTH116 - as everywhere in this matter
+    except OSError:
+        return hidden.Hidden()  # no session has worked there
+    if not hidden.has_newer_rules(worktree, since_ns):
+        return hidden.Hidden()
+    base = worktree.line("rev-parse", "HEAD")
+    beside = Ignoring().now(worktree).text
+    return hidden.find(worktree, base, beside, since_ns=since_ns, dropped=(), limit=hidden.LIMIT)
+
+
+def hidden_work(worktree: Repo, *, message: str, keep_in: Path) -> list[str]:
+    """Keep such files: in a commit, which is returned, or, where they are too much for git, in `keep_in`."""
+    try:
+        found = hidden_left(worktree)
+        if found and not found.too_much:
+            base = worktree.line("rev-parse", "HEAD")
+            return [hidden.commit_of(worktree, found, base=base, message=message, known=())]
+    except GitError:
+        return []  # git can use it no more, and nobody can tell what it ignored
+    for place in found.places:
+        aside.move(worktree.root, place, keep_in)
+    return []

@@ -1,0 +1,104 @@
+"""Files that a session's own new ignore rules hide: where they are, and who says so (SPEC 1.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.cli import Project
+from tests.support.runs import configure, the_run, verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HIDES = "echo out/ >>.gitignore; mkdir -p out; echo hidden >out/file.txt; echo seen >seen.txt"
+WORDS = "files that its own ignore rules hide"
+BIG = "head -c 2000000 /dev/zero >out/big"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "repo")
+
+
+@pytest.mark.parametrize(
+    ("mode", "script", "where", "rescues"),
+    [
+        ("in-place", HIDES, "stay in the tree", 0),
+        ("in-place", f"{HIDES}; {BIG}", "stay in the tree", 0),
+        ("worktree", HIDES, "are kept under a rescue ref", 1),
+        ("worktree", f"{HIDES}; {BIG}", "are in set-aside/session-0001", 0),
+    ],
+)
+def test_they_do_not_land_and_the_sessions_line_says_where_they_are(
+    project: Project, mode: str, script: str, where: str, rescues: int
+) -> None:
+    configure(project, grind=f'mode = "{mode}"\nrescue_ignored_mb = 1')
+    project.prompt("alpha", script, max_runs=1)
+    done = project.pitboss("grind")
+    run = the_run(project)
+    assert verdict(run.record("alpha")) == ("ok", None, True, rescues)
+    assert run.record("alpha")["hidden"] == f"{WORDS} {where}"
+    assert set(run.files(run.branch)) == {".gitignore", "seen.txt"}
+    assert f"({WORDS} {where})" in done.err
+    assert f"- hidden: {WORDS} {where}\n" in (run.folder / "sessions.md").read_text()
+    if rescues:
+        assert run.rescued("alpha")["out/file.txt"] == "hidden\n"
+    else:
+        place = project.root if mode == "in-place" else run.folder / "set-aside/session-0001"
+        assert (place / "out/file.txt").read_text() == "hidden\n"
+
+
+def test_a_failed_session_in_the_users_tree_leaves_none_of_them_there(project: Project) -> None:
+    configure(project, grind="rescue_ignored_mb = 1")
+    project.prompt("alpha", f"{HIDES}; {BIG}; exit 1", max_runs=1)
+    project.pitboss("grind")
+    run = the_run(project)
+    assert run.record("alpha")["hidden"] == f"{WORDS} are in set-aside/session-0001"
+    assert (run.folder / "set-aside/session-0001/out/file.txt").read_text() == "hidden\n"
+    assert not (project.root / "out").exists()
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_what_was_ignored_before_is_not_the_sessions_and_stays_where_it_is(project: Project) -> None:
+    project.write(".gitignore", ".pitboss/\ncache/\n.env\n")
+    project.commit("Rules")
+    project.write(".env", "secret\n")
+    project.write("cache/old", "cached\n")
+    project.write("venv/.gitignore", "*\n")
+    project.write("venv/lib/old", "library\n")
+    configure(project)
+    script = f"{HIDES}; echo new >cache/new; echo changed >.env; echo new >venv/lib/new; exit 1"
+    project.prompt("alpha", script, max_runs=1)
+    project.pitboss("grind")
+    run = the_run(project)
+    assert set(run.rescued("alpha")) == {".gitignore", "seen.txt", "out/file.txt"}
+    assert (project.root / ".env").read_text() == "changed\n"
+    assert {path.name for path in (project.root / "venv/lib").iterdir()} == {"old", "new"}
+
+
+def test_what_a_set_up_made_is_not_the_sessions(project: Project) -> None:
+    setup = "mkdir -p venv/lib; echo '*' >venv/.gitignore; echo library >venv/lib/old"
+    configure(project, grind='mode = "worktree"', more=f'[grind.worktree]\nclean = "all"\nsetup = "{setup}"')
+    project.prompt("alpha", HIDES, max_runs=1, weight=2)
+    project.prompt("beta", "echo two >two.txt", max_runs=1)
+    project.pitboss("grind")
+    run = the_run(project)
+    assert set(run.rescued("alpha")) == {"out/file.txt"}
+    assert verdict(run.record("beta")) == ("ok", None, True, 0)
+    assert not (run.folder / "set-aside").exists()
+    refs = project.git("for-each-ref", "--format=%(refname)", "refs/pitboss").split()
+    assert refs == run.record("alpha")["rescue"]
+
+
+def test_a_resumed_run_says_the_same(project: Project) -> None:
+    configure(project, grind='mode = "worktree"\nrescue_ignored_mb = 1', more="[grind.hooks]")
+    project.prompt("alpha", f"{HIDES}; {BIG}; kill -9 $(cut -d' ' -f4 /proc/$PPID/stat) $PPID", max_runs=1)
+    project.pitboss("grind")
+    assert project.pitboss("grind", "--resume").code in (0, 1)
+    run = the_run(project)
+    assert run.record("alpha")["status"] == "aborted"
+    assert run.record("alpha")["hidden"] == f"{WORDS} are in set-aside/session-0001"
+    assert (run.folder / "set-aside/session-0001/out/file.txt").read_text() == "hidden\n"
+    assert set(run.rescued("alpha")) == {".gitignore", "seen.txt"}
