@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents import build_agent, find_backend
+from pitboss.agents import build_agent, may_cost
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.core import budget, worker
 from pitboss.core.budget import Caps
@@ -186,7 +186,7 @@ def _unbounded(plan: Plan) -> list[str]:
         return []
     endless = {c.name for c in contenders(plan.rotation, plan.prompts) if c.max_runs is None}
     theirs = msgspec.structs.replace(plan, prompts={name: plan.prompts[name] for name in sorted(endless)})
-    paid = [name for name in theirs.agents if find_backend(name).uses_model] if endless else []
+    paid = [name for name in theirs.agents if may_cost(name, plan.config)] if endless else []
     if not paid:
         return []
     who = " and ".join(paid)

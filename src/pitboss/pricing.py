@@ -53,13 +53,13 @@ def with_cost(
 ) -> Usage:
     """`usage` with its cost in US dollars: as the agent reported it, else priced, else marked unknown.
 
-    Where no tokens were seen and none were reported, nothing was spent, and that is known.
+    Where no tokens were seen and none were reported, there is nothing to price.
     """
     cost, source = reported_usd, CostSource.AGENT
     if cost is None and usage.has_tokens:
         cost, source = _priced(usage, model, pricing)
     if source is CostSource.UNKNOWN:
-        return msgspec.structs.replace(usage, cost_usd=0.0, cost_known=False)
+        return msgspec.structs.replace(usage, cost_usd=0.0, cost_known=False, unpriced=model or "unknown")
     return msgspec.structs.replace(usage, cost_usd=cost or 0.0, priced_by=source)
 
 

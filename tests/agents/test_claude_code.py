@@ -261,7 +261,7 @@ def test_an_empty_result_after_a_model_without_a_price_is_no_known_cost(tmp_path
     message = SPENT | {"model": "nobody-sells-this"}
     result = {"type": "result", "total_cost_usd": 0, "usage": {}}
     used = said(tmp_path, {"type": "assistant", "message": message}, result).usage
-    assert used == Usage(input=1000, output=100, cost_usd=0.0, cost_known=False)
+    assert used == Usage(input=1000, output=100, cost_known=False, unpriced="nobody-sells-this")
 
 
 def test_a_model_without_a_price_is_unknown_and_not_free(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_a_model_without_a_price_is_unknown_and_not_free(tmp_path: Path) -> None
     line = shlex.quote(json.dumps({"type": "assistant", "message": message}))
     binary = executable(tmp_path / "claude", f"cat > /dev/null; echo {line}")
     outcome = run(agent("claude_code", AgentSettings(binary=str(binary))), request(tmp_path))
-    assert outcome.usage == Usage(input=5, output=7, cost_usd=0.0, cost_known=False)
+    assert outcome.usage == Usage(input=5, output=7, cost_known=False, unpriced="nobody-sells-this")
 
 
 def test_many_messages_are_counted_once_each_in_bounded_memory() -> None:

@@ -44,7 +44,9 @@ def test_extra_arguments_follow_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("usage", "model", "expected"),
     [
-        ("{}", None, Usage()),
+        ("{}", None, Usage(cost_known=False)),
+        ('{"input_tokens": 0, "output_tokens": 0}', None, Usage(cost_known=False)),
+        ('{"cost_usd": 0}', None, Usage()),
         (
             '{"input_tokens": 1000, "output_tokens": 10, "cache_read_tokens": 600, "cost_usd": 0.5, "model": "toy"}',
             "toy",
@@ -55,8 +57,12 @@ def test_extra_arguments_follow_the_command(tmp_path: Path) -> None:
             "toy-2",
             Usage(input=1000, output=10, cache_read=600, cost_usd=0.0056, priced_by=CostSource.CONFIGURED),
         ),
-        ('{"input_tokens": 9, "model": "elsewhere"}', "elsewhere", Usage(input=9, cost_known=False)),
-        ('{"input_tokens": 9}', None, Usage(input=9, cost_known=False)),
+        (
+            '{"input_tokens": 9, "model": "elsewhere"}',
+            "elsewhere",
+            Usage(input=9, cost_known=False, unpriced="elsewhere"),
+        ),
+        ('{"input_tokens": 9}', None, Usage(input=9, cost_known=False, unpriced="unknown")),
         ('{"cost_usd": 0.25}', None, Usage(cost_usd=0.25)),
         ('{"input_tokens": 5, "cache_write_tokens": 7, "cost_usd": 0}', None, Usage(input=7, cache_write=7)),
         ('{"input_tokens": 5, "cost_usd": 1, "of_a_later_version": []}', None, Usage(input=5, cost_usd=1.0)),
@@ -107,7 +113,7 @@ def test_a_transcript_that_cannot_be_read_leaves_the_cost_unknown(
 ) -> None:
     put(tmp_path / "session-0001.log", kind)
     outcome = agent(backend, AgentSettings()).bill(request(tmp_path))
-    assert (outcome.status, outcome.usage) == (SessionStatus.ABORTED, Usage(cost_known=False))
+    assert (outcome.status, outcome.usage) == (SessionStatus.ABORTED, Usage(cost_known=backend == "shell"))
 
 
 def test_a_directory_left_in_place_of_the_usage_file_stops_no_later_start(tmp_path: Path) -> None:
@@ -139,7 +145,13 @@ def test_the_cost_cap_ends_a_command_that_reports_while_it_runs(tmp_path: Path) 
 def test_a_usage_file_left_by_an_earlier_start_is_not_billed_again(tmp_path: Path) -> None:
     (tmp_path / "session-0001.usage.json").write_text('{"cost_usd": 5}')
     outcome = run(agent("command", AgentSettings(command=("true",))), request(tmp_path))
-    assert outcome.usage == Usage()
+    assert outcome.usage == Usage(cost_known=False)
+
+
+def test_a_program_of_which_the_user_says_that_it_costs_nothing_need_not_report(tmp_path: Path) -> None:
+    free = AgentSettings(command=("true",), usage="none")
+    assert run(agent("command", free), request(tmp_path)).usage == Usage()
+    assert agent("command", free).bill(request(tmp_path), started=True).usage == Usage()
 
 
 def test_a_dead_runners_command_is_billed_by_its_usage_file(tmp_path: Path) -> None:

@@ -391,11 +391,11 @@ def test_of_an_agent_that_answered_and_was_stopped_nobody_knows_the_cost(tmp_pat
     assert outcome.usage.cost_source is CostSource.UNKNOWN
 
 
-def test_an_agent_that_was_never_answered_cost_nothing(tmp_path: Path) -> None:
+def test_of_an_agent_that_was_stopped_before_it_was_answered_nobody_knows_the_cost(tmp_path: Path) -> None:
     settings = replaying(tmp_path / "gemini", TABLE, "hang", then="exec sleep 300")
     outcome = run(agent("gemini", settings), request(tmp_path, idle_seconds=0.3))
     assert outcome.status is SessionStatus.TIMEOUT
-    assert outcome.usage == Usage()
+    assert outcome.usage == Usage(cost_known=False)
 
 
 def test_a_stop_that_it_takes_for_success_still_ends_its_tool_in_another_session(tmp_path: Path) -> None:

@@ -154,6 +154,11 @@ TABLE = Table(
             tool_calls=1,
             text="I will",
         ),
-        "hang": failed("exit_code: 143", "62917b7a-fcb4-43a0-a25e-c16b6313a697"),
+        "hang": failed(
+            "exit_code: 143",
+            "62917b7a-fcb4-43a0-a25e-c16b6313a697",
+            cost_usd=None,
+            cost_source=CostSource.UNKNOWN,
+        ),
     },
 )

@@ -78,6 +78,11 @@ TABLE = Table(
             cost_usd=None,
             cost_source=CostSource.UNKNOWN,
         ),
-        "hang": failed("exit_code: -15", "01a203d0-c59e-7943-bfb6-8af2bf67c9b6"),
+        "hang": failed(
+            "exit_code: -15",
+            "01a203d0-c59e-7943-bfb6-8af2bf67c9b6",
+            cost_usd=None,
+            cost_source=CostSource.UNKNOWN,
+        ),
     },
 )

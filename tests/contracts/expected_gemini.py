@@ -85,6 +85,11 @@ TABLE = Table(
             cost_usd=None,
             cost_source=CostSource.UNKNOWN,
         ),
-        "hang": failed("exit_code: -9", "213ea4b5-a396-454b-b60d-1b91415787f2"),
+        "hang": failed(
+            "exit_code: -9",
+            "213ea4b5-a396-454b-b60d-1b91415787f2",
+            cost_usd=None,
+            cost_source=CostSource.UNKNOWN,
+        ),
     },
 )

@@ -181,8 +181,8 @@ def test_the_start_is_told_with_a_process_that_lives(case: Case) -> None:
     assert started == [(True, os.path.exists("/proc/self/stat"))]  # noqa: PTH110
 
 
-def test_an_agent_that_used_nothing_is_known_to_have_cost_nothing(case: Case) -> None:
-    assert case.run("echo done").usage == Usage(cost_usd=0.0, cost_known=True)
+def test_an_agent_that_does_not_say_what_it_used_is_not_taken_to_have_used_nothing(case: Case) -> None:
+    assert case.run("echo done").usage == Usage(cost_known=case.backend == "shell")
 
 
 def test_a_dead_runners_agent_is_billed_as_interrupted(case: Case) -> None:
@@ -190,7 +190,7 @@ def test_a_dead_runners_agent_is_billed_as_interrupted(case: Case) -> None:
     case.run(script)
     outcome = case.driver(script).bill(case.request(script))
     assert (outcome.status, outcome.reason) == (SessionStatus.ABORTED, "interrupted")
-    assert outcome.usage == Usage()
+    assert outcome.usage == Usage(cost_known=case.backend == "shell")
 
 
 def test_an_agent_that_never_started_is_billed_nothing(case: Case) -> None:
@@ -202,6 +202,12 @@ def test_of_a_model_that_ran_and_whose_transcript_is_gone_nobody_knows_the_cost(
     outcome = case.driver("true").bill(case.request("true"), started=True)
     assert (outcome.status, outcome.reason) == (SessionStatus.ABORTED, "interrupted")
     assert outcome.usage == Usage(cost_known=case.backend == "shell")
+
+
+def test_of_a_model_whose_transcript_is_empty_nobody_knows_the_cost(case: Case) -> None:
+    asked = case.request("true")
+    Path(asked.transcript).touch()
+    assert case.driver("true").bill(asked).usage == Usage(cost_known=case.backend == "shell")
 
 
 def test_an_exception_of_a_listener_ends_the_agent_and_is_not_swallowed(case: Case) -> None:

@@ -29,7 +29,7 @@ def now() -> datetime:
 def live_through(journal: Journal, seq: int) -> None:
     """Everything that a session with a wait and a second attempt has the journal write."""
     journal.started(seq, 1000 + seq, seq)
-    journal.waiting(seq, now(), now())
+    journal.waiting(seq, now(), now(), begun=True)
     journal.waited(seq, 0.5)
     journal.attempting(seq, Part(agent="codex", attempt=2))
     journal.noted("codex", Quota())

@@ -141,6 +141,11 @@ def locate(program: str, path: str, root: Path | None) -> str | None:
     return which(program, path=os.pathsep.join(str(folder / entry) for entry in path.split(os.pathsep)))
 
 
+def may_cost(name: str, config: Config) -> bool:
+    """Whether what the agent called `name` does may cost something; raises as `build_agent`."""
+    return build_agent(name, config).paid
+
+
 def find_backend(name: str) -> Backend:
     """The backend called `name`; raises StartError when there is none."""
     if name in _BACKENDS:

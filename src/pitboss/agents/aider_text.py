@@ -105,8 +105,7 @@ class AiderReader(Reader):
             complaints = ending.complaints or self._paragraph.encode("utf-8", "replace")
             return by_exit_code(Ending(code=ending.code, complaints=complaints), "aider")
         if not self._answers:
-            words = "aider ended without an answer"
-            return failed(Reason.AGENT_ERROR, words, cost_known=self._log.read().answers > 0)
+            return failed(Reason.AGENT_ERROR, "aider ended without an answer")
         return Verdict()
 
     def _told(self, lines: Iterator[bytes]) -> Iterator[AgentEvent]:

@@ -121,8 +121,7 @@ class ClaudeReader(JsonReader):
         if ending.code != 0:
             told = stderr_failure(ending.complaints)
             return by_exit_code(ending) if told is None else self._failed(*told)
-        seen = any(used.has_tokens for used in self.spend().tokens.values())
-        return failed(Reason.AGENT_ERROR, "claude ended without a result line", cost_known=seen)
+        return failed(Reason.AGENT_ERROR, "claude ended without a result line")
 
     def _failed(self, reason: Reason, words: str | None) -> Verdict:
         if reason is not Reason.RATE_LIMITED:

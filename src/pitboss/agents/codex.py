@@ -130,8 +130,7 @@ class CodexReader(JsonReader):
         if ending.code != 0:
             return by_exit_code(ending, "codex")
         if not self.finished:
-            seen = self._total.beyond(self.billed).has_tokens
-            return failed(Reason.AGENT_ERROR, "codex ended without completing its turn", cost_known=seen)
+            return failed(Reason.AGENT_ERROR, "codex ended without completing its turn")
         return Verdict()
 
     def _failed(self, words: str) -> Verdict:

@@ -7,8 +7,9 @@ file named by `$PITBOSS_USAGE_FILE`, at the end or again and again while it runs
      "cost_usd": 0.0123, "model": "some-model-1"}
 
 Every key is optional; `input_tokens` counts cached tokens too. With `cost_usd` left out the tokens are priced
-by `model` (or the model configured for the session). No file: nothing was used. A file that is not such an
-object: the session ends as it would have, with what was last readable as its usage and its cost unknown.
+by `model` (or the model configured for the session). A program that used nothing says `"cost_usd": 0`. No file, or
+one that is not such an object: the session ends as it would have, with what was last readable as its usage and its
+cost unknown, unless `[agent.command] usage = "none"` says that the program costs nothing.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ class CommandReader(PlainReader):
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return msgspec.structs.replace(self._last, reported_usd=None, unreadable=True)
         self.model = report.model or self._asked_model
-        self._last = Spend(tokens={self.model: _usage(report)}, reported_usd=report.cost_usd)
+        used = _usage(report)
+        nothing = report.cost_usd == 0 and not used.has_tokens
+        self._last = Spend(tokens={self.model: used}, reported_usd=report.cost_usd, nothing=nothing)
         return self._last
 
 

@@ -119,8 +119,7 @@ class CopilotReader(JsonReader):
             refused = ending.code == 1 and NOT_LOGGED_IN in ending.complaints
             return failed(Reason.AUTH, LOGIN_ADVICE) if refused else by_exit_code(ending, "copilot")
         if not self.finished:
-            known = bool(self._tokens)
-            return failed(Reason.AGENT_ERROR, "copilot ended without a result line", cost_known=known)
+            return failed(Reason.AGENT_ERROR, "copilot ended without a result line")
         if self._exit_code != 0:
             return failed(Reason.AGENT_ERROR, f"copilot said that it ended with exit code {self._exit_code}")
         if 0 < self.tool_calls <= self._denials:

@@ -16,6 +16,8 @@ from pitboss.agents.lost_session import says_lost
 from pitboss.agents.service_failures import reason_to_ask_again
 from pitboss.agents.watch import Watch
 from pitboss.core.agent import AgentOutcome
+from pitboss.core.billing import Evidence, is_cost_known
+from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment, marker
 from pitboss.core.redact import Secrets
 from pitboss.core.session import Reason, SessionStatus, reason_kind
@@ -34,6 +36,15 @@ if TYPE_CHECKING:
     from pitboss.core.config import AgentSettings, Config
 
 CHUNK = 64 * 1024
+_ANY_FAILURE = 1
+"""The exit code of an agent whose own is lost: then its words decide."""
+
+_BY_SIGNAL = 128
+"""From here on exit codes mean signals: who was killed may have been at work."""
+
+LINE_WIDTH = 100
+"""Characters of a model's name."""
+
 COMPLAINTS = 8 * 1024
 """Bytes of stderr that a verdict looks at."""
 
@@ -95,18 +106,29 @@ class Driver:
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
         """Judge an agent whose runner died by what it left on disk: `aborted`, `interrupted`, and its usage.
 
-        `started` says that its process was seen. Without a transcript the cost of one that was is not
-        known, and one that was not used nothing. Of a transcript that cannot be read nothing more is known.
+        `started` says that its process was seen; one without a transcript was not started otherwise. What it says
+        of its own end counts for the bill alone.
         """
         request = self._completed(request)
         watch = Watch(self._backend.reader(request), request, self._config.pricing, _unheard)
-        needed = started and self._backend.uses_model
-        complete = _read_transcript(Path(request.transcript), watch, needed=needed)
+        found = _read_transcript(Path(request.transcript), watch)
         watch.end()
-        verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED, cost_known=complete)
-        if _lost_session(request, watch.reader, _end_of(_stderr_path(request))):
+        complaints = _end_of(_stderr_path(request))
+        evidence = Evidence(
+            paid=self.paid,
+            started=started or found is not None,
+            intact=bool(found) and not watch.reader.torn,
+            failure=watch.reader.verdict(Ending(code=_ANY_FAILURE, complaints=complaints)).reason,
+        )
+        verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
+        if _lost_session(request, watch.reader, complaints):
             verdict = msgspec.structs.replace(verdict, lost_session=True)
-        return self._judged(request, watch.reader, verdict, exit_code=None)
+        return self._judged(request, watch.reader, verdict, evidence)
+
+    @property
+    def paid(self) -> bool:
+        """Whether what it does may cost something."""
+        return self._backend.uses_model and self._settings.usage != "none"
 
     def _completed(self, request: AgentRequest) -> AgentRequest:
         """The request with what the backend's settings, then those of all agents, say where it says nothing."""
@@ -124,15 +146,35 @@ class Driver:
             complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
             verdict = watch.reader.verdict(Ending(code=ended.code, complaints=complaints))
             verdict = _of_lost_session(request, watch.reader, verdict, complaints)
-        return self._judged(request, watch.reader, verdict, exit_code=ended.code)
+        by_itself = ended.ended_by is EndedBy.EXIT
+        evidence = Evidence(
+            paid=self.paid,
+            failure=verdict.reason,
+            silent=by_itself and 0 < (ended.code or 0) < _BY_SIGNAL and watch.reader.silent,
+        )
+        return self._judged(request, watch.reader, verdict, evidence, exit_code=ended.code)
 
     def _judged(
-        self, request: AgentRequest, reader: Reader, verdict: Verdict, *, exit_code: int | None
+        self,
+        request: AgentRequest,
+        reader: Reader,
+        verdict: Verdict,
+        evidence: Evidence,
+        *,
+        exit_code: int | None = None,
     ) -> AgentOutcome:
         """The outcome, without the secrets that were read elsewhere than in the output."""
         secrets = Secrets.of(os.environ, request.env)
-        usage = priced(reader.spend(), self._config.pricing)
-        usage = msgspec.structs.replace(usage, cost_known=usage.cost_known and verdict.cost_known)
+        spend = reader.spend()
+        usage = priced(spend, self._config.pricing)
+        evidence = msgspec.structs.replace(
+            evidence, says_nothing=spend.nothing or verdict.lost_session, acted=reader.tool_calls > 0
+        )
+        usage = msgspec.structs.replace(
+            usage,
+            cost_known=is_cost_known(usage, evidence),
+            unpriced=usage.unpriced and one_line(secrets.redact(usage.unpriced), LINE_WIDTH),
+        )
         return AgentOutcome(
             status=verdict.status,
             usage=usage,
@@ -184,14 +226,14 @@ def _end_of(path: Path) -> bytes:
         return b""
 
 
-def _read_transcript(path: Path, watch: Watch, *, needed: bool) -> bool:
-    """Feed a transcript to `watch`; whether all of it could be read. Only one that is `needed` must exist."""
+def _read_transcript(path: Path, watch: Watch) -> bool | None:
+    """Feed a transcript to `watch`; whether all of it could be read, None where there is none."""
     try:
         with open_regular(path) as transcript:
             while chunk := transcript.read(CHUNK):
                 watch.read(chunk)
     except FileNotFoundError:
-        return not needed
+        return None
     except OSError:
         return False
     return True
@@ -260,14 +302,11 @@ def _resets_at(verdict: Verdict) -> float | None:
 
 
 def _of_lost_session(request: AgentRequest, reader: Reader, verdict: Verdict, complaints: bytes) -> Verdict:
-    """`verdict`, with word that the session to go on with is gone if the agent did nothing but say so.
-
-    Then it is known that it used nothing.
-    """
+    """`verdict`, with word that the session to go on with is gone if the agent did nothing but say so."""
     failed = verdict.status is SessionStatus.ERROR
     if not failed or not _lost_session(request, reader, complaints, verdict.reason):
         return verdict
-    return msgspec.structs.replace(verdict, lost_session=True, cost_known=True)
+    return msgspec.structs.replace(verdict, lost_session=True)
 
 
 def _lost_session(request: AgentRequest, reader: Reader, complaints: bytes, words: str | None = None) -> bool:

@@ -87,8 +87,7 @@ class GeminiReader(JsonReader):
         if self._complaint is not None:
             return failed(Reason.AGENT_ERROR, shortened(self._complaint))
         if not self.finished:
-            known = bool(self._chat.tokens)
-            return failed(Reason.AGENT_ERROR, "gemini ended without a result line", cost_known=known)
+            return failed(Reason.AGENT_ERROR, "gemini ended without a result line")
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:

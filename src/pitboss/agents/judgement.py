@@ -21,13 +21,14 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent says it used so far: tokens by model, and its own idea of the cost, if it has one.
 
     `unreported` are those of the tokens that it used since it told that cost. `unreadable` says that it tried to report
-    usage and failed, so that what it used is not known.
+    usage and failed, so that what it used is not known; `nothing` that it said in so many words that it used nothing.
     """
 
     tokens: dict[str | None, Usage] = {}
     reported_usd: float | None = None
     unreported: dict[str | None, Usage] = {}
     unreadable: bool = False
+    nothing: bool = False
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,28 +41,24 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """A backend's judgement of such an ending; the fields are those of AgentOutcome.
 
-    `words` are all that was said where `reason` shortens it. `cost_known` false: there is no telling what it used,
-    whatever was seen of it. `lost_session`: the driver's word that the session to go on with is gone.
+    `words` are all that was said where `reason` shortens it. `lost_session`: the driver's word that the session to go
+    on with is gone.
     """
 
     status: SessionStatus = SessionStatus.OK
     reason: str | None = None
     words: str | None = None
     resets_at: float | None = None
-    cost_known: bool = True
     lost_session: bool = False
 
 
-def failed(
-    reason: Reason, words: str | None, *, resets_at: float | None = None, cost_known: bool = True
-) -> Verdict:
+def failed(reason: Reason, words: str | None, *, resets_at: float | None = None) -> Verdict:
     """The verdict on an agent that failed, `words` being its own, however long."""
     return Verdict(
         status=SessionStatus.ERROR,
         reason=reason.because(words and shortened(words)),
         words=words and words[:WORDS_LIMIT],
         resets_at=resets_at,
-        cost_known=cost_known,
     )
 
 

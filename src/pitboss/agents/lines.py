@@ -39,6 +39,11 @@ class LineSplitter:
         self._partial = bytearray()
         self._too_long = False
 
+    @property
+    def held(self) -> bytes:
+        """What is held of a line whose end has not come."""
+        return bytes(self._partial)
+
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the lines that `chunk` completes."""
         first, *others = chunk.split(b"\n")
@@ -88,6 +93,8 @@ class JsonLines:
 
     def __init__(self) -> None:
         self._lines = JsonLineSplitter()
+        self.torn = False
+        """Whether the output ended in the middle of an object."""
 
     def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
         """Yield the objects whose lines `chunk` completes."""
@@ -95,7 +102,10 @@ class JsonLines:
 
     def finish(self) -> Iterator[dict[str, Any]]:
         """Yield the objects of a last line without newline, if they are whole."""
-        return self._objects(self._lines.finish())
+        last = self._lines.held.strip()
+        found = list(self._objects(self._lines.finish()))
+        self.torn = last.startswith(b"{") and not found
+        return iter(found)
 
     def _objects(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         for line in lines:

@@ -104,8 +104,7 @@ class OpencodeReader(JsonReader):
             return failed(Reason.PERMISSION_DENIED, f"opencode was not let use {self._last_refused}")
         if self._last_step != DONE:
             words = f"its last step ended with {self._last_step}" if self._last_step else "no last step"
-            known = self._total.has_tokens
-            return failed(Reason.AGENT_ERROR, f"opencode ended without an answer: {words}", cost_known=known)
+            return failed(Reason.AGENT_ERROR, f"opencode ended without an answer: {words}")
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:

@@ -71,8 +71,7 @@ class QwenReader(JsonReader):
         if self._api_error is not None:
             return failed(*failure(self._api_error))
         if not self.finished:
-            seen = bool(self._by_message())
-            return failed(Reason.AGENT_ERROR, "qwen ended without a result line", cost_known=seen)
+            return failed(Reason.AGENT_ERROR, "qwen ended without a result line")
         denied = [
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]

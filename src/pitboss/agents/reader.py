@@ -44,6 +44,7 @@ class Reader(ABC):
         self.model = request.model
         self.text: str | None = None
         self.session_id = None if request.resume is None else request.resume.session_id
+        self._asked_session = self.session_id
         self.finished = False
         self.tool_calls = 0
         self.progress = 0
@@ -73,6 +74,17 @@ class Reader(ABC):
     def worked(self) -> bool:
         """False where the output says that nothing was done: no turn, no tokens, no tool call."""
         return True
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was said or done that could be read, not even that a session began."""
+        resumed = self._asked_session == self.session_id
+        return self.progress == 0 and self.text is None and resumed
+
+    @property
+    def torn(self) -> bool:
+        """Whether the output ended in the middle of something that was to be read."""
+        return False
 
     @abstractmethod
     def feed(self, chunk: bytes) -> Iterable[AgentEvent]:
@@ -191,6 +203,11 @@ class JsonReader(Reader):
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
         self._lines = JsonLines()
+
+    @property
+    def torn(self) -> bool:
+        """Whether the last line was cut off."""
+        return self._lines.torn and not self.finished
 
     def feed(self, chunk: bytes) -> Iterator[AgentEvent]:
         """Yield the events of the objects whose lines `chunk` completes."""

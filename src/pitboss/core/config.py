@@ -17,7 +17,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One `[agent.NAME]` table. `command` is for the `command` backend.
 
     `idle_seconds` is the longest time without progress, None for that of all agents; `effort` is how hard the
-    model is to think, in the words of the backend's own CLI.
+    model is to think, in the words of the backend's own CLI. `usage` "none" says that a program of the user's own
+    costs nothing.
     """
 
     binary: str | None = None
@@ -27,6 +28,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     permission_mode: str | None = None
     command: tuple[str, ...] = ()
     idle_seconds: float | None = None
+    usage: Literal["file", "none"] = "file"
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):

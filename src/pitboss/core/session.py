@@ -108,6 +108,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float = 0.0
     cost_known: bool = True
     priced_by: CostSource = CostSource.AGENT
+    unpriced: str | None = None
     cache_read: int = 0
     cache_write: int = 0
     model: str | None = None
@@ -124,6 +125,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             cost_usd=add_usd(self.cost_usd, usage.cost_usd),
             cost_known=self.cost_known and usage.cost_known,
             priced_by=self.priced_by.or_less_sure(usage.priced_by),
+            unpriced=self.unpriced or usage.unpriced,
             cache_read=add_tokens(self.cache_read, usage.cache_read),
             cache_write=add_tokens(self.cache_write, usage.cache_write),
         )
@@ -137,6 +139,7 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     session was given, so that it is billed by them whatever the configuration says later.
     `worktree` is the working copy it runs in, relative to the run directory (`worktrees/slot-1`); None
     is the user's own. `retry_of` is the session that ended in conflict and whose turn this one takes.
+    `begun` says that the agent of this attempt was seen, by now it may have ended.
     `tried` are the agents of the attempts before this one, `waited_s` the seconds spent waiting between
     them; `waits_since` and `waits_until` are set while it waits.
     `notes_size` counts the bytes of the run's scratchpad when the session began; None for one that
@@ -161,6 +164,7 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     retry_of: int | None = None
     notes_size: int | None = None
     tried: tuple[str, ...] = ()
+    begun: bool = False
     waited_s: float = 0.0
     waits_since: datetime | None = None
     waits_until: datetime | None = None
@@ -211,6 +215,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     rotation: int | None = None
     cost_known: bool = True
     cost_source: str | None = None
+    unpriced: str | None = None
     reason: str | None = None
     rescue: tuple[str, ...] = ()
     hidden: str | None = None
@@ -269,6 +274,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         rotation=session.rotation,
         cost_known=outcome.cost_known,
         cost_source=_cost_source(outcome),
+        unpriced=outcome.unpriced,
         reason=reason,
         rescue=landing.rescue,
         hidden=landing.hidden,

@@ -50,7 +50,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     `input` counts cached tokens too; `cache_read` and `cache_write` are the parts of it that were
     cached, `cache_write_1h` the part of `cache_write` that is kept for an hour. `cost_usd` is the part of
     the price that is known: with `cost_known` false it is a lower bound, and no reader may take it for the
-    whole. `priced_by` tells whose word that part is.
+    whole. `priced_by` tells whose word that part is, `unpriced` names a model whose tokens have no price.
     """
 
     input: int = 0
@@ -61,6 +61,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float = 0.0
     cost_known: bool = True
     priced_by: CostSource = CostSource.AGENT
+    unpriced: str | None = None
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -72,6 +73,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             cost_usd=add_usd(self.cost_usd, other.cost_usd),
             cost_known=self.cost_known and other.cost_known,
             priced_by=self.priced_by.or_less_sure(other.priced_by),
+            unpriced=self.unpriced or other.unpriced,
         )
 
     def beyond(self, part: Usage) -> Usage:

@@ -95,15 +95,17 @@ def work(
         part = _following(context, session, part, step, ended, known)
 
 
-def bill(context: RunContext, session: InFlight, part: Part, *, alive: bool = False) -> Worked:
-    """Bill all attempts of `part` by what they left on disk; `alive`: the process of the last one was seen."""
+def bill(context: RunContext, session: InFlight, part: Part, *, begun: bool = False) -> Worked:
+    """Bill all attempts of `part` by what they left on disk; `begun`: the process of the last one was seen."""
+    attempts = 1 if part.is_fix else session.attempt
     agents = (*session.tried, str(session.agent)) if not part.is_fix else ()
     used, known = Usage(), dict[str, Resume]()
     for nth in count(1):
         following = msgspec.structs.replace(part, attempt=nth + 1)
-        is_last = status(context.paths.transcript(session.seq, following.kind)) is None
+        more = status(context.paths.transcript(session.seq, following.kind)) is not None
+        is_last = nth >= attempts and not more
         request = bill_request(context, session, part)
-        ended = context.agent(part.agent).bill(request, started=alive or not is_last)
+        ended = context.agent(part.agent).bill(request, started=begun or not is_last)
         used += ended.usage
         if is_last:
             return Worked(last=ended, usage=used, agent=part.agent)

@@ -8,6 +8,7 @@ import msgspec
 
 from pitboss.core import budget
 from pitboss.core.attempts import stuck_for
+from pitboss.core.billing import unknown_cost_advice
 from pitboss.core.run import StopReason, pending_retry
 from pitboss.core.scheduler import Exhausted, next_pick
 from pitboss.guardian import StopLevel
@@ -86,14 +87,9 @@ def unpriced(context: RunContext, record: SessionRecord) -> Ending | None:
     """A session of unknown cost ends a run that has a cost cap: going on could overspend unseen (SPEC 4)."""
     if record.cost_known or context.caps.max_cost_usd is None:
         return None
-    model = record.model or "unknown"
+    model = record.unpriced or record.model or "unknown"
     what = f"the cost of session {record.seq} is unknown (model {model}) and there is a cost cap"
-    todo = (
-        f'set [budgets.pricing."{model}"] in .pitboss/config.toml'
-        if record.tokens.input or record.tokens.output
-        else "its agent did not say what it used"
-    )
-    return Ending(reason=StopReason.BUDGET, message=f"{what}; {todo}")
+    return Ending(reason=StopReason.BUDGET, message=f"{what}; {unknown_cost_advice(record)}")
 
 
 def stuck(context: RunContext, record: SessionRecord) -> Ending | None:

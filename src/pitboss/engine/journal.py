@@ -104,7 +104,7 @@ class Journal:
     def started(self, seq: int, pid: int, pid_started: int | None) -> None:
         """Note the agent's process. A pid means nothing after a reboot, so no power cut matters."""
         with self._lock:
-            self._update(seq, pid=pid, pid_started=pid_started)
+            self._update(seq, pid=pid, pid_started=pid_started, begun=True)
         self._write(durable=False)
 
     def attempting(self, seq: int, part: Part) -> None:
@@ -121,15 +121,16 @@ class Journal:
                 agent=part.agent,
                 model=part.model if part.attempt == 1 else before.model,
                 tried=(*before.tried, *begun),
+                begun=False,
                 pid=None,
                 pid_started=None,
             )
         self._write(durable=True)
 
-    def waiting(self, seq: int, since: datetime, until: datetime) -> None:
-        """Let observers see that the session waits."""
+    def waiting(self, seq: int, since: datetime, until: datetime, *, begun: bool) -> None:
+        """Let observers see that the session waits; `begun`: its agent has run, and is to run again."""
         with self._lock:
-            self._update(seq, waits_since=since, waits_until=until, pid=None, pid_started=None)
+            self._update(seq, waits_since=since, waits_until=until, begun=begun, pid=None, pid_started=None)
         self._write(durable=False)
 
     def waited(self, seq: int, seconds: float) -> None:
@@ -147,7 +148,7 @@ class Journal:
     def ended(self, seq: int, outcome: Outcome) -> None:
         """Write how the agent ended; from here on it is never run again."""
         with self._lock:
-            self._update(seq, outcome=outcome, pid=None, pid_started=None)
+            self._update(seq, outcome=outcome, begun=False, pid=None, pid_started=None)
         self._write(durable=True)
 
     def recorded(self, record: SessionRecord) -> None:

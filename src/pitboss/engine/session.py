@@ -147,7 +147,7 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
     )
     if session.agent is None:
         return msgspec.structs.replace(outcome, cost_known=False)
-    worked = bill(context, session, implementer(session), alive=session.pid is not None)
+    worked = bill(context, session, implementer(session), begun=session.begun or session.pid is not None)
     billed = outcome.bill(IMPLEMENTER, worked.usage)
     return msgspec.structs.replace(billed, model=worked.last.model, agent=worked.agent)
 

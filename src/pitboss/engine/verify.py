@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def verify(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
     """Run the tests, and the fixer up to `fixer_max_attempts` times; return the outcome with the verdict."""
     tests = find_tests(context.workspace.path(session), context.config.test_command)
-    attempt = fixes_started(context, session)
-    outcome = _bill_started(context, session, outcome, attempt)
+    outcome = bill_fixers(context, session, outcome)
+    attempt = outcome.fixes
     while True:
         result = _run_tests(context, session, tests, attempt)
         if result.passed:
@@ -49,25 +49,21 @@ def verify(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
             return outcome
 
 
-def fixes_started(context: RunContext, session: InFlight) -> int:
-    """How many fixers this session has started, by their transcripts."""
-    return next(n for n in count() if status(_fix_path(context, session, n + 1)) is None)
-
-
-def bill_fixers(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
-    """Add what fixers used that were started, and of which `outcome` knows nothing yet."""
-    return _bill_started(context, session, outcome, fixes_started(context, session))
-
-
 def _fix_path(context: RunContext, session: InFlight, attempt: int) -> Path:
     return context.paths.transcript(session.seq, fixer(session, attempt).kind)
 
 
-def _bill_started(context: RunContext, session: InFlight, outcome: Outcome, started: int) -> Outcome:
-    if started and session.fixer is None:
-        return msgspec.structs.replace(outcome, cost_known=False)
-    for attempt in range(outcome.fixes + 1, started + 1):
-        outcome = _with_fix(outcome, bill(context, session, fixer(session, attempt)).usage)
+def bill_fixers(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
+    """Add the fixers that were started, and of which `outcome` knows nothing yet, by transcript or by process."""
+    billed = outcome.fixes
+    started = next(n for n in count(billed) if status(_fix_path(context, session, n + 1)) is None)
+    started = max(started, billed + session.begun)
+    for nth in range(billed + 1, started + 1):
+        # Nobody can tell by whom to bill what an unknown fixer did.
+        used = Usage(cost_known=False)
+        if session.fixer is not None:
+            used = bill(context, session, fixer(session, nth), begun=session.begun).usage
+        outcome = _with_fix(outcome, used)
     return outcome
 
 

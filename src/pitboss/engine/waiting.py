@@ -60,7 +60,7 @@ def wait_until(context: RunContext, session: InFlight, until: float, wait: Wait)
     """
     began = context.clock()
     moment = datetime.fromtimestamp(until, tz=UTC)
-    context.journal.waiting(session.seq, began, moment)
+    context.journal.waiting(session.seq, began, moment, begun=wait.why is not None)
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=wait.detail, until=moment))
     try:
         while (left := until - context.clock().timestamp()) > 0:

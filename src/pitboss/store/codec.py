@@ -24,6 +24,7 @@ RECORD_FIELDS_ADDED = (
     "rotation",
     "cost_known",
     "cost_source",
+    "unpriced",
     "reason",
     "rescue",
     "hidden",
@@ -48,7 +49,15 @@ STATE_FIELDS_ADDED = (
     "caps",
     "selection",
 )
-IN_FLIGHT_FIELDS_ADDED = ("retry_of", "notes_size", "tried", "waited_s", "waits_since", "waits_until")
+IN_FLIGHT_FIELDS_ADDED = (
+    "retry_of",
+    "notes_size",
+    "tried",
+    "begun",
+    "waited_s",
+    "waits_since",
+    "waits_until",
+)
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 _T = TypeVar("_T")
 

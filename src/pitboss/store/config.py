@@ -73,7 +73,8 @@ def _agents(agent: Table) -> dict[str, Any]:
     names = [key for key, value in agent.values.items() if isinstance(value, dict) and key not in _ALL_AGENTS]
     found = agent.read({**_ALL_AGENTS, **dict.fromkeys(names, table)})
     shared = {key: value for key, value in found.items() if key in _ALL_AGENTS}
-    return {**shared, "agents": {name: agent.sub(name).read(_AGENT) for name in names}}
+    checks = {name: _AGENT | (_OWN_PROGRAM if name in _OWN_PROGRAMS else {}) for name in names}
+    return {**shared, "agents": {name: agent.sub(name).read(checks[name]) for name in names}}
 
 
 def _budgets(budgets: Table) -> dict[str, Any]:
@@ -136,6 +137,8 @@ _AGENT: dict[str, Check] = {
     "command": arguments,
     "idle_seconds": seconds,
 }
+_OWN_PROGRAMS = ("acp", "command")
+_OWN_PROGRAM: dict[str, Check] = {"usage": one_of("file", "none")}
 _LIMITS: dict[str, Check] = {
     "max_wait": duration,
     "fallback": labels,

@@ -1,0 +1,83 @@
+"""When the cost of a session is known: the one rule, for sessions that ended and for those cut short (SPEC 1.5, 4).
+
+An agent that costs something, and of which no use was seen, may have used anything, unless what it says of its
+own end rules that out. So nothing that was lost is ever taken for nothing that was spent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.session import Reason, SessionStatus, reason_kind
+
+if TYPE_CHECKING:
+    from pitboss.core.session import SessionRecord
+    from pitboss.core.usage import Usage
+
+_OWN_PROGRAMS = ("acp", "command")
+"""Agents that are programs of the user's own, which may cost nothing."""
+
+_ASK_ITS_SERVICE = (
+    "look up in its service's own account what was spent, then go on, with another --max-cost if need be"
+)
+_REFUSED = frozenset(
+    {
+        Reason.RATE_LIMITED,
+        Reason.OVERLOADED,
+        Reason.AUTH,
+        Reason.BILLING,
+        Reason.NOT_FOUND,
+        Reason.PERMISSION_DENIED,
+        Reason.CONTEXT_TOO_LONG,
+    }
+)
+"""Failures of which an agent that has used nothing says: it was not served."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one start of an agent beside the use that was seen of it.
+
+    `paid`: its service may cost something. `started`: it ran, or may have. `intact`: all that it printed could be
+    read, as far as anybody can tell. `says_nothing`: it said in so many words that it used nothing. `failure` is
+    the reason that it gave for its own end, None where it gave none. `silent`: it ended by itself with an error and
+    had not begun to say anything. `acted`: it called a tool.
+    """
+
+    paid: bool
+    started: bool = True
+    intact: bool = True
+    says_nothing: bool = False
+    failure: str | None = None
+    silent: bool = False
+    acted: bool = False
+
+
+def is_cost_known(usage: Usage, evidence: Evidence) -> bool:
+    """Whether `usage`, which is priced as far as prices go, is all that an agent used."""
+    if not (evidence.paid and evidence.started):
+        return usage.cost_known
+    if not evidence.intact:
+        return False
+    if usage.has_tokens or usage.cost_usd > 0:
+        return usage.cost_known
+    refused = reason_kind(evidence.failure) in _REFUSED and not evidence.acted
+    return usage.cost_known and (evidence.says_nothing or refused or evidence.silent)
+
+
+def unknown_cost_advice(record: SessionRecord) -> str:
+    """What to do about a session whose cost is not known, after why it is not."""
+    if record.unpriced is not None:
+        return f'set [budgets.pricing."{record.unpriced}"] in .pitboss/config.toml'
+    agent = record.agent or "its agent"
+    if record.tokens.input or record.tokens.output:
+        return f"some of what {agent} printed is lost; {_ASK_ITS_SERVICE}"
+    if record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED, SessionStatus.TIMEOUT):
+        return f"{agent} was ended before it said what it had used; {_ASK_ITS_SERVICE}"
+    if agent in _OWN_PROGRAMS:
+        return (
+            f"{agent} did not say what it used: let the program tell it ($PITBOSS_USAGE_FILE), or set "
+            f'[agent.{agent}] usage = "none" if it costs nothing'
+        )
+    return f"{agent} did not say what it used; {_ASK_ITS_SERVICE}"
