@@ -158,3 +158,65 @@ def test_copilot_has_said_its_last_word_until_it_begins_another_turn(event_of_en
     assert reader.finished
     list(reader.feed(b'{"type": "assistant.turn_start"}\n'))
     assert not reader.finished
+
+
+CUT_SHORT: dict[str, list[Line]] = {
+    "acp": [WORDS["acp"], {"type": "end", "stopReason": "max_turn_requests"}],
+    "copilot": [WORDS["copilot"], event("abort", reason="too many turns"), {"type": "result", "exitCode": 0}],
+    "gemini": [
+        WORDS["gemini"],
+        {"type": "error", "severity": "error", "message": "Maximum session turns exceeded"},
+        {"type": "result", "status": "success", "stats": NO_STATS},
+    ],
+    "gemini, of another status": [
+        WORDS["gemini"],
+        {"type": "result", "status": "cancelled", "error": {"message": "enough"}, "stats": NO_STATS},
+    ],
+    "opencode": [
+        {"type": "step_start"},
+        WORDS["opencode"],
+        {"type": "step_finish", "part": {"reason": "length", "tokens": {}}},
+    ],
+    "qwen": [
+        WORDS["qwen"],
+        {"type": "result", "subtype": "error_max_turns", "is_error": False, "num_turns": 9, "result": ""},
+    ],
+}
+
+
+@pytest.mark.parametrize("ending", CUT_SHORT)
+def test_work_that_was_cut_short_is_an_error_though_the_exit_code_is_zero(ending: str) -> None:
+    verdict = read(ending.partition(",")[0], *CUT_SHORT[ending]).verdict(Ending(code=0))
+    assert verdict.status is SessionStatus.ERROR
+    assert (verdict.reason or "").startswith("agent_error: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "resets_at"),
+    [
+        ({"code": -32000, "message": "Authentication required"}, "auth", None),
+        ({"code": -32603, "message": "Internal error"}, "agent_error", None),
+        ({"code": -32603, "message": "Internal error", "data": "fetch failed"}, "overloaded", None),
+        (
+            {"code": -32603, "message": "Internal error", "data": {"details": "Credit balance is too low"}},
+            "billing",
+            None,
+        ),
+        (
+            {
+                "message": "no",
+                "data": {"errorKind": "rate_limit", "message": "weekly limit", "resetsAt": 9.0},
+            },
+            "rate_limited",
+            9.0,
+        ),
+        ({"message": "no", "data": {"type": "usage_limit_reached", "resets_at": 9.0}}, "rate_limited", 9.0),
+        ({"message": "no", "data": {"statusCode": 404}}, "not_found", None),
+        ({"message": "it broke", "kind": "Unoffered"}, "not_found", None),
+    ],
+)
+def test_an_error_of_the_protocol_is_named_by_its_data(
+    error: Line, reason: str, resets_at: float | None
+) -> None:
+    verdict = read("acp", {"type": "prompt"}, {"type": "error", **error}).verdict(Ending(code=1))
+    assert ((verdict.reason or "").partition(":")[0], verdict.resets_at) == (reason, resets_at)

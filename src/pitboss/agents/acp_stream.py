@@ -81,7 +81,9 @@ class AcpReader(JsonReader):
     def verdict(self, ending: Ending) -> Verdict:
         """By the error told, then the stop reason, then the exit code, then what it was let do."""
         if self._error:
-            return failed(*self._named())
+            data = table(self._error, "data")
+            at = amount(data, "resetsAt") or amount(data, "resets_at")
+            return failed(*self._named(), resets_at=at)
         if self._stop is not None and self._stop != DONE:
             return failed(Reason.AGENT_ERROR, STOPS.get(self._stop, f"its turn ended with {self._stop}"))
         if ending.code != 0:

@@ -191,6 +191,9 @@ class CopilotReader(JsonReader):
             case "session.error":
                 self._error = data
                 self._end()
+            case "abort":
+                self._error = {"message": f"it was aborted: {word(data, 'reason') or 'for no reason told'}"}
+                self._end()
             case "assistant.idle":
                 self._end()
 

@@ -78,7 +78,7 @@ class GeminiReader(JsonReader):
 
     def verdict(self, ending: Ending) -> Verdict:
         """By the result's status first, then the exit code, then what was complained of last."""
-        if self._result.get("status") == "error":
+        if self._result.get("status") not in (None, "success"):
             error = word(table(self._result, "error"), "message") or self._complaint
             return self._failed(failure(error or "an error without words", ending))
         if ending.code != 0:

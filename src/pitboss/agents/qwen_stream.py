@@ -62,10 +62,10 @@ class QwenReader(JsonReader):
         return Spend(tokens=tokens, unreadable=self._uncounted)
 
     def verdict(self, ending: Ending) -> Verdict:
-        """By `is_error` first, then the exit code, then whether it finished and was let do anything."""
-        if self._result.get("is_error") is True:
-            error = word(table(self._result, "error"), "message") or word(self._result, "subtype")
-            return failed(*failure(error or "an error"))
+        """By `is_error` and the subtype first, then the exit code, then whether it finished and was let do anything."""
+        kind = word(self._result, "subtype") or ""
+        if self._result.get("is_error") is True or kind.startswith("error"):
+            return failed(*failure(word(table(self._result, "error"), "message") or kind or "an error"))
         if ending.code != 0:
             return by_exit_code(ending, "qwen")
         if self._api_error is not None:
