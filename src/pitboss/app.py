@@ -26,6 +26,7 @@ from pitboss.engine.journal import Journal
 from pitboss.engine.loop import Loop, Past
 from pitboss.engine.resume import Mender, end_strays, settle_sessions
 from pitboss.engine.run_branch import RunBranch
+from pitboss.engine.start import RUN_BRANCHES, check_ready, earlier_run, start_from
 from pitboss.engine.workspace import Workspace
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.landed import landed_sessions
@@ -35,7 +36,7 @@ from pitboss.process import StopRequest
 from pitboss.store.log import scan_log
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths, skip_path
-from pitboss.store.rundir import RunDir, find_run
+from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 HIGHEST_SEQ = 2**32 - 1
 _CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of configuration and rotation count"
-_RUN_BRANCHES = "pitboss/grind/"
 
 
 def new_run_id(now: datetime) -> str:
@@ -89,12 +89,12 @@ class Run:
 
     def check_ready(self) -> TreeStatus:
         """Refuse what `start` would refuse of git and the tree; raises StartError, changes nothing (SPEC 5)."""
-        return self._branch(run_branch(self._run_id)).check_ready()
+        return check_ready(self._branch(run_branch(self._run_id)), self._repo.root)
 
     def start(self) -> int:
         """Start the run and grind to its end; returns the exit code (SPEC 5)."""
         here = Spot.now(self.check_ready())
-        start = self._start_from(here)
+        start = start_from(self._repo, here, self._plan.start_from, in_place=self._in_place)
         name = run_branch(self._run_id)
         branch = self._branch(name)
         state = build_state(
@@ -120,22 +120,6 @@ class Run:
         with rundir:
             context = self._context(branch, Journal(rundir, state, utc_now))
             return self._grind(context, Past())
-
-    def _start_from(self, here: Spot) -> Spot:
-        """Where the run begins: at `--from`, else where the checkout is. Raises StartError, with nothing changed."""
-        revision = self._plan.start_from
-        if revision is None:
-            return here
-        start = Spot.of(self._repo, revision)
-        if start is None:
-            raise StartError(
-                f"creating run branch: there is no commit {revision} to start from",
-                hint="`--from` takes a branch, a tag or a commit; `git branch --all` lists the branches",
-            )
-        switch = Switch(self._repo, RunPaths(self._repo.root, self._run_id).switch)
-        if self._in_place and (obstacle := switch.obstacle(Spot(commit=start.commit))):
-            raise StartError(f"cannot start from {revision}: {obstacle}", hint="see to that, then try again")
-        return start
 
     def resume(self) -> int:
         """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
@@ -328,21 +312,7 @@ class Run:
 
 def run_branch(run_id: str) -> str:
     """The branch that a run's sessions land on (SPEC 2)."""
-    return f"{_RUN_BRANCHES}{run_id}"
-
-
-def earlier_run(repo: Repo, start: Spot) -> str | None:
-    """What to say of a run that would begin on top of an earlier one's work (SPEC 8)."""
-    name = start.branch or ""
-    run_id = name.removeprefix(_RUN_BRANCHES)
-    if run_id == name or not RunPaths(repo.root, run_id).root.is_dir():
-        return None
-    with suppress(PitbossError):
-        began_on = find_run(repo.root, run_id).state
-        other = began_on and began_on.original_branch
-        elsewhere = f"`--from {other or 'REV'}` begins elsewhere"
-        return f"this run begins on the branch of run {run_id}, on top of its work; {elsewhere}"
-    return None
+    return f"{RUN_BRANCHES}{run_id}"
 
 
 def _dead_run(rundir: RunDir) -> DeadRun:

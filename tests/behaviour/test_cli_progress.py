@@ -93,7 +93,8 @@ def test_away_from_a_terminal_each_event_worth_reading_is_a_line(capfd: pytest.C
         "draining: no new session starts, waiting for session-0003, session-0004; once more aborts it",
         "draining: no new session starts, nothing is in flight",
         "run rid stopped at its limit: 3 of 3 sessions",
-        "3 of 10 sessions, 2.2k of 1.00M tokens, $0.0450 of $5.0000, on branch pitboss/grind/rid",
+        "3 of 10 sessions, 2.2k of 1.00M tokens, $0.0450 of $5.0000",
+        "the work is on pitboss/grind/rid",
         "go on with `pitboss grind --resume rid`",
     ]
 
@@ -272,5 +273,5 @@ def test_a_real_run_on_a_terminal_ends_with_its_sessions_on_the_screen(tmp_path:
         ["session-0001", "ok", "alpha"],
         ["session-0002", "ok", "alpha"],
     ]
-    assert lines[-3].endswith(" finished: every prompt has had its runs")
-    assert lines[-2].startswith("2 sessions, on branch pitboss/grind/")
+    assert lines[-4].endswith(" finished: every prompt has had its runs")
+    assert lines[-3] == "2 sessions"

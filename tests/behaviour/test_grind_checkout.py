@@ -59,7 +59,9 @@ def test_after_a_run_the_checkout_is_where_it_was(
     assert (head(project), project.git("status", "-s")) == ("main", "")
     run = the_run(project)
     assert (run.state["original_branch"], run.state["return_to"]) == ("main", "main")
-    assert f"main is checked out again; `git merge {run.branch}` brings the work there\n" in done.err
+    assert (
+        f"the work is on {run.branch}; main is checked out again\n`git merge {run.branch}` takes" in done.err
+    )
     assert not (run.folder / "switch").exists()
 
 
@@ -251,3 +253,22 @@ def test_a_run_on_top_of_an_earlier_one_says_so(project: Project) -> None:
     ) in done.err
     elsewhere = project.pitboss("grind", "--max-iterations", "1", "--from", "main")
     assert "on top of" not in elsewhere.err
+
+
+def test_a_tree_that_a_killed_run_left_between_two_branches_is_put_right_by_repair(project: Project) -> None:
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    run = the_run(project)
+    project.git("checkout", "-q", run.branch)
+    commits = [project.git("rev-parse", name).strip() for name in (run.branch, "main")]
+    (run.folder / "switch").write_text(" ".join(commits))
+    (project.root / "file-1").unlink()
+    done = project.pitboss("grind")
+    assert done.code == 4
+    assert (
+        f"hint: a run was killed while it switched branches: `pitboss repair {run.run_id}` puts" in done.err
+    )
+    assert "switch of branches was cut short" in project.pitboss("repair", run.run_id, "--dry-run").out
+    assert project.pitboss("repair", run.run_id).code == 0
+    assert (head(project), project.git("status", "-s")) == (run.branch, "")
+    assert project.pitboss("grind", "--resume", "--max-iterations", "2").code == 3
+    assert (head(project), project.git("status", "-s")) == ("main", "")

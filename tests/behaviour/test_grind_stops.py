@@ -24,8 +24,6 @@ echo '{"input_tokens": 100, "output_tokens": 10, "cost_usd": 0.25}' >$PITBOSS_US
 """
 """An agent that says what it used: 110 tokens and a quarter of a dollar."""
 
-BACK = "main is checked out again; `git merge {}` brings the work there"
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -59,8 +57,9 @@ def test_a_run_whose_prompts_have_all_run_is_completed(project: Project) -> None
     assert run.ending() == ("completed", "every prompt has had its runs")
     assert last_words(done.err, run) == [
         f"run {run.run_id} finished: every prompt has had its runs",
-        f"2 sessions, on branch {run.branch}",
-        BACK.format(run.branch),
+        "2 sessions",
+        f"the work is on {run.branch}; main is checked out again",
+        f"`git merge {run.branch}` takes it over",
     ]
 
 
@@ -98,8 +97,9 @@ def test_a_drained_run_can_be_resumed_and_its_exit_code_says_whether_a_session(
     assert len(run.records) == 1
     assert last_words(done.err, run) == [
         f"run {run.run_id} stopped on request",
-        f"1 session, on branch {run.branch}",
-        BACK.format(run.branch),
+        "1 session",
+        f"the work is on {run.branch}; main is checked out again",
+        f"`git merge {run.branch}` takes it over",
         f"go on with `pitboss grind --resume {run.run_id}`",
     ]
     assert project.pitboss("grind", "--resume", "--max-iterations", "2").code == 3
@@ -130,8 +130,9 @@ def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:
     assert run.ending() == ("aborted", "max-iterations reached: 2 >= 2")
     assert last_words(done.err, run) == [
         f"run {run.run_id} stopped at its limit: 2 of 2 sessions",
-        f"2 of 2 sessions, 220 tokens, $0.5000, on branch {run.branch}",
-        BACK.format(run.branch),
+        "2 of 2 sessions, 220 tokens, $0.5000",
+        f"the work is on {run.branch}; main is checked out again",
+        f"`git merge {run.branch}` takes it over",
         f"go on with `pitboss grind --resume {run.run_id} --max-iterations 4`",
     ]
 

@@ -51,16 +51,20 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
 def session_lines(record: SessionRecord, stream: TextIO | None = None, *, before: str = "") -> list[str]:
     """Who, how it ended, how long, how much, where it landed, and its first words.
 
-    One line, after `before`; on a terminal that is too narrow for it the words get a line of their own.
+    One line, after `before`; on a terminal that is too narrow for it the words get a line of their own, and `before`
+    goes with them if it has to.
     """
     stream = stream or sys.stdout
-    cells = [(before, None), *_cells(record)] if before else _cells(record)
-    head = " ".join(text for text, _ in cells)
-    painted = " ".join(paint(text, ink, stream) if ink else text for text, ink in cells)
+    cells = _cells(record)
+    plain = " ".join(text for text, _ in cells)
+    head = " ".join(paint(text, ink, stream) if ink else text for text, ink in cells)
     words, width = _words(record), width_of(stream)
-    if width is None or len(head) + 1 + len(words) < width:
-        return [f"{painted} {words}".rstrip()]
-    return [painted.rstrip(), _INDENT + up_to_a_word(words, width - len(_INDENT) - 1)] if words else [painted]
+    if width is None or len(before) + len(plain) + len(words) + 2 < width:
+        return [" ".join(filter(None, (before, head, words))).rstrip()]
+    if before and len(before) + len(plain) + 1 < width:
+        head, before = f"{before} {head}", ""
+    below = " ".join(filter(None, (before, words)))
+    return [head.rstrip(), _INDENT + up_to_a_word(below, width - len(_INDENT) - 1)] if below else [head]
 
 
 def _cells(record: SessionRecord) -> list[tuple[str, Ink | None]]:

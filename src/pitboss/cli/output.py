@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 from pitboss.cli.screen import colored, goes_to_file, legible
-from pitboss.core.measures import stamp
+from pitboss.core.measures import age, stamp
 from pitboss.core.terminal import visible_json
 from pitboss.errors import InputError
 
@@ -77,6 +77,12 @@ def clock(moment: datetime, stream: TextIO | None = None) -> str:
     if not (stream or sys.stdout).isatty():
         return stamp(moment)
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def when(moment: datetime, now: datetime) -> str:
+    """A time in a table: on a terminal, which is narrow, how long ago it was; elsewhere both."""
+    ago = age(moment, now)
+    return ago if sys.stdout.isatty() else f"{clock(moment)} ({ago})"
 
 
 def say(text: str = "") -> None:

@@ -154,10 +154,13 @@ def run_ended(event: RunEnded, caps: Caps) -> list[str]:
     run = event.run
     lines = [
         f"run {run.run_id} {ending(run.status, event.message, sys.stderr)}",
-        f"{', '.join(budget_parts(caps, Used.of(run), sys.stderr))}, on branch {run.branch}",
+        ", ".join(budget_parts(caps, Used.of(run), sys.stderr)),
     ]
-    if event.checkout is not None and event.checkout != run.branch:
-        lines.append(f"{event.checkout} is checked out again; `git merge {run.branch}` brings the work there")
+    if event.checkout is None or event.checkout == run.branch:
+        lines.append(f"the work is on {run.branch}")
+    else:
+        lines.append(f"the work is on {run.branch}; {event.checkout} is checked out again")
+        lines.append(f"`git merge {run.branch}` takes it over")
     if run.status.is_resumable:
         lines.append(f"go on with `{resume_command(run)}`")
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,13 +11,15 @@ import click
 
 from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
-from pitboss.cli.output import columns, note, say, write_diff, write_json
+from pitboss.cli.output import columns, note, say, when, write_diff, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
-from pitboss.core.measures import age, stamp
 from pitboss.errors import CommandError
 from pitboss.git import rescue as refs
 from pitboss.git.repo import Repo
+
+_SUBJECT = re.compile(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
+"""Of a commit that pitboss made: all but the prompt stands in the ref."""
 
 
 @click.group()
@@ -77,7 +80,7 @@ def _files(count: int) -> str:
 
 def _print(found: tuple[refs.Rescued, ...], now: datetime) -> None:
     rows = [
-        (r.short_name, r.oid[:7], f"{stamp(r.made_at)} ({age(r.made_at, now)})", one_line(clean(r.subject)))
+        (r.short_name, r.oid[:7], when(r.made_at, now), _SUBJECT.sub(r"of \1", one_line(clean(r.subject))))
         for r in found
     ]
     widths = columns(rows)

@@ -11,10 +11,10 @@ import click
 from pitboss.cli.chosen import condition, run_json
 from pitboss.cli.endings import why, word
 from pitboss.cli.lines import Used, cost_in_words
-from pitboss.cli.output import Ink, clock, columns, paint, paint_status, say, width_of, write_json
+from pitboss.cli.output import Ink, columns, paint, paint_status, say, when, width_of, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.embed import one_line, up_to_a_word
-from pitboss.core.measures import age, tokens
+from pitboss.core.measures import tokens
 from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.rundir import RunListing, list_runs
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _HEADER = ("RUN", "STATE", "SESSIONS", "TOKENS", "COST", "UPDATED", "ROTATION", "WHY")
 _MAY_SAY_NOTHING = {"TOKENS": "", "COST": "", "ROTATION": "default"}
 _WIDE = 200
-_LEAST_WHY = 20
+_LEAST_WHY = 24
 
 
 @click.command()
@@ -52,12 +52,16 @@ def _live_run_id(repo: Path) -> str | None:
 def _print(listings: list[RunListing], live: str | None, now: datetime) -> None:
     table = [_HEADER, *(_row(run, now, live=run.run_id == live) for run in listings)]
     said = [n for n, name in enumerate(_HEADER) if name not in _MAY_SAY_NOTHING or _says(table, n)]
-    rows = [[row[n] for n in said] for row in table]
-    widths = columns(rows)
-    room = max((width_of(sys.stdout) or _WIDE) - sum(widths[:-1]) - 2 * len(widths), _LEAST_WHY)
+    for dropped in (None, "TOKENS", "COST"):
+        said = [n for n in said if _HEADER[n] != dropped]
+        rows = [[row[n] for n in said] for row in table]
+        widths = columns(rows)
+        room = (width_of(sys.stdout) or _WIDE) - sum(widths[:-1]) - 2 * len(widths) + 1
+        if room >= _LEAST_WHY:
+            break
     for number, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        cells[-1] = up_to_a_word(row[-1], room)
+        cells[-1] = up_to_a_word(row[-1], max(room, 1))
         if number == 0:
             cells = [paint(cell, Ink.FAINT) for cell in cells]
         else:
@@ -81,12 +85,7 @@ def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
         str(used.sessions),
         tokens(used.tokens) if used.tokens else "",
         cost_in_words(used.cost_usd, known=used.cost_known).removeprefix("cost "),
-        _updated(state.last_updated_at, now),
+        when(state.last_updated_at, now),
         one_line(state.plan_name),
         "" if live else why(state.stop_reason).removeprefix("at its "),
     )
-
-
-def _updated(moment: datetime, now: datetime) -> str:
-    """Terminals are narrow: there the age has to do."""
-    return age(moment, now) if sys.stdout.isatty() else f"{clock(moment)} ({age(moment, now)})"

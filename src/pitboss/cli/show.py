@@ -123,7 +123,7 @@ def _spent(record: SessionRecord) -> Iterator[tuple[str, str]]:
     tokens = record.tokens
     if tokens.input or tokens.output:
         yield "tokens", f"{tokens.input + tokens.output} (input={tokens.input}, output={tokens.output})"
-    for role, used in sorted(tokens.by_role.items()):
+    for role, used in sorted(tokens.by_role.items()) if len(tokens.by_role) > 1 else ():
         yield f"  {one_line(role)}", f"{used.input + used.output} (input={used.input}, output={used.output})"
     if record.cache_read or record.cache_write:
         yield "cached", f"read={record.cache_read}, written={record.cache_write} (part of input)"

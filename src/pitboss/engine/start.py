@@ -1,0 +1,63 @@
+"""Where a run begins, and what is to be said of that place (SPEC 5, 8)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pitboss.errors import PitbossError, StartError
+from pitboss.git.switch import Spot, Switch
+from pitboss.store.paths import RunPaths, runs_dir
+from pitboss.store.rundir import find_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.engine.run_branch import RunBranch
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
+
+RUN_BRANCHES = "pitboss/grind/"
+
+
+def check_ready(branch: RunBranch, root: Path) -> TreeStatus:
+    """As `RunBranch.check_ready`; a tree that a run left between two branches is not for its user to put right."""
+    try:
+        return branch.check_ready()
+    except StartError as error:
+        name = RunPaths(root, "").switch.name
+        for note in runs_dir(root).glob(f"*/{name}"):
+            repair = f"`pitboss repair {note.parent.name}` puts the tree right"
+            hint = f"a run was killed while it switched branches: {repair}"
+            raise StartError(error.message, hint=hint) from error
+        raise
+
+
+def start_from(repo: Repo, here: Spot, revision: str | None, *, in_place: bool) -> Spot:
+    """Where a run begins: at `revision`, else where the checkout is. Raises StartError, with nothing changed."""
+    if revision is None:
+        return here
+    start = Spot.of(repo, revision)
+    if start is None:
+        raise StartError(
+            f"creating run branch: there is no commit {revision} to start from",
+            hint="`--from` takes a branch, a tag or a commit; `git branch --all` lists the branches",
+        )
+    switch = Switch(repo, RunPaths(repo.root, "").switch)
+    if in_place and (obstacle := switch.obstacle(Spot(commit=start.commit))):
+        raise StartError(f"cannot start from {revision}: {obstacle}", hint="see to that, then try again")
+    return start
+
+
+def earlier_run(repo: Repo, start: Spot) -> str | None:
+    """What to say of a run that would begin on top of an earlier one's work (SPEC 8)."""
+    name = start.branch or ""
+    run_id = name.removeprefix(RUN_BRANCHES)
+    if run_id == name or not RunPaths(repo.root, run_id).root.is_dir():
+        return None
+    with suppress(PitbossError):
+        began_on = find_run(repo.root, run_id).state
+        other = (began_on and began_on.original_branch) or "REV"
+        begins = f"this run begins on the branch of run {run_id}, on top of its work"
+        return f"{begins}; `--from {other}` begins elsewhere"
+    return None
