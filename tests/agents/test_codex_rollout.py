@@ -156,6 +156,16 @@ def test_a_used_up_window_of_any_length_is_waited_for(
     assert codex(tmp_path, STARTED, FAILED_BY_LIMIT, then="exit 1").resets_at == ends
 
 
+def test_a_window_is_one_under_whatever_name(tmp_path: Path) -> None:
+    line = limited(window(300, used=3.0))
+    payload = {
+        "type": "token_count",
+        "rate_limits": {"limit_id": "codex", "individual_limit": window(43_200)},
+    }
+    rollout(tmp_path / ".codex", line, {"type": "event_msg", "payload": payload})
+    assert codex(tmp_path, STARTED, FAILED_BY_LIMIT, then="exit 1").resets_at == RESETS_AT
+
+
 def test_a_window_whose_end_is_so_many_seconds_away_ends_then(tmp_path: Path) -> None:
     left = window(10_080, resets_at=None, resets_in_seconds=600)
     rollout(tmp_path / ".codex", limited(left, timestamp="2026-11-23T00:06:00Z"))

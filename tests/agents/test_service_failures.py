@@ -67,6 +67,8 @@ def test_a_known_code_is_surer_than_status_and_words() -> None:
 def test_a_status_that_leaves_no_doubt_is_surer_than_words() -> None:
     assert service_failure(words="connection refused by policy", status=401) is Reason.AUTH
     assert service_failure(words="usage limit reached", status=429) is Reason.RATE_LIMITED
+    assert service_failure(words="Insufficient balance", status=401) is Reason.BILLING
+    assert service_failure(words="weekly usage limit reached", status=402) is Reason.RATE_LIMITED
 
 
 @pytest.mark.parametrize(

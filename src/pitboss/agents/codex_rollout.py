@@ -127,8 +127,8 @@ def _windows(limits: dict[str, Any], written_at: float) -> list[tuple[int, Quota
             _known_length(count(window, "window_minutes")),
             QuotaWindow(used=used / 100, resets_at=_resets_at(window, written_at)),
         )
-        for window in (table(limits, "primary"), table(limits, "secondary"))
-        if (used := amount(window, "used_percent")) is not None
+        for window in limits.values()
+        if isinstance(window, dict) and (used := amount(window, "used_percent")) is not None
     ]
 
 

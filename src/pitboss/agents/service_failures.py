@@ -42,14 +42,15 @@ def service_failure(
 ) -> Reason:
     """The reason for a failed request: by the first code that is known, else the words, else the status.
 
-    A status that leaves no doubt (401, 402, 404) goes before the words; AGENT_ERROR when nothing is known. `cli` has
-    words and codes of its own. A limit that words tell to last for long is one to wait for, whatever it is called.
+    A status that leaves no doubt (401, 402, 404) goes before the words, unless these are of money or a limit;
+    AGENT_ERROR when nothing is known. `cli` has words and codes of its own. A limit that words tell to last for long
+    is one to wait for, whatever it is called.
     """
     status = status or status_in(words)
     named = next((reason for code in codes if (reason := meaning_of_code(code, cli))), None)
     said = meaning(words, cli)
     if named is None and status in (401, 402, 404):
-        named = BY_STATUS[status]
+        named = said if said in UNMENDED else BY_STATUS[status]
     reason = named or said or _by_status(status)
     lasts = said is Reason.RATE_LIMITED or (wait_s(words) or 0.0) > LONG_WAIT_S
     return Reason.RATE_LIMITED if reason is Reason.OVERLOADED and lasts else reason
