@@ -51,6 +51,7 @@ NOT_OF_A_RUN = {
     ("store/git_folder.py", "folder.is_dir"),
     ("store/rundir.py", "entry.is_dir"),  # of a folder that is open
 }
+PAST_THE_SCREEN = {"cli/output.py", "agents/acp_client.py"}  # the second one prints into a pipe of ours
 SAYS_NOTHING = re.compile(r"utils?|helpers?|managers?|misc|common|tools?", re.IGNORECASE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -114,6 +115,14 @@ class TestModule:
         name = str(module.relative_to(PACKAGE))
         if name.startswith(AT_A_RUN) and name != "store/opening.py":
             assert {(name, call) for call in by_path(module)} - NOT_OF_A_RUN == set()
+
+    def test_its_bytes_reach_a_terminal_by_the_one_way_there(self, module: Path) -> None:
+        """`cli.screen` lets pass no text that a terminal acts on; bytes would go around it (SPEC 1.6)."""
+        if str(module.relative_to(PACKAGE)) not in PAST_THE_SCREEN:
+            assert (
+                re.findall(r"std(?:out|err)\.buffer|os\.write\([12],", module.read_text(encoding="utf-8"))
+                == []
+            )
 
     def test_its_name_says_what_is_in_it(self, module: Path) -> None:
         assert not SAYS_NOTHING.fullmatch(module.stem)

@@ -36,10 +36,10 @@ OURS = re.compile(rb"\x1b\[(?:[0-2]|3[0-7])?(?:;3[0-7])?m")
 FOOTER = re.compile(rb"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*|\x1b\[\?25h")
 
 
-def on_terminal(project: Project, *args: str) -> bytes:
+def on_terminal(project: Project, *args: str, **more: str) -> bytes:
     """All that a command sends to a terminal, which is its stdin, stdout and stderr."""
     ours, theirs = pty.openpty()
-    env = project.env | {"TERM": "xterm-256color", "COLUMNS": "200", "LINES": "50"}
+    env = project.env | {"TERM": "xterm-256color", "COLUMNS": "200", "LINES": "50"} | more
     with subprocess.Popen(
         [*COMMAND, *args], cwd=project.root, env=env, stdin=theirs, stdout=theirs, stderr=theirs
     ) as child:
@@ -190,3 +190,12 @@ def test_json_is_harmless_and_means_the_same(project: Project) -> None:
     summaries = [json.loads(line)["summary"] for line in said.splitlines()]
     assert all("evil" in summary for summary in summaries)
     assert_harmless(said.encode())
+
+
+def test_without_color_there_is_none_and_no_mark_of_one(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.prompt("one", "sleep 0.6", max_runs=1)
+    said = on_terminal(project, "grind", NO_COLOR="1")
+    assert "● session-0001 one".encode() in said
+    assert b"^[" not in said
+    assert b"\x1b" not in FOOTER.sub(b"", said)

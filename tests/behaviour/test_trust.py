@@ -198,7 +198,8 @@ def test_a_bare_repository_that_came_with_a_clone_says_nothing_to_git(project: P
     bare = project.root / "bare"
     project.git("init", "-q", "--bare", str(bare))
     (bare / "config").write_text(
-        f"[core]\nbare = false\nworktree = {project.root}\nfsmonitor = {monitor}\n", encoding="utf-8"
+        f"[core]\nrepositoryformatversion = 0\nbare = false\nworktree = {project.root}\nfsmonitor = {monitor}\n",
+        encoding="utf-8",
     )
     project.prompt("one", "true")
     for args in (("grind", "--dry-run"), ("rescue", "ls"), ("doctor",)):

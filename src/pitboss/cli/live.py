@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, RLock, Thread
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
 from rich.console import Console
@@ -119,7 +119,8 @@ class Footer:
     """
 
     def __init__(self, lines: Callable[[], Sequence[Text]]) -> None:
-        self._console = Console(stderr=True, highlight=False, no_color=not colored(sys.stderr))
+        system: Literal["auto"] | None = "auto" if colored(sys.stderr) else None
+        self._console = Console(stderr=True, highlight=False, color_system=system)
         self._lines = lines
         self._drawn: list[int] = []
         self._lock = RLock()
