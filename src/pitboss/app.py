@@ -20,15 +20,17 @@ from pitboss.core.rotation import contenders
 from pitboss.core.run import RunState, RunStatus, build_state, spend
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
-from pitboss.engine.facts import DeadRun, gather_facts
+from pitboss.engine.facts import DeadRun, cut_short_before, gather_facts
 from pitboss.engine.gate import Gate, Meter
 from pitboss.engine.journal import Journal
 from pitboss.engine.loop import Loop, Past
 from pitboss.engine.resume import Mender, end_strays, settle_sessions
 from pitboss.engine.run_branch import RunBranch
+from pitboss.engine.sheltered import Sheltered, git_refusing
 from pitboss.engine.start import RUN_BRANCHES, check_ready, earlier_run, start_from
 from pitboss.engine.workspace import Workspace
 from pitboss.errors import PitbossError, StartError
+from pitboss.git.guard import Guard
 from pitboss.git.landed import landed_sessions
 from pitboss.git.switch import Spot, Switch
 from pitboss.guardian import StopLevel
@@ -83,6 +85,7 @@ class Run:
         self._run_id = run_id
         self._channel = channel
         self._emit = emit
+        self._guard = Guard(self._repo, RunPaths(repo.root, run_id).root)
 
     def _abort(self) -> StopRequest | None:
         return StopRequest.ABORT if self._aborting.is_set() else None
@@ -93,8 +96,9 @@ class Run:
 
     def start(self) -> int:
         """Start the run and grind to its end; returns the exit code (SPEC 5)."""
-        here = Spot.now(self.check_ready())
-        start = start_from(self._repo, here, self._plan.start_from, in_place=self._in_place)
+        with git_refusing("start the run"):
+            here = Spot.now(self.check_ready())
+            start = start_from(self._repo, here, self._plan.start_from, in_place=self._in_place)
         name = run_branch(self._run_id)
         branch = self._branch(name)
         state = build_state(
@@ -111,53 +115,61 @@ class Run:
         )
         if earlier := earlier_run(self._repo, start):
             self._emit(Warned(text=earlier))
-        branch.create(start.commit)
+        with git_refusing("start the run"):
+            branch.create(start.commit)
         try:
             rundir = RunDir.create(self._repo.root, state)
         except PitbossError:
             branch.undo(start.commit)
             raise
         with rundir:
+            self._guard.begin()
             context = self._context(branch, Journal(rundir, state, utc_now))
             return self._grind(context, Past())
 
     def resume(self) -> int:
         """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
         with RunDir.open(self._repo.root, self._run_id) as rundir:
-            rotation, state = self._plan.rotation, rundir.read_state()
-            validate_resume(
-                state,
-                rotation.name,
-                rotation.prompt_names,
-                allow_prompt_changes=self._plan.allow_prompt_changes,
-            )
-            dead, facts, repairs = _examine(
-                rundir, self._repo, goes_on_here=self._in_place, judge=self._refuse_used_up
-            )
-            in_flight = dead.state.in_flight if dead.state else ()
-            here = Spot.now(self._repo.status()) if facts.somebody_elsewhere else None
-            self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
-            context, settled = self._recover(rundir, dead, repairs)
-            if self._in_place and any(session.worktree for session in in_flight):
-                # Their landing may have been what made the tree dirty; now it must not be.
-                self._branch(dead.branch).refuse_unclean(self._repo.status())
-            if state.caps is None:
-                self._emit(Warned(text=_CAPS_NOT_KEPT))
-            return_to = here.name if here else context.journal.state.return_to
-            context.journal.accepted(
-                rotation.prompt_names,
-                self._plan.caps,
-                self._plan.selection,
-                return_to if self._in_place else None,
-            )
-            if here:
-                self._emit(Resumed(text=f"{here} is checked out: going over to {dead.branch}"))
-            past = Past(
-                any_failed=dead.scan.any_failed,
-                unjudged=(*dead.scan.tail, *settled),
-                paused=dead.state is not None and dead.state.status is RunStatus.ABORTED,
-            )
+            with git_refusing("resume the run"):
+                context, past = self._recovered(rundir)
             return self._grind(context, past)
+
+    def _recovered(self, rundir: RunDir) -> tuple[RunContext, Past]:
+        rotation, state = self._plan.rotation, rundir.read_state()
+        validate_resume(
+            state,
+            rotation.name,
+            rotation.prompt_names,
+            allow_prompt_changes=self._plan.allow_prompt_changes,
+        )
+        self._put_settings_back(rundir)
+        dead, facts, repairs = _examine(
+            rundir, self._repo, goes_on_here=self._in_place, judge=self._refuse_used_up
+        )
+        in_flight = dead.state.in_flight if dead.state else ()
+        here = Spot.now(self._repo.status()) if facts.somebody_elsewhere else None
+        self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
+        context, settled = self._recover(rundir, dead, repairs)
+        if self._in_place and any(session.worktree for session in in_flight):
+            # Their landing may have been what made the tree dirty; now it must not be.
+            self._branch(dead.branch).refuse_unclean(self._repo.status())
+        if state.caps is None:
+            self._emit(Warned(text=_CAPS_NOT_KEPT))
+        return_to = here.name if here else context.journal.state.return_to
+        context.journal.accepted(
+            rotation.prompt_names,
+            self._plan.caps,
+            self._plan.selection,
+            return_to if self._in_place else None,
+        )
+        if here:
+            self._emit(Resumed(text=f"{here} is checked out: going over to {dead.branch}"))
+        past = Past(
+            any_failed=dead.scan.any_failed,
+            unjudged=(*dead.scan.tail, *settled),
+            paused=dead.state is not None and dead.state.status is RunStatus.ABORTED,
+        )
+        return context, past
 
     def _refuse_used_up(self, dead: DeadRun) -> None:
         """Refuse to go on at a cap: raises CapReached, before anything is changed."""
@@ -171,6 +183,7 @@ class Run:
         A run that had failed can be resumed afterwards.
         """
         with RunDir.open(self._repo.root, self._run_id) as rundir:
+            self._put_settings_back(rundir)
             dead, _, repairs = _examine(rundir, self._repo, force=force)
             context, _ = self._recover(rundir, dead, repairs)
             was = dead.state
@@ -182,6 +195,11 @@ class Run:
             if not repairs:
                 self._emit(Resumed(text="nothing to repair"))
         return 0
+
+    def _put_settings_back(self, rundir: RunDir) -> None:
+        """Undo what a session that was cut short did to git's config and hooks, before git is asked anything."""
+        for text in self._guard.resume(cut_short_before(rundir)):
+            self._emit(Warned(text=text))
 
     def _recover(
         self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]
@@ -223,6 +241,9 @@ class Run:
 
         plan = self._plan
         paths = journal.rundir.paths
+        control = Control(self._channel, paths, skip_path(self._repo.root), raised)
+        ignored_limit = plan.config.grind.rescue_ignored_mb * 1024 * 1024
+        workspace = Workspace(self._repo, branch, paths, plan.config.grind.worktree, ignored_limit)
         return RunContext(
             config=plan.config,
             prompts=plan.prompts,
@@ -231,15 +252,9 @@ class Run:
             caps=plan.caps,
             max_parallel=plan.max_parallel,
             agent=lambda name: build_agent(name, plan.config),
-            workspace=Workspace(
-                self._repo,
-                branch,
-                paths,
-                plan.config.grind.worktree,
-                plan.config.grind.rescue_ignored_mb * 1024 * 1024,
-            ),
+            workspace=Sheltered(workspace, self._guard, self._emit, control.abort_session),
             journal=journal,
-            control=Control(self._channel, paths, skip_path(self._repo.root), raised),
+            control=control,
             gate=Gate(plan.config.limits.pause_at, journal.state.quota),
             meter=Meter(plan.caps),
             secrets=Secrets.of(os.environ),
@@ -298,6 +313,8 @@ class Run:
 
         Only when the run directory is gone is there nothing left to resume from, so the work is rescued now.
         """
+        if isinstance(error, PitbossError) and error.hint is not None:
+            error.hint = error.hint.replace("RUN_ID", self._run_id)
         if is_folder(context.paths.root):
             with suppress(PitbossError):
                 context.journal.finished(RunStatus.FAILED, f"internal error: {error}")

@@ -161,7 +161,7 @@ def _files(folder: Path | str, without: tuple[str, ...] = ()) -> dict[str, bytes
     found = {}
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in without]
-        for name in (*folders, *files):
+        for name in (*folders, *(name for name in files if name not in without)):
             path = os.path.join(place, name)  # noqa: PTH118 - many of them
             found[os.path.relpath(path, folder)] = _content(path)
     return found

@@ -24,7 +24,6 @@ def test_a_change_beside_the_repository_is_seen(mode: str, tmp_path: Path) -> No
     ("script", "fact"),
     [
         ("git config user.name agent", "config"),
-        ('cd "$REPO"; echo true >.git/hooks/pre-commit', "hooks"),
         ("git branch -f other HEAD~1", "branches"),
         ("git stash drop -q", "stash"),
         ("echo settings >~/.profile", "home"),

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not_found"
     PERMISSION_DENIED = "permission_denied"
     SPAWN_FAILED = "spawn_failed"
+    GIT_FAILED = "git_failed"
 
     def because(self, detail: str | None) -> str:
         """The reason as the log writes it: the word alone, or `word: detail` on one line."""
@@ -314,7 +315,7 @@ def _cost_source(outcome: Outcome) -> str | None:
 
 def _landing_verdict(reason: str | None) -> SessionStatus:
     match reason_kind(reason):
-        case Reason.COMMIT_REFUSED | Reason.CONFLICT:
+        case Reason.COMMIT_REFUSED | Reason.CONFLICT | Reason.GIT_FAILED:
             return SessionStatus.ERROR
         case Reason.ABORTED:
             return SessionStatus.ABORTED

@@ -81,8 +81,22 @@ class Checkout:
         return self._repeatable(session, lambda again: self._land(session, message, again=again))
 
     def rescue(self, session: InFlight) -> Landing:
-        """Keep all of the session's work under rescue refs and put the tree back to where it started."""
-        return self._repeatable(session, lambda again: self._rescue(session, again=again))
+        """Keep all of the session's work under rescue refs and put the tree back to where it started.
+
+        A filter of the user's that cannot be run is left out: what it would have changed is kept as it is.
+        """
+        whole, off = self._repo, set[str]()
+        try:
+            while True:
+                try:
+                    return self._repeatable(session, lambda again: self._rescue(session, again=again))
+                except GitError as error:
+                    if error.failed_filter is None or error.failed_filter in off:
+                        raise
+                    off.add(error.failed_filter)
+                    self._repo = self._repo.without_filter(error.failed_filter)
+        finally:
+            self._repo = whole
 
     def _repeatable(self, session: InFlight, work: Callable[[bool], Landing]) -> Landing:
         again = self._begun != session.seq
@@ -108,7 +122,10 @@ class Checkout:
         """The tree as it is. Without a whole index files would look new, and ignored ones deleted."""
         if not self._index.is_sound(session.base_commit):
             self._index.restore(session.base_commit)
-        return self._repo.status()
+        status = self._repo.status()
+        if status.unborn and self._repo.drop_broken_ref(f"refs/heads/{self._branch}"):
+            status = self._repo.status()
+        return status
 
     def _land(self, session: InFlight, message: str, *, again: bool) -> Landing:
         status = self._look(session)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss import proctree
 from pitboss.core.aftermath import Checkout, Damage, Facts
+from pitboss.core.resume import StateUnreadable
 from pitboss.core.run import RunState
 from pitboss.git.landed import landed_sessions
 from pitboss.git.locks import stale_locks
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pitboss.core.session import InFlight
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
+    from pitboss.store.rundir import RunDir
 
 
 class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +71,25 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
         session_branches=session_branches(repo, dead.run_id),
         force=force,
     )
+
+
+def cut_short_before(rundir: RunDir) -> float:
+    """Until when what changed in git's settings may be the work of a session that was cut short.
+
+    That is when the guardian saw the last process of the run end, for ever when it did not live to see that, and
+    never when no session was in flight; in seconds since the epoch.
+    """
+    try:
+        in_flight = rundir.read_state().in_flight
+    except StateUnreadable:
+        return inf
+    if not in_flight:
+        return -inf
+    try:
+        ended = rundir.paths.ended.stat().st_mtime
+    except OSError:
+        return inf
+    return ended if ended >= min(s.started_at for s in in_flight).timestamp() else inf
 
 
 def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:

@@ -16,7 +16,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.locks import remove_stale_locks
 from pitboss.git.merge import changed_paths
 from pitboss.git.reflog import Reflog
-from pitboss.git.repo import OLDEST_GIT
+from pitboss.git.repo import NO_HOOKS, OLDEST_GIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -179,12 +179,21 @@ class RunBranch:
         if found is not None and self._repo.is_ancestor(known, found):
             self._tip = found
             return self._follow(known, found, words) if self._is_checked_out_here() else ()
-        self._repo.git("update-ref", "--create-reflog", "-m", "pitboss: put back", self.ref, known)
+        self._put_back(known)
         if found is None:
             return ()
         loose = rescue.outside(self._repo, [found], known)
         refs = rescue.keep(self._repo, words.run_id, words.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
         return (self._follow(found, known, words) if self._is_checked_out_here() else ()) or refs
+
+    def _put_back(self, commit: str) -> None:
+        order = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", "pitboss: put back", self.ref, commit)
+        try:
+            self._repo.git(*order)
+        except GitError as error:
+            if not error.ref_is_broken or not self._repo.drop_broken_ref(self.ref):
+                raise
+            self._repo.git(*order)
 
     def advance(self, new: str, words: RescueWords, *, tree: str | None = None) -> tuple[str, ...]:
         """Move the branch on to `new`, which follows its tip; the user's checkout of it goes along.

@@ -24,6 +24,7 @@ from pitboss.core.text import commit_message, first_paragraph
 from pitboss.engine.attempts import bill, work
 from pitboss.engine.private import hide
 from pitboss.engine.request import assigned, implementer, implementer_text, session_environment
+from pitboss.engine.sheltered import GitFailed
 from pitboss.engine.verify import bill_fixers, verify
 from pitboss.errors import StorageError
 from pitboss.hooks import run_hook
@@ -154,6 +155,13 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
 
 def _prepare(context: RunContext, session: InFlight) -> Outcome | None:
     """Make the place ready; an outcome means that it could not be, and that the agent is not to be started."""
+    try:
+        return _set_up(context, session)
+    except GitFailed as failed:
+        return _unstarted(context, session, SessionStatus.ERROR, str(failed))
+
+
+def _set_up(context: RunContext, session: InFlight) -> Outcome | None:
     if context.workspace.prepare(session):
         return None
     setup = context.config.grind.worktree.setup

@@ -17,13 +17,14 @@ from pitboss.core.session import Landing, Reason
 from pitboss.engine.checkout import Checkout
 from pitboss.engine.merging import Merge, merge_onto
 from pitboss.engine.run_branch import BranchMoved, RescueWords
-from pitboss.errors import StorageError
 from pitboss.git import rescue, snapshot
 from pitboss.git.committer import Hooks
+from pitboss.git.errors import LostRace
 from pitboss.git.hidden import LIMIT
 from pitboss.git.ignoring import Ignoring
 from pitboss.git.landed import Commit, commits_beyond, landed_sessions
 from pitboss.git.leaving import mark_furnished
+from pitboss.git.repo import NO_HOOKS
 from pitboss.git.slot import RELEASED, Slot, copy_into
 from pitboss.git.worktree import Settled, discard_worktree, remove_worktree, rescue_commit
 
@@ -64,7 +65,7 @@ class Slots:
         self._last_seq = 0
         self._furnished: set[str] = set()
         self._ahead: dict[int, _Ahead] = {}
-        self._hooks = Hooks()
+        self._hooks = Hooks(repo.root)
         self._ignoring = Ignoring()
         self._ignored_limit = ignored_limit
 
@@ -88,7 +89,7 @@ class Slots:
             self._furnished.discard(slot.name)
         checkout = self._checkout(session)
         if checkout is None:
-            raise StorageError(f"{slot.path} was removed while it was made", hint=TRY_AGAIN)
+            raise LostRace(f"{slot.path} was removed while it was made", hint=TRY_AGAIN)
         checkout.begin(session.seq)
         self._checkouts[session.seq] = checkout
         return slot.name in self._furnished
@@ -96,7 +97,9 @@ class Slots:
     def furnish(self, session: InFlight) -> Sequence[str]:
         """Copy what `[grind.worktree] copy` names into the session's new slot; returns what to warn of."""
         repo = self._slot(session).opened()
-        return () if repo is None else copy_into(self._repo.root, repo, self._settings.copy)
+        if repo is None:
+            return ()
+        return (*self._hooks.bring(repo), *copy_into(self._repo.root, repo, self._settings.copy))
 
     def furnished(self, session: InFlight) -> None:
         """The slot has what sessions need; what its set-up committed, or changed in files git knows, is taken back."""
@@ -123,7 +126,7 @@ class Slots:
         elif repo is None:
             self._delete(_branch(session), settled, session.seq)
         elif not _left(repo, _branch(session), settled):
-            repo.git("update-ref", "--no-deref", "-m", RELEASED.decode(), "HEAD", settled)
+            repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-m", RELEASED.decode(), "HEAD", settled)
             self._delete(_branch(session), settled, session.seq)
         self._taken.discard(str(session.worktree))
 
@@ -168,7 +171,7 @@ class Slots:
         if merged.commit is None:
             return False
         repo.git("read-tree", "-m", "-u", landed.commit, merged.commit)
-        repo.git("update-ref", "-m", "pitboss: caught up", "HEAD", merged.commit, landed.commit)
+        repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: caught up", "HEAD", merged.commit, landed.commit)
         return True
 
     def land(self, session: InFlight, message: str) -> Landing:
@@ -189,7 +192,7 @@ class Slots:
         for _ in range(TRIES):
             with suppress(BranchMoved):
                 return self._land_on_tip(session, landed, landed.commit, message)
-        raise StorageError(f"{self._branch.name} is moved all the time by somebody else", hint=TRY_AGAIN)
+        raise LostRace(f"{self._branch.name} is moved all the time by somebody else", hint=TRY_AGAIN)
 
     def _land_on_tip(self, session: InFlight, landed: Landing, change: str, message: str) -> Landing:
         words = self._words(session)
@@ -324,7 +327,7 @@ class Slots:
             return
         if tip != settled:
             rescue_commit(self._repo, self._paths.run_id, seq, tip)
-        self._repo.git("update-ref", "-d", ref, tip)
+        self._repo.git(*NO_HOOKS, "update-ref", "-d", ref, tip)
 
 
 class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
@@ -341,7 +344,10 @@ def _left(repo: Repo, branch: str, settled: str) -> bool:
         *("start", f"delete refs/heads/{branch} {settled}", "commit"),
     )
     stdin = "\n".join(orders).encode() + b"\n"
-    return repo.run("update-ref", "-m", RELEASED.decode(), "--stdin", stdin=stdin, ok=(0, 128)).code == 0
+    return (
+        repo.run(*NO_HOOKS, "update-ref", "-m", RELEASED.decode(), "--stdin", stdin=stdin, ok=(0, 128)).code
+        == 0
+    )
 
 
 def _with_rescued(landing: Landing, refs: tuple[str, ...], why: str) -> Landing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from pitboss.engine.checkout import Checkout
@@ -9,10 +11,10 @@ from pitboss.engine.ports import Place
 from pitboss.engine.run_branch import RescueWords
 from pitboss.engine.slots import Slots
 from pitboss.engine.turns import Turns
-from pitboss.errors import StartError
+from pitboss.errors import FULL, StartError
 from pitboss.git.errors import GitError
 from pitboss.git.hidden import LIMIT
-from pitboss.git.locks import WAIT_S
+from pitboss.git.locks import WAIT_S, remove_stale_locks
 from pitboss.git.switch import Spot, Switch
 from pitboss.git.worktree import HOLD, hold_branch, remove_worktree
 
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
 
-EDITOR_S = 60.0
+EDITOR_S = 30.0
 """How long a `git commit` of the user's may keep a session in the same tree from beginning."""
+
+PROBE_BYTES = 64 * 1024
+"""What git needs to write a few objects."""
 
 
 class Workspace:
@@ -105,6 +110,21 @@ class Workspace:
         if not self._branch.checked_out:
             remove_worktree(self._repo, self._paths.run_id, str(self._paths.worktrees / HOLD))
         self._branch.catch_up(RescueWords.of(self._paths.run_id, 0, "the run"), wait_s=WAIT_S)
+
+    def clear_locks(self) -> None:
+        """Remove the locks of git processes that died. Raises StartError when a live one holds them."""
+        remove_stale_locks(self._repo, self._branch.name, wait_s=0.0)
+
+    def disk_is_full(self) -> bool:
+        """Whether a little cannot be written beside git's own files: git does not always say so itself."""
+        try:
+            with TemporaryFile(dir=self._repo.git_dir) as file:
+                file.write(bytes(PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            return error.errno in FULL
+        return False
 
     def reserve(self, seq: int, *, in_slot: bool) -> Place:
         """Choose the place of session `seq`; nothing is made as yet."""

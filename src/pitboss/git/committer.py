@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.redact import Secrets
 from pitboss.git import snapshot
 from pitboss.git.errors import GitError, last_line, tells_full_disk, why_cut_short
+from pitboss.git.furnish import copy_into
 from pitboss.git.locks import clear_the_way
 from pitboss.process import EndedBy
 
@@ -36,17 +37,36 @@ class HookStopped(HookHung):
 
 
 class Hooks:
-    """Where the user's hooks are, which git is asked once: for one working tree, or for a run's worktrees alike."""
+    """Where the user's hooks are, which git is asked once: for one working tree, or for a run's worktrees alike.
 
-    def __init__(self) -> None:
-        self._folder: str | None = None
+    `source` is the user's tree, where it is another one.
+    """
+
+    def __init__(self, source: Path | None = None) -> None:
+        self._source = source
+        self._folder: Path | None = None
 
     def any_for(self, repo: Repo) -> bool:
         """Whether a commit there runs a hook."""
-        if self._folder is None:
-            self._folder = repo.line("rev-parse", "--git-path", "hooks")
-        folder = Path(repo.root, self._folder)
+        folder = repo.root / self._found(repo)
         return any((folder / name).exists() for name in _HOOKS)
+
+    def bring(self, repo: Repo) -> Sequence[str]:
+        """Copy hooks that `core.hooksPath` has in the user's tree, but git has not, into a working copy.
+
+        Without them git would run none there, and say nothing. Returns what to warn of: those that git does not
+        ignore would be taken for work. Raises GitError.
+        """
+        folder = self._found(repo)
+        if self._source is None or folder.is_absolute() or (repo.root / folder).exists():
+            return ()
+        told = copy_into(self._source, repo, [str(folder)]) if (self._source / folder).is_dir() else ()
+        return [f"the hooks in {folder} (core.hooksPath) do not run in working copies: {why}" for why in told]
+
+    def _found(self, repo: Repo) -> Path:
+        if self._folder is None:
+            self._folder = Path(repo.line("rev-parse", "--git-path", "hooks"))
+        return self._folder
 
 
 class Committer:
@@ -66,6 +86,7 @@ class Committer:
         `others` is what `snapshot.others` lists, where that is known.
         """
         self.trouble = None
+        self._hooks.bring(self._repo)
         snapshot.stage(self._repo, status, others)
         try:
             tip = self._try_commit(message, status.head)

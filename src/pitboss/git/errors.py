@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pitboss.errors import FREE_SPACE, StartError, StorageError
+from pitboss.errors import FREE_SPACE, FULL, StartError, StorageError
 from pitboss.process import PROCESSES, EndedBy
 
 if TYPE_CHECKING:
@@ -23,6 +24,30 @@ _BROKEN_INDEX = re.compile(
 )
 # Git looks at all worktrees, and gives up when another git is just making one.
 _HALF_MADE = re.compile(rb"failed to read .*worktrees/[^/]+/commondir")
+_LOCKED = re.compile(
+    r"\.lock': File exists|cannot lock ref '[^']*': is at |unable to lock|could not lock|another git process"
+    r"|cannot lock ref '[^']*': unable to resolve reference '[^']*': reference not found"
+)
+_REFUSED = re.compile(
+    r"aborted by hook|hook declined|(?:clean|smudge) filter '|external filter '|bad config|not a git repository"
+    r"|must be run in a work tree|bad numeric config|unknown repository extension|exists; cannot create"
+)
+_FILTER = re.compile(r"(?:clean|smudge) filter '([^']+)' failed")
+
+
+class Kind(StrEnum):
+    """What a failure calls for."""
+
+    FULL_DISK = "full disk"
+    """No session can go on: the run stops."""
+    RACE = "race"
+    """Somebody was quicker, or holds a lock: wait, and try again."""
+    REFUSED = "refused"
+    """Somebody said no, and would say so again."""
+    GONE = "gone"
+    """There is no repository."""
+    OTHER = "other"
+    """Nobody knows: one more try tells whether it was a passing thing."""
 
 
 class GitError(StorageError):
@@ -47,9 +72,43 @@ class GitError(StorageError):
         """Whether git cannot read the index file."""
         return _BROKEN_INDEX.search(self.stderr) is not None
 
+    @property
+    def ref_is_broken(self) -> bool:
+        """Whether the file of a ref holds no commit."""
+        return "reference broken" in self.stderr
+
+    @property
+    def failed_filter(self) -> str | None:
+        """The filter of the user's config that could not be run, if that was it."""
+        found = _FILTER.search(self.stderr)
+        return found and found[1]
+
+
+class LostRace(StorageError):
+    """Somebody else changes the same thing all the time."""
+
 
 class NotARepository(StartError):
     """There is no git repository at the place asked for."""
+
+
+class RepositoryGone(StorageError):
+    """The git directory that the run began with is not there any more."""
+
+
+def kind(error: Exception) -> Kind:
+    """What a failure of git, or of work on its files, calls for."""
+    match error:
+        case GitError():
+            return _kind(error.stderr)
+        case LostRace() | StartError():  # StartError: a live git holds a lock
+            return Kind.RACE
+        case RepositoryGone():
+            return Kind.GONE
+        case OSError():
+            return Kind.FULL_DISK if error.errno in FULL else Kind.OTHER
+        case _:
+            return Kind.OTHER
 
 
 def met_half_made_worktree(stderr: bytes) -> bool:
@@ -66,6 +125,14 @@ def last_line(text: str) -> str:
     """The last line that says something, empty when none does."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
+
+
+def _kind(said: str) -> Kind:
+    if tells_full_disk(said):
+        return Kind.FULL_DISK
+    if _REFUSED.search(said):
+        return Kind.REFUSED
+    return Kind.RACE if _LOCKED.search(said) else Kind.OTHER
 
 
 def _cause(stderr: str) -> str:

@@ -57,7 +57,9 @@ class KeptIndex:
         Git itself looks at the beginning alone, and takes one that was cut short for deletions.
         """
         try:
-            return _identity(self._index) == self._seen or _is_whole(self._index, commit)
+            unchanged = _identity(self._index) == self._seen
+            # Git would write where a link leads.
+            return unchanged or (not self._index.is_symlink() and _is_whole(self._index, commit))
         except OSError:
             return False
 
@@ -78,7 +80,7 @@ class KeptIndex:
 
 def _identity(path: Path) -> tuple[int, ...]:
     """What differs as soon as a program has written the file."""
-    stat = os.stat(path)  # noqa: PTH116 - twice a session, on its fast path
+    stat = os.lstat(path)  # twice a session, on its fast path
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 

@@ -40,6 +40,9 @@ GIT_SECONDS = 600.0
 ABORT_PATIENCE_S = 10.0
 """How long a call may take that keeps a session's work when the run is aborted."""
 
+NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+"""For pitboss's own bookkeeping: what keeps work, or puts things back, is nothing for a hook to refuse."""
+
 _NO_BACKGROUND_GC = ("-c", "gc.auto=0", "-c", "maintenance.auto=0")
 _NOTHING_COMMITTED = ("-c", "safe.bareRepository=explicit")
 """A folder with the files of a bare repository may have come with a clone, and its settings say what git runs."""
@@ -109,6 +112,19 @@ class Repo:
                 hint="run `git init` and commit something first, or go to a repository",
             )
         return cls(*_places(answer))
+
+    def without_filter(self, name: str) -> Repo:
+        """The same repository, in which one of the user's filters is not run: files are stored as they are."""
+        off = {"clean": "", "smudge": "", "process": "", "required": "false"}
+        settings = {f"filter.{name}.{key}": value for key, value in off.items()}
+        return Repo(
+            self.root,
+            self.git_dir,
+            self.common_dir,
+            author=self.author,
+            variables=self._variables | injected(settings, after=self._env),
+            environment=self._env,
+        )
 
     def authored_by(self, author: str) -> Repo:
         """The same repository, committing as `NAME <MAIL>`."""
@@ -260,9 +276,21 @@ class Repo:
         except (OSError, UnicodeDecodeError):
             return self.commit_id(ref) == commit
 
+    def drop_broken_ref(self, ref: str) -> bool:
+        """Delete the file of a ref that names no commit: git would neither read it nor write it again."""
+        file = self.common_dir / ref
+        if self.commit_id(ref) is not None or not os.path.lexists(file) or file.is_dir():
+            return False
+        file.unlink()
+        return True
+
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `newer` contains `older`."""
         return older == newer or self.succeeds("merge-base", "--is-ancestor", older, newer)
+
+    def ignores(self, path: str) -> bool:
+        """Whether what is at a path is left out of commits. A path outside the tree is not."""
+        return self.run("check-ignore", "--quiet", "--", path, ok=(0, 1, 128)).code == 0
 
     def tidy(self) -> None:
         """Let git collect garbage now, in the foreground, if it is due: commits here never start it themselves.

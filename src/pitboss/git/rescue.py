@@ -12,6 +12,7 @@ import msgspec
 from pitboss.errors import CommandError
 from pitboss.git.errors import GitError
 from pitboss.git.merge import changed_paths, merge_trees
+from pitboss.git.repo import NO_HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -114,7 +115,7 @@ def commit_once(repo: Repo, tree: str, parents: Sequence[str], *, message: str, 
 
 def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
     """Make a ref; False when there is one of that name."""
-    made = ("update-ref", "--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}", ref, tip, "")
+    made = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}", ref, tip, "")
     try:
         repo.git(*made)
     except GitError as error:

@@ -22,8 +22,10 @@ from pitboss.core.text import rescue_message
 from pitboss.git import leaving, nested, rescue, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.furnish import copy_into
+from pitboss.git.layout import content_of, is_head
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.marks import read_index
+from pitboss.git.repo import NO_HOOKS
 from pitboss.git.worktree import inner_work, remove_session_branch, remove_worktree, rescue_commit
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder
@@ -43,8 +45,6 @@ _REFLOG_TAIL = 8192
 _MAKING = threading.Lock()
 _SMALL_INDEX = 200_000
 _GITDIR = "gitdir: "
-# A user's hooks expect the user's checkout; what a slot needs, `[grind.worktree] setup` does.
-_NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 _SETTINGS = {
     "core.fsmonitor": "false",
     "core.logAllRefUpdates": "true",
@@ -110,7 +110,7 @@ class Slot:
         if not is_folder(self.path):
             return None
         git_dir = self._registered_at()
-        if git_dir is None or not (git_dir / "HEAD").is_file() or not (git_dir / "commondir").is_file():
+        if git_dir is None or not _is_sound(git_dir, self._repo.common_dir):
             return None
         link = self.path / ".git"
         said = f"{_GITDIR}{git_dir}\n"
@@ -150,7 +150,7 @@ class Slot:
         make_directory(self.path.parent)
         add = ("worktree", "add", "--quiet", "--no-track", "-b", branch, "--", str(self.path), base)
         with _MAKING:
-            self._repo.git(*settings, *_NO_HOOKS, *add)
+            self._repo.git(*settings, *NO_HOOKS, *add)
 
     # Moving
 
@@ -173,14 +173,14 @@ class Slot:
 
     def _go(self, repo: Repo, status: TreeStatus, branch: str, base: str) -> None:
         if repo.inside("index").stat().st_size <= _SMALL_INDEX:
-            repo.git(*_NO_HOOKS, "checkout", "--quiet", "--no-track", "-b", branch, base, "--")
+            repo.git(*NO_HOOKS, "checkout", "--quiet", "--no-track", "-b", branch, base, "--")
             return
         # More calls than a checkout, but they look at no file save those that change: the status has seen them all.
         if status.head != base:
-            repo.git("reset", "--quiet", "--keep", base)
+            repo.git(*NO_HOOKS, "reset", "--quiet", "--keep", base)
         ref = f"refs/heads/{branch}"
-        repo.git("update-ref", ref, base, "")
-        repo.git("symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
+        repo.git(*NO_HOOKS, "update-ref", ref, base, "")
+        repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
 
     def _is_plain(self, repo: Repo, status: TreeStatus) -> bool:
         return (
@@ -226,7 +226,7 @@ class Slot:
 
     def _empty(self, repo: Repo, commit: str) -> None:
         """Put all tracked files to a commit, and delete the others; what is deleted has been kept."""
-        repo.git("read-tree", "--reset", "-u", commit)
+        repo.git(*NO_HOOKS, "read-tree", "--reset", "-u", commit)
         _sweep(repo, ignored_too=self._clean == "all")
 
     def _check_out(self, repo: Repo, branch: str, base: str, seq: int) -> None:
@@ -234,9 +234,9 @@ class Slot:
         tip = repo.commit_id(ref)
         if tip not in (None, base):
             rescue_commit(self._repo, self._run_id, seq, str(tip))
-        repo.git("read-tree", "--reset", "-u", base)
-        repo.git("update-ref", "-m", f"pitboss: for {self.name}", ref, base)
-        repo.git("symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
+        repo.git(*NO_HOOKS, "read-tree", "--reset", "-u", base)
+        repo.git(*NO_HOOKS, "update-ref", "-m", f"pitboss: for {self.name}", ref, base)
+        repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
         for inner in nested.linked_ones(repo, repo.status(), base, everywhere=False):
             if inner.recorded is not None:
                 nested.put_back(repo, inner, inner.recorded)
@@ -272,6 +272,14 @@ class Slot:
         on = self._session.fullmatch(os.fsencode(status.branch or ""))
         found = [on[1]] if on else self._session.findall(_reflog_tail(repo))
         return int(found[-1]) if found else None
+
+
+def _is_sound(git_dir: Path, common_dir: Path) -> bool:
+    """Whether git can use the folder in which it administers a working copy, and would write nowhere else."""
+    if git_dir.is_symlink() or not is_head(content_of(git_dir / "HEAD")):
+        return False
+    leads_to = _text(git_dir / "commondir").rstrip("\n")
+    return bool(leads_to) and os.path.realpath(git_dir / leads_to) == os.path.realpath(common_dir)
 
 
 def _is_half_made(repo: Repo) -> bool:

@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from pitboss.git.errors import GitError
-from pitboss.git.repo import WITHOUT_PITBOSS
+from pitboss.git.repo import NO_HOOKS, WITHOUT_PITBOSS
 from pitboss.git.status import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
@@ -87,12 +87,12 @@ def put_back(repo: Repo, branch: str, target: str) -> None:
     Whatever this overwrites or deletes must be reachable already. Files are written one by one rather than by
     `reset --hard`: that would revert a tracked `.pitboss`, and delete ignored files that the index has taken in.
     """
-    repo.git("update-ref", "-m", "pitboss: put back", f"refs/heads/{branch}", target)
-    repo.git("symbolic-ref", "-m", f"pitboss: back to {branch}", "HEAD", f"refs/heads/{branch}")
+    repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: put back", f"refs/heads/{branch}", target)
+    repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: back to {branch}", "HEAD", f"refs/heads/{branch}")
     abandon_operations(repo)
-    repo.git("read-tree", "--reset", target)
+    repo.git(*NO_HOOKS, "read-tree", "--reset", target)
     changed = repo.git("ls-files", "-z", "--modified", "--", ".", WITHOUT_PITBOSS)
-    _with_access(repo, "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=changed)
+    _with_access(repo, *NO_HOOKS, "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=changed)
 
 
 def clean(repo: Repo) -> None:

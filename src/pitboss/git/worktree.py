@@ -15,6 +15,7 @@ from pitboss.git import leaving, nested, rescue, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.marks import read_index
 from pitboss.git.merge import holds_all
+from pitboss.git.repo import NO_HOOKS
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder, names_in, remove_tree, spot
 from pitboss.store.paths import RunPaths
@@ -70,9 +71,7 @@ def hold_branch(repo: Repo, run_id: str, branch: str) -> None:
         return
     remove_worktree(repo, run_id, str(place))
     make_directory(place.parent)
-    repo.git(
-        "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--no-checkout", str(place), branch
-    )
+    repo.git(*NO_HOOKS, "worktree", "add", "--quiet", "--no-checkout", str(place), branch)
 
 
 def remove_worktree(
@@ -117,7 +116,7 @@ def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settle
     if tip is not None and not (settled and settled.covers(name)):
         rescue_commit(repo, run_id, session_of(name) or 0, tip)
     if tip is not None:
-        repo.git("update-ref", "-d", f"refs/heads/{name}", tip)
+        repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{name}", tip)
 
 
 def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:

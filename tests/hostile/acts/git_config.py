@@ -11,13 +11,9 @@ git commit -qm submodule
 WORKTREE_CONFIG = "git config extensions.worktreeConfig true"
 
 ACTS = {
-    "core.worktree": Act('git config core.worktree "$BESIDE"', touches=("config",)),
-    "core.worktree-in-the-repository": Act(
-        'git --git-dir="$REPO/.git" config core.worktree "$BESIDE/other"', touches=("config",)
-    ),
-    "core.worktree-of-one-worktree": Act(
-        f'{WORKTREE_CONFIG}; git config --worktree core.worktree "$BESIDE"', touches=("config",)
-    ),
+    "core.worktree": Act('git config core.worktree "$BESIDE"'),
+    "core.worktree-in-the-repository": Act('git --git-dir="$REPO/.git" config core.worktree "$BESIDE/other"'),
+    "core.worktree-of-one-worktree": Act(f'{WORKTREE_CONFIG}; git config --worktree core.worktree "$BESIDE"'),
     "core.worktree-by-include": Act(
         'git config -f "$SCRATCH/config" core.worktree "$BESIDE"; git config include.path "$SCRATCH/config"',
         touches=("config",),
@@ -34,5 +30,46 @@ ACTS = {
     ),
     "core.worktree-of-a-repository-of-its-own": Act(
         'git init -q own; echo x >own/file; git -C own config core.worktree "$BESIDE"'
+    ),
+    "core.bare": Act("git config core.bare true", ends=("ok",), told="core.bare"),
+    "core.hooksPath": Act(
+        'mkdir "$SCRATCH/hooks"; printf "#!/bin/sh\\nexit 1\\n" >"$SCRATCH/hooks/pre-commit"; '
+        'chmod +x "$SCRATCH/hooks/pre-commit"; git config core.hooksPath "$SCRATCH/hooks"',
+        ends=("ok",),
+        told="core.hookspath",
+    ),
+    "a-required-filter": Act(
+        "git config filter.none.required true; git config filter.none.clean false; "
+        "echo '*.txt filter=none' >.gitattributes",
+        ends=("ok",),
+    ),
+    "no-config-any-more": Act('rm "$REPO/.git/config"', ends=("ok",)),
+    "no-config-but-garbage": Act('echo "[core" >"$REPO/.git/config"', ends=("ok",), told="could not be read"),
+    "a-link-for-a-config": Act(
+        'cd "$REPO/.git"; mv config "$SCRATCH"; ln -s "$SCRATCH/config" config', ends=("ok",)
+    ),
+    "a-folder-for-a-config": Act('cd "$REPO/.git"; rm config && mkdir config || true', ends=("ok",)),
+    "repository-version": Act("git config core.repositoryFormatVersion 99", ends=("ok",)),
+    "hook-that-refuses": Act(
+        'cd "$REPO/.git/hooks"; printf "#!/bin/sh\\nexit 1\\n" >pre-commit; cp pre-commit reference-transaction; '
+        "chmod +x *",
+        ends=("ok",),
+        told="hooks/pre-commit was taken away",
+    ),
+    "no-hooks-any-more": Act(
+        'rm -r "$REPO/.git/hooks"',
+        before="printf '#!/bin/sh\\n! git grep -q --cached FORBIDDEN\\n' >.git/hooks/pre-commit; chmod +x .git/hooks/*",
+    ),
+    "what-is-its-own-to-set": Act(
+        "git config user.name agent; git config branch.x.remote origin",
+        touches=("config",),
+        ends=("ok",),
+        told="user.name",
+    ),
+    "both-kinds": Act(
+        "git config user.name agent; git config core.worktree ..",
+        touches=("config",),
+        ends=("ok",),
+        told="core.worktree",
     ),
 }

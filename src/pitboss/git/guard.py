@@ -1,0 +1,239 @@
+"""Git's config, hooks and directory as a run found them, looked at after each session and put back (SPEC 1.6).
+
+A look costs some tens of file stats. What was found is kept in the run directory, so that a resumed run compares with
+that, and so are the versions that were put back from.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.git.layout import Layout
+from pitboss.git.settings import compare
+from pitboss.store.files import make_directory, read_regular, write_atomic
+from pitboss.store.opening import PRIVATE, open_users, spot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitboss.git.repo import Repo
+
+FOLDER = "git-settings"
+"""In the run directory: what was found, and what was put back from."""
+
+_FOUND = "found.json"
+_MOST_BYTES = 1024 * 1024
+_MOST_NAMED = 5
+_CONFIGS = ("config", "config.worktree")
+_HOOKS = "hooks"
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as it was found: its permissions, and what is in it."""
+
+    mode: int
+    content: bytes
+
+
+class Guard:
+    """Watches over one repository for a run whose directory is `run`; safe to call from several threads."""
+
+    def __init__(self, repo: Repo, run: Path) -> None:
+        self._repo = repo
+        self._folder = run / FOLDER
+        self._lock = threading.Lock()
+        self._layout = Layout(repo)
+        self._hooks: dict[str, Path] = {}
+        self._found: dict[str, Found] = {}
+        self._seen: dict[str, tuple[int, ...]] = {}
+
+    def begin(self) -> None:
+        """Take everything as it is now for the user's own, and remember it in the run directory."""
+        self._layout.begin()
+        self._hooks = self._find_hooks()
+        self._found = {name: found for name in self._names() if (found := _read(self._path(name)))}
+        self._seen = self._look()
+        self._save()
+
+    def resume(self, gone_at: float) -> tuple[str, ...]:
+        """Go on from what the run found when it began; what a session that was cut short changed is put back.
+
+        What changed after `gone_at`, in seconds since the epoch, when the last process of the run was gone, is the
+        user's. Returns what to warn of. Raises RepositoryGone.
+        """
+        saved = self._saved()
+        self.begin()
+        if saved is None:
+            return ()
+        for name in {**saved, **self._found}:
+            if self._changed_at(name) > gone_at:
+                continue
+            if name in saved:
+                self._found[name] = saved[name]
+            else:
+                self._found.pop(name, None)
+            self._seen.pop(name, None)
+        return self.check()
+
+    def check(self) -> tuple[str, ...]:
+        """Put back what must not have changed since the last look; returns what to warn of.
+
+        Raises RepositoryGone when there is no repository any more.
+        """
+        with self._lock:
+            told = [*self._layout.check(self._set_aside)]
+            looked = self._look()
+            if looked == self._seen:
+                return tuple(told)
+            for name in sorted({**self._seen, **looked, **self._found}):
+                if looked.get(name) != self._seen.get(name):
+                    told += filter(None, [self._settle(name)])
+            self._seen = self._look()
+            self._save()
+            return tuple(told)
+
+    # What is there
+
+    def _path(self, name: str) -> Path:
+        match name:
+            case ".git":
+                return self._repo.root / ".git"
+            case "commondir" | "config.worktree":
+                return self._repo.git_dir / name
+            case _ if name.startswith(_HOOKS):
+                folder, _, rest = name.partition("//")
+                return self._hooks[folder] / rest
+            case _:
+                return self._repo.common_dir / name
+
+    def _names(self) -> Iterator[str]:
+        """Every file to look at, there or not."""
+        yield from (*_CONFIGS, "commondir")
+        if self._repo.git_dir != self._repo.root / ".git":
+            yield ".git"
+        for folder, path in self._hooks.items():
+            with suppress(OSError), os.scandir(path) as entries:
+                yield from (f"{folder}//{e.name}" for e in entries if not e.name.endswith(".sample"))
+
+    def _find_hooks(self) -> dict[str, Path]:
+        """Folders of hooks that are not the sessions' work: git's own, and one in the tree that git ignores.
+
+        Tools such as husky make the latter anew on every machine; `git clean -x` takes it away.
+        """
+        folders = {"hooks": self._repo.common_dir / "hooks"}
+        named = Path(self._repo.line("rev-parse", "--git-path", "hooks"))
+        if not named.is_absolute() and self._repo.ignores(str(named)):
+            folders["hooks of core.hooksPath"] = self._repo.root / named
+        return folders
+
+    def _look(self) -> dict[str, tuple[int, ...]]:
+        looked: dict[str, tuple[int, ...]] = {}
+        for name in self._names():
+            with suppress(OSError):
+                seen = os.lstat(self._path(name))
+                looked[name] = (seen.st_mode, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+        return looked
+
+    def _changed_at(self, name: str) -> float:
+        """When a file changed last, or the folder that it is no longer in."""
+        path = self._path(name)
+        for place in (path, path.parent):
+            with suppress(OSError):
+                return os.lstat(place).st_ctime
+        return 0.0
+
+    # Putting back
+
+    def _settle(self, name: str) -> str | None:
+        """Bring one changed file in order; returns what to say of it."""
+        was, now = self._found.get(name), _read(self._path(name))
+        if was == now:
+            return None
+        if name in _CONFIGS and now is not None:
+            return self._settle_config(name, was, now)
+        return self._put_back(name, was)
+
+    def _settle_config(self, name: str, was: Found | None, now: Found) -> str | None:
+        compared = compare(was.content if was else b"", now.content)
+        if compared is None:
+            return self._put_back(name, was, why="it could not be read any more")
+        if not compared.decisive:
+            self._found[name] = now
+            return f"git's {name} was changed: {_named(compared.other)}" if compared.other else None
+        target = None if was is None and not compared.other else compared.content
+        found = None if target is None else Found(mode=was.mode if was else now.mode, content=target)
+        return self._put_back(name, found, why=f"it set {_named(compared.decisive)}")
+
+    def _put_back(self, name: str, was: Found | None, *, why: str = "") -> str:
+        path = self._path(name)
+        kept = self._set_aside(path, name)
+        if was is not None:
+            _write(path, was)
+            self._found[name] = was
+        else:
+            self._found.pop(name, None)
+        done = "was put back" if was is not None else "was taken away"
+        return f"git's {name.replace('//', '/')} {done}{f': {why}' if why else ''}" + (
+            f"; kept as {kept}" if kept else ""
+        )
+
+    def _set_aside(self, path: Path, name: str) -> Path | None:
+        """Move whatever is at `path` into the run directory; returns where it is now, None when nothing was there."""
+        if not os.path.lexists(path):
+            return None
+        flat = name.replace("//", "-").replace("/", "-").replace(" ", "-").lstrip(".")
+        nth = 1
+        while os.path.lexists(target := self._folder / f"{flat}-{nth}"):
+            nth += 1
+        try:
+            with spot(target, make=True) as at:
+                os.rename(path, at.name, dst_dir_fd=at.folder)
+        except OSError:
+            path.unlink()  # no place to keep it, and it may not stay
+            return None
+        return target
+
+    # What a later process needs
+
+    def _save(self) -> None:
+        make_directory(self._folder)
+        write_atomic(self._folder / _FOUND, msgspec.json.encode(self._found), durable=False)
+
+    def _saved(self) -> dict[str, Found] | None:
+        content = read_regular(self._folder / _FOUND, 16 * _MOST_BYTES)
+        try:
+            return None if content is None else msgspec.json.decode(content, type=dict[str, Found])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+
+
+def _read(path: Path) -> Found | None:
+    """A regular file, or one that a link of the user's leads to; None for anything else."""
+    try:
+        with open_users(path) as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            return Found(mode=mode, content=file.read(_MOST_BYTES))
+    except OSError:
+        return None
+
+
+def _write(path: Path, found: Found) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.pitboss-{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
+        file.write(found.content)
+        os.fchmod(descriptor, found.mode)
+    fresh.replace(path)
+
+
+def _named(keys: tuple[str, ...]) -> str:
+    more = len(keys) - _MOST_NAMED
+    return ", ".join(keys[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

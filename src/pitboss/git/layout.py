@@ -1,0 +1,140 @@
+"""The folders of a git directory: still there, and still inside it, not links that lead git elsewhere (SPEC 1.6)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitboss.git.errors import RepositoryGone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pitboss.git.repo import Repo
+
+    SetAside = Callable[[Path, str], Path | None]
+
+_GITDIR = b"gitdir: "
+_REF = b"ref: refs/"
+_ON_THE_WAY = (
+    *("refs/heads", "refs/heads/pitboss", "refs/heads/pitboss/grind", "refs/pitboss", "refs/pitboss/rescue"),
+    *("logs/refs", "logs/refs/heads", "logs/refs/heads/pitboss", "logs/refs/heads/pitboss/grind"),
+    *("logs/refs/pitboss", "logs/refs/pitboss/rescue", "objects/pack", "objects/info", "worktrees"),
+)
+_OWN = ("logs/HEAD",)
+
+
+class Layout:
+    """What a git directory is made of, as far as git writes through it."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._homes = tuple(dict.fromkeys((repo.git_dir, repo.common_dir)))
+        self._identity: dict[Path, tuple[int, int] | None] = {}
+        self._links: frozenset[Path] = frozenset()
+        self._head: bytes = b""
+
+    def begin(self) -> None:
+        """Remember which folders there are, which links are the user's own, and where HEAD is."""
+        self._identity = {home: _identity(home) for home in self._homes}
+        self._links = frozenset(self._find_links())
+        self._head = content_of(self._repo.inside("HEAD"))
+
+    def check(self, set_aside: SetAside) -> Iterator[str]:
+        """Put back a git directory that was moved, links that appeared in it, a HEAD that names nothing.
+
+        Yields what to warn of. Raises RepositoryGone.
+        """
+        for home in self._homes:
+            if _identity(home) != self._identity[home]:
+                yield self._move_back(home, set_aside)
+        for link in self._find_links():
+            if link not in self._links:
+                yield self._remove(link, set_aside)
+        yield from self._check_head(set_aside)
+
+    def _move_back(self, home: Path, set_aside: SetAside) -> str:
+        place = _led_to(home)
+        if place is None or _identity(place) != self._identity[home]:
+            raise RepositoryGone(
+                f"{home} is not the git directory any more that the run began with",
+                hint=f"put it back (a copy, or a clone's .git folder) as {home}, then go on",
+            )
+        set_aside(home, home.name)
+        place.rename(home)
+        return f"the git directory had been moved to {place}, and was moved back"
+
+    def _remove(self, link: Path, set_aside: SetAside) -> str:
+        name = os.path.relpath(link, self._repo.common_dir)
+        led_to = _led_to(link)
+        set_aside(link, name)
+        if led_to is not None and led_to.is_dir() and name.split("/")[0] in ("objects", "refs"):
+            _copy_folder(led_to, link)
+        return f"{link} led to {led_to}, and was taken away: git would have written there"
+
+    def _check_head(self, set_aside: SetAside) -> Iterator[str]:
+        head = self._repo.inside("HEAD")
+        content = content_of(head)
+        if content == self._head:
+            return
+        if is_head(content):
+            self._head = content
+        elif is_head(self._head):
+            set_aside(head, "HEAD")
+            head.write_bytes(self._head)
+            yield "HEAD named no branch and no commit, and was put back"
+
+    def _find_links(self) -> Iterator[Path]:
+        for home in self._homes:
+            with suppress(OSError), os.scandir(home) as entries:
+                yield from (
+                    Path(entry.path) for entry in entries if entry.is_symlink() and entry.name != "HEAD"
+                )
+        own = (self._repo.git_dir / name for name in _OWN)
+        shared = (self._repo.common_dir / name for name in _ON_THE_WAY)
+        yield from (place for place in (*own, *shared) if os.path.islink(place))  # noqa: PTH114 - a dozen a look
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder it is, wherever it is moved; None for what is no folder itself."""
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+
+
+def _led_to(place: Path) -> Path | None:
+    """Where a link, or a file as git makes them for worktrees, leads."""
+    if place.is_symlink():
+        return Path(os.path.realpath(place))
+    content = content_of(place)
+    if not content.startswith(_GITDIR):
+        return None
+    return Path(os.path.realpath(place.parent / os.fsdecode(content.removeprefix(_GITDIR).rstrip(b"\n"))))
+
+
+def is_head(content: bytes) -> bool:
+    """Whether that, as `content_of` has it, names a branch or a commit."""
+    text = content.strip()
+    is_commit = len(text) in (40, 64) and not text.strip(b"0123456789abcdef")
+    return is_commit or (text.startswith(_REF) and len(text.split()) == 2)
+
+
+def content_of(file: Path) -> bytes:
+    """What a small file says; a link, as old versions of git have it for HEAD, says where it leads."""
+    try:
+        if file.is_symlink():
+            return b"ref: " + os.fsencode(os.readlink(file))  # noqa: PTH115 - the string itself
+        return file.read_bytes()[:4096] if file.is_file() else b""
+    except OSError:
+        return b""
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    import shutil
+
+    shutil.copytree(source, target, symlinks=True)

@@ -1,0 +1,140 @@
+"""Two versions of a git config compared: what says where git writes or what it runs, and all the rest (SPEC 1.6)."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from pitboss.git.environment import of_the_user
+from pitboss.process import capture
+
+_SECTIONS = frozenset(
+    (
+        *(
+            "alias",
+            "browser",
+            "credential",
+            "diff",
+            "difftool",
+            "extensions",
+            "filter",
+            "gpg",
+            "guitool",
+            "hook",
+        ),
+        *(
+            "http",
+            "https",
+            "imap",
+            "include",
+            "includeif",
+            "init",
+            "interactive",
+            "lfs",
+            "maintenance",
+            "man",
+        ),
+        *(
+            "merge",
+            "mergetool",
+            "pager",
+            "protocol",
+            "receive",
+            "remote",
+            "safe",
+            "sendemail",
+            "sequence",
+            "ssh",
+        ),
+        *("trailer", "transfer", "uploadpack", "url", "web"),
+    )
+)
+_HARMLESS = frozenset(
+    (
+        *(
+            "core.abbrev",
+            "core.autocrlf",
+            "core.commentchar",
+            "core.compression",
+            "core.eol",
+            "core.filemode",
+        ),
+        *(
+            "core.ignorecase",
+            "core.logallrefupdates",
+            "core.precomposeunicode",
+            "core.quotepath",
+            "core.safecrlf",
+        ),
+        *("core.sparsecheckout", "core.sparsecheckoutcone", "core.untrackedcache", "core.whitespace"),
+        *("diff.algorithm", "diff.colormoved", "diff.renamelimit", "diff.renames", "init.defaultbranch"),
+        *("merge.conflictstyle", "merge.ff", "merge.renamelimit", "merge.renames", "extensions.partialclone"),
+    )
+)
+_ENDS = (".update", ".command", ".cmd", ".program", ".path", ".helper")
+_ANY_SECTION = frozenset(("core",))
+
+Items = dict[str, list[str | None]]
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """How one config became another: keys that must not have changed, those that may, and the config to have now."""
+
+    decisive: tuple[str, ...]
+    other: tuple[str, ...]
+    content: bytes
+
+
+def is_decisive(key: str) -> bool:
+    """Whether a key, as git lists it, says where git writes or what it runs."""
+    section, _, _ = key.partition(".")
+    if key in _HARMLESS:
+        return False
+    return section in _SECTIONS or section in _ANY_SECTION or key.endswith(_ENDS)
+
+
+def compare(was: bytes, now: bytes) -> Comparison | None:
+    """What changed between two configs, and `now` with its decisive keys put back; None when git cannot read it."""
+    with tempfile.TemporaryDirectory(prefix="pitboss-") as folder:
+        old, new = Path(folder, "old"), Path(folder, "new")
+        old.write_bytes(was)
+        new.write_bytes(now)
+        before, after = _items(old), _items(new)
+        if before is None or after is None:
+            return None
+        changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+        decisive = tuple(key for key in changed if is_decisive(key))
+        other = tuple(key for key in changed if not is_decisive(key))
+        if not decisive:
+            return Comparison(decisive=(), other=other, content=now)
+        for key in other:
+            _put(old, key, after.get(key, []))
+        return Comparison(decisive=decisive, other=other, content=old.read_bytes())
+
+
+def _items(file: Path) -> Items | None:
+    """The values of every key in order; None for what is no config."""
+    done = _git(file, "--list", "-z", "--no-includes")
+    if done is None:
+        return None
+    items: Items = {}
+    for entry in filter(None, os.fsdecode(done).split("\0")):
+        key, has_value, value = entry.partition("\n")
+        items.setdefault(key, []).append(value if has_value else None)
+    return items
+
+
+def _put(file: Path, key: str, values: list[str | None]) -> None:
+    _git(file, "--unset-all", key)
+    for value in values:
+        _git(file, "--add", key, "true" if value is None else value)
+
+
+def _git(file: Path, *args: str) -> bytes | None:
+    """Ask about one file alone, from where no repository's own config is read."""
+    env = of_the_user(os.environ) | {"GIT_CEILING_DIRECTORIES": str(file.parent)}
+    done = capture(("git", "config", "--file", str(file), *args), cwd=str(file.parent), env=env)
+    return done.stdout if done.code == 0 else None

@@ -1,0 +1,95 @@
+"""What makes git fail: broken files, locks, hooks and filters that say no, people at work at the same moment."""
+
+from __future__ import annotations
+
+from tests.hostile.act import PARALLEL, WORKTREE, Act
+
+_REFUSES_ONCE = """
+printf '#!/bin/sh\\n[ "$1" != prepared ] || ! rm "%s" 2>/dev/null\\n' "$SCRATCH/refuse" \
+  >.git/hooks/reference-transaction
+chmod +x .git/hooks/reference-transaction
+"""
+_NO_PROGRAM = """
+git config filter.big.required true
+git config filter.big.clean "no-such-program clean"
+git config filter.big.smudge "no-such-program smudge"
+echo "*.bin filter=big" >.gitattributes
+git add -A
+git commit -qm attributes
+"""
+_PERSON = """for n in $(seq 150); do
+  head=$(git rev-parse HEAD) && new=$(git commit-tree -p "$head" -m person "$head^{tree}") &&
+    git update-ref -m person HEAD "$new" "$head" 2>/dev/null
+done"""
+_BRANCH = '"$REPO/.git/refs/heads/pitboss/grind/$PITBOSS_RUN_ID'
+_OWN = 'cd "$(git rev-parse --git-dir)"'
+_GONE = ("config", "hooks", "branches", "stash", "head", "index")
+
+ACTS = {
+    "head-of-garbage": Act('echo garbage >"$(git rev-parse --git-dir)/HEAD"'),
+    "head-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/HEAD"'),
+    "index-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/index"', modes=("in-place", PARALLEL)),
+    "lock-of-all-refs": Act('touch "$REPO/.git/packed-refs.lock"', ends=("ok",)),
+    "lock-of-the-run-branch": Act(f'touch {_BRANCH}.lock"', ends=("ok",)),
+    "lock-of-its-branch": Act('touch "$REPO/.git/$(git symbolic-ref HEAD).lock"', ends=("ok",)),
+    "locks-everywhere": Act(
+        'cd "$REPO/.git"; touch HEAD.lock index.lock config.lock packed-refs.lock', ends=("ok",)
+    ),
+    "run-branch-of-garbage": Act(f'echo garbage >{_BRANCH}"'),
+    "git-directory-moved": Act(
+        'mv "$REPO/.git" "$SCRATCH/moved"; echo "gitdir: $SCRATCH/moved" >"$REPO/.git"', told="moved back"
+    ),
+    "git-directory-linked": Act(
+        'mv "$REPO/.git" "$SCRATCH/moved"; ln -s "$SCRATCH/moved" "$REPO/.git"', told="moved back"
+    ),
+    "git-directory-of-somebody-else": Act(
+        'mv "$REPO/.git" "$SCRATCH/moved"; echo "gitdir: $BESIDE/other/.git" >"$REPO/.git"',
+        codes=(1, 70),
+        goes_on=False,
+        touches=_GONE,
+    ),
+    "git-directory-removed": Act('rm -rf "$REPO/.git"', codes=(1, 70), goes_on=False, touches=_GONE),
+    "a-file-for-a-git-directory": Act(
+        'rm -rf "$REPO/.git"; echo x >"$REPO/.git"', codes=(1, 70), goes_on=False, touches=_GONE
+    ),
+    "hook-of-the-user-refuses": Act(
+        'touch "$SCRATCH/refuse"',
+        before=_REFUSES_ONCE,
+        ends=("error: git_failed",),
+        codes=(1,),
+        modes=("in-place", WORKTREE),
+    ),
+    "filter-without-its-program": Act(
+        "echo 'big work' >x.bin",
+        before=_NO_PROGRAM,
+        keeps=("big work",),
+        ends=("error: git_failed",),
+        codes=(1,),
+    ),
+    "person-who-commits-all-the-time": Act(
+        "true",
+        before=f"cat >person <<'END'\n{_PERSON}\nEND\nmv person \"$SCRATCH\"",
+        grind="hooks = { pre_session = 'setsid sh ../scratch/person >/dev/null 2>&1 &' }",
+        modes=("in-place",),
+    ),
+    "link-for-head-log": Act(
+        'cd "$REPO/.git/logs"; mv HEAD "$SCRATCH"; ln -s "$BESIDE/precious" HEAD', told="taken away"
+    ),
+    "link-for-commit-message": Act(
+        'cd "$REPO/.git"; ln -sf "$BESIDE/precious" COMMIT_EDITMSG', told="taken away"
+    ),
+    "link-for-index": Act(f'{_OWN}; mv index "$SCRATCH"; ln -s "$BESIDE/precious" index'),
+    "link-for-index-that-is-one": Act(
+        f'{_OWN}; cp index "$BESIDE/index"; rm index; ln -s "$BESIDE/index" index', touches=("beside",)
+    ),
+    "link-for-objects": Act('cd "$REPO/.git"; mv objects "$SCRATCH"; ln -s "$SCRATCH/objects" objects'),
+    "link-for-refs": Act('cd "$REPO/.git"; mv refs "$SCRATCH"; ln -s "$SCRATCH/refs" refs'),
+    "link-for-logs": Act(
+        'cd "$REPO/.git"; mv logs "$SCRATCH"; ln -s "$SCRATCH/logs" logs', touches=("stash",)
+    ),
+    "link-for-packed-refs": Act('cd "$REPO/.git"; ln -s "$BESIDE/precious" packed-refs'),
+    "git-file-leads-elsewhere": Act(
+        'rm .git; echo "gitdir: $BESIDE/other/.git" >.git', modes=(WORKTREE, PARALLEL)
+    ),
+    "common-directory-elsewhere": Act('echo "$BESIDE/other/.git" >"$(git rev-parse --git-dir)/commondir"'),
+}
