@@ -15,45 +15,45 @@ from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Draining, Resumed, RunStarted, Warned
 from pitboss.core.recovery import plan_recovery
 from pitboss.core.redact import Secrets
-from pitboss.core.resume import StateUnreadable, refuse_used_up, validate_resume
+from pitboss.core.resume import refuse_used_up, validate_resume
 from pitboss.core.rotation import contenders
 from pitboss.core.run import RunState, RunStatus, build_state, spend
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
-from pitboss.engine.facts import DeadRun, cut_short_before, gather_facts
+from pitboss.engine.facts import DeadRun, dead_run, gather_facts
 from pitboss.engine.gate import Gate, Meter
 from pitboss.engine.journal import Journal
 from pitboss.engine.loop import Loop, Past
 from pitboss.engine.resume import Mender, end_strays, settle_sessions
-from pitboss.engine.run_branch import RunBranch
+from pitboss.engine.run_branch import RunBranch, run_branch
+from pitboss.engine.settings import cut_short_before, put_back_settings
 from pitboss.engine.sheltered import Sheltered, git_refusing
-from pitboss.engine.start import RUN_BRANCHES, check_ready, earlier_run, start_from
+from pitboss.engine.start import check_ready, earlier_run, start_from
 from pitboss.engine.workspace import Workspace
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.guard import Guard
 from pitboss.git.landed import landed_sessions
+from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
 from pitboss.guardian import StopLevel
 from pitboss.process import StopRequest
-from pitboss.store.log import scan_log
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pitboss.core.aftermath import Facts
     from pitboss.core.events import Observer
     from pitboss.core.recovery import Repair
     from pitboss.core.session import SessionRecord
-    from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.guardian import StopChannel
     from pitboss.plan import Plan
 
 
-HIGHEST_SEQ = 2**32 - 1
 _CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of configuration and rotation count"
 
 
@@ -67,10 +67,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def find_repo(root: Path, here: Path, requested: str | None, *, purpose: str) -> tuple[Repo, tuple[str, ...]]:
+    """The repository of a run that is to go on, and what to warn of: git may be able to find it only by then.
+
+    `root` is where its `.git` seems to be. Raises NotARepository.
+    """
+    told = put_back_settings(root, requested)
+    return Repo.discover(here, purpose=purpose), told
+
+
 def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
     """What `Run.repair` would do, in order; changes nothing (SPEC 7)."""
     rundir = RunDir(RunPaths(repo.root, run_id))
-    dead = _dead_run(rundir)
+    dead = dead_run(rundir)
     return plan_recovery(gather_facts(dead, rundir.paths, repo, goes_on_here=False, force=force))
 
 
@@ -327,32 +336,6 @@ class Run:
                     self._emit(Warned(text=f"the work of session {session.seq} is rescued under {kept}"))
 
 
-def run_branch(run_id: str) -> str:
-    """The branch that a run's sessions land on (SPEC 2)."""
-    return f"{RUN_BRANCHES}{run_id}"
-
-
-def _dead_run(rundir: RunDir) -> DeadRun:
-    try:
-        state = rundir.read_state()
-    except StateUnreadable:
-        state = None
-    run_id = rundir.paths.run_id
-    # What a checkpoint covers is only skimmed; without a checkpoint all of it is folded again as a stream.
-    after_seq = state.last_session_seq if state else HIGHEST_SEQ
-    scan = scan_log(rundir.paths.log, run_id, after_seq=after_seq)
-    if scan.last_seq < after_seq:
-        after_seq = scan.last_seq
-        scan = scan_log(rundir.paths.log, run_id, after_seq=after_seq)
-    return DeadRun(
-        run_id=run_id,
-        branch=state.branch if state else run_branch(run_id),
-        state=state,
-        scan=scan,
-        after_seq=after_seq,
-    )
-
-
 def _examine(
     rundir: RunDir,
     repo: Repo,
@@ -365,14 +348,14 @@ def _examine(
 
     `judge` may refuse as well.
     """
-    dead = _dead_run(rundir)
+    dead = dead_run(rundir)
     facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
     repairs = plan_recovery(facts)
     if judge is not None:
         judge(dead)
     if end_strays(dead):
         # They may have gone on working in the tree while it was looked at.
-        dead = _dead_run(rundir)
+        dead = dead_run(rundir)
         facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
         repairs = plan_recovery(facts)
     return dead, facts, repairs

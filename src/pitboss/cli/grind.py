@@ -214,19 +214,19 @@ def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
 def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     from pitboss import app
     from pitboss.cli.guarded import run_guarded
-    from pitboss.git.repo import Repo
+    from pitboss.cli.project import project_root
     from pitboss.plan import load_plan
     from pitboss.store.rundir import resolve_target
     from pitboss.trust import used
 
-    repo = Repo.discover(Path.cwd())
+    repo, told = app.find_repo(project_root(), Path.cwd(), requested or None, purpose="resuming a run")
     run = resolve_target(repo.root, requested or None)
     plan = load_plan(repo.root, options, run=run.state)
     used(repo.root, plan.config, os.environ)
     return run_guarded(
         repo.root,
         run.run_id,
-        plan.config.warnings,
+        (*plan.config.warnings, *told),
         as_json=as_json,
         body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).resume(),
     )

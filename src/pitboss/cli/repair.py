@@ -31,11 +31,11 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     """Do what `grind --resume` does before it starts: mend the run's files and settle its sessions."""
     from pitboss import app
     from pitboss.cli.guarded import run_guarded
-    from pitboss.git.repo import Repo
+    from pitboss.cli.project import project_root
     from pitboss.plan import Options, load_repair_plan
     from pitboss.store.rundir import find_run
 
-    repo = Repo.discover(Path.cwd(), purpose="repairing")
+    repo, told = app.find_repo(project_root(), Path.cwd(), run_id, purpose="repairing")
     run = find_run(repo.root, run_id)
     if dry_run:
         return _print_plan(repo, run.run_id, force=force)
@@ -43,7 +43,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     return run_guarded(
         repo.root,
         run.run_id,
-        plan.warnings,
+        (*plan.warnings, *told),
         as_json=False,
         body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).repair(force=force),
     )

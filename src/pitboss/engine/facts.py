@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +10,7 @@ from pitboss import proctree
 from pitboss.core.aftermath import Checkout, Damage, Facts
 from pitboss.core.resume import StateUnreadable
 from pitboss.core.run import RunState
+from pitboss.engine.run_branch import run_branch
 from pitboss.git.landed import landed_sessions
 from pitboss.git.locks import stale_locks
 from pitboss.git.reflog import Reflog
@@ -18,13 +18,16 @@ from pitboss.git.snapshot import untracked
 from pitboss.git.switch import Switch
 from pitboss.git.worktree import session_branches, session_worktrees
 from pitboss.store import opening
-from pitboss.store.log import LogScan, iter_records
+from pitboss.store.log import LogScan, iter_records, scan_log
 
 if TYPE_CHECKING:
     from pitboss.core.session import InFlight
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
     from pitboss.store.rundir import RunDir
+
+
+HIGHEST_SEQ = 2**32 - 1
 
 
 class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +38,28 @@ class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
     state: RunState | None
     scan: LogScan
     after_seq: int
+
+
+def dead_run(rundir: RunDir) -> DeadRun:
+    """Read what is left of a run: its state, if it can be read, and its log past that."""
+    try:
+        state = rundir.read_state()
+    except StateUnreadable:
+        state = None
+    run_id = rundir.paths.run_id
+    # What a checkpoint covers is only skimmed; without a checkpoint all of it is folded again as a stream.
+    after_seq = state.last_session_seq if state else HIGHEST_SEQ
+    scan = scan_log(rundir.paths.log, run_id, after_seq=after_seq)
+    if scan.last_seq < after_seq:
+        after_seq = scan.last_seq
+        scan = scan_log(rundir.paths.log, run_id, after_seq=after_seq)
+    return DeadRun(
+        run_id=run_id,
+        branch=state.branch if state else run_branch(run_id),
+        state=state,
+        scan=scan,
+        after_seq=after_seq,
+    )
 
 
 def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bool, force: bool) -> Facts:
@@ -71,25 +96,6 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
         session_branches=session_branches(repo, dead.run_id),
         force=force,
     )
-
-
-def cut_short_before(rundir: RunDir) -> float:
-    """Until when what changed in git's settings may be the work of a session that was cut short.
-
-    That is when the guardian saw the last process of the run end, for ever when it did not live to see that, and
-    never when no session was in flight; in seconds since the epoch.
-    """
-    try:
-        in_flight = rundir.read_state().in_flight
-    except StateUnreadable:
-        return inf
-    if not in_flight:
-        return -inf
-    try:
-        ended = rundir.paths.ended.stat().st_mtime
-    except OSError:
-        return inf
-    return ended if ended >= min(s.started_at for s in in_flight).timestamp() else inf
 
 
 def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:

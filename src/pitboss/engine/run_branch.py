@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
 
+RUN_BRANCHES = "pitboss/grind/"
 FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
+
+
+def run_branch(run_id: str) -> str:
+    """The branch that a run's sessions land on (SPEC 2)."""
+    return f"{RUN_BRANCHES}{run_id}"
 
 
 class RescueWords(msgspec.Struct, frozen=True, kw_only=True):

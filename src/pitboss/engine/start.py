@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pitboss.engine.run_branch import RUN_BRANCHES
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.switch import Spot, Switch
 from pitboss.store.paths import RunPaths, runs_dir
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from pitboss.engine.run_branch import RunBranch
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
-
-RUN_BRANCHES = "pitboss/grind/"
 
 
 def check_ready(branch: RunBranch, root: Path) -> TreeStatus:

@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
     from pitboss.process import Captured
 
-WHEN_GIT_FAILED = (
-    "nothing is lost: mend what git complains of (a full disk?); "
-    "then `pitboss repair RUN_ID` and `pitboss grind --resume` go on with the run"
-)
+GO_ON = "then `pitboss repair RUN_ID` and `pitboss grind --resume RUN_ID` go on with the run"
+WHEN_GIT_FAILED = f"nothing is lost: mend what git complains of (a full disk?); {GO_ON}"
 _NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 _BROKEN_INDEX = re.compile(
     r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses"

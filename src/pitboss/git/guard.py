@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.git.errors import GitError
 from pitboss.git.layout import Layout
 from pitboss.git.settings import compare
 from pitboss.store.files import make_directory, read_regular, write_atomic
@@ -33,6 +34,7 @@ _MOST_BYTES = 1024 * 1024
 _MOST_NAMED = 5
 _CONFIGS = ("config", "config.worktree")
 _HOOKS = "hooks"
+_OWN_HOOKS = "hooks of core.hooksPath"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,10 +58,7 @@ class Guard:
 
     def begin(self) -> None:
         """Take everything as it is now for the user's own, and remember it in the run directory."""
-        self._layout.begin()
-        self._hooks = self._find_hooks()
-        self._found = {name: found for name in self._names() if (found := _read(self._path(name)))}
-        self._seen = self._look()
+        self._take()
         self._save()
 
     def resume(self, gone_at: float) -> tuple[str, ...]:
@@ -69,7 +68,20 @@ class Guard:
         user's. Returns what to warn of. Raises RepositoryGone.
         """
         saved = self._saved()
-        self.begin()
+        told = self._compared(saved, gone_at)
+        if told:
+            told += self._compared(saved, gone_at)  # where hooks are may be another place now
+        self._save()
+        return told
+
+    def _take(self) -> None:
+        self._layout.begin()
+        self._hooks = self._find_hooks()
+        self._found = {name: found for name in self._names() if (found := _read(self._path(name)))}
+        self._seen = self._look()
+
+    def _compared(self, saved: dict[str, Found] | None, gone_at: float) -> tuple[str, ...]:
+        self._take()
         if saved is None:
             return ()
         for name in {**saved, **self._found}:
@@ -109,7 +121,7 @@ class Guard:
                 return self._repo.git_dir / name
             case _ if name.startswith(_HOOKS):
                 folder, _, rest = name.partition("//")
-                return self._hooks[folder] / rest
+                return self._hooks.get(folder, self._repo.common_dir / "hooks") / rest
             case _:
                 return self._repo.common_dir / name
 
@@ -128,9 +140,10 @@ class Guard:
         Tools such as husky make the latter anew on every machine; `git clean -x` takes it away.
         """
         folders = {"hooks": self._repo.common_dir / "hooks"}
-        named = Path(self._repo.line("rev-parse", "--git-path", "hooks"))
-        if not named.is_absolute() and self._repo.ignores(str(named)):
-            folders["hooks of core.hooksPath"] = self._repo.root / named
+        with suppress(GitError):  # by a config that is about to be put back
+            named = Path(self._repo.line("rev-parse", "--git-path", "hooks"))
+            if not named.is_absolute() and self._repo.ignores(str(named)):
+                folders[_OWN_HOOKS] = self._repo.root / named
         return folders
 
     def _look(self) -> dict[str, tuple[int, ...]]:

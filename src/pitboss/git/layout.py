@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitboss.git.errors import RepositoryGone
+from pitboss.git.errors import GO_ON, RepositoryGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class Layout:
         if place is None or _identity(place) != self._identity[home]:
             raise RepositoryGone(
                 f"{home} is not the git directory any more that the run began with",
-                hint=f"put it back (a copy, or a clone's .git folder) as {home}, then go on",
+                hint=f"put it back as {home}, or a copy of it; {GO_ON}",
             )
         set_aside(home, home.name)
         place.rename(home)

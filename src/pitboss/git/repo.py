@@ -109,7 +109,12 @@ class Repo:
             why = last_line(answer.stderr.decode(errors="replace"))
             raise NotARepository(
                 f"{purpose}: {path} is not the working tree of a git repository ({why})",
-                hint="run `git init` and commit something first, or go to a repository",
+                hint=(
+                    "git does not get along with .git/config here: `pitboss repair RUN_ID` puts back what a "
+                    "session of that run did to it, else mend it by hand"
+                    if os.path.lexists(path / ".git")
+                    else "run `git init` and commit something first, or go to a repository"
+                ),
             )
         return cls(*_places(answer))
 

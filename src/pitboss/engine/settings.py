@@ -1,0 +1,55 @@
+"""Git's settings as a session left them that was cut short: put back before git is asked anything (SPEC 1.6, 7)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from math import inf
+from typing import TYPE_CHECKING
+
+from pitboss.core.resume import StateUnreadable
+from pitboss.errors import PitbossError
+from pitboss.git.guard import Guard
+from pitboss.git.repo import Repo
+from pitboss.store.git_folder import lock_paths
+from pitboss.store.lock import lock_holder
+from pitboss.store.paths import RunPaths
+from pitboss.store.rundir import RunDir, find_run, most_recent_resumable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def put_back_settings(root: Path, requested: str | None) -> tuple[str, ...]:
+    """Let git find the repository at `root` again, whatever a killed session of a run set; returns what to warn of.
+
+    The run is the one `requested`, else the one that a resume would take. Nothing is done while a run is live, nor
+    where `.git` is no folder: a worktree's or a submodule's config is found by git alone.
+    """
+    git_dir = root / ".git"
+    if not git_dir.is_dir() or git_dir.is_symlink() or lock_holder(*lock_paths(root)) is not None:
+        return ()
+    with suppress(PitbossError):
+        run = find_run(root, requested) if requested else most_recent_resumable(root)
+        if run is not None:
+            rundir = RunDir(RunPaths(root, run.run_id))
+            return Guard(Repo(root, git_dir, git_dir), rundir.paths.root).resume(cut_short_before(rundir))
+    return ()
+
+
+def cut_short_before(rundir: RunDir) -> float:
+    """Until when what changed in git's settings may be the work of a session that was cut short.
+
+    That is when the guardian saw the last process of the run end, for ever when it did not live to see that, and
+    never when no session was in flight; in seconds since the epoch.
+    """
+    try:
+        in_flight = rundir.read_state().in_flight
+    except StateUnreadable:
+        return inf
+    if not in_flight:
+        return -inf
+    try:
+        ended = rundir.paths.ended.stat().st_mtime
+    except OSError:
+        return inf
+    return ended if ended >= min(s.started_at for s in in_flight).timestamp() else inf

@@ -1,0 +1,111 @@
+"""Git's settings as a run found them: who changed them, and when, decides (SPEC 1.6, 7)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.git.errors import RepositoryGone
+from pitboss.git.guard import FOLDER, Guard
+from pitboss.git.repo import Repo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOR_EVER, NEVER = float("inf"), float("-inf")
+
+
+class Scene:
+    """A repository, a run directory, and a guard that a run began with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "repo"
+        self.root.mkdir()
+        self.git("init", "-q", "-b", "main", "--template=")
+        self.config = self.root / ".git/config"
+        self.run = self.root / ".pitboss/grind/runs/x"
+        self.run.mkdir(parents=True)
+        self.guard = self.again()
+        self.guard.begin()
+        self.users = self.config.read_bytes()
+
+    def git(self, *args: str) -> None:
+        subprocess.run(("git", *args), cwd=self.root, check=True, capture_output=True)
+
+    def again(self) -> Guard:
+        """The guard of another process."""
+        return Guard(Repo(self.root, self.root / ".git", self.root / ".git"), self.run)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_nothing_changed_is_nothing_to_say(scene: Scene) -> None:
+    assert scene.guard.check() == ()
+
+
+def test_a_config_is_put_back_once_and_the_other_version_kept(scene: Scene) -> None:
+    scene.git("config", "core.worktree", "/else")
+    theirs = scene.config.read_bytes()
+    (told,) = scene.guard.check()
+    kept = scene.run / FOLDER / "config-1"
+    assert told == f"git's config was put back: it set core.worktree; kept as {kept}"
+    assert (scene.config.read_bytes(), kept.read_bytes()) == (scene.users, theirs)
+    assert scene.guard.check() == ()
+
+
+def test_a_key_that_is_nobodys_business_is_told_once_and_stays(scene: Scene) -> None:
+    scene.git("config", "user.name", "agent")
+    assert scene.guard.check() == ("git's config was changed: user.name",)
+    assert scene.guard.check() == ()
+    assert b"agent" in scene.config.read_bytes()
+
+
+def test_a_killed_run_is_compared_with_what_it_began_with(scene: Scene) -> None:
+    scene.git("config", "core.worktree", "/else")
+    told = scene.again().resume(FOR_EVER)
+    assert [text.split(":")[0] for text in told] == ["git's config was put back"]
+    assert scene.config.read_bytes() == scene.users
+
+
+def test_what_changed_after_the_run_was_gone_is_the_users(scene: Scene) -> None:
+    scene.git("config", "core.hooksPath", "mine")
+    assert scene.again().resume(time.time() - 3600) == ()
+    assert scene.again().resume(NEVER) == ()
+    assert b"mine" in scene.config.read_bytes()
+
+
+def test_a_run_that_kept_nothing_takes_what_is_there(scene: Scene) -> None:
+    (scene.run / FOLDER / "found.json").write_text("garbage")
+    scene.git("config", "core.hooksPath", "mine")
+    assert scene.again().resume(FOR_EVER) == ()
+
+
+def test_links_of_the_users_are_left_alone(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    (tmp_path / "logs").mkdir()
+    (scene.root / ".git/logs").symlink_to(tmp_path / "logs")
+    guard = scene.again()
+    guard.begin()
+    assert guard.check() == ()
+
+
+def test_a_repository_that_is_gone_is_said_to_be(scene: Scene, tmp_path: Path) -> None:
+    os.rename(scene.root / ".git", tmp_path / "gone")  # noqa: PTH104
+    with pytest.raises(RepositoryGone, match="is not the git directory any more"):
+        scene.guard.check()
+
+
+def test_a_look_costs_far_less_than_a_millisecond(scene: Scene) -> None:
+    def look() -> float:
+        began = time.perf_counter()
+        scene.guard.check()
+        return time.perf_counter() - began
+
+    assert min(look() for _ in range(50)) < 0.001

@@ -1,0 +1,76 @@
+"""Which of git's settings an agent may change, and what becomes of those that it may not (SPEC 1.6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pitboss.git.settings import compare, is_decisive
+
+USERS = (
+    b"[core]\n\tbare = false ; the user's\n[user]\n\tname = user\n[include]\n\tpath = ~/one\n\tpath = ~/two\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "decisive"),
+    [
+        ("core.worktree", True),
+        ("core.bare", True),
+        ("core.hookspath", True),
+        ("core.fsmonitor", True),
+        ("core.sshcommand", True),
+        ("core.excludesfile", True),
+        ("core.anything.new", True),
+        ("core.autocrlf", False),
+        ("core.sparsecheckout", False),
+        ("include.path", True),
+        ("includeif.gitdir:/x.path", True),
+        ("filter.lfs.clean", True),
+        ("diff.json.textconv", True),
+        ("merge.ours.driver", True),
+        ("extensions.worktreeconfig", True),
+        ("alias.st", True),
+        ("remote.origin.pushurl", True),
+        ("url.https://x/.insteadof", True),
+        ("submodule.lib.update", True),
+        ("submodule.lib.url", False),
+        ("gpg.program", True),
+        ("user.name", False),
+        ("branch.main.remote", False),
+        ("merge.conflictstyle", False),
+    ],
+)
+def test_what_says_where_git_writes_or_what_it_runs_is_decisive(key: str, decisive: bool) -> None:
+    assert is_decisive(key) is decisive
+
+
+def test_nothing_decisive_leaves_the_config_as_it_is_now() -> None:
+    now = USERS + b'[branch "x"]\n\tremote = origin\n'
+    compared = compare(USERS, now)
+    assert compared is not None
+    assert (compared.decisive, compared.other, compared.content) == ((), ("branch.x.remote",), now)
+
+
+def test_decisive_keys_alone_bring_back_the_users_file_to_the_letter() -> None:
+    compared = compare(USERS, b"[core]\n\tworktree = /else\n[user]\n\tname = user\n")
+    assert compared is not None
+    assert compared.other == ()
+    assert compared.decisive == ("core.bare", "include.path", "core.worktree")
+    assert compared.content == USERS
+
+
+def test_what_else_changed_stays_changed() -> None:
+    now = USERS.replace(b"name = user", b"name = agent\n\temail = a@b").replace(b"~/two", b"/evil")
+    compared = compare(USERS, now)
+    assert compared is not None
+    assert compared.decisive == ("include.path",)
+    assert compared.other == ("user.name", "user.email")
+    assert b"name = agent" in compared.content
+    assert b"email = a@b" in compared.content
+    assert b"~/two" in compared.content
+    assert b"/evil" not in compared.content
+
+
+@pytest.mark.parametrize("now", [b"[core", b"[a]\n=", b"\x00\xff"], ids=["cut", "no key", "bytes"])
+def test_what_git_cannot_read_is_no_config(now: bytes) -> None:
+    assert compare(USERS, now) is None
