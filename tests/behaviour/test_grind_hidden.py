@@ -50,6 +50,24 @@ def test_they_do_not_land_and_the_sessions_line_says_where_they_are(
         assert (place / "out/file.txt").read_text() == "hidden\n"
 
 
+@pytest.mark.parametrize(
+    "script",
+    [HIDES, "mkdir in; cd in; git init -q; echo page >page.txt"],
+    ids=["hidden files", "a repository"],
+)
+def test_a_run_that_leaves_what_its_branch_has_a_place_for_alone_stays_there(
+    project: Project, script: str
+) -> None:
+    configure(project)
+    project.prompt("alpha", script, max_runs=1)
+    done = project.pitboss("grind")
+    assert "files would show there that belong to this branch" in done.err
+    assert project.git("branch", "--show-current").strip() == the_run(project).branch
+    assert project.git("status", "--porcelain") == ""
+    project.prompt("alpha", "echo two >two.txt", max_runs=1)
+    assert project.pitboss("grind").code == 0
+
+
 def test_a_failed_session_in_the_users_tree_leaves_none_of_them_there(project: Project) -> None:
     configure(project, grind="rescue_ignored_mb = 1")
     project.prompt("alpha", f"{HIDES}; {BIG}; exit 1", max_runs=1)

@@ -23,6 +23,17 @@ agent-c-commits-itself)
     work c2.txt
     ;;
 agent-d-fails)
+    mkdir inner
+    git init -q inner
+    cd inner
+    work inner.txt
+    git add inner.txt
+    git -c user.name=agent -c user.email=agent@local commit -qm "in a repository of its own"
+    cd ..
+    git -c advice.addEmbeddedRepo=false add inner
+    git -c user.name=agent -c user.email=agent@local commit -qm "a link to it"
+    echo hidden.txt >>.gitignore
+    work hidden.txt
     work d.txt
     exit 3
     ;;

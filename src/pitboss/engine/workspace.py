@@ -99,6 +99,10 @@ class Workspace:
         if obstacle := self._switch.obstacle(back):
             raise StartError(obstacle)
         self._switch.to(back)
+        if self._repo.status().dirty:
+            # What only the run's branch ignores, or has a place for, would be in the way of the next run.
+            self._switch.to(Spot.now(status))
+            raise StartError("files would show there that belong to this branch")
         return back
 
     def close(self) -> None:
