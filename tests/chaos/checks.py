@@ -119,7 +119,7 @@ def files(place: Place) -> list[str]:
     reachable = {line.split()[0] for line in listed.splitlines()}
     named = {r for record in records_of(place) for r in record.get("rescue", [])}
     refs = set(place.git("for-each-ref", "--format=%(refname)", f"refs/pitboss/rescue/{run_id}").split())
-    lost = [line for line in place.testimony() if line[0] == "wrote" and line[2] not in reachable]
+    lost = [line for line in place.testimony() if line[0] in ("wrote", "hid") and line[2] not in reachable]
     return [f"lost: {line}" for line in lost] + [f"rescue refs {refs} but records name {named}"] * (
         refs != named
     )

@@ -6,6 +6,11 @@ work() {
     echo "$1 by session $PITBOSS_SESSION_SEQ" >"$1"
     say "wrote $PITBOSS_SESSION_SEQ $(git hash-object "$1")"
 }
+# Work that is to be kept, though not where the session lands.
+hide() {
+    echo "$1 by session $PITBOSS_SESSION_SEQ" >"$1"
+    say "hid $PITBOSS_SESSION_SEQ $(git hash-object "$1")"
+}
 commit() {
     work "$1"
     git add "$1"
@@ -44,6 +49,14 @@ agent-b-fails)
     exit 3
     ;;
 agent-c-commits-itself)
+    mkdir inner
+    git init -q inner
+    cd inner
+    hide inner.txt
+    git add inner.txt
+    git -c user.name=agent -c user.email=agent@local commit -qm "in a repository of its own"
+    cd ..
+    git -c advice.addEmbeddedRepo=false add inner
     commit c1.txt
     work c2.txt
     ;;
@@ -70,7 +83,11 @@ agent-h-commits-itself)
     commit h1.txt
     ;;
 agent-i-nothing) ;;
-agent-k-commits) work k.txt ;;
+agent-k-commits)
+    echo hidden.txt >>.gitignore
+    hide hidden.txt
+    work k.txt
+    ;;
 agent-l-commits-itself)
     commit l1.txt
     await '^post .* k-commits'
