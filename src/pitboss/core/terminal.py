@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 
 _ACTED_ON = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_HARMLESS = re.compile(rf"[^{_ACTED_ON}\r]*")
 _HARMFUL = re.compile(rf"[{_ACTED_ON}]|\r(?!\n)")
 _COLOR = r"\x1b\[(?:(?:[0-2]|39|[39][0-7])(?:;(?=\d)|(?=m)))*m"
 """Bold, faint, the sixteen colors, and back to normal: nothing hides, blinks or moves."""
@@ -27,7 +28,8 @@ def visible(text: str, *, colors: bool = False) -> str:
 
     With `colors` the sequences for our own colors stay.
     """
-    if text.isprintable():
+    # Most text is: this finds out several times as fast as looking for what is not.
+    if _HARMLESS.fullmatch(text):
         return text
     if not colors:
         return _HARMFUL.sub(_marked, text)
