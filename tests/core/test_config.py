@@ -41,15 +41,17 @@ def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
             "consecutive_failure_limit": 3,
             "hook_timeout_secs": 60,
             "hook_env_passthrough": [],
-            "transcript_retention": "keep-all",
+            "transcript_retention": "keep_all",
             "rescue_ignored_mb": 64,
             "land": "ok",
             "mode": "in-place",
+            "stay": False,
             "budgets": dict.fromkeys(Caps.__struct_fields__),
             "hooks": {"pre_session": None, "post_session": None, "on_failure": None},
             "worktree": {"copy": [".env"], "setup": None, "clean": "untracked"},
         },
         "author": "pitboss <pitboss@local>",
+        "commit_subject": "{prompt}: {summary}",
         "warnings": [],
     }
 

@@ -286,10 +286,19 @@ def test_log_shorter_than_the_checkpoint_is_not_explained_by_a_session_in_flight
         plan_recovery(facts(run_state(in_flight=(ended(3),)), last_seq=2))
 
 
+def test_a_gap_below_the_checkpoint_is_named_and_not_taken_for_a_short_log() -> None:
+    with pytest.raises(DamagedRun, match="no record of session 1"):
+        plan_recovery(facts(last_seq=0, early=frozenset({2, 3})))
+    with pytest.raises(DamagedRun, match="no record of session 2"):
+        plan_recovery(facts(last_seq=1, early=frozenset({3}), landed=frozenset({2})))
+    with pytest.raises(StateOutOfSync, match="last_session_seq=3, log tail has 2"):
+        plan_recovery(facts(last_seq=0, early=frozenset({2})))
+
+
 def test_log_with_a_gap_that_no_session_in_flight_fills() -> None:
-    with pytest.raises(StateOutOfSync):
+    with pytest.raises(DamagedRun, match="no record of session 4"):
         plan_recovery(facts(early=frozenset({5})))
-    with pytest.raises(StateOutOfSync):
+    with pytest.raises(DamagedRun, match="no record of session 4"):
         plan_recovery(facts(run_state(in_flight=(flying(5),))))
 
 

@@ -18,6 +18,7 @@ from pitboss.core.run import (
     RunState,
     RunStatus,
     StopReason,
+    counted,
     dispatched_scheduler,
     fold,
     pending_retry,
@@ -331,3 +332,32 @@ def test_a_service_that_stayed_away_before_anything_was_used_is_no_failure_in_a_
     ended = msgspec.structs.replace(AWAY, **changes)
     assert fold(run_state(), ended).budget_consumed.consecutive_failures == failures
     assert ended.is_outage == (failures == 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({"unknown_costs": 0, "budget_consumed": BudgetSnapshot(iterations=3, tokens_input=9)}, True),
+        ({"unknown_costs": 1}, False),
+        ({}, True),
+        ({"budget_consumed": BudgetSnapshot(iterations=3)}, True),
+        ({"budget_consumed": BudgetSnapshot(iterations=3, tokens_output=9)}, False),
+        ({"spend_per_prompt": {"alpha": PromptSpend(sessions=3)}}, True),
+        ({"spend_per_prompt": {"alpha": PromptSpend(sessions=2)}}, False),
+    ],
+)
+def test_whether_the_cost_of_a_run_is_known(changes: dict[str, Any], known: bool) -> None:
+    assert run_state(**changes).cost_known is known
+
+
+def test_what_nobody_counted_is_counted_from_the_log() -> None:
+    past = [record(1, cost_usd=0.5), record(2, "bravo", cost_known=False), record(3), record(4, cost_usd=9.0)]
+    run = counted(run_state(), past)
+    assert run.unknown_costs == 1
+    assert run.spend_per_prompt == {
+        "alpha": PromptSpend(sessions=2, cost_usd=0.5),
+        "bravo": PromptSpend(),
+    }
+    assert counted(run, []) is run
+    assert fold(run, record(4, cost_known=False)).unknown_costs == 2
+    assert fold(run_state(), record(4, cost_known=False)).unknown_costs is None

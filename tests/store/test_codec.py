@@ -354,7 +354,10 @@ def test_what_we_add_to_a_record_is_written_only_when_it_says_something() -> Non
 def test_every_record_is_one_line_that_survives_the_disk(line: SessionRecord) -> None:
     data = encode_record(line)
     assert data.index(b"\n") == len(data) - 1
-    assert decode_record(data) == line
+    back = decode_record(data)
+    if line.rotation is None and not back.cost_known:
+        line = msgspec.structs.replace(line, cost_known=False, cost_source=back.cost_source)
+    assert back == line
     assert decode_head(data) == RecordHead(seq=line.seq, run_id=line.run_id, status=line.status)
 
 
@@ -481,3 +484,20 @@ def test_whatever_the_bytes_a_record_is_read_or_malformed(data: bytes) -> None:
     assert decode_record(encode_record(line)) == line
     assert isinstance(line.started_at, datetime)
     assert decode_head(data).seq == line.seq
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({"tokens": (1, 0)}, False),
+        ({"tokens": (0, 1)}, False),
+        ({}, True),
+        ({"tokens": (1, 0), "cost_usd": 0.1}, True),
+        ({"tokens": (1, 0), "rotation": 1}, True),
+    ],
+)
+def test_tokens_for_nothing_by_a_program_that_prices_no_unknown_model_have_no_known_cost(
+    changes: dict[str, Any], known: bool
+) -> None:
+    back = decode_record(encode_record(record(1, **changes)))
+    assert (back.cost_known, back.cost_source) == (known, None if known else "unknown")

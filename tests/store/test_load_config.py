@@ -129,7 +129,7 @@ subject = "{prompt} ({run})"
             consecutive_failure_limit=0,
             hook_timeout_secs=5,
             hook_env_passthrough=("DISPLAY",),
-            transcript_retention="keep-none",
+            transcript_retention="keep_none",
             land="always",
             mode="worktree",
             budgets=Caps(
@@ -215,7 +215,7 @@ sign = true
         ("grind.hook_env_passthrough = [1]", "grind.hook_env_passthrough: item 1 must be a string, not 1"),
         (
             "grind.transcript_retention = 'all'",
-            'grind.transcript_retention: must be "keep-all" or "keep-none", not \'all\'',
+            'grind.transcript_retention: must be "keep_all" or "keep_none", not \'all\'',
         ),
         ("grind.land = true", 'grind.land: must be "ok" or "always", not true'),
         ("grind.mode = []", 'grind.mode: must be "in-place" or "worktree", not a list'),

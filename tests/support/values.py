@@ -47,6 +47,7 @@ def fresh_run(**changes: Any) -> RunState:
         "scheduler_state": SchedulerState(),
         "budget_consumed": BudgetSnapshot(),
         "last_session_seq": 0,
+        "unknown_costs": 0,
     }
     return run_state(**(nothing | changes))
 

@@ -155,7 +155,7 @@ def _opened(paths: RunPaths, path: Path, seq: int, view: str) -> BinaryIO:
         }[view]
         raise CommandError(
             f"run {paths.run_id} has no {what} of session {seq}",
-            hint=f'none is kept when {when}, or with `transcript_retention = "keep-none"`',
+            hint=f'none is kept when {when}, or with `transcript_retention = "keep_none"`',
         ) from None
 
 

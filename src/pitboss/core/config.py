@@ -73,7 +73,7 @@ class GrindSettings(msgspec.Struct, frozen=True, kw_only=True):
     consecutive_failure_limit: int = 3
     hook_timeout_secs: int = 60
     hook_env_passthrough: tuple[str, ...] = ()
-    transcript_retention: Literal["keep-all", "keep-none"] = "keep-all"
+    transcript_retention: Literal["keep_all", "keep_none"] = "keep_all"
     rescue_ignored_mb: int = 64
     land: Literal["ok", "always"] = "ok"
     mode: Literal["in-place", "worktree"] = "in-place"

@@ -46,9 +46,10 @@ def _refuse_damaged_log(facts: Facts) -> None:
         first, *others = facts.damage
         more = f" (and {len(others)} more)" if others else ""
         raise DamagedRun(f"sessions.jsonl line {first.line} is damaged: {first.detail}{more}", hint=hint)
-    lost = next((seq for seq in facts.missing() if seq not in facts.landed), None)
-    if facts.state is not None and (lost or facts.state.last_session_seq > facts.last_seq):
-        raise StateOutOfSync(facts.run_id, facts.state.last_session_seq, facts.last_seq)
+    if facts.state is not None and facts.state.last_session_seq > facts.highest_seq:
+        raise StateOutOfSync(facts.run_id, facts.state.last_session_seq, facts.highest_seq)
+    checkpoint = facts.state.last_session_seq if facts.state is not None else 0
+    lost = next((seq for seq in facts.missing() if seq <= checkpoint or seq not in facts.landed), None)
     if lost:
         raise DamagedRun(f"sessions.jsonl has no record of session {lost}", hint=hint)
 

@@ -23,11 +23,13 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0
 
 
 class NoResumableRun(ResumeError):
-    """No run under `directory` is active or aborted."""
+    """No run under `directory` is active or aborted; the last one has `failed`, if it has."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, failed: str | None = None) -> None:
+        settle = f"; `pitboss repair {failed}` makes the last one, which failed, resumable" if failed else ""
         super().__init__(
-            f"no resumable grind run found under {directory}", hint="start a new run with `pitboss grind`"
+            f"no resumable grind run found under {directory}",
+            hint=f"start a new run with `pitboss grind`{settle}",
         )
 
 

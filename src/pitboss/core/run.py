@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +14,9 @@ from pitboss.core.scheduler import SchedulerState, record_run
 from pitboss.core.selection import Selection
 from pitboss.core.session import InFlight, SessionRecord, SessionStatus
 from pitboss.core.usage import add_tokens, add_usd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class RunStatus(StrEnum):
@@ -78,7 +82,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
 
     `caps` are the run's own, `selection` is what its command lines chose; None by a program that does not keep
     them. `quota` is what each agent last said of its subscription, `conflicts` are the sessions whose one retry has
-    no record yet, `spend_per_prompt` is what each prompt's sessions cost. `in_flight` also holds a session that is
+    no record yet, `spend_per_prompt` is what each prompt's sessions cost, `unknown_costs` counts those of unknown
+    cost, None where nobody counted. `in_flight` also holds a session that is
     in the log already while one before it is not: until that gap closes no sum covers it. `unknown` holds fields
     of state.json that this version does not know, to be written back as found. `original_branch` is where the run
     began, `return_to` what was checked out when it was started or resumed: a branch, or a commit in full.
@@ -102,15 +107,23 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: tuple[Retry, ...] = ()
     spend_per_prompt: dict[str, PromptSpend] = {}
     quota: dict[str, Quota] = {}
+    unknown_costs: int | None = None
     caps: Caps | None = None
     selection: Selection | None = None
     unknown: dict[str, object] = {}
 
     @property
     def cost_known(self) -> bool:
-        """Whether the sum of costs is the whole; of a run by a program that does not say it is taken for that."""
-        known = sum(spent.sessions for spent in self.spend_per_prompt.values())
-        return not self.spend_per_prompt or known >= self.budget_consumed.iterations
+        """Whether the sum of costs is the whole.
+
+        Of a run by a program that does not count unknown costs it is unless the file shows otherwise: `counted` tells.
+        """
+        if self.unknown_costs is not None:
+            return self.unknown_costs == 0
+        used = self.budget_consumed
+        if self.spend_per_prompt:
+            return sum(spent.sessions for spent in self.spend_per_prompt.values()) >= used.iterations
+        return used.tokens == 0 or used.cost_usd > 0
 
 
 def build_state(  # noqa: PLR0913 - the seed's signature
@@ -138,6 +151,7 @@ def build_state(  # noqa: PLR0913 - the seed's signature
         started_at=now,
         last_updated_at=now,
         status=RunStatus.ACTIVE,
+        unknown_costs=0,
         base_commit=base_commit,
         original_branch=original_branch,
         caps=caps,
@@ -165,6 +179,7 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
         in_flight=tuple(s for s in run.in_flight if s.seq != record.seq),
         conflicts=_conflicts(run.conflicts, record),
         spend_per_prompt=_spend_per_prompt(run.spend_per_prompt, record),
+        unknown_costs=_unknown_costs(run, record),
     )
 
 
@@ -177,7 +192,23 @@ def unfolded(run: RunState) -> RunState:
         last_session_seq=0,
         conflicts=(),
         spend_per_prompt={},
+        unknown_costs=0,
     )
+
+
+def counted(run: RunState, records: Iterable[SessionRecord]) -> RunState:
+    """`run` with what its sessions cost counted anew, from the log, where the program that wrote it did not.
+
+    `records` may go beyond its checkpoint.
+    """
+    if run.unknown_costs is not None:
+        return run
+    spent, unknown = dict[str, PromptSpend](), 0
+    for record in records:
+        if record.seq <= run.last_session_seq:
+            spent = _spend_per_prompt(spent, record)
+            unknown += not record.cost_known
+    return msgspec.structs.replace(run, spend_per_prompt=spent, unknown_costs=unknown)
 
 
 def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
@@ -228,6 +259,11 @@ def _spend_per_prompt(spent: dict[str, PromptSpend], record: SessionRecord) -> d
         return {**spent, record.prompt: before}
     cost_usd = add_usd(before.cost_usd, record.cost_usd)
     return {**spent, record.prompt: PromptSpend(sessions=before.sessions + 1, cost_usd=cost_usd)}
+
+
+def _unknown_costs(run: RunState, record: SessionRecord) -> int | None:
+    before = 0 if run.last_session_seq == 0 else run.unknown_costs
+    return None if before is None else before + (not record.cost_known)
 
 
 def _streak(failures: int, record: SessionRecord) -> int:

@@ -18,7 +18,7 @@ from pitboss.core import recovery
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Resumed
 from pitboss.core.resume import StateOutOfSync, reconstruct_state_from_log, replay
-from pitboss.core.run import RunStatus, unfolded
+from pitboss.core.run import RunStatus, counted, unfolded
 from pitboss.core.scheduler import next_pick
 from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.journal import Journal
@@ -89,6 +89,8 @@ class Mender:
         state = self._dead.state or blank
         for repair in plan:
             state = self._apply(repair, state)
+        if state.unknown_costs is None:
+            state = counted(state, iter_records(self._rundir.paths.log))
         if self._projection_may_lag(plan):
             self._rundir.project_all(iter_records(self._rundir.paths.log))
         journal = Journal(self._rundir, state, clock)

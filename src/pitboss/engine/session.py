@@ -316,7 +316,7 @@ def _merge_notes(context: RunContext, session: InFlight, *, again: bool) -> None
 def _after_record(context: RunContext, session: InFlight, record: SessionRecord) -> None:
     if record.status not in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
         _post_hooks(context, session, record)
-    if context.config.grind.transcript_retention == "keep-none":
+    if context.config.grind.transcript_retention == "keep_none":
         folder = context.paths.transcripts
         for name in names_in(folder):
             if name.startswith(f"session-{session.seq:04}."):

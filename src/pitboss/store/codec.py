@@ -46,6 +46,7 @@ STATE_FIELDS_ADDED = (
     "conflicts",
     "spend_per_prompt",
     "quota",
+    "unknown_costs",
     "caps",
     "selection",
 )
@@ -139,12 +140,23 @@ def decode_record(line: bytes) -> SessionRecord:
     """Read one line of sessions.jsonl, with or without its newline. Raises Malformed."""
     try:
         _check_record(line)
-        record = _decode_record(line)
+        record = _as_meant(_decode_record(line))
         if record.started_at.tzinfo is UTC and record.ended_at.tzinfo is UTC:
             return record
         return _in_utc(record)
     except _UNREADABLE as error:
         raise _malformed(error) from None
+
+
+def _as_meant(record: SessionRecord) -> SessionRecord:
+    """`record`, of unknown cost where a program wrote it that writes $0 for tokens without a price.
+
+    That is the Rust program: it writes no rotation, and this one always does.
+    """
+    unpriced = record.cost_usd == 0 and (record.tokens.input > 0 or record.tokens.output > 0)
+    if record.rotation is not None or not (unpriced and record.cost_known):
+        return record
+    return msgspec.structs.replace(record, cost_known=False, cost_source="unknown")
 
 
 def decode_head(line: bytes) -> RecordHead:

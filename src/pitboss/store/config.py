@@ -113,6 +113,11 @@ def _subject(value: object) -> str:
     return text
 
 
+def _retention(value: object) -> str:
+    """`keep_all` or `keep_none`; with hyphens too."""
+    return str(one_of("keep_all", "keep_none")(value.replace("-", "_") if isinstance(value, str) else value))
+
+
 def _author(value: object) -> str:
     text = one_line(value)
     if not _AUTHOR.fullmatch(text):
@@ -159,7 +164,7 @@ _GRIND: dict[str, Check] = {
     "consecutive_failure_limit": count(0),
     "hook_timeout_secs": count(1),
     "hook_env_passthrough": labels,
-    "transcript_retention": one_of("keep-all", "keep-none"),
+    "transcript_retention": _retention,
     "rescue_ignored_mb": count(0),
     "land": one_of("ok", "always"),
     "mode": one_of("in-place", "worktree"),

@@ -215,6 +215,12 @@ def most_recent_resumable(repo: Path) -> RunListing | None:
     )
 
 
+def _failed_last(repo: Path) -> str | None:
+    """The last run, if it has failed: an error of this program, or a budget stop of the Rust one."""
+    last = next((run for run in list_runs(repo) if run.state is not None), None)
+    return last.run_id if last and last.state and last.state.status == "failed" else None
+
+
 def find_run(repo: Path, requested: str) -> RunListing:
     """The run named by an id or a unique prefix of one, readable or not. Raises RunNotFound, AmbiguousRun."""
     names = dict(_run_directories(runs_dir(repo)))
@@ -238,7 +244,7 @@ def resolve_target(repo: Path, requested: str | None) -> RunListing:
     if requested is None:
         run = most_recent_resumable(repo)
         if run is None:
-            raise NoResumableRun(str(runs_dir(repo)))
+            raise NoResumableRun(str(runs_dir(repo)), _failed_last(repo))
         return run
     run = find_run(repo, requested)
     if run.problem is not None:

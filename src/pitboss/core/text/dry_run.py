@@ -117,6 +117,7 @@ def _resume(run: RunState) -> list[str]:
         f"- iterations_consumed: {used.iterations}",
         f"- tokens_consumed: {used.tokens} (input={used.tokens_input}, output={used.tokens_output})",
         f"- cost_consumed_usd: {money(used.cost_usd)}",
+        *([] if run.cost_known else ["- cost_known: no, it is more than that"]),
         f"- consecutive_failures: {used.consecutive_failures}",
     ]
 
