@@ -249,7 +249,17 @@ def test_a_request_that_failed_and_was_made_again_is_no_failure(tmp_path: Path) 
         agent("copilot", AgentSettings(binary=str(binary))), request(tmp_path), on_event=seen.append
     )
     assert told(outcome) == (OK, None)
-    assert [each.text for each in seen if each.kind is EventKind.RETRY] == ["rate_limit"]
+    assert [each.text for each in seen if each.kind is EventKind.RETRY] == [
+        "Rate limit reached",
+        "rate_limit",
+    ]
+
+
+def test_one_that_hangs_while_it_asks_again_has_a_busy_service(tmp_path: Path) -> None:
+    asks = event("model.call_failure", statusCode=503, retryAttempt=2)
+    outcome = copilot(tmp_path, asks, then="exec sleep 60", idle_seconds=0.3)
+    assert told(outcome) == (ERROR, "overloaded: HTTP status 503 (attempt 2)")
+    assert outcome.usage == Usage()
 
 
 def test_retries_that_are_told_in_the_same_words_are_no_progress(tmp_path: Path) -> None:
@@ -257,7 +267,7 @@ def test_retries_that_are_told_in_the_same_words_are_no_progress(tmp_path: Path)
     lines = [refused(503, "Overloaded"), event("assistant.turn_retry", reason="api_error")]
     for line in lines * 3:
         list(reader.feed(json.dumps(line).encode() + b"\n"))
-    assert reader.progress == 1
+    assert reader.progress == 2
 
 
 def test_a_turn_that_failed_before_the_next_one_is_no_failure(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import msgspec
 from pitboss.agents.backend import Launch
 from pitboss.agents.json_values import amount, count, table, word
 from pitboss.agents.judgement import Spend, Verdict, failed
+from pitboss.agents.lines import shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.service_failures import service_failure
@@ -168,6 +169,9 @@ class CopilotReader(JsonReader):
                 self.streamed(word(data, "deltaContent") or "")
             case "assistant.message":
                 yield from self._message(data)
+            case "model.call_failure":
+                self._call_failure = data
+                yield self.retried(_refusal(data))
             case "assistant.turn_retry":
                 yield self.retried(word(data, "reason") or "error")
             case "tool.execution_start":
@@ -181,13 +185,11 @@ class CopilotReader(JsonReader):
                 self._note_failure(kind, data)
 
     def _note_failure(self, kind: object, data: dict[str, Any]) -> None:
-        """The turn begins again, or a request or the turn has failed."""
+        """The turn begins again, has failed or is over."""
         match kind:
             case "assistant.turn_start":
                 self._error = None
                 self.finished = False
-            case "model.call_failure":
-                self._call_failure = data
             case "session.error":
                 self._error = data
                 self._end()
@@ -240,6 +242,14 @@ def _usage(usage: dict[str, Any]) -> Usage:
         cache_read=count(usage, "cacheReadTokens"),
         cache_write=count(usage, "cacheWriteTokens"),
     )
+
+
+def _refusal(call_failure: dict[str, Any]) -> str:
+    """Why a request failed, in the words of the service where it has any, and which attempt it was."""
+    words = word(_quoted(call_failure), "message") or word(call_failure, "errorMessage")
+    said = words or f"HTTP status {count(call_failure, 'statusCode')}"
+    attempt = count(call_failure, "retryAttempt")
+    return shortened(f"{said} (attempt {attempt})" if attempt else said)
 
 
 def _quoted(call_failure: dict[str, Any]) -> dict[str, Any]:
