@@ -22,6 +22,7 @@ from pitboss.agents.lines import (
     last_line,
     shortened,
 )
+from pitboss.agents.long_strings import Shortener
 from pitboss.agents.loose_json import objects_on
 
 
@@ -181,21 +182,32 @@ def test_a_line_of_half_objects_is_cheap(noise: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096, 64 * 1024])
-def test_of_a_line_over_the_limit_only_its_long_strings_are_cut(size: int) -> None:
-    words = 'he said: "{\\n" ' * 1000
-    line = json.dumps(
-        {"first": "{", "words": words, "list": ["x" * 9000, "\\" * 9000], "cost": 0.25}
-    ).encode()
+@pytest.mark.parametrize("limit", range(900, 908))
+def test_of_a_line_over_the_limit_only_its_long_strings_are_cut(size: int, limit: int) -> None:
+    words = 'he saïd: "{\\n" ' * 1000
+    others = ["x" * 9000, "\\" * 9000, "\U0001f600" * 900]
+    line = json.dumps({"first": "{", "words": words, "list": others, "cost": 0.25}).encode()
     splitter = JsonLineSplitter(limit=len(line) - 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(long_strings, "STRING_LIMIT", 999)
+        patch.setattr(long_strings, "STRING_LIMIT", limit)
         chunks = [line[start : start + size] for start in range(0, len(line), size)]
         (short,) = [*(each for chunk in chunks for each in splitter.feed(chunk)), *splitter.finish()]
     (found,) = objects_on(short)
     assert (found["first"], found["cost"]) == ("{", 0.25)
     assert words.startswith(found["words"])
-    assert 800 < len(found["words"]) <= 999
-    assert found["list"] == ["x" * 999, "\\" * 499]
+    assert limit - 6 <= len(json.dumps(found["words"])) - 2 <= limit
+    assert found["list"][:2] == ["x" * limit, "\\" * (limit // 2)]
+    assert others[2].startswith(found["list"][2].rstrip("\ufffd"))
+
+
+@pytest.mark.parametrize(
+    "text", [rb'{"a": "\u12', rb'{"a": "\uzzzz and so on"}', b'{"a": "\\', rb"\u1 \\ \x"]
+)
+def test_escapes_that_are_none_are_passed_on(text: bytes) -> None:
+    whole = Shortener()
+    assert whole.feed(text + b" ") == text + b" "
+    bytewise = Shortener()
+    assert b"".join(bytewise.feed(bytes([byte])) for byte in text + b" ") == text + b" "
 
 
 def test_a_result_of_many_megabytes_is_read_and_the_next_line_too() -> None:

@@ -10,8 +10,11 @@ import re
 STRING_LIMIT = 64 * 1024
 """Bytes kept of each string of such a line."""
 
-_PIECES = re.compile(rb'\\.|"|[^"\\]+', re.DOTALL)
-"""An escape, a quote, or what is neither."""
+_PIECES = re.compile(rb'"|(?:[^"\\]++|\\.)++', re.DOTALL)
+"""A quote, or what stands between two."""
+
+_WHOLE = re.compile(rb"(?:[^\\]++|\\[^u]|\\u[0-9a-fA-F]{4}|\\u(?![0-9a-fA-F]{0,3}\Z))*+")
+"""As much as does not end in the middle of an escape."""
 
 
 class Shortener:
@@ -19,25 +22,30 @@ class Shortener:
 
     def __init__(self) -> None:
         self._in_string = False
-        self._kept = 0
+        self._room = 0
         self._half_escape = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """What is kept of the line's next bytes; half an escape at their end waits for the other half."""
         text = self._half_escape + chunk
-        pieces = _PIECES.findall(text)
-        self._half_escape = text[sum(map(len, pieces)) :]
-        return b"".join(map(self._taken, pieces))
+        whole = _without_half_escape(text)
+        self._half_escape = text[len(whole) :]
+        return b"".join(map(self._taken, _PIECES.findall(whole)))
 
     def _taken(self, piece: bytes) -> bytes:
         if piece == b'"':
-            self._in_string, self._kept = not self._in_string, 0
+            self._in_string, self._room = not self._in_string, STRING_LIMIT
             return piece
         if not self._in_string:
             return piece
-        kept = piece[: STRING_LIMIT - self._kept]
-        if piece.startswith(b"\\") and len(kept) < len(piece):
-            kept = b""
+        if len(piece) <= self._room:
+            self._room -= len(piece)
+            return piece
         # Nothing more is kept of a string that was cut: what followed would look as if it had stood there.
-        self._kept = self._kept + len(kept) if len(kept) == len(piece) else STRING_LIMIT
-        return kept
+        room, self._room = self._room, 0
+        return _without_half_escape(piece[:room])
+
+
+def _without_half_escape(text: bytes) -> bytes:
+    whole = _WHOLE.match(text)
+    return text[: whole.end()] if whole else b""
