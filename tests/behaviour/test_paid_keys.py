@@ -53,7 +53,8 @@ def test_a_run_warns_once_of_the_key_and_how_to_drop_it(project: Project) -> Non
 def test_a_run_that_is_resumed_does_not_warn_again(project: Project) -> None:
     use_claude(project)
     assert len(warnings(project.pitboss("grind", "--max-iterations", "1", ANTHROPIC_API_KEY=KEY))) == 1
-    resumed = project.pitboss("grind", "--resume", the_run(project).run_id, ANTHROPIC_API_KEY=KEY)
+    again = ("grind", "--resume", the_run(project).run_id, "--max-iterations", "2")
+    resumed = project.pitboss(*again, ANTHROPIC_API_KEY=KEY)
     assert "resuming" in resumed.err
     assert warnings(resumed) == []
 
