@@ -47,6 +47,8 @@ NOT_OF_A_RUN = {
     ("engine/run_branch.py", "(self._repo.root / path).unlink"),  # files of the tree
     ("store/library.py", "folder.iterdir"),  # prompts and rotations: the user may keep them behind a link
     ("store/textfile.py", "path.stat"),
+    ("store/backup.py", "place.is_dir"),
+    ("store/backup.py", "place.iterdir"),
     ("store/git_folder.py", "link.is_dir"),
     ("store/git_folder.py", "folder.is_dir"),
     ("store/rundir.py", "entry.is_dir"),  # of a folder that is open

@@ -37,7 +37,9 @@ from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
 from pitboss.guardian import StopLevel
 from pitboss.process import StopRequest
-from pitboss.store.opening import is_folder
+from pitboss.store.backup import Backup
+from pitboss.store.git_folder import git_folder
+from pitboss.store.opening import anchor
 from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir
 
@@ -95,6 +97,9 @@ class Run:
         self._channel = channel
         self._emit = emit
         self._guard = Guard(self._repo, RunPaths(repo.root, run_id).root)
+        self._backup = Backup(repo.root)
+        for folder in filter(None, (repo.root, git_folder(repo.root))):
+            anchor(folder)
 
     def _abort(self) -> StopRequest | None:
         return StopRequest.ABORT if self._aborting.is_set() else None
@@ -127,7 +132,7 @@ class Run:
         with git_refusing("start the run"):
             branch.create(start.commit)
         try:
-            rundir = RunDir.create(self._repo.root, state)
+            rundir = RunDir.create(self._repo.root, state, self._backup)
         except PitbossError:
             branch.undo(start.commit)
             raise
@@ -138,7 +143,7 @@ class Run:
 
     def resume(self) -> int:
         """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
-        with RunDir.open(self._repo.root, self._run_id) as rundir:
+        with RunDir.open(self._repo.root, self._run_id, self._backup) as rundir:
             with git_refusing("resume the run"):
                 context, past = self._recovered(rundir)
             return self._grind(context, past)
@@ -191,7 +196,7 @@ class Run:
 
         A run that had failed can be resumed afterwards.
         """
-        with RunDir.open(self._repo.root, self._run_id) as rundir:
+        with RunDir.open(self._repo.root, self._run_id, self._backup) as rundir:
             self._put_settings_back(rundir)
             dead, _, repairs = _examine(rundir, self._repo, force=force)
             context, _ = self._recover(rundir, dead, repairs)
@@ -275,12 +280,15 @@ class Run:
 
     def _grind(self, context: RunContext, past: Past) -> int:
         self._emit(RunStarted(run=context.journal.state, caps=context.caps, next_pick=context.next_pick()))
+        self._backup.keep()
         self._open(context)
         try:
             with context.control.heard():
                 loop = Loop(context, past, tidy=self._repo.tidy)
                 ending = loop.run()
                 self._close(context)
+                for text in self._backup.put_back():
+                    self._emit(Warned(text=text))
                 code = loop.finish(ending, self._go_back(context))
                 context.tell_notices()
                 return code
@@ -318,22 +326,12 @@ class Run:
             return None
 
     def _give_up(self, context: RunContext, error: Exception) -> None:
-        """After an internal error: say `failed` if that can still be written; what is in flight stays as it is.
-
-        Only when the run directory is gone is there nothing left to resume from, so the work is rescued now.
-        """
+        """After an internal error: say `failed` if that can still be written; what is in flight stays as it is."""
         if isinstance(error, PitbossError) and error.hint is not None:
             error.hint = error.hint.replace("RUN_ID", self._run_id)
-        if is_folder(context.paths.root):
-            with suppress(PitbossError):
-                context.journal.finished(RunStatus.FAILED, f"internal error: {error}")
-            return
-        for session in context.journal.state.in_flight:
-            with suppress(PitbossError):
-                landing = context.workspace.rescue(session)
-                if landing.rescue:
-                    kept = ", ".join(landing.rescue)
-                    self._emit(Warned(text=f"the work of session {session.seq} is rescued under {kept}"))
+        with suppress(PitbossError):
+            context.journal.finished(RunStatus.FAILED, f"internal error: {error}")
+        context.tell_notices()
 
 
 def _examine(

@@ -234,26 +234,6 @@ def test_a_skip_or_an_abort_neither_adds_to_failures_in_a_row_nor_ends_them(proj
     assert [r["status"] for r in the_run(project).records] == ["error", "skipped", "error"]
 
 
-def test_a_deleted_run_directory_ends_the_run_and_the_work_is_kept_and_named(project: Project) -> None:
-    project.prompt("destroys", "echo work >work.txt; rm -rf .pitboss/grind/runs")
-    done = project.pitboss("grind")
-    (ref,) = project.git("for-each-ref", "--format=%(refname)", "refs/pitboss/rescue").split()
-    assert done.code == 70
-    assert project.git("show", f"{ref}:work.txt") == "work\n"
-    assert ref in done.err
-    assert [line for line in done.err.splitlines() if line.startswith("error: ")] != []
-    assert "Traceback" not in done.err
-    assert project.git("status", "--porcelain") == ""
-
-
-def test_a_deleted_pitboss_folder_ends_the_run_and_the_work_is_kept_and_named(project: Project) -> None:
-    project.prompt("destroys", "echo work >work.txt; rm -rf .pitboss")
-    done = project.pitboss("grind")
-    (ref,) = project.git("for-each-ref", "--format=%(refname)", "refs/pitboss/rescue").split()
-    assert (done.code, project.git("show", f"{ref}:work.txt")) == (70, "work\n")
-    assert ref in done.err
-
-
 def test_deleted_transcripts_are_lost_but_end_nothing(project: Project) -> None:
     project.prompt("one", 'rm -r "$(dirname "$PITBOSS_SUMMARY_FILE")"; echo kept >>kept.txt', max_runs=2)
     done = project.pitboss("grind")

@@ -103,7 +103,8 @@ TORN = {
     "in flight": in_flight(NOTHING),
     "outcome": after_the_agent(COMMITS, "write"),
     "record": after_the_agent(COMMITS, "rename write"),
-    "sessions.md": Moment("write", after="fsync", file="sessions.jsonl", nth=FAILS),
+    "copy of the record": Moment("write", after="fsync", file="sessions.jsonl", nth=FAILS),
+    "sessions.md": Moment("write write", after="fsync", file="sessions.jsonl", nth=FAILS),
 }
 
 TWICE = {

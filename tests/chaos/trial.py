@@ -100,7 +100,7 @@ AGENT_ENDED = Moment("waitpid", after="open", file="session-0003.log")
 OUTCOME_WRITTEN = Moment("waitpid rename pipe2", after="open", file="session-0003.log")
 """How the agent ended is durable; nothing has landed."""
 
-LANDED = Moment("write", after="open", file="sessions.jsonl")
+LANDED = Moment("waitpid rename write", after="open", file="session-0003.log")
 """The commit is on the branch; there is no record."""
 
 RECORDED = Moment("open", after="fsync", file="sessions.jsonl")

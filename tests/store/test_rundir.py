@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,15 +13,16 @@ from pitboss.core.resume import StateUnreadable
 from pitboss.core.run import RunStatus
 from pitboss.core.text.sessions import sessions_md
 from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.store.backup import Backup
 from pitboss.store.codec import encode_record, encode_state
+from pitboss.store.opening import take_notices
 from pitboss.store.paths import RunPaths, runs_dir
 from pitboss.store.rundir import RunDir, latest_run, list_runs
 from tests.support.disk import NO_FILES, largest_file, names, open_descriptors, put
-from tests.support.values import RUN_ID, fresh_run, record, run_state
+from tests.support.values import RUN_ID, flying, fresh_run, record, run_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -146,30 +148,158 @@ def test_recording_keeps_one_descriptor_open(run: RunDir) -> None:
     assert open_descriptors() == before - 1
 
 
-def test_a_run_directory_deleted_while_the_run_is_live_is_noticed(run: RunDir) -> None:
+REMOVALS = ("", "runs", "runs/rid", "runs/rid/sessions.jsonl", "runs/rid/state.json")
+
+
+@pytest.fixture
+def backed(tmp_path: Path) -> Iterator[RunDir]:
+    """A live run whose records are also kept in git's folder, with one record."""
+    take_notices()
+    (tmp_path / ".git").mkdir()
+    with RunDir.create(tmp_path, fresh_run(), Backup(tmp_path)) as directory:
+        directory.checkpoint(fresh_run(in_flight=(flying(1),)))
+        directory.record(record(1))
+        yield directory
+    take_notices()
+
+
+def whole(run: RunDir, *seqs: int) -> bool:
+    """Whether the run has these records, in its log and in the copy."""
+    expected = b"".join(encode_record(record(n)) for n in seqs)
+    copy = Backup(run.paths.root.parents[3]).log(RUN_ID)
+    return copy is not None and [run.paths.log.read_bytes(), copy.read_bytes()] == [expected, expected]
+
+
+@pytest.mark.parametrize("removed", REMOVALS)
+def test_what_is_removed_while_the_run_is_live_is_made_again(
+    backed: RunDir, tmp_path: Path, removed: str
+) -> None:
+    gone = tmp_path / ".pitboss/grind" / removed
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    backed.record(record(2))
+    assert whole(backed, 1, 2)
+    backed.checkpoint(fresh_run(last_session_seq=2))
+    assert backed.read_state() == fresh_run(last_session_seq=2)
+    if "/" not in removed.removeprefix("runs/"):
+        assert names(backed.paths.root) == [
+            *(
+                "control",
+                "scratchpad.md",
+                "sessions.jsonl",
+                "sessions.md",
+                "state.json",
+                "transcripts",
+                "worktrees",
+            )
+        ]
+        assert take_notices()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def spoil(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"ok", b"no"))
+
+
+def replace(path: Path) -> None:
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data)
+
+
+def link(path: Path) -> None:
+    path.rename(path.with_name("moved"))
+    path.symlink_to("moved")
+
+
+HARM = (cut, spoil, replace, link, Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b"garbage"))
+
+
+@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("which", ["log", "copy"])
+def test_a_log_that_is_harmed_while_the_run_is_live_is_made_again_from_the_other_one(
+    backed: RunDir, tmp_path: Path, harm: Callable[[Path], object], which: str
+) -> None:
+    copy = Backup(tmp_path).log(RUN_ID)
+    assert copy is not None
+    harm(backed.paths.log if which == "log" else copy)
+    backed.record(record(2))
+    backed.record(record(3))
+    assert whole(backed, 1, 2, 3)
+    assert (take_notices() != []) == (which == "log" or harm is link)
+
+
+def test_what_is_deleted_with_its_copy_is_made_again_from_what_is_open(
+    backed: RunDir, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / ".pitboss")
+    shutil.rmtree(tmp_path / ".git/pitboss")
+    backed.record(record(2))
+    assert whole(backed, 1, 2)
+
+
+def test_a_log_and_a_copy_that_are_both_spoilt_are_an_error(backed: RunDir, tmp_path: Path) -> None:
+    copy = Backup(tmp_path).log(RUN_ID)
+    assert copy is not None
+    cut(backed.paths.log)
+    cut(copy)
+    with pytest.raises(StorageError, match="was damaged while the run was live, and so was its copy"):
+        backed.record(record(2))
+
+
+def test_modes_and_second_names_are_no_damage(backed: RunDir) -> None:
+    backed.paths.log.chmod(0)
+    (backed.paths.root / "second").hardlink_to(backed.paths.log)
+    backed.record(record(2))
+    assert whole(backed, 1, 2)
+    assert backed.paths.log.stat().st_mode & 0o777 == 0o600
+    assert take_notices() == []
+
+
+def test_a_copy_that_cannot_be_kept_is_nobodys_loss(backed: RunDir, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / ".git")
+    for seq in (2, 3):
+        backed.record(record(seq))
+        backed.checkpoint(fresh_run(last_session_seq=seq))
+    assert backed.paths.log.read_bytes() == b"".join(encode_record(record(n)) for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize("copied", [0, 1, 2, 3, 4])
+def test_a_copy_ahead_of_or_behind_the_log_is_brought_to_it_when_the_run_goes_on(
+    backed: RunDir, tmp_path: Path, copied: int
+) -> None:
+    """A kill between the two writes leaves it one behind; the log is the truth."""
+    backed.record(record(2))
+    backed.close()
+    copy = Backup(tmp_path).log(RUN_ID)
+    assert copy is not None
+    copy.write_bytes(b"".join(encode_record(record(n)) for n in range(1, copied + 1)))
+    with RunDir.open(tmp_path, RUN_ID, Backup(tmp_path)) as again:
+        again.record(record(3))
+    assert whole(backed, 1, 2, 3)
+
+
+def test_a_log_with_a_second_name_is_gone_on_with_and_the_other_name_keeps_what_it_has(
+    run: RunDir, tmp_path: Path
+) -> None:
     run.record(record(1))
+    run.close()
+    (tmp_path / "kept").hardlink_to(run.paths.log)
+    with RunDir.open(tmp_path, RUN_ID) as again:
+        again.record(record(2))
+    assert (tmp_path / "kept").read_bytes() == encode_record(record(1))
+    assert run.paths.log.read_bytes() == encode_record(record(1)) + encode_record(record(2))
+
+
+def test_a_run_directory_that_was_gone_before_anything_was_written_is_an_error(
+    run: RunDir, tmp_path: Path
+) -> None:
+    again = RunDir(run.paths)
     shutil.rmtree(run.paths.root)
     with pytest.raises(RunDirectoryGone):
-        run.record(record(2))
-    with pytest.raises(RunDirectoryGone):
-        run.checkpoint(run_state())
-    with pytest.raises(RunDirectoryGone):
-        run.project(record(2))
-
-
-def test_a_run_directory_deleted_before_the_first_record_is_noticed(run: RunDir) -> None:
-    shutil.rmtree(run.paths.root)
-    with pytest.raises(RunDirectoryGone):
-        run.record(record(1))
-
-
-def test_a_log_put_in_place_of_the_open_one_is_noticed(run: RunDir) -> None:
-    run.record(record(1))
-    copy = run.paths.log.read_bytes()
-    run.paths.log.unlink()
-    run.paths.log.write_bytes(copy)
-    with pytest.raises(RunDirectoryGone, match="was replaced while the run was live"):
-        run.record(record(2))
+        again.record(record(1))
 
 
 # --- sessions.md --------------------------------------------------------------------------------------------

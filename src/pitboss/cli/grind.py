@@ -174,6 +174,7 @@ def _start(options: Options, *, as_json: bool) -> int:
     from pitboss.git.errors import NotARepository
     from pitboss.git.repo import Repo
     from pitboss.plan import load_plan
+    from pitboss.store.backup import restore_lost
     from pitboss.trust import used
 
     here = Path.cwd()
@@ -182,6 +183,7 @@ def _start(options: Options, *, as_json: bool) -> int:
     except NotARepository:
         load_plan(here, options)
         raise
+    restored = restore_lost(repo.root)
     plan = load_plan(repo.root, options)
     used(repo.root, plan.config, os.environ)
     run_id = app.new_run_id(app.utc_now())
@@ -193,7 +195,7 @@ def _start(options: Options, *, as_json: bool) -> int:
             _probe(plan, run_id, channel)
         return run.start()
 
-    return run_guarded(repo.root, run_id, plan.warnings, as_json=as_json, body=body)
+    return run_guarded(repo.root, run_id, (*restored, *plan.warnings), as_json=as_json, body=body)
 
 
 def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
@@ -216,17 +218,19 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     from pitboss.cli.guarded import run_guarded
     from pitboss.cli.project import project_root
     from pitboss.plan import load_plan
+    from pitboss.store.backup import restore_lost
     from pitboss.store.rundir import resolve_target
     from pitboss.trust import used
 
     repo, told = app.find_repo(project_root(), Path.cwd(), requested or None, purpose="resuming a run")
+    restored = restore_lost(repo.root, requested or None)
     run = resolve_target(repo.root, requested or None)
     plan = load_plan(repo.root, options, run=run.state)
     used(repo.root, plan.config, os.environ)
     return run_guarded(
         repo.root,
         run.run_id,
-        (*plan.config.warnings, *told),
+        (*restored, *plan.config.warnings, *told),
         as_json=as_json,
         body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).resume(),
     )

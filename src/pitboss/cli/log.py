@@ -16,6 +16,7 @@ from pitboss.store.follow import follow as followed
 from pitboss.store.follow import live_holder
 from pitboss.store.log import iter_records
 from pitboss.store.paths import RunPaths
+from pitboss.store.rundir import readable_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,5 +42,5 @@ def log(*, run_id: str | None, follow: bool, as_json: bool) -> None:
 def _records(repo: Path, run_id: str, *, follow: bool) -> Iterator[SessionRecord]:
     paths = RunPaths(repo, run_id)
     if not follow:
-        return iter_records(paths.log)
+        return iter_records(readable_log(repo, run_id))
     return followed(paths, ended=lambda: live_holder(repo, run_id) is None)

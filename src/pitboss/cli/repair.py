@@ -33,9 +33,14 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     from pitboss.cli.guarded import run_guarded
     from pitboss.cli.project import project_root
     from pitboss.plan import Options, load_repair_plan
+    from pitboss.store.backup import restore_lost
     from pitboss.store.rundir import find_run
 
     repo, told = app.find_repo(project_root(), Path.cwd(), run_id, purpose="repairing")
+    if dry_run and (gone := _gone(repo, find_run(repo.root, run_id).run_id)):
+        say(gone)
+        return 0
+    restored = [] if dry_run else restore_lost(repo.root, run_id)
     run = find_run(repo.root, run_id)
     if dry_run:
         return _print_plan(repo, run.run_id, force=force)
@@ -43,10 +48,18 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     return run_guarded(
         repo.root,
         run.run_id,
-        (*plan.warnings, *told),
+        (*restored, *plan.warnings, *told),
         as_json=False,
         body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).repair(force=force),
     )
+
+
+def _gone(repo: Repo, run_id: str) -> str | None:
+    """What is to be done first for a run whose directory is gone."""
+    from pitboss.store.backup import Backup
+
+    backup = Backup(repo.root)
+    return f"restore run {run_id} from {backup.place}, then look again" if backup.find(run_id) else None
 
 
 def _print_plan(repo: Repo, run_id: str, *, force: bool) -> int:

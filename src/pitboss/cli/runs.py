@@ -87,5 +87,11 @@ def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
         cost_in_words(used.cost_usd, known=used.cost_known).removeprefix("cost "),
         when(state.last_updated_at, now),
         one_line(state.plan_name),
-        "" if live else why(state.stop_reason).removeprefix("at its "),
+        _why(run, live=live),
     )
+
+
+def _why(run: RunListing, *, live: bool) -> str:
+    if run.problem is not None or run.state is None:
+        return one_line(run.problem or "")
+    return "" if live else why(run.state.stop_reason).removeprefix("at its ")

@@ -58,7 +58,7 @@ class Clean:
 class Appender:
     """A file that raw output is appended to, made at once or, when `lazy`, with the first byte.
 
-    Without a path it swallows everything. Raises StorageError, or RunDirectoryGone when its folder is missing.
+    Without a path it swallows everything. Missing folders of the run are made. Raises StorageError.
     """
 
     def __init__(self, path: str | None, *, lazy: bool = False) -> None:
@@ -81,7 +81,7 @@ class Appender:
             return
         try:
             if self._fd is None:
-                self._fd = open_append(self._path)
+                self._fd = open_append(self._path, make=True)
             unwritten = memoryview(chunk)
             while unwritten:
                 unwritten = unwritten[os.write(self._fd, unwritten) :]

@@ -37,7 +37,7 @@ from pitboss.store import opening
 from pitboss.store.opening import PRIVATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pitboss.store.opening import AnyPath, Spot
@@ -47,16 +47,25 @@ _TRIES = 8
 
 
 def write_atomic(
-    path: AnyPath, data: bytes | Iterable[bytes], *, durable: bool = True, make: bool = False
+    path: AnyPath,
+    data: bytes | Iterable[bytes],
+    *,
+    durable: bool = True,
+    make: bool = False,
+    spare: bool = False,
 ) -> None:
     """Replace the content of `path` by `data`, whole or as an iterable of chunks.
 
     With `durable` false a power cut may bring the old content back, but whole. With `make` missing folders of a
-    run's are made. Raises RunDirectoryGone when the directory does not exist, StorageError on any other failure.
+    run's are made. A `spare` is not synced at all: it is there for when something else is lost than power.
+    Raises RunDirectoryGone when the directory does not exist, StorageError on any other failure.
     """
     try:
         with opening.spot(path, make=make) as at:
-            _replace(at, [data] if isinstance(data, bytes) else data, durable=durable)
+            sync = _unsynced if spare else _sync_file if durable else _sync_content
+            _replace(at, [data] if isinstance(data, bytes) else data, sync)
+            if durable and not spare:
+                os.fsync(at.folder)
     except OSError as error:
         raise storage_error("write", path, error) from error
 
@@ -135,32 +144,26 @@ def first_free(path: Path, suffix: str) -> Path:
     return candidate
 
 
-def _replace(at: Spot, chunks: Iterable[bytes], *, durable: bool) -> None:
+def _replace(at: Spot, chunks: Iterable[bytes], sync: Callable[[int], None]) -> None:
     """Try again when somebody takes the temporary file away or puts another in its place, unless chunks are used up."""
     for tries_left in reversed(range(_TRIES if isinstance(chunks, list) else 1)):
         try:
-            if _replaced(at, chunks, durable=durable):
-                break
+            if _replaced(at, chunks, sync):
+                return
         except FileNotFoundError:
             if not tries_left or not os.fstat(at.folder).st_nlink:
                 raise
-    else:
-        raise opening.InTheWay(errno.EBUSY, "something is put in its place again and again", at.name)
-    if durable:
-        os.fsync(at.folder)
+    raise opening.InTheWay(errno.EBUSY, "something is put in its place again and again", at.name)
 
 
-def _replaced(at: Spot, chunks: Iterable[bytes], *, durable: bool) -> bool:
+def _replaced(at: Spot, chunks: Iterable[bytes], sync: Callable[[int], None]) -> bool:
     """Whether the file that has the name in the end is the one that was written."""
     temporary = at._replace(name=f"{at.name}.tmp")
     descriptor = opening.create(temporary)
     try:
         for chunk in chunks:
             write_all(descriptor, chunk)
-        if durable:
-            _sync_file(descriptor)
-        else:
-            _sync_content(descriptor)
+        sync(descriptor)
         opening.put_in_place(at, temporary.name)
         return opening.leads_to(at, descriptor)
     except BaseException:
@@ -188,6 +191,10 @@ def write_all(descriptor: int, data: bytes) -> None:
     written = os.write(descriptor, data)
     while written < len(data):
         written += os.write(descriptor, memoryview(data)[written:])
+
+
+def _unsynced(_descriptor: int) -> None:
+    pass
 
 
 def _sync_file(descriptor: int) -> None:

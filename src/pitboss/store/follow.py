@@ -20,12 +20,13 @@ from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.log import last_records, read_lines, readable_record
 from pitboss.store.opening import PRIVATE_FOLDER, names_in, open_regular, open_writing, remove, spot, status
-from pitboss.store.paths import RunPaths
-from pitboss.store.rundir import find_run
+from pitboss.store.rundir import find_run, readable_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from pitboss.store.paths import RunPaths
 
 _OLDER_RECORDS = 64
 """Records of sessions that began before all of those in flight: as many as there are slots may come late."""
@@ -97,7 +98,7 @@ def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
     run = find_run(repo, run_id)
     listed = run.state.in_flight if run.state else ()
     wanted = max(last, len(listed) + _OLDER_RECORDS) if listed else last
-    records = last_records(RunPaths(repo, run.run_id).log, wanted)
+    records = last_records(readable_log(repo, run.run_id), wanted)
     recorded = {record.seq for record in records}
     return Snapshot(
         run_id=run.run_id,

@@ -10,31 +10,34 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from threading import RLock
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from pitboss.core.resume import NoResumableRun, RunNotFound, StateUnreadable
 from pitboss.core.run import RunState
-from pitboss.errors import ResumeError, RunDirectoryGone, StorageError, storage_error
+from pitboss.errors import ResumeError, RunDirectoryGone
+from pitboss.store.backup import Backup
 from pitboss.store.codec import Malformed, decode_last_updated, decode_state, encode_record, encode_state
-from pitboss.store.files import append_durable, make_directory, open_append, sync_directory, write_atomic
-from pitboss.store.log import iter_records, own
+from pitboss.store.files import append_durable, write_atomic
+from pitboss.store.ledger import Ledger
+from pitboss.store.log import iter_records
 from pitboss.store.opening import (
-    PRIVATE_FOLDER,
     is_folder,
     is_plain,
+    notice,
     open_folder,
     open_regular,
     remove_tree,
-    spot,
     status,
 )
 from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
+from pitboss.store.run_folder import encoded, ignore, make_run, make_subdirectories, utf8
 from pitboss.store.tail import last_bytes, last_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -42,7 +45,6 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
 
 SCRATCHPAD_LIMIT = 16 * 1024
-_T = TypeVar("_T")
 _UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
@@ -74,32 +76,37 @@ class AmbiguousRun(ResumeError):
 class RunDir:
     """The directory of a run, open for the one process that holds the lock. Close it, or use it in `with`."""
 
-    def __init__(self, paths: RunPaths) -> None:
+    def __init__(self, paths: RunPaths, backup: Backup | None = None) -> None:
         self.paths = paths
-        self._log = -1
+        self._backup = backup
+        self._ledger: Ledger | None = None
+        self._root: tuple[int, int] | None = None
+        self._state = b""
+        self._kept: object = None
+        self._lock = RLock()
 
     @classmethod
-    def create(cls, repo: Path, state: RunState) -> RunDir:
+    def create(cls, repo: Path, state: RunState, backup: Backup | None = None) -> RunDir:
         """Make the directory of a new run, durably; a failure leaves none behind.
 
         Raises StorageError, also when the run exists.
         """
         paths = RunPaths(repo, state.run_id)
-        runs = runs_dir(repo)
-        make_directory(runs)
-        if status(runs / ".gitignore") is None:
-            write_atomic(runs / ".gitignore", b"*\n", durable=False)
-        _make_root(paths)
+        make_run(paths, state)
         try:
-            _fill(paths, state)
-            sync_directory(runs)
+            rundir = cls(paths, backup)
+            rundir._state = encoded(encode_state, state, paths.state)
+            rundir._ensure()
+            rundir._keep(state)
+            rundir._opened()
         except BaseException:
-            _remove(paths)
+            with suppress(OSError):
+                remove_tree(paths.root)
             raise
-        return cls(paths)
+        return rundir
 
     @classmethod
-    def open(cls, repo: Path, run_id: str) -> RunDir:
+    def open(cls, repo: Path, run_id: str, backup: Backup | None = None) -> RunDir:
         """Open the directory of a run; missing subdirectories are made again.
 
         Raises RunDirectoryGone when there is none, StorageError.
@@ -109,8 +116,8 @@ class RunDir:
             raise RunDirectoryGone(
                 f"there is no run directory {paths.root}", hint="`pitboss runs` lists the runs there are"
             )
-        _make_subdirectories(paths)
-        return cls(paths)
+        make_subdirectories(paths)
+        return cls(paths, backup)
 
     def __enter__(self) -> Self:
         return self
@@ -122,13 +129,14 @@ class RunDir:
 
     def close(self) -> None:
         """Close the log; again is harmless."""
-        if self._log >= 0:
-            os.close(self._log)
-            self._log = -1
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
 
     def make_subdirectories(self) -> None:
-        """Make those that somebody deleted again. Raises StorageError, RunDirectoryGone."""
-        _make_subdirectories(self.paths)
+        """Make those that somebody deleted again. Raises StorageError."""
+        self._ensure()
+        make_subdirectories(self.paths)
 
     def read_state(self) -> RunState:
         """Read state.json. Raises StateUnreadable when it is missing or damaged."""
@@ -138,25 +146,26 @@ class RunDir:
         return listing.state
 
     def checkpoint(self, state: RunState, *, durable: bool = True) -> None:
-        """Replace state.json. Raises StorageError, RunDirectoryGone."""
-        write_atomic(self.paths.state, _encoded(encode_state, state, self.paths.state), durable=durable)
+        """Replace state.json. Raises StorageError."""
+        self._state = encoded(encode_state, state, self.paths.state)
+        self._ensure()
+        write_atomic(self.paths.state, self._state, durable=durable)
+        self._keep(state)
+        self._opened()
 
     def record(self, record: SessionRecord) -> None:
-        """Append a session's record, durably: the commit point. Raises StorageError, RunDirectoryGone."""
-        if self._log < 0:
-            own(self.paths.log)
-            self._log = open_append(self.paths.log)
-            sync_directory(self.paths.root)
-        line = _encoded(encode_record, record, self.paths.log)
-        append_durable(self.paths.log, line, descriptor=self._log)
-        self._check_log()
+        """Append a session's record, durably: the commit point. Raises StorageError."""
+        line = encoded(encode_record, record, self.paths.log)
+        with self._lock:
+            self._ensure()
+            self._opened().append(line)
 
     def project(self, record: SessionRecord) -> None:
         """Append a record's entry to sessions.md, or make that again from the log if it is gone."""
         from pitboss.core.text.sessions import sessions_md_entry
 
         if is_plain(self.paths.markdown):
-            append_durable(self.paths.markdown, _utf8(sessions_md_entry(record)), durable=False)
+            append_durable(self.paths.markdown, utf8(sessions_md_entry(record)), durable=False)
         else:
             self.project_all(iter_records(self.paths.log))
 
@@ -164,7 +173,7 @@ class RunDir:
         """Write sessions.md anew from all records: only repair does."""
         from pitboss.core.text.sessions import HEADER, sessions_md_entry
 
-        write_atomic(self.paths.markdown, map(_utf8, chain([HEADER], map(sessions_md_entry, records))))
+        write_atomic(self.paths.markdown, map(utf8, chain([HEADER], map(sessions_md_entry, records))))
 
     def session_log_tail(self, lines: int = 50) -> str:
         """The last lines of sessions.md; empty when it has no session yet. Reads the end alone."""
@@ -184,27 +193,65 @@ class RunDir:
             return Scratchpad("", truncated=False)
         return Scratchpad(_from_line_start(data) if truncated else data.decode(errors="replace"), truncated)
 
-    def _check_log(self) -> None:
-        """Appending to a deleted file works and keeps nothing: make sure that the name still leads here."""
-        found = status(self.paths.log)
-        if found is None or not os.path.samestat(found, os.fstat(self._log)):
+    def _keep(self, state: RunState) -> None:
+        """Copy a state that says something new of what is in flight: one more write a session."""
+        says = (state.status, [session.seq for session in state.in_flight])
+        if self._backup is not None and says != self._kept:
+            self._backup.keep_state(state.run_id, self._state)
+            self._kept = says
+
+    def _ensure(self) -> None:
+        """See to it that there is a run directory: one that an agent removed is made again."""
+        with self._lock:
+            found = status(self.paths.root)
+            if found is None or (found.st_dev, found.st_ino) != self._root:
+                self._restore()
+
+    def _opened(self) -> Ledger:
+        """The run's log, open since its state could be written first."""
+        with self._lock:
+            if self._ledger is None:
+                copy = None if self._backup is None else self._backup.log(self.paths.run_id)
+                self._ledger = Ledger(self.paths.log, copy)
+            return self._ledger
+
+    def _restore(self) -> None:
+        """Take over the directory that is there when this begins; after that, make it again."""
+        known = self._root is not None
+        if known:
+            make_subdirectories(self.paths)
+            ignore(self.paths.root.parent)
+        found = status(self.paths.root)
+        if found is None:
             raise RunDirectoryGone(
-                f"{self.paths.log} was replaced while the run was live",
-                hint="`pitboss repair` shows what can be saved",
+                f"there is no run directory {self.paths.root}", hint="`pitboss runs` lists all runs"
             )
+        self._root = (found.st_dev, found.st_ino)
+        if known and self._ledger is not None:
+            self._ledger.mend()
+            write_atomic(self.paths.state, self._state)
+            self.project_all(iter_records(self.paths.log))
+            append_durable(self.paths.scratchpad, b"", durable=False)
+            notice(
+                f"the directory of run {self.paths.run_id} was removed; it was made again, without its transcripts"
+            )
+            for text in () if self._backup is None else self._backup.put_back():
+                notice(text)
 
 
 def list_runs(repo: Path) -> list[RunListing]:
     """Every run, last updated first; unreadable ones too, by when their directory changed (SPEC 8)."""
     found = ((_listing(run_id, path), path) for run_id, path in _run_directories(runs_dir(repo)))
     runs = [run for run, path in found if run.state is not None or _is_run(path)]
+    runs += [_lost(repo, run_id) for run_id in Backup(repo).lost()]
     return sorted(runs, key=_last_updated, reverse=True)
 
 
 def latest_run(repo: Path) -> str | None:
     """The run that changed last, readable or not: the first of `list_runs` in a fraction of its time."""
     runs = (run for run in _run_directories(runs_dir(repo)) if _is_run(run[1]))
-    newest = max(((_skimmed(path), run_id) for run_id, path in runs), default=None)
+    lost = (_last_updated(_lost(repo, run_id)) for run_id in Backup(repo).lost())
+    newest = max((*((_skimmed(path), run_id) for run_id, path in runs), *lost), default=None)
     return newest and newest[1]
 
 
@@ -229,8 +276,11 @@ def find_run(repo: Path, requested: str) -> RunListing:
         if requested in names
         else sorted(n for n in names if requested and n.startswith(requested))
     )
-    if len(matches) > 1:
-        raise AmbiguousRun(requested, matches)
+    gone = [] if matches else Backup(repo).find(requested)
+    if len(matches) > 1 or len(gone) > 1:
+        raise AmbiguousRun(requested, matches or gone)
+    if gone:
+        return _lost(repo, gone[0])
     if not matches:
         raise RunNotFound(requested, f"{runs_dir(repo)}{os.sep}{requested}")
     return _listing(matches[0], names[matches[0]])
@@ -252,46 +302,21 @@ def resolve_target(repo: Path, requested: str | None) -> RunListing:
     return run
 
 
-def _make_root(paths: RunPaths) -> None:
-    try:
-        with spot(paths.root) as at:
-            os.mkdir(at.name, PRIVATE_FOLDER, dir_fd=at.folder)
-    except OSError as error:
-        raise storage_error("create", paths.root, error) from error
+def _lost(repo: Path, run_id: str) -> RunListing:
+    """A run whose directory is gone, by what was copied of it."""
+    return RunListing(
+        run_id=run_id,
+        state_path=str(RunPaths(repo, run_id).state),
+        state=Backup(repo).state(run_id),
+        problem=f"its directory is gone; `pitboss repair {run_id}` brings it back from {Backup(repo).place}",
+    )
 
 
-def _fill(paths: RunPaths, state: RunState) -> None:
-    from pitboss.core.text.sessions import HEADER
-
-    _make_subdirectories(paths)
-    # state.json first: with it the run exists, and the other files are made again when they are missing.
-    write_atomic(paths.state, _encoded(encode_state, state, paths.state))
-    for path, content in ((paths.log, ""), (paths.markdown, HEADER), (paths.scratchpad, "")):
-        append_durable(path, _utf8(content), durable=False)
-
-
-def _remove(paths: RunPaths) -> None:
-    with suppress(OSError):
-        remove_tree(paths.root)
-
-
-def _make_subdirectories(paths: RunPaths) -> None:
-    for directory in (paths.transcripts, paths.worktrees, paths.control):
-        make_directory(directory)
-
-
-def _encoded(encode: Callable[[_T], bytes], value: _T, path: Path) -> bytes:
-    try:
-        return encode(value)
-    except Malformed as error:
-        raise StorageError(
-            f"cannot write {path}: nobody could read it again: {error}",
-            hint="the file is as it was before; `pitboss repair` shows what the run needs",
-        ) from error
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode(errors="replace")
+def readable_log(repo: Path, run_id: str) -> Path:
+    """Where the records of a run can be read: its log, or the copy when its directory is gone."""
+    paths = RunPaths(repo, run_id)
+    copy = None if is_folder(paths.root) else Backup(repo).log(run_id)
+    return copy or paths.log
 
 
 def _from_line_start(data: bytes) -> str:

@@ -41,7 +41,7 @@ def lend(paths: RunPaths, seq: int) -> int:
     try:
         with suppress(IsADirectoryError):
             remove(notes)
-        with _opened(paths.scratchpad) as given, os.fdopen(open_append(notes), "wb") as copy:
+        with _opened(paths.scratchpad) as given, os.fdopen(open_append(notes, make=True), "wb") as copy:
             while block := given.read(BLOCK):
                 copy.write(block)
             return copy.tell()

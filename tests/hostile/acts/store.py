@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.act import Act
+from tests.hostile.act import IN_PLACE, Act
 
 _FILES = (
     *(
@@ -15,6 +15,7 @@ _FILES = (
     ),
     *("transcripts/session-000$next.hooks.log", "transcripts/session-000$next.scratchpad.md"),
 )
+MADE_AGAIN = "was removed; it was made again"
 _HOOKS = '[grind.hooks]\npre_session = "echo hook"\npost_session = "echo hook"'
 _PLANTS = {
     "links": 'ln -s "$BESIDE/precious" "$RUN/$file"',
@@ -50,4 +51,33 @@ ACTS = {f"puts-{kind}-in-place-of-files": _everywhere(plant) for kind, plant in 
     "links-the-lock-elsewhere": Act(
         'rm -f "$REPO/.pitboss/grind/lock"; ln -s "$BESIDE/precious" "$REPO/.pitboss/grind/lock"'
     ),
+    "cleans-away-all-that-git-ignores": Act("git clean -fdxq -e act.txt", told=MADE_AGAIN, modes=(IN_PLACE,)),
+    "removes-pitboss": Act('rm -rf "$REPO/.pitboss"', told=MADE_AGAIN, modes=(IN_PLACE,)),
+    "removes-pitboss-and-its-copy": Act(
+        'rm -rf "$REPO/.pitboss" "$REPO/.git/pitboss"', told=MADE_AGAIN, modes=(IN_PLACE,)
+    ),
+    "moves-pitboss-away": Act('mv "$REPO/.pitboss" "$SCRATCH/moved"', told=MADE_AGAIN, modes=(IN_PLACE,)),
+    "removes-its-runs": Act('rm -rf "$REPO/.pitboss/grind/runs"', told=MADE_AGAIN, modes=(IN_PLACE,)),
+    "removes-its-run": Act('rm -rf "$RUN"', told=MADE_AGAIN, modes=(IN_PLACE,)),
+    "links-pitboss-elsewhere": Act(
+        'mv "$REPO/.pitboss" "$SCRATCH/moved"; ln -s "$BESIDE" "$REPO/.pitboss"',
+        told=MADE_AGAIN,
+        modes=(IN_PLACE,),
+    ),
+    "links-its-runs-elsewhere": Act(
+        'mv "$REPO/.pitboss/grind/runs" "$SCRATCH/moved"; ln -s "$BESIDE" "$REPO/.pitboss/grind/runs"',
+        told=MADE_AGAIN,
+        modes=(IN_PLACE,),
+    ),
+    "links-its-run-elsewhere": Act(
+        'mv "$RUN" "$SCRATCH/moved"; ln -s "$BESIDE" "$RUN"', told=MADE_AGAIN, modes=(IN_PLACE,)
+    ),
+    "links-the-copy-elsewhere": Act(
+        'rm -rf "$REPO/.git/pitboss"; ln -s "$BESIDE" "$REPO/.git/pitboss"; rm -rf "$RUN"', modes=(IN_PLACE,)
+    ),
+    "spoils-its-records": Act(
+        'echo garbage >"$RUN/sessions.jsonl"; echo garbage >"$RUN/state.json"; echo more >>"$RUN/sessions.md"'
+    ),
+    "removes-its-records": Act('rm -f "$RUN"/*.json* "$RUN"/*.md'),
+    "takes-all-modes-away": Act('chmod 000 "$RUN"/* "$RUN"'),
 }

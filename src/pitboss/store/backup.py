@@ -1,0 +1,228 @@
+"""A copy of what cannot be made again, where `git clean -fdx` does not reach: under git's own folder (SPEC 7).
+
+    backup/config.toml, prompts/, rotations/   as they were when the last run began or went on
+    backup/runs/RUN_ID/state.json              as the run last began a session, or ended
+                       sessions.jsonl          every record (`store.ledger` keeps it)
+
+It is for a run directory, or a whole `.pitboss`, that somebody deletes: it is not synced, since no power cut does that.
+Transcripts, the scratchpad and sessions.md are not in it. Copies of runs whose directory is there are kept as long as
+that; of those whose directory is gone, which may be what the user wanted, the latest ones.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pitboss.core.run import RunState, RunStatus
+from pitboss.errors import StorageError
+from pitboss.store.codec import Malformed, decode_state
+from pitboss.store.files import make_directory, write_atomic
+from pitboss.store.git_folder import lock_paths, ours_in_git
+from pitboss.store.lock import lock_holder
+from pitboss.store.opening import is_folder, names_in, open_regular, open_users, remove, remove_tree, status
+from pitboss.store.paths import (
+    LOG_FILENAME,
+    STATE_FILENAME,
+    config_path,
+    grind_dir,
+    prompts_dir,
+    rotations_dir,
+    runs_dir,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+KEPT_OF_GONE = 20
+"""Copies of runs whose directory is gone."""
+
+_LARGEST_SETTING = 1024 * 1024
+
+
+class Backup:
+    """The copy that belongs to the working tree at `repo`; where git has no folder for it nothing is kept."""
+
+    def __init__(self, repo: Path) -> None:
+        self._repo = repo
+        ours = ours_in_git(repo)
+        self._root = None if ours is None else ours / "backup"
+        self._there: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return ".git/pitboss/backup" if self._root is None else str(self._root)
+
+    def log(self, run_id: str) -> Path | None:
+        """The copy of a run's log."""
+        return self._root and self._root / "runs" / run_id / LOG_FILENAME
+
+    def state_file(self, run_id: str) -> Path | None:
+        """The copy of a run's state.json."""
+        return self._root and self._root / "runs" / run_id / STATE_FILENAME
+
+    def state(self, run_id: str) -> RunState | None:
+        """What the copy of a run's state.json says; None when there is none that can be read."""
+        path = self.state_file(run_id)
+        data = None if path is None else _read(path)
+        with suppress(Malformed):
+            return None if data is None else decode_state(data)
+        return None
+
+    def keep_state(self, run_id: str, data: bytes) -> None:
+        """Keep the bytes of a run's state.json; a failure is nobody's loss."""
+        path = self.state_file(run_id)
+        if path is not None:
+            _put(path, data)
+
+    def keep(self) -> None:
+        """Bring the copy up to what is there now: settings and every run; a failure is nobody's loss."""
+        if self._root is None:
+            return
+        for here, copy, _ in self._settings():
+            _mirror(here, copy)
+        self._there = tuple(sorted(names_in(runs_dir(self._repo))))
+        for run_id in self._there:
+            self._keep_run(run_id)
+        gone = sorted(set(names_in(self._root / "runs")) - set(self._there))
+        for run_id in gone[:-KEPT_OF_GONE]:
+            with suppress(OSError):
+                remove_tree(self._root / "runs" / run_id)
+
+    def lost(self) -> tuple[str, ...]:
+        """The runs whose directory is gone and that somebody may miss, in order of their ids.
+
+        All of them when the folder of the runs is gone or empty; else those that were live when they were lost: of
+        any other it was perhaps the user who removed it.
+        """
+        if self._root is None:
+            return ()
+        there = {name for name in names_in(runs_dir(self._repo)) if is_folder(runs_dir(self._repo) / name)}
+        gone = sorted(set(names_in(self._root / "runs")) - there)
+        return tuple(run_id for run_id in gone if not there or self._was_live(run_id))
+
+    def find(self, requested: str) -> list[str]:
+        """The runs, by id or the beginning of one, whose directory is gone."""
+        names = names_in(self._root / "runs") if self._root is not None else []
+        matches = [name for name in sorted(names) if requested and name.startswith(requested)]
+        return [name for name in matches if not is_folder(runs_dir(self._repo) / name)]
+
+    def bring_back(self, wanted: str | None = None) -> list[str]:
+        """Restore what was lost, `wanted` in any case; returns what to tell the user. Raises StorageError.
+
+        Settings are restored when a run was lost or the whole folder is gone: a single prompt is the user's to delete.
+        """
+        lost = self.lost()
+        wiped = bool(lost) or not is_folder(grind_dir(self._repo))
+        asked = [] if wanted is None else self.find(wanted)
+        runs = sorted({*lost, *(asked if len(asked) == 1 else ())})
+        return self._told(self.restore_settings() if wiped else [], runs)
+
+    def put_back(self) -> list[str]:
+        """Restore what was there when it was last `keep`-t, however it went; returns what to tell the user.
+
+        For a live run: what goes then was an agent's doing. Raises StorageError.
+        """
+        runs = [name for name in self._there if status(runs_dir(self._repo) / name) is None]
+        return self._told(self.restore_settings() if self._there else [], runs)
+
+    def _told(self, settings: list[str], runs: Iterable[str]) -> list[str]:
+        told = [*settings, *filter(None, map(self.restore_run, runs))]
+        return [f"{what} was gone and is restored from {self.place}" for what in told]
+
+    def restore_settings(self) -> list[str]:
+        """Write the configuration, prompts and rotations again where all of a kind are gone; returns which."""
+        return [what for here, copy, what in self._settings() if _restored(copy, here)]
+
+    def restore_run(self, run_id: str) -> str | None:
+        """Make the directory of a run again, with its state and records; returns what it is called."""
+        state, log = self.state_file(run_id), self.log(run_id)
+        if state is None or log is None or (data := _read(state)) is None:
+            return None
+        folder = runs_dir(self._repo) / run_id
+        make_directory(folder)
+        write_atomic(folder / LOG_FILENAME, _read(log) or b"")
+        write_atomic(folder / STATE_FILENAME, data)
+        return f"run {run_id} (without its transcripts)"
+
+    def _was_live(self, run_id: str) -> bool:
+        state = self.state(run_id)
+        return state is not None and state.status is RunStatus.ACTIVE
+
+    def _keep_run(self, run_id: str) -> None:
+        folder, copy = runs_dir(self._repo) / run_id, self._root and self._root / "runs" / run_id
+        if copy is None:
+            return
+        kept, found = (status(place / LOG_FILENAME) for place in (copy, folder))
+        same = kept is not None and found is not None and kept.st_size == found.st_size
+        if same and status(copy / STATE_FILENAME) is not None:
+            return
+        for name in (LOG_FILENAME, STATE_FILENAME):
+            if (data := _read(folder / name)) is not None:
+                _put(copy / name, data)
+
+    def _settings(self) -> Iterator[tuple[Path, Path, str]]:
+        if self._root is None:
+            return
+        yield config_path(self._repo), self._root / "config.toml", "config.toml"
+        yield prompts_dir(self._repo), self._root / "prompts", "the folder of prompts"
+        yield rotations_dir(self._repo), self._root / "rotations", "the folder of rotations"
+
+
+def _mirror(here: Path, copy: Path) -> None:
+    """Make `copy` what `here` is: a file, or the files of a folder. What is gone altogether stays copied."""
+    contents = _contents(here)
+    for name, data in contents.items():
+        if _read(copy / name if name else copy) != data:
+            _put(copy / name if name else copy, data)
+    if contents:
+        for name in set(names_in(copy)) - contents.keys():
+            with suppress(OSError):
+                remove(copy / name)
+
+
+def _restored(copy: Path, here: Path) -> bool:
+    if _contents(here):
+        return False
+    contents = _contents(copy)
+    for name, data in contents.items():
+        write_atomic(here / name if name else here, data, make=True)
+    return bool(contents)
+
+
+def _contents(place: Path) -> dict[str, bytes]:
+    """The files of a folder by name, or one file under no name; links are followed, since they are the user's."""
+    names = (
+        [path.name for path in place.iterdir() if path.suffix in (".md", ".toml")] if place.is_dir() else [""]
+    )
+    found = {name: _read_setting(place / name if name else place) for name in names}
+    return {name: data for name, data in found.items() if data is not None}
+
+
+def _read_setting(path: Path) -> bytes | None:
+    try:
+        with open_users(path) as file:
+            data = file.read(_LARGEST_SETTING + 1)
+    except OSError:
+        return None
+    return data if len(data) <= _LARGEST_SETTING else None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _put(path: Path, data: bytes) -> None:
+    with suppress(StorageError):
+        write_atomic(path, data, make=True, spare=True)
+
+
+def restore_lost(repo: Path, wanted: str | None = None) -> list[str]:
+    """Before a command that works with runs: `Backup.bring_back`, unless a live run sees to that itself."""
+    return [] if lock_holder(*lock_paths(repo)) is not None else Backup(repo).bring_back(wanted)
