@@ -206,6 +206,14 @@ def test_a_folder_that_is_held_on_to_stays_the_same_when_its_name_leads_elsewher
     assert names(scene.beside / ".pitboss") == []
 
 
+def test_a_folder_of_that_name_that_a_run_keeps_is_no_beginning_of_a_way(scene: Scene) -> None:
+    opening.anchor(scene.root)
+    kept = scene.run / "set-aside/session-0001/project/.pitboss"
+    (scene.run / "set-aside").symlink_to(scene.beside)
+    make_directory(kept)
+    assert (kept.is_dir(), scene.untouched()) == (True, True)
+
+
 def test_a_name_that_is_taken_again_and_again_is_an_error_in_the_end(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

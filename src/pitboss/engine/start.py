@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pitboss.engine.run_branch import RUN_BRANCHES
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.switch import Spot, Switch
+from pitboss.store.opening import is_folder, names_in, status
 from pitboss.store.paths import RunPaths, runs_dir
 from pitboss.store.rundir import find_run
 
@@ -25,8 +26,10 @@ def check_ready(branch: RunBranch, root: Path) -> TreeStatus:
         return branch.check_ready()
     except StartError as error:
         name = RunPaths(root, "").switch.name
-        for note in runs_dir(root).glob(f"*/{name}"):
-            repair = f"`pitboss repair {note.parent.name}` puts the tree right"
+        for run_id in names_in(runs_dir(root)):
+            if status(runs_dir(root) / run_id / name) is None:
+                continue
+            repair = f"`pitboss repair {run_id}` puts the tree right"
             hint = f"a run was killed while it switched branches: {repair}"
             raise StartError(error.message, hint=hint) from error
         raise
@@ -52,7 +55,7 @@ def earlier_run(repo: Repo, start: Spot) -> str | None:
     """What to say of a run that would begin on top of an earlier one's work (SPEC 8)."""
     name = start.branch or ""
     run_id = name.removeprefix(RUN_BRANCHES)
-    if run_id == name or not RunPaths(repo.root, run_id).root.is_dir():
+    if run_id == name or not is_folder(RunPaths(repo.root, run_id).root):
         return None
     with suppress(PitbossError):
         began_on = find_run(repo.root, run_id).state

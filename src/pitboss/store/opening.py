@@ -262,11 +262,17 @@ def _next_notice() -> str | None:
 def _split(path: str) -> tuple[str, list[str]]:
     """The user's part of a path, and the names below it; of a path that is not ours only the last one is."""
     parts = path.split(os.sep)
-    for at in range(len(parts) - 1, 0, -1):
-        if parts[at] == _OURS or (parts[at] == _OURS_IN_GIT and any(p.endswith(".git") for p in parts[:at])):
-            return os.sep.join(parts[:at]) or os.sep, parts[at:]
+    spots = [at for at in range(1, len(parts)) if _is_ours(parts, at)]
+    splits = [(os.sep.join(parts[:at]) or os.sep, parts[at:]) for at in spots]
+    if splits:
+        # What a run keeps of others may have such a name in it too.
+        return next((split for split in splits if split[0] in _anchors), splits[-1])
     folder, name = os.path.split(path)
     return folder or os.curdir, [name]
+
+
+def _is_ours(parts: list[str], at: int) -> bool:
+    return parts[at] == _OURS or (parts[at] == _OURS_IN_GIT and any(p.endswith(".git") for p in parts[:at]))
 
 
 def _open_base(base: str) -> int:
