@@ -222,8 +222,9 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     from pitboss.store.rundir import resolve_target
     from pitboss.trust import used
 
-    repo, told = app.find_repo(project_root(), Path.cwd(), requested or None, purpose="resuming a run")
-    restored = restore_lost(repo.root, requested or None)
+    root = project_root()
+    restored = restore_lost(root, requested or None)
+    repo, told = app.find_repo(root, Path.cwd(), requested or None, purpose="resuming a run")
     run = resolve_target(repo.root, requested or None)
     plan = load_plan(repo.root, options, run=run.state)
     used(repo.root, plan.config, os.environ)

@@ -36,11 +36,12 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     from pitboss.store.backup import restore_lost
     from pitboss.store.rundir import find_run
 
-    repo, told = app.find_repo(project_root(), Path.cwd(), run_id, purpose="repairing")
-    if dry_run and (gone := _gone(repo, find_run(repo.root, run_id).run_id)):
+    root = project_root()
+    if dry_run and (gone := _gone(root, run_id)):
         say(gone)
         return 0
-    restored = [] if dry_run else restore_lost(repo.root, run_id)
+    restored = restore_lost(root, run_id)
+    repo, told = app.find_repo(root, Path.cwd(), run_id, purpose="repairing")
     run = find_run(repo.root, run_id)
     if dry_run:
         return _print_plan(repo, run.run_id, force=force)
@@ -54,12 +55,14 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     )
 
 
-def _gone(repo: Repo, run_id: str) -> str | None:
+def _gone(root: Path, run_id: str) -> str | None:
     """What is to be done first for a run whose directory is gone."""
     from pitboss.store.backup import Backup
 
-    backup = Backup(repo.root)
-    return f"restore run {run_id} from {backup.place}, then look again" if backup.find(run_id) else None
+    backup = Backup(root)
+    return next(
+        (f"restore run {name} from {backup.place}, then look again" for name in backup.find(run_id)), None
+    )
 
 
 def _print_plan(repo: Repo, run_id: str, *, force: bool) -> int:

@@ -83,7 +83,7 @@ class Backup:
             return
         for here, copy, _ in self._settings():
             _mirror(here, copy)
-        self._there = tuple(sorted(names_in(runs_dir(self._repo))))
+        self._there = tuple(sorted(filter(self._is_there, names_in(runs_dir(self._repo)))))
         for run_id in self._there:
             self._keep_run(run_id)
         gone = sorted(set(names_in(self._root / "runs")) - set(self._there))
@@ -99,7 +99,7 @@ class Backup:
         """
         if self._root is None:
             return ()
-        there = {name for name in names_in(runs_dir(self._repo)) if is_folder(runs_dir(self._repo) / name)}
+        there = {name for name in names_in(runs_dir(self._repo)) if self._is_there(name)}
         gone = sorted(set(names_in(self._root / "runs")) - there)
         return tuple(run_id for run_id in gone if not there or self._was_live(run_id))
 
@@ -107,7 +107,7 @@ class Backup:
         """The runs, by id or the beginning of one, whose directory is gone."""
         names = names_in(self._root / "runs") if self._root is not None else []
         matches = [name for name in sorted(names) if requested and name.startswith(requested)]
-        return [name for name in matches if not is_folder(runs_dir(self._repo) / name)]
+        return [name for name in matches if not self._is_there(name)]
 
     def bring_back(self, wanted: str | None = None) -> list[str]:
         """Restore what was lost, `wanted` in any case; returns what to tell the user. Raises StorageError.
@@ -125,7 +125,7 @@ class Backup:
 
         For a live run: what goes then was an agent's doing. Raises StorageError.
         """
-        runs = [name for name in self._there if status(runs_dir(self._repo) / name) is None]
+        runs = [name for name in self._there if not self._is_there(name)]
         return self._told(self.restore_settings() if self._there else [], runs)
 
     def _told(self, settings: list[str], runs: Iterable[str]) -> list[str]:
@@ -146,6 +146,10 @@ class Backup:
         write_atomic(folder / LOG_FILENAME, _read(log) or b"")
         write_atomic(folder / STATE_FILENAME, data)
         return f"run {run_id} (without its transcripts)"
+
+    def _is_there(self, run_id: str) -> bool:
+        folder = runs_dir(self._repo) / run_id
+        return any(status(folder / name) is not None for name in (STATE_FILENAME, LOG_FILENAME))
 
     def _was_live(self, run_id: str) -> bool:
         state = self.state(run_id)
