@@ -196,7 +196,8 @@ class Run:
 
         A run that had failed can be resumed afterwards.
         """
-        with RunDir.open(self._repo.root, self._run_id, self._backup) as rundir:
+        opened = RunDir.open(self._repo.root, self._run_id, self._backup)
+        with opened as rundir, git_refusing("repair the run"):
             self._put_settings_back(rundir)
             dead, _, repairs = _examine(rundir, self._repo, force=force)
             context, _ = self._recover(rundir, dead, repairs)

@@ -1,0 +1,68 @@
+"""Git's settings after a run that was killed, and under one that goes on (SPEC 1.6, 1.8, 7)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.cli import Project
+from tests.support.runs import Gate, grinding, the_run, verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HARM = {
+    "leads elsewhere": "git config core.worktree ../beside",
+    "is bare": "git config core.bare true",
+    "cannot be read": "echo '[core' >.git/config",
+}
+
+
+@pytest.mark.parametrize("harm", HARM.values(), ids=HARM)
+def test_what_a_killed_session_set_is_put_back_before_git_is_asked(tmp_path: Path, harm: str) -> None:
+    project = Project.create(tmp_path / "repo")
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside/README.md").write_text("precious\n")
+    gate = Gate(tmp_path / "gate")
+    project.prompt("alpha", f"echo work >work.txt; {harm}; {gate.script}", max_runs=1)
+    users = (project.root / ".git/config").read_text()
+    with grinding(project) as live:
+        gate.wait()
+        os.kill(live.runner(), signal.SIGKILL)
+        assert live.ended().code == 70
+    gate.open()
+    done = project.pitboss("grind", "--resume")
+    assert done.code == 0, done
+    assert "git's config was put back" in done.err
+    assert (project.root / ".git/config").read_text() == users
+    assert (tmp_path / "beside/README.md").read_text() == "precious\n"
+    run = the_run(project)
+    assert verdict(run.records[0])[0] == "aborted"
+    assert run.rescued("alpha") == {"work.txt": "work\n"}
+
+
+def test_what_the_user_changes_between_runs_is_the_users(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.prompt("alpha", "echo $PITBOSS_SESSION_SEQ >work.txt", max_runs=3)
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    project.git("config", "core.hooksPath", "mine")
+    done = project.pitboss("grind", "--resume", "--max-iterations", "2")
+    assert done.code == 3, done
+    assert "put back" not in done.err
+    assert project.git("config", "core.hooksPath") == "mine\n"
+
+
+def test_a_start_that_git_refuses_is_no_run(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.prompt("alpha", "true", max_runs=1)
+    hook = project.write(".git/hooks/reference-transaction", "#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    done = project.pitboss("grind")
+    assert done.code == 4, done
+    assert done.err.startswith(
+        "error: cannot start the run: git update-ref failed: fatal: ref updates aborted by hook"
+    )
+    assert not (project.root / ".pitboss/grind/runs").exists()
