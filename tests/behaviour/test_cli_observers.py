@@ -239,6 +239,8 @@ class TestLog:
             reason="wall_clock",
             rescue=("refs/r",),
             attempts=2,
+            unpriced="m",
+            hidden="set-aside",
             model="m",
             agent="a",
             cache_read=1,
