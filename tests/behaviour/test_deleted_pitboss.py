@@ -54,7 +54,9 @@ def earlier(project: Project) -> Run:
 def test_a_live_run_goes_on_and_what_was_there_comes_back(project: Project, wipe: str) -> None:
     before = earlier(project)
     records = (before.folder / "sessions.jsonl").read_bytes()
-    project.prompt("wipes", f"echo work >work.txt; cd {project.root}; {wipe}", max_runs=1, weight=2)
+    # The run may write into a folder just as it is being removed: then again.
+    script = f"echo work >work.txt; cd {project.root}; until {wipe}; do :; done"
+    project.prompt("wipes", script, max_runs=1, weight=2)
     project.prompt("works", "echo more >more.txt", max_runs=1)
     written = settings(project)
     done = project.pitboss("grind")
@@ -87,7 +89,10 @@ def killed(project: Project, tmp_path: Path, request: pytest.FixtureRequest) -> 
     project.prompt("first", "echo first >first.txt", max_runs=1, weight=3)
     again = f"[ ! -e {tmp_path}/once ] || exit 0; : >{tmp_path}/once; echo work >work.txt"
     project.prompt(
-        "wipes", f"{again}; cd {project.root}; {request.param}; {gate.script}", max_runs=1, weight=2
+        "wipes",
+        f"{again}; cd {project.root}; until {request.param}; do :; done; {gate.script}",
+        max_runs=1,
+        weight=2,
     )
     project.prompt("works", "echo more >more.txt", max_runs=1)
     with grinding(project) as live:

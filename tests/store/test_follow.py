@@ -191,7 +191,7 @@ def test_a_log_that_was_cut_is_followed_from_its_new_end(run: RunDir) -> None:
     assert new_seqs(follower) == [1]
     run.paths.log.write_bytes(line)
     assert new_seqs(follower) == []
-    run.record(record(2))
+    run.paths.log.write_bytes(line + encode_record(record(2)))
     assert new_seqs(follower) == [2]
 
 

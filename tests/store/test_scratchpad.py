@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from pitboss.core.redact import Secrets
 from pitboss.core.text import NOTES_LIMIT
-from pitboss.errors import RunDirectoryGone
+from pitboss.errors import StorageError
 from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir
 from pitboss.store.scratchpad import COMPARED_LIMIT, lend, merge
-from tests.support.disk import names
+from tests.support.disk import largest_file, names
 from tests.support.values import RUN_ID, fresh_run
 
 GIVEN = b"# Notes\n- a\n"
@@ -70,9 +70,14 @@ def test_what_is_in_the_place_of_a_copy_is_set_aside(paths: RunPaths, found: str
     assert paths.notes(3).read_bytes() == GIVEN
 
 
-def test_a_copy_that_cannot_be_written_is_a_storage_error(paths: RunPaths) -> None:
+def test_a_folder_of_transcripts_that_is_gone_is_made_again(paths: RunPaths) -> None:
     shutil.rmtree(paths.transcripts)
-    with pytest.raises(RunDirectoryGone):
+    assert lend(paths, 3) == len(GIVEN)
+
+
+def test_a_copy_that_cannot_be_written_is_a_storage_error(paths: RunPaths) -> None:
+    paths.scratchpad.write_bytes(GIVEN * 1000)
+    with largest_file(100), pytest.raises(StorageError, match=r"cannot write .*session-0003.scratchpad.md"):
         lend(paths, 3)
 
 
