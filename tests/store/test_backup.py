@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.core.run import RunStatus
+from pitboss.errors import StartError
 from pitboss.store.backup import KEPT_OF_GONE, Backup, restore_lost
 from pitboss.store.codec import encode_record
 from pitboss.store.git_folder import lock_paths
@@ -103,6 +104,15 @@ def test_a_copy_that_cannot_be_read_is_none(repo: Path) -> None:
     assert Backup(repo).state("one") is None
     path.unlink()
     assert Backup(repo).state("one") is None
+
+
+@pytest.mark.parametrize("name", [".pitboss", ".pitboss/grind"])
+def test_a_link_in_the_place_of_a_folder_of_runs_is_refused_and_left_alone(repo: Path, name: str) -> None:
+    (repo / name).rename(repo / "moved")
+    (repo / name).symlink_to(repo / "moved")
+    with pytest.raises(StartError, match="is a symbolic link"):
+        restore_lost(repo)
+    assert (repo / name).is_symlink()
 
 
 def test_outside_git_nothing_is_kept(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pitboss.git.guard import Guard
 from pitboss.git.repo import Repo
 from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import lock_holder
+from pitboss.store.opening import status
 from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir, find_run, most_recent_resumable
 
@@ -48,8 +49,6 @@ def cut_short_before(rundir: RunDir) -> float:
         return inf
     if not in_flight:
         return -inf
-    try:
-        ended = rundir.paths.ended.stat().st_mtime
-    except OSError:
-        return inf
+    found = status(rundir.paths.ended)
+    ended = inf if found is None else found.st_mtime
     return ended if ended >= min(s.started_at for s in in_flight).timestamp() else inf

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pitboss.core.run import RunState, RunStatus
-from pitboss.errors import StorageError
+from pitboss.errors import StartError, StorageError
 from pitboss.store.codec import Malformed, decode_state
 from pitboss.store.files import make_directory, write_atomic
 from pitboss.store.git_folder import lock_paths, ours_in_git
@@ -26,6 +26,7 @@ from pitboss.store.paths import (
     STATE_FILENAME,
     config_path,
     grind_dir,
+    pitboss_dir,
     prompts_dir,
     rotations_dir,
     runs_dir,
@@ -228,5 +229,15 @@ def _put(path: Path, data: bytes) -> None:
 
 
 def restore_lost(repo: Path, wanted: str | None = None) -> list[str]:
-    """Before a command that works with runs: `Backup.bring_back`, unless a live run sees to that itself."""
+    """Before a command that works with runs: `Backup.bring_back`, unless a live run sees to that itself.
+
+    Raises StartError where a link stands for a folder that runs are kept in, the user's or an agent's.
+    """
+    for folder in (pitboss_dir(repo), grind_dir(repo), runs_dir(repo)):
+        if folder.is_symlink():
+            raise StartError(
+                f"{folder} is a symbolic link, and pitboss follows none where it keeps its runs",
+                hint="put the folder itself there; prompts, rotations and config.toml may be links. "
+                "If an agent made this one, remove it: what was there is restored",
+            )
     return [] if lock_holder(*lock_paths(repo)) is not None else Backup(repo).bring_back(wanted)
