@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.agents import build_agent
 from pitboss.core.environment import RUN_ID
-from pitboss.core.events import Draining, Resumed, RunStarted, Warned
+from pitboss.core.events import Aborting, Draining, Repaired, StopBy, Warned
 from pitboss.core.recovery import plan_recovery
 from pitboss.core.redact import Secrets
 from pitboss.core.resume import refuse_used_up, validate_resume
@@ -28,7 +28,7 @@ from pitboss.engine.resume import Mender, end_strays, settle_sessions
 from pitboss.engine.run_branch import RunBranch, run_branch
 from pitboss.engine.settings import cut_short_before, put_back_settings
 from pitboss.engine.sheltered import Sheltered, git_refusing
-from pitboss.engine.start import check_ready, earlier_run, start_from
+from pitboss.engine.start import check_ready, earlier_run, start_from, started
 from pitboss.engine.workspace import Workspace
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.guard import Guard
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from pitboss.core.aftermath import Facts
     from pitboss.core.events import Observer
     from pitboss.core.recovery import Repair
-    from pitboss.core.session import SessionRecord
     from pitboss.git.status import TreeStatus
     from pitboss.guardian import StopChannel
     from pitboss.plan import Plan
@@ -139,6 +138,7 @@ class Run:
         with rundir:
             self._guard.begin()
             context = self._context(branch, Journal(rundir, state, utc_now))
+            self._emit(started(context))
             return self._grind(context, Past())
 
     def resume(self) -> int:
@@ -162,8 +162,10 @@ class Run:
         )
         in_flight = dead.state.in_flight if dead.state else ()
         here = Spot.now(self._repo.status()) if facts.somebody_elsewhere else None
-        self._emit(Resumed(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
-        context, settled = self._recover(rundir, dead, repairs)
+        self._emit(Repaired(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
+        context = self._mended(rundir, dead, repairs)
+        self._emit(started(context, resumed=True))
+        settled = settle_sessions(context, self._repo, repairs)
         if self._in_place and any(session.worktree for session in in_flight):
             # Their landing may have been what made the tree dirty; now it must not be.
             self._branch(dead.branch).refuse_unclean(self._repo.status())
@@ -177,7 +179,7 @@ class Run:
             return_to if self._in_place else None,
         )
         if here:
-            self._emit(Resumed(text=f"{here} is checked out: going over to {dead.branch}"))
+            self._emit(Repaired(text=f"{here} is checked out: going over to {dead.branch}"))
         past = Past(
             any_failed=dead.scan.any_failed,
             unjudged=(*dead.scan.tail, *settled),
@@ -200,7 +202,8 @@ class Run:
         with opened as rundir, git_refusing("repair the run"):
             self._put_settings_back(rundir)
             dead, _, repairs = _examine(rundir, self._repo, force=force)
-            context, _ = self._recover(rundir, dead, repairs)
+            context = self._mended(rundir, dead, repairs)
+            settle_sessions(context, self._repo, repairs)
             was = dead.state
             completed = was is not None and was.status is RunStatus.COMPLETED
             context.journal.finished(
@@ -208,7 +211,7 @@ class Run:
                 (was and was.stop_reason) or "repaired",
             )
             if not repairs:
-                self._emit(Resumed(text="nothing to repair"))
+                self._emit(Repaired(text="nothing to repair"))
         return 0
 
     def _put_settings_back(self, rundir: RunDir) -> None:
@@ -216,15 +219,13 @@ class Run:
         for text in self._guard.resume(cut_short_before(rundir)):
             self._emit(Warned(text=text))
 
-    def _recover(
-        self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]
-    ) -> tuple[RunContext, list[SessionRecord]]:
+    def _mended(self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]) -> RunContext:
+        """The run with its files whole again; its sessions are settled afterwards."""
         branch = self._branch(dead.branch)
         takers = contenders(self._plan.rotation, self._plan.prompts)
         switch = Switch(self._repo, rundir.paths.switch)
         journal = Mender(rundir, dead, branch, switch, takers).mend(repairs, self._blank_state(dead), utc_now)
-        context = self._context(branch, journal)
-        return context, settle_sessions(context, self._repo, repairs)
+        return self._context(branch, journal)
 
     def _blank_state(self, dead: DeadRun) -> RunState:
         """What can be known of a run whose state.json is lost: its id, its branch, where its work began."""
@@ -247,12 +248,12 @@ class Run:
         return self._plan.config.grind.mode == "in-place"
 
     def _context(self, branch: RunBranch, journal: Journal) -> RunContext:
-        def raised(level: StopLevel) -> None:
+        def raised(level: StopLevel, by: StopBy) -> None:
             if level is StopLevel.DRAIN:
-                self._emit(Draining(in_flight=tuple(s.seq for s in journal.state.in_flight)))
+                self._emit(Draining(by=by, in_flight=tuple(s.seq for s in journal.state.in_flight)))
             else:
                 self._aborting.set()
-                self._emit(Warned(text="aborting: what is in flight is being stopped"))
+                self._emit(Aborting(by=by))
 
         plan = self._plan
         paths = journal.rundir.paths
@@ -277,10 +278,10 @@ class Run:
             clock=utc_now,
             environ=dict(os.environ),
             repo_root=self._repo.root,
+            host=os.uname().nodename,
         )
 
     def _grind(self, context: RunContext, past: Past) -> int:
-        self._emit(RunStarted(run=context.journal.state, caps=context.caps, next_pick=context.next_pick()))
         self._backup.keep()
         self._open(context)
         try:
@@ -290,9 +291,9 @@ class Run:
                 self._close(context)
                 for text in self._backup.put_back():
                     self._emit(Warned(text=text))
-                code = loop.finish(ending, self._go_back(context))
+                checkout = self._go_back(context)
                 context.tell_notices()
-                return code
+                return loop.finish(ending, checkout)
         except Exception as error:
             self._give_up(context, error)
             raise

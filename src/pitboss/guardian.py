@@ -10,6 +10,7 @@ Where there is no subreaper, the marker finds them. Should both be killed at onc
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -30,6 +31,9 @@ FAILED = 70
 
 SAME_REQUEST_S = 0.25
 """A terminal that closes sends SIGHUP more than once, a service manager right after SIGTERM."""
+
+LAST_WORDS_S = 2.0
+"""How long a terminal that is paused is waited for."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
@@ -227,7 +231,8 @@ def _terminal_restored() -> Iterator[None]:
         # In the background, changing the terminal would stop us otherwise.
         heard = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         with suppress(termios.error, OSError):
-            os.write(_STDERR, _SHOW_CURSOR)
+            if _takes_words():
+                os.write(_STDERR, _SHOW_CURSOR)
             termios.tcsetattr(_STDERR, termios.TCSANOW, before)
         signal.signal(signal.SIGTTOU, heard)
 
@@ -241,4 +246,10 @@ def _flush() -> None:
 def _say(message: str, hint: str | None) -> None:
     lines = [f"error: {message}"] if hint is None else [f"error: {message}", f"hint: {hint}"]
     with suppress(OSError, ValueError):
-        print(*lines, sep="\n", file=sys.stderr, flush=True)
+        if _takes_words():
+            print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def _takes_words() -> bool:
+    """Whether what is said on stderr would be taken: a paused terminal must not hold what is left of a run."""
+    return bool(select.select([], [_STDERR], [], LAST_WORDS_S)[1])

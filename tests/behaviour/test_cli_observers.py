@@ -161,7 +161,8 @@ class TestStatus:
         }
         (flight,) = crashed["in_flight"]
         keys = ["seq", "prompt", "rotation", "started_at", "pid", "attempt", "waits_until", "outcome"]
-        assert list(flight) == keys
+        seen = ["phase", "detail", "until", "step", "step_at", "tokens", "cost_usd", "cost_known"]
+        assert list(flight) == [*keys, *seen]
         assert all(f"`{key}`" in REFERENCE.read_text() for key in flight)
 
     def test_a_run_is_found_by_the_beginning_of_its_id_if_only_one_begins_so(self, project: Project) -> None:

@@ -11,10 +11,11 @@ from pitboss.cli.endings import ending, why
 from pitboss.cli.lines import Used, budget_parts, session_lines
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.session import SessionStatus
-from pitboss.core.usage import Usage
+from pitboss.core.usage import RoleTokens
+from pitboss.core.view import Flight, View
 from tests.support.cli import Project
 from tests.support.runs import Gate, configure, grinding, the_run
-from tests.support.values import record, run_state
+from tests.support.values import record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,14 +67,15 @@ def test_what_says_nothing_is_left_out() -> None:
 
 
 def test_what_a_run_used_counts_its_sessions_in_flight() -> None:
-    run = run_state(budget_consumed=BudgetSnapshot(iterations=1, tokens_input=900, cost_usd=0.25))
-    used = Used.of(run, [Usage(input=100, cost_usd=0.25), Usage()], started=3)
+    recorded = BudgetSnapshot(iterations=1, tokens_input=900, cost_usd=0.25)
+    flights = (Flight(seq=2, tokens=RoleTokens(input=100), cost_usd=0.25), Flight(seq=3))
+    used = Used.seen(View(used=recorded, last_seq=3, in_flight=flights))
     assert budget_parts(Caps(), used) == ["3 sessions", "1.0k tokens", "$0.5000"]
-    assert budget_parts(Caps(max_iterations=1), Used.of(run, started=1))[0] == "1 of 1 session"
-    guess = Used.of(run, [Usage(cost_known=False)], started=2)
+    one = Used.by(recorded, cost_known=True, started=1)
+    assert budget_parts(Caps(max_iterations=1), one)[0] == "1 of 1 session"
+    guess = Used.seen(View(used=recorded, last_seq=2, in_flight=(Flight(seq=2, cost_known=False),)))
     assert budget_parts(Caps(max_cost_usd=1.0), guess) == ["2 sessions", "900 tokens", "$0.2500+ of $1.0000"]
-    idle = run_state(budget_consumed=BudgetSnapshot())
-    assert budget_parts(Caps(), Used.of(idle)) == ["0 sessions"]
+    assert budget_parts(Caps(), Used.seen(View())) == ["0 sessions"]
 
 
 @pytest.mark.parametrize(

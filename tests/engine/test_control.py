@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pitboss.core.events import StopBy
+
 SKIP, ABORT = StopRequest.SKIP, StopRequest.ABORT
 
 
@@ -34,9 +36,10 @@ class Desk:
         self.skip_file = skip_path(repo)
         self.raised: list[StopLevel] = []
         self._requests_out, self._requests_in = os.pipe()
-        self.control = Control(
-            StopChannel(self._requests_out), self.paths, self.skip_file, self.raised.append
-        )
+        self.control = Control(StopChannel(self._requests_out), self.paths, self.skip_file, self._on_raise)
+
+    def _on_raise(self, level: StopLevel, _by: StopBy) -> None:
+        self.raised.append(level)
 
     def signal(self) -> None:
         """What the guardian does for each Ctrl-C."""

@@ -33,6 +33,7 @@ COMMANDS = {
     "runs": Row("Look", "runs", "runs", "List every run, newest first."),
     "status": Row("Look", "status", "status", "Show one run: state, budgets used, in flight, last sessions."),
     "log": Row("Look", "log", "log", "Print a run's sessions, one line each."),
+    "events": Row("Look", "events", "events", "Print what happened in a run, one JSON line each."),
     "show": Row("Look", "show", "show", "Show one session: its record, diff or transcript."),
     "rescue": Row("Repair", "rescue", "rescue", "List, show and apply rescued work."),
     "repair": Row("Repair", "repair", "repair", "Bring a crashed run's files in order."),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING
+import os
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pitboss.cli.progress import Progress
+from pitboss.cli.patient import be_patient
+from pitboss.cli.progress import JsonProgress, for_stderr
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
+from pitboss.core.redact import Secrets
+from pitboss.engine.bus import Bus
 from pitboss.errors import StorageError
 from pitboss.guardian import guard
+from pitboss.store.event_log import EventLog
 from pitboss.store.files import write_atomic
 from pitboss.store.follow import take_requests
 from pitboss.store.git_folder import lock_paths
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from pitboss.core.events import Observer
+    from pitboss.core.events import Observer, Outlet
     from pitboss.guardian import StopChannel
 
 
@@ -33,11 +38,13 @@ def run_guarded(
     warnings: Sequence[str],
     *,
     as_json: bool,
+    starts: bool = True,
     body: Callable[[StopChannel, Observer], int],
 ) -> int:
     """Take the lock, put a guardian above this process and run `body` under it; returns its exit code.
 
-    Raises LockHeld. What `body` raises is rendered in the runner, which then ends with its exit code.
+    `starts` says that sessions will be started. Raises LockHeld. What `body` raises is rendered in the runner, which
+    then ends with its exit code.
     """
 
     def runner(channel: StopChannel) -> int:
@@ -47,13 +54,18 @@ def run_guarded(
         return reported(lambda: shown(channel), verbose=verbose)
 
     def shown(channel: StopChannel) -> int:
-        with Progress(json=as_json) as emit:
+        be_patient()
+        display = for_stderr(json=as_json)
+        outlets: list[Outlet[Any]] = [display, EventLog(paths, Secrets.of(os.environ), started=not starts)]
+        if as_json:
+            outlets.append(JsonProgress(paths))
+        with display, closing(Bus(outlets)) as emit:
             for text in warnings:
                 emit(Warned(text=text))
             return body(channel, emit)
 
+    paths = RunPaths(root, run_id)
     with RunLock.acquire(*lock_paths(root), run_id=run_id):
-        paths = RunPaths(root, run_id)
         take_requests(paths)  # those of an earlier life of the run
         code = guard(runner, marker={RUN_ID: run_id}, resumable=lambda: is_folder(paths.root))
         if is_folder(paths.root):

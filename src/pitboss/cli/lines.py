@@ -18,10 +18,9 @@ from pitboss.core.session import in_words
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pitboss.core.budget import Caps
-    from pitboss.core.run import RunState
+    from pitboss.core.budget import BudgetSnapshot, Caps
     from pitboss.core.session import InFlight, SessionRecord
-    from pitboss.core.usage import Usage
+    from pitboss.core.view import View
 
 SUMMARY_WIDTH = 100
 _STATUS_WIDTH = len("skipped")
@@ -37,14 +36,25 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
     cost_known: bool
 
     @classmethod
-    def of(cls, run: RunState, running: Iterable[Usage] = (), *, started: int = 0) -> Used:
-        """By its records, and what sessions in flight have used so far; `started` is the number of the last of them."""
-        used, now = run.budget_consumed, list(running)
+    def by(cls, used: BudgetSnapshot, *, cost_known: bool, started: int = 0) -> Used:
+        """By records alone; `started` is the number of the last session in flight."""
         return cls(
             sessions=max(used.iterations, started),
-            tokens=used.tokens + sum(usage.input + usage.output for usage in now),
-            cost_usd=used.cost_usd + sum(usage.cost_usd for usage in now),
-            cost_known=run.cost_known and all(usage.cost_known for usage in now),
+            tokens=used.tokens,
+            cost_usd=used.cost_usd,
+            cost_known=cost_known,
+        )
+
+    @classmethod
+    def seen(cls, view: View) -> Used:
+        """By records, and what sessions in flight have used so far."""
+        flights = view.in_flight
+        recorded = cls.by(view.used, cost_known=view.cost_known, started=view.last_seq)
+        return cls(
+            sessions=recorded.sessions,
+            tokens=recorded.tokens + sum(flight.tokens.input + flight.tokens.output for flight in flights),
+            cost_usd=recorded.cost_usd + sum(flight.cost_usd for flight in flights),
+            cost_known=recorded.cost_known and all(flight.cost_known for flight in flights),
         )
 
 

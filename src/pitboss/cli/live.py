@@ -19,80 +19,46 @@ from rich.text import Text
 from pitboss.cli.lines import Used, budget_parts, cost_in_words, session_lines
 from pitboss.cli.progress import PlainProgress, draining
 from pitboss.cli.screen import colored, steer
-from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.embed import one_line
 from pitboss.core.events import (
-    AgentStep,
     Draining,
     Phase,
     PhaseChanged,
-    RunEnded,
+    QuotaSeen,
     RunEvent,
-    RunStarted,
     SessionEnded,
     SessionStarted,
+    Step,
+    StepKind,
 )
 from pitboss.core.measures import duration, tokens
 from pitboss.core.terminal import visible
-from pitboss.core.usage import Usage
+from pitboss.core.view import Activity, Flight, View, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pitboss.core.run import RunState
 
 TICK_S = 0.25
 _LINE_LIMIT = 500
 _ADVICE = "Ctrl-C: finish what runs, then stop; twice: stop now"
 
 
-class Running:
-    """One session in flight, as its lines in the footer show it."""
-
-    def __init__(self, event: SessionStarted) -> None:
-        self.session = event.session
-        self.who = one_line(" ".join(filter(None, (event.agent, event.model))))
-        self.phase = Phase.AGENT
-        self.detail = ""
-        self.until: datetime | None = None
-        self.doing = ""
-        self._billed = Usage()
-        self._now = Usage()
-
-    def enter(self, event: PhaseChanged) -> None:
-        """Go to another phase; every agent that begins or goes on counts usage from zero."""
-        if event.phase in (Phase.AGENT, Phase.FIX):
-            self._billed, self._now = self._billed + self._now, Usage()
-        self.phase, self.detail, self.doing = event.phase, event.detail, ""
-        self.until = event.until
-
-    def step(self, event: AgentEvent) -> None:
-        """Take in what the agent just did."""
-        if event.usage is not None:
-            self._now = event.usage
-        if event.kind is EventKind.RETRY:
-            self.doing = f"retrying: {event.text}"
-        elif event.kind in (EventKind.TOOL, EventKind.TEXT) and event.text.strip():
-            self.doing = event.text
-
-    @property
-    def used(self) -> Usage:
-        """What it has used so far, by all its agents."""
-        return self._billed + self._now
-
-    def lines(self, now: datetime) -> list[Text]:
-        """Who runs and since when; below it what it does and what it used so far."""
-        since = duration(max(int((now - self.session.started_at).total_seconds()), 0))
-        phase = f"{self.phase} {one_line(self.detail)}".rstrip()
-        if self.until is not None:
-            phase = f"{phase}, {duration(max(int((self.until - now).total_seconds()), 0))} left"
-        title = Text("● ", style="cyan")
-        title.append(f"session-{self.session.seq:04} {one_line(self.session.prompt)}", style="bold")
-        title.append(f"  {since}  {phase}  {self.who}", style="dim")
-        used = self.used
-        cost = cost_in_words(used.cost_usd, known=used.cost_known)
-        spending = f"{tokens(used.input + used.output)} tokens  {cost}  " if used.has_tokens else ""
-        return [title, Text(f"  {spending}{one_line(self.doing, _LINE_LIMIT)}", style="dim")]
+def flight_lines(flight: Flight, now: datetime) -> list[Text]:
+    """Who runs and since when; below it what it does and what it used so far."""
+    since = duration(max(int((now - (flight.started_at or now)).total_seconds()), 0))
+    phase = f"{flight.phase or Phase.AGENT} {one_line(flight.detail)}".rstrip()
+    if flight.until is not None:
+        phase = f"{phase}, {duration(max(int((flight.until - now).total_seconds()), 0))} left"
+    who = one_line(" ".join(filter(None, (flight.agent, flight.model))))
+    title = Text("● ", style="cyan")
+    title.append(f"session-{flight.seq:04} {one_line(flight.prompt)}", style="bold")
+    title.append(f"  {since}  {phase}  {who}", style="dim")
+    used = flight.tokens.input + flight.tokens.output
+    cost = cost_in_words(flight.cost_usd, known=flight.cost_known)
+    spending = f"{tokens(used)} tokens  {cost}  " if used else ""
+    retrying = "retrying: " if flight.what is StepKind.RETRY else ""
+    return [title, Text(f"  {spending}{retrying}{one_line(flight.step, _LINE_LIMIT)}", style="dim")]
 
 
 def harmless(line: str) -> Text:
@@ -174,10 +140,6 @@ class LiveProgress(PlainProgress):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = RLock()
-        self._running: dict[int, Running] = {}
-        self._run: RunState | None = None
-        self._next: str | None = None
         self._draining: str | None = None
         self._footer = Footer(self._footer_lines)
         self._over = Event()
@@ -196,57 +158,34 @@ class LiveProgress(PlainProgress):
 
     def __call__(self, event: RunEvent) -> None:
         """Take the event into the footer, and print it above if it is worth a line."""
-        with self._lock:
-            self._take(event)
+        before, self.view = self.view, fold(self.view, event)
+        if isinstance(event, Draining):
+            self._draining = draining(event)
         if isinstance(event, SessionEnded):
             self._footer.draw([self._footer.fitted(line) for line in session_lines(event.record, sys.stderr)])
-        elif not isinstance(event, SessionStarted | PhaseChanged | AgentStep):
-            self._footer.draw([harmless(line) for line in self.lines(event)])
+        elif not isinstance(event, SessionStarted | PhaseChanged | Step | QuotaSeen):
+            self._footer.draw([harmless(line) for line in self.lines(event, before)])
 
     def _tick(self) -> None:
         with suppress(OSError):
             while not self._over.wait(TICK_S):
                 self._footer.draw()
 
-    def _take(self, event: RunEvent) -> None:
-        match event:
-            case RunStarted(run=run, caps=caps, next_pick=following):
-                self._run, self.caps, self._next = run, caps, following
-            case SessionStarted(session=session, next_pick=following):
-                self._next = following
-                self._running[session.seq] = Running(event)
-            case PhaseChanged(seq=seq) if seq in self._running:
-                self._running[seq].enter(event)
-            case AgentStep(seq=seq, event=step) if seq in self._running:
-                self._running[seq].step(step)
-            case SessionEnded(record=record, run=run, next_pick=following):
-                self._running.pop(record.seq, None)
-                self._run, self._next = run, following
-            case Draining():
-                self._draining = draining(event)
-            case RunEnded():
-                self._running.clear()
-                self._run = None
-            case _:
-                pass
-
     def _footer_lines(self) -> list[Text]:
-        now = datetime.now(UTC)
-        with self._lock:
-            sessions = [running.lines(now) for running in self._running.values()]
-            below = [] if self._run is None else [self._budget(self._run, now), self._last_line()]
+        now, view = datetime.now(UTC), self.view
+        sessions = [flight_lines(flight, now) for flight in view.in_flight]
+        idle = not view.run_id or view.activity is Activity.OVER
+        below = [] if idle else [self._budget(view, now), self._last_line(view)]
         return [*fitting(sessions, self._footer.height - len(below) - 1), *below]
 
-    def _budget(self, run: RunState, now: datetime) -> Text:
-        running = [session.used for session in self._running.values()]
-        used = Used.of(run, running, started=max(self._running, default=0))
-        parts = budget_parts(msgspec.structs.replace(self.caps, until=None), used, sys.stderr)
-        if self.caps.until is not None:
-            parts.append(f"{duration((self.caps.until - now).total_seconds())} left")
+    def _budget(self, view: View, now: datetime) -> Text:
+        parts = budget_parts(msgspec.structs.replace(view.caps, until=None), Used.seen(view), sys.stderr)
+        if view.caps.until is not None:
+            parts.append(f"{duration((view.caps.until - now).total_seconds())} left")
         return Text("  ·  ".join(parts))
 
-    def _last_line(self) -> Text:
+    def _last_line(self, view: View) -> Text:
         if self._draining is not None:
             return Text(self._draining, style="yellow")
-        following = f"next: {one_line(self._next)}  ·  " if self._next else ""
+        following = f"next: {one_line(view.next_pick)}  ·  " if view.next_pick else ""
         return Text(f"{following}{_ADVICE}", style="dim")

@@ -6,79 +6,48 @@ Progress goes to stderr and JSON results to stdout, so that neither ever disturb
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
-from threading import RLock
 from typing import TYPE_CHECKING, Self
 
 from pitboss.cli.endings import ending
 from pitboss.cli.lines import Used, budget_parts, session_lines
-from pitboss.cli.output import Ink, clock, note, paint, write_line
-from pitboss.core.agent import EventKind
-from pitboss.core.budget import Caps
+from pitboss.cli.output import Ink, clock, note, paint
+from pitboss.cli.patient import LAST_WORDS_S, Patient, hurry
 from pitboss.core.embed import one_line
 from pitboss.core.events import (
-    AgentStep,
+    Aborting,
     Draining,
     Phase,
     PhaseChanged,
-    Resumed,
+    QuotaSeen,
+    Repaired,
     RunEnded,
     RunEvent,
     RunStarted,
     SessionEnded,
     SessionStarted,
+    Step,
+    StepKind,
     Warned,
 )
-from pitboss.core.resume import resume_command
+from pitboss.core.terminal import visible_json
+from pitboss.core.view import View, fold
+from pitboss.store.codec import encode_record
+from pitboss.store.follow import LogFollower
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from pitboss.core.budget import Caps
+    from pitboss.store.paths import RunPaths
 
 _TEXT_WIDTH = 200
-
-
-class Progress:
-    """The observer that `grind` hands to the engine: passes every event on to its displays, one at a time.
-
-    A context manager: on leaving it the terminal is as it was before.
-    """
-
-    def __init__(self, *, json: bool = False) -> None:
-        self._json = json
-        self._stack = ExitStack()
-        self._displays: list[PlainProgress | JsonProgress] = []
-        self._lock = RLock()
-
-    def __enter__(self) -> Self:
-        self._displays.append(self._stack.enter_context(_for_stderr(json=self._json)))
-        if self._json:
-            self._displays.append(JsonProgress())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def __call__(self, event: RunEvent) -> None:
-        """Show one event. Safe to call from several threads.
-
-        A display that cannot write any more is dropped: the terminal was closed, and the run goes on.
-        """
-        with self._lock:
-            for display in list(self._displays):
-                try:
-                    display(event)
-                except OSError:
-                    self._displays.remove(display)
 
 
 class PlainProgress:
     """One line for each thing worth reading later; the steps of agents are in their transcripts."""
 
+    patience_s = LAST_WORDS_S + 1.0
+
     def __init__(self) -> None:
-        self.prompts: dict[int, str] = {}
-        self.caps = Caps()
+        self.view = View()
 
     def __enter__(self) -> Self:
         return self
@@ -86,60 +55,100 @@ class PlainProgress:
     def __exit__(self, *exception: object) -> None:
         """Nothing to put back."""
 
+    def waits_as(self, event: RunEvent) -> RunEvent:
+        """Everything is kept whole until it is shown."""
+        return event
+
+    def hurry(self) -> None:
+        """Whoever does not read any more is not waited for."""
+        hurry()
+
     def __call__(self, event: RunEvent) -> None:
         """Print the event, if it is worth a line."""
-        for line in self.lines(event):
+        before, self.view = self.view, fold(self.view, event)
+        for line in self.lines(event, before):
             self.print(line)
 
     def print(self, line: str) -> None:
         """Print one line on stderr."""
         note(line)
 
-    def lines(self, event: RunEvent) -> list[str]:  # noqa: PLR0911 - one for each kind of event
-        """The lines for one event, often none."""
+    def lines(self, event: RunEvent, before: View) -> list[str]:  # noqa: C901, PLR0911 - a case for each kind of event
+        """The lines for one event, often none; `before` is the view without it."""
         match event:
             case RunStarted():
-                self.caps = event.caps
-                return _run_started(event)
-            case Resumed(text=text):
+                return _run_started(self.view)
+            case Repaired(text=text):
                 return [text]
             case SessionStarted():
-                self.prompts[event.session.seq] = event.session.prompt
                 return [_session_started(event)]
             case SessionEnded(record=record):
-                self.prompts.pop(record.seq, None)
                 return session_lines(record, sys.stderr)
             case Warned(text=text):
-                return [f"{paint('warning:', Ink.WARN, sys.stderr)} {text}"]
+                return [_warning(text)]
             case Draining():
                 return [draining(event)]
+            case Aborting():
+                return [_warning("aborting: what is in flight is being stopped")]
             case RunEnded():
-                return run_ended(event, self.caps)
-            case PhaseChanged() | AgentStep():
-                return self._within_session(event)
-
-    def _within_session(self, event: PhaseChanged | AgentStep) -> list[str]:
-        text = _phase(event) if isinstance(event, PhaseChanged) else _step(event)
-        return [f"{self._name(event.seq)}: {text}"] if text else []
-
-    def _name(self, seq: int) -> str:
-        return f"session-{seq:04} {self.prompts.get(seq, '')}".rstrip()
+                return run_ended(event, before.caps)
+            case PhaseChanged(seq=seq):
+                return _within(before, seq, _phase(event))
+            case Step(seq=seq, what=StepKind.RETRY, text=text) if text != _step_of(before, seq):
+                return _within(before, seq, f"retrying: {one_line(text, _TEXT_WIDTH)}")
+            case Step() | QuotaSeen():
+                return []
 
 
 class JsonProgress:
-    """One JSON line for each finished session, as sessions.jsonl holds it, then one for the run."""
+    """One JSON line for each finished session, as sessions.jsonl holds it, then one for the run (SPEC 9).
 
-    def __call__(self, event: RunEvent) -> None:
-        """Print the event on stdout at once, if programs are to see it."""
-        from pitboss.store.codec import encode_record
+    Lines wait as what they are in the log, which holds them anyway: a reader that is slow costs no memory. At the
+    end it gets 10 s as long as it reads; one that takes nothing for 2 s is left.
+    """
 
-        match event:
-            case SessionEnded(record=record):
-                write_line(encode_record(record))
-            case RunEnded():
-                write_line(_run_line(event))
-            case _:
-                pass
+    patience_s = 10.0
+
+    def __init__(self, paths: RunPaths) -> None:
+        self._paths = paths
+        self._log = LogFollower(paths.log, from_start=False)
+        self._stdout = Patient(sys.stdout.fileno())
+        self._due = self._taken = 0
+
+    def waits_as(self, event: RunEvent) -> int | RunEnded | None:
+        """The number of a session, whose line is in the log; the end of the run; nothing else."""
+        if isinstance(event, SessionEnded):
+            self._due += 1
+            return event.seq
+        return event if isinstance(event, RunEnded) else None
+
+    def hurry(self) -> None:
+        """The run is over."""
+        self._stdout.hurry(LAST_WORDS_S)
+
+    def __call__(self, waiting: int | RunEnded) -> None:
+        """Print what the log has got since, or the line of the run, if it is still read."""
+        if isinstance(waiting, RunEnded):
+            self._print(_run_line(waiting))
+            if self._stdout.gave_up:
+                self._tell()
+            return
+        for record in self._log.new_records():
+            if not self._print(encode_record(record)):
+                break
+            self._taken += 1
+
+    def _print(self, line: bytes) -> bool:
+        return self._stdout.write(visible_json(line))
+
+    def _tell(self) -> None:
+        left = self._due - self._taken
+        lines = f"{left + 1} lines were" if left else "the line of the run was"
+        note(
+            _warning(
+                f"{lines} not taken on stdout: `pitboss log {self._paths.run_id} --json` has those of sessions"
+            )
+        )
 
 
 def draining(event: Draining) -> str:
@@ -151,22 +160,22 @@ def draining(event: Draining) -> str:
 
 def run_ended(event: RunEnded, caps: Caps) -> list[str]:
     """Why the run is over, what it used, where its work is, and how to go on."""
-    run = event.run
+    used = Used.by(event.used, cost_known=event.cost_known)
     lines = [
-        f"run {run.run_id} {ending(run.status, event.message, sys.stderr)}",
-        ", ".join(budget_parts(caps, Used.of(run), sys.stderr)),
+        f"run {event.run_id} {ending(event.status, event.message, sys.stderr)}",
+        ", ".join(budget_parts(caps, used, sys.stderr)),
     ]
-    if event.checkout is None or event.checkout == run.branch:
-        lines.append(f"the work is on {run.branch}")
+    if event.checkout is None or event.checkout == event.branch:
+        lines.append(f"the work is on {event.branch}")
     else:
-        lines.append(f"the work is on {run.branch}; {event.checkout} is checked out again")
-        lines.append(f"`git merge {run.branch}` takes it over")
-    if run.status.is_resumable:
-        lines.append(f"go on with `{resume_command(run)}`")
+        lines.append(f"the work is on {event.branch}; {event.checkout} is checked out again")
+        lines.append(f"`git merge {event.branch}` takes it over")
+    if event.resume is not None:
+        lines.append(f"go on with `{event.resume}`")
     return lines
 
 
-def _for_stderr(*, json: bool) -> PlainProgress:
+def for_stderr(*, json: bool) -> PlainProgress:
     """The live footer needs a terminal of its own: JSON lines on the same one would tear it."""
     import os
 
@@ -178,16 +187,32 @@ def _for_stderr(*, json: bool) -> PlainProgress:
     return LiveProgress()
 
 
-def _run_started(event: RunStarted) -> list[str]:
-    parts = budget_parts(event.caps, Used.of(event.run), sys.stderr)
-    following = f"; next {event.next_pick}" if event.next_pick else ""
-    return [f"run {event.run.run_id} on branch {event.run.branch}", f"{', '.join(parts)}{following}"]
+def _run_started(view: View) -> list[str]:
+    used = Used.by(view.used, cost_known=view.cost_known)
+    following = f"; next {view.next_pick}" if view.next_pick else ""
+    parts = budget_parts(view.caps, used, sys.stderr)
+    return [f"run {view.run_id} on branch {view.branch}", f"{', '.join(parts)}{following}"]
 
 
 def _session_started(event: SessionStarted) -> str:
     who = ", ".join(filter(None, (event.agent, event.model)))
-    session = event.session
-    return f"session-{session.seq:04} {session.prompt} started" + (f" ({who})" if who else "")
+    return f"session-{event.seq:04} {event.prompt} started" + (f" ({who})" if who else "")
+
+
+def _warning(text: str) -> str:
+    return f"{paint('warning:', Ink.WARN, sys.stderr)} {text}"
+
+
+def _within(view: View, seq: int, text: str | None) -> list[str]:
+    flight = view.flight(seq)
+    name = f"session-{seq:04} {flight.prompt if flight else ''}".rstrip()
+    return [f"{name}: {text}"] if text else []
+
+
+def _step_of(view: View, seq: int) -> str | None:
+    """What a retry said that is shown already: the step stays the same while only its use grows."""
+    flight = view.flight(seq)
+    return flight.step if flight is not None and flight.what is StepKind.RETRY else None
 
 
 def _phase(event: PhaseChanged) -> str | None:
@@ -200,26 +225,19 @@ def _phase(event: PhaseChanged) -> str | None:
     return f"{text} ({one_line(event.detail)})" if text and event.detail else text
 
 
-def _step(event: AgentStep) -> str | None:
-    if event.event.kind is not EventKind.RETRY:
-        return None
-    return f"retrying: {one_line(event.event.text, _TEXT_WIDTH)}"
-
-
 def _run_line(event: RunEnded) -> bytes:
     import msgspec
 
-    run, used = event.run, event.run.budget_consumed
     line = {
-        "run_id": run.run_id,
-        "branch": run.branch,
-        "status": run.status,
+        "run_id": event.run_id,
+        "branch": event.branch,
+        "status": event.status,
         "stop_reason": event.stop_reason,
         "message": event.message,
         "exit_code": event.exit_code,
-        "sessions": used.iterations,
-        "tokens": {"input": used.tokens_input, "output": used.tokens_output},
-        "cost_usd": used.cost_usd,
-        "cost_known": run.cost_known,
+        "sessions": event.used.iterations,
+        "tokens": {"input": event.used.tokens_input, "output": event.used.tokens_output},
+        "cost_usd": event.used.cost_usd,
+        "cost_known": event.cost_known,
     }
     return msgspec.json.encode(line) + b"\n"

@@ -51,6 +51,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
         run.run_id,
         (*restored, *plan.warnings, *told),
         as_json=False,
+        starts=False,
         body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).repair(force=force),
     )
 

@@ -78,7 +78,8 @@ def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
     state, how = run.state, word(condition(run.state, live=live))
     if state is None:
         return (one_line(run.run_id), how, "-", "-", "-", "-", "-", one_line(run.problem or ""))
-    used = Used.of(state, started=max((session.seq for session in state.in_flight), default=0))
+    started = max((session.seq for session in state.in_flight), default=0)
+    used = Used.by(state.budget_consumed, cost_known=state.cost_known, started=started)
     return (
         one_line(run.run_id),
         how,

@@ -11,13 +11,14 @@ import msgspec
 from pitboss.cli import completing
 from pitboss.cli.chosen import Condition, chosen_run, condition, run_json
 from pitboss.cli.endings import ending, word
-from pitboss.cli.lines import Used, budget_parts, log_lines
+from pitboss.cli.lines import Used, budget_parts, cost_in_words, log_lines
 from pitboss.cli.output import Ink, clock, fields, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.attempts import limit_ahead
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
-from pitboss.core.measures import age
+from pitboss.core.events import Phase
+from pitboss.core.measures import age, tokens
 from pitboss.core.resume import resume_command
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from pitboss.core.agent import Quota, QuotaWindow
     from pitboss.core.run import RunState
     from pitboss.core.session import InFlight
+    from pitboss.core.view import Flight, View
 
 LAST_SESSIONS = 10
+_STEP_WIDTH = 60
 
 
 @click.command()
@@ -63,9 +66,10 @@ def _fields(seen: Snapshot, how: Condition, now: datetime) -> Iterator[tuple[str
     if seen.problem is not None:
         yield "problem", one_line(seen.problem)
     if seen.state is not None:
-        yield from _state_fields(seen.state, now)
+        yield from _state_fields(seen.state, seen.view, now)
+    flights = {flight.seq: flight for flight in seen.view.in_flight}
     for session in seen.in_flight:
-        yield "in flight", _in_flight(session, now)
+        yield "in flight", _in_flight(session, flights[session.seq], now)
 
 
 def _state(seen: Snapshot, how: Condition, now: datetime) -> str:
@@ -76,7 +80,7 @@ def _state(seen: Snapshot, how: Condition, now: datetime) -> str:
     return paint_status(name) + said.removeprefix(name)
 
 
-def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
+def _state_fields(state: RunState, view: View, now: datetime) -> Iterator[tuple[str, str]]:
     origin = f", from {one_line(state.original_branch)}" if state.original_branch else ""
     base = f" at {one_line(state.base_commit)[:7]}" if state.base_commit else ""
     yield "branch", f"{one_line(state.branch)}{origin}{base}"
@@ -86,7 +90,7 @@ def _state_fields(state: RunState, now: datetime) -> Iterator[tuple[str, str]]:
     failures = state.budget_consumed.consecutive_failures
     for agent, quota in sorted(state.quota.items()):
         yield "quota", f"{one_line(agent)}: {_quota(quota, now)}"
-    used = Used.of(state, started=max((session.seq for session in state.in_flight), default=0))
+    used = Used.seen(view)
     streak = [f"{failures} failed in a row"] if failures else []
     yield "used", ", ".join([*budget_parts(state.caps or Caps(), used), *streak])
 
@@ -106,15 +110,24 @@ def _window(window: QuotaWindow, now: datetime) -> str:
     return f"{window.used:.0%}{until}"
 
 
-def _in_flight(session: InFlight, now: datetime) -> str:
-    doing = f"agent pid {session.pid}" if session.pid is not None else "agent not started"
-    if session.outcome is not None:
-        doing = f"agent ended {session.outcome.status}, not recorded yet"
+def _in_flight(session: InFlight, flight: Flight, now: datetime) -> str:
+    """Who since when, in which phase, what its agent did last and when, and what it used so far."""
+    who = f"session-{session.seq:04} {one_line(session.prompt)} since {_when(session.started_at, now)}"
+    used = flight.tokens.input + flight.tokens.output
+    cost = cost_in_words(flight.cost_usd, known=flight.cost_known)
+    step = flight.step and f"{one_line(flight.step, _STEP_WIDTH)} ({age(flight.step_at or now, now)})"
+    spent = (f"{tokens(used)} tokens", cost) if used else ()
+    return ", ".join(filter(None, (who, _doing(session, flight), step, *spent)))
+
+
+def _doing(session: InFlight, flight: Flight) -> str:
     if session.waits_until is not None:
-        doing = f"waiting until {clock(session.waits_until)}"
-    return (
-        f"session-{session.seq:04} {one_line(session.prompt)} since {_when(session.started_at, now)}, {doing}"
-    )
+        return f"waiting until {clock(session.waits_until)}"
+    if flight.phase not in (None, Phase.AGENT):
+        return f"{flight.phase} {one_line(flight.detail)}".rstrip()
+    if session.outcome is not None:
+        return f"agent ended {session.outcome.status}, not recorded yet"
+    return f"agent pid {session.pid}" if session.pid is not None else "agent not started"
 
 
 def _holder(seen: Snapshot, now: datetime) -> str:
@@ -145,6 +158,7 @@ def _advice(seen: Snapshot, how: Condition) -> str | None:
 
 def _as_json(seen: Snapshot) -> dict[str, object]:
     state, live = seen.state, seen.live
+    flights = {flight.seq: flight for flight in seen.view.in_flight}
     return run_json(seen.run_id, state, seen.problem, live=live is not None) | {
         "holder": live and {"pid": live.pid, "host": live.host, "started": live.started},
         "prompts": state and state.prompt_names,
@@ -154,12 +168,12 @@ def _as_json(seen: Snapshot) -> dict[str, object]:
         "caps": state and state.caps,
         "consecutive_failures": state and state.budget_consumed.consecutive_failures,
         "scheduler": state and state.scheduler_state,
-        "in_flight": [_in_flight_json(session) for session in seen.in_flight],
+        "in_flight": [_in_flight_json(session, flights[session.seq]) for session in seen.in_flight],
         "last": [msgspec.Raw(encode_record(record)) for record in seen.last],
     }
 
 
-def _in_flight_json(session: InFlight) -> dict[str, object]:
+def _in_flight_json(session: InFlight, flight: Flight) -> dict[str, object]:
     return {
         "seq": session.seq,
         "prompt": session.prompt,
@@ -169,4 +183,12 @@ def _in_flight_json(session: InFlight) -> dict[str, object]:
         "attempt": session.attempt,
         "waits_until": session.waits_until,
         "outcome": session.outcome and session.outcome.status,
+        "phase": flight.phase,
+        "detail": flight.detail,
+        "until": flight.until,
+        "step": flight.step,
+        "step_at": flight.step_at,
+        "tokens": flight.tokens,
+        "cost_usd": flight.cost_usd,
+        "cost_known": flight.cost_known,
     }

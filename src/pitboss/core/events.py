@@ -1,7 +1,8 @@
-"""What a live run tells its display, one frozen value for each thing that happened (SPEC 8: progress).
+"""What happens in a run, one frozen value each, as events.jsonl holds them too (SPEC 9).
 
-The engine emits these and knows nothing of screens; `cli.progress` turns them into lines. Events of
-one session arrive in order; with parallel sessions those of different sessions interleave.
+The engine emits these and knows nothing of screens; `core.view` folds them into what a screen shows. Events of one
+session come in order; with parallel sessions those of different sessions interleave. Every field that was added
+later has a default: lines of an older version lack it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from pitboss.core.agent import AgentEvent
-from pitboss.core.budget import Caps
-from pitboss.core.run import RunState, StopReason
-from pitboss.core.session import InFlight, SessionRecord
+from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
+from pitboss.core.budget import BudgetSnapshot, Caps
+from pitboss.core.embed import one_line
+from pitboss.core.run import RunStatus, StopReason
+from pitboss.core.session import SessionRecord
+from pitboss.core.usage import RoleTokens, Usage
+
+STEP_TEXT = 500
+"""Characters of a step's text that are worth showing."""
 
 
 class Phase(StrEnum):
@@ -29,92 +36,244 @@ class Phase(StrEnum):
     LAND = "land"
 
 
-class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """The loop is about to begin; `run` may hold records already when it was resumed."""
+class StepKind(StrEnum):
+    """What a step is: words of the agent, a tool that it uses, a request that it makes again."""
 
-    run: RunState
+    TEXT = "text"
+    TOOL = "tool"
+    RETRY = "retry"
+
+
+class StopBy(StrEnum):
+    """Who asked a run to end."""
+
+    SIGNAL = "signal"
+    REQUEST = "request"
+    PITBOSS = "pitboss"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What all events have: when it happened, in UTC; the bus fills it in."""
+
+    t: datetime | None = None
+
+
+class PromptFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt of the run, overrides applied, with the agent and model that its sessions start with."""
+
+    name: str
+    weight: int = 1
+    every: int = 1
+    max_runs: int | None = None
+    parallel_safe: bool = False
+    verify: bool = False
+    agent: str | None = None
+    model: str | None = None
+
+
+class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
+    """The loop is about to begin; a `resumed` run has `used` something and has `last_seq` sessions already."""
+
+    run_id: str
+    branch: str
+    base_commit: str | None = None
+    rotation: str = ""
+    prompts: tuple[PromptFacts, ...] = ()
     caps: Caps = Caps()
+    mode: str = ""
+    max_parallel: int = 1
+    pid: int | None = None
+    host: str | None = None
+    resumed: bool = False
+    version: str = ""
+    used: BudgetSnapshot = BudgetSnapshot()
+    cost_known: bool = True
+    last_seq: int = 0
     next_pick: str | None = None
 
 
-class Resumed(msgspec.Struct, frozen=True, kw_only=True):
+class Repaired(Event, frozen=True, kw_only=True, tag="repaired"):
     """An earlier run goes on; `text` is one sentence, one event for each thing that was repaired."""
 
     text: str
 
 
-class SessionStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """A session was dispatched and is durably in flight; `next_pick` is what comes after it, if anything."""
+class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
+    """A session was dispatched and is durably in flight; `slot` names its working copy if it has one of its own.
 
-    session: InFlight
+    `next_pick` is the prompt that comes after it, if any.
+    """
+
+    seq: int
+    prompt: str
     agent: str | None = None
     model: str | None = None
+    slot: str | None = None
+    host: str | None = None
+    retry_of: int | None = None
     next_pick: str | None = None
 
 
-class PhaseChanged(msgspec.Struct, frozen=True, kw_only=True):
+class PhaseChanged(Event, frozen=True, kw_only=True, tag="phase"):
     """Session `seq` entered `phase`; `detail` names the command or the attempt where that helps.
 
-    `until` is when a wait ends unless somebody stops it.
+    `until` is when a wait ends unless somebody stops it; `attempt` counts from 1 where there may be several.
     """
 
     seq: int
     phase: Phase
     detail: str = ""
     until: datetime | None = None
+    attempt: int | None = None
 
 
-class AgentStep(msgspec.Struct, frozen=True, kw_only=True):
-    """The agent of session `seq` did something worth showing."""
+class Step(Event, frozen=True, kw_only=True, tag="step"):
+    """The agent of session `seq` did something; tokens and US dollars are what the session has used by then."""
 
     seq: int
-    event: AgentEvent
+    what: StepKind | None = None
+    text: str = ""
+    tokens: RoleTokens = RoleTokens()
+    cost_usd: float = 0.0
+    cost_known: bool = True
 
 
-class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """A session has its record; `run` is the run after it and `next_pick` what comes next, if anything."""
+class QuotaSeen(Event, frozen=True, kw_only=True, tag="quota"):
+    """What an agent says of its subscription's windows."""
+
+    agent: str
+    five_hour: QuotaWindow | None = None
+    seven_day: QuotaWindow | None = None
+    other: QuotaWindow | None = None
+
+
+class SessionEnded(Event, frozen=True, kw_only=True, tag="session_ended"):
+    """A session has its record, which equals the log's; `next_pick` is the prompt that comes next, if any."""
 
     record: SessionRecord
-    run: RunState
     next_pick: str | None = None
 
+    @property
+    def seq(self) -> int:
+        """Whose record it is."""
+        return self.record.seq
 
-class Warned(msgspec.Struct, frozen=True, kw_only=True):
+
+class Warned(Event, frozen=True, kw_only=True, tag="warned"):
     """Something a person should know that stops nothing: a budget at 80 %, an unknown price."""
 
     text: str
 
 
-class Draining(msgspec.Struct, frozen=True, kw_only=True):
+class Draining(Event, frozen=True, kw_only=True, tag="draining"):
     """No new session will start; `in_flight` are the seqs that may still finish."""
 
+    by: StopBy = StopBy.SIGNAL
     in_flight: tuple[int, ...] = ()
 
 
-class RunEnded(msgspec.Struct, frozen=True, kw_only=True):
+class Aborting(Event, frozen=True, kw_only=True, tag="aborting"):
+    """What is in flight is being stopped."""
+
+    by: StopBy = StopBy.SIGNAL
+
+
+class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):
     """The run is over: why, in which words, and with which exit code (SPEC 5).
 
     `checkout` is what is checked out now: a branch, or a commit in short; None where the run left that alone.
+    `resume` is the command that goes on with the run, if one does. `used` is by all records.
     """
 
-    run: RunState
+    run_id: str
+    branch: str
+    status: RunStatus
     stop_reason: StopReason
     message: str
     exit_code: int
+    used: BudgetSnapshot = BudgetSnapshot()
+    cost_known: bool = True
     checkout: str | None = None
+    resume: str | None = None
 
 
 RunEvent = (
     RunStarted
-    | Resumed
+    | Repaired
     | SessionStarted
     | PhaseChanged
-    | AgentStep
+    | Step
+    | QuotaSeen
     | SessionEnded
     | Warned
     | Draining
+    | Aborting
     | RunEnded
 )
 
-Observer = Callable[[RunEvent], None]
-"""What the engine calls with each event; it may be called from several threads at once."""
+
+class AgentStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A step as it comes from the agent of session `seq`: most are never shown, so that text is composed by `shown`.
+
+    `used` is what the session has used so far, if the agent says.
+    """
+
+    seq: int
+    event: AgentEvent
+    used: Usage | None = None
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether the agent asks again: of these each is worth a line."""
+        return self.event.kind is EventKind.RETRY
+
+    def then(self, step: AgentStep) -> AgentStep:
+        """This step and the next as one: the last words, and the last that is known of what was used."""
+        event = step.event if step.event.text else self.event
+        return AgentStep(seq=self.seq, event=event, used=step.used or self.used)
+
+    def shown(self, before: Step) -> Step:
+        """The step as an event; what it does not say is as it was `before`."""
+        step, words = before, _STEPS.get(self.event.kind) if self.event.text.strip() else None
+        if words is not None:
+            step = msgspec.structs.replace(step, what=words, text=one_line(self.event.text, STEP_TEXT))
+        if self.used is None:
+            return step
+        return msgspec.structs.replace(
+            step,
+            tokens=RoleTokens(input=self.used.input, output=self.used.output),
+            cost_usd=self.used.cost_usd,
+            cost_known=self.used.cost_known,
+        )
+
+
+_STEPS = {EventKind.TEXT: StepKind.TEXT, EventKind.TOOL: StepKind.TOOL, EventKind.RETRY: StepKind.RETRY}
+
+_Waiting = TypeVar("_Waiting")
+
+
+class Outlet(Protocol[_Waiting]):
+    """Somebody who is shown what happens in a run, by one thread and in order.
+
+    `patience_s` is how long it may go on after the end of a run.
+    """
+
+    patience_s: float
+
+    def waits_as(self, event: RunEvent, /) -> _Waiting | None:
+        """What to keep of an event until it is shown; None for one that it does not show. Quick: the engine waits."""
+
+    def __call__(self, waiting: _Waiting, /) -> None:
+        """Show one event. An OSError says that there is nobody to show it to any more."""
+
+    def hurry(self) -> None:
+        """The run is over: take what is left, and come to an end. Called by another thread."""
+
+
+Observer = Callable[[RunEvent | AgentStep], None]
+"""What the engine calls with each event; it may be called from several threads at once, and never waits."""
+
+
+def quota_seen(agent: str, quota: Quota) -> QuotaSeen:
+    """What `agent` said of its subscription, as an event."""
+    return QuotaSeen(agent=agent, five_hour=quota.five_hour, seven_day=quota.seven_day, other=quota.other)

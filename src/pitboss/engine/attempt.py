@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.core.events import AgentStep
+from pitboss.core.events import AgentStep, quota_seen
 from pitboss.process import StopRequest
 
 if TYPE_CHECKING:
@@ -30,12 +30,14 @@ def run_agent(
         return context.control.stop_session(seq) or over_budget(context)
 
     def hear(event: AgentEvent) -> None:
-        if event.usage is not None:
-            context.meter.show(seq, before + event.usage)
+        used = None if event.usage is None else before + event.usage
+        if used is not None:
+            context.meter.show(seq, used)
         if event.quota is not None:
             context.gate.noted(backend, event.quota)
             context.journal.noted(backend, event.quota)
-        context.emit(AgentStep(seq=seq, event=event))
+            context.emit(quota_seen(backend, event.quota))
+        context.emit(AgentStep(seq=seq, event=event, used=used))
 
     return context.agent(backend).run(
         request,

@@ -219,7 +219,7 @@ def _closed(context: RunContext, part: Part) -> Wait:
 
 def _enter(context: RunContext, session: InFlight, part: Part, detail: str = "") -> None:
     phase = Phase.FIX if part.is_fix else Phase.AGENT
-    context.emit(PhaseChanged(seq=session.seq, phase=phase, detail=detail))
+    context.emit(PhaseChanged(seq=session.seq, phase=phase, detail=detail, attempt=part.attempt))
 
 
 def _too_dear(context: RunContext, session: InFlight, used: Usage) -> Stopped | None:

@@ -51,6 +51,7 @@ class RunContext:
     clock: Callable[[], datetime]
     environ: Mapping[str, str]
     repo_root: Path
+    host: str
 
     @property
     def paths(self) -> RunPaths:

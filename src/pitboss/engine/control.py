@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
+from pitboss.core.events import StopBy
 from pitboss.guardian import StopLevel
 from pitboss.process import StopRequest
 from pitboss.store.follow import Request, take_requests
@@ -29,7 +30,11 @@ class Control:
     """
 
     def __init__(
-        self, channel: StopChannel, paths: RunPaths, skip_path: Path, on_raise: Callable[[StopLevel], None]
+        self,
+        channel: StopChannel,
+        paths: RunPaths,
+        skip_path: Path,
+        on_raise: Callable[[StopLevel, StopBy], None],
     ) -> None:
         self._channel = channel
         self._paths = paths
@@ -46,13 +51,14 @@ class Control:
             asked = take_requests(self._paths)
             everybody = self._skip_file_taken() or Request.SKIP in asked.run
             self._skipped |= self._in_flight if everybody else self._in_flight & asked.skip
-            self._raise_to(max(self._channel.level(), _asked(asked.run)))
+            self._raise_to(self._channel.level(), StopBy.SIGNAL)
+            self._raise_to(_asked(asked.run), StopBy.REQUEST)
             return self._level
 
     def abort(self) -> None:
         """Ask for an abort on the run's own account, such as after an internal error."""
         with self._lock:
-            self._raise_to(StopLevel.ABORT)
+            self._raise_to(StopLevel.ABORT, StopBy.PITBOSS)
 
     @contextmanager
     def heard(self) -> Iterator[None]:
@@ -92,10 +98,10 @@ class Control:
         with self._lock:
             return self.abort_session() or (StopRequest.SKIP if seq in self._skipped else None)
 
-    def _raise_to(self, level: StopLevel) -> None:
+    def _raise_to(self, level: StopLevel, by: StopBy) -> None:
         if level > self._level:
             self._level = level
-            self._on_raise(level)
+            self._on_raise(level, by)
 
     def _skip_file_taken(self) -> bool:
         """Whether the skip file was there and is gone now; a folder in its place asks for nothing."""

@@ -9,6 +9,7 @@ import msgspec
 
 from pitboss.core import budget
 from pitboss.core.events import RunEnded, Warned
+from pitboss.core.resume import resume_command
 from pitboss.core.session import SessionRecord
 from pitboss.engine.choice import Choice, Ending, Wait, next_step, stuck, unpriced
 from pitboss.engine.pool import Pool
@@ -73,11 +74,16 @@ class Loop:
         journal.finished(ending.reason.final_status, ending.message)
         self._context.emit(
             RunEnded(
-                run=journal.state,
+                run_id=journal.state.run_id,
+                branch=journal.state.branch,
+                status=journal.state.status,
                 stop_reason=ending.reason,
                 message=ending.message,
                 exit_code=code,
+                used=journal.consumed,
+                cost_known=journal.state.cost_known,
                 checkout=checkout,
+                resume=resume_command(journal.state) if journal.state.status.is_resumable else None,
             )
         )
         return code

@@ -16,7 +16,7 @@ import msgspec
 from pitboss import proctree
 from pitboss.core import recovery
 from pitboss.core.environment import RUN_ID
-from pitboss.core.events import Resumed
+from pitboss.core.events import Repaired
 from pitboss.core.resume import StateOutOfSync, reconstruct_state_from_log, replay
 from pitboss.core.run import RunStatus, counted, unfolded
 from pitboss.core.scheduler import next_pick
@@ -179,7 +179,7 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
     made: list[SessionRecord] = []
     settled = _settled_afterwards(context, plan)
     for repair in plan:
-        context.emit(Resumed(text=repair.describe()))
+        context.emit(Repaired(text=repair.describe()))
         match repair:
             case recovery.CompleteSession(seq=seq, elsewhere=elsewhere):
                 context.control.began(seq)

@@ -69,7 +69,14 @@ def dispatch(context: RunContext, choice: Choice) -> InFlight:
     context.journal.dispatched(session)
     context.emit(
         SessionStarted(
-            session=session, agent=session.agent, model=session.model, next_pick=context.next_pick()
+            seq=seq,
+            prompt=session.prompt,
+            agent=session.agent,
+            model=session.model,
+            slot=session.worktree,
+            host=context.host,
+            retry_of=session.retry_of,
+            next_pick=context.next_pick(),
         )
     )
     return session
@@ -130,7 +137,7 @@ def _record(context: RunContext, session: InFlight, outcome: Outcome, landing: L
 
 def _tell(context: RunContext, record: SessionRecord) -> None:
     context.control.ended(record.seq)
-    context.emit(SessionEnded(record=record, run=context.journal.state, next_pick=context.next_pick()))
+    context.emit(SessionEnded(record=record, next_pick=context.next_pick()))
 
 
 def interrupted(context: RunContext, session: InFlight) -> Outcome:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pitboss import __version__
+from pitboss.core.events import PromptFacts, RunStarted
+from pitboss.core.worker import implementer
 from pitboss.engine.run_branch import RUN_BRANCHES
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.switch import Spot, Switch
@@ -15,6 +19,8 @@ from pitboss.store.rundir import find_run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pitboss.core.scheduler import Contender
+    from pitboss.engine.context import RunContext
     from pitboss.engine.run_branch import RunBranch
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
@@ -63,3 +69,41 @@ def earlier_run(repo: Repo, start: Spot) -> str | None:
         begins = f"this run begins on the branch of run {run_id}, on top of its work"
         return f"{begins}; `--from {other}` begins elsewhere"
     return None
+
+
+def started(context: RunContext, *, resumed: bool = False) -> RunStarted:
+    """What viewers are told of a run whose loop is about to begin (SPEC 9)."""
+    run, config = context.journal.state, context.config
+    return RunStarted(
+        run_id=run.run_id,
+        branch=run.branch,
+        base_commit=run.base_commit,
+        rotation=run.plan_name,
+        prompts=tuple(_facts(context, taker) for taker in context.contenders),
+        caps=context.caps,
+        mode=config.grind.mode,
+        max_parallel=context.max_parallel,
+        pid=os.getpid(),
+        host=context.host,
+        resumed=resumed,
+        version=__version__,
+        used=context.journal.consumed,
+        cost_known=run.cost_known,
+        last_seq=context.journal.next_seq() - 1,
+        next_pick=context.next_pick(),
+    )
+
+
+def _facts(context: RunContext, taker: Contender) -> PromptFacts:
+    meta = context.prompts[taker.name].meta
+    worker = implementer(context.config, meta)
+    return PromptFacts(
+        name=taker.name,
+        weight=taker.weight,
+        every=taker.every,
+        max_runs=taker.max_runs,
+        parallel_safe=meta.parallel_safe,
+        verify=meta.verify,
+        agent=worker.agent,
+        model=worker.model,
+    )

@@ -95,7 +95,7 @@ def _may_fix(context: RunContext, session: InFlight, outcome: Outcome, started: 
 def _fix(
     context: RunContext, session: InFlight, outcome: Outcome, attempt: int, failed: FailedTests
 ) -> Outcome:
-    context.emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {attempt}"))
+    context.emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {attempt}", attempt=attempt))
     text = fixer_text(context, session, failed)
     # The session's transcripts say which agent it fell back to, those of its fixers do not.
     limits = msgspec.structs.replace(context.config.limits, fallback=())

@@ -9,24 +9,29 @@ import contextlib
 import os
 import time
 from enum import StrEnum
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.run import RunState
 from pitboss.core.session import InFlight, SessionRecord
+from pitboss.core.view import View, fold_late, of_state
 from pitboss.errors import storage_error
+from pitboss.store.event_log import decode_event
 from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.log import last_records, read_lines, readable_record
 from pitboss.store.opening import PRIVATE_FOLDER, names_in, open_regular, open_writing, remove, spot, status
+from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import find_run, readable_log
+from pitboss.store.tail import last_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pitboss.store.paths import RunPaths
+    from pitboss.core.events import RunEvent
 
 _OLDER_RECORDS = 64
 """Records of sessions that began before all of those in flight: as many as there are slots may come late."""
@@ -50,12 +55,16 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True):
     skip: frozenset[int]
 
 
+LATE_LOOK = 256 * 1024
+"""Bytes at the end of events.jsonl in which whoever looks for a moment finds what sessions do."""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A run at a moment. `state` is None when it cannot be read, which `problem` explains.
 
     `live` is the holder of the lock when this very run holds it; `last` are the latest records in file order.
     `in_flight` are the sessions of `state` that have no record: one that finished before an earlier one is
-    still listed there.
+    still listed there. `view` is what a screen shows of it.
     """
 
     run_id: str
@@ -64,6 +73,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     live: LockInfo | None
     in_flight: tuple[InFlight, ...]
     last: list[SessionRecord]
+    view: View
 
 
 def request(paths: RunPaths, what: Request) -> None:
@@ -100,14 +110,56 @@ def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
     wanted = max(last, len(listed) + _OLDER_RECORDS) if listed else last
     records = last_records(readable_log(repo, run.run_id), wanted)
     recorded = {record.seq for record in records}
+    in_flight = tuple(session for session in listed if session.seq not in recorded)
+    paths, live = RunPaths(repo, run.run_id), live_holder(repo, run.run_id)
+    events = last_events(paths) if live is not None else ()
     return Snapshot(
         run_id=run.run_id,
         state=run.state,
         problem=run.problem,
-        live=live_holder(repo, run.run_id),
-        in_flight=tuple(session for session in listed if session.seq not in recorded),
+        live=live,
+        in_flight=in_flight,
         last=records[max(len(records) - last, 0) :],
+        view=View() if run.state is None else reduce(fold_late, events, of_state(run.state, in_flight)),
     )
+
+
+def last_events(paths: RunPaths) -> list[RunEvent]:
+    """The latest events of a run, as far back as one look goes; what is no event is skipped, a missing file is none."""
+    try:
+        tail, whole = last_bytes(paths.events, LATE_LOOK)
+    except OSError:
+        return []
+    lines = tail.split(b"\n")
+    found = map(decode_event, lines if whole else lines[1:])
+    return [event for event in found if event is not None]
+
+
+def event_lines(paths: RunPaths, *, ended: Callable[[], bool], poll_s: float = 0.2) -> Iterator[bytes]:
+    """Yield the lines of events.jsonl, then those that are appended, until `ended` says so; JSON lines alone.
+
+    Raises StorageError.
+    """
+    offset = 0
+    while True:
+        over = ended()
+        offset = min(offset, _size(paths.events))
+        try:
+            with open_regular(paths.events) as file:
+                file.seek(offset)
+                for line in read_lines(file):
+                    if not line.whole:
+                        break
+                    offset += line.length
+                    if line.data is not None and line.data.startswith(b"{"):
+                        yield line.data.rstrip(b"\n") + b"\n"
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise storage_error("read", paths.events, error) from error
+        if over:
+            return
+        time.sleep(poll_s)
 
 
 def live_holder(repo: Path, run_id: str) -> LockInfo | None:

@@ -64,6 +64,7 @@ class RunPaths:
     __slots__ = (
         "control",
         "ended",
+        "events",
         "log",
         "markdown",
         "root",
@@ -86,6 +87,7 @@ class RunPaths:
         self.worktrees = self.root / "worktrees"
         self.control = self.root / "control"
         self.ended = self.root / "ended"
+        self.events = self.root / "events.jsonl"
         self.switch = self.root / "switch"
 
     def set_aside(self, seq: int) -> Path:

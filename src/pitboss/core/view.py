@@ -1,0 +1,282 @@
+"""What a screen shows of a run: one value, folded from its events and from nothing else (SPEC 9).
+
+The live footer, `status` and every other viewer show a `View`. Folding the lines of events.jsonl gives the view that
+the live display had. A viewer that comes late and has no events begins with `of_state`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.agent import Quota
+from pitboss.core.budget import BudgetSnapshot, Caps
+from pitboss.core.events import (
+    Aborting,
+    Draining,
+    Phase,
+    PhaseChanged,
+    PromptFacts,
+    QuotaSeen,
+    Repaired,
+    RunEnded,
+    RunStarted,
+    SessionEnded,
+    SessionStarted,
+    Step,
+    StepKind,
+    Warned,
+)
+from pitboss.core.run import RunStatus, spend
+from pitboss.core.session import SessionRecord
+from pitboss.core.usage import RoleTokens
+
+if TYPE_CHECKING:
+    from pitboss.core.events import RunEvent
+    from pitboss.core.run import RunState
+    from pitboss.core.session import InFlight
+
+MOST_RECENT = 50
+MOST_WARNINGS = 20
+
+
+class Activity(StrEnum):
+    """What a run is doing, as a screen says it."""
+
+    RUNNING = "running"
+    DRAINING = "draining"
+    ABORTING = "aborting"
+    OVER = "over"
+
+
+class Flight(msgspec.Struct, frozen=True, kw_only=True):
+    """A session in flight. Tokens and US dollars are what it has used so far, as far as its agents tell.
+
+    `step` is what its agent did last, at `step_at`; `until` is when it stops waiting.
+    """
+
+    seq: int
+    prompt: str = ""
+    agent: str | None = None
+    model: str | None = None
+    slot: str | None = None
+    host: str | None = None
+    retry_of: int | None = None
+    started_at: datetime | None = None
+    phase: Phase | None = None
+    detail: str = ""
+    until: datetime | None = None
+    attempt: int | None = None
+    what: StepKind | None = None
+    step: str = ""
+    step_at: datetime | None = None
+    tokens: RoleTokens = RoleTokens()
+    cost_usd: float = 0.0
+    cost_known: bool = True
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """One run as a screen shows it; `used` is by its records, `recent` are the last of them, the latest first."""
+
+    run_id: str = ""
+    branch: str = ""
+    base_commit: str | None = None
+    rotation: str = ""
+    prompts: tuple[PromptFacts, ...] = ()
+    caps: Caps = Caps()
+    mode: str = ""
+    max_parallel: int = 1
+    pid: int | None = None
+    host: str | None = None
+    version: str = ""
+    activity: Activity = Activity.RUNNING
+    used: BudgetSnapshot = BudgetSnapshot()
+    cost_known: bool = True
+    last_seq: int = 0
+    next_pick: str | None = None
+    quota: dict[str, Quota] = {}
+    in_flight: tuple[Flight, ...] = ()
+    recent: tuple[SessionRecord, ...] = ()
+    warnings: tuple[str, ...] = ()
+    ended: RunEnded | None = None
+
+    def flight(self, seq: int) -> Flight | None:
+        """Session `seq`, if it is in flight."""
+        return next((flight for flight in self.in_flight if flight.seq == seq), None)
+
+
+def of_state(state: RunState, in_flight: tuple[InFlight, ...]) -> View:
+    """What state.json alone tells of a run: everything but what its sessions are doing."""
+    over = state.status is not RunStatus.ACTIVE
+    return View(
+        run_id=state.run_id,
+        branch=state.branch,
+        base_commit=state.base_commit,
+        rotation=state.plan_name,
+        prompts=tuple(PromptFacts(name=name) for name in state.prompt_names),
+        caps=state.caps or Caps(),
+        activity=Activity.OVER if over else Activity.RUNNING,
+        used=state.budget_consumed,
+        cost_known=state.cost_known,
+        last_seq=max((state.last_session_seq, *(session.seq for session in in_flight))),
+        quota=state.quota,
+        in_flight=tuple(map(_flight, in_flight)),
+    )
+
+
+def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911 - a case for each kind of event
+    """`view` after one more event: the only code that turns events into what a screen shows."""
+    match event:
+        case RunStarted():
+            return _started(view, event)
+        case SessionStarted():
+            return _session_started(view, event)
+        case PhaseChanged(seq=seq):
+            return _with_flight(view, _entered(view.flight(seq) or Flight(seq=seq), event))
+        case Step(seq=seq):
+            return _with_flight(view, _stepped(view.flight(seq) or Flight(seq=seq), event))
+        case QuotaSeen():
+            quota = Quota(five_hour=event.five_hour, seven_day=event.seven_day, other=event.other)
+            return msgspec.structs.replace(view, quota={**view.quota, event.agent: quota})
+        case SessionEnded():
+            return _session_ended(view, event)
+        case Warned(text=text):
+            return msgspec.structs.replace(view, warnings=(*view.warnings, text)[-MOST_WARNINGS:])
+        case Draining():
+            return msgspec.structs.replace(view, activity=Activity.DRAINING)
+        case Aborting():
+            return msgspec.structs.replace(view, activity=Activity.ABORTING)
+        case RunEnded():
+            return _run_ended(view, event)
+        case Repaired():
+            return view
+
+
+def fold_late(view: View, event: RunEvent) -> View:
+    """The same for a viewer that began with `of_state`: only what that cannot tell, of what is in flight by now."""
+    match event:
+        case Draining() | Aborting():
+            return fold(view, event)
+        case RunStarted():
+            return msgspec.structs.replace(view, activity=Activity.RUNNING)
+        case PhaseChanged(seq=seq) | Step(seq=seq) if view.flight(seq) is not None:
+            return fold(view, event)
+        case SessionStarted(seq=seq, host=host) if (flight := view.flight(seq)) is not None:
+            return _with_flight(view, msgspec.structs.replace(flight, host=host))
+        case _:
+            return view
+
+
+def _started(view: View, event: RunStarted) -> View:
+    """A run that goes on keeps what it said before; what was in flight then was settled by its recovery."""
+    return msgspec.structs.replace(
+        view,
+        run_id=event.run_id,
+        branch=event.branch,
+        base_commit=event.base_commit,
+        rotation=event.rotation,
+        prompts=event.prompts,
+        caps=event.caps,
+        mode=event.mode,
+        max_parallel=event.max_parallel,
+        pid=event.pid,
+        host=event.host,
+        version=event.version,
+        activity=Activity.RUNNING,
+        used=event.used,
+        cost_known=event.cost_known,
+        last_seq=event.last_seq,
+        next_pick=event.next_pick,
+        in_flight=(),
+        ended=None,
+    )
+
+
+def _run_ended(view: View, event: RunEnded) -> View:
+    return msgspec.structs.replace(
+        view,
+        activity=Activity.OVER,
+        used=event.used,
+        cost_known=event.cost_known,
+        in_flight=(),
+        next_pick=None,
+        ended=event,
+    )
+
+
+def _session_started(view: View, event: SessionStarted) -> View:
+    flight = Flight(
+        seq=event.seq,
+        prompt=event.prompt,
+        agent=event.agent,
+        model=event.model,
+        slot=event.slot,
+        host=event.host,
+        retry_of=event.retry_of,
+        started_at=event.t,
+    )
+    last_seq = max(view.last_seq, event.seq)
+    return _with_flight(msgspec.structs.replace(view, last_seq=last_seq, next_pick=event.next_pick), flight)
+
+
+def _entered(flight: Flight, event: PhaseChanged) -> Flight:
+    return msgspec.structs.replace(
+        flight,
+        phase=event.phase,
+        detail=event.detail,
+        until=event.until,
+        attempt=event.attempt,
+        what=None,
+        step="",
+        step_at=None,
+    )
+
+
+def _stepped(flight: Flight, event: Step) -> Flight:
+    return msgspec.structs.replace(
+        flight,
+        what=event.what,
+        step=event.text,
+        step_at=event.t,
+        tokens=event.tokens,
+        cost_usd=event.cost_usd,
+        cost_known=event.cost_known,
+    )
+
+
+def _session_ended(view: View, event: SessionEnded) -> View:
+    record = event.record
+    return msgspec.structs.replace(
+        view,
+        used=spend(view.used, record),
+        cost_known=view.cost_known and record.cost_known,
+        last_seq=max(view.last_seq, record.seq),
+        next_pick=event.next_pick,
+        in_flight=tuple(flight for flight in view.in_flight if flight.seq != record.seq),
+        recent=(record, *view.recent)[:MOST_RECENT],
+    )
+
+
+def _with_flight(view: View, flight: Flight) -> View:
+    others = [each for each in view.in_flight if each.seq != flight.seq]
+    flights = tuple(sorted((*others, flight), key=lambda each: each.seq))
+    return msgspec.structs.replace(view, in_flight=flights)
+
+
+def _flight(session: InFlight) -> Flight:
+    waiting = session.waits_until is not None
+    return Flight(
+        seq=session.seq,
+        prompt=session.prompt,
+        agent=session.agent,
+        model=session.model,
+        slot=session.worktree,
+        retry_of=session.retry_of,
+        started_at=session.started_at,
+        phase=Phase.WAIT if waiting else None,
+        until=session.waits_until,
+        attempt=session.attempt,
+    )

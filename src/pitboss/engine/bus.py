@@ -1,0 +1,176 @@
+"""From the engine to whoever shows a run: a bounded queue and a thread for each outlet, and nobody waits (SPEC 9).
+
+    session threads -- put, microseconds --> lane -- its own thread --> outlet: footer, events.jsonl, --json
+
+Steps of agents come by the thousand, so a lane keeps one of each session, at most four a second are shown, and whoever
+reads slowly sees fewer. Everything else is few; an outlet that takes nothing for hours loses some of it, and is told
+how many. No session that ended is ever among them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from datetime import UTC, datetime
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss.core.events import AgentStep, RunEnded, SessionEnded, SessionStarted, Step, Warned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pitboss.core.events import Outlet, RunEvent
+
+MOST_WAITING = 5_000
+"""Events, steps aside, that wait for one outlet: some hundred sessions."""
+
+STEP_EVERY_S = 0.25
+
+
+class Bus:
+    """The engine's observer: hands every event to all outlets. Safe to call from any thread; never waits."""
+
+    def __init__(self, outlets: Sequence[Outlet[Any]]) -> None:
+        self._lanes = [Lane(outlet) for outlet in outlets]
+
+    def __call__(self, event: RunEvent | AgentStep) -> None:
+        """Have `event` shown, some time soon."""
+        now = datetime.now(UTC)
+        if isinstance(event, AgentStep):
+            for lane in self._lanes:
+                lane.put_step(event, now)
+            return
+        stamped = msgspec.structs.replace(event, t=now)
+        for lane in self._lanes:
+            lane.put(stamped)
+
+    def close(self) -> None:
+        """Let each outlet catch up for as long as it may; what is not shown by then is not."""
+        began = time.monotonic()
+        for lane in self._lanes:
+            lane.finish()
+        for lane in self._lanes:
+            lane.join(max(0.0, began + lane.patience_s - time.monotonic()))
+
+
+class Lane(Thread):
+    """The queue of one outlet and the thread that empties it."""
+
+    def __init__(self, outlet: Outlet[Any]) -> None:
+        super().__init__(name=f"outlet {type(outlet).__name__}", daemon=True)
+        self.patience_s = outlet.patience_s
+        self._outlet = outlet
+        self._waiting: deque[object] = deque()
+        self._steps: dict[int, _Steps] = {}
+        self._dropped = 0
+        self._over = self._deaf = False
+        self._news = Condition()
+        self.start()
+
+    def put(self, event: RunEvent) -> None:
+        """Queue one event; a step of the same session that still waits goes before it."""
+        with self._news:
+            if self._deaf:
+                return
+            steps = self._steps.get(getattr(event, "seq", 0))
+            if steps is not None and steps.pending:
+                self._append(steps.take())
+            if isinstance(event, SessionStarted):
+                self._steps[event.seq] = _Steps(event.seq)
+            elif isinstance(event, SessionEnded):
+                self._steps.pop(event.seq, None)
+            self._append(event)
+            self._news.notify()
+
+    def put_step(self, step: AgentStep, now: datetime) -> None:
+        """Have a step shown, if none that comes right after it is shown instead; each retry is."""
+        with self._news:
+            steps = self._steps.get(step.seq)
+            if self._deaf or steps is None:
+                return
+            asleep = not self._waiting and not any(each.pending for each in self._steps.values())
+            steps.add(step, now)
+            if step.is_retry:
+                self._append(steps.take())
+            if asleep:
+                self._news.notify()
+
+    def _append(self, event: RunEvent) -> None:
+        waiting = self._outlet.waits_as(event)
+        if waiting is None:
+            return
+        if len(self._waiting) >= MOST_WAITING and not isinstance(event, SessionEnded | RunEnded):
+            self._dropped += 1
+        else:
+            self._waiting.append(waiting)
+
+    def finish(self) -> None:
+        """Nothing more will come."""
+        with self._news:
+            self._over = True
+            self._news.notify()
+        self._outlet.hurry()
+
+    def run(self) -> None:
+        """Show what comes until nothing more does, or until there is nobody to show it to."""
+        try:
+            while (events := self._next()) is not None:
+                for event in events:
+                    self._outlet(event)
+        except OSError:
+            with self._news:
+                self._deaf = True
+                self._waiting.clear()
+                self._steps.clear()
+
+    def _next(self) -> list[object] | None:
+        """What is due now, waiting for it; None once all is shown and nothing more will come."""
+        with self._news:
+            while not (due := self._due(time.monotonic())):
+                if self._over:
+                    return None
+                self._news.wait(self._until_due(time.monotonic()))
+            return due
+
+    def _due(self, now: float) -> list[object]:
+        for steps in self._steps.values():
+            if steps.pending and (self._over or steps.due_at <= now):
+                self._append(steps.take(now))
+        due = list(self._waiting)
+        self._waiting.clear()
+        if self._dropped:
+            due.append(Warned(text=f"{self._dropped} events were not shown here: nobody took them"))
+            self._dropped = 0
+        return due
+
+    def _until_due(self, now: float) -> float | None:
+        """Seconds until a step is due that waits; None if none does."""
+        waiting = [each.due_at for each in self._steps.values() if each.pending]
+        return max(0.0, min(waiting) - now) if waiting else None
+
+
+class _Steps:
+    """The steps of one session: the last that was shown, and what came since."""
+
+    def __init__(self, seq: int) -> None:
+        self.pending = False
+        self.due_at = float("-inf")
+        self._shown = Step(seq=seq)
+        self._since: AgentStep | None = None
+        self._at: datetime | None = None
+
+    def add(self, step: AgentStep, at: datetime) -> None:
+        self._since = step if self._since is None else self._since.then(step)
+        self._at = at
+        self.pending = True
+
+    def take(self, now: float | None = None) -> Step:
+        """What came since as one step: the last words, and what was used by now."""
+        shown = self._shown if self._since is None else self._since.shown(self._shown)
+        self._shown = msgspec.structs.replace(shown, t=self._at)
+        self._since, self.pending = None, False
+        self.due_at = (time.monotonic() if now is None else now) + STEP_EVERY_S
+        return self._shown

@@ -1,0 +1,125 @@
+"""events.jsonl: what happens in a run, for viewers; recovery never reads it (SPEC 9).
+
+Lines are appended and not synced. Whatever happens to the file, a run goes on: a full disk, a file that is deleted or
+replaced cost some lines. Steps of agents stop at 64 MiB a run, the other kinds are few.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.events import RunEvent, RunStarted, SessionEnded, Step
+from pitboss.core.terminal import visible_json
+from pitboss.store.codec import encode_record
+from pitboss.store.opening import open_writing, status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pitboss.core.redact import Secrets
+    from pitboss.store.paths import RunPaths
+
+STEPS_END_AT = 64 * 1024 * 1024
+"""Bytes of events.jsonl from which on no more steps are added."""
+
+_LOOK_AGAIN_S = 1.0
+_MOST_HELD = 1000
+_events = msgspec.json.Decoder(RunEvent)
+_MALFORMED = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
+
+
+def encode_event(event: RunEvent) -> bytes:
+    """One line of events.jsonl, newline included: `t` in milliseconds, `kind`, and the event's own keys."""
+    fields = msgspec.to_builtins(event)
+    line = {"t": event.t and _milliseconds(event.t), "kind": fields.pop("kind")}
+    del fields["t"]
+    if isinstance(event, SessionEnded):
+        fields["record"] = msgspec.Raw(encode_record(event.record).rstrip(b"\n"))
+    return visible_json(msgspec.json.encode(line | fields)) + b"\n"
+
+
+def decode_event(line: bytes) -> RunEvent | None:
+    """The event of one line; None for a kind that this version does not know, and for what is no event."""
+    try:
+        event: RunEvent = _events.decode(line)
+        return event
+    except _MALFORMED:
+        return None
+
+
+class EventLog:
+    """The outlet that writes events.jsonl. What comes before the run has started follows its first line."""
+
+    patience_s = 2.0
+
+    def __init__(self, paths: RunPaths, secrets: Secrets, *, started: bool = False) -> None:
+        """`started` says that no start of the run will come: what happens belongs to one that is over."""
+        self._path = paths.events
+        self._secrets = secrets
+        self._held: list[RunEvent] | None = None if started else []
+        self._descriptor = -1
+        self._inode: tuple[int, int] | None = None
+        self._looked_at = float("-inf")
+        self._size = 0
+        self._torn = False
+
+    def waits_as(self, event: RunEvent) -> RunEvent:
+        """Everything is kept whole until it is written."""
+        return event
+
+    def hurry(self) -> None:
+        """A file takes what it gets."""
+
+    def __call__(self, event: RunEvent) -> None:
+        """Append one event, or leave it."""
+        if self._held is not None and not isinstance(event, RunStarted):
+            self._held = [*self._held, event][:_MOST_HELD]
+            return
+        due = (event, *(self._held or ()))
+        self._held = None
+        for each in due:
+            self._append(each)
+
+    def _append(self, event: RunEvent) -> None:
+        if isinstance(event, Step) and self._size >= STEPS_END_AT:
+            return
+        line = self._secrets.redact(encode_event(event).decode()).encode()
+        try:
+            self._look()
+            # Half a line that a full disk left is no part of the next one.
+            data = b"\n" + line if self._torn else line
+            self._torn = True
+            self._size += os.write(self._descriptor, data)
+            self._torn = False
+        except OSError:
+            self._close()
+
+    def _look(self) -> None:
+        """Open the file, again if another one or none stands in its place by now."""
+        now = time.monotonic()
+        if now < self._looked_at + _LOOK_AGAIN_S:
+            if self._descriptor < 0:
+                raise OSError
+            return
+        self._looked_at = now
+        there = status(self._path)
+        if self._descriptor >= 0 and there is not None and (there.st_dev, there.st_ino) == self._inode:
+            return
+        self._close()
+        self._descriptor = open_writing(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        opened = os.fstat(self._descriptor)
+        self._inode, self._size = (opened.st_dev, opened.st_ino), opened.st_size
+        self._torn = self._size > 0
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._inode = -1, None
+
+
+def _milliseconds(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"

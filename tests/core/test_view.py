@@ -1,0 +1,150 @@
+"""What a screen shows: the fold of events, whole or from the middle on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from pitboss.core.agent import Quota, QuotaWindow
+from pitboss.core.budget import BudgetSnapshot, Caps
+from pitboss.core.events import (
+    Aborting,
+    Draining,
+    Phase,
+    PhaseChanged,
+    PromptFacts,
+    QuotaSeen,
+    Repaired,
+    RunEnded,
+    RunEvent,
+    RunStarted,
+    SessionEnded,
+    SessionStarted,
+    Step,
+    StepKind,
+    Warned,
+)
+from pitboss.core.run import RunStatus, StopReason
+from pitboss.core.usage import RoleTokens
+from pitboss.core.view import MOST_RECENT, MOST_WARNINGS, Activity, Flight, View, fold, fold_late, of_state
+from tests.support.values import flying, fresh_run, record, run_state
+
+NOW = datetime(2026, 5, 1, 23, 0, tzinfo=UTC)
+STARTED = RunStarted(
+    t=NOW,
+    run_id="rid",
+    branch="pitboss/grind/rid",
+    rotation="default",
+    prompts=(PromptFacts(name="alpha"),),
+    caps=Caps(max_iterations=3),
+    max_parallel=2,
+    used=BudgetSnapshot(iterations=1),
+    last_seq=1,
+    next_pick="alpha",
+)
+BEGUN = SessionStarted(t=NOW, seq=2, prompt="alpha", agent="codex", slot="worktrees/slot-1", host="here")
+STEP = Step(
+    t=NOW, seq=2, what=StepKind.TOOL, text="make", tokens=RoleTokens(input=9), cost_usd=0.5, cost_known=False
+)
+
+
+def folded(*events: RunEvent, view: View | None = None) -> View:
+    seen = view or View()
+    for event in events:
+        seen = fold(seen, event)
+    return seen
+
+
+def test_a_run_that_starts_shows_its_caps_its_use_so_far_and_what_comes_next() -> None:
+    view = folded(Repaired(text="mended"), STARTED)
+    assert (view.run_id, view.caps, view.used.iterations) == ("rid", Caps(max_iterations=3), 1)
+    assert (view.next_pick, view.last_seq, view.activity) == ("alpha", 1, Activity.RUNNING)
+
+
+def test_a_session_in_flight_has_a_phase_a_last_step_and_what_it_used() -> None:
+    until = NOW + timedelta(hours=1)
+    wait = PhaseChanged(seq=2, phase=Phase.WAIT, detail="codex's usage limit", until=until, attempt=2)
+    flight = folded(STARTED, BEGUN, STEP, wait).flight(2)
+    assert flight == Flight(
+        seq=2,
+        prompt="alpha",
+        agent="codex",
+        slot="worktrees/slot-1",
+        host="here",
+        started_at=NOW,
+        phase=Phase.WAIT,
+        detail="codex's usage limit",
+        until=until,
+        attempt=2,
+        tokens=RoleTokens(input=9),
+        cost_usd=0.5,
+        cost_known=False,
+    )
+    assert folded(STEP).flight(2) is not None, "a viewer that came late has not seen it start"
+
+
+def test_a_session_that_ended_is_counted_and_no_more_in_flight() -> None:
+    ended = SessionEnded(record=record(2, tokens=(10, 5), cost_usd=0.5, cost_known=False), next_pick="bravo")
+    view = folded(STARTED, BEGUN, STEP, ended)
+    assert (view.in_flight, view.recent, view.next_pick) == ((), (ended.record,), "bravo")
+    assert (view.used.iterations, view.used.tokens, view.cost_known, view.last_seq) == (2, 15, False, 2)
+
+
+def test_memory_stays_flat_however_long_the_night() -> None:
+    many = [SessionEnded(record=record(seq)) for seq in range(1, 2 * MOST_RECENT)]
+    warnings = [Warned(text=str(number)) for number in range(2 * MOST_WARNINGS)]
+    view = folded(STARTED, *many, *warnings)
+    assert (len(view.recent), len(view.warnings)) == (MOST_RECENT, MOST_WARNINGS)
+    assert view.recent[0].seq == 2 * MOST_RECENT - 1
+
+
+def test_what_the_run_does_and_how_it_ended() -> None:
+    ended = RunEnded(
+        run_id="rid",
+        branch="b",
+        status=RunStatus.ABORTED,
+        stop_reason=StopReason.DRAINED,
+        message="drained on request",
+        exit_code=0,
+        used=BudgetSnapshot(iterations=7),
+    )
+    assert folded(STARTED, Draining()).activity is Activity.DRAINING
+    assert folded(STARTED, Draining(), Aborting()).activity is Activity.ABORTING
+    view = folded(STARTED, BEGUN, ended)
+    assert (view.activity, view.in_flight, view.used.iterations) == (Activity.OVER, (), 7)
+    assert view.ended == ended
+    assert folded(STARTED, view=view).ended is None, "resumed"
+
+
+def test_quotas_are_kept_by_agent() -> None:
+    window = QuotaWindow(used=0.5)
+    view = folded(
+        QuotaSeen(agent="codex", five_hour=window), QuotaSeen(agent="claude_code", seven_day=window)
+    )
+    assert view.quota == {"codex": Quota(five_hour=window), "claude_code": Quota(seven_day=window)}
+
+
+def test_whoever_comes_late_begins_with_the_state_and_adds_what_only_events_tell() -> None:
+    waiting = msgspec.structs.replace(flying(3), waits_until=NOW)
+    begun = of_state(fresh_run(), (flying(2), waiting))
+    assert [flight.phase for flight in begun.in_flight] == [None, Phase.WAIT]
+    assert (begun.last_seq, begun.activity) == (3, Activity.RUNNING)
+    assert of_state(run_state(status=RunStatus.ABORTED), ()).activity is Activity.OVER
+    view = begun
+    old = SessionEnded(record=record(1))
+    for event in (
+        Draining(),
+        STARTED,
+        old,
+        BEGUN,
+        STEP,
+        Step(seq=9),
+        PhaseChanged(seq=9, phase=Phase.LAND),
+        Draining(),
+    ):
+        view = fold_late(view, event)
+    assert [(flight.seq, flight.step) for flight in view.in_flight] == [(2, "make"), (3, "")]
+    assert (view.flight(2) or Flight(seq=0)).host == "here"
+    assert (view.used, view.activity) == (begun.used, Activity.DRAINING)
+    assert fold_late(view, SessionStarted(seq=9, prompt="other")) == view

@@ -1,0 +1,143 @@
+"""The bus: nobody who looks can slow or stop a run (SPEC 9)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.events import (
+    AgentStep,
+    Phase,
+    PhaseChanged,
+    RunEvent,
+    SessionEnded,
+    SessionStarted,
+    Step,
+    StepKind,
+    Warned,
+)
+from pitboss.core.usage import Usage
+from pitboss.engine import bus
+from pitboss.engine.bus import Bus
+from tests.support.processes import wait_for
+from tests.support.values import record
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Reader:
+    """An outlet that keeps what it is shown, and shows nothing while its gate is shut."""
+
+    patience_s = 0.5
+
+    def __init__(self) -> None:
+        self.events: list[RunEvent] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.hurried = False
+
+    def waits_as(self, event: RunEvent) -> RunEvent:
+        return event
+
+    def __call__(self, event: RunEvent) -> None:
+        self.gate.wait()
+        self.events.append(event)
+
+    def hurry(self) -> None:
+        self.hurried = True
+
+    def kinds(self) -> list[str]:
+        return [type(event).__name__ for event in self.events]
+
+
+def step(seq: int, text: str, kind: EventKind = EventKind.TEXT) -> AgentStep:
+    return AgentStep(seq=seq, event=AgentEvent(kind=kind, text=text), used=Usage(input=len(text)))
+
+
+def test_events_come_in_order_stamped_and_all_before_the_bus_is_closed() -> None:
+    reader = Reader()
+    with closing(Bus([reader])) as emit:
+        for text in "abc":
+            emit(Warned(text=text))
+    assert [event.text for event in reader.events if isinstance(event, Warned)] == ["a", "b", "c"]
+    assert all(event.t is not None for event in reader.events)
+    assert reader.hurried
+
+
+def test_of_a_thousand_steps_a_second_four_are_shown_and_the_last_always_is() -> None:
+    reader = Reader()
+    with closing(Bus([reader])) as emit:
+        emit(SessionStarted(seq=1, prompt="alpha"))
+        began = time.monotonic()
+        for number in range(2000):
+            emit(step(1, f"step {number}"))
+        emit(PhaseChanged(seq=1, phase=Phase.LAND))
+        took_s = time.monotonic() - began
+    steps = [event for event in reader.events if isinstance(event, Step)]
+    assert len(steps) <= 3 + took_s / bus.STEP_EVERY_S
+    assert (steps[-1].text, steps[-1].what) == ("step 1999", StepKind.TEXT)
+    assert reader.kinds()[-1] == "PhaseChanged"
+
+
+def test_what_a_step_does_not_say_stays_as_it_was() -> None:
+    reader = Reader()
+    with closing(Bus([reader])) as emit:
+        emit(SessionStarted(seq=1, prompt="alpha"))
+        emit(step(1, "Bash: make", EventKind.TOOL))
+        emit(AgentStep(seq=1, event=AgentEvent(kind=EventKind.USAGE), used=Usage(input=70, cost_usd=0.5)))
+    last = reader.events[-1]
+    assert isinstance(last, Step)
+    assert (last.what, last.text, last.tokens.input, last.cost_usd) == (StepKind.TOOL, "Bash: make", 70, 0.5)
+
+
+def test_every_retry_is_shown() -> None:
+    reader = Reader()
+    with closing(Bus([reader])) as emit:
+        emit(SessionStarted(seq=1, prompt="alpha"))
+        for number in range(5):
+            emit(step(1, f"attempt {number}", EventKind.RETRY))
+    assert [event.text for event in reader.events if isinstance(event, Step)] == [
+        f"attempt {n}" for n in range(5)
+    ]
+
+
+def test_whoever_takes_nothing_is_not_waited_for_and_keeps_no_one_else_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bus, "MOST_WAITING", 10)
+    stuck, reader = Reader(), Reader()
+    stuck.gate.clear()
+    emit = Bus([stuck, reader])
+    began = time.monotonic()
+    for number in range(100):
+        emit(Warned(text=str(number)))
+        emit(SessionEnded(record=record(number + 1)))
+    assert time.monotonic() - began < 5
+    wait_for(lambda: sum(isinstance(event, SessionEnded) for event in reader.events) == 100)
+    emit.close()
+    assert time.monotonic() - began < 10
+    stuck.gate.set()
+    wait_for(lambda: sum(isinstance(event, SessionEnded) for event in stuck.events) == 100)
+    (said,) = [event.text for event in stuck.events if isinstance(event, Warned) and "events" in event.text]
+    warned = sum(isinstance(event, Warned) for event in stuck.events) - 1
+    assert said == f"{100 - warned} events were not shown here: nobody took them"
+
+
+def test_an_outlet_that_has_nobody_to_write_to_is_left_alone() -> None:
+    class Closed(Reader):
+        def __call__(self, event: RunEvent) -> None:
+            super().__call__(event)
+            raise BrokenPipeError
+
+    closed, reader = Closed(), Reader()
+    with closing(Bus([closed, reader])) as emit:
+        emit(Warned(text="first"))
+        wait_for(lambda: len(reader.events) == 1)
+        emit(Warned(text="second"))
+        emit(SessionStarted(seq=1, prompt="alpha"))
+        emit(step(1, "third"))
+    assert (len(closed.events), len(reader.events)) == (1, 4)
