@@ -157,7 +157,7 @@ class Checkout:
             and status.branch == self._branch
             and not self._reflog.has_grown()
             and snapshot.operation_underway(self._repo) is None
-            and not (self._fleeting and nested.has_submodules(self._repo))
+            and not (self._fleeting and nested.may_hold_work(self._repo))
             and not self._keeper.rules_changed()
         )
 

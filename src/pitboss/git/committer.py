@@ -122,7 +122,9 @@ class Committer:
         why = why_cut_short(done, self._seconds)
         clear_the_way(self._repo, self._branch, GitError(("git", "commit"), why, code=-1))
         trailers = message.strip().rpartition("\n\n")[2]
-        made = self._repo.git("log", "--max-count=1", "--format=%H%n%B", "HEAD").decode(errors="replace")
+        made = self._repo.git("log", "--max-count=1", "--format=%H%n%B", "HEAD", "--").decode(
+            errors="replace"
+        )
         tip, _, said = made.partition("\n")
         if tip == before or trailers not in said:
             raise HookStopped(why) if done.ended_by is EndedBy.STOPPED else HookHung(why)

@@ -15,12 +15,10 @@ if TYPE_CHECKING:
     from pitboss.git.hidden import Hidden
     from pitboss.git.repo import Repo
 
-FURNISHED = "pitboss-furnished"
-
 
 def mark_furnished(worktree: Repo) -> None:
     """Note, by the file system's clock, that what is in a working copy from now on is work of sessions."""
-    worktree.inside(FURNISHED).write_bytes(b"")
+    worktree.inside(nested.FURNISHED).write_bytes(b"")
 
 
 def holds_unseen(worktree: Repo) -> bool:
@@ -31,7 +29,7 @@ def holds_unseen(worktree: Repo) -> bool:
 def hidden_left(worktree: Repo) -> Hidden:
     """Files in it that only rules hide which sessions wrote and no commit holds. Raises GitError."""
     try:
-        since_ns = os.stat(worktree.inside(FURNISHED)).st_ctime_ns  # noqa: PTH116 - as everywhere in this matter
+        since_ns = os.stat(worktree.inside(nested.FURNISHED)).st_ctime_ns  # noqa: PTH116 - as everywhere in this matter
     except OSError:
         return hidden.Hidden()  # no session has worked there
     if not hidden.has_newer_rules(worktree, since_ns):

@@ -32,7 +32,7 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> Merged:
 def changed_paths(repo: Repo, older: str, newer: str, *, only: str = "") -> frozenset[str]:
     """Paths that differ between two commits or trees; `only` those of a kind, as git's --diff-filter has it."""
     kind = (f"--diff-filter={only}",) if only else ()
-    listed = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *kind, older, newer)
+    listed = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *kind, older, newer, "--")
     return frozenset(filter(None, os.fsdecode(listed).split("\0")))
 
 
@@ -43,7 +43,9 @@ def holds_all(repo: Repo, commits: Sequence[str], tree: str) -> bool:
 
 
 def _files_beyond(repo: Repo, commit: str, tree: str) -> frozenset[tuple[bytes, bytes]]:
-    fields = repo.git("diff-tree", "-r", "-z", "--no-renames", "--diff-filter=d", commit, tree).split(b"\0")
+    fields = repo.git("diff-tree", "-r", "-z", "--no-renames", "--diff-filter=d", commit, tree, "--").split(
+        b"\0"
+    )
     described = zip(fields[0::2], fields[1::2], strict=False)
     return frozenset((b" ".join(meta.split()[1:4:2]), path) for meta, path in described)
 

@@ -2,6 +2,7 @@
 
 Untracked ones, gitlinks, submodules, linked worktrees and bare ones are all met in one way: what none but they hold
 becomes one commit of the outer repository, whose parents are the tips of their history and whose files are theirs.
+So are files in the folder of a gitlink whose repository is not there, as in a working copy: git shows none of them.
 """
 
 from __future__ import annotations
@@ -40,19 +41,24 @@ _SPLIT_INDEX = b"link\0"
 _BARE = frozenset({"HEAD", "objects", "refs"})
 _GITDIR = "gitdir: "
 ANYTHING = (0, 1, 128)
+FURNISHED = "pitboss-furnished"
+"""A file of a working copy's git folder: what changed after it, by the file system's clock, is work of sessions."""
+
+Kind = Literal["plain", "link", "worktree", "bare", "hollow"]
 
 
 class Inner(msgspec.Struct, frozen=True, kw_only=True):
     """A repository at `path`, relative to the outer root; `git_dir` and `common_dir` are where its own git looks.
 
     `kind`: a `plain` one is untracked outside, so that its files land there; a `link` is recorded as one commit,
-    `recorded` being the one that the session began from; a `worktree` borrows its history; a `bare` one has no files.
+    `recorded` being the one that the session began from; a `worktree` borrows its history; a `bare` one has no files;
+    a `hollow` one is the folder of a gitlink, which has nothing but files.
     """
 
     path: str
     git_dir: Path
     common_dir: Path
-    kind: Literal["plain", "link", "worktree", "bare"]
+    kind: Kind
     recorded: str | None = None
 
     @property
@@ -78,7 +84,12 @@ def outermost(found: Iterable[Inner]) -> list[Inner]:
     return [inner for inner in every if not any(inner.path.startswith(f"{each.path}/") for each in every)]
 
 
-def has_submodules(repo: Repo) -> bool:
+def may_hold_work(repo: Repo) -> bool:
+    """Whether a working copy may have work in gitlinks that no status shows."""
+    return _has_submodules(repo) or _may_have_links(repo)
+
+
+def _has_submodules(repo: Repo) -> bool:
     """Whether submodules were ever checked out in this working tree."""
     return repo.inside("modules").is_dir()
 
@@ -91,7 +102,7 @@ def at(repo: Repo, path: str) -> Inner | None:
     if git_dir is None or not (git_dir / "HEAD").is_file() or not _is_whole(git_dir):
         return None
     common = git_dir / _text(git_dir / "commondir") if (git_dir / "commondir").is_file() else git_dir
-    kind: Literal["plain", "worktree", "bare"] = "plain" if common == git_dir else "worktree"
+    kind: Kind = "plain" if common == git_dir else "worktree"
     return Inner(
         path=path.rstrip("/"), git_dir=git_dir, common_dir=common.resolve(), kind="bare" if bare else kind
     )
@@ -107,20 +118,44 @@ def new_ones(repo: Repo, others: Sequence[str]) -> list[Inner]:
 def linked_ones(repo: Repo, status: TreeStatus, base: str, *, everywhere: bool) -> list[Inner]:
     """Repositories that are gitlinks, where status or index tell of work in them since `base`, and those inside.
 
-    `everywhere`: all of them, as no branch or stash inside one will be there much longer.
+    `everywhere`: all of them, as no branch, stash or file inside one will be there much longer.
     """
     moved = status.head != base
-    used = everywhere and has_submodules(repo)
-    if not (status.submodules or used or (moved and _may_have_links(repo))):
+    used = everywhere and _has_submodules(repo)
+    if not (status.submodules or used or ((moved or everywhere) and _may_have_links(repo))):
         return []
     before, now = _links(repo, "ls-tree", "-r", "-z", base), _links(repo, "ls-files", "-z", "--stage")
     changed = {path for path, oid in now.items() if before.get(path) != oid}
-    found: list[Inner] = []
-    for path in sorted({*status.submodules, *changed, *(now if used else ())}):
+    found = _hollow_ones(repo, now) if everywhere else []
+    for path in sorted(
+        {*status.submodules, *changed, *(now if used else ()), *(each.path for each in found)}
+    ):
         for inner in below(repo, path):
             recorded = before.get(path) if inner.path == path else None
             found += [inner if inner.kind == "bare" else replace(inner, kind="link", recorded=recorded)]
     return unique(found)
+
+
+def _hollow_ones(repo: Repo, links: Iterable[str]) -> list[Inner]:
+    """Gitlinks in whose folders sessions wrote files, but no repository is."""
+    try:
+        since_ns = repo.inside(FURNISHED).stat().st_ctime_ns
+    except OSError:
+        return []  # no session has worked there
+    places = ((path, repo.root / path) for path in sorted(links) if at(repo, path) is None)
+    return [
+        Inner(path=path, git_dir=place, common_dir=place, kind="hollow")
+        for path, place in places
+        if not place.is_symlink() and _has_newer(place, since_ns)
+    ]
+
+
+def _has_newer(folder: Path, since_ns: int) -> bool:
+    return any(
+        os.lstat(os.path.join(place, name)).st_ctime_ns >= since_ns  # noqa: PTH118 - may be many
+        for place, _, files in os.walk(folder)
+        for name in files
+    )
 
 
 def without_place(repo: Repo, found: Iterable[Inner], commit: str) -> list[Inner]:
@@ -153,13 +188,13 @@ def work_in(repo: Repo, inner: Inner, *, everything: bool, message: str, known: 
     `everything` asks for all its branches, stashes and dropped commits, not for its HEAD alone. One of the `known`
     commits that holds the same is returned again. Raises GitError.
     """
-    has_head, tips = _tips(repo, inner, everything=everything)
+    has_head, tips = (False, []) if inner.kind == "hollow" else _tips(repo, inner, everything=everything)
     tips = _brought(repo, inner, tips)
     head = tips[0] if tips and has_head else None
     if inner.kind == "plain" and not tips:
         return None
     tree = _tree(repo, f"{tips[0]}") if tips else None
-    with_files = inner.kind in ("link", "worktree") or head is None
+    with_files = inner.kind in ("link", "worktree", "hollow") or head is None
     files = _files(repo, inner, head) if with_files and inner.kind != "bare" else tree
     if files == tree and len(tips) < 2:
         return None if not tips or tips[0] == inner.recorded else tips[0]
@@ -189,7 +224,9 @@ def _tips(repo: Repo, inner: Inner, *, everything: bool) -> tuple[bool, list[str
     if everything:
         own = _BORROWED if _borrows(repo, inner) else _OWN
         known = [inner.recorded] if inner.recorded else []
-        asked = repo.run("rev-list", "--parents", "--ignore-missing", *own, *known, env=env, ok=ANYTHING)
+        asked = repo.run(
+            "rev-list", "--parents", "--ignore-missing", *own, *known, "--", env=env, ok=ANYTHING
+        )
         commits = [line.split() for line in asked.stdout.decode().splitlines()]
         parents = {parent for line in commits for parent in line[1:]}
         tips += [line[0] for line in commits if line[0] not in parents]

@@ -184,8 +184,7 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
 
 def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
     """Git itself would overwrite ignored files."""
-    added = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=A", "HEAD", tree)
-    for path in filter(None, os.fsdecode(added).split("\0")):
+    for path in changed_paths(repo, "HEAD", tree, only="A"):
         if os.path.lexists(repo.root / path):
             raise CommandError(
                 f"cannot apply {rescued.short_name}: {path} would be overwritten", hint="move it away first"

@@ -255,7 +255,9 @@ class Slot:
             tips.insert(0, snapshot.snapshot(repo, status, message=message, base=base))
         for tip in rescue.outside(repo, tips, base):
             same = [base, status.head or base, *(r.oid for r in self._kept(seq))]
-            if tip == status.head or not any(repo.succeeds("diff-tree", "--quiet", tip, oid) for oid in same):
+            if tip == status.head or not any(
+                repo.succeeds("diff-tree", "--quiet", tip, oid, "--") for oid in same
+            ):
                 rescue_commit(self._repo, self._run_id, seq, tip)
 
     def _inner(self, repo: Repo, status: TreeStatus, base: str) -> list[nested.Inner]:

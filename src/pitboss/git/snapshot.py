@@ -146,7 +146,7 @@ def is_linked_worktree(folder: Path) -> bool:
 
 def changes(repo: Repo, older: str, newer: str) -> frozenset[bytes]:
     """What differs between two trees, one opaque item a path."""
-    fields = repo.git("diff-tree", "-r", "-z", "--no-renames", older, newer).split(b"\0")
+    fields = repo.git("diff-tree", "-r", "-z", "--no-renames", older, newer, "--").split(b"\0")
     return frozenset(meta + b"\0" + path for meta, path in zip(fields[0::2], fields[1::2], strict=False))
 
 

@@ -13,6 +13,17 @@ ACTS = {
     "makes-a-branch": Act(
         f"git checkout -q -b mine; {COMMIT}", touches=("branches",), ends=("dirty: head_moved: mine",)
     ),
+    "names-a-file-as-a-revision": Act("echo head >HEAD; echo main >main; echo other >other", ends=("ok",)),
+    "names-files-as-revisions-and-fails": Act(
+        f"mkdir HEAD; echo kept >HEAD/main; {COMMIT}; rm -r HEAD; echo head >HEAD; exit 1",
+        keeps=("kept\n", "head\n"),
+    ),
+    "has-files-named-as-revisions": Act(
+        f"echo new >new.txt; {COMMIT}",
+        before="echo h >HEAD; echo m >main; git add -A; git commit -qm names",
+        keeps=("new\n",),
+        ends=("ok",),
+    ),
     "stashes": Act(
         "echo dirt >README.md; git add -A; git stash -q", touches=("stash",), ends=("dirty: head_moved",)
     ),

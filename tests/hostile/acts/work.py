@@ -93,6 +93,23 @@ ACTS = {
         before=LIBRARY,
         keeps=KEPT,
     ),
+    "writes-in-a-submodule-that-is-not-there": Act(
+        "mkdir -p lib/deep; echo first >lib/page.txt; echo second >lib/deep/page.txt",
+        before=LIBRARY,
+        keeps=KEPT,
+    ),
+    "writes-in-a-submodule-that-is-not-there-and-commits": Act(
+        f"mkdir -p lib; echo first >lib/page.txt; {COMMIT}", before=LIBRARY, keeps=("first\n",)
+    ),
+    "writes-in-a-submodule-that-is-not-there-and-fails": Act(
+        "mkdir -p lib; echo first >lib/page.txt; exit 1", before=LIBRARY, keeps=("first\n",)
+    ),
+    "makes-a-repository-in-a-submodule-that-is-not-there": Act(
+        f"mkdir -p lib/in; echo loose >lib/loose.txt; cd lib/in; {INIT}",
+        before=LIBRARY,
+        keeps=(*KEPT, "loose\n"),
+        modes=GOING,
+    ),
     "adds-a-submodule": Act(
         f'git init -q -b main "$SCRATCH/a"; (cd "$SCRATCH/a"; {INIT});'
         f' git -c protocol.file.allow=always submodule --quiet add "$SCRATCH/a" a; {COMMIT}; rm -r "$SCRATCH/a"',
