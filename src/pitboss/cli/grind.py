@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from pitboss.cli import completing
 from pitboss.cli.given import Money, Whole
@@ -86,7 +85,7 @@ class OrNone(click.ParamType[Any]):
     "--max-iterations", type=OrNone(Whole(0, MAX_COUNT)), metavar="N", help="Stop after N sessions."
 )
 @click.option("--until", type=OrNone(Until()), metavar="TIME", help="Stop at a time: RFC 3339, 23:30 or 8h.")
-@click.option("--max-cost", type=OrNone(Money()), metavar="USD", help="Stop at this cost.")
+@click.option("--max-cost", "max_cost_usd", type=OrNone(Money()), metavar="USD", help="Stop at this cost.")
 @click.option(
     "--max-tokens",
     type=OrNone(Whole(0, MAX_TOKENS)),
@@ -113,23 +112,7 @@ class OrNone(click.ParamType[Any]):
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON line a finished session, then one for the run."
 )
-def grind(  # noqa: PLR0913 - one parameter for each option
-    *,
-    rotation: str | None,
-    prompts_dir: Path | None,
-    tags: tuple[str, ...],
-    agent: str | None,
-    max_parallel: int | None,
-    max_iterations: int | str | None,
-    until: datetime | str | None,
-    max_cost: float | str | None,
-    max_tokens: int | str | None,
-    start_from: str | None,
-    resume: str | None,
-    allow_prompt_changes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
+def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) -> int:
     """Run agents over your prompts, session by session, until told to stop.
 
     What a session did is committed to the branch of the run, or rescued under a ref. Prompts that are
@@ -138,27 +121,8 @@ def grind(  # noqa: PLR0913 - one parameter for each option
 
     A run keeps its caps: --resume goes on under them unless it is given others; `none` lifts one.
     """
-    from pitboss.plan import Options
-
-    asked = {
-        "max_iterations": max_iterations,
-        "until": until,
-        "max_cost_usd": max_cost,
-        "max_tokens": max_tokens,
-    }
-    lifted = frozenset(name for name, value in asked.items() if value == NO_CAP)
-    options = Options(
-        rotation=rotation,
-        prompts_dir=prompts_dir,
-        tags=tags,
-        agent=agent,
-        max_parallel=max_parallel,
-        caps=msgspec.convert({name: value for name, value in asked.items() if name not in lifted}, Caps),
-        lifted=lifted,
-        allow_prompt_changes=allow_prompt_changes,
-        start_from=start_from,
-    )
-    if start_from is not None and resume is not None:
+    options = _options(**chosen)
+    if options.start_from is not None and resume is not None:
         raise click.UsageError("--from is for a new run: a resumed one goes on where it was")
     if dry_run:
         _print_dry_run(options, resume)
@@ -166,6 +130,16 @@ def grind(  # noqa: PLR0913 - one parameter for each option
     if resume is not None:
         return _resume(options, resume, as_json=as_json)
     return _start(options, as_json=as_json)
+
+
+def _options(**chosen: Any) -> Options:
+    """Return what was chosen, its caps in one value; those that are `none` are lifted."""
+    from pitboss.plan import Options
+
+    asked = {cap: chosen.pop(cap) for cap in Caps.__struct_fields__}
+    lifted = frozenset(cap for cap, value in asked.items() if value == NO_CAP)
+    caps = Caps(**{cap: value for cap, value in asked.items() if cap not in lifted})
+    return Options(**chosen, caps=caps, lifted=lifted)
 
 
 def _start(options: Options, *, as_json: bool) -> int:
