@@ -23,11 +23,11 @@ def project(tmp_path: Path) -> Project:
     return Project.create(tmp_path / "repo")
 
 
-def spender(project: Project, then: str, *, usage: str = REPORT) -> None:
+def spender(project: Project, then: str, *, usage: str = REPORT, grind: str = "") -> None:
     """An agent that leaves work, says what it used, and then does something else."""
     script = f"cat >/dev/null; echo work >work.txt; echo '{usage}' >$PITBOSS_USAGE_FILE; {then}"
     more = f"[agent.command]\ncommand = ['sh', '-c', '''{script}''']"
-    configure(project, agent="command", more=more)
+    configure(project, agent="command", grind=grind, more=more)
 
 
 def killed(project: Project, gate: Gate, *args: str) -> None:
@@ -99,14 +99,14 @@ def test_a_crash_before_the_agent_started_is_known_to_have_cost_nothing(
 ) -> None:
     gate = Gate(tmp_path / "gate")
     hook = f"[grind.hooks]\npre_session = '''echo hook; {gate.script}'''"
-    configure(project, agent="command", grind=hook, more="[agent.command]\ncommand = ['cat']")
+    spender(project, "true", usage='{"cost_usd": 0.25}', grind=hook)
     instruct(project, "chore", max_runs=2)
     killed(project, gate)
     done = project.pitboss("grind", "--resume", "--max-cost", "1")
     records = the_run(project).records
     assert (done.code, [(r["status"], r["cost_usd"]) for r in records]) == (
         0,
-        [("aborted", 0.0), ("ok", 0.0)],
+        [("aborted", 0.0), ("ok", 0.25)],
     )
     assert not any("cost_known" in r for r in records)
 

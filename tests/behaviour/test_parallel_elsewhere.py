@@ -110,7 +110,7 @@ def test_a_run_whose_branch_is_checked_out_is_not_resumed(project: Project) -> N
     assert project.pitboss("grind", "--max-iterations", "1").code == 3
     run = the_run(project)
     project.git("switch", "-q", run.branch)
-    refused = project.pitboss("grind", "--resume")
+    refused = project.pitboss("grind", "--resume", "--max-iterations", "none")
     assert refused.code == 4
     assert refused.err.endswith(
         f"error: the run branch {run.branch} is checked out, and sessions are to land on it from elsewhere\n"
@@ -118,7 +118,7 @@ def test_a_run_whose_branch_is_checked_out_is_not_resumed(project: Project) -> N
     )
     assert run.ending()[0] == "aborted"
     project.git("switch", "-q", "main")
-    assert project.pitboss("grind", "--resume").code == 0
+    assert project.pitboss("grind", "--resume", "--max-iterations", "none").code == 0
     assert [verdict(r) for r in run.records] == [("ok", None, True, 0)] * 2
     assert project.git("status", "--porcelain", "--branch") == "## main\n"
 
@@ -188,6 +188,6 @@ def test_a_run_started_in_place_goes_on_elsewhere_and_back(project: Project) -> 
     assert project.git("branch", "--show-current") == "main\n"
     configure(project)
     project.git("switch", "-q", run.branch)
-    assert project.pitboss("grind", "--resume").code == 0
+    assert project.pitboss("grind", "--resume", "--max-iterations", "none").code == 0
     assert run.files(run.branch) == {f"added-{n}.txt": "text\n" for n in (1, 2, 3)}
     assert project.git("status", "--porcelain") == ""

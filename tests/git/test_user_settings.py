@@ -15,6 +15,7 @@ from pitboss.engine.run_branch import RunBranch
 from pitboss.git import rescue
 from pitboss.git.landed import landed_sessions
 from pitboss.git.repo import Repo
+from pitboss.git.switch import Spot, Switch
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     workspace = Checkout(repo, BRANCH, paths=RunPaths(root, RUN))
     base = branch.check_ready().head
     branch.create(base)
+    Switch(repo, RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
 
     def begin(seq: int) -> InFlight:
         workspace.begin(seq)
