@@ -6,6 +6,7 @@
  * FAIL_AT=K     from the K-th counted call on, each such call fails with ENOSPC; 0: none does, they are only counted.
  * FAIL_FOR=N    after N failed calls there is space again; 0: there never is.
  * FAIL_UNDER=D  only calls on paths in D count: the rest of the machine has space.
+ * FAIL_ONLY=W   only calls of programs that have the argument W count, as `commit` of `git commit`.
  * FAIL_PAGE=F   a file that all processes share: the number of counted calls, then of failed ones, in binary.
  *
  * Counted: open(O_CREAT) of a file that does not exist, write and writev to a regular file, fsync, fdatasync,
@@ -31,9 +32,21 @@ static struct page { long counted, failed; } *page = NULL; /* NULL: inactive in 
 static long fail_at = 0, fail_for = 0;
 static const char *under = "";
 
+/* Whether this program was started with the argument `word`. */
+static int has_argument(const char *word) {
+    char line[4096];
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    long n = syscall(SYS_read, fd, line, sizeof line - 1);
+    syscall(SYS_close, fd);
+    line[n > 0 ? n : 0] = 0;
+    for (long at = 0; at < n; at += (long)strlen(line + at) + 1)
+        if (!strcmp(line + at, word)) return 1;
+    return 0;
+}
+
 __attribute__((constructor)) static void start(void) {
-    const char *shared = getenv("FAIL_PAGE");
-    if (!shared || getenv("PITBOSS_SESSION_SEQ")) return;
+    const char *shared = getenv("FAIL_PAGE"), *only = getenv("FAIL_ONLY");
+    if (!shared || getenv("PITBOSS_SESSION_SEQ") || (only && *only && !has_argument(only))) return;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, shared, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) return;
     struct stat st;

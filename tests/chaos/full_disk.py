@@ -34,8 +34,11 @@ class FullDisk:
         self.run(place, 0, *args)
         return int(struct.unpack("ll", self._page(place).read_bytes())[0])
 
-    def run(self, place: Place, at: int, *args: str, lasting: int = 0) -> Ended:
-        """Run a command while the disk is full from call `at` on, for `lasting` failures (0 = for good)."""
+    def run(self, place: Place, at: int, *args: str, lasting: int = 0, only: str = "") -> Ended:
+        """Run a command while the disk is full from call `at` on, for `lasting` failures (0 = for good).
+
+        With `only`, just the calls of programs that have such an argument are counted, and fail.
+        """
         self._page(place).unlink(missing_ok=True)
         env = {
             "LD_PRELOAD": str(self._library),
@@ -43,6 +46,7 @@ class FullDisk:
             "FAIL_FOR": str(lasting),
             "FAIL_UNDER": str(place.repo),
             "FAIL_PAGE": str(self._page(place)),
+            "FAIL_ONLY": only,
         }
         return place.pitboss(*args, **env)
 
@@ -94,17 +98,15 @@ def settle(place: Place, baseline: Baseline) -> list[str]:
     if place.run_id() is None:
         place.log.unlink(missing_ok=True)
         ended = place.pitboss("grind")
-        for name in set(place.git("branch", "--format=%(refname:short)").split()) - {
-            "main",
-            place.git("branch", "--show-current"),
-        }:
+        known = {"main", f"pitboss/grind/{place.run_id()}"}
+        for name in set(place.git("branch", "--format=%(refname:short)").split()) - known:
             place.git("branch", "-D", name)  # a branch without a run
     if status_of(place) == "failed":
         ended = place.pitboss("repair", str(place.run_id()))
         if ended.code != 0:
             return [f"repair: {ended}"]
     if status_of(place) != "completed":
-        ended = place.pitboss("grind", "--resume")
+        ended = place.pitboss("grind", "--resume", "--max-iterations", "none")
         if ended.code not in (0, FINISHED):
             return [f"resume: {ended}"]
     return violations(place, baseline, crashes=1)
