@@ -185,7 +185,7 @@ def _hear_no_more() -> None:
 
 
 def _sweep(marker: Mapping[str, str], *, spare: int) -> None:
-    """End every process of the run that is left; the search by marker is slow and comes last.
+    """End every process of the run that is left.
 
     `spare` is the warden: in a container whose first process is this one, it is our child like any orphan.
     """
@@ -194,7 +194,9 @@ def _sweep(marker: Mapping[str, str], *, spare: int) -> None:
     def left() -> list[int]:
         _reap_orphans()
         below = (pid for pid in proctree.descendants(os.getpid()) if pid != spare)
-        return proctree.alive(below) or proctree.carrying(marker, since=since)
+        alive = proctree.alive(below)
+        # Every orphan of the run comes to a subreaper, whatever it carries: nobody else needs looking at.
+        return alive if alive or proctree.is_subreaper() else proctree.carrying(marker, since=since)
 
     proctree.Ending(left, grace_s=SWEEP_GRACE_S).run()
 

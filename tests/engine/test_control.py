@@ -36,7 +36,9 @@ class Desk:
         self.skip_file = skip_path(repo)
         self.raised: list[StopLevel] = []
         self._requests_out, self._requests_in = os.pipe()
-        self.control = Control(StopChannel(self._requests_out), self.paths, self.skip_file, self._on_raise)
+        self.control = Control(
+            StopChannel(self._requests_out), self.paths, self.skip_file, self._on_raise, look_every_s=0
+        )
 
     def _on_raise(self, level: StopLevel, _by: StopBy) -> None:
         self.raised.append(level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 LISTEN_S = 0.25
+LOOK_EVERY_S = 0.1
+"""However many sessions ask, the files in which people ask for something are looked at this often."""
 
 
 class Control:
     """Gathers the requests to one run and to each of its sessions; safe to call from every session's thread.
 
-    Asked many times a second, so each answer costs a few system calls at most. A request to skip is taken
-    away once it is seen, and concerns the sessions that are in flight then, never a later one.
+    Asked many times a second by every session, so files are looked at every `look_every_s` seconds only. A request to
+    skip is taken away once it is seen, and concerns the sessions that are in flight then, never a later one.
     """
 
     def __init__(
@@ -35,12 +38,16 @@ class Control:
         paths: RunPaths,
         skip_path: Path,
         on_raise: Callable[[StopLevel, StopBy], None],
+        *,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._channel = channel
         self._paths = paths
         self._skip_path = skip_path
         self._on_raise = on_raise
         self._level = StopLevel.NONE
+        self._look_every_s = look_every_s
+        self._look_at = float("-inf")
         self._in_flight: set[int] = set()
         self._skipped: set[int] = set()
         self._lock = RLock()
@@ -48,11 +55,9 @@ class Control:
     def level(self) -> StopLevel:
         """How urgently the run is to end; it never goes down again."""
         with self._lock:
-            asked = take_requests(self._paths)
-            everybody = self._skip_file_taken() or Request.SKIP in asked.run
-            self._skipped |= self._in_flight if everybody else self._in_flight & asked.skip
             self._raise_to(self._channel.level(), StopBy.SIGNAL)
-            self._raise_to(_asked(asked.run), StopBy.REQUEST)
+            if time.monotonic() >= self._look_at:
+                self._look()
             return self._level
 
     def abort(self) -> None:
@@ -80,7 +85,7 @@ class Control:
     def began(self, seq: int) -> None:
         """From now on requests concern session `seq` too; call it before anybody can see that it is in flight."""
         with self._lock:
-            self.level()
+            self._look()
             self._in_flight.add(seq)
 
     def ended(self, seq: int) -> None:
@@ -97,6 +102,14 @@ class Control:
         """Why session `seq` is to stop, if it is."""
         with self._lock:
             return self.abort_session() or (StopRequest.SKIP if seq in self._skipped else None)
+
+    def _look(self) -> None:
+        """Take what was asked for in files."""
+        self._look_at = time.monotonic() + self._look_every_s
+        asked = take_requests(self._paths)
+        everybody = self._skip_file_taken() or Request.SKIP in asked.run
+        self._skipped |= self._in_flight if everybody else self._in_flight & asked.skip
+        self._raise_to(_asked(asked.run), StopBy.REQUEST)
 
     def _raise_to(self, level: StopLevel, by: StopBy) -> None:
         if level > self._level:
