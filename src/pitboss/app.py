@@ -30,7 +30,7 @@ from pitboss.engine.settings import cut_short_before, put_back_settings
 from pitboss.engine.sheltered import Sheltered, git_refusing
 from pitboss.engine.start import check_ready, earlier_run, start_from, started
 from pitboss.engine.workspace import Workspace
-from pitboss.errors import PitbossError, StartError
+from pitboss.errors import PitbossError, StartError, why_failed
 from pitboss.git.guard import Guard
 from pitboss.git.landed import landed_sessions
 from pitboss.git.repo import Repo
@@ -38,6 +38,7 @@ from pitboss.git.switch import Spot, Switch
 from pitboss.guardian import StopLevel
 from pitboss.process import StopRequest
 from pitboss.store.backup import Backup
+from pitboss.store.ended import note_live
 from pitboss.store.git_folder import git_folder
 from pitboss.store.opening import anchor
 from pitboss.store.paths import RunPaths, skip_path
@@ -204,6 +205,7 @@ class Run:
             dead, _, repairs = _examine(rundir, self._repo, force=force)
             context = self._mended(rundir, dead, repairs)
             settle_sessions(context, self._repo, repairs)
+            note_live(rundir.paths)
             was = dead.state
             completed = was is not None and was.status is RunStatus.COMPLETED
             context.journal.finished(
@@ -268,7 +270,7 @@ class Run:
             caps=plan.caps,
             max_parallel=plan.max_parallel,
             agent=lambda name: build_agent(name, plan.config),
-            workspace=Sheltered(workspace, self._guard, self._emit, control.abort_session),
+            workspace=Sheltered(workspace, self._guard, journal, self._emit, control.abort_session),
             journal=journal,
             control=control,
             gate=Gate(plan.config.limits.pause_at, journal.state.quota),
@@ -282,6 +284,7 @@ class Run:
         )
 
     def _grind(self, context: RunContext, past: Past) -> int:
+        note_live(context.paths)
         self._backup.keep()
         self._open(context)
         try:
@@ -332,7 +335,7 @@ class Run:
         if isinstance(error, PitbossError) and error.hint is not None:
             error.hint = error.hint.replace("RUN_ID", self._run_id)
         with suppress(PitbossError):
-            context.journal.finished(RunStatus.FAILED, f"internal error: {error}")
+            context.journal.finished(RunStatus.FAILED, why_failed(error))
         context.tell_notices()
 
 

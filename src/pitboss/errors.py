@@ -107,6 +107,15 @@ class RunDirectoryGone(StorageError):
     """The run directory was deleted while the run was live."""
 
 
+def why_failed(error: Exception) -> str:
+    """Why a run failed, for state.json: what happened, or that it was a bug (SPEC 1.8)."""
+    return (
+        error.message
+        if isinstance(error, PitbossError)
+        else f"internal error: {type(error).__name__}: {error}"
+    )
+
+
 def storage_error(doing: str, path: object, error: OSError) -> StorageError:
     """The error for the user when `doing` something to a file failed."""
     kind = RunDirectoryGone if error.errno in GONE else StorageError

@@ -23,6 +23,7 @@ from pitboss.core.recovery import (
     RemoveWorktree,
     Repair,
     ReplayRecords,
+    RescueLeft,
     RestoreRecord,
     SetAsideDamage,
     StopProcess,
@@ -52,6 +53,7 @@ ORDER: tuple[type | tuple[type, ...], ...] = (
     RebuildState,
     ReplayRecords,
     DropInFlight,
+    RescueLeft,
     CompleteSession,
     (AbortSession, RestoreRecord),
     RemoveWorktree,
@@ -388,6 +390,20 @@ def test_another_branch_checked_out_in_a_clean_tree_is_no_refusal(branch: str | 
     assert found.somebody_elsewhere
 
 
+def test_work_that_a_session_left_in_the_tree_is_its_own_until_somebody_goes_elsewhere() -> None:
+    state = run_state(unrescued=(flying(3),))
+    dirty = facts(state, checkout=Checkout(branch=BRANCH, dirty=True))
+    assert plan_recovery(dirty) == (RescueLeft(seq=3),)
+    gone = msgspec.structs.replace(dirty, checkout=None, moved_since=True)
+    assert plan_recovery(gone) == (RescueLeft(seq=3, elsewhere=True),)
+    assert [repair.describe() for repair in (*plan_recovery(dirty), *plan_recovery(gone))] == [
+        "the work that session 3 left where it was is rescued",
+        "the work that session 3 left where it was is not looked for: another branch is checked out",
+    ]
+    due = facts(run_state(unrescued=(flying(4),), in_flight=(ended(4),)))
+    assert plan_recovery(due) == (CompleteSession(seq=4, landed=False),)
+
+
 ELSEWHERE = Checkout(branch="main", dirty=False)
 
 
@@ -505,7 +521,8 @@ def states(draw: st.DrawFn, last_seq: int) -> RunState:
         if not draw(rarely)
     ]
     twice = flight[:1] if draw(rarely) else []
-    return run_state(last_session_seq=last, in_flight=(*flight, *twice))
+    left = [flying(draw(st.integers(1, last + 1)))] if draw(rarely) else []
+    return run_state(last_session_seq=last, in_flight=(*flight, *twice), unrescued=tuple(left))
 
 
 @st.composite
@@ -546,7 +563,13 @@ def planned(found: Facts) -> tuple[Repair, ...] | None:
         return None
 
 
-def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911 - one case a kind of repair
+def _rescued(found: Facts, seq: int) -> Facts:
+    state = found.state or fresh_run()
+    left = tuple(s for s in state.unrescued if s.seq != seq)
+    return _with(found, state=msgspec.structs.replace(state, unrescued=left))
+
+
+def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911, PLR0912 - one case a kind of repair
     """What a run looks like after one repair: the model that a second planning is judged by."""
     match repair:
         case StopProcess(seq=seq):
@@ -568,8 +591,10 @@ def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911 - one c
             return _folded(found)
         case DropInFlight(seq=seq):
             return _dropped(found, seq)
+        case RescueLeft(seq=seq):
+            return _rescued(found, seq)
         case CompleteSession(seq=seq) | AbortSession(seq=seq) | RestoreRecord(seq=seq):
-            return _recorded(found, seq)
+            return _recorded(_rescued(found, seq), seq)
         case RemoveWorktree(path=path):
             return _with(found, worktrees=tuple(p for p in found.worktrees if p != path))
         case RemoveSessionBranch(name=name):

@@ -138,6 +138,7 @@ states = st.builds(
     base_commit=st.none() | words,
     original_branch=st.none() | words,
     in_flight=st.lists(sessions, max_size=2).map(tuple),
+    unrescued=st.lists(sessions, max_size=1).map(tuple),
     conflicts=st.lists(st.builds(Retry, seq=seqs, prompt=words), max_size=2).map(tuple),
     spend_per_prompt=st.dictionaries(
         words, st.builds(PromptSpend, sessions=counts, cost_usd=money), max_size=3
@@ -206,6 +207,7 @@ def test_what_we_add_to_a_state_is_written_only_when_it_says_something() -> None
         base_commit="b" * 40,
         original_branch="main",
         in_flight=(flying(4, pid=7, pid_started=9), flying(5, outcome=outcome)),
+        unrescued=(flying(3),),
         conflicts=(Retry(seq=2, prompt="bravo"),),
         spend_per_prompt={"bravo": PromptSpend(sessions=2, cost_usd=0.5)},
     )
@@ -215,6 +217,7 @@ def test_what_we_add_to_a_state_is_written_only_when_it_says_something() -> None
         "base_commit",
         "original_branch",
         "in_flight",
+        "unrescued",
         "conflicts",
         "spend_per_prompt",
     ]
@@ -237,6 +240,9 @@ def test_what_we_add_to_a_state_is_written_only_when_it_says_something() -> None
         "fixer_model": None,
         "outcome": None,
     }
+    assert written["unrescued"] == [
+        written["in_flight"][0] | {"seq": 3, "rotation": 3, "pid": None, "pid_started": None}
+    ]
     assert written["in_flight"][1]["outcome"]["summary"] == "done"
     assert decode_state(encode_state(state)) == state
 

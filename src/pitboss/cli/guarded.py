@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,10 +14,9 @@ from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
 from pitboss.core.redact import Secrets
 from pitboss.engine.bus import Bus
-from pitboss.errors import StorageError
 from pitboss.guardian import guard
+from pitboss.store.ended import note_end
 from pitboss.store.event_log import EventLog
-from pitboss.store.files import write_atomic
 from pitboss.store.follow import take_requests
 from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import RunLock
@@ -68,8 +67,5 @@ def run_guarded(
     with RunLock.acquire(*lock_paths(root), run_id=run_id):
         take_requests(paths)  # those of an earlier life of the run
         code = guard(runner, marker={RUN_ID: run_id}, resumable=lambda: is_folder(paths.root))
-        if is_folder(paths.root):
-            # When the last process of the run was gone: what happens to the tree later is not its doing.
-            with suppress(StorageError):
-                write_atomic(paths.ended, b"", durable=False)
+        note_end(paths)
         return code

@@ -88,13 +88,19 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(s for s in self.in_flight if not self.is_recorded(s.seq))
 
     @property
+    def unrescued(self) -> tuple[InFlight, ...]:
+        """Sessions that have their record and whose work is still where they left it."""
+        due = {s.seq for s in self.unrecorded}
+        return tuple(s for s in (self.state.unrescued if self.state else ()) if s.seq not in due)
+
+    @property
     def left_in_checkout(self) -> bool:
-        """Whether a session without a record ran in the user's working tree: what lies there is its work."""
-        return any(s.worktree is None for s in self.unrecorded)
+        """Whether what lies in the user's working tree is the work of a session, which nobody has taken from there."""
+        return any(s.worktree is None for s in (*self.unrecorded, *self.unrescued))
 
     @property
     def somebody_elsewhere(self) -> bool:
-        """Whether a person has another branch checked out, not a session without a record that went there."""
+        """Whether a person went to another branch, not a session whose work is still in the tree."""
         if self.left_in_checkout:
             return self.moved_since
         return self.checkout is not None and self.checkout.branch != self.branch

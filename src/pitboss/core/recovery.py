@@ -8,6 +8,7 @@ start after another crash, and a run that was repaired needs none:
     CutTornTail, SetAsideDamage    the log is whole before anything is appended to it
     RemoveStaleLocks, RecreateBranch, UndoSwitch    git works, on the branch the sessions land on, and the tree is whole
     RebuildState, ReplayRecords, DropInFlight    the state is the fold of the log
+    RescueLeft            before other work is taken from the same tree
     CompleteSession       in the order in which their landing was due: one that had begun comes first
     AbortSession, RestoreRecord    every other session without a record gets its one
     RemoveWorktree, RemoveSessionBranch    when no session needs them any more
@@ -160,6 +161,18 @@ class AbortSession(msgspec.Struct, frozen=True, kw_only=True):
         return f"record session {self.seq} as aborted, {how}"
 
 
+class RescueLeft(msgspec.Struct, frozen=True, kw_only=True):
+    """Rescue what a session with a record left where it worked, as git could not do so then; `elsewhere` as above."""
+
+    seq: int
+    elsewhere: bool = False
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        how = "is not looked for: another branch is checked out" if self.elsewhere else "is rescued"
+        return f"the work that session {self.seq} left where it was {how}"
+
+
 class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Write a record for a session whose own is lost, from its commit if it has `landed`; its cost is unknown."""
 
@@ -202,6 +215,7 @@ Repair: TypeAlias = (
     | RebuildState
     | ReplayRecords
     | DropInFlight
+    | RescueLeft
     | CompleteSession
     | AbortSession
     | RestoreRecord
@@ -223,6 +237,7 @@ def plan_recovery(facts: Facts) -> tuple[Repair, ...]:
         *_mend_log(facts),
         *_mend_git(facts),
         *_mend_state(facts),
+        *(RescueLeft(seq=s.seq, elsewhere=_is_apart(facts, s)) for s in facts.unrescued),
         *_settle_sessions(facts),
         *(RemoveWorktree(path=path) for path in facts.worktrees),
         *(RemoveSessionBranch(name=name) for name in facts.session_branches),

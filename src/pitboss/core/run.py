@@ -84,7 +84,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     them. `quota` is what each agent last said of its subscription, `conflicts` are the sessions whose one retry has
     no record yet, `spend_per_prompt` is what each prompt's sessions cost, `unknown_costs` counts those of unknown
     cost, None where nobody counted. `in_flight` also holds a session that is
-    in the log already while one before it is not: until that gap closes no sum covers it. `unknown` holds fields
+    in the log already while one before it is not: until that gap closes no sum covers it. `unrescued` are sessions with
+    a record whose work git could not rescue: it is still where they left it. `unknown` holds fields
     of state.json that this version does not know, to be written back as found. `original_branch` is where the run
     began, `return_to` what was checked out when it was started or resumed: a branch, or a commit in full.
     """
@@ -104,6 +105,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     original_branch: str | None = None
     return_to: str | None = None
     in_flight: tuple[InFlight, ...] = ()
+    unrescued: tuple[InFlight, ...] = ()
     conflicts: tuple[Retry, ...] = ()
     spend_per_prompt: dict[str, PromptSpend] = {}
     quota: dict[str, Quota] = {}

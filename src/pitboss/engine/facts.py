@@ -17,7 +17,7 @@ from pitboss.git.reflog import Reflog
 from pitboss.git.snapshot import untracked
 from pitboss.git.switch import Switch
 from pitboss.git.worktree import session_branches, session_worktrees
-from pitboss.store import opening
+from pitboss.store.ended import ended_ns
 from pitboss.store.log import LogScan, iter_records, scan_log
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
     last_commit = None if tip else _last_commit(paths) or base
     switch = Switch(repo, paths.switch)
     checkout = _checkout(repo, tip or last_commit, switch)
-    in_tree = state is not None and any(s.worktree is None for s in state.in_flight)
+    in_tree = state is not None and any(s.worktree is None for s in (*state.in_flight, *state.unrescued))
     moved_since = in_tree and checkout.branch != dead.branch and _moved_since(repo, dead.branch, paths)
     return Facts(
         run_id=dead.run_id,
@@ -144,10 +144,10 @@ def _alive(state: RunState | None) -> frozenset[int]:
 
 def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:
     """Whether HEAD may have moved after the run's guardian saw its last process end; unknown counts as yes."""
-    ended = opening.status(paths.ended)
+    ended = ended_ns(paths)
     logged_at = (Reflog(repo, branch).last_moved_at() or 0) * 10**9
     try:
-        return ended is None or max(logged_at, repo.inside("HEAD").lstat().st_mtime_ns) > ended.st_mtime_ns
+        return ended is None or max(logged_at, repo.inside("HEAD").lstat().st_mtime_ns) > ended
     except OSError:
         return True
 

@@ -151,6 +151,21 @@ class Journal:
             self._update(seq, outcome=outcome, begun=False, pid=None, pid_started=None)
         self._write(durable=True)
 
+    def unrescued(self, session: InFlight) -> None:
+        """Write that the session's work is still where it was, since git cannot rescue it; durable."""
+        with self._lock:
+            others = (s for s in self._state.unrescued if s.seq != session.seq)
+            self._replace(unrescued=(*others, session))
+        self._write(durable=True)
+
+    def rescued(self, seq: int) -> None:
+        """Forget that a session's work is still where it was; durable, as other work may be there soon."""
+        with self._lock:
+            if not any(s.seq == seq for s in self._state.unrescued):
+                return
+            self._replace(unrescued=tuple(s for s in self._state.unrescued if s.seq != seq))
+        self._write(durable=True)
+
     def recorded(self, record: SessionRecord) -> None:
         """Append the record (the commit point), fold it, and append its entry to sessions.md."""
         with self._lock:

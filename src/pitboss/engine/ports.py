@@ -118,6 +118,10 @@ class Workspace(Protocol):
         """Keep all of the session's work under rescue refs."""
         ...
 
+    def rescue_left(self, seq: int, *, elsewhere: bool) -> None:
+        """Rescue what a session with a record left where it was; `elsewhere`: it is not to be looked for any more."""
+        ...
+
     def take_back(self, session: InFlight) -> Sequence[str]:
         """Rescue what the session committed, without a look at its tree; returns the refs."""
         ...

@@ -27,6 +27,7 @@ from pitboss.errors import DamagedRun, StartError
 from pitboss.git.landed import landed_sessions
 from pitboss.git.rescue import list_rescued, why_kept
 from pitboss.git.worktree import Settled, remove_session_branch, remove_worktree
+from pitboss.store.ended import ended_ns
 from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
 from pitboss.store.opening import status
 
@@ -194,6 +195,8 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
                 context.journal.ended(seq, interrupted(context, context.journal.session(seq)))
                 finish = conclude_elsewhere if elsewhere else partial(conclude, again=True)
                 made.append(finish(context, seq))
+            case recovery.RescueLeft(seq=seq, elsewhere=elsewhere):
+                context.workspace.rescue_left(seq, elsewhere=elsewhere)
             case recovery.RestoreRecord(seq=seq):
                 made.append(_restored(context, repo, seq))
                 context.journal.recorded(made[-1])
@@ -208,10 +211,10 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
 
 def _count_cut_wait(context: RunContext, seq: int) -> None:
     """Count what the session had waited when its run was gone, if the guardian saw when that was."""
-    ended = status(context.paths.ended)
+    ended = ended_ns(context.paths)
     if ended is None:
         return
-    gone_at = datetime.fromtimestamp(ended.st_mtime, UTC)
+    gone_at = datetime.fromtimestamp(ended / 10**9, UTC)
     if waited_s := context.journal.session(seq).cut_wait_s(gone_at):
         context.journal.waited(seq, waited_s)
 

@@ -10,9 +10,9 @@ from pitboss.core.resume import StateUnreadable
 from pitboss.errors import PitbossError
 from pitboss.git.guard import Guard
 from pitboss.git.repo import Repo
+from pitboss.store.ended import ended_ns
 from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import lock_holder
-from pitboss.store.opening import status
 from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir, find_run, most_recent_resumable
 
@@ -49,6 +49,6 @@ def cut_short_before(rundir: RunDir) -> float:
         return inf
     if not in_flight:
         return -inf
-    found = status(rundir.paths.ended)
-    ended = inf if found is None else found.st_mtime
+    seen = ended_ns(rundir.paths)
+    ended = inf if seen is None else seen / 10**9
     return ended if ended >= min(s.started_at for s in in_flight).timestamp() else inf

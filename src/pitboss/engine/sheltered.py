@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from pitboss.core.events import Warned
 from pitboss.core.session import Landing, Reason
-from pitboss.errors import PitbossError, StartError, StorageError
+from pitboss.errors import FREE_SPACE, PitbossError, StartError, StorageError
 from pitboss.git.errors import WHEN_GIT_FAILED, GitError, Kind, LostRace, RepositoryGone, kind
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.events import Observer
     from pitboss.core.session import InFlight
+    from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Place
     from pitboss.engine.workspace import Workspace
     from pitboss.git.guard import Guard
@@ -67,6 +68,13 @@ def git_refusing(what: str) -> Iterator[None]:
         ) from error
 
 
+def _disk_full(error: Exception) -> PitbossError:
+    """What to say of a failure on a full disk, which may have been told in any words."""
+    if isinstance(error, PitbossError) and error.hint == FREE_SPACE:
+        return error
+    return StorageError(f"the disk is full: {error}", hint=FREE_SPACE)
+
+
 class Sheltered:
     """The workspace of a run as its sessions know it (`engine.ports.Workspace`).
 
@@ -74,17 +82,22 @@ class Sheltered:
     """
 
     def __init__(
-        self, workspace: Workspace, guard: Guard, emit: Observer, hurried: Callable[[], object]
+        self,
+        workspace: Workspace,
+        guard: Guard,
+        journal: Journal,
+        emit: Observer,
+        hurried: Callable[[], object],
     ) -> None:
         self._workspace = workspace
         self._guard = guard
+        self._journal = journal
         self._emit = emit
         self._hurried = hurried
         self._lock = Lock()
         self._waited: dict[int, float] = {}
         self._failed: dict[int, str] = {}
         self._unprepared: set[int] = set()
-        self._stuck: list[InFlight] = []
         self._unready: list[str] = []
         self._gone: RepositoryGone | None = None
 
@@ -94,7 +107,7 @@ class Sheltered:
 
     def close(self) -> None:
         """No session will run any more. What could not be rescued is tried once more. Raises PitbossError."""
-        for session in tuple(self._stuck):
+        for session in self._journal.state.unrescued:
             with suppress(*_TROUBLE):
                 self._free(session)
         try:
@@ -128,7 +141,7 @@ class Sheltered:
 
         def ready() -> bool:
             self._look(session)
-            for stuck in tuple(self._stuck):
+            for stuck in self._journal.state.unrescued:
                 if stuck.worktree == session.worktree:
                     self._free(stuck)
             return self._workspace.prepare(session)
@@ -170,6 +183,7 @@ class Sheltered:
         """Put the session's work on the run branch; what cannot go there is rescued, with the reason why."""
         landing = self._attempt(session, lambda: self._workspace.land(session, message), None)
         if landing is not None:
+            self._journal.rescued(session.seq)
             return landing
         kept = self.rescue(session)
         return replace(kept, reason=self._failed[session.seq])
@@ -179,16 +193,30 @@ class Sheltered:
         if session.seq in self._unprepared:
             return Landing()
         try:
-            return self._try(session, lambda: self._rescue(session))
+            kept = self._try(session, lambda: self._rescue(session))
         except GitFailed as failed:
-            self._stuck.append(session)
+            self._journal.unrescued(session)
             self._tell(
                 session, f"its work could not be rescued and is left in {self.path(session)}: {failed}"
             )
             return Landing(reason=str(failed))
+        self._journal.rescued(session.seq)
+        return kept
+
+    def rescue_left(self, seq: int, *, elsewhere: bool) -> None:
+        """Rescue what a session with a record left where it was; `elsewhere`: it is not to be looked for any more."""
+        left = next(session for session in self._journal.state.unrescued if session.seq == seq)
+        if elsewhere:
+            self._journal.rescued(seq)
+            return
+        try:
+            self._try(left, lambda: self._free(left))
+        except GitFailed as failed:
+            self._tell(left, f"its work still cannot be rescued and is left in {self.path(left)}: {failed}")
 
     def take_back(self, session: InFlight) -> Sequence[str]:
         """Rescue what the session committed, without a look at its tree; returns the refs."""
+        self._journal.rescued(session.seq)
         try:
             return self._try(session, lambda: self._workspace.take_back(session))
         except GitFailed as failed:
@@ -199,7 +227,7 @@ class Sheltered:
         """Nobody needs the session's place any more, unless its work is still there."""
         self._waited.pop(session.seq, None)
         self._failed.pop(session.seq, None)
-        if session in self._stuck:
+        if any(stuck.seq == session.seq for stuck in self._journal.state.unrescued):
             return
         try:
             self._try(session, lambda: self._workspace.release(session))
@@ -232,7 +260,7 @@ class Sheltered:
             except _TROUBLE as error:
                 tries += 1
                 if kind(error) is Kind.FULL_DISK or self._workspace.disk_is_full():
-                    raise
+                    raise _disk_full(error) from None
                 if not self._worth_another_try(session, error, tries):
                     self._gone = error if isinstance(error, RepositoryGone) else self._gone
                     words = error.message if isinstance(error, PitbossError) else str(error)
@@ -272,8 +300,8 @@ class Sheltered:
 
     def _free(self, stuck: InFlight) -> None:
         """Rescue what an earlier session left. Raises what git raises."""
-        landing = self._workspace.rescue(stuck)
-        self._stuck.remove(stuck)
+        landing = self._workspace.rescue_late(stuck)
+        self._journal.rescued(stuck.seq)
         kept = ", ".join(landing.rescue) or "nothing: there was none"
         self._tell(stuck, f"its work is kept under {kept}")
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from pitboss import __version__
 from pitboss.core.events import PromptFacts, RunStarted
+from pitboss.core.resume import StateUnreadable
 from pitboss.core.worker import implementer
 from pitboss.engine.run_branch import RUN_BRANCHES
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.switch import Spot, Switch
 from pitboss.store.opening import is_folder, names_in, status
 from pitboss.store.paths import RunPaths, runs_dir
-from pitboss.store.rundir import find_run
+from pitboss.store.rundir import RunDir, find_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +32,23 @@ def check_ready(branch: RunBranch, root: Path) -> TreeStatus:
     try:
         return branch.check_ready()
     except StartError as error:
-        name = RunPaths(root, "").switch.name
-        for run_id in names_in(runs_dir(root)):
-            if status(runs_dir(root) / run_id / name) is None:
-                continue
-            repair = f"`pitboss repair {run_id}` puts the tree right"
-            hint = f"a run was killed while it switched branches: {repair}"
+        hints = (_left_in_tree(root, run_id) for run_id in sorted(names_in(runs_dir(root)), reverse=True))
+        if hint := next(filter(None, hints), None):
             raise StartError(error.message, hint=hint) from error
         raise
+
+
+def _left_in_tree(root: Path, run_id: str) -> str | None:
+    """What helps where a run left the tree as nobody wants it; None of any other run."""
+    paths = RunPaths(root, run_id)
+    if status(paths.switch) is not None:
+        return f"a run was killed while it switched branches: `pitboss repair {run_id}` puts the tree right"
+    with suppress(StateUnreadable):
+        state = RunDir(paths).read_state()
+        left = (s.seq for s in (*state.unrescued, *state.in_flight) if s.worktree is None)
+        if (seq := next(left, None)) is not None:
+            return f"session {seq} of run {run_id} left its work there: `pitboss repair {run_id}` sees to it"
+    return None
 
 
 def start_from(repo: Repo, here: Spot, revision: str | None, *, in_place: bool) -> Spot:

@@ -6,6 +6,8 @@ import os
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from pitboss.engine.checkout import Checkout
 from pitboss.engine.ports import Place
 from pitboss.engine.run_branch import RescueWords
@@ -14,6 +16,7 @@ from pitboss.engine.turns import Turns
 from pitboss.errors import FULL, StartError
 from pitboss.git.errors import GitError
 from pitboss.git.hidden import LIMIT
+from pitboss.git.landed import landed_sessions
 from pitboss.git.locks import WAIT_S, remove_stale_locks
 from pitboss.git.switch import Spot, Switch
 from pitboss.git.worktree import HOLD, hold_branch, remove_worktree
@@ -196,6 +199,14 @@ class Workspace:
         landing = self._tree.rescue(session)
         self._branch.moved_to(session.base_commit)
         return landing
+
+    def rescue_late(self, session: InFlight) -> Landing:
+        """As `rescue`, for a session that has its record: what others landed since then stays where it is."""
+        tip = self._branch.tip
+        since = landed_sessions(self._repo, self._paths.run_id, tip, session.base_commit)
+        if session.worktree is None and since.keys() - {session.seq}:
+            session = replace(session, base_commit=tip)
+        return self.rescue(session)
 
     def take_back(self, session: InFlight) -> Sequence[str]:
         """Rescue what the session committed, without a look at its tree; returns the refs. Raises GitError."""

@@ -43,6 +43,7 @@ STATE_FIELDS_ADDED = (
     "original_branch",
     "return_to",
     "in_flight",
+    "unrescued",
     "conflicts",
     "spend_per_prompt",
     "quota",
@@ -93,8 +94,9 @@ def encode_state(state: RunState) -> bytes:
     """
     fields = _without_defaults(state, STATE_FIELDS_ADDED)
     del fields["unknown"]
-    if state.in_flight:
-        fields["in_flight"] = [_without_defaults(s, IN_FLIGHT_FIELDS_ADDED) for s in state.in_flight]
+    for name in ("in_flight", "unrescued"):
+        if name in fields:
+            fields[name] = [_without_defaults(s, IN_FLIGHT_FIELDS_ADDED) for s in getattr(state, name)]
     data = msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
     decode_state(data)
     return data
@@ -107,7 +109,8 @@ def decode_state(data: bytes) -> RunState:
         known = {name: raw.pop(name) for name in _STATE_FIELDS & raw.keys()}
         msgspec.convert(known, _StrictState)
         state = msgspec.convert(known | {"unknown": raw}, RunState)
-        if state.started_at.tzinfo is UTC and state.last_updated_at.tzinfo is UTC and not state.in_flight:
+        sessions = state.in_flight or state.unrescued
+        if state.started_at.tzinfo is UTC and state.last_updated_at.tzinfo is UTC and not sessions:
             return state
         return _in_utc(state)
     except _UNREADABLE as error:

@@ -1,0 +1,37 @@
+"""When the last process of a run was gone, as its guardian saw it (SPEC 7).
+
+The file `ended` says by its time of change when that was, and nothing else. While a run is live it says so, and
+it goes on saying so where nobody lived to see the end. What is refused leaves it as it was.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pitboss.errors import StorageError
+from pitboss.store.files import read_regular, write_atomic
+from pitboss.store.opening import status
+
+if TYPE_CHECKING:
+    from pitboss.store.paths import RunPaths
+
+_LIVE = b"live\n"
+
+
+def note_live(paths: RunPaths) -> None:
+    """The run goes on: from here on its processes may change the tree. Raises StorageError."""
+    write_atomic(paths.ended, _LIVE, durable=False)
+
+
+def note_end(paths: RunPaths) -> None:
+    """The last process of the run is gone; nothing if it never went on since the last one was."""
+    if read_regular(paths.ended, len(_LIVE)) == _LIVE:
+        with suppress(StorageError):
+            write_atomic(paths.ended, b"", durable=False)
+
+
+def ended_ns(paths: RunPaths) -> int | None:
+    """When that was, in nanoseconds since the epoch; None where nobody saw it."""
+    found = status(paths.ended)
+    return None if found is None or found.st_size > 0 else found.st_mtime_ns
