@@ -115,14 +115,16 @@ def capture(
 
 
 def _installed(program: str, env: Mapping[str, str]) -> str:
-    """Where `program` is, if it needs looking for and PATH has entries that are not absolute; else its name."""
-    entries = env.get("PATH", os.defpath).split(os.pathsep)
-    absolute = tuple(entry for entry in entries if entry.startswith("/"))
-    return program if "/" in program or len(absolute) == len(entries) else _found(program, absolute)
+    """Where `program` is, so that not every start of it tries all of PATH again."""
+    return program if "/" in program else _found(program, env.get("PATH", os.defpath))
 
 
 @cache
-def _found(program: str, folders: tuple[str, ...]) -> str:
+def _found(program: str, path: str) -> str:
+    """By absolute entries alone; its name, or one that cannot be, where none has it."""
     from shutil import which
 
-    return which(program, path=os.pathsep.join(folders)) or os.path.join("/", program)  # noqa: PTH118
+    entries = path.split(os.pathsep)
+    absolute = [entry for entry in entries if entry.startswith("/")]
+    nowhere = program if absolute == entries else os.path.join("/", program)  # noqa: PTH118
+    return which(program, path=os.pathsep.join(absolute)) or nowhere
