@@ -14,6 +14,7 @@ from pitboss.engine.run_branch import RunBranch
 from pitboss.git.errors import GitError
 from pitboss.git.index import KeptIndex
 from pitboss.git.repo import Repo
+from pitboss.git.switch import Spot, Switch
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class World:
         branch = RunBranch(Repo.discover(root), BRANCH, checked_out=True)
         base = branch.check_ready().head
         branch.create(base)
+        Switch(Repo.discover(root), RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
         self.workspace.begin(1)
         self.session = InFlight(
             seq=1, prompt="alpha", rotation=1, started_at=datetime.now(UTC), base_commit=base
