@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 KILLED = 70
+NOWHERE = "nowhere"
 
 
 class Moment(NamedTuple):
@@ -55,20 +56,22 @@ class Shim:
         env = {"CRASH_AT": str(at), "CRASH_TORN": str(int(torn)), "CRASH_MOMENT": str(place.root / "moment")}
         return place.pitboss(*args, **self._environment(follow=follow), **env)
 
-    def crash_at(self, place: Place, moment: Moment, *args: str, torn: bool = False) -> Ended:
-        """Kill the runner at a moment."""
+    def crash_at(
+        self, place: Place, moment: Moment, *args: str, torn: bool = False, follow: bool = True
+    ) -> Ended:
+        """Kill the runner at a moment (the guardian with `follow` false)."""
         env = {
             "CRASH_AFTER": f"{moment.after} {moment.file} {moment.nth}",
             "CRASH_CALL": moment.name,
             "CRASH_TORN": str(int(torn)),
             "CRASH_MOMENT": str(place.root / "moment"),
         }
-        return place.pitboss(*args, **self._environment(follow=True), **env)
+        return place.pitboss(*args, **self._environment(follow=follow), **env)
 
     def died_at(self, place: Place) -> str:
         """Before which call, on which file, the last process died that was killed here."""
         moment = place.root / "moment"
-        return moment.read_text().strip() if moment.exists() else "nowhere"
+        return moment.read_text().strip() if moment.exists() else NOWHERE
 
     def _environment(self, *, follow: bool) -> dict[str, str]:
         return {"LD_PRELOAD": str(self._library), "CRASH_FOLLOW": str(int(follow))}

@@ -10,7 +10,7 @@ from tests.chaos.aftermath import Aftermath, look
 from tests.chaos.checks import processes_of
 from tests.chaos.crash import KILLED, Moment
 from tests.chaos.scenario import copy
-from tests.chaos.sweep import ParallelSweep, Point
+from tests.chaos.sweep import ParallelSweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,5 +95,8 @@ def test_a_second_crash_while_several_sessions_are_mended_loses_nothing(
     assert tried(sweep_of("in-place"), tmp_path / "place", ended, taken_up) == []
 
 
-def test_a_guardian_that_dies_leaves_sessions_side_by_side_in_order(sweep_of: SweepOf) -> None:
-    assert sweep_of("in-place").try_point(Point(9, guardian=True)) == []
+def test_a_guardian_that_dies_leaves_sessions_side_by_side_in_order(
+    sweep_of: SweepOf, tmp_path: Path
+) -> None:
+    sweep, reaped = sweep_of("in-place"), Moment("waitpid", after="open", file="lock", nth=2)
+    assert sweep.try_guardian(copy(sweep.template, tmp_path / "place"), reaped) == []

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.checks import processes_of, violations
 from tests.chaos.crash import KILLED, Moment
 from tests.chaos.scenario import copy
-from tests.chaos.sweep import FINISHED, Point, Sweep
+from tests.chaos.sweep import FINISHED, Sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,6 +156,14 @@ def test_a_second_crash_while_the_first_is_mended_loses_nothing(
     assert tried(sweep, tmp_path / "place", *moments) == []
 
 
-@pytest.mark.parametrize("at", [6, 9, 11], ids=["at the lock", "at the fork", "at its end"])
-def test_a_guardian_that_dies_loses_nothing(sweep: Sweep, at: int) -> None:
-    assert sweep.try_point(Point(at, guardian=True)) == []
+GUARDIAN = {
+    "at the lock": Moment("open", after="open", file="lock"),
+    "with the warden started": Moment("fork fork", after="open", file="lock", nth=2),
+    "with the runner reaped": Moment("waitpid", after="open", file="lock", nth=2),
+    "at its end": Moment("rename", after="write", file="ended.tmp"),
+}
+
+
+@pytest.mark.parametrize("moment", GUARDIAN.values(), ids=GUARDIAN)
+def test_a_guardian_that_dies_loses_nothing(sweep: Sweep, tmp_path: Path, moment: Moment) -> None:
+    assert sweep.try_guardian(copy(sweep.template, tmp_path / "place"), moment) == []
