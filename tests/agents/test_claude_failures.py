@@ -38,6 +38,11 @@ def test_a_failure_is_named(result: dict[str, Any], api_failure: dict[str, Any],
 @pytest.mark.parametrize(
     ("words", "signs", "reason"),
     [
+        (
+            "API Error: Request rejected (429) · this may be a temporary capacity issue",
+            {},
+            Reason.OVERLOADED,
+        ),
         ("rate limit of 30,000 input tokens per minute", {"retried": True}, Reason.OVERLOADED),
         ("rate limit of 30,000 input tokens per minute", {}, Reason.OVERLOADED),
         ("would exceed your account's rate limit", {"retried": True}, Reason.OVERLOADED),

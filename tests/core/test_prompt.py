@@ -146,8 +146,9 @@ def test_a_cost_may_be_any_amount_not_below_zero(number: str, value: float) -> N
     assert meta(f"{HEAD}max_session_cost_usd: {number}\n").max_session_cost_usd == value
 
 
-def test_a_folded_description_is_one_line() -> None:
-    assert meta("name: a\ndescription: >\n  one\n  line\n").description == "one line"
+@pytest.mark.parametrize("style", [">", ">-", ">+", "|", "|-", "|+", "|2"])
+def test_a_description_in_a_block_is_folded_to_one_line(style: str) -> None:
+    assert meta(f"name: a\ndescription: {style}\n  one\n\n  line\n").description == "one line"
 
 
 @pytest.mark.parametrize(
@@ -201,9 +202,9 @@ def test_a_bad_name_is_refused(name: str) -> None:
     )
 
 
-def test_a_description_of_two_lines_is_refused() -> None:
-    assert problems("---\nname: a\ndescription: |\n  one\n  two\n---\n") == [
-        "a.md:3: description: must be one line of text without control characters, not 'one\\ntwo\\n'"
+def test_a_description_with_control_characters_is_refused() -> None:
+    assert problems('---\nname: a\ndescription: "one\\e[31m"\n---\n') == [
+        "a.md:3: description: must be one line of text without control characters, not 'one\\x1b[31m'"
     ]
 
 

@@ -24,7 +24,7 @@ CLI = "claude_code"
 
 TOO_MANY_REQUESTS = 429
 SERVER_FAILED = 500
-_MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit", re.IGNORECASE)
+_MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit|capacity", re.IGNORECASE)
 _EPOCH = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
 _A_MAXIMUM = "error_max_"
 """Subtypes of work that was ended by a number: what the agent said last is no reason then."""

@@ -128,6 +128,11 @@ def one_line(value: object) -> str:
     return text
 
 
+def folded(value: object) -> str:
+    """The same, of text that may be on several lines: they become one, as in a block scalar."""
+    return one_line(" ".join(some_text(value).split()))
+
+
 def some_text(value: object) -> str:
     """Text that is not blank, kept as it is."""
     text = argument(value)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from pitboss.core.fields import Wrong, amount, count, flag, labels, nullable, one_line, shown
+from pitboss.core.fields import Wrong, amount, count, flag, folded, labels, nullable, one_line, shown
 from pitboss.core.foreign_keys import REASONS
 from pitboss.core.frontmatter import split_frontmatter
 
@@ -69,7 +69,7 @@ def prompt_name(value: object) -> str:
 
 CHECKS = {
     "name": prompt_name,
-    "description": one_line,
+    "description": folded,
     "weight": count(1),
     "every": count(1),
     "max_runs": nullable(count(0)),
