@@ -60,6 +60,10 @@ def stats(total: int, told: int, answer: int, cached: int = 0) -> dict[str, obje
     return {"total_tokens": total, "input_tokens": told, "output_tokens": answer, "cached": cached}
 
 
+def complaint(severity: str, message: str | None) -> dict[str, object]:
+    return {"type": "error", "severity": severity, "message": message}
+
+
 def read(*lines: Mapping[str, object], model: str | None = None) -> GeminiReader:
     reader = GeminiReader(request(Path("/nowhere"), model=model))
     for line in lines:
@@ -131,6 +135,27 @@ def test_after_a_resume_the_stats_are_of_this_start_alone(tmp_path: Path) -> Non
     earlier = Resume(session_id="s-1", usage=Usage(input=1200, output=41, cache_read=384))
     outcome = said(tmp_path, INIT, DONE | {"stats": stats(517, 500, 14, 128)}, resume=earlier)
     assert tokens(outcome.usage) == (500, 17, 128, 0)
+
+
+@pytest.mark.parametrize(
+    ("then", "known"),
+    [
+        ([{"type": "result", "status": "error", "stats": stats(80, 20, 5)}], False),
+        (
+            [
+                complaint("warning", "Loop detected"),
+                {"type": "result", "status": "success", "stats": stats(80, 20, 5)},
+            ],
+            False,
+        ),
+        ([{"type": "result", "status": "success", "stats": stats(80, 20, 5)}], True),
+    ],
+)
+def test_what_broke_off_beside_answers_that_were_counted_is_not_known(
+    then: list[dict[str, object]], known: bool
+) -> None:
+    tool = [{"type": "tool_use", "tool_id": "a", "tool_name": "ls"}, {"type": "tool_result", "tool_id": "a"}]
+    assert read(INIT, words("I will"), *tool, words("and th"), *then).spend().unreadable is not known
 
 
 def test_exit_zero_with_an_error_in_the_result_is_an_error(tmp_path: Path) -> None:
@@ -346,10 +371,6 @@ def test_stderr_tells_what_kind_of_quota_a_result_speaks_of(
 def test_an_exit_code_after_a_good_result_is_no_refusal() -> None:
     verdict = read(INIT, DONE).verdict(Ending(code=41))
     assert verdict.reason == "exit_code: 41"
-
-
-def complaint(severity: str, message: str | None) -> dict[str, object]:
-    return {"type": "error", "severity": severity, "message": message}
 
 
 def test_a_success_right_after_an_error_that_ended_the_work_is_none(tmp_path: Path) -> None:

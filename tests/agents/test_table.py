@@ -47,25 +47,25 @@ def test_an_unknown_agent_is_refused_with_the_known_ones_and_the_likely_one() ->
 
 
 def test_a_probe_finds_the_program_on_the_path_and_its_version(tmp_path: Path) -> None:
-    claude = executable(tmp_path / "claude", '[ "$1" = --version ] && echo "2.1.330 (Claude Code)"')
+    claude = executable(tmp_path / "claude", '[ "$1" = --version ] && echo "2.1.332 (Claude Code)"')
     found = probe("claude_code", AgentSettings(), environ={"PATH": str(tmp_path)})
     assert found == Probe(
         name="claude_code",
         path=str(claude),
-        version="2.1.330 (Claude Code)",
+        version="2.1.332 (Claude Code)",
         fitness=Fitness.KNOWN,
-        known_version="2.1.330",
+        known_version="2.1.332",
     )
 
 
 @pytest.mark.parametrize(
     ("version", "fitness"),
     [
-        ("2.1.330 (Claude Code)", Fitness.KNOWN),
-        ("v2.1.330-beta", Fitness.KNOWN),
+        ("2.1.332 (Claude Code)", Fitness.KNOWN),
+        ("v2.1.332-beta", Fitness.KNOWN),
         ("2.1.331 (Claude Code)", Fitness.UNTRIED),
         ("2.1.99", Fitness.UNTRIED),
-        ("2.1.330.0", Fitness.KNOWN),
+        ("2.1.332.0", Fitness.KNOWN),
         ("2.0", Fitness.UNTRIED),
         ("1.0.128 (Claude Code)", Fitness.TOO_OLD),
         ("built from source", Fitness.UNTRIED),
@@ -83,8 +83,8 @@ def test_a_version_is_known_to_work_or_untried_or_too_old(
 @pytest.mark.parametrize(
     ("printed", "version"),
     [
-        (r"(node:7) Warning: old punycode\n\n2.1.330 (Claude Code)\nmore", "2.1.330 (Claude Code)"),
-        (r"\033[33;1mwarning\033[0m: no colors\n\033]0;claude\007\033[1m2.1.330\033[0m", "2.1.330"),
+        (r"(node:7) Warning: old punycode\n\n2.1.332 (Claude Code)\nmore", "2.1.332 (Claude Code)"),
+        (r"\033[33;1mwarning\033[0m: no colors\n\033]0;claude\007\033[1m2.1.332\033[0m", "2.1.332"),
         (r"\033[1mbuilt from source\033[0m\nby me", "built from source"),
     ],
 )

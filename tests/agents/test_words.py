@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pitboss.agents import backend_names, words
-from pitboss.agents.words import SERVICE, meaning, meaning_of_code, table
+from pitboss.agents.words import SERVICE, had_begun, meaning, meaning_of_code, table
 from pitboss.core.session import Reason
 
 NAMES = sorted(file.stem for file in Path(words.__file__).parent.glob("*.toml"))
@@ -41,3 +41,24 @@ def test_codes_of_a_cli_go_before_those_of_the_services() -> None:
 @pytest.mark.parametrize("nothing", ["", "division by zero", "the tool was terminated", "3 tests failed"])
 def test_other_words_mean_nothing(nothing: str) -> None:
     assert all(meaning(nothing, name if name != SERVICE else None) is None for name in NAMES)
+
+
+@pytest.mark.parametrize("said", [said for row in table(SERVICE).broken for said in row.said])
+def test_an_answer_that_broke_off_had_begun(said: str) -> None:
+    assert had_begun(said)
+    assert had_begun(Reason.OVERLOADED.because(said))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "stream disconnected before completion: error sending request for url (https://example.com/v1/responses)",
+        "connect ECONNREFUSED 127.0.0.1:1",
+        "Selected model is at capacity. Please try a different model.",
+        "529 Overloaded",
+        "socket hang up",
+        "",
+    ],
+)
+def test_a_request_that_was_not_served_had_no_answer(said: str) -> None:
+    assert not had_begun(said)

@@ -112,19 +112,19 @@ def test_an_agent_that_only_stands_in_for_another_is_used_too(project: Project) 
 def test_a_program_in_the_repository_is_found_from_its_folders(project: Project) -> None:
     config = '[agent]\nbackend = "claude_code"\n[agent.claude_code]\nbinary = "tools/claude"\n'
     project.write(".pitboss/config.toml", config)
-    executable(project.write("tools/claude", ""), "echo 2.1.330")
+    executable(project.write("tools/claude", ""), "echo 2.1.332")
 
     done = project.pitboss("doctor", "--trust", "--json", cwd=project.root / "tools")
 
     (found,) = (c for c in json.loads(done.out)["checks"] if "claude" in c["finding"])
-    assert found["finding"] == f"claude_code: 2.1.330, known to work ({project.root}/tools/claude)"
+    assert found["finding"] == f"claude_code: 2.1.332, known to work ({project.root}/tools/claude)"
     assert found["health"] == "ok"
 
 
 def test_agents_are_asked_for_their_version_in_the_environment_that_a_run_gives_them(
     project: Project,
 ) -> None:
-    claude = executable(project.write("../claude", ""), '[ -z "$SECRET" ] && echo 2.1.330')
+    claude = executable(project.write("../claude", ""), '[ -z "$SECRET" ] && echo 2.1.332')
     config = f'backend = "claude_code"\nenv_remove = ["SEC*"]\n[agent.claude_code]\nbinary = "{claude}"\n'
     project.write(".pitboss/config.toml", f"[agent]\n{config}")
     project.env["SECRET"] = "12345678"
@@ -132,13 +132,13 @@ def test_agents_are_asked_for_their_version_in_the_environment_that_a_run_gives_
 
     (found,) = (c for c in findings(project)["agent"] if "claude" in c["finding"])
 
-    assert (found["health"], "2.1.330, known to work" in found["finding"]) == ("ok", True)
+    assert (found["health"], "2.1.332, known to work" in found["finding"]) == ("ok", True)
 
 
 def test_an_agent_that_is_not_found_because_agents_get_no_path_is_a_problem_with_what_to_do(
     project: Project,
 ) -> None:
-    claude = executable(project.write("../bin/claude", ""), "echo 2.1.330")
+    claude = executable(project.write("../bin/claude", ""), "echo 2.1.332")
     path = f"{claude.parent.resolve()}:{project.env['PATH']}"
     config = '[agent]\nbackend = "claude_code"\nenv_remove = ["*"]\n'
     project.write(".pitboss/config.toml", config)
@@ -154,9 +154,9 @@ def test_an_agent_that_is_not_found_because_agents_get_no_path_is_a_problem_with
 @pytest.mark.parametrize(
     ("version", "health", "words"),
     [
-        ("2.1.330", "ok", "known to work"),
-        ("9.8.7", "ok", "untried; 2.1.330 is known to work"),
-        ("1.0.128", "problem", "too old; 2.1.330 is known to work"),
+        ("2.1.332", "ok", "known to work"),
+        ("9.8.7", "ok", "untried; 2.1.332 is known to work"),
+        ("1.0.128", "problem", "too old; 2.1.332 is known to work"),
     ],
 )
 def test_an_agent_that_answers_is_shown_with_what_is_known_of_its_version(
@@ -221,7 +221,7 @@ def test_an_old_git_is_a_problem(project: Project) -> None:
 
 
 def test_claude_as_root_needs_to_know_that_it_is_in_a_sandbox(project: Project) -> None:
-    claude = executable(project.write("../bin/claude", ""), "echo 2.1.330").resolve()
+    claude = executable(project.write("../bin/claude", ""), "echo 2.1.332").resolve()
     project.write(".pitboss/config.toml", '[agent]\nbackend = "claude_code"\n')
     path = f"{claude.parent}:{project.env['PATH']}"
     assert project.pitboss("doctor", PATH=path).code == 0

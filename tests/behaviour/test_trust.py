@@ -45,7 +45,7 @@ class Clone(Project):
 
     def program(self, name: str) -> Path:
         """A program of the repository that tells when it runs."""
-        return executable(self.write(name, ""), f"echo >>{self.canary}; echo 2.1.330")
+        return executable(self.write(name, ""), f"echo >>{self.canary}; echo 2.1.332")
 
     def checks(self, *args: str) -> list[dict[str, Any]]:
         """What `doctor` found."""
@@ -154,7 +154,7 @@ def test_a_pull_that_changes_what_is_named_or_what_it_does_asks_again(clone: Clo
 
 
 def test_arguments_that_the_repository_names_keep_an_agent_from_working_only(project: Project) -> None:
-    claude = executable(project.write("../bin/claude", "").resolve(), "echo 2.1.330")
+    claude = executable(project.write("../bin/claude", "").resolve(), "echo 2.1.332")
     project.write(
         ".pitboss/config.toml",
         '[agent]\nbackend = "claude_code"\n[agent.claude_code]\nextra_args = ["--settings", "x.json"]\n',
@@ -162,12 +162,12 @@ def test_arguments_that_the_repository_names_keep_an_agent_from_working_only(pro
     path = f"{claude.parent}:{project.env['PATH']}"
     report = json.loads(project.pitboss("doctor", "--probe", "--json", PATH=path, IS_SANDBOX="1").out)
     findings = [check["finding"] for check in report["checks"]]
-    assert f"claude_code: 2.1.330, known to work ({claude})" in findings
+    assert f"claude_code: 2.1.332, known to work ({claude})" in findings
     assert "claude_code: not tried, because this repository has not been used here before" in findings
 
 
 def test_an_agent_installed_in_the_working_tree_is_the_repositorys(project: Project) -> None:
-    claude = executable(project.write("venv/bin/claude", ""), "echo 2.1.330")
+    claude = executable(project.write("venv/bin/claude", ""), "echo 2.1.332")
     path = f"{claude.parent}:{project.env['PATH']}"
     project.write(".pitboss/config.toml", '[agent]\nbackend = "claude_code"\n')
 
@@ -178,7 +178,7 @@ def test_an_agent_installed_in_the_working_tree_is_the_repositorys(project: Proj
     assert found()[0].endswith("has not been used here before: venv/bin/claude (in this repository)")
     assert f"claude_code: found, not run ({claude})" in found()
     project.pitboss("doctor", "--trust", PATH=path)
-    assert f"claude_code: 2.1.330, known to work ({claude})" in found()
+    assert f"claude_code: 2.1.332, known to work ({claude})" in found()
 
 
 def test_outside_of_git_nothing_can_be_remembered(clone: Clone, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ REFUSED = {
         (NOTHING, {"failure": "overloaded: 529"}, True),
         (NOTHING, {"failure": "overloaded: 529", "acted": True}, False),
         (NOTHING, {"failure": "overloaded: 529", "intact": False}, False),
+        (NOTHING, {"failure": "overloaded: cut off", "served": True}, False),
         (NOTHING, {"failure": "a word of tomorrow"}, False),
         (PRICED, {}, True),
         (Usage(cost_usd=0.1), {}, True),

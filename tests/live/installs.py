@@ -31,7 +31,7 @@ class Install(msgspec.Struct, frozen=True, kw_only=True):
 INSTALLS = {
     "aider": Install(program="aider", version="0.86.2", packages=("aider-chat==0.86.2",), python=True),
     "claude_code": Install(
-        program="claude", version="2.1.330", packages=("@anthropic-ai/claude-code@2.1.330",)
+        program="claude", version="2.1.332", packages=("@anthropic-ai/claude-code@2.1.332",)
     ),
     "codex": Install(program="codex", version="0.169.0", packages=("@openai/codex@0.169.0",)),
     "copilot": Install(program="copilot", version="1.0.102", packages=("@github/copilot@1.0.102",)),

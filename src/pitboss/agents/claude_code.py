@@ -35,7 +35,7 @@ class ClaudeCode:
     name = "claude_code"
     install = "npm install -g @anthropic-ai/claude-code, or set [agent.claude_code] binary"
     version_args = ("--version",)
-    known_version = "2.1.330"
+    known_version = "2.1.332"
     oldest_version = "2.0.0"
     resumable = True
     uses_model = True

@@ -15,6 +15,7 @@ from pitboss.agents.judgement import Ending, Verdict, failed
 from pitboss.agents.lost_session import says_lost
 from pitboss.agents.service_failures import reason_to_ask_again
 from pitboss.agents.watch import Watch
+from pitboss.agents.words import had_begun
 from pitboss.core.agent import AgentOutcome
 from pitboss.core.billing import Evidence, is_cost_known
 from pitboss.core.embed import one_line
@@ -168,7 +169,10 @@ class Driver:
         spend = reader.spend()
         usage = priced(spend, self._config.pricing)
         evidence = msgspec.structs.replace(
-            evidence, says_nothing=spend.nothing or verdict.lost_session, acted=reader.tool_calls > 0
+            evidence,
+            says_nothing=spend.nothing or verdict.lost_session,
+            acted=reader.tool_calls > 0,
+            served=evidence.failure is not None and had_begun(evidence.failure),
         )
         usage = msgspec.structs.replace(
             usage,

@@ -42,7 +42,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     `paid`: its service may cost something. `started`: it ran, or may have. `intact`: all that it printed could be
     read, as far as anybody can tell. `says_nothing`: it said in so many words that it used nothing. `failure` is
     the reason that it gave for its own end, None where it gave none. `silent`: it ended by itself with an error and
-    had not begun to say anything. `acted`: it called a tool.
+    had not begun to say anything. `acted`: it called a tool. `served`: it failed in the middle of an answer.
     """
 
     paid: bool
@@ -52,6 +52,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
     silent: bool = False
     acted: bool = False
+    served: bool = False
 
 
 def is_cost_known(usage: Usage, evidence: Evidence) -> bool:
@@ -62,7 +63,7 @@ def is_cost_known(usage: Usage, evidence: Evidence) -> bool:
         return False
     if usage.has_tokens or usage.cost_usd > 0:
         return usage.cost_known
-    refused = reason_kind(evidence.failure) in _REFUSED and not evidence.acted
+    refused = reason_kind(evidence.failure) in _REFUSED and not (evidence.acted or evidence.served)
     return usage.cost_known and (evidence.says_nothing or refused or evidence.silent)
 
 

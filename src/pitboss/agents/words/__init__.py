@@ -2,7 +2,8 @@
 
 `NAME.toml` has a `[[row]]` for each thing said: `means` is a core.session.Reason, `words` a regular expression without
 regard to case, `said` are sentences that it was made for, and which test it. The rows of a CLI go before those of the
-services, its `[[last]]` ones after them. `[codes]` are names of failures as they stand in answers.
+services, its `[[last]]` ones after them. `[codes]` are names of failures as they stand in answers. `[[broken]]` are
+words that are said only of an answer that had begun.
 """
 
 from __future__ import annotations
@@ -19,10 +20,20 @@ SERVICE = "service"
 """What model services say, whichever CLI passes it on."""
 
 
+_FLAGS = re.IGNORECASE | re.DOTALL | re.ASCII
+
+
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Words and what they mean, with sentences in which they were said."""
 
     means: Reason
+    words: str
+    said: tuple[str, ...]
+
+
+class Broken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Words of clients for an answer that broke off, with sentences in which they were said."""
+
     words: str
     said: tuple[str, ...]
 
@@ -32,6 +43,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     row: tuple[Row, ...] = ()
     last: tuple[Row, ...] = ()
+    broken: tuple[Broken, ...] = ()
     codes: dict[str, Reason] = {}
 
 
@@ -46,6 +58,11 @@ def meaning(words: str, cli: str | None = None) -> Reason | None:
     return next((means for pattern, means in _patterns(cli) if pattern.search(words)), None)
 
 
+def had_begun(words: str) -> bool:
+    """Whether `words` are of an answer that broke off: its request was served, which may cost something."""
+    return any(re.search(row.words, words, _FLAGS) for row in table(SERVICE).broken)
+
+
 def meaning_of_code(code: str | None, cli: str | None = None) -> Reason | None:
     """What the name of a failure means, by the same tables."""
     if code is None:
@@ -58,4 +75,4 @@ def meaning_of_code(code: str | None, cli: str | None = None) -> Reason | None:
 def _patterns(cli: str | None) -> tuple[tuple[re.Pattern[str], Reason], ...]:
     own = Table() if cli is None else table(cli)
     rows = (*own.row, *table(SERVICE).row, *own.last)
-    return tuple((re.compile(row.words, re.IGNORECASE | re.DOTALL | re.ASCII), row.means) for row in rows)
+    return tuple((re.compile(row.words, _FLAGS), row.means) for row in rows)
