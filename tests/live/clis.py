@@ -21,14 +21,29 @@ RETRIES = 1
 """`[limits] retries` of every run."""
 
 
+GO_WELL = (
+    Scenario.OK,
+    Scenario.RATE_ONCE,
+    Scenario.USAGE_LIMIT,
+    Scenario.OUTAGE,
+    Scenario.AUTH_ONCE,
+    Scenario.SUBAGENT,
+    Scenario.BACKGROUND,
+)
+"""The scenarios in which the work is done in the end."""
+
+MENDS_A_CLEAN_CUT = (*GO_WELL, Scenario.CUT_CLEAN)
+"""It asks for the whole answer in one piece."""
+
+
 class Cli(msgspec.Struct, frozen=True, kw_only=True):
     """One CLI under one backend. `env` and `files` (by path below HOME) take the base URL and the key.
 
     `limit_s` is how long its usage limit lasts, `stall_s` its `idle_seconds` where it is to stall: it must reach the
     service sooner. `counts_when_stopped` says whether it is known what it used when it is stopped while a tool
     runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall; in `silent` ones
-    it does so without a word, but leaves word elsewhere of why, so that a stall is a busy service; with those of
-    `mends` it copes by itself.
+    it does so without a word, but leaves word elsewhere of why, so that a stall is a busy service; those of `mends` end
+    well with it. `without` are those that it has no means for.
     """
 
     backend: str
@@ -39,14 +54,10 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float = SOON_S
     stall_s: float = 45.0
     counts_when_stopped: bool = False
-    has_tools: bool = True
+    without: tuple[Scenario, ...] = (Scenario.SUBAGENT, Scenario.BACKGROUND)
     endless: tuple[Scenario, ...] = ()
     silent: tuple[Scenario, ...] = ()
-    mends: tuple[Scenario, ...] = (Scenario.OK, Scenario.RATE_ONCE, Scenario.USAGE_LIMIT)
-
-
-MENDS_A_CLEAN_CUT = (Scenario.OK, Scenario.RATE_ONCE, Scenario.USAGE_LIMIT, Scenario.CUT_CLEAN)
-"""It asks for the whole answer in one piece."""
+    mends: tuple[Scenario, ...] = GO_WELL
 
 
 def _json(value: dict[str, Any]) -> str:
@@ -131,6 +142,7 @@ CLIS = (
         env=_claude,
         counts_when_stopped=True,
         mends=MENDS_A_CLEAN_CUT,
+        without=(),
     ),
     Cli(
         backend="codex",
@@ -176,7 +188,7 @@ CLIS = (
         model="openai/gpt-4o",
         env=lambda url, key: {"OPENAI_API_KEY": key, "OPENAI_API_BASE": f"{url}/v1"},
         limit_s=LATER_S,
-        has_tools=False,
+        without=(Scenario.LONGTOOL, Scenario.BUDGET, Scenario.SUBAGENT, Scenario.BACKGROUND),
         mends=MENDS_A_CLEAN_CUT,
     ),
 )

@@ -26,6 +26,14 @@ SLEEP_S = 271
 SLEEPER = f"{shlex.quote(sys.executable)} -c 'import time; time.sleep({SLEEP_S})'"
 """Not `sleep`: some shell tools refuse that."""
 
+DELEGATES = ("Agent", "Task", "agent", "task", "spawn_agent")
+ERRAND_KEYS = ("prompt", "message")
+ERRAND = "You run an errand."
+"""What marks the conversation of a subagent; a main one is marked once its errand is done."""
+
+BACKGROUND_S = 8
+"""How long a command in the background works."""
+
 CALLING = Tokens(input=1800, output=20, cached=500, cache_write=300, reasoning=4)
 ENDING = Tokens(input=1040, output=14, cached=800, cache_write=40, reasoning=3)
 AIDER = Tokens(input=2840, output=34, cached=1300, reasoning=7)
@@ -39,20 +47,27 @@ class Scenario(StrEnum):
     USAGE_LIMIT = "usage_limit"
     RATE_ONCE = "rate_once"
     OVERLOADED = "overloaded"
+    OUTAGE = "outage"
+    AUTH_ONCE = "auth_once"
     AUTH = "auth"
     HANG = "hang"
     CUT = "cut"
     CUT_CLEAN = "cut_clean"
     LONGTOOL = "longtool"
+    BUDGET = "budget"
+    SUBAGENT = "subagent"
+    BACKGROUND = "background"
 
 
 def answer(asked: Asked, scenario: Scenario) -> Answer:
     """What the model says: first it calls a tool, then it is done; asked for no work, it says a word."""
-    if asked.answered:
+    if asked.answered and scenario is not Scenario.BUDGET:
         return Answer(text=LAST_WORD, call=None, tokens=ENDING)
     call = _call(asked, scenario)
     if call is not None:
-        return Answer(text=PLAN, call=call, tokens=CALLING)
+        # Always in other words: some CLIs notice that they go round in circles.
+        plan = f"{PLAN} {len(asked.text)}" if scenario is Scenario.BUDGET else PLAN
+        return Answer(text=plan, call=call, tokens=CALLING)
     if "*SEARCH/REPLACE*" in asked.text or "*file listing*" in asked.text:
         return Answer(text=_aider_edit(asked.text), call=None, tokens=AIDER)
     return Answer(text=ASIDE, call=None, tokens=BESIDE)
@@ -60,12 +75,16 @@ def answer(asked: Asked, scenario: Scenario) -> Answer:
 
 def _call(asked: Asked, scenario: Scenario) -> Call | None:
     """The tool to call, of those that are offered."""
+    if scenario is Scenario.SUBAGENT and ERRAND not in asked.text:
+        return _errand(asked)
+    if scenario is Scenario.BACKGROUND:
+        return _in_background(asked)
     long = scenario is Scenario.LONGTOOL
     if asked.code_mode:
         return Call(tool="exec", arguments={"input": _script(asked, long=long)}, freeform=True)
     writer = next((name for name in WRITERS if name in asked.tools), None)
     if writer is not None and not long:
-        return Call(tool=writer, arguments=_write_arguments(asked.tools[writer], asked.text))
+        return Call(tool=writer, arguments=_write_arguments(asked.tools[writer], asked.text, scenario))
     shell = next((name for name in SHELLS if name in asked.tools), None)
     if shell is None:
         return None
@@ -73,11 +92,32 @@ def _call(asked: Asked, scenario: Scenario) -> Call | None:
     return Call(tool=shell, arguments=_shell_arguments(asked.tools[shell], command, long=long))
 
 
-def _write_arguments(schema: dict[str, Any], text: str) -> dict[str, Any]:
+def _errand(asked: Asked) -> Call | None:
+    """Let a subagent do the work."""
+    tool = next((name for name in DELEGATES if name in asked.tools), None)
+    if tool is None:
+        return None
+    offered = asked.tools[tool].get("properties") or {}
+    told = {key: f"{ERRAND} Create the file {_path(asked.text)}." for key in ERRAND_KEYS if key in offered}
+    return Call(tool=tool, arguments=_required(asked.tools[tool]) | told)
+
+
+def _in_background(asked: Asked) -> Call | None:
+    """Write the file from a command in the background, after the model has said that it is done."""
+    shell = next((name for name in SHELLS if name in asked.tools), None)
+    if shell is None:
+        return None
+    command = f"sleep {BACKGROUND_S}; printf '{GREETING.strip()}\\n' > {_path(asked.text)}"
+    arguments = _shell_arguments(asked.tools[shell], command, long=False)
+    return Call(tool=shell, arguments=arguments | {"run_in_background": True})
+
+
+def _write_arguments(schema: dict[str, Any], text: str, scenario: Scenario) -> dict[str, Any]:
     offered = schema.get("properties") or {}
     path = next((key for key in PATH_KEYS if key in offered), PATH_KEYS[0])
     content = next((key for key in TEXT_KEYS if key in offered), TEXT_KEYS[0])
-    return _required(schema) | {path: _path(text), content: GREETING}
+    greeting = f"{len(text)}\n" if scenario is Scenario.BUDGET else GREETING
+    return _required(schema) | {path: _path(text), content: greeting}
 
 
 def _shell_arguments(schema: dict[str, Any], command: str, *, long: bool) -> dict[str, Any]:

@@ -29,6 +29,9 @@ WIRES: tuple[type[Wire], ...] = (Anthropic, Responses, Chat, Gemini)
 LISTED = ("mock-model", "gpt-5.1", "claude-sonnet-4-5")
 LONGEST_HANG_S = 600.0
 
+REFRESH_S = 4.0
+"""How long a login is refused that is then good: less than pitboss waits before it asks once more."""
+
 
 class Guest:
     """One run's dealings with the service: what it does to it, and what it was asked and answered so far."""
@@ -40,6 +43,7 @@ class Guest:
         self.begun: list[Tokens] = []
         self.keys: set[str] = set()
         self._limit_s = limit_s
+        self._began = 0.0
         self._resets_at: int | None = None
         self._lock = Lock()
 
@@ -49,7 +53,8 @@ class Guest:
             self.requests += 1
             self.keys.add(key)
             if self._resets_at is None:
-                self._resets_at = int(time.time() + self._limit_s)
+                self._began = time.time()
+                self._resets_at = int(self._began + self._limit_s)
         match self.scenario:
             case Scenario.RATE_ONCE if self.requests == 1:
                 return Trouble.RATE
@@ -59,8 +64,15 @@ class Guest:
                 return Trouble.OVERLOADED
             case Scenario.AUTH:
                 return Trouble.AUTH
+            case Scenario.AUTH_ONCE if time.time() < self._began + REFRESH_S:
+                return Trouble.AUTH
             case _:
                 return None
+
+    @property
+    def away(self) -> bool:
+        """Whether it cannot be reached for now."""
+        return self.scenario is Scenario.OUTAGE and time.time() < self.resets_at
 
     @property
     def resets_at(self) -> int:
@@ -148,6 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
         trouble = guest.knock(self._key())
         if guest.scenario is Scenario.HANG:
             self._hang()
+        elif guest.away:
+            self._drop()
         elif trouble is not None:
             self._refuse(wire.refusal(trouble, guest.resets_at))
         else:

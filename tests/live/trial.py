@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import psutil
 
+from pitboss.core.attempts import LOGIN_PAUSE_S
 from tests.live.clis import RETRIES
 from tests.live.model import SLEEPER, Scenario
 
@@ -22,12 +23,23 @@ if TYPE_CHECKING:
     from tests.live.clis import Cli
     from tests.live.service import Guest, Service
 
-LONGEST_S = 420.0
+STAYS_AWAY = (Scenario.OVERLOADED, Scenario.CUT, Scenario.CUT_CLEAN)
+
+LONGEST_S = 600.0
 TOOL_S = 60.0
 """How long an agent may take to start its tool."""
 
 GONE_S = 5.0
 """SPEC 1.4: what may be left of a run, and for how long."""
+
+CAP_USD = 0.02
+"""Where what a session may cost is limited: about what five answers cost."""
+
+SOON_BACK_S = 60
+"""How long an outage may last beyond the one that is staged."""
+
+SHORT_WAIT_S = 2
+"""`max_wait` where the service stays away: two retries, then the end."""
 
 PATIENT_S = 180
 """`idle_seconds` where no stall is expected: some CLIs ask again in silence for a minute and a half."""
@@ -88,7 +100,8 @@ class Trial:
             path.write_text(text)
         (self.repo / ".pitboss/config.toml").write_text(self._config())
         words = f"Create the file {self.repo}/hello.txt with one line of greeting, then say Done."
-        prompt = f"---\nname: hello\ndescription: greets\nmax_runs: 1\n---\n{words}\n"
+        cap = f"max_session_cost_usd: {CAP_USD}\n" if self.scenario is Scenario.BUDGET else ""
+        prompt = f"---\nname: hello\ndescription: greets\nmax_runs: 1\n{cap}---\n{words}\n"
         (self.repo / ".pitboss/grind/prompts/hello.md").write_text(prompt)
         (self.repo / ".gitignore").write_text(".pitboss/\n")
         self._git("init", "-q", "-b", "main")
@@ -98,6 +111,7 @@ class Trial:
     def _config(self) -> str:
         arguments = msgspec.json.encode(self.cli.extra_args).decode()
         stalls = self.scenario in (Scenario.HANG, *self.cli.endless, *self.cli.silent)
+        waits = SHORT_WAIT_S if self.scenario in STAYS_AWAY else int(self.cli.limit_s) + SOON_BACK_S
         binary = self._bin / {"claude_code": "claude"}.get(self.cli.backend, self.cli.backend)
         return f"""
 [agent]
@@ -108,9 +122,9 @@ binary = "{binary}"
 model = "{self.cli.model}"
 extra_args = {arguments}
 [limits]
-max_wait = "{int(self.cli.limit_s) + 20}s"
+max_wait = "{waits}s"
 retries = {RETRIES}
-retry_base_seconds = 1
+retry_base_seconds = {LOGIN_PAUSE_S if self.scenario is Scenario.AUTH_ONCE else 1}
 [grind]
 consecutive_failure_limit = 0
 """

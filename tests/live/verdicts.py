@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.live.clis import RETRIES
-from tests.live.exchange import GREETING
+from tests.live.exchange import GREETING, LAST_WORD
 from tests.live.model import Scenario
 
 if TYPE_CHECKING:
@@ -15,18 +15,36 @@ if TYPE_CHECKING:
     from tests.live.exchange import Tokens
     from tests.live.trial import Seen
 
-ENDS = {
-    Scenario.OVERLOADED: (1, "error", "overloaded"),
-    Scenario.CUT: (1, "error", "overloaded"),
-    Scenario.CUT_CLEAN: (1, "error", "overloaded"),
-    Scenario.AUTH: (5, "error", "auth"),
-    Scenario.HANG: (1, "timeout", "stalled"),
-    Scenario.LONGTOOL: (2, "aborted", "aborted"),
-}
-"""Exit code of the run, status and reason of its session, where the session cannot end well."""
+AWAY_ATTEMPTS = 1 + RETRIES + 1
+"""Of a session whose service stays away: after the retries one wait uses up `max_wait`."""
 
-ENDLESS = (1, "timeout", "stalled")
+
+class End(NamedTuple):
+    """Exit code of the run; status, reason and attempts of its session."""
+
+    code: int
+    status: str
+    reason: str
+    attempts: int = 1
+
+
+ENDS = {
+    Scenario.OVERLOADED: End(5, "error", "overloaded", AWAY_ATTEMPTS),
+    Scenario.AUTH: End(5, "error", "auth", 2),
+    Scenario.HANG: End(1, "timeout", "stalled"),
+    Scenario.LONGTOOL: End(2, "aborted", "aborted"),
+    Scenario.BUDGET: End(1, "error", "cost_cap"),
+}
+"""Where the session cannot end well."""
+
+REFUSING = (Scenario.RATE_ONCE, Scenario.USAGE_LIMIT, Scenario.OUTAGE, Scenario.AUTH_ONCE)
+"""Where something is refused first."""
+
+ENDLESS = End(1, "timeout", "stalled")
 """The same for a CLI that asks again for ever."""
+
+CUT, CUT_UNUSED = End(1, "error", "overloaded", 1 + RETRIES), End(5, "error", "overloaded", AWAY_ATTEMPTS)
+"""After answers that were cut off: tokens were used, or as far as the CLI knows none, which makes it an outage."""
 
 
 def faults(cli: Cli, scenario: Scenario, seen: Seen) -> Iterator[str]:
@@ -69,7 +87,9 @@ def _undone(seen: Seen, record: dict[str, Any]) -> Iterator[str]:
         yield f"exit {seen.exit_code}, {record['status']}: {record.get('reason')}"
     if seen.hello.strip() != GREETING.strip():
         yield f"hello.txt on the run branch is {seen.hello!r}"
-    if seen.guest.scenario in (Scenario.RATE_ONCE, Scenario.USAGE_LIMIT):
+    if record["summary"].strip() != LAST_WORD:
+        yield f"the summary is {record['summary']!r}"
+    if seen.guest.scenario in REFUSING:
         refused = seen.guest.requests - len(seen.guest.served)
         if refused < 1:
             yield "nothing was refused"
@@ -77,16 +97,22 @@ def _undone(seen: Seen, record: dict[str, Any]) -> Iterator[str]:
 
 def _misjudged(cli: Cli, scenario: Scenario, seen: Seen, record: dict[str, Any]) -> Iterator[str]:
     """The run and its session ended as they must."""
-    expected = ENDLESS if scenario in cli.endless else ENDS[scenario]
-    if (found := (seen.exit_code, record["status"], _kind(record))) != expected:
+    expected = _end(cli, scenario, record)
+    found = End(seen.exit_code, record["status"], _kind(record), record.get("attempts", 1))
+    if found != expected:
         yield f"{found} instead of {expected}: {record.get('reason')}"
-    if seen.hello:
+    if seen.hello and scenario is not Scenario.BUDGET:
         yield "hello.txt is on the run branch"
-    attempts = 1 + RETRIES if expected[2] == "overloaded" else 1
-    if record.get("attempts", 1) != attempts:
-        yield f"{record.get('attempts', 1)} attempts instead of {attempts}"
     if scenario is Scenario.AUTH and not seen.stop_reason:
         yield "the run does not say why it stopped"
+
+
+def _end(cli: Cli, scenario: Scenario, record: dict[str, Any]) -> End:
+    if scenario in cli.endless:
+        return ENDLESS
+    if scenario in (Scenario.CUT, Scenario.CUT_CLEAN):
+        return CUT if any(_pair(record["tokens"])) else CUT_UNUSED
+    return ENDS[scenario]
 
 
 def _miscounted(cli: Cli, scenario: Scenario, seen: Seen, record: dict[str, Any]) -> Iterator[str]:
