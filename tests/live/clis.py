@@ -43,7 +43,7 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     service sooner. `counts_when_stopped` says whether it is known what it used when it is stopped while a tool
     runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall; in `silent` ones
     it does so without a word, but leaves word elsewhere of why, so that a stall is a busy service; those of `mends` end
-    well with it. `without` are those that it has no means for.
+    well with it. `without` are those that it has no means for. `has_price`: its model is in the public table.
     """
 
     backend: str
@@ -54,6 +54,7 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float = SOON_S
     stall_s: float = 45.0
     counts_when_stopped: bool = False
+    has_price: bool = True
     without: tuple[Scenario, ...] = (Scenario.SUBAGENT, Scenario.BACKGROUND)
     endless: tuple[Scenario, ...] = ()
     silent: tuple[Scenario, ...] = ()
@@ -165,6 +166,7 @@ CLIS = (
         files=_qwen_files,
         extra_args=("--auth-type", "openai"),
         counts_when_stopped=True,
+        has_price=False,
         silent=(Scenario.OVERLOADED,),
     ),
     Cli(
@@ -182,6 +184,7 @@ CLIS = (
         env=_copilot,
         limit_s=LATER_S,
         counts_when_stopped=True,
+        without=(Scenario.BUDGET, Scenario.SUBAGENT, Scenario.BACKGROUND),
     ),
     Cli(
         backend="aider",

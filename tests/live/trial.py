@@ -35,6 +35,12 @@ GONE_S = 5.0
 CAP_USD = 0.02
 """Where what a session may cost is limited: about what five answers cost."""
 
+PRICES = """
+[budgets.pricing."{model}"]
+input_per_million_usd = 1.0
+output_per_million_usd = 5.0
+"""
+
 SOON_BACK_S = 60
 """How long an outage may last beyond the one that is staged."""
 
@@ -127,6 +133,7 @@ retries = {RETRIES}
 retry_base_seconds = {LOGIN_PAUSE_S if self.scenario is Scenario.AUTH_ONCE else 1}
 [grind]
 consecutive_failure_limit = 0
+{"" if self.cli.has_price else PRICES.format(model=self.cli.model)}
 """
 
     def _environment(self, url: str) -> dict[str, str]:
