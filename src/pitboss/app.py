@@ -18,6 +18,7 @@ from pitboss.core.redact import Secrets
 from pitboss.core.resume import refuse_used_up, validate_resume
 from pitboss.core.rotation import contenders
 from pitboss.core.run import RunState, RunStatus, build_state, spend
+from pitboss.engine import restoring
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
 from pitboss.engine.facts import DeadRun, dead_run, gather_facts
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from pitboss.git.status import TreeStatus
     from pitboss.guardian import StopChannel
     from pitboss.plan import Plan
+    from pitboss.store.from_copy import Lost
 
 
 _CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of configuration and rotation count"
@@ -76,6 +78,19 @@ def find_repo(root: Path, here: Path, requested: str | None, *, purpose: str) ->
     """
     told = put_back_settings(root, requested)
     return Repo.discover(here, purpose=purpose), told
+
+
+def lost_files(repo: Repo, run_id: str, *, force: bool) -> list[Lost]:
+    """What `restore_files` would bring back; changes nothing. Raises StorageError."""
+    return restoring.lost_files(repo, run_id, force=force)
+
+
+def restore_files(repo: Repo, run_id: str, *, force: bool) -> list[str]:
+    """Bring back what the copy in git's folder knows better, under the run's lock (SPEC 7).
+
+    Returns what to tell the user. Raises StorageError, GitError.
+    """
+    return restoring.restore_files(repo, run_id, force=force)
 
 
 def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:

@@ -111,7 +111,19 @@ def test_a_log_shorter_than_the_checkpoint_is_refused_in_the_words_of_the_table(
     assert paused.picture() == before
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_log_that_was_cut_is_brought_back_from_its_copy(paused: Trial, kept: int) -> None:
+    whole = paused.records.read_bytes()
+    cut = b"".join(whole.splitlines(keepends=True)[:kept])
+    paused.records.write_bytes(cut)
+    assert paused.resume().code == 4
+    assert paused.repair().code == 0
+    assert (paused.records.read_bytes(), paused.aside()) == (whole, {"sessions.jsonl.damaged-1": cut})
+    assert paused.wrong() == []
+
+
 def test_a_lost_record_is_written_anew_when_that_is_asked_for(paused: Trial) -> None:
+    paused.forget_copy()
     one, two = paused.records.read_bytes().splitlines(keepends=True)
     paused.records.write_bytes(one)
     assert (
@@ -125,6 +137,7 @@ def test_a_lost_record_is_written_anew_when_that_is_asked_for(paused: Trial) -> 
 
 
 def test_a_missing_log_is_refused_and_can_be_written_anew_from_the_branch(paused: Trial) -> None:
+    paused.forget_copy()
     paused.records.unlink()
     before = paused.picture()
     refused = paused.resume()

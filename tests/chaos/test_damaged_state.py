@@ -50,6 +50,7 @@ def test_a_folder_in_the_place_of_the_state_is_kept_aside_too(paused: Trial) -> 
 
 
 def test_a_missing_state_is_rebuilt_from_log_and_branch(paused: Trial) -> None:
+    paused.forget_copy()
     before = paused.state()
     paused.state_file.unlink()
     assert paused.pitboss("grind", "--resume", paused.run.name).code == 4
@@ -78,11 +79,29 @@ def test_work_in_the_tree_of_a_session_that_no_state_knows_of_is_left_to_its_own
 ) -> None:
     crashed = trials.crashed(tmp_path / "place", AGENT_ENDED)
     crashed.state_file.unlink()
+    crashed.forget_copy()
     assert crashed.repair().code == 0
     refused = crashed.resume()
     assert refused.code == 4
     assert "hint: put them away with `git stash -u`, then resume" in refused.stderr
     assert (crashed.repo / "g.txt").exists()
+
+
+def test_a_lost_state_with_a_session_in_flight_is_brought_back_from_its_copy(
+    trials: Trials, tmp_path: Path
+) -> None:
+    crashed = trials.crashed(tmp_path / "place", AGENT_ENDED)
+    before = crashed.state()
+    crashed.state_file.write_bytes(b"{")
+    assert crashed.repair("--dry-run").stdout.startswith("bring state.json back from ")
+    repaired = crashed.repair()
+    assert "restored from" in repaired.stderr
+    assert crashed.aside() == {"state.json.damaged-1": b"{"}
+    assert {name: crashed.state()[name] for name in ("caps", "selection")} == {
+        name: before[name] for name in ("caps", "selection")
+    }
+    assert records_of(crashed)[2]["status"] == "aborted"
+    assert crashed.wrong(crashes=1) == []
 
 
 def test_a_state_that_claims_more_than_the_log_is_refused_then_rebuilt_by_force(paused: Trial) -> None:

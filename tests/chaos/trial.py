@@ -63,6 +63,10 @@ class Trial(Place):
         """Write other values into state.json."""
         self.state_file.write_text(json.dumps(self.state() | changes))
 
+    def forget_copy(self) -> None:
+        """Remove what is kept of the run in git's folder."""
+        shutil.rmtree(self.repo / ".git/pitboss/backup")
+
     def resume(self, **env: str) -> Ended:
         """`grind --resume`."""
         return self.pitboss(*RESUME, **env)

@@ -45,6 +45,8 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     run = find_run(repo.root, run_id)
     if dry_run:
         return _print_plan(repo, run.run_id, force=force)
+    restored += _restored(repo, run.run_id, force=force)
+    run = find_run(repo.root, run.run_id)
     plan = load_repair_plan(repo.root, Options(rotation=rotation, prompts_dir=prompts_dir), run.state)
     return run_guarded(
         repo.root,
@@ -66,6 +68,16 @@ def _gone(root: Path, run_id: str) -> str | None:
     )
 
 
+def _restored(repo: Repo, run_id: str, *, force: bool) -> list[str]:
+    """Bring back what the copy in git's folder knows better, before anything is read. Raises LockHeld."""
+    from pitboss import app
+    from pitboss.store.git_folder import lock_paths
+    from pitboss.store.lock import RunLock
+
+    with RunLock.acquire(*lock_paths(repo.root), run_id=run_id):
+        return app.restore_files(repo, run_id, force=force)
+
+
 def _print_plan(repo: Repo, run_id: str, *, force: bool) -> int:
     """Under the lock: of a live run nothing can be said."""
     from pitboss import app
@@ -73,7 +85,10 @@ def _print_plan(repo: Repo, run_id: str, *, force: bool) -> int:
     from pitboss.store.lock import RunLock
 
     with RunLock.acquire(*lock_paths(repo.root), run_id=run_id):
-        repairs = app.plan_repair(repo, run_id, force=force)
-    for line in [step.describe() for step in repairs] or ["nothing to repair"]:
+        lost = app.lost_files(repo, run_id, force=force)
+        repairs = () if lost else app.plan_repair(repo, run_id, force=force)
+    for line in [step.describe() for step in (*lost, *repairs)] or ["nothing to repair"]:
         say(line)
+    if lost:
+        say("then look again")
     return 0

@@ -1,0 +1,43 @@
+"""What a run at rest has lost, brought back from the copy in git's folder before it is looked at (SPEC 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from pitboss.git.landed import landed_sessions
+from pitboss.store.backup import Backup
+from pitboss.store.from_copy import bring_back, find_lost
+from pitboss.store.paths import RunPaths
+from pitboss.store.rundir import RunDir
+
+if TYPE_CHECKING:
+    from pitboss.git.repo import Repo
+    from pitboss.store.from_copy import Lost
+
+
+def lost_files(repo: Repo, run_id: str, *, force: bool) -> list[Lost]:
+    """What `restore_files` would bring back; changes nothing. Raises StorageError."""
+    return find_lost(RunPaths(repo.root, run_id), Backup(repo.root), force=force)
+
+
+def restore_files(repo: Repo, run_id: str, *, force: bool) -> list[str]:
+    """Bring back what is lost, under the run's lock; returns what to tell the user. Raises StorageError, GitError."""
+    lost = lost_files(repo, run_id, force=force)
+    told = bring_back(lost)
+    paths = RunPaths(repo.root, run_id)
+    if any(file.path == paths.state for file in lost):
+        with RunDir(paths) as rundir:
+            _forget_landed(repo, rundir)
+    return told
+
+
+def _forget_landed(repo: Repo, rundir: RunDir) -> None:
+    """The copy is from when the last session began: one that has landed since is known by its commit."""
+    state = rundir.read_state()
+    tip = repo.commit_id(f"refs/heads/{state.branch}")
+    landed = landed_sessions(repo, state.run_id, tip, state.base_commit)
+    flying = tuple(s for s in state.in_flight if s.outcome is not None or s.seq not in landed)
+    if flying != state.in_flight:
+        rundir.checkpoint(replace(state, in_flight=flying))
