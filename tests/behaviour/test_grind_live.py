@@ -57,7 +57,8 @@ def test_a_second_run_is_refused_and_told_who_runs_and_since_when(project: Proje
 def test_of_two_resumes_at_once_exactly_one_wins(project: Project, gate: Gate) -> None:
     project.prompt("chore", f"[ $PITBOSS_SESSION_SEQ = 1 ] || {{ {gate.script}; }}", max_runs=2)
     assert project.pitboss("grind", "--max-iterations", "1").code == 3
-    with grinding(project, "--resume") as one, grinding(project, "--resume") as other:
+    again = "--resume", "--max-iterations", "none"
+    with grinding(project, *again) as one, grinding(project, *again) as other:
         gate.wait()
         wait_until(lambda: (one.process.poll() is None) != (other.process.poll() is None))
         gate.open()
