@@ -36,9 +36,12 @@ class Desk:
         self.skip_file = skip_path(repo)
         self.raised: list[StopLevel] = []
         self._requests_out, self._requests_in = os.pipe()
-        self.control = Control(
-            StopChannel(self._requests_out), self.paths, self.skip_file, self._on_raise, look_every_s=0
-        )
+        self.control = self.listen(every_s=0)
+
+    def listen(self, *, every_s: float) -> Control:
+        """Another control of the run, which looks at files so often."""
+        channel = StopChannel(self._requests_out)
+        return Control(channel, self.paths, self.skip_file, self._on_raise, look_every_s=every_s)
 
     def _on_raise(self, level: StopLevel, _by: StopBy) -> None:
         self.raised.append(level)
@@ -86,6 +89,14 @@ def test_a_skip_of_all_concerns_those_in_flight_and_no_later_session(desk: Desk,
     assert list(desk.paths.control.iterdir()) == []
     desk.control.ended(3)
     assert desk.stops(3, 4) == [None, SKIP]
+
+
+def test_what_a_session_asked_for_right_before_its_end_is_heard(desk: Desk) -> None:
+    control = desk.listen(every_s=3600)
+    control.began(1)
+    desk.skip_file.touch()
+    assert control.stop_session(1) is None
+    assert control.last_word(1) is SKIP
 
 
 def test_what_was_asked_for_before_a_session_began_does_not_concern_it(desk: Desk) -> None:

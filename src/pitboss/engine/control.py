@@ -103,6 +103,12 @@ class Control:
         with self._lock:
             return self.abort_session() or (StopRequest.SKIP if seq in self._skipped else None)
 
+    def last_word(self, seq: int) -> StopRequest | None:
+        """As `stop_session`, with what was asked for up to now, however short a time ago."""
+        with self._lock:
+            self._look()
+            return self.stop_session(seq)
+
     def _look(self) -> None:
         """Take what was asked for in files."""
         self._look_at = time.monotonic() + self._look_every_s

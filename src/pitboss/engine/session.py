@@ -214,7 +214,7 @@ def _run_agent(context: RunContext, session: InFlight) -> Outcome:
     status, reason = worked.last.status, worked.last.reason
     # An agent may ask for the skip and end before anybody looks.
     by_itself = status in (SessionStatus.OK, SessionStatus.ERROR)
-    if by_itself and context.control.stop_session(session.seq) is StopRequest.SKIP:
+    if by_itself and context.control.last_word(session.seq) is StopRequest.SKIP:
         status, reason = SessionStatus.SKIPPED, str(Reason.SKIPPED)
     return Outcome(
         status=status,
