@@ -3,6 +3,7 @@
     a lock, a lost race              tried again, 30 s in all a session
     a hook, filter, config refuses   not tried again
     anything else                    tried once more
+    what was put back just then      tried again
     a full disk                      raised: the run stops
 
 What cannot land is rescued; what cannot be rescued either stays where it is, and is rescued before anything else
@@ -261,7 +262,7 @@ class Sheltered:
                 tries += 1
                 if kind(error) is Kind.FULL_DISK or self._workspace.disk_is_full():
                     raise _disk_full(error) from None
-                if not self._worth_another_try(session, error, tries):
+                if not self._put_back(session, tries) and not self._worth_another_try(session, error, tries):
                     self._gone = error if isinstance(error, RepositoryGone) else self._gone
                     words = error.message if isinstance(error, PitbossError) else str(error)
                     raise GitFailed(Reason.GIT_FAILED.because(words)) from error
@@ -289,10 +290,20 @@ class Sheltered:
         self._waited[session.seq] = waited + time.monotonic() - began
         return True
 
-    def _look(self, session: InFlight) -> None:
-        """Look at what the session may have done to git's config. Raises RepositoryGone."""
-        for text in self._guard.check():
+    def _put_back(self, session: InFlight, tries: int) -> bool:
+        """Whether an agent, this one or one beside it, had just changed what git goes by: it is as it was now."""
+        if tries > LOOKS_FOR_REPOSITORY:
+            return False
+        with suppress(*_TROUBLE):
+            return self._look(session)
+        return False
+
+    def _look(self, session: InFlight) -> bool:
+        """Put back what the session may have done to git's config; whether it had. Raises RepositoryGone."""
+        told = self._guard.check()
+        for text in told:
             self._tell(session, text)
+        return bool(told)
 
     def _rescue(self, session: InFlight) -> Landing:
         self._look(session)
