@@ -137,27 +137,6 @@ def test_after_a_resume_the_stats_are_of_this_start_alone(tmp_path: Path) -> Non
     assert tokens(outcome.usage) == (500, 17, 128, 0)
 
 
-@pytest.mark.parametrize(
-    ("then", "known"),
-    [
-        ([{"type": "result", "status": "error", "stats": stats(80, 20, 5)}], False),
-        (
-            [
-                complaint("warning", "Loop detected"),
-                {"type": "result", "status": "success", "stats": stats(80, 20, 5)},
-            ],
-            False,
-        ),
-        ([{"type": "result", "status": "success", "stats": stats(80, 20, 5)}], True),
-    ],
-)
-def test_what_broke_off_beside_answers_that_were_counted_is_not_known(
-    then: list[dict[str, object]], known: bool
-) -> None:
-    tool = [{"type": "tool_use", "tool_id": "a", "tool_name": "ls"}, {"type": "tool_result", "tool_id": "a"}]
-    assert read(INIT, words("I will"), *tool, words("and th"), *then).spend().unreadable is not known
-
-
 def test_exit_zero_with_an_error_in_the_result_is_an_error(tmp_path: Path) -> None:
     outcome = run(agent("gemini", replaying(tmp_path / "gemini", TABLE, "stream_error")), request(tmp_path))
     assert (outcome.status, outcome.exit_code) == (ERROR, 0)

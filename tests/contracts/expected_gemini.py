@@ -58,13 +58,13 @@ TABLE = Table(
             cost_usd=None,
             cost_source=CostSource.UNKNOWN,
         ),
-        # It says that it succeeded, after it stopped its own work in the middle of two answers that it counts nowhere.
+        # It says that it succeeded, after it stopped its own work. It counts whole answers alone.
         "loop": failed(
             "agent_error: Loop detected, stopping execution",
             "c3b0fc96-da5a-4f39-980c-b4227731a678",
             tokens=(2200, 75, 640, 0),
-            cost_usd=None,
-            cost_source=CostSource.UNKNOWN,
+            cost_usd=0.00278,
+            cost_source=CostSource.PRICE_TABLE,
             tool_calls=4,
             text="I will write the file.",
         ),

@@ -74,15 +74,7 @@ class GeminiReader(JsonReader):
     def spend(self) -> Spend:
         """By the result's stats, else the session's file; unreadable when neither counts all answers."""
         uncounted = not self._tokens and self._answers > self._chat.answers
-        return Spend(
-            tokens=self._tokens or self._chat.tokens, unreadable=uncounted or self._broke_off_an_answer
-        )
-
-    @property
-    def _broke_off_an_answer(self) -> bool:
-        """Whether it ended for an error in the middle of an answer, which no stats count."""
-        wrong = self._complaint is not None or word(self._result, "status") == "error"
-        return self.finished and self._answering and wrong
+        return Spend(tokens=self._tokens or self._chat.tokens, unreadable=uncounted)
 
     def verdict(self, ending: Ending) -> Verdict:
         """By the result's status first, then the exit code, then what was complained of last."""
