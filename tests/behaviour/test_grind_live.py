@@ -33,6 +33,21 @@ def holder(project: Project) -> dict[str, Any]:
     return said
 
 
+def test_a_second_run_is_refused_though_both_lock_files_are_deleted(project: Project, gate: Gate) -> None:
+    project.prompt("chore", gate.script, max_runs=1)
+    with grinding(project) as live:
+        gate.wait()
+        (project.root / ".pitboss/grind/lock").unlink()
+        (project.root / ".git/pitboss/lock").unlink()
+        for _ in range(2):
+            refused = project.pitboss("grind")
+            assert (refused.code, "another grind run is live" in refused.err) == (4, True), refused
+        assert [run["condition"] for run in project.pitboss("runs", "--json").json()] == ["active"]
+        gate.open()
+        assert live.ended().code == 0
+    assert the_run(project).sequence() == [(1, "chore", 1)]
+
+
 def test_a_second_run_is_refused_and_told_who_runs_and_since_when(project: Project, gate: Gate) -> None:
     project.prompt("chore", gate.script, max_runs=1)
     with grinding(project) as live:

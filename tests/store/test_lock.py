@@ -249,3 +249,30 @@ def test_outside_git_there_is_one_file(tmp_path: Path, said: bytes | None) -> No
     if said is not None:
         (tmp_path / ".git").write_bytes(said)
     assert len(lock_paths(tmp_path)) == 1
+
+
+def test_with_both_files_deleted_gits_folder_still_holds(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    paths = lock_paths(tmp_path)
+    with RunLock.acquire(*paths, run_id="one") as lock:
+        lock.describe("one")
+        for path in paths[:2]:
+            path.unlink()
+        assert lock_holder(*paths) is not None
+        with pytest.raises(LockHeld, match="unknown run"):
+            RunLock.acquire(*paths, run_id="two")
+        with pytest.raises(LockHeld):
+            RunLock.acquire(*paths, run_id="three")
+    assert lock_holder(*paths) is None
+    RunLock.acquire(*paths, run_id="four").release()
+
+
+def test_a_folder_that_cannot_be_opened_is_no_lock_and_cannot_be_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.setattr("pitboss.store.lock._FOLDER", os.O_RDONLY | os.O_DIRECTORY | os.O_EXCL | os.O_CREAT)
+    assert lock_holder(folder) is None
+    with pytest.raises(StartError, match="cannot lock"):
+        RunLock.acquire(folder, run_id="one")

@@ -25,6 +25,7 @@ from pitboss.git.repo import OLDEST_GIT, Repo
 from pitboss.pricing import table_version
 from pitboss.process import capture
 from pitboss.store.config import load_config
+from pitboss.store.follow import run_of
 from pitboss.store.git_folder import lock_paths
 from pitboss.store.library import configured_prompts_dir, discover_prompts, load_inputs
 from pitboss.store.lock import lock_holder
@@ -205,8 +206,9 @@ def _lock(root: Path) -> Iterator[Check]:
 
 def _runs(root: Path) -> Iterator[Check]:
     holder = lock_holder(*lock_paths(root))
+    live = None if holder is None else run_of(root, holder)
     for run in list_runs(root):
-        how = condition(run.state, live=holder is not None and holder.run_id == run.run_id)
+        how = condition(run.state, live=live == run.run_id)
         if how is Condition.CRASHED:
             hint = f"`pitboss grind --resume {run.run_id}` recovers it and goes on"
             yield _warning("run", f"{run.run_id} crashed", hint=hint)

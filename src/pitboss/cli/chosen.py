@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pitboss.errors import CommandError
+from pitboss.store.follow import run_of
 from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.opening import is_folder
@@ -62,9 +63,10 @@ def live_run(repo: Path) -> tuple[str, LockInfo]:
         raise CommandError(
             "no run is live in this working tree", hint="`pitboss runs` lists the runs there are"
         )
-    if holder.run_id is None:
+    run_id = run_of(repo, holder)
+    if run_id is None:
         raise CommandError("a run is just starting", hint="ask again in a moment")
-    return _begun(repo, holder.run_id, holder), holder
+    return _begun(repo, run_id, holder), holder
 
 
 def _begun(repo: Path, run_id: str, holder: LockInfo) -> str:

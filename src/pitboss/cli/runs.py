@@ -15,6 +15,7 @@ from pitboss.cli.output import Ink, columns, paint, paint_status, say, when, wid
 from pitboss.cli.project import project_root
 from pitboss.core.embed import one_line, up_to_a_word
 from pitboss.core.measures import tokens
+from pitboss.store.follow import run_of
 from pitboss.store.git_folder import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.rundir import RunListing, list_runs
@@ -46,7 +47,7 @@ def runs(*, as_json: bool) -> None:
 
 def _live_run_id(repo: Path) -> str | None:
     holder = lock_holder(*lock_paths(repo))
-    return holder.run_id if holder is not None else None
+    return run_of(repo, holder) if holder is not None else None
 
 
 def _print(listings: list[RunListing], live: str | None, now: datetime) -> None:

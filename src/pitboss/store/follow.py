@@ -24,7 +24,7 @@ from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.log import last_records, read_lines, readable_record
 from pitboss.store.opening import PRIVATE_FOLDER, names_in, open_regular, open_writing, remove, spot, status
 from pitboss.store.paths import RunPaths
-from pitboss.store.rundir import find_run, readable_log
+from pitboss.store.rundir import find_run, latest_run, readable_log
 from pitboss.store.tail import last_bytes
 
 if TYPE_CHECKING:
@@ -165,7 +165,15 @@ def event_lines(paths: RunPaths, *, ended: Callable[[], bool], poll_s: float = 0
 def live_holder(repo: Path, run_id: str) -> LockInfo | None:
     """Who holds the lock if this run does; None when it is not live."""
     holder = lock_holder(*lock_paths(repo))
-    return holder if holder is not None and holder.run_id == run_id else None
+    return holder if holder is not None and run_of(repo, holder) == run_id else None
+
+
+def run_of(repo: Path, holder: LockInfo) -> str | None:
+    """The run whose lock that is; None while it is just starting.
+
+    With its lock files deleted nobody says which run it is: it is the one that changed last.
+    """
+    return latest_run(repo) if holder.pid is None and holder.run_id is None else holder.run_id
 
 
 def follow(

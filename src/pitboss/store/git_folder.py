@@ -38,6 +38,6 @@ def ours_in_git(repo: Path) -> Path | None:
 
 
 def lock_paths(repo: Path) -> tuple[Path, ...]:
-    """Every file that a live run holds locked: an agent may delete the one that lies in its reach."""
-    ours = ours_in_git(repo)
-    return (lock_path(repo),) if ours is None else (lock_path(repo), ours / "lock")
+    """All that a live run holds locked: two files, and, as an agent may delete them, git's folder itself."""
+    folder, ours = git_folder(repo), ours_in_git(repo)
+    return (lock_path(repo),) if folder is None or ours is None else (lock_path(repo), ours / "lock", folder)

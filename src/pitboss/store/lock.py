@@ -3,7 +3,7 @@
 The lock is a flock on `.pitboss/grind/lock`, and another one on `pitboss/lock` in git's own folder: the first is the
 one that other versions know, the second is left when an agent cleans the tree of all that git ignores. What the
 files say is for people and observers only, so a file with anything else in it locks just as well. They are never
-removed: a lock on a removed name locks nothing.
+removed: a lock on a removed name locks nothing. Where an agent removes both, git's folder is locked itself.
 When guardian and runner are killed, the warden holds it until it has ended what they left.
 NFS before Linux 2.6.12 and some network file systems do not share flock between machines.
 """
@@ -34,6 +34,7 @@ ENDING_S = 6.0
 
 _RETRY_S = 0.01
 _MOST_READ = 4096
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class LockInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,7 @@ class RunLock:
 
     def __init__(self, info: LockInfo) -> None:
         self._descriptors: list[int] = []
+        self._folders: list[int] = []
         self.info = info
 
     @classmethod
@@ -68,8 +70,14 @@ class RunLock:
         return lock
 
     def take(self, path: Path) -> None:
-        """Lock one more file, and write into it who holds it. Raises LockHeld, StartError."""
+        """Lock one more file, and write into it who holds it; or a folder, which cannot say that.
+
+        Raises LockHeld, StartError.
+        """
         try:
+            if path.is_dir():
+                self._folders.append(_locked_folder(path))
+                return
             self._descriptors.append(_locked(path))
             _write_info(self._descriptors[-1], self.info)
         except OSError as error:
@@ -83,8 +91,9 @@ class RunLock:
 
     def release(self) -> None:
         """Close this process's share of the lock; again is harmless."""
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        for descriptors in (self._descriptors, self._folders):
+            while descriptors:
+                os.close(descriptors.pop())
 
     def __enter__(self) -> Self:
         return self
@@ -103,10 +112,20 @@ def lock_holder(*paths: Path) -> LockInfo | None:
 
 def _holder(path: Path) -> LockInfo | None:
     try:
+        if path.is_dir():
+            return _probe_folder(path)
         with open_regular(path, buffering=0) as file:
             return _probe(file.fileno())
     except OSError:
         return None  # what is no file, or not to be read, is no lock of a run of this user's
+
+
+def _probe_folder(path: Path) -> LockInfo | None:
+    descriptor = os.open(path, _FOLDER)
+    try:
+        return _probe(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _probe(descriptor: int) -> LockInfo | None:
@@ -131,6 +150,17 @@ def _locked(path: Path) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _locked_folder(path: Path) -> int:
+    """The descriptor of a locked folder. Raises OSError, LockHeld."""
+    descriptor = os.open(path, _FOLDER)
+    try:
+        _lock(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _lock(descriptor: int) -> None:
