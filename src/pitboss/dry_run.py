@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.resume import reconstruct_state_from_log, refuse_used_up, validate_resume
 from pitboss.core.rotation import contenders
@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from pitboss.plan import Options, Plan
 
 
-def report(here: Path, options: Options, resume: str | None) -> str:
+class Report(NamedTuple):
+    """What goes to stdout, and what the run would be warned of."""
+
+    text: str
+    warnings: tuple[str, ...]
+
+
+def report(here: Path, options: Options, resume: str | None) -> Report:
     """The whole report; `resume` is a RUN_ID, empty for the most recent run, None for a new one.
 
     Works outside a git repository too. Raises what the real run would refuse its inputs with.
@@ -35,7 +42,7 @@ def report(here: Path, options: Options, resume: str | None) -> str:
     if run is not None:
         run = _replayed(plan, run)
     status = repo.status() if repo else None
-    return dry_run_report(
+    text = dry_run_report(
         DryRun(
             root=str(root),
             branch=status.branch if status else None,
@@ -50,6 +57,7 @@ def report(here: Path, options: Options, resume: str | None) -> str:
             problem=_problem(repo, in_place=plan.config.grind.mode == "in-place") or _used_up(plan, run),
         )
     )
+    return Report(text, plan.warnings)
 
 
 def _repository(here: Path) -> Repo | None:

@@ -42,7 +42,7 @@ def test_a_second_run_is_refused_though_both_lock_files_are_deleted(project: Pro
         for _ in range(2):
             refused = project.pitboss("grind")
             assert (refused.code, "another grind run is live" in refused.err) == (4, True), refused
-        assert [run["condition"] for run in project.pitboss("runs", "--json").json()] == ["active"]
+        assert [run["condition"] for run in project.pitboss("runs", "--json").json()] == ["live"]
         gate.open()
         assert live.ended().code == 0
     assert the_run(project).sequence() == [(1, "chore", 1)]

@@ -233,10 +233,14 @@ def test_an_agent_that_costs_and_no_budget_is_warned_about_before_the_start(
         f'[agent]\nbackend = "codex"\n[agent.codex]\nbinary = "{agent}"\n[limits]\nretries = 0\n'
         f"[grind]\nconsecutive_failure_limit = 1\n{config}",
     )
+    planned = project.pitboss("grind", "--dry-run", *args)
+    assert (UNBOUNDED in planned.err, UNBOUNDED in planned.out) == (warned, False)
     limit = () if warned or settings or config or "--max-iterations" in args else ("--until", "1s")
     err = project.pitboss("grind", *args, *limit).err
     assert (UNBOUNDED in err) == warned
     assert err.count("nothing ends this run") <= 1
+    if warned:
+        assert UNBOUNDED in project.pitboss("grind", "--resume").err
 
 
 def test_a_prompt_that_begins_with_a_slash_command_is_warned_about_before_the_start(project: Project) -> None:

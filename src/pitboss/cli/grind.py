@@ -205,13 +205,17 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     return run_guarded(
         repo.root,
         run.run_id,
-        (*restored, *plan.config.warnings, *told),
+        (*restored, *plan.warnings, *told),
         as_json=as_json,
         body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).resume(),
     )
 
 
 def _print_dry_run(options: Options, resume: str | None) -> None:
+    from pitboss.cli.output import note
     from pitboss.dry_run import report
 
-    sys.stdout.write(report(Path.cwd(), options, resume))
+    told = report(Path.cwd(), options, resume)
+    for text in told.warnings:
+        note(f"warning: {text}")
+    sys.stdout.write(told.text)

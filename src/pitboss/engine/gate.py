@@ -73,6 +73,11 @@ class Meter:
             else:
                 self._live[seq] = used
 
+    def cost_beside(self, seq: int) -> float:
+        """What the sessions in flight other than `seq` have cost so far, in USD."""
+        with self._lock:
+            return sum((used for other, used in self._live.items() if other != seq), Usage()).cost_usd
+
     def exceeded(self, recorded: BudgetSnapshot, running: Sequence[int], now: datetime) -> Exceeded | None:
         """The first cap of the run that records and `running` sessions together have reached."""
         with self._lock:

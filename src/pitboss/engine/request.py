@@ -117,7 +117,7 @@ def attempt_request(
         body=prompt.body,
         max_seconds=max(LEAST_SECONDS, max_seconds - worked_s),
         idle_seconds=settings.idle_seconds if settings else None,
-        max_cost_usd=_cost_left(context, prompt, billed_usd),
+        max_cost_usd=_cost_left(context, session.seq, prompt, billed_usd),
         live_usage=_is_capped(context, prompt),
     )
 
@@ -138,12 +138,13 @@ def bill_request(context: RunContext, session: InFlight, part: Part) -> AgentReq
     )
 
 
-def _cost_left(context: RunContext, prompt: PromptDoc, billed_usd: float) -> float | None:
-    """The session's cap, and with hard budgets the run's, as far as it is not used up."""
+def _cost_left(context: RunContext, seq: int, prompt: PromptDoc, billed_usd: float) -> float | None:
+    """The session's cap, and with hard budgets the run's, as far as nobody has used it up."""
     own, run = prompt.meta.max_session_cost_usd, context.caps.max_cost_usd
     left = [] if own is None else [own - billed_usd]
     if run is not None and context.config.hard_budgets:
-        left.append(run - context.journal.consumed.cost_usd - billed_usd)
+        used = context.journal.consumed.cost_usd + context.meter.cost_beside(seq)
+        left.append(run - used - billed_usd)
     return max(0.0, min(left)) if left else None
 
 
