@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,7 @@ from pitboss.git.worktree import (
     session_worktrees,
 )
 from pitboss.store.paths import RunPaths
+from tests.support.cli import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -253,3 +255,33 @@ def test_a_working_copy_whose_deletion_was_cut_short_has_nothing_left_to_rescue(
 
     assert session_worktrees(repo, RUN) == ()
     assert rescue.list_rescued(repo, RUN) == ()
+
+
+def test_working_copies_that_go_at_the_same_moment_are_rescued_each_by_itself(
+    repo: Repo, place: Path, tmp_path: Path
+) -> None:
+    beside = place.with_name("session-0004")
+    sh(repo.root, f"git worktree add -q -b {BRANCH}-session-4 {beside}; rm -r .git/worktrees")
+    begun, go_on = tmp_path / "begun", tmp_path / "go-on"
+    slow = f"touch {begun}; until [ -e {go_on} ]; do sleep 0.01; done; cat"
+    sh(repo.root, f"git config filter.slow.clean '{slow}'")
+    (place / ".gitattributes").write_text("three filter=slow\n")
+    (place / "three").write_text("three\n")
+    (beside / "four").write_text("four\n")
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(remove_worktree, repo, RUN, str(place))
+        try:
+            wait_until(begun.exists)
+            remove_worktree(repo, RUN, str(beside))
+        finally:
+            go_on.touch()
+        first.result(timeout=20)
+
+    kept = rescue.list_rescued(repo, RUN)
+    assert [
+        repo.git("show", f"{kept.oid}:{name}") for kept, name in zip(kept, ("three", "four"), strict=True)
+    ] == [
+        b"three\n",
+        b"four\n",
+    ]

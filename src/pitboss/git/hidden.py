@@ -133,7 +133,7 @@ class _Search:
 
 def commit_of(repo: Repo, hidden: Hidden, *, base: str, message: str, known: Sequence[str]) -> str:
     """A commit on top of `base`, on no branch, that adds the files; the same one again if it is `known`."""
-    index = repo.inside(f"pitboss-index-{os.getpid()}-hidden")
+    index = snapshot.scratch_index(repo, "hidden")
     env = {"GIT_INDEX_FILE": str(index)}
     names = b"".join(os.fsencode(path) + b"\0" for path in hidden.files)
     add = ("-c", "core.safecrlf=false", "update-index", "--add", "--remove", "--replace", "-z", "--stdin")

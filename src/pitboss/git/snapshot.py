@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import threading
 from typing import TYPE_CHECKING
 
 from pitboss.git.errors import GitError
@@ -167,7 +168,7 @@ def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
     The folder may be a repository of its own, or be half made: nothing of its `.git` is asked. Files that `base`
     holds count though ignored.
     """
-    index = repo.inside(f"pitboss-index-{os.getpid()}-{len(folder.parts)}")
+    index = scratch_index(repo, str(len(folder.parts)))
     env = {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(index)}
     here = ("-C", str(folder))
     try:
@@ -183,6 +184,11 @@ def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
         return os.fsdecode(repo.git(*here, "write-tree", env=env)).strip()
     finally:
         index.unlink(missing_ok=True)
+
+
+def scratch_index(repo: Repo, name: str) -> Path:
+    """Where an index of nobody else's may be made: sessions side by side have one git directory."""
+    return repo.inside(f"pitboss-index-{os.getpid()}-{threading.get_native_id()}-{name}")
 
 
 def make_readable(folder: Path) -> None:
