@@ -124,7 +124,7 @@ class RunBranch:
         try:
             self._repo.git("update-ref", "-m", "pitboss: run branch", self.ref, base, "")
         except GitError as error:
-            if "exists; cannot create" not in error.stderr:
+            if error.ref_in_the_way is None:
                 raise
             raise StartError(
                 f"creating run branch: no branch can be named {self.name} beside one named `pitboss`",

@@ -19,14 +19,14 @@ from pitboss.engine.merging import Merge, merge_onto
 from pitboss.engine.run_branch import BranchMoved, RescueWords
 from pitboss.git import rescue, snapshot
 from pitboss.git.committer import Hooks
-from pitboss.git.errors import LostRace
+from pitboss.git.errors import GitError, LostRace
 from pitboss.git.hidden import LIMIT
 from pitboss.git.ignoring import Ignoring
 from pitboss.git.landed import Commit, commits_beyond, landed_sessions
 from pitboss.git.leaving import mark_furnished
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.slot import RELEASED, Slot, copy_into
-from pitboss.git.worktree import Settled, discard_worktree, remove_worktree, rescue_commit
+from pitboss.git.worktree import Settled, clear_name, discard_worktree, remove_worktree, rescue_commit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ class Slots:
         """Make or move the session's slot: its branch at its base, the tree clean; False until it is furnished."""
         self._last_seq = max(self._last_seq, session.seq)
         slot = self._slot(session)
-        if slot.prepare(_branch(session), session.base_commit, seq=session.seq):
+        if self._move(slot, session):
             self._furnished.discard(slot.name)
         checkout = self._checkout(session)
         if checkout is None:
@@ -93,6 +93,16 @@ class Slots:
         checkout.begin(session.seq)
         self._checkouts[session.seq] = checkout
         return slot.name in self._furnished
+
+    def _move(self, slot: Slot, session: InFlight) -> bool:
+        branch = _branch(session)
+        try:
+            return slot.prepare(branch, session.base_commit, seq=session.seq)
+        except GitError as error:
+            if not (error.ref_in_the_way or "").startswith(f"refs/heads/{branch}/"):
+                raise
+        clear_name(self._repo, self._paths.run_id, session.seq, branch)
+        return slot.prepare(branch, session.base_commit, seq=session.seq)
 
     def furnish(self, session: InFlight) -> Sequence[str]:
         """Copy what `[grind.worktree] copy` names into the session's new slot; returns what to warn of."""

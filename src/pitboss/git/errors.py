@@ -30,6 +30,7 @@ _REFUSED = re.compile(
     r"aborted by hook|hook declined|(?:clean|smudge) filter '|external filter '|bad config|not a git repository"
     r"|must be run in a work tree|bad numeric config|unknown repository extension|exists; cannot create"
 )
+_IN_THE_WAY = re.compile(r"'([^']+)' exists; cannot create")
 _FILTER = re.compile(r"(?:clean|smudge) filter '([^']+)' failed")
 
 
@@ -74,6 +75,12 @@ class GitError(StorageError):
     def ref_is_broken(self) -> bool:
         """Whether the file of a ref holds no commit."""
         return "reference broken" in self.stderr
+
+    @property
+    def ref_in_the_way(self) -> str | None:
+        """The ref that a wanted one would have to be a folder of, or the other way round."""
+        found = _IN_THE_WAY.search(self.stderr)
+        return found and found[1]
 
     @property
     def failed_filter(self) -> str | None:

@@ -114,15 +114,28 @@ def commit_once(repo: Repo, tree: str, parents: Sequence[str], *, message: str, 
 
 
 def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
-    """Make a ref; False when there is one of that name."""
+    """Make a ref; False when there is one of that name, or what was in its place is kept there now."""
     made = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}", ref, tip, "")
     try:
         repo.git(*made)
     except GitError as error:
-        if "reference already exists" not in error.stderr:
+        if "reference already exists" in error.stderr:
+            return False
+        blocking = error.ref_in_the_way
+        if blocking is None:
             raise
-        return False
+        return not blocking.startswith(f"{ref}/") and _create_instead(repo, ref, tip, why, blocking=blocking)
     return True
+
+
+def _create_instead(repo: Repo, ref: str, tip: str, why: str, *, blocking: str) -> bool:
+    """Make a ref where an agent's is, of the name of a folder of ours; what only that one held goes first."""
+    held = repo.commit_id(blocking)
+    repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-d", blocking)
+    if held is None or repo.is_ancestor(held, tip):
+        return _create(repo, ref, tip, why)
+    _create(repo, ref, held, f"{blocking} was in the way")
+    return False
 
 
 def why_kept(repo: Repo, ref: str) -> str | None:

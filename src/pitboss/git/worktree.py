@@ -127,6 +127,15 @@ def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
     rescue.keep(repo, run_id, seq, loose, why="left over")
 
 
+def clear_name(repo: Repo, run_id: str, seq: int, branch: str) -> None:
+    """Delete branches below the name of a session's branch, which git then cannot make; rescue what they hold."""
+    below = repo.git("for-each-ref", "--format=%(objectname) %(refname)", f"refs/heads/{branch}/")
+    for line in os.fsdecode(below).splitlines():
+        oid, _, ref = line.partition(" ")
+        rescue_commit(repo, run_id, seq, oid)
+        repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-d", ref, oid)
+
+
 def inner_work(repo: Repo, found: Iterable[nested.Inner], *, run_id: str, message: str) -> list[str]:
     """Commits, on no branch, of what repositories inside a tree hold beyond the run's rescue refs. Raises GitError."""
     every = nested.unique(found)

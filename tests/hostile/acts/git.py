@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.act import COMMIT, Act
+from tests.hostile.act import COMMIT, WORKTREE, Act
 
 ACTS = {
     "breaks-its-index": Act("echo garbage >$(git rev-parse --git-dir)/index", ends=("ok",)),
@@ -23,6 +23,22 @@ ACTS = {
         before="echo h >HEAD; echo m >main; git add -A; git commit -qm names",
         keeps=("new\n",),
         ends=("ok",),
+    ),
+    "makes-a-ref-of-the-name-of-our-folder-and-fails": Act("git update-ref refs/pitboss HEAD; exit 1"),
+    "makes-a-ref-of-the-name-of-the-runs-folder-and-fails": Act(
+        f"echo kept >kept.txt; {COMMIT}; git update-ref refs/pitboss/rescue/$PITBOSS_RUN_ID HEAD;"
+        " git reset -q --hard HEAD~1; exit 1",
+        keeps=("kept\n",),
+    ),
+    "makes-refs-below-names-of-rescue-refs-and-fails": Act(
+        "for n in 1 2 3; do git update-ref refs/pitboss/rescue/$PITBOSS_RUN_ID/session-000$n/x HEAD; done; exit 1"
+    ),
+    "makes-branches-below-names-of-session-branches": Act(
+        f"echo kept >kept.txt; {COMMIT};"
+        " for n in 2 3 4; do git branch pitboss/grind/$PITBOSS_RUN_ID-session-000$n/x; done",
+        keeps=("kept\n",),
+        ends=("ok",),
+        modes=(WORKTREE,),
     ),
     "stashes": Act(
         "echo dirt >README.md; git add -A; git stash -q", touches=("stash",), ends=("dirty: head_moved",)
