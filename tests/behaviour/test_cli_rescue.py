@@ -57,9 +57,10 @@ def test_refs_are_listed_with_commit_age_and_subject(project: Project) -> None:
     assert ref["ref"] == f"refs/pitboss/rescue/{run_id}/session-0001"
     assert ref["commit"] == project.git("rev-parse", ref["ref"]).strip()
     assert re.fullmatch(
-        rf"{run_id}/session-0001  {ref['commit'][:7]}  {ref['made_at']} \(.+\)  of fail\n",
+        rf"{run_id}/session-0001  {ref['commit'][:7]}  {ref['made_at']} \(.+\)  of fail\n    exit code: 3\n",
         line,
     )
+    assert ref["why"] == "exit_code: 3"
 
 
 def test_a_ref_is_shown_as_commits_and_changes(project: Project) -> None:

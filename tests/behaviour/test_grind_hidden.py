@@ -120,3 +120,15 @@ def test_a_resumed_run_says_the_same(project: Project) -> None:
     assert run.record("alpha")["hidden"] == f"{WORDS} are in set-aside/session-0001"
     assert (run.folder / "set-aside/session-0001/out/file.txt").read_text() == "hidden\n"
     assert set(run.rescued("alpha")) == {".gitignore", "seen.txt"}
+
+
+def test_a_folder_that_hides_itself_is_moved_when_it_is_more_than_the_configured_amount(
+    project: Project,
+) -> None:
+    configure(project, grind='mode = "worktree"\nrescue_ignored_mb = 1')
+    script = "mkdir out; echo '*' >out/.gitignore; head -c 2000000 /dev/zero >out/big; echo one >out/small"
+    project.prompt("alpha", script, max_runs=1)
+    project.pitboss("grind")
+    run = the_run(project)
+    assert (run.folder / "set-aside/session-0001/out/small").read_text() == "one\n"
+    assert project.git("for-each-ref", "refs/pitboss") == ""

@@ -14,12 +14,18 @@ from pitboss.cli.chosen import chosen_run
 from pitboss.cli.output import columns, note, say, when, write_diff, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
+from pitboss.core.session import in_words
 from pitboss.errors import CommandError
 from pitboss.git import rescue as refs
 from pitboss.git.repo import Repo
+from pitboss.store.log import iter_records
+from pitboss.store.rundir import readable_log
 
 _SUBJECT = re.compile(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
 """Of a commit that pitboss made: all but the prompt stands in the ref."""
+
+_LONGEST_WHY = 160
+"""Characters."""
 
 
 @click.group()
@@ -33,13 +39,15 @@ def rescue() -> None:
 def ls(*, run_id: str | None, as_json: bool) -> None:
     """List rescue refs: those of RUN_ID, or all."""
     run = chosen_run(project_root(), run_id) if run_id is not None else None
-    found = refs.list_rescued(_repo(), run)
+    repo = _repo()
+    found = refs.list_rescued(repo, run)
+    why = _reasons(repo, found)
     if as_json:
-        write_json([_as_json(rescued) for rescued in found])
+        write_json([_as_json(rescued, why[rescued.ref]) for rescued in found])
     elif not found:
         say("nothing was rescued")
     else:
-        _print(found, datetime.now(UTC))
+        _print(found, why, datetime.now(UTC))
 
 
 @rescue.command()
@@ -78,21 +86,39 @@ def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 
 
-def _print(found: tuple[refs.Rescued, ...], now: datetime) -> None:
+def _reasons(repo: Repo, found: tuple[refs.Rescued, ...]) -> dict[str, str | None]:
+    """Why each was rescued: as git's log of the ref has it, else why its session did not land."""
+    runs = {rescued.short_name.partition("/")[0] for rescued in found}
+    ended = {
+        f"{run_id}/session-{record.seq:04}": record.reason
+        for run_id in runs
+        for record in iter_records(readable_log(repo.root, run_id))
+    }
+
+    def of_session(name: str) -> str | None:
+        return next((ended[known] for known in (name, name.rpartition("-")[0]) if known in ended), None)
+
+    return {r.ref: refs.why_kept(repo, r.ref) or of_session(r.short_name) for r in found}
+
+
+def _print(found: tuple[refs.Rescued, ...], why: dict[str, str | None], now: datetime) -> None:
     rows = [
         (r.short_name, r.oid[:7], when(r.made_at, now), _SUBJECT.sub(r"of \1", one_line(clean(r.subject))))
         for r in found
     ]
     widths = columns(rows)
-    for row in rows:
+    for rescued, row in zip(found, rows, strict=True):
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if reason := one_line(in_words(why[rescued.ref] or ""), _LONGEST_WHY):
+            say(f"    {reason}")
 
 
-def _as_json(rescued: refs.Rescued) -> dict[str, object]:
+def _as_json(rescued: refs.Rescued, why: str | None) -> dict[str, object]:
     return {
         "ref": rescued.ref,
         "name": rescued.short_name,
         "commit": rescued.oid,
         "subject": rescued.subject,
         "made_at": rescued.made_at,
+        "why": why,
     }

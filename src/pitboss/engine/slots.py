@@ -120,7 +120,7 @@ class Slots:
             if status.dirty or (status.head, status.branch) != (session.base_commit, _branch(session)):
                 snapshot.put_back(repo, _branch(session), session.base_commit)
                 snapshot.clean(repo)
-            mark_furnished(repo)
+            mark_furnished(repo, self._ignored_limit)
             self._checkouts[session.seq].begin(session.seq)
         self._furnished.add(slot.name)
 

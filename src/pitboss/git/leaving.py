@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 
-def mark_furnished(worktree: Repo) -> None:
-    """Note, by the file system's clock, that what is in a working copy from now on is work of sessions."""
-    worktree.inside(nested.FURNISHED).write_bytes(b"")
+def mark_furnished(worktree: Repo, limit: int) -> None:
+    """Note, by the file system's clock, that what is in a working copy from now on is work of sessions.
+
+    `limit` says how many bytes of hidden files are kept in git, for whoever removes the working copy.
+    """
+    worktree.inside(nested.FURNISHED).write_bytes(b"%d" % limit)
 
 
 def holds_unseen(worktree: Repo) -> bool:
@@ -36,7 +39,12 @@ def hidden_left(worktree: Repo) -> Hidden:
         return hidden.Hidden()
     base = worktree.line("rev-parse", "HEAD")
     beside = Ignoring().now(worktree).text
-    return hidden.find(worktree, base, beside, since_ns=since_ns, dropped=(), limit=hidden.LIMIT)
+    return hidden.find(worktree, base, beside, since_ns=since_ns, dropped=(), limit=_limit(worktree))
+
+
+def _limit(worktree: Repo) -> int:
+    noted = worktree.inside(nested.FURNISHED).read_bytes()
+    return int(noted) if noted.isdigit() else hidden.LIMIT
 
 
 def hidden_work(worktree: Repo, *, message: str, keep_in: Path) -> list[str]:

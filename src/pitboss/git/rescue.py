@@ -140,8 +140,21 @@ def _create_instead(repo: Repo, ref: str, tip: str, why: str, *, blocking: str) 
 
 def why_kept(repo: Repo, ref: str) -> str | None:
     """What `keep` was told when it made the ref."""
-    said = os.fsdecode(repo.git("log", "-g", "-1", "--no-show-signature", "--format=%gs", ref, "--")).strip()
+    said = _last_logged(repo, ref)
+    if said is None:
+        said = os.fsdecode(
+            repo.git("log", "-g", "-1", "--no-show-signature", "--format=%gs", ref, "--")
+        ).strip()
     return said.removeprefix(_WHY).removeprefix(":").strip() or None if said.startswith(_WHY) else None
+
+
+def _last_logged(repo: Repo, ref: str) -> str | None:
+    """What the file of a ref's log says last: one read instead of a git; None where there is no such file."""
+    try:
+        logged = (repo.common_dir / "logs" / ref).read_bytes()
+    except OSError:
+        return None
+    return os.fsdecode(logged.rstrip(b"\n").rpartition(b"\n")[2].partition(b"\t")[2]).strip()
 
 
 def find(repo: Repo, name: str) -> Rescued:
