@@ -296,3 +296,27 @@ def test_a_broken_sessions_md_ends_nothing_and_is_whole_at_the_end(tmp_path: Pat
         line for line in (the_run(project).folder / "sessions.md").read_text().splitlines() if "##" in line
     ]
     assert headings == ["## session-0001 — a-breaks-it (ok)", "## session-0002 — b-works (ok)"]
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+@pytest.mark.parametrize("deep", ["", "deep/"])
+def test_files_are_put_back_as_the_repository_writes_them_not_as_the_session_would(
+    tmp_path: Path, tracked: bool, deep: str
+) -> None:
+    project = Project.create(tmp_path / "project")
+    text = project.root / f"{deep}text.txt"
+    project.write(f"{deep}text.txt", "text\n")
+    if tracked:
+        project.write(f"{deep}.gitattributes", "*.png binary\n")
+    project.commit("Text")
+    configure(project)
+    rules = f"echo '* text eol=crlf' >{deep}.gitattributes"
+    project.prompt("fails", f"{rules}; echo changed >{deep}text.txt; exit 1", max_runs=1)
+
+    project.pitboss("grind")
+
+    assert text.read_bytes() == b"text\n"
+    assert (project.root / f"{deep}.gitattributes").exists() is tracked
+    assert project.git("status", "--porcelain") == ""
+    (record,) = the_run(project).records
+    assert "eol=crlf" in project.git("show", f"{record['rescue'][0]}:{deep}.gitattributes")

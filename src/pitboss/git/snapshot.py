@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pitboss.git.errors import GitError
@@ -92,8 +93,31 @@ def put_back(repo: Repo, branch: str, target: str) -> None:
     repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: back to {branch}", "HEAD", f"refs/heads/{branch}")
     abandon_operations(repo)
     repo.git(*NO_HOOKS, "read-tree", "--reset", target)
-    changed = repo.git("ls-files", "-z", "--modified", "--", ".", WITHOUT_PITBOSS)
-    _with_access(repo, *NO_HOOKS, "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=changed)
+    _put_back_attributes(repo)
+    _check_out(repo, repo.git("ls-files", "-z", "--modified", "--", ".", WITHOUT_PITBOSS))
+
+
+def _put_back_attributes(repo: Repo) -> None:
+    """Have only the index's `.gitattributes` in the tree: git writes files by those that it finds there."""
+    asked = (
+        "--modified",
+        "--others",
+        "--exclude-standard",
+        "--",
+        ":(glob)**/.gitattributes",
+        WITHOUT_PITBOSS,
+    )
+    listed = repo.git("ls-files", "-z", "-t", *asked).split(b"\0")
+    for line in filter(None, listed):
+        if line.startswith(b"? "):
+            with suppress(OSError):  # in a folder without rights, which is cleaned with all that is in it
+                (repo.root / os.fsdecode(line[2:])).unlink()
+    _check_out(repo, b"".join(line[2:] + b"\0" for line in listed if line and not line.startswith(b"? ")))
+
+
+def _check_out(repo: Repo, paths: bytes) -> None:
+    if paths:
+        _with_access(repo, *NO_HOOKS, "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=paths)
 
 
 def clean(repo: Repo) -> None:
