@@ -95,6 +95,14 @@ def test_copies_of_runs_of_other_versions_are_made_and_old_ones_of_gone_runs_rem
     assert restore_lost(repo, "gone-05") == []
 
 
+def test_of_a_run_that_has_lost_its_state_the_records_are_kept(repo: Path) -> None:
+    with RunDir.create(repo, run_state(run_id="one")) as run:
+        run.record(record(1, run_id="one"))
+    run.paths.state.unlink()
+    Backup(repo).keep()
+    assert names(repo / ".git/pitboss/backup/runs/one") == ["sessions.jsonl"]
+
+
 def test_a_copy_that_cannot_be_read_is_none(repo: Path) -> None:
     ran(repo, "one", RunStatus.ACTIVE)
     path = Backup(repo).state_file("one")

@@ -165,6 +165,14 @@ def test_while_the_file_cannot_be_opened_events_are_lost_and_nothing_else(
     assert last_events(paths) == []
 
 
+def test_a_file_that_could_not_be_opened_is_not_tried_at_every_event(paths: RunPaths, log: EventLog) -> None:
+    paths.root.rename(paths.root.with_name("away"))
+    log(STARTED)
+    paths.root.mkdir()
+    log(Warned(text="too soon"))
+    assert not paths.events.exists()
+
+
 def test_steps_end_at_a_size_and_the_others_go_on(
     paths: RunPaths, log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

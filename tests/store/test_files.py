@@ -16,6 +16,7 @@ from pitboss.store.files import (
     append_durable,
     first_free,
     make_directory,
+    make_private,
     read_regular,
     sync_directory,
     write_atomic,
@@ -216,3 +217,12 @@ def test_what_is_written_is_for_its_owner_alone_unless_the_caller_says_otherwise
     append_durable(tmp_path / "shared", b"x", mode=0o644)
     modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in names(tmp_path)}
     assert modes == {"state": 0o600, "log": 0o600, "shared": 0o644}
+
+
+def test_a_file_is_kept_from_everybody_else_and_a_missing_one_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / "open").write_bytes(b"x")
+    (tmp_path / "open").chmod(0o644)
+    for name in ("open", "missing"):
+        make_private(tmp_path / name)
+    assert names(tmp_path) == ["open"]
+    assert (tmp_path / "open").stat().st_mode & 0o777 == 0o600

@@ -9,11 +9,13 @@ import pytest
 
 from pitboss.core.resume import RunNotFound
 from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.store import follow as following
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import (
     LogFollower,
     Request,
     Requests,
+    event_lines,
     follow,
     live_holder,
     request,
@@ -22,8 +24,10 @@ from pitboss.store.follow import (
     take_requests,
 )
 from pitboss.store.lock import RunLock
+from pitboss.store.opening import names_in
 from pitboss.store.paths import lock_path
 from pitboss.store.rundir import RunDir
+from tests.support.disk import NO_FILES, put
 from tests.support.values import RUN_ID, flying, fresh_run, record
 
 if TYPE_CHECKING:
@@ -90,6 +94,21 @@ def test_a_request_to_a_run_that_is_gone_says_so(run: RunDir) -> None:
     shutil.rmtree(run.paths.root)
     with pytest.raises(RunDirectoryGone, match=r"cannot write .*control/abort"):
         request(run.paths, Request.ABORT)
+
+
+def test_a_request_that_is_withdrawn_while_it_is_read_asks_for_nothing(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request(run.paths, Request.ABORT)
+    request_skip(run.paths, 3)
+
+    def and_withdraw(control: Path) -> list[str]:
+        found = names_in(control)
+        (control / "abort").unlink()
+        return found
+
+    monkeypatch.setattr(following, "names_in", and_withdraw)
+    assert take_requests(run.paths) == asked(skip={3})
 
 
 # --- snapshots ----------------------------------------------------------------------------------------------
@@ -208,3 +227,51 @@ def test_a_log_that_cannot_be_read_is_a_storage_error(run: RunDir) -> None:
     run.paths.log.mkdir()
     with pytest.raises(StorageError, match="Is a directory"):
         new_seqs(LogFollower(run.paths.log))
+
+
+# --- events -------------------------------------------------------------------------------------------------
+
+
+def lines_of(run: RunDir, *writes: bytes) -> list[bytes]:
+    """The lines that a follower of events.jsonl sees if these are its contents, one after the other."""
+    due = list(writes)
+
+    def ended() -> bool:
+        if due:
+            run.paths.events.write_bytes(due.pop(0))
+        return not due
+
+    return list(event_lines(run.paths, ended=ended, poll_s=0))
+
+
+def test_events_are_followed_from_before_there_are_any_until_the_run_ends(run: RunDir) -> None:
+    looks = iter([False, False, True])
+
+    def ended() -> bool:
+        over = next(looks)
+        if over:
+            run.paths.events.write_bytes(b'{"n":1}\n')
+        return over
+
+    assert list(event_lines(run.paths, ended=ended, poll_s=0)) == [b'{"n":1}\n']
+
+
+def test_an_unfinished_event_is_waited_for_and_what_is_none_is_passed_over(run: RunDir) -> None:
+    first, second = b'{"n":1}\n', b'{"n":2}\n'
+    seen = lines_of(
+        run, first[:3], first + b"\x00garbage\n\n" + second[:1], first + b"\x00garbage\n\n" + second
+    )
+    assert seen == [first, second]
+
+
+def test_events_that_were_cut_are_followed_from_their_new_end(run: RunDir) -> None:
+    first, second, third = b'{"n":1}\n', b'{"n":2}\n', b'{"n":3}\n'
+    assert lines_of(run, first + second, first, first + third) == [first, second, third]
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_events_that_cannot_be_read_are_a_storage_error(run: RunDir, kind: str) -> None:
+    put(run.paths.events, kind)
+    with pytest.raises(StorageError, match=r"cannot read .*events.jsonl"):
+        lines_of(run)

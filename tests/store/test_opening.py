@@ -20,7 +20,7 @@ from pitboss.store.files import (
     sync_directory,
     write_atomic,
 )
-from tests.support.disk import LIKE_ANYBODY, names, open_descriptors
+from tests.support.disk import LIKE_ANYBODY, NO_FILES, names, open_descriptors, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,6 +177,21 @@ def test_links_on_the_way_to_the_repository_are_the_users_and_are_followed(scene
     assert (scene.run / "state.json").read_bytes() == b"ours"
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_the_user_put_in_place_of_a_file_may_be_a_link_to_one_and_nothing_else(
+    scene: Scene, kind: str
+) -> None:
+    (scene.root / "prompt.md").symlink_to(scene.precious)
+    with opening.open_users(scene.root / "prompt.md") as file:
+        assert file.read() == b"the user's\n"
+    put(scene.root / "odd.md", kind)
+    before = open_descriptors()
+    with pytest.raises(OSError, match="is not a regular file"):
+        opening.open_users(scene.root / "odd.md")
+    assert open_descriptors() == before
+
+
 def test_a_link_outside_our_folder_is_the_users_and_is_followed(scene: Scene) -> None:
     (scene.root / ".gitignore").symlink_to(scene.precious)
     append_durable(scene.root / ".gitignore", b"more\n")
@@ -260,16 +275,18 @@ append_durable(run / "sessions.md", b"two\\n")
 run.parent.chmod(0)
 write_atomic(run / "state.json", b"ours", make=True)
 run.chmod(0o500)
-try:
-    append_durable(run / "new", b"x")
-except StorageError:
-    print("refused")
+for name in (run / "new", run.parents[3] / ".gitignore"):
+    try:
+        append_durable(name, b"x")
+    except StorageError:
+        print("refused")
 """
 
 
 def test_modes_that_an_agent_took_away_are_given_back_but_none_that_the_user_set(scene: Scene) -> None:
     (scene.run / "sessions.md").write_bytes(b"one\n")
     (scene.run / "sessions.md").chmod(0)
+    (scene.root / ".gitignore").touch(0o400)
     prefix = LIKE_ANYBODY if os.getuid() == 0 else ()
     done = subprocess.run(
         [*prefix, sys.executable, "-c", WITHOUT_MODES, str(scene.run)],
@@ -277,7 +294,8 @@ def test_modes_that_an_agent_took_away_are_given_back_but_none_that_the_user_set
         text=True,
         check=True,
     )
-    assert done.stdout == "refused\n"
+    assert done.stdout == "refused\n" * 2
+    assert (scene.root / ".gitignore").stat().st_mode & 0o777 == 0o400
     assert (scene.run / "sessions.md").read_bytes() == b"one\ntwo\n"
     assert (scene.run / "state.json").read_bytes() == b"ours"
 

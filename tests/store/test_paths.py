@@ -45,6 +45,8 @@ def test_a_run_s_files_lie_where_the_contract_says() -> None:
         run.usage(1),
         run.notes(1),
         run.skip(1),
+        run.set_aside(1),
+        run.nested(1),
     ]
     assert [str(path.relative_to("/repo/.pitboss/grind/runs/rid")) for path in found] == [
         "state.json",
@@ -60,4 +62,6 @@ def test_a_run_s_files_lie_where_the_contract_says() -> None:
         "transcripts/session-0001.usage.json",
         "transcripts/session-0001.scratchpad.md",
         "control/skip-1",
+        "set-aside/session-0001",
+        "nested/session-0001",
     ]

@@ -13,10 +13,12 @@ from pitboss.core.resume import StateUnreadable
 from pitboss.core.run import RunStatus
 from pitboss.core.text.sessions import sessions_md
 from pitboss.errors import RunDirectoryGone, StorageError
+from pitboss.store import ledger
 from pitboss.store.backup import Backup
 from pitboss.store.codec import encode_record, encode_state
+from pitboss.store.files import append_durable
 from pitboss.store.opening import take_notices
-from pitboss.store.paths import RunPaths, runs_dir
+from pitboss.store.paths import RunPaths, prompts_dir, runs_dir
 from pitboss.store.rundir import RunDir, latest_run, list_runs
 from tests.support.disk import NO_FILES, largest_file, names, open_descriptors, put
 from tests.support.values import RUN_ID, flying, fresh_run, record, run_state
@@ -71,6 +73,16 @@ def test_a_run_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path) -> None
         RunDir.create(tmp_path, fresh_run())
     assert [listing.run_id for listing in list_runs(tmp_path)] == ["first"]
     assert not RunPaths(tmp_path, RUN_ID).root.exists()
+
+
+def test_a_run_that_is_interrupted_while_it_is_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    class Interrupted(Backup):
+        def keep_state(self, run_id: str, data: bytes) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        RunDir.create(tmp_path, fresh_run(), Interrupted(tmp_path))
+    assert names(runs_dir(tmp_path)) == [".gitignore"]
 
 
 def test_opening_a_run_makes_its_missing_directories_again(run: RunDir, tmp_path: Path) -> None:
@@ -238,6 +250,48 @@ def test_what_is_deleted_with_its_copy_is_made_again_from_what_is_open(
     shutil.rmtree(tmp_path / ".git/pitboss")
     backed.record(record(2))
     assert whole(backed, 1, 2)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, replace, link])
+def test_a_log_that_is_taken_away_right_when_a_record_is_written_holds_it_all_the_same(
+    backed: RunDir, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], object]
+) -> None:
+    def and_take_away(path: Path, data: bytes, *, descriptor: int, durable: bool = True) -> None:
+        append_durable(path, data, descriptor=descriptor, durable=durable)
+        if path == backed.paths.log:
+            harm(path)
+
+    with monkeypatch.context() as race:
+        race.setattr(ledger, "append_durable", and_take_away)
+        backed.record(record(2))
+    assert whole(backed, 1, 2)
+    assert not backed.paths.log.is_symlink()
+    backed.record(record(3))
+    assert whole(backed, 1, 2, 3)
+
+
+def test_all_that_was_removed_while_the_run_is_live_is_made_again_and_told(tmp_path: Path) -> None:
+    take_notices()
+    (tmp_path / ".git").mkdir()
+    prompts_dir(tmp_path).mkdir(parents=True)
+    (prompts_dir(tmp_path) / "a.md").write_text("a")
+    RunDir.create(tmp_path, fresh_run(run_id="earlier")).close()
+    backup = Backup(tmp_path)
+    with RunDir.create(tmp_path, fresh_run(), backup) as run:
+        backup.keep()
+        run.record(record(1))
+        shutil.rmtree(tmp_path / ".pitboss")
+        run.record(record(2))
+        assert whole(run, 1, 2)
+    assert (prompts_dir(tmp_path) / "a.md").read_text() == "a"
+    assert RunPaths(tmp_path, "earlier").state.is_file()
+    told = "\n".join(take_notices())
+    for text in (
+        "run rid was removed",
+        "the folder of prompts was gone",
+        "run earlier (without its transcripts)",
+    ):
+        assert text in told
 
 
 def test_a_log_and_a_copy_that_are_both_spoilt_are_an_error(backed: RunDir, tmp_path: Path) -> None:

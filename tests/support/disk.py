@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LIKE_ANYBODY = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
+_PASSES_BY_MODES = "-dac_override,-dac_read_search"
+LIKE_ANYBODY = ("setpriv", f"--bounding-set={_PASSES_BY_MODES}", f"--inh-caps={_PASSES_BY_MODES}")
 """Makes root heed file modes as everybody else has to."""
 
 NO_FILES = ("pipe", "device", "directory")

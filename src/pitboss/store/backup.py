@@ -86,7 +86,7 @@ class Backup:
             _mirror(here, copy)
         self._there = tuple(sorted(filter(self._is_there, names_in(runs_dir(self._repo)))))
         for run_id in self._there:
-            self._keep_run(run_id)
+            _keep_run(runs_dir(self._repo) / run_id, self._root / "runs" / run_id)
         gone = sorted(set(names_in(self._root / "runs")) - set(self._there))
         for run_id in gone[:-KEPT_OF_GONE]:
             with suppress(OSError):
@@ -156,24 +156,22 @@ class Backup:
         state = self.state(run_id)
         return state is not None and state.status is RunStatus.ACTIVE
 
-    def _keep_run(self, run_id: str) -> None:
-        folder, copy = runs_dir(self._repo) / run_id, self._root and self._root / "runs" / run_id
-        if copy is None:
-            return
-        kept, found = (status(place / LOG_FILENAME) for place in (copy, folder))
-        same = kept is not None and found is not None and kept.st_size == found.st_size
-        if same and status(copy / STATE_FILENAME) is not None:
-            return
-        for name in (LOG_FILENAME, STATE_FILENAME):
-            if (data := _read(folder / name)) is not None:
-                _put(copy / name, data)
-
     def _settings(self) -> Iterator[tuple[Path, Path, str]]:
         if self._root is None:
             return
         yield config_path(self._repo), self._root / "config.toml", "config.toml"
         yield prompts_dir(self._repo), self._root / "prompts", "the folder of prompts"
         yield rotations_dir(self._repo), self._root / "rotations", "the folder of rotations"
+
+
+def _keep_run(here: Path, copy: Path) -> None:
+    kept, found = (status(place / LOG_FILENAME) for place in (copy, here))
+    same = kept is not None and found is not None and kept.st_size == found.st_size
+    if same and status(copy / STATE_FILENAME) is not None:
+        return
+    for name in (LOG_FILENAME, STATE_FILENAME):
+        if (data := _read(here / name)) is not None:
+            _put(copy / name, data)
 
 
 def _mirror(here: Path, copy: Path) -> None:

@@ -15,7 +15,7 @@ import errno
 import os
 import stat
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
@@ -354,17 +354,13 @@ def _exists(folder: int, name: str) -> bool:
 
 def _mended(at: Spot, mode: int = PRIVATE) -> bool:
     """Give what is ours back the mode that an agent took from it; False when it is not that. No link is followed."""
-    try:
+    with suppress(OSError):
         descriptor = os.open(at.name, _UNSEEN | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at.folder)
-    except OSError:
-        return False
-    try:
-        before = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        if not at.ours or before & mode == mode or stat.S_ISLNK(os.fstat(descriptor).st_mode):
-            return False
-        os.chmod(f"/proc/self/fd/{descriptor}", before | mode)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+        try:
+            found = os.fstat(descriptor).st_mode
+            if at.ours and not stat.S_ISLNK(found) and found & mode != mode:
+                os.chmod(f"/proc/self/fd/{descriptor}", stat.S_IMODE(found) | mode)
+                return True
+        finally:
+            os.close(descriptor)
+    return False
