@@ -394,3 +394,7 @@ def test_a_record_of_an_outage_that_was_waited_for_in_vain_ends_the_run_and_othe
     assert stuck_for(away, Limits(max_wait_s=0.0)) is None
     assert stuck_for(record(1, status=SessionStatus.ERROR, reason="auth"), Limits()) == dead_end("auth")
     assert stuck_for(record(1, status=SessionStatus.ABORTED, reason="auth"), Limits()) is None
+
+
+def test_only_the_end_of_a_limit_or_an_outage_may_take_hours_to_come() -> None:
+    assert [cause for cause in Cause if cause.is_long] == [Cause.LIMIT, Cause.OUTAGE]

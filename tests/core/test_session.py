@@ -108,6 +108,8 @@ def test_a_record_holds_all_that_is_known_of_its_session() -> None:
         ("commit_refused: pre-commit said no", ERROR),
         ("conflict: a.py b.py", ERROR),
         ("git_failed: git add failed: no", ERROR),
+        ("aborted", SessionStatus.ABORTED),
+        ("aborted: on request", SessionStatus.ABORTED),
     ],
 )
 def test_landing_decides_about_a_session_whose_agent_was_ok(

@@ -118,7 +118,7 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
                 return self
             case Again(cause=Cause.LOGIN):
                 return msgspec.structs.replace(self, logins=self.logins + 1)
-            case Again():
+            case _:  # any other Again: mypy refuses a kind of step that has no case above
                 return msgspec.structs.replace(
                     self,
                     retries=0 if step.cause is Cause.LIMIT else self.retries + 1,
