@@ -87,6 +87,44 @@ def test_a_run_that_kept_nothing_takes_what_is_there(scene: Scene) -> None:
     assert scene.again().resume(FOR_EVER) == ()
 
 
+@pytest.fixture
+def worktrees(scene: Scene) -> Scene:
+    """A repository whose worktrees may have a config of their own."""
+    scene.git("config", "extensions.worktreeConfig", "true")
+    scene.git("-c", "user.name=u", "-c", "user.email=u@local", "commit", "-q", "--allow-empty", "-m", "Seed")
+    return scene
+
+
+def test_the_config_of_a_worktree_is_guarded_where_git_reads_one(worktrees: Scene) -> None:
+    worktrees.git("worktree", "add", "-q", "-b", "users", "../users")
+    guard = worktrees.again()
+    guard.begin()
+    worktrees.git("-C", "../users", "config", "--worktree", "core.hooksPath", "/else")
+    (told,) = guard.check()
+    assert told.startswith("git's worktrees/users/config.worktree was taken away: it set core.hookspath")
+    assert not (worktrees.root / ".git/worktrees/users/config.worktree").exists()
+
+
+def test_a_new_worktree_may_have_what_git_copies_to_it_and_no_more(worktrees: Scene) -> None:
+    worktrees.git("config", "--worktree", "core.hooksPath", "mine")
+    worktrees.git("config", "--worktree", "core.worktree", str(worktrees.root))
+    guard = worktrees.again()
+    guard.begin()
+    worktrees.git("worktree", "add", "-q", "-b", "slot", "../slot")
+    copied = worktrees.root / ".git/worktrees/slot/config.worktree"
+    assert (guard.check(), copied.exists()) == ((), True)
+    users = copied.read_bytes()
+    worktrees.git("-C", "../slot", "config", "--worktree", "core.hooksPath", "/else")
+    (told,) = guard.check()
+    assert told.startswith("git's worktrees/slot/config.worktree was put back: it set core.hookspath")
+    assert copied.read_bytes() == users
+    copied.unlink()
+    assert len(guard.check()) == 1
+    worktrees.git("worktree", "remove", "--force", "../slot")
+    assert guard.check() == ()
+    assert not copied.parent.exists()
+
+
 def test_links_of_the_users_are_left_alone(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     (tmp_path / "logs").mkdir()

@@ -17,7 +17,7 @@ import msgspec
 
 from pitboss.git.errors import GitError
 from pitboss.git.layout import Layout
-from pitboss.git.settings import compare
+from pitboss.git.settings import as_copied, compare
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import PRIVATE, open_users, spot
 
@@ -32,7 +32,9 @@ FOLDER = "git-settings"
 _FOUND = "found.json"
 _MOST_BYTES = 1024 * 1024
 _MOST_NAMED = 5
-_CONFIGS = ("config", "config.worktree")
+_OF_WORKTREE = "config.worktree"
+_CONFIGS = ("config", _OF_WORKTREE)
+_WORKTREES = "worktrees/"
 _HOOKS = "hooks"
 _OWN_HOOKS = "hooks of core.hooksPath"
 
@@ -130,6 +132,10 @@ class Guard:
         yield from (*_CONFIGS, "commondir")
         if self._repo.git_dir != self._repo.root / ".git":
             yield ".git"
+        with suppress(OSError), os.scandir(self._repo.common_dir / _WORKTREES) as entries:
+            yield from (
+                f"{_WORKTREES}{e.name}/{_OF_WORKTREE}" for e in entries if e.name != self._repo.git_dir.name
+            )
         for folder, path in self._hooks.items():
             with suppress(OSError), os.scandir(path) as entries:
                 yield from (f"{folder}//{e.name}" for e in entries if not e.name.endswith(".sample"))
@@ -166,12 +172,23 @@ class Guard:
 
     def _settle(self, name: str) -> str | None:
         """Bring one changed file in order; returns what to say of it."""
-        was, now = self._found.get(name), _read(self._path(name))
+        was, now = self._was(name), _read(self._path(name))
         if was == now:
             return None
-        if name in _CONFIGS and now is not None:
+        if name.startswith(_WORKTREES) and not self._path(name).parent.is_dir():
+            self._found.pop(name, None)  # the worktree was removed
+            return None
+        if now is not None and (name in _CONFIGS or name.startswith(_WORKTREES)):
             return self._settle_config(name, was, now)
         return self._put_back(name, was)
+
+    def _was(self, name: str) -> Found | None:
+        """What was found; of a worktree made since then, what git copied there."""
+        known = self._found.get(name)
+        copied = self._found.get(_OF_WORKTREE)
+        if known is not None or copied is None or not name.startswith(_WORKTREES):
+            return known
+        return Found(mode=copied.mode, content=as_copied(copied.content))
 
     def _settle_config(self, name: str, was: Found | None, now: Found) -> str | None:
         compared = compare(was.content if was else b"", now.content)

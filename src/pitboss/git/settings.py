@@ -76,6 +76,7 @@ _HARMLESS = frozenset(
 )
 _ENDS = (".update", ".command", ".cmd", ".program", ".path", ".helper")
 _ANY_SECTION = frozenset(("core",))
+_NOT_COPIED = ("core.bare", "core.worktree")
 
 Items = dict[str, list[str | None]]
 
@@ -113,6 +114,16 @@ def compare(was: bytes, now: bytes) -> Comparison | None:
         for key in other:
             _put(old, key, after.get(key, []))
         return Comparison(decisive=decisive, other=other, content=old.read_bytes())
+
+
+def as_copied(content: bytes) -> bytes:
+    """What git writes for a new worktree where that is the config of the worktree it is made from."""
+    with tempfile.TemporaryDirectory(prefix="pitboss-") as folder:
+        file = Path(folder, "config")
+        file.write_bytes(content)
+        for key in _NOT_COPIED:
+            _git(file, "--unset-all", key)
+        return file.read_bytes()
 
 
 def _items(file: Path) -> Items | None:

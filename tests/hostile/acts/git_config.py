@@ -38,6 +38,26 @@ ACTS = {
         ends=("ok",),
         told="core.hookspath",
     ),
+    "core.hooksPath-of-one-worktree": Act(
+        'mkdir "$SCRATCH/hooks"; printf "#!/bin/sh\\nexit 1\\n" >"$SCRATCH/hooks/pre-commit"; '
+        'chmod +x "$SCRATCH/hooks/pre-commit"; git config --worktree core.hooksPath "$SCRATCH/hooks"',
+        before=WORKTREE_CONFIG,
+        ends=("ok",),
+        told="core.hookspath",
+    ),
+    "a-required-filter-of-one-worktree": Act(
+        "git config --worktree filter.none.required true; git config --worktree filter.none.clean false; "
+        "echo '*.txt filter=none' >.gitattributes",
+        before=f"{WORKTREE_CONFIG}; git config --worktree core.abbrev 9",
+        ends=("ok",),
+        told="filter.none.required",
+    ),
+    "garbage-for-the-config-of-one-worktree": Act(
+        'echo "[core" >"$(git rev-parse --git-path config.worktree)"',
+        before=WORKTREE_CONFIG,
+        ends=("ok",),
+        told="could not be read",
+    ),
     "a-required-filter": Act(
         "git config filter.none.required true; git config filter.none.clean false; "
         "echo '*.txt filter=none' >.gitattributes",
