@@ -47,6 +47,8 @@ def test_a_run_s_files_lie_where_the_contract_says() -> None:
         run.skip(1),
         run.set_aside(1),
         run.nested(1),
+        run.transcript(1, paths.attempt_kind(1)),
+        run.transcript(1, paths.attempt_kind(2)),
     ]
     assert [str(path.relative_to("/repo/.pitboss/grind/runs/rid")) for path in found] == [
         "state.json",
@@ -64,4 +66,6 @@ def test_a_run_s_files_lie_where_the_contract_says() -> None:
         "control/skip-1",
         "set-aside/session-0001",
         "nested/session-0001",
+        "transcripts/session-0001.log",
+        "transcripts/session-0001.attempt-02.log",
     ]

@@ -294,6 +294,17 @@ def test_all_that_was_removed_while_the_run_is_live_is_made_again_and_told(tmp_p
         assert text in told
 
 
+@pytest.mark.parametrize("removed", ["", "runs/rid", "runs/rid/transcripts", "runs/rid/control"])
+def test_the_subdirectories_of_a_live_run_are_made_again_before_anything_is_recorded(
+    backed: RunDir, tmp_path: Path, removed: str
+) -> None:
+    shutil.rmtree(tmp_path / ".pitboss/grind" / removed)
+    backed.make_subdirectories()
+    for folder in (backed.paths.transcripts, backed.paths.worktrees, backed.paths.control):
+        assert folder.is_dir()
+    assert whole(backed, 1)
+
+
 def test_a_log_and_a_copy_that_are_both_spoilt_are_an_error(backed: RunDir, tmp_path: Path) -> None:
     copy = Backup(tmp_path).log(RUN_ID)
     assert copy is not None
