@@ -95,6 +95,27 @@ class TestRuns:
             "on request",
         ]
 
+    def test_what_a_resume_begins_with_is_the_next_prompt_where_the_files_tell(
+        self, project: Project
+    ) -> None:
+        def following() -> object:
+            return project.pitboss("status", "--json").json()["next_pick"]
+
+        project.prompt("alpha", "true", max_runs=2)
+        project.prompt("bravo", "true", every=3)
+        assert project.pitboss("grind", "--max-iterations", "1").code == 3
+        assert following() == "alpha"
+        assert project.pitboss("grind", "--resume", "--max-iterations", "2").code == 3
+        assert following() == "bravo"
+        prompts = project.root / ".pitboss/grind/prompts"
+        project.prompt("charlie", "true")
+        assert following() is None, "a resume would be refused"
+        (prompts / "charlie.md").unlink()
+        project.prompt("bravo", "true", max_runs=0)
+        assert following() is None, "nobody may run"
+        (prompts / "bravo.md").write_text("garbage")
+        assert following() is None
+
     def test_json_has_the_documented_keys(self, ground: Project) -> None:
         run = the_run(ground)
 
@@ -120,17 +141,18 @@ class TestStatus:
         done = ground.pitboss("status")
 
         lines = done.out.splitlines()
-        fields = dict(re.split(r"  +", line, maxsplit=1) for line in lines[:7])
-        assert list(fields) == ["run", "state", "branch", "rotation", "started", "updated", "used"]
+        fields = dict(re.split(r"  +", line, maxsplit=1) for line in lines[:8])
+        assert list(fields) == ["run", "state", "branch", "rotation", "started", "updated", "used", "next"]
         assert fields["run"] == run["run_id"]
         assert fields["state"] == "stopped at its limit: 3 of 3 sessions"
         first = ground.git("rev-list", "--max-parents=0", "HEAD")[:7]
         assert fields["branch"] == f"pitboss/grind/{run['run_id']}, from main at {first}"
         assert fields["rotation"] == "default: a-land, b-idle, c-fail"
         assert fields["used"] == "3 of 3 sessions, 1 failed in a row"
-        assert lines[7:9] == ["", "last sessions"]
-        assert lines[9:12] == ground.pitboss("log").out.splitlines()
-        assert lines[12:] == ["", f"`pitboss grind --resume {run['run_id']} --max-iterations 6` goes on"]
+        assert fields["next"] == "a-land"
+        assert lines[8:10] == ["", "last sessions"]
+        assert lines[10:13] == ground.pitboss("log").out.splitlines()
+        assert lines[13:] == ["", f"`pitboss grind --resume {run['run_id']} --max-iterations 6` goes on"]
 
     def test_what_was_in_flight_when_a_run_crashed_is_shown(self, project: Project) -> None:
         state = run_state(in_flight=(flying(4, prompt="bravo", pid=4242),))

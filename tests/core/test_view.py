@@ -148,3 +148,19 @@ def test_whoever_comes_late_begins_with_the_state_and_adds_what_only_events_tell
     assert (view.flight(2) or Flight(seq=0)).host == "here"
     assert (view.used, view.activity) == (begun.used, Activity.DRAINING)
     assert fold_late(view, SessionStarted(seq=9, prompt="other")) == view
+
+
+def test_whoever_comes_late_sees_what_comes_next_unless_the_run_stops() -> None:
+    view = of_state(fresh_run(), (flying(2),))
+    for event, following in (
+        (STARTED, "alpha"),
+        (SessionStarted(seq=2, prompt="alpha", next_pick="bravo"), "bravo"),
+        (SessionStarted(seq=9, prompt="bravo", next_pick="charlie"), "charlie"),
+        (SessionEnded(record=record(2), next_pick="delta"), "delta"),
+        (Step(seq=2), "delta"),
+        (Draining(), None),
+        (STARTED, "alpha"),
+        (Aborting(), None),
+    ):
+        view = fold_late(view, event)
+        assert view.next_pick == following

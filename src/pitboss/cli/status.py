@@ -14,6 +14,7 @@ from pitboss.cli.endings import ending, word
 from pitboss.cli.lines import Used, budget_parts, cost_in_words, log_lines
 from pitboss.cli.output import Ink, clock, fields, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
+from pitboss.cli.upcoming import next_at_rest
 from pitboss.core.attempts import limit_ahead
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
@@ -25,6 +26,7 @@ from pitboss.store.follow import Snapshot, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pitboss.core.agent import Quota, QuotaWindow
     from pitboss.core.run import RunState
@@ -42,15 +44,24 @@ def status(*, run_id: str | None, as_json: bool) -> None:
     """Show one run: RUN_ID (or the beginning of it), else the live run, else the latest."""
     repo = project_root()
     seen = snapshot(repo, chosen_run(repo, run_id), last=LAST_SESSIONS)
+    following = _next_pick(repo, seen)
     if as_json:
-        write_json(_as_json(seen))
+        write_json(_as_json(seen) | {"next_pick": following})
     else:
-        _print(seen, datetime.now(UTC))
+        _print(seen, following, datetime.now(UTC))
 
 
-def _print(seen: Snapshot, now: datetime) -> None:
+def _next_pick(repo: Path, seen: Snapshot) -> str | None:
+    """The prompt that the run starts next, or would after a resume."""
+    if seen.state is None or seen.live is not None:
+        return seen.view.next_pick
+    goes_on = condition(seen.state, live=False) in (Condition.ABORTED, Condition.CRASHED)
+    return next_at_rest(repo, seen.state) if goes_on else None
+
+
+def _print(seen: Snapshot, following: str | None, now: datetime) -> None:
     how = condition(seen.state, live=seen.live is not None)
-    fields(_fields(seen, how, now))
+    fields(_fields(seen, how, following, now))
     if seen.last:
         say(f"\n{paint('last sessions', Ink.FAINT)}")
         for record in seen.last:
@@ -60,7 +71,9 @@ def _print(seen: Snapshot, now: datetime) -> None:
         say(f"\n{advice}")
 
 
-def _fields(seen: Snapshot, how: Condition, now: datetime) -> Iterator[tuple[str, str]]:
+def _fields(
+    seen: Snapshot, how: Condition, following: str | None, now: datetime
+) -> Iterator[tuple[str, str]]:
     yield "run", one_line(seen.run_id)
     yield "state", _state(seen, how, now)
     if seen.problem is not None:
@@ -70,6 +83,8 @@ def _fields(seen: Snapshot, how: Condition, now: datetime) -> Iterator[tuple[str
     flights = {flight.seq: flight for flight in seen.view.in_flight}
     for session in seen.in_flight:
         yield "in flight", _in_flight(session, flights[session.seq], now)
+    if following is not None:
+        yield "next", one_line(following)
 
 
 def _state(seen: Snapshot, how: Condition, now: datetime) -> str:

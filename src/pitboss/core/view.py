@@ -146,9 +146,9 @@ def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911 - a case f
         case Warned(text=text):
             return msgspec.structs.replace(view, warnings=(*view.warnings, text)[-MOST_WARNINGS:])
         case Draining():
-            return msgspec.structs.replace(view, activity=Activity.DRAINING)
+            return msgspec.structs.replace(view, activity=Activity.DRAINING, next_pick=None)
         case Aborting():
-            return msgspec.structs.replace(view, activity=Activity.ABORTING)
+            return msgspec.structs.replace(view, activity=Activity.ABORTING, next_pick=None)
         case Repaired():
             return view
         case _:  # RunEnded: mypy refuses the call when a kind of event has no case above
@@ -160,12 +160,16 @@ def fold_late(view: View, event: RunEvent) -> View:
     match event:
         case Draining() | Aborting():
             return fold(view, event)
-        case RunStarted():
-            return msgspec.structs.replace(view, activity=Activity.RUNNING)
+        case RunStarted(next_pick=name):
+            return msgspec.structs.replace(view, activity=Activity.RUNNING, next_pick=name)
         case PhaseChanged(seq=seq) | Step(seq=seq) if view.flight(seq) is not None:
             return fold(view, event)
-        case SessionStarted(seq=seq, host=host) if (flight := view.flight(seq)) is not None:
-            return _with_flight(view, msgspec.structs.replace(flight, host=host))
+        case SessionStarted(seq=seq, host=host, next_pick=name):
+            seen = msgspec.structs.replace(view, next_pick=name)
+            flight = view.flight(seq)
+            return seen if flight is None else _with_flight(seen, msgspec.structs.replace(flight, host=host))
+        case SessionEnded(next_pick=name):
+            return msgspec.structs.replace(view, next_pick=name)
         case _:
             return view
 

@@ -1,0 +1,41 @@
+"""The prompt that a run at rest would go on with, as its files say (SPEC 3, 8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitboss.core.rotation import contenders
+from pitboss.core.run import dispatched_scheduler, pending_retry
+from pitboss.core.scheduler import Pick, next_pick
+from pitboss.core.selection import Selection
+from pitboss.errors import PitbossError
+from pitboss.store.library import load_inputs
+
+if TYPE_CHECKING:
+    from pitboss.core.run import RunState
+    from pitboss.store.library import Inputs
+
+
+def next_at_rest(repo: Path, state: RunState) -> str | None:
+    """The prompt of the first session after a resume; None when there is none, or a resume would be refused."""
+    inputs = _inputs(repo, state)
+    if inputs is None or sorted(inputs.rotation.prompt_names) != sorted(state.prompt_names):
+        return None
+    retry = pending_retry(state)
+    if retry is not None and retry.prompt in state.prompt_names:
+        return retry.prompt
+    answer = next_pick(contenders(inputs.rotation, inputs.library.prompts), dispatched_scheduler(state))
+    return answer.name if isinstance(answer, Pick) else None
+
+
+def _inputs(repo: Path, state: RunState) -> Inputs | None:
+    """Rotation and prompts as the run chose them; None when they cannot be read any more."""
+    choice = state.selection or Selection()
+    folder = None if choice.prompts_dir is None else repo / choice.prompts_dir
+    try:
+        return load_inputs(
+            repo, home=Path.home(), prompts_dir=folder, rotation=state.plan_name, tags=choice.tags
+        )
+    except PitbossError:
+        return None
