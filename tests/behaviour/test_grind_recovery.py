@@ -165,7 +165,9 @@ def test_repair_needs_no_prompts_while_the_state_can_be_read(project: Project, t
     assert "going on without prompts" in done.err
 
 
-def test_a_lost_state_is_not_rebuilt_with_a_rotation_that_the_run_did_not_have(project: Project) -> None:
+def test_a_state_lost_with_its_copy_is_not_rebuilt_with_a_rotation_that_the_run_did_not_have(
+    project: Project,
+) -> None:
     for name in ("one", "two"):
         project.prompt(name, "true", max_runs=2)
     project.write(".pitboss/grind/rotations/fast.toml", 'prompts = [{name = "one"}]\n')
@@ -173,6 +175,7 @@ def test_a_lost_state_is_not_rebuilt_with_a_rotation_that_the_run_did_not_have(p
     project.pitboss("grind", "--rotation", "fast", "--max-iterations", "1")
     run = the_run(project)
     (run.folder / "state.json").unlink()
+    shutil.rmtree(project.root / ".git/pitboss/backup")
     refused = project.pitboss("repair", run.run_id, "--rotation", "slow")
     assert (refused.code, "not in rotation slow" in refused.err) == (4, True)
     assert project.pitboss("repair", run.run_id, "--rotation", "fast").code == 0
