@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from pitboss.core.session import Landing, Reason
+from pitboss.core.text import rescue_message
 from pitboss.engine.keeper import BESIDE, DROPPED, HIDDEN, Effort, Keeper
-from pitboss.git import nested, rescue, snapshot
+from pitboss.git import attributes, nested, rescue, snapshot
 from pitboss.git.committer import CommitRefused, Committer, Hooks, HookStopped
 from pitboss.git.errors import GitError
 from pitboss.git.hidden import LIMIT
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 COMMIT_SECONDS = 600.0
+_ATTRIBUTES = ".gitattributes"
 
 
 class Checkout:
@@ -83,7 +85,8 @@ class Checkout:
     def rescue(self, session: InFlight) -> Landing:
         """Keep all of the session's work under rescue refs and put the tree back to where it started.
 
-        A filter of the user's that cannot be run is left out: what it would have changed is kept as it is.
+        A filter of the user's that cannot be run is left out: what it would have changed is kept as it is. So are
+        attributes of the session's that make git fail, once they are kept themselves.
         """
         whole, off = self._repo, set[str]()
         try:
@@ -91,12 +94,23 @@ class Checkout:
                 try:
                     return self._repeatable(session, lambda again: self._rescue(session, again=again))
                 except GitError as error:
-                    if error.failed_filter is None or error.failed_filter in off:
+                    cause = error.failed_filter or (_ATTRIBUTES if error.senseless_attribute else None)
+                    if cause is None or cause in off:
                         raise
-                    off.add(error.failed_filter)
-                    self._repo = self._repo.without_filter(error.failed_filter)
+                    off.add(cause)
+                    self._leave_out(session, cause)
         finally:
             self._repo = whole
+
+    def _leave_out(self, session: InFlight, cause: str) -> None:
+        if cause != _ATTRIBUTES:
+            self._repo = self._repo.without_filter(cause)
+        elif paths := attributes.senseless(self._repo):
+            base, seq = session.base_commit, session.seq
+            message = rescue_message(prompt=session.prompt, seq=seq, run_id=self._run_id, reason=None)
+            made = attributes.commit_of(self._repo, paths, base=base, message=message)
+            rescue.keep(self._repo, self._run_id, seq, [made], why="")
+            attributes.put_back(self._repo, paths, base=base)
 
     def _repeatable(self, session: InFlight, work: Callable[[bool], Landing]) -> Landing:
         again = self._begun != session.seq

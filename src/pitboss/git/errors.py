@@ -30,6 +30,10 @@ _REFUSED = re.compile(
     r"aborted by hook|hook declined|(?:clean|smudge) filter '|external filter '|bad config|not a git repository"
     r"|must be run in a work tree|bad numeric config|unknown repository extension|exists; cannot create"
 )
+_CANNOT_CONVERT = re.compile(
+    r"BOM is (?:required|prohibited) in '|failed to encode '|encoding '.*' from .* and back is not the same"
+)
+_SENSELESS_ATTRIBUTE = "no valid working-tree-encodings"
 _IN_THE_WAY = re.compile(r"'([^']+)' exists; cannot create")
 _FILTER = re.compile(r"(?:clean|smudge) filter '([^']+)' failed")
 
@@ -83,6 +87,16 @@ class GitError(StorageError):
         return found and found[1]
 
     @property
+    def cannot_convert(self) -> bool:
+        """Whether a file is not in the encoding that `.gitattributes` says it is in."""
+        return _CANNOT_CONVERT.search(self.stderr) is not None
+
+    @property
+    def senseless_attribute(self) -> bool:
+        """Whether `.gitattributes` says what no git call that looks at files gets past."""
+        return _SENSELESS_ATTRIBUTE in self.stderr
+
+    @property
     def failed_filter(self) -> str | None:
         """The filter of the user's config that could not be run, if that was it."""
         found = _FILTER.search(self.stderr)
@@ -105,7 +119,7 @@ def kind(error: Exception) -> Kind:
     """What a failure of git, or of work on its files, calls for."""
     match error:
         case GitError():
-            return _kind(error.stderr)
+            return Kind.REFUSED if error.cannot_convert or error.senseless_attribute else _kind(error.stderr)
         case LostRace() | StartError():  # StartError: a live git holds a lock
             return Kind.RACE
         case RepositoryGone():

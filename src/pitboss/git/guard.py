@@ -1,4 +1,4 @@
-"""Git's config, hooks and directory as a run found them, looked at after each session and put back (SPEC 1.6).
+"""Git's config, attributes, hooks and directory as a run found them, looked at after each session (SPEC 1.6).
 
 A look costs some tens of file stats. What was found is kept in the run directory, so that a resumed run compares with
 that, and so are the versions that were put back from.
@@ -129,7 +129,7 @@ class Guard:
 
     def _names(self) -> Iterator[str]:
         """Every file to look at, there or not."""
-        yield from (*_CONFIGS, "commondir")
+        yield from (*_CONFIGS, "commondir", "info/attributes")
         if self._repo.git_dir != self._repo.root / ".git":
             yield ".git"
         with suppress(OSError), os.scandir(self._repo.common_dir / _WORKTREES) as entries:

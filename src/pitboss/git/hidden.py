@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.git import rescue, snapshot
+from pitboss.git import raw, rescue, snapshot
+from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
 from pitboss.git.ignoring import RULES, OldRules
 from pitboss.git.status import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pitboss.git.repo import Repo
@@ -23,6 +24,7 @@ LIMIT = 64 * 1024 * 1024
 """Bytes that are kept in git, unless `[grind] rescue_ignored_mb` says otherwise."""
 MANY = 20_000
 """Files beyond which they are no longer kept one by one."""
+_ADD = ("-c", "core.safecrlf=false", "update-index", "--add", "--remove", "--replace", "-z", "--stdin")
 _IGNORED = ("status", "--porcelain", "-z", "--no-renames", "--ignored=matching", "--untracked-files=all")
 
 
@@ -135,20 +137,35 @@ def commit_of(repo: Repo, hidden: Hidden, *, base: str, message: str, known: Seq
     """A commit on top of `base`, on no branch, that adds the files; the same one again if it is `known`."""
     index = snapshot.scratch_index(repo, "hidden")
     env = {"GIT_INDEX_FILE": str(index)}
-    names = b"".join(os.fsencode(path) + b"\0" for path in hidden.files)
-    add = ("-c", "core.safecrlf=false", "update-index", "--add", "--remove", "--replace", "-z", "--stdin")
     try:
         repo.git("read-tree", base, env=env)
         try:
-            repo.git(*add, stdin=names, env=env)
+            _add(repo, hidden.files, env)
         except GitError:
             for path in hidden.places:
-                snapshot.make_readable(repo.root / path)
-            repo.git(*add, stdin=names, env=env)
+                make_readable(repo.root / path)
+            _add_anyhow(repo, hidden.files, env)
         tree = os.fsdecode(repo.git("write-tree", env=env)).strip()
     finally:
         index.unlink(missing_ok=True)
     return rescue.commit_once(repo, tree, [base], message=message, known=known)
+
+
+def _add(repo: Repo, paths: Iterable[str], env: Mapping[str, str]) -> None:
+    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    repo.git(*_ADD, stdin=names, env=env)
+
+
+def _add_anyhow(repo: Repo, paths: Sequence[str], env: Mapping[str, str]) -> None:
+    """Add files, as they are where git cannot convert one of them."""
+    try:
+        _add(repo, paths, env)
+    except GitError as error:
+        if not error.cannot_convert:
+            raise
+        files = raw.regular(repo, paths)
+        raw.stage(repo, files, env=env)
+        _add(repo, set(paths).difference(files), env)
 
 
 def _changed_at(path: Path) -> int:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pitboss.git import aside, rescue, snapshot
+from pitboss.git.access import make_readable
 from pitboss.git.environment import pinned
 from pitboss.git.errors import GitError
 from pitboss.git.merge import holds_all
@@ -270,7 +271,7 @@ def _files(repo: Repo, inner: Inner, head: str | None) -> str:
     except GitError as error:
         if "Permission denied" not in error.stderr:
             raise
-        snapshot.make_readable(place)
+        make_readable(place)
         return snapshot.tree_of(repo, place, base=head)
 
 

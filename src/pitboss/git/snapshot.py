@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pitboss.git import raw
+from pitboss.git.access import with_access
 from pitboss.git.errors import GitError
 from pitboss.git.repo import NO_HOOKS, WITHOUT_PITBOSS
 from pitboss.git.status import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pitboss.git.repo import Repo
@@ -48,11 +49,14 @@ _UNDERWAY = {
 }
 
 
-def stage(repo: Repo, status: TreeStatus, others: Sequence[str] | None = None) -> None:
+def stage(
+    repo: Repo, status: TreeStatus, others: Sequence[str] | None = None, *, anyhow: bool = False
+) -> None:
     """Put every changed and untracked file, `.pitboss` and ignored ones apart, into the index.
 
     Repositories that appeared inside the tree are taken in as plain files: git itself would record a bare
-    reference to them, or refuse when they hold no commit. Linked worktrees are left alone.
+    reference to them, or refuse when they hold no commit. Linked worktrees are left alone. `anyhow` takes files as
+    they are that git cannot convert as attributes ask; else that raises GitError.
     """
     if not status.new_folders and _stage_named(repo, status.few_paths):
         return
@@ -60,11 +64,34 @@ def stage(repo: Repo, status: TreeStatus, others: Sequence[str] | None = None) -
     nested = [path for path in others if path.endswith("/")]
     kept_out = [WITHOUT_PITBOSS] if status.pitboss_visible else []
     kept_out += [f":(exclude,top,literal){folder}" for folder in nested]
-    # Naming what is ignored makes git finish by 1 although it added the rest; errors are 128.
-    _with_access(repo, *_ADD, *(["--", ".", *kept_out] if kept_out else []), ok=(0, 1))
+    _add(repo, kept_out, anyhow=anyhow)
     for folder in nested:
         if not is_linked_worktree(repo.root / folder):
             repo.git("read-tree", f"--prefix={folder}", tree_of(repo, repo.root / folder))
+
+
+def _add(
+    repo: Repo,
+    kept_out: Sequence[str],
+    *,
+    where: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    anyhow: bool,
+) -> None:
+    """Add all but what the pathspecs `kept_out` name; `where` stands before git's command."""
+    try:
+        # Naming what is ignored makes git finish by 1 although it added the rest; errors are 128.
+        here = ["--", ".", *kept_out] if kept_out or where else []
+        with_access(repo, *where, *_ADD, *here, env=env, ok=(0, 1))
+    except GitError as error:
+        if not anyhow or not error.cannot_convert:
+            raise
+        encoded = raw.encoded(repo, where=where, env=env)
+        specs = [".", *kept_out, *(f":(exclude,top,literal){path}" for path in encoded)]
+        by_file = ("--pathspec-from-file=-", "--pathspec-file-nul")
+        named = os.fsencode("\0".join(specs))
+        with_access(repo, *where, *_ADD, *by_file, stdin=named, env=env, ok=(0, 1))
+        raw.stage(repo, raw.changed(repo, encoded, where=where, env=env), where=where, env=env)
 
 
 def _stage_named(repo: Repo, paths: Iterable[str]) -> bool:
@@ -78,7 +105,7 @@ def _stage_named(repo: Repo, paths: Iterable[str]) -> bool:
 
 def snapshot(repo: Repo, status: TreeStatus, *, message: str, base: str) -> str:
     """Commit the whole tree on top of HEAD, on no branch; without a HEAD, on top of `base`."""
-    stage(repo, status)
+    stage(repo, status, anyhow=True)
     tree = repo.line("write-tree")
     return repo.commit_tree(tree, parent=status.head or base, message=message)
 
@@ -117,12 +144,12 @@ def _put_back_attributes(repo: Repo) -> None:
 
 def _check_out(repo: Repo, paths: bytes) -> None:
     if paths:
-        _with_access(repo, *NO_HOOKS, "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=paths)
+        with_access(repo, *NO_HOOKS, "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=paths)
 
 
 def clean(repo: Repo) -> None:
     """Delete untracked files; ignored ones, nested repositories and `.pitboss` stay."""
-    _with_access(repo, "clean", "-f", "-d", "-q", "-e", f"/{PITBOSS_FOLDER}")
+    with_access(repo, "clean", "-f", "-d", "-q", "-e", f"/{PITBOSS_FOLDER}")
 
 
 def abandon_operations(repo: Repo) -> None:
@@ -201,7 +228,7 @@ def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
         listed = os.fsdecode(repo.git(*here, "ls-files", "-z", "--others", "--exclude-standard", env=env))
         inner = [path for path in listed.split("\0") if path.endswith("/")]
         kept_out = [f":(exclude,top,literal){path}" for path in inner]
-        repo.git(*here, *_ADD, "--", ".", *kept_out, env=env)
+        _add(repo, kept_out, where=here, env=env, anyhow=True)
         for path in inner:
             if not is_linked_worktree(folder / path):
                 repo.git(*here, "read-tree", f"--prefix={path}", tree_of(repo, folder / path), env=env)
@@ -213,41 +240,3 @@ def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
 def scratch_index(repo: Repo, name: str) -> Path:
     """Where an index of nobody else's may be made: sessions side by side have one git directory."""
     return repo.inside(f"pitboss-index-{os.getpid()}-{threading.get_native_id()}-{name}")
-
-
-def make_readable(folder: Path) -> None:
-    """Give the owner back the rights on all in a folder that an agent took away; symbolic links are not followed."""
-    _permit(folder)
-    for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            _permit(folder / place / name)
-
-
-def _with_access(repo: Repo, *args: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,)) -> None:
-    try:
-        repo.git(*args, stdin=stdin, ok=ok)
-    except GitError as error:
-        if "Permission denied" not in error.stderr:
-            raise
-        _make_accessible(repo)
-        repo.git(*args, stdin=stdin, ok=ok)
-
-
-def _make_accessible(repo: Repo) -> None:
-    """Give the owner back the rights on changed and untracked files that an agent took away."""
-    listed = os.fsdecode(
-        repo.git("ls-files", "-z", "--others", "--modified", "--exclude-standard", "--directory")
-    )
-    for path in filter(None, listed.split("\0")):
-        place = repo.root / path
-        _permit(place.parent)
-        make_readable(place)
-
-
-def _permit(place: Path) -> None:
-    if place.is_symlink() or not place.exists():
-        return
-    mode = stat.S_IMODE(place.stat().st_mode)
-    wanted = mode | (stat.S_IRWXU if place.is_dir() else stat.S_IRUSR)
-    if wanted != mode:
-        place.chmod(wanted)

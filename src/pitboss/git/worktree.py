@@ -12,6 +12,7 @@ import msgspec
 
 from pitboss.core.text import rescue_message
 from pitboss.git import leaving, nested, rescue, snapshot
+from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
 from pitboss.git.marks import read_index
 from pitboss.git.merge import holds_all
@@ -185,7 +186,7 @@ def _rescue_files(
 ) -> None:
     """Commit the folder's files on top of where it began, unless they are what is committed there."""
     base = head or repo.line("rev-parse", f"refs/heads/pitboss/grind/{run_id}")
-    snapshot.make_readable(Path(path))
+    make_readable(Path(path))
     tree = snapshot.tree_of(repo, Path(path), base=base)
     if tree == repo.line("rev-parse", f"{base}^{{tree}}"):
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.act import PARALLEL, WORKTREE, Act
+from tests.hostile.act import COMMIT, PARALLEL, WORKTREE, Act
 
 _REFUSES_ONCE = """
 printf '#!/bin/sh\\n[ "$1" != prepared ] || ! rm "%s" 2>/dev/null\\n' "$SCRATCH/refuse" \
@@ -23,6 +23,20 @@ _PERSON = """for n in $(seq 150); do
 done"""
 _BRANCH = '"$REPO/.git/refs/heads/pitboss/grind/$PITBOSS_RUN_ID'
 _OWN = 'cd "$(git rev-parse --git-dir)"'
+_NEW_TEXT = """mkdir deep
+echo 'new text' >'deep/a "new" one.txt'
+ln -s act.txt link.txt
+echo 'changed text' >src/code.txt
+git rm -q README.md
+"""
+_ENCODINGS = {
+    "without-its-mark": "*.txt working-tree-encoding=UTF-16",
+    "nobody-knows": "*.txt working-tree-encoding=NOSUCH",
+    "of-all-files": "* working-tree-encoding=UTF-32",
+    "senseless": "*.txt working-tree-encoding",
+    "senseless-of-all-files": "* working-tree-encoding",
+    "ident-and-no-filter": "* ident filter=missing diff=missing merge=missing",
+}
 _GONE = ("config", "hooks", "branches", "stash", "head", "index")
 
 ACTS = {
@@ -65,6 +79,30 @@ ACTS = {
         keeps=("big work",),
         ends=("error: git_failed",),
         codes=(1,),
+    ),
+    **{
+        f"encoding-of-text-{name}": Act(
+            f"{_NEW_TEXT}echo '{rule}' >.gitattributes",
+            keeps=("new text\n", "changed text\n"),
+            codes=(0, 1),
+        )
+        for name, rule in _ENCODINGS.items()
+    },
+    "encoding-of-what-it-hides": Act(
+        "echo '*.txt working-tree-encoding=UTF-16' >.gitattributes; echo 'hidden.txt' >.gitignore;"
+        " echo 'hidden text' >hidden.txt; exit 1",
+        keeps=("hidden text\n",),
+    ),
+    "encoding-beside-the-tree": Act(
+        "echo '* working-tree-encoding=UTF-16' >\"$(git rev-parse --git-path info/attributes)\"",
+    ),
+    "senseless-encoding-beside-the-tree": Act(
+        "echo '* working-tree-encoding' >\"$(git rev-parse --git-path info/attributes)\"",
+    ),
+    "encoding-in-a-repository-inside": Act(
+        f"mkdir in; cd in; git init -q -b main .; echo inner >inner.txt; {COMMIT};"
+        " echo '*.txt working-tree-encoding=UTF-16' >.gitattributes; echo 'more inside' >inner.txt",
+        keeps=("more inside\n",),
     ),
     "person-who-commits-all-the-time": Act(
         "true",

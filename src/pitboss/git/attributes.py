@@ -1,0 +1,47 @@
+"""`.gitattributes` that stop git whatever it is asked: kept, then put back as they were (SPEC 1.2, 1.8)."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from pitboss.git import raw, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pitboss.git.repo import Repo
+
+_LIST = ("ls-files", "-z", "--cached", "--others", "--", ":(glob)**/.gitattributes")
+# An encoding without a name: git dies of it, in `git status` too.
+_SENSELESS = re.compile(rb"(?<![^\s])working-tree-encoding(?=\s|$)")
+
+
+def senseless(repo: Repo) -> list[str]:
+    """Files of attributes that git does not get past, ignored ones too. Raises GitError."""
+    listed = dict.fromkeys(os.fsdecode(repo.git(*_LIST)).split("\0"))
+    found = raw.regular(repo, filter(None, listed))
+    return [path for path in found if _SENSELESS.search((repo.root / path).read_bytes())]
+
+
+def commit_of(repo: Repo, paths: Sequence[str], *, base: str, message: str) -> str:
+    """A commit on top of `base`, on no branch, that has these files as they are in the tree. Raises GitError."""
+    index = snapshot.scratch_index(repo, "attributes")
+    env = {"GIT_INDEX_FILE": str(index)}
+    try:
+        repo.git("read-tree", base, env=env)
+        raw.stage(repo, paths, env=env)
+        tree = os.fsdecode(repo.git("write-tree", env=env)).strip()
+    finally:
+        index.unlink(missing_ok=True)
+    return repo.commit_tree(tree, parent=base, message=message)
+
+
+def put_back(repo: Repo, paths: Sequence[str], *, base: str) -> None:
+    """Have the files as `base` has them; what it has not is removed. Raises GitError."""
+    for path in paths:
+        done = repo.run("cat-file", "blob", f"{base}:{path}", ok=(0, 128))
+        (repo.root / path).unlink()
+        if done.code == 0:
+            (repo.root / path).write_bytes(done.stdout)
