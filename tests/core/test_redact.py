@@ -155,6 +155,12 @@ def test_nothing_is_held_back_but_the_beginning_of_a_secret() -> None:
     assert redactor.finish() == b"[redacted]-the-k"
 
 
+def test_secrets_that_came_whole_are_replaced_at_once() -> None:
+    redactor = SECRETS.stream()
+    assert redactor.feed(b"is smtp-pass-1 and vault-secret-1, ") == b"is [redacted] and [redacted], "
+    assert redactor.feed(KEYS[3].encode() + b" too. ") == b"[redacted] too. "
+
+
 def test_a_key_without_end_is_not_kept_in_memory() -> None:
     redactor = Secrets().stream()
     assert redactor.feed(b"sk-ant-" + b"a" * 30) == b"[redacted]"

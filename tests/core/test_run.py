@@ -267,6 +267,16 @@ def test_what_is_used_up_is_the_same_as_spending_record_by_record(happened: list
     assert used == folded(records).budget_consumed
 
 
+def test_a_run_unfolded_keeps_what_no_record_changes() -> None:
+    run = run_state(
+        in_flight=(flying(4),),
+        unknown={"future": 1},
+        conflicts=(Retry(seq=4, prompt="bravo"),),
+        unknown_costs=2,
+    )
+    assert unfolded(run) == fresh_run(in_flight=(flying(4),), unknown={"future": 1})
+
+
 @given(happenings)
 def test_unfolding_takes_back_every_fold(happened: list[Happening]) -> None:
     run = folded(live(happened))

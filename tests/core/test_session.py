@@ -253,6 +253,12 @@ usages = st.builds(
 bills = st.lists(st.tuples(st.sampled_from([IMPLEMENTER, FIXER]), usages), max_size=6)
 
 
+def test_tokens_are_counted_for_each_role_that_used_any() -> None:
+    tokens = TokenUsage().add(IMPLEMENTER, Usage(input=5, output=1)).add(FIXER, Usage(cost_usd=0.5))
+    assert tokens == TokenUsage(input=5, output=1, by_role={IMPLEMENTER: RoleTokens(input=5, output=1)})
+    assert tokens.add(IMPLEMENTER, Usage(input=2)).by_role == {IMPLEMENTER: RoleTokens(input=7, output=1)}
+
+
 @given(bills)
 def test_totals_are_the_sums_of_the_roles_and_idle_roles_are_not_named(bill: list[tuple[str, Usage]]) -> None:
     tokens = TokenUsage()

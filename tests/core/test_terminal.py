@@ -63,6 +63,19 @@ def test_what_comes_out_is_harmless_and_stays_as_it_is(text: str) -> None:
     assert "\x1b" not in re.sub(r"\x1b\[[0-9;]*m", "", visible(text, colors=True))
 
 
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("größe", "größe"),
+        ("\x7f", r"\u007f"),
+        ("\u009b2J", r"\u009b2J"),
+        ("a\u202ecba\u2066", r"a\u202ecba\u2066"),
+    ],
+)
+def test_json_escapes_what_it_need_not(text: str, escaped: str) -> None:
+    assert visible_json(msgspec.json.encode(text)) == f'"{escaped}"'.encode()
+
+
 @given(
     st.text(
         st.characters(exclude_categories=["Cs"]) | st.sampled_from("\x7f\x80\x9b\x9f\u2028\u202e\u2066\u00e9")

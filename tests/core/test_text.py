@@ -539,6 +539,20 @@ class TestEmbedding:
         assert one_line("abcdef", 4) == "abc…"
         assert one_line("abcd", 4) == "abcd"
 
+    @pytest.mark.parametrize(
+        ("text", "limit", "first", "last"),
+        [
+            ("abcdefghij", 10, "abcdefghij", "abcdefghij"),
+            ("abcdefghijk", 10, "abcd\n[...]", "[...]\nhijk"),
+            ("äääääääääääää", 11, "ää\n[...]", "[...]\nää"),
+            ("ab          cd", 12, "ab\n[...]", "[...]\ncd"),
+        ],
+    )
+    def test_a_text_is_cut_between_characters_and_says_so(
+        self, text: str, limit: int, first: str, last: str
+    ) -> None:
+        assert (first_bytes(text, limit), last_bytes(text, limit)) == (first, last)
+
     @given(st.text(), st.integers(min_value=6, max_value=60))
     def test_cutting_keeps_all_whole_characters_that_fit_beside_the_mark(self, text: str, limit: int) -> None:
         safe = clean(text)
