@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -14,7 +15,10 @@ from pitboss.process import StopRequest
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENV = {"PITBOSS_RUN_ID": "run-1", "PITBOSS_SESSION_SEQ": "7", "PITBOSS_SESSION_PROMPT": "alpha"}
+RUN_ID = f"run-{uuid4()}"
+"""What carries the same marker is ended with a hook: a worker beside this one has hooks of its own."""
+
+ENV = {"PITBOSS_RUN_ID": RUN_ID, "PITBOSS_SESSION_SEQ": "7", "PITBOSS_SESSION_PROMPT": "alpha"}
 
 
 def test_a_hook_that_exits_with_zero_passes(tmp_path: Path) -> None:
@@ -82,5 +86,5 @@ def test_only_listed_variables_and_the_sessions_own_pass() -> None:
 
 
 def test_a_marker_is_whole_or_none() -> None:
-    assert marker(ENV) == {"PITBOSS_RUN_ID": "run-1", "PITBOSS_SESSION_SEQ": "7"}
-    assert marker({"PITBOSS_RUN_ID": "run-1"}) == {}
+    assert marker(ENV) == {"PITBOSS_RUN_ID": RUN_ID, "PITBOSS_SESSION_SEQ": "7"}
+    assert marker({"PITBOSS_RUN_ID": RUN_ID}) == {}
