@@ -88,14 +88,13 @@ class Trial(Place):
         names = ("*.torn-*", "*.damaged-*")
         return {p.name: p.read_bytes() for name in names for p in sorted(self.run.glob(name))}
 
-    def picture(self) -> dict[str, object]:
-        """All that a refusal must leave alone: the run's files, HEAD, the refs, the user's tree."""
-        files: dict[str, object] = {
+    def picture(self) -> dict[str, bytes]:
+        """All that a refusal must leave alone: the user's tree, the run's files, git's folder; a lock may be made."""
+        return {
             str(p.relative_to(self.repo)): p.read_bytes()
             for p in sorted(self.repo.rglob("*"))
-            if p.is_file() and ".git" not in p.parts and p.name != "lock"
+            if p.is_file() and p.name != "lock"
         }
-        return files | {"refs": self.git("for-each-ref"), "HEAD": (self.repo / ".git/HEAD").read_bytes()}
 
 
 AGENT_ENDED = Moment("waitpid", after="open", file="session-0003.log")
@@ -104,7 +103,7 @@ AGENT_ENDED = Moment("waitpid", after="open", file="session-0003.log")
 OUTCOME_WRITTEN = Moment("waitpid rename pipe2", after="open", file="session-0003.log")
 """How the agent ended is durable; nothing has landed."""
 
-LANDED = Moment("waitpid rename write", after="open", file="session-0003.log")
+LANDED = Moment("waitpid rename unlink write", after="open", file="session-0003.log")
 """The commit is on the branch; there is no record."""
 
 RECORDED = Moment("open", after="fsync", file="sessions.jsonl")

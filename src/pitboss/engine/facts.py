@@ -19,6 +19,7 @@ from pitboss.git.switch import Switch
 from pitboss.git.worktree import session_branches, session_worktrees
 from pitboss.store.ended import ended_ns
 from pitboss.store.log import LogScan, iter_records, scan_log
+from pitboss.store.opening import status
 
 if TYPE_CHECKING:
     from pitboss.core.session import InFlight
@@ -83,7 +84,7 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
         early=frozenset(r.seq for r in scan.tail if r.seq > scan.last_seq),
         torn_at=scan.torn_at,
         damage=tuple(Damage(line=d.line, detail=d.detail) for d in scan.damage),
-        landed=_landed(dead, repo, tip),
+        landed=frozenset() if _is_at_rest(dead, paths) else _landed(dead, repo, tip),
         alive=_alive(state),
         branch_tip=tip,
         last_commit=last_commit,
@@ -98,12 +99,20 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
     )
 
 
+def _is_at_rest(dead: DeadRun, paths: RunPaths) -> bool:
+    """Whether every session has its record, so that the branch need not be read.
+
+    A state that was brought back from a copy may know nothing of the last one: its transcript does.
+    """
+    state, last_seq = dead.state, dead.scan.last_seq
+    if state is None or state.in_flight or state.last_session_seq > last_seq:
+        return False
+    return status(paths.transcript(last_seq + 1)) is None
+
+
 def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:
-    """Sessions past the log's prefix that have a commit; the branch is only read where there may be some."""
+    """Sessions past the log's prefix that have a commit."""
     state, scan = dead.state, dead.scan
-    at_rest = state is not None and not state.in_flight and state.last_session_seq <= scan.last_seq
-    if at_rest:
-        return frozenset()
     since = _settled_commit(dead)
     named = frozenset(s for s in landed_sessions(repo, dead.run_id, tip, since) if s > scan.last_seq)
     return named | frozenset(s.seq for s in (state.in_flight if state else ()) if _is_on(repo, tip, s))
