@@ -132,3 +132,18 @@ def test_a_folder_that_hides_itself_is_moved_when_it_is_more_than_the_configured
     run = the_run(project)
     assert (run.folder / "set-aside/session-0001/out/small").read_text() == "one\n"
     assert project.git("for-each-ref", "refs/pitboss") == ""
+
+
+def test_what_hides_itself_is_kept_when_others_landed_a_file_of_its_name(project: Project) -> None:
+    configure(project, grind="max_parallel = 2", more='[tests]\ncommand = "true"')
+    landed = "git cat-file -e pitboss/grind/$PITBOSS_RUN_ID:out/file.txt"
+    hides = "mkdir out; echo '*' >out/.gitignore; echo mine >out/file.txt; echo a >a.txt"
+    waits = f"for i in $(seq 300); do {landed} 2>/dev/null && break; sleep 0.1; done"
+    project.prompt("alpha", f"{hides}; {waits}", max_runs=1, parallel_safe=True, verify=True)
+    project.prompt("bravo", "mkdir out; echo theirs >out/file.txt", max_runs=1, parallel_safe=True)
+    done = project.pitboss("grind")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert run.files(run.branch)["out/file.txt"] == "theirs\n"
+    refs = project.git("for-each-ref", "--format=%(refname)", "refs/pitboss/rescue").split()
+    assert "mine\n" in [project.git("cat-file", "blob", f"{ref}:out/file.txt") for ref in refs]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.git import rescue
+from pitboss.git.leaving import mark_furnished
 from pitboss.git.repo import Repo
 from pitboss.git.slot import RELEASED, Slot, copy_into
 from pitboss.store.paths import RunPaths
@@ -189,6 +190,35 @@ def test_whatever_a_slot_still_holds_is_rescued_before_it_moves(
     assert expected is None or world.kept() == expected
     assert expected is not None or len(world.kept()) > 0
     assert sh(world.root, "git status --porcelain; git symbolic-ref HEAD") == "refs/heads/main"
+
+
+PLACES = {
+    "a file where one is": ("d/x", "mkdir d; echo '*' > d/.gitignore; echo mine > d/x"),
+    "a file where a folder is": ("d", "mkdir d; echo '*' > d/.gitignore; echo mine > d/x"),
+    "a folder where a file is": ("d/x/y", "mkdir d; echo '*' > d/.gitignore; echo mine > d/x"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("large", [False, True])
+def test_what_hides_itself_is_rescued_before_a_file_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, *, large: bool
+) -> None:
+    monkeypatch.setattr("pitboss.git.slot._SMALL_INDEX", 0 if large else 1_000_000)
+    path, script = PLACES[place]
+    tracks = f"git checkout -q {BRANCH}; mkdir -p $(dirname {path}); echo tracked > {path}; git add -f {path}"
+    world = World(tmp_path / "repo", f"{tracks}; git commit -qm tracks; git checkout -q main")
+    world.slot.prepare(branch_of(1), world.first, seq=1)
+    opened = world.slot.opened()
+    assert opened is not None
+    mark_furnished(opened, 1_000_000)
+    sh(world.slot.path, script)
+    world.release(1)
+    world.slot.prepare(branch_of(2), world.tip, seq=2)
+    world.assert_ready(2, world.tip)
+    assert world.kept() == {"session-0001": ["A\td/.gitignore", "A\td/x"]}
+    (kept,) = rescue.list_rescued(world.repo)
+    assert world.repo.git("cat-file", "blob", f"{kept.oid}:d/x") == b"mine\n"
 
 
 def test_rules_that_differ_between_commits_are_obeyed_for_files_that_are_there(tmp_path: Path) -> None:

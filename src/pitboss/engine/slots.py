@@ -14,16 +14,19 @@ import msgspec
 from msgspec.structs import replace
 
 from pitboss.core.session import Landing, Reason
+from pitboss.core.text import rescue_message
 from pitboss.engine.checkout import Checkout
+from pitboss.engine.keeper import HIDDEN
 from pitboss.engine.merging import Merge, merge_onto
 from pitboss.engine.run_branch import BranchMoved, RescueWords
 from pitboss.git import rescue, snapshot
+from pitboss.git.arriving import added, changes, is_taken
 from pitboss.git.committer import Hooks
 from pitboss.git.errors import GitError, LostRace
 from pitboss.git.hidden import LIMIT
 from pitboss.git.ignoring import Ignoring
 from pitboss.git.landed import Commit, commits_beyond, landed_sessions
-from pitboss.git.leaving import mark_furnished
+from pitboss.git.leaving import hidden_work, mark_furnished
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.slot import RELEASED, Slot, copy_into
 from pitboss.git.worktree import Settled, clear_name, discard_worktree, remove_worktree, rescue_commit
@@ -180,9 +183,19 @@ class Slots:
         merged = self._merge(session, landed.commit, message)
         if merged.commit is None:
             return False
+        if is_taken(repo.root, added(changes(repo, landed.commit, merged.commit))):
+            self._keep_hidden(session, repo)
         repo.git("read-tree", "-m", "-u", landed.commit, merged.commit)
         repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: caught up", "HEAD", merged.commit, landed.commit)
         return True
+
+    def _keep_hidden(self, session: InFlight, repo: Repo) -> None:
+        """Keep what rules in no commit hide: what others landed takes its place."""
+        words = rescue_message(
+            prompt=session.prompt, seq=session.seq, run_id=self._paths.run_id, reason=HIDDEN
+        )
+        for tip in hidden_work(repo, message=words, keep_in=self._paths.set_aside(session.seq)):
+            rescue_commit(self._repo, self._paths.run_id, session.seq, tip)
 
     def land(self, session: InFlight, message: str) -> Landing:
         """Put the session's work on the run branch, merged with what landed meanwhile; a conflict is rescued."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pitboss.core.text import rescue_message
 from pitboss.git import leaving, nested, rescue, snapshot
+from pitboss.git.arriving import added, changes, is_taken
 from pitboss.git.errors import GitError
 from pitboss.git.furnish import copy_into
 from pitboss.git.layout import content_of, is_head
@@ -34,6 +35,7 @@ from pitboss.store.paths import RunPaths
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pitboss.git.arriving import Changes
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
 
@@ -52,7 +54,7 @@ _SETTINGS = {
     "index.version": "2",
     "submodule.recurse": "false",
 }
-_RULES = (":(glob)**/.gitattributes", ":(glob)**/.gitignore")
+_RULES = (".gitattributes", ".gitignore")
 _SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
 
@@ -195,7 +197,10 @@ class Slot:
         if status.branch is not None:
             return False
         kept = _is_released(repo, status) or repo.is_ancestor(status.head, base)
-        return kept and not _rules_changed(repo, status.head, base)
+        if not kept:
+            return False
+        changed = changes(repo, status.head, base)
+        return not _are_rules(changed) and not is_taken(repo.root, added(changed))
 
     # The careful way
 
@@ -209,7 +214,7 @@ class Slot:
             self._rescue(repo, status, base, owner)
         snapshot.abandon_operations(repo)
         self._empty(repo, head or base)
-        if head is None or _rules_changed(repo, head, base):
+        if head is None or _are_rules(changes(repo, head, base)):
             repo.inside("index").unlink(missing_ok=True)  # so that every file is written again
         self._check_out(repo, branch, base, seq)
         revealed = repo.status()
@@ -248,7 +253,7 @@ class Slot:
         if status.head and not _is_released(repo, status):
             tips.append(status.head)
         tips += inner_work(repo, self._inner(repo, status, base), run_id=self._run_id, message=message)
-        if self._clean == "all":
+        if self._clean == "all" or _meets_something(repo, status, base):
             keep_in = RunPaths(self._repo.root, self._run_id).set_aside(seq)
             tips += leaving.hidden_work(repo, message=message, keep_in=keep_in)
         if status.dirty:
@@ -296,11 +301,13 @@ def _is_released(repo: Repo, status: TreeStatus) -> bool:
     return status.branch is None and last.endswith(b"\t" + RELEASED) and new == os.fsencode(status.head)
 
 
-def _rules_changed(repo: Repo, old: str, new: str) -> bool:
-    """Whether what is ignored, or how files are written, differs between two commits."""
-    return old != new and bool(
-        repo.git("diff-tree", "-r", "--name-only", "--no-renames", old, new, "--", *_RULES)
-    )
+def _are_rules(changed: Changes) -> bool:
+    """Whether what is ignored, or how files are written, is among what changed."""
+    return any(path.rpartition("/")[2] in _RULES for path in changed)
+
+
+def _meets_something(repo: Repo, status: TreeStatus, base: str) -> bool:
+    return bool(status.head) and is_taken(repo.root, added(changes(repo, status.head, base)))
 
 
 def _sweep(repo: Repo, *, ignored_too: bool) -> None:

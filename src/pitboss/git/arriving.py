@@ -1,0 +1,48 @@
+"""What another commit brings into a working tree, and whether its places are free: git overwrites ignored files."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pitboss.git.repo import Repo
+
+Changes = dict[str, str]
+"""Path to letter, as git's --name-status has it."""
+
+
+def changes(repo: Repo, old: str, new: str) -> Changes:
+    """What differs between two commits. Raises GitError."""
+    if old == new:
+        return {}
+    listed = repo.git("diff-tree", "-r", "-z", "--name-status", "--no-renames", old, new, "--")
+    words = os.fsdecode(listed).split("\0")
+    return dict(zip(words[1::2], words[::2], strict=False))
+
+
+def added(changed: Changes) -> list[str]:
+    """The paths that are new."""
+    return [path for path, letter in changed.items() if letter == "A"]
+
+
+def is_taken(root: Path, paths: Iterable[str]) -> bool:
+    """Whether there is something at one of the paths, or no folder where one has to be above it."""
+    base, paths = os.path.realpath(root), list(paths)
+    for folder in {os.path.dirname(path) for path in paths}:  # noqa: PTH120 - of thousands, maybe
+        inside = os.path.normpath(os.path.join(base, folder))  # noqa: PTH118
+        if os.path.realpath(inside) != inside:
+            return True  # by a link
+    return any(_exists(os.path.join(base, path)) for path in paths)  # noqa: PTH118
+
+
+def _exists(place: str) -> bool:
+    with suppress(FileNotFoundError):
+        with suppress(NotADirectoryError):
+            os.lstat(place)
+        return True
+    return False
