@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,18 @@ class TestARunThatWasKilledAsItsFilesWent:
         found = [(r["seq"], r["prompt"], r["status"]) for r in killed.records]
         assert found == [(1, "first", "ok"), (2, "wipes", "aborted"), (3, "works", "ok")]
         assert killed.rescued("wipes")["work.txt"] == "work\n"
+
+
+def test_a_session_of_a_removed_run_is_shown_by_its_record(project: Project) -> None:
+    run = earlier(project)
+    records, shown = run.records, project.pitboss("show").out
+    shutil.rmtree(run.folder)
+    assert project.pitboss("show", run.run_id).out == shown
+    assert project.pitboss("show", run.run_id, "1", "--json").json() == records[0]
+    assert "+early\n" in project.pitboss("show", run.run_id, "1", "--diff").out
+    for output in ("--transcript", "--verify", "--hooks"):
+        done = project.pitboss("show", run.run_id, output)
+        assert (done.code, "the run's directory was removed" in done.err) == (1, True), done
 
 
 def test_a_run_that_the_user_deletes_stays_deleted_until_it_is_asked_for(project: Project) -> None:

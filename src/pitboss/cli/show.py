@@ -20,8 +20,9 @@ from pitboss.core.usage import CostSource
 from pitboss.errors import CommandError
 from pitboss.store.codec import encode_record
 from pitboss.store.log import iter_records
-from pitboss.store.opening import open_regular
+from pitboss.store.opening import is_folder, open_regular
 from pitboss.store.paths import RunPaths, attempt_kind
+from pitboss.store.rundir import readable_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,9 +64,9 @@ def show(*, run_id: str | None, seq: int | None, view: str | None, raw: bool) ->
     repo = project_root()
     paths = RunPaths(repo, chosen_run(repo, run_id))
     if view in _OUTPUTS:
-        write_foreign(_chunks(paths, seq or _find(paths, None)[0].seq, view), raw=raw)
+        write_foreign(_chunks(paths, seq or _find(repo, paths, None)[0].seq, view), raw=raw)
         return
-    record, base = _find(paths, seq)
+    record, base = _find(repo, paths, seq)
     if view == "diff":
         _print_diff(repo, paths, record, base, raw=raw)
     elif view == "json":
@@ -74,10 +75,10 @@ def show(*, run_id: str | None, seq: int | None, view: str | None, raw: bool) ->
         _print(record)
 
 
-def _find(paths: RunPaths, seq: int | None) -> tuple[SessionRecord, str | None]:
+def _find(repo: Path, paths: RunPaths, seq: int | None) -> tuple[SessionRecord, str | None]:
     """The session's record, the last one's for None; and the commit that was landed before it, if any was."""
     before, landed, found = None, None, None
-    for record in iter_records(paths.log):
+    for record in iter_records(readable_log(repo, paths.run_id)):
         if seq in (None, record.seq):
             found, before = record, landed
         landed = record.commit or landed
@@ -153,9 +154,11 @@ def _opened(paths: RunPaths, path: Path, seq: int, view: str) -> BinaryIO:
             "verify": ("output of tests", "its prompt does not say `verify`"),
             "hooks": ("output of hooks", "no hook ran"),
         }[view]
+        why = f'none is kept when {when}, or with `transcript_retention = "keep_none"`'
+        gone = "the run's directory was removed, and this with it; its records are kept"
         raise CommandError(
             f"run {paths.run_id} has no {what} of session {seq}",
-            hint=f'none is kept when {when}, or with `transcript_retention = "keep_none"`',
+            hint=why if is_folder(paths.root) else gone,
         ) from None
 
 
