@@ -135,21 +135,23 @@ class TestErrors:
         assert {name for name in ("a.md", "b.md") if any(name in line for line in errors)} == {"a.md", "b.md"}
         assert hint == "hint: `pitboss prompts validate` checks all prompts"
 
+    def in_a_shell(self, project: Project, script: str, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "-c", script, "sh", *COMMAND, *args],
+            cwd=project.root,
+            env=project.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def test_a_bug_or_an_unforeseen_failure_is_no_traceback_unless_asked_for(self, project: Project) -> None:
-        def in_a_deleted_folder(*args: str) -> subprocess.CompletedProcess[str]:
-            script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
-            return subprocess.run(
-                ["sh", "-c", script, "sh", *COMMAND, *args],
-                cwd=project.root,
-                env=project.env,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+        cannot_be_written = 'exec "$@" 1<README.md'
 
-        quiet, verbose = in_a_deleted_folder("runs"), in_a_deleted_folder("-v", "runs")
+        quiet = self.in_a_shell(project, cannot_be_written, "runs")
+        verbose = self.in_a_shell(project, cannot_be_written, "-v", "runs")
 
-        what = "error: internal error: FileNotFoundError: [Errno 2] No such file or directory"
+        what = "error: internal error: OSError: [Errno 9] Bad file descriptor"
         assert (quiet.returncode, verbose.returncode) == (70, 70)
         assert quiet.stderr.splitlines() == [
             what,
@@ -157,6 +159,42 @@ class TestErrors:
         ]
         assert verbose.stderr.startswith("Traceback (most recent call last):\n")
         assert what in verbose.stderr
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ("runs",),
+            ("status",),
+            ("grind",),
+            ("grind", "--resume"),
+            ("grind", "--dry-run"),
+            ("repair", "x"),
+            ("rescue", "ls"),
+            ("prompts", "ls"),
+            ("doctor",),
+            ("init",),
+            ("events",),
+        ],
+        ids=" ".join,
+    )
+    def test_a_current_directory_that_was_deleted_is_no_bug(
+        self, project: Project, args: tuple[str, ...]
+    ) -> None:
+        done = self.in_a_shell(project, 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', *args)
+
+        assert done.returncode == 4
+        error, hint = done.stderr.splitlines()
+        assert error == "error: the current directory does not exist any more"
+        assert hint.startswith("hint: go to a directory that exists")
+
+    def test_no_room_for_what_is_printed_asks_for_room_not_for_a_report(self, project: Project) -> None:
+        done = self.in_a_shell(project, 'exec "$@" >/dev/full', "runs")
+
+        assert done.returncode == 70
+        assert done.stderr.splitlines() == [
+            "error: cannot write the output: No space left on device",
+            "hint: free some disk space, then try again",
+        ]
 
     def test_ctrl_c_ends_a_command_quietly(self, project: Project) -> None:
         project.prompt("a-first", "true", max_runs=1)

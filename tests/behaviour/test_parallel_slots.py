@@ -157,3 +157,18 @@ def test_commits_that_a_set_up_makes_are_no_work_of_the_session(project: Project
     assert done.code == 0, done
     assert run.files(run.branch) == {"added.txt": "text\n"}
     assert [r["status"] for r in run.records] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("mode", ["in-place", "worktree"])
+@pytest.mark.parametrize("name", ["re\npo", "re\rpo ", "repo\n"])
+def test_the_path_of_a_repository_may_hold_line_breaks(tmp_path: Path, name: str, mode: str) -> None:
+    project = Project.create(tmp_path / name)
+    configure(project, grind=f'mode = "{mode}"')
+    project.prompt("work", "echo work >work-$PITBOSS_SESSION_SEQ.txt", max_runs=2)
+
+    done = project.pitboss("grind")
+
+    assert done.code == 0, done.err
+    run = the_run(project)
+    assert [record["status"] for record in run.records] == ["ok", "ok"]
+    assert remains(run) == []

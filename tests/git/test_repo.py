@@ -45,6 +45,21 @@ def test_a_repository_is_found_from_any_folder_in_it(root: Path) -> None:
     assert (repo.root, repo.git_dir, repo.common_dir) == (root, root / ".git", root / ".git")
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\n", "\n", "a\rb", "a\n\nb\n"])
+def test_a_repository_is_found_though_its_path_holds_line_breaks(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    (folder / "in\nside").mkdir(parents=True)
+    git(folder, "init", "-q")
+    git(folder / "in\nside", "init", "-q")
+
+    repo = Repo.discover(folder)
+    inner = repo.inner("in\nside")
+
+    assert (repo.root, repo.git_dir, repo.common_dir) == (folder, folder / ".git", folder / ".git")
+    assert inner is not None
+    assert (inner.root, inner.git_dir) == (folder / "in\nside", folder / "in\nside/.git")
+
+
 def test_outside_a_repository_the_refusal_says_what_was_to_be_done(tmp_path: Path) -> None:
     with pytest.raises(NotARepository, match=r"^creating run branch: .*not a git repository") as refused:
         Repo.discover(tmp_path)

@@ -10,10 +10,16 @@ from pitboss import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pitboss.errors import PitbossError
+
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
 USAGE = 4
 INTERNAL = 70
+_MAKE_ROOM = "free some disk space, then try again"
+_GO_THERE = (
+    "go to a directory that exists: `cd` to the repository again, also if one was made anew in its place"
+)
 # Start-up makes many objects and no garbage: looking for some as often as Python does takes a twentieth of it.
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
@@ -92,6 +98,9 @@ def _report(error: Exception, *, verbose: bool) -> int:
     from pitboss.cli.output import render_error, render_internal_error, render_usage_error
     from pitboss.errors import PitbossError
 
+    if isinstance(error, OSError):
+        error = _foreseen(error) or error
+        _settle_stdout()
     match error:
         case click.Abort():
             return INTERRUPTED
@@ -106,6 +115,21 @@ def _report(error: Exception, *, verbose: bool) -> int:
             return INTERNAL
 
 
+def _foreseen(error: OSError) -> PitbossError | None:
+    """What any command may meet: no room for what it prints, or a current folder that somebody deleted."""
+    from errno import ENOENT
+
+    from pitboss.errors import FULL, StartError, StorageError
+
+    if error.errno in FULL:
+        return StorageError(
+            f"cannot write {error.filename or 'the output'}: {error.strerror}", hint=_MAKE_ROOM
+        )
+    if error.errno == ENOENT and error.filename is None:  # of getcwd alone
+        return StartError("the current directory does not exist any more", hint=_GO_THERE)
+    return None
+
+
 def _open_closed_streams() -> None:
     """Give a standard stream that was closed (`>&-`) to /dev/null: else the next file opened takes its place."""
     import os
@@ -118,6 +142,13 @@ def _open_closed_streams() -> None:
                 os.dup2(opened, fd)
                 os.close(opened)
             setattr(sys, name, open(fd, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _settle_stdout() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_stdout()
 
 
 def _discard_stdout() -> None:

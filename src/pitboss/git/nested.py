@@ -351,6 +351,6 @@ def _is_whole(git_dir: Path) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(errors="surrogateescape").strip("\n") if path.is_file() else ""
+        return os.fsdecode(path.read_bytes()).strip("\n") if path.is_file() else ""
     except OSError:
         return ""

@@ -53,10 +53,9 @@ _COMMIT = (
     *("-c", "core.abbrev=no", *_UTF_8),
     *("commit", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message", "--file=-"),
 )
-_WHERE = (
-    *("git", *_NOTHING_COMMITTED, "rev-parse", "--path-format=absolute"),
-    *("--show-toplevel", "--git-dir", "--git-common-dir"),
-)
+_PLACES = ("--show-toplevel", "--git-dir", "--git-common-dir")
+_ASK_FOR = ("git", *_NOTHING_COMMITTED, "rev-parse", "--path-format=absolute")
+_WHERE = (*_ASK_FOR, *_PLACES)
 _TRIES = 20
 _TRY_AGAIN_S = 0.02
 _ON_BRANCH = "ref: "
@@ -116,7 +115,9 @@ class Repo:
                     else "run `git init` and commit something first, or go to a repository"
                 ),
             )
-        return cls(*_places(answer))
+        return cls(
+            *_places(answer, lambda place: _capture_git((*_ASK_FOR, place), path, of_the_user(os.environ)))
+        )
 
     def without_filter(self, name: str) -> Repo:
         """The same repository, in which one of the user's filters is not run: files are stored as they are."""
@@ -173,7 +174,7 @@ class Repo:
         answer = self.ask_in(folder, *_WHERE[1:])
         if answer.code != 0:
             return None
-        _, git_dir, common_dir = _places(answer)
+        _, git_dir, common_dir = _places(answer, lambda wanted: self.ask_in(folder, *_ASK_FOR[1:], wanted))
         if not all(_is_inside(place, (self.common_dir, path)) for place in (git_dir, common_dir)):
             return None
         made = Repo(path, git_dir, common_dir, author=self.author)
@@ -313,13 +314,21 @@ def _capture_git(argv: Sequence[str], cwd: Path, env: dict[str, str]) -> Capture
     return capture(argv, cwd=cwd, env=env, timeout_s=GIT_SECONDS)
 
 
-def _places(answer: Captured) -> tuple[Path, Path, Path]:
-    """Root, git directory and common directory as git answered `_WHERE`.
+def _places(answer: Captured, ask: Callable[[str], Captured]) -> tuple[Path, Path, Path]:
+    """Root, git directory and common directory as git answered `_WHERE`; `ask` asks for one of them.
 
-    A git too old to know --path-format prints it back; `version` is what refuses such a git.
+    That is called for where a path holds a line break, so that lines do not tell. A git too old to know --path-format
+    prints it back; `version` is what refuses such a git.
     """
-    root, git_dir, common_dir = (Path(os.fsdecode(line)) for line in answer.stdout.splitlines()[-3:])
+    lines = _told(answer).split(b"\n")
+    if len(lines) != len(_PLACES):
+        lines = [_told(ask(place)) for place in _PLACES]
+    root, git_dir, common_dir = (Path(os.fsdecode(line)) for line in lines)
     return root, git_dir, common_dir
+
+
+def _told(answer: Captured) -> bytes:
+    return answer.stdout.removeprefix(b"--path-format=absolute\n").removesuffix(b"\n")
 
 
 def _is_inside(place: Path, folders: Sequence[Path]) -> bool:

@@ -120,7 +120,7 @@ class Slot:
             if link.is_dir() and not link.is_symlink():
                 return None  # a repository of an agent's own: kept as files, and the working copy made anew
             link.unlink(missing_ok=True)
-            link.write_text(said)
+            link.write_bytes(os.fsencode(said))
         return self._repo.worktree(self.path, git_dir, settings=_settings(self.path.parent))
 
     def _registered_at(self) -> Path | None:
@@ -326,7 +326,7 @@ def _reflog_tail(repo: Repo) -> bytes:
 def _text(path: Path) -> str:
     """What a small file of git's says, empty when it is not there or no such file."""
     try:
-        return path.read_text(errors="surrogateescape") if path.is_file() else ""
+        return os.fsdecode(path.read_bytes()) if path.is_file() else ""
     except OSError:
         return ""
 

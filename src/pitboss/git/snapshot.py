@@ -190,7 +190,7 @@ def is_linked_worktree(folder: Path) -> bool:
     """Whether a folder is a worktree of some repository, and only borrows its history."""
     link = folder / ".git"
     try:
-        named = link.read_text(errors="surrogateescape").removeprefix("gitdir: ").rstrip("\n")
+        named = os.fsdecode(link.read_bytes()).removeprefix("gitdir: ").rstrip("\n")
     except OSError:
         return False
     return (folder / named / "commondir").is_file()

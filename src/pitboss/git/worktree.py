@@ -220,7 +220,7 @@ def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(errors="surrogateescape")
+        return os.fsdecode(path.read_bytes())
     except OSError:
         return ""
 
