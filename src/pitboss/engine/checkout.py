@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
-from pitboss.engine.keeper import BESIDE, DROPPED, HIDDEN, Effort, Keeper
+from pitboss.engine.keeper import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Keeper
 from pitboss.git import attributes, nested, rescue, snapshot
 from pitboss.git.committer import CommitRefused, Committer, Hooks, HookStopped
 from pitboss.git.errors import GitError
@@ -22,10 +22,12 @@ from pitboss.git.ignoring import Ignoring
 from pitboss.git.index import KeptIndex
 from pitboss.git.landed import is_own
 from pitboss.git.locks import clear_the_way
+from pitboss.git.merge import holds_all
 from pitboss.git.reflog import Reflog
+from pitboss.git.stashes import Stashes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pitboss.core.session import InFlight
     from pitboss.git.repo import Repo
@@ -65,6 +67,7 @@ class Checkout:
             repo, paths, fleeting=fleeting, ignoring=ignoring or Ignoring(), limit=ignored_limit
         )
         self._reflog = Reflog(repo, branch)
+        self._stashes = Stashes(repo, branch)
         self._index = KeptIndex(repo)
         self._begun: int | None = None
 
@@ -72,6 +75,7 @@ class Checkout:
         """Remember the tree as session `seq` finds it; without this, what is done for it counts as done again."""
         self._begun = seq
         self._reflog.mark()
+        self._stashes.mark()
         self._index.keep()
         self._keeper.begin(self._index)
 
@@ -170,6 +174,7 @@ class Checkout:
             and status.head == session.base_commit
             and status.branch == self._branch
             and not self._reflog.has_grown()
+            and not self._stashes.touched()
             and snapshot.operation_underway(self._repo) is None
             and not (self._fleeting and nested.may_hold_work(self._repo))
             and not self._keeper.rules_changed()
@@ -207,6 +212,7 @@ class Checkout:
             # What an earlier attempt committed, on the branch or just before its ref moved, was made again.
             made = [oid for oid in made if not self._is_own(effort, oid)]
         self._keeper.keep(effort, made, kept=tip, why=DROPPED)
+        self._keeper.keep(effort, self._dropped_stashes(effort, made, tip), kept=tip, why=STASHED)
         self._keeper.put_back_links(effort, tip, effort.status.submodules)
         snapshot.abandon_operations(self._repo)
         self._keeper.leave(inner, hidden)
@@ -229,6 +235,19 @@ class Checkout:
     def _is_own(self, effort: Effort, commit: str) -> bool:
         return is_own(self._repo, commit, run_id=self._run_id, seq=effort.session.seq)
 
+    def _dropped_stashes(self, effort: Effort, made: Sequence[str], tip: str) -> list[str]:
+        """Stashes that are neither kept as `made` nor landed whole: an agent that pops one goes on from there."""
+        session = effort.session
+        found = [oid for oid in self._stashes.dropped(session.started_at) if oid not in made]
+        landed = (session.base_commit, tip)
+        return [
+            oid for oid in found if not all(holds_all(self._repo, landed, tree) for tree in self._trees(oid))
+        ]
+
+    def _trees(self, stash: str) -> list[str]:
+        """The files of a stash: those in the tree, in the index, and untracked ones where they are in it."""
+        return [stash, *self._repo.line("rev-parse", f"{stash}^@").split()[1:]]
+
     # Setting aside
 
     def _made(self, effort: Effort) -> list[str]:
@@ -241,6 +260,7 @@ class Checkout:
     def _set_aside(self, effort: Effort, target: str, reason: str | None) -> Landing:
         """Rescue everything that the commit `target` does not contain, then put the tree back to `target`."""
         tips = [*self._keep_worthy(effort), *self._made(effort)]
+        tips += self._stashes.dropped(effort.session.started_at)
         inner = self._keeper.inner(effort)
         hidden = self._keeper.look_for_hidden(effort, resetting=True)
         saved = self._snapshot(effort, target, reason)

@@ -29,7 +29,8 @@ DROPPED = Reason.HEAD_MOVED.because("commits that are no longer on the run branc
 INSIDE = Reason.HEAD_MOVED.because("work in a repository or submodule inside")
 HISTORY = "the history of a repository inside"
 HIDDEN = "files that its own ignore rules hide"
-BESIDE = (INSIDE, HISTORY, HIDDEN)
+STASHED = "a stash that was dropped"
+BESIDE = (INSIDE, HISTORY, HIDDEN, STASHED)
 """Why a session has refs although it lands."""
 _KEPT_RULES = "pitboss-kept-rules"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.act import COMMIT, WORKTREE, Act
+from tests.hostile.act import AGENT, COMMIT, WORKTREE, Act
 
 ACTS = {
     "breaks-its-index": Act("echo garbage >$(git rev-parse --git-dir)/index", ends=("ok",)),
@@ -40,6 +40,27 @@ ACTS = {
         ends=("ok",),
         modes=(WORKTREE,),
     ),
+    "drops-its-stash": Act(
+        f"echo untracked >n.txt; echo dirt >README.md; {AGENT} stash -qu; git stash drop -q",
+        keeps=("untracked\n", "dirt\n"),
+    ),
+    "drops-a-stash-of-one-file": Act(
+        f"echo dirt >README.md; {AGENT} stash push -q -- README.md; git stash drop -q", keeps=("dirt\n",)
+    ),
+    "drops-what-it-staged-and-stashed": Act(
+        f"echo staged >README.md; git add README.md; echo dirt >README.md; {AGENT} stash -q; git stash clear",
+        keeps=("staged\n", "dirt\n"),
+        touches=("stash",),
+    ),
+    "drops-its-stash-and-fails": Act(
+        f"echo dirt >README.md; {AGENT} stash -qu; git stash drop -q; exit 1", keeps=("dirt\n",)
+    ),
+    "pops-its-stash-and-goes-on": Act(
+        f"echo dirt >README.md; {AGENT} stash -qu; git stash pop -q; echo more >>README.md; rm -rf n",
+        keeps=("dirt\n",),
+        ends=("ok",),
+    ),
+    "pops-its-stash": Act(f"echo dirt >README.md; {AGENT} stash -qu; git stash pop -q", ends=("ok",)),
     "stashes": Act(
         "echo dirt >README.md; git add -A; git stash -q", touches=("stash",), ends=("dirty: head_moved",)
     ),

@@ -1,0 +1,81 @@
+"""Stashes that an agent made and dropped: no log names them, they are found among the new objects (SPEC 1.2)."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from pitboss.git.repo import Repo
+
+_STASH = re.compile(r"(?:WIP on|On) ([^:]+): ")
+_SESSION_BRANCH = re.compile(r"pitboss/grind/.*-session-\d+")
+_ID = re.compile(r"[0-9a-f]{38}(?:[0-9a-f]{24})?")
+_FORMAT = ("log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--format=%H %s")
+_COARSE_NS = 20_000_000
+"""By how much the clock of a file system may be behind."""
+
+
+class Stashes:
+    """The stash of one repository during sessions on `branch`; two file stats tell whether anybody touched it."""
+
+    def __init__(self, repo: Repo, branch: str) -> None:
+        self._repo = repo
+        self._branch = branch
+        logs = repo.common_dir / "logs" / "refs"
+        self._watched = (logs, logs / "stash")
+        self._seen: list[tuple[int, ...]] | None = None
+        self._since_ns = 0
+
+    def mark(self) -> None:
+        """Remember how the stash is now."""
+        self._seen = self._look()
+        self._since_ns = time.time_ns() - _COARSE_NS
+
+    def touched(self) -> bool:
+        """Whether there may have been a stash since `mark`; always where that was in another process."""
+        return self._look() != self._seen
+
+    def dropped(self, started_at: datetime) -> list[str]:
+        """Stashes that were made since `mark`, else since `started_at`, kept or not. Raises GitError."""
+        if not self.touched():
+            return []
+        since_ns = self._since_ns if self._seen is not None else int(started_at.timestamp()) * 10**9
+        objects = "".join(f"{oid}\n" for oid in self._objects(since_ns)).encode()
+        kinds = self._repo.git("cat-file", "--batch-check", stdin=objects) if objects else b""
+        commits = b"".join(line.split()[0] + b"\n" for line in kinds.splitlines() if b" commit " in line)
+        told = os.fsdecode(self._repo.git(*_FORMAT, stdin=commits)) if commits else ""
+        return [
+            oid
+            for oid, _, subject in (line.partition(" ") for line in told.split("\n"))
+            if self._is_own(subject)
+        ]
+
+    def _is_own(self, subject: str) -> bool:
+        """Whether it is a stash, and of no other session's branch: all working trees have one stash."""
+        found = _STASH.match(subject)
+        return found is not None and (found[1] == self._branch or not _SESSION_BRANCH.fullmatch(found[1]))
+
+    def _objects(self, since_ns: int) -> Iterator[str]:
+        """Objects in files of their own that are as new."""
+        for folder in os.scandir(self._repo.common_dir / "objects"):
+            if len(folder.name) == 2 and folder.stat().st_mtime_ns >= since_ns:
+                for file in os.scandir(folder):
+                    if _ID.fullmatch(file.name) and file.stat().st_mtime_ns >= since_ns:
+                        yield folder.name + file.name
+
+    def _look(self) -> list[tuple[int, ...]]:
+        return [_identity(path) for path in self._watched]
+
+
+def _identity(path: os.PathLike[str]) -> tuple[int, ...]:
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - twice a session, on its fast path
+    except OSError:
+        return ()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
