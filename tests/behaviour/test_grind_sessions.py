@@ -320,3 +320,27 @@ def test_files_are_put_back_as_the_repository_writes_them_not_as_the_session_wou
     assert project.git("status", "--porcelain") == ""
     (record,) = the_run(project).records
     assert "eol=crlf" in project.git("show", f"{record['rescue'][0]}:{deep}.gitattributes")
+
+
+@pytest.mark.parametrize("mode", ["in-place", "worktree"])
+@pytest.mark.parametrize("encoding", ["working-tree-encoding", "working-tree-encoding=UTF-16"])
+def test_attributes_on_the_run_branch_that_git_refuses_files_for_cost_only_the_sessions_that_write_such_files(
+    tmp_path: Path, encoding: str, mode: str
+) -> None:
+    project = Project.create(tmp_path / "project")
+    configure(project, grind=f'mode = "{mode}"')
+    commit = "git add -A && git -c user.name=a -c user.email=a@local commit -qm own"
+    project.prompt("a-commits-rules", f"echo '*.odd {encoding}' >.gitattributes; {commit}", max_runs=1)
+    project.prompt("b-writes-one", "echo odd >one.odd; echo plain >plain.txt", max_runs=1)
+    project.prompt("c-writes-none", "echo c >c.txt", max_runs=1)
+
+    project.pitboss("grind")
+
+    run = the_run(project)
+    first, second, third = run.records
+    assert [r["status"] for r in run.records] == ["ok", "error", "ok"]
+    assert second["reason"].startswith("git_failed: git add failed: fatal: ")
+    kept = run.files(second["rescue"][0])
+    assert (kept["one.odd"], kept["plain.txt"]) == ("odd\n", "plain\n")
+    assert project.git("show", f"{third['commit']}:.gitattributes") == f"*.odd {encoding}\n"
+    assert project.git("diff", "--stat", first["commit"], third["commit"], "--", ".gitattributes") == ""

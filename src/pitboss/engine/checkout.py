@@ -113,7 +113,7 @@ class Checkout:
             base, seq = session.base_commit, session.seq
             message = rescue_message(prompt=session.prompt, seq=seq, run_id=self._run_id, reason=None)
             made = attributes.commit_of(self._repo, paths, base=base, message=message)
-            rescue.keep(self._repo, self._run_id, seq, [made], why="")
+            rescue.keep(self._repo, self._run_id, seq, [made] if made else [], why="")
             attributes.put_back(self._repo, paths, base=base)
 
     def _repeatable(self, session: InFlight, work: Callable[[bool], Landing]) -> Landing:

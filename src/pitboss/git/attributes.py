@@ -25,8 +25,11 @@ def senseless(repo: Repo) -> list[str]:
     return [path for path in found if _SENSELESS.search((repo.root / path).read_bytes())]
 
 
-def commit_of(repo: Repo, paths: Sequence[str], *, base: str, message: str) -> str:
-    """A commit on top of `base`, on no branch, that has these files as they are in the tree. Raises GitError."""
+def commit_of(repo: Repo, paths: Sequence[str], *, base: str, message: str) -> str | None:
+    """A commit on top of `base`, on no branch, that has these files as they are in the tree; None if it does too.
+
+    Raises GitError.
+    """
     index = snapshot.scratch_index(repo, "attributes")
     env = {"GIT_INDEX_FILE": str(index)}
     try:
@@ -35,13 +38,14 @@ def commit_of(repo: Repo, paths: Sequence[str], *, base: str, message: str) -> s
         tree = os.fsdecode(repo.git("write-tree", env=env)).strip()
     finally:
         index.unlink(missing_ok=True)
-    return repo.commit_tree(tree, parent=base, message=message)
+    same = tree == repo.line("rev-parse", f"{base}^{{tree}}")
+    return None if same else repo.commit_tree(tree, parent=base, message=message)
 
 
 def put_back(repo: Repo, paths: Sequence[str], *, base: str) -> None:
-    """Have the files as `base` has them; what it has not is removed. Raises GitError."""
+    """Have the files as `base` has them, without what git dies of; what it has not is removed. Raises GitError."""
     for path in paths:
         done = repo.run("cat-file", "blob", f"{base}:{path}", ok=(0, 128))
         (repo.root / path).unlink()
         if done.code == 0:
-            (repo.root / path).write_bytes(done.stdout)
+            (repo.root / path).write_bytes(_SENSELESS.sub(b"", done.stdout))
