@@ -43,6 +43,19 @@ def test_other_words_mean_nothing(nothing: str) -> None:
     assert all(meaning(nothing, name if name != SERVICE else None) is None for name in NAMES)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "FileNotFoundError: [Errno 2] No such file or directory: 'x'",
+        "ModuleNotFoundError: No module named 'x'",
+        "Error: TemplateNotFound",
+        "ResourceNotFound: x",
+    ],
+)
+def test_what_a_program_does_not_find_is_no_outage(said: str) -> None:
+    assert meaning(said) is None
+
+
 @pytest.mark.parametrize("said", [said for row in table(SERVICE).broken for said in row.said])
 def test_an_answer_that_broke_off_had_begun(said: str) -> None:
     assert had_begun(said)
