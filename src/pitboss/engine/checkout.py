@@ -138,6 +138,7 @@ class Checkout:
 
     def _look(self, session: InFlight) -> TreeStatus:
         """The tree as it is. Without a whole index files would look new, and ignored ones deleted."""
+        attributes.remove_pipes(self._repo)
         if not self._index.is_sound(session.base_commit):
             self._index.restore(session.base_commit)
         status = self._repo.status()

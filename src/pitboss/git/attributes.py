@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pitboss.git import raw, snapshot
@@ -16,6 +18,15 @@ if TYPE_CHECKING:
 _LIST = ("ls-files", "-z", "--cached", "--others", "--", ":(glob)**/.gitattributes")
 # An encoding without a name: git dies of it, in `git status` too.
 _SENSELESS = re.compile(rb"(?<![^\s])working-tree-encoding(?=\s|$)")
+
+
+def remove_pipes(repo: Repo) -> None:
+    """Remove pipes in place of git's files at the root: git would wait for ever for what they say."""
+    for name in (".gitattributes", ".gitignore", ".gitmodules"):
+        with suppress(OSError):
+            path = os.path.join(repo.root, name)  # noqa: PTH118 - on a session's fast path
+            if stat.S_ISFIFO(os.lstat(path).st_mode):
+                os.unlink(path)  # noqa: PTH108
 
 
 def senseless(repo: Repo) -> list[str]:

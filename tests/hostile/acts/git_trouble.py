@@ -88,6 +88,8 @@ ACTS = {
         )
         for name, rule in _ENCODINGS.items()
     },
+    "pipes-for-attributes": Act("mkfifo .gitattributes", ends=("ok",)),
+    "pipes-for-ignore-rules": Act("rm -f .gitignore; mkfifo .gitignore .gitmodules"),
     "encoding-of-what-it-hides": Act(
         "echo '*.txt working-tree-encoding=UTF-16' >.gitattributes; echo 'hidden.txt' >.gitignore;"
         " echo 'hidden text' >hidden.txt; exit 1",
