@@ -33,7 +33,7 @@ def _run_ids(_ctx: click.Context) -> Iterable[str]:
     from pitboss.cli.project import project_root
     from pitboss.store.paths import runs_dir
 
-    return sorted((path.name for path in runs_dir(project_root()).iterdir()), reverse=True)
+    return sorted((path.name for path in runs_dir(project_root()).iterdir() if path.is_dir()), reverse=True)
 
 
 def _library(ctx: click.Context) -> Library:
