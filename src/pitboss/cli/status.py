@@ -14,7 +14,6 @@ from pitboss.cli.endings import ending, word
 from pitboss.cli.lines import Used, budget_parts, cost_in_words, log_lines
 from pitboss.cli.output import Ink, clock, fields, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
-from pitboss.cli.upcoming import next_at_rest
 from pitboss.core.attempts import limit_ahead
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
@@ -55,8 +54,11 @@ def _next_pick(repo: Path, seen: Snapshot) -> str | None:
     """The prompt that the run starts next, or would after a resume."""
     if seen.state is None or seen.live is not None:
         return seen.view.next_pick
-    goes_on = condition(seen.state, live=False) in (Condition.ABORTED, Condition.CRASHED)
-    return next_at_rest(repo, seen.state) if goes_on else None
+    if condition(seen.state, live=False) not in (Condition.ABORTED, Condition.CRASHED):
+        return None
+    from pitboss.cli.upcoming import next_at_rest
+
+    return next_at_rest(repo, seen.state)
 
 
 def _print(seen: Snapshot, following: str | None, now: datetime) -> None:

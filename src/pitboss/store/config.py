@@ -26,7 +26,6 @@ from pitboss.core.fields import (
     table,
 )
 from pitboss.core.rotation import BUDGET_CHECKS, HOOK_CHECKS
-from pitboss.core.text import PLACEHOLDERS, unknown_placeholder
 from pitboss.core.toml import parse_toml
 from pitboss.store.paths import config_path
 from pitboss.store.textfile import read_text
@@ -107,6 +106,8 @@ def _git(git: Table) -> dict[str, Any]:
 
 def _subject(value: object) -> str:
     text = one_line(value)
+    from pitboss.core.text import PLACEHOLDERS, unknown_placeholder
+
     if (wrong := unknown_placeholder(text)) is not None:
         known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
         raise Wrong(f"has {shown(wrong)}, which stands for nothing; a subject may hold {known}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pitboss.store.opening import open_users
-from pitboss.store.paths import lock_path
+from pitboss.store.paths import LOCK_FILENAME, lock_path
 
 _POINTER = b"gitdir: "
 _LONGEST = 4096
@@ -40,4 +40,8 @@ def ours_in_git(repo: Path) -> Path | None:
 def lock_paths(repo: Path) -> tuple[Path, ...]:
     """All that a live run holds locked: two files, and, as an agent may delete them, git's folder itself."""
     folder, ours = git_folder(repo), ours_in_git(repo)
-    return (lock_path(repo),) if folder is None or ours is None else (lock_path(repo), ours / "lock", folder)
+    return (
+        (lock_path(repo),)
+        if folder is None or ours is None
+        else (lock_path(repo), ours / LOCK_FILENAME, folder)
+    )

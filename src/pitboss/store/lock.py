@@ -21,6 +21,7 @@ import msgspec
 from pitboss import proctree
 from pitboss.errors import LockHeld, StartError, storage_error
 from pitboss.store.opening import open_regular, open_writing, set_aside, spot
+from pitboss.store.paths import LOCK_FILENAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,7 @@ class RunLock:
         Raises LockHeld, StartError.
         """
         try:
-            if path.is_dir():
+            if _is_gits(path):
                 self._folders.append(_locked_folder(path))
                 return
             self._descriptors.append(_locked(path))
@@ -112,12 +113,17 @@ def lock_holder(*paths: Path) -> LockInfo | None:
 
 def _holder(path: Path) -> LockInfo | None:
     try:
-        if path.is_dir():
+        if _is_gits(path):
             return _probe_folder(path)
         with open_regular(path, buffering=0) as file:
             return _probe(file.fileno())
     except OSError:
         return None  # what is no file, or not to be read, is no lock of a run of this user's
+
+
+def _is_gits(path: Path) -> bool:
+    """Whether it is git's own folder, not a file of ours: what an agent puts in place of one is no lock."""
+    return path.name != LOCK_FILENAME
 
 
 def _probe_folder(path: Path) -> LockInfo | None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 STATE_FILENAME = "state.json"
 LOG_FILENAME = "sessions.jsonl"
+LOCK_FILENAME = "lock"
 
 
 def pitboss_dir(repo: Path) -> Path:
@@ -45,7 +46,7 @@ def rotations_dir(repo: Path) -> Path:
 
 def lock_path(repo: Path) -> Path:
     """The file that a live run holds locked."""
-    return grind_dir(repo) / "lock"
+    return grind_dir(repo) / LOCK_FILENAME
 
 
 def runs_dir(repo: Path) -> Path:
