@@ -50,6 +50,7 @@ def noted(nth: int, calls: str) -> Moment:
 
 MOMENTS: dict[str, tuple[Mode, Moment]] = {
     "slots are made": ("worktree", Moment("waitpid", after="mkdir", file="worktrees")),
+    "what the file system can do is tried": ("worktree", Moment("unlink", after="open", file="file")),
     "three agents run": ("in-place", after(COMMITS_ITSELF, "log", "pipe2")),
     "the first to end was not the first to begin": ("in-place", recorded(1, "open")),
     "two early records, and a slot moves": ("worktree", recorded(2, "rename pipe2")),

@@ -337,8 +337,11 @@ def _settings(folder: Path) -> dict[str, str]:
 
 @cache
 def _tells_changes(folder: Path) -> bool:
-    """Whether a folder's time changes with what is in it: git's untracked cache relies on it."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".probe-") as name:
+    """Whether a folder's time changes with what is in it: git's untracked cache relies on it.
+
+    It is tried beside `folder`: what a crash leaves in there counts as a working copy.
+    """
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".probe-") as name:
         file = Path(name, "file")
         return all(_changes_time(name, change) for change in (file.touch, file.unlink))
 
