@@ -93,7 +93,6 @@ def guard(
     warden = Warden(marker)
     with _terminal_restored():
         runner, requests_fd = _fork(body, warden)
-        proctree.become_subreaper()
         code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
         _sweep(marker, spare=warden.pid())
     _hear_no_more()
@@ -109,21 +108,28 @@ def guard(
 def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]:
     """Return the runner's pid and our end of its pipe. Signals wait until all sides know what to do with them."""
     requests_out, requests_in = os.pipe()
+    ready_out, ready_in = os.pipe()
     _flush()
     with _signals_held():
         try:
             runner = os.fork()
         except OSError as error:
             raise StartError(f"cannot start the runner: {error.strerror}") from error
-        os.close(requests_in if runner == 0 else requests_out)
+        for fd in (requests_in, ready_in) if runner == 0 else (requests_out, ready_out):
+            os.close(fd)
         if runner == 0:
             warden.tie_runner()
             channel = StopChannel(requests_out)
             _settle_in(channel)
         else:
-            warden.post(without=requests_in)
+            warden.post(without=(requests_in, ready_in))
+            proctree.become_subreaper()
             _forward_signals(requests_in)
+            os.close(ready_in)
     if runner == 0:
+        # Orphans of a runner that ends at once have to come to a guardian that is ready for them.
+        os.read(ready_out, 1)
+        os.close(ready_out)
         _run(body, channel)
     return runner, requests_in
 

@@ -128,7 +128,8 @@ def load_plan(root: Path, options: Options, *, run: RunState | None = None) -> P
     )
     _refuse_empty(plan)
     _refuse_unknown_agents(plan)
-    told = (*plan.warnings, *_unexpanded(plan), *_unbounded(plan), *_paid_keys(plan))
+    keys = () if run else _paid_keys(plan)  # told when the run was started
+    told = (*plan.warnings, *_unexpanded(plan), *_unbounded(plan), *keys)
     return msgspec.structs.replace(plan, warnings=told)
 
 

@@ -49,11 +49,11 @@ class Warden:
         for fd in (self._run_out, self._gone_out, self._gone_in):
             os.close(fd)
 
-    def post(self, *, without: int) -> None:
+    def post(self, *, without: tuple[int, ...]) -> None:
         """In the guardian, with signals held: fork the warden. Raises StartError when there can be no process more.
 
-        Call it before the guardian becomes a subreaper: the warden is to be nobody's child. `without` is the
-        guardian's end of a pipe of which the warden must not hold a copy.
+        Call it before the guardian becomes a subreaper: the warden is to be nobody's child. `without` are the
+        guardian's ends of pipes of which the warden must not hold a copy.
         """
         guardian = os.getpid()
         try:
@@ -61,7 +61,8 @@ class Warden:
         except OSError as error:
             raise StartError(f"cannot start the warden of the run: {error.strerror}") from error
         if between == 0:
-            os.close(without)
+            for fd in without:
+                os.close(fd)
             self._fork_again(guardian)
         os.close(self._run_out)
         os.close(self._gone_in)

@@ -86,7 +86,8 @@ def complaints(ended: Ended, place: Place) -> list[str]:
     if ended.code not in ((70,) if place.run_id() else (4, 70)):
         found.append(f"exit code {ended.code}")
     hinted = any(line.startswith("hint: ") and "disk" in line for line in lines)
-    if not hinted or not (REASON in error or "error: git " in error):  # git does not always know why itself
+    said = (REASON, "error: git ", "error: the disk is full")  # git does not always know why itself
+    if not hinted or not any(words in error for words in said):
         found.append("does not say that the disk is full and what to do")
     if "Traceback" in ended.stderr or "this is a bug" in ended.stderr:
         found.append("takes it for a bug")

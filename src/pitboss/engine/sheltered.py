@@ -95,6 +95,7 @@ class Sheltered:
         self._journal = journal
         self._emit = emit
         self._hurried = hurried
+        self._put_backs = 0
         self._lock = Lock()
         self._waited: dict[int, float] = {}
         self._failed: dict[int, str] = {}
@@ -256,13 +257,16 @@ class Sheltered:
         """Do something with git, again if it is worth it. Raises GitFailed, and what a full disk raises."""
         tries = 0
         while True:
+            before = self._put_backs
             try:
                 return work()
             except _TROUBLE as error:
                 tries += 1
                 if kind(error) is Kind.FULL_DISK or self._workspace.disk_is_full():
                     raise _disk_full(error) from None
-                if not self._put_back(session, tries) and not self._worth_another_try(session, error, tries):
+                if not self._put_back(session, tries, before) and not self._worth_another_try(
+                    session, error, tries
+                ):
                     self._gone = error if isinstance(error, RepositoryGone) else self._gone
                     words = error.message if isinstance(error, PitbossError) else str(error)
                     raise GitFailed(Reason.GIT_FAILED.because(words)) from error
@@ -290,20 +294,24 @@ class Sheltered:
         self._waited[session.seq] = waited + time.monotonic() - began
         return True
 
-    def _put_back(self, session: InFlight, tries: int) -> bool:
-        """Whether an agent, this one or one beside it, had just changed what git goes by: it is as it was now."""
+    def _put_back(self, session: InFlight, tries: int, before: int) -> bool:
+        """Whether an agent, this one or one beside it, had just changed what git goes by: it is as it was now.
+
+        A session beside this one may have put it back meanwhile: then the count has moved on from `before`.
+        """
         if tries > LOOKS_FOR_REPOSITORY:
             return False
         with suppress(*_TROUBLE):
-            return self._look(session)
-        return False
+            self._look(session)
+        return self._put_backs != before
 
-    def _look(self, session: InFlight) -> bool:
-        """Put back what the session may have done to git's config; whether it had. Raises RepositoryGone."""
+    def _look(self, session: InFlight) -> None:
+        """Put back what the session may have done to git's config. Raises RepositoryGone."""
         told = self._guard.check()
+        with self._lock:
+            self._put_backs += len(told)
         for text in told:
             self._tell(session, text)
-        return bool(told)
 
     def _rescue(self, session: InFlight) -> Landing:
         self._look(session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.act import Act
+from tests.hostile.act import WORKTREE, Act
 
 SUBMODULE = """
 git -c protocol.file.allow=always submodule --quiet add "$BESIDE/other" sub
@@ -71,10 +71,12 @@ ACTS = {
     "a-folder-for-a-config": Act('cd "$REPO/.git"; rm config && mkdir config || true', ends=("ok",)),
     "repository-version": Act("git config core.repositoryFormatVersion 99", ends=("ok",)),
     "hook-that-refuses": Act(
-        'cd "$REPO/.git/hooks"; printf "#!/bin/sh\\nexit 1\\n" >pre-commit; cp pre-commit reference-transaction; '
-        "chmod +x *",
+        # Beside a neighbour it may refuse the commit that is just being made there: see docs/explain/durability.md.
+        'cd "$SCRATCH"; printf "#!/bin/sh\\nexit 1\\n" >refuses; chmod +x refuses; '
+        'for name in pre-commit reference-transaction; do cp refuses new; mv new "$REPO/.git/hooks/$name"; done',
         ends=("ok",),
         told="hooks/pre-commit was taken away",
+        modes=("in-place", WORKTREE),
     ),
     "no-hooks-any-more": Act(
         'rm -r "$REPO/.git/hooks"',
