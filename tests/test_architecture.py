@@ -55,7 +55,7 @@ NOT_OF_A_RUN = {
     ("store/git_folder.py", "folder.is_dir"),
     ("store/rundir.py", "entry.is_dir"),  # of a folder that is open
 }
-PAST_THE_SCREEN = {"cli/output.py", "agents/acp_client.py"}  # the second one prints into a pipe of ours
+PAST_THE_SCREEN = {"cli/output.py", "agents/acp/client.py"}  # the second one prints into a pipe of ours
 SAYS_NOTHING = re.compile(r"utils?|helpers?|managers?|misc|common|tools?", re.IGNORECASE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.agents.acp import AcpAgent
-from pitboss.agents.acp_stream import AcpReader
+from pitboss.agents.acp.stream import AcpReader
 from pitboss.agents.judgement import Ending
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings

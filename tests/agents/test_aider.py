@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.agents.aider import Aider
-from pitboss.agents.aider_text import AiderReader
+from pitboss.agents.aider.text import AiderReader
 from pitboss.agents.judgement import Ending, Spend
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.config import AgentSettings

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pitboss.agents.claude_stream import ClaudeReader
+from pitboss.agents.claude.stream import ClaudeReader
 from pitboss.agents.judgement import Ending, Spend, Verdict
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price

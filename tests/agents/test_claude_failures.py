@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pitboss.agents.claude_failures import failure
+from pitboss.agents.claude.failures import failure
 from pitboss.core.session import Reason
 
 API = {"is_error": True, "terminal_reason": "api_error", "result": "said so"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents.codex_rollout import Rollout
+from pitboss.agents.codex.rollout import Rollout
 from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pitboss.agents import watch
-from pitboss.agents.claude_stream import ClaudeReader
+from pitboss.agents.claude.stream import ClaudeReader
 from pitboss.agents.judgement import Ending
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus

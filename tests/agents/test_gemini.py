@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pitboss.agents.gemini_stream import GeminiReader
+from pitboss.agents.gemini.stream import GeminiReader
 from pitboss.agents.judgement import Ending
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pitboss.agents.gemini_stream import GeminiReader
+from pitboss.agents.gemini.stream import GeminiReader
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import CostSource, Usage
 from pitboss.process import StopRequest

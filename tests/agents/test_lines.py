@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.agents import long_strings
-from pitboss.agents.lines import (
+from pitboss.agents.output import long_strings
+from pitboss.agents.output.lines import (
     DETAIL_LIMIT,
     LINE_LIMIT,
     JsonLines,
@@ -22,8 +22,8 @@ from pitboss.agents.lines import (
     last_line,
     shortened,
 )
-from pitboss.agents.long_strings import Shortener
-from pitboss.agents.loose_json import objects_on
+from pitboss.agents.output.long_strings import Shortener
+from pitboss.agents.output.loose_json import objects_on
 
 
 def split(chunks: list[bytes], limit: int = LINE_LIMIT) -> list[bytes]:

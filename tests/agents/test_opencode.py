@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pitboss.agents.judgement import Ending
 from pitboss.agents.opencode import Opencode
-from pitboss.agents.opencode_stream import OpencodeReader
+from pitboss.agents.opencode.stream import OpencodeReader
 from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus

@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pitboss.agents.judgement import Ending
-from pitboss.agents.qwen_stream import QwenReader
+from pitboss.agents.qwen.stream import QwenReader
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pitboss.agents.qwen_failures import Refusals
+from pitboss.agents.qwen.failures import Refusals
 from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.agents.claude_stream import ClaudeReader
+from pitboss.agents.claude.stream import ClaudeReader
 from pitboss.agents.plain import PlainReader
 from pitboss.agents.reader import LONGEST_PAUSE_S, MOST_RETRIES, OPEN_TOOLS, TEXTS
 from pitboss.core.agent import Resume

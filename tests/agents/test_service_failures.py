@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pitboss.agents.service_failures import service_failure, status_in, wait_s
-from pitboss.agents.words import meaning
+from pitboss.agents.services.failures import service_failure, status_in, wait_s
+from pitboss.agents.services.words import meaning
 from pitboss.core.session import Reason
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents.fences import sh_blocks
+from pitboss.agents.shell.fences import sh_blocks
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage

@@ -6,22 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from pitboss.agents import backend_names, words
-from pitboss.agents.words import SERVICE, had_begun, meaning, meaning_of_code, table
+from pitboss import agents
+from pitboss.agents import backend_names, find_backend
+from pitboss.agents.services.words import SERVICES, had_begun, meaning, meaning_of_code, table
 from pitboss.core.session import Reason
 
-NAMES = sorted(file.stem for file in Path(words.__file__).parent.glob("*.toml"))
+NAMES = sorted(file.parent.name for file in Path(agents.__file__).parent.glob("*/words.toml"))
 ROWS = [(name, row) for name in NAMES for row in (*table(name).row, *table(name).last)]
 SAID = [(name, row.means, said) for name, row in ROWS for said in row.said]
 
 
 @pytest.mark.parametrize(("name", "means", "said"), SAID)
 def test_a_sentence_means_what_its_row_says(name: str, means: Reason, said: str) -> None:
-    assert meaning(said, None if name == SERVICE else name) is means
+    assert meaning(said, None if name == SERVICES else name) is means
 
 
 def test_each_table_is_of_a_backend_or_of_the_services() -> None:
-    assert set(NAMES) <= {*backend_names(), SERVICE}
+    folders = {type(find_backend(name)).__module__.rpartition(".")[2] for name in backend_names()}
+    assert set(NAMES) <= {*folders, SERVICES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,7 +42,7 @@ def test_codes_of_a_cli_go_before_those_of_the_services() -> None:
 
 @pytest.mark.parametrize("nothing", ["", "division by zero", "the tool was terminated", "3 tests failed"])
 def test_other_words_mean_nothing(nothing: str) -> None:
-    assert all(meaning(nothing, name if name != SERVICE else None) is None for name in NAMES)
+    assert all(meaning(nothing, name if name != SERVICES else None) is None for name in NAMES)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_what_a_program_does_not_find_is_no_outage(said: str) -> None:
     assert meaning(said) is None
 
 
-@pytest.mark.parametrize("said", [said for row in table(SERVICE).broken for said in row.said])
+@pytest.mark.parametrize("said", [said for row in table(SERVICES).broken for said in row.said])
 def test_an_answer_that_broke_off_had_begun(said: str) -> None:
     assert had_begun(said)
     assert had_begun(Reason.OVERLOADED.because(said))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.driver import Driver
-from pitboss.agents.lines import shortened
+from pitboss.agents.output.lines import shortened
 from pitboss.core.config import AgentSettings, Config
 from pitboss.errors import StartError
 from pitboss.process import capture
@@ -25,18 +25,18 @@ _VERSION_PARTS = 4
 _NO_PATH = 'agents get no PATH to find programs by: [agent] env_keep = ["PATH", "HOME"] lets them have it'
 
 _BACKENDS = {
-    "acp": "AcpAgent",
-    "aider": "Aider",
-    "claude_code": "ClaudeCode",
-    "codex": "Codex",
-    "command": "CommandAgent",
-    "copilot": "Copilot",
-    "gemini": "Gemini",
-    "opencode": "Opencode",
-    "qwen": "Qwen",
-    "shell": "Shell",
+    "acp": ("acp", "AcpAgent"),
+    "aider": ("aider", "Aider"),
+    "claude_code": ("claude", "ClaudeCode"),
+    "codex": ("codex", "Codex"),
+    "command": ("command", "CommandAgent"),
+    "copilot": ("copilot", "Copilot"),
+    "gemini": ("gemini", "Gemini"),
+    "opencode": ("opencode", "Opencode"),
+    "qwen": ("qwen", "Qwen"),
+    "shell": ("shell", "Shell"),
 }
-"""Name of the backend, which is that of its module here as well, and its class; sorted."""
+"""Name of each backend, its module here, and its class; sorted."""
 
 
 class Fitness(StrEnum):
@@ -151,7 +151,8 @@ def find_backend(name: str) -> Backend:
     if name in _BACKENDS:
         from importlib import import_module
 
-        backend: Backend = getattr(import_module(f"{__name__}.{name}"), _BACKENDS[name])()
+        module, kind = _BACKENDS[name]
+        backend: Backend = getattr(import_module(f"{__name__}.{module}"), kind)()
         return backend
     from difflib import get_close_matches
 

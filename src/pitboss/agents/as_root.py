@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents.claude_code import UNATTENDED
+from pitboss.agents.claude import UNATTENDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

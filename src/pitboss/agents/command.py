@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from pitboss.agents.backend import Launch
-from pitboss.agents.json_values import COUNT_LIMIT
 from pitboss.agents.judgement import Spend
+from pitboss.agents.output.json_values import COUNT_LIMIT
 from pitboss.agents.plain import PlainReader
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError

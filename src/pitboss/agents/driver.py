@@ -13,9 +13,9 @@ from pitboss import process
 from pitboss.agents.costs import priced
 from pitboss.agents.judgement import Ending, Verdict, failed
 from pitboss.agents.lost_session import says_lost
-from pitboss.agents.service_failures import reason_to_ask_again
+from pitboss.agents.services.failures import reason_to_ask_again
+from pitboss.agents.services.words import had_begun
 from pitboss.agents.watch import Watch
-from pitboss.agents.words import had_begun
 from pitboss.core.agent import AgentOutcome
 from pitboss.core.billing import Evidence, is_cost_known
 from pitboss.core.embed import one_line

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents.lines import shortened
+from pitboss.agents.output.lines import shortened
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 

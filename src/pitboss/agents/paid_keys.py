@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.agents.json_values import table, word
-from pitboss.agents.session_file import home_of
+from pitboss.agents.output.json_values import table, word
+from pitboss.agents.output.session_file import home_of
 from pitboss.core.environment import agent_environment
 from pitboss.store.opening import open_users
 

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from pitboss.agents.judgement import Ending, Spend, Verdict, failed
-from pitboss.agents.lines import last_line
+from pitboss.agents.output.lines import last_line
 from pitboss.agents.reader import Reader
-from pitboss.agents.service_failures import service_failure
+from pitboss.agents.services.failures import service_failure
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.session import Reason, SessionStatus
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.judgement import Ending
-from pitboss.agents.lines import JsonLines, shortened
+from pitboss.agents.output.lines import JsonLines, shortened
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage

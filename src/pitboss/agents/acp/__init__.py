@@ -1,0 +1,89 @@
+"""The `acp` backend: any agent that speaks the Agent Client Protocol (SPEC 6).
+
+`[agent.acp] command = ["my-agent", "--acp"]` names it. A client of ours (`acp_client`) talks to it in a process
+between, so that the protocol's library is loaded there alone, and prints what it hears as JSON lines.
+`permission_mode` is `allow` unless configured: every request for permission is granted, once each; `deny`
+refuses them; another word is a mode of the agent's own, and requests are granted. `model` and `effort` are set
+where the agent offers a choice, and are an error where it does not.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.agents.acp.stream import AcpReader
+from pitboss.agents.backend import Launch
+from pitboss.errors import StartError
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.config import AgentSettings
+
+CLIENT = "pitboss.agents.acp.client"
+LIBRARY = "acp"
+ALLOW = "allow"
+
+
+class AcpAgent:
+    """An agent behind the protocol; a stop cancels its turn first, which still tells what it used."""
+
+    name = "acp"
+    install = "install it, or set [agent.acp] command to an agent that speaks the Agent Client Protocol"
+    version_args = None
+    known_version = None
+    oldest_version = None
+    resumable = True
+    uses_model = True
+
+    def binary(self, settings: AgentSettings) -> str:
+        """The first word of the configured command; raises StartError when there is none."""
+        if settings.binary is None and not settings.command:
+            raise StartError(
+                "the agent `acp` has no command",
+                hint='set [agent.acp] command = ["PROGRAM", "ARGUMENT", ...] in .pitboss/config.toml',
+            )
+        return settings.binary or settings.command[0]
+
+    def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
+        """Start our client with the agent's command line behind it.
+
+        Raises StartError when there is no such agent, or the library that speaks the protocol is missing.
+        """
+        program = self.binary(settings)
+        self._check(program, request.env.get("PATH"))
+        asked = {
+            "permission": settings.permission_mode or ALLOW,
+            "model": request.model or settings.model,
+            "effort": settings.effort,
+            "resume": None if request.resume is None else request.resume.session_id,
+        }
+        return Launch(
+            argv=(
+                # Not from the folder it works in: a module there may have any name.
+                *(sys.executable, "-P", "-m", CLIENT, msgspec.json.encode(asked).decode()),
+                *(program, *settings.command[1:], *settings.extra_args),
+            ),
+            stdin=request.text.encode("utf-8", "replace"),
+            split_stderr=True,
+            polite_signal=signal.SIGINT,
+        )
+
+    def reader(self, request: AgentRequest) -> AcpReader:
+        """A reader of what our client prints."""
+        return AcpReader(request)
+
+    def _check(self, program: str, path: str | None) -> None:
+        from importlib.util import find_spec
+        from shutil import which
+
+        if which(program, path=path) is None:
+            raise StartError(f"cannot start {program}: no such program", hint=self.install)
+        if find_spec(LIBRARY) is None:
+            raise StartError(
+                "the agent `acp` needs the package agent-client-protocol",
+                hint="pip install 'pitboss[acp]'",
+            )

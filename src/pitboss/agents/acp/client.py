@@ -1,0 +1,200 @@
+"""Talks to an agent by the Agent Client Protocol, in a process of its own, and prints what it hears (SPEC 6).
+
+    python -m pitboss.agents.acp.client '{"permission": "allow", ...}' PROGRAM ARGUMENT...
+
+The prompt comes by stdin; each line of stdout is a JSON object with a `type`: `session`, `prompt`, `update` (one
+`session/update` of the protocol as it came), `refused`, `end`, `error`. SIGINT cancels the turn. It exits as the
+agent does when that ends by itself, with 0 after a turn that came to its end, with 1 after an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import acp
+import msgspec
+from acp.schema import AllowedOutcome, ClientCapabilities, DeniedOutcome, Implementation
+
+from pitboss import __version__
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+    from acp.client.connection import ClientSideConnection
+    from acp.schema import PermissionOption, ToolCallUpdate
+
+MESSAGE_LIMIT = 64 * 1024 * 1024
+"""Bytes a message of the agent may have."""
+
+LAST_WORDS_S = 1.0
+"""How long what a dead agent has said may take to be read."""
+
+LEAVE_S = 2.0
+"""How long an agent may take to end once nobody talks to it any more."""
+
+DENY = "deny"
+GRANTS = ("allow_once", "allow_always")
+REFUSALS = ("reject_once", "reject_always")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the session is to be: see `pitboss.agents.acp`."""
+
+    permission: str
+    model: str | None = None
+    effort: str | None = None
+    resume: str | None = None
+
+    @property
+    def mode(self) -> str | None:
+        """The mode of the agent's own that `permission` names."""
+        return None if self.permission in ("allow", DENY) else self.permission
+
+
+class Unoffered(Exception):
+    """The agent does not let its client choose what the user has chosen."""
+
+
+class Listener:
+    """Our side of the protocol: it prints updates and answers requests for permission, and offers no tools."""
+
+    def __init__(self, *, grant: bool) -> None:
+        self._wanted = GRANTS if grant else REFUSALS
+        self.muted = False
+
+    async def session_update(self, update: Any, **_: Any) -> None:
+        """Print an update, except those of a session's past, which are told again when it is loaded."""
+        if not self.muted:
+            tell("update", update=_plain(update))
+
+    async def request_permission(
+        self, tool_call: ToolCallUpdate, options: list[PermissionOption], **_: Any
+    ) -> acp.RequestPermissionResponse:
+        """Choose the narrowest of the options that are of the kind wanted; with none of it, none."""
+        kinds = {option.kind: option.option_id for option in reversed(options)}
+        chosen = next((kinds[kind] for kind in self._wanted if kind in kinds), None)
+        if chosen is None or self._wanted is REFUSALS:
+            tell("refused", tool=tool_call.title or tool_call.kind)
+        if chosen is None:
+            return acp.RequestPermissionResponse(outcome=DeniedOutcome(outcome="cancelled"))
+        return acp.RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=chosen))
+
+
+def main() -> int:
+    """Talk to the agent named on the command line; returns the exit code."""
+    logging.disable()  # the library's own remarks would look like the agent's complaints
+    asked = msgspec.json.decode(sys.argv[1], type=Asked)
+    prompt = sys.stdin.buffer.read().decode("utf-8", "replace")
+    code = asyncio.run(talk(asked, sys.argv[2:], prompt))
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    return code
+
+
+async def talk(asked: Asked, command: list[str], prompt: str) -> int:
+    """Start the agent, have one turn with it and end it; returns the exit code, minus the signal's number."""
+    pipe = asyncio.subprocess.PIPE
+    agent = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=MESSAGE_LIMIT)
+    listener = Listener(grant=asked.permission != DENY)
+    connection = acp.connect_to_agent(listener, agent.stdin, agent.stdout)  # type: ignore[arg-type]
+    turn = asyncio.ensure_future(_turn(connection, listener, asked, prompt))
+    gone = asyncio.ensure_future(agent.wait())
+    await asyncio.wait({turn, gone}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({turn}, timeout=LAST_WORDS_S)
+    code = _told_end(turn)
+    with contextlib.suppress(Exception):
+        await connection.close()
+    left = await _left(agent, gone)
+    return left if code is None else code
+
+
+async def _turn(connection: ClientSideConnection, listener: Listener, asked: Asked, prompt: str) -> Any:
+    """Open or load the session, set it up as asked, and send the prompt; returns how the turn ended."""
+    hello = await connection.initialize(
+        protocol_version=acp.PROTOCOL_VERSION,
+        client_capabilities=ClientCapabilities(),
+        client_info=Implementation(name="pitboss", version=__version__),
+    )
+    loads = hello.agent_capabilities is not None and hello.agent_capabilities.load_session
+    session: Any
+    here = str(Path.cwd())
+    if asked.resume is not None and loads:
+        listener.muted = True
+        session = await connection.load_session(cwd=here, session_id=asked.resume, mcp_servers=[])
+        identity, listener.muted = asked.resume, False
+    else:
+        session = await connection.new_session(cwd=here, mcp_servers=[])
+        identity = session.session_id
+    tell("session", id=identity, resumed=identity == asked.resume)
+    await _set_up(connection, identity, getattr(session, "config_options", None) or [], asked)
+
+    def cancel() -> None:
+        cancelling.append(asyncio.ensure_future(connection.cancel(session_id=identity)))
+
+    cancelling: list[asyncio.Future[None]] = []
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, cancel)
+    tell("prompt")
+    return await connection.prompt(session_id=identity, prompt=[acp.text_block(prompt)])
+
+
+async def _set_up(connection: ClientSideConnection, session: str, options: list[Any], asked: Asked) -> None:
+    """Set mode, model and effort; raises Unoffered where the agent has no such choice."""
+    if asked.mode is not None:
+        await connection.set_session_mode(session_id=session, mode_id=asked.mode)
+    for category, value in (("model", asked.model), ("thought_level", asked.effort)):
+        if value is None:
+            continue
+        option = next((each for each in options if category in (each.category, each.id)), None)
+        if option is None:
+            raise Unoffered(f"the agent offers no choice of {category}, and {value} was asked for")
+        await connection.set_config_option(config_id=option.id, session_id=session, value=value)
+
+
+def _told_end(turn: asyncio.Future[Any]) -> int | None:
+    """Print how the turn ended; the exit code, None when it is for the agent's own to say."""
+    if not turn.done():
+        turn.cancel()
+        return None
+    error = turn.exception()
+    if error is None:
+        tell("end", **_plain(turn.result()))
+        return 0
+    if isinstance(error, ConnectionError):
+        return None
+    details = {"code": error.code, "data": error.data} if isinstance(error, acp.RequestError) else {}
+    tell("error", message=str(error), kind=type(error).__name__, **details)
+    return 1
+
+
+async def _left(agent: Process, gone: asyncio.Future[int]) -> int:
+    """End the agent, which has nobody to talk to any more; its exit code."""
+    if agent.stdin is not None:
+        agent.stdin.close()
+    for end in (agent.terminate, agent.kill):
+        await asyncio.wait({gone}, timeout=LEAVE_S)
+        if not gone.done():
+            end()
+    return await gone
+
+
+def tell(what: str, **fields: Any) -> None:
+    """Print one line; what is no JSON becomes text."""
+    line = msgspec.json.encode({"type": what, **fields}, enc_hook=str)
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _plain(message: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = message.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return plain
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The `claude_code` backend: Claude Code without its terminal, read by its stream of JSON events (SPEC 6).
+
+Prompt by stdin; `permission_mode` is `bypassPermissions` unless configured, because nobody is there to ask.
+As root Claude Code refuses that mode unless IS_SANDBOX=1 is in the environment; that is for the user to say.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from pitboss.agents.backend import Launch
+from pitboss.agents.claude.stream import ClaudeReader
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.config import AgentSettings
+
+UNATTENDED = "bypassPermissions"
+QUIET = {
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+}
+"""Without these it looks for updates and reports home."""
+
+LEAST_BUDGET_USD = 0.000001
+"""It refuses a budget of nothing."""
+
+
+class ClaudeCode:
+    """`claude -p`, stopped by SIGINT first: it then still prints what it used."""
+
+    name = "claude_code"
+    install = "npm install -g @anthropic-ai/claude-code, or set [agent.claude_code] binary"
+    version_args = ("--version",)
+    known_version = "2.1.332"
+    oldest_version = "2.0.0"
+    resumable = True
+    uses_model = True
+
+    def binary(self, settings: AgentSettings) -> str:
+        """`claude`, or `[agent.claude_code] binary`."""
+        return settings.binary or "claude"
+
+    def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
+        """The documented headless command line, then `extra_args`, which thereby win."""
+        model = request.model or settings.model
+        begin = (
+            self.binary(settings),
+            *("-p", "--output-format", "stream-json", "--verbose"),
+            *("--permission-mode", settings.permission_mode or UNATTENDED),
+            *(() if model is None else ("--model", model)),
+            *(() if settings.effort is None else ("--effort", settings.effort)),
+            *(() if request.resume is None else ("--resume", request.resume.session_id)),
+        )
+        capped = (*_live(request), *_budget(request))
+        return Launch(
+            argv=(*begin, *capped, *settings.extra_args),
+            older_argv=(*begin, *_live(request), *settings.extra_args) if capped else None,
+            stdin=request.text.encode("utf-8", "replace"),
+            env_defaults=QUIET,
+            split_stderr=True,
+            polite_signal=signal.SIGINT,
+        )
+
+    def reader(self, request: AgentRequest) -> ClaudeReader:
+        """A reader of stream-json."""
+        return ClaudeReader(request)
+
+
+def _live(request: AgentRequest) -> tuple[str, ...]:
+    """Messages while they are written: until one is whole the others say that it is one token long.
+
+    They make the transcript several times as large, so they are asked for only where a cap looks at them.
+    """
+    return ("--include-partial-messages",) if request.live_usage else ()
+
+
+def _budget(request: AgentRequest) -> tuple[str, ...]:
+    """What the CLI itself is to keep to; a session that is gone on with has its earlier cost in the CLI's total."""
+    if request.max_cost_usd is None:
+        return ()
+    earlier = 0.0 if request.resume is None else request.resume.usage.cost_usd
+    return ("--max-budget-usd", f"{max(request.max_cost_usd + earlier, LEAST_BUDGET_USD):.6f}")

@@ -1,0 +1,146 @@
+"""Names the failures of Claude Code by the words it prints for them (SPEC 6).
+
+A 429 may be of this minute, which asking again mends, or of a window of hours, which has to be waited for. The
+latter is one when the CLI says so, or when it does not even ask again: it does ten times, unless the service
+told it to stay away for long.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pitboss.agents.output.json_values import count, word
+from pitboss.agents.output.lines import last_line, shortened
+from pitboss.agents.services.failures import BY_STATUS, UNMENDED, status_in
+from pitboss.agents.services.words import meaning, meaning_of_code, table
+from pitboss.core.session import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLI = "claude"
+"""The folder of its table of words."""
+
+TOO_MANY_REQUESTS = 429
+SERVER_FAILED = 500
+_MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit|capacity", re.IGNORECASE)
+_EPOCH = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
+_A_MAXIMUM = "error_max_"
+"""Subtypes of work that was ended by a number: what the agent said last is no reason then."""
+
+_CUT_SHORT = re.compile(
+    r"max_|limit|hook|abort|error|too_long|budget|exhausted|breaker|deferred|unavailable|failed"
+)
+"""In a `terminal_reason`: the work was ended before it was done, whatever else the line says."""
+
+_STOPPED = re.compile(r"max_turns|hook|budget")
+"""In a `stop_reason`: not the model stopped, but somebody else."""
+
+_BY_HOOK = re.compile(
+    r"\A(operation|execution|session|turn)?\s*(stopped|blocked|prevented)\b.{0,30}\bhook",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The CLI's own words where a hook ended the work."""
+
+_ROOT_REFUSED = b"cannot be used with root"
+ROOT_ADVICE = (
+    "claude refuses permission_mode bypassPermissions as root: set IS_SANDBOX=1 in the environment if this "
+    "machine is a sandbox, or another [agent.claude_code] permission_mode"
+)
+
+
+def failure(
+    result: dict[str, Any], api_failure: dict[str, Any], *, retried: bool = False, rejected: bool = False
+) -> tuple[Reason, str | None]:
+    """Reason and words for a result line of a failure; `api_failure` is the last failed assistant line.
+
+    `retried`: a 429 was asked again before; `rejected`: the subscription's windows were said to be used up.
+    """
+    words = _words(result)
+    own = table(CLI).codes
+    ended = (own.get(word(result, key) or "") for key in ("subtype", "terminal_reason"))
+    if (reason := next(filter(None, ended), None)) is not None:
+        return reason, words
+    status = count(result, "api_error_status") or status_in((words or "").removeprefix("API Error: "))
+    said = meaning(words or "", CLI)
+    reason = next(_named(result, api_failure), None) or _by_status(status) or said or Reason.AGENT_ERROR
+    if reason is Reason.OVERLOADED and status in (0, TOO_MANY_REQUESTS):
+        reason = _of_limits(said, status, words or "", retried=retried, rejected=rejected)
+    return reason, words
+
+
+def _by_status(status: int) -> Reason | None:
+    return Reason.OVERLOADED if status >= SERVER_FAILED else BY_STATUS.get(status)
+
+
+def _of_limits(said: Reason | None, status: int, words: str, *, retried: bool, rejected: bool) -> Reason:
+    """Whether a request that was one too many has hit a window of hours, a bill, or only a minute."""
+    if _MINUTE.search(words):
+        return Reason.OVERLOADED
+    if said in UNMENDED:
+        return said
+    limited = rejected or (status == TOO_MANY_REQUESTS and not retried)
+    return Reason.RATE_LIMITED if limited else Reason.OVERLOADED
+
+
+def told_reset(words: str | None) -> float | None:
+    """When a limit ends, epoch seconds, by the words of versions that say `... limit reached|EPOCH`."""
+    found = _EPOCH.search(words or "")
+    return None if found is None else float(found[1])
+
+
+def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
+    """Reason and words for a result without error of work that was ended before it was done; None for all others."""
+    ending = word(result, "terminal_reason") or ""
+    if _STOPPED.search(word(result, "stop_reason") or ""):
+        ending = str(result["stop_reason"])
+    said = word(result, "result") or ""
+    if _CUT_SHORT.search(ending):
+        reason = table(CLI).codes.get(ending, Reason.AGENT_ERROR)
+        return reason, shortened(f"it was cut short ({ending})" + (f": {said}" if said else ""))
+    return (Reason.AGENT_ERROR, shortened(said)) if _BY_HOOK.search(said) else None
+
+
+def stderr_failure(stderr: bytes) -> tuple[Reason, str] | None:
+    """Reason and words for what is only said on stderr; None for words that nobody knows."""
+    if _ROOT_REFUSED in stderr:
+        return Reason.PERMISSION_DENIED, ROOT_ADVICE
+    words = last_line(stderr)
+    reason = meaning(words or "", CLI)
+    return None if reason is None or words is None else (reason, words)
+
+
+def given_up(retry: dict[str, Any]) -> tuple[Reason, str]:
+    """Reason and words for a CLI that was asking again, by its last `api_retry`, and ended without a word."""
+    status = count(retry, "error_status")
+    named = word(retry, "error")
+    reason = meaning_of_code(named, CLI) or _by_status(status) or Reason.OVERLOADED
+    return reason, f"gave up after {count(retry, 'attempt')} retries: {named or status or 'no answer'}"
+
+
+def _named(result: dict[str, Any], api_failure: dict[str, Any]) -> Iterator[Reason]:
+    """The reasons that the CLI names, from the most telling to the least.
+
+    The assistant line counts only when the run ended in it: a request that failed and was retried is past.
+    """
+    api_ended = result.get("terminal_reason") in (None, "api_error", "completed")
+    last = api_failure if api_ended else {}
+    for line, key in (
+        (result, "api_error"),
+        (last, "error"),
+        (result, "api_error_type"),
+        (last, "api_error_type"),
+    ):
+        reason = meaning_of_code(word(line, key), CLI)
+        if reason is not None:
+            yield reason
+
+
+def _words(result: dict[str, Any]) -> str | None:
+    errors = result.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], str) else None
+    subtype = word(result, "subtype") or ""
+    last = None if subtype.startswith(_A_MAXIMUM) else word(result, "result")
+    said = last or first or subtype or None
+    return None if said is None else shortened(said)

@@ -1,0 +1,143 @@
+"""Reads what Codex writes about its thread on disk, for what it never prints: use so far, limits, model (SPEC 1.5, 6).
+
+`$CODEX_HOME/sessions/YYYY/MM/DD/rollout-TIME-THREAD.jsonl` grows while a thread runs, and on when it is resumed:
+- `token_usage_record` comes with each answer of the model, `token_count` after its tools; both have totals of
+  the whole thread. Printed output has them only at the end of a turn that succeeds.
+- `token_count` totals fall to 0 when the context is full: a count that was there stays.
+- `rate_limits` are a subscription's windows, of hours, days or a month, their lengths give or take some minutes;
+  `used_percent` is 100 for one that is used up. In the file of a resumed thread they may be of an earlier start: a
+  window that ended before the last line was written says nothing.
+A folder of days holds all threads of all projects, so a thread is looked for only where its identity, which has
+the time of its birth in it, says that it must be.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pitboss.agents.output.json_values import amount, count, table, word
+from pitboss.agents.output.session_file import SessionFile, home_of, names_in
+from pitboss.core.agent import Quota, QuotaWindow
+from pitboss.core.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FIVE_HOURS_MIN = 300
+SEVEN_DAYS_MIN = 7 * 24 * 60
+TOLERANCE = 0.05
+"""How far a window may be from a known length and still be it."""
+
+
+class Rollout:
+    """The file of one thread, read on as it grows; `used` and `model` are the last it said."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.used = Usage()
+        self.model: str | None = None
+        self._windows: list[tuple[int, QuotaWindow]] = []
+        self._written_at = 0.0
+        sessions = home_of(env, "CODEX_HOME", ".codex") / "sessions"
+        self._file = SessionFile(lambda thread_id: _find(sessions, thread_id))
+
+    def read(self, thread_id: str | None) -> None:
+        """Take in what was written of the thread since the last time."""
+        for line in self._file.news(thread_id):
+            self._take(line)
+
+    @property
+    def quota(self) -> Quota | None:
+        """The last it said of the subscription's windows, those left out that ended before its last line."""
+        named = dict(self._lasting())
+        five_hour, seven_day = named.pop(FIVE_HOURS_MIN, None), named.pop(SEVEN_DAYS_MIN, None)
+        other = max(named.values(), key=lambda window: window.used, default=None)
+        quota = Quota(five_hour=five_hour, seven_day=seven_day, other=other)
+        return None if quota == Quota() else quota
+
+    def resets_at(self) -> float | None:
+        """When the last of the windows that are used up ends, epoch seconds; None when none is."""
+        full = (window for _, window in self._lasting() if window.used >= 1.0)
+        return max((window.resets_at for window in full if window.resets_at), default=None)
+
+    def _lasting(self) -> list[tuple[int, QuotaWindow]]:
+        return [
+            (minutes, window)
+            for minutes, window in self._windows
+            if window.resets_at is None or window.resets_at > self._written_at
+        ]
+
+    def _take(self, line: dict[str, Any]) -> None:
+        payload = table(line, "payload")
+        self._written_at = _epoch(word(line, "timestamp")) or self._written_at
+        match line.get("type"), payload.get("type"):
+            case "turn_context", _:
+                self.model = word(payload, "model") or self.model
+            case "token_usage_record", _:
+                self.used = self.used.at_least(tokens(table(payload, "thread_token_usage")))
+            case "event_msg", "token_count":
+                total = table(table(payload, "info"), "total_token_usage")
+                self.used = self.used.at_least(tokens(total))
+                self._windows = _windows(table(payload, "rate_limits"), self._written_at) or self._windows
+
+
+def tokens(usage: dict[str, Any]) -> Usage:
+    """A usage as Codex writes it everywhere: input with cached, output with reasoning."""
+    return Usage(
+        input=count(usage, "input_tokens"),
+        output=count(usage, "output_tokens"),
+        cache_read=count(usage, "cached_input_tokens"),
+        cache_write=count(usage, "cache_write_input_tokens"),
+    )
+
+
+def _epoch(written: str | None) -> float | None:
+    """A line's time in epoch seconds; None when it has none."""
+    try:
+        return datetime.fromisoformat(written or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _find(sessions: Path, thread_id: str) -> Path | None:
+    for day in _days(thread_id):
+        for name in names_in(sessions / day):
+            if name.startswith("rollout-") and name.endswith(f"-{thread_id}.jsonl"):
+                return sessions / day / name
+    return None
+
+
+def _days(thread_id: str) -> list[str]:
+    """The folders of the day of the thread's birth and of its neighbours: its machine's zone is not known.
+
+    The identity is a UUID of version 7, which begins with milliseconds since 1970.
+    """
+    try:
+        born = datetime.fromtimestamp(int(thread_id.replace("-", "")[:12], 16) / 1000, UTC)
+        return [f"{born + timedelta(days=days):%Y/%m/%d}" for days in (0, -1, 1)]
+    except (ValueError, OverflowError, OSError):
+        return []
+
+
+def _windows(limits: dict[str, Any], written_at: float) -> list[tuple[int, QuotaWindow]]:
+    """The windows with their minutes, or with the known length that these come near."""
+    return [
+        (
+            _known_length(count(window, "window_minutes")),
+            QuotaWindow(used=used / 100, resets_at=_resets_at(window, written_at)),
+        )
+        for window in limits.values()
+        if isinstance(window, dict) and (used := amount(window, "used_percent")) is not None
+    ]
+
+
+def _known_length(minutes: int) -> int:
+    known = (FIVE_HOURS_MIN, SEVEN_DAYS_MIN)
+    return next((length for length in known if abs(minutes - length) <= TOLERANCE * length), minutes)
+
+
+def _resets_at(window: dict[str, Any], written_at: float) -> float | None:
+    """The moment told, or the seconds to it that older versions tell."""
+    left_s = amount(window, "resets_in_seconds")
+    return amount(window, "resets_at") or (written_at + left_s if left_s is not None and written_at else None)

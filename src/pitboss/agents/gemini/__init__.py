@@ -1,0 +1,67 @@
+"""The `gemini` backend: Gemini CLI without its terminal, read by its stream of JSON events (SPEC 6).
+
+Prompt by stdin; `permission_mode` is the CLI's approval mode, `yolo` unless configured, because nobody is
+there to ask. The CLI has no switch for effort. What it takes from settings.json alone stays the user's: how to
+log in (with GOOGLE_GEMINI_BASE_URL a key in the environment is not enough) and its usage statistics.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.agents.backend import Launch
+from pitboss.agents.gemini.stream import GeminiReader
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.config import AgentSettings
+
+UNATTENDED = "yolo"
+UNATTENDED_ENV = {
+    "GEMINI_CLI_TRUST_WORKSPACE": "true",
+    "GEMINI_CLI_NO_RELAUNCH": "true",
+    "GEMINI_TELEMETRY_ENABLED": "false",
+}
+"""In a folder that is not trusted it refuses to start; relaunched as a child of its own it ignores TERM."""
+
+
+class Gemini:
+    """`gemini` in headless mode; stopped, it does not say what it used, but its session's file does."""
+
+    name = "gemini"
+    install = "npm install -g @google/gemini-cli, or set [agent.gemini] binary"
+    version_args = ("--version",)
+    known_version = "0.61.0"
+    oldest_version = "0.11.0"
+    resumable = True
+    uses_model = True
+
+    def binary(self, settings: AgentSettings) -> str:
+        """`gemini`, or `[agent.gemini] binary`."""
+        return settings.binary or "gemini"
+
+    def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
+        """The documented headless command line, then `extra_args`, which thereby win.
+
+        A session in which the model never answered is not kept by the CLI, which then refuses to go on with it.
+        """
+        model, resume = request.model or settings.model, request.resume
+        if resume is not None and not resume.usage.has_tokens:
+            resume = None
+        return Launch(
+            argv=(
+                self.binary(settings),
+                *("--output-format", "stream-json"),
+                *("--approval-mode", settings.permission_mode or UNATTENDED),
+                *(() if model is None else ("--model", model)),
+                *(() if resume is None else ("--resume", resume.session_id)),
+                *settings.extra_args,
+            ),
+            stdin=request.text.encode("utf-8", "replace"),
+            env_defaults=UNATTENDED_ENV,
+            split_stderr=True,
+        )
+
+    def reader(self, request: AgentRequest) -> GeminiReader:
+        """A reader of stream-json."""
+        return GeminiReader(request)

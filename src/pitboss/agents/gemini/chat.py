@@ -1,0 +1,78 @@
+"""Reads what Gemini CLI writes about its session on disk, for what it prints only at its end: use so far (SPEC 1.5, 6).
+
+`~/.gemini/tmp/PROJECT/chats/session-TIME-ID8.jsonl` grows while a session runs, and on when it is resumed; ID8 is
+how the session's identity begins:
+- A message of the model is written when its answer is whole, before its tools run, and again with their results.
+- Its `output` leaves the thoughts out. An answer that was cut off is not written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pitboss.agents.output.json_values import count, table, word
+from pitboss.agents.output.session_file import SessionFile, home_of, names_in
+from pitboss.core.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Chat:
+    """The messages of one start: from `since`, the time of its `init` line, to `until`, that of its last one.
+
+    Later ones are kept for when there is a later line. `tokens` are by model; `answers` are how many messages they
+    are of.
+    """
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.tokens: dict[str | None, Usage] = {}
+        self.answers = 0
+        self.since = ""
+        self.until = ""
+        self._later: list[dict[str, Any]] = []
+        self._last = ""
+        projects = home_of(env, "GEMINI_CLI_HOME", "") / ".gemini" / "tmp"
+        self._file = SessionFile(lambda session_id: _find(projects, session_id))
+
+    def read(self, session_id: str | None) -> bool:
+        """Take in what was written by now; whether a message was among it."""
+        before, lines = self.answers, [*self._later, *self._file.news(session_id)]
+        self._later = []
+        for line in lines:
+            self._take(line)
+        return self.answers > before
+
+    def _take(self, line: dict[str, Any]) -> None:
+        identity, used, at = word(line, "id"), _tokens(table(line, "tokens")), word(line, "timestamp") or ""
+        if identity in (None, self._last) or at < self.since or not used.has_tokens:
+            return
+        if at > self.until:
+            self._later.append(
+                {key: line[key] for key in ("id", "timestamp", "tokens", "model") if key in line}
+            )
+            return
+        self._last = str(identity)
+        self.answers += 1
+        model = word(line, "model")
+        self.tokens[model] = self.tokens.get(model, Usage()) + used
+
+
+def _tokens(told: dict[str, Any]) -> Usage:
+    return Usage(
+        input=count(told, "input"),
+        output=count(told, "output") + count(told, "thoughts"),
+        cache_read=count(told, "cached"),
+    )
+
+
+def _find(projects: Path, session_id: str) -> Path | None:
+    """The newest file of the session: its name begins with the time."""
+    found = (
+        (name, projects / project / "chats" / name)
+        for project in names_in(projects)
+        for name in names_in(projects / project / "chats")
+        if name.startswith("session-") and name.endswith(f"-{session_id[:8]}.jsonl")
+    )
+    return max(found, default=("", None))[1]

@@ -1,0 +1,148 @@
+"""Names the failures of Gemini CLI by its words, its complaints and the exit code it ends with (SPEC 6).
+
+A message is `[API Error: WORDS]`, where the words may be the service's whole JSON answer, and may be followed by
+advice that says the same for every limit. What kind of quota is used up, and for how long, the CLI only tells on
+stderr: `TerminalQuotaError: WORDS`, then the answer. The exit code of a failed request is its HTTP status, of which
+the system keeps eight bits: 429 is 173.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss.agents.output.json_values import count, objects, table, word
+from pitboss.agents.output.lines import last_line, shortened
+from pitboss.agents.services.failures import LONG_WAIT_S, service_failure, wait_s
+from pitboss.core.session import Reason
+
+if TYPE_CHECKING:
+    from pitboss.agents.judgement import Ending
+
+API_ERROR = re.compile(r"\[API Error: (.*)\]", re.DOTALL)
+LOG_IN_ADVICE = "set GEMINI_API_KEY, and security.auth.selectedType in settings.json if it has a base URL too"
+ERROR = re.compile(r"(?:\A|\s)_?(\w*Error): (.*)")
+REASON = re.compile(r"\breason: '(\w+)'", re.ASCII)
+DELAY = re.compile(r"\bretryDelayMs: (\d{1,12}(?:\.\d+)?)", re.ASCII)
+QUOTA_ERRORS = ("TerminalQuotaError", "RetryableQuotaError")
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why it failed, in words to show, and how many seconds it has to be waited, where that is told."""
+
+    reason: Reason
+    words: str
+    wait_s: float | None = None
+
+    def ends_at(self, said_at: str | None) -> float | None:
+        """When a limit that was spoken of at a time as the CLI writes it ends, epoch seconds."""
+        if self.wait_s is None or self.reason is not Reason.RATE_LIMITED:
+            return None
+        try:
+            return datetime.fromisoformat(said_at or "").timestamp() + self.wait_s
+        except (ValueError, OverflowError):
+            return None
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service answered: words to show, all that it said, names of what failed, the HTTP status."""
+
+    words: str
+    said: str
+    codes: tuple[str | None, ...] = ()
+    status: int = 0
+
+
+class _Code(IntEnum):
+    """Exit codes of the CLI's own; those of failed requests begin at 144."""
+
+    NOT_LOGGED_IN = 41
+    NOT_TRUSTED = 55
+
+
+def failure(message: str, ending: Ending) -> Failure:
+    """Why a program failed that told so in its result line and ended so."""
+    wrapped = API_ERROR.search(message)
+    told = _unfolded(message if wrapped is None else wrapped[1])
+    complaint = _complained(ending)
+    if complaint is not None and set(QUOTA_ERRORS).isdisjoint(complaint.codes):
+        complaint = None
+    return _named(told, complaint, ending)
+
+
+def refusal(ending: Ending) -> Failure | None:
+    """Why a program exited without a result line; None for codes and complaints of no such meaning."""
+    words = last_line(ending.complaints)
+    match ending.code:
+        case _Code.NOT_LOGGED_IN:
+            said = LOG_IN_ADVICE if words is None else shortened(f"{words} ({LOG_IN_ADVICE})")
+            return Failure(reason=Reason.AUTH, words=said)
+        case _Code.NOT_TRUSTED:
+            return Failure(reason=Reason.PERMISSION_DENIED, words=words or "the folder is not trusted")
+    status, complaint = _http_status(ending.code), _complained(ending)
+    if complaint is not None:
+        why = _named(complaint, None, ending)
+        return None if why.reason is Reason.AGENT_ERROR else why
+    if not status:
+        return None
+    return Failure(reason=service_failure(status=status), words=words or f"HTTP status {status}")
+
+
+def _named(told: _Answer, complaint: _Answer | None, ending: Ending) -> Failure:
+    """The failure by what was told, where `complaint` says more about a quota."""
+    more = _Answer(words="", said="") if complaint is None else complaint
+    reason = service_failure(
+        codes=(*more.codes, *told.codes),
+        words=told.said,
+        status=told.status or more.status or _http_status(ending.code),
+        cli="gemini",
+    )
+    left_s = wait_s(told.said) or wait_s(more.said)
+    if reason is Reason.OVERLOADED and (left_s or 0.0) > LONG_WAIT_S:
+        reason = Reason.RATE_LIMITED
+    return Failure(reason=reason, words=told.words, wait_s=left_s)
+
+
+def _complained(ending: Ending) -> _Answer | None:
+    """The last error on stderr with what is printed below it; None when there is none."""
+    stderr = ending.complaints.decode("utf-8", "replace")
+    errors = list(ERROR.finditer(stderr))
+    if not errors:
+        return None
+    last = errors[-1]
+    answer, below = _unfolded(last[2]), stderr[last.end() :]
+    delay = DELAY.search(below)
+    left_s = float(delay[1]) / 1000 if delay else wait_s(below)
+    waits = "" if left_s is None else f" retry in {left_s:.3f}s"
+    codes = (*reversed(REASON.findall(below)), last[1], *answer.codes)
+    return msgspec.structs.replace(answer, said=f"{answer.said}{waits}", codes=codes)
+
+
+def _unfolded(words: str) -> _Answer:
+    """The service's answer, which may be in another one or in a list; words that are none stay as they are."""
+    try:
+        answer = msgspec.json.decode(words.strip().removeprefix("[").removesuffix("]"), type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return _Answer(words=words, said=words)
+    error = table(answer, "error")
+    message = word(error, "message") or words
+    if message.lstrip().startswith("{") and message != words:
+        return _unfolded(message)
+    details = objects(error, "details")
+    quotas = (word(each, "quotaId") or "" for detail in details for each in objects(detail, "violations"))
+    waits = (f"retry in {delay}" for detail in details if (delay := word(detail, "retryDelay")))
+    return _Answer(
+        words=message,
+        said=" ".join((message, *quotas, *waits)),
+        codes=tuple(word(detail, "reason") for detail in details),
+        status=count(error, "code"),
+    )
+
+
+def _http_status(code: int | None) -> int:
+    """The status that an exit code may be the lower eight bits of; 0 when it is none of a failed request."""
+    return 0 if code is None or not 144 <= code <= 255 else code + 256

@@ -1,0 +1,96 @@
+"""Names the failures of opencode by its error events, which pass on what the model's service answered (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pitboss.agents.output.json_values import amount, count, table, word
+from pitboss.agents.services.failures import LONG_WAIT_S, service_failure
+from pitboss.core.session import Reason
+
+MILLISECONDS = 1000
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why opencode gave up, or asks again after `pause_s`, in its words; when a usage limit ends, epoch seconds."""
+
+    reason: Reason
+    words: str | None
+    resets_at: float | None = None
+    pause_s: float = 0.0
+
+
+def failure(line: dict[str, Any]) -> Failure:
+    """What an `error` event says."""
+    error = table(line, "error")
+    data = table(error, "data")
+    message = word(data, "message") or word(error, "name")
+    inner = _json(message)
+    words = word(inner, "message") or word(table(inner, "error"), "message") or message
+    told = table(_json(word(data, "responseBody")), "error") or table(inner, "error") or inner
+    reason = _reason(error, told, words or "")
+    return Failure(
+        reason=reason,
+        words=words,
+        resets_at=_reset(line, told) if reason is Reason.RATE_LIMITED else None,
+    )
+
+
+def wait(line: dict[str, Any]) -> Failure | None:
+    """Why opencode will ask again, if `line` says that it waits for that; None for any other status.
+
+    A moment far ahead is the end of a limit, whatever the words; a near one is its own haste.
+    """
+    status = (
+        table(line, "status") or table(table(line, "properties"), "status") or table(line, "part") or line
+    )
+    if "retry" not in (line.get("type"), status.get("type")):
+        return None
+    error = table(status, "error") or {"data": {"message": word(status, "message")}}
+    why = failure({**line, "error": error})
+    if attempt := count(status, "attempt"):
+        why = msgspec.structs.replace(why, words=f"{why.words or 'retry'}, attempt {attempt}")
+    following, now = amount(status, "next"), amount(line, "timestamp")
+    if following is None or now is None or following <= now:
+        return why
+    pause_s = (following - now) / MILLISECONDS
+    if pause_s < LONG_WAIT_S or why.reason not in (Reason.RATE_LIMITED, Reason.OVERLOADED):
+        return msgspec.structs.replace(why, pause_s=pause_s)
+    ends_at = why.resets_at or following / MILLISECONDS
+    return msgspec.structs.replace(why, reason=Reason.RATE_LIMITED, resets_at=ends_at, pause_s=pause_s)
+
+
+def _reason(error: dict[str, Any], told: dict[str, Any], words: str) -> Reason:
+    data = table(error, "data")
+    if "ref" in data:
+        return Reason.AGENT_ERROR  # opencode's own server failed, whatever it says; no service was asked
+    return service_failure(
+        codes=(word(error, "name"), word(told, "code"), word(told, "type")),
+        words=words,
+        status=count(data, "statusCode"),
+        cli="opencode",
+    )
+
+
+def _reset(line: dict[str, Any], told: dict[str, Any]) -> float | None:
+    """When the limit ends: the service's time, else its seconds, counted from the event."""
+    headers = table(table(table(line, "error"), "data"), "responseHeaders")
+    at = amount(told, "resets_at") or _seconds(headers, "x-codex-primary-reset-at")
+    wait = amount(told, "resets_in_seconds") or _seconds(headers, "retry-after")
+    now = amount(line, "timestamp")
+    return at or (None if wait is None or now is None else now / MILLISECONDS + wait)
+
+
+def _seconds(headers: dict[str, Any], name: str) -> float | None:
+    text = word(headers, name) or ""
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _json(text: str | None) -> dict[str, Any]:
+    """The object that `text` holds; empty when it is something else."""
+    try:
+        return msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return {}

@@ -1,0 +1,193 @@
+"""Reads opencode's JSON events: what it does, what it used, how it ended (SPEC 6).
+
+What the CLI prints, and what follows from it:
+- There is no final event: a run has succeeded when its last step finished with `stop` and it exits 0.
+- Each `step_finish` has the tokens and cost of its step alone, after `--session` too: they are added up. A step
+  that broke off has no numbers; when no step has any, nobody knows what was used.
+- Input leaves out cached tokens and output leaves out reasoning; ours count them.
+- A cost of 0 for tokens means that it has no price for the model.
+- A request that failed is made again without a word but a second `step_start`, or with a status of `retry` that tells
+  why and when; an answer that was cut off ends in a step of reason `unknown`, and is asked for again without end.
+- It may wait for days for the end of a limit, and may never exit after its last step, or after an error.
+- A tool that nobody allowed ends the run with exit 0, its last step `tool-calls`.
+- A tool is told of only once it has ended, so in an open step one may be running.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pitboss.agents.judgement import Spend, Verdict, failed
+from pitboss.agents.opencode.failures import Failure, failure, wait
+from pitboss.agents.output.json_values import amount, count, table, word
+from pitboss.agents.output.lines import shortened
+from pitboss.agents.output.tool_line import tool_line
+from pitboss.agents.plain import by_exit_code
+from pitboss.agents.reader import JsonReader
+from pitboss.agents.services.failures import UNMENDED
+from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.usage import Usage, add_usd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitboss.agents.judgement import Ending
+    from pitboss.core.agent import AgentRequest
+
+DONE = "stop"
+FRUITFUL = (DONE, "tool-calls", "length", "content-filter")
+"""How a step finishes whose answer came whole, as far as the model meant to give it."""
+
+MOST_CUTS = 20
+"""So many cut off in a row, and no next one will come whole."""
+
+REFUSED = ("rejected permission", "prevents you from using")
+"""What a tool call says that nobody was there to allow."""
+
+
+class OpencodeReader(JsonReader):
+    """Reads one `opencode run` from its first byte to its last, cut anywhere."""
+
+    def __init__(self, request: AgentRequest) -> None:
+        super().__init__(request)
+        self._total = Usage()
+        self._cost_usd = 0.0
+        self._unpriced = False
+        self._began = False
+        self._step_open = False
+        self._in_vain = False
+        self._cuts_in_a_row = 0
+        self._last_step: str | None = None
+        self._failure: Failure | None = None
+        self._waits_for: Failure | None = None
+        self._refused = 0
+        self._last_refused = ""
+
+    @property
+    def tool_running(self) -> bool:
+        """Whether a tool may be running: in any open step but one of a request made again and again."""
+        return self._step_open and not self._in_vain
+
+    @property
+    def worked(self) -> bool:
+        """False where nothing was said, done or counted."""
+        return bool(self.text) or self.tool_calls > 0 or self._total.has_tokens
+
+    def spend(self) -> Spend:
+        """The sum of the steps that finished."""
+        if not self._total.has_tokens:
+            return Spend(unreadable=self._began)
+        cost = None if self._unpriced else self._cost_usd
+        return Spend(tokens={self.model: self._total}, reported_usd=cost)
+
+    def hopeless(self) -> Verdict | None:
+        """By what it waits for, or by the answers cut off one after the other.
+
+        Each of these may cost, and it asks twice a second for more.
+        """
+        if self._waits_for is not None and self._waits_for.reason in UNMENDED:
+            return _failed(self._waits_for)
+        if self._cuts_in_a_row < MOST_CUTS:
+            return None
+        words = f"{self._cuts_in_a_row} answers in a row were cut off"
+        return Verdict(status=SessionStatus.TIMEOUT, reason=Reason.STALLED.because(words))
+
+    def verdict(self, ending: Ending) -> Verdict:
+        """By the last error, then the exit code, then how the last step finished, then what it was let do."""
+        why = self._failure or self._waits_for
+        if why is not None:
+            return _failed(why)
+        if ending.code != 0:
+            return by_exit_code(ending, "opencode")
+        if self._refused and (self._last_step != DONE or self._refused >= self.tool_calls):
+            return failed(Reason.PERMISSION_DENIED, f"opencode was not let use {self._last_refused}")
+        if self._last_step != DONE:
+            words = f"its last step ended with {self._last_step}" if self._last_step else "no last step"
+            return failed(Reason.AGENT_ERROR, f"opencode ended without an answer: {words}")
+        return Verdict()
+
+    def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
+        """Yield what `line` tells."""
+        self.session_id = word(line, "sessionID") or self.session_id
+        part = table(line, "part")
+        match line.get("type"):
+            case "step_start":
+                yield from self._step_started()
+            case "text" if text := word(part, "text"):
+                self.text = text
+                self._waits_for = None
+                yield AgentEvent(kind=EventKind.TEXT, text=shortened(text))
+            case "tool_use":
+                self._in_vain = False
+                self._waits_for = None
+                yield self._tool(part)
+            case "step_finish":
+                yield from self._step_finished(part)
+            case "error":
+                self._step_open = False
+                self._failure = failure(line)
+                self.finished = True
+            case "session.idle":
+                self._step_open = False
+                self.finished = True
+            case "retry" | "session.status" if why := wait(line):
+                self._waits_for = why
+                self._in_vain = True
+                words = shortened(why.words or "the request failed and is made again")
+                yield self.retried(words, pause_s=why.pause_s)
+
+    def _step_started(self) -> Iterator[AgentEvent]:
+        if self._step_open:
+            self._in_vain = True
+            yield self.retried("the request failed and is made again")
+        elif not self._began:
+            yield self.started()
+        self._began = self._step_open = True
+        self.finished = False
+        self._last_step = self._failure = self._waits_for = None
+
+    def _tool(self, part: dict[str, Any]) -> AgentEvent:
+        state, name = table(part, "state"), word(part, "tool") or "tool"
+        complaint = word(state, "error") or ""
+        if any(words in complaint for words in REFUSED):
+            self._refused += 1
+            self._last_refused = name
+        return self.tool_started(None, tool_line(name, table(state, "input")))
+
+    def _step_finished(self, part: dict[str, Any]) -> Iterator[AgentEvent]:
+        """Only a step that came to something makes what it said and used progress."""
+        self._last_step = word(part, "reason") or "unknown"
+        self._step_open = False
+        self._failure = self._waits_for = None
+        self._count(_tokens(table(part, "tokens")), amount(part, "cost"))
+        if self._last_step in FRUITFUL:
+            self._in_vain = False
+            self._cuts_in_a_row = 0
+            self.finished = self._last_step == DONE
+            self.streamed(self.text or "")
+            yield self.used()
+        else:
+            self._in_vain = True
+            self._cuts_in_a_row += 1
+            yield self.retried("the answer was cut off and is asked for again")
+
+    def _count(self, used: Usage, cost_usd: float | None) -> None:
+        self._total += used
+        self._cost_usd = add_usd(self._cost_usd, cost_usd or 0.0)
+        self._unpriced = self._unpriced or (used.has_tokens and not cost_usd)
+
+
+def _failed(why: Failure) -> Verdict:
+    return failed(why.reason, why.words, resets_at=why.resets_at)
+
+
+def _tokens(told: dict[str, Any]) -> Usage:
+    cache = table(told, "cache")
+    read, write = count(cache, "read"), count(cache, "write")
+    return Usage(
+        input=count(told, "input") + read + write,
+        output=count(told, "output") + count(told, "reasoning"),
+        cache_read=read,
+        cache_write=write,
+    )

@@ -1,0 +1,61 @@
+"""The `qwen` backend: Qwen Code without its terminal, read by its stream of JSON events (SPEC 6).
+
+Prompt by stdin; `permission_mode` is the CLI's approval mode, `yolo` unless configured, because nobody is
+there to ask. Which service it talks to is the user's to say, by settings.json or by OPENAI_API_KEY,
+OPENAI_BASE_URL and OPENAI_MODEL. The CLI has no switch for effort.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.agents.backend import Launch
+from pitboss.agents.qwen.stream import QwenReader
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.config import AgentSettings
+
+UNATTENDED = "yolo"
+QUIET = {
+    "QWEN_TELEMETRY_ENABLED": "false",
+    "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
+}
+"""The warning would be the last complaint of whatever fails."""
+
+
+class Qwen:
+    """`qwen` in headless mode; it retries a 429 or 503 for hours, in silence, but its session's file says why."""
+
+    name = "qwen"
+    install = "npm install -g @qwen-code/qwen-code (with Node.js 22), or set [agent.qwen] binary"
+    version_args = ("--version",)
+    known_version = "0.24.4"
+    oldest_version = None
+    resumable = True
+    uses_model = True
+
+    def binary(self, settings: AgentSettings) -> str:
+        """`qwen`, or `[agent.qwen] binary`."""
+        return settings.binary or "qwen"
+
+    def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
+        """The documented headless command line, then `extra_args`, which thereby win."""
+        model = request.model or settings.model
+        return Launch(
+            argv=(
+                self.binary(settings),
+                *("--output-format", "stream-json"),
+                *("--approval-mode", settings.permission_mode or UNATTENDED),
+                *(() if model is None else ("--model", model)),
+                *(() if request.resume is None else ("--resume", request.resume.session_id)),
+                *settings.extra_args,
+            ),
+            stdin=request.text.encode("utf-8", "replace"),
+            env_defaults=QUIET,
+            split_stderr=True,
+        )
+
+    def reader(self, request: AgentRequest) -> QwenReader:
+        """A reader of stream-json."""
+        return QwenReader(request)

@@ -1,0 +1,1 @@
+"""What model services say when they fail, whichever CLI passes it on (SPEC 6)."""

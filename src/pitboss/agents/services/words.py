@@ -1,0 +1,78 @@
+"""Knows what services and CLIs mean by their words, from tables of data in which the first match counts (SPEC 6).
+
+`words.toml` in the folder of a CLI or of the services has a `[[row]]` for each thing said: `means` is a
+core.session.Reason, `words` a regular expression that ignores case, `said` are sentences that it was made for, and
+that test it. The rows of a CLI go before those of the services, its `[[last]]` ones after them. `[codes]` are names of
+failures as they stand in answers. `[[broken]]` are words that are said only of an answer that had begun.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from pitboss.core.session import Reason
+
+SERVICES = "services"
+"""What model services say, whichever CLI passes it on."""
+
+
+_FLAGS = re.IGNORECASE | re.DOTALL | re.ASCII
+
+
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Words and what they mean, with sentences in which they were said."""
+
+    means: Reason
+    words: str
+    said: tuple[str, ...]
+
+
+class Broken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Words of clients for an answer that broke off, with sentences in which they were said."""
+
+    words: str
+    said: tuple[str, ...]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that one CLI or the services say; `last` are rows for words that count when no others tell more."""
+
+    row: tuple[Row, ...] = ()
+    last: tuple[Row, ...] = ()
+    broken: tuple[Broken, ...] = ()
+    codes: dict[str, Reason] = {}
+
+
+@cache
+def table(name: str) -> Table:
+    """The table in the folder called `name`; read when something has failed, and then once."""
+    return msgspec.toml.decode((Path(__file__).parent.parent / name / "words.toml").read_bytes(), type=Table)
+
+
+def meaning(words: str, cli: str | None = None) -> Reason | None:
+    """What `words` mean by the table of `cli`, if any, and by that of the services; None if neither knows."""
+    return next((means for pattern, means in _patterns(cli) if pattern.search(words)), None)
+
+
+def had_begun(words: str) -> bool:
+    """Whether `words` are of an answer that broke off: its request was served, which may cost something."""
+    return any(re.search(row.words, words, _FLAGS) for row in table(SERVICES).broken)
+
+
+def meaning_of_code(code: str | None, cli: str | None = None) -> Reason | None:
+    """What the name of a failure means, by the same tables."""
+    if code is None:
+        return None
+    own = table(cli).codes if cli is not None else {}
+    return own.get(code) or table(SERVICES).codes.get(code)
+
+
+@cache
+def _patterns(cli: str | None) -> tuple[tuple[re.Pattern[str], Reason], ...]:
+    own = Table() if cli is None else table(cli)
+    rows = (*own.row, *table(SERVICES).row, *own.last)
+    return tuple((re.compile(row.words, _FLAGS), row.means) for row in rows)
