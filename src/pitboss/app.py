@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from pitboss.agents import build_agent
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Aborting, Draining, Repaired, StopBy, Warned
-from pitboss.core.recovery import plan_recovery
+from pitboss.core.recovery.plan import plan_recovery
+from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.redact import Secrets
-from pitboss.core.resume import refuse_used_up, validate_resume
 from pitboss.core.rotation import contenders
 from pitboss.core.run import RunState, RunStatus, build_state, spend
 from pitboss.engine import restoring
@@ -39,8 +39,8 @@ from pitboss.git.switch import Spot, Switch
 from pitboss.guardian import StopLevel
 from pitboss.process import StopRequest
 from pitboss.store.backup import Backup
-from pitboss.store.ended import note_live
-from pitboss.store.git_folder import git_folder
+from pitboss.store.end_marker import note_live
+from pitboss.store.git_dir import git_folder
 from pitboss.store.opening import anchor
 from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pitboss.core.aftermath import Facts
     from pitboss.core.events import Observer
-    from pitboss.core.recovery import Repair
+    from pitboss.core.recovery.facts import Facts
+    from pitboss.core.recovery.plan import Repair
     from pitboss.git.status import TreeStatus
     from pitboss.guardian import StopChannel
     from pitboss.plan import Plan
-    from pitboss.store.from_copy import Lost
+    from pitboss.store.restore import Lost
 
 
 _CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of configuration and rotation count"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from pitboss.core.resume import reconstruct_state_from_log, refuse_used_up, validate_resume
+from pitboss.core.recovery.refusals import reconstruct_state_from_log, refuse_used_up, validate_resume
 from pitboss.core.rotation import contenders
 from pitboss.core.text import DryRun, dry_run_report
 from pitboss.errors import CapReached, StartError

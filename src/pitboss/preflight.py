@@ -19,10 +19,10 @@ import msgspec
 
 from pitboss.agents import build_agent
 from pitboss.core.agent import AgentOutcome, AgentRequest
-from pitboss.core.attempts import dead_end
 from pitboss.core.config import Config
 from pitboss.core.environment import NEVER_INHERITED, RUN_ID, SESSION_SEQ
 from pitboss.core.measures import duration, spent
+from pitboss.core.retry import dead_end
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.errors import StartError
 from pitboss.process import StopRequest, capture

@@ -23,7 +23,7 @@ from pitboss.errors import CommandError, PitbossError, StartError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
 from pitboss.store.opening import open_users
-from pitboss.store.trust import remember, remembered
+from pitboss.store.trust_list import remember, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pitboss.core.prompt import PromptDoc, PromptMeta, PromptSource
-from pitboss.core.resume import StateUnreadable
+from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.errors import InputError, PitbossError
 from pitboss.store.config import load_config
 from pitboss.store.follow import LogFollower, snapshot

@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pitboss.core.aftermath import Facts
-from pitboss.core.recovery import (
+from pitboss.core.recovery.facts import Facts
+from pitboss.core.recovery.plan import (
     AbortSession,
     CompleteSession,
     DropInFlight,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, PromptSpend
-from pitboss.core.resume import reconstruct_state_from_log
+from pitboss.core.recovery.refusals import reconstruct_state_from_log
 from pitboss.core.run import (
     Retry,
     RunState,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.resume import (
+from pitboss.core.recovery.refusals import (
     NoResumableRun,
     NotResumable,
     PlanRenamed,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import psutil
 
-from pitboss.core.attempts import LOGIN_PAUSE_S
+from pitboss.core.retry import LOGIN_PAUSE_S
 from tests.live.clis import RETRIES
 from tests.live.model import SLEEPER, Scenario
 

@@ -11,7 +11,7 @@ from pitboss.core.run import RunStatus
 from pitboss.errors import StartError
 from pitboss.store.backup import KEPT_OF_GONE, Backup, restore_lost
 from pitboss.store.codec import encode_record
-from pitboss.store.git_folder import lock_paths
+from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
 from pitboss.store.paths import RunPaths, config_path, prompts_dir, runs_dir
 from pitboss.store.rundir import RunDir, find_run, latest_run, list_runs, readable_log

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.core.resume import RunNotFound
+from pitboss.core.recovery.refusals import RunNotFound
 from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store import follow as following
 from pitboss.store.codec import encode_record

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.errors import LockHeld, StartError
-from pitboss.store.git_folder import lock_paths
+from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import LockInfo, RunLock, lock_holder
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from pitboss.pricing import table_version
 from pitboss.process import capture
 from pitboss.store.config import load_config
 from pitboss.store.follow import run_of
-from pitboss.store.git_folder import lock_paths
+from pitboss.store.git_dir import lock_paths
 from pitboss.store.library import configured_prompts_dir, discover_prompts, load_inputs
 from pitboss.store.lock import lock_holder
 from pitboss.store.rundir import list_runs

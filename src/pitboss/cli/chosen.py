@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.errors import CommandError
 from pitboss.store.follow import run_of
-from pitboss.store.git_folder import lock_paths
+from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths

@@ -15,10 +15,10 @@ from pitboss.core.events import Warned
 from pitboss.core.redact import Secrets
 from pitboss.engine.bus import Bus
 from pitboss.guardian import guard
-from pitboss.store.ended import note_end
+from pitboss.store.end_marker import note_end
 from pitboss.store.event_log import EventLog
 from pitboss.store.follow import take_requests
-from pitboss.store.git_folder import lock_paths
+from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths

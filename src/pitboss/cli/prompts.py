@@ -21,7 +21,7 @@ from pitboss.errors import CommandError, InputError
 from pitboss.store import paths
 from pitboss.store.config import load_config
 from pitboss.store.library import configured_prompts_dir, discover_prompts
-from pitboss.store.textfile import read_text
+from pitboss.store.user_text import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -71,7 +71,7 @@ def _gone(root: Path, run_id: str) -> str | None:
 def _restored(repo: Repo, run_id: str, *, force: bool) -> list[str]:
     """Bring back what the copy in git's folder knows better, before anything is read. Raises LockHeld."""
     from pitboss import app
-    from pitboss.store.git_folder import lock_paths
+    from pitboss.store.git_dir import lock_paths
     from pitboss.store.lock import RunLock
 
     with RunLock.acquire(*lock_paths(repo.root), run_id=run_id):
@@ -81,7 +81,7 @@ def _restored(repo: Repo, run_id: str, *, force: bool) -> list[str]:
 def _print_plan(repo: Repo, run_id: str, *, force: bool) -> int:
     """Under the lock: of a live run nothing can be said."""
     from pitboss import app
-    from pitboss.store.git_folder import lock_paths
+    from pitboss.store.git_dir import lock_paths
     from pitboss.store.lock import RunLock
 
     with RunLock.acquire(*lock_paths(repo.root), run_id=run_id):

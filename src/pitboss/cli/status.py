@@ -14,12 +14,12 @@ from pitboss.cli.endings import ending, word
 from pitboss.cli.lines import Used, budget_parts, cost_in_words, log_lines
 from pitboss.cli.output import Ink, clock, fields, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
-from pitboss.core.attempts import limit_ahead
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
 from pitboss.core.events import Phase
 from pitboss.core.measures import age, tokens
-from pitboss.core.resume import resume_command
+from pitboss.core.recovery.refusals import resume_command
+from pitboss.core.retry import limit_ahead
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
 

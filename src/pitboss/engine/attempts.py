@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.agent import AgentOutcome, Resume
-from pitboss.core.attempts import (
+from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.retry import (
     SETTLING_S,
     UNKNOWN_RESET_S,
     Again,
@@ -27,7 +28,6 @@ from pitboss.core.attempts import (
     limit_ahead,
     next_attempt,
 )
-from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.session import Reason, SessionStatus, reason_kind
 from pitboss.core.usage import Usage
 from pitboss.engine.attempt import run_agent

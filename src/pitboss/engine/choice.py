@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import budget
-from pitboss.core.attempts import stuck_for
 from pitboss.core.billing import unknown_cost_advice
+from pitboss.core.retry import stuck_for
 from pitboss.core.run import StopReason, pending_retry
 from pitboss.core.scheduler import Exhausted, next_pick
 from pitboss.guardian import StopLevel

@@ -1,4 +1,4 @@
-"""Gathers what a dead run left behind, for `core.recovery` to decide on; changes nothing (SPEC 7)."""
+"""Gathers what a dead run left behind, for `core.recovery.plan` to decide on; changes nothing (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss import proctree
-from pitboss.core.aftermath import Checkout, Damage, Facts
-from pitboss.core.resume import StateUnreadable
+from pitboss.core.recovery.facts import Checkout, Damage, Facts
+from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.run import RunState
 from pitboss.engine.run_branch import run_branch
 from pitboss.git.landed import landed_sessions
@@ -17,7 +17,7 @@ from pitboss.git.reflog import Reflog
 from pitboss.git.snapshot import untracked
 from pitboss.git.switch import Switch
 from pitboss.git.worktree import session_branches, session_worktrees
-from pitboss.store.ended import ended_ns
+from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import LogScan, iter_records, scan_log
 from pitboss.store.opening import status
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import budget
-from pitboss.core.attempts import Cause, opens_at
+from pitboss.core.retry import Cause, opens_at
 from pitboss.core.usage import Usage, add_tokens, add_usd
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import msgspec
 
 from pitboss.core import budget
 from pitboss.core.events import RunEnded, Warned
-from pitboss.core.resume import resume_command
+from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.session import SessionRecord
 from pitboss.engine.choice import Choice, Ending, Wait, next_step, stuck, unpriced
 from pitboss.engine.pool import Pool

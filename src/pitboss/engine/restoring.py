@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from pitboss.git.landed import landed_sessions
 from pitboss.store.backup import Backup
-from pitboss.store.from_copy import bring_back, find_lost
 from pitboss.store.paths import RunPaths
+from pitboss.store.restore import bring_back, find_lost
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
-    from pitboss.store.from_copy import Lost
+    from pitboss.store.restore import Lost
 
 
 def lost_files(repo: Repo, run_id: str, *, force: bool) -> list[Lost]:

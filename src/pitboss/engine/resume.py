@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss import proctree
-from pitboss.core import recovery
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Repaired
-from pitboss.core.resume import StateOutOfSync, reconstruct_state_from_log, replay
+from pitboss.core.recovery import plan as recovery
+from pitboss.core.recovery.refusals import StateOutOfSync, reconstruct_state_from_log, replay
 from pitboss.core.run import RunStatus, counted, unfolded
 from pitboss.core.scheduler import next_pick
 from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
@@ -27,14 +27,14 @@ from pitboss.errors import DamagedRun, StartError
 from pitboss.git.landed import landed_sessions
 from pitboss.git.rescue import list_rescued, why_kept
 from pitboss.git.worktree import Settled, remove_session_branch, remove_worktree
-from pitboss.store.ended import ended_ns
+from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
 from pitboss.store.opening import status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pitboss.core.recovery import Repair
+    from pitboss.core.recovery.plan import Repair
     from pitboss.core.run import RunState
     from pitboss.core.scheduler import Contender
     from pitboss.engine.context import RunContext

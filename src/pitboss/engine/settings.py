@@ -6,12 +6,12 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
-from pitboss.core.resume import StateUnreadable
+from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.errors import PitbossError
 from pitboss.git.guard import Guard
 from pitboss.git.repo import Repo
-from pitboss.store.ended import ended_ns
-from pitboss.store.git_folder import lock_paths
+from pitboss.store.end_marker import ended_ns
+from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir, find_run, most_recent_resumable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pitboss import __version__
 from pitboss.core.events import PromptFacts, RunStarted
-from pitboss.core.resume import StateUnreadable
+from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.worker import implementer
 from pitboss.engine.run_branch import RUN_BRANCHES
 from pitboss.errors import PitbossError, StartError

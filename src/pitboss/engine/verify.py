@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.checks import find_tests, run_tests
-from pitboss.core.attempts import dead_end
 from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.retry import dead_end
 from pitboss.core.session import FIXER, Reason, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.engine.attempts import bill, work

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.attempts import Cause
 from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.retry import Cause
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.engine.attempt import over_budget
 from pitboss.guardian import StopLevel

@@ -18,7 +18,7 @@ from pitboss.core.run import RunState, RunStatus
 from pitboss.errors import StartError, StorageError
 from pitboss.store.codec import Malformed, decode_state
 from pitboss.store.files import make_directory, write_atomic
-from pitboss.store.git_folder import lock_paths, ours_in_git
+from pitboss.store.git_dir import lock_paths, ours_in_git
 from pitboss.store.lock import lock_holder
 from pitboss.store.opening import is_folder, names_in, open_regular, open_users, remove, remove_tree, status
 from pitboss.store.paths import (

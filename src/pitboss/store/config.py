@@ -28,7 +28,7 @@ from pitboss.core.fields import (
 from pitboss.core.rotation import BUDGET_CHECKS, HOOK_CHECKS
 from pitboss.core.toml import parse_toml
 from pitboss.store.paths import config_path
-from pitboss.store.textfile import read_text
+from pitboss.store.user_text import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path

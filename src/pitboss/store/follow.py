@@ -19,7 +19,7 @@ from pitboss.core.session import InFlight, SessionRecord
 from pitboss.core.view import View, fold_late, of_state
 from pitboss.errors import storage_error
 from pitboss.store.event_log import decode_event
-from pitboss.store.git_folder import lock_paths
+from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.log import last_records, read_lines, readable_record
 from pitboss.store.opening import PRIVATE_FOLDER, names_in, open_regular, open_writing, remove, spot, status

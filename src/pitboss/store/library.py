@@ -22,7 +22,7 @@ from pitboss.core.rotation import (
 from pitboss.errors import InputError, Problem
 from pitboss.store import paths
 from pitboss.store.config import load_config
-from pitboss.store.textfile import read_text
+from pitboss.store.user_text import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -20,7 +20,7 @@ from pitboss.errors import storage_error
 from pitboss.store.codec import Malformed, decode_head, decode_heads, decode_record
 from pitboss.store.files import first_free, sync_directory, write_atomic
 from pitboss.store.opening import names_in, open_regular, open_writing, spot, status
-from pitboss.store.seqs import SeqSet
+from pitboss.store.seq_set import SeqSet
 from pitboss.store.tail import LONGEST_LINE, lines_from_end
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pitboss.core.resume import NoResumableRun, RunNotFound, StateUnreadable
+from pitboss.core.recovery.refusals import NoResumableRun, RunNotFound, StateUnreadable
 from pitboss.core.run import RunState
 from pitboss.errors import ResumeError, RunDirectoryGone
 from pitboss.store.backup import Backup

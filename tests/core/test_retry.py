@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.agent import AgentOutcome, Quota, QuotaWindow
-from pitboss.core.attempts import (
+from pitboss.core.config import Limits
+from pitboss.core.retry import (
     LOGIN_PAUSE_S,
     LONGEST_LIMIT_S,
     SETTLING_S,
@@ -26,7 +27,6 @@ from pitboss.core.attempts import (
     opens_at,
     stuck_for,
 )
-from pitboss.core.config import Limits
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 from tests.support.values import record

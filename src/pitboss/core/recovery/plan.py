@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from pitboss.core.refusals import refuse_what_only_a_person_may_settle
+from pitboss.core.recovery.unsettled import refuse_what_only_a_person_may_settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from pitboss.core.aftermath import Facts
+    from pitboss.core.recovery.facts import Facts
     from pitboss.core.session import InFlight
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.core.resume import StateOutOfSync
+from pitboss.core.recovery.refusals import StateOutOfSync
 from pitboss.errors import DamagedRun, StartError
 
 if TYPE_CHECKING:
-    from pitboss.core.aftermath import Facts
+    from pitboss.core.recovery.facts import Facts
 
 MOST_RESTORED = 10_000
 """Lost records that are still believed; a seq that claims more is damage itself."""

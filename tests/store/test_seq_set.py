@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.store.seqs import SeqSet
+from pitboss.store.seq_set import SeqSet
 
 
 @given(st.lists(st.integers(1, 30), max_size=60))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.store.backup import Backup
-from pitboss.store.from_copy import bring_back, find_lost
 from pitboss.store.paths import RunPaths
+from pitboss.store.restore import bring_back, find_lost
 from pitboss.store.rundir import RunDir
 from tests.support.values import RUN_ID, fresh_run, record
 

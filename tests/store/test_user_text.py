@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pitboss.errors import InputError
-from pitboss.store.textfile import MAX_BYTES, read_text
+from pitboss.store.user_text import MAX_BYTES, read_text
 
 KERNEL_SYMBOLS = Path("/proc/kallsyms")  # megabytes, but says that it is empty
 

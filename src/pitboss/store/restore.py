@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pitboss.core.resume import StateUnreadable
+from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.store.files import write_atomic
 from pitboss.store.log import scan_log, set_aside
 from pitboss.store.opening import open_regular, status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pitboss.store.ended import ended_ns, note_end, note_live
+from pitboss.store.end_marker import ended_ns, note_end, note_live
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.store.trust import KEPT, remember, remembered
+from pitboss.store.trust_list import KEPT, remember, remembered
 
 if TYPE_CHECKING:
     from pathlib import Path

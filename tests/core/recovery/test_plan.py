@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.aftermath import Checkout, Damage, Facts
-from pitboss.core.recovery import (
+from pitboss.core.recovery.facts import Checkout, Damage, Facts
+from pitboss.core.recovery.plan import (
     AbortSession,
     CompleteSession,
     CutTornTail,
@@ -30,7 +30,7 @@ from pitboss.core.recovery import (
     UndoSwitch,
     plan_recovery,
 )
-from pitboss.core.resume import StateOutOfSync
+from pitboss.core.recovery.refusals import StateOutOfSync
 from pitboss.core.run import dispatched_scheduler, fold, unfolded
 from pitboss.core.session import InFlight, Outcome, SessionStatus
 from pitboss.errors import DamagedRun, StartError

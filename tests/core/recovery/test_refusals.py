@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.deadline import parse_span
-from pitboss.core.resume import refuse_used_up, resume_command
+from pitboss.core.recovery.refusals import refuse_used_up, resume_command
 from pitboss.errors import CapReached
 from tests.support.values import STARTED, flying, run_state, usd
 

@@ -1,0 +1,6 @@
+"""What a run that was cut short needs before it may go on, decided from facts alone (SPEC 7).
+
+facts      what was found on disk
+refusals   what forbids going on, and in which words
+plan       the repairs, in order
+"""
