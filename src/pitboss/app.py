@@ -22,9 +22,10 @@ from pitboss.engine import restoring
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
 from pitboss.engine.facts import DeadRun, dead_run, gather_facts
-from pitboss.engine.gate import Gate, Meter
+from pitboss.engine.gate import Gate
 from pitboss.engine.journal import Journal
 from pitboss.engine.loop import Loop, Past
+from pitboss.engine.meter import Meter
 from pitboss.engine.resume import Mender, end_strays, settle_sessions
 from pitboss.engine.run_branch import RunBranch, run_branch
 from pitboss.engine.settings import cut_short_before, put_back_settings

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pitboss.core.redact import Secrets
     from pitboss.core.scheduler import Contender
     from pitboss.engine.control import Control
-    from pitboss.engine.gate import Gate, Meter
+    from pitboss.engine.gate import Gate
     from pitboss.engine.journal import Journal
+    from pitboss.engine.meter import Meter
     from pitboss.engine.ports import Agent, Workspace
     from pitboss.store.paths import RunPaths
 

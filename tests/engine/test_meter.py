@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pitboss.core.budget import Caps
 from pitboss.core.usage import Usage
-from pitboss.engine.gate import Meter
+from pitboss.engine.meter import Meter
 
 
 def test_what_neighbours_cost_is_what_all_but_the_session_itself_cost() -> None:
