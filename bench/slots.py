@@ -13,7 +13,7 @@ from bench.figures import Figure
 from bench.measure import interleave, median, say
 from bench.repositories import CHANGES_NOTHING, FILES_A_FOLDER, git, make_repository
 from pitboss.git.repo import Repo
-from pitboss.git.slot import RELEASED, Slot
+from pitboss.landing.slot import RELEASED, Slot
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:

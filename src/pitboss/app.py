@@ -27,17 +27,17 @@ from pitboss.engine.journal import Journal
 from pitboss.engine.loop import Loop, Past
 from pitboss.engine.meter import Meter
 from pitboss.engine.resume import Mender, end_strays, settle_sessions
-from pitboss.engine.run_branch import RunBranch, run_branch
 from pitboss.engine.settings import cut_short_before, put_back_settings
-from pitboss.engine.sheltered import Sheltered, git_refusing
 from pitboss.engine.start import check_ready, earlier_run, start_from, started
-from pitboss.engine.workspace import Workspace
 from pitboss.errors import PitbossError, StartError, why_failed
 from pitboss.git.guard import Guard
-from pitboss.git.landed import landed_sessions
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
 from pitboss.guardian import StopLevel
+from pitboss.landing.landed import landed_sessions
+from pitboss.landing.run_branch import RunBranch, run_branch
+from pitboss.landing.sheltered import Sheltered, git_refusing
+from pitboss.landing.workspace import Workspace
 from pitboss.process import StopRequest
 from pitboss.store.backup import Backup
 from pitboss.store.end_marker import note_live

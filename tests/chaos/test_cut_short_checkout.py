@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.engine.run_branch import RescueWords, RunBranch
 from pitboss.git.repo import Repo
+from pitboss.landing.run_branch import RescueWords, RunBranch
 
 if TYPE_CHECKING:
     from pathlib import Path

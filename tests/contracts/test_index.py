@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.core.session import InFlight
-from pitboss.engine.checkout import Checkout
-from pitboss.engine.run_branch import RunBranch
 from pitboss.git.errors import GitError
 from pitboss.git.index import KeptIndex
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
+from pitboss.landing.checkout import Checkout
+from pitboss.landing.run_branch import RunBranch
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:

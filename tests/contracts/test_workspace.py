@@ -14,11 +14,11 @@ import pytest
 
 from pitboss.core.session import InFlight, Landing
 from pitboss.core.text import commit_message
-from pitboss.engine.checkout import Checkout
-from pitboss.engine.run_branch import RunBranch
 from pitboss.errors import StartError
 from pitboss.git.errors import GitError, NotARepository
 from pitboss.git.repo import Repo
+from pitboss.landing.checkout import Checkout
+from pitboss.landing.run_branch import RunBranch
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:

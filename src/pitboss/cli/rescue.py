@@ -16,8 +16,8 @@ from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.session import in_words
 from pitboss.errors import CommandError
-from pitboss.git import rescue as refs
 from pitboss.git.repo import Repo
+from pitboss.landing import rescue as refs
 from pitboss.store.log import iter_records
 from pitboss.store.rundir import readable_log
 

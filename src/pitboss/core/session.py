@@ -132,6 +132,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Location(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a session works: the commit it starts from, and its working copy and branch if it has its own.
+
+    `worktree` is relative to the run directory, None for the user's tree.
+    """
+
+    base_commit: str
+    worktree: str | None = None
+    branch: str | None = None
+
+
 class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     """A session that was dispatched and has no record yet; in state.json before its agent starts.
 

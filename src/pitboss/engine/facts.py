@@ -10,13 +10,13 @@ from pitboss import proctree
 from pitboss.core.recovery.facts import Checkout, Damage, Facts
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.run import RunState
-from pitboss.engine.run_branch import run_branch
-from pitboss.git.landed import landed_sessions
 from pitboss.git.locks import stale_locks
 from pitboss.git.reflog import Reflog
 from pitboss.git.snapshot import untracked
 from pitboss.git.switch import Switch
-from pitboss.git.worktree import session_branches, session_worktrees
+from pitboss.landing.landed import landed_sessions
+from pitboss.landing.run_branch import run_branch
+from pitboss.landing.worktree import session_branches, session_worktrees
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import LogScan, iter_records, scan_log
 from pitboss.store.opening import status

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
-    from pitboss.core.session import InFlight, Landing
+    from pitboss.core.session import InFlight, Landing, Location
     from pitboss.process import StopRequest
 
 
@@ -44,17 +42,6 @@ class Agent(Protocol):
         ...
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a session works: the commit it starts from, and its working copy and branch if it has its own.
-
-    `worktree` is relative to the run directory, None for the user's tree.
-    """
-
-    base_commit: str
-    worktree: str | None = None
-    branch: str | None = None
-
-
 class Workspace(Protocol):
     """The places where sessions work, and how their work lands or is rescued.
 
@@ -74,7 +61,7 @@ class Workspace(Protocol):
         """No session will run any more: take down what only sessions need."""
         ...
 
-    def reserve(self, seq: int, *, in_slot: bool) -> Place:
+    def reserve(self, seq: int, *, in_slot: bool) -> Location:
         """Choose the place of session `seq`; nothing is made as yet."""
         ...
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pitboss.git.landed import landed_sessions
+from pitboss.landing.landed import landed_sessions
 from pitboss.store.backup import Backup
 from pitboss.store.paths import RunPaths
 from pitboss.store.restore import bring_back, find_lost

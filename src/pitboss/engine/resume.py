@@ -24,9 +24,9 @@ from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, Ses
 from pitboss.engine.journal import Journal
 from pitboss.engine.session import conclude, conclude_elsewhere, interrupted
 from pitboss.errors import DamagedRun, StartError
-from pitboss.git.landed import landed_sessions
-from pitboss.git.rescue import list_rescued, why_kept
-from pitboss.git.worktree import Settled, remove_session_branch, remove_worktree
+from pitboss.landing.landed import landed_sessions
+from pitboss.landing.rescue import list_rescued, why_kept
+from pitboss.landing.worktree import Settled, remove_session_branch, remove_worktree
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
 from pitboss.store.opening import status
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from pitboss.core.scheduler import Contender
     from pitboss.engine.context import RunContext
     from pitboss.engine.facts import DeadRun
-    from pitboss.engine.run_branch import RunBranch
     from pitboss.git.repo import Repo
     from pitboss.git.switch import Switch
+    from pitboss.landing.run_branch import RunBranch
     from pitboss.store.rundir import RunDir
 
 STOP_GRACE_S = 2.0

@@ -24,10 +24,10 @@ from pitboss.core.text import commit_message, first_paragraph
 from pitboss.engine.attempts import bill, work
 from pitboss.engine.private import hide
 from pitboss.engine.request import assigned, implementer, implementer_text, session_environment
-from pitboss.engine.sheltered import GitFailed
 from pitboss.engine.verify import bill_fixers, verify
 from pitboss.errors import StorageError
 from pitboss.hooks import run_hook
+from pitboss.landing.sheltered import GitFailed
 from pitboss.process import StopRequest
 from pitboss.store.files import read_regular
 from pitboss.store.opening import names_in, remove

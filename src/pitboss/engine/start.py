@@ -10,9 +10,9 @@ from pitboss import __version__
 from pitboss.core.events import PromptFacts, RunStarted
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.worker import implementer
-from pitboss.engine.run_branch import RUN_BRANCHES
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.switch import Spot, Switch
+from pitboss.landing.run_branch import RUN_BRANCHES
 from pitboss.store.opening import is_folder, names_in, status
 from pitboss.store.paths import RunPaths, runs_dir
 from pitboss.store.rundir import RunDir, find_run
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from pitboss.core.scheduler import Contender
     from pitboss.engine.context import RunContext
-    from pitboss.engine.run_branch import RunBranch
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
+    from pitboss.landing.run_branch import RunBranch
 
 
 def check_ready(branch: RunBranch, root: Path) -> TreeStatus:

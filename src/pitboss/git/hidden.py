@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.git import raw, rescue, snapshot
+from pitboss.git import commits, raw, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
 from pitboss.git.ignoring import RULES, OldRules
@@ -148,7 +148,7 @@ def commit_of(repo: Repo, hidden: Hidden, *, base: str, message: str, known: Seq
         tree = os.fsdecode(repo.git("write-tree", env=env)).strip()
     finally:
         index.unlink(missing_ok=True)
-    return rescue.commit_once(repo, tree, [base], message=message, known=known)
+    return commits.commit_once(repo, tree, [base], message=message, known=known)
 
 
 def _add(repo: Repo, paths: Iterable[str], env: Mapping[str, str]) -> None:

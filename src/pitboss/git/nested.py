@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec.structs import replace
 
-from pitboss.git import aside, rescue, snapshot
+from pitboss.git import aside, commits, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.environment import pinned
 from pitboss.git.errors import GitError
@@ -199,14 +199,14 @@ def work_in(repo: Repo, inner: Inner, *, everything: bool, message: str, known: 
     files = _files(repo, inner, head) if with_files and inner.kind != "bare" else tree
     if files == tree and len(tips) < 2:
         return None if not tips or tips[0] == inner.recorded else tips[0]
-    return rescue.commit_once(repo, str(files), tips, message=message, known=known)
+    return commits.commit_once(repo, str(files), tips, message=message, known=known)
 
 
 def is_held(repo: Repo, tip: str, recorded: str | None, known: Sequence[str], *, again: bool) -> bool:
     """Whether the `known` commits hold all of `tip`; `again` says that its tree may have been put back in part."""
-    if not rescue.outside(repo, [tip], *known):
+    if not commits.outside(repo, [tip], *known):
         return True
-    if not again or not known or rescue.outside(repo, repo.line("rev-parse", f"{tip}^@").split(), *known):
+    if not again or not known or commits.outside(repo, repo.line("rev-parse", f"{tip}^@").split(), *known):
         return False
     there = [recorded] if recorded and repo.commit_id(recorded) else []
     return holds_all(repo, [*there, *known], _tree(repo, tip))

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from pitboss.core.session import Reason
 from pitboss.core.text import rescue_message
-from pitboss.git import aside, hidden, nested, rescue, snapshot
+from pitboss.git import aside, commits, hidden, nested, snapshot
 from pitboss.git.hidden import Hidden
 from pitboss.git.ignoring import RULES, Beside, Ignoring, rules_in
 from pitboss.git.merge import holds_all
+from pitboss.landing import rescue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,7 +124,7 @@ class Keeper:
         """Name by rescue refs those of `tips` that neither `kept` nor a rescue ref contains."""
         seq, first = effort.session.seq, not effort.again and not effort.refs
         known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id, seq)] if effort.again else []
-        if loose := rescue.outside(self._repo, tips, kept, *known):
+        if loose := commits.outside(self._repo, tips, kept, *known):
             effort.refs = rescue.keep(self._repo, self._run_id, seq, loose, why=why or "", first=first)
             effort.whys.append(why or "")
 

@@ -11,9 +11,9 @@ from pitboss.git.merge import merge_trees
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pitboss.engine.run_branch import RunBranch
-    from pitboss.git.landed import Commit
     from pitboss.git.repo import Repo
+    from pitboss.landing.landed import Commit
+    from pitboss.landing.run_branch import RunBranch
 
 MOST_NAMED = 20
 """Paths of a conflict that are named: a formatter may conflict in thousands."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.text import rescue_message
-from pitboss.git import leaving, nested, rescue, snapshot
+from pitboss.git import commits, nested, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
 from pitboss.git.marks import read_index
 from pitboss.git.merge import holds_all
 from pitboss.git.repo import NO_HOOKS
+from pitboss.landing import leaving, rescue
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder, names_in, remove_tree, spot
 from pitboss.store.paths import RunPaths
@@ -124,7 +125,7 @@ def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
     """Name `tip` by a rescue ref unless the run branch or a rescue ref contains it."""
     run_tip = repo.commit_id(f"refs/heads/pitboss/grind/{run_id}")
     known = [r.oid for r in rescue.list_rescued(repo, run_id)]
-    loose = rescue.outside(repo, [tip], *([run_tip] if run_tip else []), *known)
+    loose = commits.outside(repo, [tip], *([run_tip] if run_tip else []), *known)
     rescue.keep(repo, run_id, seq, loose, why="left over")
 
 
@@ -142,7 +143,7 @@ def inner_work(repo: Repo, found: Iterable[nested.Inner], *, run_id: str, messag
     every = nested.unique(found)
     known = [r.oid for r in rescue.list_rescued(repo, run_id)] if every else []
     made = (nested.work_in(repo, inner, everything=True, message=message, known=known) for inner in every)
-    return rescue.outside(repo, [tip for tip in made if tip], *known)
+    return commits.outside(repo, [tip for tip in made if tip], *known)
 
 
 class _Known(msgspec.Struct, frozen=True, kw_only=True):

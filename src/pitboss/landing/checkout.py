@@ -13,18 +13,19 @@ from msgspec.structs import replace
 
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
-from pitboss.engine.keeper import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Keeper
-from pitboss.git import attributes, nested, rescue, snapshot
+from pitboss.git import attributes, nested, snapshot
 from pitboss.git.committer import CommitRefused, Committer, Hooks, HookStopped
 from pitboss.git.errors import GitError
 from pitboss.git.hidden import LIMIT
 from pitboss.git.ignoring import Ignoring
 from pitboss.git.index import KeptIndex
-from pitboss.git.landed import is_own
 from pitboss.git.locks import clear_the_way
 from pitboss.git.merge import holds_all
 from pitboss.git.reflog import Reflog
 from pitboss.git.stashes import Stashes
+from pitboss.landing import rescue
+from pitboss.landing.keeper import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Keeper
+from pitboss.landing.landed import is_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

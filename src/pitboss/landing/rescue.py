@@ -15,7 +15,7 @@ from pitboss.git.merge import changed_paths, merge_trees
 from pitboss.git.repo import NO_HOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from pitboss.git.repo import Repo
 
@@ -98,19 +98,6 @@ def keep(
             free = (rescue_ref(run_id, seq, nth) for nth in count(1))
             names.append(next(ref for ref in free if ref not in names and _create(repo, ref, tip, why)))
     return tuple(names)
-
-
-def commit_once(repo: Repo, tree: str, parents: Sequence[str], *, message: str, known: Sequence[str]) -> str:
-    """A commit, on no branch, of a tree and its parents: the one of `known` that has the same, else a new one."""
-    asked = ("log", "--no-walk=unsorted", "--format=%H %T %P", "--stdin")
-    told = repo.git(*asked, stdin="\n".join(known).encode()) if known else b""
-    for line in told.decode().splitlines():
-        oid, same, *others = line.split()
-        if same == tree and others == list(parents):
-            return oid
-    words = [word for parent in parents for word in ("-p", parent)]
-    make = ("-c", "i18n.commitEncoding=UTF-8", "commit-tree", "--no-gpg-sign", *words, tree)
-    return repo.git(*make, stdin=message.encode()).decode().strip()
 
 
 def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
@@ -215,20 +202,6 @@ def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
             raise CommandError(
                 f"cannot apply {rescued.short_name}: {path} would be overwritten", hint="move it away first"
             )
-
-
-def outside(repo: Repo, tips: Sequence[str], *kept: str) -> list[str]:
-    """Those tips that no commit of `kept` contains, without the ones that another of them contains."""
-    unique = list(dict.fromkeys(tips))
-    if not unique:
-        return []
-    revisions = "\n".join([*unique, *(f"^{oid}" for oid in kept)])
-    beyond = repo.git("rev-list", "--ignore-missing", "--stdin", stdin=revisions.encode()).decode().split()
-    loose = [tip for tip in unique if tip in set(beyond)]
-    if len(loose) < 2:
-        return loose
-    heads = set(repo.git("merge-base", "--independent", *loose).decode().split())
-    return [tip for tip in loose if tip in heads]
 
 
 def _parse(line: str) -> Rescued:

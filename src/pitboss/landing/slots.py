@@ -15,21 +15,22 @@ from msgspec.structs import replace
 
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
-from pitboss.engine.checkout import Checkout
-from pitboss.engine.keeper import HIDDEN
-from pitboss.engine.merging import Merge, merge_onto
-from pitboss.engine.run_branch import BranchMoved, RescueWords
-from pitboss.git import rescue, snapshot
+from pitboss.git import commits, snapshot
 from pitboss.git.arriving import added, changes, is_taken
 from pitboss.git.committer import Hooks
 from pitboss.git.errors import GitError, LostRace
 from pitboss.git.hidden import LIMIT
 from pitboss.git.ignoring import Ignoring
-from pitboss.git.landed import Commit, commits_beyond, landed_sessions
-from pitboss.git.leaving import hidden_work, mark_furnished
 from pitboss.git.repo import NO_HOOKS
-from pitboss.git.slot import RELEASED, Slot, copy_into
-from pitboss.git.worktree import Settled, clear_name, discard_worktree, remove_worktree, rescue_commit
+from pitboss.landing import rescue
+from pitboss.landing.checkout import Checkout
+from pitboss.landing.keeper import HIDDEN
+from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
+from pitboss.landing.leaving import hidden_work, mark_furnished
+from pitboss.landing.merging import Merge, merge_onto
+from pitboss.landing.run_branch import BranchMoved, RescueWords
+from pitboss.landing.slot import RELEASED, Slot, copy_into
+from pitboss.landing.worktree import Settled, clear_name, discard_worktree, remove_worktree, rescue_commit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
     from pitboss.core.config import WorktreeSettings
     from pitboss.core.session import InFlight
-    from pitboss.engine.run_branch import RunBranch
     from pitboss.git.repo import Repo
+    from pitboss.landing.run_branch import RunBranch
     from pitboss.store.paths import RunPaths
 
 TRIES = 5
@@ -330,7 +331,7 @@ class Slots:
         return self._repo.commit_id(f"refs/heads/{_branch(session)}")
 
     def _keep(self, session: InFlight, tip: str, reason: str) -> tuple[str, ...]:
-        loose = rescue.outside(self._repo, [tip], session.base_commit)
+        loose = commits.outside(self._repo, [tip], session.base_commit)
         return rescue.keep(self._repo, self._paths.run_id, session.seq, loose, why=reason)
 
     def _keep_remains(self, session: InFlight) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.git import rescue
 from pitboss.git.repo import Repo
-from pitboss.git.worktree import (
+from pitboss.landing import rescue
+from pitboss.landing.worktree import (
     GONE,
     hold_branch,
     remove_session_branch,

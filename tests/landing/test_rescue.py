@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.errors import CommandError
-from pitboss.git import rescue
+from pitboss.git import commits
 from pitboss.git.repo import Repo
+from pitboss.landing import rescue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,9 +124,9 @@ def test_an_ignored_file_in_the_way_is_not_overwritten(repo: Repo) -> None:
 def test_only_commits_outside_what_is_kept_count(repo: Repo) -> None:
     main, tip = repo.line("rev-parse", "main"), repo.line("rev-parse", "refs/kept")
     parent = repo.line("rev-parse", "refs/kept~1")
-    assert rescue.outside(repo, [main, parent, tip], main) == [tip]
-    assert rescue.outside(repo, [parent], main, tip) == []
-    assert rescue.outside(repo, [], main) == []
+    assert commits.outside(repo, [main, parent, tip], main) == [tip]
+    assert commits.outside(repo, [parent], main, tip) == []
+    assert commits.outside(repo, [], main) == []
 
 
 @pytest.mark.parametrize(

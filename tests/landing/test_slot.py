@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.git import rescue
-from pitboss.git.leaving import mark_furnished
 from pitboss.git.repo import Repo
-from pitboss.git.slot import RELEASED, Slot, copy_into
+from pitboss.landing import rescue
+from pitboss.landing.leaving import mark_furnished
+from pitboss.landing.slot import RELEASED, Slot, copy_into
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ PLACES = {
 def test_what_hides_itself_is_rescued_before_a_file_takes_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, *, large: bool
 ) -> None:
-    monkeypatch.setattr("pitboss.git.slot._SMALL_INDEX", 0 if large else 1_000_000)
+    monkeypatch.setattr("pitboss.landing.slot._SMALL_INDEX", 0 if large else 1_000_000)
     path, script = PLACES[place]
     tracks = f"git checkout -q {BRANCH}; mkdir -p $(dirname {path}); echo tracked > {path}; git add -f {path}"
     world = World(tmp_path / "repo", f"{tracks}; git commit -qm tracks; git checkout -q main")

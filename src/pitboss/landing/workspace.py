@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pitboss.engine.checkout import Checkout
-from pitboss.engine.ports import Place
-from pitboss.engine.run_branch import RescueWords
-from pitboss.engine.slots import Slots
-from pitboss.engine.turns import Turns
+from pitboss.core.session import Location
 from pitboss.errors import FULL, StartError
 from pitboss.git.errors import GitError
 from pitboss.git.hidden import LIMIT
-from pitboss.git.landed import landed_sessions
 from pitboss.git.locks import WAIT_S, remove_stale_locks
 from pitboss.git.switch import Spot, Switch
-from pitboss.git.worktree import HOLD, hold_branch, remove_worktree
+from pitboss.landing.checkout import Checkout
+from pitboss.landing.landed import landed_sessions
+from pitboss.landing.run_branch import RescueWords
+from pitboss.landing.slots import Slots
+from pitboss.landing.turns import Turns
+from pitboss.landing.worktree import HOLD, hold_branch, remove_worktree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from pitboss.core.config import WorktreeSettings
     from pitboss.core.session import InFlight, Landing
-    from pitboss.engine.run_branch import RunBranch
     from pitboss.git.repo import Repo
+    from pitboss.landing.run_branch import RunBranch
     from pitboss.store.paths import RunPaths
 
 EDITOR_S = 30.0
@@ -133,11 +133,11 @@ class Workspace:
             return error.errno in FULL
         return False
 
-    def reserve(self, seq: int, *, in_slot: bool) -> Place:
+    def reserve(self, seq: int, *, in_slot: bool) -> Location:
         """Choose the place of session `seq`; nothing is made as yet."""
         if not in_slot:
-            return Place(base_commit=self._branch.tip)
-        return Place(
+            return Location(base_commit=self._branch.tip)
+        return Location(
             base_commit=self._branch.tip,
             worktree=self._slots.reserve(),
             branch=f"{self._branch.name}-session-{seq:04}",

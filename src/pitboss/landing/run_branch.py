@@ -11,12 +11,13 @@ import msgspec
 from pitboss.core.session import Reason
 from pitboss.core.text import rescue_message
 from pitboss.errors import StartError
-from pitboss.git import rescue, snapshot
+from pitboss.git import commits, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.locks import remove_stale_locks
 from pitboss.git.merge import changed_paths
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS, OLDEST_GIT
+from pitboss.landing import rescue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -155,7 +156,7 @@ class RunBranch:
         known = rescue.list_rescued(self._repo, run_id, session.seq)
         made = Reflog(self._repo, self.name).commits_since(base, session.started_at)
         lost = [oid for oid in made if not self._is_held(oid)]
-        loose = rescue.outside(self._repo, [self.tip, *lost], base, *(rescued.oid for rescued in known))
+        loose = commits.outside(self._repo, [self.tip, *lost], base, *(rescued.oid for rescued in known))
         refs = rescue.keep(self._repo, run_id, session.seq, loose, why=str(Reason.INTERRUPTED))
         self._repo.git("update-ref", "-m", "pitboss: put back", self.ref, base)
         self._tip = base
@@ -188,7 +189,7 @@ class RunBranch:
         self._put_back(known)
         if found is None:
             return ()
-        loose = rescue.outside(self._repo, [found], known)
+        loose = commits.outside(self._repo, [found], known)
         refs = rescue.keep(self._repo, words.run_id, words.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
         return (self._follow(found, known, words) if self._is_checked_out_here() else ()) or refs
 

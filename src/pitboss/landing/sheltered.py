@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pitboss.core.events import Observer
-    from pitboss.core.session import InFlight
-    from pitboss.engine.journal import Journal
-    from pitboss.engine.ports import Place
-    from pitboss.engine.workspace import Workspace
+    from pitboss.core.run import RunState
+    from pitboss.core.session import InFlight, Location
     from pitboss.git.guard import Guard
+    from pitboss.landing.workspace import Workspace
 
 PATIENCE_S = 30.0
 """For locks and lost races, all in all a session."""
@@ -46,6 +45,23 @@ MOST_UNREADY = 2
 _TROUBLE = (GitError, LostRace, RepositoryGone, StartError, OSError)
 
 T = TypeVar("T")
+
+
+class LeftBehind(Protocol):
+    """Where it is written, durably, whose work is still where it was since git cannot rescue it."""
+
+    @property
+    def state(self) -> RunState:
+        """The run, with its `unrescued` sessions."""
+        ...
+
+    def unrescued(self, session: InFlight) -> None:
+        """Write that the session's work is still where it was."""
+        ...
+
+    def rescued(self, seq: int) -> None:
+        """Write that it is there no more; nothing is written for a session that is not noted."""
+        ...
 
 
 class GitFailed(Exception):
@@ -86,7 +102,7 @@ class Sheltered:
         self,
         workspace: Workspace,
         guard: Guard,
-        journal: Journal,
+        journal: LeftBehind,
         emit: Observer,
         hurried: Callable[[], object],
     ) -> None:
@@ -121,7 +137,7 @@ class Sheltered:
         """The run is over: check out what was before it. Raises StartError, GitError."""
         return self._workspace.go_back(name)
 
-    def reserve(self, seq: int, *, in_slot: bool) -> Place:
+    def reserve(self, seq: int, *, in_slot: bool) -> Location:
         """Choose the place of session `seq`.
 
         Raises Unworkable when git failed for those before it, too, and RepositoryGone.

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pitboss.core.text import rescue_message
-from pitboss.git import leaving, nested, rescue, snapshot
+from pitboss.git import commits, nested, snapshot
 from pitboss.git.arriving import added, changes, is_taken
 from pitboss.git.errors import GitError
 from pitboss.git.furnish import copy_into
@@ -27,7 +27,8 @@ from pitboss.git.layout import content_of, is_head
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.marks import read_index
 from pitboss.git.repo import NO_HOOKS
-from pitboss.git.worktree import inner_work, remove_session_branch, remove_worktree, rescue_commit
+from pitboss.landing import leaving, rescue
+from pitboss.landing.worktree import inner_work, remove_session_branch, remove_worktree, rescue_commit
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths
@@ -258,7 +259,7 @@ class Slot:
             tips += leaving.hidden_work(repo, message=message, keep_in=keep_in)
         if status.dirty:
             tips.insert(0, snapshot.snapshot(repo, status, message=message, base=base))
-        for tip in rescue.outside(repo, tips, base):
+        for tip in commits.outside(repo, tips, base):
             same = [base, status.head or base, *(r.oid for r in self._kept(seq))]
             if tip == status.head or not any(
                 repo.succeeds("diff-tree", "--quiet", tip, oid, "--") for oid in same

@@ -10,12 +10,12 @@ import pytest
 
 from pitboss.core.session import InFlight, Landing
 from pitboss.core.text import commit_message
-from pitboss.engine.checkout import Checkout
-from pitboss.engine.run_branch import RunBranch
-from pitboss.git import rescue
-from pitboss.git.landed import landed_sessions
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
+from pitboss.landing import rescue
+from pitboss.landing.checkout import Checkout
+from pitboss.landing.landed import landed_sessions
+from pitboss.landing.run_branch import RunBranch
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:

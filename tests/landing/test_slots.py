@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.config import WorktreeSettings
 from pitboss.core.session import InFlight, Landing
-from pitboss.engine.run_branch import RunBranch
-from pitboss.engine.slots import Slots
 from pitboss.git.repo import Repo
-from pitboss.git.rescue import list_rescued
+from pitboss.landing.rescue import list_rescued
+from pitboss.landing.run_branch import RunBranch
+from pitboss.landing.slots import Slots
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
