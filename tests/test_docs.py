@@ -23,6 +23,8 @@ NAMED_IN: dict[str, list[type[msgspec.Struct]]] = {
     "run-directory.md": [RunState, SessionRecord],
 }
 TABLES = {"unknown", "budgets", "hooks", "worktree"}
+CONTRACT = DOCS / "contract.md"
+CITATION = re.compile(r"\bSPEC (\d+(?:\.\d+)?(?:,? (?:and )?\d+(?:\.\d+)?\b)*)")
 GENERATED = runpy.run_path(str(DOCS / "generate.py"))["pages"]()
 
 
@@ -58,3 +60,52 @@ def test_every_default_of_grind_is_documented() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def contract() -> set[str]:
+    """Every section of the contract, and every numbered item in one, as docstrings cite them: `7`, `1.2`."""
+    found, section = set[str](), ""
+    for line in CONTRACT.read_text(encoding="utf-8").splitlines():
+        if heading := re.match(r"## (\d+)\. ", line):
+            section = heading[1]
+            found.add(section)
+        elif line.startswith("## "):
+            section = ""
+        elif section and (item := re.match(r"(\d+)\. ", line)):
+            found.add(f"{section}.{item[1]}")
+    return found
+
+
+def citations() -> dict[str, set[str]]:
+    """Each section of the contract that is cited somewhere, and by which files."""
+    found: dict[str, set[str]] = {}
+    for path in (
+        *(ROOT / "src").rglob("*"),
+        *(ROOT / "tests").rglob("*"),
+        *(ROOT / "bench").rglob("*"),
+        *PAGES,
+    ):
+        if path.suffix in {".py", ".md", ".c", ".sh", ".toml"}:
+            for cited in CITATION.findall(path.read_text(encoding="utf-8")):
+                for section in re.findall(r"[\d.]*\d", cited):
+                    found.setdefault(section, set()).add(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_every_citation_of_the_contract_leads_somewhere() -> None:
+    there = contract()
+    assert {section: files for section, files in citations().items() if section not in there} == {}
+
+
+def test_every_section_and_promise_of_the_contract_is_cited() -> None:
+    cited = {section for section, files in citations().items() if any(not f.endswith(".md") for f in files)}
+    binding = {section for section in contract() if "." not in section or section.startswith("1.")}
+    assert {section for section in binding if section not in cited} == set()
+
+
+def test_every_path_that_where_names_exists() -> None:
+    named = re.findall(
+        r"`((?:src|tests|docs)/[^`]*)`", (DOCS / "explain" / "where.md").read_text(encoding="utf-8")
+    )
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []

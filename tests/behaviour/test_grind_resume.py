@@ -1,4 +1,4 @@
-"""Going on with a run: the same sequence as if it had never stopped, and every refusal (SPEC 7)."""
+"""Going on with a run: the same sequence as if it had never stopped, and every refusal (SPEC 1.3, 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bus: nobody who looks can slow or stop a run (SPEC 9)."""
+"""The bus: nobody who looks can slow or stop a run (SPEC 1.9, 9)."""
 
 from __future__ import annotations
 
