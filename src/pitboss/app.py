@@ -183,7 +183,7 @@ class Run:
         context = self._mended(rundir, dead, repairs)
         self._emit(started(context, resumed=True))
         settled = settle_sessions(context, self._repo, repairs)
-        if self._in_place and any(session.worktree for session in in_flight):
+        if self._in_place and any(session.assignment.worktree for session in in_flight):
             # Their landing may have been what made the tree dirty; now it must not be.
             self._branch(dead.branch).refuse_unclean(self._repo.status())
         if state.caps is None:

@@ -161,7 +161,7 @@ class TestStatus:
         done = project.pitboss("status")
 
         assert "\nstate      crashed\n" in done.out
-        started = f"{state.in_flight[0].started_at:%Y-%m-%dT%H:%M:%SZ}"
+        started = f"{state.in_flight[0].assignment.started_at:%Y-%m-%dT%H:%M:%SZ}"
         assert re.search(
             rf"\nin flight  session-0004 bravo since {started} \(.+ ago\), agent pid 4242\n", done.out
         )

@@ -24,7 +24,7 @@ from pitboss.core.recovery.plan import (
 )
 from pitboss.core.run import fold
 from pitboss.core.scheduler import Contender, Pick, next_pick, record_run
-from pitboss.core.session import InFlight, Landing, Outcome, SessionStatus, settle
+from pitboss.core.session import Assignment, InFlight, Landing, Outcome, SessionStatus, settle
 from pitboss.engine.journal import Journal
 from pitboss.store.log import scan_log
 from pitboss.store.rundir import RunDir
@@ -72,10 +72,14 @@ class JournalMachine(RuleBasedStateMachine):
         return {s.seq: s for s in self.journal.state.in_flight}
 
     def working(self) -> list[int]:
-        return [seq for seq, s in self.flying().items() if s.outcome is None]
+        return [seq for seq, s in self.flying().items() if s.progress.outcome is None]
 
     def to_land(self) -> list[int]:
-        return [seq for seq, s in self.flying().items() if s.outcome is not None and seq not in self.records]
+        return [
+            seq
+            for seq, s in self.flying().items()
+            if s.progress.outcome is not None and seq not in self.records
+        ]
 
     @precondition(lambda self: len(self.flying()) < SLOTS)
     @rule()
@@ -83,7 +87,7 @@ class JournalMachine(RuleBasedStateMachine):
         pick = next_pick(CONTENDERS, self.journal.scheduler())
         assert isinstance(pick, Pick)
         seq = self.journal.next_seq()
-        session = InFlight(
+        session = Assignment(
             seq=seq,
             prompt=pick.name,
             rotation=pick.state.rotation,
@@ -184,7 +188,9 @@ class JournalMachine(RuleBasedStateMachine):
             assert (log.damage, log.torn_at) == ((), None)
             assert {r.seq: r for r in log.tail} == self.records
             assert set(self.records) | set(self.flying()) == set(self.dispatched)
-            assert {seq: s.prompt for seq, s in self.flying().items()}.items() <= self.dispatched.items()
+            assert {
+                seq: s.assignment.prompt for seq, s in self.flying().items()
+            }.items() <= self.dispatched.items()
 
     @invariant()
     def the_state_is_the_fold_of_the_gap_free_prefix(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.core.session import InFlight
+from pitboss.core.session import Assignment
 from pitboss.git.errors import GitError
 from pitboss.git.index import KeptIndex
 from pitboss.git.repo import Repo
@@ -60,7 +60,7 @@ class World:
         branch.create(base)
         Switch(Repo.discover(root), RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
         self.workspace.begin(1)
-        self.session = InFlight(
+        self.session = Assignment(
             seq=1, prompt="alpha", rotation=1, started_at=datetime.now(UTC), base_commit=base
         )
 

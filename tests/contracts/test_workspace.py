@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 import pytest
 
-from pitboss.core.session import InFlight, Landing
+from pitboss.core.session import Assignment, Landing
 from pitboss.core.text import commit_message
 from pitboss.errors import StartError
 from pitboss.git.errors import GitError, NotARepository
@@ -64,7 +64,7 @@ class World:
         self.branch().create(self.base)
         self.git("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
         self.workspace.begin(1)
-        self.session = InFlight(
+        self.session = Assignment(
             seq=1,
             prompt="alpha",
             rotation=1,

@@ -204,10 +204,11 @@ class SideBySide:
         self.run = msgspec.structs.replace(self.run, in_flight=(*self.run.in_flight, session))
 
     def finish(self, session: InFlight, *, conflict: bool) -> None:
-        line = record(session.seq, session.prompt, rotation=session.rotation, retry_of=session.retry_of)
+        given = session.assignment
+        line = record(given.seq, given.prompt, rotation=given.rotation, retry_of=given.retry_of)
         if conflict:
             line = msgspec.structs.replace(
-                line, status=SessionStatus.ERROR, reason="conflict: with a.py", retry=session.retry_of is None
+                line, status=SessionStatus.ERROR, reason="conflict: with a.py", retry=given.retry_of is None
             )
         self.early[session.seq] = line
         while following := self.early.pop(self.run.last_session_seq + 1, None):

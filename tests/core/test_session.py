@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pitboss.core.session import (
     FIXER,
     IMPLEMENTER,
-    InFlight,
     Landing,
     Outcome,
+    Progress,
     Reason,
     SessionRecord,
     SessionStatus,
@@ -45,8 +45,8 @@ def settled(
 
 
 def test_a_record_holds_all_that_is_known_of_its_session() -> None:
-    session = InFlight(
-        seq=7,
+    session = flying(
+        7,
         prompt="alpha",
         rotation=9,
         started_at=STARTED,
@@ -313,15 +313,7 @@ def test_a_wait_that_was_cut_short_lasted_until_its_run_was_gone(
     def moment(at: int | None) -> datetime | None:
         return None if at is None else STARTED + timedelta(seconds=at)
 
-    waiting = InFlight(
-        seq=1,
-        prompt="alpha",
-        rotation=1,
-        started_at=STARTED,
-        base_commit="c0",
-        waits_since=moment(since),
-        waits_until=moment(until),
-    )
+    waiting = Progress(waits_since=moment(since), waits_until=moment(until))
     assert waiting.cut_wait_s(STARTED + timedelta(seconds=seen)) == waited_s
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.events import (
@@ -126,7 +124,7 @@ def test_quotas_are_kept_by_agent() -> None:
 
 
 def test_whoever_comes_late_begins_with_the_state_and_adds_what_only_events_tell() -> None:
-    waiting = msgspec.structs.replace(flying(3), waits_until=NOW)
+    waiting = flying(3, waits_until=NOW)
     begun = of_state(fresh_run(), (flying(2), waiting))
     assert [flight.phase for flight in begun.in_flight] == [None, Phase.WAIT]
     assert (begun.last_seq, begun.activity) == (3, Activity.RUNNING)

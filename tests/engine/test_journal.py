@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.agent import Quota
 from pitboss.core.run import build_state
-from pitboss.core.session import InFlight, Outcome, SessionRecord, SessionStatus, transcript_name
+from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.journal import Journal
 from pitboss.engine.part import Part
 from pitboss.store.log import iter_records
@@ -55,7 +55,7 @@ def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Pa
     with RunDir.create(tmp_path, state) as rundir:
         journal = Journal(rundir, state, now)
         for seq in range(1, SESSIONS + 1):
-            session = InFlight(
+            session = Assignment(
                 seq=seq, prompt="alpha", rotation=seq, started_at=now(), base_commit="1" * 40, agent="codex"
             )
             journal.dispatched(session)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pitboss.core.config import WorktreeSettings
-from pitboss.core.session import InFlight, Landing
+from pitboss.core.session import Assignment, Landing
 from pitboss.git.repo import Repo
 from pitboss.landing.rescue import list_rescued
 from pitboss.landing.run_branch import RunBranch
@@ -33,8 +33,8 @@ def opened(root: Path) -> Slots:
     return Slots(repo, branch, RunPaths(root, RUN), WorktreeSettings())
 
 
-def session(root: Path, seq: int, worktree: str) -> InFlight:
-    return InFlight(
+def session(root: Path, seq: int, worktree: str) -> Assignment:
+    return Assignment(
         seq=seq,
         prompt="alpha",
         rotation=seq,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.core.session import InFlight, Landing
+from pitboss.core.session import Assignment, Landing
 from pitboss.core.text import commit_message
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
@@ -169,9 +169,9 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     branch.create(base)
     Switch(repo, RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
 
-    def begin(seq: int) -> InFlight:
+    def begin(seq: int) -> Assignment:
         workspace.begin(seq)
-        return InFlight(
+        return Assignment(
             seq=seq,
             prompt="alphä",
             rotation=1,

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from pitboss.core.budget import BudgetSnapshot, PromptSpend
 from pitboss.core.run import Retry, RunState, RunStatus
 from pitboss.core.scheduler import SchedulerState
-from pitboss.core.session import InFlight, Outcome, SessionRecord, SessionStatus, TokenUsage
+from pitboss.core.session import (
+    Assignment,
+    InFlight,
+    Outcome,
+    Progress,
+    SessionRecord,
+    SessionStatus,
+    TokenUsage,
+)
 from pitboss.core.usage import RoleTokens
 from pitboss.store.codec import (
     Malformed,
@@ -92,8 +100,8 @@ outcomes = st.builds(
     agent=st.none() | words,
     verified=st.booleans(),
 )
-sessions = st.builds(
-    InFlight,
+assignments = st.builds(
+    Assignment,
     seq=seqs,
     prompt=words,
     rotation=counts,
@@ -101,13 +109,32 @@ sessions = st.builds(
     base_commit=words,
     worktree=st.none() | words,
     branch=st.none() | words,
-    pid=st.none() | counts,
-    pid_started=st.none() | counts,
-    attempt=counts,
-    outcome=st.none() | outcomes,
+    agent=st.none() | words,
+    model=st.none() | words,
     retry_of=st.none() | seqs,
     notes_size=st.none() | counts,
 )
+
+
+@st.composite
+def in_flight(draw: st.DrawFn) -> InFlight:
+    """A session after any attempts: the first was made by the agent it was given, if it was given one."""
+    session = InFlight.begin(draw(assignments))
+    handed_on = draw(st.lists(words, max_size=2)) if session.progress.agent is not None else []
+    agents = (*session.progress.agents, *handed_on)
+    progress = Progress(
+        pid=draw(st.none() | counts),
+        pid_started=draw(st.none() | counts),
+        attempt=draw(counts),
+        agent=agents[-1] if agents else None,
+        model=session.progress.model,
+        outcome=draw(st.none() | outcomes),
+        tried=agents[:-1],
+    )
+    return msgspec.structs.replace(session, progress=progress)
+
+
+sessions = in_flight()
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
@@ -306,6 +333,20 @@ def test_a_malformed_state_names_the_field(fields: dict[str, Any], field: str) -
     assert str(failure.value) == f"{failure.value.reason} (at {field})"
 
 
+def test_a_session_in_flight_is_one_flat_object_whose_agent_is_the_one_that_works_now() -> None:
+    session = flying(4, agent="claude-code", model="opus", tried=("claude-code", "codex"), attempt=3)
+    given, now = session.assignment, msgspec.structs.replace(session.progress, agent="gemini")
+    data = encode_state(run_state(in_flight=(InFlight(assignment=given, progress=now),)))
+    (flat,) = json.loads(data)["in_flight"]
+    assert " ".join(flat) == (
+        "seq prompt rotation started_at base_commit worktree branch pid pid_started attempt agent model"
+        " fixer fixer_model outcome tried"
+    )
+    assert (flat["agent"], flat["model"], flat["tried"]) == ("gemini", "opus", ["claude-code", "codex"])
+    (back,) = decode_state(data).in_flight
+    assert (back.assignment, back.progress) == (given, now)
+
+
 # --- sessions.jsonl -----------------------------------------------------------------------------------------
 
 
@@ -385,7 +426,7 @@ def test_times_with_another_offset_are_read_as_utc() -> None:
     assert back == record(1)
     assert back.started_at.tzinfo is UTC
     state = run_state(in_flight=(flying(4, started_at=STARTED.astimezone(timezone(timedelta(hours=1)))),))
-    assert decode_state(encode_state(state)).in_flight[0].started_at.tzinfo is UTC
+    assert decode_state(encode_state(state)).in_flight[0].assignment.started_at.tzinfo is UTC
 
 
 @pytest.mark.parametrize(

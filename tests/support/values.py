@@ -12,7 +12,14 @@ from pitboss.core.budget import BudgetSnapshot
 from pitboss.core.prompt import PromptDoc, PromptMeta, PromptSource
 from pitboss.core.run import RunState, RunStatus
 from pitboss.core.scheduler import SchedulerState
-from pitboss.core.session import InFlight, SessionRecord, SessionStatus, TokenUsage, transcript_name
+from pitboss.core.session import (
+    Assignment,
+    InFlight,
+    SessionRecord,
+    SessionStatus,
+    TokenUsage,
+    transcript_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,9 +86,16 @@ def record(
 
 
 def flying(seq: int, **changes: Any) -> InFlight:
-    """A session in flight."""
-    session = InFlight(seq=seq, prompt="alpha", rotation=seq, started_at=STARTED, base_commit="b" * 40)
-    return msgspec.structs.replace(session, **changes)
+    """A session in flight; `changes` are fields of its assignment or its progress."""
+    decided = {name: changes.pop(name) for name in Assignment.__struct_fields__ if name in changes}
+    session = InFlight.begin(assigned(seq, **decided))
+    return msgspec.structs.replace(session, progress=msgspec.structs.replace(session.progress, **changes))
+
+
+def assigned(seq: int, **changes: Any) -> Assignment:
+    """What dispatch decided for a session."""
+    decided = Assignment(seq=seq, prompt="alpha", rotation=seq, started_at=STARTED, base_commit="b" * 40)
+    return msgspec.structs.replace(decided, **changes)
 
 
 def aligned(records: Sequence[SessionRecord], **changes: Any) -> RunState:

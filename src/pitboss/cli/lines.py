@@ -107,7 +107,7 @@ def log_lines(record: SessionRecord) -> list[str]:
 
 def named(sessions: Iterable[InFlight]) -> str:
     """Sessions in flight as people name them, on one line."""
-    return ", ".join(f"session-{s.seq:04} ({one_line(s.prompt)})" for s in sessions)
+    return ", ".join(f"session-{s.seq:04} ({one_line(s.assignment.prompt)})" for s in sessions)
 
 
 def budget_parts(caps: Caps, used: Used, stream: TextIO | None = None) -> list[str]:

@@ -129,7 +129,8 @@ def _window(window: QuotaWindow, now: datetime) -> str:
 
 def _in_flight(session: InFlight, flight: Flight, now: datetime) -> str:
     """Who since when, in which phase, what its agent did last and when, and what it used so far."""
-    who = f"session-{session.seq:04} {one_line(session.prompt)} since {_when(session.started_at, now)}"
+    assigned = session.assignment
+    who = f"session-{session.seq:04} {one_line(assigned.prompt)} since {_when(assigned.started_at, now)}"
     used = flight.tokens.input + flight.tokens.output
     cost = cost_in_words(flight.cost_usd, known=flight.cost_known)
     step = flight.step and f"{one_line(flight.step, _STEP_WIDTH)} ({age(flight.step_at or now, now)})"
@@ -138,13 +139,13 @@ def _in_flight(session: InFlight, flight: Flight, now: datetime) -> str:
 
 
 def _doing(session: InFlight, flight: Flight) -> str:
-    if session.waits_until is not None:
-        return f"waiting until {clock(session.waits_until)}"
+    if session.progress.waits_until is not None:
+        return f"waiting until {clock(session.progress.waits_until)}"
     if flight.phase not in (None, Phase.AGENT):
         return f"{flight.phase} {one_line(flight.detail)}".rstrip()
-    if session.outcome is not None:
-        return f"agent ended {session.outcome.status}, not recorded yet"
-    return f"agent pid {session.pid}" if session.pid is not None else "agent not started"
+    if session.progress.outcome is not None:
+        return f"agent ended {session.progress.outcome.status}, not recorded yet"
+    return f"agent pid {session.progress.pid}" if session.progress.pid is not None else "agent not started"
 
 
 def _holder(seen: Snapshot, now: datetime) -> str:
@@ -193,13 +194,13 @@ def _as_json(seen: Snapshot) -> dict[str, object]:
 def _in_flight_json(session: InFlight, flight: Flight) -> dict[str, object]:
     return {
         "seq": session.seq,
-        "prompt": session.prompt,
-        "rotation": session.rotation,
-        "started_at": session.started_at,
-        "pid": session.pid,
-        "attempt": session.attempt,
-        "waits_until": session.waits_until,
-        "outcome": session.outcome and session.outcome.status,
+        "prompt": session.assignment.prompt,
+        "rotation": session.assignment.rotation,
+        "started_at": session.assignment.started_at,
+        "pid": session.progress.pid,
+        "attempt": session.progress.attempt,
+        "waits_until": session.progress.waits_until,
+        "outcome": session.progress.outcome and session.progress.outcome.status,
         "phase": flight.phase,
         "detail": flight.detail,
         "until": flight.until,

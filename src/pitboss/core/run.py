@@ -227,7 +227,7 @@ def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
 def dispatched_scheduler(run: RunState) -> SchedulerState:
     """The scheduler after every dispatch of `run`, those of the sessions in flight included; retries are none."""
     state = run.scheduler_state
-    picked = (s for s in run.in_flight if s.retry_of is None)
+    picked = (s.assignment for s in run.in_flight if s.assignment.retry_of is None)
     for session in sorted(picked, key=lambda s: s.seq):
         counted = record_run(state, session.prompt)
         state = SchedulerState(rotation=session.rotation, runs_per_prompt=counted.runs_per_prompt)
@@ -236,7 +236,7 @@ def dispatched_scheduler(run: RunState) -> SchedulerState:
 
 def pending_retry(run: RunState) -> Retry | None:
     """The oldest conflict that no session in flight is the retry of."""
-    taken = {s.retry_of for s in run.in_flight}
+    taken = {s.assignment.retry_of for s in run.in_flight}
     return next((c for c in run.conflicts if c.seq not in taken), None)
 
 

@@ -143,19 +143,14 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     branch: str | None = None
 
 
-class InFlight(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that was dispatched and has no record yet; in state.json before its agent starts.
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """What dispatch decided for a session; it never changes afterwards.
 
-    `pid` is the leader of the agent's process group and `pid_started` its start time in clock ticks
-    since boot, so that a reused pid is never taken for it. `agent` and `fixer` are the backends this
-    session was given, so that it is billed by them whatever the configuration says later.
-    `worktree` is the working copy it runs in, relative to the run directory (`worktrees/slot-1`); None
-    is the user's own. `retry_of` is the session that ended in conflict and whose turn this one takes.
-    `begun` says that the agent of this attempt was seen, by now it may have ended.
-    `tried` are the agents of the attempts before this one, `waited_s` the seconds spent waiting between
-    them; `waits_since` and `waits_until` are set while it waits.
-    `notes_size` counts the bytes of the run's scratchpad when the session began; None for one that
-    writes into the run's scratchpad itself.
+    `agent` and `fixer` are the backends this session was given, so that it is billed by them whatever the
+    configuration says later. `worktree` is the working copy it runs in, relative to the run directory
+    (`worktrees/slot-1`); None is the user's own. `retry_of` is the session that ended in conflict and whose
+    turn this one takes. `notes_size` counts the bytes of the run's scratchpad when the session began; None
+    for one that writes into the run's scratchpad itself.
     """
 
     seq: int
@@ -165,21 +160,40 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     base_commit: str
     worktree: str | None = None
     branch: str | None = None
+    agent: str | None = None
+    model: str | None = None
+    fixer: str | None = None
+    fixer_model: str | None = None
+    retry_of: int | None = None
+    notes_size: int | None = None
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a session has come.
+
+    `pid` is the leader of the agent's process group and `pid_started` its start time in clock ticks since
+    boot, so that a reused pid is never taken for it. `begun` says that the agent of this attempt was seen; by
+    now it may have ended. `agent` makes this attempt, `tried` are the agents of those before it; `model` is
+    that of the first attempt. `waited_s` counts the seconds spent waiting between attempts; `waits_since` and
+    `waits_until` are set while it waits.
+    """
+
     pid: int | None = None
     pid_started: int | None = None
     attempt: int = 1
     agent: str | None = None
     model: str | None = None
-    fixer: str | None = None
-    fixer_model: str | None = None
     outcome: Outcome | None = None
-    retry_of: int | None = None
-    notes_size: int | None = None
     tried: tuple[str, ...] = ()
     begun: bool = False
     waited_s: float = 0.0
     waits_since: datetime | None = None
     waits_until: datetime | None = None
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents of all attempts so far, in order; empty while no agent is known."""
+        return self.tried if self.agent is None else (*self.tried, self.agent)
 
     def cut_wait_s(self, last_seen: datetime) -> float:
         """Seconds of a wait that ended because its run was gone by `last_seen`; 0 when it did not wait."""
@@ -187,6 +201,23 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
             return 0.0
         end = last_seen if self.waits_until is None else min(last_seen, self.waits_until)
         return max(0.0, (end - self.waits_since).total_seconds())
+
+
+class InFlight(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that was dispatched and has no record yet; in state.json before its agent starts."""
+
+    assignment: Assignment
+    progress: Progress
+
+    @classmethod
+    def begin(cls, assignment: Assignment) -> InFlight:
+        """A session of which nothing has happened yet."""
+        return cls(assignment=assignment, progress=Progress(agent=assignment.agent, model=assignment.model))
+
+    @property
+    def seq(self) -> int:
+        """The number of the session."""
+        return self.assignment.seq
 
 
 class Landing(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,6 +296,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     makes it an error, which earns the prompt another turn once if `landing.retry` says so. Verdicts of
     the agent itself are never made milder.
     """
+    assignment, progress = session.assignment, session.progress
     status, reason = outcome.status, outcome.reason
     by_landing = status is SessionStatus.OK and landing.reason is not None
     if by_landing:
@@ -272,32 +304,32 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     if status is SessionStatus.OK and outcome.idle and landing.commit is None and not landing.rescue:
         status, reason = SessionStatus.ERROR, Reason.AGENT_ERROR.because(NOTHING_DONE)
     return SessionRecord(
-        seq=session.seq,
+        seq=assignment.seq,
         run_id=run_id,
-        prompt=session.prompt,
-        started_at=session.started_at,
+        prompt=assignment.prompt,
+        started_at=assignment.started_at,
         ended_at=outcome.ended_at,
         status=status,
         summary=summarized(outcome, status, reason),
         commit=landing.commit,
         tokens=outcome.tokens,
         cost_usd=outcome.cost_usd,
-        transcript_path=transcript_name(session.seq),
-        rotation=session.rotation,
+        transcript_path=transcript_name(assignment.seq),
+        rotation=assignment.rotation,
         cost_known=outcome.cost_known,
         cost_source=_cost_source(outcome),
         unpriced=outcome.unpriced,
         reason=reason,
         rescue=landing.rescue,
         hidden=landing.hidden,
-        attempts=session.attempt,
+        attempts=progress.attempt,
         model=outcome.model,
         agent=outcome.agent,
         cache_read=outcome.cache_read,
         cache_write=outcome.cache_write,
-        retry_of=session.retry_of,
-        waited_s=round(session.waited_s, 3),
-        retry=landing.retry and by_landing and status is SessionStatus.ERROR and session.retry_of is None,
+        retry_of=assignment.retry_of,
+        waited_s=round(progress.waited_s, 3),
+        retry=landing.retry and by_landing and status is SessionStatus.ERROR and assignment.retry_of is None,
     )
 
 

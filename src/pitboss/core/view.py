@@ -271,16 +271,17 @@ def _with_flight(view: View, flight: Flight) -> View:
 
 
 def _flight(session: InFlight) -> Flight:
-    waiting = session.waits_until is not None
+    assignment, progress = session.assignment, session.progress
+    waiting = progress.waits_until is not None
     return Flight(
-        seq=session.seq,
-        prompt=session.prompt,
-        agent=session.agent,
-        model=session.model,
-        slot=session.worktree,
-        retry_of=session.retry_of,
-        started_at=session.started_at,
+        seq=assignment.seq,
+        prompt=assignment.prompt,
+        agent=progress.agent,
+        model=progress.model,
+        slot=assignment.worktree,
+        retry_of=assignment.retry_of,
+        started_at=assignment.started_at,
         phase=Phase.WAIT if waiting else None,
-        until=session.waits_until,
-        attempt=session.attempt,
+        until=progress.waits_until,
+        attempt=progress.attempt,
     )

@@ -38,7 +38,7 @@ from pitboss.store.opening import status
 
 if TYPE_CHECKING:
     from pitboss.core.config import Limits
-    from pitboss.core.session import InFlight
+    from pitboss.core.session import Assignment
     from pitboss.engine.context import RunContext
 
 
@@ -52,7 +52,7 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
 
 def work(
     context: RunContext,
-    session: InFlight,
+    session: Assignment,
     part: Part,
     limits: Limits,
     *,
@@ -95,10 +95,11 @@ def work(
         part = _following(context, session, part, step, ended, known)
 
 
-def bill(context: RunContext, session: InFlight, part: Part, *, begun: bool = False) -> Worked:
+def bill(context: RunContext, session: Assignment, part: Part, *, begun: bool = False) -> Worked:
     """Bill all attempts of `part` by what they left on disk; `begun`: the process of the last one was seen."""
-    attempts = 1 if part.is_fix else session.attempt
-    agents = (*session.tried, str(session.agent)) if not part.is_fix else ()
+    progress = context.journal.progress(session.seq)
+    attempts = 1 if part.is_fix else progress.attempt
+    agents = () if part.is_fix else progress.agents
     used, known = Usage(), dict[str, Resume]()
     for nth in count(1):
         following = msgspec.structs.replace(part, attempt=nth + 1)
@@ -121,7 +122,7 @@ def bill(context: RunContext, session: InFlight, part: Part, *, begun: bool = Fa
 
 def _following(
     context: RunContext,
-    session: InFlight,
+    session: Assignment,
     part: Part,
     step: Again | Anew | Fallback,
     ended: AgentOutcome,
@@ -150,7 +151,7 @@ def _following(
 
 
 def _switched(
-    context: RunContext, session: InFlight, part: Part, tries: Tries, limits: Limits
+    context: RunContext, session: Assignment, part: Part, tries: Tries, limits: Limits
 ) -> tuple[Part, Tries]:
     """Another agent instead of one that is known to be limited, where there is one that may be started."""
     if context.gate.opens_at(part.agent, context.clock().timestamp()) is None:
@@ -174,7 +175,7 @@ def _open(context: RunContext, limits: Limits) -> Limits:
     return msgspec.structs.replace(limits, fallback=names)
 
 
-def _wait_for_gate(context: RunContext, session: InFlight, part: Part) -> Stopped | None:
+def _wait_for_gate(context: RunContext, session: Assignment, part: Part) -> Stopped | None:
     """Start no agent that another session knows to be limited, or whose quota is as good as used up."""
     while (until := context.gate.opens_at(part.agent, context.clock().timestamp())) is not None:
         if stopped := wait_until(context, session, until, _closed(context, part)):
@@ -184,7 +185,7 @@ def _wait_for_gate(context: RunContext, session: InFlight, part: Part) -> Stoppe
 
 
 def _before(
-    context: RunContext, session: InFlight, part: Part, step: Again | Anew | Fallback, ended: AgentOutcome
+    context: RunContext, session: Assignment, part: Part, step: Again | Anew | Fallback, ended: AgentOutcome
 ) -> Stopped | None:
     """What `step` asks for before the attempt that follows `part`."""
     now = context.clock().timestamp()
@@ -217,12 +218,12 @@ def _closed(context: RunContext, part: Part) -> Wait:
     return Wait(cause=context.gate.cause(part.agent), agent=part.agent)
 
 
-def _enter(context: RunContext, session: InFlight, part: Part, detail: str = "") -> None:
+def _enter(context: RunContext, session: Assignment, part: Part, detail: str = "") -> None:
     phase = Phase.FIX if part.is_fix else Phase.AGENT
     context.emit(PhaseChanged(seq=session.seq, phase=phase, detail=detail, attempt=part.attempt))
 
 
-def _too_dear(context: RunContext, session: InFlight, used: Usage) -> Stopped | None:
+def _too_dear(context: RunContext, session: Assignment, used: Usage) -> Stopped | None:
     """No further attempt of a session that has reached its own cap."""
     prompt = context.prompts.get(session.prompt)
     cap = prompt.meta.max_session_cost_usd if prompt else None

@@ -15,7 +15,7 @@ from pitboss.guardian import StopLevel
 
 if TYPE_CHECKING:
     from pitboss.core.budget import Exceeded
-    from pitboss.core.session import InFlight, SessionRecord
+    from pitboss.core.session import Assignment, SessionRecord
     from pitboss.engine.context import RunContext
 
 
@@ -40,7 +40,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 def next_step(
-    context: RunContext, running: tuple[InFlight, ...], *, streak_counts: bool
+    context: RunContext, running: tuple[Assignment, ...], *, streak_counts: bool
 ) -> Choice | Wait | Ending:
     """Choose by stop requests, then budgets, then turns; prompts are started strictly in the order of their turns.
 
@@ -128,7 +128,7 @@ def _is_shared(context: RunContext, prompt: str) -> bool:
     return context.max_parallel > 1 and doc is not None and doc.meta.parallel_safe
 
 
-def _has_room(context: RunContext, choice: Choice, running: tuple[InFlight, ...]) -> bool:
+def _has_room(context: RunContext, choice: Choice, running: tuple[Assignment, ...]) -> bool:
     if not running:
         return True
     shares = _is_shared(context, choice.prompt) and all(_is_shared(context, s.prompt) for s in running)
@@ -138,6 +138,6 @@ def _has_room(context: RunContext, choice: Choice, running: tuple[InFlight, ...]
     return budget.fits(
         context.caps,
         context.journal.consumed,
-        sum(budget.expected_cost(spent, session.prompt) for session in context.journal.running),
+        sum(budget.expected_cost(spent, session.assignment.prompt) for session in context.journal.running),
         budget.expected_cost(spent, choice.prompt),
     )

@@ -22,7 +22,7 @@ from pitboss.store.log import LogScan, iter_records, scan_log
 from pitboss.store.opening import status
 
 if TYPE_CHECKING:
-    from pitboss.core.session import InFlight
+    from pitboss.core.session import InFlight, Progress
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
     from pitboss.store.rundir import RunDir
@@ -74,7 +74,9 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
     last_commit = None if tip else _last_commit(paths) or base
     switch = Switch(repo, paths.switch)
     checkout = _checkout(repo, tip or last_commit, switch)
-    in_tree = state is not None and any(s.worktree is None for s in (*state.in_flight, *state.unrescued))
+    in_tree = state is not None and any(
+        s.assignment.worktree is None for s in (*state.in_flight, *state.unrescued)
+    )
     moved_since = in_tree and checkout.branch != dead.branch and _moved_since(repo, dead.branch, paths)
     return Facts(
         run_id=dead.run_id,
@@ -120,10 +122,11 @@ def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:
 
 def _is_on(repo: Repo, tip: str | None, session: InFlight) -> bool:
     """Whether the run branch has all that the session committed on its own branch: its agent's commits name nobody."""
-    if tip is None or session.branch is None or session.outcome is None:
+    assigned = session.assignment
+    if tip is None or assigned.branch is None or session.progress.outcome is None:
         return False
-    own = repo.commit_id(f"refs/heads/{session.branch}")
-    return own not in (None, session.base_commit) and repo.is_ancestor(str(own), tip)
+    own = repo.commit_id(f"refs/heads/{assigned.branch}")
+    return own not in (None, assigned.base_commit) and repo.is_ancestor(str(own), tip)
 
 
 def _settled_commit(dead: DeadRun) -> str | None:
@@ -133,7 +136,7 @@ def _settled_commit(dead: DeadRun) -> str | None:
         return None
     if dead.scan.last_seq < state.last_session_seq or not state.in_flight:
         return state.base_commit
-    return min(state.in_flight, key=lambda session: session.seq).base_commit
+    return min(state.in_flight, key=lambda session: session.seq).assignment.base_commit
 
 
 def _last_commit(paths: RunPaths) -> str | None:
@@ -144,11 +147,12 @@ def _last_commit(paths: RunPaths) -> str | None:
 
 
 def _alive(state: RunState | None) -> frozenset[int]:
-    return frozenset(
-        s.seq
-        for s in (state.in_flight if state else ())
-        if s.pid is not None and s.pid_started is not None and proctree.start_time(s.pid) == s.pid_started
-    )
+    return frozenset(s.seq for s in (state.in_flight if state else ()) if _lives(s.progress))
+
+
+def _lives(progress: Progress) -> bool:
+    pid, started = progress.pid, progress.pid_started
+    return pid is not None and started is not None and proctree.start_time(pid) == started
 
 
 def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:

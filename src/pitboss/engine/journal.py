@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.run import dispatched_scheduler, fold, spend
+from pitboss.core.session import InFlight
 from pitboss.errors import StorageError
 from pitboss.store.log import iter_records
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pitboss.core.run import RunState, RunStatus
     from pitboss.core.scheduler import SchedulerState
     from pitboss.core.selection import Selection
-    from pitboss.core.session import InFlight, Outcome, SessionRecord
+    from pitboss.core.session import Assignment, Outcome, Progress, SessionRecord
     from pitboss.engine.part import Part
     from pitboss.store.rundir import RunDir
 
@@ -95,10 +96,18 @@ class Journal:
         """The session in flight with that number."""
         return next(s for s in self._state.in_flight if s.seq == seq)
 
-    def dispatched(self, session: InFlight) -> None:
-        """Write that `session` is about to start; durable when this returns."""
+    def assignment(self, seq: int) -> Assignment:
+        """What dispatch decided for the session in flight with that number."""
+        return self.session(seq).assignment
+
+    def progress(self, seq: int) -> Progress:
+        """How far the session in flight with that number has come by now."""
+        return self.session(seq).progress
+
+    def dispatched(self, assignment: Assignment) -> None:
+        """Write that a session is about to start; durable when this returns."""
         with self._lock:
-            self._replace(in_flight=(*self._state.in_flight, session))
+            self._replace(in_flight=(*self._state.in_flight, InFlight.begin(assignment)))
         self._write(durable=True)
 
     def started(self, seq: int, pid: int, pid_started: int | None) -> None:
@@ -113,7 +122,7 @@ class Journal:
         An attempt that has not begun may change hands. The session's model is that of its first attempt.
         """
         with self._lock:
-            before = self.session(seq)
+            before = self.progress(seq)
             begun = (str(before.agent),) if part.attempt > before.attempt else ()
             self._update(
                 seq,
@@ -136,7 +145,7 @@ class Journal:
     def waited(self, seq: int, seconds: float) -> None:
         """Count what the session waited; the wait is over."""
         with self._lock:
-            waited_s = self.session(seq).waited_s + seconds
+            waited_s = self.progress(seq).waited_s + seconds
             self._update(seq, waited_s=waited_s, waits_since=None, waits_until=None)
         self._write(durable=False)
 
@@ -151,11 +160,11 @@ class Journal:
             self._update(seq, outcome=outcome, begun=False, pid=None, pid_started=None)
         self._write(durable=True)
 
-    def unrescued(self, session: InFlight) -> None:
-        """Write that the session's work is still where it was, since git cannot rescue it; durable."""
+    def unrescued(self, seq: int) -> None:
+        """Write that the work of a session in flight is still where it was, since git cannot rescue it; durable."""
         with self._lock:
-            others = (s for s in self._state.unrescued if s.seq != session.seq)
-            self._replace(unrescued=(*others, session))
+            others = (s for s in self._state.unrescued if s.seq != seq)
+            self._replace(unrescued=(*others, self.session(seq)))
         self._write(durable=True)
 
     def rescued(self, seq: int) -> None:
@@ -228,7 +237,8 @@ class Journal:
     def _update(self, seq: int, **changes: object) -> None:
         self._replace(
             in_flight=tuple(
-                msgspec.structs.replace(s, **changes) if s.seq == seq else s for s in self._state.in_flight
+                _further(session, changes) if session.seq == seq else session
+                for session in self._state.in_flight
             )
         )
 
@@ -251,3 +261,7 @@ class Journal:
             self._rundir.checkpoint(state, durable=durable)
             self._written = version
             self._durable = version if durable else self._durable
+
+
+def _further(session: InFlight, changes: dict[str, object]) -> InFlight:
+    return msgspec.structs.replace(session, progress=msgspec.structs.replace(session.progress, **changes))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.core.session import InFlight, SessionRecord
+    from pitboss.core.session import Assignment, SessionRecord
 
 
 class Pool:
@@ -17,14 +17,14 @@ class Pool:
 
     def __init__(self) -> None:
         self._ended: SimpleQueue[tuple[int, SessionRecord | BaseException]] = SimpleQueue()
-        self._running: dict[int, InFlight] = {}
+        self._running: dict[int, Assignment] = {}
 
     @property
-    def running(self) -> tuple[InFlight, ...]:
+    def running(self) -> tuple[Assignment, ...]:
         """The sessions that were not taken back yet: those with a record too, while their last hooks run."""
         return tuple(self._running.values())
 
-    def start(self, session: InFlight, work: Callable[[InFlight], SessionRecord]) -> None:
+    def start(self, session: Assignment, work: Callable[[Assignment], SessionRecord]) -> None:
         """Run a session in a thread of its own; it cannot keep the process from ending."""
 
         def body() -> None:

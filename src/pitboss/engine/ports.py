@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
-    from pitboss.core.session import InFlight, Landing, Location
+    from pitboss.core.session import Assignment, Landing, Location
     from pitboss.process import StopRequest
 
 
@@ -65,23 +65,23 @@ class Workspace(Protocol):
         """Choose the place of session `seq`; nothing is made as yet."""
         ...
 
-    def path(self, session: InFlight) -> str:
+    def path(self, session: Assignment) -> str:
         """The absolute path of the tree that the session works in."""
         ...
 
-    def prepare(self, session: InFlight) -> bool:
+    def prepare(self, session: Assignment) -> bool:
         """Make the session's place ready; False for a working copy that has yet to be furnished."""
         ...
 
-    def furnish(self, session: InFlight) -> Sequence[str]:
+    def furnish(self, session: Assignment) -> Sequence[str]:
         """Copy into a new working copy what git does not bring there; returns what to warn of."""
         ...
 
-    def furnished(self, session: InFlight) -> None:
+    def furnished(self, session: Assignment) -> None:
         """The working copy is as sessions need it; what that changed in files that git knows is taken back."""
         ...
 
-    def commit(self, session: InFlight, message: str) -> None:
+    def commit(self, session: Assignment, message: str) -> None:
         """Put the session's work on a branch of its own, if it has one, so that its turn to land is short."""
         ...
 
@@ -89,19 +89,19 @@ class Workspace(Protocol):
         """Wait for one's turn to land: one session at a time, first come, first served."""
         ...
 
-    def is_behind(self, session: InFlight) -> bool:
+    def is_behind(self, session: Assignment) -> bool:
         """Whether others have landed what the session's tree does not hold."""
         ...
 
-    def catch_up(self, session: InFlight, message: str) -> bool:
+    def catch_up(self, session: Assignment, message: str) -> bool:
         """Bring that into the session's tree; False when it cannot be, as landing will then tell."""
         ...
 
-    def land(self, session: InFlight, message: str) -> Landing:
+    def land(self, session: Assignment, message: str) -> Landing:
         """Put the session's work on the run branch; what cannot go there is rescued."""
         ...
 
-    def rescue(self, session: InFlight) -> Landing:
+    def rescue(self, session: Assignment) -> Landing:
         """Keep all of the session's work under rescue refs."""
         ...
 
@@ -109,10 +109,10 @@ class Workspace(Protocol):
         """Rescue what a session with a record left where it was; `elsewhere`: it is not to be looked for any more."""
         ...
 
-    def take_back(self, session: InFlight) -> Sequence[str]:
+    def take_back(self, session: Assignment) -> Sequence[str]:
         """Rescue what the session committed, without a look at its tree; returns the refs."""
         ...
 
-    def release(self, session: InFlight) -> None:
+    def release(self, session: Assignment) -> None:
         """Nobody needs the session's place any more."""
         ...

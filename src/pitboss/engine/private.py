@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.redact import Secrets
-    from pitboss.core.session import InFlight
+    from pitboss.core.session import Assignment
     from pitboss.store.paths import RunPaths
 
 READ_LIMIT = 16 * 1024 * 1024
 """Bytes of a file that are looked at; a larger one is no note of an agent, and is left as it is."""
 
 
-def hide(paths: RunPaths, session: InFlight, secrets: Secrets) -> None:
+def hide(paths: RunPaths, session: Assignment, secrets: Secrets) -> None:
     """Replace the secrets in the files that the agents of a session that is over may have written.
 
     Raises StorageError when a cleaned file cannot be written.
@@ -34,7 +34,7 @@ def hide(paths: RunPaths, session: InFlight, secrets: Secrets) -> None:
             make_private(file)
 
 
-def _written_by_agents(paths: RunPaths, session: InFlight) -> tuple[Path, Path]:
+def _written_by_agents(paths: RunPaths, session: Assignment) -> tuple[Path, Path]:
     """The summary and the notes: the run's own for a session that was lent none."""
     notes = paths.scratchpad if session.notes_size is None else paths.notes(session.seq)
     return paths.summary(session.seq), notes

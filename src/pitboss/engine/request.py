@@ -15,7 +15,7 @@ from pitboss.store.paths import skip_path
 
 if TYPE_CHECKING:
     from pitboss.core.prompt import PromptDoc
-    from pitboss.core.session import InFlight
+    from pitboss.core.session import Assignment
     from pitboss.engine.context import RunContext
 
 DEFAULT_SESSION_SECONDS = 1800
@@ -29,7 +29,7 @@ class FailedTests(msgspec.Struct, frozen=True, kw_only=True):
     output: str
 
 
-def session_environment(context: RunContext, session: InFlight) -> dict[str, str]:
+def session_environment(context: RunContext, session: Assignment) -> dict[str, str]:
     """The PITBOSS_* variables that the session's agent, tests and hooks all see.
 
     A parallel session has a scratchpad and a skip file of its own.
@@ -47,7 +47,7 @@ def session_environment(context: RunContext, session: InFlight) -> dict[str, str
     }
 
 
-def process_environment(context: RunContext, session: InFlight) -> dict[str, str]:
+def process_environment(context: RunContext, session: Assignment) -> dict[str, str]:
     """All that the session's agents and tests see.
 
     In a working copy of its own, git does not look for a repository above it: that one is the user's.
@@ -60,7 +60,7 @@ def process_environment(context: RunContext, session: InFlight) -> dict[str, str
     return env
 
 
-def assigned(context: RunContext, session: InFlight) -> InFlight:
+def assigned(context: RunContext, session: Assignment) -> Assignment:
     """`session` with the backends and models that are to work on it, from prompt, roles and configuration."""
     meta = context.prompts[session.prompt].meta
     works, mends = worker.implementer(context.config, meta), worker.fixer(context.config, meta)
@@ -73,17 +73,17 @@ def assigned(context: RunContext, session: InFlight) -> InFlight:
     )
 
 
-def implementer(session: InFlight) -> Part:
+def implementer(session: Assignment) -> Part:
     """The first attempt of the session's main agent, whose model the session's is."""
-    return Part(agent=(*session.tried, str(session.agent))[0], model=session.model)
+    return Part(agent=str(session.agent), model=session.model)
 
 
-def fixer(session: InFlight, nth: int) -> Part:
+def fixer(session: Assignment, nth: int) -> Part:
     """The first attempt of the session's fixer number `nth`, from 1."""
     return Part(agent=str(session.fixer), model=session.fixer_model, fix=nth)
 
 
-def implementer_text(context: RunContext, session: InFlight) -> str:
+def implementer_text(context: RunContext, session: Assignment) -> str:
     """The whole composed prompt of the session."""
     rundir = context.journal.rundir
     notes, truncated = rundir.scratchpad_text()
@@ -95,14 +95,14 @@ def implementer_text(context: RunContext, session: InFlight) -> str:
     )
 
 
-def fixer_text(context: RunContext, session: InFlight, failed: FailedTests) -> str:
+def fixer_text(context: RunContext, session: Assignment, failed: FailedTests) -> str:
     """What a fixer is asked for."""
     body = context.prompts[session.prompt].body
     return fixer_prompt(body=body, command=failed.command, output=failed.output)
 
 
 def attempt_request(
-    context: RunContext, session: InFlight, part: Part, *, text: str, billed_usd: float, worked_s: float
+    context: RunContext, session: Assignment, part: Part, *, text: str, billed_usd: float, worked_s: float
 ) -> AgentRequest:
     """The request of one attempt; its limits are what those before it, which cost `billed_usd`, have left.
 
@@ -122,7 +122,7 @@ def attempt_request(
     )
 
 
-def bill_request(context: RunContext, session: InFlight, part: Part) -> AgentRequest:
+def bill_request(context: RunContext, session: Assignment, part: Part) -> AgentRequest:
     """Enough of a request to find and judge the transcript of an attempt."""
     usage_file = str(context.paths.usage(session.seq, part.kind))
     return AgentRequest(

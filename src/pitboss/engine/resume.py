@@ -192,7 +192,7 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
             case recovery.AbortSession(seq=seq, elsewhere=elsewhere):
                 context.control.began(seq)
                 _count_cut_wait(context, seq)
-                context.journal.ended(seq, interrupted(context, context.journal.session(seq)))
+                context.journal.ended(seq, interrupted(context, context.journal.assignment(seq)))
                 finish = conclude_elsewhere if elsewhere else partial(conclude, again=True)
                 made.append(finish(context, seq))
             case recovery.RescueLeft(seq=seq, elsewhere=elsewhere):
@@ -215,7 +215,7 @@ def _count_cut_wait(context: RunContext, seq: int) -> None:
     if ended is None:
         return
     gone_at = datetime.fromtimestamp(ended / 10**9, UTC)
-    if waited_s := context.journal.session(seq).cut_wait_s(gone_at):
+    if waited_s := context.journal.progress(seq).cut_wait_s(gone_at):
         context.journal.waited(seq, waited_s)
 
 
@@ -226,7 +226,7 @@ def _settled_afterwards(context: RunContext, plan: Sequence[Repair]) -> Settled 
     """
     if any(isinstance(repair, recovery.RebuildState | recovery.RestoreRecord) for repair in plan):
         return None
-    bases = tuple(session.base_commit for session in context.journal.state.in_flight)
+    bases = tuple(session.assignment.base_commit for session in context.journal.state.in_flight)
     return Settled(last_seq=context.journal.next_seq() - 1, commits=bases)
 
 
@@ -234,7 +234,7 @@ def _landing_of(context: RunContext, repo: Repo, seq: int) -> Landing:
     """Where the work of a session went that has a commit with its trailers, and perhaps rescue refs beside it."""
     run = context.journal.state
     tip = repo.commit_id(f"refs/heads/{run.branch}")
-    landed = landed_sessions(repo, run.run_id, tip, context.journal.session(seq).base_commit)
+    landed = landed_sessions(repo, run.run_id, tip, context.journal.assignment(seq).base_commit)
     refs = tuple(rescued.ref for rescued in list_rescued(repo, run.run_id, seq))
     return Landing(commit=landed[seq].commit, rescue=refs, reason=why_kept(repo, refs[0]) if refs else None)
 

@@ -11,7 +11,7 @@ from pitboss.core.embed import clean, first_bytes
 from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted, Warned
 from pitboss.core.session import (
     IMPLEMENTER,
-    InFlight,
+    Assignment,
     Landing,
     Outcome,
     Reason,
@@ -48,13 +48,13 @@ SUMMARY_IN_ENVIRONMENT = 32 * 1024
 """Bytes: one variable may hold 128 KiB on Linux, and all of them together have a limit too."""
 
 
-def dispatch(context: RunContext, choice: Choice) -> InFlight:
+def dispatch(context: RunContext, choice: Choice) -> Assignment:
     """Give the session its number and its place and put it on record as in flight; nothing of it runs yet."""
     seq = context.journal.next_seq()
     context.control.began(seq)
     context.journal.rundir.make_subdirectories()
     place = context.workspace.reserve(seq, in_slot=choice.in_slot)
-    session = InFlight(
+    session = Assignment(
         seq=seq,
         prompt=choice.prompt,
         rotation=choice.rotation,
@@ -82,7 +82,7 @@ def dispatch(context: RunContext, choice: Choice) -> InFlight:
     return session
 
 
-def run_session(context: RunContext, session: InFlight) -> SessionRecord:
+def run_session(context: RunContext, session: Assignment) -> SessionRecord:
     """Let the agent of a dispatched session work, and bring the session to its one record."""
     outcome = _prepare(context, session) or _pre_session(context, session) or _run_agent(context, session)
     context.journal.ended(session.seq, outcome)
@@ -94,10 +94,10 @@ def conclude(context: RunContext, seq: int, *, again: bool = False) -> SessionRe
 
     Repeatable: with `again`, whatever part of it was done before a crash is found and not done again.
     """
-    _commit(context, context.journal.session(seq), _verified(context, seq))
+    _commit(context, context.journal.assignment(seq), _verified(context, seq))
     with context.workspace.turn():
         outcome = _caught_up(context, seq)
-        session = context.journal.session(seq)
+        session = context.journal.assignment(seq)
         landing = _place(context, session, outcome)
         # Git's words, branches and files have names and hooks that nobody looked through before.
         landing = msgspec.structs.replace(
@@ -117,19 +117,16 @@ def conclude_elsewhere(context: RunContext, seq: int, landed: Landing | None = N
 
     No hook runs: there is no tree of the session to run it in.
     """
-    session = context.journal.session(seq)
-    outcome = session.outcome
-    if outcome is None:
-        raise AssertionError("a session is concluded only after its outcome is written")
+    session, outcome = context.journal.assignment(seq), _outcome(context, seq)
     landing = landed or Landing(rescue=tuple(context.workspace.take_back(session)))
     record = _record(context, session, outcome, landing)
     _tell(context, record)
     return record
 
 
-def _record(context: RunContext, session: InFlight, outcome: Outcome, landing: Landing) -> SessionRecord:
+def _record(context: RunContext, session: Assignment, outcome: Outcome, landing: Landing) -> SessionRecord:
     hide(context.paths, session, context.secrets)
-    record = settle(context.journal.state.run_id, session, outcome, landing)
+    record = settle(context.journal.state.run_id, context.journal.session(session.seq), outcome, landing)
     context.journal.recorded(record)
     context.meter.show(session.seq, None)
     return record
@@ -140,10 +137,11 @@ def _tell(context: RunContext, record: SessionRecord) -> None:
     context.emit(SessionEnded(record=record, next_pick=context.next_pick()))
 
 
-def interrupted(context: RunContext, session: InFlight) -> Outcome:
+def interrupted(context: RunContext, session: Assignment) -> Outcome:
     """The outcome of a session whose runner died under it: billed by what it left behind, aborted."""
-    if session.outcome is not None:
-        ended = bill_fixers(context, session, session.outcome)
+    progress = context.journal.progress(session.seq)
+    if progress.outcome is not None:
+        ended = bill_fixers(context, session, progress.outcome)
         return msgspec.structs.replace(
             ended, status=SessionStatus.ABORTED, reason=str(Reason.INTERRUPTED), verified=True
         )
@@ -155,12 +153,12 @@ def interrupted(context: RunContext, session: InFlight) -> Outcome:
     )
     if session.agent is None:
         return msgspec.structs.replace(outcome, cost_known=False)
-    worked = bill(context, session, implementer(session), begun=session.begun or session.pid is not None)
+    worked = bill(context, session, implementer(session), begun=progress.begun or progress.pid is not None)
     billed = outcome.bill(IMPLEMENTER, worked.usage)
     return msgspec.structs.replace(billed, model=worked.last.model, agent=worked.agent)
 
 
-def _prepare(context: RunContext, session: InFlight) -> Outcome | None:
+def _prepare(context: RunContext, session: Assignment) -> Outcome | None:
     """Make the place ready; an outcome means that it could not be, and that the agent is not to be started."""
     try:
         return _set_up(context, session)
@@ -168,7 +166,7 @@ def _prepare(context: RunContext, session: InFlight) -> Outcome | None:
         return _unstarted(context, session, SessionStatus.ERROR, str(failed))
 
 
-def _set_up(context: RunContext, session: InFlight) -> Outcome | None:
+def _set_up(context: RunContext, session: Assignment) -> Outcome | None:
     if context.workspace.prepare(session):
         return None
     setup = context.config.grind.worktree.setup
@@ -180,7 +178,7 @@ def _set_up(context: RunContext, session: InFlight) -> Outcome | None:
     return outcome
 
 
-def _pre_session(context: RunContext, session: InFlight) -> Outcome | None:
+def _pre_session(context: RunContext, session: Assignment) -> Outcome | None:
     """Run the hook before the agent; an outcome means that the agent is not to be started."""
     command = context.hooks.pre_session
     if command is None:
@@ -189,7 +187,7 @@ def _pre_session(context: RunContext, session: InFlight) -> Outcome | None:
 
 
 def _hooked(
-    context: RunContext, session: InFlight, command: str, *, seconds: float | None = None
+    context: RunContext, session: Assignment, command: str, *, seconds: float | None = None
 ) -> Outcome | None:
     """Run a command before the agent; unless it passes, return the outcome of a session that never started."""
     stop = partial(context.control.stop_session, session.seq)
@@ -203,11 +201,11 @@ def _hooked(
     return None
 
 
-def _unstarted(context: RunContext, session: InFlight, status: SessionStatus, reason: str) -> Outcome:
+def _unstarted(context: RunContext, session: Assignment, status: SessionStatus, reason: str) -> Outcome:
     return Outcome(status=status, reason=reason, ended_at=max(session.started_at, context.clock()))
 
 
-def _run_agent(context: RunContext, session: InFlight) -> Outcome:
+def _run_agent(context: RunContext, session: Assignment) -> Outcome:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
     part = implementer(session)
     worked = work(context, session, part, context.config.limits, text=implementer_text(context, session))
@@ -229,7 +227,7 @@ def _run_agent(context: RunContext, session: InFlight) -> Outcome:
     ).bill(IMPLEMENTER, worked.usage)
 
 
-def _summary(context: RunContext, session: InFlight) -> str | None:
+def _summary(context: RunContext, session: Assignment) -> str | None:
     # What is cut off is cut off a clean text: half a secret is known by nothing.
     written = read_regular(context.paths.summary(session.seq), 2 * SUMMARY_LIMIT)
     if written is None:
@@ -238,12 +236,16 @@ def _summary(context: RunContext, session: InFlight) -> str | None:
     return first_bytes(text, SUMMARY_LIMIT)
 
 
-def _verified(context: RunContext, seq: int) -> Outcome:
-    """The session's outcome with the verdict of the project's tests, durable, if it needs one."""
-    session = context.journal.session(seq)
-    outcome = session.outcome
+def _outcome(context: RunContext, seq: int) -> Outcome:
+    outcome = context.journal.progress(seq).outcome
     if outcome is None:
         raise AssertionError("a session is concluded only after its outcome is written")
+    return outcome
+
+
+def _verified(context: RunContext, seq: int) -> Outcome:
+    """The session's outcome with the verdict of the project's tests, durable, if it needs one."""
+    session, outcome = context.journal.assignment(seq), _outcome(context, seq)
     if not outcome.verified:
         outcome = verify(context, session, outcome)
         # A fixer may have brought the summary up to date.
@@ -255,7 +257,7 @@ def _verified(context: RunContext, seq: int) -> Outcome:
 def _caught_up(context: RunContext, seq: int) -> Outcome:
     """The outcome once the tests passed on what will be landed: the session's work with what landed meanwhile."""
     outcome = _verified(context, seq)
-    session = context.journal.session(seq)
+    session = context.journal.assignment(seq)
     if outcome.status is not SessionStatus.OK or not _verifies(context, session):
         return outcome
     if not context.workspace.is_behind(session):
@@ -268,19 +270,19 @@ def _caught_up(context: RunContext, seq: int) -> Outcome:
     return outcome
 
 
-def _verifies(context: RunContext, session: InFlight) -> bool:
+def _verifies(context: RunContext, session: Assignment) -> bool:
     prompt = context.prompts.get(session.prompt)
     return prompt is not None and prompt.meta.verify
 
 
-def _commit(context: RunContext, session: InFlight, outcome: Outcome) -> None:
+def _commit(context: RunContext, session: Assignment, outcome: Outcome) -> None:
     """What needs no turn: git, and the user's hooks, may work for several sessions at once."""
     if session.worktree is not None and _lands(context, outcome):
         context.emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
         context.workspace.commit(session, _message(context, session, outcome))
 
 
-def _place(context: RunContext, session: InFlight, outcome: Outcome) -> Landing:
+def _place(context: RunContext, session: Assignment, outcome: Outcome) -> Landing:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
     if not _lands(context, outcome):
         return context.workspace.rescue(session)
@@ -293,7 +295,7 @@ def _lands(context: RunContext, outcome: Outcome) -> bool:
     return outcome.status is SessionStatus.OK
 
 
-def _message(context: RunContext, session: InFlight, outcome: Outcome) -> str:
+def _message(context: RunContext, session: Assignment, outcome: Outcome) -> str:
     return commit_message(
         prompt=session.prompt,
         seq=session.seq,
@@ -303,7 +305,7 @@ def _message(context: RunContext, session: InFlight, outcome: Outcome) -> str:
     )
 
 
-def _merge_notes(context: RunContext, session: InFlight, *, again: bool) -> None:
+def _merge_notes(context: RunContext, session: Assignment, *, again: bool) -> None:
     """Add the session's notes to the run's. They are for other agents: what is wrong with them ends no run."""
     if session.notes_size is None:
         return
@@ -320,7 +322,7 @@ def _merge_notes(context: RunContext, session: InFlight, *, again: bool) -> None
         context.emit(Warned(text=f"the notes of session {session.seq} were not merged: {error.message}"))
 
 
-def _after_record(context: RunContext, session: InFlight, record: SessionRecord) -> None:
+def _after_record(context: RunContext, session: Assignment, record: SessionRecord) -> None:
     if record.status not in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
         _post_hooks(context, session, record)
     if context.config.grind.transcript_retention == "keep_none":
@@ -330,7 +332,7 @@ def _after_record(context: RunContext, session: InFlight, record: SessionRecord)
                 remove(folder / name)
 
 
-def _post_hooks(context: RunContext, session: InFlight, record: SessionRecord) -> None:
+def _post_hooks(context: RunContext, session: Assignment, record: SessionRecord) -> None:
     extra = {
         "PITBOSS_SESSION_STATUS": str(record.status),
         "PITBOSS_SESSION_SUMMARY": first_bytes(record.summary or "", SUMMARY_IN_ENVIRONMENT),
@@ -346,7 +348,7 @@ def _post_hooks(context: RunContext, session: InFlight, record: SessionRecord) -
 
 def _hook(
     context: RunContext,
-    session: InFlight,
+    session: Assignment,
     command: str,
     extra: dict[str, str],
     *,

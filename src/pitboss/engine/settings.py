@@ -51,4 +51,4 @@ def cut_short_before(rundir: RunDir) -> float:
         return -inf
     seen = ended_ns(rundir.paths)
     ended = inf if seen is None else seen / 10**9
-    return ended if ended >= min(s.started_at for s in in_flight).timestamp() else inf
+    return ended if ended >= min(s.assignment.started_at for s in in_flight).timestamp() else inf

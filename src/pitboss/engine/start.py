@@ -45,7 +45,7 @@ def _left_in_tree(root: Path, run_id: str) -> str | None:
         return f"a run was killed while it switched branches: `pitboss repair {run_id}` puts the tree right"
     with suppress(StateUnreadable):
         state = RunDir(paths).read_state()
-        left = (s.seq for s in (*state.unrescued, *state.in_flight) if s.worktree is None)
+        left = (s.seq for s in (*state.unrescued, *state.in_flight) if s.assignment.worktree is None)
         if (seq := next(left, None)) is not None:
             return f"session {seq} of run {run_id} left its work there: `pitboss repair {run_id}` sees to it"
     return None

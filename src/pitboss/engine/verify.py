@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.checks import TestCommand, TestResult
-    from pitboss.core.session import InFlight, Outcome
+    from pitboss.core.session import Assignment, Outcome
     from pitboss.engine.context import RunContext
 
 
-def verify(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
+def verify(context: RunContext, session: Assignment, outcome: Outcome) -> Outcome:
     """Run the tests, and the fixer up to `fixer_max_attempts` times; return the outcome with the verdict."""
     tests = find_tests(context.workspace.path(session), context.config.test_command)
     outcome = bill_fixers(context, session, outcome)
@@ -49,20 +49,20 @@ def verify(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
             return outcome
 
 
-def _fix_path(context: RunContext, session: InFlight, attempt: int) -> Path:
+def _fix_path(context: RunContext, session: Assignment, attempt: int) -> Path:
     return context.paths.transcript(session.seq, fixer(session, attempt).kind)
 
 
-def bill_fixers(context: RunContext, session: InFlight, outcome: Outcome) -> Outcome:
+def bill_fixers(context: RunContext, session: Assignment, outcome: Outcome) -> Outcome:
     """Add the fixers that were started, and of which `outcome` knows nothing yet, by transcript or by process."""
-    billed = outcome.fixes
+    billed, begun = outcome.fixes, context.journal.progress(session.seq).begun
     started = next(n for n in count(billed) if status(_fix_path(context, session, n + 1)) is None)
-    started = max(started, billed + session.begun)
+    started = max(started, billed + begun)
     for nth in range(billed + 1, started + 1):
         # Nobody can tell by whom to bill what an unknown fixer did.
         used = Usage(cost_known=False)
         if session.fixer is not None:
-            used = bill(context, session, fixer(session, nth), begun=session.begun).usage
+            used = bill(context, session, fixer(session, nth), begun=begun).usage
         outcome = _with_fix(outcome, used)
     return outcome
 
@@ -71,7 +71,9 @@ def _with_fix(outcome: Outcome, usage: Usage) -> Outcome:
     return msgspec.structs.replace(outcome.bill(FIXER, usage), fixes=outcome.fixes + 1)
 
 
-def _run_tests(context: RunContext, session: InFlight, tests: TestCommand | None, attempt: int) -> TestResult:
+def _run_tests(
+    context: RunContext, session: Assignment, tests: TestCommand | None, attempt: int
+) -> TestResult:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.VERIFY))
     kind = "verify" if attempt == 0 else f"verify-{attempt:02}"
     return run_tests(
@@ -83,7 +85,7 @@ def _run_tests(context: RunContext, session: InFlight, tests: TestCommand | None
     )
 
 
-def _may_fix(context: RunContext, session: InFlight, outcome: Outcome, started: int) -> bool:
+def _may_fix(context: RunContext, session: Assignment, outcome: Outcome, started: int) -> bool:
     prompt = context.prompts.get(session.prompt)
     if prompt is None or session.fixer is None:
         return False
@@ -93,7 +95,7 @@ def _may_fix(context: RunContext, session: InFlight, outcome: Outcome, started: 
 
 
 def _fix(
-    context: RunContext, session: InFlight, outcome: Outcome, attempt: int, failed: FailedTests
+    context: RunContext, session: Assignment, outcome: Outcome, attempt: int, failed: FailedTests
 ) -> Outcome:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {attempt}", attempt=attempt))
     text = fixer_text(context, session, failed)

@@ -16,7 +16,7 @@ from pitboss.guardian import StopLevel
 from pitboss.process import StopRequest
 
 if TYPE_CHECKING:
-    from pitboss.core.session import InFlight
+    from pitboss.core.session import Assignment
     from pitboss.engine.context import RunContext
 
 POLL_S = 0.25
@@ -53,7 +53,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
         return self.awaited if self.cause is Cause.LIMIT or not self.why else f"{self.awaited}: {self.why}"
 
 
-def wait_until(context: RunContext, session: InFlight, until: float, wait: Wait) -> Stopped | None:
+def wait_until(context: RunContext, session: Assignment, until: float, wait: Wait) -> Stopped | None:
     """Wait until `until`, epoch seconds, by the clock, which goes on while a machine sleeps.
 
     A stop that was asked for ends it.
@@ -73,7 +73,7 @@ def wait_until(context: RunContext, session: InFlight, until: float, wait: Wait)
     return None
 
 
-def _stopped(context: RunContext, session: InFlight, wait: Wait) -> Stopped | None:
+def _stopped(context: RunContext, session: Assignment, wait: Wait) -> Stopped | None:
     """Whoever lets a run end waits for the seconds before a retry, but not for what may take hours."""
     stop = context.control.stop_session(session.seq)
     if stop is StopRequest.SKIP:

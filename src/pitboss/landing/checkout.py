@@ -30,7 +30,7 @@ from pitboss.landing.landed import is_own
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pitboss.core.session import InFlight
+    from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.store.paths import RunPaths
@@ -80,14 +80,14 @@ class Checkout:
         self._index.keep()
         self._keeper.begin(self._index)
 
-    def land(self, session: InFlight, message: str) -> Landing:
+    def land(self, session: Assignment, message: str) -> Landing:
         """Put the session's work on the run branch; what cannot go there is rescued (SPEC 6).
 
         Raises GitError with the tree as it is when git fails for a reason that is not the session's.
         """
         return self._repeatable(session, lambda again: self._land(session, message, again=again))
 
-    def rescue(self, session: InFlight) -> Landing:
+    def rescue(self, session: Assignment) -> Landing:
         """Keep all of the session's work under rescue refs and put the tree back to where it started.
 
         A filter of the user's that cannot be run is left out: what it would have changed is kept as it is. So are
@@ -107,7 +107,7 @@ class Checkout:
         finally:
             self._repo = whole
 
-    def _leave_out(self, session: InFlight, cause: str) -> None:
+    def _leave_out(self, session: Assignment, cause: str) -> None:
         if cause != _ATTRIBUTES:
             self._repo = self._repo.without_filter(cause)
         elif paths := attributes.senseless(self._repo):
@@ -117,7 +117,7 @@ class Checkout:
             rescue.keep(self._repo, self._run_id, seq, [made] if made else [], why="")
             attributes.put_back(self._repo, paths, base=base)
 
-    def _repeatable(self, session: InFlight, work: Callable[[bool], Landing]) -> Landing:
+    def _repeatable(self, session: Assignment, work: Callable[[bool], Landing]) -> Landing:
         again = self._begun != session.seq
         self._begun = None
         try:
@@ -129,7 +129,7 @@ class Checkout:
         self._keeper.end()
         return landing
 
-    def _mend(self, error: GitError, session: InFlight) -> None:
+    def _mend(self, error: GitError, session: Assignment) -> None:
         """Repair what a killed git of the agent left behind; raises the error when that is not it."""
         if not error.index_is_broken and not error.lock_in_the_way:
             raise error
@@ -137,7 +137,7 @@ class Checkout:
         if error.index_is_broken:
             self._index.restore(session.base_commit)
 
-    def _look(self, session: InFlight) -> TreeStatus:
+    def _look(self, session: Assignment) -> TreeStatus:
         """The tree as it is. Without a whole index files would look new, and ignored ones deleted."""
         attributes.remove_pipes(self._repo)
         if not self._index.is_sound(session.base_commit):
@@ -147,7 +147,7 @@ class Checkout:
             status = self._repo.status()
         return status
 
-    def _land(self, session: InFlight, message: str, *, again: bool) -> Landing:
+    def _land(self, session: Assignment, message: str, *, again: bool) -> Landing:
         status = self._look(session)
         if not again and self._is_untouched(session, status):
             return Landing()
@@ -164,13 +164,13 @@ class Checkout:
             return self._set_aside(effort, session.base_commit, Reason.CONFLICT.because(f"unmerged {names}"))
         return self._land_on_branch(effort, message)
 
-    def _rescue(self, session: InFlight, *, again: bool) -> Landing:
+    def _rescue(self, session: Assignment, *, again: bool) -> Landing:
         status = self._look(session)
         if not again and self._is_untouched(session, status):
             return Landing()
         return self._set_aside(self._keeper.effort(session, status, again=again), session.base_commit, None)
 
-    def _is_untouched(self, session: InFlight, status: TreeStatus) -> bool:
+    def _is_untouched(self, session: Assignment, status: TreeStatus) -> bool:
         return (
             not status.dirty
             and status.head == session.base_commit
@@ -188,7 +188,7 @@ class Checkout:
         target = self._landable(effort.session) if moved else effort.session.base_commit
         return self._set_aside(effort, target, reason)
 
-    def _landable(self, session: InFlight) -> str:
+    def _landable(self, session: Assignment) -> str:
         """What the run branch may keep: its tip when that follows the session's base, else the base."""
         tip = self._branch_tip()
         follows = tip is not None and self._repo.is_ancestor(session.base_commit, tip)
@@ -227,7 +227,7 @@ class Checkout:
     def _commit(self, effort: Effort, message: str) -> str:
         return self._committer.commit(effort.status, message, effort.others(self._repo))
 
-    def put_away(self, session: InFlight) -> None:
+    def put_away(self, session: Assignment) -> None:
         """Once the session needs its tree no more: move what stays of a fleeting one to the run directory."""
         self._keeper.put_away(session)
 

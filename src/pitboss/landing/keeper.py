@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pitboss.core.session import InFlight
+    from pitboss.core.session import Assignment
     from pitboss.git.index import KeptIndex
     from pitboss.git.nested import Inner
     from pitboss.git.repo import Repo
@@ -42,7 +42,7 @@ class Effort:
     `again` says that an earlier attempt may have got part of the way.
     """
 
-    def __init__(self, session: InFlight, status: TreeStatus, *, again: bool) -> None:
+    def __init__(self, session: Assignment, status: TreeStatus, *, again: bool) -> None:
         self.session = session
         self.status = status
         self.again = again
@@ -112,7 +112,7 @@ class Keeper:
         """Whether rules beside the tree may have changed since `begin`."""
         return self._beside is not None and self._ignoring.written_since(self._beside, self._repo)
 
-    def effort(self, session: InFlight, status: TreeStatus, *, again: bool) -> Effort:
+    def effort(self, session: Assignment, status: TreeStatus, *, again: bool) -> Effort:
         """An attempt at landing or rescuing; one that is made again knows what the earlier ones kept."""
         effort = Effort(session, status, again=again)
         if again:
@@ -175,7 +175,7 @@ class Keeper:
         self._leaving = [*nested.outermost(links), *(each for each in inner if each.kind == "plain")]
         self._hidden_places = found.places if found.too_much and self._fleeting else ()
 
-    def put_away(self, session: InFlight) -> None:
+    def put_away(self, session: Assignment) -> None:
         """Once the session needs a fleeting tree no more: move what stays of it to the run directory."""
         leaving, self._leaving = self._leaving if self._fleeting else [], []
         for inner in leaving:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pitboss.core.session import InFlight
+    from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
 
@@ -146,7 +146,7 @@ class RunBranch:
             )
         self._repo.git("update-ref", "-m", "pitboss: run branch again", self.ref, at, "")
 
-    def take_back(self, session: InFlight) -> tuple[str, ...]:
+    def take_back(self, session: Assignment) -> tuple[str, ...]:
         """Put the branch back to where a session began that nobody can land any more; nothing is checked out.
 
         What it has beyond that, and commits made since that no ref holds, are rescued under the refs returned.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.events import Observer
     from pitboss.core.run import RunState
-    from pitboss.core.session import InFlight, Location
+    from pitboss.core.session import Assignment, Location
     from pitboss.git.guard import Guard
     from pitboss.landing.workspace import Workspace
 
@@ -55,8 +55,8 @@ class LeftBehind(Protocol):
         """The run, with its `unrescued` sessions."""
         ...
 
-    def unrescued(self, session: InFlight) -> None:
-        """Write that the session's work is still where it was."""
+    def unrescued(self, seq: int) -> None:
+        """Write that the work of a session in flight is still where it was."""
         ...
 
     def rescued(self, seq: int) -> None:
@@ -125,9 +125,9 @@ class Sheltered:
 
     def close(self) -> None:
         """No session will run any more. What could not be rescued is tried once more. Raises PitbossError."""
-        for session in self._journal.state.unrescued:
+        for left in self._journal.state.unrescued:
             with suppress(*_TROUBLE):
-                self._free(session)
+                self._free(left.assignment)
         try:
             self._workspace.close()
         except OSError as error:
@@ -150,18 +150,18 @@ class Sheltered:
             raise self._gone
         return self._workspace.reserve(seq, in_slot=in_slot)
 
-    def path(self, session: InFlight) -> str:
+    def path(self, session: Assignment) -> str:
         """The absolute path of the tree that the session works in."""
         return self._workspace.path(session)
 
-    def prepare(self, session: InFlight) -> bool:
+    def prepare(self, session: Assignment) -> bool:
         """Make the session's place ready; False for one that has yet to be furnished. Raises GitFailed."""
 
         def ready() -> bool:
             self._look(session)
             for stuck in self._journal.state.unrescued:
-                if stuck.worktree == session.worktree:
-                    self._free(stuck)
+                if stuck.assignment.worktree == session.worktree:
+                    self._free(stuck.assignment)
             return self._workspace.prepare(session)
 
         try:
@@ -173,15 +173,15 @@ class Sheltered:
         self._unready.clear()
         return done
 
-    def furnish(self, session: InFlight) -> Sequence[str]:
+    def furnish(self, session: Assignment) -> Sequence[str]:
         """Copy into a new working copy what git does not bring there. Raises GitFailed."""
         return self._try(session, lambda: self._workspace.furnish(session))
 
-    def furnished(self, session: InFlight) -> None:
+    def furnished(self, session: Assignment) -> None:
         """The working copy is as sessions need it. Raises GitFailed."""
         self._try(session, lambda: self._workspace.furnished(session))
 
-    def commit(self, session: InFlight, message: str) -> None:
+    def commit(self, session: Assignment, message: str) -> None:
         """Put the session's work on a branch of its own, if it has one; a failure is kept for `land`."""
         self._attempt(session, lambda: self._workspace.commit(session, message), None)
 
@@ -189,15 +189,15 @@ class Sheltered:
         """Wait for one's turn to land: one session at a time, first come, first served."""
         return self._workspace.turn()
 
-    def is_behind(self, session: InFlight) -> bool:
+    def is_behind(self, session: Assignment) -> bool:
         """Whether others have landed what the session's tree does not hold."""
         return self._attempt(session, lambda: self._workspace.is_behind(session), False)
 
-    def catch_up(self, session: InFlight, message: str) -> bool:
+    def catch_up(self, session: Assignment, message: str) -> bool:
         """Bring that into the session's tree; False when it cannot be, as landing will then tell."""
         return self._attempt(session, lambda: self._workspace.catch_up(session, message), False)
 
-    def land(self, session: InFlight, message: str) -> Landing:
+    def land(self, session: Assignment, message: str) -> Landing:
         """Put the session's work on the run branch; what cannot go there is rescued, with the reason why."""
         landing = self._attempt(session, lambda: self._workspace.land(session, message), None)
         if landing is not None:
@@ -206,14 +206,14 @@ class Sheltered:
         kept = self.rescue(session)
         return replace(kept, reason=self._failed[session.seq])
 
-    def rescue(self, session: InFlight) -> Landing:
+    def rescue(self, session: Assignment) -> Landing:
         """Keep all of the session's work under rescue refs, or where it is when git cannot even do that."""
         if session.seq in self._unprepared:
             return Landing()
         try:
             kept = self._try(session, lambda: self._rescue(session))
         except GitFailed as failed:
-            self._journal.unrescued(session)
+            self._journal.unrescued(session.seq)
             self._tell(
                 session, f"its work could not be rescued and is left in {self.path(session)}: {failed}"
             )
@@ -223,7 +223,7 @@ class Sheltered:
 
     def rescue_left(self, seq: int, *, elsewhere: bool) -> None:
         """Rescue what a session with a record left where it was; `elsewhere`: it is not to be looked for any more."""
-        left = next(session for session in self._journal.state.unrescued if session.seq == seq)
+        left = next(s.assignment for s in self._journal.state.unrescued if s.seq == seq)
         if elsewhere:
             self._journal.rescued(seq)
             return
@@ -232,7 +232,7 @@ class Sheltered:
         except GitFailed as failed:
             self._tell(left, f"its work still cannot be rescued and is left in {self.path(left)}: {failed}")
 
-    def take_back(self, session: InFlight) -> Sequence[str]:
+    def take_back(self, session: Assignment) -> Sequence[str]:
         """Rescue what the session committed, without a look at its tree; returns the refs."""
         self._journal.rescued(session.seq)
         try:
@@ -241,7 +241,7 @@ class Sheltered:
             self._tell(session, f"its commits could not be rescued: {failed}")
             return ()
 
-    def release(self, session: InFlight) -> None:
+    def release(self, session: Assignment) -> None:
         """Nobody needs the session's place any more, unless its work is still there."""
         self._waited.pop(session.seq, None)
         self._failed.pop(session.seq, None)
@@ -254,7 +254,7 @@ class Sheltered:
 
     # Trouble
 
-    def _attempt(self, session: InFlight, work: Callable[[], T], otherwise: T) -> T:
+    def _attempt(self, session: Assignment, work: Callable[[], T], otherwise: T) -> T:
         """Do a step of landing; once one has failed, the others are not tried."""
         if session.seq in self._failed:
             return otherwise
@@ -269,7 +269,7 @@ class Sheltered:
             self._failed[session.seq] = str(failed)
             return otherwise
 
-    def _try(self, session: InFlight, work: Callable[[], T]) -> T:
+    def _try(self, session: Assignment, work: Callable[[], T]) -> T:
         """Do something with git, again if it is worth it. Raises GitFailed, and what a full disk raises."""
         tries = 0
         while True:
@@ -287,7 +287,7 @@ class Sheltered:
                     words = error.message if isinstance(error, PitbossError) else str(error)
                     raise GitFailed(Reason.GIT_FAILED.because(words)) from error
 
-    def _worth_another_try(self, session: InFlight, error: Exception, tries: int) -> bool:
+    def _worth_another_try(self, session: Assignment, error: Exception, tries: int) -> bool:
         match kind(error):
             case Kind.RACE:
                 return self._pause(session, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1)))
@@ -298,7 +298,7 @@ class Sheltered:
             case _:
                 return False
 
-    def _pause(self, session: InFlight, seconds: float) -> bool:
+    def _pause(self, session: Assignment, seconds: float) -> bool:
         """Wait, if the session has not waited too long already; locks of a git that died are out of the way then."""
         began = time.monotonic()
         waited = self._waited.get(session.seq, 0.0)
@@ -310,7 +310,7 @@ class Sheltered:
         self._waited[session.seq] = waited + time.monotonic() - began
         return True
 
-    def _put_back(self, session: InFlight, tries: int, before: int) -> bool:
+    def _put_back(self, session: Assignment, tries: int, before: int) -> bool:
         """Whether an agent, this one or one beside it, had just changed what git goes by: it is as it was now.
 
         A session beside this one may have put it back meanwhile: then the count has moved on from `before`.
@@ -321,7 +321,7 @@ class Sheltered:
             self._look(session)
         return self._put_backs != before
 
-    def _look(self, session: InFlight) -> None:
+    def _look(self, session: Assignment) -> None:
         """Put back what the session may have done to git's config. Raises RepositoryGone."""
         told = self._guard.check()
         with self._lock:
@@ -329,16 +329,16 @@ class Sheltered:
         for text in told:
             self._tell(session, text)
 
-    def _rescue(self, session: InFlight) -> Landing:
+    def _rescue(self, session: Assignment) -> Landing:
         self._look(session)
         return self._workspace.rescue(session)
 
-    def _free(self, stuck: InFlight) -> None:
+    def _free(self, stuck: Assignment) -> None:
         """Rescue what an earlier session left. Raises what git raises."""
         landing = self._workspace.rescue_late(stuck)
         self._journal.rescued(stuck.seq)
         kept = ", ".join(landing.rescue) or "nothing: there was none"
         self._tell(stuck, f"its work is kept under {kept}")
 
-    def _tell(self, session: InFlight, text: str) -> None:
+    def _tell(self, session: Assignment, text: str) -> None:
         self._emit(Warned(text=f"session {session.seq}: {text}"))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.config import WorktreeSettings
-    from pitboss.core.session import InFlight
+    from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.landing.run_branch import RunBranch
     from pitboss.store.paths import RunPaths
@@ -85,7 +85,7 @@ class Slots:
         self._taken.add(name)
         return name
 
-    def prepare(self, session: InFlight) -> bool:
+    def prepare(self, session: Assignment) -> bool:
         """Make or move the session's slot: its branch at its base, the tree clean; False until it is furnished."""
         self._last_seq = max(self._last_seq, session.seq)
         slot = self._slot(session)
@@ -98,7 +98,7 @@ class Slots:
         self._checkouts[session.seq] = checkout
         return slot.name in self._furnished
 
-    def _move(self, slot: Slot, session: InFlight) -> bool:
+    def _move(self, slot: Slot, session: Assignment) -> bool:
         branch = _branch(session)
         try:
             return slot.prepare(branch, session.base_commit, seq=session.seq)
@@ -108,14 +108,14 @@ class Slots:
         clear_name(self._repo, self._paths.run_id, session.seq, branch)
         return slot.prepare(branch, session.base_commit, seq=session.seq)
 
-    def furnish(self, session: InFlight) -> Sequence[str]:
+    def furnish(self, session: Assignment) -> Sequence[str]:
         """Copy what `[grind.worktree] copy` names into the session's new slot; returns what to warn of."""
         repo = self._slot(session).opened()
         if repo is None:
             return ()
         return (*self._hooks.bring(repo), *copy_into(self._repo.root, repo, self._settings.copy))
 
-    def furnished(self, session: InFlight) -> None:
+    def furnished(self, session: Assignment) -> None:
         """The slot has what sessions need; what its set-up committed, or changed in files git knows, is taken back."""
         slot = self._slot(session)
         repo = slot.opened()
@@ -128,7 +128,7 @@ class Slots:
             self._checkouts[session.seq].begin(session.seq)
         self._furnished.add(slot.name)
 
-    def release(self, session: InFlight) -> None:
+    def release(self, session: Assignment) -> None:
         """The session has its record: its branch goes, and its slot is free for another."""
         settled = self._settled.pop(session.seq, session.base_commit)
         begun = self._checkouts.pop(session.seq, None) is not None or self._own_tip(session) is not None
@@ -159,7 +159,7 @@ class Slots:
 
     # Landing
 
-    def commit(self, session: InFlight, message: str) -> None:
+    def commit(self, session: Assignment, message: str) -> None:
         """Put all that the session did on its own branch, ahead of its turn: others may do the same meanwhile."""
         landing = self._commit(session, message)
         commits = None
@@ -167,14 +167,14 @@ class Slots:
             commits = self._beyond(session, session.base_commit, landing.commit)
         self._ahead[session.seq] = _Ahead(landing=landing, commits=commits)
 
-    def is_behind(self, session: InFlight) -> bool:
+    def is_behind(self, session: Assignment) -> bool:
         """Whether the run branch has commits that the session's branch has not."""
         if self._branch.tip == session.base_commit:
             return False
         own = self._own_tip(session)
         return own is not None and not self._repo.is_ancestor(self._branch.tip, own)
 
-    def catch_up(self, session: InFlight, message: str) -> bool:
+    def catch_up(self, session: Assignment, message: str) -> bool:
         """Bring what landed meanwhile into the session's tree; False when nothing can be brought there."""
         ahead = self._ahead.pop(session.seq, None)
         landed = ahead.landing if ahead else self._commit(session, message)
@@ -190,7 +190,7 @@ class Slots:
         repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: caught up", "HEAD", merged.commit, landed.commit)
         return True
 
-    def _keep_hidden(self, session: InFlight, repo: Repo) -> None:
+    def _keep_hidden(self, session: Assignment, repo: Repo) -> None:
         """Keep what rules in no commit hide: what others landed takes its place."""
         words = rescue_message(
             prompt=session.prompt, seq=session.seq, run_id=self._paths.run_id, reason=HIDDEN
@@ -198,14 +198,14 @@ class Slots:
         for tip in hidden_work(repo, message=words, keep_in=self._paths.set_aside(session.seq)):
             rescue_commit(self._repo, self._paths.run_id, session.seq, tip)
 
-    def land(self, session: InFlight, message: str) -> Landing:
+    def land(self, session: Assignment, message: str) -> Landing:
         """Put the session's work on the run branch, merged with what landed meanwhile; a conflict is rescued."""
         landing = self._land(session, message)
         if checkout := self._checkout(session):
             checkout.put_away(session)
         return landing
 
-    def _land(self, session: InFlight, message: str) -> Landing:
+    def _land(self, session: Assignment, message: str) -> Landing:
         if done := self._landed_by_pitboss(session):
             return self._as_landed(session, done)
         ahead = self._ahead.get(session.seq)
@@ -218,7 +218,7 @@ class Slots:
                 return self._land_on_tip(session, landed, landed.commit, message)
         raise LostRace(f"{self._branch.name} is moved all the time by somebody else", hint=TRY_AGAIN)
 
-    def _land_on_tip(self, session: InFlight, landed: Landing, change: str, message: str) -> Landing:
+    def _land_on_tip(self, session: Assignment, landed: Landing, change: str, message: str) -> Landing:
         words = self._words(session)
         undone = Reason.HEAD_MOVED.because("what others did to the run branch was undone")
         landed = _with_rescued(landed, self._branch.put_right(words), undone)
@@ -236,7 +236,7 @@ class Slots:
         aside = self._branch.advance(merged.commit, words, tree=merged.tree)
         return _with_rescued(replace(landed, commit=merged.commit), aside, moved)
 
-    def rescue(self, session: InFlight) -> Landing:
+    def rescue(self, session: Assignment) -> Landing:
         """Keep all of the session's work under rescue refs."""
         own = self._own_tip(session)
         if own is None and session.seq not in self._checkouts:
@@ -248,10 +248,10 @@ class Slots:
         self._keep(session, own or session.base_commit, str(Reason.HEAD_MOVED))
         return Landing(rescue=self._keep_remains(session))
 
-    def _beyond(self, session: InFlight, tip: str, change: str) -> list[Commit]:
+    def _beyond(self, session: Assignment, tip: str, change: str) -> list[Commit]:
         return commits_beyond(self._repo, tip, change, run_id=self._paths.run_id, seq=session.seq)
 
-    def _commit(self, session: InFlight, message: str) -> Landing:
+    def _commit(self, session: Assignment, message: str) -> Landing:
         """All that the session did as commits on its own branch."""
         own = session.base_commit if session.seq in self._checkouts else self._own_tip(session)
         if own is None:
@@ -264,7 +264,7 @@ class Slots:
         commit = None if own == session.base_commit else own
         return Landing(commit=commit, rescue=self._keep_remains(session), reason=gone)
 
-    def _landed_by_pitboss(self, session: InFlight) -> str | None:
+    def _landed_by_pitboss(self, session: Assignment) -> str | None:
         """The commit on the run branch by which a dead runner landed the session, if it came that far."""
         tip = self._branch.tip
         if session.seq in self._checkouts or tip == session.base_commit:
@@ -272,7 +272,7 @@ class Slots:
         landed = landed_sessions(self._repo, self._paths.run_id, tip, session.base_commit)
         return landed[session.seq].commit if session.seq in landed else None
 
-    def _as_landed(self, session: InFlight, commit: str) -> Landing:
+    def _as_landed(self, session: Assignment, commit: str) -> Landing:
         """The landing that a dead runner came to; what it rescued on the way has refs that say why."""
         self._settled[session.seq] = self._own_tip(session) or session.base_commit
         self._branch.follow(self._words(session))
@@ -283,13 +283,13 @@ class Slots:
         hidden = ahead.landing.hidden if ahead else None
         return Landing(commit=commit, rescue=tuple(found.ref for found in kept), reason=reason, hidden=hidden)
 
-    def _landed_by_agent(self, session: InFlight, change: str) -> bool:
+    def _landed_by_agent(self, session: Assignment, change: str) -> bool:
         """Whether commits of the agent's own, which say nothing of the session, are on the run branch since a crash."""
         tip = self._branch.tip
         begun_here = session.seq in self._checkouts or tip == session.base_commit
         return not begun_here and self._repo.is_ancestor(change, tip)
 
-    def _merge(self, session: InFlight, change: str, message: str) -> Merge:
+    def _merge(self, session: Assignment, change: str, message: str) -> Merge:
         """The commit that brings the run branch from its tip to hold `change` too."""
         tip = self._branch.tip
         if tip == session.base_commit:
@@ -302,7 +302,7 @@ class Slots:
 
     # What is there
 
-    def _slot(self, session: InFlight) -> Slot:
+    def _slot(self, session: Assignment) -> Slot:
         name = str(session.worktree)
         if name not in self._slots:
             self._slots[name] = Slot(
@@ -310,7 +310,7 @@ class Slots:
             )
         return self._slots[name]
 
-    def _checkout(self, session: InFlight) -> Checkout | None:
+    def _checkout(self, session: Assignment) -> Checkout | None:
         """The session's tree as it began here, else opened anew; None where git can use it no more."""
         repo = self._slot(session).opened()
         if repo is None:
@@ -327,20 +327,20 @@ class Slots:
             )
         return self._opened[session.seq]
 
-    def _own_tip(self, session: InFlight) -> str | None:
+    def _own_tip(self, session: Assignment) -> str | None:
         return self._repo.commit_id(f"refs/heads/{_branch(session)}")
 
-    def _keep(self, session: InFlight, tip: str, reason: str) -> tuple[str, ...]:
+    def _keep(self, session: Assignment, tip: str, reason: str) -> tuple[str, ...]:
         loose = commits.outside(self._repo, [tip], session.base_commit)
         return rescue.keep(self._repo, self._paths.run_id, session.seq, loose, why=reason)
 
-    def _keep_remains(self, session: InFlight) -> tuple[str, ...]:
+    def _keep_remains(self, session: Assignment) -> tuple[str, ...]:
         """Rescue what is left of a working copy that git can use no more; returns all rescue refs of the session."""
         run_id, seq = self._paths.run_id, session.seq
         remove_worktree(self._repo, run_id, str(self._slot(session).path), seq=seq)
         return tuple(kept.ref for kept in rescue.list_rescued(self._repo, run_id, seq))
 
-    def _words(self, session: InFlight) -> RescueWords:
+    def _words(self, session: Assignment) -> RescueWords:
         return RescueWords.of(self._paths.run_id, session.seq, session.prompt)
 
     def _delete(self, branch: str, settled: str, seq: int) -> None:
@@ -379,7 +379,7 @@ def _with_rescued(landing: Landing, refs: tuple[str, ...], why: str) -> Landing:
     return replace(landing, rescue=refs, reason=landing.reason or why) if refs else landing
 
 
-def _branch(session: InFlight) -> str:
+def _branch(session: Assignment) -> str:
     if session.branch is None:
         raise AssertionError("a session in a slot has a branch of its own")
     return session.branch

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pitboss.core.config import WorktreeSettings
-    from pitboss.core.session import InFlight, Landing
+    from pitboss.core.session import Assignment, Landing
     from pitboss.git.repo import Repo
     from pitboss.landing.run_branch import RunBranch
     from pitboss.store.paths import RunPaths
@@ -143,11 +143,11 @@ class Workspace:
             branch=f"{self._branch.name}-session-{seq:04}",
         )
 
-    def path(self, session: InFlight) -> str:
+    def path(self, session: Assignment) -> str:
         """The absolute path of the tree that the session works in."""
         return str(self._slots.path(session.worktree) if session.worktree else self._repo.root)
 
-    def prepare(self, session: InFlight) -> bool:
+    def prepare(self, session: Assignment) -> bool:
         """Make the session's place ready; False for a working copy that has yet to be furnished.
 
         Raises GitError, and StartError when the user's tree cannot be brought to where the session begins.
@@ -159,15 +159,15 @@ class Workspace:
         self._tree.begin(session.seq)
         return True
 
-    def furnish(self, session: InFlight) -> Sequence[str]:
+    def furnish(self, session: Assignment) -> Sequence[str]:
         """Copy into a new working copy what git does not bring there; returns what to warn of."""
         return self._slots.furnish(session)
 
-    def furnished(self, session: InFlight) -> None:
+    def furnished(self, session: Assignment) -> None:
         """The working copy is as sessions need it; what that changed in files that git knows is taken back."""
         self._slots.furnished(session)
 
-    def commit(self, session: InFlight, message: str) -> None:
+    def commit(self, session: Assignment, message: str) -> None:
         """Put the session's work on a branch of its own, if it has one, so that its turn to land is short."""
         if session.worktree:
             self._slots.commit(session, message)
@@ -176,15 +176,15 @@ class Workspace:
         """Wait for one's turn to land: one session at a time, first come, first served."""
         return self._turns.turn()
 
-    def is_behind(self, session: InFlight) -> bool:
+    def is_behind(self, session: Assignment) -> bool:
         """Whether others have landed what the session's tree does not hold."""
         return session.worktree is not None and self._slots.is_behind(session)
 
-    def catch_up(self, session: InFlight, message: str) -> bool:
+    def catch_up(self, session: Assignment, message: str) -> bool:
         """Bring that into the session's tree; False when it cannot be, as landing will then tell."""
         return self._slots.catch_up(session, message)
 
-    def land(self, session: InFlight, message: str) -> Landing:
+    def land(self, session: Assignment, message: str) -> Landing:
         """Put the session's work on the run branch; what cannot go there is rescued (SPEC 6). Raises GitError."""
         if session.worktree:
             return self._slots.land(session, message)
@@ -192,7 +192,7 @@ class Workspace:
         self._branch.moved_to(landing.commit or session.base_commit)
         return landing
 
-    def rescue(self, session: InFlight) -> Landing:
+    def rescue(self, session: Assignment) -> Landing:
         """Keep all of the session's work under rescue refs. Raises GitError."""
         if session.worktree:
             return self._slots.rescue(session)
@@ -200,7 +200,7 @@ class Workspace:
         self._branch.moved_to(session.base_commit)
         return landing
 
-    def rescue_late(self, session: InFlight) -> Landing:
+    def rescue_late(self, session: Assignment) -> Landing:
         """As `rescue`, for a session that has its record: what others landed since then stays where it is."""
         tip = self._branch.tip
         since = landed_sessions(self._repo, self._paths.run_id, tip, session.base_commit)
@@ -208,11 +208,11 @@ class Workspace:
             session = replace(session, base_commit=tip)
         return self.rescue(session)
 
-    def take_back(self, session: InFlight) -> Sequence[str]:
+    def take_back(self, session: Assignment) -> Sequence[str]:
         """Rescue what the session committed, without a look at its tree; returns the refs. Raises GitError."""
         return self._branch.take_back(session)
 
-    def release(self, session: InFlight) -> None:
+    def release(self, session: Assignment) -> None:
         """Nobody needs the session's place any more. Raises GitError."""
         if session.worktree:
             self._slots.release(session)

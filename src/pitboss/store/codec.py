@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 import msgspec
 
 from pitboss.core.run import RunState
-from pitboss.core.session import SessionRecord, SessionStatus
+from pitboss.core.session import Assignment, InFlight, Progress, SessionRecord, SessionStatus
 from pitboss.core.usage import MOST_TOKENS
 
 RECORD_FIELDS_ADDED = (
@@ -51,6 +51,25 @@ STATE_FIELDS_ADDED = (
     "caps",
     "selection",
 )
+IN_FLIGHT_FIELDS = (
+    "seq",
+    "prompt",
+    "rotation",
+    "started_at",
+    "base_commit",
+    "worktree",
+    "branch",
+    "pid",
+    "pid_started",
+    "attempt",
+    "agent",
+    "model",
+    "fixer",
+    "fixer_model",
+    "outcome",
+)
+"""Of assignment and progress as one flat object, in this order; the others are left out when they say nothing."""
+
 IN_FLIGHT_FIELDS_ADDED = (
     "retry_of",
     "notes_size",
@@ -96,7 +115,7 @@ def encode_state(state: RunState) -> bytes:
     del fields["unknown"]
     for name in ("in_flight", "unrescued"):
         if name in fields:
-            fields[name] = [_without_defaults(s, IN_FLIGHT_FIELDS_ADDED) for s in getattr(state, name)]
+            fields[name] = [_flat(session) for session in getattr(state, name)]
     data = msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
     decode_state(data)
     return data
@@ -108,6 +127,8 @@ def decode_state(data: bytes) -> RunState:
         raw = msgspec.json.decode(data, type=dict[str, object])
         known = {name: raw.pop(name) for name in _STATE_FIELDS & raw.keys()}
         msgspec.convert(known, _StrictState)
+        for name in known.keys() & {"in_flight", "unrescued"}:
+            known[name] = [_nested(session) for session in cast("list[dict[str, object]]", known[name])]
         state = msgspec.convert(known | {"unknown": raw}, RunState)
         sessions = state.in_flight or state.unrescued
         if state.started_at.tzinfo is UTC and state.last_updated_at.tzinfo is UTC and not sessions:
@@ -115,6 +136,19 @@ def decode_state(data: bytes) -> RunState:
         return _in_utc(state)
     except _UNREADABLE as error:
         raise _malformed(error) from None
+
+
+def _flat(session: InFlight) -> dict[str, object]:
+    """A session in flight as state.json has it: `agent` and `model` are those of its progress."""
+    parts = (session.assignment, session.progress)
+    said = reduce(or_, (_without_defaults(part, IN_FLIGHT_FIELDS_ADDED) for part in parts))
+    return {name: said[name] for name in (*IN_FLIGHT_FIELDS, *IN_FLIGHT_FIELDS_ADDED) if name in said}
+
+
+def _nested(flat: dict[str, object]) -> dict[str, object]:
+    """The other way round: the agent that a session was given is the one that made its first attempt."""
+    first = next(iter(cast("list[object]", flat.get("tried", []))), flat.get("agent"))
+    return {"assignment": flat | {"agent": first}, "progress": flat}
 
 
 def decode_last_updated(data: bytes) -> datetime:
@@ -249,9 +283,11 @@ def _strict(kind: Any) -> Any:
     if kind in _STRICT:
         return _STRICT[kind]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return msgspec.defstruct(
-            kind.__name__, [_strict_field(f) for f in msgspec.structs.fields(kind)], kw_only=True
-        )
+        parts = (Assignment, Progress) if kind is InFlight else (kind,)
+        fields = {
+            field.name: _strict_field(field) for part in parts for field in msgspec.structs.fields(part)
+        }
+        return msgspec.defstruct(kind.__name__, fields.values(), kw_only=True)
     arguments = tuple(map(_strict, get_args(kind)))
     if isinstance(kind, UnionType):
         return reduce(or_, arguments)

@@ -619,7 +619,8 @@ def _recorded(found: Facts, seq: int) -> Facts:
 
 
 def _was_in_checkout(session: InFlight, checkout: Checkout) -> bool:
-    return session.worktree is None or (session.outcome is not None and checkout.branch == BRANCH)
+    ended = session.progress.outcome is not None
+    return session.assignment.worktree is None or (ended and checkout.branch == BRANCH)
 
 
 def _dropped(found: Facts, seq: int) -> Facts:
@@ -732,7 +733,7 @@ def parallel_runs(draw: st.DrawFn) -> Facts:
         flying(seq, prompt=f"p{seq}", worktree="worktrees/slot-1", outcome=draw(outcomes))
         for seq in range(last_seq + 1, last_seq + 1 + draw(st.integers(1, 6)))
     ]
-    over = [s.seq for s in flight if s.outcome is not None]
+    over = [s.seq for s in flight if s.progress.outcome is not None]
     finished = st.frozensets(st.sampled_from(over)) if over else st.just(frozenset[int]())
     early = draw(finished) - {last_seq + 1}
     checkpoint = draw(st.integers(0, last_seq))

@@ -96,7 +96,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def left_in_checkout(self) -> bool:
         """Whether what lies in the user's working tree is the work of a session, which nobody has taken from there."""
-        return any(s.worktree is None for s in (*self.unrecorded, *self.unrescued))
+        return any(s.assignment.worktree is None for s in (*self.unrecorded, *self.unrescued))
 
     @property
     def somebody_elsewhere(self) -> bool:
@@ -112,7 +112,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         Only files of the run branch are changed then, and HEAD stays on it; settling the session puts
         them right. One whose agent had not ended was not landing.
         """
-        return any(s.worktree is not None and s.outcome is not None for s in self.unrecorded)
+        return any(
+            s.assignment.worktree is not None and s.progress.outcome is not None for s in self.unrecorded
+        )
 
     def is_recorded(self, seq: int) -> bool:
         """Whether the log holds the record of session `seq`."""

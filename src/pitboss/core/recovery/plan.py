@@ -246,8 +246,9 @@ def plan_recovery(facts: Facts) -> tuple[Repair, ...]:
 
 def _stop(facts: Facts) -> Iterator[Repair]:
     for session in facts.in_flight:
-        if session.pid is not None and session.seq in facts.alive:
-            yield StopProcess(seq=session.seq, pid=session.pid, pid_started=session.pid_started)
+        pid = session.progress.pid
+        if pid is not None and session.seq in facts.alive:
+            yield StopProcess(seq=session.seq, pid=pid, pid_started=session.progress.pid_started)
 
 
 def _mend_log(facts: Facts) -> Iterator[Repair]:
@@ -281,7 +282,9 @@ def _mend_state(facts: Facts) -> Iterator[Repair]:
 
 def _settle_sessions(facts: Facts) -> Iterator[Repair]:
     completed = [
-        (s.seq, s.outcome.ended_at) for s in facts.unrecorded if s.outcome and _can_complete(facts, s)
+        (s.seq, s.progress.outcome.ended_at)
+        for s in facts.unrecorded
+        if s.progress.outcome and _can_complete(facts, s)
     ]
 
     def landing_order(session: tuple[int, datetime]) -> tuple[bool, datetime, int]:
@@ -304,9 +307,10 @@ def _settle_sessions(facts: Facts) -> Iterator[Repair]:
 
 def _is_apart(facts: Facts, session: InFlight) -> bool:
     """Whether somebody works on another branch in what was the session's tree."""
-    return session.worktree is None and facts.somebody_elsewhere
+    return session.assignment.worktree is None and facts.somebody_elsewhere
 
 
 def _can_complete(facts: Facts, session: InFlight) -> bool:
     """Whether the session's agent has ended, and what it did can be had."""
-    return session.outcome is not None and (session.seq in facts.landed or not _is_apart(facts, session))
+    ended = session.progress.outcome is not None
+    return ended and (session.seq in facts.landed or not _is_apart(facts, session))
