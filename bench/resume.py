@@ -11,8 +11,9 @@ import msgspec
 from bench.figures import Figure
 from bench.measure import median, say, time_child
 from bench.repositories import CHANGES_NOTHING, git, grind, make_repository
-from pitboss.core.run import RunState, RunStatus, build_state, fold
+from pitboss.core.run import RunState, build_state, fold
 from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage, transcript_name
+from pitboss.core.stops import RunStatus
 from pitboss.core.usage import RoleTokens
 from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.paths import RunPaths

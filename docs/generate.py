@@ -1,7 +1,7 @@
 """`make docs`: writes the parts of the documentation that are facts of the code, so that they cannot drift.
 
 `docs/reference/help.md` is every `--help` page; the table of stops in `docs/exit-codes.md` comes from
-`core.run.StopReason`. `tests/test_docs.py` fails when what stands there is not what this program would write.
+`core.stops.StopReason`. `tests/test_docs.py` fails when what stands there is not what this program would write.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pitboss.cli.group import pitboss
-from pitboss.core.run import StopReason
+from pitboss.core.stops import StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

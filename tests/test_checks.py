@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pitboss.checks import NO_TESTS, TestCommand, TestResult, find_tests, run_tests
-from pitboss.process import EndedBy, StopRequest
+from pitboss.core.stops import StopRequest
+from pitboss.process import EndedBy
 
 if TYPE_CHECKING:
     from pathlib import Path

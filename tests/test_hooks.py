@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from pitboss.core.environment import hook_environment, marker
+from pitboss.core.stops import StopRequest
 from pitboss.hooks import HookResult, run_hook
-from pitboss.process import StopRequest
 
 if TYPE_CHECKING:
     from pathlib import Path

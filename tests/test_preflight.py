@@ -10,10 +10,10 @@ import pytest
 from pitboss.agents import backend_names
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.worker import Worker
 from pitboss.errors import StartError
 from pitboss.preflight import RAN, WRITTEN, Terms, Trial, require_working, scratch, try_agent
-from pitboss.process import StopRequest
 from tests.support.agents import executable, never
 from tests.support.replay import scripted
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from pitboss.agents import build_agent
 from pitboss.core.environment import RUN_ID
-from pitboss.core.events import Aborting, Draining, Repaired, StopBy, Warned
+from pitboss.core.events import Aborting, Draining, Repaired, Warned
 from pitboss.core.recovery.plan import plan_recovery
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.redact import Secrets
 from pitboss.core.rotation import contenders
-from pitboss.core.run import RunState, RunStatus, build_state, spend
+from pitboss.core.run import RunState, build_state, spend
+from pitboss.core.stops import RunStatus, StopBy, StopLevel, StopRequest
 from pitboss.engine import restoring
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
@@ -33,12 +34,10 @@ from pitboss.errors import PitbossError, StartError, why_failed
 from pitboss.git.guard import Guard
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
-from pitboss.guardian import StopLevel
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.run_branch import RunBranch, run_branch
 from pitboss.landing.sheltered import Sheltered, git_refusing
 from pitboss.landing.workspace import Workspace
-from pitboss.process import StopRequest
 from pitboss.store.backup import Backup
 from pitboss.store.end_marker import note_live
 from pitboss.store.git_dir import git_folder

@@ -15,7 +15,8 @@ import msgspec
 from pitboss import process
 from pitboss.core.environment import marker
 from pitboss.core.failing import first_failing
-from pitboss.process import Command, EndedBy, Exit, StopRequest
+from pitboss.core.stops import StopRequest
+from pitboss.process import Command, EndedBy, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,10 +16,10 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from pitboss import proctree
+from pitboss.core.stops import StopLevel
 from pitboss.errors import PitbossError, StartError
 from pitboss.warden import SWEEP_GRACE_S, Warden
 
@@ -38,14 +38,6 @@ LAST_WORDS_S = 2.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
 _SHOW_CURSOR = b"\x1b[?25h"
-
-
-class StopLevel(IntEnum):
-    """How urgently the run is asked to stop (SPEC 5)."""
-
-    NONE = 0
-    DRAIN = 1
-    ABORT = 2
 
 
 class StopChannel:
@@ -204,7 +196,7 @@ def _sweep(marker: Mapping[str, str], *, spare: int) -> None:
         # Every orphan of the run comes to a subreaper, whatever it carries: nobody else needs looking at.
         return alive if alive or proctree.is_subreaper() else proctree.carrying(marker, since=since)
 
-    proctree.Ending(left, grace_s=SWEEP_GRACE_S).run()
+    proctree.Termination(left, grace_s=SWEEP_GRACE_S).run()
 
 
 def _reap_orphans() -> None:

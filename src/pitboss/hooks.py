@@ -9,7 +9,8 @@ import msgspec
 
 from pitboss import process
 from pitboss.core.environment import hook_environment, marker
-from pitboss.process import Command, EndedBy, Exit, StopRequest
+from pitboss.core.stops import StopRequest
+from pitboss.process import Command, EndedBy, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

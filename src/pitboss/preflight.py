@@ -24,8 +24,9 @@ from pitboss.core.environment import NEVER_INHERITED, RUN_ID, SESSION_SEQ
 from pitboss.core.measures import duration, spent
 from pitboss.core.retry import dead_end
 from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.errors import StartError
-from pitboss.process import StopRequest, capture
+from pitboss.process import capture
 from pitboss.store.files import read_regular
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ _READ_SIZE = 64 * 1024
 _GONE_STATES = (b"Z", b"X")
 
 
-class Facts(NamedTuple):
+class ProcessInfo(NamedTuple):
     """One process: is it a zombie, whose child, in which session, since when (clock ticks since boot)."""
 
     zombie: bool
@@ -42,7 +42,7 @@ class Facts(NamedTuple):
 
 class _System(Protocol):
     def ticks(self, timestamp: float) -> int: ...
-    def facts(self, pid: int) -> Facts | None: ...
+    def facts(self, pid: int) -> ProcessInfo | None: ...
     def children(self, pid: int) -> list[int]: ...
     def own_pids(self) -> list[int]: ...
     def environ(self, pid: int) -> set[bytes]: ...
@@ -56,7 +56,7 @@ class ProcSystem:
         up_s = time.clock_gettime(time.CLOCK_BOOTTIME) - (time.time() - timestamp)
         return int(up_s * os.sysconf("SC_CLK_TCK"))
 
-    def facts(self, pid: int) -> Facts | None:
+    def facts(self, pid: int) -> ProcessInfo | None:
         """Facts about `pid`, None when there is no such process."""
         after_name = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
         if not after_name:
@@ -64,7 +64,7 @@ class ProcSystem:
         state = after_name[0]
         parent, session, threads, started = (int(after_name[at]) for at in (1, 3, 17, 19))
         # A main thread that ended before the others leaves a "zombie" that is very much alive.
-        return Facts(state in _GONE_STATES and threads <= 1, parent, session, started)
+        return ProcessInfo(state in _GONE_STATES and threads <= 1, parent, session, started)
 
     def children(self, pid: int) -> list[int]:
         """Children of all threads of `pid`."""
@@ -88,14 +88,14 @@ class PsutilSystem:
         """The start time of a process that begins at `timestamp`."""
         return int(timestamp * 100)
 
-    def facts(self, pid: int) -> Facts | None:
+    def facts(self, pid: int) -> ProcessInfo | None:
         """Facts about `pid`, None when there is no such process."""
         import psutil
 
         try:
             process = psutil.Process(pid)
             zombie = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-            return Facts(zombie, process.ppid(), os.getsid(pid), int(process.create_time() * 100))
+            return ProcessInfo(zombie, process.ppid(), os.getsid(pid), int(process.create_time() * 100))
         except (psutil.Error, OSError):
             return None
 
@@ -128,7 +128,7 @@ _system: _System = ProcSystem() if sys.platform.startswith("linux") else PsutilS
 _subreaper_pid: int | None = None
 
 
-def facts(pid: int) -> Facts | None:
+def facts(pid: int) -> ProcessInfo | None:
     """Facts about `pid`, zombie or not; None when there is no such process."""
     return _system.facts(pid)
 
@@ -222,7 +222,7 @@ def send(pid: int, signum: int) -> None:
         os.kill(pid, signum)
 
 
-class Ending:
+class Termination:
     """TERM, a grace, KILL for all that `find` finds and all that descends from it, a step at a time.
 
     The caller goes on with its own work between steps. Each step looks again, until `find` finds no living
@@ -283,7 +283,7 @@ def end_tree(roots: Iterable[int], *, grace_s: float) -> None:
             pid for pid, started in identities.items() if started is not None and start_time(pid) == started
         ]
 
-    Ending(same_roots, grace_s=grace_s).run()
+    Termination(same_roots, grace_s=grace_s).run()
 
 
 def _pairs(environment: Mapping[str, str]) -> set[bytes]:

@@ -130,7 +130,7 @@ def _stand_guard(guardian: int, run_out: int, marker: Mapping[str, str]) -> None
     def left() -> list[int]:
         return _same(known) or proctree.carrying(marker, since=since)
 
-    proctree.Ending(left, grace_s=SWEEP_GRACE_S).run()
+    proctree.Termination(left, grace_s=SWEEP_GRACE_S).run()
 
 
 def _seen(guardian: int, known: Mapping[int, int]) -> dict[int, int]:

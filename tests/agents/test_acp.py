@@ -17,9 +17,10 @@ from pitboss.agents.judgement import Ending
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError
-from pitboss.process import StopRequest, capture
+from pitboss.process import capture
 from tests.contracts.expected_acp import SHELL
 from tests.support.agents import agent, nothing, request, run
 from tests.support.replay import tokens

@@ -19,8 +19,8 @@ from pitboss.agents.judgement import Ending, Spend, Verdict
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
-from pitboss.process import StopRequest
 from tests.contracts.expected_claude_code import MODEL, TABLE
 from tests.support.agents import agent, executable, request, run
 from tests.support.replay import CAPTURES as ALL_CAPTURES

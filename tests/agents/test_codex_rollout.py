@@ -12,8 +12,8 @@ from pitboss.agents.codex.rollout import Rollout
 from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
-from pitboss.process import StopRequest
 from tests.contracts.expected_codex import MODEL, TABLE, TWO_REQUESTS
 from tests.support.agents import agent, request, run
 from tests.support.codex import (

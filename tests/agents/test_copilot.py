@@ -17,8 +17,8 @@ from pitboss.agents.judgement import Ending
 from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
-from pitboss.process import StopRequest
 from tests.contracts.expected_copilot import MODEL
 from tests.support.agents import agent, executable, request, run
 from tests.support.replay import tokens

@@ -12,7 +12,7 @@ from pitboss.agents.claude.stream import ClaudeReader
 from pitboss.agents.judgement import Ending
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
-from pitboss.process import StopRequest
+from pitboss.core.stops import StopRequest
 from tests.support.agents import agent, executable, request, run
 
 if TYPE_CHECKING:

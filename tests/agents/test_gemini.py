@@ -18,8 +18,8 @@ from pitboss.agents.judgement import Ending
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
-from pitboss.process import StopRequest
 from tests.contracts.expected_gemini import MODEL, TABLE, WITH_THOUGHTS, WITH_THOUGHTS_USD
 from tests.support.agents import PYTHON, agent, executable, request, run
 from tests.support.processes import alive

@@ -10,8 +10,8 @@ import pytest
 
 from pitboss.agents.gemini.stream import GeminiReader
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
-from pitboss.process import StopRequest
 from tests.contracts.expected_gemini import TABLE
 from tests.support.agents import agent, request, run
 from tests.support.replay import replaying, tokens

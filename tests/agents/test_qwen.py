@@ -17,8 +17,8 @@ from pitboss.agents.qwen.stream import QwenReader
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
-from pitboss.process import StopRequest
 from tests.contracts.expected_qwen import MODEL, ONE_REQUEST, TABLE, TWO_REQUESTS
 from tests.support.agents import PYTHON, agent, executable, request, run
 from tests.support.processes import alive

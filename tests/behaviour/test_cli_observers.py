@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from pitboss.core.run import RunStatus
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import RunStatus
 from pitboss.store.codec import encode_record
 from pitboss.store.rundir import RunDir
 from tests.support.cli import Project

@@ -36,8 +36,8 @@ from pitboss.core.events import (
     SessionStarted,
     Warned,
 )
-from pitboss.core.run import RunStatus, StopReason
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.usage import Usage
 from pitboss.engine.bus import Bus
 from pitboss.store.codec import encode_record

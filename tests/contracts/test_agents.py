@@ -12,8 +12,8 @@ from pitboss.agents import backend_names
 from pitboss.core.config import AgentSettings
 from pitboss.core.environment import marker
 from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
-from pitboss.process import StopRequest
 from tests.support.agents import PYTHON, agent, request, run, run_id
 from tests.support.replay import scripted, table_of
 

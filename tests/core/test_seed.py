@@ -20,9 +20,10 @@ from pitboss.core.recovery.refusals import (
     validate_resume,
 )
 from pitboss.core.rotation import contenders, default_rotation
-from pitboss.core.run import RunStatus, build_state
+from pitboss.core.run import build_state
 from pitboss.core.scheduler import Contender, Pick, SchedulerState, next_pick, record_run
 from pitboss.core.session import SessionRecord, SessionStatus
+from pitboss.core.stops import RunStatus
 from pitboss.errors import ResumeError
 from tests.support.values import BRANCH, RUN_ID, STARTED, aligned, fresh_run, prompt, record, run_state
 

@@ -16,9 +16,10 @@ from pitboss.core.embed import clean, first_bytes, last_bytes, one_line
 from pitboss.core.measures import age, duration, money, spent, stamp, tokens
 from pitboss.core.prompt import PromptDoc, PromptMeta, PromptSource
 from pitboss.core.rotation import Entry, Rotation
-from pitboss.core.run import RunState, RunStatus
+from pitboss.core.run import RunState
 from pitboss.core.scheduler import SchedulerState
 from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage
+from pitboss.core.stops import RunStatus
 from pitboss.core.text import (
     DryRun,
     commit_message,

@@ -23,7 +23,7 @@ from pitboss.core.events import (
     StepKind,
     Warned,
 )
-from pitboss.core.run import RunStatus, StopReason
+from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.usage import RoleTokens
 from pitboss.core.view import MOST_RECENT, MOST_WARNINGS, Activity, Flight, View, fold, fold_late, of_state
 from tests.support.values import flying, fresh_run, record, run_state

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.engine.control import Control
-from pitboss.guardian import StopChannel, StopLevel
-from pitboss.process import StopRequest
+from pitboss.guardian import StopChannel
 from pitboss.store.follow import Request, request, request_skip
 from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pitboss.core.events import StopBy
+    from pitboss.core.stops import StopBy
 
 SKIP, ABORT = StopRequest.SKIP, StopRequest.ABORT
 

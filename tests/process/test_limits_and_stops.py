@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss import proctree
-from pitboss.process import Command, EndedBy, Exit, StopRequest, run
+from pitboss.core.stops import StopRequest
+from pitboss.process import Command, EndedBy, Exit, run
 
 if TYPE_CHECKING:
     from pathlib import Path

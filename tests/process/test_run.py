@@ -61,7 +61,7 @@ def test_no_stderr_file_is_made_for_a_command_that_says_nothing_there(tmp_path: 
 
 def test_on_start_learns_pid_and_start_time_of_the_live_leader(tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
-    known: list[proctree.Facts | None] = []
+    known: list[proctree.ProcessInfo | None] = []
 
     def on_start(pid: int, started: int | None) -> None:
         seen.append((pid, started))
@@ -70,7 +70,9 @@ def test_on_start_learns_pid_and_start_time_of_the_live_leader(tmp_path: Path) -
     ended = run(sh("read line; echo $$ $line", tmp_path, stdin=b"go\n"), on_start=on_start)
     [(pid, started)], [facts] = seen, known
     assert ended.tail == f"{pid} go\n".encode()
-    leads_a_session = proctree.Facts(zombie=False, parent=os.getpid(), session=pid, started=started or 0)
+    leads_a_session = proctree.ProcessInfo(
+        zombie=False, parent=os.getpid(), session=pid, started=started or 0
+    )
     assert facts == leads_a_session
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.core.run import RunStatus
+from pitboss.core.stops import RunStatus
 from pitboss.errors import StartError
 from pitboss.store.backup import KEPT_OF_GONE, Backup, restore_lost
 from pitboss.store.codec import encode_record

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, PromptSpend
-from pitboss.core.run import Retry, RunState, RunStatus
+from pitboss.core.run import Retry, RunState
 from pitboss.core.scheduler import SchedulerState
 from pitboss.core.session import (
     Assignment,
@@ -24,6 +24,7 @@ from pitboss.core.session import (
     SessionStatus,
     TokenUsage,
 )
+from pitboss.core.stops import RunStatus
 from pitboss.core.usage import RoleTokens
 from pitboss.store.codec import (
     Malformed,

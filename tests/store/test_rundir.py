@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.core.recovery.refusals import StateUnreadable
-from pitboss.core.run import RunStatus
+from pitboss.core.stops import RunStatus
 from pitboss.core.text.sessions import sessions_md
 from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store import ledger

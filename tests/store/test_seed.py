@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.core.recovery.refusals import NoResumableRun, RunNotFound, StateUnreadable
-from pitboss.core.run import RunStatus
+from pitboss.core.stops import RunStatus
 from pitboss.errors import ResumeError
 from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.paths import RunPaths, runs_dir

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pitboss.agents.driver import Driver
     from pitboss.core.config import Price
-    from pitboss.process import StopRequest
+    from pitboss.core.stops import StopRequest
 
 PYTHON = shlex.quote(sys.executable)
 

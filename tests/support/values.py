@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot
 from pitboss.core.prompt import PromptDoc, PromptMeta, PromptSource
-from pitboss.core.run import RunState, RunStatus
+from pitboss.core.run import RunState
 from pitboss.core.scheduler import SchedulerState
 from pitboss.core.session import (
     Assignment,
@@ -20,6 +20,7 @@ from pitboss.core.session import (
     TokenUsage,
     transcript_name,
 )
+from pitboss.core.stops import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,9 +22,10 @@ from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment, marker
 from pitboss.core.redact import Secrets
 from pitboss.core.session import Reason, SessionStatus, reason_kind
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError, storage_error
-from pitboss.process import Command, EndedBy, Exit, StopRequest
+from pitboss.process import Command, EndedBy, Exit
 from pitboss.store.opening import is_folder, open_regular, remove
 from pitboss.store.tail import last_bytes
 

@@ -10,7 +10,7 @@ import msgspec
 from pitboss.agents.costs import priced
 from pitboss.agents.judgement import Ending, Spend, Verdict
 from pitboss.core.agent import AgentEvent, EventKind
-from pitboss.process import StopRequest
+from pitboss.core.stops import StopRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -176,8 +176,8 @@ def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
     """Try the agents of the plan; any request to stop stops that (SPEC 5)."""
     from pitboss.agents import rooted
     from pitboss.cli.output import note
+    from pitboss.core.stops import StopRequest
     from pitboss.preflight import Terms, require_working
-    from pitboss.process import StopRequest
 
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None

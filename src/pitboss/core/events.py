@@ -17,8 +17,8 @@ import msgspec
 from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.embed import one_line
-from pitboss.core.run import RunStatus, StopReason
 from pitboss.core.session import SessionRecord
+from pitboss.core.stops import RunStatus, StopBy, StopReason
 from pitboss.core.usage import RoleTokens, Usage
 
 STEP_TEXT = 500
@@ -42,14 +42,6 @@ class StepKind(StrEnum):
     TEXT = "text"
     TOOL = "tool"
     RETRY = "retry"
-
-
-class StopBy(StrEnum):
-    """Who asked a run to end."""
-
-    SIGNAL = "signal"
-    REQUEST = "request"
-    PITBOSS = "pitboss"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,61 +12,11 @@ from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
 from pitboss.core.scheduler import SchedulerState, record_run
 from pitboss.core.selection import Selection
 from pitboss.core.session import InFlight, SessionRecord, SessionStatus
+from pitboss.core.stops import RunStatus
 from pitboss.core.usage import add_tokens, add_usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-class RunStatus(StrEnum):
-    """The life of a run as state.json writes it."""
-
-    ACTIVE = "active"
-    COMPLETED = "completed"
-    ABORTED = "aborted"
-    FAILED = "failed"
-
-    @property
-    def is_resumable(self) -> bool:
-        """Only an active (crashed) or aborted (paused) run can go on."""
-        return self in (RunStatus.ACTIVE, RunStatus.ABORTED)
-
-
-class StopReason(StrEnum):
-    """Why a run stopped; each has its exit code and final status in SPEC 5."""
-
-    EXHAUSTED = "exhausted"
-    DRAINED = "drained"
-    ABORTED = "aborted"
-    BUDGET = "budget"
-    FAILURES = "consecutive-failures"
-    DEAD_END = "dead-end"
-    INTERNAL = "internal-error"
-
-    @property
-    def final_status(self) -> RunStatus:
-        """What state.json says after such a stop."""
-        match self:
-            case StopReason.EXHAUSTED:
-                return RunStatus.COMPLETED
-            case StopReason.INTERNAL:
-                return RunStatus.FAILED
-            case _:
-                return RunStatus.ABORTED
-
-    def exit_code(self, *, any_failed: bool) -> int:
-        """The exit code of `grind`; `any_failed`: some session was error or timeout."""
-        match self:
-            case StopReason.EXHAUSTED | StopReason.DRAINED:
-                return 1 if any_failed else 0
-            case StopReason.ABORTED:
-                return 2
-            case StopReason.BUDGET:
-                return 3
-            case StopReason.FAILURES | StopReason.DEAD_END:
-                return 5
-            case _:
-                return 70
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):

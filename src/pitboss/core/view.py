@@ -30,8 +30,9 @@ from pitboss.core.events import (
     StepKind,
     Warned,
 )
-from pitboss.core.run import RunStatus, spend
+from pitboss.core.run import spend
 from pitboss.core.session import SessionRecord
+from pitboss.core.stops import RunStatus
 from pitboss.core.usage import RoleTokens
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.events import AgentStep, quota_seen
-from pitboss.process import StopRequest
+from pitboss.core.stops import StopRequest
 
 if TYPE_CHECKING:
     from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest

@@ -9,21 +9,14 @@ import msgspec
 from pitboss.core import budget
 from pitboss.core.billing import unknown_cost_advice
 from pitboss.core.retry import stuck_for
-from pitboss.core.run import StopReason, pending_retry
+from pitboss.core.run import pending_retry
 from pitboss.core.scheduler import Exhausted, next_pick
-from pitboss.guardian import StopLevel
+from pitboss.core.stops import Ending, StopLevel, StopReason
 
 if TYPE_CHECKING:
     from pitboss.core.budget import Exceeded
     from pitboss.core.session import Assignment, SessionRecord
     from pitboss.engine.context import RunContext
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """Why no session is started any more, in a word and in a sentence."""
-
-    reason: StopReason
-    message: str
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):

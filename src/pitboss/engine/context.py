@@ -9,7 +9,7 @@ from pitboss.core.budget import exceeded
 from pitboss.core.events import Warned
 from pitboss.core.run import pending_retry
 from pitboss.core.scheduler import Pick, next_pick
-from pitboss.guardian import StopLevel
+from pitboss.core.stops import StopLevel
 from pitboss.store.opening import take_notices
 
 if TYPE_CHECKING:

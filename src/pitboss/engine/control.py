@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
-from pitboss.core.events import StopBy
-from pitboss.guardian import StopLevel
-from pitboss.process import StopRequest
+from pitboss.core.stops import StopBy, StopLevel, StopRequest
 from pitboss.store.follow import Request, take_requests
 from pitboss.store.opening import remove
 

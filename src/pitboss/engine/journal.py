@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
     from pitboss.core.agent import Quota
     from pitboss.core.budget import BudgetSnapshot, Caps
-    from pitboss.core.run import RunState, RunStatus
+    from pitboss.core.run import RunState
     from pitboss.core.scheduler import SchedulerState
     from pitboss.core.selection import Selection
     from pitboss.core.session import Assignment, Outcome, Progress, SessionRecord
+    from pitboss.core.stops import RunStatus
     from pitboss.engine.part import Part
     from pitboss.store.rundir import RunDir
 

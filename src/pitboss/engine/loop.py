@@ -11,7 +11,8 @@ from pitboss.core import budget
 from pitboss.core.events import RunEnded, Warned
 from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.session import SessionRecord
-from pitboss.engine.choice import Choice, Ending, Wait, next_step, stuck, unpriced
+from pitboss.core.stops import Ending
+from pitboss.engine.choice import Choice, Wait, next_step, stuck, unpriced
 from pitboss.engine.pool import Pool
 from pitboss.engine.session import dispatch, run_session
 

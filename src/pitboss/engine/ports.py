@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
     from pitboss.core.session import Assignment, Landing, Location
-    from pitboss.process import StopRequest
+    from pitboss.core.stops import StopRequest
 
 
 class Agent(Protocol):

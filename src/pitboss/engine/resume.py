@@ -18,9 +18,10 @@ from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Repaired
 from pitboss.core.recovery import plan as recovery
 from pitboss.core.recovery.refusals import StateOutOfSync, reconstruct_state_from_log, replay
-from pitboss.core.run import RunStatus, counted, unfolded
+from pitboss.core.run import counted, unfolded
 from pitboss.core.scheduler import next_pick
 from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
+from pitboss.core.stops import RunStatus
 from pitboss.engine.journal import Journal
 from pitboss.engine.session import conclude, conclude_elsewhere, interrupted
 from pitboss.errors import DamagedRun, StartError

@@ -20,6 +20,7 @@ from pitboss.core.session import (
     settle,
     summarized,
 )
+from pitboss.core.stops import StopRequest
 from pitboss.core.text import commit_message, first_paragraph
 from pitboss.engine.attempts import bill, work
 from pitboss.engine.private import hide
@@ -28,7 +29,6 @@ from pitboss.engine.verify import bill_fixers, verify
 from pitboss.errors import StorageError
 from pitboss.hooks import run_hook
 from pitboss.landing.sheltered import GitFailed
-from pitboss.process import StopRequest
 from pitboss.store.files import read_regular
 from pitboss.store.opening import names_in, remove
 from pitboss.store.scratchpad import lend, merge

@@ -15,10 +15,10 @@ from pitboss.checks import find_tests, run_tests
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.retry import dead_end
 from pitboss.core.session import FIXER, Reason, SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from pitboss.engine.attempts import bill, work
 from pitboss.engine.request import FailedTests, fixer, fixer_text, process_environment
-from pitboss.process import StopRequest
 from pitboss.store.opening import status
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ import msgspec
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.retry import Cause
 from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.engine.attempt import over_budget
-from pitboss.guardian import StopLevel
-from pitboss.process import StopRequest
 
 if TYPE_CHECKING:
     from pitboss.core.session import Assignment

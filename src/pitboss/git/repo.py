@@ -31,7 +31,8 @@ from pitboss.process import NOT_STARTED, Leash, capture
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pitboss.process import Captured, StopRequest
+    from pitboss.core.stops import StopRequest
+    from pitboss.process import Captured
 
 WITHOUT_PITBOSS = f":(exclude,top){PITBOSS_FOLDER}"
 OLDEST_GIT = (2, 38)

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit, Leash, StopRequest
+from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit, Leash
 from pitboss.process.output import Appender, Clean, Tail
 from pitboss.process.supervisor import supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pitboss.core.stops import StopRequest
     from pitboss.process.output import Consumer
 
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
     "EndedBy",
     "Exit",
     "Leash",
-    "StopRequest",
     "capture",
     "run",
 ]

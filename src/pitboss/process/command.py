@@ -8,20 +8,10 @@ from enum import StrEnum
 
 import msgspec
 
+from pitboss.core.stops import StopRequest
+
 PROCESSES = 1000
 """How many a small command may start: hooks run test suites, and those run some hundreds at most."""
-
-
-class StopRequest(StrEnum):
-    """Why somebody wants a running command ended."""
-
-    SKIP = "skip"
-    ABORT = "abort"
-    COST_CAP = "cost_cap"
-    RUN_CAP = "run_cap"
-    STALLED = "stalled"
-    DONE = "done"
-    HOPELESS = "hopeless"
 
 
 class EndedBy(StrEnum):

@@ -53,7 +53,7 @@ class Leaders:
             or all(started > facts.started for started in others)
         ]
 
-    def inherited(self) -> Iterator[tuple[int, proctree.Facts]]:
+    def inherited(self) -> Iterator[tuple[int, proctree.ProcessInfo]]:
         """Live orphans this process has inherited; dead ones are reaped on the way."""
         if not proctree.is_subreaper():
             return

@@ -19,7 +19,8 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from pitboss import proctree
-from pitboss.process.command import EndedBy, Exit, StopRequest
+from pitboss.core.stops import StopRequest
+from pitboss.process.command import EndedBy, Exit
 from pitboss.process.leaders import Leaders
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Supervisor:
         self._started = 0 if facts is None else facts.started
         self._began = self._heard_at = self._asked_at = self._buried_at = time.monotonic()
         self._polite_until: float | None = None
-        self._ending: proctree.Ending | None = None
+        self._ending: proctree.Termination | None = None
         self._gone_at: float | None = None
         self._close_at: float | None = None
         self._failure: BaseException | None = None
@@ -146,7 +147,7 @@ class Supervisor:
             work()
         except BaseException as error:
             if self._failure is not None:
-                proctree.Ending(self._tree, grace_s=0.0).run()
+                proctree.Termination(self._tree, grace_s=0.0).run()
                 self._reap()
                 raise
             self._fail(error)
@@ -208,7 +209,7 @@ class Supervisor:
         most = self._command.max_processes
         return most is not None and len(proctree.descendants(self._child.pid, at_most=most + 1)) > most
 
-    def _step_ending(self, ending: proctree.Ending, now: float) -> None:
+    def _step_ending(self, ending: proctree.Termination, now: float) -> None:
         if ending.step():
             self._reap()
             self._gone_at = now
@@ -237,7 +238,7 @@ class Supervisor:
     def _end_tree(self) -> None:
         # A crowd grows while it is asked to end.
         grace_s = 0.0 if self.ended_by is EndedBy.CROWD else self._command.grace_s
-        self._ending = proctree.Ending(self._tree, grace_s=grace_s)
+        self._ending = proctree.Termination(self._tree, grace_s=grace_s)
 
     def _sweep(self, now: float, gone_at: float) -> bool:
         """End the strays; True when none is left."""
@@ -246,7 +247,7 @@ class Supervisor:
         if self._ending is None:
             # Half of the time the pipes get, so that KILL still comes within it.
             grace_s = min(self._command.grace_s, self._command.pipe_grace_s / 2)
-            self._ending = proctree.Ending(self._tree, grace_s=grace_s)
+            self._ending = proctree.Termination(self._tree, grace_s=grace_s)
         return self._ending.step()
 
     def _tree(self) -> list[int]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pitboss.core.run import RunState, RunStatus
+from pitboss.core.stops import RunStatus
 from pitboss.errors import StartError, StorageError
 from pitboss.store.codec import Malformed, decode_state
 from pitboss.store.files import make_directory, write_atomic
@@ -35,6 +35,8 @@ from pitboss.store.paths import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from pitboss.core.run import RunState
 
 KEPT_OF_GONE = 20
 """Copies of runs whose directory is gone."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import budget
-from pitboss.core.run import RunState, RunStatus, fold
+from pitboss.core.run import RunState, fold
 from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
+from pitboss.core.stops import RunStatus
 from pitboss.errors import CapReached, ResumeError
 
 if TYPE_CHECKING:
