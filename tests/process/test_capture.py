@@ -67,7 +67,8 @@ HELD = """
 import os, sys, time
 from pathlib import Path
 from pitboss import proctree
-from pitboss.process import Leash, StopRequest, capture
+from pitboss.core.stops import StopRequest
+from pitboss.process import Leash, capture
 assert proctree.become_subreaper()
 folder = Path(sys.argv[2])
 stop = lambda: StopRequest.ABORT if (folder / "stop").exists() else None

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 GUARDED = """
 import os, sys
 from pathlib import Path
-from pitboss.guardian import StopLevel, guard
-from pitboss.process import Command, StopRequest, run
+from pitboss.core.stops import StopLevel, StopRequest
+from pitboss.guardian import guard
+from pitboss.process import Command, run
 
 def body(channel):
     Path(sys.argv[1], "runner").write_text(str(os.getpid()))

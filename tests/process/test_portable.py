@@ -17,7 +17,8 @@ import psutil
 sys.platform = "darwin"  # what our modules see when they are imported next
 from pitboss import proctree
 from pitboss.guardian import guard
-from pitboss.process import Command, StopRequest, capture, run
+from pitboss.core.stops import StopRequest
+from pitboss.process import Command, capture, run
 assert not proctree.become_subreaper()
 folder, heard = sys.argv[1], bytearray()
 marker = {"PITBOSS_RUN_ID": folder}

@@ -19,7 +19,8 @@ PRELUDE = """
 import os, sys, threading, time
 from pathlib import Path
 from pitboss import proctree
-from pitboss.process import Command, StopRequest, run
+from pitboss.core.stops import StopRequest
+from pitboss.process import Command, run
 assert proctree.become_subreaper()
 folder = sys.argv[1]
 def alive(name):
