@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents import backend_names
+from pitboss.agents.table import backend_names
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest

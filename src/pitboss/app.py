@@ -10,7 +10,7 @@ from functools import reduce
 from threading import Event
 from typing import TYPE_CHECKING
 
-from pitboss.agents import build_agent
+from pitboss.agents.table import build_agent
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Aborting, Draining, Repaired, Warned
 from pitboss.core.recovery.plan import plan_recovery

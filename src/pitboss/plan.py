@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents import build_agent, may_cost
 from pitboss.agents.paid_keys import paid_keys
+from pitboss.agents.table import build_agent, may_cost
 from pitboss.core import budget, worker
 from pitboss.core.budget import Caps
 from pitboss.core.config import Config, Hooks

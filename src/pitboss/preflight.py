@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents import build_agent
+from pitboss.agents.table import build_agent, find_backend
 from pitboss.core.agent import AgentOutcome, AgentRequest
 from pitboss.core.config import Config
 from pitboss.core.environment import NEVER_INHERITED, RUN_ID, SESSION_SEQ
@@ -51,9 +51,6 @@ This only checks that you can work here on your own. Do these steps and nothing 
 3. Say that you are done, and stop.
 """
 _SCRIPT = f"```sh\necho WORD >{WRITTEN}\nprintenv {MARK} >{RAN}\n```\n"
-_RUN_NO_COMMANDS = ("aider",)
-"""Agents that only write files."""
-
 _NO_FAULT = (Reason.RATE_LIMITED, Reason.OVERLOADED)
 """A run waits for what these are about."""
 
@@ -73,7 +70,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def works(self) -> bool:
         """Whether it did everything an agent of its kind can do."""
-        ran = self.ran or self.agent in _RUN_NO_COMMANDS
+        ran = self.ran or not find_backend(self.agent).runs_commands
         return self.wrote and ran and self.outcome.status is SessionStatus.OK
 
     @property
@@ -114,7 +111,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
             yield f"it {' and '.join(done)}"
         if not self.wrote:
             yield "it did not write its file"
-        if not self.ran and self.agent not in _RUN_NO_COMMANDS:
+        if not self.ran and find_backend(self.agent).runs_commands:
             yield "it did not run its command"
         if outcome.status is SessionStatus.OK:
             yield f"although it ended in order, saying: {' '.join((outcome.text or 'nothing').split())[:200]}"

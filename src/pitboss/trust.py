@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents import backend_names, find_backend, locate
+from pitboss.agents.installation import locate
+from pitboss.agents.table import backend_names, find_backend
 from pitboss.core.config import AgentSettings
 from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment

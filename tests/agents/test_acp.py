@@ -178,7 +178,7 @@ def test_an_agent_without_a_command_is_refused_with_the_key_to_set() -> None:
 
 def test_the_library_of_the_protocol_is_loaded_by_nobody_but_the_client() -> None:
     code = (
-        "import sys; from pitboss.agents import find_backend; from pathlib import Path; "
+        "import sys; from pitboss.agents.table import find_backend; from pathlib import Path; "
         "from tests.support.agents import request; from pitboss.core.config import AgentSettings as S; "
         "asked = request(Path('/nowhere')); find_backend('acp').launch(asked, S(binary='sh')); "
         "find_backend('acp').reader(asked); print([m for m in sys.modules if m in ('acp', 'pydantic', 'asyncio')])"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pitboss.agents.as_root import root_refusal
+from pitboss.agents.table import find_backend
 from pitboss.core.config import AgentSettings
 
 BYPASS = AgentSettings()
@@ -27,16 +27,16 @@ BYPASS = AgentSettings()
     ],
 )
 def test_who_refuses_root(settings: AgentSettings, env: dict[str, str], uid: int, refused: bool) -> None:
-    found = root_refusal("claude_code", settings, env, uid=uid)
+    found = find_backend("claude_code").root_refusal(settings, env, uid=uid)
     assert (found is not None) == refused
     assert found is None or (found.sure and "IS_SANDBOX=1" in found.finding and "acceptEdits" in found.hint)
 
 
 def test_a_program_of_the_users_own_may_see_to_it() -> None:
-    found = root_refusal("claude_code", AgentSettings(binary="wrapper"), {}, uid=0)
+    found = find_backend("claude_code").root_refusal(AgentSettings(binary="wrapper"), {}, uid=0)
     assert found is not None
     assert not found.sure
 
 
 def test_other_agents_do_not_mind() -> None:
-    assert root_refusal("codex", BYPASS, {}, uid=0) is None
+    assert find_backend("codex").root_refusal(BYPASS, {}, uid=0) is None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pitboss.agents.copilot import CopilotReader
+from pitboss.agents.copilot.stream import CopilotReader
 from pitboss.agents.judgement import Ending
 from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings

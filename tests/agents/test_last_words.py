@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pitboss.agents import find_backend
 from pitboss.agents.judgement import Ending
+from pitboss.agents.table import find_backend
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 from tests.support.agents import request

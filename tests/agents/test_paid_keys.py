@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents import backend_names
 from pitboss.agents.paid_keys import PaidKeys, paid_keys
+from pitboss.agents.table import backend_names
 from pitboss.core.config import Config
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents import Fitness, Probe, backend_names, build_agent, find_backend, probe, rooted
-from pitboss.core.config import AgentSettings, Config
+from pitboss.agents.installation import Fitness, Installation, find_installation, rooted
+from pitboss.agents.table import backend_names, build_agent, find_backend
+from pitboss.core.config import OWN_PROGRAMS, AgentSettings, Config
 from pitboss.errors import StartError
 from pitboss.process import capture
 from tests.support.agents import executable
@@ -23,10 +24,18 @@ def test_the_known_agents_are_sorted_and_each_is_found_under_its_name() -> None:
     assert [find_backend(name).name for name in backend_names()] == [*backend_names()]
 
 
+def test_programs_of_the_users_own_are_the_backends_that_name_none() -> None:
+    assert {name for name in backend_names() if find_backend(name).program is None} == {*OWN_PROGRAMS}
+
+
+@pytest.mark.parametrize("name", backend_names())
+def test_what_can_resume_a_session_can_say_that_it_is_gone(name: str) -> None:
+    backend = find_backend(name)
+    assert backend.resumable == (backend.session_lost is not None)
+
+
 def test_listing_the_agents_loads_none_of_them() -> None:
-    code = (
-        "import sys, pitboss.agents as a; a.backend_names(); print([m for m in sys.modules if 'claude' in m])"
-    )
+    code = "import sys, pitboss.agents.table as a; a.backend_names(); print([m for m in sys.modules if 'claude' in m])"
     answer = capture([sys.executable, "-c", code], cwd="/")
     assert (answer.stdout, answer.stderr) == (b"[]\n", b"")
 
@@ -42,14 +51,14 @@ def test_an_unknown_agent_is_refused_with_the_known_ones_and_the_likely_one() ->
     known = ", ".join(backend_names())
     assert refused.value.hint == f"did you mean `claude_code`? known agents: {known}"
     with pytest.raises(StartError) as refused:
-        probe("zzz", AgentSettings())
+        find_installation("zzz", AgentSettings())
     assert refused.value.hint == f"known agents: {known}"
 
 
 def test_a_probe_finds_the_program_on_the_path_and_its_version(tmp_path: Path) -> None:
     claude = executable(tmp_path / "claude", '[ "$1" = --version ] && echo "2.1.332 (Claude Code)"')
-    found = probe("claude_code", AgentSettings(), environ={"PATH": str(tmp_path)})
-    assert found == Probe(
+    found = find_installation("claude_code", AgentSettings(), environ={"PATH": str(tmp_path)})
+    assert found == Installation(
         name="claude_code",
         path=str(claude),
         version="2.1.332 (Claude Code)",
@@ -75,7 +84,7 @@ def test_a_version_is_known_to_work_or_untried_or_too_old(
     tmp_path: Path, version: str, fitness: Fitness
 ) -> None:
     claude = executable(tmp_path / "claude", f"echo '{version}'")
-    found = probe("claude_code", AgentSettings(binary=str(claude)))
+    found = find_installation("claude_code", AgentSettings(binary=str(claude)))
     assert (found.version, found.fitness, found.problem) == (version, fitness, None)
     assert (found.hint is not None) == (fitness is Fitness.TOO_OLD)
 
@@ -90,34 +99,37 @@ def test_a_version_is_known_to_work_or_untried_or_too_old(
 )
 def test_the_line_with_the_version_is_shown_as_plain_text(tmp_path: Path, printed: str, version: str) -> None:
     claude = executable(tmp_path / "claude", f"printf '{printed}\\n'")
-    assert probe("claude_code", AgentSettings(binary=str(claude))).version == version
+    assert find_installation("claude_code", AgentSettings(binary=str(claude))).version == version
 
 
 def test_a_probe_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
-    assert probe("claude_code", AgentSettings(), environ={"PATH": str(tmp_path)}) == Probe(
+    assert find_installation("claude_code", AgentSettings(), environ={"PATH": str(tmp_path)}) == Installation(
         name="claude_code",
         problem="cannot find claude",
         hint="npm install -g @anthropic-ai/claude-code, or set [agent.claude_code] binary",
     )
-    assert probe("command", AgentSettings()).problem == "the agent `command` has no command"
+    assert find_installation("command", AgentSettings()).problem == "the agent `command` has no command"
 
 
 def test_a_program_that_fails_to_say_its_version_is_a_problem(tmp_path: Path) -> None:
     claude = executable(tmp_path / "claude", "exit 1")
-    assert probe("claude_code", AgentSettings(binary=str(claude))).problem == f"{claude} --version failed"
+    assert (
+        find_installation("claude_code", AgentSettings(binary=str(claude))).problem
+        == f"{claude} --version failed"
+    )
 
 
 def test_the_programs_of_shell_and_command_are_found_and_not_run(tmp_path: Path) -> None:
     program = executable(tmp_path / "mine", f"touch {tmp_path}/was-run")
     settings = AgentSettings(command=(str(program), "--flag"))
-    assert probe("command", settings) == Probe(name="command", path=str(program))
-    assert probe("shell", AgentSettings()).path is not None
+    assert find_installation("command", settings) == Installation(name="command", path=str(program))
+    assert find_installation("shell", AgentSettings()).path is not None
     assert not (tmp_path / "was-run").exists()
 
 
 def test_a_program_that_never_says_its_version_is_not_waited_for_long(tmp_path: Path) -> None:
     claude = executable(tmp_path / "claude", "exec sleep 300")
-    found = probe("claude_code", AgentSettings(binary=str(claude)), timeout_s=0.3)
+    found = find_installation("claude_code", AgentSettings(binary=str(claude)), timeout_s=0.3)
     assert found.problem == f"{claude} did not print its version within 0.3 s"
 
 

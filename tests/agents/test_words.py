@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pitboss import agents
-from pitboss.agents import backend_names, find_backend
 from pitboss.agents.services.words import SERVICES, had_begun, meaning, meaning_of_code, table
+from pitboss.agents.table import backend_names, find_backend
 from pitboss.core.session import Reason
 
 NAMES = sorted(file.parent.name for file in Path(agents.__file__).parent.glob("*/words.toml"))

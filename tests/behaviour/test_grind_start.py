@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents import backend_names
+from pitboss.agents.table import backend_names
 from pitboss.core.prompt_template import new_prompt
 from tests.support.agents import executable
 from tests.support.cli import Done, Project

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents import backend_names
+from pitboss.agents.table import backend_names
 from tests.support.cli import Project
 from tests.support.replay import Table, replaying, table_of
 from tests.support.runs import configure, instruct, the_run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pitboss.agents import backend_names
+from pitboss.agents.table import backend_names
 from pitboss.core.config import AgentSettings
 from pitboss.core.environment import marker
 from pitboss.core.session import SessionStatus

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pitboss.agents import backend_names, find_backend
 from pitboss.agents.judgement import Ending
+from pitboss.agents.table import backend_names, find_backend
 from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.agents import build_agent
+from pitboss.agents.table import build_agent
 from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
 from pitboss.core.config import AgentSettings, Config
 

@@ -1,28 +1,34 @@
 """What one coding agent has to say about itself, so that the driver can run and judge it (SPEC 6).
 
-A backend is one small file with a class of this shape, and one row in the table of `pitboss.agents`. It
-builds a command and reads output; starting, stopping, limits, prices and records are the driver's.
+A backend is a subclass of `Backend` in a file or folder of its own, and one row in `pitboss.agents.table`. It builds
+command lines and reads output; starting, stopping, limits, prices and records are the driver's job.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from pitboss.errors import StartError
+
 if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping
+
     from pitboss.agents.reader import Reader
     from pitboss.core.agent import AgentRequest
     from pitboss.core.config import AgentSettings
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """How an agent is started: its program, what it reads, and how it likes to be stopped.
+    """How to start an agent: its program, what it reads, and how to stop it politely.
 
-    `env` is added to the request's environment, and so is `env_defaults` where the user has not set the
-    variable (how updates and telemetry are switched off). With `split_stderr` stderr goes to a file beside the
-    transcript, so that it cannot tear the lines of stdout apart. `polite_signal` comes before TERM. `older_argv` is
-    for versions that refuse an option of `argv`; None where all versions that work know them.
+    `env` is added to the request's environment. `env_defaults` is added where the user has not set the variable; it
+    switches off updates and telemetry. `split_stderr` sends stderr to a file beside the transcript, so that it cannot
+    tear lines of stdout apart. `polite_signal` comes before TERM. `older_argv` is for versions that refuse an option
+    of `argv`; None where every version that works knows them all.
     """
 
     argv: tuple[str, ...]
@@ -34,55 +40,87 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     polite_signal: int | None = None
 
 
-class Backend(Protocol):
-    """One kind of coding agent."""
+class RootRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an agent would refuse to work as root, and what to do about it.
 
-    @property
-    def name(self) -> str:
-        """Its name in config.toml and in prompts."""
-        ...
+    `sure` is false where the program is the user's own, which may see to it.
+    """
 
-    @property
-    def install(self) -> str:
-        """What to do when the program is not there."""
-        ...
+    finding: str
+    hint: str
+    sure: bool
 
-    @property
-    def version_args(self) -> tuple[str, ...] | None:
-        """Arguments that make the program print its version; None when it has none to print."""
-        ...
 
-    @property
-    def known_version(self) -> str | None:
-        """The version it was tested with, as `1.2.3`; None for a program of the user's own."""
-        ...
+class Backend(ABC):
+    """One kind of coding agent; whatever has a default here need not be said."""
 
-    @property
-    def oldest_version(self) -> str | None:
-        """The oldest version that prints what the reader reads; None when that is not known."""
-        ...
+    name: ClassVar[str]
+    """Its name in config.toml and in prompts."""
 
-    @property
-    def resumable(self) -> bool:
-        """Whether `launch` can go on with `request.resume`; the engine starts others anew in the same tree."""
-        ...
+    program: ClassVar[str | None] = None
+    """What to start unless the settings name something else; None for a program of the user's own."""
 
-    @property
-    def uses_model(self) -> bool:
-        """Whether it may cost something, so that what is lost of its output may have."""
-        ...
+    install: ClassVar[str]
+    """What to do when the program is missing."""
+
+    version_args: ClassVar[tuple[str, ...] | None] = ("--version",)
+    """Arguments that make the program print its version; None when it has none to print."""
+
+    known_version: ClassVar[str | None] = None
+    """The version it was tested with, as `1.2.3`; None for a program of the user's own."""
+
+    oldest_version: ClassVar[str | None] = None
+    """The oldest version whose output the reader understands; None when that is not known."""
+
+    resumable: ClassVar[bool] = False
+    """Whether `launch` can resume a session; the engine restarts the others in the same tree."""
+
+    session_lost: ClassVar[re.Pattern[str] | None] = None
+    """What the CLI says when the session to resume is gone. Its exit code does not tell: opencode's is even 0."""
+
+    uses_model: ClassVar[bool] = True
+    """Whether it may cost something, so that lost output may mean lost costs."""
+
+    runs_commands: ClassVar[bool] = True
+    """Whether it can run a command; one that only edits files is not asked to when it is tried."""
+
+    key_variables: ClassVar[tuple[str, ...]] = ()
+    """Variables with an API key that is billed even when `subscription` is logged in."""
 
     def binary(self, settings: AgentSettings) -> str:
         """The program to start; raises StartError when the settings name none."""
-        ...
+        program = settings.binary or self.program or next(iter(settings.command), None)
+        if program is None:
+            raise no_command(self.name)
+        return program
 
+    @abstractmethod
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """How to start it on `request`, or to go on with `request.resume`.
+        """How to start it on `request`, or to resume `request.resume`.
 
         Raises StartError when there is nothing it could do.
         """
-        ...
 
+    @abstractmethod
     def reader(self, request: AgentRequest) -> Reader:
         """A fresh reader of the output of one start."""
-        ...
+
+    def subscription(self, env: Mapping[str, str]) -> str | None:
+        """The file or variable that holds the login to a subscription; None when there is none."""
+        del env
+        return None
+
+    def root_refusal(
+        self, settings: AgentSettings, env: Mapping[str, str], *, uid: int
+    ) -> RootRefusal | None:
+        """Why it would not work for the user `uid` in the environment `env`; None when it would."""
+        del settings, env, uid
+        return None
+
+
+def no_command(name: str) -> StartError:
+    """The refusal of a backend whose program the user has to name and did not."""
+    return StartError(
+        f"the agent `{name}` has no command",
+        hint=f'set [agent.{name}] command = ["PROGRAM", "ARGUMENT", ...] in .pitboss/config.toml',
+    )

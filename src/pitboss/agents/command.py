@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from pitboss.agents.backend import Launch
+from pitboss.agents.backend import Backend, Launch, no_command
 from pitboss.agents.judgement import Spend
 from pitboss.agents.output.json_values import COUNT_LIMIT
 from pitboss.agents.plain import PlainReader
 from pitboss.core.usage import Usage
-from pitboss.errors import StartError
 from pitboss.store.opening import open_regular
 
 if TYPE_CHECKING:
@@ -49,25 +48,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
 
 
-class CommandAgent:
+class CommandAgent(Backend):
     """A program of the user's own, with the composed prompt on stdin."""
 
     name = "command"
     install = "set [agent.command] command to a program that exists"
     version_args = None
-    known_version = None
-    oldest_version = None
-    resumable = False
-    uses_model = True
 
     def binary(self, settings: AgentSettings) -> str:
         """The first word of the configured command; raises StartError when there is none."""
         if not settings.command:
-            raise StartError(
-                "the agent `command` has no command",
-                hint='set [agent.command] command = ["PROGRAM", "ARGUMENT", ...] in .pitboss/config.toml',
-            )
-        return settings.binary or settings.command[0]
+            raise no_command(self.name)
+        return super().binary(settings)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """Start the configured command; raises StartError when there is none."""

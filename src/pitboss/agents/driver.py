@@ -12,7 +12,6 @@ import msgspec
 from pitboss import process
 from pitboss.agents.costs import priced
 from pitboss.agents.judgement import Ending, Verdict, failed
-from pitboss.agents.lost_session import says_lost
 from pitboss.agents.services.failures import reason_to_ask_again
 from pitboss.agents.services.words import had_begun
 from pitboss.agents.watch import Watch
@@ -123,7 +122,7 @@ class Driver:
             failure=watch.reader.verdict(Ending(code=_ANY_FAILURE, complaints=complaints)).reason,
         )
         verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
-        if _lost_session(request, watch.reader, complaints):
+        if self._lost_session(request, watch.reader, complaints):
             verdict = msgspec.structs.replace(verdict, lost_session=True)
         return self._judged(request, watch.reader, verdict, evidence)
 
@@ -147,7 +146,7 @@ class Driver:
         if verdict is None:
             complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
             verdict = watch.reader.verdict(Ending(code=ended.code, complaints=complaints))
-            verdict = _of_lost_session(request, watch.reader, verdict, complaints)
+            verdict = self._of_lost_session(request, watch.reader, verdict, complaints)
         by_itself = ended.ended_by is EndedBy.EXIT
         evidence = Evidence(
             paid=self.paid,
@@ -155,6 +154,27 @@ class Driver:
             silent=by_itself and 0 < (ended.code or 0) < _BY_SIGNAL and watch.reader.silent,
         )
         return self._judged(request, watch.reader, verdict, evidence, exit_code=ended.code)
+
+    def _of_lost_session(
+        self, request: AgentRequest, reader: Reader, verdict: Verdict, complaints: bytes
+    ) -> Verdict:
+        """`verdict`, marked as a lost session if the agent failed and did nothing but say so."""
+        failed = verdict.status is SessionStatus.ERROR
+        if not failed or not self._lost_session(request, reader, complaints, verdict.reason):
+            return verdict
+        return msgspec.structs.replace(verdict, lost_session=True)
+
+    def _lost_session(
+        self, request: AgentRequest, reader: Reader, complaints: bytes, reason: str | None = None
+    ) -> bool:
+        """Whether an agent that was to resume a session did nothing but say that there is none."""
+        pattern = self._backend.session_lost
+        if request.resume is None or pattern is None or reader.tool_calls:
+            return False
+        if any(used.has_tokens for used in reader.spend().tokens.values()):
+            return False
+        said = (reason or "", complaints.decode("utf-8", "replace"))
+        return any(pattern.search(words) for words in said)
 
     def _judged(
         self,
@@ -304,20 +324,6 @@ def _resets_at(verdict: Verdict) -> float | None:
     from pitboss.core.told_time import told_moment
 
     return told_moment(verdict.words or verdict.reason or "", time())
-
-
-def _of_lost_session(request: AgentRequest, reader: Reader, verdict: Verdict, complaints: bytes) -> Verdict:
-    """`verdict`, with word that the session to go on with is gone if the agent did nothing but say so."""
-    failed = verdict.status is SessionStatus.ERROR
-    if not failed or not _lost_session(request, reader, complaints, verdict.reason):
-        return verdict
-    return msgspec.structs.replace(verdict, lost_session=True)
-
-
-def _lost_session(request: AgentRequest, reader: Reader, complaints: bytes, words: str | None = None) -> bool:
-    """Whether an agent that was to go on with a session did nothing but say that there is none."""
-    worked = reader.tool_calls or any(used.has_tokens for used in reader.spend().tokens.values())
-    return request.resume is not None and not worked and says_lost(words, complaints)
 
 
 def _not_started(request: AgentRequest, message: str | None, hint: str | None) -> AgentOutcome:

@@ -5,27 +5,21 @@ A CLI takes the key from its environment without asking, and a night's work goes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents.output.json_values import table, word
-from pitboss.agents.output.session_file import home_of
+from pitboss.agents.table import find_backend
 from pitboss.core.environment import agent_environment
-from pitboss.store.opening import open_users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pitboss.core.config import Config
 
-LOGIN_SIZE = 1024 * 1024
-"""Bytes of a login's file that are read."""
-
 
 class PaidKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys in `variables`, at least one, of `agent`'s environment, beside the login that is in `login`."""
+    """The `variables`, at least one, that hold keys in `agent`'s environment, beside the login that is in `login`."""
 
     agent: str
     variables: tuple[str, ...]
@@ -46,46 +40,14 @@ class PaidKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def paid_keys(agents: Iterable[str], config: Config, environ: Mapping[str, str]) -> tuple[PaidKeys, ...]:
-    """The paid keys that `agents` would see of `environ`; a login that cannot be read is none."""
+    """The keys that each of `agents` would be billed by. Raises StartError when there is no such agent."""
     env = agent_environment(environ, remove=config.env_remove, keep=config.env_keep)
     return tuple(found for agent in agents for found in _of_agent(agent, env))
 
 
 def _of_agent(agent: str, env: Mapping[str, str]) -> Iterator[PaidKeys]:
-    if agent not in _KEYS:
-        return
-    variables, login_of = _KEYS[agent]
-    present = tuple(variable for variable in variables if env.get(variable))
-    login = login_of(env) if present else None
+    backend = find_backend(agent)
+    present = tuple(variable for variable in backend.key_variables if env.get(variable))
+    login = backend.subscription(env) if present else None
     if login is not None:
         yield PaidKeys(agent=agent, variables=present, login=login)
-
-
-def _claude_login(env: Mapping[str, str]) -> str | None:
-    if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
-        return "CLAUDE_CODE_OAUTH_TOKEN"
-    file = home_of(env, "CLAUDE_CONFIG_DIR", ".claude") / ".credentials.json"
-    return _holds(file, "claudeAiOauth", ("accessToken", "refreshToken"))
-
-
-def _codex_login(env: Mapping[str, str]) -> str | None:
-    file = home_of(env, "CODEX_HOME", ".codex") / "auth.json"
-    return _holds(file, "tokens", ("access_token", "refresh_token"))
-
-
-_KEYS: dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, str]], str | None]]] = {
-    "claude_code": (("ANTHROPIC_API_KEY",), _claude_login),
-    "codex": (("OPENAI_API_KEY", "CODEX_API_KEY"), _codex_login),
-}
-"""For each agent that has both: the variables of its keys, and where its login is, if there is one."""
-
-
-def _holds(file: Path, key: str, tokens: Iterable[str]) -> str | None:
-    """The file's name if its object at `key` has one of the `tokens`."""
-    try:
-        with open_users(file) as login:
-            told = msgspec.json.decode(login.read(LOGIN_SIZE), type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    held = table(told, key)
-    return str(file) if any(word(held, token) for token in tokens) else None

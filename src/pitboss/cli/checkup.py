@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents import Fitness, Probe, backend_names, probe, rooted
-from pitboss.agents.as_root import root_refusal
+from pitboss.agents.installation import Fitness, Installation, find_installation, rooted
 from pitboss.agents.paid_keys import paid_keys
+from pitboss.agents.table import backend_names, find_backend
 from pitboss.cli.chosen import Condition, condition
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.embed import one_line
@@ -144,19 +144,19 @@ def _agents(root: Path) -> Iterator[Check]:
     for name in backend_names():
         settings = placed.get(name, AgentSettings())
         asking = not trust.withheld(name, working=False)
-        found = probe(name, settings, environ=env, root=root, asking=asking)
+        found = find_installation(name, settings, environ=env, root=root, asking=asking)
         if found.problem is None:
             yield _agent_found(found, used=name in used, asked=asking)
         elif name in used:
             yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
         if found.problem is None and name in used:
             yield from _refusals(name, settings, env)
-    for keys in paid_keys(sorted(used), config, os.environ):
+    for keys in paid_keys(sorted(used & {*backend_names()}), config, os.environ):
         yield _warning("agent", one_line(keys.finding), hint=keys.hint)
 
 
 def _refusals(name: str, settings: AgentSettings, env: dict[str, str]) -> Iterator[Check]:
-    refused = root_refusal(name, settings, env, uid=os.geteuid())
+    refused = find_backend(name).root_refusal(settings, env, uid=os.geteuid())
     if refused is not None:
         yield (_problem if refused.sure else _warning)("agent", refused.finding, hint=refused.hint)
 
@@ -168,7 +168,7 @@ def _withheld(trust: Trust) -> Iterator[Check]:
         yield _warning("trust", f"not run, because {trust.reason}: {listed}", hint=GRANT)
 
 
-def _agent_found(found: Probe, *, used: bool, asked: bool) -> Check:
+def _agent_found(found: Installation, *, used: bool, asked: bool) -> Check:
     """A program is there; one too old for what reads it is a problem if a run would use it."""
     if not asked:
         return _ok("agent", one_line(f"{found.name}: found, not run ({found.path})"))

@@ -63,7 +63,7 @@ def _rotations(_ctx: click.Context) -> Iterable[str]:
 
 
 def _agents(_ctx: click.Context) -> Iterable[str]:
-    from pitboss.agents import backend_names
+    from pitboss.agents.table import backend_names
 
     return backend_names()
 

@@ -93,7 +93,7 @@ def _probe(root: Path, *, as_json: bool) -> int:
 
 def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iterator[Check]:
     """A finding for each agent that a run would use, until somebody asks for a stop."""
-    from pitboss.agents import rooted
+    from pitboss.agents.installation import rooted
     from pitboss.core.stops import StopRequest
     from pitboss.errors import PitbossError
     from pitboss.preflight import Terms, announced, try_agent

@@ -174,7 +174,7 @@ def _start(options: Options, *, as_json: bool) -> int:
 
 def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
     """Try the agents of the plan; any request to stop stops that (SPEC 5)."""
-    from pitboss.agents import rooted
+    from pitboss.agents.installation import rooted
     from pitboss.cli.output import note
     from pitboss.core.stops import StopRequest
     from pitboss.preflight import Terms, require_working

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.config import OWN_PROGRAMS
 from pitboss.core.session import Reason, SessionStatus, reason_kind
 
 if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
     from pitboss.core.usage import Usage
-
-_OWN_PROGRAMS = ("acp", "command")
-"""Agents that are programs of the user's own, which may cost nothing."""
 
 _ASK_ITS_SERVICE = (
     "look up in its service's own account what was spent, then go on, with another --max-cost if need be"
@@ -76,7 +74,7 @@ def unknown_cost_advice(record: SessionRecord) -> str:
         return f"some of what {agent} printed is lost; {_ASK_ITS_SERVICE}"
     if record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED, SessionStatus.TIMEOUT):
         return f"{agent} was ended before it said what it had used; {_ASK_ITS_SERVICE}"
-    if agent in _OWN_PROGRAMS:
+    if agent in OWN_PROGRAMS:
         return (
             f"{agent} did not say what it used: let the program tell it ($PITBOSS_USAGE_FILE), or set "
             f'[agent.{agent}] usage = "none" if it costs nothing'

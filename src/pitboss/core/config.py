@@ -9,6 +9,9 @@ import msgspec
 from pitboss.core.budget import Caps
 
 DEFAULT_BACKEND = "claude_code"
+OWN_PROGRAMS = ("acp", "command")
+"""Backends that start a program of the user's own, which may cost nothing."""
+
 DEFAULT_IDLE_S = 600.0
 DEFAULT_SUBJECT = "{prompt}: {summary}"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.core.config import Config
+from pitboss.core.config import OWN_PROGRAMS, Config
 from pitboss.core.fields import (
     Wrong,
     amount,
@@ -72,7 +72,7 @@ def _agents(agent: Table) -> dict[str, Any]:
     names = [key for key, value in agent.values.items() if isinstance(value, dict) and key not in _ALL_AGENTS]
     found = agent.read({**_ALL_AGENTS, **dict.fromkeys(names, table)})
     shared = {key: value for key, value in found.items() if key in _ALL_AGENTS}
-    checks = {name: _AGENT | (_OWN_PROGRAM if name in _OWN_PROGRAMS else {}) for name in names}
+    checks = {name: _AGENT | (_OWN_PROGRAM if name in OWN_PROGRAMS else {}) for name in names}
     return {**shared, "agents": {name: agent.sub(name).read(checks[name]) for name in names}}
 
 
@@ -143,7 +143,6 @@ _AGENT: dict[str, Check] = {
     "command": arguments,
     "idle_seconds": seconds,
 }
-_OWN_PROGRAMS = ("acp", "command")
 _OWN_PROGRAM: dict[str, Check] = {"usage": one_of("file", "none")}
 _LIMITS: dict[str, Check] = {
     "max_wait": duration,

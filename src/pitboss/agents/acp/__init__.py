@@ -9,6 +9,7 @@ where the agent offers a choice, and are an error where it does not.
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.acp.stream import AcpReader
-from pitboss.agents.backend import Launch
+from pitboss.agents.backend import Backend, Launch
 from pitboss.errors import StartError
 
 if TYPE_CHECKING:
@@ -28,25 +29,18 @@ LIBRARY = "acp"
 ALLOW = "allow"
 
 
-class AcpAgent:
+class AcpAgent(Backend):
     """An agent behind the protocol; a stop cancels its turn first, which still tells what it used."""
 
     name = "acp"
     install = "install it, or set [agent.acp] command to an agent that speaks the Agent Client Protocol"
     version_args = None
-    known_version = None
-    oldest_version = None
     resumable = True
-    uses_model = True
-
-    def binary(self, settings: AgentSettings) -> str:
-        """The first word of the configured command; raises StartError when there is none."""
-        if settings.binary is None and not settings.command:
-            raise StartError(
-                "the agent `acp` has no command",
-                hint='set [agent.acp] command = ["PROGRAM", "ARGUMENT", ...] in .pitboss/config.toml',
-            )
-        return settings.binary or settings.command[0]
+    session_lost = re.compile(
+        r"\b(session|thread) ([\w-]+ )?not found|unknown session|invalid session identifier|thread not loaded"
+        r"|\bno (conversation|rollout|(saved|previous) sessions?) found|no session\b.{0,20} matched",
+        re.IGNORECASE,
+    )
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """Start our client with the agent's command line behind it.

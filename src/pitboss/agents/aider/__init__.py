@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.agents.aider.text import AiderReader
-from pitboss.agents.backend import Launch
+from pitboss.agents.backend import Backend, Launch
 from pitboss.process import capture
 
 if TYPE_CHECKING:
@@ -50,20 +50,14 @@ QUIET = {
 MAP_CACHE = ".aider.tags.cache.v4"
 
 
-class Aider:
+class Aider(Backend):
     """`aider --message-file`; it ignores SIGINT, so a stop begins with TERM."""
 
     name = "aider"
+    program = "aider"
     install = "pip install aider-chat, or set [agent.aider] binary"
-    version_args = ("--version",)
     known_version = "0.86.2"
-    oldest_version = None
-    resumable = False
-    uses_model = True
-
-    def binary(self, settings: AgentSettings) -> str:
-        """`aider`, or `[agent.aider] binary`."""
-        return settings.binary or "aider"
+    runs_commands = False
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented command line for one message, then `extra_args`, which thereby win.

@@ -6,17 +6,22 @@ As root Claude Code refuses that mode unless IS_SANDBOX=1 is in the environment;
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Launch
+from pitboss.agents.backend import Backend, Launch, RootRefusal
+from pitboss.agents.claude.as_root import UNATTENDED, root_refusal
 from pitboss.agents.claude.stream import ClaudeReader
+from pitboss.agents.login_file import login_in
+from pitboss.agents.output.session_file import home_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pitboss.core.agent import AgentRequest
     from pitboss.core.config import AgentSettings
 
-UNATTENDED = "bypassPermissions"
 QUIET = {
     "DISABLE_TELEMETRY": "1",
     "DISABLE_ERROR_REPORTING": "1",
@@ -25,24 +30,22 @@ QUIET = {
 }
 """Without these it looks for updates and reports home."""
 
+LOGIN_VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 LEAST_BUDGET_USD = 0.000001
 """It refuses a budget of nothing."""
 
 
-class ClaudeCode:
+class ClaudeCode(Backend):
     """`claude -p`, stopped by SIGINT first: it then still prints what it used."""
 
     name = "claude_code"
+    program = "claude"
     install = "npm install -g @anthropic-ai/claude-code, or set [agent.claude_code] binary"
-    version_args = ("--version",)
     known_version = "2.1.332"
     oldest_version = "2.0.0"
     resumable = True
-    uses_model = True
-
-    def binary(self, settings: AgentSettings) -> str:
-        """`claude`, or `[agent.claude_code] binary`."""
-        return settings.binary or "claude"
+    key_variables = ("ANTHROPIC_API_KEY",)
+    session_lost = re.compile("no conversation found with session id", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which thereby win."""
@@ -68,6 +71,19 @@ class ClaudeCode:
     def reader(self, request: AgentRequest) -> ClaudeReader:
         """A reader of stream-json."""
         return ClaudeReader(request)
+
+    def subscription(self, env: Mapping[str, str]) -> str | None:
+        """The variable or the file that holds the login of a Claude subscription."""
+        if env.get(LOGIN_VARIABLE):
+            return LOGIN_VARIABLE
+        file = home_of(env, "CLAUDE_CONFIG_DIR", ".claude") / ".credentials.json"
+        return login_in(file, "claudeAiOauth", ("accessToken", "refreshToken"))
+
+    def root_refusal(
+        self, settings: AgentSettings, env: Mapping[str, str], *, uid: int
+    ) -> RootRefusal | None:
+        """It refuses to work as root with all permissions."""
+        return root_refusal(self.name, settings, env, uid=uid)
 
 
 def _live(request: AgentRequest) -> tuple[str, ...]:

@@ -1,34 +1,21 @@
-"""The `codex` backend: `codex exec --json`, its words for what went wrong, its files for what it used (SPEC 6).
+"""The `codex` backend: `codex exec --json`, prompt by stdin, no sandbox unless configured (SPEC 6).
 
-What the CLI prints, and what follows from it:
-- `error` lines and items of type `error` are often no failure (reconnecting, a model it has no metadata for);
-  `turn.failed` is one.
-- Tokens come with `turn.completed` alone and are the thread's total, earlier starts of a resumed one included.
-  Of a turn that failed or was cut off only the thread's own file tells; without it they are not known.
-- No model, no cost, and no date for the end of a usage limit: the first and the last are in that file too.
-- With an open stdin it waits for more of the prompt, so stdin always ends.
+With an open stdin it waits for more of the prompt, so stdin always ends.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Launch
-from pitboss.agents.codex.rollout import Rollout, tokens
-from pitboss.agents.judgement import Spend, Verdict, failed
-from pitboss.agents.output.json_values import objects, table, word
-from pitboss.agents.output.lines import shortened
-from pitboss.agents.plain import by_exit_code
-from pitboss.agents.reader import JsonReader
-from pitboss.agents.services.failures import service_failure
-from pitboss.core.agent import AgentEvent, EventKind
-from pitboss.core.session import Reason
-from pitboss.core.usage import Usage
+from pitboss.agents.backend import Backend, Launch
+from pitboss.agents.codex.stream import CodexReader
+from pitboss.agents.login_file import login_in
+from pitboss.agents.output.session_file import home_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
-    from pitboss.agents.judgement import Ending
     from pitboss.core.agent import AgentRequest
     from pitboss.core.config import AgentSettings
 
@@ -39,32 +26,20 @@ QUIET = (
 )
 """Without these it looks for updates and plugins and reports home."""
 
-TOOLS = {
-    "command_execution": "shell",
-    "file_change": "edit",
-    "mcp_tool_call": "mcp",
-    "web_search": "search",
-    "collab_tool_call": "agent",
-}
-"""Items that are tool calls, and what to show for them."""
 
-RECONNECTING = "Reconnecting..."
-
-
-class Codex:
+class Codex(Backend):
     """`codex exec`, with the prompt on stdin."""
 
     name = "codex"
+    program = "codex"
     install = "npm install -g @openai/codex, or set [agent.codex] binary"
-    version_args = ("--version",)
     known_version = "0.169.0"
     oldest_version = "0.156.1"
     resumable = True
-    uses_model = True
-
-    def binary(self, settings: AgentSettings) -> str:
-        """`codex`, or `[agent.codex] binary`."""
-        return settings.binary or "codex"
+    key_variables = ("OPENAI_API_KEY", "CODEX_API_KEY")
+    session_lost = re.compile(
+        r"no rollout found|thread not loaded|\bthread [0-9a-f-]{36} not found", re.IGNORECASE
+    )
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which thereby win, then what to work on.
@@ -92,129 +67,7 @@ class Codex:
         """A reader of the events and of the thread's file."""
         return CodexReader(request)
 
-
-class CodexReader(JsonReader):
-    """Reads one `codex exec --json` from its first byte to its last, cut anywhere."""
-
-    def __init__(self, request: AgentRequest) -> None:
-        super().__init__(request)
-        self._rollout = Rollout(request.env)
-        self._total = Usage()
-        self._answered = False
-        self._complaint: str | None = None
-        self._failure: str | None = None
-
-    @property
-    def worked(self) -> bool:
-        """False where nothing was said, done or counted."""
-        return self._answered or self.tool_calls > 0 or self._total.beyond(self.billed).has_tokens
-
-    def spend(self) -> Spend:
-        """What the thread used beyond its earlier starts; not known if it was answered and nobody says more.
-
-        No answer is free: zeros are a gateway that does not count.
-        """
-        used = self._total.beyond(self.billed)
-        return Spend(
-            tokens={self.model: used} if used.has_tokens else {},
-            unreadable=self._answered and not used.has_tokens,
-        )
-
-    def verdict(self, ending: Ending) -> Verdict:
-        """By `turn.failed`, then the exit code, then whether the turn was completed."""
-        failure = self._failure
-        if failure is None and ending.code is not None and ending.code > 0:
-            failure = self._complaint
-        if failure is not None:
-            return self._failed(failure)
-        if ending.code != 0:
-            return by_exit_code(ending, "codex")
-        if not self.finished:
-            return failed(Reason.AGENT_ERROR, "codex ended without completing its turn")
-        return Verdict()
-
-    def _failed(self, words: str) -> Verdict:
-        reason = service_failure(words=words, cli="codex")
-        limited = reason is Reason.RATE_LIMITED
-        return failed(reason, words, resets_at=self._rollout.resets_at() if limited else None)
-
-    def finish(self) -> Iterator[AgentEvent]:
-        """Yield the events of a last line, and what the thread's file says in the end."""
-        yield from super().finish()
-        yield from self._looked_up()
-
-    def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Yield what `line` tells."""
-        match line.get("type"):
-            case "thread.started":
-                self.named(word(line, "thread_id"))
-                yield self.started()
-            case "item.started" | "item.updated" | "item.completed":
-                yield from self._item(table(line, "item"), ended=line["type"] == "item.completed")
-            case "error":
-                yield from self._complained(word(line, "message") or "error")
-            case "turn.failed":
-                self._failure = word(table(line, "error"), "message") or self._complaint or "turn.failed"
-                self._end()
-            case "turn.completed":
-                yield from self._completed(table(line, "usage"))
-
-    def _item(self, item: dict[str, Any], *, ended: bool) -> Iterator[AgentEvent]:
-        kind, identity = word(item, "type"), word(item, "id")
-        if kind in (None, "error"):
-            return
-        self._answered = True
-        self._complaint = None
-        if kind in TOOLS:
-            yield from self._tool(identity, f"{TOOLS[kind]}: {_detail(item)}", ended=ended)
-        elif kind == "agent_message" and ended:
-            yield self.said(word(item, "text") or "")
-        else:
-            self.streamed(word(item, "text") or "")
-        if ended:
-            yield from self._looked_up()
-
-    def _tool(self, identity: str | None, line: str, *, ended: bool) -> Iterator[AgentEvent]:
-        """Some tools are named only when they have ended."""
-        if identity not in self._open_tools:
-            yield self.tool_started(identity, shortened(line))
-        if ended:
-            self.tool_ended(identity)
-
-    def _complained(self, words: str) -> Iterator[AgentEvent]:
-        again = words.startswith(RECONNECTING)
-        if not again:
-            self._complaint = words
-        if again or service_failure(words=words, cli="codex") is Reason.OVERLOADED:
-            yield self.retried(shortened(words))
-
-    def _completed(self, usage: dict[str, Any]) -> Iterator[AgentEvent]:
-        self._failure = None
-        self._complaint = None
-        self._total = self._total.at_least(tokens(usage))
-        self._end()
-        yield self.used()
-
-    def _end(self) -> None:
-        """The last word is said, and tools that were left running are not waited for."""
-        self.finished = True
-        self._open_tools.clear()
-
-    def _looked_up(self) -> Iterator[AgentEvent]:
-        """What is new in the thread's file."""
-        rollout = self._rollout
-        rollout.read(self.session_id)
-        self.model = rollout.model or self.model
-        if rollout.used.beyond(self._total).has_tokens:
-            self._total = self._total.at_least(rollout.used)
-            yield self.used()
-        if rollout.quota is not None and rollout.quota != self.quota:
-            self.quota = rollout.quota
-            yield AgentEvent(kind=EventKind.QUOTA, quota=self.quota)
-
-
-def _detail(item: dict[str, Any]) -> str:
-    """The most telling of what an item says of its tool call."""
-    paths = ", ".join(word(change, "path") or "?" for change in objects(item, "changes"))
-    telling = (word(item, key) for key in ("command", "query", "tool", "prompt"))
-    return next((value for value in telling if value), paths)
+    def subscription(self, env: Mapping[str, str]) -> str | None:
+        """The file that holds the login of a ChatGPT subscription."""
+        file = home_of(env, "CODEX_HOME", ".codex") / "auth.json"
+        return login_in(file, "tokens", ("access_token", "refresh_token"))

@@ -7,9 +7,10 @@ log in (with GOOGLE_GEMINI_BASE_URL a key in the environment is not enough) and 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Launch
+from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.gemini.stream import GeminiReader
 
 if TYPE_CHECKING:
@@ -25,20 +26,16 @@ UNATTENDED_ENV = {
 """In a folder that is not trusted it refuses to start; relaunched as a child of its own it ignores TERM."""
 
 
-class Gemini:
+class Gemini(Backend):
     """`gemini` in headless mode; stopped, it does not say what it used, but its session's file does."""
 
     name = "gemini"
+    program = "gemini"
     install = "npm install -g @google/gemini-cli, or set [agent.gemini] binary"
-    version_args = ("--version",)
     known_version = "0.61.0"
     oldest_version = "0.11.0"
     resumable = True
-    uses_model = True
-
-    def binary(self, settings: AgentSettings) -> str:
-        """`gemini`, or `[agent.gemini] binary`."""
-        return settings.binary or "gemini"
+    session_lost = re.compile("invalid session identifier|no previous sessions found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which thereby win.

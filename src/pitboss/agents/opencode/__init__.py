@@ -7,11 +7,12 @@ opencode calls a model's variant.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.agents.backend import Launch
+from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.opencode.stream import OpencodeReader
 
 if TYPE_CHECKING:
@@ -31,20 +32,16 @@ QUIET = {
 """Without these it looks for updates, model lists, language servers and plugins."""
 
 
-class Opencode:
+class Opencode(Backend):
     """`opencode run`; it ignores SIGINT, so a stop begins with TERM."""
 
     name = "opencode"
+    program = "opencode"
     install = "npm install -g opencode-ai, or set [agent.opencode] binary"
-    version_args = ("--version",)
     known_version = "1.18.33"
     oldest_version = "1.18.3"
     resumable = True
-    uses_model = True
-
-    def binary(self, settings: AgentSettings) -> str:
-        """`opencode`, or `[agent.opencode] binary`."""
-        return settings.binary or "opencode"
+    session_lost = re.compile("session not found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which thereby win.

@@ -7,9 +7,10 @@ OPENAI_BASE_URL and OPENAI_MODEL. The CLI has no switch for effort.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Launch
+from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.qwen.stream import QwenReader
 
 if TYPE_CHECKING:
@@ -24,20 +25,15 @@ QUIET = {
 """The warning would be the last complaint of whatever fails."""
 
 
-class Qwen:
+class Qwen(Backend):
     """`qwen` in headless mode; it retries a 429 or 503 for hours, in silence, but its session's file says why."""
 
     name = "qwen"
+    program = "qwen"
     install = "npm install -g @qwen-code/qwen-code (with Node.js 22), or set [agent.qwen] binary"
-    version_args = ("--version",)
     known_version = "0.24.4"
-    oldest_version = None
     resumable = True
-    uses_model = True
-
-    def binary(self, settings: AgentSettings) -> str:
-        """`qwen`, or `[agent.qwen] binary`."""
-        return settings.binary or "qwen"
+    session_lost = re.compile("no saved session found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which thereby win."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Launch
+from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.plain import PlainReader
 from pitboss.agents.shell.fences import sh_blocks
 from pitboss.errors import StartError
@@ -18,20 +18,14 @@ if TYPE_CHECKING:
 _RUN_STDIN = 'set -eu; script=$(cat); exec </dev/null; eval "$script"'
 
 
-class Shell:
+class Shell(Backend):
     """All blocks run in order as one `sh` process with `set -eu`, in the session's directory; it costs nothing."""
 
     name = "shell"
+    program = "sh"
     install = "a POSIX shell named `sh` must be on PATH, or set [agent.shell] binary"
     version_args = None
-    known_version = None
-    oldest_version = None
-    resumable = False
     uses_model = False
-
-    def binary(self, settings: AgentSettings) -> str:
-        """The shell: `sh`, or `[agent.shell] binary`."""
-        return settings.binary or "sh"
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """Start the shell on the body's blocks; raises StartError when there is none."""

@@ -1,0 +1,219 @@
+"""Reads Copilot CLI's JSON events, and its usage file for what it used (SPEC 6).
+
+What the CLI says, and what follows from it:
+- Tokens stand in the usage file alone, which it writes as it ends and also when it is terminated; on a resumed
+  session they are those of the whole session. Killed, it leaves none: what it used is then not known.
+- It has no price, and none is made up from its premium requests: tokens are priced by model.
+- A request that failed and is made again is a `model.call_failure`; `session.error` is the failure of a turn.
+  When a usage limit ends is in the words of the service, quoted in the last `model.call_failure`.
+- An agent whose every tool call was denied has done nothing, whatever it says and exits with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss.agents.judgement import Spend, Verdict, failed
+from pitboss.agents.output.json_values import amount, count, table, word
+from pitboss.agents.output.lines import shortened
+from pitboss.agents.output.tool_line import tool_line
+from pitboss.agents.plain import by_exit_code
+from pitboss.agents.reader import JsonReader
+from pitboss.agents.services.failures import service_failure
+from pitboss.core.session import Reason
+from pitboss.core.usage import Usage
+from pitboss.store.files import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitboss.agents.judgement import Ending
+    from pitboss.core.agent import AgentEvent, AgentRequest
+
+USAGE_FILE_LIMIT = 4 * 1024 * 1024
+"""Bytes; the file names every file that the session changed."""
+
+NOT_LOGGED_IN = b"No authentication information found"
+LOGIN_ADVICE = (
+    "copilot has no login: run `copilot login`, set COPILOT_GITHUB_TOKEN, or name a provider of your own "
+    "in COPILOT_PROVIDER_BASE_URL"
+)
+
+
+class CopilotReader(JsonReader):
+    """Reads one `copilot --output-format json` from its first byte to its last, cut anywhere."""
+
+    def __init__(self, request: AgentRequest) -> None:
+        super().__init__(request)
+        self._usage_file = Path(request.usage_file)
+        self._tokens: dict[str | None, Usage] = {}
+        self._answered = False
+        self._denials = 0
+        self._denial = ""
+        self._exit_code = 0
+        self._call_failure: dict[str, Any] = {}
+        self._error: dict[str, Any] | None = None
+
+    @property
+    def worked(self) -> bool:
+        """False where nothing was said, done or counted."""
+        return self._answered or self.tool_calls > 0 or bool(self._tokens)
+
+    def spend(self) -> Spend:
+        """What the usage file told when the agent had ended; not known if it was answered and that is nothing."""
+        return Spend(tokens=self._tokens, unreadable=self._answered and not self._tokens)
+
+    def verdict(self, ending: Ending) -> Verdict:
+        """By the last error of the session, the exit codes, the last word, and whether it was let do anything."""
+        if self._error is not None:
+            return self._failed(self._error)
+        if ending.code != 0:
+            refused = ending.code == 1 and NOT_LOGGED_IN in ending.complaints
+            return failed(Reason.AUTH, LOGIN_ADVICE) if refused else by_exit_code(ending, "copilot")
+        if not self.finished:
+            return failed(Reason.AGENT_ERROR, "copilot ended without a result line")
+        if self._exit_code != 0:
+            return failed(Reason.AGENT_ERROR, f"copilot said that it ended with exit code {self._exit_code}")
+        if 0 < self.tool_calls <= self._denials:
+            return failed(Reason.PERMISSION_DENIED, f"every tool call: {self._denial}")
+        return Verdict()
+
+    def _failed(self, error: dict[str, Any]) -> Verdict:
+        words = word(error, "message") or word(error, "errorType") or "session.error"
+        service = _quoted(self._call_failure)
+        codes = (word(service, "code"), word(service, "type"), word(self._call_failure, "errorCode"))
+        reason = service_failure(
+            codes=(*codes, word(error, "errorCode"), word(error, "errorType")),
+            words=words,
+            status=count(error, "statusCode"),
+            cli="copilot",
+        )
+        limited = reason is Reason.RATE_LIMITED
+        return failed(reason, words, resets_at=amount(service, "resets_at") if limited else None)
+
+    def finish(self) -> Iterator[AgentEvent]:
+        """Yield the events of a last line, and what the usage file says in the end."""
+        yield from super().finish()
+        self._tokens = self._on_top(_metrics(self._usage_file))
+        if self._tokens:
+            yield self.used()
+
+    def _on_top(self, session: dict[str | None, Usage]) -> dict[str | None, Usage]:
+        """The tokens of the session without those that earlier starts were billed, whichever model used them."""
+        rest, tokens = self.billed, {}
+        for model, used in session.items():
+            more = used.beyond(rest)
+            rest = rest.beyond(used)
+            if more.has_tokens:
+                tokens[model] = more
+        return tokens
+
+    def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
+        """Yield what `line` tells."""
+        data = table(line, "data")
+        match line.get("type"):
+            case "session.tools_updated":
+                self.model = word(data, "model") or self.model
+                yield self.started()
+            case "assistant.message_delta":
+                self._answered = True
+                self.streamed(word(data, "deltaContent") or "")
+            case "assistant.message":
+                yield from self._message(data)
+            case "model.call_failure":
+                self._call_failure = data
+                yield self.retried(_refusal(data))
+            case "assistant.turn_retry":
+                yield self.retried(word(data, "reason") or "error")
+            case "tool.execution_start":
+                name, arguments = word(data, "toolName"), table(data, "arguments")
+                yield self.tool_started(word(data, "toolCallId"), tool_line(name, arguments))
+            case "tool.execution_complete":
+                self._tool_ended(data)
+            case "result":
+                self._ended(line)
+            case kind:
+                self._note_failure(kind, data)
+
+    def _note_failure(self, kind: object, data: dict[str, Any]) -> None:
+        """The turn begins again, has failed or is over."""
+        match kind:
+            case "assistant.turn_start":
+                self._error = None
+                self.finished = False
+            case "session.error":
+                self._error = data
+                self._end()
+            case "abort":
+                self._error = {"message": f"it was aborted: {word(data, 'reason') or 'for no reason told'}"}
+                self._end()
+            case "assistant.idle":
+                self._end()
+
+    def _message(self, data: dict[str, Any]) -> Iterator[AgentEvent]:
+        self._answered = True
+        self._call_failure = {}
+        self.model = word(data, "model") or self.model
+        if text := word(data, "content"):
+            yield self.said(text)
+
+    def _tool_ended(self, data: dict[str, Any]) -> None:
+        self.tool_ended(word(data, "toolCallId"))
+        error = table(data, "error")
+        if data.get("success") is False and word(error, "code") == "denied":
+            self._denials += 1
+            self._denial = word(error, "message") or "denied"
+
+    def _ended(self, line: dict[str, Any]) -> None:
+        self.named(word(line, "sessionId"))
+        self._exit_code = count(line, "exitCode")
+        self._end()
+
+    def _end(self) -> None:
+        """The last word is said, unless another turn begins."""
+        self.finished = True
+        self._open_tools.clear()
+
+
+def _metrics(file: Path) -> dict[str | None, Usage]:
+    """The tokens of each model by the usage file; nothing when there is none, or none that can be read."""
+    models = table(_decoded(read_regular(file, USAGE_FILE_LIMIT)), "modelMetrics")
+    return {
+        model: _usage(table(metrics, "usage"))
+        for model, metrics in models.items()
+        if isinstance(metrics, dict)
+    }
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    """Input has cached tokens in it already, output the reasoning."""
+    return Usage(
+        input=count(usage, "inputTokens"),
+        output=count(usage, "outputTokens"),
+        cache_read=count(usage, "cacheReadTokens"),
+        cache_write=count(usage, "cacheWriteTokens"),
+    )
+
+
+def _refusal(call_failure: dict[str, Any]) -> str:
+    """Why a request failed, in the words of the service where it has any, and which attempt it was."""
+    words = word(_quoted(call_failure), "message") or word(call_failure, "errorMessage")
+    said = words or f"HTTP status {count(call_failure, 'statusCode')}"
+    attempt = count(call_failure, "retryAttempt")
+    return shortened(f"{said} (attempt {attempt})" if attempt else said)
+
+
+def _quoted(call_failure: dict[str, Any]) -> dict[str, Any]:
+    """The error object of the service, which stands in the failure as text."""
+    return _decoded((word(call_failure, "errorMessage") or "").encode("utf-8", "replace"))
+
+
+def _decoded(text: bytes | None) -> dict[str, Any]:
+    """The JSON object that `text` is, else an empty one."""
+    try:
+        return msgspec.json.decode((text or b"").decode("utf-8", "replace"), type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        return {}

@@ -1,0 +1,28 @@
+"""Looks for the login of a subscription in the file where a CLI keeps it (SPEC 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss.agents.output.json_values import table, word
+from pitboss.store.opening import open_users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+LOGIN_SIZE = 1024 * 1024
+"""Bytes of a login file that are read."""
+
+
+def login_in(file: Path, key: str, tokens: Iterable[str]) -> str | None:
+    """The file's name if its JSON object at `key` has one of the `tokens`; a login that cannot be read is none."""
+    try:
+        with open_users(file) as login:
+            content = msgspec.json.decode(login.read(LOGIN_SIZE), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    held = table(content, key)
+    return str(file) if any(word(held, token) for token in tokens) else None

@@ -1,0 +1,64 @@
+"""The table of coding agents, and the one place where a name becomes an agent (SPEC 2, 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.agents.driver import Driver
+from pitboss.core.config import AgentSettings
+from pitboss.errors import StartError
+
+if TYPE_CHECKING:
+    from pitboss.agents.backend import Backend
+    from pitboss.core.config import Config
+
+_BACKENDS = {
+    "acp": "acp.AcpAgent",
+    "aider": "aider.Aider",
+    "claude_code": "claude.ClaudeCode",
+    "codex": "codex.Codex",
+    "command": "command.CommandAgent",
+    "copilot": "copilot.Copilot",
+    "gemini": "gemini.Gemini",
+    "opencode": "opencode.Opencode",
+    "qwen": "qwen.Qwen",
+    "shell": "shell.Shell",
+}
+"""The name of each backend, and its class in this package; sorted, and loaded only when it is asked for."""
+
+
+def backend_names() -> tuple[str, ...]:
+    """The names that `[agent] backend`, `--agent` and a prompt's `agent:` may have."""
+    return tuple(_BACKENDS)
+
+
+def find_backend(name: str) -> Backend:
+    """The backend called `name`; raises StartError when there is none."""
+    if name in _BACKENDS:
+        from importlib import import_module
+
+        module, _, kind = _BACKENDS[name].rpartition(".")
+        backend: Backend = getattr(import_module(f"pitboss.agents.{module}"), kind)()
+        return backend
+    from difflib import get_close_matches
+
+    known = ", ".join(backend_names())
+    close = get_close_matches(name, backend_names(), n=1)
+    meant = f"did you mean `{close[0]}`? " if close else ""
+    raise StartError(f"unknown agent `{name}`", hint=f"{meant}known agents: {known}")
+
+
+def build_agent(name: str, config: Config) -> Driver:
+    """The agent called `name` with its `[agent.NAME]` settings.
+
+    Raises StartError when there is no such backend, or when its settings cannot start anything.
+    """
+    backend = find_backend(name)
+    settings = config.agents.get(name, AgentSettings())
+    backend.binary(settings)
+    return Driver(backend, settings, config)
+
+
+def may_cost(name: str, config: Config) -> bool:
+    """Whether what the agent called `name` does may cost something; raises as `build_agent`."""
+    return build_agent(name, config).paid
