@@ -39,6 +39,7 @@ from pitboss.landing.run_branch import RunBranch, run_branch
 from pitboss.landing.sheltered import Sheltered, git_refusing
 from pitboss.landing.workspace import Workspace
 from pitboss.store.backup import Backup
+from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import note_live
 from pitboss.store.git_dir import git_folder
 from pitboss.store.opening import anchor
@@ -165,7 +166,7 @@ class Run:
             return self._grind(context, past)
 
     def _recovered(self, rundir: RunDir) -> tuple[RunContext, Past]:
-        rotation, state = self._plan.rotation, rundir.read_state()
+        rotation, state = self._plan.rotation, read_state(rundir.paths)
         validate_resume(
             state,
             rotation.name,

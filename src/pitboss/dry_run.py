@@ -12,9 +12,9 @@ from pitboss.errors import CapReached, StartError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
 from pitboss.plan import load_plan
+from pitboss.store.catalogue import resolve_target
 from pitboss.store.log import scan_log
 from pitboss.store.paths import RunPaths
-from pitboss.store.rundir import resolve_target
 
 if TYPE_CHECKING:
     from pathlib import Path

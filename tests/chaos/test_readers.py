@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from pitboss.core.prompt import PromptDoc, PromptMeta, PromptSource
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.errors import InputError, PitbossError
+from pitboss.store.catalogue import list_runs, read_state
 from pitboss.store.config import load_config
 from pitboss.store.follow import LogFollower, snapshot
 from pitboss.store.library import Library, discover_prompts, load_rotation
 from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.log import last_records, scan_log
 from pitboss.store.paths import RunPaths, config_path, lock_path, prompts_dir, rotations_dir
-from pitboss.store.rundir import RunDir, list_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,7 @@ def test_a_state_is_read_or_called_unreadable_and_the_run_is_listed_all_the_same
 ) -> None:
     run = RunPaths(repo, RUN_ID)
     run.state.write_bytes(data)
-    said = complaint(lambda: RunDir(run).read_state(), StateUnreadable)
+    said = complaint(lambda: read_state(run), StateUnreadable)
     assert said is None or str(run.state) in said.message
     (listed,) = list_runs(repo)
     assert (listed.run_id, listed.state is None) == (RUN_ID, listed.problem is not None)

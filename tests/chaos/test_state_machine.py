@@ -26,6 +26,7 @@ from pitboss.core.run import fold
 from pitboss.core.scheduler import Contender, Pick, next_pick, record_run
 from pitboss.core.session import Assignment, InFlight, Landing, Outcome, SessionStatus, settle
 from pitboss.engine.journal import Journal
+from pitboss.store.catalogue import read_state
 from pitboss.store.log import scan_log
 from pitboss.store.rundir import RunDir
 from tests.support.values import BRANCH, RUN_ID, fresh_run
@@ -135,7 +136,7 @@ class JournalMachine(RuleBasedStateMachine):
         """The process is gone; another one recovers the run from what is on disk, as `core.recovery` plans."""
         self.rundir.close()
         self.rundir = RunDir.open(self.repo, RUN_ID)
-        state = self.rundir.read_state()
+        state = read_state(self.rundir.paths)
         scan = scan_log(self.rundir.paths.log, RUN_ID, after_seq=state.last_session_seq)
         assert scan.damage == ()
         if scan.torn_at is not None:

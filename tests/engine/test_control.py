@@ -12,7 +12,7 @@ import pytest
 from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.engine.control import Control
 from pitboss.guardian import StopChannel
-from pitboss.store.follow import Request, request, request_skip
+from pitboss.store.mailbox import Request, request, request_skip
 from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir
 from tests.support.cli import wait_until

@@ -11,6 +11,7 @@ from pitboss.core.run import build_state
 from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.journal import Journal
 from pitboss.engine.part import Part
+from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records
 from pitboss.store.rundir import RunDir
 
@@ -67,7 +68,7 @@ def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Pa
         for thread in threads:
             thread.join(BOUND_S)
         assert not any(thread.is_alive() for thread in threads)
-        kept = rundir.read_state()
+        kept = read_state(rundir.paths)
     assert kept.last_session_seq == journal.state.last_session_seq == SESSIONS
     assert kept.in_flight == ()
     assert kept.budget_consumed.iterations == SESSIONS

@@ -1,37 +1,24 @@
-"""Observers: what they see of a run, live or not, and how they ask it for something."""
+"""Observers: what they see of a run, live or not, and how they follow it."""
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pitboss.core.recovery.refusals import RunNotFound
-from pitboss.errors import RunDirectoryGone, StorageError
-from pitboss.store import follow as following
+from pitboss.errors import StorageError
+from pitboss.store.catalogue import live_holder
 from pitboss.store.codec import encode_record
-from pitboss.store.follow import (
-    LogFollower,
-    Request,
-    Requests,
-    event_lines,
-    follow,
-    live_holder,
-    request,
-    request_skip,
-    snapshot,
-    take_requests,
-)
+from pitboss.store.follow import LogFollower, event_lines, follow, snapshot
 from pitboss.store.lock import RunLock
-from pitboss.store.opening import names_in
 from pitboss.store.paths import lock_path
 from pitboss.store.rundir import RunDir
 from tests.support.disk import NO_FILES, put
 from tests.support.values import RUN_ID, flying, fresh_run, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -41,74 +28,8 @@ def run(tmp_path: Path) -> Iterator[RunDir]:
         yield directory
 
 
-def asked(*run: Request, skip: Iterable[int] = ()) -> Requests:
-    return Requests(run=frozenset(run), skip=frozenset(skip))
-
-
 def new_seqs(follower: LogFollower) -> list[int]:
     return [r.seq for r in follower.new_records()]
-
-
-# --- requests -----------------------------------------------------------------------------------------------
-
-
-def test_a_request_is_taken_once_however_often_it_was_made(run: RunDir) -> None:
-    for what in (Request.DRAIN, Request.SKIP, Request.DRAIN):
-        request(run.paths, what)
-    for seq in (3, 12, 3):
-        request_skip(run.paths, seq)
-    assert take_requests(run.paths) == asked(Request.DRAIN, Request.SKIP, skip={3, 12})
-    assert take_requests(run.paths) == asked()
-
-
-def test_a_request_makes_a_missing_control_directory_again(run: RunDir) -> None:
-    run.paths.control.rmdir()
-    assert take_requests(run.paths) == asked()
-    request(run.paths, Request.ABORT)
-    assert take_requests(run.paths) == asked(Request.ABORT)
-    run.paths.control.rmdir()
-    request_skip(run.paths, 1)
-    assert take_requests(run.paths) == asked(skip={1})
-
-
-def test_other_files_and_folders_among_the_requests_ask_for_nothing_and_stay(run: RunDir) -> None:
-    for name in ("abort", "skip-4"):
-        (run.paths.control / name).mkdir()
-    others = [
-        "skip-",
-        "skip-x",
-        "skip--1",
-        "skip-\N{SUPERSCRIPT TWO}",
-        "skip-\N{ARABIC-INDIC DIGIT TWO}",
-        "drain-1",
-        "x",
-    ]
-    for name in others:
-        (run.paths.control / name).touch()
-    request(run.paths, Request.DRAIN)
-    assert take_requests(run.paths) == asked(Request.DRAIN)
-    assert sorted(p.name for p in run.paths.control.iterdir()) == sorted([*others, "abort", "skip-4"])
-
-
-def test_a_request_to_a_run_that_is_gone_says_so(run: RunDir) -> None:
-    shutil.rmtree(run.paths.root)
-    with pytest.raises(RunDirectoryGone, match=r"cannot write .*control/abort"):
-        request(run.paths, Request.ABORT)
-
-
-def test_a_request_that_is_withdrawn_while_it_is_read_asks_for_nothing(
-    run: RunDir, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    request(run.paths, Request.ABORT)
-    request_skip(run.paths, 3)
-
-    def and_withdraw(control: Path) -> list[str]:
-        found = names_in(control)
-        (control / "abort").unlink()
-        return found
-
-    monkeypatch.setattr(following, "names_in", and_withdraw)
-    assert take_requests(run.paths) == asked(skip={3})
 
 
 # --- snapshots ----------------------------------------------------------------------------------------------

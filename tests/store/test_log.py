@@ -13,18 +13,8 @@ from pitboss.core.session import SessionStatus
 from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store import log as log_module
 from pitboss.store.codec import encode_record
-from pitboss.store.log import (
-    LogDamage,
-    LogScan,
-    LogScanner,
-    cut_torn_tail,
-    iter_records,
-    last_records,
-    read_lines,
-    scan_log,
-    set_aside,
-    set_aside_lines,
-)
+from pitboss.store.log import LogDamage, LogScan, LogScanner, iter_records, last_records, read_lines, scan_log
+from pitboss.store.log_repair import cut_torn_tail, set_aside, set_aside_lines
 from pitboss.store.paths import RunPaths
 from tests.support.disk import names
 from tests.support.values import RUN_ID, record

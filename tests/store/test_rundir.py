@@ -15,11 +15,12 @@ from pitboss.core.text.sessions import sessions_md
 from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store import ledger
 from pitboss.store.backup import Backup
+from pitboss.store.catalogue import latest_run, list_runs, read_state
 from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.files import append_durable
 from pitboss.store.opening import take_notices
 from pitboss.store.paths import RunPaths, prompts_dir, runs_dir
-from pitboss.store.rundir import RunDir, latest_run, list_runs
+from pitboss.store.rundir import RunDir
 from tests.support.disk import NO_FILES, largest_file, names, open_descriptors, put
 from tests.support.values import RUN_ID, flying, fresh_run, record, run_state
 
@@ -49,7 +50,7 @@ def test_a_new_run_has_every_file_of_the_contract(tmp_path: Path) -> None:
         ]
         assert run.paths.log.read_bytes() == run.paths.scratchpad.read_bytes() == b""
         assert run.paths.markdown.read_text() == "# Sessions\n"
-        assert run.read_state() == fresh_run()
+        assert read_state(run.paths) == fresh_run()
     assert (runs_dir(tmp_path) / ".gitignore").read_text() == "*\n"
 
 
@@ -111,7 +112,7 @@ def test_a_file_where_a_directory_of_the_run_should_be_is_set_aside(run: RunDir,
 
 def test_a_checkpoint_replaces_the_state(run: RunDir) -> None:
     run.checkpoint(run_state(status=RunStatus.ABORTED))
-    assert run.read_state() == run_state(status=RunStatus.ABORTED)
+    assert read_state(run.paths) == run_state(status=RunStatus.ABORTED)
     run.checkpoint(run_state(), durable=False)
     assert run.paths.state.read_bytes() == encode_state(run_state())
 
@@ -125,7 +126,7 @@ def test_a_state_that_cannot_be_read_names_its_file(run: RunDir, content: bytes 
     if content is not None:
         run.paths.state.write_bytes(content)
     with pytest.raises(StateUnreadable) as failure:
-        run.read_state()
+        read_state(run.paths)
     expected = f'grind run "rid": failed to read state: {why.format(path=run.paths.state)}'
     assert failure.value.message.startswith(expected)
 
@@ -191,7 +192,7 @@ def test_what_is_removed_while_the_run_is_live_is_made_again(
     backed.record(record(2))
     assert whole(backed, 1, 2)
     backed.checkpoint(fresh_run(last_session_seq=2))
-    assert backed.read_state() == fresh_run(last_session_seq=2)
+    assert read_state(backed.paths) == fresh_run(last_session_seq=2)
     if "/" not in removed.removeprefix("runs/"):
         assert names(backed.paths.root) == [
             *(
@@ -414,7 +415,7 @@ def test_the_session_log_tail_is_the_last_lines_of_sessions_md(run: RunDir) -> N
 def test_a_state_that_nobody_could_read_again_replaces_none(run: RunDir) -> None:
     with pytest.raises(StorageError, match=r"cannot write .*state.json: nobody could read it again: .*seq"):
         run.checkpoint(fresh_run(last_session_seq=2**64))
-    assert run.read_state() == fresh_run()
+    assert read_state(run.paths) == fresh_run()
 
 
 def test_a_record_that_nobody_could_read_again_is_not_appended(run: RunDir) -> None:

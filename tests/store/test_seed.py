@@ -11,16 +11,17 @@ import pytest
 from pitboss.core.recovery.refusals import NoResumableRun, RunNotFound, StateUnreadable
 from pitboss.core.stops import RunStatus
 from pitboss.errors import ResumeError
-from pitboss.store.codec import encode_record, encode_state
-from pitboss.store.paths import RunPaths, runs_dir
-from pitboss.store.rundir import (
+from pitboss.store.catalogue import (
     AmbiguousRun,
-    RunDir,
     find_run,
     list_runs,
     most_recent_resumable,
+    read_state,
     resolve_target,
 )
+from pitboss.store.codec import encode_record, encode_state
+from pitboss.store.paths import RunPaths, runs_dir
+from pitboss.store.rundir import RunDir
 from tests.support.values import record, run_state
 
 if TYPE_CHECKING:
@@ -52,13 +53,13 @@ def test_round_trips_through_disk(tmp_path: Path) -> None:
     state = run_state(run_id="20260430T180000Z-rt00")
     stored(tmp_path, state)
     with RunDir.open(tmp_path, state.run_id) as run:
-        assert run.read_state() == state
+        assert read_state(run.paths) == state
 
 
 def test_malformed_state_is_rejected_with_path_in_error(tmp_path: Path) -> None:
     stored(tmp_path, run_state()).state.write_text("{not json")
     with RunDir.open(tmp_path, "rid") as run, pytest.raises(StateUnreadable, match=r"state\.json"):
-        run.read_state()
+        read_state(run.paths)
 
 
 def test_list_runs_returns_runs_sorted_by_last_updated_desc(tmp_path: Path) -> None:

@@ -24,12 +24,11 @@ from pitboss.git.errors import NotARepository
 from pitboss.git.repo import OLDEST_GIT, Repo
 from pitboss.pricing import table_version
 from pitboss.process import capture
+from pitboss.store.catalogue import list_runs, run_of
 from pitboss.store.config import load_config
-from pitboss.store.follow import run_of
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.library import configured_prompts_dir, discover_prompts, load_inputs
 from pitboss.store.lock import lock_holder
-from pitboss.store.rundir import list_runs
 from pitboss.trust import GRANT, look
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pitboss.errors import CommandError
-from pitboss.store.follow import run_of
+from pitboss.store.catalogue import find_run, latest_run, run_of
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths
-from pitboss.store.rundir import find_run, latest_run
 
 if TYPE_CHECKING:
     from pathlib import Path

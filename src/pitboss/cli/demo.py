@@ -132,9 +132,9 @@ def _run(command: Sequence[str], repository: Path) -> int:
 
 
 def _read_run(repository: Path) -> tuple[str, list[SessionRecord]]:
+    from pitboss.store.catalogue import list_runs
     from pitboss.store.log import iter_records
     from pitboss.store.paths import RunPaths
-    from pitboss.store.rundir import list_runs
 
     runs = list_runs(repository)
     if not runs:

@@ -8,7 +8,8 @@ from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
 from pitboss.cli.output import write_line
 from pitboss.cli.project import project_root
-from pitboss.store.follow import event_lines, live_holder
+from pitboss.store.catalogue import live_holder
+from pitboss.store.follow import event_lines
 from pitboss.store.paths import RunPaths
 
 

@@ -193,7 +193,7 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     from pitboss.cli.project import project_root
     from pitboss.plan import load_plan
     from pitboss.store.backup import restore_lost
-    from pitboss.store.rundir import resolve_target
+    from pitboss.store.catalogue import resolve_target
     from pitboss.trust import used
 
     root = project_root()

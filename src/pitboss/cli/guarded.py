@@ -17,9 +17,9 @@ from pitboss.engine.bus import Bus
 from pitboss.guardian import guard
 from pitboss.store.end_marker import note_end
 from pitboss.store.event_log import EventLog
-from pitboss.store.follow import take_requests
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
+from pitboss.store.mailbox import take_requests
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths
 

@@ -11,12 +11,11 @@ from pitboss.cli.chosen import chosen_run
 from pitboss.cli.lines import log_lines
 from pitboss.cli.output import say_now, write_line
 from pitboss.cli.project import project_root
+from pitboss.store.catalogue import live_holder, readable_log
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import follow as followed
-from pitboss.store.follow import live_holder
 from pitboss.store.log import iter_records
 from pitboss.store.paths import RunPaths
-from pitboss.store.rundir import readable_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

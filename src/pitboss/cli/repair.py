@@ -34,7 +34,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     from pitboss.cli.project import project_root
     from pitboss.plan import Options, load_repair_plan
     from pitboss.store.backup import restore_lost
-    from pitboss.store.rundir import find_run
+    from pitboss.store.catalogue import find_run
 
     root = project_root()
     if dry_run and (gone := _gone(root, run_id)):

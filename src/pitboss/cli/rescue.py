@@ -18,8 +18,8 @@ from pitboss.core.session import in_words
 from pitboss.errors import CommandError
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue as refs
+from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
-from pitboss.store.rundir import readable_log
 
 _SUBJECT = re.compile(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
 """Of a commit that pitboss made: all but the prompt stands in the ref."""

@@ -15,10 +15,9 @@ from pitboss.cli.output import Ink, columns, paint, paint_status, say, when, wid
 from pitboss.cli.project import project_root
 from pitboss.core.embed import one_line, up_to_a_word
 from pitboss.core.measures import tokens
-from pitboss.store.follow import run_of
+from pitboss.store.catalogue import RunListing, list_runs, run_of
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
-from pitboss.store.rundir import RunListing, list_runs
 
 if TYPE_CHECKING:
     from pathlib import Path

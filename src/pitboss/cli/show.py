@@ -18,11 +18,11 @@ from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration, spent
 from pitboss.core.usage import CostSource
 from pitboss.errors import CommandError
+from pitboss.store.catalogue import readable_log
 from pitboss.store.codec import encode_record
 from pitboss.store.log import iter_records
 from pitboss.store.opening import is_folder, open_regular
 from pitboss.store.paths import RunPaths, attempt_kind
-from pitboss.store.rundir import readable_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,7 +193,7 @@ def _print_diff(
 
 
 def _base_commit(repo: Path, run_id: str) -> str | None:
-    from pitboss.store.rundir import find_run
+    from pitboss.store.catalogue import find_run
 
     state = find_run(repo, run_id).state
     return state.base_commit if state else None

@@ -13,7 +13,8 @@ from pitboss.cli.lines import named
 from pitboss.cli.output import say
 from pitboss.cli.project import project_root
 from pitboss.errors import CommandError
-from pitboss.store.follow import Request, request, request_skip, snapshot
+from pitboss.store.follow import snapshot
+from pitboss.store.mailbox import Request, request, request_skip
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from pitboss.cli.chosen import live_run
 from pitboss.cli.lines import named
 from pitboss.cli.output import say
 from pitboss.cli.project import project_root
-from pitboss.store.follow import Request, request, snapshot
+from pitboss.store.follow import snapshot
+from pitboss.store.mailbox import Request, request
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
 from pitboss.core.stops import StopBy, StopLevel, StopRequest
-from pitboss.store.follow import Request, take_requests
+from pitboss.store.mailbox import Request, take_requests
 from pitboss.store.opening import remove
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from pitboss.git.switch import Switch
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.run_branch import run_branch
 from pitboss.landing.worktree import session_branches, session_worktrees
+from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import LogScan, iter_records, scan_log
 from pitboss.store.opening import status
@@ -44,7 +45,7 @@ class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
 def dead_run(rundir: RunDir) -> DeadRun:
     """Read what is left of a run: its state, if it can be read, and its log past that."""
     try:
-        state = rundir.read_state()
+        state = read_state(rundir.paths)
     except StateUnreadable:
         state = None
     run_id = rundir.paths.run_id

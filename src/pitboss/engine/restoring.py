@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from pitboss.landing.landed import landed_sessions
 from pitboss.store.backup import Backup
+from pitboss.store.catalogue import read_state
 from pitboss.store.paths import RunPaths
 from pitboss.store.restore import bring_back, find_lost
 from pitboss.store.rundir import RunDir
@@ -35,7 +36,7 @@ def restore_files(repo: Repo, run_id: str, *, force: bool) -> list[str]:
 
 def _forget_landed(repo: Repo, rundir: RunDir) -> None:
     """The copy is from when the last session began: one that has landed since is known by its commit."""
-    state = rundir.read_state()
+    state = read_state(rundir.paths)
     tip = repo.commit_id(f"refs/heads/{state.branch}")
     landed = landed_sessions(repo, state.run_id, tip, state.base_commit)
     flying = tuple(s for s in state.in_flight if s.progress.outcome is not None or s.seq not in landed)

@@ -29,7 +29,8 @@ from pitboss.landing.landed import landed_sessions
 from pitboss.landing.rescue import list_rescued, why_kept
 from pitboss.landing.worktree import Settled, remove_session_branch, remove_worktree
 from pitboss.store.end_marker import ended_ns
-from pitboss.store.log import cut_torn_tail, iter_records, set_aside, set_aside_lines
+from pitboss.store.log import iter_records
+from pitboss.store.log_repair import cut_torn_tail, set_aside, set_aside_lines
 from pitboss.store.opening import status
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.errors import PitbossError
 from pitboss.git.guard import Guard
 from pitboss.git.repo import Repo
+from pitboss.store.catalogue import find_run, most_recent_resumable, read_state
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.paths import RunPaths
-from pitboss.store.rundir import RunDir, find_run, most_recent_resumable
+from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def cut_short_before(rundir: RunDir) -> float:
     never when no session was in flight; in seconds since the epoch.
     """
     try:
-        in_flight = rundir.read_state().in_flight
+        in_flight = read_state(rundir.paths).in_flight
     except StateUnreadable:
         return inf
     if not in_flight:

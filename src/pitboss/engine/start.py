@@ -13,9 +13,9 @@ from pitboss.core.worker import implementer
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.switch import Spot, Switch
 from pitboss.landing.run_branch import RUN_BRANCHES
+from pitboss.store.catalogue import find_run, read_state
 from pitboss.store.opening import is_folder, names_in, status
 from pitboss.store.paths import RunPaths, runs_dir
-from pitboss.store.rundir import RunDir, find_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def _left_in_tree(root: Path, run_id: str) -> str | None:
     if status(paths.switch) is not None:
         return f"a run was killed while it switched branches: `pitboss repair {run_id}` puts the tree right"
     with suppress(StateUnreadable):
-        state = RunDir(paths).read_state()
+        state = read_state(paths)
         left = (s.seq for s in (*state.unrescued, *state.in_flight) if s.assignment.worktree is None)
         if (seq := next(left, None)) is not None:
             return f"session {seq} of run {run_id} left its work there: `pitboss repair {run_id}` sees to it"

@@ -5,10 +5,7 @@ Observers read files and drop requests into `control/`; nothing here can disturb
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
-from enum import StrEnum
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -18,13 +15,12 @@ from pitboss.core.run import RunState
 from pitboss.core.session import InFlight, SessionRecord
 from pitboss.core.view import View, fold_late, of_state
 from pitboss.errors import storage_error
+from pitboss.store.catalogue import find_run, live_holder, readable_log
 from pitboss.store.event_log import decode_event
-from pitboss.store.git_dir import lock_paths
-from pitboss.store.lock import LockInfo, lock_holder
+from pitboss.store.lock import LockInfo
 from pitboss.store.log import last_records, read_lines, readable_record
-from pitboss.store.opening import PRIVATE_FOLDER, names_in, open_regular, open_writing, remove, spot, status
+from pitboss.store.opening import open_regular, status
 from pitboss.store.paths import RunPaths
-from pitboss.store.rundir import find_run, latest_run, readable_log
 from pitboss.store.tail import last_bytes
 
 if TYPE_CHECKING:
@@ -35,24 +31,6 @@ if TYPE_CHECKING:
 
 _OLDER_RECORDS = 64
 """Records of sessions that began before all of those in flight: as many as there are slots may come late."""
-
-
-class Request(StrEnum):
-    """What may be asked of a live run as a whole; also the name of the file in `control/`."""
-
-    DRAIN = "drain"
-    ABORT = "abort"
-    SKIP = "skip"
-
-
-_RUN_REQUESTS = frozenset(Request)
-
-
-class Requests(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked of a run: of the run as a whole, and which sessions to `skip` by their seq."""
-
-    run: frozenset[Request]
-    skip: frozenset[int]
 
 
 LATE_LOOK = 256 * 1024
@@ -74,33 +52,6 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: tuple[InFlight, ...]
     last: list[SessionRecord]
     view: View
-
-
-def request(paths: RunPaths, what: Request) -> None:
-    """Ask the live run for something; asking twice is asking once. Raises StorageError, RunDirectoryGone."""
-    _drop(paths.control / what)
-
-
-def request_skip(paths: RunPaths, seq: int) -> None:
-    """Ask the live run to skip session `seq` alone. Raises StorageError, RunDirectoryGone."""
-    _drop(paths.skip(seq))
-
-
-def take_requests(paths: RunPaths) -> Requests:
-    """For the run itself: read and remove what was asked of it. Cheap enough for every turn of a loop."""
-    run, skip = set(), set()
-    for name in names_in(paths.control):
-        seq = _skipped_seq(name)
-        if seq is None and name not in _RUN_REQUESTS:
-            continue
-        with contextlib.suppress(OSError):
-            if not remove(paths.control / name):
-                continue
-            if seq is None:
-                run.add(Request(name))
-            else:
-                skip.add(seq)
-    return Requests(run=frozenset(run), skip=frozenset(skip))
 
 
 def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
@@ -162,20 +113,6 @@ def event_lines(paths: RunPaths, *, ended: Callable[[], bool], poll_s: float = 0
         time.sleep(poll_s)
 
 
-def live_holder(repo: Path, run_id: str) -> LockInfo | None:
-    """Who holds the lock if this run does; None when it is not live."""
-    holder = lock_holder(*lock_paths(repo))
-    return holder if holder is not None and run_of(repo, holder) == run_id else None
-
-
-def run_of(repo: Path, holder: LockInfo) -> str | None:
-    """The run whose lock that is; None while it is just starting.
-
-    With its lock files deleted nobody says which run it is: it is the one that changed last.
-    """
-    return latest_run(repo) if holder.pid is None and holder.run_id is None else holder.run_id
-
-
 def follow(
     paths: RunPaths, *, ended: Callable[[], bool], from_start: bool = True, poll_s: float = 0.2
 ) -> Iterator[SessionRecord]:
@@ -218,20 +155,6 @@ class LogFollower:
             return
         except OSError as error:
             raise storage_error("read", self._log, error) from error
-
-
-def _drop(path: Path) -> None:
-    try:
-        with spot(path.parent) as control, contextlib.suppress(FileExistsError):
-            os.mkdir(control.name, PRIVATE_FOLDER, dir_fd=control.folder)
-        os.close(open_writing(path, os.O_WRONLY | os.O_CREAT))
-    except OSError as error:
-        raise storage_error("write", path, error) from error
-
-
-def _skipped_seq(name: str) -> int | None:
-    word, _, number = name.partition("-")
-    return int(number) if word == Request.SKIP and number.isascii() and number.isdecimal() else None
 
 
 def _size(path: Path) -> int:

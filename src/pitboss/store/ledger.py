@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.errors import StorageError, storage_error
 from pitboss.store.files import append_durable, sync_directory, write_atomic
-from pitboss.store.log import own
+from pitboss.store.log_repair import own
 from pitboss.store.opening import PRIVATE, notice, open_writing, status
 
 if TYPE_CHECKING:

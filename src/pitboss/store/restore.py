@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.recovery.refusals import StateUnreadable
+from pitboss.store.catalogue import read_state
 from pitboss.store.files import write_atomic
-from pitboss.store.log import scan_log, set_aside
+from pitboss.store.log import scan_log
+from pitboss.store.log_repair import set_aside
 from pitboss.store.opening import open_regular, status
-from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def _brought_back(path: Path, copy: Path) -> str:
 
 def _lost_state(paths: RunPaths, backup: Backup) -> Iterator[Lost]:
     try:
-        RunDir(paths).read_state()
+        read_state(paths)
     except StateUnreadable:
         copied, file = backup.state(paths.run_id), backup.state_file(paths.run_id)
         if file is not None and copied is not None and copied.run_id == paths.run_id:

@@ -7,19 +7,13 @@ be made again from the log.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from itertools import chain
 from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from pitboss.core.recovery.refusals import NoResumableRun, RunNotFound, StateUnreadable
-from pitboss.core.run import RunState
-from pitboss.errors import ResumeError, RunDirectoryGone
-from pitboss.store.backup import Backup
-from pitboss.store.codec import Malformed, decode_last_updated, decode_state, encode_record, encode_state
+from pitboss.errors import RunDirectoryGone
+from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.files import append_durable, write_atomic
 from pitboss.store.ledger import Ledger
 from pitboss.store.log import iter_records
@@ -27,22 +21,22 @@ from pitboss.store.opening import (
     is_folder,
     is_plain,
     notice,
-    open_folder,
-    open_regular,
     remove_tree,
     status,
 )
-from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
+from pitboss.store.paths import RunPaths
 from pitboss.store.run_folder import encoded, ignore, make_run, make_subdirectories, utf8
 from pitboss.store.tail import last_bytes, last_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
+    from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
+    from pitboss.store.backup import Backup
 
 SCRATCHPAD_LIMIT = 16 * 1024
 _UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
@@ -53,24 +47,6 @@ class Scratchpad(NamedTuple):
 
     text: str
     truncated: bool
-
-
-class RunListing(msgspec.Struct, frozen=True, kw_only=True):
-    """A run found on disk. `state` is None when it cannot be read; `problem` then says why."""
-
-    run_id: str
-    state_path: str
-    state: RunState | None = None
-    problem: str | None = None
-
-
-class AmbiguousRun(ResumeError):
-    """More than one run starts with what was asked for."""
-
-    def __init__(self, prefix: str, candidates: Sequence[str]) -> None:
-        super().__init__(
-            f'grind run "{prefix}" is ambiguous: {", ".join(candidates)}', hint="give more of the run's id"
-        )
 
 
 class RunDir:
@@ -137,13 +113,6 @@ class RunDir:
         """Make those that somebody deleted again. Raises StorageError."""
         self._ensure()
         make_subdirectories(self.paths)
-
-    def read_state(self) -> RunState:
-        """Read state.json. Raises StateUnreadable when it is missing or damaged."""
-        listing = _listing(self.paths.run_id, str(self.paths.root))
-        if listing.state is None:
-            raise StateUnreadable(listing.run_id, str(listing.problem))
-        return listing.state
 
     def checkpoint(self, state: RunState, *, durable: bool = True) -> None:
         """Replace state.json. Raises StorageError."""
@@ -239,134 +208,7 @@ class RunDir:
                 notice(text)
 
 
-def list_runs(repo: Path) -> list[RunListing]:
-    """Every run, last updated first; unreadable ones too, by when their directory changed (SPEC 8)."""
-    found = ((_listing(run_id, path), path) for run_id, path in _run_directories(runs_dir(repo)))
-    runs = [run for run, path in found if run.state is not None or _is_run(path)]
-    runs += [_lost(repo, run_id) for run_id in Backup(repo).lost()]
-    return sorted(runs, key=_last_updated, reverse=True)
-
-
-def latest_run(repo: Path) -> str | None:
-    """The run that changed last, readable or not: the first of `list_runs` in a fraction of its time."""
-    runs = (run for run in _run_directories(runs_dir(repo)) if _is_run(run[1]))
-    lost = (_last_updated(_lost(repo, run_id)) for run_id in Backup(repo).lost())
-    newest = max((*((_skimmed(path), run_id) for run_id, path in runs), *lost), default=None)
-    return newest and newest[1]
-
-
-def most_recent_resumable(repo: Path) -> RunListing | None:
-    """The run that `--resume` alone goes on with: the last updated one that is active or aborted."""
-    return next(
-        (run for run in list_runs(repo) if run.state is not None and run.state.status.is_resumable), None
-    )
-
-
-def _failed_last(repo: Path) -> str | None:
-    """The last run, if it has failed: an error of this program, or a budget stop of the Rust one."""
-    last = next((run for run in list_runs(repo) if run.state is not None), None)
-    return last.run_id if last and last.state and last.state.status == "failed" else None
-
-
-def find_run(repo: Path, requested: str) -> RunListing:
-    """The run named by an id or a unique prefix of one, readable or not. Raises RunNotFound, AmbiguousRun."""
-    names = dict(_run_directories(runs_dir(repo)))
-    matches = (
-        [requested]
-        if requested in names
-        else sorted(n for n in names if requested and n.startswith(requested))
-    )
-    gone = [] if matches else Backup(repo).find(requested)
-    if len(matches) > 1 or len(gone) > 1:
-        raise AmbiguousRun(requested, matches or gone)
-    if gone:
-        return _lost(repo, gone[0])
-    if not matches:
-        raise RunNotFound(requested, f"{runs_dir(repo)}{os.sep}{requested}")
-    return _listing(matches[0], names[matches[0]])
-
-
-def resolve_target(repo: Path, requested: str | None) -> RunListing:
-    """The run to resume: the one asked for, or the most recent resumable one (the seed).
-
-    Raises RunNotFound, AmbiguousRun, StateUnreadable, NoResumableRun.
-    """
-    if requested is None:
-        run = most_recent_resumable(repo)
-        if run is None:
-            raise NoResumableRun(str(runs_dir(repo)), _failed_last(repo))
-        return run
-    run = find_run(repo, requested)
-    if run.problem is not None:
-        raise StateUnreadable(run.run_id, run.problem)
-    return run
-
-
-def _lost(repo: Path, run_id: str) -> RunListing:
-    """A run whose directory is gone, by what was copied of it."""
-    return RunListing(
-        run_id=run_id,
-        state_path=str(RunPaths(repo, run_id).state),
-        state=Backup(repo).state(run_id),
-        problem=f"its directory is gone; `pitboss repair {run_id}` brings it back from {Backup(repo).place}",
-    )
-
-
-def readable_log(repo: Path, run_id: str) -> Path:
-    """Where the records of a run can be read: its log, or the copy when its directory is gone."""
-    paths = RunPaths(repo, run_id)
-    copy = None if is_folder(paths.root) else Backup(repo).log(run_id)
-    return copy or paths.log
-
-
 def _from_line_start(data: bytes) -> str:
     """Text from the first line that begins in `data`; from the first whole character if none does."""
     _, _, rest = data.partition(b"\n")
     return (rest or data.lstrip(_UTF8_CONTINUATIONS)).decode(errors="replace")
-
-
-def _run_directories(runs: Path) -> Iterator[tuple[str, str]]:
-    try:
-        folder = open_folder(runs)
-    except OSError:
-        return
-    try:
-        with os.scandir(folder) as entries:
-            found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    finally:
-        os.close(folder)
-    yield from ((name, f"{runs}{os.sep}{name}") for name in found)
-
-
-def _is_run(directory: str) -> bool:
-    return any(status(f"{directory}{os.sep}{name}") is not None for name in (STATE_FILENAME, LOG_FILENAME))
-
-
-def _listing(run_id: str, directory: str) -> RunListing:
-    path = f"{directory}{os.sep}{STATE_FILENAME}"
-    try:
-        with open_regular(path, buffering=0) as file:
-            return RunListing(run_id=run_id, state_path=path, state=decode_state(file.read()))
-    except OSError as error:
-        return RunListing(run_id=run_id, state_path=path, problem=f"reading {path}: {error.strerror}")
-    except Malformed as error:
-        return RunListing(run_id=run_id, state_path=path, problem=f"parsing {path}: {error}")
-
-
-def _last_updated(run: RunListing) -> tuple[float, str]:
-    if run.state is not None:
-        return run.state.last_updated_at.timestamp(), run.run_id
-    return _changed(run.state_path.removesuffix(f"{os.sep}{STATE_FILENAME}")), run.run_id
-
-
-def _skimmed(directory: str) -> float:
-    try:
-        with open_regular(f"{directory}{os.sep}{STATE_FILENAME}", buffering=0) as file:
-            return decode_last_updated(file.read()).timestamp()
-    except (OSError, Malformed):
-        return _changed(directory)
-
-
-def _changed(directory: str) -> float:
-    found = status(directory)
-    return 0.0 if found is None else found.st_mtime

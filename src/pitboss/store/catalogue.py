@@ -1,0 +1,189 @@
+"""All runs of a repository: listed, found by id, by what they need and by who holds the lock (SPEC 7, 8; the seed)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.recovery.refusals import NoResumableRun, RunNotFound, StateUnreadable
+from pitboss.core.run import RunState
+from pitboss.errors import ResumeError
+from pitboss.store.backup import Backup
+from pitboss.store.codec import Malformed, decode_last_updated, decode_state
+from pitboss.store.git_dir import lock_paths
+from pitboss.store.lock import LockInfo, lock_holder
+from pitboss.store.opening import is_folder, open_folder, open_regular, status
+from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+class RunListing(msgspec.Struct, frozen=True, kw_only=True):
+    """A run found on disk. `state` is None when it cannot be read; `problem` then says why."""
+
+    run_id: str
+    state_path: str
+    state: RunState | None = None
+    problem: str | None = None
+
+
+class AmbiguousRun(ResumeError):
+    """More than one run starts with what was asked for."""
+
+    def __init__(self, prefix: str, candidates: Sequence[str]) -> None:
+        super().__init__(
+            f'grind run "{prefix}" is ambiguous: {", ".join(candidates)}', hint="give more of the run's id"
+        )
+
+
+def list_runs(repo: Path) -> list[RunListing]:
+    """Every run, last updated first; unreadable ones too, by when their directory changed (SPEC 8)."""
+    found = ((_listing(run_id, path), path) for run_id, path in _run_directories(runs_dir(repo)))
+    runs = [run for run, path in found if run.state is not None or _is_run(path)]
+    runs += [_lost(repo, run_id) for run_id in Backup(repo).lost()]
+    return sorted(runs, key=_last_updated, reverse=True)
+
+
+def latest_run(repo: Path) -> str | None:
+    """The run that changed last, readable or not: the first of `list_runs` in a fraction of its time."""
+    runs = (run for run in _run_directories(runs_dir(repo)) if _is_run(run[1]))
+    lost = (_last_updated(_lost(repo, run_id)) for run_id in Backup(repo).lost())
+    newest = max((*((_skimmed(path), run_id) for run_id, path in runs), *lost), default=None)
+    return newest and newest[1]
+
+
+def most_recent_resumable(repo: Path) -> RunListing | None:
+    """The run that `--resume` alone goes on with: the last updated one that is active or aborted."""
+    return next(
+        (run for run in list_runs(repo) if run.state is not None and run.state.status.is_resumable), None
+    )
+
+
+def find_run(repo: Path, requested: str) -> RunListing:
+    """The run named by an id or a unique prefix of one, readable or not. Raises RunNotFound, AmbiguousRun."""
+    names = dict(_run_directories(runs_dir(repo)))
+    matches = (
+        [requested]
+        if requested in names
+        else sorted(n for n in names if requested and n.startswith(requested))
+    )
+    gone = [] if matches else Backup(repo).find(requested)
+    if len(matches) > 1 or len(gone) > 1:
+        raise AmbiguousRun(requested, matches or gone)
+    if gone:
+        return _lost(repo, gone[0])
+    if not matches:
+        raise RunNotFound(requested, f"{runs_dir(repo)}{os.sep}{requested}")
+    return _listing(matches[0], names[matches[0]])
+
+
+def resolve_target(repo: Path, requested: str | None) -> RunListing:
+    """The run to resume: the one asked for, or the most recent resumable one (the seed).
+
+    Raises RunNotFound, AmbiguousRun, StateUnreadable, NoResumableRun.
+    """
+    if requested is None:
+        run = most_recent_resumable(repo)
+        if run is None:
+            raise NoResumableRun(str(runs_dir(repo)), _failed_last(repo))
+        return run
+    run = find_run(repo, requested)
+    if run.problem is not None:
+        raise StateUnreadable(run.run_id, run.problem)
+    return run
+
+
+def read_state(paths: RunPaths) -> RunState:
+    """The state of a run. Raises StateUnreadable when state.json is missing or damaged."""
+    found = _listing(paths.run_id, str(paths.root))
+    if found.state is None:
+        raise StateUnreadable(found.run_id, str(found.problem))
+    return found.state
+
+
+def readable_log(repo: Path, run_id: str) -> Path:
+    """Where the records of a run can be read: its log, or the copy when its directory is gone."""
+    paths = RunPaths(repo, run_id)
+    copy = None if is_folder(paths.root) else Backup(repo).log(run_id)
+    return copy or paths.log
+
+
+def live_holder(repo: Path, run_id: str) -> LockInfo | None:
+    """Who holds the lock if this run does; None when it is not live."""
+    holder = lock_holder(*lock_paths(repo))
+    return holder if holder is not None and run_of(repo, holder) == run_id else None
+
+
+def run_of(repo: Path, holder: LockInfo) -> str | None:
+    """The run whose lock that is; None while it is just starting.
+
+    With its lock files deleted nobody says which run it is: it is the one that changed last.
+    """
+    return latest_run(repo) if holder.pid is None and holder.run_id is None else holder.run_id
+
+
+def _failed_last(repo: Path) -> str | None:
+    """The last run, if it has failed: an error of this program, or a budget stop of the Rust one."""
+    last = next((run for run in list_runs(repo) if run.state is not None), None)
+    return last.run_id if last and last.state and last.state.status == "failed" else None
+
+
+def _lost(repo: Path, run_id: str) -> RunListing:
+    """A run whose directory is gone, by what was copied of it."""
+    return RunListing(
+        run_id=run_id,
+        state_path=str(RunPaths(repo, run_id).state),
+        state=Backup(repo).state(run_id),
+        problem=f"its directory is gone; `pitboss repair {run_id}` brings it back from {Backup(repo).place}",
+    )
+
+
+def _run_directories(runs: Path) -> Iterator[tuple[str, str]]:
+    try:
+        folder = open_folder(runs)
+    except OSError:
+        return
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    finally:
+        os.close(folder)
+    yield from ((name, f"{runs}{os.sep}{name}") for name in found)
+
+
+def _is_run(directory: str) -> bool:
+    return any(status(f"{directory}{os.sep}{name}") is not None for name in (STATE_FILENAME, LOG_FILENAME))
+
+
+def _listing(run_id: str, directory: str) -> RunListing:
+    path = f"{directory}{os.sep}{STATE_FILENAME}"
+    try:
+        with open_regular(path, buffering=0) as file:
+            return RunListing(run_id=run_id, state_path=path, state=decode_state(file.read()))
+    except OSError as error:
+        return RunListing(run_id=run_id, state_path=path, problem=f"reading {path}: {error.strerror}")
+    except Malformed as error:
+        return RunListing(run_id=run_id, state_path=path, problem=f"parsing {path}: {error}")
+
+
+def _last_updated(run: RunListing) -> tuple[float, str]:
+    if run.state is not None:
+        return run.state.last_updated_at.timestamp(), run.run_id
+    return _changed(run.state_path.removesuffix(f"{os.sep}{STATE_FILENAME}")), run.run_id
+
+
+def _skimmed(directory: str) -> float:
+    try:
+        with open_regular(f"{directory}{os.sep}{STATE_FILENAME}", buffering=0) as file:
+            return decode_last_updated(file.read()).timestamp()
+    except (OSError, Malformed):
+        return _changed(directory)
+
+
+def _changed(directory: str) -> float:
+    found = status(directory)
+    return 0.0 if found is None else found.st_mtime

@@ -1,0 +1,77 @@
+"""The mailbox of a live run: requests that other processes drop into `control/` and the run takes out (SPEC 5, 6)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.errors import storage_error
+from pitboss.store.opening import PRIVATE_FOLDER, names_in, open_writing, remove, spot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.store.paths import RunPaths
+
+
+class Request(StrEnum):
+    """What may be asked of a live run as a whole; also the name of the file in `control/`."""
+
+    DRAIN = "drain"
+    ABORT = "abort"
+    SKIP = "skip"
+
+
+_RUN_REQUESTS = frozenset(Request)
+
+
+class Requests(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of a run: of the run as a whole, and which sessions to `skip` by their seq."""
+
+    run: frozenset[Request]
+    skip: frozenset[int]
+
+
+def request(paths: RunPaths, what: Request) -> None:
+    """Ask the live run for something; asking twice is asking once. Raises StorageError, RunDirectoryGone."""
+    _drop(paths.control / what)
+
+
+def request_skip(paths: RunPaths, seq: int) -> None:
+    """Ask the live run to skip session `seq` alone. Raises StorageError, RunDirectoryGone."""
+    _drop(paths.skip(seq))
+
+
+def take_requests(paths: RunPaths) -> Requests:
+    """For the run itself: read and remove what was asked of it. Cheap enough for every turn of a loop."""
+    run, skip = set(), set()
+    for name in names_in(paths.control):
+        seq = _skipped_seq(name)
+        if seq is None and name not in _RUN_REQUESTS:
+            continue
+        with contextlib.suppress(OSError):
+            if not remove(paths.control / name):
+                continue
+            if seq is None:
+                run.add(Request(name))
+            else:
+                skip.add(seq)
+    return Requests(run=frozenset(run), skip=frozenset(skip))
+
+
+def _drop(path: Path) -> None:
+    try:
+        with spot(path.parent) as control, contextlib.suppress(FileExistsError):
+            os.mkdir(control.name, PRIVATE_FOLDER, dir_fd=control.folder)
+        os.close(open_writing(path, os.O_WRONLY | os.O_CREAT))
+    except OSError as error:
+        raise storage_error("write", path, error) from error
+
+
+def _skipped_seq(name: str) -> int | None:
+    word, _, number = name.partition("-")
+    return int(number) if word == Request.SKIP and number.isascii() and number.isdecimal() else None
