@@ -24,16 +24,16 @@ WIDTH = 88
 BEGIN = "<!-- begin: written by docs/generate.py -->\n"
 END = "<!-- end -->\n"
 STOPS = {
-    StopReason.EXHAUSTED: "every prompt has had all the runs it may have",
+    StopReason.EXHAUSTED: "every prompt has had all its runs",
     StopReason.DRAINED: "Ctrl-C, SIGTERM, SIGHUP or `pitboss stop`: the sessions in flight finished first",
     StopReason.ABORTED: "a second Ctrl-C or SIGTERM, or `pitboss stop --now`",
-    StopReason.BUDGET: "a budget is used up, or under a cost cap a session's cost is unknown",
+    StopReason.BUDGET: "a budget is used up, or there is a cost limit and a session's cost is unknown",
     StopReason.FAILURES: "as many sessions failed in a row as `consecutive_failure_limit` allows",
     StopReason.DEAD_END: (
-        "no session could work any more: a login, a bill, a model or a right is missing, or a usage limit"
+        "no session can work: the login, the credit, the model or a permission is missing, or a usage limit"
         " or an outage lasts longer than `[limits] max_wait`"
     ),
-    StopReason.INTERNAL: "a bug, a full disk, or the run directory was deleted",
+    StopReason.INTERNAL: "a bug, a full disk, or a repository that no session can work in",
 }
 
 
