@@ -11,6 +11,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from pitboss.agents.table import build_agent
+from pitboss.core.choosers.room import Room
+from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Aborting, Draining, Repaired, Warned
 from pitboss.core.recovery.plan import plan_recovery
@@ -107,6 +109,8 @@ class Run:
     def __init__(self, plan: Plan, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> None:
         os.environ[RUN_ID] = run_id
         self._plan = plan
+        room = Room.of(plan.prompts, max_parallel=plan.max_parallel, mode=plan.config.grind.mode)
+        self._chooser = RotationChooser.of(plan.rotation, plan.prompts, room)
         self._aborting = Event()
         self._repo = repo.authored_by(plan.config.author).on_leash(self._abort)
         self._run_id = run_id
@@ -154,7 +158,7 @@ class Run:
             raise
         with rundir:
             self._guard.begin()
-            context = self._context(branch, Journal(rundir, state, utc_now))
+            context = self._context(branch, Journal(rundir, state, self._chooser, utc_now))
             self._emit(started(context))
             return self._grind(context, Past())
 
@@ -240,9 +244,10 @@ class Run:
     def _mended(self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]) -> RunContext:
         """The run with its files whole again; its sessions are settled afterwards."""
         branch = self._branch(dead.branch)
-        takers = contenders(self._plan.rotation, self._plan.prompts)
         switch = Switch(self._repo, rundir.paths.switch)
-        journal = Mender(rundir, dead, branch, switch, takers).mend(repairs, self._blank_state(dead), utc_now)
+        journal = Mender(rundir, dead, branch, switch, self._chooser).mend(
+            repairs, self._blank_state(dead), utc_now
+        )
         return self._context(branch, journal)
 
     def _blank_state(self, dead: DeadRun) -> RunState:
@@ -281,6 +286,7 @@ class Run:
         return RunContext(
             config=plan.config,
             prompts=plan.prompts,
+            chooser=self._chooser,
             contenders=contenders(plan.rotation, plan.prompts),
             hooks=plan.hooks,
             caps=plan.caps,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from pitboss.core.chooser import upcoming
+from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.recovery.refusals import reconstruct_state_from_log, refuse_used_up, validate_resume
-from pitboss.core.rotation import contenders
-from pitboss.core.text import DryRun, dry_run_report
+from pitboss.core.run import build_state
+from pitboss.core.text import PREVIEWED, DryRun, dry_run_report
 from pitboss.errors import CapReached, StartError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
@@ -19,6 +22,7 @@ from pitboss.store.paths import RunPaths
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pitboss.core.chooser import Choice, Chooser
     from pitboss.core.run import RunState
     from pitboss.plan import Options, Plan
 
@@ -39,8 +43,9 @@ def report(here: Path, options: Options, resume: str | None) -> Report:
     root = repo.root if repo else here
     run = None if resume is None else resolve_target(root, resume or None).state
     plan = load_plan(root, options, run=run)
+    chooser = RotationChooser.of(plan.rotation, plan.prompts)
     if run is not None:
-        run = _replayed(plan, run)
+        run = _replayed(plan, run, chooser)
     status = repo.status() if repo else None
     text = dry_run_report(
         DryRun(
@@ -54,6 +59,7 @@ def report(here: Path, options: Options, resume: str | None) -> Report:
             caps=plan.caps,
             hooks=plan.hooks,
             run=run,
+            first=_first(chooser, plan, run),
             problem=_problem(repo, in_place=plan.config.grind.mode == "in-place") or _used_up(plan, run),
         )
     )
@@ -67,15 +73,26 @@ def _repository(here: Path) -> Repo | None:
         return None
 
 
-def _replayed(plan: Plan, run: RunState) -> RunState:
+def _replayed(plan: Plan, run: RunState, chooser: Chooser) -> RunState:
     """The state a resumed run would begin with: the checkpoint and every record past it."""
     validate_resume(
         run, plan.rotation.name, plan.rotation.prompt_names, allow_prompt_changes=plan.allow_prompt_changes
     )
     scan = scan_log(RunPaths(plan.root, run.run_id).log, run.run_id, after_seq=run.last_session_seq)
     due = [record for record in scan.tail if record.seq <= scan.last_seq]
-    takers = contenders(plan.rotation, plan.prompts)
-    return reconstruct_state_from_log(run, due, takers, log_seq=scan.highest_seq).run
+    return reconstruct_state_from_log(run, due, chooser, log_seq=scan.highest_seq).run
+
+
+def _first(chooser: Chooser, plan: Plan, run: RunState | None) -> tuple[Choice, ...]:
+    """The sessions the run would start with, budgets aside."""
+    state = run or build_state(
+        run_id="",
+        branch="",
+        plan_name=plan.rotation.name,
+        prompt_names=plan.rotation.prompt_names,
+        now=datetime.now(UTC),
+    )
+    return tuple(islice(upcoming(chooser, state), PREVIEWED))
 
 
 def _used_up(plan: Plan, run: RunState | None) -> str | None:

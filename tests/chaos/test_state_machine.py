@@ -13,6 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pitboss.core.chooser import Choice
+from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.recovery.facts import Facts
 from pitboss.core.recovery.plan import (
     AbortSession,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
 
 CONTENDERS = [Contender(name="alpha"), Contender(name="bravo", weight=2), Contender(name="charlie", every=2)]
+CHOOSER = RotationChooser(CONTENDERS)
 SLOTS = 3
 STATUSES = st.sampled_from(
     [SessionStatus.OK, SessionStatus.DIRTY, SessionStatus.ERROR, SessionStatus.SKIPPED]
@@ -58,7 +61,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.records: dict[int, SessionRecord] = {}
         state = fresh_run(base_commit="b" * 40, prompt_names=tuple(c.name for c in CONTENDERS))
         self.rundir = RunDir.create(self.repo, state)
-        self.journal = Journal(self.rundir, state, self.clock)
+        self.journal = Journal(self.rundir, state, CHOOSER, self.clock)
 
     def teardown(self) -> None:
         if hasattr(self, "repo"):
@@ -85,18 +88,18 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.flying()) < SLOTS)
     @rule()
     def dispatch(self) -> None:
-        pick = next_pick(CONTENDERS, self.journal.scheduler())
-        assert isinstance(pick, Pick)
+        choice = CHOOSER.next(self.journal.state, ())
+        assert isinstance(choice, Choice)
         seq = self.journal.next_seq()
         session = Assignment(
             seq=seq,
-            prompt=pick.name,
-            rotation=pick.state.rotation,
+            prompt=choice.prompt,
+            rotation=choice.rotation,
             started_at=self.clock(),
             base_commit="b" * 40,
         )
         self.journal.dispatched(session)
-        self.dispatched[seq] = pick.name
+        self.dispatched[seq] = choice.prompt
 
     @precondition(lambda self: bool(self.working()))
     @rule(data=st.data())
@@ -160,7 +163,7 @@ class JournalMachine(RuleBasedStateMachine):
             (step.last for step in plan if isinstance(step, ReplayRecords)), default=state.last_session_seq
         )
         assert last == max([state.last_session_seq, *self.records])
-        self.journal = Journal(self.rundir, state, self.clock)
+        self.journal = Journal(self.rundir, state, CHOOSER, self.clock)
         self.journal.adopt(without(state, recorded))
         for record in tail:
             self.journal.replayed(record)

@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, PromptSpend
+from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.recovery.refusals import reconstruct_state_from_log
 from pitboss.core.run import (
     Retry,
     RunState,
     counted,
-    dispatched_scheduler,
     fold,
-    pending_retry,
     spend,
     unfolded,
 )
@@ -137,23 +136,6 @@ def test_a_session_of_unknown_cost_says_nothing_about_what_its_prompt_costs() ->
     assert fold(run, line).spend_per_prompt == run.spend_per_prompt
 
 
-def test_retries_in_flight_are_no_dispatches_of_the_scheduler() -> None:
-    flight = (flying(6, rotation=9), flying(5, rotation=8, retry_of=2), flying(4, prompt="bravo", rotation=7))
-    assert dispatched_scheduler(run_state(in_flight=flight)) == SchedulerState(
-        rotation=9, runs_per_prompt={"alpha": 3, "bravo": 2}
-    )
-
-
-def test_the_oldest_conflict_that_nobody_retries_yet_is_next() -> None:
-    run = run_state(conflicts=(Retry(seq=1, prompt="alpha"), Retry(seq=3, prompt="bravo")))
-    assert pending_retry(run) == Retry(seq=1, prompt="alpha")
-    one = msgspec.structs.replace(run, in_flight=(flying(4), flying(5, retry_of=1)))
-    assert pending_retry(one) == Retry(seq=3, prompt="bravo")
-    both = msgspec.structs.replace(run, in_flight=(flying(4, retry_of=3), flying(5, retry_of=1)))
-    assert pending_retry(both) is None
-    assert pending_retry(run_state()) is None
-
-
 @pytest.mark.parametrize("seq", [0, 3, 5])
 def test_only_the_next_record_can_be_folded(seq: int) -> None:
     with pytest.raises(ValueError, match=f"record {seq} cannot follow record 3"):
@@ -202,7 +184,9 @@ def test_live_equals_replayed_from_any_checkpoint(happened: list[Happening], dat
     records = live(happened)
     cut = data.draw(st.integers(0, len(records)))
     checkpoint = folded(records[:cut])
-    replayed = reconstruct_state_from_log(checkpoint, records, ROTATION, log_seq=len(records))
+    replayed = reconstruct_state_from_log(
+        checkpoint, records, RotationChooser(ROTATION), log_seq=len(records)
+    )
     assert replayed.run == folded(records) == folded(records[cut:], checkpoint)
     assert replayed.records_replayed == len(records) - cut
 
@@ -213,7 +197,7 @@ def test_a_log_without_rotations_replays_to_the_same_state(
 ) -> None:
     records = live(happened)
     bare = [msgspec.structs.replace(r, rotation=None) for r in records]
-    replayed = reconstruct_state_from_log(fresh_run(), bare, ROTATION, log_seq=len(bare))
+    replayed = reconstruct_state_from_log(fresh_run(), bare, RotationChooser(ROTATION), log_seq=len(bare))
     assert replayed.run == folded(records)
 
 

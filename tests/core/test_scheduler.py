@@ -6,12 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.run import RunState, dispatched_scheduler, fold, pending_retry
 from pitboss.core.scheduler import (
     Contender,
     Exhausted,
@@ -22,8 +20,6 @@ from pitboss.core.scheduler import (
     next_pick,
     record_run,
 )
-from pitboss.core.session import InFlight, SessionRecord, SessionStatus
-from tests.support.values import flying, fresh_run, record
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "fixtures" / "scheduler.json").read_text())
 
@@ -174,73 +170,3 @@ def test_runs_in_other_rotations_weigh_in_so_a_light_gated_prompt_may_wait_for_e
         Contender(name="always"),
     ]
     assert "light" not in dispatches(contenders, SchedulerState(), 1000)
-
-
-class SideBySide:
-    """Sessions that are dispatched one by one and end in any order: records that come early wait for their turn."""
-
-    def __init__(self, contenders: list[Contender]) -> None:
-        self.contenders = contenders
-        self.run: RunState = fresh_run()
-        self.early: dict[int, SessionRecord] = {}
-        self.picked: list[str] = []
-
-    @property
-    def at_work(self) -> list[InFlight]:
-        return [s for s in self.run.in_flight if s.seq not in self.early]
-
-    def dispatch(self) -> None:
-        """A conflict's second turn first, else whom the scheduler picks."""
-        seq = max([self.run.last_session_seq, *(s.seq for s in self.run.in_flight)]) + 1
-        state = dispatched_scheduler(self.run)
-        if retry := pending_retry(self.run):
-            session = flying(seq, prompt=retry.prompt, rotation=state.rotation, retry_of=retry.seq)
-        else:
-            answer = next_pick(self.contenders, state)
-            if isinstance(answer, Exhausted):
-                return
-            session = flying(seq, prompt=answer.name, rotation=answer.state.rotation)
-            self.picked.append(answer.name)
-        self.run = msgspec.structs.replace(self.run, in_flight=(*self.run.in_flight, session))
-
-    def finish(self, session: InFlight, *, conflict: bool) -> None:
-        given = session.assignment
-        line = record(given.seq, given.prompt, rotation=given.rotation, retry_of=given.retry_of)
-        if conflict:
-            line = msgspec.structs.replace(
-                line, status=SessionStatus.ERROR, reason="conflict: with a.py", retry=given.retry_of is None
-            )
-        self.early[session.seq] = line
-        while following := self.early.pop(self.run.last_session_seq + 1, None):
-            self.run = fold(self.run, following)
-
-
-@given(rotations(), st.lists(st.none() | st.tuples(st.integers(0, 9), st.booleans()), max_size=40))
-def test_who_is_picked_does_not_depend_on_which_session_ends_first_or_conflicts(
-    contenders: list[Contender], happens: list[tuple[int, bool] | None]
-) -> None:
-    sessions = SideBySide(contenders)
-    for end in happens:
-        if end and sessions.at_work:
-            which, conflict = end
-            sessions.finish(sessions.at_work[which % len(sessions.at_work)], conflict=conflict)
-        else:
-            sessions.dispatch()
-    assert sessions.picked == dispatches(contenders, SchedulerState(), len(sessions.picked))
-
-
-@given(
-    rotations(max_runs=st.integers(0, 3)), st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=20)
-)
-def test_side_by_side_each_prompt_has_its_runs_and_no_conflict_is_left_without_its_second_turn(
-    contenders: list[Contender], ends: list[tuple[int, bool]]
-) -> None:
-    sessions = SideBySide(contenders)
-    sessions.dispatch()
-    while sessions.at_work:
-        sessions.dispatch()
-        which, conflict = ends.pop() if ends else (0, False)
-        sessions.finish(sessions.at_work[which % len(sessions.at_work)], conflict=conflict)
-        sessions.dispatch()
-    assert sessions.picked == dispatches(contenders, SchedulerState(), 99)
-    assert (sessions.run.conflicts, sessions.run.in_flight) == ((), ())

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.recovery.refusals import (
     NoResumableRun,
     NotResumable,
@@ -19,7 +20,7 @@ from pitboss.core.recovery.refusals import (
     reconstruct_state_from_log,
     validate_resume,
 )
-from pitboss.core.rotation import contenders, default_rotation
+from pitboss.core.rotation import default_rotation
 from pitboss.core.run import build_state
 from pitboss.core.scheduler import Contender, Pick, SchedulerState, next_pick, record_run
 from pitboss.core.session import SessionRecord, SessionStatus
@@ -30,9 +31,9 @@ from tests.support.values import BRANCH, RUN_ID, STARTED, aligned, fresh_run, pr
 OK, ERROR = SessionStatus.OK, SessionStatus.ERROR
 
 
-def one_prompt(name: str) -> list[Contender]:
+def one_prompt(name: str) -> RotationChooser:
     docs = [prompt(name)]
-    return contenders(default_rotation(docs), {doc.meta.name: doc for doc in docs})
+    return RotationChooser.of(default_rotation(docs), {doc.meta.name: doc for doc in docs})
 
 
 ALPHA = one_prompt("alpha")
@@ -148,14 +149,14 @@ def test_a_records_own_rotation_is_trusted_even_where_the_scheduler_would_not_pi
 
 
 def test_replay_passes_over_gated_rotations() -> None:
-    weekly = [Contender(name="weekly", every=3)]
+    weekly = RotationChooser([Contender(name="weekly", every=3)])
     records = [record(1, "weekly"), record(2, "weekly")]
     recon = reconstruct_state_from_log(fresh_run(), records, weekly, log_seq=2)
     assert recon.run.scheduler_state == SchedulerState(rotation=6, runs_per_prompt={"weekly": 2})
 
 
 def test_replay_rejects_a_record_when_nobody_could_run_any_more() -> None:
-    once = [Contender(name="alpha", max_runs=1)]
+    once = RotationChooser([Contender(name="alpha", max_runs=1)])
     with pytest.raises(StateOutOfSync):
         reconstruct_state_from_log(fresh_run(), [record(1), record(2)], once, log_seq=2)
 
@@ -183,9 +184,10 @@ def test_replaying_the_rest_of_a_log_is_replaying_it_whole(length: int, data: st
         records.append(record(seq, picked.name, data.draw(st.sampled_from(SessionStatus)), cost_usd=0.25))
         state = record_run(picked.state, picked.name)
     cut = data.draw(st.integers(0, length))
-    whole = reconstruct_state_from_log(fresh_run(), records, rotation, log_seq=length)
-    part = reconstruct_state_from_log(fresh_run(), records[:cut], rotation, log_seq=cut)
-    rest = reconstruct_state_from_log(part.run, records, rotation, log_seq=length)
+    chooser = RotationChooser(rotation)
+    whole = reconstruct_state_from_log(fresh_run(), records, chooser, log_seq=length)
+    part = reconstruct_state_from_log(fresh_run(), records[:cut], chooser, log_seq=cut)
+    rest = reconstruct_state_from_log(part.run, records, chooser, log_seq=length)
     assert rest.run == whole.run
     assert whole.run.scheduler_state == state
     assert rest.records_replayed == length - cut

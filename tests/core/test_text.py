@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, Caps
+from pitboss.core.chooser import Choice
 from pitboss.core.config import Hooks
 from pitboss.core.embed import clean, first_bytes, last_bytes, one_line
 from pitboss.core.measures import age, duration, money, spent, stamp, tokens
@@ -21,6 +22,7 @@ from pitboss.core.scheduler import SchedulerState
 from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage
 from pitboss.core.stops import RunStatus
 from pitboss.core.text import (
+    PREVIEWED,
     DryRun,
     commit_message,
     compose_prompt,
@@ -373,6 +375,7 @@ def plan(**changes: object) -> DryRun:
         ),
         "caps": Caps(max_iterations=3, until=START, max_cost_usd=1.5),
         "hooks": Hooks(pre_session="make\nwarm"),
+        "first": (Choice(prompt="alpha", rotation=1), Choice(prompt="bravo", rotation=2)),
     }
     return DryRun(**(values | changes))  # type: ignore[arg-type]
 
@@ -412,7 +415,8 @@ class TestDryRun:
             "\n"
             "## Scheduler preview\n"
             "1. alpha (rotation 1)\n"
-            "2. bravo (rotation 2)\n" + "".join(f"{n}. alpha (rotation {n})\n" for n in range(3, 11))
+            "2. bravo (rotation 2)\n"
+            "(nothing left to run)\n"
         )
 
     def test_resuming_adds_what_was_consumed_and_previews_from_there(self) -> None:
@@ -431,7 +435,10 @@ class TestDryRun:
             status=RunStatus.ABORTED,
         )
 
-        report = dry_run_report(plan(run=run))
+        again = Choice(prompt="bravo", rotation=3, retry_of=2)
+        picks = tuple(Choice(prompt="alpha", rotation=nth) for nth in range(4, 4 + PREVIEWED - 1))
+
+        report = dry_run_report(plan(run=run, first=(again, *picks)))
 
         assert (
             "\n## Resume\n"
@@ -443,21 +450,16 @@ class TestDryRun:
             "- cost_consumed_usd: $0.0450\n"
             "- consecutive_failures: 1\n"
             "\n## Scheduler preview (resumed scheduler state)\n"
-            "1. alpha (rotation 4)\n"
+            "1. bravo (again after session 2, which ended in conflict)\n"
+            "2. alpha (rotation 4)\n"
         ) in report
-
-    def test_a_preview_ends_where_the_rotation_does(self) -> None:
-        rotation = Rotation(name="once", entries=(Entry(name="alpha", max_runs_override=1),))
-
-        report = dry_run_report(plan(rotation=rotation))
-
-        assert report.endswith("\n## Scheduler preview\n1. alpha (rotation 1)\n(nothing left to run)\n")
+        assert report.endswith("10. alpha (rotation 12)\n")
 
     def test_no_prompts_and_no_repository_are_reported_not_raised(self) -> None:
         empty = Rotation(name="default", entries=())
 
         report = dry_run_report(
-            plan(prompts={}, rotation=empty, branch=None, problem="not a git\nrepository")
+            plan(prompts={}, rotation=empty, first=(), branch=None, problem="not a git\nrepository")
         )
 
         assert "- branch: (none)\n" in report

@@ -7,6 +7,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from pitboss.core.agent import Quota
+from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.run import build_state
 from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.journal import Journal
@@ -54,7 +55,7 @@ def live_through(journal: Journal, seq: int) -> None:
 def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Path) -> None:
     state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
     with RunDir.create(tmp_path, state) as rundir:
-        journal = Journal(rundir, state, now)
+        journal = Journal(rundir, state, ScriptedChooser(()), now)
         for seq in range(1, SESSIONS + 1):
             session = Assignment(
                 seq=seq, prompt="alpha", rotation=seq, started_at=now(), base_commit="1" * 40, agent="codex"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitboss.core.rotation import contenders
-from pitboss.core.run import dispatched_scheduler, pending_retry
-from pitboss.core.scheduler import Pick, next_pick
+from pitboss.core.chooser import upcoming
+from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.selection import Selection
 from pitboss.errors import PitbossError
 from pitboss.store.library import load_inputs
@@ -22,11 +21,9 @@ def next_at_rest(repo: Path, state: RunState) -> str | None:
     inputs = _inputs(repo, state)
     if inputs is None or sorted(inputs.rotation.prompt_names) != sorted(state.prompt_names):
         return None
-    retry = pending_retry(state)
-    if retry is not None and retry.prompt in state.prompt_names:
-        return retry.prompt
-    answer = next_pick(contenders(inputs.rotation, inputs.library.prompts), dispatched_scheduler(state))
-    return answer.name if isinstance(answer, Pick) else None
+    chooser = RotationChooser.of(inputs.rotation, inputs.library.prompts)
+    choice = next(upcoming(chooser, state), None)
+    return choice.prompt if choice else None
 
 
 def _inputs(repo: Path, state: RunState) -> Inputs | None:

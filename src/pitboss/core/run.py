@@ -9,7 +9,7 @@ import msgspec
 
 from pitboss.core.agent import Quota
 from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
-from pitboss.core.scheduler import SchedulerState, record_run
+from pitboss.core.scheduler import SchedulerState
 from pitboss.core.selection import Selection
 from pitboss.core.session import InFlight, SessionRecord, SessionStatus
 from pitboss.core.stops import RunStatus
@@ -171,22 +171,6 @@ def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
         cost_usd=add_usd(used.cost_usd, record.cost_usd),
         consecutive_failures=_streak(used.consecutive_failures, record),
     )
-
-
-def dispatched_scheduler(run: RunState) -> SchedulerState:
-    """The scheduler after every dispatch of `run`, those of the sessions in flight included; retries are none."""
-    state = run.scheduler_state
-    picked = (s.assignment for s in run.in_flight if s.assignment.retry_of is None)
-    for session in sorted(picked, key=lambda s: s.seq):
-        counted = record_run(state, session.prompt)
-        state = SchedulerState(rotation=session.rotation, runs_per_prompt=counted.runs_per_prompt)
-    return state
-
-
-def pending_retry(run: RunState) -> Retry | None:
-    """The oldest conflict that no session in flight is the retry of."""
-    taken = {s.assignment.retry_of for s in run.in_flight}
-    return next((c for c in run.conflicts if c.seq not in taken), None)
 
 
 def _dispatched(state: SchedulerState, record: SessionRecord) -> SchedulerState:

@@ -4,32 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pitboss.core import budget
 from pitboss.core.billing import unknown_cost_advice
+from pitboss.core.chooser import Choice, Wait
 from pitboss.core.retry import stuck_for
-from pitboss.core.run import pending_retry
-from pitboss.core.scheduler import Exhausted, next_pick
 from pitboss.core.stops import Ending, StopLevel, StopReason
 
 if TYPE_CHECKING:
     from pitboss.core.budget import Exceeded
     from pitboss.core.session import Assignment, SessionRecord
     from pitboss.engine.context import RunContext
-
-
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The session to start: `in_slot` in a working copy of its own, beside others; `retry_of` one that conflicted."""
-
-    prompt: str
-    rotation: int
-    in_slot: bool
-    retry_of: int | None = None
-
-
-class Wait(msgspec.Struct, frozen=True):
-    """Nothing can be started before a session in flight has ended."""
 
 
 def next_step(
@@ -40,11 +24,12 @@ def next_step(
     Whoever's turn it is waits until there is room for it, and nobody overtakes: a prompt that has to run alone is
     never starved by those that need not, nor they by it. `streak_counts`: failures in a row may stop the run.
     """
-    step = _why_stop(context, streak_counts=streak_counts) or _turn(context)
-    if isinstance(step, Ending):
-        context.gate.closing |= step.reason is StopReason.FAILURES
-        return Wait() if running else step
-    return step if _has_room(context, step, running) else Wait()
+    stop = _why_stop(context, streak_counts=streak_counts)
+    if stop is not None:
+        context.gate.closing |= stop.reason is StopReason.FAILURES
+        return Wait() if running else stop
+    step = context.chooser.next(context.journal.state, running)
+    return Wait() if isinstance(step, Choice) and not _has_money(context, step, running) else step
 
 
 def _why_stop(context: RunContext, *, streak_counts: bool) -> Ending | None:
@@ -94,39 +79,10 @@ def stuck(context: RunContext, record: SessionRecord) -> Ending | None:
     return Ending(reason=StopReason.DEAD_END, message=message)
 
 
-def _turn(context: RunContext) -> Choice | Ending:
-    """The prompt whose turn it is: one that has to try again after a conflict, else the scheduler's pick."""
-    scheduler = context.journal.scheduler()
-    retry = pending_retry(context.journal.state)
-    if retry is not None and retry.prompt in context.prompts:
-        return Choice(
-            prompt=retry.prompt,
-            rotation=scheduler.rotation,
-            in_slot=_in_slot(context, retry.prompt),
-            retry_of=retry.seq,
-        )
-    picked = next_pick(context.contenders, scheduler)
-    if isinstance(picked, Exhausted):
-        return Ending(reason=StopReason.EXHAUSTED, message="every prompt has had its runs")
-    return Choice(prompt=picked.name, rotation=picked.state.rotation, in_slot=_in_slot(context, picked.name))
-
-
-def _in_slot(context: RunContext, prompt: str) -> bool:
-    return context.config.grind.mode == "worktree" or _is_shared(context, prompt)
-
-
-def _is_shared(context: RunContext, prompt: str) -> bool:
-    """Whether sessions of the prompt may run beside others."""
-    doc = context.prompts.get(prompt)
-    return context.max_parallel > 1 and doc is not None and doc.meta.parallel_safe
-
-
-def _has_room(context: RunContext, choice: Choice, running: tuple[Assignment, ...]) -> bool:
+def _has_money(context: RunContext, choice: Choice, running: tuple[Assignment, ...]) -> bool:
+    """Whether the session may start beside others: one that runs alone needs no such room."""
     if not running:
         return True
-    shares = _is_shared(context, choice.prompt) and all(_is_shared(context, s.prompt) for s in running)
-    if not shares or len(running) >= context.max_parallel:
-        return False
     spent = context.journal.state.spend_per_prompt
     return budget.fits(
         context.caps,

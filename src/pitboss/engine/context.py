@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pitboss.core.budget import exceeded
+from pitboss.core.chooser import upcoming
 from pitboss.core.events import Warned
-from pitboss.core.run import pending_retry
-from pitboss.core.scheduler import Pick, next_pick
 from pitboss.core.stops import StopLevel
 from pitboss.store.opening import take_notices
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.budget import Caps
+    from pitboss.core.chooser import Chooser
     from pitboss.core.config import Config, Hooks
     from pitboss.core.events import Observer
     from pitboss.core.prompt import PromptDoc
@@ -37,6 +37,7 @@ class RunContext:
 
     config: Config
     prompts: Mapping[str, PromptDoc]
+    chooser: Chooser
     contenders: Sequence[Contender]
     hooks: Hooks
     caps: Caps
@@ -71,8 +72,5 @@ class RunContext:
             return None
         if exceeded(self.caps, self.journal.consumed, now=self.clock(), in_flight=in_flight) is not None:
             return None
-        retry = pending_retry(self.journal.state)
-        if retry is not None and retry.prompt in self.prompts:
-            return retry.prompt
-        answer = next_pick(self.contenders, self.journal.scheduler())
-        return answer.name if isinstance(answer, Pick) else None
+        choice = next(upcoming(self.chooser, self.journal.state), None)
+        return choice.prompt if choice else None

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.run import dispatched_scheduler, fold, spend
+from pitboss.core.run import spend
 from pitboss.core.session import InFlight
 from pitboss.errors import StorageError
 from pitboss.store.log import iter_records
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from pitboss.core.agent import Quota
     from pitboss.core.budget import BudgetSnapshot, Caps
+    from pitboss.core.chooser import Chooser
     from pitboss.core.run import RunState
-    from pitboss.core.scheduler import SchedulerState
     from pitboss.core.selection import Selection
     from pitboss.core.session import Assignment, Outcome, Progress, SessionRecord
     from pitboss.core.stops import RunStatus
@@ -45,7 +45,10 @@ if TYPE_CHECKING:
 class Journal:
     """Holds a run's state, and makes every change of it durable before anybody acts on it."""
 
-    def __init__(self, rundir: RunDir, state: RunState, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, rundir: RunDir, state: RunState, chooser: Chooser, clock: Callable[[], datetime]
+    ) -> None:
+        self._chooser = chooser
         self._rundir = rundir
         self._state = state
         self._clock = clock
@@ -84,10 +87,6 @@ class Journal:
         """What is `consumed`, and the numbers of the sessions that it does not count yet, at one moment."""
         with self._lock:
             return self.consumed, tuple(session.seq for session in self.running)
-
-    def scheduler(self) -> SchedulerState:
-        """The scheduler after every dispatch, those in flight included."""
-        return dispatched_scheduler(self._state)
 
     def next_seq(self) -> int:
         """The number the next dispatched session gets."""
@@ -194,7 +193,7 @@ class Journal:
         with self._lock:
             self._early[record.seq] = record
             while following := self._early.pop(self._state.last_session_seq + 1, None):
-                self._state = fold(self._state, following)
+                self._state = self._chooser.advance(self._state, following)
 
     def adopt(self, state: RunState) -> None:
         """Take over a state that recovery worked out, and make it the checkpoint."""

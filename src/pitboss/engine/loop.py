@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import budget
+from pitboss.core.chooser import Choice, Wait
 from pitboss.core.events import RunEnded, Warned
 from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.session import SessionRecord
 from pitboss.core.stops import Ending
-from pitboss.engine.choice import Choice, Wait, next_step, stuck, unpriced
+from pitboss.engine.choice import next_step, stuck, unpriced
 from pitboss.engine.pool import Pool
 from pitboss.engine.session import dispatch, run_session
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss import proctree
+from pitboss.core.chooser import Choice
+from pitboss.core.choosers.rotation import dispatched_scheduler
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Repaired
 from pitboss.core.recovery import plan as recovery
-from pitboss.core.recovery.refusals import StateOutOfSync, reconstruct_state_from_log, replay
+from pitboss.core.recovery.refusals import StateOutOfSync, reconstruct_state_from_log
 from pitboss.core.run import counted, unfolded
-from pitboss.core.scheduler import next_pick
 from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
 from pitboss.core.stops import RunStatus
 from pitboss.engine.journal import Journal
@@ -36,9 +37,9 @@ from pitboss.store.opening import status
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pitboss.core.chooser import Chooser
     from pitboss.core.recovery.plan import Repair
     from pitboss.core.run import RunState
-    from pitboss.core.scheduler import Contender
     from pitboss.engine.context import RunContext
     from pitboss.engine.facts import DeadRun
     from pitboss.git.repo import Repo
@@ -76,13 +77,13 @@ class Mender:
         dead: DeadRun,
         branch: RunBranch,
         switch: Switch,
-        contenders: Sequence[Contender],
+        chooser: Chooser,
     ) -> None:
         self._rundir = rundir
         self._dead = dead
         self._branch = branch
         self._switch = switch
-        self._contenders = contenders
+        self._chooser = chooser
 
     def mend(self, plan: Sequence[Repair], blank: RunState, clock: Callable[[], datetime]) -> Journal:
         """Apply every repair that concerns files; `blank` is the state to rebuild on when there is none.
@@ -96,7 +97,7 @@ class Mender:
             state = counted(state, iter_records(self._rundir.paths.log))
         if self._projection_may_lag(plan):
             self._rundir.project_all(iter_records(self._rundir.paths.log))
-        journal = Journal(self._rundir, state, clock)
+        journal = Journal(self._rundir, state, self._chooser, clock)
         if state.status is not RunStatus.COMPLETED:
             state = msgspec.structs.replace(state, status=RunStatus.ACTIVE, stop_reason=None)
         journal.adopt(state)
@@ -160,14 +161,14 @@ class Mender:
                 hint=f"`pitboss repair {state.run_id} --rotation NAME` with the rotation of the run",
             )
         try:
-            return replay(state, record, self._contenders)
+            return self._chooser.advance(state, record)
         except ValueError:
             raise StateOutOfSync(state.run_id, record.seq, record.seq) from None
 
     def _replayed(self, state: RunState) -> RunState:
         scan = self._dead.scan
         due = [r for r in scan.tail if state.last_session_seq < r.seq <= scan.last_seq]
-        return reconstruct_state_from_log(state, due, self._contenders, log_seq=scan.highest_seq).run
+        return reconstruct_state_from_log(state, due, self._chooser, log_seq=scan.highest_seq).run
 
     def _projection_may_lag(self, plan: Sequence[Repair]) -> bool:
         """Whether a record may lack its entry in sessions.md: not after a run that ended in order."""
@@ -246,12 +247,12 @@ def _restored(context: RunContext, repo: Repo, seq: int) -> SessionRecord:
     run = context.journal.state
     tip = repo.commit_id(f"refs/heads/{run.branch}")
     landed = landed_sessions(repo, run.run_id, tip, run.base_commit).get(seq)
-    picked = next_pick(context.contenders, context.journal.scheduler())
+    prompt, rotation = _picked(context)
     now = context.clock()
     return SessionRecord(
         seq=seq,
         run_id=run.run_id,
-        prompt=landed.prompt if landed else getattr(picked, "name", "unknown"),
+        prompt=landed.prompt if landed else prompt,
         started_at=landed.committed_at if landed else now,
         ended_at=landed.committed_at if landed else now,
         status=SessionStatus.OK if landed else SessionStatus.ABORTED,
@@ -259,7 +260,16 @@ def _restored(context: RunContext, repo: Repo, seq: int) -> SessionRecord:
         summary=NO_SUMMARY,
         commit=landed.commit if landed else None,
         transcript_path=transcript_name(seq),
-        rotation=picked.state.rotation,
+        rotation=rotation,
         cost_known=False,
         rescue=tuple(r.ref for r in list_rescued(repo, run.run_id, seq)),
     )
+
+
+def _picked(context: RunContext) -> tuple[str, int]:
+    """The prompt and the rotation that a lost session is taken for: nobody knows of a second turn."""
+    state = msgspec.structs.replace(context.journal.state, conflicts=())
+    choice = context.chooser.next(state, ())
+    if isinstance(choice, Choice):
+        return choice.prompt, choice.rotation
+    return "unknown", dispatched_scheduler(state).rotation + 1

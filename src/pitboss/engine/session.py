@@ -36,7 +36,7 @@ from pitboss.store.scratchpad import lend, merge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.engine.choice import Choice
+    from pitboss.core.chooser import Choice
     from pitboss.engine.context import RunContext
     from pitboss.hooks import HookResult
 

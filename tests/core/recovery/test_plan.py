@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pitboss.core.choosers.rotation import dispatched_scheduler
 from pitboss.core.recovery.facts import Checkout, Damage, Facts
 from pitboss.core.recovery.plan import (
     AbortSession,
@@ -31,7 +32,7 @@ from pitboss.core.recovery.plan import (
     plan_recovery,
 )
 from pitboss.core.recovery.refusals import StateOutOfSync
-from pitboss.core.run import dispatched_scheduler, fold, unfolded
+from pitboss.core.run import fold, unfolded
 from pitboss.core.session import InFlight, Outcome, SessionStatus
 from pitboss.errors import DamagedRun, StartError
 from tests.support.values import BRANCH, RUN_ID, STARTED, flying, fresh_run, record, run_state

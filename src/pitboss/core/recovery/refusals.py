@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import budget
-from pitboss.core.run import RunState, fold
-from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
+from pitboss.core.run import RunState
 from pitboss.core.stops import RunStatus
 from pitboss.errors import CapReached, ResumeError
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pitboss.core.budget import BudgetSnapshot, Caps
-    from pitboss.core.scheduler import Contender
+    from pitboss.core.chooser import Chooser
     from pitboss.core.session import SessionRecord
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
@@ -163,13 +162,13 @@ def _resume(run: RunState, over: Iterable[budget.Exceeded]) -> str:
 
 
 def reconstruct_state_from_log(
-    run: RunState, records: Iterable[SessionRecord], contenders: Sequence[Contender], *, log_seq: int
+    run: RunState, records: Iterable[SessionRecord], chooser: Chooser, *, log_seq: int
 ) -> Reconciled:
     """Fold the records past the checkpoint into `run` (SPEC 7).
 
     `records` may hold any part of the log that covers them; `log_seq` is the highest seq of the whole
     log. Raises StateOutOfSync when the checkpoint claims more than the log holds, when a record is
-    missing in between, or when a record without a rotation of its own is not what the scheduler picks.
+    missing in between, or when one is not what `chooser` would have started.
     """
     if log_seq < run.last_session_seq:
         raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq)
@@ -177,27 +176,10 @@ def reconstruct_state_from_log(
     now = run
     for record in missing:
         try:
-            now = replay(now, record, contenders)
+            now = chooser.advance(now, record)
         except ValueError:
             raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq) from None
     return Reconciled(run=now, records_replayed=len(missing))
-
-
-def replay(run: RunState, record: SessionRecord, contenders: Sequence[Contender]) -> RunState:
-    """Fold the next record of the log; ValueError when it is not the next, or not what the scheduler picks."""
-    return fold(run, record, _rescheduled(run.scheduler_state, record, contenders))
-
-
-def _rescheduled(
-    state: SchedulerState, record: SessionRecord, contenders: Sequence[Contender]
-) -> SchedulerState | None:
-    """Re-run the scheduler for a record that does not say its rotation; ValueError when it disagrees."""
-    if record.rotation is not None or record.retry_of is not None:
-        return None
-    picked = next_pick(contenders, state)
-    if isinstance(picked, Exhausted) or picked.name != record.prompt:
-        raise ValueError(f"the scheduler does not pick {record.prompt}")
-    return record_run(picked.state, picked.name)
 
 
 def _quoted(text: str) -> str:

@@ -10,7 +10,7 @@ from pitboss.core.text.commits import (
     rescue_message,
     unknown_placeholder,
 )
-from pitboss.core.text.dry_run import DryRun, dry_run_report
+from pitboss.core.text.dry_run import PREVIEWED, DryRun, dry_run_report
 from pitboss.core.text.prompts import CONTINUE, compose_prompt, fixer_prompt, standing_instructions
 from pitboss.core.text.pull_request import pr_body, pr_title
 from pitboss.core.text.scratchpad import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
@@ -21,6 +21,7 @@ __all__ = [
     "CONTINUE",
     "NOTES_LIMIT",
     "PLACEHOLDERS",
+    "PREVIEWED",
     "DryRun",
     "commit_message",
     "compose_prompt",

@@ -7,27 +7,28 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.budget import Caps
+from pitboss.core.chooser import Choice
 from pitboss.core.config import Hooks
 from pitboss.core.embed import one_line
 from pitboss.core.measures import money, stamp
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
-from pitboss.core.run import RunState, dispatched_scheduler
-from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
+from pitboss.core.run import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pitboss.core.scheduler import Contender
 
-PREVIEW_PICKS = 10
+PREVIEWED = 10
+"""How many sessions the preview shows."""
 
 
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a run would start from, resolved; `run` is the one to resume, if any.
 
     `caps` and `hooks` are the layered ones that would apply. `branch` is the branch checked out now,
-    None when detached or outside a git repository; `problem` says why a real run would refuse.
+    None when detached or outside a git repository; `first` are the sessions the run would start with, up to
+    `PREVIEWED`; `problem` says why a real run would refuse.
     """
 
     root: str
@@ -39,6 +40,7 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     rotation: Rotation
     caps: Caps
     hooks: Hooks
+    first: tuple[Choice, ...] = ()
     run: RunState | None = None
     problem: str | None = None
 
@@ -46,7 +48,6 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
 def dry_run_report(plan: DryRun) -> str:
     """The whole report, final newline included."""
     resumed = plan.run is not None
-    state = dispatched_scheduler(plan.run) if plan.run else SchedulerState()
     title = "Scheduler preview (resumed scheduler state)" if resumed else "Scheduler preview"
     sections = [
         ("Workspace", _workspace(plan)),
@@ -55,7 +56,7 @@ def dry_run_report(plan: DryRun) -> str:
         ("Budgets", _budgets(plan.caps)),
         ("Hooks", _hooks(plan.hooks)),
         *([("Resume", _resume(plan.run))] if plan.run else []),
-        (title, _preview(contenders(plan.rotation, plan.prompts), state)),
+        (title, _preview(plan.first)),
     ]
     body = "".join(f"\n## {name}\n" + "".join(f"{line}\n" for line in lines) for name, lines in sections)
     return f"=== pitboss grind --dry-run ===\nversion: 1\n{body}"
@@ -122,15 +123,15 @@ def _resume(run: RunState) -> list[str]:
     ]
 
 
-def _preview(takers: Sequence[Contender], state: SchedulerState) -> list[str]:
-    lines: list[str] = []
-    while len(lines) < PREVIEW_PICKS:
-        answer = next_pick(takers, state)
-        if isinstance(answer, Exhausted):
-            return [*lines, "(nothing left to run)"]
-        lines.append(f"{len(lines) + 1}. {answer.name} (rotation {answer.state.rotation})")
-        state = record_run(answer.state, answer.name)
-    return lines
+def _preview(first: Sequence[Choice]) -> list[str]:
+    lines = [f"{nth}. {choice.prompt} {_turn(choice)}" for nth, choice in enumerate(first, start=1)]
+    return lines if len(lines) == PREVIEWED else [*lines, "(nothing left to run)"]
+
+
+def _turn(choice: Choice) -> str:
+    if choice.retry_of is None:
+        return f"(rotation {choice.rotation})"
+    return f"(again after session {choice.retry_of}, which ended in conflict)"
 
 
 def _or_none(value: int | None) -> str:

@@ -1,0 +1,82 @@
+"""The Chooser port: which session a run starts next, asked of its state alone (SPEC 3).
+
+A chooser is a pure function in two parts. Everything that its answers depend on is in the run's state, so a live
+run, a dry run, `status` and a replay of the log get the same answers, whoever asks and however often.
+
+Choosers to come fit as well:
+
+- Queued tasks, in a queue that grows while the run is live. The loop takes new tasks into the state before it asks;
+  the chooser offers the oldest one that is not in flight, and passes every other question on to the chooser that it
+  stands before. It passes on `advance` likewise, unless the record is that of a task, which moves no rotation.
+  "Ending" is final for one state only: a task that arrives makes another state.
+- A phased plan. `advance` works out the phase from the records and keeps it in the state; `next` asks the chooser of
+  that phase, and answers `Wait` while sessions of the last phase are in flight whose records may end it.
+- A prompt that stops to take part after sessions that landed nothing: `advance` counts them, and `next` reads it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from pitboss.core.session import Assignment, InFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pitboss.core.run import RunState
+    from pitboss.core.session import SessionRecord
+    from pitboss.core.stops import Ending
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The session to start: `in_slot` in a working copy of its own, `retry_of` the one that ended in conflict."""
+
+    prompt: str
+    rotation: int
+    in_slot: bool = False
+    retry_of: int | None = None
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """No session can start before one in flight has ended."""
+
+
+class Chooser(Protocol):
+    """Decides whose turn it is. Stops, budgets and the streak of failures are the loop's business."""
+
+    def next(self, state: RunState, running: Sequence[Assignment]) -> Choice | Wait | Ending:
+        """What a run in `state` does next, while the sessions in `running` take up room.
+
+        `state.in_flight` holds every dispatch that has no record yet. `running` may differ from it: a session with a
+        record still runs while its last hooks do, and whoever asks for a forecast passes none. The answer is `Wait`
+        only while something runs or is in flight; `Ending` only when nothing that runs could change it.
+        """
+        ...
+
+    def advance(self, state: RunState, record: SessionRecord) -> RunState:
+        """The state after one more record, as the live run and a replay of the log both compute it.
+
+        Raises ValueError when `record` is not the next one, or is not what the chooser would have started.
+        """
+        ...
+
+
+def upcoming(chooser: Chooser, state: RunState) -> Iterator[Choice]:
+    """Yield the sessions that a run in `state` would start, as if there were room for all and none ended."""
+    while isinstance(choice := chooser.next(state, ()), Choice):
+        yield choice
+        state = _dispatched(state, choice)
+
+
+def _dispatched(state: RunState, choice: Choice) -> RunState:
+    assignment = Assignment(
+        seq=max([state.last_session_seq, *(s.seq for s in state.in_flight)]) + 1,
+        prompt=choice.prompt,
+        rotation=choice.rotation,
+        started_at=state.last_updated_at,
+        base_commit="",
+        retry_of=choice.retry_of,
+    )
+    return msgspec.structs.replace(state, in_flight=(*state.in_flight, InFlight.begin(assignment)))

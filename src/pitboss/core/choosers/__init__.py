@@ -1,0 +1,1 @@
+"""The choosers there are: each implements the port in `core.chooser`."""

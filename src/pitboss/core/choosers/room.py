@@ -1,0 +1,44 @@
+"""Which sessions may run side by side: the rule that every chooser keeps (SPEC 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pitboss.core.prompt import PromptDoc
+    from pitboss.core.session import Assignment
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """Room for `max_parallel` sessions of the `parallel_safe` prompts, or for one of any other.
+
+    `own_copies`: every session works in a working copy of its own, also one that runs alone.
+    """
+
+    max_parallel: int = 1
+    parallel_safe: frozenset[str] = frozenset()
+    own_copies: bool = False
+
+    @classmethod
+    def of(cls, prompts: Mapping[str, PromptDoc], *, max_parallel: int, mode: str) -> Room:
+        """The room of a run with these prompts; `mode` is that of `[grind]`."""
+        safe = frozenset(name for name, doc in prompts.items() if doc.meta.parallel_safe)
+        return cls(max_parallel=max_parallel, parallel_safe=safe, own_copies=mode == "worktree")
+
+    def in_slot(self, prompt: str) -> bool:
+        """Whether a session of `prompt` gets a working copy of its own."""
+        return self.own_copies or self._shares(prompt)
+
+    def is_free(self, prompt: str, running: Sequence[Assignment]) -> bool:
+        """Whether a session of `prompt` may start beside those in `running`."""
+        if not running:
+            return True
+        shares = self._shares(prompt) and all(self._shares(session.prompt) for session in running)
+        return shares and len(running) < self.max_parallel
+
+    def _shares(self, prompt: str) -> bool:
+        return self.max_parallel > 1 and prompt in self.parallel_safe

@@ -1,0 +1,91 @@
+"""The chooser of every run so far: conflicts get their second turn first, then the weighted rotation goes on (SPEC 3).
+
+Sessions start strictly in the order of their turns. Whoever's turn it is waits until there is room, and nobody
+overtakes: a prompt that has to run alone never starves behind those that share, nor they behind it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.chooser import Choice, Wait
+from pitboss.core.choosers.room import Room
+from pitboss.core.rotation import contenders
+from pitboss.core.run import fold
+from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
+from pitboss.core.stops import Ending, StopReason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pitboss.core.prompt import PromptDoc
+    from pitboss.core.rotation import Rotation
+    from pitboss.core.run import Retry, RunState
+    from pitboss.core.scheduler import Contender
+    from pitboss.core.session import Assignment, SessionRecord
+
+
+class RotationChooser:
+    """Chooses among `takers` by weight; a session that ended in conflict gets its second turn before that."""
+
+    def __init__(self, takers: Sequence[Contender], room: Room | None = None) -> None:
+        self._takers = tuple(takers)
+        self._names = frozenset(taker.name for taker in takers)
+        self._room = room or Room()
+
+    @classmethod
+    def of(
+        cls, rotation: Rotation, prompts: Mapping[str, PromptDoc], room: Room | None = None
+    ) -> RotationChooser:
+        """The chooser of a rotation file."""
+        return cls(contenders(rotation, prompts), room)
+
+    def next(self, state: RunState, running: Sequence[Assignment]) -> Choice | Wait | Ending:
+        """As the port says; a rotation ends when every prompt has had its runs."""
+        turn = self._turn(state)
+        if isinstance(turn, Ending):
+            return Wait() if running else turn
+        return turn if self._room.is_free(turn.prompt, running) else Wait()
+
+    def advance(self, state: RunState, record: SessionRecord) -> RunState:
+        """As the port says; a record's own `rotation` is trusted, one without it must be what the scheduler picks."""
+        return fold(state, record, self._rescheduled(state.scheduler_state, record))
+
+    def _turn(self, state: RunState) -> Choice | Ending:
+        scheduler = dispatched_scheduler(state)
+        due = _due_again(state)
+        if due is not None and due.prompt in self._names:
+            return self._choice(due.prompt, scheduler.rotation, retry_of=due.seq)
+        picked = next_pick(self._takers, scheduler)
+        if isinstance(picked, Exhausted):
+            return Ending(reason=StopReason.EXHAUSTED, message="every prompt has had its runs")
+        return self._choice(picked.name, picked.state.rotation)
+
+    def _choice(self, prompt: str, rotation: int, *, retry_of: int | None = None) -> Choice:
+        in_slot = self._room.in_slot(prompt)
+        return Choice(prompt=prompt, rotation=rotation, in_slot=in_slot, retry_of=retry_of)
+
+    def _rescheduled(self, state: SchedulerState, record: SessionRecord) -> SchedulerState | None:
+        """The scheduler after a record that does not say its rotation: the Rust program's do not."""
+        if record.rotation is not None or record.retry_of is not None:
+            return None
+        picked = next_pick(self._takers, state)
+        if isinstance(picked, Exhausted) or picked.name != record.prompt:
+            raise ValueError(f"the scheduler does not pick {record.prompt}")
+        return record_run(picked.state, picked.name)
+
+
+def dispatched_scheduler(state: RunState) -> SchedulerState:
+    """The scheduler after every dispatch, those of sessions in flight included; a second turn is no dispatch of it."""
+    scheduler = state.scheduler_state
+    picked = (s.assignment for s in state.in_flight if s.assignment.retry_of is None)
+    for session in sorted(picked, key=lambda s: s.seq):
+        runs = record_run(scheduler, session.prompt).runs_per_prompt
+        scheduler = SchedulerState(rotation=session.rotation, runs_per_prompt=runs)
+    return scheduler
+
+
+def _due_again(state: RunState) -> Retry | None:
+    """The oldest conflict whose second turn is not in flight yet."""
+    taken = {session.assignment.retry_of for session in state.in_flight}
+    return next((conflict for conflict in state.conflicts if conflict.seq not in taken), None)
