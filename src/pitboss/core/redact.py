@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain, starmap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class Secrets:
     @classmethod
     def of(cls, *environments: Mapping[str, str]) -> Secrets:
         """The secrets that the variables of an environment hold."""
-        return cls(value for env in environments for value in _secret_values(env))
+        variables = chain.from_iterable(env.items() for env in environments)
+        return cls(chain.from_iterable(starmap(_secrets_in, variables)))
 
     def redact(self, text: str) -> str:
         """`text` without its secrets."""
@@ -211,13 +213,13 @@ def _pattern(needle: bytes) -> bytes:
     return fixed + _EDGE.replace(b"%s", fixed) + _SHAPES[needle] + _BODY.pattern
 
 
-def _secret_values(env: Mapping[str, str]) -> Iterator[str]:
-    for name, value in env.items():
-        told = _SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name)
-        if told or _WEBHOOK_NAME.search(name):
-            yield value
-            yield from value.replace("\\n", "\n").splitlines()
-        yield from _URL_PASSWORD.findall(value)
+@lru_cache(maxsize=1024)
+def _secrets_in(name: str, value: str) -> tuple[str, ...]:
+    """The secrets in one variable. Every session asks of nearly the same ones."""
+    named_so = _SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name)
+    whole = named_so or _WEBHOOK_NAME.search(name)
+    lines = value.replace("\\n", "\n").splitlines() if whole else ()
+    return (*([value] if whole else ()), *lines, *_URL_PASSWORD.findall(value))
 
 
 def _forms(value: str) -> Iterator[bytes]:

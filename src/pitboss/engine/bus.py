@@ -29,6 +29,10 @@ MOST_WAITING = 5_000
 
 STEP_EVERY_S = 0.25
 
+GATHER_S = 0.05
+"""What happens within this time is shown together: a thread that woke for each event would compete with the sessions
+for the interpreter."""
+
 
 class Bus:
     """The engine's observer: hands every event to all outlets. Safe to call from any thread; never waits."""
@@ -66,7 +70,7 @@ class Lane(Thread):
         self._waiting: deque[object] = deque()
         self._steps: dict[int, _Steps] = {}
         self._dropped = 0
-        self._over = self._deaf = False
+        self._over = self._deaf = self._asleep = False
         self._news = Condition()
         self.start()
 
@@ -83,7 +87,7 @@ class Lane(Thread):
             elif isinstance(event, SessionEnded):
                 self._steps.pop(event.seq, None)
             self._append(event)
-            self._news.notify()
+            self._wake()
 
     def put_step(self, step: AgentStep, now: datetime) -> None:
         """Have a step shown, if none that comes right after it is shown instead; each retry is."""
@@ -91,12 +95,17 @@ class Lane(Thread):
             steps = self._steps.get(step.seq)
             if self._deaf or steps is None:
                 return
-            asleep = not self._waiting and not any(each.pending for each in self._steps.values())
+            waited_for = any(each.pending for each in self._steps.values())
             steps.add(step, now)
             if step.is_retry:
                 self._append(steps.take())
-            if asleep:
-                self._news.notify()
+            if self._waiting or not waited_for:
+                self._wake()
+
+    def _wake(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._news.notify()
 
     def _append(self, event: RunEvent) -> None:
         waiting = self._outlet.waits_as(event)
@@ -129,11 +138,21 @@ class Lane(Thread):
     def _next(self) -> list[object] | None:
         """What is due now, waiting for it; None once all is shown and nothing more will come."""
         with self._news:
-            while not (due := self._due(time.monotonic())):
+            while True:
+                self._sleep()
+                if due := self._due(time.monotonic()):
+                    return due
                 if self._over:
                     return None
-                self._news.wait(self._until_due(time.monotonic()))
-            return due
+
+    def _sleep(self) -> None:
+        """Wait until something is due, then a moment for what comes with it."""
+        if not self._over and not self._waiting:
+            self._asleep = True
+            self._news.wait(self._until_due(time.monotonic()))
+            self._asleep = False
+        if not self._over:
+            self._news.wait(GATHER_S)
 
     def _due(self, now: float) -> list[object]:
         for steps in self._steps.values():

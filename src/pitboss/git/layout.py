@@ -33,6 +33,9 @@ class Layout:
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
         self._homes = tuple(dict.fromkeys((repo.git_dir, repo.common_dir)))
+        own = (str(repo.git_dir / name) for name in _OWN)
+        shared = (str(repo.common_dir / name) for name in _ON_THE_WAY)
+        self._on_the_way = (*own, *shared)
         self._identity: dict[Path, tuple[int, int] | None] = {}
         self._links: frozenset[Path] = frozenset()
         self._head: bytes = b""
@@ -93,9 +96,7 @@ class Layout:
                 yield from (
                     Path(entry.path) for entry in entries if entry.is_symlink() and entry.name != "HEAD"
                 )
-        own = (self._repo.git_dir / name for name in _OWN)
-        shared = (self._repo.common_dir / name for name in _ON_THE_WAY)
-        yield from (place for place in (*own, *shared) if os.path.islink(place))  # noqa: PTH114 - a dozen a look
+        yield from (Path(place) for place in self._on_the_way if os.path.islink(place))  # noqa: PTH114 - many a look
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from functools import cache, reduce
-from operator import or_
+from operator import is_, or_
 from types import UnionType
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
@@ -117,23 +117,28 @@ def encode_state(state: RunState) -> bytes:
         if name in fields:
             fields[name] = [_flat(session) for session in getattr(state, name)]
     data = msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
-    decode_state(data)
+    _read_state(data)
     return data
 
 
 def decode_state(data: bytes) -> RunState:
     """Read a state.json by this program or the Rust one. Raises Malformed."""
+    state = _read_state(data)
+    try:
+        return _in_utc(state)
+    except _UNREADABLE as error:
+        raise _malformed(error) from None
+
+
+def _read_state(data: bytes) -> RunState:
+    """As `decode_state`, with times in the zones that they are written in."""
     try:
         raw = msgspec.json.decode(data, type=dict[str, object])
         known = {name: raw.pop(name) for name in _STATE_FIELDS & raw.keys()}
         msgspec.convert(known, _StrictState)
         for name in known.keys() & {"in_flight", "unrescued"}:
             known[name] = [_nested(session) for session in cast("list[dict[str, object]]", known[name])]
-        state = msgspec.convert(known | {"unknown": raw}, RunState)
-        sessions = state.in_flight or state.unrescued
-        if state.started_at.tzinfo is UTC and state.last_updated_at.tzinfo is UTC and not sessions:
-            return state
-        return _in_utc(state)
+        return msgspec.convert(known | {"unknown": raw}, RunState)
     except _UNREADABLE as error:
         raise _malformed(error) from None
 
@@ -264,13 +269,14 @@ def _in_utc(value: _T) -> _T:
     """`value` with every time in it in UTC. Raises OverflowError at the ends of the calendar."""
     match value:
         case datetime():
-            return value.astimezone(UTC)
+            return value if value.tzinfo is UTC else value.astimezone(UTC)
         case tuple():
-            return cast("_T", tuple(map(_in_utc, value)))
+            items = tuple(map(_in_utc, value))
+            return value if all(map(is_, items, value)) else cast("_T", items)
         case msgspec.Struct():
-            return msgspec.structs.replace(
-                value, **{n: _in_utc(getattr(value, n)) for n in value.__struct_fields__}
-            )
+            fields = ((name, getattr(value, name)) for name in value.__struct_fields__)
+            changed = {name: new for name, old in fields if (new := _in_utc(old)) is not old}
+            return msgspec.structs.replace(value, **changed) if changed else value
         case _:
             return value
 

@@ -16,6 +16,7 @@ import os
 import stat
 from collections import deque
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def anchor(folder: AnyPath) -> None:
     if name not in _anchors:
         try:
             _anchors[name] = os.open(name, _FOLDER)
+            _split.cache_clear()
         except OSError:
             return
 
@@ -259,16 +261,17 @@ def _next_notice() -> str | None:
         return None
 
 
-def _split(path: str) -> tuple[str, list[str]]:
+@lru_cache(maxsize=256)
+def _split(path: str) -> tuple[str, tuple[str, ...]]:
     """The user's part of a path, and the names below it; of a path that is not ours only the last one is."""
     parts = path.split(os.sep)
     spots = [at for at in range(1, len(parts)) if _is_ours(parts, at)]
-    splits = [(os.sep.join(parts[:at]) or os.sep, parts[at:]) for at in spots]
+    splits = [(os.sep.join(parts[:at]) or os.sep, tuple(parts[at:])) for at in spots]
     if splits:
         # What a run keeps of others may have such a name in it too.
         return next((split for split in splits if split[0] in _anchors), splits[-1])
     folder, name = os.path.split(path)
-    return folder or os.curdir, [name]
+    return folder or os.curdir, (name,)
 
 
 def _is_ours(parts: list[str], at: int) -> bool:

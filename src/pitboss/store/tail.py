@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 BLOCK = 64 * 1024
+FIRST_BLOCK = 8 * 1024
+"""Bytes: those who ask for the end of a file mostly want a few lines."""
 LONGEST_LINE = 64 * 1024 * 1024
 
 
@@ -40,10 +42,12 @@ def lines_from_end(file: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[b
     Stops at a line much longer than `longest`, so that memory stays bounded whatever is in the file.
     """
     position = file.seek(0, os.SEEK_END)
+    size = FIRST_BLOCK
     lines = [b""]
     at_end = True
     while position > 0 and len(lines[0]) <= longest:
-        position, block = _block_before(file, position, max(BLOCK, len(lines[0])))
+        position, block = _block_before(file, position, max(size, len(lines[0])))
+        size = BLOCK
         lines = (block + lines[0]).split(b"\n")
         if at_end and not lines[-1]:
             lines.pop()
