@@ -50,7 +50,7 @@ NOT_OF_A_RUN = {
     ("store/textfile.py", "path.stat"),
     ("store/backup.py", "place.is_dir"),
     ("store/backup.py", "place.iterdir"),
-    ("engine/settings.py", "git_dir.is_dir"),
+    ("engine/git_settings.py", "git_dir.is_dir"),
     ("store/git_dir.py", "link.is_dir"),
     ("store/lock.py", "os.open"),  # git's own folder
     ("store/git_dir.py", "folder.is_dir"),

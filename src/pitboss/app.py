@@ -24,13 +24,13 @@ from pitboss.core.stops import RunStatus, StopBy, StopLevel, StopRequest
 from pitboss.engine import restoring
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
-from pitboss.engine.facts import DeadRun, dead_run, gather_facts
+from pitboss.engine.dead_run import DeadRun, dead_run, gather_facts
 from pitboss.engine.gate import Gate
+from pitboss.engine.git_settings import cut_short_before, put_back_settings
 from pitboss.engine.journal import Journal
 from pitboss.engine.loop import Loop, Past
 from pitboss.engine.meter import Meter
-from pitboss.engine.resume import Mender, end_strays, settle_sessions
-from pitboss.engine.settings import cut_short_before, put_back_settings
+from pitboss.engine.recovery import Mender, end_strays, settle_sessions
 from pitboss.engine.start import check_ready, earlier_run, start_from, started
 from pitboss.errors import PitbossError, StartError, why_failed
 from pitboss.git.guard import Guard

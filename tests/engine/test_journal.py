@@ -10,8 +10,8 @@ from pitboss.core.agent import Quota
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.run import build_state
 from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
+from pitboss.engine.attempt import Attempt
 from pitboss.engine.journal import Journal
-from pitboss.engine.part import Part
 from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records
 from pitboss.store.rundir import RunDir
@@ -33,7 +33,7 @@ def live_through(journal: Journal, seq: int) -> None:
     journal.started(seq, 1000 + seq, seq)
     journal.waiting(seq, now(), now(), begun=True)
     journal.waited(seq, 0.5)
-    journal.attempting(seq, Part(agent="codex", attempt=2))
+    journal.attempting(seq, Attempt(agent="codex", attempt=2))
     journal.noted("codex", Quota())
     outcome = Outcome(status=SessionStatus.OK, ended_at=now())
     journal.ended(seq, outcome)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pitboss.core.selection import Selection
     from pitboss.core.session import Assignment, Outcome, Progress, SessionRecord
     from pitboss.core.stops import RunStatus
-    from pitboss.engine.part import Part
+    from pitboss.engine.attempt import Attempt
     from pitboss.store.rundir import RunDir
 
 
@@ -116,7 +116,7 @@ class Journal:
             self._update(seq, pid=pid, pid_started=pid_started, begun=True)
         self._write(durable=False)
 
-    def attempting(self, seq: int, part: Part) -> None:
+    def attempting(self, seq: int, part: Attempt) -> None:
         """Write which attempt comes next, and whose; durable before it starts.
 
         An attempt that has not begun may change hands. The session's model is that of its first attempt.

@@ -10,7 +10,7 @@ import msgspec
 from pitboss.core import worker
 from pitboss.core.agent import AgentRequest
 from pitboss.core.text import CONTINUE, compose_prompt, fixer_prompt
-from pitboss.engine.part import Part
+from pitboss.engine.attempt import Attempt
 from pitboss.store.paths import skip_path
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ def assigned(context: RunContext, session: Assignment) -> Assignment:
     )
 
 
-def implementer(session: Assignment) -> Part:
+def implementer(session: Assignment) -> Attempt:
     """The first attempt of the session's main agent, whose model the session's is."""
-    return Part(agent=str(session.agent), model=session.model)
+    return Attempt(agent=str(session.agent), model=session.model)
 
 
-def fixer(session: Assignment, nth: int) -> Part:
+def fixer(session: Assignment, nth: int) -> Attempt:
     """The first attempt of the session's fixer number `nth`, from 1."""
-    return Part(agent=str(session.fixer), model=session.fixer_model, fix=nth)
+    return Attempt(agent=str(session.fixer), model=session.fixer_model, fix=nth)
 
 
 def implementer_text(context: RunContext, session: Assignment) -> str:
@@ -102,7 +102,7 @@ def fixer_text(context: RunContext, session: Assignment, failed: FailedTests) ->
 
 
 def attempt_request(
-    context: RunContext, session: Assignment, part: Part, *, text: str, billed_usd: float, worked_s: float
+    context: RunContext, session: Assignment, part: Attempt, *, text: str, billed_usd: float, worked_s: float
 ) -> AgentRequest:
     """The request of one attempt; its limits are what those before it, which cost `billed_usd`, have left.
 
@@ -122,7 +122,7 @@ def attempt_request(
     )
 
 
-def bill_request(context: RunContext, session: Assignment, part: Part) -> AgentRequest:
+def bill_request(context: RunContext, session: Assignment, part: Attempt) -> AgentRequest:
     """Enough of a request to find and judge the transcript of an attempt."""
     usage_file = str(context.paths.usage(session.seq, part.kind))
     return AgentRequest(

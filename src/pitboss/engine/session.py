@@ -22,9 +22,9 @@ from pitboss.core.session import (
 )
 from pitboss.core.stops import StopRequest
 from pitboss.core.text import commit_message, first_paragraph
-from pitboss.engine.attempts import bill, work
-from pitboss.engine.private import hide
+from pitboss.engine.agent_files import hide
 from pitboss.engine.request import assigned, implementer, implementer_text, session_environment
+from pitboss.engine.retrying import bill, work
 from pitboss.engine.verify import bill_fixers, verify
 from pitboss.errors import StorageError
 from pitboss.hooks import run_hook

@@ -17,8 +17,8 @@ from pitboss.core.retry import dead_end
 from pitboss.core.session import FIXER, Reason, SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
-from pitboss.engine.attempts import bill, work
 from pitboss.engine.request import FailedTests, fixer, fixer_text, process_environment
+from pitboss.engine.retrying import bill, work
 from pitboss.store.opening import status
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.retry import Cause
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.stops import StopLevel, StopRequest
-from pitboss.engine.attempt import over_budget
+from pitboss.engine.watching import over_budget
 
 if TYPE_CHECKING:
     from pitboss.core.session import Assignment

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pitboss.core.recovery.plan import Repair
     from pitboss.core.run import RunState
     from pitboss.engine.context import RunContext
-    from pitboss.engine.facts import DeadRun
+    from pitboss.engine.dead_run import DeadRun
     from pitboss.git.repo import Repo
     from pitboss.git.switch import Switch
     from pitboss.landing.run_branch import RunBranch

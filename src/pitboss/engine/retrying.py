@@ -30,10 +30,10 @@ from pitboss.core.retry import (
 )
 from pitboss.core.session import Reason, SessionStatus, reason_kind
 from pitboss.core.usage import Usage
-from pitboss.engine.attempt import run_agent
-from pitboss.engine.part import Part
+from pitboss.engine.attempt import Attempt
 from pitboss.engine.request import attempt_request, bill_request, implementer
 from pitboss.engine.waiting import Stopped, Wait, wait_until
+from pitboss.engine.watching import run_agent
 from pitboss.store.opening import status
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
 def work(
     context: RunContext,
     session: Assignment,
-    part: Part,
+    part: Attempt,
     limits: Limits,
     *,
     text: str,
@@ -95,7 +95,7 @@ def work(
         part = _following(context, session, part, step, ended, known)
 
 
-def bill(context: RunContext, session: Assignment, part: Part, *, begun: bool = False) -> Worked:
+def bill(context: RunContext, session: Assignment, part: Attempt, *, begun: bool = False) -> Worked:
     """Bill all attempts of `part` by what they left on disk; `begun`: the process of the last one was seen."""
     progress = context.journal.progress(session.seq)
     attempts = 1 if part.is_fix else progress.attempt
@@ -123,11 +123,11 @@ def bill(context: RunContext, session: Assignment, part: Part, *, begun: bool = 
 def _following(
     context: RunContext,
     session: Assignment,
-    part: Part,
+    part: Attempt,
     step: Again | Anew | Fallback,
     ended: AgentOutcome,
     known: dict[str, Resume],
-) -> Part:
+) -> Attempt:
     """The next attempt: in the agent's own session where it can go on with one, else from the start.
 
     `known` are the sessions of all agents so far, and is kept; one in which nothing was done yet is no use. The
@@ -144,15 +144,15 @@ def _following(
     if isinstance(step, Fallback):
         first = implementer(session)
         agent, model = step.agent, first.model if step.agent == first.agent else None
-    return Part(agent=agent, model=model, fix=part.fix, attempt=part.attempt + 1, resume=known.get(agent))
+    return Attempt(agent=agent, model=model, fix=part.fix, attempt=part.attempt + 1, resume=known.get(agent))
 
 
 # Waiting, or not
 
 
 def _switched(
-    context: RunContext, session: Assignment, part: Part, tries: Tries, limits: Limits
-) -> tuple[Part, Tries]:
+    context: RunContext, session: Assignment, part: Attempt, tries: Tries, limits: Limits
+) -> tuple[Attempt, Tries]:
     """Another agent instead of one that is known to be limited, where there is one that may be started."""
     if context.gate.opens_at(part.agent, context.clock().timestamp()) is None:
         return part, tries
@@ -165,7 +165,7 @@ def _switched(
         part,
         detail=f"{step.agent} instead: {_closed(context, part).awaited}",
     )
-    return Part(agent=step.agent, attempt=part.attempt), tries.after(step)
+    return Attempt(agent=step.agent, attempt=part.attempt), tries.after(step)
 
 
 def _open(context: RunContext, limits: Limits) -> Limits:
@@ -175,7 +175,7 @@ def _open(context: RunContext, limits: Limits) -> Limits:
     return msgspec.structs.replace(limits, fallback=names)
 
 
-def _wait_for_gate(context: RunContext, session: Assignment, part: Part) -> Stopped | None:
+def _wait_for_gate(context: RunContext, session: Assignment, part: Attempt) -> Stopped | None:
     """Start no agent that another session knows to be limited, or whose quota is as good as used up."""
     while (until := context.gate.opens_at(part.agent, context.clock().timestamp())) is not None:
         if stopped := wait_until(context, session, until, _closed(context, part)):
@@ -185,7 +185,11 @@ def _wait_for_gate(context: RunContext, session: Assignment, part: Part) -> Stop
 
 
 def _before(
-    context: RunContext, session: Assignment, part: Part, step: Again | Anew | Fallback, ended: AgentOutcome
+    context: RunContext,
+    session: Assignment,
+    part: Attempt,
+    step: Again | Anew | Fallback,
+    ended: AgentOutcome,
 ) -> Stopped | None:
     """What `step` asks for before the attempt that follows `part`."""
     now = context.clock().timestamp()
@@ -213,12 +217,12 @@ def _cause_of(ended: AgentOutcome) -> Cause:
     return Cause.OUTAGE if reason_kind(ended.reason) is Reason.OVERLOADED else Cause.LIMIT
 
 
-def _closed(context: RunContext, part: Part) -> Wait:
+def _closed(context: RunContext, part: Attempt) -> Wait:
     """What an agent waits for that nobody is to start now."""
     return Wait(cause=context.gate.cause(part.agent), agent=part.agent)
 
 
-def _enter(context: RunContext, session: Assignment, part: Part, detail: str = "") -> None:
+def _enter(context: RunContext, session: Assignment, part: Attempt, detail: str = "") -> None:
     phase = Phase.FIX if part.is_fix else Phase.AGENT
     context.emit(PhaseChanged(seq=session.seq, phase=phase, detail=detail, attempt=part.attempt))
 
