@@ -57,10 +57,11 @@ NOT_OF_A_RUN = {
     ("store/rundir.py", "entry.is_dir"),  # of a folder that is open
 }
 IN_GITS_HANDS = {
+    "landing/guard.py",
     "store/opening.py",
-    "landing/keeper.py",
-    "landing/leaving.py",
-    "landing/rescue.py",
+    "landing/rescuer.py",
+    "landing/unseen.py",
+    "landing/rescue_refs.py",
     "landing/slot.py",
     "landing/worktree.py",
 }

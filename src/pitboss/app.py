@@ -33,9 +33,9 @@ from pitboss.engine.meter import Meter
 from pitboss.engine.recovery import Mender, end_strays, settle_sessions
 from pitboss.engine.start import check_ready, earlier_run, start_from, started
 from pitboss.errors import PitbossError, StartError, why_failed
-from pitboss.git.guard import Guard
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
+from pitboss.landing.guard import Guard
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.run_branch import RunBranch, run_branch
 from pitboss.landing.sheltered import Sheltered, git_refusing

@@ -10,11 +10,11 @@ import pytest
 
 from pitboss.core.session import Assignment
 from pitboss.git.errors import GitError
-from pitboss.git.index import KeptIndex
+from pitboss.git.index_backup import IndexBackup
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
-from pitboss.landing.checkout import Checkout
 from pitboss.landing.run_branch import RunBranch
+from pitboss.landing.session_tree import SessionTree
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class World:
             seq=1, prompt="alpha", rotation=1, started_at=datetime.now(UTC), base_commit=base
         )
 
-    def open(self) -> Checkout:
+    def open(self) -> SessionTree:
         """The checkout as a new process would open it."""
-        return Checkout(Repo.discover(self.root), BRANCH, paths=RunPaths(self.root, RUN))
+        return SessionTree(Repo.discover(self.root), BRANCH, paths=RunPaths(self.root, RUN))
 
     def changed(self, commit: str) -> list[str]:
         """What a commit holds that the session's base does not, and the other way round."""
@@ -226,8 +226,8 @@ def test_an_index_that_was_restored_trusts_nothing_that_was_cached_of_untracked_
     world = World(tmp_path / "repo", "git commit -qm first; git config core.untrackedCache true; git status")
     index = tmp_path / "repo/.git/index"
     assert b"UNTR" in index.read_bytes()
-    kept = KeptIndex(Repo.discover(tmp_path / "repo"))
-    kept.keep()
+    backup = IndexBackup(Repo.discover(tmp_path / "repo"))
+    backup.save()
     index.unlink()
-    kept.restore(world.session.base_commit)
+    backup.restore(world.session.base_commit)
     assert b"UNTR" not in index.read_bytes()

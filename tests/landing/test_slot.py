@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.git.repo import Repo
-from pitboss.landing import rescue
-from pitboss.landing.leaving import mark_furnished
-from pitboss.landing.slot import RELEASED, Slot, copy_into
+from pitboss.landing import rescue_refs
+from pitboss.landing.slot import RELEASED, Slot, copy_ignored
+from pitboss.landing.unseen import mark_provisioned
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class World:
         changed = ("diff-tree", "-r", "--root", "--no-commit-id", "--name-status", "--no-renames")
         return {
             r.short_name.partition("/")[2]: self.repo.line(*changed, r.oid).splitlines()
-            for r in rescue.list_rescued(self.repo)
+            for r in rescue_refs.list_rescued(self.repo)
         }
 
     def assert_ready(self, seq: int, commit: str, slot: Slot | None = None) -> None:
@@ -211,13 +211,13 @@ def test_what_hides_itself_is_rescued_before_a_file_takes_its_place(
     world.slot.prepare(branch_of(1), world.first, seq=1)
     opened = world.slot.opened()
     assert opened is not None
-    mark_furnished(opened, 1_000_000)
+    mark_provisioned(opened, 1_000_000)
     sh(world.slot.path, script)
     world.release(1)
     world.slot.prepare(branch_of(2), world.tip, seq=2)
     world.assert_ready(2, world.tip)
     assert world.kept() == {"session-0001": ["A\td/.gitignore", "A\td/x"]}
-    (kept,) = rescue.list_rescued(world.repo)
+    (kept,) = rescue_refs.list_rescued(world.repo)
     assert world.repo.git("cat-file", "blob", f"{kept.oid}:d/x") == b"mine\n"
 
 
@@ -377,7 +377,7 @@ def test_ignored_files_of_the_users_checkout_are_copied_and_nothing_else(world: 
         ".git/mine",
         "no*",
     ]
-    warnings = copy_into(world.root, repo, names)
+    warnings = copy_ignored(world.root, repo, names)
     place = world.slot.path
     assert sh(place, "find . -type f -o -type l | sort").splitlines() == [
         "./.env",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.config import WorktreeSettings
 from pitboss.core.session import Assignment, Landing
 from pitboss.git.repo import Repo
-from pitboss.landing.rescue import list_rescued
+from pitboss.landing.rescue_refs import list_rescued
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.slots import Slots
 from pitboss.store.paths import RunPaths

@@ -12,10 +12,10 @@ from pitboss.core.session import Assignment, Landing
 from pitboss.core.text import commit_message
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
-from pitboss.landing import rescue
-from pitboss.landing.checkout import Checkout
+from pitboss.landing import rescue_refs
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.run_branch import RunBranch
+from pitboss.landing.session_tree import SessionTree
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def sign(root: Path, commit: str) -> str:
 def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     repo = Repo.discover(root)
     branch = RunBranch(repo, BRANCH, checked_out=True)
-    workspace = Checkout(repo, BRANCH, paths=RunPaths(root, RUN))
+    workspace = SessionTree(repo, BRANCH, paths=RunPaths(root, RUN))
     base = branch.check_ready().head
     branch.create(base)
     Switch(repo, RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
@@ -191,10 +191,10 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     (root / "nëw").write_text("newer\n")
     kept = workspace.rescue(second)
     assert kept.rescue == (f"refs/pitboss/rescue/{RUN}/session-0002",)
-    assert rescue.why_kept(repo, kept.rescue[0]) is None
-    (listed,) = rescue.list_rescued(repo, RUN)
+    assert rescue_refs.why_kept(repo, kept.rescue[0]) is None
+    (listed,) = rescue_refs.list_rescued(repo, RUN)
     assert (listed.ref, listed.subject) == (kept.rescue[0], SUBJECT)
-    shown = rescue.show(repo, listed).decode()
+    shown = rescue_refs.show(repo, listed).decode()
     assert "diff --git a/nëw b/nëw\n" in shown
     assert "-new\n+newer\n" in shown
     assert f"    {SUBJECT}\n" in shown
@@ -209,5 +209,5 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
         assert {seq: (c.commit, c.parent, c.prompt) for seq, c in found.items()} == {
             1: (signed, base, "alphä")
         }
-    again = Checkout(repo, BRANCH, paths=RunPaths(root, RUN))
+    again = SessionTree(repo, BRANCH, paths=RunPaths(root, RUN))
     assert again.land(first, message) == Landing(commit=signed)

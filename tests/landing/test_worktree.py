@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.git.repo import Repo
-from pitboss.landing import rescue
+from pitboss.landing import rescue_refs
 from pitboss.landing.worktree import (
     GONE,
     hold_branch,
@@ -65,7 +65,7 @@ def kept(repo: Repo) -> dict[str, list[str]]:
     changed = ("diff", "--name-status", "--no-renames", BRANCH)
     return {
         r.short_name.partition("/")[2]: repo.line(*changed, r.oid).splitlines()
-        for r in rescue.list_rescued(repo)
+        for r in rescue_refs.list_rescued(repo)
     }
 
 
@@ -181,15 +181,15 @@ def test_a_sessions_branch_is_deleted_after_its_commits_are_kept(repo: Repo) -> 
         " git checkout -q main",
     )
     remove_session_branch(repo, RUN, SESSION_BRANCH)
-    assert [(r.short_name, r.oid) for r in rescue.list_rescued(repo)] == [(f"{RUN}/session-0003", made)]
+    assert [(r.short_name, r.oid) for r in rescue_refs.list_rescued(repo)] == [(f"{RUN}/session-0003", made)]
     assert session_branches(repo, RUN) == ()
     remove_session_branch(repo, RUN, SESSION_BRANCH)
-    assert len(rescue.list_rescued(repo)) == 1
+    assert len(rescue_refs.list_rescued(repo)) == 1
 
 
 def test_a_sessions_branch_with_nothing_of_its_own_leaves_no_ref(repo: Repo) -> None:
     remove_session_branch(repo, RUN, SESSION_BRANCH)
-    assert (rescue.list_rescued(repo), session_branches(repo, RUN)) == ((), ())
+    assert (rescue_refs.list_rescued(repo), session_branches(repo, RUN)) == ((), ())
 
 
 def test_a_slots_work_is_named_after_the_session_whose_branch_is_there(repo: Repo) -> None:
@@ -254,7 +254,7 @@ def test_a_working_copy_whose_deletion_was_cut_short_has_nothing_left_to_rescue(
     remove_worktree(repo, RUN, str(place))
 
     assert session_worktrees(repo, RUN) == ()
-    assert rescue.list_rescued(repo, RUN) == ()
+    assert rescue_refs.list_rescued(repo, RUN) == ()
 
 
 def test_working_copies_that_go_at_the_same_moment_are_rescued_each_by_itself(
@@ -278,7 +278,7 @@ def test_working_copies_that_go_at_the_same_moment_are_rescued_each_by_itself(
             go_on.touch()
         first.result(timeout=20)
 
-    kept = rescue.list_rescued(repo, RUN)
+    kept = rescue_refs.list_rescued(repo, RUN)
     assert [
         repo.git("show", f"{kept.oid}:{name}") for kept, name in zip(kept, ("three", "four"), strict=True)
     ] == [

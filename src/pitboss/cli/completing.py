@@ -70,7 +70,7 @@ def _agents(_ctx: click.Context) -> Iterable[str]:
 
 def _rescued(_ctx: click.Context) -> Iterable[str]:
     from pitboss.git.repo import Repo
-    from pitboss.landing.rescue import list_rescued
+    from pitboss.landing.rescue_refs import list_rescued
 
     return [rescued.short_name for rescued in list_rescued(Repo.discover(Path.cwd()))]
 

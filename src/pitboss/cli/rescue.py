@@ -17,7 +17,7 @@ from pitboss.core.embed import clean, one_line
 from pitboss.core.session import in_words
 from pitboss.errors import CommandError
 from pitboss.git.repo import Repo
-from pitboss.landing import rescue as refs
+from pitboss.landing import rescue_refs as refs
 from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
 

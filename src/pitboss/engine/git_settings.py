@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.errors import PitbossError
-from pitboss.git.guard import Guard
 from pitboss.git.repo import Repo
+from pitboss.landing.guard import Guard
 from pitboss.store.catalogue import find_run, most_recent_resumable, read_state
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.git_dir import lock_paths

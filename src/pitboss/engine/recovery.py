@@ -27,7 +27,7 @@ from pitboss.engine.journal import Journal
 from pitboss.engine.session import conclude, conclude_elsewhere, interrupted
 from pitboss.errors import DamagedRun, StartError
 from pitboss.landing.landed import landed_sessions
-from pitboss.landing.rescue import list_rescued, why_kept
+from pitboss.landing.rescue_refs import list_rescued, why_kept
 from pitboss.landing.worktree import Settled, remove_session_branch, remove_worktree
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import iter_records

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.redact import Secrets
 from pitboss.git import snapshot
 from pitboss.git.errors import GitError, last_line, tells_full_disk, why_cut_short
-from pitboss.git.furnish import copy_into
+from pitboss.git.ignored_files import copy_ignored
 from pitboss.git.locks import clear_the_way
 from pitboss.process import EndedBy
 
@@ -60,7 +60,7 @@ class Hooks:
         folder = self._found(repo)
         if self._source is None or folder.is_absolute() or (repo.root / folder).exists():
             return ()
-        told = copy_into(self._source, repo, [str(folder)]) if (self._source / folder).is_dir() else ()
+        told = copy_ignored(self._source, repo, [str(folder)]) if (self._source / folder).is_dir() else ()
         return [f"the hooks in {folder} (core.hooksPath) do not run in working copies: {why}" for why in told]
 
     def _found(self, repo: Repo) -> Path:

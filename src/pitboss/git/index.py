@@ -1,93 +1,77 @@
-"""The index, kept over a session: it alone knows what is tracked though ignored, or left out of the tree (SPEC 1.2)."""
+"""Whether an index tells the whole truth about its files: marks of single paths make git look away (SPEC 1.2)."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
+import struct
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import msgspec
 
+if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
-KEPT = "pitboss-kept-index"
-_SIGNATURE = b"DIRC"
-# What is cached of untracked files is true of the index as it was then: a newer one would be trusted with it.
-_NO_CACHE = ("-c", "core.untrackedCache=false")
-_SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
+_HEADER = struct.Struct(">4sII")
+_STAT_BYTES = 40
+_FLAGS_BYTES = 2
+_ASSUME_UNCHANGED = 0x80
+_LONG_NAME = 0x0FFF
+_EXTENSION = struct.Struct(">4sI")
+_SPLIT = b"link"
+_UNTRACKED = b"UNTR"
 
 
-class KeptIndex:
-    """A copy of the index, in git's own folder, for as long as a session may break the index."""
+class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an index is like.
 
-    def __init__(self, repo: Repo) -> None:
-        self._repo = repo
-        self._index = repo.inside("index")
-        self._copy = repo.inside(KEPT)
-        self._seen: tuple[int, ...] | None = None
+    `plain`: in format 2, in one file, and no path is marked: assume-unchanged is not set, and other marks
+    (skip-worktree, intent to add) need format 3.
+    """
 
-    def keep(self) -> None:
-        """Copy the index as it is; a link would not outlive a program that writes into the file itself.
-
-        No room for a copy stops nobody: the last commit can stand in for it.
-        """
-        self.drop()
-        try:
-            self._seen = _identity(self._index)
-            # With its time: git takes files that are no older than the index for possibly changed.
-            shutil.copy2(self._index, self._copy)
-        except OSError:
-            self.drop()
-
-    def drop(self) -> None:
-        """Remove the copy."""
-        self._seen = None
-        self._copy.unlink(missing_ok=True)
-
-    @property
-    def kept(self) -> Path:
-        """The copy; when it was made, by the file system's clock, is its time of change."""
-        return self._copy
-
-    def is_sound(self, commit: str) -> bool:
-        """Whether there is an index and it is whole; `commit` is any of the repository's, for its kind of hash.
-
-        Git itself looks at the beginning alone, and takes one that was cut short for deletions.
-        """
-        try:
-            unchanged = _identity(self._index) == self._seen
-            # Git would write where a link leads.
-            return unchanged or (not self._index.is_symlink() and _is_whole(self._index, commit))
-        except OSError:
-            return False
-
-    def restore(self, base: str) -> None:
-        """Replace the index by the copy brought up to HEAD, or to `base` where HEAD names no commit.
-
-        Marks of paths (skip-worktree, assume-unchanged) stay. Where the copy is of no use either, the commit
-        alone makes the index. Raises GitError.
-        """
-        if not (self._copy.exists() and _is_whole(self._copy, base)):
-            self.drop()
-        env = {"GIT_INDEX_FILE": str(self._copy)}
-        self._repo.git(*_NO_CACHE, "read-tree", "--reset", self._repo.commit_id("HEAD") or base, env=env)
-        if self._repo.git(*_SPARSE, ok=(0, 1)).strip() == b"true":
-            self._repo.git("sparse-checkout", "reapply", env=env)
-        self._copy.replace(self._index)
+    plain: bool
+    has_untracked_cache: bool
 
 
-def _identity(path: Path) -> tuple[int, ...]:
-    """What differs as soon as a program has written the file."""
-    stat = os.lstat(path)  # twice a session, on its fast path
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+_ODD = IndexFacts(plain=False, has_untracked_cache=False)
 
 
-def _is_whole(index: Path, commit: str) -> bool:
-    """Whether an index ends with the hash of the rest, or with zeros where the user turned that off."""
-    content = memoryview(index.read_bytes())
-    digest = hashlib.new("sha1" if len(commit) == 40 else "sha256", usedforsecurity=False)
-    body, end = content[: -digest.digest_size], bytes(content[-digest.digest_size :])
-    digest.update(body)
-    return bytes(body[:4]) == _SIGNATURE and (end == digest.digest() or not any(end))
+def read_index(repo: Repo, commit: str) -> IndexFacts | None:
+    """What the index is like, None without one; `commit` is any of the repository's, for its kind of hash."""
+    try:
+        content = repo.inside("index").read_bytes()
+    except OSError:
+        return None
+    return judge_index(content, hash_bytes=len(commit) // 2)
+
+
+def judge_index(content: bytes, *, hash_bytes: int) -> IndexFacts:
+    """The same for an index given as bytes; see git's `index-format`."""
+    signature, version, entries = (
+        _HEADER.unpack_from(content) if len(content) >= _HEADER.size else (b"", 0, 0)
+    )
+    if signature != b"DIRC" or version != 2:
+        return _ODD
+    flags = _STAT_BYTES + hash_bytes
+    place = _HEADER.size
+    end = len(content) - hash_bytes
+    for _ in range(entries):
+        if place + flags + _FLAGS_BYTES >= end:
+            return _ODD
+        high, low = content[place + flags], content[place + flags + 1]
+        if high & _ASSUME_UNCHANGED:
+            return _ODD
+        length = (high & 0x0F) << 8 | low
+        if length == _LONG_NAME:
+            length = content.find(b"\0", place + flags + _FLAGS_BYTES) - place - flags - _FLAGS_BYTES
+        # Names end with a NUL and fill up to a multiple of eight, counted from where the entry begins.
+        place += (flags + _FLAGS_BYTES + length + 8) & ~7
+    extensions = _extensions(content, place, end)
+    return IndexFacts(plain=_SPLIT not in extensions, has_untracked_cache=_UNTRACKED in extensions)
+
+
+def _extensions(content: bytes, place: int, end: int) -> set[bytes]:
+    found = set()
+    while place + _EXTENSION.size <= end:
+        name, size = _EXTENSION.unpack_from(content, place)
+        found.add(name)
+        place += _EXTENSION.size + size
+    return found

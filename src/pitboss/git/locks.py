@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.errors import StartError
-from pitboss.git.index import KEPT
+from pitboss.git.index_backup import BACKUP
 from pitboss.store.paths import runs_dir
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _slots(repo: Repo) -> Iterator[tuple[Path, Path]]:
 
 
 def _own_locks(git_dir: Path) -> tuple[Path, ...]:
-    return tuple(git_dir / name for name in ("index.lock", f"{KEPT}.lock", "HEAD.lock"))
+    return tuple(git_dir / name for name in ("index.lock", f"{BACKUP}.lock", "HEAD.lock"))
 
 
 def _shared_locks(repo: Repo, branch: str) -> tuple[Path, ...]:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec.structs import replace
 
-from pitboss.git import aside, commits, snapshot
+from pitboss.git import commits, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.environment import pinned
 from pitboss.git.errors import GitError
 from pitboss.git.merge import holds_all
+from pitboss.git.move_out import move_out
 from pitboss.git.status import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ def _files(repo: Repo, inner: Inner, head: str | None) -> str:
 
 def move_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
     """Move a repository, whole, to `keep_in`."""
-    aside.move(repo.root, inner.path, keep_in)
+    move_out(repo.root, inner.path, keep_in)
 
 
 def put_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
@@ -293,7 +294,7 @@ def put_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
         move_away(repo, inner, keep_in)
         place.mkdir()
     elif inner.kind == "plain" and os.path.lexists(place / ".git"):
-        aside.move(repo.root, f"{inner.path}/.git", keep_in)
+        move_out(repo.root, f"{inner.path}/.git", keep_in)
 
 
 def put_back(repo: Repo, inner: Inner, commit: str) -> None:

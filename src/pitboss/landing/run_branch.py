@@ -17,7 +17,7 @@ from pitboss.git.locks import remove_stale_locks
 from pitboss.git.merge import changed_paths
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS, OLDEST_GIT
-from pitboss.landing import rescue
+from pitboss.landing import rescue_refs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -153,11 +153,11 @@ class RunBranch:
         Repeatable. Raises GitError.
         """
         base, run_id = session.base_commit, self.name.rpartition("/")[2]
-        known = rescue.list_rescued(self._repo, run_id, session.seq)
+        known = rescue_refs.list_rescued(self._repo, run_id, session.seq)
         made = Reflog(self._repo, self.name).commits_since(base, session.started_at)
         lost = [oid for oid in made if not self._is_held(oid)]
         loose = commits.outside(self._repo, [self.tip, *lost], base, *(rescued.oid for rescued in known))
-        refs = rescue.keep(self._repo, run_id, session.seq, loose, why=str(Reason.INTERRUPTED))
+        refs = rescue_refs.keep(self._repo, run_id, session.seq, loose, why=str(Reason.INTERRUPTED))
         self._repo.git("update-ref", "-m", "pitboss: put back", self.ref, base)
         self._tip = base
         return refs
@@ -190,7 +190,7 @@ class RunBranch:
         if found is None:
             return ()
         loose = commits.outside(self._repo, [found], known)
-        refs = rescue.keep(self._repo, words.run_id, words.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
+        refs = rescue_refs.keep(self._repo, words.run_id, words.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
         return (self._follow(found, known, words) if self._is_checked_out_here() else ()) or refs
 
     def _put_back(self, commit: str) -> None:
@@ -306,7 +306,7 @@ class RunBranch:
         return refs
 
     def _kept(self, dirt: str, words: RescueWords) -> tuple[str, ...]:
-        return rescue.keep(self._repo, words.run_id, words.seq, [dirt], why="in the way")
+        return rescue_refs.keep(self._repo, words.run_id, words.seq, [dirt], why="in the way")
 
     def _write(self, old: str, new: str) -> bool:
         """Write and delete the files that differ between two commits; False when some could not be."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pitboss.core.events import Observer
     from pitboss.core.run import RunState
     from pitboss.core.session import Assignment, Location
-    from pitboss.git.guard import Guard
+    from pitboss.landing.guard import Guard
     from pitboss.landing.workspace import Workspace
 
 PATIENCE_S = 30.0

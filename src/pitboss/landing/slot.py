@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pitboss.core.text import rescue_message
 from pitboss.git import commits, nested, snapshot
-from pitboss.git.arriving import added, changes, is_taken
 from pitboss.git.errors import GitError
-from pitboss.git.furnish import copy_into
+from pitboss.git.ignored_files import copy_ignored
+from pitboss.git.incoming import added, changes, is_taken
+from pitboss.git.index import read_index
 from pitboss.git.layout import content_of, is_head
 from pitboss.git.locks import remove_locks_of
-from pitboss.git.marks import read_index
 from pitboss.git.repo import NO_HOOKS
-from pitboss.landing import leaving, rescue
+from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.worktree import inner_work, remove_session_branch, remove_worktree, rescue_commit
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder
@@ -36,11 +36,11 @@ from pitboss.store.paths import RunPaths
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.git.arriving import Changes
+    from pitboss.git.incoming import Changes
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
 
-__all__ = ["Slot", "copy_into"]
+__all__ = ["Slot", "copy_ignored"]
 
 RELEASED = b"pitboss: released"
 _REFLOG_TAIL = 8192
@@ -168,7 +168,7 @@ class Slot:
         if status.head != base and not self._is_plain_move(repo, status, base):
             return False
         if self._clean == "all":
-            if leaving.holds_unseen(repo):
+            if unseen.holds_unseen(repo):
                 return False
             _sweep(repo, ignored_too=True)
         self._go(repo, status, branch, base)
@@ -256,7 +256,7 @@ class Slot:
         tips += inner_work(repo, self._inner(repo, status, base), run_id=self._run_id, message=message)
         if self._clean == "all" or _meets_something(repo, status, base):
             keep_in = RunPaths(self._repo.root, self._run_id).set_aside(seq)
-            tips += leaving.hidden_work(repo, message=message, keep_in=keep_in)
+            tips += unseen.hidden_work(repo, message=message, keep_in=keep_in)
         if status.dirty:
             tips.insert(0, snapshot.snapshot(repo, status, message=message, base=base))
         for tip in commits.outside(repo, tips, base):
@@ -272,8 +272,8 @@ class Slot:
         found += nested.new_ones(repo, snapshot.new_paths(repo, status))
         return found + (nested.below(repo, ".") if self._clean == "all" else [])
 
-    def _kept(self, seq: int) -> tuple[rescue.Rescued, ...]:
-        return rescue.list_rescued(self._repo, self._run_id, seq)
+    def _kept(self, seq: int) -> tuple[rescue_refs.Rescued, ...]:
+        return rescue_refs.list_rescued(self._repo, self._run_id, seq)
 
     def _last_session(self, repo: Repo, status: TreeStatus) -> int | None:
         """The session whose branch HEAD is on, or was on last."""

@@ -1,7 +1,7 @@
 """Parallel sessions: each in a reused working copy, its work merged onto the run branch where it lands (SPEC 6).
 
-A session works and is committed on a branch of its own, by the same `Checkout` as in the user's tree. Then its change
-is merged onto the run branch's tip, on trees alone. All may be repeated after a crash: the session's branch is
+A session works and is committed on a branch of its own, by the same `SessionTree` as in the user's tree. Then its
+change is merged onto the run branch's tip, on trees alone. All may be repeated after a crash: the session's branch is
 there until its record is, and what is on the run branch is known by its trailers.
 """
 
@@ -16,20 +16,20 @@ from msgspec.structs import replace
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import commits, snapshot
-from pitboss.git.arriving import added, changes, is_taken
 from pitboss.git.committer import Hooks
 from pitboss.git.errors import GitError, LostRace
 from pitboss.git.hidden import LIMIT
 from pitboss.git.ignoring import Ignoring
+from pitboss.git.incoming import added, changes, is_taken
 from pitboss.git.repo import NO_HOOKS
-from pitboss.landing import rescue
-from pitboss.landing.checkout import Checkout
-from pitboss.landing.keeper import HIDDEN
+from pitboss.landing import rescue_refs
 from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
-from pitboss.landing.leaving import hidden_work, mark_furnished
 from pitboss.landing.merging import Merge, merge_onto
+from pitboss.landing.rescuer import HIDDEN
 from pitboss.landing.run_branch import BranchMoved, RescueWords
-from pitboss.landing.slot import RELEASED, Slot, copy_into
+from pitboss.landing.session_tree import SessionTree
+from pitboss.landing.slot import RELEASED, Slot, copy_ignored
+from pitboss.landing.unseen import hidden_work, mark_provisioned
 from pitboss.landing.worktree import Settled, clear_name, discard_worktree, remove_worktree, rescue_commit
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Slots:
         self._settings = settings
         self._slots: dict[str, Slot] = {}
         self._taken: set[str] = set()
-        self._checkouts: dict[int, Checkout] = {}
-        self._opened: dict[int, Checkout] = {}
+        self._checkouts: dict[int, SessionTree] = {}
+        self._opened: dict[int, SessionTree] = {}
         self._settled: dict[int, str] = {}
         self._last_seq = 0
         self._furnished: set[str] = set()
@@ -113,7 +113,7 @@ class Slots:
         repo = self._slot(session).opened()
         if repo is None:
             return ()
-        return (*self._hooks.bring(repo), *copy_into(self._repo.root, repo, self._settings.copy))
+        return (*self._hooks.bring(repo), *copy_ignored(self._repo.root, repo, self._settings.copy))
 
     def furnished(self, session: Assignment) -> None:
         """The slot has what sessions need; what its set-up committed, or changed in files git knows, is taken back."""
@@ -124,7 +124,7 @@ class Slots:
             if status.dirty or (status.head, status.branch) != (session.base_commit, _branch(session)):
                 snapshot.put_back(repo, _branch(session), session.base_commit)
                 snapshot.clean(repo)
-            mark_furnished(repo, self._ignored_limit)
+            mark_provisioned(repo, self._ignored_limit)
             self._checkouts[session.seq].begin(session.seq)
         self._furnished.add(slot.name)
 
@@ -276,8 +276,8 @@ class Slots:
         """The landing that a dead runner came to; what it rescued on the way has refs that say why."""
         self._settled[session.seq] = self._own_tip(session) or session.base_commit
         self._branch.follow(self._words(session))
-        kept = rescue.list_rescued(self._repo, self._paths.run_id, session.seq)
-        why = (rescue.why_kept(self._repo, found.ref) or "" for found in kept)
+        kept = rescue_refs.list_rescued(self._repo, self._paths.run_id, session.seq)
+        why = (rescue_refs.why_kept(self._repo, found.ref) or "" for found in kept)
         reason = next((words for words in why if words.partition(":")[0] in list(Reason)), None)
         ahead = self._ahead.get(session.seq)
         hidden = ahead.landing.hidden if ahead else None
@@ -310,13 +310,13 @@ class Slots:
             )
         return self._slots[name]
 
-    def _checkout(self, session: Assignment) -> Checkout | None:
+    def _checkout(self, session: Assignment) -> SessionTree | None:
         """The session's tree as it began here, else opened anew; None where git can use it no more."""
         repo = self._slot(session).opened()
         if repo is None:
             return None
         if session.seq not in self._opened:
-            self._opened[session.seq] = Checkout(
+            self._opened[session.seq] = SessionTree(
                 repo,
                 _branch(session),
                 paths=self._paths,
@@ -332,13 +332,13 @@ class Slots:
 
     def _keep(self, session: Assignment, tip: str, reason: str) -> tuple[str, ...]:
         loose = commits.outside(self._repo, [tip], session.base_commit)
-        return rescue.keep(self._repo, self._paths.run_id, session.seq, loose, why=reason)
+        return rescue_refs.keep(self._repo, self._paths.run_id, session.seq, loose, why=reason)
 
     def _keep_remains(self, session: Assignment) -> tuple[str, ...]:
         """Rescue what is left of a working copy that git can use no more; returns all rescue refs of the session."""
         run_id, seq = self._paths.run_id, session.seq
         remove_worktree(self._repo, run_id, str(self._slot(session).path), seq=seq)
-        return tuple(kept.ref for kept in rescue.list_rescued(self._repo, run_id, seq))
+        return tuple(kept.ref for kept in rescue_refs.list_rescued(self._repo, run_id, seq))
 
     def _words(self, session: Assignment) -> RescueWords:
         return RescueWords.of(self._paths.run_id, session.seq, session.prompt)

@@ -14,9 +14,9 @@ from pitboss.git.errors import GitError
 from pitboss.git.hidden import LIMIT
 from pitboss.git.locks import WAIT_S, remove_stale_locks
 from pitboss.git.switch import Spot, Switch
-from pitboss.landing.checkout import Checkout
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.run_branch import RescueWords
+from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.slots import Slots
 from pitboss.landing.turns import Turns
 from pitboss.landing.worktree import HOLD, hold_branch, remove_worktree
@@ -54,7 +54,7 @@ class Workspace:
         self._paths = paths
         self._switch = Switch(repo, paths.switch)
         self._slots = Slots(repo, branch, paths, settings, ignored_limit)
-        self._tree = Checkout(repo, branch.name, paths=paths, ignored_limit=ignored_limit)
+        self._tree = SessionTree(repo, branch.name, paths=paths, ignored_limit=ignored_limit)
         self._turns = Turns()
 
     def open(self) -> None:

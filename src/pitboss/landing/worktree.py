@@ -14,10 +14,10 @@ from pitboss.core.text import rescue_message
 from pitboss.git import commits, nested, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
-from pitboss.git.marks import read_index
+from pitboss.git.index import read_index
 from pitboss.git.merge import holds_all
 from pitboss.git.repo import NO_HOOKS
-from pitboss.landing import leaving, rescue
+from pitboss.landing import rescue_refs, unseen
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder, names_in, remove_tree, spot
 from pitboss.store.paths import RunPaths
@@ -104,7 +104,7 @@ def discard_worktree(worktree: Repo) -> bool:
     except GitError:
         return False
     index = read_index(worktree, status.head)
-    odd = index is None or not index.plain or leaving.holds_unseen(worktree)
+    odd = index is None or not index.plain or unseen.holds_unseen(worktree)
     if odd or status.dirty or status.unborn or status.pitboss_visible:
         return False
     worktree.inside("locked").unlink(missing_ok=True)  # by its agent; git would never forget it
@@ -124,9 +124,9 @@ def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settle
 def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
     """Name `tip` by a rescue ref unless the run branch or a rescue ref contains it."""
     run_tip = repo.commit_id(f"refs/heads/pitboss/grind/{run_id}")
-    known = [r.oid for r in rescue.list_rescued(repo, run_id)]
+    known = [r.oid for r in rescue_refs.list_rescued(repo, run_id)]
     loose = commits.outside(repo, [tip], *([run_tip] if run_tip else []), *known)
-    rescue.keep(repo, run_id, seq, loose, why="left over")
+    rescue_refs.keep(repo, run_id, seq, loose, why="left over")
 
 
 def clear_name(repo: Repo, run_id: str, seq: int, branch: str) -> None:
@@ -141,7 +141,7 @@ def clear_name(repo: Repo, run_id: str, seq: int, branch: str) -> None:
 def inner_work(repo: Repo, found: Iterable[nested.Inner], *, run_id: str, message: str) -> list[str]:
     """Commits, on no branch, of what repositories inside a tree hold beyond the run's rescue refs. Raises GitError."""
     every = nested.unique(found)
-    known = [r.oid for r in rescue.list_rescued(repo, run_id)] if every else []
+    known = [r.oid for r in rescue_refs.list_rescued(repo, run_id)] if every else []
     made = (nested.work_in(repo, inner, everything=True, message=message, known=known) for inner in every)
     return commits.outside(repo, [tip for tip in made if tip], *known)
 
@@ -215,7 +215,7 @@ def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
     message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
     keep_in = RunPaths(repo.root, run_id).set_aside(seq)
     worktree = repo.worktree(Path(path), git_dir, settings={})
-    for tip in leaving.hidden_work(worktree, message=message, keep_in=keep_in):
+    for tip in unseen.hidden_work(worktree, message=message, keep_in=keep_in):
         rescue_commit(repo, run_id, seq, tip)
 
 

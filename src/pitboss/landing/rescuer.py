@@ -9,18 +9,20 @@ from msgspec.structs import replace
 
 from pitboss.core.session import Reason
 from pitboss.core.text import rescue_message
-from pitboss.git import aside, commits, hidden, nested, snapshot
+from pitboss.git import commits, hidden, nested, snapshot
 from pitboss.git.hidden import Hidden
 from pitboss.git.ignoring import RULES, Beside, Ignoring, rules_in
+from pitboss.git.index_backup import BACKUP
 from pitboss.git.merge import holds_all
-from pitboss.landing import rescue
+from pitboss.git.move_out import move_out
+from pitboss.landing import rescue_refs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pitboss.core.session import Assignment
-    from pitboss.git.index import KeptIndex
+    from pitboss.git.index_backup import IndexBackup
     from pitboss.git.nested import Inner
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
@@ -76,7 +78,7 @@ class Effort:
         return next((why for why in reasons if why != INSIDE), reasons[0] if reasons else None)
 
 
-class Keeper:
+class Rescuer:
     """Keeps what sessions in one tree made. `paths` are the run's; a `fleeting` tree is deleted some day.
 
     `ignoring` knows the rules beside the tree; more than `limit` bytes of hidden files are moved, not kept in git.
@@ -96,9 +98,9 @@ class Keeper:
         self._leaving: list[Inner] = []
         self._hidden_places: tuple[str, ...] = ()
 
-    def begin(self, index: KeptIndex) -> None:
+    def begin(self, index: IndexBackup) -> None:
         """Remember what was ignored, and when, by the clock of the file system, the session began."""
-        self._since_ns = _made_at(index.kept)
+        self._since_ns = _made_at(index.path)
         self._beside = self._ignoring.now(self._repo)
         if self._beside.says_something:
             self._repo.inside(_KEPT_RULES).write_bytes(self._beside.text)
@@ -116,16 +118,20 @@ class Keeper:
         """An attempt at landing or rescuing; one that is made again knows what the earlier ones kept."""
         effort = Effort(session, status, again=again)
         if again:
-            effort.refs = tuple(r.ref for r in rescue.list_rescued(self._repo, self._run_id, session.seq))
-            effort.whys = [rescue.why_kept(self._repo, ref) or "" for ref in effort.refs]
+            effort.refs = tuple(
+                r.ref for r in rescue_refs.list_rescued(self._repo, self._run_id, session.seq)
+            )
+            effort.whys = [rescue_refs.why_kept(self._repo, ref) or "" for ref in effort.refs]
         return effort
 
     def keep(self, effort: Effort, tips: Sequence[str], *, kept: str, why: str | None) -> None:
         """Name by rescue refs those of `tips` that neither `kept` nor a rescue ref contains."""
         seq, first = effort.session.seq, not effort.again and not effort.refs
-        known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id, seq)] if effort.again else []
+        known = (
+            [r.oid for r in rescue_refs.list_rescued(self._repo, self._run_id, seq)] if effort.again else []
+        )
         if loose := commits.outside(self._repo, tips, kept, *known):
-            effort.refs = rescue.keep(self._repo, self._run_id, seq, loose, why=why or "", first=first)
+            effort.refs = rescue_refs.keep(self._repo, self._run_id, seq, loose, why=why or "", first=first)
             effort.whys.append(why or "")
 
     def message(self, effort: Effort, reason: str | None) -> str:
@@ -147,7 +153,7 @@ class Keeper:
     def keep_inner(self, effort: Effort, found: Iterable[Inner], *, kept: str) -> None:
         """Name by rescue refs what repositories inside hold; in a tree that stays, files that land need none."""
         for inner in filter(effort.is_first_look, found):
-            known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id)]
+            known = [r.oid for r in rescue_refs.list_rescued(self._repo, self._run_id)]
             everything = self._fleeting or inner.recorded is None
             message = self.message(effort, f"work in a repository inside, {inner.shown}")
             tip = nested.work_in(self._repo, inner, everything=everything, message=message, known=known)
@@ -182,7 +188,7 @@ class Keeper:
             nested.put_away(self._repo, inner, self._paths.nested(session.seq))
         places, self._hidden_places = self._hidden_places, ()
         for path in places:
-            aside.move(self._repo.root, path, self._paths.set_aside(session.seq))
+            move_out(self._repo.root, path, self._paths.set_aside(session.seq))
 
     # Hidden files
 
@@ -220,7 +226,7 @@ class Keeper:
         """Keep hidden files in a commit, which is returned; nothing is done where they are too much for that."""
         if not found or found.too_much:
             return []
-        known = [r.oid for r in rescue.list_rescued(self._repo, self._run_id, effort.session.seq)]
+        known = [r.oid for r in rescue_refs.list_rescued(self._repo, self._run_id, effort.session.seq)]
         base, message = effort.session.base_commit, self.message(effort, HIDDEN)
         made = hidden.commit_of(self._repo, found, base=base, message=message, known=known)
         tree = self._repo.line("rev-parse", f"{made}^{{tree}}")
@@ -231,7 +237,7 @@ class Keeper:
     def set_aside(self, effort: Effort, places: Iterable[str]) -> None:
         """Move what is too much for git to the run directory."""
         for path in places:
-            aside.move(self._repo.root, path, self._paths.set_aside(effort.session.seq))
+            move_out(self._repo.root, path, self._paths.set_aside(effort.session.seq))
 
     def revealed(self, effort: Effort) -> list[str]:
         """Places of hidden files, too much for git, that are hidden no more."""
@@ -255,9 +261,7 @@ class Keeper:
         if not moved:
             return False
         size = len(effort.session.base_commit) // 2
-        before, now = (
-            rules_in(self._repo.inside(name), hash_bytes=size) for name in ("pitboss-kept-index", "index")
-        )
+        before, now = (rules_in(self._repo.inside(name), hash_bytes=size) for name in (BACKUP, "index"))
         return now is None or before != now
 
     def _old_rules(self) -> bytes:
@@ -271,7 +275,7 @@ class Keeper:
     def _since(self, effort: Effort) -> int:
         if self._since_ns is not None:
             return self._since_ns
-        known = _made_at(self._repo.inside("pitboss-kept-index"))
+        known = _made_at(self._repo.inside(BACKUP))
         return known or int((effort.session.started_at.timestamp() - 1) * 1e9)
 
 

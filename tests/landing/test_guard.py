@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.git.errors import RepositoryGone
-from pitboss.git.guard import FOLDER, Guard
 from pitboss.git.repo import Repo
+from pitboss.landing.guard import FOLDER, Guard
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,14 +18,14 @@ from pitboss.git.committer import CommitRefused, Committer, Hooks, HookStopped
 from pitboss.git.errors import GitError
 from pitboss.git.hidden import LIMIT
 from pitboss.git.ignoring import Ignoring
-from pitboss.git.index import KeptIndex
+from pitboss.git.index_backup import IndexBackup
 from pitboss.git.locks import clear_the_way
 from pitboss.git.merge import holds_all
 from pitboss.git.reflog import Reflog
 from pitboss.git.stashes import Stashes
-from pitboss.landing import rescue
-from pitboss.landing.keeper import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Keeper
+from pitboss.landing import rescue_refs
 from pitboss.landing.landed import is_own
+from pitboss.landing.rescuer import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Rescuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ COMMIT_SECONDS = 600.0
 _ATTRIBUTES = ".gitattributes"
 
 
-class Checkout:
+class SessionTree:
     """A working tree whose sessions land on `branch`: the run's in the user's tree, a session's own in a slot.
 
     A `fleeting` tree is deleted some day, with all that an agent left in it. `paths` are the run's: what cannot
@@ -64,12 +64,12 @@ class Checkout:
         self._committer = Committer(repo, branch, seconds=commit_seconds, hooks=hooks or Hooks())
         self._run_id = paths.run_id
         self._branch = branch
-        self._keeper = Keeper(
+        self._rescuer = Rescuer(
             repo, paths, fleeting=fleeting, ignoring=ignoring or Ignoring(), limit=ignored_limit
         )
         self._reflog = Reflog(repo, branch)
         self._stashes = Stashes(repo, branch)
-        self._index = KeptIndex(repo)
+        self._index_backup = IndexBackup(repo)
         self._begun: int | None = None
 
     def begin(self, seq: int) -> None:
@@ -77,8 +77,8 @@ class Checkout:
         self._begun = seq
         self._reflog.mark()
         self._stashes.mark()
-        self._index.keep()
-        self._keeper.begin(self._index)
+        self._index_backup.save()
+        self._rescuer.begin(self._index_backup)
 
     def land(self, session: Assignment, message: str) -> Landing:
         """Put the session's work on the run branch; what cannot go there is rescued (SPEC 6).
@@ -114,7 +114,7 @@ class Checkout:
             base, seq = session.base_commit, session.seq
             message = rescue_message(prompt=session.prompt, seq=seq, run_id=self._run_id, reason=None)
             made = attributes.commit_of(self._repo, paths, base=base, message=message)
-            rescue.keep(self._repo, self._run_id, seq, [made] if made else [], why="")
+            rescue_refs.keep(self._repo, self._run_id, seq, [made] if made else [], why="")
             attributes.put_back(self._repo, paths, base=base)
 
     def _repeatable(self, session: Assignment, work: Callable[[bool], Landing]) -> Landing:
@@ -125,8 +125,8 @@ class Checkout:
         except GitError as error:
             self._mend(error, session)
             landing = work(True)
-        self._index.drop()
-        self._keeper.end()
+        self._index_backup.drop()
+        self._rescuer.end()
         return landing
 
     def _mend(self, error: GitError, session: Assignment) -> None:
@@ -135,13 +135,13 @@ class Checkout:
             raise error
         clear_the_way(self._repo, self._branch, error)
         if error.index_is_broken:
-            self._index.restore(session.base_commit)
+            self._index_backup.restore(session.base_commit)
 
     def _look(self, session: Assignment) -> TreeStatus:
         """The tree as it is. Without a whole index files would look new, and ignored ones deleted."""
         attributes.remove_pipes(self._repo)
-        if not self._index.is_sound(session.base_commit):
-            self._index.restore(session.base_commit)
+        if not self._index_backup.is_sound(session.base_commit):
+            self._index_backup.restore(session.base_commit)
         status = self._repo.status()
         if status.unborn and self._repo.drop_broken_ref(f"refs/heads/{self._branch}"):
             status = self._repo.status()
@@ -151,7 +151,7 @@ class Checkout:
         status = self._look(session)
         if not again and self._is_untouched(session, status):
             return Landing()
-        effort = self._keeper.effort(session, status, again=again)
+        effort = self._rescuer.effort(session, status, again=again)
         if stopped := [why for why in effort.whys if why not in BESIDE]:
             return self._continue(effort, stopped[0] or None)
         if status.unborn or status.branch != self._branch:
@@ -168,7 +168,7 @@ class Checkout:
         status = self._look(session)
         if not again and self._is_untouched(session, status):
             return Landing()
-        return self._set_aside(self._keeper.effort(session, status, again=again), session.base_commit, None)
+        return self._set_aside(self._rescuer.effort(session, status, again=again), session.base_commit, None)
 
     def _is_untouched(self, session: Assignment, status: TreeStatus) -> bool:
         return (
@@ -179,7 +179,7 @@ class Checkout:
             and not self._stashes.touched()
             and snapshot.operation_underway(self._repo) is None
             and not (self._fleeting and nested.may_hold_work(self._repo))
-            and not self._keeper.rules_changed()
+            and not self._rescuer.rules_changed()
         )
 
     def _continue(self, effort: Effort, reason: str | None) -> Landing:
@@ -198,11 +198,11 @@ class Checkout:
 
     def _land_on_branch(self, effort: Effort, message: str) -> Landing:
         made = self._made(effort)
-        inner = self._keeper.inner(effort)
-        self._keeper.keep_inner(effort, inner, kept=effort.status.head)
-        hidden = self._keeper.look_for_hidden(effort, resetting=False)
+        inner = self._rescuer.inner(effort)
+        self._rescuer.keep_inner(effort, inner, kept=effort.status.head)
+        hidden = self._rescuer.look_for_hidden(effort, resetting=False)
         if self._fleeting:
-            self._keeper.keep_hidden(effort, hidden, kept=effort.status.head)
+            self._rescuer.keep_hidden(effort, hidden, kept=effort.status.head)
         try:
             tip = self._commit(effort, message) if effort.status.dirty else effort.status.head
         except CommitRefused as refused:
@@ -213,11 +213,11 @@ class Checkout:
         if effort.again:
             # What an earlier attempt committed, on the branch or just before its ref moved, was made again.
             made = [oid for oid in made if not self._is_own(effort, oid)]
-        self._keeper.keep(effort, made, kept=tip, why=DROPPED)
-        self._keeper.keep(effort, self._dropped_stashes(effort, made, tip), kept=tip, why=STASHED)
-        self._keeper.put_back_links(effort, tip, effort.status.submodules)
+        self._rescuer.keep(effort, made, kept=tip, why=DROPPED)
+        self._rescuer.keep(effort, self._dropped_stashes(effort, made, tip), kept=tip, why=STASHED)
+        self._rescuer.put_back_links(effort, tip, effort.status.submodules)
         snapshot.abandon_operations(self._repo)
-        self._keeper.leave(inner, hidden)
+        self._rescuer.leave(inner, hidden)
         landing = self._landing(effort, tip, effort.verdict())
         trouble = self._committer.trouble
         if trouble is None or landing.reason is not None:
@@ -229,7 +229,7 @@ class Checkout:
 
     def put_away(self, session: Assignment) -> None:
         """Once the session needs its tree no more: move what stays of a fleeting one to the run directory."""
-        self._keeper.put_away(session)
+        self._rescuer.put_away(session)
 
     def _branch_tip(self) -> str | None:
         return self._repo.commit_id(f"refs/heads/{self._branch}")
@@ -263,15 +263,15 @@ class Checkout:
         """Rescue everything that the commit `target` does not contain, then put the tree back to `target`."""
         tips = [*self._keep_worthy(effort), *self._made(effort)]
         tips += self._stashes.dropped(effort.session.started_at)
-        inner = self._keeper.inner(effort)
-        hidden = self._keeper.look_for_hidden(effort, resetting=True)
+        inner = self._rescuer.inner(effort)
+        hidden = self._rescuer.look_for_hidden(effort, resetting=True)
         saved = self._snapshot(effort, target, reason)
-        self._keeper.keep(effort, [*saved, *tips], kept=target, why=reason)
-        self._keeper.keep_inner(effort, inner, kept=target)
-        saved += self._keeper.keep_hidden(effort, hidden, kept=target)
+        self._rescuer.keep(effort, [*saved, *tips], kept=target, why=reason)
+        self._rescuer.keep_inner(effort, inner, kept=target)
+        saved += self._rescuer.keep_hidden(effort, hidden, kept=target)
         if hidden.too_much:
-            self._keeper.set_aside(effort, hidden.places if self._fleeting else hidden.dropped)
-        self._keeper.move_away(effort, nested.without_place(self._repo, inner, target))
+            self._rescuer.set_aside(effort, hidden.places if self._fleeting else hidden.dropped)
+        self._rescuer.move_away(effort, nested.without_place(self._repo, inner, target))
         snapshot.put_back(self._repo, self._branch, target)
         self._clear(effort, target, reason, saved=saved)
         return self._landing(effort, target, reason)
@@ -280,7 +280,7 @@ class Checkout:
         """With nothing rescued there is no reason either: the session is as good as one that moved nothing."""
         commit = None if tip == effort.session.base_commit else tip
         told = any(why != HIDDEN for why in effort.whys)
-        words = self._keeper.hidden_words(effort)
+        words = self._rescuer.hidden_words(effort)
         return Landing(commit=commit, rescue=effort.refs, reason=reason if told else None, hidden=words)
 
     def _keep_worthy(self, effort: Effort) -> list[str]:
@@ -292,11 +292,11 @@ class Checkout:
         """A commit of the dirt; none when there is no dirt, or an earlier attempt has kept it already."""
         if not effort.status.dirty:
             return []
-        message, base = self._keeper.message(effort, reason), effort.session.base_commit
+        message, base = self._rescuer.message(effort, reason), effort.session.base_commit
         oid = snapshot.snapshot(self._repo, effort.status, message=message, base=base)
         if not effort.again:
             return [oid]
-        kept = rescue.list_rescued(self._repo, self._run_id, effort.session.seq)
+        kept = rescue_refs.list_rescued(self._repo, self._run_id, effort.session.seq)
         known = frozenset[bytes]().union(*(snapshot.changes(self._repo, target, r.oid) for r in kept))
         return [] if snapshot.changes(self._repo, target, oid) <= known else [oid]
 
@@ -305,15 +305,15 @@ class Checkout:
         effort.look_again(self._repo.status())
         if effort.status.new_folders:
             found = nested.new_ones(self._repo, effort.others(self._repo))
-            self._keeper.keep_inner(effort, found, kept=target)
-            self._keeper.move_away(effort, (inner for inner in found if inner.kind == "plain"))
-            self._keeper.set_aside(effort, self._keeper.revealed(effort))
+            self._rescuer.keep_inner(effort, found, kept=target)
+            self._rescuer.move_away(effort, (inner for inner in found if inner.kind == "plain"))
+            self._rescuer.set_aside(effort, self._rescuer.revealed(effort))
             effort.look_again(self._repo.status())
-        self._keeper.put_back_links(effort, target, effort.status.submodules)
+        self._rescuer.put_back_links(effort, target, effort.status.submodules)
         if not effort.status.dirty:
             return
         if not snapshot.untracked(self._repo) <= snapshot.paths(self._repo, saved):
             effort.again = True
-            self._keeper.keep(effort, self._snapshot(effort, target, reason), kept=target, why=reason)
+            self._rescuer.keep(effort, self._snapshot(effort, target, reason), kept=target, why=reason)
             self._repo.git("read-tree", "--reset", target)
         snapshot.clean(self._repo)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def move(root: Path, path: str, keep_in: Path) -> None:
+def move_out(root: Path, path: str, keep_in: Path) -> None:
     """Move `path`, relative to `root`, to the same place in `keep_in`; one that is gone has been moved before.
 
     What is there already stays: the newcomer gets a number. No link is followed on the way there.

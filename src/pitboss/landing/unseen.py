@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pitboss.git import aside, hidden, nested
+from pitboss.git import hidden, nested
 from pitboss.git.errors import GitError
 from pitboss.git.ignoring import Ignoring
+from pitboss.git.move_out import move_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 
-def mark_furnished(worktree: Repo, limit: int) -> None:
+def mark_provisioned(worktree: Repo, limit: int) -> None:
     """Note, by the file system's clock, that what is in a working copy from now on is work of sessions.
 
     `limit` says how many bytes of hidden files are kept in git, for whoever removes the working copy.
@@ -57,5 +58,5 @@ def hidden_work(worktree: Repo, *, message: str, keep_in: Path) -> list[str]:
     except GitError:
         return []  # git can use it no more, and nobody can tell what it ignored
     for place in found.places:
-        aside.move(worktree.root, place, keep_in)
+        move_out(worktree.root, place, keep_in)
     return []

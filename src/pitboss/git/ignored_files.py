@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NEVER = frozenset({".git", ".pitboss"})
 
 
-def copy_into(source: Path, slot_repo: Repo, names: Sequence[str]) -> tuple[str, ...]:
+def copy_ignored(source: Path, slot_repo: Repo, names: Sequence[str]) -> tuple[str, ...]:
     """Copy files and folders, named relative to `source` (glob patterns too), to the same places in a working copy.
 
     Only what git ignores there is copied: the rest is tracked, or would be committed. Symbolic links stay links;
