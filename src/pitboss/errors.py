@@ -8,10 +8,11 @@
     |   |-- CapReached       exit 3    a run is to go on that still is at one of its caps
     |   |-- ResumeError      exit 4    the seed's refusals (see core.resume for its kinds)
     |   `-- DamagedRun       exit 4    a run's files are damaged in a way that only a person may settle
+    |-- RunnerKilled         exit 70   a signal ended the process that ran the sessions
     `-- StorageError         exit 70   a file of the run could not be read or written
         `-- RunDirectoryGone exit 70   somebody deleted the run directory while the run was live
 
-They are rendered in one place, `cli.output.render_error`: `error: what happened`, then `hint: what to do`.
+`cli.failures` is the one place that renders them: `error: what happened`, then `hint: what to do`.
 """
 
 from __future__ import annotations
@@ -97,6 +98,10 @@ class ResumeError(StartError):
 
 class DamagedRun(StartError):
     """A run's files are damaged in a way that pitboss must not settle alone."""
+
+
+class RunnerKilled(PitbossError):
+    """A signal ended the process that ran the sessions; none of its processes is left."""
 
 
 class StorageError(PitbossError):

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pitboss import proctree
 from pitboss.core.stops import StopLevel
-from pitboss.errors import PitbossError, StartError
+from pitboss.errors import RunnerKilled, StartError
 from pitboss.warden import SWEEP_GRACE_S, Warden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 FAILED = 70
-"""Exit code of a runner that a signal killed or a bug ended."""
+"""Exit code of a runner whose body raised."""
 
 SAME_REQUEST_S = 0.25
 """A terminal that closes sends SIGHUP more than once, a service manager right after SIGTERM."""
@@ -76,9 +76,12 @@ def guard(
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
     `marker` holds the environment pairs that all processes of this run carry, and no others. The runner never
-    returns from here: it leaves through `os._exit` after flushing stdout and stderr. A runner killed by a signal is
-    70, with a line on stderr, and another one if what it did is `resumable`. When this returns, no process of the
-    run is left. Call it before any thread is started. Raises StartError when there can be no further process.
+    returns from here: it leaves through `os._exit` after flushing stdout and stderr. `body` says itself why it failed:
+    what it raises is 70 without a word. When this returns or raises, no process of the run is left. Call it before
+    any thread is started.
+
+    Raises RunnerKilled when a signal ended the runner, with a hint if what it did is `resumable`; StartError when there
+    can be no further process.
     """
     # Inherited from a careless parent, an ignored SIGCHLD would hide every exit code.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -93,8 +96,7 @@ def guard(
     if code >= 0:
         return code
     hint = "pitboss grind --resume goes on from where it stopped" if resumable() else None
-    _say(f"the runner was killed (signal {-code})", hint)
-    return FAILED
+    raise RunnerKilled(f"the runner was killed (signal {-code})", hint=hint)
 
 
 def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]:
@@ -144,11 +146,6 @@ def _run(body: Callable[[StopChannel], int], channel: StopChannel) -> NoReturn:
     code = FAILED
     try:
         code = body(channel)
-    except PitbossError as error:
-        _say(error.message, error.hint)
-        code = error.exit_code
-    except BaseException as error:
-        _say(f"internal error: {type(error).__name__}: {error}", "this is a bug in pitboss; please report it")
     finally:
         _flush()
         os._exit(code)
@@ -241,13 +238,6 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
-
-
-def _say(message: str, hint: str | None) -> None:
-    lines = [f"error: {message}"] if hint is None else [f"error: {message}", f"hint: {hint}"]
-    with suppress(OSError, ValueError):
-        if _takes_words():
-            print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def _takes_words() -> bool:

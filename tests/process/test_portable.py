@@ -16,6 +16,7 @@ import os, selectors, subprocess, sys
 import psutil
 sys.platform = "darwin"  # what our modules see when they are imported next
 from pitboss import proctree
+from pitboss.errors import RunnerKilled
 from pitboss.guardian import guard
 from pitboss.core.stops import StopRequest
 from pitboss.process import Command, capture, run
@@ -49,7 +50,10 @@ def test_the_guardian_finds_the_tree_of_a_killed_runner_by_the_marker(tmp_path: 
     source = """
 def body(channel):
     return run(command, on_start=lambda *_: print(os.getpid(), flush=True)).code
-sys.exit(guard(body, marker=marker))
+try:
+    sys.exit(guard(body, marker=marker))
+except RunnerKilled as error:
+    sys.exit(error.exit_code)
 """
     with script(ELSEWHERE + source, tmp_path, WITHOUT_SCRUBBING) as guardian:
         wait_for(lambda: sorted(pids(tmp_path)) == FIVE_NAMES)

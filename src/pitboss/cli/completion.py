@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from pitboss.cli.group import COMPLETION_VARIABLE
+from pitboss.cli.commands import COMPLETION_VARIABLE
 from pitboss.cli.output import say
 
 

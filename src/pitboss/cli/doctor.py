@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pitboss.cli.checkup import Check, Health, examine
+from pitboss.cli.failures import INTERRUPTED
 from pitboss.cli.output import Ink, note, paint, say, write_json
 from pitboss.cli.project import project_root
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pitboss.guardian import StopChannel
     from pitboss.preflight import Trial
 
-INTERRUPTED = 130
 _INK = {Health.OK: Ink.GOOD, Health.WARNING: Ink.WARN, Health.PROBLEM: Ink.BAD}
 
 
@@ -73,9 +73,7 @@ def _probe(root: Path, *, as_json: bool) -> int:
     """Report with trials of the agents, under a guardian: nothing of them is left, whoever is killed (SPEC 1.4)."""
     from secrets import token_hex
 
-    from pitboss.cli.main import reported
-    from pitboss.core.environment import RUN_ID
-    from pitboss.guardian import guard
+    from pitboss.cli.guarded import guarded
     from pitboss.preflight import scratch
 
     run_id = f"probe-{token_hex(8)}"
@@ -85,10 +83,7 @@ def _probe(root: Path, *, as_json: bool) -> int:
             checks = [*examine(root), *_trials(root, folder, run_id, channel)]
             return INTERRUPTED if channel.level() else _report(checks, as_json=as_json)
 
-        def runner(channel: StopChannel) -> int:
-            return reported(lambda: examined(channel))
-
-        return guard(runner, marker={RUN_ID: run_id})
+        return guarded(examined, run_id)
 
 
 def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iterator[Check]:

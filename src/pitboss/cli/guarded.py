@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pitboss.cli.patient import be_patient
+from pitboss.cli.failures import exit_code
+from pitboss.cli.patient import be_patient, hurry
 from pitboss.cli.progress import JsonProgress, for_stderr
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
 from pitboss.core.redact import Secrets
 from pitboss.engine.bus import Bus
+from pitboss.errors import RunnerKilled
 from pitboss.guardian import guard
 from pitboss.store.end_marker import note_end
 from pitboss.store.event_log import EventLog
@@ -42,15 +44,10 @@ def run_guarded(
 ) -> int:
     """Take the lock, put a guardian above this process and run `body` under it; returns its exit code.
 
-    `starts` says that sessions will be started. Raises LockHeld. What `body` raises is rendered in the runner, which
-    then ends with its exit code.
+    `starts` says that sessions will be started. Raises LockHeld, RunnerKilled. What `body` raises is rendered in the
+    runner, which then ends with the exit code that goes with it.
     """
-
-    def runner(channel: StopChannel) -> int:
-        from pitboss.cli.main import reported
-
-        verbose = click.get_current_context().find_root().params["verbose"]
-        return reported(lambda: shown(channel), verbose=verbose)
+    paths = RunPaths(root, run_id)
 
     def shown(channel: StopChannel) -> int:
         be_patient()
@@ -63,9 +60,30 @@ def run_guarded(
                 emit(Warned(text=text))
             return body(channel, emit)
 
-    paths = RunPaths(root, run_id)
     with RunLock.acquire(*lock_paths(root), run_id=run_id):
         take_requests(paths)  # those of an earlier life of the run
-        code = guard(runner, marker={RUN_ID: run_id}, resumable=lambda: is_folder(paths.root))
+        try:
+            code = guarded(shown, run_id, resumable=lambda: is_folder(paths.root))
+        except RunnerKilled:
+            note_end(paths)
+            raise
         note_end(paths)
         return code
+
+
+def guarded(
+    body: Callable[[StopChannel], int], run_id: str, *, resumable: Callable[[], bool] = lambda: False
+) -> int:
+    """Run `body` in a runner below a guardian; returns its exit code. Raises RunnerKilled."""
+    verbose = click.get_current_context().find_root().params["verbose"]
+
+    def runner(channel: StopChannel) -> int:
+        return exit_code(lambda: body(channel), verbose=verbose)
+
+    try:
+        return guard(runner, marker={RUN_ID: run_id}, resumable=resumable)
+    except RunnerKilled:
+        # A paused terminal must not hold what is left of a run.
+        be_patient()
+        hurry()
+        raise

@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING, TextIO
 from pitboss.cli.screen import colored, goes_to_file, legible
 from pitboss.core.measures import age, stamp
 from pitboss.core.terminal import visible_json
-from pitboss.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
-
-    import click
-
-    from pitboss.errors import PitbossError
 
 
 class Ink(StrEnum):
@@ -157,45 +152,3 @@ def fields(pairs: Iterable[tuple[str, str]]) -> None:
 def columns(rows: Sequence[Sequence[str]]) -> list[int]:
     """The width of each column that fits all of `rows`."""
     return [max(map(len, column)) for column in zip(*rows, strict=True)]
-
-
-def render_error(error: PitbossError, *, verbose: bool = False) -> None:
-    """Print `error: ...`, one line a problem for files the user wrote, then `hint: ...`."""
-    messages = [str(p) for p in error.problems] if isinstance(error, InputError) else [error.message]
-    _complain(messages, error.hint)
-    if verbose and error.__cause__ is not None:
-        note(f"cause: {type(error.__cause__).__name__}: {error.__cause__}")
-
-
-def render_usage_error(error: click.ClickException) -> None:
-    """Print what is wrong with a command line, and where its help is."""
-    import click
-
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        error.show()
-        return
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "pitboss"
-    _complain([error.format_message()], f"`{path} --help` shows how to use it")
-
-
-def render_internal_error(error: Exception, *, verbose: bool) -> None:
-    """Print a bug or an unforeseen failure of the system, with its traceback only when asked."""
-    import traceback
-
-    if verbose:
-        note("".join(traceback.format_exception(error)).rstrip())
-    said = " ".join(str(error).split())
-    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    _complain(
-        [f"internal error: {what}"],
-        "please report this with the output of the same command after `pitboss -v`",
-    )
-
-
-def _complain(messages: Iterable[str], hint: str | None) -> None:
-    sys.stdout.flush()
-    for message in messages:
-        note(f"{paint('error:', Ink.BAD, sys.stderr)} {message}")
-    if hint is not None:
-        note(f"{paint('hint:', Ink.NAME, sys.stderr)} {hint}")

@@ -1,0 +1,64 @@
+"""The table of commands, and the help page that lists them: known without loading any command, or click (SPEC 8)."""
+
+from __future__ import annotations
+
+import os
+
+COMPLETION_VARIABLE = "_PITBOSS_COMPLETE"
+PURPOSE = "Run coding agents on your repository overnight, and lose nothing."
+VERSION_HELP = "Show the version and exit."
+VERBOSE_HELP = "Say more about errors."
+
+SECTIONS = {
+    "Set up": {
+        "init": "Prepare this repository for pitboss.",
+        "demo": "Grind a throw-away repository, to see what happens.",
+        "prompts": "List, create, check and show prompts.",
+        "doctor": "Check git, agents, configuration, prompts, lock and disk.",
+    },
+    "Run": {
+        "grind": "Run agents over your prompts until told to stop.",
+        "stop": "Ask the live run to finish.",
+        "skip": "Skip the session that runs now.",
+    },
+    "Look": {
+        "runs": "List every run, newest first.",
+        "status": "Show one run: state, budgets used, in flight, last sessions.",
+        "log": "Print a run's sessions, one line each.",
+        "events": "Print what happened in a run, one JSON line each.",
+        "show": "Show one session: its record, diff or transcript.",
+    },
+    "Repair": {
+        "rescue": "List, show and apply rescued work.",
+        "repair": "Bring a crashed run's files in order.",
+    },
+    "Shell": {
+        "completion": "Print a shell completion script.",
+    },
+}
+"""What `--help` says of each command, section by section; a command and its module have one name."""
+
+COMMANDS = {name: summary for section in SECTIONS.values() for name, summary in section.items()}
+
+_OPTIONS = {
+    "--version": VERSION_HELP,
+    "-v, --verbose": VERBOSE_HELP,
+    "-h, --help": "Show this message and exit.",
+}
+_USUAL_WIDTH = 80
+
+
+def help_page() -> str | None:
+    """`pitboss --help` as click prints it; None where the terminal is so narrow that its lines have to be broken."""
+    lines = ["Usage: pitboss [OPTIONS] [COMMAND] [ARGS]...", "", f"  {PURPOSE}"]
+    for section, rows in {"Options": _OPTIONS, **SECTIONS}.items():
+        width = max(map(len, rows))
+        lines += ["", f"{section}:", *(f"  {name:<{width}}  {text}" for name, text in rows.items())]
+    return "\n".join(lines) if max(map(len, lines)) <= _width() - 2 else None
+
+
+def _width() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(1).columns
+    except (OSError, ValueError):
+        return _USUAL_WIDTH

@@ -1,0 +1,103 @@
+"""Failures in one table: which exit code, which words, by the real command line and by the table itself."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from pitboss.cli.failures import Failure, explain
+from pitboss.errors import (
+    CapReached,
+    CommandError,
+    InputError,
+    LockHeld,
+    Problem,
+    RunnerKilled,
+    StorageError,
+)
+from tests.support.cli import COMMAND, Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPORT = "please report this with the output of the same command after `pitboss -v`"
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (KeyboardInterrupt(), Failure(130)),
+        (click.Abort(), Failure(130)),
+        (BrokenPipeError(), Failure(141)),
+        (click.exceptions.Exit(3), Failure(3)),
+        (click.UsageError("what?"), Failure(4, ("what?",), "`pitboss --help` shows how to use it")),
+        (CommandError("no", hint="do"), Failure(1, ("no",), "do")),
+        (LockHeld("held"), Failure(4, ("held",))),
+        (CapReached("cap"), Failure(3, ("cap",))),
+        (RunnerKilled("killed"), Failure(70, ("killed",))),
+        (StorageError("disk"), Failure(70, ("disk",))),
+        (
+            InputError([Problem("a.md", "x"), Problem("b.md", "y", line=2)]),
+            Failure(4, ("a.md: x", "b.md:2: y")),
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/x"),
+            Failure(
+                70, ("cannot write /x: No space left on device",), "free some disk space, then try again"
+            ),
+        ),
+        (
+            OSError(errno.EIO, "Input/output error"),
+            Failure(70, ("internal error: OSError: [Errno 5] Input/output error",), REPORT, trace=True),
+        ),
+        (MemoryError(), Failure(70, ("internal error: MemoryError",), REPORT, trace=True)),
+        (
+            ValueError("two\n lines"),
+            Failure(70, ("internal error: ValueError: two lines",), REPORT, trace=True),
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_each_failure_has_its_code_and_its_words(error: BaseException, failure: Failure) -> None:
+    assert explain(error) == failure
+
+
+@pytest.mark.parametrize("args", ["--version", "--help", "status --help", "runs"])
+def test_no_room_for_what_is_printed_is_70_and_asks_for_room(tmp_path: Path, args: str) -> None:
+    project = Project.create(tmp_path / "repo")
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [*COMMAND, *args.split()],
+            cwd=project.root,
+            env=project.env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        70,
+        "error: cannot write the output: No space left on device\nhint: free some disk space, then try again\n",
+    )
+
+
+@pytest.mark.parametrize("args", ["--version", "--help", "status --help", "runs"])
+def test_a_reader_that_is_gone_is_141_and_no_word(tmp_path: Path, args: str) -> None:
+    project = Project.create(tmp_path / "repo")
+    reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    reader.wait()
+    assert reader.stdin is not None
+    with reader.stdin as gone:
+        done = subprocess.run(
+            [*COMMAND, *args.split()],
+            cwd=project.root,
+            env=project.env,
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
