@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pitboss.agents.acp import AcpAgent
 from pitboss.agents.acp.stream import AcpReader
-from pitboss.agents.judgement import Ending
+from pitboss.agents.judgement import AgentExit
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
@@ -217,7 +217,7 @@ def ended(reason: str = "end_turn", usage: dict[str, int] | None = None) -> dict
     ],
 )
 def test_a_turn_that_ends_otherwise_is_no_success(stop: str, words: str) -> None:
-    assert read(PROMPT, ended(stop)).verdict(Ending(code=0)).reason == f"agent_error: {words}"
+    assert read(PROMPT, ended(stop)).verdict(AgentExit(code=0)).reason == f"agent_error: {words}"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_turn_that_ends_otherwise_is_no_success(stop: str, words: str) -> None
     ],
 )
 def test_an_error_is_named_by_what_is_told_with_it(error: dict[str, Any], reason: str) -> None:
-    assert read({"type": "error", **error}).verdict(Ending(code=1)).reason == reason
+    assert read({"type": "error", **error}).verdict(AgentExit(code=1)).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -293,4 +293,4 @@ _line = st.fixed_dictionaries(
 def test_lines_of_any_shape_are_never_an_exception(lines: list[dict[str, Any]]) -> None:
     reader = read(*lines)
     assert sum(reader.spend().tokens.values(), Usage()).input >= 0
-    assert reader.verdict(Ending(code=0)).status in (OK, SessionStatus.ERROR)
+    assert reader.verdict(AgentExit(code=0)).status in (OK, SessionStatus.ERROR)

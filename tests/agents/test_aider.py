@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pitboss.agents.aider import Aider
 from pitboss.agents.aider.text import AiderReader
-from pitboss.agents.judgement import Ending, Spend
+from pitboss.agents.judgement import AgentExit, Spend
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
@@ -35,7 +35,7 @@ def read(*texts: str, usage_file: str = "/nowhere/usage") -> AiderReader:
 
 
 def reason_of(*texts: str, code: int = 0, complaints: bytes = b"") -> str | None:
-    return read(*texts).verdict(Ending(code=code, complaints=complaints)).reason
+    return read(*texts).verdict(AgentExit(code=code, complaints=complaints)).reason
 
 
 def answer(sent: int, received: int, cost: float) -> str:
@@ -323,4 +323,4 @@ def test_arbitrary_bytes_are_never_an_exception(output: bytes) -> None:
     list(reader.feed(output))
     list(reader.finish())
     assert sum(reader.spend().tokens.values(), Usage()).input >= 0
-    assert reader.verdict(Ending(code=0)).status in (SessionStatus.OK, SessionStatus.ERROR)
+    assert reader.verdict(AgentExit(code=0)).status in (SessionStatus.OK, SessionStatus.ERROR)

@@ -15,7 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pitboss.agents.claude.stream import ClaudeReader
-from pitboss.agents.judgement import Ending, Spend, Verdict
+from pitboss.agents.judgement import AgentExit, Spend, Verdict
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
@@ -353,7 +353,7 @@ def read(chunks: list[bytes], code: int = 0) -> tuple[Spend, Verdict]:
     for chunk in chunks:
         list(reader.feed(chunk))
     list(reader.finish())
-    return reader.spend(), reader.verdict(Ending(code=code))
+    return reader.spend(), reader.verdict(AgentExit(code=code))
 
 
 CAPPED = ("--include-partial-messages", "--max-budget-usd")

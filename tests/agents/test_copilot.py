@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pitboss.agents.copilot.stream import CopilotReader
-from pitboss.agents.judgement import Ending
+from pitboss.agents.judgement import AgentExit
 from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
@@ -351,4 +351,4 @@ def test_events_of_any_shape_are_never_an_exception(lines: list[Line]) -> None:
         list(reader.feed(json.dumps(line).encode() + b"\n"))
     list(reader.finish())
     assert reader.spend().tokens == {}
-    assert reader.verdict(Ending(code=1)).status is ERROR
+    assert reader.verdict(AgentExit(code=1)).status is ERROR

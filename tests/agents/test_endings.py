@@ -9,7 +9,7 @@ import pytest
 
 from pitboss.agents import watch
 from pitboss.agents.claude.stream import ClaudeReader
-from pitboss.agents.judgement import Ending
+from pitboss.agents.judgement import AgentExit
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
@@ -201,7 +201,7 @@ def test_a_new_turn_after_a_result_is_not_done(tmp_path: Path, line: Line) -> No
 def test_a_result_without_error_of_work_that_was_cut_short_is_no_success(
     tmp_path: Path, fields: Line, reason: str | None
 ) -> None:
-    assert read(tmp_path, INIT, said("m1", 9), DONE | fields).verdict(Ending(code=0)).reason == reason
+    assert read(tmp_path, INIT, said("m1", 9), DONE | fields).verdict(AgentExit(code=0)).reason == reason
 
 
 @pytest.mark.parametrize(

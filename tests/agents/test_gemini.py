@@ -14,7 +14,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pitboss.agents.gemini.stream import GeminiReader
-from pitboss.agents.judgement import Ending
+from pitboss.agents.judgement import AgentExit
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
@@ -257,7 +257,7 @@ def test_a_limit_of_the_minute_has_no_time_to_wait_for(tmp_path: Path) -> None:
     ],
 )
 def test_a_refusal_to_start_is_named_by_its_exit_code(code: int, complaint: str, reason: str) -> None:
-    verdict = read().verdict(Ending(code=code, complaints=complaint.encode()))
+    verdict = read().verdict(AgentExit(code=code, complaints=complaint.encode()))
     assert verdict.status is ERROR
     assert verdict.reason is not None
     assert verdict.reason.startswith(reason)
@@ -323,7 +323,7 @@ def test_what_it_only_says_on_stderr_names_why_it_ended(
     stderr: str, reason: str, wait_s: float | None
 ) -> None:
     begun = {**INIT, "timestamp": "1970-01-01T01:00:00Z"}
-    verdict = read(begun).verdict(Ending(code=1, complaints=stderr.encode()))
+    verdict = read(begun).verdict(AgentExit(code=1, complaints=stderr.encode()))
     assert (verdict.reason or "").partition(":")[0] == reason
     assert verdict.resets_at == (None if wait_s is None else pytest.approx(3600 + wait_s))
 
@@ -342,13 +342,13 @@ def test_stderr_tells_what_kind_of_quota_a_result_speaks_of(
 ) -> None:
     error = {"message": "[API Error: You exceeded your current quota]"}
     ended = {"type": "result", "status": "error", "error": error, "timestamp": "1970-01-01T01:00:00Z"}
-    verdict = read(INIT, ended).verdict(Ending(code=173, complaints=stderr.encode()))
+    verdict = read(INIT, ended).verdict(AgentExit(code=173, complaints=stderr.encode()))
     assert verdict.reason == f"{reason}: You exceeded your current quota"
     assert verdict.resets_at == (None if wait_s is None else pytest.approx(3600 + wait_s))
 
 
 def test_an_exit_code_after_a_good_result_is_no_refusal() -> None:
-    verdict = read(INIT, DONE).verdict(Ending(code=41))
+    verdict = read(INIT, DONE).verdict(AgentExit(code=41))
     assert verdict.reason == "exit_code: 41"
 
 
@@ -500,5 +500,5 @@ _line = st.fixed_dictionaries({"type": _TYPES}, optional=dict.fromkeys(_KEYS, _j
 @given(st.lists(_line, max_size=5), st.sampled_from([0, 1, 41, 55, 144, 173, -9, None]))
 def test_events_of_any_shape_are_never_an_exception(lines: list[dict[str, object]], code: int | None) -> None:
     reader = read(*lines)
-    assert reader.verdict(Ending(code=code)).status in (OK, ERROR)
+    assert reader.verdict(AgentExit(code=code)).status in (OK, ERROR)
     assert all(used.input >= 0 and used.output >= 0 for used in reader.spend().tokens.values())

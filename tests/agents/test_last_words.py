@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pitboss.agents.judgement import Ending
+from pitboss.agents.judgement import AgentExit
 from pitboss.agents.table import find_backend
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
@@ -64,7 +64,7 @@ def test_a_final_word_without_anything_said_done_or_counted_is_told_as_such(back
     *before, last = NOTHING[backend]
     full = read(backend, *before, WORDS[backend], last)
     assert (full.finished, full.worked) == (True, True)
-    assert full.verdict(Ending(code=0)).status is SessionStatus.OK
+    assert full.verdict(AgentExit(code=0)).status is SessionStatus.OK
 
 
 @pytest.mark.parametrize("backend", NOTHING)
@@ -109,7 +109,7 @@ def refused(words: str) -> dict[str, list[Line]]:
 )
 def test_a_service_out_of_reach_is_overloaded_and_has_cost_nothing(backend: str, words: str) -> None:
     reader = read(backend, *refused(words)[backend])
-    verdict, spend = reader.verdict(Ending(code=1)), reader.spend()
+    verdict, spend = reader.verdict(AgentExit(code=1)), reader.spend()
     assert (verdict.status, (verdict.reason or "").partition(":")[0]) == (SessionStatus.ERROR, "overloaded")
     assert not spend.unreadable
     assert sum(spend.tokens.values(), Usage()) == Usage()
@@ -128,7 +128,7 @@ def test_a_service_that_answers_with_such_a_status_is_overloaded(backend: str, s
             {"type": "result", "is_error": True, "error": {"message": f"[API Error: {status} it broke]"}}
         ],
     }
-    verdict = read(backend, *lines[backend]).verdict(Ending(code=1))
+    verdict = read(backend, *lines[backend]).verdict(AgentExit(code=1))
     assert (verdict.reason or "").partition(":")[0] == "overloaded"
 
 
@@ -148,7 +148,7 @@ def test_a_service_that_answers_with_such_a_status_is_overloaded(backend: str, s
 def test_what_is_only_complained_of_on_stderr_names_the_failure(
     backend: str, complaint: str, reason: str
 ) -> None:
-    verdict = read(backend).verdict(Ending(code=1, complaints=complaint.encode()))
+    verdict = read(backend).verdict(AgentExit(code=1, complaints=complaint.encode()))
     assert (verdict.reason or "").partition(":")[0] == reason
 
 
@@ -186,7 +186,7 @@ CUT_SHORT: dict[str, list[Line]] = {
 
 @pytest.mark.parametrize("ending", CUT_SHORT)
 def test_work_that_was_cut_short_is_an_error_though_the_exit_code_is_zero(ending: str) -> None:
-    verdict = read(ending.partition(",")[0], *CUT_SHORT[ending]).verdict(Ending(code=0))
+    verdict = read(ending.partition(",")[0], *CUT_SHORT[ending]).verdict(AgentExit(code=0))
     assert verdict.status is SessionStatus.ERROR
     assert (verdict.reason or "").startswith("agent_error: ")
 
@@ -218,5 +218,5 @@ def test_work_that_was_cut_short_is_an_error_though_the_exit_code_is_zero(ending
 def test_an_error_of_the_protocol_is_named_by_its_data(
     error: Line, reason: str, resets_at: float | None
 ) -> None:
-    verdict = read("acp", {"type": "prompt"}, {"type": "error", **error}).verdict(Ending(code=1))
+    verdict = read("acp", {"type": "prompt"}, {"type": "error", **error}).verdict(AgentExit(code=1))
     assert ((verdict.reason or "").partition(":")[0], verdict.resets_at) == (reason, resets_at)

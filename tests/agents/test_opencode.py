@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.agents.judgement import Ending
+from pitboss.agents.judgement import AgentExit
 from pitboss.agents.opencode import Opencode
 from pitboss.agents.opencode.stream import OpencodeReader
 from pitboss.core.agent import AgentEvent, EventKind, Resume
@@ -54,7 +54,7 @@ def read(*lines: dict[str, Any], resume: Resume | None = None) -> OpencodeReader
 
 
 def outcome_of(*lines: dict[str, Any], code: int = 0) -> str | None:
-    return read(*lines).verdict(Ending(code=code)).reason
+    return read(*lines).verdict(AgentExit(code=code)).reason
 
 
 def test_the_prompt_goes_by_standard_input_and_the_command_line_is_the_documented_one(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_a_quota_that_is_no_limit_of_the_hour_is_a_matter_of_money() -> None:
 )
 def test_a_usage_limit_ends_when_the_service_said(data: dict[str, Any], resets_at: float | None) -> None:
     line = error(at=1795359572000, statusCode=429, message="The usage limit has been reached", **data)
-    verdict = read(line).verdict(Ending(code=1))
+    verdict = read(line).verdict(AgentExit(code=1))
     assert verdict.reason == "rate_limited: The usage limit has been reached"
     assert verdict.resets_at == resets_at
 
@@ -423,4 +423,4 @@ def test_events_of_any_shape_are_never_an_exception(lines: list[dict[str, Any]])
     reader = read(*lines)
     used = sum(reader.spend().tokens.values(), Usage())
     assert used.input >= 0
-    assert reader.verdict(Ending(code=0)).status in (OK, SessionStatus.ERROR)
+    assert reader.verdict(AgentExit(code=0)).status in (OK, SessionStatus.ERROR)

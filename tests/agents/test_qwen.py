@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pitboss.agents.judgement import Ending
+from pitboss.agents.judgement import AgentExit
 from pitboss.agents.qwen.stream import QwenReader
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
@@ -317,5 +317,5 @@ _line = st.fixed_dictionaries({"type": _TYPES}, optional=dict.fromkeys(_KEYS, _j
 @given(st.lists(_line, max_size=5), st.sampled_from([0, 1, 55, -15, None]))
 def test_events_of_any_shape_are_never_an_exception(lines: list[dict[str, object]], code: int | None) -> None:
     reader = read(*lines)
-    assert reader.verdict(Ending(code=code)).status in (OK, ERROR)
+    assert reader.verdict(AgentExit(code=code)).status in (OK, ERROR)
     assert all(used.input >= 0 and used.output >= 0 for used in reader.spend().tokens.values())

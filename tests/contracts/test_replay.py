@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pitboss.agents.judgement import Ending
+from pitboss.agents.judgement import AgentExit
 from pitboss.agents.table import backend_names, find_backend
 from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings
@@ -104,7 +104,7 @@ def test_an_output_cut_off_anywhere_keeps_what_was_seen_and_never_bills_more_tha
     bills = []
     for end in [*ends, len(output)]:
         reader = _fed(_reader(tmp_path, backend, capture), [output[:end]])
-        reader.verdict(Ending(code=-9, complaints=b"killed"))
+        reader.verdict(AgentExit(code=-9, complaints=b"killed"))
         bills.append((_counted(reader), reader.tool_calls))
     for (less, fewer), (more, calls) in pairwise(bills):
         assert all(a <= b for a, b in zip(less, more, strict=True))
@@ -120,7 +120,7 @@ def test_garbage_between_the_lines_changes_neither_the_bill_nor_the_verdict(
     torn = [
         piece for line in taken.stdout.splitlines(keepends=True) for piece in (line, chance.choice(GARBAGE))
     ]
-    ending = Ending(code=taken.code, complaints=taken.stderr[-8192:])
+    ending = AgentExit(code=taken.code, complaints=taken.stderr[-8192:])
     clean = _fed(_reader(tmp_path, backend, capture), [taken.stdout])
     dirty = _fed(_reader(tmp_path, backend, capture), torn)
     assert dirty.spend() == clean.spend()

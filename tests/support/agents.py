@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pitboss.agents.driver import Driver
     from pitboss.core.config import Price
     from pitboss.core.stops import StopRequest
+    from pitboss.engine.ports import Agent
 
 PYTHON = shlex.quote(sys.executable)
 
@@ -72,7 +73,7 @@ def nothing(*_: object) -> None:
 
 
 def run(
-    driver: Driver,
+    driver: Agent,
     asked: AgentRequest,
     *,
     stop: Callable[[], StopRequest | None] = never,

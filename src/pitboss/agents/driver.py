@@ -11,8 +11,8 @@ import msgspec
 
 from pitboss import process
 from pitboss.agents.costs import priced
-from pitboss.agents.judgement import Ending, Verdict, failed
-from pitboss.agents.services.failures import reason_to_ask_again
+from pitboss.agents.cut_short import verdict_on_cut_short
+from pitboss.agents.judgement import AgentExit, Verdict
 from pitboss.agents.services.words import had_begun
 from pitboss.agents.watch import Watch
 from pitboss.core.agent import AgentOutcome
@@ -21,7 +21,6 @@ from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment, marker
 from pitboss.core.redact import Secrets
 from pitboss.core.session import Reason, SessionStatus, reason_kind
-from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError, storage_error
 from pitboss.process import Command, EndedBy, Exit
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from pitboss.agents.reader import Reader
     from pitboss.core.agent import AgentEvent, AgentRequest
     from pitboss.core.config import AgentSettings, Config
+    from pitboss.core.stops import StopRequest
 
 CHUNK = 64 * 1024
 _ANY_FAILURE = 1
@@ -119,7 +119,7 @@ class Driver:
             paid=self.paid,
             started=started or found is not None,
             intact=bool(found) and not watch.reader.torn,
-            failure=watch.reader.verdict(Ending(code=_ANY_FAILURE, complaints=complaints)).reason,
+            failure=watch.reader.verdict(AgentExit(code=_ANY_FAILURE, complaints=complaints)).reason,
         )
         verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
         if self._lost_session(request, watch.reader, complaints):
@@ -142,10 +142,10 @@ class Driver:
         )
 
     def _outcome(self, request: AgentRequest, launch: Launch, watch: Watch, ended: Exit) -> AgentOutcome:
-        verdict = _verdict_of_limits(request, watch, ended)
+        verdict = verdict_on_cut_short(request, watch, ended)
         if verdict is None:
             complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
-            verdict = watch.reader.verdict(Ending(code=ended.code, complaints=complaints))
+            verdict = watch.reader.verdict(AgentExit(code=ended.code, complaints=complaints))
             verdict = self._of_lost_session(request, watch.reader, verdict, complaints)
         by_itself = ended.ended_by is EndedBy.EXIT
         evidence = Evidence(
@@ -271,49 +271,6 @@ def _remove(path: Path) -> None:
     except OSError as error:
         if not is_folder(path):
             raise storage_error("remove", path, error) from error
-
-
-def _verdict_of_limits(request: AgentRequest, watch: Watch, ended: Exit) -> Verdict | None:
-    """The verdict on an agent that was ended from outside; None for one that ended by itself.
-
-    One that had said that it was done is judged by that word, unless a person ended it.
-    """
-    match ended.ended_by:
-        case EndedBy.WALL_CLOCK:
-            late = Reason.WALL_CLOCK.because(f"not done within {request.max_seconds:g} s")
-            return watch.word or Verdict(status=SessionStatus.TIMEOUT, reason=late)
-        case EndedBy.STOPPED:
-            return _verdict_of_stop(watch, ended.stop)
-        case _:
-            return None
-
-
-def _verdict_of_stop(watch: Watch, stop: StopRequest | None) -> Verdict:
-    match stop:
-        case StopRequest.DONE | StopRequest.RUN_CAP if watch.word is not None:
-            return watch.word
-        case StopRequest.HOPELESS if watch.hopeless is not None:
-            return watch.hopeless
-        case StopRequest.STALLED if watch.reader.retrying is not None:
-            return failed(reason_to_ask_again(watch.reader.retrying), watch.reader.retrying)
-        case _:
-            status, reason = _why_stopped(watch, stop)
-            return Verdict(status=status, reason=reason)
-
-
-def _why_stopped(watch: Watch, stop: StopRequest | None) -> tuple[SessionStatus, str]:
-    match stop:
-        case StopRequest.SKIP:
-            return SessionStatus.SKIPPED, Reason.SKIPPED
-        case StopRequest.COST_CAP:
-            spent = f"${watch.spent_usd:.4f} >= ${watch.cap_usd or 0:.4f}"
-            return SessionStatus.ERROR, Reason.COST_CAP.because(spent)
-        case StopRequest.RUN_CAP:
-            return SessionStatus.ERROR, Reason.COST_CAP.because("the run's cap")
-        case StopRequest.STALLED:
-            return SessionStatus.TIMEOUT, Reason.STALLED.because(f"no progress for {watch.idle_s or 0:g} s")
-        case _:
-            return SessionStatus.ABORTED, Reason.ABORTED
 
 
 def _resets_at(verdict: Verdict) -> float | None:

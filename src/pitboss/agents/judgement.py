@@ -8,6 +8,7 @@ import msgspec
 
 from pitboss.agents.output.lines import shortened
 from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -31,18 +32,18 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
     nothing: bool = False
 
 
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How an agent that was not stopped went: its exit code and the last bytes of its complaints."""
+class AgentExit(msgspec.Struct, frozen=True, kw_only=True):
+    """How an agent exited that nobody stopped: its exit code and the last bytes of its complaints."""
 
     code: int | None
     complaints: bytes = b""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend's judgement of such an ending; the fields are those of AgentOutcome.
+    """A backend's judgement of an agent that has ended; the fields are those of AgentOutcome.
 
-    `words` are all that was said where `reason` shortens it. `lost_session`: the driver's word that the session to go
-    on with is gone.
+    `words` is all that was said where `reason` shortens it. The driver sets `lost_session` where the session to
+    resume is gone.
     """
 
     status: SessionStatus = SessionStatus.OK
@@ -60,6 +61,23 @@ def failed(reason: Reason, words: str | None, *, resets_at: float | None = None)
         words=words and words[:WORDS_LIMIT],
         resets_at=resets_at,
     )
+
+
+def too_late(max_seconds: float) -> Verdict:
+    """The verdict on an agent that ran into its wall clock."""
+    reason = Reason.WALL_CLOCK.because(f"not done within {max_seconds:g} s")
+    return Verdict(status=SessionStatus.TIMEOUT, reason=reason)
+
+
+def stopped(why: StopRequest | None) -> Verdict:
+    """The verdict on an agent that the run or a person stopped."""
+    match why:
+        case StopRequest.SKIP:
+            return Verdict(status=SessionStatus.SKIPPED, reason=Reason.SKIPPED)
+        case StopRequest.RUN_CAP:
+            return Verdict(status=SessionStatus.ERROR, reason=Reason.COST_CAP.because("the run's cap"))
+        case _:
+            return Verdict(status=SessionStatus.ABORTED, reason=Reason.ABORTED)
 
 
 def all_denied(denied: Sequence[str], tool_calls: int) -> Verdict | None:

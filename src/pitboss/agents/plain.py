@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pitboss.agents.judgement import Ending, Spend, Verdict, failed
+from pitboss.agents.judgement import AgentExit, Spend, Verdict, failed
 from pitboss.agents.output.lines import last_line
 from pitboss.agents.reader import Reader
 from pitboss.agents.services.failures import service_failure
@@ -39,23 +39,23 @@ class PlainReader(Reader):
         """Plain text reports no usage."""
         return Spend()
 
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """Judge by the exit code."""
-        return by_exit_code(ending)
+        return by_exit_code(ended)
 
 
-def by_exit_code(ending: Ending, cli: str | None = None) -> Verdict:
+def by_exit_code(ended: AgentExit, cli: str | None = None) -> Verdict:
     """Ok for exit 0, else an error that names the code or signal and the last line of the complaints.
 
     Of a `cli` that has a table of words they may mean more than its code, unless its command line was wrong.
     """
-    if ending.code == 0:
+    if ended.code == 0:
         return Verdict()
-    last = last_line(ending.complaints)
+    last = last_line(ended.complaints)
     if cli is not None and last is not None and not MISUSED.search(last):
         reason = service_failure(words=last, cli=cli)
         if reason is not Reason.AGENT_ERROR:
             return failed(reason, last)
-    code = "no exit code" if ending.code is None else f"{ending.code}"
+    code = "no exit code" if ended.code is None else f"{ended.code}"
     detail = code if last is None else f"{code}: {last}"
     return Verdict(status=SessionStatus.ERROR, reason=Reason.EXIT_CODE.because(detail))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.judgement import Ending
+from pitboss.agents.judgement import AgentExit
 from pitboss.agents.output.lines import JsonLines, shortened
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.session import SessionStatus
@@ -68,7 +68,7 @@ class Reader(ABC):
         """Whether the CLI says that all is over, done or failed, so that nothing is left for it but to exit."""
         if not self.finished or self.tool_running:
             return False
-        return self.worked or self.verdict(Ending(code=0)).status is not SessionStatus.OK
+        return self.worked or self.verdict(AgentExit(code=0)).status is not SessionStatus.OK
 
     @property
     def worked(self) -> bool:
@@ -106,7 +106,7 @@ class Reader(ABC):
         return None
 
     @abstractmethod
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """Judge an agent that ended by itself."""
 
     def named(self, session_id: str | None) -> None:

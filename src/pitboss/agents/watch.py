@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.costs import priced
-from pitboss.agents.judgement import Ending, Spend, Verdict
+from pitboss.agents.judgement import AgentExit, Spend, Verdict
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.stops import StopRequest
 
@@ -73,7 +73,7 @@ class Watch:
             return
         if self.word is None:
             self._settled, self._done_at = self.reader.spend(), monotonic()
-        self.word = self.reader.verdict(Ending(code=0))
+        self.word = self.reader.verdict(AgentExit(code=0))
 
     def _lingering(self) -> StopRequest | None:
         """DONE once a CLI that has nothing left to do has not exited for LINGER_S."""

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 class Agent(Protocol):
-    """One coding agent behind the shared driver (SPEC 6)."""
+    """A coding agent: one request, one outcome (SPEC 6).
+
+    `agents.driver` runs real ones, `agents.scripted` plays one; `tests/contracts/test_agent_port.py` judges both.
+    """
 
     name: str
 
     @property
     def resumable(self) -> bool:
-        """Whether the agent can go on with a session of its own."""
+        """Whether the agent can resume a session of its own."""
         ...
 
     def run(
@@ -31,13 +34,18 @@ class Agent(Protocol):
         on_event: Callable[[AgentEvent], None],
         stop: Callable[[], StopRequest | None],
     ) -> AgentOutcome:
-        """Run the agent to its end; `on_start` gets pid and start time as soon as it lives."""
+        """Run the agent to its end, which is always an outcome.
+
+        `on_start` is called once, before any event, with the pid and its start time, unless the agent could not be
+        started. `stop` is asked again and again while the agent runs. Raises StorageError when the transcript
+        cannot be written, and whatever a callback raises, once the agent has been ended.
+        """
         ...
 
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
-        """Judge an agent whose runner died by its transcript alone: usage, model, last words.
+        """Judge an agent whose runner died by its transcript alone: aborted, with the usage that `run` would report.
 
-        `started`: its process was seen, so that a transcript that is gone is a cost that is not known.
+        `started` says that its process was seen: without a transcript the cost is then unknown, not zero.
         """
         ...
 

@@ -25,7 +25,7 @@ from pitboss.core.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitboss.agents.judgement import Ending
+    from pitboss.agents.judgement import AgentExit
     from pitboss.core.agent import AgentRequest
 
 DONE = "end_turn"
@@ -78,7 +78,7 @@ class AcpReader(JsonReader):
             unreadable=not known,
         )
 
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """By the error told, then the stop reason, then the exit code, then what it was let do."""
         if self._error:
             data = table(self._error, "data")
@@ -86,8 +86,8 @@ class AcpReader(JsonReader):
             return failed(*self._named(), resets_at=at)
         if self._stop is not None and self._stop != DONE:
             return failed(Reason.AGENT_ERROR, STOPS.get(self._stop, f"its turn ended with {self._stop}"))
-        if ending.code != 0:
-            return by_exit_code(ending, "acp")
+        if ended.code != 0:
+            return by_exit_code(ended, "acp")
         if self._stop is None:
             return failed(Reason.AGENT_ERROR, "the agent ended without ending its turn")
         if self._refused and self._refused >= self.tool_calls:

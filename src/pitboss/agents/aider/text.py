@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.aider.log import AiderLog
-from pitboss.agents.judgement import Ending, Spend, Verdict, failed
+from pitboss.agents.judgement import AgentExit, Spend, Verdict, failed
 from pitboss.agents.output.lines import LineSplitter, plain, shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import Reader
@@ -97,13 +97,13 @@ class AiderReader(Reader):
         used = msgspec.structs.replace(used, input=whole)
         return Spend(tokens={self.model: used}, reported_usd=cost)
 
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """By a failure that no answer came after, then the exit code, then whether there was an answer."""
         if self._failure is not None:
             return failed(*_named(self._failure))
-        if ending.code != 0:
-            complaints = ending.complaints or self._paragraph.encode("utf-8", "replace")
-            return by_exit_code(Ending(code=ending.code, complaints=complaints), "aider")
+        if ended.code != 0:
+            complaints = ended.complaints or self._paragraph.encode("utf-8", "replace")
+            return by_exit_code(AgentExit(code=ended.code, complaints=complaints), "aider")
         if not self._answers:
             return failed(Reason.AGENT_ERROR, "aider ended without an answer")
         return Verdict()

@@ -35,7 +35,7 @@ from pitboss.core.session import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitboss.agents.judgement import Ending
+    from pitboss.agents.judgement import AgentExit
     from pitboss.core.agent import AgentRequest
 
 STREAMED = ("text", "thinking", "partial_json")
@@ -80,7 +80,7 @@ class ClaudeReader(JsonReader):
             or any(used.has_tokens for used in self.spend().tokens.values())
         )
 
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """By what the result says went wrong, then the exit code, then whether it was let do anything."""
         if self._has_failed():
             said = word(self._result, "result") or _text(self._own_words)
@@ -88,11 +88,11 @@ class ClaudeReader(JsonReader):
             told = failure(result, self._api_failure, retried=self._retried_429, rejected=self._rejected)
             return self._failed(*told)
         if not self._result:
-            return self._unfinished(ending)
-        if (ended := cut_short(self._result)) is not None:
-            return failed(*ended)
-        if ending.code != 0:
-            return by_exit_code(ending)
+            return self._unfinished(ended)
+        if (short := cut_short(self._result)) is not None:
+            return failed(*short)
+        if ended.code != 0:
+            return by_exit_code(ended)
         denied = [
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]
@@ -112,15 +112,15 @@ class ClaudeReader(JsonReader):
         own = self._own_words
         return bool(own) and (word(own, "error") is not None or meaning(_text(own), CLI) is not None)
 
-    def _unfinished(self, ending: Ending) -> Verdict:
+    def _unfinished(self, ended: AgentExit) -> Verdict:
         """The verdict on a CLI that ended without a result."""
         if self._own_words and (reason := meaning(_text(self._own_words), CLI)):
             return self._failed(reason, _text(self._own_words))
         if self._retry:
             return self._failed(*given_up(self._retry))
-        if ending.code != 0:
-            told = stderr_failure(ending.complaints)
-            return by_exit_code(ending) if told is None else self._failed(*told)
+        if ended.code != 0:
+            told = stderr_failure(ended.complaints)
+            return by_exit_code(ended) if told is None else self._failed(*told)
         return failed(Reason.AGENT_ERROR, "claude ended without a result line")
 
     def _failed(self, reason: Reason, words: str | None) -> Verdict:

@@ -26,7 +26,7 @@ from pitboss.core.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitboss.agents.judgement import Ending
+    from pitboss.agents.judgement import AgentExit
     from pitboss.core.agent import AgentRequest
 
 TOOLS = {
@@ -68,15 +68,15 @@ class CodexReader(JsonReader):
             unreadable=self._answered and not used.has_tokens,
         )
 
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """By `turn.failed`, then the exit code, then whether the turn was completed."""
         failure = self._failure
-        if failure is None and ending.code is not None and ending.code > 0:
+        if failure is None and ended.code is not None and ended.code > 0:
             failure = self._complaint
         if failure is not None:
             return self._failed(failure)
-        if ending.code != 0:
-            return by_exit_code(ending, "codex")
+        if ended.code != 0:
+            return by_exit_code(ended, "codex")
         if not self.finished:
             return failed(Reason.AGENT_ERROR, "codex ended without completing its turn")
         return Verdict()

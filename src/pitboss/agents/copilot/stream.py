@@ -30,7 +30,7 @@ from pitboss.store.files import read_regular
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitboss.agents.judgement import Ending
+    from pitboss.agents.judgement import AgentExit
     from pitboss.core.agent import AgentEvent, AgentRequest
 
 USAGE_FILE_LIMIT = 4 * 1024 * 1024
@@ -66,13 +66,13 @@ class CopilotReader(JsonReader):
         """What the usage file told when the agent had ended; not known if it was answered and that is nothing."""
         return Spend(tokens=self._tokens, unreadable=self._answered and not self._tokens)
 
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """By the last error of the session, the exit codes, the last word, and whether it was let do anything."""
         if self._error is not None:
             return self._failed(self._error)
-        if ending.code != 0:
-            refused = ending.code == 1 and NOT_LOGGED_IN in ending.complaints
-            return failed(Reason.AUTH, LOGIN_ADVICE) if refused else by_exit_code(ending, "copilot")
+        if ended.code != 0:
+            refused = ended.code == 1 and NOT_LOGGED_IN in ended.complaints
+            return failed(Reason.AUTH, LOGIN_ADVICE) if refused else by_exit_code(ended, "copilot")
         if not self.finished:
             return failed(Reason.AGENT_ERROR, "copilot ended without a result line")
         if self._exit_code != 0:

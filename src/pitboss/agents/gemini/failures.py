@@ -21,7 +21,7 @@ from pitboss.agents.services.failures import LONG_WAIT_S, service_failure, wait_
 from pitboss.core.session import Reason
 
 if TYPE_CHECKING:
-    from pitboss.agents.judgement import Ending
+    from pitboss.agents.judgement import AgentExit
 
 API_ERROR = re.compile(r"\[API Error: (.*)\]", re.DOTALL)
 LOG_IN_ADVICE = "set GEMINI_API_KEY, and security.auth.selectedType in settings.json if it has a base URL too"
@@ -64,41 +64,41 @@ class _Code(IntEnum):
     NOT_TRUSTED = 55
 
 
-def failure(message: str, ending: Ending) -> Failure:
+def failure(message: str, ended: AgentExit) -> Failure:
     """Why a program failed that told so in its result line and ended so."""
     wrapped = API_ERROR.search(message)
     told = _unfolded(message if wrapped is None else wrapped[1])
-    complaint = _complained(ending)
+    complaint = _complained(ended)
     if complaint is not None and set(QUOTA_ERRORS).isdisjoint(complaint.codes):
         complaint = None
-    return _named(told, complaint, ending)
+    return _named(told, complaint, ended)
 
 
-def refusal(ending: Ending) -> Failure | None:
+def refusal(ended: AgentExit) -> Failure | None:
     """Why a program exited without a result line; None for codes and complaints of no such meaning."""
-    words = last_line(ending.complaints)
-    match ending.code:
+    words = last_line(ended.complaints)
+    match ended.code:
         case _Code.NOT_LOGGED_IN:
             said = LOG_IN_ADVICE if words is None else shortened(f"{words} ({LOG_IN_ADVICE})")
             return Failure(reason=Reason.AUTH, words=said)
         case _Code.NOT_TRUSTED:
             return Failure(reason=Reason.PERMISSION_DENIED, words=words or "the folder is not trusted")
-    status, complaint = _http_status(ending.code), _complained(ending)
+    status, complaint = _http_status(ended.code), _complained(ended)
     if complaint is not None:
-        why = _named(complaint, None, ending)
+        why = _named(complaint, None, ended)
         return None if why.reason is Reason.AGENT_ERROR else why
     if not status:
         return None
     return Failure(reason=service_failure(status=status), words=words or f"HTTP status {status}")
 
 
-def _named(told: _Answer, complaint: _Answer | None, ending: Ending) -> Failure:
+def _named(told: _Answer, complaint: _Answer | None, ended: AgentExit) -> Failure:
     """The failure by what was told, where `complaint` says more about a quota."""
     more = _Answer(words="", said="") if complaint is None else complaint
     reason = service_failure(
         codes=(*more.codes, *told.codes),
         words=told.said,
-        status=told.status or more.status or _http_status(ending.code),
+        status=told.status or more.status or _http_status(ended.code),
         cli="gemini",
     )
     left_s = wait_s(told.said) or wait_s(more.said)
@@ -107,9 +107,9 @@ def _named(told: _Answer, complaint: _Answer | None, ending: Ending) -> Failure:
     return Failure(reason=reason, words=told.words, wait_s=left_s)
 
 
-def _complained(ending: Ending) -> _Answer | None:
+def _complained(ended: AgentExit) -> _Answer | None:
     """The last error on stderr with what is printed below it; None when there is none."""
-    stderr = ending.complaints.decode("utf-8", "replace")
+    stderr = ended.complaints.decode("utf-8", "replace")
     errors = list(ERROR.finditer(stderr))
     if not errors:
         return None

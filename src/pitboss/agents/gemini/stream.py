@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pitboss.agents.gemini.failures import Failure
-    from pitboss.agents.judgement import Ending
+    from pitboss.agents.judgement import AgentExit
     from pitboss.core.agent import AgentEvent, AgentRequest
 
 AT_THE_END = "9"
@@ -76,14 +76,14 @@ class GeminiReader(JsonReader):
         uncounted = not self._tokens and self._answers > self._chat.answers
         return Spend(tokens=self._tokens or self._chat.tokens, unreadable=uncounted)
 
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """By the result's status first, then the exit code, then what was complained of last."""
         if self._result.get("status") not in (None, "success"):
             error = word(table(self._result, "error"), "message") or self._complaint
-            return self._failed(failure(error or "an error without words", ending))
-        if ending.code != 0:
-            refused = None if self.finished else refusal(ending)
-            return by_exit_code(ending, "gemini") if refused is None else self._failed(refused)
+            return self._failed(failure(error or "an error without words", ended))
+        if ended.code != 0:
+            refused = None if self.finished else refusal(ended)
+            return by_exit_code(ended, "gemini") if refused is None else self._failed(refused)
         if self._complaint is not None:
             return failed(Reason.AGENT_ERROR, shortened(self._complaint))
         if not self.finished:

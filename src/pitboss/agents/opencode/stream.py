@@ -32,7 +32,7 @@ from pitboss.core.usage import Usage, add_usd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitboss.agents.judgement import Ending
+    from pitboss.agents.judgement import AgentExit
     from pitboss.core.agent import AgentRequest
 
 DONE = "stop"
@@ -93,13 +93,13 @@ class OpencodeReader(JsonReader):
         words = f"{self._cuts_in_a_row} answers in a row were cut off"
         return Verdict(status=SessionStatus.TIMEOUT, reason=Reason.STALLED.because(words))
 
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """By the last error, then the exit code, then how the last step finished, then what it was let do."""
         why = self._failure or self._waits_for
         if why is not None:
             return _failed(why)
-        if ending.code != 0:
-            return by_exit_code(ending, "opencode")
+        if ended.code != 0:
+            return by_exit_code(ended, "opencode")
         if self._refused and (self._last_step != DONE or self._refused >= self.tool_calls):
             return failed(Reason.PERMISSION_DENIED, f"opencode was not let use {self._last_refused}")
         if self._last_step != DONE:

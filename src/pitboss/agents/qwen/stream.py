@@ -27,7 +27,7 @@ from pitboss.core.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitboss.agents.judgement import Ending
+    from pitboss.agents.judgement import AgentExit
     from pitboss.core.agent import AgentEvent, AgentRequest
 
 SAID_AGAIN = 8
@@ -61,13 +61,13 @@ class QwenReader(JsonReader):
             tokens[self.model] = tokens.get(self.model, Usage()) + more
         return Spend(tokens=tokens, unreadable=self._uncounted)
 
-    def verdict(self, ending: Ending) -> Verdict:
+    def verdict(self, ended: AgentExit) -> Verdict:
         """By `is_error` and the subtype first, then the exit code, then whether it finished and was let do anything."""
         kind = word(self._result, "subtype") or ""
         if self._result.get("is_error") is True or kind.startswith("error"):
             return failed(*failure(word(table(self._result, "error"), "message") or kind or "an error"))
-        if ending.code != 0:
-            return by_exit_code(ending, "qwen")
+        if ended.code != 0:
+            return by_exit_code(ended, "qwen")
         if self._api_error is not None:
             return failed(*failure(self._api_error))
         if not self.finished:
