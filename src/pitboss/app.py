@@ -15,6 +15,7 @@ from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Aborting, Draining, Repaired, Warned
+from pitboss.core.recovery.facts import DeadRun
 from pitboss.core.recovery.plan import plan_recovery
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.redact import Secrets
@@ -24,7 +25,7 @@ from pitboss.core.stops import RunStatus, StopBy, StopLevel, StopRequest
 from pitboss.engine import restoring
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
-from pitboss.engine.dead_run import DeadRun, dead_run, gather_facts
+from pitboss.engine.dead_run import dead_run, gather_facts
 from pitboss.engine.gate import Gate
 from pitboss.engine.git_settings import cut_short_before, put_back_settings
 from pitboss.engine.journal import Journal
@@ -53,8 +54,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.events import Observer
-    from pitboss.core.recovery.facts import Facts
-    from pitboss.core.recovery.plan import Repair
+    from pitboss.core.recovery.facts import DeadRun, Facts
+    from pitboss.core.recovery.repairs import Repair
     from pitboss.git.status import TreeStatus
     from pitboss.guardian import StopChannel
     from pitboss.plan import Plan

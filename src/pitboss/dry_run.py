@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.chooser import upcoming
 from pitboss.core.choosers.rotation import RotationChooser
-from pitboss.core.recovery.refusals import reconstruct_state_from_log, refuse_used_up, validate_resume
+from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
+from pitboss.core.recovery.replay import reconstruct_state_from_log
 from pitboss.core.run import build_state
 from pitboss.core.text import PREVIEWED, DryRun, dry_run_report
 from pitboss.errors import CapReached, StartError

@@ -6,7 +6,7 @@
     |   |-- InputError       exit 4    prompts, rotation or config are wrong: carries every Problem found
     |   |-- LockHeld         exit 4    another live run owns this working tree
     |   |-- CapReached       exit 3    a run is to go on that still is at one of its caps
-    |   |-- ResumeError      exit 4    the seed's refusals (see core.resume for its kinds)
+    |   |-- ResumeError      exit 4    the seed's refusals (see core.recovery.refusals for its kinds)
     |   `-- DamagedRun       exit 4    a run's files are damaged in a way that only a person may settle
     |-- RunnerKilled         exit 70   a signal ended the process that ran the sessions
     `-- StorageError         exit 70   a file of the run could not be read or written
@@ -93,7 +93,7 @@ class CapReached(StartError):
 
 
 class ResumeError(StartError):
-    """A run cannot be resumed; its kinds and their messages are in `core.resume`."""
+    """A run cannot be resumed; its kinds and their messages are in `core.recovery.refusals`."""
 
 
 class DamagedRun(StartError):

@@ -16,13 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pitboss.core.chooser import Choice
 from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.recovery.facts import Facts
-from pitboss.core.recovery.plan import (
+from pitboss.core.recovery.plan import plan_recovery
+from pitboss.core.recovery.repairs import (
     AbortSession,
     CompleteSession,
     DropInFlight,
     RebuildState,
     ReplayRecords,
-    plan_recovery,
 )
 from pitboss.core.run import fold
 from pitboss.core.scheduler import Contender, Pick, next_pick, record_run

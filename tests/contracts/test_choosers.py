@@ -13,7 +13,8 @@ from pitboss.core.chooser import Choice, Chooser, Wait, upcoming
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.choosers.scripted import ScriptedChooser
-from pitboss.core.recovery.refusals import StateOutOfSync, reconstruct_state_from_log
+from pitboss.core.recovery.refusals import StateOutOfSync
+from pitboss.core.recovery.replay import reconstruct_state_from_log
 from pitboss.core.scheduler import Contender
 from pitboss.core.stops import Ending
 from tests.support.rehearsal import Rehearsal

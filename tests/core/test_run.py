@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, PromptSpend
 from pitboss.core.choosers.rotation import RotationChooser
-from pitboss.core.recovery.refusals import reconstruct_state_from_log
+from pitboss.core.recovery.replay import reconstruct_state_from_log
 from pitboss.core.run import (
     Retry,
     RunState,

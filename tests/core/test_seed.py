@@ -17,9 +17,9 @@ from pitboss.core.recovery.refusals import (
     StateOutOfSync,
     StateUnreadable,
     diff_prompt_names,
-    reconstruct_state_from_log,
     validate_resume,
 )
+from pitboss.core.recovery.replay import reconstruct_state_from_log
 from pitboss.core.rotation import default_rotation
 from pitboss.core.run import build_state
 from pitboss.core.scheduler import Contender, Pick, SchedulerState, next_pick, record_run

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pitboss.core.recovery.facts import Damage, LogScan
 from pitboss.core.session import SessionStatus
 from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store import log as log_module
 from pitboss.store.codec import encode_record
-from pitboss.store.log import LogDamage, LogScan, LogScanner, iter_records, last_records, read_lines, scan_log
+from pitboss.store.log import LogScanner, iter_records, last_records, read_lines, scan_log
 from pitboss.store.log_repair import cut_torn_tail, set_aside, set_aside_lines
 from pitboss.store.paths import RunPaths
 from tests.support.disk import names
@@ -125,25 +126,25 @@ def test_a_log_that_is_torn_from_its_first_byte_holds_nothing(run: RunPaths) -> 
     [
         (
             lines(1) + GARBAGE + b"\n" + lines(2),
-            [LogDamage(line=2, kind="garbage", detail="Input data was truncated (at $)")],
+            [Damage(line=2, detail="Input data was truncated (at $)")],
         ),
         (
             lines(1) + b"\n\n" + lines(2),
-            [LogDamage(line=2, kind="garbage", detail="Input data was truncated (at $)")],
+            [Damage(line=2, detail="Input data was truncated (at $)")],
         ),
         (
             lines(1, 2) + lines(1),
-            [LogDamage(line=3, kind="repeated_seq", detail="session 1 has a record already")],
+            [Damage(line=3, detail="session 1 has a record already")],
         ),
         (
             lines(1) + encode_record(record(2, run_id="other")) + lines(2),
-            [LogDamage(line=2, kind="foreign_run", detail="belongs to run other")],
+            [Damage(line=2, detail="belongs to run other")],
         ),
     ],
     ids=["garbage", "blank", "repeated", "foreign"],
 )
 def test_damage_before_the_end_is_told_with_its_line(
-    run: RunPaths, content: bytes, damage: list[LogDamage]
+    run: RunPaths, content: bytes, damage: list[Damage]
 ) -> None:
     found = scan(run, content)
     assert list(found.damage) == damage
@@ -188,7 +189,7 @@ def test_a_long_log_is_skimmed_as_it_would_be_read_line_by_line(run: RunPaths) -
     for line in read_lines(io.BytesIO(content)):
         scanner.take(line)
     assert skimmed == scanner.result()
-    assert [(d.line, d.kind) for d in skimmed.damage] == [(6002, "repeated_seq"), (7001, "foreign_run")]
+    assert [d.line for d in skimmed.damage] == [6002, 7001]
     assert (skimmed.last_seq, seqs(skimmed.tail)) == (9000, list(range(8991, 9001)))
     assert skimmed.torn_at == len(content) - len(GARBAGE)
 
@@ -245,7 +246,7 @@ def test_a_line_too_long_to_be_a_record_is_garbage() -> None:
     for line in read_lines(io.BytesIO(content), longest=log_module.CHUNK // 2):
         scanner.take(line)
     found = scanner.result()
-    assert [(d.line, d.kind) for d in found.damage] == [(2, "garbage")]
+    assert [d.line for d in found.damage] == [2]
     assert (found.last_seq, found.size) == (2, len(content))
 
 

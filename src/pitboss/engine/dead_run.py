@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pitboss import proctree
-from pitboss.core.recovery.facts import Checkout, Damage, Facts
+from pitboss.core.recovery.facts import Checkout, DeadRun, Facts
 from pitboss.core.recovery.refusals import StateUnreadable
-from pitboss.core.run import RunState
 from pitboss.git.locks import stale_locks
 from pitboss.git.reflog import Reflog
 from pitboss.git.snapshot import untracked
@@ -19,10 +16,11 @@ from pitboss.landing.run_branch import run_branch
 from pitboss.landing.worktree import session_branches, session_worktrees
 from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import ended_ns
-from pitboss.store.log import LogScan, iter_records, scan_log
+from pitboss.store.log import iter_records, scan_log
 from pitboss.store.opening import status
 
 if TYPE_CHECKING:
+    from pitboss.core.run import RunState
     from pitboss.core.session import InFlight, Progress
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
@@ -30,16 +28,6 @@ if TYPE_CHECKING:
 
 
 HIGHEST_SEQ = 2**32 - 1
-
-
-class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that nobody works on: its state as far as it can be read, and its log as scanned past `after_seq`."""
-
-    run_id: str
-    branch: str
-    state: RunState | None
-    scan: LogScan
-    after_seq: int
 
 
 def dead_run(rundir: RunDir) -> DeadRun:
@@ -86,7 +74,7 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
         last_seq=scan.last_seq,
         early=frozenset(r.seq for r in scan.tail if r.seq > scan.last_seq),
         torn_at=scan.torn_at,
-        damage=tuple(Damage(line=d.line, detail=d.detail) for d in scan.damage),
+        damage=scan.damage,
         landed=frozenset() if _is_at_rest(dead, paths) else _landed(dead, repo, tip),
         alive=_alive(state),
         branch_tip=tip,
@@ -105,18 +93,15 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
 def _is_at_rest(dead: DeadRun, paths: RunPaths) -> bool:
     """Whether every session has its record, so that the branch need not be read.
 
-    A state that was brought back from a copy may know nothing of the last one: its transcript does.
+    A state that came back from its copy may know nothing of the last session, whose transcript then shows it.
     """
-    state, last_seq = dead.state, dead.scan.last_seq
-    if state is None or state.in_flight or state.last_session_seq > last_seq:
-        return False
-    return status(paths.transcript(last_seq + 1)) is None
+    return dead.is_settled and status(paths.transcript(dead.scan.last_seq + 1)) is None
 
 
 def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:
     """Sessions past the log's prefix that have a commit."""
     state, scan = dead.state, dead.scan
-    since = _settled_commit(dead)
+    since = dead.settled_commit
     named = frozenset(s for s in landed_sessions(repo, dead.run_id, tip, since) if s > scan.last_seq)
     return named | frozenset(s.seq for s in (state.in_flight if state else ()) if _is_on(repo, tip, s))
 
@@ -128,16 +113,6 @@ def _is_on(repo: Repo, tip: str | None, session: InFlight) -> bool:
         return False
     own = repo.commit_id(f"refs/heads/{assigned.branch}")
     return own not in (None, assigned.base_commit) and repo.is_ancestor(str(own), tip)
-
-
-def _settled_commit(dead: DeadRun) -> str | None:
-    """A commit that every unrecorded session came after."""
-    state = dead.state
-    if state is None:
-        return None
-    if dead.scan.last_seq < state.last_session_seq or not state.in_flight:
-        return state.base_commit
-    return min(state.in_flight, key=lambda session: session.seq).assignment.base_commit
 
 
 def _last_commit(paths: RunPaths) -> str | None:

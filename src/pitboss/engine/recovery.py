@@ -18,8 +18,9 @@ from pitboss.core.chooser import Choice
 from pitboss.core.choosers.rotation import dispatched_scheduler
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Repaired
-from pitboss.core.recovery import plan as recovery
-from pitboss.core.recovery.refusals import StateOutOfSync, reconstruct_state_from_log
+from pitboss.core.recovery import repairs
+from pitboss.core.recovery.refusals import StateOutOfSync
+from pitboss.core.recovery.replay import reconstruct_state_from_log
 from pitboss.core.run import counted, unfolded
 from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
 from pitboss.core.stops import RunStatus
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pitboss.core.chooser import Chooser
-    from pitboss.core.recovery.plan import Repair
+    from pitboss.core.recovery.facts import DeadRun
+    from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
     from pitboss.engine.context import RunContext
-    from pitboss.engine.dead_run import DeadRun
     from pitboss.git.repo import Repo
     from pitboss.git.switch import Switch
     from pitboss.landing.run_branch import RunBranch
@@ -108,20 +109,20 @@ class Mender:
 
     def _apply(self, repair: Repair, state: RunState) -> RunState:
         match repair:
-            case recovery.StopProcess(pid=pid, pid_started=started):
+            case repairs.StopProcess(pid=pid, pid_started=started):
                 if proctree.start_time(pid) == started:
                     proctree.end_tree([pid], grace_s=STOP_GRACE_S)
-            case recovery.CutTornTail(at=at):
+            case repairs.CutTornTail(at=at):
                 cut_torn_tail(self._rundir.paths, at)
-            case recovery.SetAsideDamage():
+            case repairs.SetAsideDamage():
                 set_aside_lines(self._rundir.paths, after_seq=self._dead.after_seq)
-            case recovery.RemoveStaleLocks() | recovery.RecreateBranch() | recovery.UndoSwitch():
+            case repairs.RemoveStaleLocks() | repairs.RecreateBranch() | repairs.UndoSwitch():
                 self._mend_git(repair)
-            case recovery.RebuildState(last_seq=last_seq):
+            case repairs.RebuildState(last_seq=last_seq):
                 return self._rebuilt(state, last_seq)
-            case recovery.ReplayRecords():
+            case repairs.ReplayRecords():
                 return self._replayed(state)
-            case recovery.DropInFlight(seq=seq):
+            case repairs.DropInFlight(seq=seq):
                 kept = tuple(s for s in state.in_flight if s.seq != seq)
                 return msgspec.structs.replace(state, in_flight=kept)
             case _:
@@ -129,14 +130,14 @@ class Mender:
         return state
 
     def _mend_git(
-        self, repair: recovery.RemoveStaleLocks | recovery.RecreateBranch | recovery.UndoSwitch
+        self, repair: repairs.RemoveStaleLocks | repairs.RecreateBranch | repairs.UndoSwitch
     ) -> None:
         match repair:
-            case recovery.RemoveStaleLocks():
+            case repairs.RemoveStaleLocks():
                 self._branch.remove_stale_locks()
-            case recovery.RecreateBranch(at=at):
+            case repairs.RecreateBranch(at=at):
                 self._branch.recreate(at)
-            case recovery.UndoSwitch():
+            case repairs.UndoSwitch():
                 self._switch.undo()
 
     def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
@@ -174,7 +175,7 @@ class Mender:
         """Whether a record may lack its entry in sessions.md: not after a run that ended in order."""
         state = self._dead.state
         at_rest = state is not None and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED)
-        changed = any(isinstance(r, recovery.RebuildState | recovery.ReplayRecords) for r in plan)
+        changed = any(isinstance(r, repairs.RebuildState | repairs.ReplayRecords) for r in plan)
         return changed or not at_rest or status(self._rundir.paths.markdown) is None
 
 
@@ -185,27 +186,27 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
     for repair in plan:
         context.emit(Repaired(text=repair.describe()))
         match repair:
-            case recovery.CompleteSession(seq=seq, elsewhere=elsewhere):
+            case repairs.CompleteSession(seq=seq, elsewhere=elsewhere):
                 context.control.began(seq)
                 _count_cut_wait(context, seq)
                 if elsewhere:
                     made.append(conclude_elsewhere(context, seq, _landing_of(context, repo, seq)))
                 else:
                     made.append(conclude(context, seq, again=True))
-            case recovery.AbortSession(seq=seq, elsewhere=elsewhere):
+            case repairs.AbortSession(seq=seq, elsewhere=elsewhere):
                 context.control.began(seq)
                 _count_cut_wait(context, seq)
                 context.journal.ended(seq, interrupted(context, context.journal.assignment(seq)))
                 finish = conclude_elsewhere if elsewhere else partial(conclude, again=True)
                 made.append(finish(context, seq))
-            case recovery.RescueLeft(seq=seq, elsewhere=elsewhere):
+            case repairs.RescueLeft(seq=seq, elsewhere=elsewhere):
                 context.workspace.rescue_left(seq, elsewhere=elsewhere)
-            case recovery.RestoreRecord(seq=seq):
+            case repairs.RestoreRecord(seq=seq):
                 made.append(_restored(context, repo, seq))
                 context.journal.recorded(made[-1])
-            case recovery.RemoveWorktree(path=path):
+            case repairs.RemoveWorktree(path=path):
                 remove_worktree(repo, context.journal.state.run_id, path, settled=settled)
-            case recovery.RemoveSessionBranch(name=name):
+            case repairs.RemoveSessionBranch(name=name):
                 remove_session_branch(repo, context.journal.state.run_id, name, settled=settled)
             case _:
                 pass  # files were mended before there was a journal
@@ -227,7 +228,7 @@ def _settled_afterwards(context: RunContext, plan: Sequence[Repair]) -> Settled 
 
     Where state.json or a record was lost, nobody knows whether a working copy holds work without a record.
     """
-    if any(isinstance(repair, recovery.RebuildState | recovery.RestoreRecord) for repair in plan):
+    if any(isinstance(repair, repairs.RebuildState | repairs.RestoreRecord) for repair in plan):
         return None
     bases = tuple(session.assignment.base_commit for session in context.journal.state.in_flight)
     return Settled(last_seq=context.journal.next_seq() - 1, commits=bases)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.recovery.facts import Damage, LogScan
 from pitboss.core.session import SessionRecord
 from pitboss.errors import storage_error
 from pitboss.store.codec import Malformed, decode_head, decode_heads, decode_record
@@ -30,34 +31,6 @@ if TYPE_CHECKING:
 
 CHUNK = 1024 * 1024
 MOST_DAMAGE_LISTED = 1000
-
-DamageKind = Literal["garbage", "repeated_seq", "foreign_run"]
-
-
-class LogDamage(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that is no sound record of this run. `line` counts from 1."""
-
-    line: int
-    kind: DamageKind
-    detail: str
-
-
-class LogScan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a whole log says.
-
-    `last_seq` ends the gap-free prefix 1, 2, 3, ...; `highest_seq` is the highest of all. `tail` holds the
-    records past the seq that was asked for, in file order. `torn_at` is the byte offset of a torn tail.
-    `damage` lists the first 1000 damaged lines before it. `any_failed`: some session was error or
-    timeout. `size` in bytes.
-    """
-
-    last_seq: int = 0
-    highest_seq: int = 0
-    tail: tuple[SessionRecord, ...] = ()
-    torn_at: int | None = None
-    damage: tuple[LogDamage, ...] = ()
-    any_failed: bool = False
-    size: int = 0
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -153,11 +126,11 @@ class LogScanner:
         self._after_seq = after_seq
         self._seqs = SeqSet()
         self._tail: list[SessionRecord] = []
-        self._damage: list[LogDamage] = []
+        self._damage: list[Damage] = []
         self._any_failed = False
         self._size = 0
         # The torn tail, if nothing follows: a garbage line, blank lines (the first stands for all), or both.
-        self._suspects: list[tuple[Line, LogDamage]] = []
+        self._suspects: list[tuple[Line, Damage]] = []
 
     def skim(self, file: BinaryIO) -> int:
         """Take lines from the start in bulk, as long as they are records that a checkpoint covers.
@@ -178,7 +151,7 @@ class LogScanner:
         try:
             record = self._read(line)
         except Malformed as error:
-            self._suspect(line, _damage(line.number, "garbage", str(error)))
+            self._suspect(line, Damage(line=line.number, detail=str(error)))
             return
         if self._suspects:
             self._settle()
@@ -225,11 +198,11 @@ class LogScanner:
         if isinstance(record, SessionRecord):
             self._tail.append(record)
 
-    def _objection(self, number: int, record: RecordHead | SessionRecord) -> LogDamage | None:
+    def _objection(self, number: int, record: RecordHead | SessionRecord) -> Damage | None:
         if record.run_id != self._run_id:
-            return _damage(number, "foreign_run", f"belongs to run {record.run_id}")
+            return Damage(line=number, detail=f"belongs to run {record.run_id}")
         if not self._seqs.add(record.seq):
-            return _damage(number, "repeated_seq", f"session {record.seq} has a record already")
+            return Damage(line=number, detail=f"session {record.seq} has a record already")
         return None
 
     def _read(self, line: Line) -> RecordHead | SessionRecord:
@@ -240,7 +213,7 @@ class LogScanner:
         head = decode_head(line.data)
         return head if head.seq <= self._after_seq else decode_record(line.data)
 
-    def _suspect(self, line: Line, damage: LogDamage) -> None:
+    def _suspect(self, line: Line, damage: Damage) -> None:
         if not _is_blank(line):
             self._settle()
         elif self._suspects and _is_blank(self._suspects[-1][0]):
@@ -252,13 +225,9 @@ class LogScanner:
             self._note(damage)
         self._suspects.clear()
 
-    def _note(self, damage: LogDamage) -> None:
+    def _note(self, damage: Damage) -> None:
         if len(self._damage) < MOST_DAMAGE_LISTED:
             self._damage.append(damage)
-
-
-def _damage(number: int, kind: DamageKind, detail: str) -> LogDamage:
-    return LogDamage(line=number, kind=kind, detail=detail)
 
 
 def _is_blank(line: Line) -> bool:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from pitboss.core.choosers.rotation import dispatched_scheduler
 from pitboss.core.recovery.facts import Checkout, Damage, Facts
-from pitboss.core.recovery.plan import (
+from pitboss.core.recovery.plan import plan_recovery
+from pitboss.core.recovery.refusals import StateOutOfSync
+from pitboss.core.recovery.repairs import (
     AbortSession,
     CompleteSession,
     CutTornTail,
@@ -29,9 +31,7 @@ from pitboss.core.recovery.plan import (
     SetAsideDamage,
     StopProcess,
     UndoSwitch,
-    plan_recovery,
 )
-from pitboss.core.recovery.refusals import StateOutOfSync
 from pitboss.core.run import fold, unfolded
 from pitboss.core.session import InFlight, Outcome, SessionStatus
 from pitboss.errors import DamagedRun, StartError

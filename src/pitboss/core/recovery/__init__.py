@@ -2,5 +2,7 @@
 
 facts      what was found on disk
 refusals   what forbids going on, and in which words
-plan       the repairs, in order
+plan       which repairs the run needs, in order
+repairs    each repair there is, as a value
+replay     the state of the run, from its checkpoint and its log
 """

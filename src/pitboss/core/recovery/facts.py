@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.run import RunState
+from pitboss.core.session import SessionRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,50 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 
     line: int
     detail: str
+
+
+class LogScan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a whole log says.
+
+    `last_seq` ends the gap-free prefix 1, 2, 3, ...; `highest_seq` is the highest of all. `tail` holds the
+    records past the seq that was asked for, in file order. `torn_at` is the byte offset of a torn tail.
+    `damage` lists the first 1000 damaged lines before it. `any_failed`: some session was error or
+    timeout. `size` in bytes.
+    """
+
+    last_seq: int = 0
+    highest_seq: int = 0
+    tail: tuple[SessionRecord, ...] = ()
+    torn_at: int | None = None
+    damage: tuple[Damage, ...] = ()
+    any_failed: bool = False
+    size: int = 0
+
+
+class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that nobody works on: its state as far as it can be read, and its log as scanned past `after_seq`."""
+
+    run_id: str
+    branch: str
+    state: RunState | None
+    scan: LogScan
+    after_seq: int
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether state and log agree that every session has its record."""
+        state = self.state
+        return state is not None and not state.in_flight and state.last_session_seq <= self.scan.last_seq
+
+    @property
+    def settled_commit(self) -> str | None:
+        """A commit that every session without a record came after; None when nothing says which."""
+        state = self.state
+        if state is None:
+            return None
+        if self.scan.last_seq < state.last_session_seq or not state.in_flight:
+            return state.base_commit
+        return min(state.in_flight, key=lambda session: session.seq).assignment.base_commit
 
 
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The seed's rules for going on with a run: what refuses, in which words, and the replay of the log (SPEC 7)."""
+"""What forbids a run to go on: each refusal says why and what to do, and changes nothing (SPEC 7; the seed)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import budget
-from pitboss.core.run import RunState
 from pitboss.core.stops import RunStatus
-from pitboss.errors import CapReached, ResumeError
+from pitboss.errors import CapReached, DamagedRun, ResumeError, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from pitboss.core.budget import BudgetSnapshot, Caps
-    from pitboss.core.chooser import Chooser
-    from pitboss.core.session import SessionRecord
+    from pitboss.core.recovery.facts import Facts
+    from pitboss.core.run import RunState
+
+MOST_RESTORED = 10_000
+"""Lost records that are still believed; a seq that claims more is damage itself."""
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
@@ -108,13 +110,6 @@ class PromptDiff(msgspec.Struct, frozen=True):
     removed: tuple[str, ...]
 
 
-class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
-    """The run after the records past its checkpoint were folded in."""
-
-    run: RunState
-    records_replayed: int
-
-
 def diff_prompt_names(original: Iterable[str], current: Iterable[str]) -> PromptDiff | None:
     """Compare two prompt sets regardless of order and repeats; None when they are the same."""
     before, now = set(original), set(current)
@@ -161,25 +156,67 @@ def _resume(run: RunState, over: Iterable[budget.Exceeded]) -> str:
     return " ".join(("pitboss grind --resume", run.run_id, *(each.more for each in over)))
 
 
-def reconstruct_state_from_log(
-    run: RunState, records: Iterable[SessionRecord], chooser: Chooser, *, log_seq: int
-) -> Reconciled:
-    """Fold the records past the checkpoint into `run` (SPEC 7).
+def refuse_what_only_a_person_may_settle(facts: Facts) -> None:
+    """Raise DamagedRun, StateOutOfSync or StartError for the first thing that stands in the way."""
+    _refuse_unlikely_seq(facts)
+    _refuse_damaged_log(facts)
+    _refuse_lost_branch(facts)
+    _refuse_foreign_checkout(facts)
 
-    `records` may hold any part of the log that covers them; `log_seq` is the highest seq of the whole
-    log. Raises StateOutOfSync when the checkpoint claims more than the log holds, when a record is
-    missing in between, or when one is not what `chooser` would have started.
-    """
-    if log_seq < run.last_session_seq:
-        raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq)
-    missing = sorted((r for r in records if r.seq > run.last_session_seq), key=lambda r: r.seq)
-    now = run
-    for record in missing:
-        try:
-            now = chooser.advance(now, record)
-        except ValueError:
-            raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq) from None
-    return Reconciled(run=now, records_replayed=len(missing))
+
+def _refuse_unlikely_seq(facts: Facts) -> None:
+    lost = facts.count_missing()
+    if lost <= MOST_RESTORED:
+        return
+    if facts.top in facts.early:
+        where = "sessions.jsonl"
+    elif facts.top in facts.landed:
+        where = f"a commit on {facts.branch}"
+    else:
+        where = "state.json"
+    raise DamagedRun(
+        f"{where} speaks of session {facts.top}, and {lost} sessions before it have no record",
+        hint=f"take out what says {facts.top} if that is wrong, else bring sessions.jsonl back from a copy",
+    )
+
+
+def _refuse_damaged_log(facts: Facts) -> None:
+    if facts.force:
+        return
+    hint = f"`pitboss repair {facts.run_id} --force` sets the damage aside and writes lost records anew"
+    if facts.damage:
+        first, *others = facts.damage
+        more = f" (and {len(others)} more)" if others else ""
+        raise DamagedRun(f"sessions.jsonl line {first.line} is damaged: {first.detail}{more}", hint=hint)
+    if facts.state is not None and facts.state.last_session_seq > facts.highest_seq:
+        raise StateOutOfSync(facts.run_id, facts.state.last_session_seq, facts.highest_seq)
+    checkpoint = facts.state.last_session_seq if facts.state is not None else 0
+    lost = next((seq for seq in facts.missing() if seq <= checkpoint or seq not in facts.landed), None)
+    if lost:
+        raise DamagedRun(f"sessions.jsonl has no record of session {lost}", hint=hint)
+
+
+def _refuse_lost_branch(facts: Facts) -> None:
+    if facts.branch_tip is None and not (facts.last_commit and facts.last_commit_exists):
+        lost = (
+            f"its last recorded commit {facts.last_commit[:7]}" if facts.last_commit else "its first commit"
+        )
+        raise StartError(
+            f"the run branch {facts.branch} is gone, and so is {lost}",
+            hint=f"`git branch {facts.branch} COMMIT` puts it back; `git reflog` may know the commit",
+        )
+
+
+def _refuse_foreign_checkout(facts: Facts) -> None:
+    checkout = facts.checkout
+    if checkout is None or not checkout.dirty or (facts.left_in_checkout and not facts.somebody_elsewhere):
+        return
+    if checkout.branch == facts.branch and facts.half_landed:
+        return
+    raise StartError(
+        "the working tree has uncommitted changes that no session made",
+        hint="put them away with `git stash -u`, then resume",
+    )
 
 
 def _quoted(text: str) -> str:

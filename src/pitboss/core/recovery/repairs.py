@@ -1,0 +1,201 @@
+"""The repairs there are, one value each, with the line that `pitboss repair --dry-run` shows (SPEC 7)."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+
+class StopProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """End what is left of a session's process tree."""
+
+    seq: int
+    pid: int
+    pid_started: int | None
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"stop process {self.pid}, left over from session {self.seq}"
+
+
+class CutTornTail(msgspec.Struct, frozen=True, kw_only=True):
+    """Move the torn last line of the log aside, from byte `at`."""
+
+    at: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"move the torn last line of sessions.jsonl (from byte {self.at}) to sessions.jsonl.torn-N"
+
+
+class SetAsideDamage(msgspec.Struct, frozen=True, kw_only=True):
+    """Move damaged lines (counted from 1) out of the log; they are kept."""
+
+    lines: tuple[int, ...]
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"set aside damaged lines of sessions.jsonl: {', '.join(map(str, self.lines))}"
+
+
+class RemoveStaleLocks(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove lock files of a git that died."""
+
+    paths: tuple[str, ...]
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"remove locks of a dead git: {', '.join(self.paths)}"
+
+
+class RecreateBranch(msgspec.Struct, frozen=True, kw_only=True):
+    """Make the run branch again at commit `at`."""
+
+    branch: str
+    at: str
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"make again the run branch {self.branch} at {self.at[:7]}"
+
+
+class UndoSwitch(msgspec.Struct, frozen=True):
+    """Put the working tree back to the commit that HEAD names: a switch to another branch was cut short."""
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return "put the working tree back: a switch of branches was cut short"
+
+
+class RebuildState(msgspec.Struct, frozen=True, kw_only=True):
+    """Write state.json as the fold of records 1..`last_seq`; an old file is kept aside.
+
+    What no record says comes from the old state.json if it can be read, else from branch and trailers.
+    """
+
+    last_seq: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"rebuild state.json from {self.last_seq} records of sessions.jsonl and the run branch"
+
+
+class ReplayRecords(msgspec.Struct, frozen=True, kw_only=True):
+    """Fold the records past the checkpoint; those after a gap wait for the session that fills it."""
+
+    first: int
+    last: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"bring state.json up to date with records {self.first} to {self.last}"
+
+
+class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
+    """Forget that a session is in flight: its record is in the log and the fold covers it.
+
+    One whose record waits for the session that fills a gap stays in flight until it is folded: else the
+    scheduler and the next seq would not know of it.
+    """
+
+    seq: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"session {self.seq} is recorded: it is no longer in flight"
+
+
+class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Finish a session whose agent ended, by its outcome: land or rescue its work, or take the commit there is.
+
+    `landed` says that there is one. `elsewhere`: somebody works on another branch in the tree that was the
+    session's, so that only the commit counts.
+    """
+
+    seq: int
+    landed: bool
+    elsewhere: bool = False
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        how = "from its commit on the run branch" if self.landed else "by landing or rescuing its work"
+        return f"complete session {self.seq} {how}"
+
+
+class AbortSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Record a session that was cut short as aborted: its transcript billed, its work rescued.
+
+    `elsewhere`: somebody works on another branch in the tree that was the session's, so nothing is taken from it.
+    """
+
+    seq: int
+    elsewhere: bool = False
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        how = "another branch is checked out" if self.elsewhere else "with its work rescued"
+        return f"record session {self.seq} as aborted, {how}"
+
+
+class RescueLeft(msgspec.Struct, frozen=True, kw_only=True):
+    """Rescue what a session with a record left where it worked, as git could not do so then; `elsewhere` as above."""
+
+    seq: int
+    elsewhere: bool = False
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        how = "is not looked for: another branch is checked out" if self.elsewhere else "is rescued"
+        return f"the work that session {self.seq} left where it was {how}"
+
+
+class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Write a record for a session whose own is lost, from its commit if it has `landed`; its cost is unknown."""
+
+    seq: int
+    landed: bool
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        how = "from its commit on the run branch" if self.landed else "as aborted"
+        return f"write the lost record of session {self.seq} anew {how}"
+
+
+class RemoveWorktree(msgspec.Struct, frozen=True, kw_only=True):
+    """Rescue what a session's working copy holds, then remove it."""
+
+    path: str
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"remove the worktree {self.path}, rescuing what it holds"
+
+
+class RemoveSessionBranch(msgspec.Struct, frozen=True, kw_only=True):
+    """Rescue what only a session's branch holds, then delete the branch."""
+
+    name: str
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"delete the session branch {self.name}, rescuing what it holds"
+
+
+Repair: TypeAlias = (
+    StopProcess
+    | CutTornTail
+    | SetAsideDamage
+    | RemoveStaleLocks
+    | RecreateBranch
+    | UndoSwitch
+    | RebuildState
+    | ReplayRecords
+    | DropInFlight
+    | RescueLeft
+    | CompleteSession
+    | AbortSession
+    | RestoreRecord
+    | RemoveWorktree
+    | RemoveSessionBranch
+)

@@ -1,0 +1,44 @@
+"""Replay: the state of a run from its checkpoint and the records of its log (SPEC 7; the seed)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.recovery.refusals import StateOutOfSync
+from pitboss.core.run import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pitboss.core.chooser import Chooser
+    from pitboss.core.session import SessionRecord
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
+    """The run after the records past its checkpoint were folded in."""
+
+    run: RunState
+    records_replayed: int
+
+
+def reconstruct_state_from_log(
+    run: RunState, records: Iterable[SessionRecord], chooser: Chooser, *, log_seq: int
+) -> Reconciled:
+    """Fold the records past the checkpoint into `run` (SPEC 7).
+
+    `records` may hold any part of the log that covers them; `log_seq` is the highest seq of the whole
+    log. Raises StateOutOfSync when the checkpoint claims more than the log holds, when a record is
+    missing in between, or when one is not what `chooser` would have started.
+    """
+    if log_seq < run.last_session_seq:
+        raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq)
+    missing = sorted((r for r in records if r.seq > run.last_session_seq), key=lambda r: r.seq)
+    now = run
+    for record in missing:
+        try:
+            now = chooser.advance(now, record)
+        except ValueError:
+            raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq) from None
+    return Reconciled(run=now, records_replayed=len(missing))
