@@ -11,9 +11,8 @@ import pytest
 
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.stops import RunStatus
-from pitboss.core.text.sessions import sessions_md
 from pitboss.errors import RunDirectoryGone, StorageError
-from pitboss.store import ledger
+from pitboss.store import ledger, sessions_md
 from pitboss.store.backup import Backup
 from pitboss.store.catalogue import latest_run, list_runs, read_state
 from pitboss.store.codec import encode_record, encode_state
@@ -21,7 +20,7 @@ from pitboss.store.files import append_durable
 from pitboss.store.opening import take_notices
 from pitboss.store.paths import RunPaths, prompts_dir, runs_dir
 from pitboss.store.rundir import RunDir
-from tests.support.disk import NO_FILES, largest_file, names, open_descriptors, put
+from tests.support.disk import largest_file, names, open_descriptors
 from tests.support.values import RUN_ID, flying, fresh_run, record, run_state
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ def test_recording_keeps_one_descriptor_open(run: RunDir) -> None:
     before = open_descriptors()
     for seq in range(2, 20):
         run.record(record(seq))
-        run.project(record(seq))
+        sessions_md.append(run.paths, record(seq))
         run.checkpoint(run_state(last_session_seq=seq), durable=False)
     assert open_descriptors() == before
     run.close()
@@ -368,47 +367,6 @@ def test_a_run_directory_that_was_gone_before_anything_was_written_is_an_error(
         again.record(record(1))
 
 
-# --- sessions.md --------------------------------------------------------------------------------------------
-
-
-def test_sessions_md_grows_to_what_a_full_render_gives(run: RunDir) -> None:
-    records = [record(1), record(2, summary=None)]
-    for line in records:
-        run.project(line)
-    assert run.paths.markdown.read_text() == sessions_md(records)
-    run.paths.markdown.write_text("spoiled")
-    run.project_all(iter(records))
-    assert run.paths.markdown.read_text() == sessions_md(records)
-
-
-def test_a_missing_sessions_md_is_made_again_from_the_log(run: RunDir) -> None:
-    run.record(record(1))
-    run.project(record(1))
-    run.paths.markdown.unlink()
-    run.record(record(2))
-    run.project(record(2))
-    assert run.paths.markdown.read_text() == sessions_md([record(1), record(2)])
-
-
-def test_a_summary_that_is_not_unicode_is_projected_all_the_same(run: RunDir) -> None:
-    run.project(record(1, summary="caf\udce9"))
-    assert "caf" in run.paths.markdown.read_text()
-
-
-def test_the_session_log_is_empty_before_the_first_session(run: RunDir) -> None:
-    assert run.session_log_tail() == ""
-    run.paths.markdown.unlink()
-    assert run.session_log_tail() == ""
-
-
-def test_the_session_log_tail_is_the_last_lines_of_sessions_md(run: RunDir) -> None:
-    for seq in range(1, 30):
-        run.project(record(seq))
-    whole = run.paths.markdown.read_text().splitlines()
-    assert run.session_log_tail().splitlines() == whole[-50:]
-    assert run.session_log_tail(lines=3).splitlines() == whole[-3:]
-
-
 # --- what nobody could read again ---------------------------------------------------------------------------
 
 
@@ -428,62 +386,6 @@ def test_a_run_whose_state_nobody_could_read_again_is_not_made(tmp_path: Path) -
     with pytest.raises(StorageError, match="nobody could read it again"):
         RunDir.create(tmp_path, fresh_run(last_session_seq=2**64))
     assert names(runs_dir(tmp_path)) == [".gitignore"]
-
-
-# --- scratchpad ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", ("", False)),
-        (b"short\n", ("short\n", False)),
-        (b"one line too much\nnotes\n", ("notes\n", True)),
-        ("é".encode() * 10, ("é" * 5, True)),
-        (b"x" + "é".encode() * 10, ("é" * 5, True)),
-        ("€".encode() * 10, ("€" * 3, True)),
-        (b"\xff\xfe\n", ("��\n", False)),
-        (b"y" * 30 + b"\n", ("y" * 9 + "\n", True)),
-    ],
-    ids=["empty", "short", "line", "character", "shifted", "wide", "invalid", "one-line"],
-)
-def test_the_scratchpad_is_given_from_the_start_of_a_line_or_character(
-    run: RunDir, content: bytes, expected: tuple[str, bool]
-) -> None:
-    run.paths.scratchpad.write_bytes(content)
-    assert run.scratchpad_text(limit=10) == expected
-
-
-def test_a_scratchpad_that_an_agent_removed_is_empty(run: RunDir) -> None:
-    run.paths.scratchpad.unlink()
-    assert run.scratchpad_text() == ("", False)
-
-
-@pytest.mark.timeout(10)
-@pytest.mark.parametrize("kind", NO_FILES)
-def test_what_an_agent_put_in_place_of_its_files_blocks_nobody(run: RunDir, kind: str) -> None:
-    for path in (run.paths.scratchpad, run.paths.markdown):
-        path.unlink()
-        put(path, kind)
-    assert run.scratchpad_text() == ("", False)
-    assert run.session_log_tail() == ""
-
-
-@pytest.mark.timeout(10)
-def test_a_pipe_in_place_of_sessions_md_is_set_aside_and_not_waited_for(run: RunDir) -> None:
-    run.paths.markdown.unlink()
-    put(run.paths.markdown, "pipe")
-    run.record(record(1))
-    run.project(record(1))
-    assert run.paths.markdown.read_text() == sessions_md([record(1)])
-
-
-def test_the_scratchpad_is_limited_to_sixteen_kilobytes(run: RunDir) -> None:
-    run.paths.scratchpad.write_bytes(b"note\n" * 10_000)
-    text, truncated = run.scratchpad_text()
-    assert truncated
-    assert 16 * 1024 - 5 <= len(text) <= 16 * 1024
-    assert set(text.splitlines()) == {"note"}
 
 
 def test_the_latest_run_is_the_first_of_all_runs_readable_or_not(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The scratchpads of parallel sessions: lent, added to in every way agents do, merged once."""
+"""The scratchpad: its end for a prompt; lent to parallel sessions, added to in every way agents do, merged once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pitboss.core.text import NOTES_LIMIT
 from pitboss.errors import StorageError
 from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir
-from pitboss.store.scratchpad import COMPARED_LIMIT, lend, merge
-from tests.support.disk import largest_file, names
+from pitboss.store.scratchpad import COMPARED_LIMIT, lend, merge, notes_for_prompt
+from tests.support.disk import NO_FILES, largest_file, names, put
 from tests.support.values import RUN_ID, fresh_run
 
 GIVEN = b"# Notes\n- a\n"
@@ -43,6 +43,51 @@ def note(paths: RunPaths, seq: int, text: bytes) -> None:
 
 def merged(paths: RunPaths, size: int, *, seq: int = 3, again: bool = False) -> bool:
     return merge(paths, seq, "alpha", size, secrets=Secrets(), again=again)
+
+
+# --- for a prompt -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", ("", False)),
+        (b"short\n", ("short\n", False)),
+        (b"one line too much\nnotes\n", ("notes\n", True)),
+        ("é".encode() * 10, ("é" * 5, True)),
+        (b"x" + "é".encode() * 10, ("é" * 5, True)),
+        ("€".encode() * 10, ("€" * 3, True)),
+        (b"\xff\xfe\n", ("��\n", False)),
+        (b"y" * 30 + b"\n", ("y" * 9 + "\n", True)),
+    ],
+    ids=["empty", "short", "line", "character", "shifted", "wide", "invalid", "one-line"],
+)
+def test_the_scratchpad_is_given_from_the_start_of_a_line_or_character(
+    paths: RunPaths, content: bytes, expected: tuple[str, bool]
+) -> None:
+    paths.scratchpad.write_bytes(content)
+    assert notes_for_prompt(paths, limit=10) == expected
+
+
+def test_a_scratchpad_that_an_agent_removed_is_empty(paths: RunPaths) -> None:
+    paths.scratchpad.unlink()
+    assert notes_for_prompt(paths) == ("", False)
+
+
+def test_the_scratchpad_is_limited_to_sixteen_kilobytes(paths: RunPaths) -> None:
+    paths.scratchpad.write_bytes(b"note\n" * 10_000)
+    text, truncated = notes_for_prompt(paths)
+    assert truncated
+    assert 16 * 1024 - 5 <= len(text) <= 16 * 1024
+    assert set(text.splitlines()) == {"note"}
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_an_agent_put_in_place_of_the_scratchpad_blocks_nobody(paths: RunPaths, kind: str) -> None:
+    paths.scratchpad.unlink()
+    put(paths.scratchpad, kind)
+    assert notes_for_prompt(paths) == ("", False)
 
 
 # --- lending ------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ import msgspec
 from pitboss.core.run import spend
 from pitboss.core.session import InFlight
 from pitboss.errors import StorageError
-from pitboss.store.log import iter_records
+from pitboss.store import sessions_md
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,13 +225,13 @@ class Journal:
             self._project_all()
             return
         try:
-            self._rundir.project(record)
+            sessions_md.append(self._rundir.paths, record)
         except StorageError:
             self._projection_lags = True
 
     def _project_all(self) -> None:
         with suppress(StorageError):
-            self._rundir.project_all(iter_records(self._rundir.paths.log))
+            sessions_md.rewrite(self._rundir.paths)
             self._projection_lags = False
 
     def _update(self, seq: int, **changes: object) -> None:

@@ -30,6 +30,7 @@ from pitboss.errors import DamagedRun, StartError
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.rescue_refs import list_rescued, why_kept
 from pitboss.landing.worktree import Settled, remove_session_branch, remove_worktree
+from pitboss.store import sessions_md
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import iter_records
 from pitboss.store.log_repair import cut_torn_tail, set_aside, set_aside_lines
@@ -97,7 +98,7 @@ class Mender:
         if state.unknown_costs is None:
             state = counted(state, iter_records(self._rundir.paths.log))
         if self._projection_may_lag(plan):
-            self._rundir.project_all(iter_records(self._rundir.paths.log))
+            sessions_md.rewrite(self._rundir.paths)
         journal = Journal(self._rundir, state, self._chooser, clock)
         if state.status is not RunStatus.COMPLETED:
             state = msgspec.structs.replace(state, status=RunStatus.ACTIVE, stop_reason=None)

@@ -11,7 +11,9 @@ from pitboss.core import worker
 from pitboss.core.agent import AgentRequest
 from pitboss.core.text import CONTINUE, compose_prompt, fixer_prompt
 from pitboss.engine.attempt import Attempt
+from pitboss.store import sessions_md
 from pitboss.store.paths import skip_path
+from pitboss.store.scratchpad import notes_for_prompt
 
 if TYPE_CHECKING:
     from pitboss.core.prompt import PromptDoc
@@ -85,11 +87,11 @@ def fixer(session: Assignment, nth: int) -> Attempt:
 
 def implementer_text(context: RunContext, session: Assignment) -> str:
     """The whole composed prompt of the session."""
-    rundir = context.journal.rundir
-    notes, truncated = rundir.scratchpad_text()
+    paths = context.journal.rundir.paths
+    notes, truncated = notes_for_prompt(paths)
     return compose_prompt(
         body=context.prompts[session.prompt].body,
-        session_log=rundir.session_log_tail(),
+        session_log=sessions_md.tail(paths),
         scratchpad=notes,
         scratchpad_truncated=truncated,
     )

@@ -1,35 +1,26 @@
-"""One run's directory: made whole, recorded into durably, listed and resolved by name (SPEC 2, 7; the seed).
+"""Writes one run's directory: made whole, checkpointed and recorded into durably (SPEC 2, 7; the seed).
 
-The presence of state.json says that a run exists, so it is written first: what else is missing is made
-again. A record counts from the moment that `record` returns; what the state and sessions.md say of it can
-be made again from the log.
+state.json says that a run exists, so it is written first; other files that are missing are made again. A record
+counts from the moment that `record` returns: what state.json and sessions.md say of it can be made from the log.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from itertools import chain
 from threading import RLock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeVar
 
-from pitboss.errors import RunDirectoryGone
-from pitboss.store.codec import encode_record, encode_state
-from pitboss.store.files import append_durable, write_atomic
+from pitboss.errors import RunDirectoryGone, StorageError, storage_error
+from pitboss.store import sessions_md
+from pitboss.store.codec import Malformed, encode_record, encode_state
+from pitboss.store.files import append_durable, make_directory, sync_directory, write_atomic
 from pitboss.store.ledger import Ledger
-from pitboss.store.log import iter_records
-from pitboss.store.opening import (
-    is_folder,
-    is_plain,
-    notice,
-    remove_tree,
-    status,
-)
+from pitboss.store.opening import PRIVATE_FOLDER, is_folder, notice, remove_tree, spot, status
 from pitboss.store.paths import RunPaths
-from pitboss.store.run_folder import encoded, ignore, make_run, make_subdirectories, utf8
-from pitboss.store.tail import last_bytes, last_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -38,15 +29,7 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
     from pitboss.store.backup import Backup
 
-SCRATCHPAD_LIMIT = 16 * 1024
-_UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
-
-
-class Scratchpad(NamedTuple):
-    """The scratchpad's end as text, and whether something before it was left out."""
-
-    text: str
-    truncated: bool
+_T = TypeVar("_T")
 
 
 class RunDir:
@@ -68,10 +51,10 @@ class RunDir:
         Raises StorageError, also when the run exists.
         """
         paths = RunPaths(repo, state.run_id)
-        make_run(paths, state)
+        _make_run(paths, state)
         try:
             rundir = cls(paths, backup)
-            rundir._state = encoded(encode_state, state, paths.state)
+            rundir._state = _encoded(encode_state, state, paths.state)
             rundir._ensure()
             rundir._keep(state)
             rundir._opened()
@@ -92,7 +75,7 @@ class RunDir:
             raise RunDirectoryGone(
                 f"there is no run directory {paths.root}", hint="`pitboss runs` lists the runs there are"
             )
-        make_subdirectories(paths)
+        _make_subdirectories(paths)
         return cls(paths, backup)
 
     def __enter__(self) -> Self:
@@ -112,11 +95,11 @@ class RunDir:
     def make_subdirectories(self) -> None:
         """Make those that somebody deleted again. Raises StorageError."""
         self._ensure()
-        make_subdirectories(self.paths)
+        _make_subdirectories(self.paths)
 
     def checkpoint(self, state: RunState, *, durable: bool = True) -> None:
         """Replace state.json. Raises StorageError."""
-        self._state = encoded(encode_state, state, self.paths.state)
+        self._state = _encoded(encode_state, state, self.paths.state)
         self._ensure()
         write_atomic(self.paths.state, self._state, durable=durable)
         self._keep(state)
@@ -124,43 +107,10 @@ class RunDir:
 
     def record(self, record: SessionRecord) -> None:
         """Append a session's record, durably: the commit point. Raises StorageError."""
-        line = encoded(encode_record, record, self.paths.log)
+        line = _encoded(encode_record, record, self.paths.log)
         with self._lock:
             self._ensure()
             self._opened().append(line)
-
-    def project(self, record: SessionRecord) -> None:
-        """Append a record's entry to sessions.md, or make that again from the log if it is gone."""
-        from pitboss.core.text.sessions import sessions_md_entry
-
-        if is_plain(self.paths.markdown):
-            append_durable(self.paths.markdown, utf8(sessions_md_entry(record)), durable=False)
-        else:
-            self.project_all(iter_records(self.paths.log))
-
-    def project_all(self, records: Iterable[SessionRecord]) -> None:
-        """Write sessions.md anew from all records: only repair does."""
-        from pitboss.core.text.sessions import HEADER, sessions_md_entry
-
-        write_atomic(self.paths.markdown, map(utf8, chain([HEADER], map(sessions_md_entry, records))))
-
-    def session_log_tail(self, lines: int = 50) -> str:
-        """The last lines of sessions.md; empty when it has no session yet. Reads the end alone."""
-        from pitboss.core.text.sessions import HEADER
-
-        try:
-            tail = b"\n".join(last_lines(self.paths.markdown, lines)).decode(errors="replace")
-        except OSError:
-            return ""
-        return "" if tail.strip() == HEADER.strip() else tail
-
-    def scratchpad_text(self, limit: int = SCRATCHPAD_LIMIT) -> Scratchpad:
-        """The last `limit` bytes of the scratchpad, from the start of a line; empty when it cannot be read."""
-        try:
-            data, truncated = last_bytes(self.paths.scratchpad, limit, alone=True)
-        except OSError:
-            return Scratchpad("", truncated=False)
-        return Scratchpad(_from_line_start(data) if truncated else data.decode(errors="replace"), truncated)
 
     def _keep(self, state: RunState) -> None:
         """Copy a state that says something new of what is in flight: one more write a session."""
@@ -188,8 +138,8 @@ class RunDir:
         """Take over the directory that is there when this begins; after that, make it again."""
         known = self._root is not None
         if known:
-            make_subdirectories(self.paths)
-            ignore(self.paths.root.parent)
+            _make_subdirectories(self.paths)
+            _ignore(self.paths.root.parent)
         found = status(self.paths.root)
         if found is None:
             raise RunDirectoryGone(
@@ -199,7 +149,7 @@ class RunDir:
         if known and self._ledger is not None:
             self._ledger.mend()
             write_atomic(self.paths.state, self._state)
-            self.project_all(iter_records(self.paths.log))
+            sessions_md.rewrite(self.paths)
             append_durable(self.paths.scratchpad, b"", durable=False)
             notice(
                 f"the directory of run {self.paths.run_id} was removed; it was made again, without its transcripts"
@@ -208,7 +158,57 @@ class RunDir:
                 notice(text)
 
 
-def _from_line_start(data: bytes) -> str:
-    """Text from the first line that begins in `data`; from the first whole character if none does."""
-    _, _, rest = data.partition(b"\n")
-    return (rest or data.lstrip(_UTF8_CONTINUATIONS)).decode(errors="replace")
+def _make_run(paths: RunPaths, state: RunState) -> None:
+    """Make the directory of a new run, durably; a failure leaves none behind. Raises StorageError."""
+    runs = paths.root.parent
+    make_directory(runs)
+    _ignore(runs)
+    _make_root(paths)
+    try:
+        _fill(paths, state)
+        sync_directory(runs)
+    except BaseException:
+        with suppress(OSError):
+            remove_tree(paths.root)
+        raise
+
+
+def _make_subdirectories(paths: RunPaths) -> None:
+    """Make those that are missing; what is in their place is set aside. Raises StorageError."""
+    for directory in (paths.transcripts, paths.worktrees, paths.control):
+        make_directory(directory)
+
+
+def _ignore(runs: Path) -> None:
+    """Have git ignore the runs even where nobody told it to ignore `.pitboss`. Raises StorageError."""
+    if status(runs / ".gitignore") is None:
+        write_atomic(runs / ".gitignore", b"*\n", durable=False)
+
+
+def _encoded(encode: Callable[[_T], bytes], value: _T, path: Path) -> bytes:
+    """The bytes of a value that is to be written to `path`. Raises StorageError when nobody could read them again."""
+    try:
+        return encode(value)
+    except Malformed as error:
+        raise StorageError(
+            f"cannot write {path}: nobody could read it again: {error}",
+            hint="the file is as it was before; `pitboss repair` shows what the run needs",
+        ) from error
+
+
+def _make_root(paths: RunPaths) -> None:
+    try:
+        with spot(paths.root) as at:
+            os.mkdir(at.name, PRIVATE_FOLDER, dir_fd=at.folder)
+    except OSError as error:
+        raise storage_error("create", paths.root, error) from error
+
+
+def _fill(paths: RunPaths, state: RunState) -> None:
+    from pitboss.core.text.sessions import HEADER
+
+    _make_subdirectories(paths)
+    # state.json first: with it the run exists, and the other files are made again when they are missing.
+    write_atomic(paths.state, _encoded(encode_state, state, paths.state))
+    for path, content in ((paths.log, ""), (paths.markdown, HEADER), (paths.scratchpad, "")):
+        append_durable(path, content.encode(), durable=False)

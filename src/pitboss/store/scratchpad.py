@@ -1,10 +1,11 @@
-"""Lends the run's scratchpad to parallel sessions and merges what they added, once, also after a crash (SPEC 2).
+"""The run's scratchpad: its end for a prompt, lent to parallel sessions, what they add merged back once (SPEC 2).
 
-    lend    the session gets a copy; how long it was stays with the session in flight
-    merge   what its file has beyond that copy becomes one section at the end of the run's scratchpad
+    notes_for_prompt   the end of it
+    lend               the session gets a copy; the copy's length stays with the session in flight
+    merge              what its file has beyond that copy becomes one section at the end of the run's scratchpad
 
-While parallel sessions run, merges alone change the run's scratchpad, one after the other and at its end:
-what a session was given stays its beginning, and only the last section can be torn.
+While parallel sessions run, only merges change the run's scratchpad, one after the other and at its end. So what a
+session was given stays its beginning, and only the last section can be torn, by a crash.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import io
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.text import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
 from pitboss.errors import storage_error
@@ -27,8 +28,28 @@ if TYPE_CHECKING:
     from pitboss.core.redact import Secrets
     from pitboss.store.paths import RunPaths
 
+PROMPT_LIMIT = 16 * 1024
+"""Bytes of the scratchpad that an agent is given in its prompt."""
+
 COMPARED_LIMIT = 256 * 1024
 """Bytes: of a longer file that its agent wrote anew, all that follows the unchanged beginning counts as added."""
+_UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
+
+
+class Notes(NamedTuple):
+    """The end of the scratchpad as text, and whether something before it was left out."""
+
+    text: str
+    truncated: bool
+
+
+def notes_for_prompt(paths: RunPaths, limit: int = PROMPT_LIMIT) -> Notes:
+    """The last `limit` bytes, from the start of a line; empty when the file cannot be read."""
+    try:
+        data, truncated = last_bytes(paths.scratchpad, limit, alone=True)
+    except OSError:
+        return Notes("", truncated=False)
+    return Notes(_from_line_start(data) if truncated else data.decode(errors="replace"), truncated)
 
 
 def lend(paths: RunPaths, seq: int) -> int:
@@ -64,6 +85,12 @@ def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, secrets: Secrets
         gap = b"" if written else section_gap(_end(paths.scratchpad, 2))
         append_durable(paths.scratchpad, gap + section[written:])
     return True
+
+
+def _from_line_start(data: bytes) -> str:
+    """Text from the first line that begins in `data`; from the first whole character if none does."""
+    _, _, rest = data.partition(b"\n")
+    return (rest or data.lstrip(_UTF8_CONTINUATIONS)).decode(errors="replace")
 
 
 def _added(paths: RunPaths, seq: int, size: int) -> bytes:

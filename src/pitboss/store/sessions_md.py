@@ -1,0 +1,49 @@
+"""sessions.md, the log for readers: written from sessions.jsonl, its end read for the next agent (SPEC 2, 6)."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from pitboss.store.files import append_durable, write_atomic
+from pitboss.store.log import iter_records
+from pitboss.store.opening import is_plain
+from pitboss.store.tail import last_lines
+
+if TYPE_CHECKING:
+    from pitboss.core.session import SessionRecord
+    from pitboss.store.paths import RunPaths
+
+
+def append(paths: RunPaths, record: SessionRecord) -> None:
+    """Append a record's entry, or make the file again from the log if it is gone. Raises StorageError."""
+    from pitboss.core.text.sessions import sessions_md_entry
+
+    if is_plain(paths.markdown):
+        append_durable(paths.markdown, _utf8(sessions_md_entry(record)), durable=False)
+    else:
+        rewrite(paths)
+
+
+def rewrite(paths: RunPaths) -> None:
+    """Make the whole file again from the log. Raises StorageError."""
+    from pitboss.core.text.sessions import HEADER, sessions_md_entry
+
+    entries = map(sessions_md_entry, iter_records(paths.log))
+    write_atomic(paths.markdown, map(_utf8, chain([HEADER], entries)))
+
+
+def tail(paths: RunPaths, lines: int = 50) -> str:
+    """The last lines; empty when there is no session yet. Its cost does not grow with the file."""
+    from pitboss.core.text.sessions import HEADER
+
+    try:
+        text = b"\n".join(last_lines(paths.markdown, lines)).decode(errors="replace")
+    except OSError:
+        return ""
+    return "" if text.strip() == HEADER.strip() else text
+
+
+def _utf8(text: str) -> bytes:
+    """Text as bytes, with `?` for characters that are not Unicode."""
+    return text.encode(errors="replace")
