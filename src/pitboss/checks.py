@@ -88,35 +88,39 @@ def run_tests(
         tail.extend(chunk)
         del tail[:-TAIL_BYTES]
 
-    ended = process.run(
-        Command(
-            argv=tests.argv,
-            cwd=cwd,
-            env=dict(env),
-            transcript=transcript,
-            max_seconds=timeout_s,
-            marker=marker(env),
-        ),
-        on_output=keep,
-        stop=stop,
+    command = Command(
+        argv=tests.argv,
+        cwd=cwd,
+        env=dict(env),
+        transcript=transcript,
+        max_seconds=timeout_s,
+        marker=marker(env),
     )
+    ended = process.run(command, on_output=keep, stop=stop)
+    return _result(tests, tail.decode("utf-8", "replace"), ended, timeout_s)
+
+
+def _result(tests: TestCommand, output: str, ended: Exit, timeout_s: float) -> TestResult:
     passed = ended.ended_by is EndedBy.EXIT and ended.code == 0
-    words = _last_words(tests, bytes(tail), ended, timeout_s)
-    if ended.ended_by is EndedBy.EXIT:
-        failing = first_failing(tail.decode("utf-8", "replace"))
-    else:
-        failing = words.splitlines()[-1] if words else None
+    tail = _last_words(tests, output, ended, timeout_s)
     return TestResult(
         passed=passed,
-        tail=words,
-        failing=None if passed else failing,
+        tail=tail,
+        failing=None if passed else _failing(output, tail, ended),
         ended_by=ended.ended_by,
         stop=ended.stop,
     )
 
 
-def _last_words(tests: TestCommand, output: bytes, ended: Exit, timeout_s: float) -> str:
-    lines = output.decode("utf-8", "replace").splitlines()
+def _failing(output: str, tail: str, ended: Exit) -> str | None:
+    """What failed, in a line: the first test that did, else why the tests did not come to their end."""
+    if ended.ended_by is EndedBy.EXIT:
+        return first_failing(output)
+    return next(reversed(tail.splitlines()), None)
+
+
+def _last_words(tests: TestCommand, output: str, ended: Exit, timeout_s: float) -> str:
+    lines = output.splitlines()
     match ended.ended_by:
         case EndedBy.SPAWN_FAILED:
             lines.append(f"{ended.error} (test command `{tests}`, by {tests.found_by})")

@@ -53,7 +53,9 @@ def with_cost(
 ) -> Usage:
     """`usage` with its cost in US dollars: as the agent reported it, else priced, else marked unknown.
 
-    Where no tokens were seen and none were reported, there is nothing to price.
+    `pricing` is `[budgets.pricing]`: an exact model name wins, then the longest name that `model` starts with. Cached
+    tokens cost their own price there, or the input price where it gives none. Where no tokens were seen and no cost
+    was reported, there is nothing to price.
     """
     cost, source = reported_usd, CostSource.AGENT
     if cost is None and usage.has_tokens:
@@ -61,16 +63,6 @@ def with_cost(
     if source is CostSource.UNKNOWN:
         return msgspec.structs.replace(usage, cost_usd=0.0, cost_known=False, unpriced=model or "unknown")
     return msgspec.structs.replace(usage, cost_usd=cost or 0.0, priced_by=source)
-
-
-def price(usage: Usage, model: str | None, pricing: Mapping[str, Price]) -> float | None:
-    """US dollars for `usage` of `model`; None when no price is known, never 0 for want of one.
-
-    `pricing` is `[budgets.pricing]`: an exact model name wins, then the longest name that `model` starts
-    with. Cached tokens cost their own price there, or the input price where it gives none.
-    """
-    cost, source = _priced(usage, model, pricing)
-    return None if source is CostSource.UNKNOWN else cost
 
 
 def table_version() -> TableVersion:

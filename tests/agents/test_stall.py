@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,12 @@ def test_complaints_beside_the_stream_are_no_progress(tmp_path: Path) -> None:
 def test_new_words_now_and_then_are_progress(tmp_path: Path) -> None:
     steps = [step for word in ("one", "two", "three", "four") for step in (said(word), "sleep 0.2")]
     assert claude(tmp_path, *steps, DONE).status is SessionStatus.OK
+
+
+def test_the_time_that_a_slow_listener_takes_is_not_the_agents_silence(tmp_path: Path) -> None:
+    settings = AgentSettings(command=("sh", "-c", "echo one; sleep 0.2; echo two"), idle_seconds=IDLE_S)
+    outcome = run(agent("command", settings), request(tmp_path), on_event=lambda _: time.sleep(0.6))
+    assert outcome.status is SessionStatus.OK
 
 
 def test_plain_text_is_progress_as_long_as_it_comes(tmp_path: Path) -> None:

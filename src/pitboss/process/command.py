@@ -19,7 +19,6 @@ class EndedBy(StrEnum):
 
     EXIT = "exit"
     WALL_CLOCK = "wall_clock"
-    IDLE = "idle"
     STOPPED = "stopped"
     CROWD = "crowd"
     SPAWN_FAILED = "spawn_failed"
@@ -44,7 +43,6 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     merge_stderr: bool = True
     stderr_path: str | None = None
     max_seconds: float | None = None
-    idle_seconds: float | None = None
     max_processes: int | None = None
     polite_signal: int | None = None
     polite_grace_s: float = 10.0

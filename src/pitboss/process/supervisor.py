@@ -10,6 +10,7 @@ Output is read all the while. Strays are what a leader leaves behind: orphans in
 from __future__ import annotations
 
 import errno
+import math
 import os
 import selectors
 import subprocess
@@ -101,7 +102,8 @@ class Supervisor:
         self._pidfd = _pidfd(child.pid)
         facts = proctree.facts(child.pid)
         self._started = 0 if facts is None else facts.started
-        self._began = self._heard_at = self._asked_at = self._buried_at = time.monotonic()
+        self._asked_at = self._buried_at = time.monotonic()
+        self._deadline = self._asked_at + (math.inf if command.max_seconds is None else command.max_seconds)
         self._polite_until: float | None = None
         self._ending: proctree.Termination | None = None
         self._gone_at: float | None = None
@@ -184,13 +186,8 @@ class Supervisor:
         if self._polite_until is not None:
             due.append(self._polite_until)
         else:
-            due += [since + limit for since, limit, _ in self._limits()]
+            due.append(self._deadline)
         return max(0.0, min(due) - time.monotonic())
-
-    def _limits(self) -> list[tuple[float, float, EndedBy]]:
-        wall_clock = (self._began, self._command.max_seconds, EndedBy.WALL_CLOCK)
-        idle = (self._heard_at, self._command.idle_seconds, EndedBy.IDLE)
-        return [(since, limit, why) for since, limit, why in (wall_clock, idle) if limit is not None]
 
     def _while_alive(self, now: float) -> None:
         if now >= self._buried_at + BURY_S:
@@ -221,11 +218,8 @@ class Supervisor:
             self.stopped_for = self._stop()
         if self.stopped_for is not None:
             self._begin_stop(EndedBy.STOPPED, now)
-            return
-        for since, limit, why in self._limits():
-            if now >= since + limit:
-                self._begin_stop(why, now)
-                return
+        elif now >= self._deadline:
+            self._begin_stop(EndedBy.WALL_CLOCK, now)
 
     def _begin_stop(self, why: EndedBy, now: float) -> None:
         self.ended_by = why
@@ -271,8 +265,6 @@ class Supervisor:
             except BaseException as error:
                 consumers.remove(consumer)
                 self._fail(error)
-        # Taken last: time that a slow consumer takes is not the child's silence.
-        self._heard_at = time.monotonic()
 
     def _feed(self, pipe: IO[bytes]) -> None:
         if pipe.closed:  # in this very turn, by `_reap`
