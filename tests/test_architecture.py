@@ -66,6 +66,9 @@ IN_GITS_HANDS = {
     "landing/worktree.py",
 }
 PAST_THE_SCREEN = {"cli/output.py", "agents/acp/client.py"}  # the second one prints into a pipe of ours
+OF_A_RUN = re.compile(r"\b(?:sessions?|slots?|seq|run_id|RUN_ID)\b|pitboss/|\.pitboss\b")
+SUBJECTS = {"core/text/commits.py", "cli/rescue.py"}  # `[pitboss/grind]` begins the subject of a commit
+REF_NAMES = re.compile(r"refs/pitboss|pitboss/(?:grind|rescue)")
 SAYS_NOTHING = re.compile(r"utils?|helpers?|managers?|misc|common|tools?", re.IGNORECASE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -73,6 +76,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def functions(tree: ast.Module) -> list[Function]:
     return [node for node in ast.walk(tree) if isinstance(node, Function)]
+
+
+def strings(tree: ast.Module) -> list[str]:
+    """Every text in a module that is not an expression by itself, as docstrings are."""
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs)
+    return [node.value for node in constants if isinstance(node.value, str)]
 
 
 def length(function: Function) -> int:
@@ -107,6 +117,22 @@ def test_starting_up_loads_nothing_heavy() -> None:
         [sys.executable, "-c", ask], env=alone, capture_output=True, text=True, check=True, timeout=60
     )
     assert answer.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", sorted(PACKAGE.glob("git/*.py")), ids=lambda module: str(module.stem))
+def test_git_knows_neither_runs_nor_sessions_nor_what_pitboss_calls_its_refs(module: Path) -> None:
+    assert OF_A_RUN.findall(module.read_text(encoding="utf-8")) == []
+
+
+def test_names_of_refs_are_spelled_in_one_module() -> None:
+    """All but documentation: what a comment or a docstring says need not be looked up."""
+    spelled = {
+        name
+        for name, module in zip(NAMES, MODULES, strict=True)
+        for text in strings(ast.parse(module.read_text(encoding="utf-8")))
+        if REF_NAMES.search(text)
+    }
+    assert spelled - SUBJECTS == {"landing/refs.py"}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=NAMES)

@@ -38,7 +38,8 @@ from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
 from pitboss.landing.guard import Guard
 from pitboss.landing.landed import landed_sessions
-from pitboss.landing.run_branch import RunBranch, run_branch
+from pitboss.landing.refs import run_branch
+from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.sheltered import Sheltered, git_refusing
 from pitboss.landing.workspace import Workspace
 from pitboss.store.backup import Backup

@@ -30,6 +30,12 @@ GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 FREE_SPACE = (
     "free some disk space; then `pitboss repair RUN_ID` and `pitboss grind --resume` go on with the run"
 )
+GO_ON = "then `pitboss repair RUN_ID` and `pitboss grind --resume RUN_ID` go on with the run"
+WHEN_GIT_FAILED = f"nothing is lost: mend what git complains of (a full disk?); {GO_ON}"
+CONFIG_UNUSABLE = (
+    "git does not get along with .git/config here: `pitboss repair RUN_ID` puts back what a "
+    "session of that run did to it, else mend it by hand"
+)
 
 
 class PitbossError(Exception):

@@ -10,6 +10,7 @@ import pytest
 
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import Repo
+from pitboss.landing.refs import SESSION_BRANCH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,6 @@ def test_a_session_is_not_told_what_another_made_in_its_working_copy_in_the_same
         ["sh", "-ec", ONE_SESSION_AFTER_THE_OTHER + move + "\n" + commits], cwd=tmp_path, check=True
     )
     slot = Repo.discover(tmp_path / "slot")
-    reflog = Reflog(slot, SECOND)
+    reflog = Reflog(slot, SECOND, private=SESSION_BRANCH)
     made = reflog.commits_since(slot.line("rev-parse", "main"), datetime.now(UTC) - timedelta(seconds=60))
     assert [slot.line("log", "-1", "--format=%s", oid) for oid in made] == ["dropped"]

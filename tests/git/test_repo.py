@@ -13,6 +13,7 @@ from pitboss.git.errors import GitError, NotARepository
 from pitboss.git.locks import remove_stale_locks, stale_locks
 from pitboss.git.repo import Repo
 from pitboss.git.status import TreeStatus
+from pitboss.landing.refs import lock_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +141,11 @@ def test_tidying_leaves_the_history_whole(root: Path) -> None:
     assert repo.git("log", "--format=%s") == b"first\n"
 
 
+def remove_locks(root: Path, wait_s: float = 2.0) -> tuple[Path, ...]:
+    repo = Repo.discover(root)
+    return remove_stale_locks(repo, lock_scope(repo, BRANCH), wait_s=wait_s)
+
+
 def test_locks_of_a_dead_git_are_removed(root: Path) -> None:
     repo = Repo.discover(root)
     ref_lock = root / ".git/refs/pitboss/rescue/run/session-0001.lock"
@@ -148,9 +154,9 @@ def test_locks_of_a_dead_git_are_removed(root: Path) -> None:
     for lock in locks:
         lock.touch()
     (root / ".git/config.lock").touch()
-    assert set(stale_locks(repo, BRANCH)) == set(locks)
-    assert set(remove_stale_locks(repo, BRANCH)) == set(locks)
-    assert stale_locks(repo, BRANCH) == ()
+    assert set(stale_locks(repo, lock_scope(repo, BRANCH))) == set(locks)
+    assert set(remove_stale_locks(repo, lock_scope(repo, BRANCH))) == set(locks)
+    assert stale_locks(repo, lock_scope(repo, BRANCH)) == ()
     assert (root / ".git/config.lock").exists()
 
 
@@ -167,9 +173,9 @@ def test_only_programs_of_git_are_taken_for_owners(
         try:
             if blocks:
                 with pytest.raises(StartError, match=f"pid {process.pid}"):
-                    remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.0)
+                    remove_locks(root, wait_s=0.0)
             else:
-                assert remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.0) == (lock,)
+                assert remove_locks(root, wait_s=0.0) == (lock,)
         finally:
             process.communicate()
 
@@ -192,7 +198,7 @@ def live_git(root: Path) -> Iterator[int]:
 def test_a_lock_is_left_alone_while_a_git_works_there(root: Path, live_git: int) -> None:
     (root / ".git/index.lock").touch()
     with pytest.raises(StartError, match=f"git is at work in .* \\(pid {live_git}\\)"):
-        remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.1)
+        remove_locks(root, wait_s=0.1)
     assert (root / ".git/index.lock").exists()
 
 
@@ -208,9 +214,9 @@ def test_a_lock_that_any_program_holds_open_is_left_alone(root: Path, tmp_path: 
         assert holder.stdout is not None
         holder.stdout.readline()
         with pytest.raises(StartError, match=f"pid {holder.pid}"):
-            remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.1)
+            remove_locks(root, wait_s=0.1)
         holder.stdin.close()
-    assert remove_stale_locks(Repo.discover(root), BRANCH) == (lock,)
+    assert remove_locks(root) == (lock,)
 
 
 SLOT = ".pitboss/grind/runs/run/worktrees/slot-1"
@@ -230,9 +236,9 @@ def test_locks_of_slots_and_of_their_sessions_branches_are_removed_too(root: Pat
     locks = (inside / "index.lock", inside / "HEAD.lock", branch_lock)
     for lock in locks:
         lock.touch()
-    assert set(stale_locks(repo, BRANCH)) == set(locks)
-    assert set(remove_stale_locks(repo, BRANCH)) == set(locks)
-    assert stale_locks(repo, BRANCH) == ()
+    assert set(stale_locks(repo, lock_scope(repo, BRANCH))) == set(locks)
+    assert set(remove_stale_locks(repo, lock_scope(repo, BRANCH))) == set(locks)
+    assert stale_locks(repo, lock_scope(repo, BRANCH)) == ()
 
 
 @pytest.mark.parametrize(
@@ -247,8 +253,8 @@ def test_a_git_at_work_in_a_slot_owns_its_own_locks_and_perhaps_the_shared_ones(
         try:
             if blocks:
                 with pytest.raises(StartError, match=f"pid {process.pid}"):
-                    remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.0)
+                    remove_locks(root, wait_s=0.0)
             else:
-                assert remove_stale_locks(Repo.discover(root), BRANCH, wait_s=0.0) == (root / ".git" / lock,)
+                assert remove_locks(root, wait_s=0.0) == (root / ".git" / lock,)
         finally:
             process.communicate()

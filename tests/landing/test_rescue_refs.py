@@ -11,6 +11,7 @@ from pitboss.errors import CommandError
 from pitboss.git import commits
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs
+from pitboss.landing.refs import rescue_ref
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,10 +60,8 @@ def test_refs_are_numbered_listed_and_never_made_twice(repo: Repo) -> None:
 
 def test_a_first_ref_goes_beside_one_that_somebody_else_made(repo: Repo) -> None:
     one, two = repo.line("rev-parse", "main"), repo.line("rev-parse", "refs/kept")
-    repo.git("update-ref", rescue_refs.rescue_ref("run-a", 1, 1), one)
-    assert rescue_refs.keep(repo, "run-a", 1, [two], why="", first=True) == (
-        rescue_refs.rescue_ref("run-a", 1, 2),
-    )
+    repo.git("update-ref", rescue_ref("run-a", 1, 1), one)
+    assert rescue_refs.keep(repo, "run-a", 1, [two], why="", first=True) == (rescue_ref("run-a", 1, 2),)
     assert [r.oid for r in rescue_refs.list_rescued(repo, "run-a", 1)] == [one, two]
 
 

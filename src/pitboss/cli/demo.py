@@ -146,7 +146,9 @@ def _read_run(repository: Path) -> tuple[str, list[SessionRecord]]:
 def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> None:
     import shlex
 
-    branch = f"pitboss/grind/{run_id}"
+    from pitboss.landing.refs import run_branch
+
+    branch = run_branch(run_id)
     rescued = [(record, ref) for record in records for ref in record.rescue]
     _heading(f"Landed on {branch}")
     for record in records:

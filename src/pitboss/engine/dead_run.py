@@ -12,7 +12,7 @@ from pitboss.git.reflog import Reflog
 from pitboss.git.snapshot import untracked
 from pitboss.git.switch import Switch
 from pitboss.landing.landed import landed_sessions
-from pitboss.landing.run_branch import run_branch
+from pitboss.landing.refs import lock_scope, run_branch
 from pitboss.landing.worktree import session_branches, session_worktrees
 from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import ended_ns
@@ -83,7 +83,7 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
         checkout=checkout if goes_on_here or moved_since else None,
         moved_since=moved_since,
         cut_switch=switch.is_cut_short(),
-        stale_locks=tuple(str(path) for path in stale_locks(repo, dead.branch)),
+        stale_locks=tuple(str(path) for path in stale_locks(repo, lock_scope(repo, dead.branch))),
         worktrees=session_worktrees(repo, dead.run_id),
         session_branches=session_branches(repo, dead.run_id),
         force=force,

@@ -12,7 +12,7 @@ from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.worker import implementer
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.switch import Spot, Switch
-from pitboss.landing.run_branch import RUN_BRANCHES
+from pitboss.landing.refs import RUN_BRANCHES
 from pitboss.store.catalogue import find_run, read_state
 from pitboss.store.opening import is_folder, names_in, status
 from pitboss.store.paths import RunPaths, runs_dir

@@ -24,7 +24,7 @@ def remove_pipes(repo: Repo) -> None:
     """Remove pipes in place of git's files at the root: git would wait for ever for what they say."""
     for name in (".gitattributes", ".gitignore", ".gitmodules"):
         with suppress(OSError):
-            path = os.path.join(repo.root, name)  # noqa: PTH118 - on a session's fast path
+            path = os.path.join(repo.root, name)  # noqa: PTH118 - on a fast path
             if stat.S_ISFIFO(os.lstat(path).st_mode):
                 os.unlink(path)  # noqa: PTH108
 

@@ -16,6 +16,7 @@ from pitboss.process import EndedBy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pitboss.git.locks import LockScope
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.process import Captured
@@ -33,11 +34,11 @@ class HookHung(CommitRefused):
 
 
 class HookStopped(HookHung):
-    """A git hook of the user still ran when the run was stopped."""
+    """A git hook of the user still ran when everything was to stop."""
 
 
 class Hooks:
-    """Where the user's hooks are, which git is asked once: for one working tree, or for a run's worktrees alike.
+    """Where the user's hooks are, which git is asked once: for one working tree, or for several of a repository alike.
 
     `source` is the user's tree, where it is another one.
     """
@@ -70,11 +71,14 @@ class Hooks:
 
 
 class Committer:
-    """Commits the working tree to `branch`, which is checked out; a hook has `seconds` to answer."""
+    """Commits the working tree to the branch that is checked out; a hook has `seconds` to answer.
 
-    def __init__(self, repo: Repo, branch: str, *, seconds: float, hooks: Hooks) -> None:
+    `locks` are removed that a commit leaves when it has to be ended.
+    """
+
+    def __init__(self, repo: Repo, locks: LockScope, *, seconds: float, hooks: Hooks) -> None:
         self._repo = repo
-        self._branch = branch
+        self._locks = locks
         self._seconds = seconds
         self._hooks = hooks
         self.trouble: str | None = None
@@ -120,7 +124,7 @@ class Committer:
     def _cut_short(self, done: Captured, before: str, message: str) -> str:
         """The commit, if it was made and only a hook after it had to be ended; raises HookHung if it was not."""
         why = why_cut_short(done, self._seconds)
-        clear_the_way(self._repo, self._branch, GitError(("git", "commit"), why, code=-1))
+        clear_the_way(self._repo, self._locks, GitError(("git", "commit"), why, code=-1))
         trailers = message.strip().rpartition("\n\n")[2]
         made = self._repo.git("log", "--max-count=1", "--format=%H%n%B", "HEAD", "--").decode(
             errors="replace"

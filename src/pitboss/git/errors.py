@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pitboss.errors import FREE_SPACE, FULL, StartError, StorageError
+from pitboss.errors import FREE_SPACE, FULL, WHEN_GIT_FAILED, StartError, StorageError
 from pitboss.process import PROCESSES, EndedBy
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pitboss.process import Captured
 
-GO_ON = "then `pitboss repair RUN_ID` and `pitboss grind --resume RUN_ID` go on with the run"
-WHEN_GIT_FAILED = f"nothing is lost: mend what git complains of (a full disk?); {GO_ON}"
 _NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 _BROKEN_INDEX = re.compile(
     r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses"
@@ -42,7 +40,7 @@ class Kind(StrEnum):
     """What a failure calls for."""
 
     FULL_DISK = "full disk"
-    """No session can go on: the run stops."""
+    """Nothing can go on."""
     RACE = "race"
     """Somebody was quicker, or holds a lock: wait, and try again."""
     REFUSED = "refused"
@@ -112,7 +110,7 @@ class NotARepository(StartError):
 
 
 class RepositoryGone(StorageError):
-    """The git directory that the run began with is not there any more."""
+    """The git directory is not there any more, or not the one it was."""
 
 
 def kind(error: Exception) -> Kind:

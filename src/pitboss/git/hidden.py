@@ -1,4 +1,4 @@
-"""Files that only a session's own new ignore rules hide: found, kept in a commit, or moved whole (SPEC 1.2)."""
+"""Files that only new ignore rules hide: found, kept in a commit, or moved whole (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import msgspec
 from pitboss.git import commits, raw, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
-from pitboss.git.ignoring import RULES, OldRules
-from pitboss.git.status import PITBOSS_FOLDER
+from pitboss.git.ignore_rules import RULES, CommitRules
+from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +62,7 @@ def find(
     ignored = _ignored(listed)
     visible = {entry[3:] for entry in listed if entry.startswith("?? ")}
     taken = [path for path in dropped if path not in visible]
-    rules = OldRules(repo, base, beside)
+    rules = CommitRules(repo, base, beside)
     try:
         for path in ignored:
             if path.rpartition("/")[2] == RULES and _changed_at(repo.root / path) < since_ns:
@@ -84,7 +84,7 @@ def _ignored(listed: Iterable[str]) -> list[str]:
 class _Search:
     """Goes down, level by level, into what the old rules do not ignore."""
 
-    def __init__(self, root: Path, rules: OldRules, since_ns: int, limit: int) -> None:
+    def __init__(self, root: Path, rules: CommitRules, since_ns: int, limit: int) -> None:
         self._root = root
         self._rules = rules
         self._since_ns = since_ns

@@ -7,15 +7,17 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitboss.store.paths import PITBOSS_FOLDER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pitboss.git.repo import Repo
 
-_NEVER = frozenset({".git", ".pitboss"})
+_NEVER = frozenset({".git", PITBOSS_FOLDER})
 
 
-def copy_ignored(source: Path, slot_repo: Repo, names: Sequence[str]) -> tuple[str, ...]:
+def copy_ignored(source: Path, worktree: Repo, names: Sequence[str]) -> tuple[str, ...]:
     """Copy files and folders, named relative to `source` (glob patterns too), to the same places in a working copy.
 
     Only what git ignores there is copied: the rest is tracked, or would be committed. Symbolic links stay links;
@@ -28,15 +30,15 @@ def copy_ignored(source: Path, slot_repo: Repo, names: Sequence[str]) -> tuple[s
     wanted = [name for name in names if not _leaves(name) and _is_pattern(name)]
     found = sorted({path for name in wanted for path in _files(source, name)})
     sound = [
-        path for path in found if not _through_link(source, path) and not _through_link(slot_repo.root, path)
+        path for path in found if not _through_link(source, path) and not _through_link(worktree.root, path)
     ]
-    ignored = _ask(slot_repo, sound, "check-ignore", "-z", "--stdin")
-    copied = ((path, _copy(source / path, slot_repo.root / path)) for path in ignored)
+    ignored = _ask(worktree, sound, "check-ignore", "-z", "--stdin")
+    copied = ((path, _copy(source / path, worktree.root / path)) for path in ignored)
     warnings += [f"{path} was not copied: {complaint}" for path, complaint in copied if complaint]
     warnings += [
         f"{path} lies behind a symbolic link, so it was not copied" for path in found if path not in sound
     ]
-    tracked = set(_tracked(slot_repo)) if len(ignored) < len(sound) else set()
+    tracked = set(_tracked(worktree)) if len(ignored) < len(sound) else set()
     exposed = [path for path in sound if path not in {*ignored, *tracked}]
     return (*warnings, *(f"{path} is not ignored by git, so it was not copied" for path in exposed))
 

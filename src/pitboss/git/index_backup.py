@@ -1,4 +1,4 @@
-"""The index, kept over a session: it alone knows what is tracked though ignored, or left out of the tree (SPEC 1.2)."""
+"""A copy of the index while others work in the tree: it alone knows what is tracked though ignored (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
 
 class IndexBackup:
-    """A copy of the index, in git's own folder, for as long as a session may break the index."""
+    """A copy of the index, in git's own folder, for as long as somebody else may break the index."""
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
@@ -80,7 +80,7 @@ class IndexBackup:
 
 def _identity(path: Path) -> tuple[int, ...]:
     """What differs as soon as a program has written the file."""
-    stat = os.lstat(path)  # twice a session, on its fast path
+    stat = os.lstat(path)
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 

@@ -8,10 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitboss.git.errors import GO_ON, RepositoryGone
+from pitboss.errors import GO_ON
+from pitboss.git.errors import RepositoryGone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pitboss.git.repo import Repo
 
@@ -19,22 +20,20 @@ if TYPE_CHECKING:
 
 _GITDIR = b"gitdir: "
 _REF = b"ref: refs/"
-_ON_THE_WAY = (
-    *("refs/heads", "refs/heads/pitboss", "refs/heads/pitboss/grind", "refs/pitboss", "refs/pitboss/rescue"),
-    *("logs/refs", "logs/refs/heads", "logs/refs/heads/pitboss", "logs/refs/heads/pitboss/grind"),
-    *("logs/refs/pitboss", "logs/refs/pitboss/rescue", "objects/pack", "objects/info", "worktrees"),
-)
+_FOLDERS = ("refs/heads", "logs/refs", "logs/refs/heads", "objects/pack", "objects/info", "worktrees")
 _OWN = ("logs/HEAD",)
 
 
 class Layout:
-    """What a git directory is made of, as far as git writes through it."""
+    """What a git directory is made of, as far as git writes through it; `ref_folders` are looked at with their logs."""
 
-    def __init__(self, repo: Repo) -> None:
+    def __init__(self, repo: Repo, ref_folders: Iterable[str] = ()) -> None:
         self._repo = repo
+        folders = tuple(ref_folders)
+        self._on_the_way = (*_FOLDERS, *folders, *(f"logs/{folder}" for folder in folders))
         self._homes = tuple(dict.fromkeys((repo.git_dir, repo.common_dir)))
         own = (str(repo.git_dir / name) for name in _OWN)
-        shared = (str(repo.common_dir / name) for name in _ON_THE_WAY)
+        shared = (str(repo.common_dir / name) for name in self._on_the_way)
         self._on_the_way = (*own, *shared)
         self._identity: dict[Path, tuple[int, int] | None] = {}
         self._links: frozenset[Path] = frozenset()

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from pitboss.errors import StartError
 from pitboss.git.index_backup import BACKUP
-from pitboss.store.paths import runs_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,21 +24,33 @@ WAIT_S = 2.0
 _POLL_S = 0.05
 
 
-def stale_locks(repo: Repo, branch: str) -> tuple[Path, ...]:
-    """Lock files that would stop pitboss from working on `branch`, in its slots too; a live git may own them."""
-    slots = (path for _, git_dir in _slots(repo) for path in _own_locks(git_dir))
-    everything = (*_own_locks(repo.git_dir), *_shared_locks(repo, branch), *slots)
+class LockScope(msgspec.Struct, frozen=True, kw_only=True):
+    """Which locks stand in somebody's way: those on `branch`, and on what is matched by `refs`, and in `worktrees`.
+
+    `refs` are patterns of lock files below git's folder `refs`; linked worktrees in the folder `worktrees` count as
+    well, and who works there holds no lock of the tree around it.
+    """
+
+    branch: str
+    refs: tuple[str, ...] = ()
+    worktrees: Path
+
+
+def stale_locks(repo: Repo, scope: LockScope) -> tuple[Path, ...]:
+    """Lock files that are in the way, in linked worktrees too; a live git may own them."""
+    linked = (path for _, git_dir in _linked(repo, scope) for path in _own_locks(git_dir))
+    everything = (*_own_locks(repo.git_dir), *_shared_locks(repo, scope), *linked)
     return tuple(path for path in everything if path.exists())
 
 
-def remove_stale_locks(repo: Repo, branch: str, *, wait_s: float = WAIT_S) -> tuple[Path, ...]:
-    """Remove the locks of dead git processes, in slots too, and return them.
+def remove_stale_locks(repo: Repo, scope: LockScope, *, wait_s: float = WAIT_S) -> tuple[Path, ...]:
+    """Remove the locks of dead git processes, in linked worktrees too, and return them.
 
     Live ones get `wait_s` seconds to finish. Raises StartError when one still works here after that.
     """
     deadline = time.monotonic() + wait_s
-    removed = _remove_for(repo, branch, deadline)
-    for root, git_dir in _slots(repo):
+    removed = _remove_for(repo, scope, deadline)
+    for root, git_dir in _linked(repo, scope):
         removed += _remove(_Place(root, (root, git_dir)), partial(_own_locks, git_dir), deadline)
     return removed
 
@@ -48,10 +61,10 @@ def remove_locks_of(worktree: Repo, *, wait_s: float = WAIT_S) -> tuple[Path, ..
     return _remove(place, partial(_own_locks, worktree.git_dir), time.monotonic() + wait_s)
 
 
-def clear_the_way(repo: Repo, branch: str, error: GitError) -> None:
+def clear_the_way(repo: Repo, scope: LockScope, error: GitError) -> None:
     """Remove the locks of dead git processes after one failed; raises its `error` when a live one holds them."""
     try:
-        _remove_for(repo, branch, time.monotonic() + WAIT_S)
+        _remove_for(repo, scope, time.monotonic() + WAIT_S)
     except StartError as held:
         raise error from held
 
@@ -64,9 +77,9 @@ class _Place(NamedTuple):
     apart: tuple[Path, ...] = ()
 
 
-def _own(repo: Repo) -> _Place:
-    """A working tree's own locks: who works in a slot inside it uses others."""
-    return _Place(repo.root, (repo.root, repo.git_dir, repo.common_dir), (runs_dir(repo.root),))
+def _own(repo: Repo, scope: LockScope) -> _Place:
+    """A working tree's own locks: who works in a linked worktree inside it uses others."""
+    return _Place(repo.root, (repo.root, repo.git_dir, repo.common_dir), (scope.worktrees,))
 
 
 def _shared(repo: Repo) -> _Place:
@@ -75,12 +88,11 @@ def _shared(repo: Repo) -> _Place:
     return _Place(repo.root, (repo.root, repo.git_dir, repo.common_dir, *main))
 
 
-def _slots(repo: Repo) -> Iterator[tuple[Path, Path]]:
-    """The slots that git knows, of whichever run, each with its git folder."""
-    runs = runs_dir(repo.root)
+def _linked(repo: Repo, scope: LockScope) -> Iterator[tuple[Path, Path]]:
+    """The linked worktrees of the scope that git knows, each with its git folder."""
     for link in sorted((repo.common_dir / "worktrees").glob("*/gitdir")):
         root = Path(link.read_text(errors="surrogateescape").rstrip("\n")).parent
-        if root.parent.parent.parent == runs:
+        if scope.worktrees in root.parents:
             yield root, link.parent
 
 
@@ -88,16 +100,15 @@ def _own_locks(git_dir: Path) -> tuple[Path, ...]:
     return tuple(git_dir / name for name in ("index.lock", f"{BACKUP}.lock", "HEAD.lock"))
 
 
-def _shared_locks(repo: Repo, branch: str) -> tuple[Path, ...]:
-    heads, rescue = (repo.common_dir / "refs" / kind for kind in ("heads", "pitboss/rescue"))
-    sessions = (heads / branch).parent.glob(f"{Path(branch).name}-session-*.lock")
-    named = (repo.common_dir / "packed-refs.lock", heads / f"{branch}.lock")
-    return (*named, *sorted(sessions), *sorted(rescue.rglob("*.lock")))
+def _shared_locks(repo: Repo, scope: LockScope) -> tuple[Path, ...]:
+    refs = repo.common_dir / "refs"
+    named = (repo.common_dir / "packed-refs.lock", refs / "heads" / f"{scope.branch}.lock")
+    return (*named, *(lock for pattern in scope.refs for lock in sorted(refs.glob(pattern))))
 
 
-def _remove_for(repo: Repo, branch: str, deadline: float) -> tuple[Path, ...]:
-    own = _remove(_own(repo), partial(_own_locks, repo.git_dir), deadline)
-    return own + _remove(_shared(repo), partial(_shared_locks, repo, branch), deadline)
+def _remove_for(repo: Repo, scope: LockScope, deadline: float) -> tuple[Path, ...]:
+    own = _remove(_own(repo, scope), partial(_own_locks, repo.git_dir), deadline)
+    return own + _remove(_shared(repo), partial(_shared_locks, repo, scope), deadline)
 
 
 def _remove(place: _Place, find: Callable[[], tuple[Path, ...]], deadline: float) -> tuple[Path, ...]:

@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from pitboss.git import commits, snapshot
 from pitboss.git.access import make_readable
+from pitboss.git.baseline import baseline_ns
 from pitboss.git.environment import pinned
 from pitboss.git.errors import GitError
 from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
-from pitboss.git.status import PITBOSS_FOLDER
+from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,8 +44,6 @@ _SPLIT_INDEX = b"link\0"
 _BARE = frozenset({"HEAD", "objects", "refs"})
 _GITDIR = "gitdir: "
 ANYTHING = (0, 1, 128)
-FURNISHED = "pitboss-furnished"
-"""A file of a working copy's git folder: what changed after it, by the file system's clock, is work of sessions."""
 
 Kind = Literal["plain", "link", "worktree", "bare", "hollow"]
 
@@ -53,8 +52,8 @@ class Inner(msgspec.Struct, frozen=True, kw_only=True):
     """A repository at `path`, relative to the outer root; `git_dir` and `common_dir` are where its own git looks.
 
     `kind`: a `plain` one is untracked outside, so that its files land there; a `link` is recorded as one commit,
-    `recorded` being the one that the session began from; a `worktree` borrows its history; a `bare` one has no files;
-    a `hollow` one is the folder of a gitlink, which has nothing but files.
+    `recorded` being the one that work began from; a `worktree` borrows its history; a `bare` one has no files; a
+    `hollow` one is the folder of a gitlink, which has nothing but files.
     """
 
     path: str
@@ -139,11 +138,10 @@ def linked_ones(repo: Repo, status: TreeStatus, base: str, *, everywhere: bool) 
 
 
 def _hollow_ones(repo: Repo, links: Iterable[str]) -> list[Inner]:
-    """Gitlinks in whose folders sessions wrote files, but no repository is."""
-    try:
-        since_ns = repo.inside(FURNISHED).stat().st_ctime_ns
-    except OSError:
-        return []  # no session has worked there
+    """Gitlinks in whose folders files are newer than the baseline, but no repository is."""
+    since_ns = baseline_ns(repo)
+    if since_ns is None:
+        return []
     places = ((path, repo.root / path) for path in sorted(links) if at(repo, path) is None)
     return [
         Inner(path=path, git_dir=place, common_dir=place, kind="hollow")

@@ -13,15 +13,19 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
-_SESSION_BRANCH = re.compile(r"pitboss/grind/[^/: ]+-session-\d+")
-_SESSION_STASH = re.compile(rb"(?:WIP on|On) (pitboss/grind/[^/: ]+-session-\d+):")
+_STASH = re.compile(rb"(?:WIP on|On) ([^:]+):")
 
 
 class Reflog:
-    """The logs of HEAD and stash, read as files: a look at their size tells whether anything happened."""
+    """The logs of HEAD and stash, read as files: a look at their size tells whether anything happened.
 
-    def __init__(self, repo: Repo, branch: str) -> None:
+    `branch` is what was checked out when work began. A branch that `private` matches belongs to one working tree:
+    what is stashed on another of them is not this one's.
+    """
+
+    def __init__(self, repo: Repo, branch: str, *, private: re.Pattern[str] | None = None) -> None:
         self._branch = branch
+        self._private = private
         self._head = repo.inside("logs", "HEAD")
         self._stash = repo.common_dir / "logs" / "refs" / "stash"
         self._marked: int | None = None
@@ -50,16 +54,16 @@ class Reflog:
         return _made([*new, *self._stashed(started_at)])
 
     def commits_since(self, base: str, started_at: datetime) -> list[str]:
-        """The same for a session that another process began on the commit `base`."""
+        """The same for work that another process saw begin, on the commit `base`."""
         entries = [entry for entry in _entries(self._head) if entry.at >= int(started_at.timestamp())]
         return _made([*entries[self._start(entries, base) :], *self._stashed(started_at)])
 
     def _start(self, entries: list[_Entry], base: str) -> int:
-        """How many of the entries came before the session.
+        """How many of the entries came before the work began.
 
-        A working copy that another session had in the same second came to this one by way of its branch.
+        A working tree that had another private branch in the same second came to its own by a switch.
         """
-        if _SESSION_BRANCH.fullmatch(self._branch):
+        if self._private is not None and self._private.fullmatch(self._branch):
             to_own = f" to {self._branch}".encode()
             moved = (nth for nth, entry in enumerate(entries, 1) if entry.what.endswith(to_own))
             if start := next(moved, 0):
@@ -67,9 +71,12 @@ class Reflog:
         return max((nth for nth, e in enumerate(entries, 1) if e.commit == base and e.is_arrival), default=0)
 
     def _stashed(self, started_at: datetime) -> list[_Entry]:
-        """The stash is one for all working trees: what is named after another session's branch is not ours."""
+        """The stash is one for all working trees: what is named after another private branch is not ours."""
         since = int(started_at.timestamp())
-        return [e for e in _entries(self._stash) if e.at >= since and e.stashed_on in (None, self._branch)]
+        return [e for e in _entries(self._stash) if e.at >= since and self._may_be_own(e.stashed_on)]
+
+    def _may_be_own(self, branch: str) -> bool:
+        return branch == self._branch or self._private is None or not self._private.fullmatch(branch)
 
 
 class _Entry(NamedTuple):
@@ -83,14 +90,14 @@ class _Entry(NamedTuple):
         return self.what.startswith((b"checkout:", b"reset:", b"pitboss:"))
 
     @property
-    def stashed_on(self) -> str | None:
-        """The session branch that a stash was made on; None when it was made on another branch."""
-        found = _SESSION_STASH.match(self.what)
-        return found and found[1].decode()
+    def stashed_on(self) -> str:
+        """The branch that a stash was made on; empty when that is not said."""
+        found = _STASH.match(self.what)
+        return os.fsdecode(found[1]) if found else ""
 
     @property
     def is_arrival(self) -> bool:
-        """Whether the run branch got to this commit, rather than an agent coming back to it."""
+        """Whether the branch was moved to this commit, rather than HEAD coming back to it."""
         return not self.what.startswith((b"checkout:", b"reset:", b"rebase"))
 
 
@@ -118,6 +125,6 @@ def _tail(log: Path, offset: int) -> bytes:
 
 def _size(log: Path) -> int:
     try:
-        return os.stat(log).st_size  # noqa: PTH116 - once a session, on its fast path
+        return os.stat(log).st_size  # noqa: PTH116 - on a fast path
     except FileNotFoundError:
         return 0

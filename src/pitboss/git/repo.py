@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitboss.errors import StartError
+from pitboss.errors import CONFIG_UNUSABLE, StartError
 from pitboss.git.environment import (
     FIXED_WORDING,
     as_git_has_it,
@@ -25,8 +25,9 @@ from pitboss.git.errors import (
     met_half_made_worktree,
     why_cut_short,
 )
-from pitboss.git.status import PITBOSS_FOLDER, STATUS, TreeStatus, parse_status
+from pitboss.git.status import STATUS, TreeStatus, parse_status
 from pitboss.process import NOT_STARTED, Leash, capture
+from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +40,7 @@ OLDEST_GIT = (2, 38)
 DEFAULT_AUTHOR = "pitboss <pitboss@local>"
 GIT_SECONDS = 600.0
 ABORT_PATIENCE_S = 10.0
-"""How long a call may take that keeps a session's work when the run is aborted."""
+"""How long a call may take that keeps work when everything is to stop."""
 
 NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 """For pitboss's own bookkeeping: what keeps work, or puts things back, is nothing for a hook to refuse."""
@@ -110,8 +111,7 @@ class Repo:
             raise NotARepository(
                 f"{purpose}: {path} is not the working tree of a git repository ({why})",
                 hint=(
-                    "git does not get along with .git/config here: `pitboss repair RUN_ID` puts back what a "
-                    "session of that run did to it, else mend it by hand"
+                    CONFIG_UNUSABLE
                     if os.path.lexists(path / ".git")
                     else "run `git init` and commit something first, or go to a repository"
                 ),
@@ -142,7 +142,7 @@ class Repo:
     def on_leash(self, stop: Callable[[], StopRequest | None]) -> Repo:
         """The same repository, whose git calls end once `stop` says so: a commit at once, others after a while.
 
-        The others may be what keeps the work of a session that is being aborted.
+        The others may be what keeps work just then.
         """
         made = self.authored_by(self.author)
         made.leash = Leash(stop=stop)

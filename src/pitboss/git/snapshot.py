@@ -12,7 +12,7 @@ from pitboss.git import raw
 from pitboss.git.access import with_access
 from pitboss.git.errors import GitError
 from pitboss.git.repo import NO_HOOKS, WITHOUT_PITBOSS
-from pitboss.git.status import PITBOSS_FOLDER
+from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ _UNDERWAY = {
 def stage(
     repo: Repo, status: TreeStatus, others: Sequence[str] | None = None, *, anyhow: bool = False
 ) -> None:
-    """Put every changed and untracked file, `.pitboss` and ignored ones apart, into the index.
+    """Put every changed and untracked file, pitboss's folder and ignored ones apart, into the index.
 
     Repositories that appeared inside the tree are taken in as plain files: git itself would record a bare
     reference to them, or refuse when they hold no commit. Linked worktrees are left alone. `anyhow` takes files as
@@ -111,10 +111,10 @@ def snapshot(repo: Repo, status: TreeStatus, *, message: str, base: str) -> str:
 
 
 def put_back(repo: Repo, branch: str, target: str) -> None:
-    """Check out `branch` at `target` with a clean tree; ignored files and `.pitboss` stay as they are.
+    """Check out `branch` at `target` with a clean tree; ignored files and pitboss's folder stay as they are.
 
     Whatever this overwrites or deletes must be reachable already. Files are written one by one rather than by
-    `reset --hard`: that would revert a tracked `.pitboss`, and delete ignored files that the index has taken in.
+    `reset --hard`: that would revert a tracked pitboss's folder, and delete ignored files that the index has taken in.
     """
     repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: put back", f"refs/heads/{branch}", target)
     repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: back to {branch}", "HEAD", f"refs/heads/{branch}")
@@ -148,7 +148,7 @@ def _check_out(repo: Repo, paths: bytes) -> None:
 
 
 def clean(repo: Repo) -> None:
-    """Delete untracked files; ignored ones, nested repositories and `.pitboss` stay."""
+    """Delete untracked files; ignored ones, nested repositories and pitboss's folder stay."""
     with_access(repo, "clean", "-f", "-d", "-q", "-e", f"/{PITBOSS_FOLDER}")
 
 
@@ -176,7 +176,7 @@ def autostashes(repo: Repo) -> list[str]:
 
 
 def others(repo: Repo) -> list[str]:
-    """What is untracked and not ignored, `.pitboss` apart; repositories are folders, with a slash at the end."""
+    """What is untracked and not ignored, pitboss's folder apart; repositories are folders, with a slash at the end."""
     listed = os.fsdecode(repo.git("ls-files", "-z", "--others", "--exclude-standard")).split("\0")
     return [path for path in listed if path.partition("/")[0] not in ("", PITBOSS_FOLDER)]
 
@@ -203,7 +203,7 @@ def changes(repo: Repo, older: str, newer: str) -> frozenset[bytes]:
 
 
 def untracked(repo: Repo) -> frozenset[str]:
-    """Untracked files that are not ignored, `.pitboss` and nested repositories apart."""
+    """Untracked files that are not ignored, pitboss's folder and nested repositories apart."""
     return frozenset(path for path in others(repo) if not path.endswith("/"))
 
 
@@ -238,5 +238,5 @@ def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
 
 
 def scratch_index(repo: Repo, name: str) -> Path:
-    """Where an index of nobody else's may be made: sessions side by side have one git directory."""
+    """Where an index of nobody else's may be made: threads side by side have one git directory."""
     return repo.inside(f"pitboss-index-{os.getpid()}-{threading.get_native_id()}-{name}")

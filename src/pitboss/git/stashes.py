@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 _STASH = re.compile(r"(?:WIP on|On) ([^:]+): ")
-_SESSION_BRANCH = re.compile(r"pitboss/grind/.*-session-\d+")
 _ID = re.compile(r"[0-9a-f]{38}(?:[0-9a-f]{24})?")
 _FORMAT = ("log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--format=%H %s")
 _COARSE_NS = 20_000_000
@@ -22,11 +21,15 @@ _COARSE_NS = 20_000_000
 
 
 class Stashes:
-    """The stash of one repository during sessions on `branch`; two file stats tell whether anybody touched it."""
+    """The stash of one repository during work on `branch`; two file stats tell whether anybody touched it.
 
-    def __init__(self, repo: Repo, branch: str) -> None:
+    A branch that `private` matches belongs to one working tree: what is stashed on another of them is not this one's.
+    """
+
+    def __init__(self, repo: Repo, branch: str, *, private: re.Pattern[str]) -> None:
         self._repo = repo
         self._branch = branch
+        self._private = private
         logs = repo.common_dir / "logs" / "refs"
         self._watched = (logs, logs / "stash")
         self._seen: list[tuple[int, ...]] | None = None
@@ -57,9 +60,9 @@ class Stashes:
         ]
 
     def _is_own(self, subject: str) -> bool:
-        """Whether it is a stash, and of no other session's branch: all working trees have one stash."""
+        """Whether it is a stash, and on no other private branch: all working trees have one stash."""
         found = _STASH.match(subject)
-        return found is not None and (found[1] == self._branch or not _SESSION_BRANCH.fullmatch(found[1]))
+        return found is not None and (found[1] == self._branch or not self._private.fullmatch(found[1]))
 
     def _objects(self, since_ns: int) -> Iterator[str]:
         """Objects in files of their own that are as new."""
@@ -75,7 +78,7 @@ class Stashes:
 
 def _identity(path: os.PathLike[str]) -> tuple[int, ...]:
     try:
-        facts = os.stat(path)  # noqa: PTH116 - twice a session, on its fast path
+        facts = os.stat(path)  # noqa: PTH116 - on a fast path
     except OSError:
         return ()
     return facts.st_ino, facts.st_size, facts.st_mtime_ns

@@ -6,17 +6,18 @@ import os
 
 import msgspec
 
-PITBOSS_FOLDER = ".pitboss"
+from pitboss.store.paths import PITBOSS_FOLDER
+
 FEW_PATHS = 64
 STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
 
 
 class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What one `git status` says; `.pitboss` never counts as dirt.
+    """What one `git status` says; pitboss's own folder never counts as dirt.
 
     `head` is empty when `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
     paths, `few_paths` names them where they are few. `new_folders` says that untracked folders are among
-    them, `new_rules` that a `.gitignore` is, `pitboss_visible` that `.pitboss` is not ignored; `unmerged`,
+    them, `new_rules` that a `.gitignore` is, `pitboss_visible` that pitboss's folder is not ignored; `unmerged`,
     `submodules` and `dropped` name conflicted paths, submodules with changes inside and paths that the index holds
     no more.
     """

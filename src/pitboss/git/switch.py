@@ -17,8 +17,8 @@ from pitboss.errors import StartError
 from pitboss.git import snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.merge import changed_paths
-from pitboss.git.status import PITBOSS_FOLDER
 from pitboss.store.files import read_regular, write_atomic
+from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,6 +18,7 @@ import msgspec
 from pitboss.git.errors import GitError
 from pitboss.git.layout import Layout
 from pitboss.git.settings import as_copied, compare
+from pitboss.landing.refs import REF_FOLDERS
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import PRIVATE, open_users, spot
 
@@ -53,7 +54,7 @@ class Guard:
         self._repo = repo
         self._folder = run / FOLDER
         self._lock = threading.Lock()
-        self._layout = Layout(repo)
+        self._layout = Layout(repo, REF_FOLDERS)
         self._hooks: dict[str, Path] = {}
         self._found: dict[str, Found] = {}
         self._seen: dict[str, tuple[int, ...]] = {}

@@ -13,13 +13,13 @@ from pitboss.errors import CommandError
 from pitboss.git.errors import GitError
 from pitboss.git.merge import changed_paths, merge_trees
 from pitboss.git.repo import NO_HOOKS
+from pitboss.landing.refs import RESCUE_REFS, rescue_ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pitboss.git.repo import Repo
 
-NAMESPACE = "refs/pitboss/rescue"
 _FIELDS = ("refname", "objectname", "committerdate:unix", "contents:subject")
 _FORMAT = "--format=" + "%00".join(f"%({field})" for field in _FIELDS)
 # Told in full: users may have set any of it otherwise.
@@ -55,7 +55,7 @@ class Rescued(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def short_name(self) -> str:
         """The ref as users type it: RUN_ID/session-NNNN."""
-        return self.ref.removeprefix(f"{NAMESPACE}/")
+        return self.ref.removeprefix(f"{RESCUE_REFS}/")
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,19 +67,13 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_rescued(repo: Repo, run_id: str | None = None, seq: int | None = None) -> tuple[Rescued, ...]:
     """Rescue refs of one session, of one run, or all, in order of name."""
-    patterns = [NAMESPACE if run_id is None else f"{NAMESPACE}/{run_id}"]
+    patterns = [RESCUE_REFS if run_id is None else f"{RESCUE_REFS}/{run_id}"]
     if run_id is not None and seq is not None:
         whole = rescue_ref(run_id, seq, 1)
         patterns = [whole, f"{whole}-*"]
     # Subjects are agents' words: of what Python takes for the end of a line, they may hold all but this one.
     lines = os.fsdecode(repo.git("for-each-ref", _FORMAT, *patterns)).split("\n")
     return tuple(_parse(line) for line in lines if line)
-
-
-def rescue_ref(run_id: str, seq: int, nth: int) -> str:
-    """The name of a session's first, second, ... rescue ref."""
-    suffix = "" if nth == 1 else f"-{nth}"
-    return f"{NAMESPACE}/{run_id}/session-{seq:04}{suffix}"
 
 
 def keep(

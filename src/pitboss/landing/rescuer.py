@@ -11,7 +11,7 @@ from pitboss.core.session import Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import commits, hidden, nested, snapshot
 from pitboss.git.hidden import Hidden
-from pitboss.git.ignoring import RULES, Beside, Ignoring, rules_in
+from pitboss.git.ignore_rules import RULES, ExcludeFiles, Excludes, rules_in
 from pitboss.git.index_backup import BACKUP
 from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
@@ -81,38 +81,39 @@ class Effort:
 class Rescuer:
     """Keeps what sessions in one tree made. `paths` are the run's; a `fleeting` tree is deleted some day.
 
-    `ignoring` knows the rules beside the tree; more than `limit` bytes of hidden files are moved, not kept in git.
+    `exclude_files` knows the rules that are in no tree; more than `limit` bytes of hidden
+    files are moved, not kept in git.
     """
 
     def __init__(
-        self, repo: Repo, paths: RunPaths, *, fleeting: bool, ignoring: Ignoring, limit: int
+        self, repo: Repo, paths: RunPaths, *, fleeting: bool, exclude_files: ExcludeFiles, limit: int
     ) -> None:
         self._repo = repo
         self._run_id = paths.run_id
         self._paths = paths
         self._fleeting = fleeting
-        self._ignoring = ignoring
+        self._exclude_files = exclude_files
         self._limit = limit
         self._since_ns: int | None = None
-        self._beside: Beside | None = None
+        self._excludes: Excludes | None = None
         self._leaving: list[Inner] = []
         self._hidden_places: tuple[str, ...] = ()
 
     def begin(self, index: IndexBackup) -> None:
         """Remember what was ignored, and when, by the clock of the file system, the session began."""
         self._since_ns = _made_at(index.path)
-        self._beside = self._ignoring.now(self._repo)
-        if self._beside.says_something:
-            self._repo.inside(_KEPT_RULES).write_bytes(self._beside.text)
+        self._excludes = self._exclude_files.now(self._repo)
+        if self._excludes.says_something:
+            self._repo.inside(_KEPT_RULES).write_bytes(self._excludes.text)
 
     def end(self) -> None:
         """Forget what `begin` wrote down."""
-        if self._beside is None or self._beside.says_something:
+        if self._excludes is None or self._excludes.says_something:
             self._repo.inside(_KEPT_RULES).unlink(missing_ok=True)
 
     def rules_changed(self) -> bool:
         """Whether rules beside the tree may have changed since `begin`."""
-        return self._beside is not None and self._ignoring.written_since(self._beside, self._repo)
+        return self._excludes is not None and self._exclude_files.written_since(self._excludes, self._repo)
 
     def effort(self, session: Assignment, status: TreeStatus, *, again: bool) -> Effort:
         """An attempt at landing or rescuing; one that is made again knows what the earlier ones kept."""
@@ -265,12 +266,12 @@ class Rescuer:
         return now is None or before != now
 
     def _old_rules(self) -> bytes:
-        if self._beside is not None:
-            return self._beside.text
+        if self._excludes is not None:
+            return self._excludes.text
         try:
             return self._repo.inside(_KEPT_RULES).read_bytes()
         except OSError:
-            return self._ignoring.now(self._repo).text
+            return self._exclude_files.now(self._repo).text
 
     def _since(self, effort: Effort) -> int:
         if self._since_ns is not None:

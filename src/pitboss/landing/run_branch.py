@@ -18,6 +18,7 @@ from pitboss.git.merge import changed_paths
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS, OLDEST_GIT
 from pitboss.landing import rescue_refs
+from pitboss.landing.refs import SESSION_BRANCH, lock_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,13 +28,7 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
 
-RUN_BRANCHES = "pitboss/grind/"
 FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
-
-
-def run_branch(run_id: str) -> str:
-    """The branch that a run's sessions land on (SPEC 2)."""
-    return f"{RUN_BRANCHES}{run_id}"
 
 
 class RescueWords(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +149,7 @@ class RunBranch:
         """
         base, run_id = session.base_commit, self.name.rpartition("/")[2]
         known = rescue_refs.list_rescued(self._repo, run_id, session.seq)
-        made = Reflog(self._repo, self.name).commits_since(base, session.started_at)
+        made = Reflog(self._repo, self.name, private=SESSION_BRANCH).commits_since(base, session.started_at)
         lost = [oid for oid in made if not self._is_held(oid)]
         loose = commits.outside(self._repo, [self.tip, *lost], base, *(rescued.oid for rescued in known))
         refs = rescue_refs.keep(self._repo, run_id, session.seq, loose, why=str(Reason.INTERRUPTED))
@@ -170,7 +165,7 @@ class RunBranch:
 
     def remove_stale_locks(self) -> tuple[Path, ...]:
         """Remove lock files of a git that died; raises StartError when a live one works here."""
-        return remove_stale_locks(self._repo, self.name)
+        return remove_stale_locks(self._repo, lock_scope(self._repo, self.name))
 
     # Landing from elsewhere
 
@@ -240,7 +235,7 @@ class RunBranch:
         if self._left_at is None or not self._is_checked_out_here():
             return
         try:
-            remove_stale_locks(self._repo, self.name, wait_s=wait_s)
+            remove_stale_locks(self._repo, lock_scope(self._repo, self.name), wait_s=wait_s)
         except StartError as held:
             raise StartError(
                 f"the working tree could not follow {self.name}: {held.message}",

@@ -17,7 +17,7 @@ from pitboss.git import attributes, nested, snapshot
 from pitboss.git.committer import CommitRefused, Committer, Hooks, HookStopped
 from pitboss.git.errors import GitError
 from pitboss.git.hidden import LIMIT
-from pitboss.git.ignoring import Ignoring
+from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.git.index_backup import IndexBackup
 from pitboss.git.locks import clear_the_way
 from pitboss.git.merge import holds_all
@@ -25,6 +25,7 @@ from pitboss.git.reflog import Reflog
 from pitboss.git.stashes import Stashes
 from pitboss.landing import rescue_refs
 from pitboss.landing.landed import is_own
+from pitboss.landing.refs import SESSION_BRANCH, lock_scope
 from pitboss.landing.rescuer import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Rescuer
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class SessionTree:
     """A working tree whose sessions land on `branch`: the run's in the user's tree, a session's own in a slot.
 
     A `fleeting` tree is deleted some day, with all that an agent left in it. `paths` are the run's: what cannot
-    stay in the tree is moved there; `hooks` knows where the user's are, `ignoring` what is ignored beside the tree.
+    stay in the tree is moved there; `hooks` knows where the user's are, `exclude_files` the rules in no tree.
     More than `ignored_limit` bytes of files that a session's own rules hide are moved, not kept in git.
     """
 
@@ -55,20 +56,21 @@ class SessionTree:
         paths: RunPaths,
         commit_seconds: float = COMMIT_SECONDS,
         hooks: Hooks | None = None,
-        ignoring: Ignoring | None = None,
+        exclude_files: ExcludeFiles | None = None,
         ignored_limit: int = LIMIT,
         fleeting: bool = False,
     ) -> None:
         self._repo = repo
         self._fleeting = fleeting
-        self._committer = Committer(repo, branch, seconds=commit_seconds, hooks=hooks or Hooks())
+        self._locks = lock_scope(repo, branch)
+        self._committer = Committer(repo, self._locks, seconds=commit_seconds, hooks=hooks or Hooks())
         self._run_id = paths.run_id
         self._branch = branch
         self._rescuer = Rescuer(
-            repo, paths, fleeting=fleeting, ignoring=ignoring or Ignoring(), limit=ignored_limit
+            repo, paths, fleeting=fleeting, exclude_files=exclude_files or ExcludeFiles(), limit=ignored_limit
         )
-        self._reflog = Reflog(repo, branch)
-        self._stashes = Stashes(repo, branch)
+        self._reflog = Reflog(repo, branch, private=SESSION_BRANCH)
+        self._stashes = Stashes(repo, branch, private=SESSION_BRANCH)
         self._index_backup = IndexBackup(repo)
         self._begun: int | None = None
 
@@ -133,7 +135,7 @@ class SessionTree:
         """Repair what a killed git of the agent left behind; raises the error when that is not it."""
         if not error.index_is_broken and not error.lock_in_the_way:
             raise error
-        clear_the_way(self._repo, self._branch, error)
+        clear_the_way(self._repo, self._locks, error)
         if error.index_is_broken:
             self._index_backup.restore(session.base_commit)
 

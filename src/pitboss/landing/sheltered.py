@@ -21,8 +21,8 @@ from msgspec.structs import replace
 
 from pitboss.core.events import Warned
 from pitboss.core.session import Landing, Reason
-from pitboss.errors import FREE_SPACE, PitbossError, StartError, StorageError
-from pitboss.git.errors import WHEN_GIT_FAILED, GitError, Kind, LostRace, RepositoryGone, kind
+from pitboss.errors import FREE_SPACE, WHEN_GIT_FAILED, PitbossError, StartError, StorageError
+from pitboss.git.errors import GitError, Kind, LostRace, RepositoryGone, kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

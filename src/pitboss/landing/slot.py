@@ -28,6 +28,7 @@ from pitboss.git.layout import content_of, is_head
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs, unseen
+from pitboss.landing.refs import run_branch
 from pitboss.landing.worktree import inner_work, remove_session_branch, remove_worktree, rescue_commit
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder
@@ -74,7 +75,7 @@ class Slot:
         self._run_id = run_id
         self._clean = clean
         self.used_by: int | None = None
-        self._session = re.compile(rf"pitboss/grind/{re.escape(run_id)}-session-(\d+)".encode())
+        self._session = re.compile(rf"{re.escape(run_branch(run_id))}-session-(\d+)".encode())
 
     def prepare(self, branch: str, base: str, *, seq: int) -> bool:
         """Check out the new `branch` at the commit `base`: tracked files as there, nothing untracked.

@@ -19,7 +19,7 @@ from pitboss.git import commits, snapshot
 from pitboss.git.committer import Hooks
 from pitboss.git.errors import GitError, LostRace
 from pitboss.git.hidden import LIMIT
-from pitboss.git.ignoring import Ignoring
+from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.git.incoming import added, changes, is_taken
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs
@@ -70,7 +70,7 @@ class Slots:
         self._furnished: set[str] = set()
         self._ahead: dict[int, _Ahead] = {}
         self._hooks = Hooks(repo.root)
-        self._ignoring = Ignoring()
+        self._exclude_files = ExcludeFiles()
         self._ignored_limit = ignored_limit
 
     def path(self, worktree: str) -> Path:
@@ -321,7 +321,7 @@ class Slots:
                 _branch(session),
                 paths=self._paths,
                 hooks=self._hooks,
-                ignoring=self._ignoring,
+                exclude_files=self._exclude_files,
                 ignored_limit=self._ignored_limit,
                 fleeting=True,
             )

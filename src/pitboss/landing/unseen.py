@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from pitboss.git import hidden, nested
+from pitboss.git.baseline import baseline_note, baseline_ns, set_baseline
 from pitboss.git.errors import GitError
-from pitboss.git.ignoring import Ignoring
+from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.git.move_out import move_out
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def mark_provisioned(worktree: Repo, limit: int) -> None:
 
     `limit` says how many bytes of hidden files are kept in git, for whoever removes the working copy.
     """
-    worktree.inside(nested.FURNISHED).write_bytes(b"%d" % limit)
+    set_baseline(worktree, b"%d" % limit)
 
 
 def holds_unseen(worktree: Repo) -> bool:
@@ -32,19 +32,18 @@ def holds_unseen(worktree: Repo) -> bool:
 
 def hidden_left(worktree: Repo) -> Hidden:
     """Files in it that only rules hide which sessions wrote and no commit holds. Raises GitError."""
-    try:
-        since_ns = os.stat(worktree.inside(nested.FURNISHED)).st_ctime_ns  # noqa: PTH116 - as everywhere in this matter
-    except OSError:
+    since_ns = baseline_ns(worktree)
+    if since_ns is None:
         return hidden.Hidden()  # no session has worked there
     if not hidden.has_newer_rules(worktree, since_ns):
         return hidden.Hidden()
     base = worktree.line("rev-parse", "HEAD")
-    beside = Ignoring().now(worktree).text
+    beside = ExcludeFiles().now(worktree).text
     return hidden.find(worktree, base, beside, since_ns=since_ns, dropped=(), limit=_limit(worktree))
 
 
 def _limit(worktree: Repo) -> int:
-    noted = worktree.inside(nested.FURNISHED).read_bytes()
+    noted = baseline_note(worktree)
     return int(noted) if noted.isdigit() else hidden.LIMIT
 
 

@@ -15,6 +15,7 @@ from pitboss.git.hidden import LIMIT
 from pitboss.git.locks import WAIT_S, remove_stale_locks
 from pitboss.git.switch import Spot, Switch
 from pitboss.landing.landed import landed_sessions
+from pitboss.landing.refs import lock_scope, session_branch
 from pitboss.landing.run_branch import RescueWords
 from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.slots import Slots
@@ -120,7 +121,7 @@ class Workspace:
 
     def clear_locks(self) -> None:
         """Remove the locks of git processes that died. Raises StartError when a live one holds them."""
-        remove_stale_locks(self._repo, self._branch.name, wait_s=0.0)
+        remove_stale_locks(self._repo, lock_scope(self._repo, self._branch.name), wait_s=0.0)
 
     def disk_is_full(self) -> bool:
         """Whether a little cannot be written beside git's own files: git does not always say so itself."""
@@ -140,7 +141,7 @@ class Workspace:
         return Location(
             base_commit=self._branch.tip,
             worktree=self._slots.reserve(),
-            branch=f"{self._branch.name}-session-{seq:04}",
+            branch=session_branch(self._branch.name, seq),
         )
 
     def path(self, session: Assignment) -> str:

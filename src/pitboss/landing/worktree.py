@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from pitboss.git.index import read_index
 from pitboss.git.merge import holds_all
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs, unseen
+from pitboss.landing.refs import run_branch, session_of
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder, names_in, remove_tree, spot
 from pitboss.store.paths import RunPaths
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 HOLD = "run-branch"
 GONE = "gone-"
 """Begins the name of a working copy that is being deleted: all it held is kept elsewhere."""
-_SESSION = re.compile(r"(?:^|-)session-(\d+)$")
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +49,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 
 def session_branches(repo: Repo, run_id: str) -> tuple[str, ...]:
     """Branches of the run's parallel sessions, in order of name."""
-    pattern = f"refs/heads/pitboss/grind/{run_id}-session-*"
+    pattern = f"refs/heads/{run_branch(run_id)}-session-*"
     return tuple(os.fsdecode(repo.git("for-each-ref", "--format=%(refname:short)", pattern)).split())
 
 
@@ -123,7 +122,7 @@ def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settle
 
 def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
     """Name `tip` by a rescue ref unless the run branch or a rescue ref contains it."""
-    run_tip = repo.commit_id(f"refs/heads/pitboss/grind/{run_id}")
+    run_tip = repo.commit_id(f"refs/heads/{run_branch(run_id)}")
     known = [r.oid for r in rescue_refs.list_rescued(repo, run_id)]
     loose = commits.outside(repo, [tip], *([run_tip] if run_tip else []), *known)
     rescue_refs.keep(repo, run_id, seq, loose, why="left over")
@@ -186,7 +185,7 @@ def _rescue_files(
     repo: Repo, run_id: str, path: str, *, head: str | None, seq: int, settled: Settled | None
 ) -> None:
     """Commit the folder's files on top of where it began, unless they are what is committed there."""
-    base = head or repo.line("rev-parse", f"refs/heads/pitboss/grind/{run_id}")
+    base = head or repo.line("rev-parse", f"refs/heads/{run_branch(run_id)}")
     make_readable(Path(path))
     tree = snapshot.tree_of(repo, Path(path), base=base)
     if tree == repo.line("rev-parse", f"{base}^{{tree}}"):
@@ -252,9 +251,3 @@ def _known(fact: dict[str, str]) -> _Known:
         branch=fact["branch"].removeprefix("refs/heads/") if "branch" in fact else None,
         half_made=fact.get("locked", "").startswith("initializing"),
     )
-
-
-def session_of(name: str) -> int | None:
-    """The number of the session that a branch or folder is named after."""
-    found = _SESSION.search(name)
-    return int(found[1]) if found else None

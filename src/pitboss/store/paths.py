@@ -9,6 +9,7 @@ from pitboss.core.session import transcript_name
 if TYPE_CHECKING:
     from pathlib import Path
 
+PITBOSS_FOLDER = ".pitboss"
 STATE_FILENAME = "state.json"
 LOG_FILENAME = "sessions.jsonl"
 LOCK_FILENAME = "lock"
@@ -16,7 +17,7 @@ LOCK_FILENAME = "lock"
 
 def pitboss_dir(repo: Path) -> Path:
     """Everything of pitboss in the repository rooted at `repo`."""
-    return repo / ".pitboss"
+    return repo / PITBOSS_FOLDER
 
 
 def config_path(repo: Path) -> Path:

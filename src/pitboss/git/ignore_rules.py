@@ -1,4 +1,4 @@
-"""What git ignored when a session began, and whether the session changed that (SPEC 1.2)."""
+"""What git ignores by rules in no tree, what it ignored at a commit, and whether that changed (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REGULAR = b"100"
 _SCRATCH = "pitboss-rules"
 
 
-class Beside(msgspec.Struct, frozen=True, kw_only=True):
+class Excludes(msgspec.Struct, frozen=True, kw_only=True):
     """The rules that stand in no tree: `info/exclude` and the user's own. `seen` tells whether a file was written."""
 
     seen: tuple[object, ...]
@@ -35,27 +35,27 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
         return any(line.strip() and not line.startswith(b"#") for line in self.text.splitlines())
 
 
-class Ignoring:
-    """The rules beside those of the tree, asked for once as long as nobody writes them; shared by a run's trees."""
+class ExcludeFiles:
+    """The rules beside those of the tree, asked for once as long as nobody writes them; shared by all its trees."""
 
     def __init__(self) -> None:
         self._excludes = ""
-        self._known: Beside | None = None
+        self._known: Excludes | None = None
 
-    def now(self, repo: Repo) -> Beside:
+    def now(self, repo: Repo) -> Excludes:
         """The rules as they are. Raises GitError."""
         if self._known is None or self._known.seen != self._seen(repo):
             self._excludes = os.fsdecode(repo.git(*_EXCLUDES, ok=(0, 1, 128))).strip() or _default()
             texts = (_bytes(self._excludes), _bytes(repo.common_dir / "info" / "exclude"))
-            self._known = Beside(seen=self._seen(repo), text=b"\n".join(texts))
+            self._known = Excludes(seen=self._seen(repo), text=b"\n".join(texts))
         return self._known
 
-    def written_since(self, rules: Beside, repo: Repo) -> bool:
+    def written_since(self, rules: Excludes, repo: Repo) -> bool:
         """Whether they differ from what they were; git is asked only where a file was written."""
         return self._seen(repo) != rules.seen and self.now(repo).text != rules.text
 
     def _seen(self, repo: Repo) -> tuple[object, ...]:
-        home = os.path.expanduser("~/.gitconfig")  # noqa: PTH111 - twice a session, on its fast path
+        home = os.path.expanduser("~/.gitconfig")  # noqa: PTH111 - on a fast path
         places: tuple[Path | str, ...] = (
             repo.common_dir / "info" / "exclude",
             repo.common_dir / "config",
@@ -81,7 +81,7 @@ def rules_in(index: Path, *, hash_bytes: int) -> frozenset[bytes] | None:
     return frozenset(found)
 
 
-class OldRules:
+class CommitRules:
     """The rules of a commit, with those beside it, in a scratch repository: `ignored` asks them."""
 
     def __init__(self, repo: Repo, commit: str, beside: bytes) -> None:
