@@ -188,7 +188,8 @@ class Run:
         self._emit(Repaired(text=f"resuming {self._run_id} after session {dead.scan.last_seq}"))
         context = self._mended(rundir, dead, repairs)
         self._emit(started(context, resumed=True))
-        settled = settle_sessions(context, self._repo, repairs)
+        with context.control.listening():
+            settled = settle_sessions(context, self._repo, repairs)
         if self._in_place and any(session.assignment.worktree for session in in_flight):
             # Their landing may have been what made the tree dirty; now it must not be.
             self._branch(dead.branch).refuse_unclean(self._repo.status())
@@ -226,7 +227,8 @@ class Run:
             self._put_settings_back(rundir)
             dead, _, repairs = _examine(rundir, self._repo, force=force)
             context = self._mended(rundir, dead, repairs)
-            settle_sessions(context, self._repo, repairs)
+            with context.control.listening():
+                settle_sessions(context, self._repo, repairs)
             note_live(rundir.paths)
             was = dead.state
             completed = was is not None and was.status is RunStatus.COMPLETED
@@ -312,7 +314,7 @@ class Run:
         self._backup.keep()
         self._open(context)
         try:
-            with context.control.heard():
+            with context.control.listening():
                 loop = Loop(context, past, tidy=self._repo.tidy)
                 ending = loop.run()
                 self._close(context)

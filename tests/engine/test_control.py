@@ -41,7 +41,7 @@ class Desk:
     def listen(self, *, every_s: float) -> Control:
         """Another control of the run, which looks at files so often."""
         channel = StopChannel(self._requests_out)
-        return Control(channel, self.paths, self.skip_file, self._on_raise, look_every_s=every_s)
+        return Control(channel, self.paths, self.skip_file, self._on_raise, listen_every_s=every_s)
 
     def _on_raise(self, level: StopLevel, _by: StopBy) -> None:
         self.raised.append(level)
@@ -51,7 +51,12 @@ class Desk:
         os.write(self._requests_in, b"x")
 
     def stops(self, *seqs: int) -> list[StopRequest | None]:
+        self.control.listen()
         return [self.control.stop_session(seq) for seq in seqs]
+
+    def heard(self) -> StopLevel:
+        self.control.listen()
+        return self.control.level()
 
     def close(self) -> None:
         for descriptor in (self._requests_in, self._requests_out):
@@ -95,8 +100,9 @@ def test_what_a_session_asked_for_right_before_its_end_is_heard(desk: Desk) -> N
     control = desk.listen(every_s=3600)
     control.began(1)
     desk.skip_file.touch()
+    control.listen()
     assert control.stop_session(1) is None
-    assert control.last_word(1) is SKIP
+    assert control.take_last_word(1) is SKIP
 
 
 def test_what_was_asked_for_before_a_session_began_does_not_concern_it(desk: Desk) -> None:
@@ -136,13 +142,13 @@ def test_a_folder_in_the_place_of_the_skip_file_asks_for_nothing(desk: Desk) -> 
 
 def test_signals_and_requests_raise_the_level_and_each_rise_is_told_once(desk: Desk) -> None:
     request(desk.paths, Request.DRAIN)
-    assert [desk.control.level(), desk.control.level()] == [StopLevel.DRAIN, StopLevel.DRAIN]
+    assert [desk.heard(), desk.heard()] == [StopLevel.DRAIN, StopLevel.DRAIN]
     desk.signal()
-    assert desk.control.level() is StopLevel.DRAIN
+    assert desk.heard() is StopLevel.DRAIN
     desk.signal()
-    assert desk.control.level() is StopLevel.ABORT
+    assert desk.heard() is StopLevel.ABORT
     request(desk.paths, Request.DRAIN)
-    assert desk.control.level() is StopLevel.ABORT
+    assert desk.heard() is StopLevel.ABORT
     assert desk.raised == [StopLevel.DRAIN, StopLevel.ABORT]
 
 
@@ -153,9 +159,22 @@ def test_the_run_itself_may_ask_for_an_abort(desk: Desk) -> None:
     assert (desk.control.level(), desk.stops(3), desk.raised) == (StopLevel.ABORT, [ABORT], [StopLevel.ABORT])
 
 
+def test_asking_takes_nothing(desk: Desk) -> None:
+    desk.control.began(3)
+    request(desk.paths, Request.DRAIN)
+    request_skip(desk.paths, 3)
+    desk.skip_file.touch()
+    desk.signal()
+    asked = (desk.control.level(), desk.control.stop_session(3), desk.control.abort_session())
+    assert asked == (StopLevel.NONE, None, None)
+    assert sorted(entry.name for entry in desk.paths.control.iterdir()) == ["drain", "skip-3"]
+    assert (desk.skip_file.exists(), desk.raised) == (True, [])
+    assert (desk.heard(), desk.stops(3), desk.raised) == (StopLevel.DRAIN, [SKIP], [StopLevel.DRAIN])
+
+
 def test_requests_are_heard_while_nobody_asks(desk: Desk) -> None:
     desk.control.began(3)
-    with desk.control.heard():
+    with desk.control.listening():
         request(desk.paths, Request.DRAIN)
         request_skip(desk.paths, 3)
         wait_until(lambda: desk.raised == [StopLevel.DRAIN] and not desk.paths.skip(3).exists())
@@ -179,7 +198,7 @@ def test_sessions_that_ask_at_once_each_hear_what_concerns_them(desk: Desk) -> N
         start.wait(30)
         if seq % 2:
             desk.paths.skip(seq).touch()
-        heard[seq] = {desk.control.stop_session(seq) for _ in range(50)}
+        heard[seq] = set(desk.stops(*[seq] * 50))
         desk.control.ended(seq)
 
     threads = [Thread(target=session, args=(seq,)) for seq in seqs]

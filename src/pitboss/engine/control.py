@@ -18,16 +18,15 @@ if TYPE_CHECKING:
     from pitboss.guardian import StopChannel
     from pitboss.store.paths import RunPaths
 
-LISTEN_S = 0.25
-LOOK_EVERY_S = 0.1
-"""However many sessions ask, the files in which people ask for something are looked at this often."""
+LISTEN_S = 0.1
+"""Seconds between two looks at the files in which people ask for something, however many sessions listen."""
 
 
 class Control:
     """Gathers the requests to one run and to each of its sessions; safe to call from every session's thread.
 
-    Asked many times a second by every session, so files are looked at every `look_every_s` seconds only. A request to
-    skip is taken away once it is seen, and concerns the sessions that are in flight then, never a later one.
+    `listen` takes requests, and so do `began` and `take_last_word`. Every other answer is what was taken by then:
+    asking for it changes nothing. A request to skip concerns the sessions in flight when it is taken, and no later one.
     """
 
     def __init__(
@@ -37,14 +36,14 @@ class Control:
         skip_path: Path,
         on_raise: Callable[[StopLevel, StopBy], None],
         *,
-        look_every_s: float = LOOK_EVERY_S,
+        listen_every_s: float = LISTEN_S,
     ) -> None:
         self._channel = channel
         self._paths = paths
         self._skip_path = skip_path
         self._on_raise = on_raise
         self._level = StopLevel.NONE
-        self._look_every_s = look_every_s
+        self._listen_every_s = listen_every_s
         self._look_at = float("-inf")
         self._in_flight: set[int] = set()
         self._skipped: set[int] = set()
@@ -52,11 +51,14 @@ class Control:
 
     def level(self) -> StopLevel:
         """How urgently the run is to end; it never goes down again."""
+        return self._level
+
+    def listen(self) -> None:
+        """Take what was asked for by signal, and by file unless somebody looked there a moment ago."""
         with self._lock:
-            self._raise_to(self._channel.level(), StopBy.SIGNAL)
+            self._take_signals()
             if time.monotonic() >= self._look_at:
-                self._look()
-            return self._level
+                self._take_files()
 
     def abort(self) -> None:
         """Ask for an abort on the run's own account, such as after an internal error."""
@@ -64,15 +66,15 @@ class Control:
             self._raise_to(StopLevel.ABORT, StopBy.PITBOSS)
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Answer requests at once even while nobody asks, such as during a commit with slow git hooks."""
+    def listening(self) -> Iterator[None]:
+        """Listen all the time, also while nobody else does, such as during a commit with slow git hooks."""
         over = Event()
 
-        def listen() -> None:
+        def listen_on() -> None:
             while not over.wait(LISTEN_S):
-                self.level()
+                self.listen()
 
-        listener = Thread(target=listen, name="control", daemon=True)
+        listener = Thread(target=listen_on, name="control", daemon=True)
         listener.start()
         try:
             yield
@@ -83,7 +85,7 @@ class Control:
     def began(self, seq: int) -> None:
         """From now on requests concern session `seq` too; call it before anybody can see that it is in flight."""
         with self._lock:
-            self._look()
+            self._take_files()
             self._in_flight.add(seq)
 
     def ended(self, seq: int) -> None:
@@ -93,23 +95,26 @@ class Control:
             self._skipped.discard(seq)
 
     def abort_session(self) -> StopRequest | None:
-        """Whether what runs now is to stop although it is no work that could be skipped."""
-        return StopRequest.ABORT if self.level() is StopLevel.ABORT else None
+        """Why what runs now is to stop, if it is, although nobody can skip it."""
+        return StopRequest.ABORT if self._level is StopLevel.ABORT else None
 
     def stop_session(self, seq: int) -> StopRequest | None:
         """Why session `seq` is to stop, if it is."""
         with self._lock:
             return self.abort_session() or (StopRequest.SKIP if seq in self._skipped else None)
 
-    def last_word(self, seq: int) -> StopRequest | None:
-        """As `stop_session`, with what was asked for up to now, however short a time ago."""
+    def take_last_word(self, seq: int) -> StopRequest | None:
+        """Take what was asked for up to now, however short a time ago, and answer as `stop_session`."""
         with self._lock:
-            self._look()
+            self._take_signals()
+            self._take_files()
             return self.stop_session(seq)
 
-    def _look(self) -> None:
-        """Take what was asked for in files."""
-        self._look_at = time.monotonic() + self._look_every_s
+    def _take_signals(self) -> None:
+        self._raise_to(self._channel.level(), StopBy.SIGNAL)
+
+    def _take_files(self) -> None:
+        self._look_at = time.monotonic() + self._listen_every_s
         asked = take_requests(self._paths)
         everybody = self._skip_file_taken() or Request.SKIP in asked.run
         self._skipped |= self._in_flight if everybody else self._in_flight & asked.skip

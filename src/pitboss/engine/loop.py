@@ -91,6 +91,7 @@ class Loop:
         return code
 
     def _next(self) -> Choice | Wait | Ending:
+        self._context.control.listen()
         running = self._pool.running
         if self._ending is not None:
             self._context.gate.closing = True

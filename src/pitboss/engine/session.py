@@ -212,7 +212,7 @@ def _run_agent(context: RunContext, session: Assignment) -> Outcome:
     status, reason = worked.last.status, worked.last.reason
     # An agent may ask for the skip and end before anybody looks.
     by_itself = status in (SessionStatus.OK, SessionStatus.ERROR)
-    if by_itself and context.control.last_word(session.seq) is StopRequest.SKIP:
+    if by_itself and context.control.take_last_word(session.seq) is StopRequest.SKIP:
         status, reason = SessionStatus.SKIPPED, str(Reason.SKIPPED)
     return Outcome(
         status=status,

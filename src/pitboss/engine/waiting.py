@@ -63,6 +63,7 @@ def wait_until(context: RunContext, session: Assignment, until: float, wait: Wai
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=wait.detail, until=moment))
     try:
         while (left := until - context.clock().timestamp()) > 0:
+            context.control.listen()
             if stopped := _stopped(context, session, wait):
                 return stopped
             time.sleep(min(left, POLL_S))

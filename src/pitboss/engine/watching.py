@@ -27,6 +27,7 @@ def run_agent(
     def look() -> StopRequest | None:
         if unnoted:
             context.journal.started(seq, *unnoted.pop())
+        context.control.listen()
         return context.control.stop_session(seq) or over_budget(context)
 
     def hear(event: AgentEvent) -> None:
