@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pitboss.core.chooser import upcoming
 from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
-from pitboss.core.recovery.replay import reconstruct_state_from_log
+from pitboss.core.recovery.replay import replay_records
 from pitboss.core.run import build_state
 from pitboss.core.text import PREVIEWED, DryRun, dry_run_report
 from pitboss.errors import CapReached, StartError
@@ -81,7 +81,7 @@ def _replayed(plan: Plan, run: RunState, chooser: Chooser) -> RunState:
     )
     scan = scan_log(RunPaths(plan.root, run.run_id).log, run.run_id, after_seq=run.last_session_seq)
     due = [record for record in scan.tail if record.seq <= scan.last_seq]
-    return reconstruct_state_from_log(run, due, chooser, log_seq=scan.highest_seq).run
+    return replay_records(run, due, chooser, log_seq=scan.highest_seq)
 
 
 def _first(chooser: Chooser, plan: Plan, run: RunState | None) -> tuple[Choice, ...]:

@@ -14,7 +14,7 @@ from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.recovery.refusals import StateOutOfSync
-from pitboss.core.recovery.replay import reconstruct_state_from_log
+from pitboss.core.recovery.replay import replay_records
 from pitboss.core.scheduler import Contender
 from pitboss.core.stops import Ending
 from tests.support.rehearsal import Rehearsal
@@ -115,7 +115,7 @@ def test_advancing_by_each_record_is_replaying_the_log_from_any_checkpoint(
         checkpoints.append(make().advance(checkpoints[-1], line))
     assert checkpoints[-1] == rehearsal.run
     for checkpoint in checkpoints:
-        assert reconstruct_state_from_log(checkpoint, log, make(), log_seq=len(log)).run == rehearsal.run
+        assert replay_records(checkpoint, log, make(), log_seq=len(log)) == rehearsal.run
 
 
 @choosers
@@ -123,7 +123,7 @@ def test_a_record_out_of_its_turn_is_refused(make: Callable[[], Chooser]) -> Non
     with pytest.raises(ValueError, match="cannot follow"):
         make().advance(fresh_run(), record(2))
     with pytest.raises(StateOutOfSync):
-        reconstruct_state_from_log(fresh_run(), [record(2)], make(), log_seq=2)
+        replay_records(fresh_run(), [record(2)], make(), log_seq=2)
 
 
 @choosers

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, PromptSpend
 from pitboss.core.choosers.rotation import RotationChooser
-from pitboss.core.recovery.replay import reconstruct_state_from_log
+from pitboss.core.recovery.replay import replay_records
 from pitboss.core.run import (
     Retry,
     RunState,
@@ -184,11 +184,8 @@ def test_live_equals_replayed_from_any_checkpoint(happened: list[Happening], dat
     records = live(happened)
     cut = data.draw(st.integers(0, len(records)))
     checkpoint = folded(records[:cut])
-    replayed = reconstruct_state_from_log(
-        checkpoint, records, RotationChooser(ROTATION), log_seq=len(records)
-    )
-    assert replayed.run == folded(records) == folded(records[cut:], checkpoint)
-    assert replayed.records_replayed == len(records) - cut
+    replayed = replay_records(checkpoint, records, RotationChooser(ROTATION), log_seq=len(records))
+    assert replayed == folded(records) == folded(records[cut:], checkpoint)
 
 
 @given(happenings)
@@ -197,8 +194,8 @@ def test_a_log_without_rotations_replays_to_the_same_state(
 ) -> None:
     records = live(happened)
     bare = [msgspec.structs.replace(r, rotation=None) for r in records]
-    replayed = reconstruct_state_from_log(fresh_run(), bare, RotationChooser(ROTATION), log_seq=len(bare))
-    assert replayed.run == folded(records)
+    replayed = replay_records(fresh_run(), bare, RotationChooser(ROTATION), log_seq=len(bare))
+    assert replayed == folded(records)
 
 
 @given(happenings)

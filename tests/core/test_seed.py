@@ -19,7 +19,7 @@ from pitboss.core.recovery.refusals import (
     diff_prompt_names,
     validate_resume,
 )
-from pitboss.core.recovery.replay import reconstruct_state_from_log
+from pitboss.core.recovery.replay import replay_records
 from pitboss.core.rotation import default_rotation
 from pitboss.core.run import build_state
 from pitboss.core.scheduler import Contender, Pick, SchedulerState, next_pick, record_run
@@ -88,16 +88,14 @@ def test_run_status_is_resumable_truth_table(status: RunStatus, resumable: bool)
 def test_reconstruct_returns_identity_when_state_matches_jsonl_tail() -> None:
     records = [record(1), record(2), record(3)]
     state = aligned(records)
-    recon = reconstruct_state_from_log(state, records, ALPHA, log_seq=3)
-    assert recon.records_replayed == 0
-    assert recon.run == state
+    recon = replay_records(state, records, ALPHA, log_seq=3)
+    assert recon == state
 
 
 def test_reconstruct_passes_on_empty_log_with_zero_state() -> None:
     state = run_state(last_session_seq=0, scheduler_state=SchedulerState())
-    recon = reconstruct_state_from_log(state, [], ALPHA, log_seq=0)
-    assert recon.records_replayed == 0
-    assert recon.run.last_session_seq == 0
+    recon = replay_records(state, [], ALPHA, log_seq=0)
+    assert recon.last_session_seq == 0
 
 
 def test_reconstruct_replays_missing_records_when_jsonl_is_ahead() -> None:
@@ -108,11 +106,10 @@ def test_reconstruct_replays_missing_records_when_jsonl_is_ahead() -> None:
     ]
     state = aligned(records[:2])
     had = state.budget_consumed
-    recon = reconstruct_state_from_log(state, records, ALPHA, log_seq=3)
-    assert recon.records_replayed == 1
-    assert recon.run.last_session_seq == 3
-    assert recon.run.scheduler_state == SchedulerState(rotation=3, runs_per_prompt={"alpha": 3})
-    now = recon.run.budget_consumed
+    recon = replay_records(state, records, ALPHA, log_seq=3)
+    assert recon.last_session_seq == 3
+    assert recon.scheduler_state == SchedulerState(rotation=3, runs_per_prompt={"alpha": 3})
+    now = recon.budget_consumed
     assert now.iterations == had.iterations + 1
     assert now.tokens_input == had.tokens_input + 200
     assert now.tokens_output == had.tokens_output + 100
@@ -121,22 +118,22 @@ def test_reconstruct_replays_missing_records_when_jsonl_is_ahead() -> None:
 
 def test_reconstruct_resets_consecutive_failures_on_replayed_success() -> None:
     records = [record(1, status=ERROR), record(2, status=OK)]
-    behind = reconstruct_state_from_log(fresh_run(), records[:1], ALPHA, log_seq=1).run
+    behind = replay_records(fresh_run(), records[:1], ALPHA, log_seq=1)
     assert behind.budget_consumed.consecutive_failures == 1
-    recon = reconstruct_state_from_log(behind, records, ALPHA, log_seq=2)
-    assert recon.run.budget_consumed.consecutive_failures == 0
+    recon = replay_records(behind, records, ALPHA, log_seq=2)
+    assert recon.budget_consumed.consecutive_failures == 0
 
 
 def test_reconstruct_rejects_when_state_claims_more_than_jsonl_has() -> None:
     records = [record(1)]
     with pytest.raises(StateOutOfSync):
-        reconstruct_state_from_log(aligned(records, last_session_seq=5), records, ALPHA, log_seq=1)
+        replay_records(aligned(records, last_session_seq=5), records, ALPHA, log_seq=1)
 
 
 def test_reconstruct_rejects_when_scheduler_diverges_from_recorded_prompt() -> None:
     records = [record(1), record(2, "ghost")]
     with pytest.raises(StateOutOfSync):
-        reconstruct_state_from_log(aligned(records[:1]), records, ALPHA, log_seq=2)
+        replay_records(aligned(records[:1]), records, ALPHA, log_seq=2)
 
 
 # --- what SPEC adds to it -----------------------------------------------------------------------------------
@@ -144,34 +141,32 @@ def test_reconstruct_rejects_when_scheduler_diverges_from_recorded_prompt() -> N
 
 def test_a_records_own_rotation_is_trusted_even_where_the_scheduler_would_not_pick_its_prompt() -> None:
     records = [record(1), record(2, "ghost", rotation=7)]
-    recon = reconstruct_state_from_log(aligned(records[:1]), records, ALPHA, log_seq=2)
-    assert recon.run.scheduler_state == SchedulerState(rotation=7, runs_per_prompt={"alpha": 1, "ghost": 1})
+    recon = replay_records(aligned(records[:1]), records, ALPHA, log_seq=2)
+    assert recon.scheduler_state == SchedulerState(rotation=7, runs_per_prompt={"alpha": 1, "ghost": 1})
 
 
 def test_replay_passes_over_gated_rotations() -> None:
     weekly = RotationChooser([Contender(name="weekly", every=3)])
     records = [record(1, "weekly"), record(2, "weekly")]
-    recon = reconstruct_state_from_log(fresh_run(), records, weekly, log_seq=2)
-    assert recon.run.scheduler_state == SchedulerState(rotation=6, runs_per_prompt={"weekly": 2})
+    recon = replay_records(fresh_run(), records, weekly, log_seq=2)
+    assert recon.scheduler_state == SchedulerState(rotation=6, runs_per_prompt={"weekly": 2})
 
 
 def test_replay_rejects_a_record_when_nobody_could_run_any_more() -> None:
     once = RotationChooser([Contender(name="alpha", max_runs=1)])
     with pytest.raises(StateOutOfSync):
-        reconstruct_state_from_log(fresh_run(), [record(1), record(2)], once, log_seq=2)
+        replay_records(fresh_run(), [record(1), record(2)], once, log_seq=2)
 
 
 def test_replay_rejects_a_log_with_a_gap() -> None:
     with pytest.raises(StateOutOfSync):
-        reconstruct_state_from_log(fresh_run(), [record(1), record(3)], ALPHA, log_seq=3)
+        replay_records(fresh_run(), [record(1), record(3)], ALPHA, log_seq=3)
 
 
 def test_replay_takes_records_in_any_order() -> None:
     records = [record(3), record(1), record(2)]
-    in_file_order = reconstruct_state_from_log(fresh_run(), records, ALPHA, log_seq=3)
-    assert in_file_order == reconstruct_state_from_log(
-        fresh_run(), sorted(records, key=_seq), ALPHA, log_seq=3
-    )
+    in_file_order = replay_records(fresh_run(), records, ALPHA, log_seq=3)
+    assert in_file_order == replay_records(fresh_run(), sorted(records, key=_seq), ALPHA, log_seq=3)
 
 
 @given(st.integers(0, 30), st.data())
@@ -185,12 +180,11 @@ def test_replaying_the_rest_of_a_log_is_replaying_it_whole(length: int, data: st
         state = record_run(picked.state, picked.name)
     cut = data.draw(st.integers(0, length))
     chooser = RotationChooser(rotation)
-    whole = reconstruct_state_from_log(fresh_run(), records, chooser, log_seq=length)
-    part = reconstruct_state_from_log(fresh_run(), records[:cut], chooser, log_seq=cut)
-    rest = reconstruct_state_from_log(part.run, records, chooser, log_seq=length)
-    assert rest.run == whole.run
-    assert whole.run.scheduler_state == state
-    assert rest.records_replayed == length - cut
+    whole = replay_records(fresh_run(), records, chooser, log_seq=length)
+    part = replay_records(fresh_run(), records[:cut], chooser, log_seq=cut)
+    rest = replay_records(part, records, chooser, log_seq=length)
+    assert rest == whole
+    assert whole.scheduler_state == state
 
 
 def test_changed_prompts_can_be_accepted() -> None:

@@ -29,10 +29,7 @@ from pitboss.core.text import (
     dry_run_report,
     first_paragraph,
     fixer_prompt,
-    pr_body,
-    pr_title,
     rescue_message,
-    sessions_md,
     sessions_md_entry,
     standing_instructions,
     unknown_placeholder,
@@ -338,15 +335,10 @@ class TestSessionsMd:
         assert "- cost: unknown\n" in entry
         assert "- rescue: (none)\n- summary: (no summary provided)\n" in entry
 
-    def test_appending_and_rendering_give_the_same_bytes(self) -> None:
-        records = [make_record(seq=n) for n in range(1, 4)]
-
-        assert sessions_md(records) == HEADER + "".join(sessions_md_entry(r) for r in records)
-        assert sessions_md([]) == "# Sessions\n"
-
     @given(st.lists(hostile, max_size=4))
     def test_no_summary_can_pass_for_an_entry_a_field_or_a_title(self, summaries: list[str]) -> None:
-        text = sessions_md(make_record(seq=n, summary=s) for n, s in enumerate(summaries, 1))
+        records = (make_record(seq=n, summary=s) for n, s in enumerate(summaries, 1))
+        text = HEADER + "".join(map(sessions_md_entry, records))
 
         outside = [line for line in text.split("\n") if line and not line.startswith("  ")]
         assert len(outside) == 1 + 10 * len(summaries)
@@ -466,19 +458,6 @@ class TestDryRun:
         assert "- problem: not a git repository\n" in report
         assert "\n## Prompts\n(no prompts discovered)\n" in report
         assert report.endswith("\n## Scheduler preview\n(nothing left to run)\n")
-
-
-class TestPullRequest:
-    def test_title_and_body(self) -> None:
-        assert pr_title("default", RUN_ID) == f"grind/default: {RUN_ID}"
-        assert pr_body("# Sessions\n") == "# Sessions\n"
-
-    def test_a_body_that_github_would_refuse_keeps_the_newest_sessions(self) -> None:
-        body = pr_body("old\n" * 40_000 + "newest\n")
-
-        assert len(body) <= 65_536
-        assert body.startswith("[...]\n")
-        assert body.endswith("newest\n")
 
 
 class TestMeasures:

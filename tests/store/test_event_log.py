@@ -23,7 +23,7 @@ from pitboss.core.events import (
 )
 from pitboss.core.redact import Secrets
 from pitboss.core.view import View, fold
-from pitboss.store import event_log
+from pitboss.store import event_log, follow
 from pitboss.store.codec import encode_record
 from pitboss.store.event_log import EventLog, decode_event, encode_event
 from pitboss.store.follow import event_lines, last_events
@@ -32,6 +32,8 @@ from tests.support.values import record
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pitboss.core.events import RunEvent
 
 NOW = datetime(2026, 5, 1, 23, 0, 7, 123456, tzinfo=UTC)
 STARTED = RunStarted(t=NOW, run_id="rid", branch="b")
@@ -134,6 +136,19 @@ def test_whatever_happens_to_the_file_later_events_are_in_it(
     log(Warned(text="first"))
     log(Warned(text="second"))
     assert [event.text for event in last_events(paths) if isinstance(event, Warned)][-1:] == ["second"]
+
+
+def test_the_latest_events_are_all_of_a_short_file_and_the_whole_lines_of_a_long_one(
+    paths: RunPaths, log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[RunEvent] = [STARTED, Warned(text="first"), Warned(text="second")]
+    for event in events:
+        log(event)
+    assert [type(event) for event in last_events(paths)] == [RunStarted, Warned, Warned]
+    size = paths.events.stat().st_size
+    lines = paths.events.read_bytes().splitlines(keepends=True)
+    monkeypatch.setattr(follow, "LATE_LOOK", size - len(lines[0]) + 5)
+    assert last_events(paths) == list(map(decode_event, lines[1:]))
 
 
 def test_half_a_line_of_a_full_disk_spoils_no_other(

@@ -20,7 +20,7 @@ from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Repaired
 from pitboss.core.recovery import repairs
 from pitboss.core.recovery.refusals import StateOutOfSync
-from pitboss.core.recovery.replay import reconstruct_state_from_log
+from pitboss.core.recovery.replay import replay_records
 from pitboss.core.run import counted, unfolded
 from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
 from pitboss.core.stops import RunStatus
@@ -170,7 +170,7 @@ class Mender:
     def _replayed(self, state: RunState) -> RunState:
         scan = self._dead.scan
         due = [r for r in scan.tail if state.last_session_seq < r.seq <= scan.last_seq]
-        return reconstruct_state_from_log(state, due, self._chooser, log_seq=scan.highest_seq).run
+        return replay_records(state, due, self._chooser, log_seq=scan.highest_seq)
 
     def _projection_may_lag(self, plan: Sequence[Repair]) -> bool:
         """Whether a record may lack its entry in sessions.md: not after a run that ended in order."""

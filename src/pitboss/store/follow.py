@@ -78,11 +78,11 @@ def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
 def last_events(paths: RunPaths) -> list[RunEvent]:
     """The latest events of a run, as far back as one look goes; what is no event is skipped, a missing file is none."""
     try:
-        tail, whole = last_bytes(paths.events, LATE_LOOK)
+        tail, is_cut = last_bytes(paths.events, LATE_LOOK)
     except OSError:
         return []
     lines = tail.split(b"\n")
-    found = map(decode_event, lines if whole else lines[1:])
+    found = map(decode_event, lines[is_cut:])
     return [event for event in found if event is not None]
 
 

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pitboss.core.recovery.refusals import StateOutOfSync
-from pitboss.core.run import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pitboss.core.chooser import Chooser
+    from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
 
 
-class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
-    """The run after the records past its checkpoint were folded in."""
-
-    run: RunState
-    records_replayed: int
-
-
-def reconstruct_state_from_log(
+def replay_records(
     run: RunState, records: Iterable[SessionRecord], chooser: Chooser, *, log_seq: int
-) -> Reconciled:
+) -> RunState:
     """Fold the records past the checkpoint into `run` (SPEC 7).
 
     `records` may hold any part of the log that covers them; `log_seq` is the highest seq of the whole
@@ -41,4 +32,4 @@ def reconstruct_state_from_log(
             now = chooser.advance(now, record)
         except ValueError:
             raise StateOutOfSync(run.run_id, run.last_session_seq, log_seq) from None
-    return Reconciled(run=now, records_replayed=len(missing))
+    return now

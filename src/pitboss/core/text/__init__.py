@@ -12,9 +12,8 @@ from pitboss.core.text.commits import (
 )
 from pitboss.core.text.dry_run import PREVIEWED, DryRun, dry_run_report
 from pitboss.core.text.prompts import CONTINUE, compose_prompt, fixer_prompt, standing_instructions
-from pitboss.core.text.pull_request import pr_body, pr_title
 from pitboss.core.text.scratchpad import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
-from pitboss.core.text.sessions import sessions_md, sessions_md_entry
+from pitboss.core.text.sessions import sessions_md_entry
 from pitboss.core.text.summary import first_paragraph
 
 __all__ = [
@@ -30,12 +29,9 @@ __all__ = [
     "fixer_prompt",
     "new_lines",
     "notes_section",
-    "pr_body",
-    "pr_title",
     "rescue_message",
     "same_start",
     "section_gap",
-    "sessions_md",
     "sessions_md_entry",
     "standing_instructions",
     "unknown_placeholder",

@@ -10,18 +10,11 @@ from pitboss.core.measures import duration, spent, stamp
 from pitboss.core.session import NO_SUMMARY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pitboss.core.session import SessionRecord
 
 HEADER = "# Sessions\n"
 _SUMMARY_BYTES = 16 * 1024
 _HEADING = re.compile(r"^(\s*)#", re.MULTILINE)
-
-
-def sessions_md(records: Iterable[SessionRecord]) -> str:
-    """The whole file; the same bytes as the header and every entry appended in turn."""
-    return HEADER + "".join(map(sessions_md_entry, records))
 
 
 def sessions_md_entry(record: SessionRecord) -> str:
