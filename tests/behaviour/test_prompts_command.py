@@ -343,8 +343,7 @@ def test_init_prepares_a_repository_and_says_what_it_did(pitboss: Callable[..., 
         f"created {repo}/.pitboss/config.toml\n"
         f"created {grind}/prompts/hello.md\n"
         f"added .pitboss/ to {repo}/.gitignore\n",
-        f"note: a run ends when it has cost $10; {repo}/.pitboss/config.toml sets that: "
-        "[grind.budgets] max_cost_usd\n"
+        f"note: a run ends when it has cost $10: [grind.budgets] max_cost_usd in {repo}/.pitboss/config.toml\n"
         "next: commit .gitignore (a run needs a clean working tree), then `pitboss grind --dry-run`\n",
     )
     assert "\nmax_cost_usd = 10.0\n" in (repo / ".pitboss/config.toml").read_text(encoding="utf-8")

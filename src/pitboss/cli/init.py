@@ -33,15 +33,13 @@ def init() -> None:
     for line in done or [f"nothing to do: {root} is ready for pitboss"]:
         say(line)
     if not configured:
-        note(
-            f"note: a run ends when it has cost $10; {config_path(root)} sets that: [grind.budgets] max_cost_usd"
-        )
+        note(f"note: a run ends when it has cost $10: [grind.budgets] max_cost_usd in {config_path(root)}")
     for line in (*_used(root), *_advice(root, changed=bool(done))):
         note(line)
 
 
 def _used(root: Path) -> Iterator[str]:
-    """From now on `doctor` may run the agents that this repository names; which they are is told the first time."""
+    """From now on `doctor` may run the agents that this repository names; the first time, say which they are."""
     import os
 
     from pitboss.errors import InputError
@@ -56,7 +54,7 @@ def _used(root: Path) -> Iterator[str]:
         return
     if trust.new:
         new = ", ".join(map(str, trust.new))
-        yield f"note: this repository brings agents of its own, and `pitboss doctor` may run them: {new}"
+        yield f"note: this repository brings its own agents, and `pitboss doctor` may run them: {new}"
     trust.grant()
 
 

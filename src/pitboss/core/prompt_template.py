@@ -1,4 +1,4 @@
-"""What `pitboss prompts new` writes, and how a prompt is known that still is what it wrote (SPEC 8)."""
+"""What `pitboss prompts new` writes, and how to tell that a prompt is still what it wrote (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _FRONTMATTER = """\
 ---
 name: NAME
 description: Say in one line what this prompt does
-# All else is optional; shown are the defaults, or examples where it says so.
+# Everything else is optional; the values below are the defaults, or examples where it says so.
 #weight: 1                   # share of picks among the prompts of a rotation
-#every: 1                    # take part only in rotations divisible by it
-#max_runs: 10                # example: at most so many sessions in a run
+#every: 1                    # take part only in every N-th pick
+#max_runs: 10                # example: at most this many sessions in a run
 #verify: false               # run the project's tests before the work lands
 #parallel_safe: false        # may run beside other prompts, in its own working copy
 #tags: []                    # labels that `pitboss grind --tag` selects by
-#max_session_seconds: 1800   # wall clock of one session
-#max_session_cost_usd: 1.50  # example: cost cap of one session, in US dollars
+#max_session_seconds: 1800   # time limit of one session
+#max_session_cost_usd: 1.50  # example: cost limit of one session, in US dollars
 #agent: claude_code          # example: the agent for this prompt
 #model: sonnet               # example: the model for this prompt
 ---
@@ -39,7 +39,7 @@ def new_prompt(name: str) -> str:
 
 
 def unedited(prompt: PromptDoc) -> Problem | None:
-    """Why a prompt must not be given to an agent: its text is still the template's, whatever its settings say."""
+    """Why a prompt must not go to an agent: its text is still the template's, whatever its settings say."""
     if prompt.body.split() != _BODY.split():
         return None
     reason = "is still the template's text: say what is to be done, or delete the file"
