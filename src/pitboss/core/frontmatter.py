@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
 
 from pitboss.core.fields import Document, Table, shown
 from pitboss.core.foreign_keys import REASONS
+from pitboss.core.plain_yaml import read_plain, word
 from pitboss.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -20,17 +21,7 @@ if TYPE_CHECKING:
 
 MAX_FRONTMATTER_CHARS = 64 * 1024
 _MAX_DEPTH = 8
-_MAX_INT_CHARS = 40
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
-_CONSTANTS: dict[str, bool | None] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_INT = re.compile(r"[-+]?[0-9]+")
-_BASED_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _GOES_ON = re.compile(r"""([\w-]+):[ \t]+((?:\[[^\]]*\]|\{[^}]*\}|"[^"]*"|'[^']*')[ \t]*[^\s#].*)""")
 """A key whose value goes on after the bracket or quote that ends it for YAML."""
 _ENDED_INSIDE = "found unexpected end of stream"
@@ -50,7 +41,7 @@ def split_frontmatter(text: str, file: str) -> tuple[Table, str]:
     keys are noted in the table's document, for its reader to report together with what else is wrong.
     """
     front, body = split_fences(text, file)
-    return _Reader(file).read(front), body
+    return _plain_table(front, file) or _Reader(file).read(front), body
 
 
 def split_fences(text: str, file: str) -> tuple[str, str]:
@@ -65,6 +56,16 @@ def split_fences(text: str, file: str) -> tuple[str, str]:
     if closing.start() > MAX_FRONTMATTER_CHARS:
         _refuse(file, f"the frontmatter is longer than {MAX_FRONTMATTER_CHARS // 1024} KiB", 1)
     return text[opening.end() + 1 : closing.start()], text[closing.end() + 1 :]
+
+
+def _plain_table(front: str, file: str) -> Table | None:
+    """The table of frontmatter that takes no parser to read."""
+    lines = read_plain(front)
+    if lines is None:
+        return None
+    numbers = {key: number for number, (key, _) in enumerate(lines, start=2)}
+    document = Document(file, lambda path: numbers.get(str(path[0])) if path else None)
+    return Table(document, {key: value for key, value in lines if key})
 
 
 class _Reader:
@@ -108,7 +109,7 @@ class _Reader:
         if len(path) > _MAX_DEPTH:
             _refuse(self._file, "the frontmatter is nested too deeply", _line(event))
         if isinstance(event, self._yaml.ScalarEvent):
-            return _scalar(event.value) if event.implicit[0] else event.value
+            return word(event.value) if event.implicit[0] else event.value
         if isinstance(event, self._yaml.SequenceStartEvent):
             return self._sequence(path)
         return self._mapping(path)
@@ -173,20 +174,6 @@ class _Reader:
         quoted = "'" + value.replace("'", "''") + "'"
         foreign = f"; besides, {REASONS[key]}" if key in REASONS else ""
         _refuse(self._file, f"not valid YAML: quote it, as in `{key}: {quoted}`{foreign}", _line_at(mark))
-
-
-def _scalar(text: str) -> object:
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if _INT.fullmatch(text) and len(text) <= _MAX_INT_CHARS:
-        return int(text)
-    if _BASED_INT.fullmatch(text):
-        return int(text[2:], 8 if text[1] == "o" else 16)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    if _SPECIAL_FLOAT.fullmatch(text):
-        return float(text.replace(".", ""))
-    return text
 
 
 def _is_mapping(value: object) -> TypeGuard[dict[str, object]]:

@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from functools import cache, reduce
 from operator import is_, or_
 from types import UnionType
-from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
 from pitboss.core.run import RunState
 from pitboss.core.session import Assignment, InFlight, Progress, SessionRecord, SessionStatus
 from pitboss.core.usage import MOST_TOKENS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RECORD_FIELDS_ADDED = (
     "rotation",
@@ -135,7 +138,7 @@ def _read_state(data: bytes) -> RunState:
     try:
         raw = msgspec.json.decode(data, type=dict[str, object])
         known = {name: raw.pop(name) for name in _STATE_FIELDS & raw.keys()}
-        msgspec.convert(known, _StrictState)
+        msgspec.convert(known, _strict_state())
         for name in known.keys() & {"in_flight", "unrescued"}:
             known[name] = [_nested(session) for session in cast("list[dict[str, object]]", known[name])]
         return msgspec.convert(known | {"unknown": raw}, RunState)
@@ -159,7 +162,7 @@ def _nested(flat: dict[str, object]) -> dict[str, object]:
 def decode_last_updated(data: bytes) -> datetime:
     """When the run of a state.json changed last, skimmed: the rest of it need only be JSON. Raises Malformed."""
     try:
-        return _state_heads.decode(data).last_updated_at
+        return _state_heads().decode(data).last_updated_at
     except _UNREADABLE as error:
         raise _malformed(error) from None
 
@@ -181,8 +184,9 @@ def encode_record(record: SessionRecord) -> bytes:
 def decode_record(line: bytes) -> SessionRecord:
     """Read one line of sessions.jsonl, with or without its newline. Raises Malformed."""
     try:
-        _check_record(line)
-        record = _as_meant(_decode_record(line))
+        check, read = _record_decoders()
+        check(line)
+        record = _as_meant(read(line))
         if record.started_at.tzinfo is UTC and record.ended_at.tzinfo is UTC:
             return record
         return _in_utc(record)
@@ -204,7 +208,7 @@ def _as_meant(record: SessionRecord) -> SessionRecord:
 def decode_head(line: bytes) -> RecordHead:
     """Read a record's head alone; the rest need only be JSON. Raises Malformed."""
     try:
-        return _heads.decode(line)
+        return _heads().decode(line)
     except _UNREADABLE as error:
         raise _malformed(error) from None
 
@@ -212,7 +216,7 @@ def decode_head(line: bytes) -> RecordHead:
 def decode_heads(lines: bytes) -> list[RecordHead]:
     """Read many whole lines at once, for a third of the price. Raises Malformed unless each is one record."""
     try:
-        heads = _heads.decode_lines(lines)
+        heads = _heads().decode_lines(lines)
     except _UNREADABLE as error:
         raise _malformed(error) from None
     apart = lines.startswith(b"{") and lines.endswith(b"}\n") and lines.count(b"}\n{") == len(heads) - 1
@@ -313,8 +317,26 @@ _STRICT: dict[Any, Any] = {
     datetime: Annotated[datetime, msgspec.Meta(tz=True)],
 }
 _STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown"}
-_StrictState = _strict(RunState)
-_check_record = msgspec.json.Decoder(_strict(SessionRecord)).decode
-_decode_record = msgspec.json.Decoder(SessionRecord).decode
-_state_heads = msgspec.json.Decoder(StateHead)
-_heads = msgspec.json.Decoder(RecordHead)
+
+
+# Made when first used: what a type means to msgspec takes a millisecond to find out, and few commands need them all.
+@cache
+def _strict_state() -> Any:
+    return _strict(RunState)
+
+
+@cache
+def _record_decoders() -> tuple[Callable[[bytes], object], Callable[[bytes], SessionRecord]]:
+    """What raises for a line that is no record, and what reads it."""
+    strict = msgspec.json.Decoder(_strict(SessionRecord))
+    return strict.decode, msgspec.json.Decoder(SessionRecord).decode
+
+
+@cache
+def _state_heads() -> msgspec.json.Decoder[StateHead]:
+    return msgspec.json.Decoder(StateHead)
+
+
+@cache
+def _heads() -> msgspec.json.Decoder[RecordHead]:
+    return msgspec.json.Decoder(RecordHead)

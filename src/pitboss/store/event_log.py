@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,7 +29,6 @@ STEPS_END_AT = 64 * 1024 * 1024
 
 _LOOK_AGAIN_S = 1.0
 _MOST_HELD = 1000
-_events = msgspec.json.Decoder(RunEvent)
 _MALFORMED = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 
 
@@ -45,10 +45,14 @@ def encode_event(event: RunEvent) -> bytes:
 def decode_event(line: bytes) -> RunEvent | None:
     """The event of one line; None for a kind that this version does not know, and for what is no event."""
     try:
-        event: RunEvent = _events.decode(line)
-        return event
+        return _events().decode(line)
     except _MALFORMED:
         return None
+
+
+@cache
+def _events() -> msgspec.json.Decoder[RunEvent]:
+    return msgspec.json.Decoder(RunEvent)
 
 
 class EventLog:

@@ -1,0 +1,70 @@
+"""What unquoted words mean in YAML 1.2, and frontmatter so plain that it needs no YAML parser (SPEC 2).
+
+Loading the parser takes longer than reading a hundred prompts, and most frontmatter is a few lines of `key: value`.
+`read_plain` answers only where the answer is beyond doubt; the parser reads all else.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MAX_INT_CHARS = 40
+_CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INT = re.compile(r"[-+]?[0-9]+")
+_BASED_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_LINE = re.compile(
+    r"(?P<key>[A-Za-z_][\w-]{0,60}):"
+    r"(?: +(?:(?P<bare>[A-Za-z0-9](?:[^:#]|:(?=[^ ])|(?<=[^ ])#)*(?<=[^ :]))"
+    r"""|"(?P<double>[^"\\]*)"|'(?P<single>[^']*)'"""
+    r"|\[(?P<words>(?:[A-Za-z][\w-]*(?:, *[A-Za-z][\w-]*)*)?)\]))?",
+    re.ASCII,
+)
+
+
+def word(text: str) -> object:
+    """The value of an unquoted word: nothing, a truth, a number, or text; `yes`, `on` and `12:30` are text."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.fullmatch(text) and len(text) <= _MAX_INT_CHARS:
+        return int(text)
+    if _BASED_INT.fullmatch(text):
+        return int(text[2:], 8 if text[1] == "o" else 16)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _SPECIAL_FLOAT.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+def read_plain(source: str) -> list[tuple[str, object]] | None:
+    """For each line of `source` its key and value, `("", None)` for a comment or a blank line; None when in doubt.
+
+    In doubt is everything but distinct keys of ASCII letters, each with a value on its line: words, text in quotes
+    without an escape, or a list of words in brackets.
+    """
+    lines: list[tuple[str, object]] = []
+    for line in source.removesuffix("\n").split("\n"):
+        found = _LINE.fullmatch(line)
+        if not line.isprintable() or (found is None and line[:1] not in ("", "#")):
+            return None
+        lines.append(("", None) if found is None else (found["key"], _value(found)))
+    keys = [key for key, _ in lines if key]
+    return lines if keys and len(keys) == len(set(keys)) else None
+
+
+def _value(found: re.Match[str]) -> object:
+    match found.lastgroup:
+        case "bare":
+            return word(found["bare"])
+        case "double" | "single" as quotes:
+            return found[quotes]
+        case "words":
+            return [word(item.strip()) for item in found["words"].split(",")] if found["words"] else []
+        case _:
+            return None
