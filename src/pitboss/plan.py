@@ -128,9 +128,9 @@ def load_plan(root: Path, options: Options, *, run: RunState | None = None) -> P
     )
     _refuse_empty(plan)
     _refuse_unknown_agents(plan)
-    keys = () if run else _paid_keys(plan)  # told when the run was started
-    told = (*plan.warnings, *_unexpanded(plan), *_unbounded(plan), *keys)
-    return msgspec.structs.replace(plan, warnings=told)
+    keys = () if run else _paid_keys(plan)  # it was warned when it started
+    warnings = (*plan.warnings, *_unexpanded(plan), *_unbounded(plan), *keys)
+    return msgspec.structs.replace(plan, warnings=warnings)
 
 
 def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan:

@@ -72,10 +72,10 @@ def table_version() -> TableVersion:
     from genai_prices.data_snapshot import get_snapshot
 
     models = (model for provider in get_snapshot().providers for model in provider.models)
-    told = (date for model in models for date in _DATE.findall(model.price_comments or ""))
+    dates = (date for model in models for date in _DATE.findall(model.price_comments or ""))
     today = datetime.now(UTC).date().isoformat()
     return TableVersion(
-        release=version("genai-prices"), checked=max((date for date in told if date <= today), default=None)
+        release=version("genai-prices"), checked=max((date for date in dates if date <= today), default=None)
     )
 
 

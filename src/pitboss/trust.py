@@ -143,8 +143,8 @@ def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
 def _program(
     root: Path, agent: str, setting: str, words: tuple[str, ...], *, only_working: bool = False
 ) -> Program:
-    told = msgspec.json.encode([agent, setting, words, [_content(word, root) for word in words]])
-    digest = hashlib.sha256(told).hexdigest()
+    encoded = msgspec.json.encode([agent, setting, words, [_content(word, root) for word in words]])
+    digest = hashlib.sha256(encoded).hexdigest()
     return Program(agent=agent, setting=setting, words=words, digest=digest, only_working=only_working)
 
 

@@ -1,15 +1,15 @@
 """The `command` backend: any program that reads the prompt from stdin (SPEC 6).
 
-`[agent.command] command = ["my-agent", "--flag"]` names it. Exit 0 is ok. It may write what it used to the
-file named by `$PITBOSS_USAGE_FILE`, at the end or again and again while it runs, as one JSON object:
+`[agent.command] command = ["my-agent", "--flag"]` names it. Exit 0 is ok. It may write what it used to the file named
+by `$PITBOSS_USAGE_FILE`, at the end or repeatedly while it runs, as one JSON object:
 
     {"input_tokens": 1200, "output_tokens": 80, "cache_read_tokens": 900, "cache_write_tokens": 0,
      "cost_usd": 0.0123, "model": "some-model-1"}
 
-Every key is optional; `input_tokens` counts cached tokens too. With `cost_usd` left out the tokens are priced
-by `model` (or the model configured for the session). A program that used nothing says `"cost_usd": 0`. No file, or
-one that is not such an object: the session ends as it would have, with what was last readable as its usage and its
-cost unknown, unless `[agent.command] usage = "none"` says that the program costs nothing.
+Every key is optional; `input_tokens` includes cached tokens. Without `cost_usd` the tokens are priced by `model` (or
+the model configured for the session). A program that used nothing says `"cost_usd": 0`. If there is no file, or no
+such object in it, the session ends as it would have: the usage is what was last readable, and the cost is unknown,
+unless `[agent.command] usage = "none"` says that the program costs nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Dollars = Annotated[float, msgspec.Meta(ge=0, le=COUNT_LIMIT)]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The usage file: tokens, US dollars, model; keys it does not know are ignored."""
+    """The usage file: tokens, US dollars, model; unknown keys are ignored."""
 
     input_tokens: Count = 0
     output_tokens: Count = 0
@@ -70,7 +70,7 @@ class CommandAgent(Backend):
         )
 
     def reader(self, request: AgentRequest) -> CommandReader:
-        """Plain text beside a usage file."""
+        """A reader of plain text and of the usage file."""
         return CommandReader(request)
 
 
@@ -104,7 +104,7 @@ def _read(file: Path) -> Report:
 
 
 def _usage(report: Report) -> Usage:
-    """Tokens as pitboss counts them; an input smaller than its cached parts was given without them."""
+    """Tokens as pitboss counts them; an input smaller than its cached parts was stated without them."""
     cached = report.cache_read_tokens + report.cache_write_tokens
     return Usage(
         input=max(report.input_tokens, cached),

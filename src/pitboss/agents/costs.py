@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def priced(spend: Spend, pricing: Mapping[str, Price]) -> Usage:
-    """The usage of a spend with its cost: the agent's word for it, else each model's tokens priced.
+    """The usage of a spend with its cost: as the agent reported it, else priced by model.
 
-    Tokens used since the agent last told a cost are priced on top of that.
+    Tokens used since the agent last reported a cost are priced on top of that.
     """
     from pitboss.pricing import with_cost
 
@@ -29,6 +29,6 @@ def priced(spend: Spend, pricing: Mapping[str, Price]) -> Usage:
         total = by_table(spend.tokens)
     else:
         later = by_table(spend.unreported)
-        told = sum(spend.tokens.values(), Usage()).beyond(later)
-        total = with_cost(told, None, pricing, reported_usd=spend.reported_usd) + later
+        used = sum(spend.tokens.values(), Usage()).beyond(later)
+        total = with_cost(used, None, pricing, reported_usd=spend.reported_usd) + later
     return msgspec.structs.replace(total, cost_known=total.cost_known and not spend.unreadable)

@@ -1,4 +1,4 @@
-"""The verdict on an agent that was ended from outside: by a limit, by a person, or because it got nowhere (SPEC 6)."""
+"""The verdict on an agent that was stopped: by a limit, by a person, or because it got nowhere (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def verdict_on_cut_short(request: AgentRequest, watch: Watch, ended: Exit) -> Verdict | None:
-    """The verdict on an agent that was ended from outside; None for one that ended by itself.
+    """The verdict on an agent that was stopped; None for one that ended by itself.
 
-    An agent that had said that it was done is judged by that word, unless a person ended it.
+    An agent that had said that it was done is judged by that word, unless a person stopped it.
     """
     match ended.ended_by:
         case EndedBy.WALL_CLOCK:

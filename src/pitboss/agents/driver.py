@@ -38,20 +38,20 @@ if TYPE_CHECKING:
 
 CHUNK = 64 * 1024
 _ANY_FAILURE = 1
-"""The exit code of an agent whose own is lost: then its words decide."""
+"""Stands for an exit code that is lost: then what the agent said decides."""
 
 _BY_SIGNAL = 128
-"""From here on exit codes mean signals: who was killed may have been at work."""
+"""Exit codes from here on mean signals; an agent that was killed may have been at work."""
 
 LINE_WIDTH = 100
-"""Characters of a model's name."""
+"""Characters kept of a model's name."""
 
 COMPLAINTS = 8 * 1024
-"""Bytes of stderr that a verdict looks at."""
+"""Bytes of stderr that a verdict considers."""
 
 
 class Driver:
-    """One backend with its settings: what the engine knows as an agent (`engine.ports.Agent`)."""
+    """One backend with its settings: the engine's agent (`engine.ports.Agent`) for every real CLI."""
 
     def __init__(self, backend: Backend, settings: AgentSettings, config: Config) -> None:
         self.name = backend.name
@@ -62,7 +62,7 @@ class Driver:
 
     @property
     def resumable(self) -> bool:
-        """Whether the agent can go on with a session of its own."""
+        """Whether the agent can resume a session of its own."""
         return self._backend.resumable
 
     def run(
@@ -73,9 +73,9 @@ class Driver:
         on_event: Callable[[AgentEvent], None],
         stop: Callable[[], StopRequest | None],
     ) -> AgentOutcome:
-        """Run the agent to its end and bill what it used, however it ended; failures are outcomes, not raised.
+        """Run the agent to its end and bill what it used, however it ended; failures are outcomes, not exceptions.
 
-        `on_start` gets pid and start time. Raises StorageError when its transcript cannot be written.
+        `on_start` gets pid and start time. Raises StorageError when the transcript cannot be written.
         """
         request = self._completed(request)
         try:
@@ -107,8 +107,8 @@ class Driver:
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
         """Judge an agent whose runner died by what it left on disk: `aborted`, `interrupted`, and its usage.
 
-        `started` says that its process was seen; one without a transcript was not started otherwise. What it says
-        of its own end counts for the bill alone.
+        `started` says that its process was seen; otherwise an agent without a transcript did not start. What it said of
+        its own end counts only for the bill.
         """
         request = self._completed(request)
         watch = Watch(self._backend.reader(request), request, self._config.pricing, _unheard)
@@ -132,7 +132,7 @@ class Driver:
         return self._backend.uses_model and self._settings.usage != "none"
 
     def _completed(self, request: AgentRequest) -> AgentRequest:
-        """The request with what the backend's settings, then those of all agents, say where it says nothing."""
+        """The request, completed from the backend's settings and then from those of all agents."""
         idles = (request.idle_seconds, self._settings.idle_seconds, self._config.idle_seconds)
         return msgspec.structs.replace(
             request,
@@ -185,7 +185,7 @@ class Driver:
         *,
         exit_code: int | None = None,
     ) -> AgentOutcome:
-        """The outcome, without the secrets that were read elsewhere than in the output."""
+        """The outcome; secrets that did not come by way of the redacted output are removed here."""
         secrets = Secrets.of(os.environ, request.env)
         spend = reader.spend()
         usage = priced(spend, self._config.pricing)
@@ -217,7 +217,7 @@ class Driver:
 
 
 def _command(request: AgentRequest, launch: Launch) -> Command:
-    """What to run; some CLIs work in `$PWD`, whatever their directory is."""
+    """The command to run; some CLIs work in `$PWD`, whatever their directory is."""
     return Command(
         argv=launch.argv,
         cwd=request.cwd,
@@ -237,14 +237,14 @@ def _stderr_path(request: AgentRequest) -> Path:
 
 
 def _refuses_option(request: AgentRequest, ended: Exit) -> bool:
-    """Whether the program did nothing but complain of an option that it does not know."""
+    """Whether the program did nothing but complain about an option that it does not know."""
     if ended.ended_by is not EndedBy.EXIT or not ended.code or ended.tail:
         return False
     return b"unknown option" in _end_of(_stderr_path(request))
 
 
 def _end_of(path: Path) -> bytes:
-    """The last bytes of a file; nothing when it was never made or is no file any more."""
+    """The last bytes of a file; nothing when it was never made or is not a file any more."""
     try:
         return last_bytes(path, COMPLAINTS)[0]
     except OSError:
@@ -265,7 +265,7 @@ def _read_transcript(path: Path, watch: Watch) -> bool | None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file if there is one; what an agent made a directory stays, and is no report of usage."""
+    """Remove a file if there is one; a directory that an agent made in its place stays, and is no usage report."""
     try:
         remove(path)
     except OSError as error:
@@ -274,10 +274,10 @@ def _remove(path: Path) -> None:
 
 
 def _resets_at(verdict: Verdict) -> float | None:
-    """When a usage limit ends, epoch seconds: as the CLI counted, else as the words say that it printed just now."""
+    """When a usage limit ends, epoch seconds: from the CLI's own numbers, else from its words, as of now."""
     if verdict.resets_at is not None or reason_kind(verdict.reason) is not Reason.RATE_LIMITED:
         return verdict.resets_at
-    # Its patterns are many, and limits few.
+    # Imported here: it has many patterns, and limits are rare.
     from pitboss.core.told_time import told_moment
 
     return told_moment(verdict.words or verdict.reason or "", time())

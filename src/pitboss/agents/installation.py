@@ -26,7 +26,7 @@ _NO_PATH = 'agents get no PATH to find programs by: [agent] env_keep = ["PATH", 
 
 
 class Fitness(StrEnum):
-    """What is known of a version of a backend's program."""
+    """What is known of the installed version of a backend's program."""
 
     KNOWN = "known to work"
     UNTRIED = "untried"
@@ -36,10 +36,10 @@ class Fitness(StrEnum):
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a backend's program without giving it work.
 
-    `version` is the first line with a version in it, else the first, that it prints when asked; None when it
-    was not found, is not asked because the backend has no such question, or did not answer. `fitness` is what is
-    known of that version, and `known_version` the one that is known to work; None for programs of the user's own.
-    `problem` says what is wrong, `hint` what to do.
+    `version` is the first line with a version in it, else the first line, that the program prints when asked. It is
+    None when the program was not found or did not answer, or has no such option. `fitness` is what is known of that
+    version and `known_version` the one known to work; both are None for programs of the user's own. `problem` says what
+    is wrong, `hint` what to do.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rooted(config: Config, root: Path) -> Config:
-    """`config` with programs such as `tools/agent` found from `root`, where sessions start them, in any folder."""
+    """`config` with programs such as `tools/agent` resolved from `root`, where sessions start them from any folder."""
 
     def program(word: str) -> str:
         return str(root / word) if "/" in word else word
@@ -76,9 +76,8 @@ def find_installation(
 ) -> Installation:
     """Look for a backend's program on the PATH of `environ` (ours if None) and ask it for its version.
 
-    With `asking` false nothing is run. Entries of PATH that are not absolute begin at `root`, else where we work.
-    Without a PATH a program is looked for where the system looks then. Raises StartError when there is no such
-    backend.
+    With `asking` false nothing is run. Relative entries of PATH begin at `root`, else at the working directory.
+    Without a PATH the system's default one is searched. Raises StartError when there is no such backend.
     """
     environ = os.environ if environ is None else environ
     backend = find_backend(name)
@@ -105,7 +104,7 @@ def find_installation(
 
 
 def locate(program: str, path: str, root: Path | None) -> str | None:
-    """Where a program is by a PATH, entries of which may begin at `root`; None when it is nowhere."""
+    """Where a program is on a PATH whose relative entries begin at `root`; None when it is not found."""
     from pathlib import Path
     from shutil import which
 
@@ -132,7 +131,7 @@ def _judged(backend: Backend, path: str, version: str) -> Installation:
 
 
 def _numbers(version: str | None) -> tuple[int, ...]:
-    """The first `1.2.3` in `version`, with zeros for parts that it leaves out; empty when there is none."""
+    """The first `1.2.3` in `version`, padded with zeros; empty when there is none."""
     from re import ASCII, search
 
     found = search(r"\d{1,9}(?:\.\d{1,9})+", version or "", ASCII)

@@ -1,4 +1,4 @@
-"""What a backend's reader answers about an agent: what it used, and how its end is to be seen (SPEC 6)."""
+"""What a backend's reader says about an agent: what it used, and how to judge its end (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ WORDS_LIMIT = 4096
 
 
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent says it used so far: tokens by model, and its own idea of the cost, if it has one.
+    """What an agent says it has used so far: tokens by model, and its own figure for the cost, if it has one.
 
-    `unreported` are those of the tokens that it used since it told that cost. `unreadable` says that it tried to report
-    usage and failed, so that what it used is not known; `nothing` that it said in so many words that it used nothing.
+    `unreported` are the tokens it used after it reported that cost. `unreadable` says that it tried to report usage and
+    failed, so that nobody knows what it used; `nothing`, that it explicitly said it used nothing.
     """
 
     tokens: dict[str | None, Usage] = {}
@@ -54,7 +54,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def failed(reason: Reason, words: str | None, *, resets_at: float | None = None) -> Verdict:
-    """The verdict on an agent that failed, `words` being its own, however long."""
+    """The verdict on an agent that failed, in its own `words`, however long."""
     return Verdict(
         status=SessionStatus.ERROR,
         reason=reason.because(words and shortened(words)),

@@ -1,4 +1,4 @@
-"""Reads agents that print plain text and answer with their exit code (SPEC 6)."""
+"""Reads agents that print plain text and answer by their exit code (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MISUSED = re.compile(
     r"(unknown|unexpected|unrecogni[sz]ed|invalid|missing) (option|argument|flag|value)|\\busage:",
     re.IGNORECASE,
 )
-"""What programs say of a command line that they do not understand, which may quote anything."""
+"""How programs complain about a command line that they do not understand; they may quote anything."""
 
 
 class PlainReader(Reader):
-    """Shows the last line of each chunk; exit 0 is ok, any other code an error with the last line said.
+    """Shows the last line of each chunk; exit 0 is ok, any other code an error with the last line printed.
 
     Nobody can tell what such output is worth, so all of it is progress.
     """
@@ -47,7 +47,7 @@ class PlainReader(Reader):
 def by_exit_code(ended: AgentExit, cli: str | None = None) -> Verdict:
     """Ok for exit 0, else an error that names the code or signal and the last line of the complaints.
 
-    Of a `cli` that has a table of words they may mean more than its code, unless its command line was wrong.
+    If `cli` has a table of words, that line may say more than the code, unless it complains about the command line.
     """
     if ended.code == 0:
         return Verdict()

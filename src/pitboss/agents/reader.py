@@ -1,4 +1,4 @@
-"""What every reader of an agent's output keeps, so that a backend's own only says what its lines mean (SPEC 6)."""
+"""What all readers of agents' output have in common; a backend's own says only what its lines mean (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest, Quota
 
 OPEN_TOOLS = 256
-"""Tools taken to run at a time; a CLI that never says that its tools ended must not fill memory."""
+"""How many tools may count as running; a CLI that never says that its tools ended must not fill memory."""
 
 TEXTS = 64
-"""Texts remembered, to know one that is said again."""
+"""How many texts are remembered, to recognize one that is repeated."""
 
 MOST_RETRIES = 10
-"""Requests made again in a row that are progress: some CLIs ask without end."""
+"""How many retries in a row count as progress: some CLIs retry for ever."""
 
 LONGEST_PAUSE_S = 900.0
-"""The longest that a CLI is let be silent because it said so."""
+"""The longest pause that a CLI may announce."""
 
 
 class Reader(ABC):
-    """Reads one start of an agent, its output cut anywhere; never raises, whatever the bytes.
+    """Reads the output of one start of an agent, cut anywhere; never raises, whatever the bytes.
 
-    `model`, `text` (the last words so far) and `session_id` (the CLI's own name for its session) are what
-    the output says of them. `finished`: the agent has said its last word, as far as is known yet. `progress` rises
-    with each new tool call, new text, new retry or token used: output that repeats itself leaves it alone.
-    `announced_pause_s`: the CLI said that it would be silent for so long before it goes on. `retrying` are the words
-    in which it told that it asks again, until anything else came.
+    `model`, `text` (the last words so far) and `session_id` (the CLI's own name for its session) are what the output
+    says they are. `finished`: the agent has said its last word, as far as we know yet. `progress` rises with each new
+    tool call, new text, new retry or token used; repeated output does not raise it. `announced_pause_s` is how long
+    the CLI said it would be silent. `retrying` is how it announced its latest retry, until anything else came.
     """
 
     def __init__(self, request: AgentRequest) -> None:
@@ -60,48 +59,48 @@ class Reader(ABC):
 
     @property
     def tool_running(self) -> bool:
-        """Whether a tool, or a task in the background, was started and has not ended: then silence is no stall."""
+        """Whether a tool or a background task has started and not ended: then silence is no stall."""
         return bool(self._open_tools or self._background)
 
     @property
     def done(self) -> bool:
-        """Whether the CLI says that all is over, done or failed, so that nothing is left for it but to exit."""
+        """Whether the CLI says that everything is over, done or failed, so that it has only to exit."""
         if not self.finished or self.tool_running:
             return False
         return self.worked or self.verdict(AgentExit(code=0)).status is not SessionStatus.OK
 
     @property
     def worked(self) -> bool:
-        """False where the output says that nothing was done: no turn, no tokens, no tool call."""
+        """False where the output shows that nothing was done: no turn, no tokens, no tool call."""
         return True
 
     @property
     def silent(self) -> bool:
-        """Whether nothing was said or done that could be read, not even that a session began."""
+        """Whether nothing readable was said or done, not even the start of a session."""
         resumed = self._asked_session == self.session_id
         return self.progress == 0 and self.text is None and resumed
 
     @property
     def torn(self) -> bool:
-        """Whether the output ended in the middle of something that was to be read."""
+        """Whether the output ended in the middle of something."""
         return False
 
     @abstractmethod
     def feed(self, chunk: bytes) -> Iterable[AgentEvent]:
-        """Take in more output; the events must be consumed."""
+        """Take in more output; the caller must consume the events."""
 
     def finish(self) -> Iterable[AgentEvent]:
-        """Take note that the output has ended; the events must be consumed."""
+        """Note that the output has ended; the caller must consume the events."""
         return ()
 
     @abstractmethod
     def spend(self) -> Spend:
-        """What this start used so far, without `billed`; cheap enough to ask several times a second."""
+        """What this start has used so far, without `billed`; cheap enough to ask several times a second."""
 
     def hopeless(self) -> Verdict | None:
-        """The verdict on an agent that keeps asking for what it will not get for hours; None while there is hope.
+        """The verdict on an agent that keeps asking for something it will not get for hours; None while there is hope.
 
-        It is stopped then. Asked several times a second.
+        Such an agent is stopped. Asked several times a second.
         """
         return None
 
@@ -110,7 +109,7 @@ class Reader(ABC):
         """Judge an agent that ended by itself."""
 
     def named(self, session_id: str | None) -> None:
-        """Take note of the CLI's own name for its session; a new one owes nothing to the one that was asked for."""
+        """Note the CLI's own name for its session; a session that is not the one to resume has no earlier bill."""
         if session_id is None:
             return
         if session_id != self.session_id:
@@ -118,21 +117,21 @@ class Reader(ABC):
         self.session_id = session_id
 
     def started(self) -> AgentEvent:
-        """The event for a session that begins; set `model` and `session_id` first."""
+        """The event for the start of a session; set `model` and `session_id` first."""
         return AgentEvent(kind=EventKind.STARTED, text=self.model or "")
 
     def said(self, text: str) -> AgentEvent:
-        """The event for whole words of the agent, kept as its last; words it has not said lately are progress."""
+        """The event for a whole text, which becomes the last one; a text not said lately is progress."""
         self.text = text
         self._new_text(text)
         return AgentEvent(kind=EventKind.TEXT, text=shortened(text))
 
     def streamed(self, delta: str) -> None:
-        """Take note of a piece of words that come bit by bit: one not said lately is progress."""
+        """Note a piece of a text that comes bit by bit; a piece not said lately is progress."""
         self._new_text(delta)
 
     def tool_started(self, identity: str | None, line: str) -> AgentEvent:
-        """The event for a tool call, `line` being what to show of it; without an identity it counts as ended."""
+        """The event for a tool call, shown as `line`; one without an identity counts as ended."""
         if identity not in self._open_tools:
             self.tool_calls += 1
             self._go_on()
@@ -143,13 +142,13 @@ class Reader(ABC):
         return AgentEvent(kind=EventKind.TOOL, text=line)
 
     def tool_ended(self, identity: str | None) -> None:
-        """Take note that a tool ended, which is progress if it was known to run."""
+        """Note that a tool ended, which is progress if it was known to run."""
         if identity in self._open_tools:
             del self._open_tools[identity]
             self._go_on()
 
     def task_started(self, identity: str) -> None:
-        """Take note of a task that runs in the background until `task_ended`."""
+        """Note a task that runs in the background until `task_ended`."""
         if identity not in self._background:
             self._background[identity] = None
             self._go_on()
@@ -157,15 +156,15 @@ class Reader(ABC):
             del self._background[next(iter(self._background))]
 
     def task_ended(self, identity: str | None) -> None:
-        """Take note that a task in the background ended, which is progress if it was known to run."""
+        """Note that a background task ended, which is progress if it was known to run."""
         if identity in self._background:
             del self._background[identity]
             self._go_on()
 
     def retried(self, text: str, *, pause_s: float = 0.0) -> AgentEvent:
-        """The event for a request that failed and is made again, after `pause_s` if the CLI told.
+        """The event for a failed request that the CLI retries, after `pause_s` if it said so.
 
-        A retry told in other words than the last ones, such as its number, is progress, unless it is one of too many.
+        A retry in other words than the last ones, such as its number, is progress, unless there have been too many.
         """
         nth = self._retries_in_a_row + 1
         if nth <= MOST_RETRIES:
@@ -175,7 +174,7 @@ class Reader(ABC):
         return AgentEvent(kind=EventKind.RETRY, text=text)
 
     def used(self) -> AgentEvent:
-        """The event for tokens used, by `spend`; more than before are progress."""
+        """The event for the tokens used according to `spend`; more than before are progress."""
         used = sum(self.spend().tokens.values(), Usage())
         if used.beyond(self._used).has_tokens:
             self._go_on()
@@ -198,7 +197,7 @@ class Reader(ABC):
 
 
 class JsonReader(Reader):
-    """A reader of output whose lines are JSON objects; lines that are none are passed over."""
+    """A reader of output whose lines are JSON objects; it skips all other lines."""
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
@@ -221,4 +220,4 @@ class JsonReader(Reader):
 
     @abstractmethod
     def event(self, line: dict[str, Any]) -> Iterable[AgentEvent]:
-        """Take in one object of any shape (`json_values` reads it safely) and yield what it tells."""
+        """Take in one object of any shape (`json_values` reads it safely) and yield what it says."""

@@ -24,7 +24,7 @@ _BACKENDS = {
     "qwen": "qwen.Qwen",
     "shell": "shell.Shell",
 }
-"""The name of each backend, and its class in this package; sorted, and loaded only when it is asked for."""
+"""The name of each backend and its class in this package, imported only when needed; sorted."""
 
 
 def backend_names() -> tuple[str, ...]:
@@ -60,5 +60,5 @@ def build_agent(name: str, config: Config) -> Driver:
 
 
 def may_cost(name: str, config: Config) -> bool:
-    """Whether what the agent called `name` does may cost something; raises as `build_agent`."""
+    """Whether the agent called `name` may cost something; raises as `build_agent`."""
     return build_agent(name, config).paid

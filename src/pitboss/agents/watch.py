@@ -1,4 +1,4 @@
-"""Follows one running agent, and says when it has to go: it is done, has spent its cap or gets nowhere (SPEC 6)."""
+"""Follows one running agent and says when to stop it: it is done, has spent its cap or gets nowhere (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LINGER_S = 30.0
 
 
 class Watch:
-    """Hands an agent's events on as its output comes, and is asked every 0.1 s whether it is to be stopped.
+    """Passes an agent's events on as its output comes, and says every 0.1 s whether to stop it.
 
-    `word` is the verdict on an agent that says that it is done, as long as that is so: what a CLI prints while it is
-    being stopped is not its word.
+    `word` is the verdict on an agent that says it is done, for as long as it says so: what a CLI prints while it is
+    being stopped does not count.
     """
 
     def __init__(
@@ -52,22 +52,22 @@ class Watch:
         self._done_at = self._progress_at
 
     def read(self, chunk: bytes) -> None:
-        """Take in output as it comes; the time that takes is not the agent's."""
+        """Take in output as it comes; the time spent here does not count as the agent's silence."""
         self._tell(self.reader.feed(chunk))
         self._note_progress()
 
     def end(self) -> None:
-        """The output has ended."""
+        """Note that the output has ended."""
         self._tell(self.reader.finish())
 
     def stop(self) -> StopRequest | None:
-        """Why the agent must go by itself: it has done its work, spent its cap, or gets nowhere."""
+        """Why to stop the agent: it has done its work, spent its cap, or gets nowhere."""
         self._note_progress()
         self._note_word()
         return self._over_cap() or self._beyond_hope() or self._lingering() or self._stalled()
 
     def _note_word(self) -> None:
-        """Take the agent at its word from when it says that it is done until it goes on."""
+        """Take the agent at its word from when it says that it is done until it does something more."""
         if not self.reader.done:
             self.word = self._settled = None
             return
@@ -76,20 +76,20 @@ class Watch:
         self.word = self.reader.verdict(AgentExit(code=0))
 
     def _lingering(self) -> StopRequest | None:
-        """DONE once a CLI that has nothing left to do has not exited for LINGER_S."""
+        """DONE once a CLI with nothing left to do has not exited for LINGER_S."""
         since = max(self._done_at, self._progress_at)
         late = self.word is not None and monotonic() - since >= LINGER_S
         return StopRequest.DONE if late else None
 
     def _beyond_hope(self) -> StopRequest | None:
-        """HOPELESS once the agent keeps asking for what it will not get."""
+        """HOPELESS once the agent keeps asking for something it will not get."""
         self.hopeless = self.reader.hopeless()
         return None if self.hopeless is None else StopRequest.HOPELESS
 
     def _stalled(self) -> StopRequest | None:
-        """STALLED once nothing new came for too long while no tool ran, however much was printed.
+        """STALLED once nothing new has come for too long while no tool ran, however much was printed.
 
-        A pause that the CLI announced comes on top.
+        A pause that the CLI announced is added.
         """
         if self.idle_s is None or self.word is not None:
             return None
@@ -102,9 +102,9 @@ class Watch:
             self._progress_at = monotonic()
 
     def _over_cap(self) -> StopRequest | None:
-        """COST_CAP once what is known of the cost reaches the cap; prices are looked up for a cap only.
+        """COST_CAP once the known cost reaches the cap; prices are looked up only where there is a cap.
 
-        What it had spent when it said that it was done stops nothing any more; what it spends after that does.
+        What the agent had spent when it said that it was done no longer counts; what it spends after that does.
         """
         if self.cap_usd is None:
             return None
@@ -121,7 +121,7 @@ class Watch:
             self._on_event(self._with_cost(event))
 
     def _with_cost(self, event: AgentEvent) -> AgentEvent:
-        """A usage event with its cost as far as it is known by now; without a cap prices are for the end."""
+        """A usage event with its cost as far as it is known; without a cap, prices are left for the end."""
         if event.kind is not EventKind.USAGE or event.usage is None:
             return event
         spend = self.reader.spend()

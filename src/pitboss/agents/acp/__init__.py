@@ -1,10 +1,10 @@
 """The `acp` backend: any agent that speaks the Agent Client Protocol (SPEC 6).
 
-`[agent.acp] command = ["my-agent", "--acp"]` names it. A client of ours (`acp_client`) talks to it in a process
-between, so that the protocol's library is loaded there alone, and prints what it hears as JSON lines.
-`permission_mode` is `allow` unless configured: every request for permission is granted, once each; `deny`
-refuses them; another word is a mode of the agent's own, and requests are granted. `model` and `effort` are set
-where the agent offers a choice, and are an error where it does not.
+`[agent.acp] command = ["my-agent", "--acp"]` names it. Our own client (`acp.client`) talks to it in a process in
+between, so that only that process loads the protocol's library, and prints what it hears as JSON lines.
+`permission_mode` is `allow` unless configured: every request for permission is granted, once each. `deny` refuses
+them; any other word is one of the agent's own modes, and requests are granted. `model` and `effort` are set where the
+agent offers a choice, and are an error where it does not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ALLOW = "allow"
 
 
 class AcpAgent(Backend):
-    """An agent behind the protocol; a stop cancels its turn first, which still tells what it used."""
+    """An agent behind the protocol; a stop first cancels its turn, after which it still reports what it used."""
 
     name = "acp"
     install = "install it, or set [agent.acp] command to an agent that speaks the Agent Client Protocol"
@@ -57,7 +57,7 @@ class AcpAgent(Backend):
         }
         return Launch(
             argv=(
-                # Not from the folder it works in: a module there may have any name.
+                # Not from the folder it works in, where a module may have any name.
                 *(sys.executable, "-P", "-m", CLIENT, msgspec.json.encode(asked).decode()),
                 *(program, *settings.command[1:], *settings.extra_args),
             ),

@@ -3,8 +3,8 @@
     python -m pitboss.agents.acp.client '{"permission": "allow", ...}' PROGRAM ARGUMENT...
 
 The prompt comes by stdin; each line of stdout is a JSON object with a `type`: `session`, `prompt`, `update` (one
-`session/update` of the protocol as it came), `refused`, `end`, `error`. SIGINT cancels the turn. It exits as the
-agent does when that ends by itself, with 0 after a turn that came to its end, with 1 after an error.
+`session/update` of the protocol as it came), `refused`, `end`, `error`. SIGINT cancels the turn. If the agent ends by
+itself, the client exits as it did; otherwise with 0 after a turn that came to its end, and with 1 after an error.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from acp.schema import PermissionOption, ToolCallUpdate
 
 MESSAGE_LIMIT = 64 * 1024 * 1024
-"""Bytes a message of the agent may have."""
+"""Bytes that a message of the agent may have."""
 
 LAST_WORDS_S = 1.0
-"""How long what a dead agent has said may take to be read."""
+"""How long it may take to read what a dead agent has said."""
 
 LEAVE_S = 2.0
 """How long an agent may take to end once nobody talks to it any more."""
@@ -45,7 +45,7 @@ REFUSALS = ("reject_once", "reject_always")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the session is to be: see `pitboss.agents.acp`."""
+    """What the session should be like: see `pitboss.agents.acp`."""
 
     permission: str
     model: str | None = None
@@ -54,12 +54,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mode(self) -> str | None:
-        """The mode of the agent's own that `permission` names."""
+        """The agent's own mode that `permission` names, if it names one."""
         return None if self.permission in ("allow", DENY) else self.permission
 
 
 class Unoffered(Exception):
-    """The agent does not let its client choose what the user has chosen."""
+    """The agent does not offer what the user has chosen."""
 
 
 class Listener:
@@ -70,14 +70,14 @@ class Listener:
         self.muted = False
 
     async def session_update(self, update: Any, **_: Any) -> None:
-        """Print an update, except those of a session's past, which are told again when it is loaded."""
+        """Print an update, except for a session's past, which is repeated when the session is loaded."""
         if not self.muted:
             tell("update", update=_plain(update))
 
     async def request_permission(
         self, tool_call: ToolCallUpdate, options: list[PermissionOption], **_: Any
     ) -> acp.RequestPermissionResponse:
-        """Choose the narrowest of the options that are of the kind wanted; with none of it, none."""
+        """Choose the narrowest option of the kind wanted, or none if there is no such option."""
         kinds = {option.kind: option.option_id for option in reversed(options)}
         chosen = next((kinds[kind] for kind in self._wanted if kind in kinds), None)
         if chosen is None or self._wanted is REFUSALS:
@@ -89,7 +89,7 @@ class Listener:
 
 def main() -> int:
     """Talk to the agent named on the command line; returns the exit code."""
-    logging.disable()  # the library's own remarks would look like the agent's complaints
+    logging.disable()  # the library's own log messages would look like the agent's complaints
     asked = msgspec.json.decode(sys.argv[1], type=Asked)
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace")
     code = asyncio.run(talk(asked, sys.argv[2:], prompt))
@@ -99,7 +99,7 @@ def main() -> int:
 
 
 async def talk(asked: Asked, command: list[str], prompt: str) -> int:
-    """Start the agent, have one turn with it and end it; returns the exit code, minus the signal's number."""
+    """Start the agent, have one turn with it and end it; returns the exit code, or minus the signal's number."""
     pipe = asyncio.subprocess.PIPE
     agent = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=MESSAGE_LIMIT)
     listener = Listener(grant=asked.permission != DENY)
@@ -108,7 +108,7 @@ async def talk(asked: Asked, command: list[str], prompt: str) -> int:
     gone = asyncio.ensure_future(agent.wait())
     await asyncio.wait({turn, gone}, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait({turn}, timeout=LAST_WORDS_S)
-    code = _told_end(turn)
+    code = _printed_end(turn)
     with contextlib.suppress(Exception):
         await connection.close()
     left = await _left(agent, gone)
@@ -145,7 +145,7 @@ async def _turn(connection: ClientSideConnection, listener: Listener, asked: Ask
 
 
 async def _set_up(connection: ClientSideConnection, session: str, options: list[Any], asked: Asked) -> None:
-    """Set mode, model and effort; raises Unoffered where the agent has no such choice."""
+    """Set mode, model and effort; raises Unoffered where the agent offers no such choice."""
     if asked.mode is not None:
         await connection.set_session_mode(session_id=session, mode_id=asked.mode)
     for category, value in (("model", asked.model), ("thought_level", asked.effort)):
@@ -157,8 +157,8 @@ async def _set_up(connection: ClientSideConnection, session: str, options: list[
         await connection.set_config_option(config_id=option.id, session_id=session, value=value)
 
 
-def _told_end(turn: asyncio.Future[Any]) -> int | None:
-    """Print how the turn ended; the exit code, None when it is for the agent's own to say."""
+def _printed_end(turn: asyncio.Future[Any]) -> int | None:
+    """Print how the turn ended; returns the exit code, or None to leave it to the agent."""
     if not turn.done():
         turn.cancel()
         return None
@@ -174,7 +174,7 @@ def _told_end(turn: asyncio.Future[Any]) -> int | None:
 
 
 async def _left(agent: Process, gone: asyncio.Future[int]) -> int:
-    """End the agent, which has nobody to talk to any more; its exit code."""
+    """End the agent, to which nobody talks any more; returns its exit code."""
     if agent.stdin is not None:
         agent.stdin.close()
     for end in (agent.terminate, agent.kill):
@@ -185,7 +185,7 @@ async def _left(agent: Process, gone: asyncio.Future[int]) -> int:
 
 
 def tell(what: str, **fields: Any) -> None:
-    """Print one line; what is no JSON becomes text."""
+    """Print one line; what is not JSON becomes text."""
     line = msgspec.json.encode({"type": what, **fields}, enc_hook=str)
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()

@@ -2,10 +2,10 @@
 
 What the protocol says, and what follows from it:
 - A turn ends with a stop reason, and only `end_turn` is a success; a request that fails ends in an error.
-- Words come in pieces, which make one message until the agent does something else.
-- Tokens are told at the end of the turn, and only by some agents; a cost at any time, for the whole session.
-  After a resume what was billed before is taken off where the totals have it in them.
-- Whether input has cached tokens in it, and output the thoughts, shows in the sum that is told beside them.
+- Words come in pieces, which make up one message until the agent does something else.
+- Some agents report tokens, at the end of the turn; a cost may come at any time, for the whole session.
+  After a resume, what was billed before is subtracted if the totals include it.
+- Whether input includes cached tokens, and output the thoughts, follows from the sum that comes with them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class AcpReader(JsonReader):
         self._refused = 0
 
     def finish(self) -> Iterator[AgentEvent]:
-        """Yield what a last line tells, and a message that nothing came after."""
+        """Yield what a last line says, and a message that nothing came after."""
         yield from super().finish()
         yield from self._spoken()
 
@@ -68,7 +68,7 @@ class AcpReader(JsonReader):
         return bool(self.text) or self.tool_calls > 0 or (self._tokens or Usage()).has_tokens
 
     def spend(self) -> Spend:
-        """What the agent told of this turn; that it told nothing, or zeros, is not that it used nothing."""
+        """What the agent reported for this turn; if it reported nothing, or zeros, it may still have used something."""
         used = self._tokens or Usage()
         refused = bool(self._error) and not self.worked
         known = used.has_tokens or bool(self._cost_usd) or refused or not self._prompted
@@ -79,7 +79,7 @@ class AcpReader(JsonReader):
         )
 
     def verdict(self, ended: AgentExit) -> Verdict:
-        """By the error told, then the stop reason, then the exit code, then what it was let do."""
+        """By the error reported, then the stop reason, then the exit code, then what was allowed."""
         if self._error:
             data = table(self._error, "data")
             at = amount(data, "resetsAt") or amount(data, "resets_at")
@@ -95,7 +95,7 @@ class AcpReader(JsonReader):
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Yield what `line` tells."""
+        """Yield what `line` says."""
         match line.get("type"):
             case "session":
                 self.session_id = word(line, "id") or self.session_id
@@ -134,7 +134,7 @@ class AcpReader(JsonReader):
         self._message = (self._message + piece)[-TEXT_LIMIT:]
 
     def _spoken(self) -> Iterator[AgentEvent]:
-        """The message whose pieces came until now, as a whole; its pieces were the progress."""
+        """The message whose pieces came until now, as a whole; only its pieces were progress."""
         if self._message:
             self.text, self._message = self._message, ""
             yield AgentEvent(kind=EventKind.TEXT, text=shortened(self.text))
@@ -160,13 +160,13 @@ class AcpReader(JsonReader):
         self.finished = True
         self._open_tools.clear()
         self._stop = word(line, "stopReason") or "no reason"
-        told = table(line, "usage")
-        if told:
-            self._tokens = self._of_this_start(_tokens(told))
+        usage = table(line, "usage")
+        if usage:
+            self._tokens = self._of_this_start(_tokens(usage))
             yield self.used()
 
     def _of_this_start(self, total: Usage) -> Usage:
-        """`total` without what was billed before, if it has that in it."""
+        """`total` without what was billed before, if it includes that."""
         has_it = self._resumed and not self.billed.beyond(total).has_tokens
         return total.beyond(self.billed) if has_it else total
 
@@ -186,10 +186,10 @@ class AcpReader(JsonReader):
         return service_failure(codes=codes, words=detail or message, status=status, cli="acp"), words
 
 
-def _tokens(told: dict[str, Any]) -> Usage:
-    read, write = count(told, "cachedReadTokens"), count(told, "cachedWriteTokens")
-    used, output = count(told, "inputTokens"), count(told, "outputTokens")
-    thought, total = count(told, "thoughtTokens"), count(told, "totalTokens")
+def _tokens(usage: dict[str, Any]) -> Usage:
+    read, write = count(usage, "cachedReadTokens"), count(usage, "cachedWriteTokens")
+    used, output = count(usage, "inputTokens"), count(usage, "outputTokens")
+    thought, total = count(usage, "thoughtTokens"), count(usage, "totalTokens")
     if total >= used + output + read + write:
         used += read + write
     if total >= used + output + thought:

@@ -1,8 +1,8 @@
-"""The `aider` backend: one message to aider, which edits files and neither runs commands nor resumes (SPEC 6).
+"""The `aider` backend: one message to aider, which edits files but neither runs commands nor resumes (SPEC 6).
 
-It says yes to everything, because nobody is there to ask; `permission_mode` has no meaning for it. Its map of
-the repository needs a cache in the working copy, which would be taken for work: there is a map only where git
-ignores `.aider.tags.cache.v4`, as with `.aider*` in .gitignore.
+It says yes to everything, because nobody is there to ask; `permission_mode` means nothing to it. Its map of the
+repository needs a cache in the working copy, which would count as work: there is a map only where git ignores
+`.aider.tags.cache.v4`, as with `.aider*` in .gitignore.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ UNATTENDED = (
     ),
     *("--chat-history-file", "/dev/null", "--input-history-file", "/dev/null"),
 )
-"""Nothing to ask, nothing committed, nothing left in the working copy, no address in the prompt fetched."""
+"""It asks nothing, commits nothing, leaves nothing in the working copy, and fetches no address in the prompt."""
 
 EXACT = ("--no-stream",)
-"""Only an answer that comes whole has the service's token counts; for a streamed one aider guesses them."""
+"""Only an answer that comes whole has the service's token counts; aider guesses those of a streamed one."""
 
 QUIET = {
     "AIDER_ANALYTICS": "false",
@@ -60,9 +60,9 @@ class Aider(Backend):
     runs_commands = False
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """The documented command line for one message, then `extra_args`, which thereby win.
+        """The documented command line for one message, then `extra_args`, which therefore win.
 
-        The log of what it would report home is the only place where it says exactly what it used.
+        Only the log of what it would report home says exactly what it used.
         """
         model = request.model or settings.model
         return Launch(
@@ -82,7 +82,7 @@ class Aider(Backend):
         )
 
     def reader(self, request: AgentRequest) -> AiderReader:
-        """A reader of its text beside its log."""
+        """A reader of its text and its log."""
         return AiderReader(request)
 
 

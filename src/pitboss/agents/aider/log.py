@@ -1,4 +1,4 @@
-"""Reads the log that aider keeps of what it would report home, the only exact word on what it used (SPEC 6)."""
+"""Reads aider's log of what it would report home, the only exact account of what it used (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNK = 64 * 1024
 
 
 class Logged(msgspec.Struct, frozen=True, kw_only=True):
-    """The answers so far: how many, their tokens, and their cost where every one of them had a price."""
+    """The answers so far: how many, their tokens, and their cost if each of them had a price."""
 
     answers: int = 0
     used: Usage = Usage()
@@ -28,7 +28,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AiderLog:
-    """One start's `--analytics-log`, read on from where it was read last."""
+    """One start's `--analytics-log`, read on from where the last reading ended."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -37,7 +37,7 @@ class AiderLog:
         self._seen = Logged()
 
     def read(self) -> Logged:
-        """What the log tells by now; a log that is not there, or that cannot be read, tells nothing new."""
+        """What the log says by now; a log that is missing or unreadable says nothing new."""
         try:
             with open_regular(self._path) as log:
                 log.seek(self._offset)
@@ -52,9 +52,9 @@ class AiderLog:
     def _take(self, line: dict[str, Any]) -> None:
         if line.get("event") != ANSWER:
             return
-        told = table(line, "properties")
-        used = Usage(input=count(told, "prompt_tokens"), output=count(told, "completion_tokens"))
-        cost = amount(told, "cost")
+        properties = table(line, "properties")
+        used = Usage(input=count(properties, "prompt_tokens"), output=count(properties, "completion_tokens"))
+        cost = amount(properties, "cost")
         free = not cost and used.has_tokens
         before = self._seen.cost_usd
         self._seen = Logged(

@@ -1,11 +1,11 @@
 """Reads aider's text and its log: what it used, and whether it got an answer at all (SPEC 6).
 
 What the program prints, and what follows from it:
-- It exits 0 on every failure. One begins a line with `litellm.SomethingError:`, or with words of its own; what
+- It exits 0 on every failure. A failure begins a line with `litellm.SomethingError:`, or with words of its own; what
   counts is whether an answer (a line `Tokens: ...`) came after it.
-- Retries are told, each with the whole error again.
-- Bars of progress and colors may stand before any of its own marks on a line.
-- The `Tokens:` line rounds; its log (`--analytics-log`) does not. Where the log tells as many answers, it counts.
+- It reports retries, each with the whole error again.
+- Progress bars and colors may precede any of its own marks on a line.
+- The `Tokens:` line rounds; its log (`--analytics-log`) does not. If the log has as many answers, it counts.
 - It names no tools and no session. The last words are the last paragraph before `Tokens:`.
 """
 
@@ -46,7 +46,7 @@ GLUED = re.compile(
     rf"litellm\.(?:\w+\.)*\w*(?:Error|Timeout): |Tokens: {COUNT} sent, .{{0,99}}received\."
     rf"|{FULL.pattern}|{re.escape(KEYLESS)}"
 )
-"""What aider says even where something else stands on the line already."""
+"""What aider says even in the middle of a line."""
 
 COST = re.compile(r"Cost: \$([\d.]{1,20}) message")
 UNITS = {"k": 1_000, "M": 1_000_000}
@@ -73,16 +73,16 @@ class AiderReader(Reader):
         self._report = ""
 
     def feed(self, chunk: bytes) -> Iterator[AgentEvent]:
-        """Yield what the lines that `chunk` completes tell, and the last of its plain words."""
-        # The splitter passes empty lines over, and here they mean something.
-        yield from self._told(self._lines.feed(chunk.replace(b"\n", b" \n")))
+        """Yield what the lines that `chunk` completes say, and the last of its plain words."""
+        # The splitter skips empty lines, and here they mean something.
+        yield from self._events(self._lines.feed(chunk.replace(b"\n", b" \n")))
 
     def finish(self) -> Iterator[AgentEvent]:
-        """Yield what a last line without newline tells."""
-        yield from self._told(self._lines.finish())
+        """Yield what a last line without newline says."""
+        yield from self._events(self._lines.finish())
 
     def spend(self) -> Spend:
-        """By the log if it knows of every answer, else by the rounded counts of the text."""
+        """By the log if it knows every answer, else by the rounded counts in the text."""
         logged = self._log.read()
         if logged.answers and logged.answers >= self._answers:
             used, cost = logged.used, logged.cost_usd
@@ -98,7 +98,7 @@ class AiderReader(Reader):
         return Spend(tokens={self.model: used}, reported_usd=cost)
 
     def verdict(self, ended: AgentExit) -> Verdict:
-        """By a failure that no answer came after, then the exit code, then whether there was an answer."""
+        """By a failure with no answer after it, then the exit code, then whether there was an answer."""
         if self._failure is not None:
             return failed(*_named(self._failure))
         if ended.code != 0:
@@ -108,7 +108,7 @@ class AiderReader(Reader):
             return failed(Reason.AGENT_ERROR, "aider ended without an answer")
         return Verdict()
 
-    def _told(self, lines: Iterator[bytes]) -> Iterator[AgentEvent]:
+    def _events(self, lines: Iterator[bytes]) -> Iterator[AgentEvent]:
         shown = None
         for each in lines:
             for line in self._unglued(plain(each.decode("utf-8", "replace")).rstrip()):
@@ -123,7 +123,7 @@ class AiderReader(Reader):
             yield shown
 
     def _unglued(self, line: str) -> Iterator[str]:
-        """`line`, cut in two where words of aider's own stand behind others; an error may quote such words."""
+        """`line`, cut in two where aider's own words follow others; an error may quote such words."""
         mark = None if self._in_failure else GLUED.search(line)
         if mark is None or mark.start() == 0:
             yield line
@@ -166,7 +166,7 @@ class AiderReader(Reader):
         self._in_failure = True
 
     def _more_of_failure(self, line: str) -> AgentEvent | None:
-        """The rest of an error, which aider breaks into lines, up to an empty one or the next try."""
+        """The rest of an error, which aider breaks into lines, up to an empty line or the next try."""
         if line.startswith("Retrying in "):
             self._in_failure = False
             return self.retried(line)
@@ -190,7 +190,7 @@ class AiderReader(Reader):
         return self.used()
 
     def _price(self, report: str) -> bool:
-        """Add the cost that a report of tokens tells, in its line or, broken off, in the next; whether it does."""
+        """Add the cost in a report of tokens, from its line or, if it was broken, the next; whether it was a cost."""
         cost = COST.search(report)
         if cost is None:
             return False
@@ -216,7 +216,7 @@ def _number(text: str) -> float:
 
 
 def _named(words: str) -> tuple[Reason, str]:
-    """The failure's reason, by its words where its name leaves it open, and the words of the service."""
+    """The failure's reason, by its words where its name leaves it open, and the service's words."""
     failed = FAILED.match(words)
     name, said = (None, words) if failed is None else (failed[1], failed[2].removeprefix(f"{failed[1]}: "))
     reason = service_failure(codes=(name,), words=f"{name}: {said}" if name else said, cli="aider")

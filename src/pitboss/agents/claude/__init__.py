@@ -1,7 +1,7 @@
 """The `claude_code` backend: Claude Code without its terminal, read by its stream of JSON events (SPEC 6).
 
-Prompt by stdin; `permission_mode` is `bypassPermissions` unless configured, because nobody is there to ask.
-As root Claude Code refuses that mode unless IS_SANDBOX=1 is in the environment; that is for the user to say.
+The prompt goes to stdin. `permission_mode` is `bypassPermissions` unless configured, because nobody is there to ask.
+As root, Claude Code refuses that mode unless IS_SANDBOX=1 is in the environment; only the user can know that.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ QUIET = {
 
 LOGIN_VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 LEAST_BUDGET_USD = 0.000001
-"""It refuses a budget of nothing."""
+"""It refuses a budget of zero."""
 
 
 class ClaudeCode(Backend):
-    """`claude -p`, stopped by SIGINT first: it then still prints what it used."""
+    """`claude -p`; a stop begins with SIGINT, on which it still prints what it used."""
 
     name = "claude_code"
     program = "claude"
@@ -48,7 +48,7 @@ class ClaudeCode(Backend):
     session_lost = re.compile("no conversation found with session id", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """The documented headless command line, then `extra_args`, which thereby win."""
+        """The documented headless command line, then `extra_args`, which therefore win."""
         model = request.model or settings.model
         begin = (
             self.binary(settings),
@@ -87,15 +87,15 @@ class ClaudeCode(Backend):
 
 
 def _live(request: AgentRequest) -> tuple[str, ...]:
-    """Messages while they are written: until one is whole the others say that it is one token long.
+    """Ask for partial messages: until a message is whole, the other lines say that it is one token long.
 
-    They make the transcript several times as large, so they are asked for only where a cap looks at them.
+    They make the transcript several times larger, so only a session with a cap asks for them.
     """
     return ("--include-partial-messages",) if request.live_usage else ()
 
 
 def _budget(request: AgentRequest) -> tuple[str, ...]:
-    """What the CLI itself is to keep to; a session that is gone on with has its earlier cost in the CLI's total."""
+    """The CLI's own budget; for a resumed session the CLI's total includes what it cost before."""
     if request.max_cost_usd is None:
         return ()
     earlier = 0.0 if request.resume is None else request.resume.usage.cost_usd

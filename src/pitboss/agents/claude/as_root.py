@@ -35,7 +35,7 @@ def root_refusal(
 
 
 def _has_all_permissions(settings: AgentSettings) -> bool:
-    """Whether it is started with all permissions: the last word on its command line counts."""
+    """Whether it starts with all permissions: the last option on its command line counts."""
     args = settings.extra_args
     if _SKIP in args:
         return True

@@ -1,12 +1,12 @@
-"""Adds up what one start of Claude Code used, by its messages and its result lines (SPEC 4, 6).
+"""Adds up what one start of Claude Code used, from its messages and its result lines (SPEC 4, 6).
 
-- One `assistant` line for each content block, each repeating its message's usage: a message counts once. Its output
-  is known only from `message_delta`, or from the result.
-- `input_tokens` leaves out cached tokens; ours counts them. `cache_creation` tells which were written for an hour.
-- `usage` of a result is the main loop's of this start; `modelUsage` has subagents too, and what a budget cut off.
-  After `--resume` the cost and `modelUsage` are of the whole session.
-- A result may be followed by more work, and more results: their cost is a total, their usage a turn's or a total.
-- `costBasis` other than `list` means that the CLI guessed the price of a model it does not know.
+- Each content block is an `assistant` line that repeats its message's usage, so a message must count once. Its output
+  is known only from `message_delta` or from the result.
+- `input_tokens` leaves out cached tokens; ours includes them. `cache_creation` says which were written for an hour.
+- A result's `usage` covers the main loop of this start; `modelUsage` also covers subagents and what a budget cut off.
+  After `--resume` the cost and `modelUsage` cover the whole session.
+- More work, and more results, may follow a result: their cost is a total, their usage a turn's or a total.
+- A `costBasis` other than `list` means that the CLI guessed the price of a model it does not know.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ SYNTHETIC = "<synthetic>"
 """The model name of messages that the CLI wrote itself."""
 
 OPEN_MESSAGES = 64
-"""Messages whose usage may still change; more than ever stream at a time, subagents included."""
+"""How many messages may still change their usage; fewer ever stream at a time, subagents included."""
 
 ByModel = dict[str | None, Usage]
 
 
 class Bill:
-    """The bill of one start; `billed` is what earlier starts of the same session were billed."""
+    """The bill of one start; `billed` is what earlier starts of the session were billed."""
 
     def __init__(self, billed: Usage) -> None:
         self.billed = billed
         self.messages = Ledger()
         self._result: dict[str, Any] = {}
-        self._told = Usage()
+        self._stated = Usage()
         self._total_usd: float | None = None
         self._at_result: ByModel = {}
 
     def ended(self, result: dict[str, Any]) -> None:
         """Take in a result line."""
-        told = tokens(table(result, "usage"))
-        a_turns_own = bool(self._result) and told.input < self.messages.main_input
-        self._told = self._told + told if a_turns_own else self._told.at_least(told)
+        stated = tokens(table(result, "usage"))
+        a_turns_own = bool(self._result) and stated.input < self.messages.main_input
+        self._stated = self._stated + stated if a_turns_own else self._stated.at_least(stated)
         self._add_cost(amount(result, "total_cost_usd"))
         self._result = result
         self._at_result = self.messages.by_model()
 
     def spend(self, model: str | None) -> Spend:
-        """By the messages seen, what the results count beyond them, and what came after the last one.
+        """What the messages used, what the results count beyond them, and what came after the last result.
 
         `model` is the main loop's. The result's own cost stands unless it was guessed, or is 0 for tokens used.
         """
@@ -55,7 +55,7 @@ class Bill:
         if not self._result:
             return Spend(tokens=seen)
         later = _grown(seen, self._at_result)
-        whole = self._told.at_least(self._models_of_this_start()) + _sum(later)
+        whole = self._stated.at_least(self._models_of_this_start()) + _sum(later)
         by_model = self._by_model(seen, whole, model)
         cost = self._cost()
         bases = [word(each, "costBasis") for each in table(self._result, "modelUsage").values()]
@@ -66,7 +66,7 @@ class Bill:
         return Spend(tokens=by_model, reported_usd=cost, unreported={} if cost is None else later)
 
     def _by_model(self, seen: ByModel, whole: Usage, main: str | None) -> ByModel:
-        """The messages' tokens, and the rest of the whole: models that no message named, then the main one."""
+        """The messages' tokens; the rest of the whole goes to models that no message named, then to the main one."""
         sums, rest = dict(seen), whole.beyond(_sum(seen))
         for name, entry in table(self._result, "modelUsage").items():
             part = rest.beyond(rest.beyond(_model_tokens(entry)))
@@ -89,8 +89,8 @@ class Bill:
 
     @property
     def _has_earlier_starts(self) -> bool:
-        """Whether the totals are of the whole session: they count more than this start's main loop used."""
-        return self.billed.has_tokens and self._models().beyond(self._told).has_tokens
+        """Whether the totals cover the whole session: they count more than this start's main loop used."""
+        return self.billed.has_tokens and self._models().beyond(self._stated).has_tokens
 
     def _models_of_this_start(self) -> Usage:
         return self._models().beyond(self.billed) if self._has_earlier_starts else self._models()
@@ -103,7 +103,7 @@ class Bill:
 class Ledger:
     """The usage of each message once, in memory that does not grow with their number.
 
-    `main_input` counts the input of messages of the main loop alone.
+    `main_input` is the input of the main loop's messages alone.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Ledger:
         self._streaming: dict[str | None, str] = {}
 
     def saw(self, message: dict[str, Any], parent: str | None) -> bool:
-        """Count what `message` of the loop under the tool call `parent` says it used; whether that changed anything."""
+        """Count the usage of `message`, from the loop under the tool call `parent`; whether that changed anything."""
         identity, model = word(message, "id"), word(message, "model")
         if identity is None or model in (None, SYNTHETIC):
             return False

@@ -1,8 +1,8 @@
 """Names the failures of Claude Code by the words it prints for them (SPEC 6).
 
-A 429 may be of this minute, which asking again mends, or of a window of hours, which has to be waited for. The
-latter is one when the CLI says so, or when it does not even ask again: it does ten times, unless the service
-told it to stay away for long.
+A 429 may be a limit of this minute, which a retry cures, or of a window of hours, which has to be waited for. It is the
+latter if the CLI says so, or if it does not even retry: it does so ten times, unless the service told it to stay away
+for long.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SERVER_FAILED = 500
 _MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit|capacity", re.IGNORECASE)
 _EPOCH = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
 _A_MAXIMUM = "error_max_"
-"""Subtypes of work that was ended by a number: what the agent said last is no reason then."""
+"""Subtypes of work that reached a maximum: then the agent's last words are no reason."""
 
 _CUT_SHORT = re.compile(
     r"max_|limit|hook|abort|error|too_long|budget|exhausted|breaker|deferred|unavailable|failed"
@@ -35,13 +35,13 @@ _CUT_SHORT = re.compile(
 """In a `terminal_reason`: the work was ended before it was done, whatever else the line says."""
 
 _STOPPED = re.compile(r"max_turns|hook|budget")
-"""In a `stop_reason`: not the model stopped, but somebody else."""
+"""In a `stop_reason`: somebody other than the model stopped the work."""
 
 _BY_HOOK = re.compile(
     r"\A(operation|execution|session|turn)?\s*(stopped|blocked|prevented)\b.{0,30}\bhook",
     re.IGNORECASE | re.DOTALL,
 )
-"""The CLI's own words where a hook ended the work."""
+"""The CLI's own words when a hook has ended the work."""
 
 _ROOT_REFUSED = b"cannot be used with root"
 ROOT_ADVICE = (
@@ -55,7 +55,7 @@ def failure(
 ) -> tuple[Reason, str | None]:
     """Reason and words for a result line of a failure; `api_failure` is the last failed assistant line.
 
-    `retried`: a 429 was asked again before; `rejected`: the subscription's windows were said to be used up.
+    `retried`: a 429 was retried before; `rejected`: the CLI said that the subscription's windows were used up.
     """
     words = _words(result)
     own = table(CLI).codes
@@ -75,7 +75,7 @@ def _by_status(status: int) -> Reason | None:
 
 
 def _of_limits(said: Reason | None, status: int, words: str, *, retried: bool, rejected: bool) -> Reason:
-    """Whether a request that was one too many has hit a window of hours, a bill, or only a minute."""
+    """Whether a request too many has hit a window of hours, a bill, or only a limit of this minute."""
     if _MINUTE.search(words):
         return Reason.OVERLOADED
     if said in UNMENDED:
@@ -84,14 +84,14 @@ def _of_limits(said: Reason | None, status: int, words: str, *, retried: bool, r
     return Reason.RATE_LIMITED if limited else Reason.OVERLOADED
 
 
-def told_reset(words: str | None) -> float | None:
-    """When a limit ends, epoch seconds, by the words of versions that say `... limit reached|EPOCH`."""
+def reset_in(words: str | None) -> float | None:
+    """When a limit ends, epoch seconds, for versions that say `... limit reached|EPOCH`."""
     found = _EPOCH.search(words or "")
     return None if found is None else float(found[1])
 
 
 def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
-    """Reason and words for a result without error of work that was ended before it was done; None for all others."""
+    """Reason and words for a result without error whose work was ended before it was done; None for all others."""
     ending = word(result, "terminal_reason") or ""
     if _STOPPED.search(word(result, "stop_reason") or ""):
         ending = str(result["stop_reason"])
@@ -103,7 +103,7 @@ def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
 
 
 def stderr_failure(stderr: bytes) -> tuple[Reason, str] | None:
-    """Reason and words for what is only said on stderr; None for words that nobody knows."""
+    """Reason and words for what only stderr says; None for unknown words."""
     if _ROOT_REFUSED in stderr:
         return Reason.PERMISSION_DENIED, ROOT_ADVICE
     words = last_line(stderr)
@@ -112,7 +112,7 @@ def stderr_failure(stderr: bytes) -> tuple[Reason, str] | None:
 
 
 def given_up(retry: dict[str, Any]) -> tuple[Reason, str]:
-    """Reason and words for a CLI that was asking again, by its last `api_retry`, and ended without a word."""
+    """Reason and words for a CLI that was retrying, by its last `api_retry`, and ended without a word."""
     status = count(retry, "error_status")
     named = word(retry, "error")
     reason = meaning_of_code(named, CLI) or _by_status(status) or Reason.OVERLOADED
@@ -120,9 +120,9 @@ def given_up(retry: dict[str, Any]) -> tuple[Reason, str]:
 
 
 def _named(result: dict[str, Any], api_failure: dict[str, Any]) -> Iterator[Reason]:
-    """The reasons that the CLI names, from the most telling to the least.
+    """The reasons that the CLI names, the most specific first.
 
-    The assistant line counts only when the run ended in it: a request that failed and was retried is past.
+    The assistant line counts only when the run ended in it: a failed request that was retried is past.
     """
     api_ended = result.get("terminal_reason") in (None, "api_error", "completed")
     last = api_failure if api_ended else {}

@@ -1,11 +1,11 @@
-"""Reads Claude Code's stream-json: what it does and how it ended; `claude_bill` adds up what it used (SPEC 6).
+"""Reads Claude Code's stream-json: what it does and how it ended; `bill` adds up what it used (SPEC 6).
 
 What the CLI prints, and what follows from it:
-- A failed request ends in `subtype: success` with `is_error: true`; older versions end what they gave up in a
-  `subtype` of `error_...` with `is_error: false`, and the same words may come without any error.
+- A failed request ends in `subtype: success` with `is_error: true`. When older versions give up, they print a `subtype`
+  of `error_...` with `is_error: false`, and the same words may come without any error.
 - Exit 0 without a `result` line is no success: something that is not Claude Code, or not all of it, ran.
-- A `result` is not the end where tasks run in the background: `init` or a message of the main loop begins a new turn.
-- A result without error may be of work that a hook or a number of turns cut short, or of no turn at all.
+- A `result` is not the end while tasks run in the background: `init` or a message of the main loop begins a new turn.
+- A result without error may be for work that a hook or a maximum cut short, or for no turn at all.
 - An agent whose every tool call was denied has done nothing, whatever it says.
 """
 
@@ -20,8 +20,8 @@ from pitboss.agents.claude.failures import (
     cut_short,
     failure,
     given_up,
+    reset_in,
     stderr_failure,
-    told_reset,
 )
 from pitboss.agents.judgement import Spend, Verdict, all_denied, failed
 from pitboss.agents.output.json_values import amount, count, number, objects, table, word
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
 
 STREAMED = ("text", "thinking", "partial_json")
-"""What may come bit by bit: words, thoughts, the arguments of a tool."""
+"""What may come bit by bit: words, thoughts, a tool's arguments."""
 
 API_ERROR = "API Error: "
-"""How the CLI's own words for a failed request begin, also where its versions call the result a success."""
+"""How the CLI's own words for a failed request begin, even where some versions call the result a success."""
 
 OVER = ("completed", "failed", "stopped", "killed")
 """Statuses of a task that has ended."""
@@ -81,12 +81,12 @@ class ClaudeReader(JsonReader):
         )
 
     def verdict(self, ended: AgentExit) -> Verdict:
-        """By what the result says went wrong, then the exit code, then whether it was let do anything."""
+        """By what the result says went wrong, then the exit code, then whether any tool call was allowed."""
         if self._has_failed():
             said = word(self._result, "result") or _text(self._own_words)
             result = self._result | {"result": said}
-            told = failure(result, self._api_failure, retried=self._retried_429, rejected=self._rejected)
-            return self._failed(*told)
+            why = failure(result, self._api_failure, retried=self._retried_429, rejected=self._rejected)
+            return self._failed(*why)
         if not self._result:
             return self._unfinished(ended)
         if (short := cut_short(self._result)) is not None:
@@ -99,7 +99,7 @@ class ClaudeReader(JsonReader):
         return all_denied(denied, self.tool_calls) or Verdict()
 
     def _has_failed(self) -> bool:
-        """Whether the result is of a failure: it says so, or the CLI's own words were the last ones, and are of one."""
+        """Whether the result is a failure: it says so, or the CLI's own words came last and mean one."""
         result = self._result
         if not result:
             return False
@@ -119,17 +119,17 @@ class ClaudeReader(JsonReader):
         if self._retry:
             return self._failed(*given_up(self._retry))
         if ended.code != 0:
-            told = stderr_failure(ended.complaints)
-            return by_exit_code(ended) if told is None else self._failed(*told)
+            why = stderr_failure(ended.complaints)
+            return by_exit_code(ended) if why is None else self._failed(*why)
         return failed(Reason.AGENT_ERROR, "claude ended without a result line")
 
     def _failed(self, reason: Reason, words: str | None) -> Verdict:
         if reason is not Reason.RATE_LIMITED:
             return failed(reason, words)
-        return failed(reason, words, resets_at=self._resets_at or told_reset(words))
+        return failed(reason, words, resets_at=self._resets_at or reset_in(words))
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Yield what `line` tells."""
+        """Yield what `line` says."""
         match line.get("type"):
             case "system":
                 yield from self._system(line)
@@ -165,26 +165,26 @@ class ClaudeReader(JsonReader):
         return self.retried(f"{word(line, 'error') or 'error'}, {attempt}", pause_s=pause_s)
 
     def _task(self, line: dict[str, Any]) -> None:
-        """What the CLI announces of commands and agents that go on beside the main loop.
+        """What the CLI announces about commands and agents that run beside the main loop.
 
-        One in the foreground is the tool that started it, and ends with it.
+        One in the foreground is part of the tool that started it, and ends with it.
         """
         task = word(line, "task_id")
-        told = table(line, "patch") or line
+        change = table(line, "patch") or line
         match line.get("subtype"):
             case "task_started" if task and line.get("is_backgrounded") is not False:
                 self.task_started(task)
-            case "task_updated" if task and told.get("is_backgrounded") is True:
+            case "task_updated" if task and change.get("is_backgrounded") is True:
                 self.task_started(task)
             case "task_progress":
                 self.streamed(f"{task}: {line.get('usage')} {line.get('description')}")
             case "background_tasks_changed":
                 self._running(objects(line, "tasks"))
-        if line.get("subtype") == "task_notification" or word(told, "status") in OVER:
+        if line.get("subtype") == "task_notification" or word(change, "status") in OVER:
             self.task_ended(task)
 
     def _running(self, tasks: list[dict[str, Any]]) -> None:
-        """Take `tasks` for all that run in the background; those of the CLI's own are waited for by nobody."""
+        """Take `tasks` for all that run in the background; nobody waits for the CLI's own."""
         now = {task for each in tasks if each.get("ambient") is not True and (task := word(each, "task_id"))}
         for over in [task for task in self._background if task not in now]:
             self.task_ended(over)
@@ -207,13 +207,13 @@ class ClaudeReader(JsonReader):
             yield self.used()
 
     def _goes_on(self, parent: str | None) -> None:
-        """The model answers: nothing is asked for again, and after a result this is a new turn."""
+        """The model answers: nothing is being retried, and after a result this is a new turn."""
         self._retry = {}
         if parent is None:
             self.finished = False
 
     def _next_turn(self, identity: str | None, blocks: list[dict[str, Any]]) -> None:
-        """The model speaks again only when its tools have ended, also one whose result the CLI never told."""
+        """The model speaks again only when its tools have ended, even one whose result the CLI never reported."""
         if identity != self._turn:
             for each in self._turn_tools:
                 self.tool_ended(each)
@@ -230,7 +230,7 @@ class ClaudeReader(JsonReader):
                 yield self.said(text)
 
     def _streamed(self, event: dict[str, Any], parent: str | None) -> Iterator[AgentEvent]:
-        """The true output count of a message: its `assistant` lines are printed before it is known."""
+        """A message's true output count: its `assistant` lines are printed before it is known."""
         changed = False
         match event.get("type"):
             case "message_start":
@@ -245,7 +245,7 @@ class ClaudeReader(JsonReader):
             yield self.used()
 
     def _rate_limit(self, info: dict[str, Any]) -> Iterator[AgentEvent]:
-        """A subscription's limits, told on healthy runs too."""
+        """A subscription's limits, which healthy runs report too."""
         self._rejected = info.get("status") == "rejected"
         if self._rejected:
             self._resets_at = amount(info, "resetsAt")

@@ -1,6 +1,6 @@
 """The `codex` backend: `codex exec --json`, prompt by stdin, no sandbox unless configured (SPEC 6).
 
-With an open stdin it waits for more of the prompt, so stdin always ends.
+It waits for more of the prompt while stdin is open, so stdin always ends.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Codex(Backend):
     )
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """The documented headless command line, then `extra_args`, which thereby win, then what to work on.
+        """The documented headless command line, then `extra_args`, which therefore win, then what to work on.
 
         `permission_mode` is a sandbox (`workspace-write`, ...); unless configured there is none.
         """

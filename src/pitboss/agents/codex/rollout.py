@@ -1,14 +1,15 @@
-"""Reads what Codex writes about its thread on disk, for what it never prints: use so far, limits, model (SPEC 1.5, 6).
+"""Reads Codex's own file about its thread, for what it never prints: use so far, limits, model (SPEC 1.5, 6).
 
-`$CODEX_HOME/sessions/YYYY/MM/DD/rollout-TIME-THREAD.jsonl` grows while a thread runs, and on when it is resumed:
+`$CODEX_HOME/sessions/YYYY/MM/DD/rollout-TIME-THREAD.jsonl` grows while a thread runs, and goes on growing when it is
+resumed:
 - `token_usage_record` comes with each answer of the model, `token_count` after its tools; both have totals of
   the whole thread. Printed output has them only at the end of a turn that succeeds.
-- `token_count` totals fall to 0 when the context is full: a count that was there stays.
-- `rate_limits` are a subscription's windows, of hours, days or a month, their lengths give or take some minutes;
-  `used_percent` is 100 for one that is used up. In the file of a resumed thread they may be of an earlier start: a
+- The totals in `token_count` fall to 0 when the context is full: an earlier count stays.
+- `rate_limits` are a subscription's windows, of hours, days or a month, give or take some minutes;
+  `used_percent` is 100 for one that is used up. In the file of a resumed thread they may date from an earlier start: a
   window that ended before the last line was written says nothing.
-A folder of days holds all threads of all projects, so a thread is looked for only where its identity, which has
-the time of its birth in it, says that it must be.
+A day's folder holds the threads of all projects, so a thread is looked for only in the folders that its identity,
+which contains the time it was created, allows.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 FIVE_HOURS_MIN = 300
 SEVEN_DAYS_MIN = 7 * 24 * 60
 TOLERANCE = 0.05
-"""How far a window may be from a known length and still be it."""
+"""How far a window may be from a known length and still count as it."""
 
 
 class Rollout:
-    """The file of one thread, read on as it grows; `used` and `model` are the last it said."""
+    """The file of one thread, followed as it grows; `used` and `model` are the latest in it."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.used = Usage()
@@ -43,13 +44,13 @@ class Rollout:
         self._file = SessionFile(lambda thread_id: _find(sessions, thread_id))
 
     def read(self, thread_id: str | None) -> None:
-        """Take in what was written of the thread since the last time."""
+        """Take in what was written about the thread since the last call."""
         for line in self._file.news(thread_id):
             self._take(line)
 
     @property
     def quota(self) -> Quota | None:
-        """The last it said of the subscription's windows, those left out that ended before its last line."""
+        """The subscription's windows as last reported, without those that ended before the file's last line."""
         named = dict(self._lasting())
         five_hour, seven_day = named.pop(FIVE_HOURS_MIN, None), named.pop(SEVEN_DAYS_MIN, None)
         other = max(named.values(), key=lambda window: window.used, default=None)
@@ -57,7 +58,7 @@ class Rollout:
         return None if quota == Quota() else quota
 
     def resets_at(self) -> float | None:
-        """When the last of the windows that are used up ends, epoch seconds; None when none is."""
+        """When the last of the used-up windows ends, epoch seconds; None when none is used up."""
         full = (window for _, window in self._lasting() if window.used >= 1.0)
         return max((window.resets_at for window in full if window.resets_at), default=None)
 
@@ -83,7 +84,7 @@ class Rollout:
 
 
 def tokens(usage: dict[str, Any]) -> Usage:
-    """A usage as Codex writes it everywhere: input with cached, output with reasoning."""
+    """A usage as Codex always writes it: input includes cached tokens, output includes reasoning."""
     return Usage(
         input=count(usage, "input_tokens"),
         output=count(usage, "output_tokens"),
@@ -109,9 +110,9 @@ def _find(sessions: Path, thread_id: str) -> Path | None:
 
 
 def _days(thread_id: str) -> list[str]:
-    """The folders of the day of the thread's birth and of its neighbours: its machine's zone is not known.
+    """The folders for the day the thread was created and its neighbours: the machine's time zone is unknown.
 
-    The identity is a UUID of version 7, which begins with milliseconds since 1970.
+    The identity is a version 7 UUID, which begins with milliseconds since 1970.
     """
     try:
         born = datetime.fromtimestamp(int(thread_id.replace("-", "")[:12], 16) / 1000, UTC)
@@ -121,7 +122,7 @@ def _days(thread_id: str) -> list[str]:
 
 
 def _windows(limits: dict[str, Any], written_at: float) -> list[tuple[int, QuotaWindow]]:
-    """The windows with their minutes, or with the known length that these come near."""
+    """The windows by length in minutes, rounded to a known length that they come near."""
     return [
         (
             _known_length(count(window, "window_minutes")),
@@ -138,6 +139,6 @@ def _known_length(minutes: int) -> int:
 
 
 def _resets_at(window: dict[str, Any], written_at: float) -> float | None:
-    """The moment told, or the seconds to it that older versions tell."""
+    """The moment itself, or, from older versions, the seconds until then."""
     left_s = amount(window, "resets_in_seconds")
     return amount(window, "resets_at") or (written_at + left_s if left_s is not None and written_at else None)

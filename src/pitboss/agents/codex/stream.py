@@ -3,9 +3,9 @@
 What the CLI prints, and what follows from it:
 - `error` lines and items of type `error` are often no failure (reconnecting, a model it has no metadata for);
   `turn.failed` is one.
-- Tokens come with `turn.completed` alone and are the thread's total, earlier starts of a resumed one included.
-  Of a turn that failed or was cut off only the thread's own file tells; without it they are not known.
-- No model, no cost, and no date for the end of a usage limit: the first and the last are in that file too.
+- Tokens come only with `turn.completed` and are the thread's total, which includes earlier starts of a resumed one.
+  For a turn that failed or was cut off, only the thread's own file has them; without it they are unknown.
+- It prints no model, no cost, and no date for the end of a usage limit: the model and the date are in that file too.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class CodexReader(JsonReader):
         return self._answered or self.tool_calls > 0 or self._total.beyond(self.billed).has_tokens
 
     def spend(self) -> Spend:
-        """What the thread used beyond its earlier starts; not known if it was answered and nobody says more.
+        """What the thread used beyond its earlier starts; unknown if it was answered and nothing says more.
 
-        No answer is free: zeros are a gateway that does not count.
+        No answer is free: zeros come from a gateway that does not count.
         """
         used = self._total.beyond(self.billed)
         return Spend(
@@ -92,7 +92,7 @@ class CodexReader(JsonReader):
         yield from self._looked_up()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Yield what `line` tells."""
+        """Yield what `line` says."""
         match line.get("type"):
             case "thread.started":
                 self.named(word(line, "thread_id"))
@@ -144,7 +144,7 @@ class CodexReader(JsonReader):
         yield self.used()
 
     def _end(self) -> None:
-        """The last word is said, and tools that were left running are not waited for."""
+        """The last word is said, and nobody waits for tools that were left running."""
         self.finished = True
         self._open_tools.clear()
 
@@ -162,7 +162,7 @@ class CodexReader(JsonReader):
 
 
 def _detail(item: dict[str, Any]) -> str:
-    """The most telling of what an item says of its tool call."""
+    """The part of an item that says most about its tool call."""
     paths = ", ".join(word(change, "path") or "?" for change in objects(item, "changes"))
     telling = (word(item, key) for key in ("command", "query", "tool", "prompt"))
     return next((value for value in telling if value), paths)

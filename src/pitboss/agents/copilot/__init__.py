@@ -28,9 +28,9 @@ class Copilot(Backend):
     session_lost = re.compile("no session(, task, or name| or task) matched", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """The documented headless command line, then `extra_args`, which thereby win.
+        """The documented headless command line, then `extra_args`, which therefore win.
 
-        `permission_mode` is the name of an option that permits less than `allow-all`: `allow-all-tools`, ...
+        `permission_mode` names an option that permits less than `allow-all`: `allow-all-tools`, ...
         """
         model, effort, resume = request.model or settings.model, settings.effort, request.resume
         return Launch(

@@ -1,11 +1,11 @@
 """Reads Copilot CLI's JSON events, and its usage file for what it used (SPEC 6).
 
 What the CLI says, and what follows from it:
-- Tokens stand in the usage file alone, which it writes as it ends and also when it is terminated; on a resumed
-  session they are those of the whole session. Killed, it leaves none: what it used is then not known.
-- It has no price, and none is made up from its premium requests: tokens are priced by model.
-- A request that failed and is made again is a `model.call_failure`; `session.error` is the failure of a turn.
-  When a usage limit ends is in the words of the service, quoted in the last `model.call_failure`.
+- Tokens are only in the usage file, which it writes when it ends, also when it is terminated; for a resumed session
+  they cover the whole session. Killed, it leaves no file: then nobody knows what it used.
+- It has no price, and premium requests do not make one: tokens are priced by model.
+- A failed request that is retried is a `model.call_failure`; `session.error` is the failure of a turn.
+  The end of a usage limit is in the service's words, quoted in the last `model.call_failure`.
 - An agent whose every tool call was denied has done nothing, whatever it says and exits with.
 """
 
@@ -63,11 +63,11 @@ class CopilotReader(JsonReader):
         return self._answered or self.tool_calls > 0 or bool(self._tokens)
 
     def spend(self) -> Spend:
-        """What the usage file told when the agent had ended; not known if it was answered and that is nothing."""
+        """What the usage file said when the agent had ended; unknown if it was answered and the file says nothing."""
         return Spend(tokens=self._tokens, unreadable=self._answered and not self._tokens)
 
     def verdict(self, ended: AgentExit) -> Verdict:
-        """By the last error of the session, the exit codes, the last word, and whether it was let do anything."""
+        """By the session's last error, the exit codes, the last word, and whether any tool call was allowed."""
         if self._error is not None:
             return self._failed(self._error)
         if ended.code != 0:
@@ -102,7 +102,7 @@ class CopilotReader(JsonReader):
             yield self.used()
 
     def _on_top(self, session: dict[str | None, Usage]) -> dict[str | None, Usage]:
-        """The tokens of the session without those that earlier starts were billed, whichever model used them."""
+        """The session's tokens without those already billed for earlier starts, whichever model used them."""
         rest, tokens = self.billed, {}
         for model, used in session.items():
             more = used.beyond(rest)
@@ -112,7 +112,7 @@ class CopilotReader(JsonReader):
         return tokens
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Yield what `line` tells."""
+        """Yield what `line` says."""
         data = table(line, "data")
         match line.get("type"):
             case "session.tools_updated":
@@ -139,7 +139,7 @@ class CopilotReader(JsonReader):
                 self._note_failure(kind, data)
 
     def _note_failure(self, kind: object, data: dict[str, Any]) -> None:
-        """The turn begins again, has failed or is over."""
+        """Note that the turn begins again, has failed or is over."""
         match kind:
             case "assistant.turn_start":
                 self._error = None
@@ -148,7 +148,7 @@ class CopilotReader(JsonReader):
                 self._error = data
                 self._end()
             case "abort":
-                self._error = {"message": f"it was aborted: {word(data, 'reason') or 'for no reason told'}"}
+                self._error = {"message": f"it was aborted: {word(data, 'reason') or 'no reason given'}"}
                 self._end()
             case "assistant.idle":
                 self._end()
@@ -179,7 +179,7 @@ class CopilotReader(JsonReader):
 
 
 def _metrics(file: Path) -> dict[str | None, Usage]:
-    """The tokens of each model by the usage file; nothing when there is none, or none that can be read."""
+    """The tokens of each model in the usage file; nothing when there is none, or it cannot be read."""
     models = table(_decoded(read_regular(file, USAGE_FILE_LIMIT)), "modelMetrics")
     return {
         model: _usage(table(metrics, "usage"))
@@ -189,7 +189,7 @@ def _metrics(file: Path) -> dict[str | None, Usage]:
 
 
 def _usage(usage: dict[str, Any]) -> Usage:
-    """Input has cached tokens in it already, output the reasoning."""
+    """Input already includes cached tokens, output the reasoning."""
     return Usage(
         input=count(usage, "inputTokens"),
         output=count(usage, "outputTokens"),
@@ -199,7 +199,7 @@ def _usage(usage: dict[str, Any]) -> Usage:
 
 
 def _refusal(call_failure: dict[str, Any]) -> str:
-    """Why a request failed, in the words of the service where it has any, and which attempt it was."""
+    """Why a request failed, in the service's own words if it has any, and which attempt it was."""
     words = word(_quoted(call_failure), "message") or word(call_failure, "errorMessage")
     said = words or f"HTTP status {count(call_failure, 'statusCode')}"
     attempt = count(call_failure, "retryAttempt")
@@ -207,12 +207,12 @@ def _refusal(call_failure: dict[str, Any]) -> str:
 
 
 def _quoted(call_failure: dict[str, Any]) -> dict[str, Any]:
-    """The error object of the service, which stands in the failure as text."""
+    """The service's error object, which is quoted as text in the failure."""
     return _decoded((word(call_failure, "errorMessage") or "").encode("utf-8", "replace"))
 
 
 def _decoded(text: bytes | None) -> dict[str, Any]:
-    """The JSON object that `text` is, else an empty one."""
+    """The JSON object in `text`, or an empty one."""
     try:
         return msgspec.json.decode((text or b"").decode("utf-8", "replace"), type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError):

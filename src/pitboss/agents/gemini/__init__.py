@@ -1,7 +1,7 @@
 """The `gemini` backend: Gemini CLI without its terminal, read by its stream of JSON events (SPEC 6).
 
-Prompt by stdin; `permission_mode` is the CLI's approval mode, `yolo` unless configured, because nobody is
-there to ask. The CLI has no switch for effort. What it takes from settings.json alone stays the user's: how to
+The prompt goes to stdin. `permission_mode` is the CLI's approval mode, `yolo` unless configured, because nobody is
+there to ask. The CLI has no option for effort. What it reads only from settings.json is left to the user: how to
 log in (with GOOGLE_GEMINI_BASE_URL a key in the environment is not enough) and its usage statistics.
 """
 
@@ -23,11 +23,11 @@ UNATTENDED_ENV = {
     "GEMINI_CLI_NO_RELAUNCH": "true",
     "GEMINI_TELEMETRY_ENABLED": "false",
 }
-"""In a folder that is not trusted it refuses to start; relaunched as a child of its own it ignores TERM."""
+"""It refuses to start in a folder that is not trusted; relaunched as its own child it ignores TERM."""
 
 
 class Gemini(Backend):
-    """`gemini` in headless mode; stopped, it does not say what it used, but its session's file does."""
+    """`gemini` in headless mode; when stopped it does not say what it used, but its session's file does."""
 
     name = "gemini"
     program = "gemini"
@@ -38,9 +38,9 @@ class Gemini(Backend):
     session_lost = re.compile("invalid session identifier|no previous sessions found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """The documented headless command line, then `extra_args`, which thereby win.
+        """The documented headless command line, then `extra_args`, which therefore win.
 
-        A session in which the model never answered is not kept by the CLI, which then refuses to go on with it.
+        The CLI does not keep a session in which the model never answered, and then refuses to resume it.
         """
         model, resume = request.model or settings.model, request.resume
         if resume is not None and not resume.usage.has_tokens:

@@ -1,7 +1,7 @@
-"""Reads what Gemini CLI writes about its session on disk, for what it prints only at its end: use so far (SPEC 1.5, 6).
+"""Reads Gemini CLI's own file about its session, for what it prints only at its end: use so far (SPEC 1.5, 6).
 
-`~/.gemini/tmp/PROJECT/chats/session-TIME-ID8.jsonl` grows while a session runs, and on when it is resumed; ID8 is
-how the session's identity begins:
+`~/.gemini/tmp/PROJECT/chats/session-TIME-ID8.jsonl` grows while a session runs, and goes on growing when it is resumed;
+ID8 is how the session's identity begins:
 - A message of the model is written when its answer is whole, before its tools run, and again with their results.
 - Its `output` leaves the thoughts out. An answer that was cut off is not written.
 """
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 class Chat:
     """The messages of one start: from `since`, the time of its `init` line, to `until`, that of its last one.
 
-    Later ones are kept for when there is a later line. `tokens` are by model; `answers` are how many messages they
-    are of.
+    Later messages wait for a later line. `tokens` are by model; `answers` is how many messages they come from.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -37,7 +36,7 @@ class Chat:
         self._file = SessionFile(lambda session_id: _find(projects, session_id))
 
     def read(self, session_id: str | None) -> bool:
-        """Take in what was written by now; whether a message was among it."""
+        """Take in what has been written by now; whether there was a message in it."""
         before, lines = self.answers, [*self._later, *self._file.news(session_id)]
         self._later = []
         for line in lines:
@@ -59,16 +58,16 @@ class Chat:
         self.tokens[model] = self.tokens.get(model, Usage()) + used
 
 
-def _tokens(told: dict[str, Any]) -> Usage:
+def _tokens(counts: dict[str, Any]) -> Usage:
     return Usage(
-        input=count(told, "input"),
-        output=count(told, "output") + count(told, "thoughts"),
-        cache_read=count(told, "cached"),
+        input=count(counts, "input"),
+        output=count(counts, "output") + count(counts, "thoughts"),
+        cache_read=count(counts, "cached"),
     )
 
 
 def _find(projects: Path, session_id: str) -> Path | None:
-    """The newest file of the session: its name begins with the time."""
+    """The session's newest file: its name begins with the time."""
     found = (
         (name, projects / project / "chats" / name)
         for project in names_in(projects)

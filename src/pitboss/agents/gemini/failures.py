@@ -1,9 +1,9 @@
-"""Names the failures of Gemini CLI by its words, its complaints and the exit code it ends with (SPEC 6).
+"""Names the failures of Gemini CLI by its words, its complaints and its exit code (SPEC 6).
 
-A message is `[API Error: WORDS]`, where the words may be the service's whole JSON answer, and may be followed by
-advice that says the same for every limit. What kind of quota is used up, and for how long, the CLI only tells on
-stderr: `TerminalQuotaError: WORDS`, then the answer. The exit code of a failed request is its HTTP status, of which
-the system keeps eight bits: 429 is 173.
+A message is `[API Error: WORDS]`, where the words may be the service's whole JSON answer, and advice that is the same
+for every limit may follow. Which quota is used up, and for how long, the CLI says only on stderr:
+`TerminalQuotaError: WORDS`, then the answer. The exit code of a failed request is its HTTP status, of which the system
+keeps eight bits: 429 becomes 173.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ QUOTA_ERRORS = ("TerminalQuotaError", "RetryableQuotaError")
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why it failed, in words to show, and how many seconds it has to be waited, where that is told."""
+    """Why it failed, in words to show, and how many seconds to wait, if it says so."""
 
     reason: Reason
     words: str
     wait_s: float | None = None
 
     def ends_at(self, said_at: str | None) -> float | None:
-        """When a limit that was spoken of at a time as the CLI writes it ends, epoch seconds."""
+        """When a limit ends, epoch seconds; `said_at` is when the CLI spoke of it, as it writes times."""
         if self.wait_s is None or self.reason is not Reason.RATE_LIMITED:
             return None
         try:
@@ -58,24 +58,24 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Code(IntEnum):
-    """Exit codes of the CLI's own; those of failed requests begin at 144."""
+    """The CLI's own exit codes; those of failed requests begin at 144."""
 
     NOT_LOGGED_IN = 41
     NOT_TRUSTED = 55
 
 
 def failure(message: str, ended: AgentExit) -> Failure:
-    """Why a program failed that told so in its result line and ended so."""
+    """Why a program failed that said so in its result line."""
     wrapped = API_ERROR.search(message)
-    told = _unfolded(message if wrapped is None else wrapped[1])
+    answer = _unfolded(message if wrapped is None else wrapped[1])
     complaint = _complained(ended)
     if complaint is not None and set(QUOTA_ERRORS).isdisjoint(complaint.codes):
         complaint = None
-    return _named(told, complaint, ended)
+    return _named(answer, complaint, ended)
 
 
 def refusal(ended: AgentExit) -> Failure | None:
-    """Why a program exited without a result line; None for codes and complaints of no such meaning."""
+    """Why a program exited without a result line; None for codes and complaints that do not mean a refusal."""
     words = last_line(ended.complaints)
     match ended.code:
         case _Code.NOT_LOGGED_IN:
@@ -92,19 +92,19 @@ def refusal(ended: AgentExit) -> Failure | None:
     return Failure(reason=service_failure(status=status), words=words or f"HTTP status {status}")
 
 
-def _named(told: _Answer, complaint: _Answer | None, ended: AgentExit) -> Failure:
-    """The failure by what was told, where `complaint` says more about a quota."""
+def _named(answer: _Answer, complaint: _Answer | None, ended: AgentExit) -> Failure:
+    """The failure by what was said, where `complaint` says more about a quota."""
     more = _Answer(words="", said="") if complaint is None else complaint
     reason = service_failure(
-        codes=(*more.codes, *told.codes),
-        words=told.said,
-        status=told.status or more.status or _http_status(ended.code),
+        codes=(*more.codes, *answer.codes),
+        words=answer.said,
+        status=answer.status or more.status or _http_status(ended.code),
         cli="gemini",
     )
-    left_s = wait_s(told.said) or wait_s(more.said)
+    left_s = wait_s(answer.said) or wait_s(more.said)
     if reason is Reason.OVERLOADED and (left_s or 0.0) > LONG_WAIT_S:
         reason = Reason.RATE_LIMITED
-    return Failure(reason=reason, words=told.words, wait_s=left_s)
+    return Failure(reason=reason, words=answer.words, wait_s=left_s)
 
 
 def _complained(ended: AgentExit) -> _Answer | None:
@@ -123,7 +123,7 @@ def _complained(ended: AgentExit) -> _Answer | None:
 
 
 def _unfolded(words: str) -> _Answer:
-    """The service's answer, which may be in another one or in a list; words that are none stay as they are."""
+    """The service's answer, which may be inside another one or in a list; other words stay as they are."""
     try:
         answer = msgspec.json.decode(words.strip().removeprefix("[").removesuffix("]"), type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError, UnicodeError):
@@ -144,5 +144,5 @@ def _unfolded(words: str) -> _Answer:
 
 
 def _http_status(code: int | None) -> int:
-    """The status that an exit code may be the lower eight bits of; 0 when it is none of a failed request."""
+    """The status of which an exit code may be the lower eight bits; 0 when it is not that of a failed request."""
     return 0 if code is None or not 144 <= code <= 255 else code + 256

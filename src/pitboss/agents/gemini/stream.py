@@ -1,14 +1,14 @@
 """Reads Gemini CLI's stream-json: what it does, what it used, how it ended (SPEC 6).
 
 What the CLI prints, and what follows from it:
-- Usage comes with the `result` line alone; until then, and of an agent that was stopped, the session's own file tells
-  it. Of an answer that was cut off nobody does.
+- Usage comes only with the `result` line; until then, and for an agent that was stopped, the session's own file has
+  it. The usage of an answer that was cut off is nowhere.
 - `output_tokens` leaves the thoughts out; they are what `total_tokens` counts beyond input and output.
-- After `--resume` the stats are of this start alone.
-- Exit 0 may come with `status: error`, and `status: success` after an `error` line that ended the work (too
-  many turns, a loop); an `error` line that the agent goes on after has ended nothing.
+- After `--resume` the stats cover this start alone.
+- Exit 0 may come with `status: error`, and `status: success` after an `error` line that ended the work (too many turns,
+  a loop); an `error` line after which the agent goes on has ended nothing.
 - A failed request exits with its HTTP status, of which the system keeps eight bits.
-- A request made again says its first words again.
+- A retried request repeats its first words.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentEvent, AgentRequest
 
 AT_THE_END = "9"
-"""Later than every time that is written."""
+"""Later than any time that is written."""
 
 MESSAGE_LIMIT = 16 * 1024
 """Characters kept of one message; the last ones are the answer."""
 
 SAID_AGAIN = 8
-"""From how many characters a first piece that comes again is taken for a request made again."""
+"""A first piece of at least so many characters that comes again means that the request was retried."""
 
 
 class GeminiReader(JsonReader):
@@ -77,7 +77,7 @@ class GeminiReader(JsonReader):
         return Spend(tokens=self._tokens or self._chat.tokens, unreadable=uncounted)
 
     def verdict(self, ended: AgentExit) -> Verdict:
-        """By the result's status first, then the exit code, then what was complained of last."""
+        """By the result's status first, then the exit code, then the last complaint."""
         if self._result.get("status") not in (None, "success"):
             error = word(table(self._result, "error"), "message") or self._complaint
             return self._failed(failure(error or "an error without words", ended))
@@ -91,7 +91,7 @@ class GeminiReader(JsonReader):
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Yield what `line` tells."""
+        """Yield what `line` says."""
         self._said_at = word(line, "timestamp") or self._said_at
         self._chat.until = max(self._chat.until, self._said_at or "")
         match line.get("type"):
@@ -116,18 +116,18 @@ class GeminiReader(JsonReader):
                 yield from self._ended(line)
 
     def _went_on(self) -> None:
-        """The model answers: one answer until its tools have run, words and tool calls together."""
+        """The model answers: words and tool calls are one answer until its tools have run."""
         self._answers += not self._answering
         self._answering = True
         self._complaint = None
 
     def _looked_up(self) -> Iterator[AgentEvent]:
-        """What is new in the session's file, which is of no use any more once there are stats."""
+        """What is new in the session's file, which is not needed once there are stats."""
         if self._chat.read(self.session_id) and not self._tokens:
             yield self.used()
 
     def _spoke(self, piece: str) -> None:
-        """One piece of a message, or all of it from the start once more."""
+        """One piece of a message, or the whole message from its start again."""
         self._went_on()
         if not self._message:
             self._first_piece = piece
@@ -158,7 +158,7 @@ class GeminiReader(JsonReader):
         yield self.used()
 
     def _count(self, stats: dict[str, Any]) -> None:
-        """The stats by model; what only their sum counts is the model's that was asked for."""
+        """The stats by model; what only their sum counts goes to the model that was asked for."""
         models = table(stats, "models")
         tokens = {name: _tokens(table(models, name)) for name in models}
         rest = _tokens(stats).beyond(sum(tokens.values(), Usage()))
@@ -173,6 +173,8 @@ class GeminiReader(JsonReader):
 
 
 def _tokens(stats: dict[str, Any]) -> Usage:
-    told, answer = count(stats, "input_tokens"), count(stats, "output_tokens")
-    thoughts = max(0, count(stats, "total_tokens") - told - answer)
-    return Usage(input=told, output=answer + thoughts, cache_read=min(told, count(stats, "cached")))
+    whole_input, answer = count(stats, "input_tokens"), count(stats, "output_tokens")
+    thoughts = max(0, count(stats, "total_tokens") - whole_input - answer)
+    return Usage(
+        input=whole_input, output=answer + thoughts, cache_read=min(whole_input, count(stats, "cached"))
+    )

@@ -44,9 +44,9 @@ class Opencode(Backend):
     session_lost = re.compile("session not found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """The documented headless command line, then `extra_args`, which thereby win.
+        """The documented headless command line, then `extra_args`, which therefore win.
 
-        The title spares a request to a model that no event counts.
+        With a title of ours it need not ask a model for one, which no event would count.
         """
         model = request.model or settings.model
         mode = settings.permission_mode or ALLOW
@@ -73,9 +73,9 @@ class Opencode(Backend):
 
 
 def _configured(env: Mapping[str, str], mode: str | None) -> dict[str, str]:
-    """The configuration to hand over: the user's own from the environment, with ours where it says nothing.
+    """The configuration to pass on: the user's own from the environment, and ours where it says nothing.
 
-    What is there and is not plain JSON (comments are allowed) stays as it is.
+    Whatever is there and is not plain JSON (comments are allowed) stays as it is.
     """
     try:
         theirs = msgspec.json.decode(env.get(CONFIG) or "{}", type=dict[str, Any])

@@ -14,7 +14,7 @@ MILLISECONDS = 1000
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why opencode gave up, or asks again after `pause_s`, in its words; when a usage limit ends, epoch seconds."""
+    """Why opencode gave up, or retries after `pause_s`, in its words; when a usage limit ends, epoch seconds."""
 
     reason: Reason
     words: str | None
@@ -29,19 +29,19 @@ def failure(line: dict[str, Any]) -> Failure:
     message = word(data, "message") or word(error, "name")
     inner = _json(message)
     words = word(inner, "message") or word(table(inner, "error"), "message") or message
-    told = table(_json(word(data, "responseBody")), "error") or table(inner, "error") or inner
-    reason = _reason(error, told, words or "")
+    answer = table(_json(word(data, "responseBody")), "error") or table(inner, "error") or inner
+    reason = _reason(error, answer, words or "")
     return Failure(
         reason=reason,
         words=words,
-        resets_at=_reset(line, told) if reason is Reason.RATE_LIMITED else None,
+        resets_at=_reset(line, answer) if reason is Reason.RATE_LIMITED else None,
     )
 
 
 def wait(line: dict[str, Any]) -> Failure | None:
-    """Why opencode will ask again, if `line` says that it waits for that; None for any other status.
+    """Why opencode will retry, if `line` says that it is waiting to; None for any other status.
 
-    A moment far ahead is the end of a limit, whatever the words; a near one is its own haste.
+    A moment far ahead is the end of a limit, whatever the words; a near one is its own choice.
     """
     status = (
         table(line, "status") or table(table(line, "properties"), "status") or table(line, "part") or line
@@ -62,23 +62,23 @@ def wait(line: dict[str, Any]) -> Failure | None:
     return msgspec.structs.replace(why, reason=Reason.RATE_LIMITED, resets_at=ends_at, pause_s=pause_s)
 
 
-def _reason(error: dict[str, Any], told: dict[str, Any], words: str) -> Reason:
+def _reason(error: dict[str, Any], answer: dict[str, Any], words: str) -> Reason:
     data = table(error, "data")
     if "ref" in data:
         return Reason.AGENT_ERROR  # opencode's own server failed, whatever it says; no service was asked
     return service_failure(
-        codes=(word(error, "name"), word(told, "code"), word(told, "type")),
+        codes=(word(error, "name"), word(answer, "code"), word(answer, "type")),
         words=words,
         status=count(data, "statusCode"),
         cli="opencode",
     )
 
 
-def _reset(line: dict[str, Any], told: dict[str, Any]) -> float | None:
-    """When the limit ends: the service's time, else its seconds, counted from the event."""
+def _reset(line: dict[str, Any], answer: dict[str, Any]) -> float | None:
+    """When the limit ends: the time the service gives, else its seconds, counted from the event."""
     headers = table(table(table(line, "error"), "data"), "responseHeaders")
-    at = amount(told, "resets_at") or _seconds(headers, "x-codex-primary-reset-at")
-    wait = amount(told, "resets_in_seconds") or _seconds(headers, "retry-after")
+    at = amount(answer, "resets_at") or _seconds(headers, "x-codex-primary-reset-at")
+    wait = amount(answer, "resets_in_seconds") or _seconds(headers, "retry-after")
     now = amount(line, "timestamp")
     return at or (None if wait is None or now is None else now / MILLISECONDS + wait)
 
@@ -89,7 +89,7 @@ def _seconds(headers: dict[str, Any], name: str) -> float | None:
 
 
 def _json(text: str | None) -> dict[str, Any]:
-    """The object that `text` holds; empty when it is something else."""
+    """The object in `text`; empty when it is something else."""
     try:
         return msgspec.json.decode(text or "{}", type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):

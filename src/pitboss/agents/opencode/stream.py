@@ -2,15 +2,15 @@
 
 What the CLI prints, and what follows from it:
 - There is no final event: a run has succeeded when its last step finished with `stop` and it exits 0.
-- Each `step_finish` has the tokens and cost of its step alone, after `--session` too: they are added up. A step
+- Each `step_finish` has the tokens and cost of its step alone, after `--session` too, so they are added up. A step
   that broke off has no numbers; when no step has any, nobody knows what was used.
-- Input leaves out cached tokens and output leaves out reasoning; ours count them.
+- Input leaves out cached tokens and output leaves out reasoning; ours include them.
 - A cost of 0 for tokens means that it has no price for the model.
-- A request that failed is made again without a word but a second `step_start`, or with a status of `retry` that tells
-  why and when; an answer that was cut off ends in a step of reason `unknown`, and is asked for again without end.
+- A failed request is retried with nothing but a second `step_start`, or with a status of `retry` that says why and
+  when; an answer that was cut off ends in a step of reason `unknown`, and is asked for again without end.
 - It may wait for days for the end of a limit, and may never exit after its last step, or after an error.
-- A tool that nobody allowed ends the run with exit 0, its last step `tool-calls`.
-- A tool is told of only once it has ended, so in an open step one may be running.
+- A tool that nobody allowed ends the run with exit 0; its last step is `tool-calls`.
+- A tool is reported only once it has ended, so one may be running in an open step.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ FRUITFUL = (DONE, "tool-calls", "length", "content-filter")
 """How a step finishes whose answer came whole, as far as the model meant to give it."""
 
 MOST_CUTS = 20
-"""So many cut off in a row, and no next one will come whole."""
+"""After so many answers cut off in a row, no next one will come whole."""
 
 REFUSED = ("rejected permission", "prevents you from using")
-"""What a tool call says that nobody was there to allow."""
+"""What a tool call says when nobody was there to allow it."""
 
 
 class OpencodeReader(JsonReader):
@@ -66,7 +66,7 @@ class OpencodeReader(JsonReader):
 
     @property
     def tool_running(self) -> bool:
-        """Whether a tool may be running: in any open step but one of a request made again and again."""
+        """Whether a tool may be running: in any open step, unless its request is being retried."""
         return self._step_open and not self._in_vain
 
     @property
@@ -82,9 +82,9 @@ class OpencodeReader(JsonReader):
         return Spend(tokens={self.model: self._total}, reported_usd=cost)
 
     def hopeless(self) -> Verdict | None:
-        """By what it waits for, or by the answers cut off one after the other.
+        """By what it waits for, or by one answer after the other being cut off.
 
-        Each of these may cost, and it asks twice a second for more.
+        Each of these may cost money, and it asks for more twice a second.
         """
         if self._waits_for is not None and self._waits_for.reason in UNMENDED:
             return _failed(self._waits_for)
@@ -94,7 +94,7 @@ class OpencodeReader(JsonReader):
         return Verdict(status=SessionStatus.TIMEOUT, reason=Reason.STALLED.because(words))
 
     def verdict(self, ended: AgentExit) -> Verdict:
-        """By the last error, then the exit code, then how the last step finished, then what it was let do."""
+        """By the last error, then the exit code, then how the last step finished, then what was allowed."""
         why = self._failure or self._waits_for
         if why is not None:
             return _failed(why)
@@ -108,7 +108,7 @@ class OpencodeReader(JsonReader):
         return Verdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Yield what `line` tells."""
+        """Yield what `line` says."""
         self.session_id = word(line, "sessionID") or self.session_id
         part = table(line, "part")
         match line.get("type"):
@@ -156,7 +156,7 @@ class OpencodeReader(JsonReader):
         return self.tool_started(None, tool_line(name, table(state, "input")))
 
     def _step_finished(self, part: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Only a step that came to something makes what it said and used progress."""
+        """Only in a step that came to something do words and tokens count as progress."""
         self._last_step = word(part, "reason") or "unknown"
         self._step_open = False
         self._failure = self._waits_for = None
@@ -182,12 +182,12 @@ def _failed(why: Failure) -> Verdict:
     return failed(why.reason, why.words, resets_at=why.resets_at)
 
 
-def _tokens(told: dict[str, Any]) -> Usage:
-    cache = table(told, "cache")
+def _tokens(counts: dict[str, Any]) -> Usage:
+    cache = table(counts, "cache")
     read, write = count(cache, "read"), count(cache, "write")
     return Usage(
-        input=count(told, "input") + read + write,
-        output=count(told, "output") + count(told, "reasoning"),
+        input=count(counts, "input") + read + write,
+        output=count(counts, "output") + count(counts, "reasoning"),
         cache_read=read,
         cache_write=write,
     )

@@ -1,4 +1,4 @@
-"""Takes values out of JSON that an agent printed and nobody checked: what is not as expected counts as absent."""
+"""Takes values out of JSON that an agent printed and nobody checked: anything unexpected counts as absent."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 COUNT_LIMIT = 2**53
-"""More tokens than this is damage, not use; JSON numbers are exact up to here."""
+"""More tokens than this are damage, not use; JSON numbers are exact up to here."""
 
 
 def table(source: dict[str, Any], key: str) -> dict[str, Any]:
-    """The object at `key`, else an empty one."""
+    """The object at `key`, or an empty one."""
     value = source.get(key)
     return value if isinstance(value, dict) else {}
 
@@ -22,7 +22,7 @@ def objects(source: dict[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def word(source: object, key: str) -> str | None:
-    """The text at `key`; None when there is none, or an empty one."""
+    """The non-empty text at `key`, or None."""
     value = source.get(key) if isinstance(source, dict) else None
     return value if isinstance(value, str) and value else None
 

@@ -1,8 +1,8 @@
-"""Cuts an agent's output, whatever its bytes, into lines and JSON objects in bounded memory (SPEC 6).
+"""Splits an agent's output, whatever its bytes, into lines and JSON objects in bounded memory (SPEC 6).
 
-Agents print anything: lines without end, invalid UTF-8, half a line when they are killed. What is too long
-or not JSON is left out of what pitboss reads; the transcript keeps every byte. `loose_json` finds the objects on a
-line, `long_strings` makes one that is too long fit.
+Agents print anything: endless lines, invalid UTF-8, half a line when they are killed. pitboss skips what is too long
+or is not JSON; the transcript keeps every byte. `loose_json` finds the objects on a line, `long_strings` makes a line
+that is too long fit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LINE_LIMIT = 4 * 1024 * 1024
-"""Bytes held of a line; a longer one is dropped, or its long strings are cut where it is JSON."""
+"""Bytes held of a line; a longer one is dropped, unless it is JSON whose long strings can be cut."""
 
 DETAIL_LIMIT = 300
 """Characters of an agent's words that go into a reason."""
@@ -28,7 +28,7 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0e-\x1a\x7f-\x84\x86-\x9f]"
 )
-"""What a terminal obeys instead of showing it; line ends and blanks are not among it."""
+"""What a terminal acts on instead of showing it, apart from line ends and blanks."""
 
 
 class LineSplitter:
@@ -41,7 +41,7 @@ class LineSplitter:
 
     @property
     def held(self) -> bytes:
-        """What is held of a line whose end has not come."""
+        """What is held of a line that has not ended."""
         return bytes(self._partial)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
@@ -53,7 +53,7 @@ class LineSplitter:
             self._hold(piece)
 
     def finish(self) -> Iterator[bytes]:
-        """Yield what is held as a line: at a newline, and for a last line that has none."""
+        """Yield what is held as a line: at a newline, and at the end of the output."""
         line, dropped = bytes(self._partial), self._too_long
         self._partial.clear()
         self._too_long = False
@@ -69,7 +69,7 @@ class LineSplitter:
 
 
 class JsonLineSplitter(LineSplitter):
-    """The same for lines of JSON: of one over the limit the long strings are cut before it would be dropped."""
+    """The same for lines of JSON: long strings are cut before a line over the limit is dropped."""
 
     def __init__(self, limit: int = LINE_LIMIT) -> None:
         super().__init__(limit)
@@ -89,7 +89,7 @@ class JsonLineSplitter(LineSplitter):
 
 
 class JsonLines:
-    """Turns chunks into the JSON objects on their lines; what else stands there is passed over."""
+    """Turns chunks into the JSON objects on their lines and skips everything else."""
 
     def __init__(self) -> None:
         self._lines = JsonLineSplitter()
@@ -101,7 +101,7 @@ class JsonLines:
         return self._objects(self._lines.feed(_without_noise(chunk)))
 
     def finish(self) -> Iterator[dict[str, Any]]:
-        """Yield the objects of a last line without newline, if they are whole."""
+        """Yield the objects of a last line without newline, as far as they are whole."""
         last = self._lines.held.strip()
         found = list(self._objects(self._lines.finish()))
         self.torn = last.startswith(b"{") and not found
@@ -113,7 +113,7 @@ class JsonLines:
 
 
 def _without_noise(chunk: bytes) -> bytes:
-    """`chunk` without the lines between its first and last newline if none holds an object.
+    """`chunk` without the lines between its first and last newline if none of them holds an object.
 
     A flood of short lines that are not JSON is then as cheap as one long line.
     """
@@ -123,7 +123,7 @@ def _without_noise(chunk: bytes) -> bytes:
 
 
 def last_line(output: bytes) -> str | None:
-    """The last line of `output` that says something, shortened for a reason; None when there is none."""
+    """The last line of `output` that is not blank, shortened for a reason; None when there is none."""
     for line in reversed(output.splitlines()):
         text = shortened(line.decode("utf-8", "replace"))
         if text:
@@ -132,11 +132,11 @@ def last_line(output: bytes) -> str | None:
 
 
 def plain(text: str) -> str:
-    """`text` without what a terminal obeys instead of showing it."""
+    """`text` without what a terminal acts on."""
     return _ESCAPES.sub("", text)
 
 
 def shortened(text: str) -> str:
-    """`text` on one line, without terminal escapes, and no longer than a reason bears."""
+    """`text` on one line, without terminal escapes, and short enough for a reason."""
     line = " ".join(plain(text.lstrip()[: 10 * DETAIL_LIMIT]).split())
     return line if len(line) <= DETAIL_LIMIT else f"{line[: DETAIL_LIMIT - 1]}…"

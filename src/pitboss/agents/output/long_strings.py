@@ -1,6 +1,6 @@
 """Shortens the long strings of a JSON line while it is read, so that a line of any length fits in memory (SPEC 6).
 
-What an agent said may be megabytes long; what it used and how it ended stand on the same line, and must not be lost.
+What an agent said may be megabytes long; what it used and how it ended are on the same line and must not be lost.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ STRING_LIMIT = 64 * 1024
 """Bytes kept of each string of such a line."""
 
 _PIECES = re.compile(rb'"|(?:[^"\\]++|\\.)++', re.DOTALL)
-"""A quote, or what stands between two."""
+"""A quote, or what stands between two quotes."""
 
 _WHOLE = re.compile(rb"(?:[^\\]++|\\[^u]|\\u[0-9a-fA-F]{4}|\\u(?![0-9a-fA-F]{0,3}\Z))*+")
 """As much as does not end in the middle of an escape."""
 
 
 class Shortener:
-    """Takes one line in chunks, cut anywhere, and gives it back with no string longer than STRING_LIMIT."""
+    """Takes one line in chunks, cut anywhere, and returns it with no string longer than STRING_LIMIT."""
 
     def __init__(self) -> None:
         self._in_string = False
@@ -26,7 +26,7 @@ class Shortener:
         self._half_escape = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """What is kept of the line's next bytes; half an escape at their end waits for the other half."""
+        """What is kept of the line's next bytes; half an escape at their end waits for its other half."""
         text = self._half_escape + chunk
         whole = _without_half_escape(text)
         self._half_escape = text[len(whole) :]
@@ -41,7 +41,7 @@ class Shortener:
         if len(piece) <= self._room:
             self._room -= len(piece)
             return piece
-        # Nothing more is kept of a string that was cut: what followed would look as if it had stood there.
+        # Nothing more is kept of a string that was cut: whatever followed would seem to have stood there.
         room, self._room = self._room, 0
         return _without_half_escape(piece[:room])
 

@@ -1,6 +1,6 @@
-"""Finds the JSON objects on a line of an agent's output, whatever else stands on it (SPEC 6).
+"""Finds the JSON objects on a line of an agent's output, whatever else is on it (SPEC 6).
 
-A line should hold one object and nothing else. Shells print titles and prompts in front of it, two writers share a
+A line should hold one object and nothing else. But shells print titles and prompts before it, two writers share a
 line, a program pads with NUL bytes, and JavaScript writes what the standard does not allow.
 """
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_TRIES = 64
-"""Places on one line that are tried as the beginning of an object: noise full of braces must stay cheap."""
+"""How many places on a line are tried as the start of an object: noise full of braces must stay cheap."""
 
 _BLANK = b" \t\r\0\xef\xbb\xbf"
-"""What may stand around an object: blanks, padding, and the mark that some programs begin a file with."""
+"""What may surround an object: blanks, padding, and a byte order mark."""
 
 _OPENING = re.compile(r'\{\s*"')
 _STRINGS_FOR_A_TERMINAL = re.compile(r"\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\0")
 """Titles and the like, whose text may look like an object, and padding."""
 
 _INSIDE = re.compile(r"[:,\[]\s*$")
-"""What stands before an object that belongs to another one."""
+"""What precedes an object that is part of another one."""
 
 
 def objects_on(line: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the outermost objects that are whole, in their order; never raises."""
+    """Yield the outermost objects that are whole, in order; never raises."""
     bare = line.strip(_BLANK)
     if bare.startswith(b"{"):
         text = bare.decode("utf-8", "replace")
@@ -42,7 +42,7 @@ def objects_on(line: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _glued(text: str) -> Iterator[dict[str, Any]]:
-    """The objects between noise, and what only JavaScript takes for JSON: half a surrogate pair, tabs, NaN."""
+    """The objects between noise, and what only JavaScript accepts as JSON: half a surrogate pair, tabs, NaN."""
     import json
 
     text = _STRINGS_FOR_A_TERMINAL.sub("", text)
@@ -63,9 +63,9 @@ def _glued(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _after_torn(text: str, start: int, broke_at: int) -> re.Match[str] | None:
-    """Where the next object may begin after one that began at `start` and cannot be read beyond `broke_at`.
+    """Where the next object may begin, after one that began at `start` and is unreadable beyond `broke_at`.
 
-    Another writer's object may stand in the middle of the torn one; the torn one's own parts are not looked at.
+    Another writer's object may stand in the middle of the torn one; the torn one's own parts are skipped.
     """
     inside = [
         each for each in _OPENING.finditer(text, start + 1, broke_at) if not _belongs(text, each.start())
@@ -78,7 +78,7 @@ def _belongs(text: str, at: int) -> bool:
 
 
 def _whole_characters(value: Any) -> Any:
-    """`value` with `?` for each half of a character in it: no file could hold it."""
+    """`value` with `?` in place of each half of a surrogate pair: no file could hold it."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

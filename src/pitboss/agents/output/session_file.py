@@ -1,4 +1,4 @@
-"""Follows the file that a CLI writes about one of its sessions, for what it never prints (SPEC 1.5, 6)."""
+"""Follows the file that a CLI keeps about one of its sessions, for what it never prints (SPEC 1.5, 6)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 CHUNK = 256 * 1024
 NAMES = 20_000
-"""Names of one folder that are looked at."""
+"""How many names of one folder are looked at."""
 
 
 class SessionFile:
-    """A file of JSON lines that grows while a session runs; `find` knows where it is by the session's name.
+    """A file of JSON lines that grows while a session runs; `find` locates it by the session's name.
 
-    Whatever is there instead of such a file says nothing, and is no error.
+    Anything else in its place says nothing, and is no error.
     """
 
     def __init__(self, find: Callable[[str], Path | None]) -> None:
@@ -31,7 +31,7 @@ class SessionFile:
         self._lines = JsonLines()
 
     def skip(self, session_id: str) -> None:
-        """Pass over what is in the file of a session that will go on: it is news no more."""
+        """Skip what is already in the file of a session to be resumed: it is no news."""
         self._path = self._find(session_id)
         try:
             self._offset = 0 if self._path is None else self._path.stat().st_size
@@ -39,7 +39,7 @@ class SessionFile:
             self._offset = 0
 
     def news(self, session_id: str | None) -> Iterator[dict[str, Any]]:
-        """The lines written since the last time."""
+        """The lines written since the last call."""
         if self._path is None and session_id is not None:
             self._path = self._find(session_id)
         for chunk in self._chunks():
@@ -64,7 +64,7 @@ def home_of(env: Mapping[str, str], variable: str, name: str) -> Path:
 
 
 def names_in(folder: Path) -> Iterator[str]:
-    """The names in a folder, in any order; none of one that cannot be looked at."""
+    """The names in a folder, in any order; none if it cannot be read."""
     try:
         with scandir(folder) as entries:
             yield from (entry.name for entry in islice(entries, NAMES))

@@ -19,11 +19,11 @@ TELLING = (
     "description",
     "prompt",
 )
-"""Names of arguments, the one that says most of a call first."""
+"""Names of arguments, the one that says most about a call first."""
 
 
 def tool_line(name: str | None, arguments: dict[str, Any]) -> str:
-    """`write_file: notes.md`: the tool and the most telling of its arguments."""
+    """`write_file: notes.md`: the tool and the argument that says most about the call."""
     detail = next((value for key in TELLING if (value := word(arguments, key))), None)
     tool = name or "tool"
     return tool if detail is None else shortened(f"{tool}: {detail}")

@@ -1,8 +1,8 @@
 """The `qwen` backend: Qwen Code without its terminal, read by its stream of JSON events (SPEC 6).
 
-Prompt by stdin; `permission_mode` is the CLI's approval mode, `yolo` unless configured, because nobody is
-there to ask. Which service it talks to is the user's to say, by settings.json or by OPENAI_API_KEY,
-OPENAI_BASE_URL and OPENAI_MODEL. The CLI has no switch for effort.
+The prompt goes to stdin. `permission_mode` is the CLI's approval mode, `yolo` unless configured, because nobody is
+there to ask. The user chooses its service, in settings.json or by OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL.
+The CLI has no option for effort.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUIET = {
 
 
 class Qwen(Backend):
-    """`qwen` in headless mode; it retries a 429 or 503 for hours, in silence, but its session's file says why."""
+    """`qwen` in headless mode; it silently retries a 429 or 503 for hours, but its session's file says why."""
 
     name = "qwen"
     program = "qwen"
@@ -36,7 +36,7 @@ class Qwen(Backend):
     session_lost = re.compile("no saved session found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """The documented headless command line, then `extra_args`, which thereby win."""
+        """The documented headless command line, then `extra_args`, which therefore win."""
         model = request.model or settings.model
         return Launch(
             argv=(

@@ -1,6 +1,6 @@
 """Names the failures of Qwen Code by its words, and finds those that it keeps to itself (SPEC 6).
 
-A request that is refused with 429 or 503 it makes again for hours, and prints no reason. Its session's file has them:
+It retries a request refused with 429 or 503 for hours, and prints no reason. Its session's file has the reasons:
 `QWEN_DIR/projects/PROJECT/chats/SESSION.jsonl` gets a line for each request, refused or answered.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 API_ERROR = re.compile(r"\[API Error: (?:(\d{3}) )?(.*)\]\s*\Z", re.DOTALL)
 
 ENOUGH = 2
-"""So many refusals of one kind, one after the other, are no accident."""
+"""So many refusals of one kind in a row are no accident."""
 
 
 def failure(said: str) -> tuple[Reason, str]:
@@ -33,7 +33,7 @@ def failure(said: str) -> tuple[Reason, str]:
 
 
 class Refusals:
-    """The refused requests of one start since the last one that was answered; `words` are of the last of them."""
+    """The requests of one start refused since the last one that was answered; `words` are the last one's."""
 
     def __init__(self, env: Mapping[str, str], resumed: str | None) -> None:
         folder = home_of(env, "QWEN_RUNTIME_DIR" if env.get("QWEN_RUNTIME_DIR") else "QWEN_HOME", ".qwen")
@@ -45,7 +45,7 @@ class Refusals:
             self._file.skip(resumed)
 
     def hopeless(self, session_id: str | None) -> tuple[Reason, str] | None:
-        """Why it asks in vain, in the service's words, by the file as it is now; None when it may yet be answered."""
+        """Why it asks in vain, in the service's words, by the file as it is now; None while an answer may yet come."""
         for line in self._file.news(session_id):
             self._take(table(table(line, "systemPayload"), "uiEvent"))
         if self._last in UNMENDED and self._in_a_row >= ENOUGH:

@@ -1,14 +1,14 @@
 """Reads Qwen Code's stream-json: what it does, what it used, how it ended (SPEC 6).
 
 The events look like Claude Code's and mean other things:
-- `input_tokens` has the cached ones in it, and nothing has a cost.
-- Of a turn's `assistant` lines the last has its usage, the others have zeros: what was said after the last
-  count and never counted, because it failed or was killed, is of unknown cost.
-- The `result` line has the sum; after `--resume` it is that of the whole session, and counts requests that no
-  line tells of. An error's has zeros: the messages seen are the bill.
-- A request that failed is words of the agent too, `[API Error: ...]`, behind what it had said; of older versions these
-  are all that tells of it, in a `result` of success.
-- A request made again after a cut says its first words again, in the same text.
+- `input_tokens` includes the cached ones, and nothing has a cost.
+- The last of a turn's `assistant` lines has its usage, the others have zeros: the cost of what was said after the
+  last count and never counted, because it failed or was killed, is unknown.
+- The `result` line has the sum; after `--resume` it covers the whole session, and counts requests that no line
+  mentions. An error's has zeros: then the messages seen are the bill.
+- A failed request is part of the agent's words, `[API Error: ...]` after what it had said; in older versions nothing
+  else reports it, and the `result` is a success.
+- A request retried after a cut repeats its first words, in the same text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentEvent, AgentRequest
 
 SAID_AGAIN = 8
-"""From how many characters words at the start of a text that come again are taken for a request made again."""
+"""A text's first words, at least so many characters, that come again mean that the request was retried."""
 
 
 class QwenReader(JsonReader):
@@ -55,14 +55,14 @@ class QwenReader(JsonReader):
     def spend(self) -> Spend:
         """By the messages seen, and what the result line counts beyond them and beyond earlier attempts."""
         tokens = self._by_message()
-        told = _tokens(table(self._result, "usage")).beyond(self.billed)
-        more = told.beyond(sum(tokens.values(), Usage()))
+        stated = _tokens(table(self._result, "usage")).beyond(self.billed)
+        more = stated.beyond(sum(tokens.values(), Usage()))
         if more.has_tokens:
             tokens[self.model] = tokens.get(self.model, Usage()) + more
         return Spend(tokens=tokens, unreadable=self._uncounted)
 
     def verdict(self, ended: AgentExit) -> Verdict:
-        """By `is_error` and the subtype first, then the exit code, then whether it finished and was let do anything."""
+        """By `is_error` and the subtype first, then the exit code, then whether it finished and was let work."""
         kind = word(self._result, "subtype") or ""
         if self._result.get("is_error") is True or kind.startswith("error"):
             return failed(*failure(word(table(self._result, "error"), "message") or kind or "an error"))
@@ -78,7 +78,7 @@ class QwenReader(JsonReader):
         return all_denied(denied, self.tool_calls) or Verdict()
 
     def hopeless(self) -> Verdict | None:
-        """By what the session's file says of the requests that it makes again and again without a word."""
+        """By what the session's file says about the requests that it silently retries."""
         if self.finished:
             return None
         refused = self._refusals.hopeless(self.session_id)
@@ -86,7 +86,7 @@ class QwenReader(JsonReader):
         return None if refused is None else failed(*refused)
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Yield what `line` tells."""
+        """Yield what `line` says."""
         match line.get("type"):
             case "system":
                 yield from self._system(line)
@@ -130,7 +130,7 @@ class QwenReader(JsonReader):
                 yield self.said(text)
 
     def _own_words(self, text: str) -> str:
-        """What the agent itself said: not the CLI's word of an error, and nothing twice for a retry."""
+        """What the agent itself said: not the CLI's words about an error, and nothing twice because of a retry."""
         words, retries, self._retries = API_ERROR.sub("", text), self._retries, 0
         for _ in range(min(retries, len(words) // SAID_AGAIN)):
             again = words.find(words[:SAID_AGAIN], SAID_AGAIN)
@@ -157,7 +157,7 @@ class QwenReader(JsonReader):
         yield self.used()
 
     def _count(self, identity: str | None, model: str | None, used: Usage) -> None:
-        """Count a message once, whose lines come one after the other."""
+        """Count a message once; its lines come one after the other."""
         before, its_model, had = self._open
         if identity is None or identity != before:
             self._counted[its_model] = self._counted.get(its_model, Usage()) + had
@@ -171,9 +171,9 @@ class QwenReader(JsonReader):
 
 
 def _tokens(usage: dict[str, Any]) -> Usage:
-    told = count(usage, "input_tokens")
+    whole_input = count(usage, "input_tokens")
     return Usage(
-        input=told,
+        input=whole_input,
         output=count(usage, "output_tokens"),
-        cache_read=min(told, count(usage, "cache_read_input_tokens")),
+        cache_read=min(whole_input, count(usage, "cache_read_input_tokens")),
     )

@@ -1,7 +1,7 @@
 """Names a model service's failure by its code, its words or its HTTP status, for CLIs that pass these on (SPEC 6).
 
-A CLI that talks to any service prints what that service said. Codes are surest; words (`services.words`) tell
-more than a status, because 429 is a limit of this minute, of this week, or an empty purse.
+A CLI that talks to any service prints what that service said. Codes are the surest; words (`services.words`) say more
+than a status, because 429 may be a limit of this minute, a limit of this week, or an empty purse.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LONG_WAIT_S = 300.0
-"""A service that is to be asked again later than this has a limit to wait for; sooner, it is busy."""
+"""A service that asks for a longer wait than this has a limit; with a shorter one it is busy."""
 
 UNMENDED = (Reason.RATE_LIMITED, Reason.BILLING)
-"""What asking again within minutes does not mend, however often a CLI does it by itself."""
+"""What retrying within minutes does not cure, however often a CLI does so."""
 
 BY_STATUS = {
     401: Reason.AUTH,
@@ -42,9 +42,9 @@ def service_failure(
 ) -> Reason:
     """The reason for a failed request: by the first code that is known, else the words, else the status.
 
-    A status that leaves no doubt (401, 402, 404) goes before the words, unless these are of money or a limit;
-    AGENT_ERROR when nothing is known. `cli` has words and codes of its own. A limit that words tell to last for long
-    is one to wait for, whatever it is called.
+    An unambiguous status (401, 402, 404) outranks the words, unless these are about money or a limit; AGENT_ERROR when
+    nothing is known. `cli` is the folder whose words and codes apply too. A limit that is said to last for long has to
+    be waited for, whatever it is called.
     """
     status = status or status_in(words)
     named = next((reason for code in codes if (reason := meaning_of_code(code, cli))), None)
@@ -57,7 +57,7 @@ def service_failure(
 
 
 def reason_to_ask_again(words: str) -> Reason:
-    """Why a request is made again that failed with `words`: its service is busy unless they say more."""
+    """Why a request that failed with `words` is retried: its service is busy unless they say more."""
     reason = service_failure(words=words)
     return Reason.OVERLOADED if reason is Reason.AGENT_ERROR else reason
 
@@ -69,8 +69,8 @@ def status_in(words: str) -> int:
 
 
 def wait_s(words: str) -> float | None:
-    """How many seconds from now `words` say to wait; None if they tell no moment that is ahead."""
-    # Its patterns are many, and failures few.
+    """How many seconds from now `words` say to wait; None if they name no moment in the future."""
+    # Imported here: it has many patterns, and failures are rare.
     from pitboss.core.told_time import told_moment
 
     now = time()

@@ -1,9 +1,9 @@
 """Knows what services and CLIs mean by their words, from tables of data in which the first match counts (SPEC 6).
 
 `words.toml` in the folder of a CLI or of the services has a `[[row]]` for each thing said: `means` is a
-core.session.Reason, `words` a regular expression that ignores case, `said` are sentences that it was made for, and
-that test it. The rows of a CLI go before those of the services, its `[[last]]` ones after them. `[codes]` are names of
-failures as they stand in answers. `[[broken]]` are words that are said only of an answer that had begun.
+core.session.Reason, `words` a regular expression that ignores case, and `said` the sentences it was written for, which
+test it. A CLI's rows come before those of the services, its `[[last]]` rows after them. `[codes]` are names of failures
+as they appear in answers. `[[broken]]` are words said only of an answer that had begun.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Broken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Words of clients for an answer that broke off, with sentences in which they were said."""
+    """A client's words for an answer that broke off, with sentences in which they were said."""
 
     words: str
     said: tuple[str, ...]
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that one CLI or the services say; `last` are rows for words that count when no others tell more."""
+    """All that one CLI or the services say; the rows in `last` count when no others match."""
 
     row: tuple[Row, ...] = ()
     last: tuple[Row, ...] = ()
@@ -49,7 +49,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def table(name: str) -> Table:
-    """The table in the folder called `name`; read when something has failed, and then once."""
+    """The table in the folder called `name`; read once, when something has failed."""
     return msgspec.toml.decode((Path(__file__).parent.parent / name / "words.toml").read_bytes(), type=Table)
 
 
@@ -59,7 +59,7 @@ def meaning(words: str, cli: str | None = None) -> Reason | None:
 
 
 def had_begun(words: str) -> bool:
-    """Whether `words` are of an answer that broke off: its request was served, which may cost something."""
+    """Whether `words` are about an answer that broke off: its request was served, which may cost something."""
     return any(re.search(row.words, words, _FLAGS) for row in table(SERVICES).broken)
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
     from pitboss.core.config import AgentSettings
 
-# The script comes by stdin because an argument ends at 128 KiB, and is read whole before it runs, so that
-# its commands find an empty stdin instead of eating the rest of it.
+# The script comes by stdin because an argument is limited to 128 KiB. It is read whole before it runs, so that
+# its commands find an empty stdin instead of consuming the rest of the script.
 _RUN_STDIN = 'set -eu; script=$(cat); exec </dev/null; eval "$script"'
 
 
@@ -37,5 +37,5 @@ class Shell(Backend):
         return Launch(argv=argv, stdin="\n".join(blocks).encode("utf-8", "replace"))
 
     def reader(self, request: AgentRequest) -> PlainReader:
-        """Plain text, judged by the exit code."""
+        """A reader of plain text, judged by the exit code."""
         return PlainReader(request)

@@ -1,9 +1,8 @@
 """Finds the fenced `sh` blocks of a markdown text, by CommonMark's rules for fences (SPEC 6).
 
-Fences may be indented by up to three spaces, be made of backticks or tildes and be of any length from
-three; a block ends at a fence of the same kind, at least as long, or with the text. A fence inside
-another block or inside an HTML comment is text. Containers are not looked into: a fence in a block quote, or
-indented deeper in a list, is not found.
+Fences may be indented by up to three spaces, consist of backticks or tildes, and have any length from three. A block
+ends at a fence of the same kind that is at least as long, or at the end of the text. A fence inside another block or
+an HTML comment is text. Containers are not searched: a fence in a block quote, or deeper in a list, is not found.
 """
 
 from __future__ import annotations
