@@ -6,7 +6,7 @@ import os
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import reduce
+from functools import partial, reduce
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -23,15 +23,20 @@ from pitboss.core.rotation import contenders
 from pitboss.core.run import RunState, build_state, spend
 from pitboss.core.stops import RunStatus, StopBy, StopLevel, StopRequest
 from pitboss.engine import restoring
+from pitboss.engine.brakes import Brakes, Past
 from pitboss.engine.context import RunContext
 from pitboss.engine.control import Control
 from pitboss.engine.dead_run import dead_run, gather_facts
+from pitboss.engine.examining import examine
 from pitboss.engine.gate import Gate
 from pitboss.engine.git_settings import cut_short_before, put_back_settings
 from pitboss.engine.journal import Journal
-from pitboss.engine.loop import Loop, Past
+from pitboss.engine.loop import Loop, finish
 from pitboss.engine.meter import Meter
-from pitboss.engine.recovery import Mender, end_strays, settle_sessions
+from pitboss.engine.pool import Pool
+from pitboss.engine.recovery import Mender, settle_sessions
+from pitboss.engine.session import dispatch, run_session
+from pitboss.engine.spending import Spending
 from pitboss.engine.start import check_ready, earlier_run, start_from, started
 from pitboss.errors import PitbossError, StartError, why_failed
 from pitboss.git.repo import Repo
@@ -51,11 +56,10 @@ from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from pitboss.core.events import Observer
-    from pitboss.core.recovery.facts import DeadRun, Facts
+    from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
     from pitboss.git.status import TreeStatus
     from pitboss.guardian import StopChannel
@@ -180,7 +184,7 @@ class Run:
             allow_prompt_changes=self._plan.allow_prompt_changes,
         )
         self._put_settings_back(rundir)
-        dead, facts, repairs = _examine(
+        dead, facts, repairs = examine(
             rundir, self._repo, goes_on_here=self._in_place, judge=self._refuse_used_up
         )
         in_flight = dead.state.in_flight if dead.state else ()
@@ -225,7 +229,7 @@ class Run:
         opened = RunDir.open(self._repo.root, self._run_id, self._backup)
         with opened as rundir, git_refusing("repair the run"):
             self._put_settings_back(rundir)
-            dead, _, repairs = _examine(rundir, self._repo, force=force)
+            dead, _, repairs = examine(rundir, self._repo, force=force)
             context = self._mended(rundir, dead, repairs)
             with context.control.listening():
                 settle_sessions(context, self._repo, repairs)
@@ -315,17 +319,25 @@ class Run:
         self._open(context)
         try:
             with context.control.listening():
-                loop = Loop(context, past, tidy=self._repo.tidy)
-                ending = loop.run()
+                brakes = self._brakes(context, past)
+                pool = Pool(partial(dispatch, context), partial(run_session, context))
+                loop = Loop(self._chooser, brakes, pool, context.journal, context.control, context.gate)
+                ending = loop.run(tidy=self._repo.tidy)
                 self._close(context)
                 for text in self._backup.put_back():
                     self._emit(Warned(text=text))
                 checkout = self._go_back(context)
                 context.tell_notices()
-                return loop.finish(ending, checkout)
+                failed = brakes.any_failed
+                return finish(ending, context.journal, self._emit, any_failed=failed, checkout=checkout)
         except Exception as error:
             self._give_up(context, error)
             raise
+
+    def _brakes(self, context: RunContext, past: Past) -> Brakes:
+        hard = context.config.hard_budgets
+        spending = Spending(context.caps, context.meter, context.journal, utc_now, hard=hard)
+        return Brakes(context.control, spending, context.journal, context.config, past, self._emit)
 
     def _open(self, context: RunContext) -> None:
         """Make ready where sessions will work. A refusal leaves a run that can be resumed once the way is free."""
@@ -363,31 +375,6 @@ class Run:
         with suppress(PitbossError):
             context.journal.finished(RunStatus.FAILED, why_failed(error))
         context.tell_notices()
-
-
-def _examine(
-    rundir: RunDir,
-    repo: Repo,
-    *,
-    goes_on_here: bool = False,
-    force: bool = False,
-    judge: Callable[[DeadRun], None] | None = None,
-) -> tuple[DeadRun, Facts, tuple[Repair, ...]]:
-    """What is left of a run and what to do about it; raises the refusals of SPEC 7 before it ends any process.
-
-    `judge` may refuse as well.
-    """
-    dead = dead_run(rundir)
-    facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
-    repairs = plan_recovery(facts)
-    if judge is not None:
-        judge(dead)
-    if end_strays(dead):
-        # They may have gone on working in the tree while it was looked at.
-        dead = dead_run(rundir)
-        facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
-        repairs = plan_recovery(facts)
-    return dead, facts, repairs
 
 
 def _started_at(run_id: str) -> datetime | None:

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pitboss.core.chooser import Choice
     from pitboss.core.session import Assignment, SessionRecord
 
 
 class Pool:
-    """Runs sessions side by side; only the loop's thread talks to it."""
+    """Runs sessions side by side; only the loop's thread talks to it.
 
-    def __init__(self) -> None:
+    `dispatch` puts a session on record in the loop's thread; `work` brings it to its record in one of its own.
+    """
+
+    def __init__(
+        self, dispatch: Callable[[Choice], Assignment], work: Callable[[Assignment], SessionRecord]
+    ) -> None:
+        self._dispatch = dispatch
+        self._work = work
         self._ended: SimpleQueue[tuple[int, SessionRecord | BaseException]] = SimpleQueue()
         self._running: dict[int, Assignment] = {}
 
@@ -24,12 +32,13 @@ class Pool:
         """The sessions that were not taken back yet: those with a record too, while their last hooks run."""
         return tuple(self._running.values())
 
-    def start(self, session: Assignment, work: Callable[[Assignment], SessionRecord]) -> None:
-        """Run a session in a thread of its own; it cannot keep the process from ending."""
+    def start(self, choice: Choice) -> None:
+        """Dispatch a session and run it in a thread of its own, which cannot keep the process from ending."""
+        session = self._dispatch(choice)
 
         def body() -> None:
             try:
-                self._ended.put((session.seq, work(session)))
+                self._ended.put((session.seq, self._work(session)))
             except BaseException as error:
                 self._ended.put((session.seq, error))
 

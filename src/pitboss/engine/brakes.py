@@ -1,0 +1,129 @@
+"""Why a run starts no further session: stops, budgets, failures in a row, dead ends (SPEC 4, 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.billing import unknown_cost_advice
+from pitboss.core.events import Warned
+from pitboss.core.retry import stuck_for
+from pitboss.core.session import SessionRecord
+from pitboss.core.stops import Ending, StopLevel, StopReason
+
+if TYPE_CHECKING:
+    from pitboss.core.config import Config
+    from pitboss.core.events import Observer
+    from pitboss.engine.control import Control
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.spending import Spending
+
+
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What a resumed run brings along.
+
+    `any_failed`: some session in the log was error or timeout. `unjudged` are records that no loop has
+    looked at: a dead runner's last ones, and those that recovery made. `paused`: somebody resumes a run
+    that was stopped in order, so failures before now do not stop it before it has tried.
+    """
+
+    any_failed: bool = False
+    unjudged: tuple[SessionRecord, ...] = ()
+    paused: bool = False
+
+
+class Brakes:
+    """Judges each record as it comes, and says whether anything forbids one more session."""
+
+    def __init__(
+        self,
+        control: Control,
+        spending: Spending,
+        journal: Journal,
+        config: Config,
+        past: Past,
+        emit: Observer,
+    ) -> None:
+        self._control = control
+        self._spending = spending
+        self._journal = journal
+        self._config = config
+        self._emit = emit
+        self._streak_counts = not past.paused
+        self._warned: set[str] = set()
+        self._any_failed = past.any_failed
+        self._ending: Ending | None = None
+        for record in past.unjudged:
+            self._judge(record)
+
+    @property
+    def any_failed(self) -> bool:
+        """Whether some session of the run was error or timeout."""
+        return self._any_failed
+
+    def why_stop(self) -> Ending | None:
+        """What forbids one more session, if anything does, in the order of SPEC 4 and 5; asking changes nothing."""
+        if self._ending is not None:
+            return self._ending
+        level = self._control.level()
+        if level is StopLevel.ABORT:
+            return Ending(reason=StopReason.ABORTED, message="aborted on request")
+        over = self._spending.cap_reached()
+        # A hard cap fails all that is in flight at once: no streak of failures, but the cap is why.
+        if not (over and self._spending.is_hard) and (streak := self._streak()):
+            return streak
+        if over is not None:
+            return Ending(reason=StopReason.BUDGET, message=over.message)
+        if level is StopLevel.DRAIN:
+            return Ending(reason=StopReason.DRAINED, message="drained on request")
+        return None
+
+    def ends_waits(self) -> bool:
+        """Whether the run, as things stand, ends for a reason for which no session waits for hours any more.
+
+        A streak of failures may still be broken by a session in flight.
+        """
+        stop = self.why_stop()
+        return stop is not None and (stop is self._ending or stop.reason is StopReason.FAILURES)
+
+    def can_afford(self, prompt: str) -> bool:
+        """Whether a session of `prompt` may start beside those in flight, by what it is expected to cost."""
+        return self._spending.fits(prompt)
+
+    def take(self, record: SessionRecord) -> None:
+        """Judge the record of a session that this run started, and warn of caps that are nearly used up."""
+        self._judge(record)
+        self._ending = self._ending or self._dead_end(record)
+        self._streak_counts = True
+        for warning in self._spending.nearing(self._warned):
+            self._warned.add(warning.cap)
+            self._emit(Warned(text=warning.message))
+
+    def _judge(self, record: SessionRecord) -> None:
+        self._any_failed = self._any_failed or record.status.failed
+        self._ending = self._ending or self._unpriced(record)
+
+    def _streak(self) -> Ending | None:
+        limit = self._config.grind.consecutive_failure_limit
+        failures = self._journal.consumed.consecutive_failures
+        if not self._streak_counts or not 0 < limit <= failures:
+            return None
+        message = f"{failures} sessions failed in a row (limit {limit})"
+        return Ending(reason=StopReason.FAILURES, message=message)
+
+    def _unpriced(self, record: SessionRecord) -> Ending | None:
+        """A session of unknown cost ends a run that has a cost cap: going on could overspend unseen (SPEC 4)."""
+        if record.cost_known or not self._spending.caps_cost:
+            return None
+        model = record.unpriced or record.model or "unknown"
+        what = f"the cost of session {record.seq} is unknown (model {model}) and there is a cost cap"
+        return Ending(reason=StopReason.BUDGET, message=f"{what}; {unknown_cost_advice(record)}")
+
+    def _dead_end(self, record: SessionRecord) -> Ending | None:
+        """A session that met a dead end ends the run: every other one would meet it too (SPEC 6)."""
+        hint = stuck_for(record, self._config.limits)
+        if hint is None:
+            return None
+        message = f"session {record.seq} met a dead end: {record.reason}; {hint}"
+        return Ending(reason=StopReason.DEAD_END, message=message)

@@ -1,0 +1,42 @@
+"""The look at a dead run that comes before its recovery: what is left of it, and what to do about that (SPEC 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.recovery.plan import plan_recovery
+from pitboss.engine.dead_run import dead_run, gather_facts
+from pitboss.engine.recovery import end_strays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.core.recovery.facts import DeadRun, Facts
+    from pitboss.core.recovery.repairs import Repair
+    from pitboss.git.repo import Repo
+    from pitboss.store.rundir import RunDir
+
+
+def examine(
+    rundir: RunDir,
+    repo: Repo,
+    *,
+    goes_on_here: bool = False,
+    force: bool = False,
+    judge: Callable[[DeadRun], None] | None = None,
+) -> tuple[DeadRun, Facts, tuple[Repair, ...]]:
+    """What is left of a run and what to do about it; raises the refusals of SPEC 7 before it ends any process.
+
+    `judge` may refuse as well.
+    """
+    dead = dead_run(rundir)
+    facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
+    repairs = plan_recovery(facts)
+    if judge is not None:
+        judge(dead)
+    if end_strays(dead):
+        # They may have gone on working in the tree while it was looked at.
+        dead = dead_run(rundir)
+        facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
+        repairs = plan_recovery(facts)
+    return dead, facts, repairs

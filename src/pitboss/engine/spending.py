@@ -1,0 +1,93 @@
+"""What a run has spent and is spending, held against its caps (SPEC 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core import budget
+from pitboss.core.stops import StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from pitboss.core.budget import Caps, Exceeded
+    from pitboss.core.usage import Usage
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.meter import Meter
+
+
+class Spending:
+    """The run's caps, and what counts towards them: its records and, if budgets are `hard`, what is in flight."""
+
+    def __init__(
+        self, caps: Caps, meter: Meter, journal: Journal, now: Callable[[], datetime], *, hard: bool
+    ) -> None:
+        self._caps = caps
+        self._meter = meter
+        self._journal = journal
+        self._now = now
+        self._hard = hard
+
+    def show(self, seq: int, used: Usage | None) -> None:
+        """Session `seq` has used so much by now; None once its record counts it."""
+        self._meter.show(seq, used)
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether what is in flight counts as well."""
+        return self._hard
+
+    @property
+    def caps_cost(self) -> bool:
+        """Whether the run may cost only so much."""
+        return self._caps.max_cost_usd is not None
+
+    def cap_reached(self) -> Exceeded | None:
+        """The cap that forbids one more session."""
+        now, (used, running) = self._now(), self._journal.spent()
+        over = budget.exceeded(self._caps, used, now=now, in_flight=len(running))
+        if over is not None or not self._hard:
+            return over
+        return self._meter.exceeded(used, running, now)
+
+    def fits(self, prompt: str) -> bool:
+        """Whether a session of `prompt` may start beside those in flight, by what they are all expected to cost."""
+        spent = self._journal.state.spend_per_prompt
+        in_flight = sum(
+            budget.expected_cost(spent, session.assignment.prompt) for session in self._journal.running
+        )
+        return budget.fits(self._caps, self._journal.consumed, in_flight, budget.expected_cost(spent, prompt))
+
+    def nearing(self, warned: Iterable[str]) -> list[Exceeded]:
+        """The caps that are 80 % used, without those that somebody was `warned` of."""
+        started_at, used = self._journal.state.started_at, self._journal.consumed
+        return budget.nearing(self._caps, used, started_at=started_at, now=self._now(), warned=warned)
+
+    def stop_session(self) -> StopRequest | None:
+        """With hard budgets a cap of the run ends what is in flight too; what runs out of time failed at nothing."""
+        if not self._hard:
+            return None
+        over = self._meter.exceeded(*self._journal.spent(), self._now())
+        if over is None:
+            return None
+        return StopRequest.ABORT if over.cap == "until" else StopRequest.RUN_CAP
+
+    def is_past_end(self) -> bool:
+        """Whether the run has reached the time at which it ends."""
+        return self._caps.until is not None and self._now() >= self._caps.until
+
+    def left_usd(self, seq: int, cap_usd: float | None, billed_usd: float) -> float | None:
+        """How much session `seq`, which cost `billed_usd` so far, may still cost; None when nothing bounds it.
+
+        Its own cap bounds it, and with hard budgets what others have left of the run's.
+        """
+        left = [] if cap_usd is None else [cap_usd - billed_usd]
+        if self._caps.max_cost_usd is not None and self._hard:
+            used = self._journal.consumed.cost_usd + self._meter.cost_beside(seq)
+            left.append(self._caps.max_cost_usd - used - billed_usd)
+        return max(0.0, min(left)) if left else None
+
+    def ends_sessions(self) -> bool:
+        """Whether what a session uses while it runs may end it, its own cap aside."""
+        return self._hard and (self._caps.max_cost_usd is not None or self._caps.max_tokens is not None)
