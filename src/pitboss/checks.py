@@ -1,7 +1,7 @@
-"""Finds the project's test command and runs it before work is landed (SPEC 6, verify).
+"""Finds the project's test command and runs it before work lands (SPEC 6, verify).
 
-A prompt that asks for `verify` in a project where no tests are found fails verification: it must never pass
-because there was nothing to ask.
+A prompt that asks for `verify` in a project where no tests are found fails verification: it must never pass because
+there was nothing to ask.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_TESTS = "no tests found: set [tests] command in .pitboss/config.toml, or take
 
 
 class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """A way to run the project's tests, and what it was found by."""
+    """A way to run the project's tests, and how it was found."""
 
     argv: tuple[str, ...]
     found_by: str
@@ -41,7 +41,7 @@ class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How the tests ended. `tail` is the last 40 lines they printed, or why there are none; `failing` tells in a line.
+    """How the tests ended. `tail` is the last 40 lines printed, or why there are none; `failing` says it in a line.
 
     `stop` is set when they were stopped from outside, which is no verdict on the work.
     """
@@ -57,7 +57,7 @@ class TestResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_tests(root: str | Path, command: str | None = None) -> TestCommand | None:
-    """The test command of the project at `root`: the configured `command`, else by the files found there.
+    """The test command of the project at `root`: the configured `command`, else one for the files found there.
 
     In this order: Cargo.toml, package.json with a test script, pyproject.toml or setup.py, go.mod.
     """
@@ -76,9 +76,9 @@ def run_tests(
     timeout_s: float = TIMEOUT_S,
     stop: Callable[[], StopRequest | None] | None = None,
 ) -> TestResult:
-    """Run `tests` in `cwd` with exactly `env`; output is appended to `transcript`, a timeout ends the tree.
+    """Run `tests` in `cwd` with exactly `env`; output is appended to `transcript`, and a timeout ends the tree.
 
-    None for `tests` is a failure that says that there are none.
+    If `tests` is None, that is a failure that says there are none.
     """
     if tests is None:
         return TestResult(passed=False, tail=NO_TESTS, failing=NO_TESTS, found=False)
@@ -113,7 +113,7 @@ def _result(tests: TestCommand, output: str, ended: Exit, timeout_s: float) -> T
 
 
 def _failing(output: str, tail: str, ended: Exit) -> str | None:
-    """What failed, in a line: the first test that did, else why the tests did not come to their end."""
+    """What failed, in a line: the first test that did, else why the tests did not finish."""
     if ended.ended_by is EndedBy.EXIT:
         return first_failing(output)
     return next(reversed(tail.splitlines()), None)

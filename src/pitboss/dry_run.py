@@ -1,4 +1,4 @@
-"""`grind --dry-run`: gathers what a run, or a resumed one, would start from; changes nothing (SPEC 8)."""
+"""`grind --dry-run`: gathers what a run, new or resumed, would start from; changes nothing (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Report(NamedTuple):
 def report(here: Path, options: Options, resume: str | None) -> Report:
     """The whole report; `resume` is a RUN_ID, empty for the most recent run, None for a new one.
 
-    Works outside a git repository too. Raises what the real run would refuse its inputs with.
+    Works outside a git repository too. Raises the errors with which a real run would refuse its inputs.
     """
     repo = _repository(here)
     root = repo.root if repo else here
@@ -75,7 +75,7 @@ def _repository(here: Path) -> Repo | None:
 
 
 def _replayed(plan: Plan, run: RunState, chooser: Chooser) -> RunState:
-    """The state a resumed run would begin with: the checkpoint and every record past it."""
+    """The state a resumed run would begin with: the checkpoint and every record after it."""
     validate_resume(
         run, plan.rotation.name, plan.rotation.prompt_names, allow_prompt_changes=plan.allow_prompt_changes
     )

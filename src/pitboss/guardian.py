@@ -1,10 +1,10 @@
 """The small parent above the runner: passes signals on, waits, and ends what a dead runner leaves (SPEC 1.4, 5).
 
-    guardian  -- one byte a stop request -->  runner        end of file: the guardian is gone, abort
+    guardian  -- one byte for each stop request -->  runner        end of file: the guardian is gone, abort
 
 The guardian holds the terminal; the runner leads a session of its own, so that Ctrl-C reaches neither it nor its
-agents. Both are child subreapers: orphans go to the runner while it lives, and to the guardian when it has died.
-Where there is no subreaper, the marker finds them. Should both be killed at once, the warden ends what they leave.
+agents. Both are child subreapers: orphans go to the runner while it lives, and to the guardian once it has died.
+Where there is no subreaper, the marker finds them. If both are killed at once, the warden ends what they leave.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ FAILED = 70
 """Exit code of a runner whose body raised."""
 
 SAME_REQUEST_S = 0.25
-"""A terminal that closes sends SIGHUP more than once, a service manager right after SIGTERM."""
+"""A closing terminal sends SIGHUP more than once; a service manager sends it right after SIGTERM."""
 
 LAST_WORDS_S = 2.0
-"""How long a terminal that is paused is waited for."""
+"""How long to wait for a terminal that is paused."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
@@ -41,7 +41,7 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class StopChannel:
-    """The runner's end of its line to the guardian; every method may be called from any thread."""
+    """The runner's end of its line to the guardian; any thread may call any method."""
 
     def __init__(self, requests_fd: int) -> None:
         os.set_blocking(requests_fd, False)
@@ -51,13 +51,13 @@ class StopChannel:
         self._asked_directly = False
 
     def level(self) -> StopLevel:
-        """What has been asked for so far; never blocks. A guardian that is gone means ABORT."""
+        """What has been asked for so far; never blocks. If the guardian is gone, that means ABORT."""
         with self._lock:
             self._requests += self._arrived()
             return max(StopLevel(min(self._requests, StopLevel.ABORT)), StopLevel(self._asked_directly))
 
     def drain(self) -> None:
-        """Count a signal sent to the runner itself: it drains, however often it is sent."""
+        """Count a signal sent to the runner itself, which drains, however often it gets one."""
         self._asked_directly = True
 
     def _arrived(self) -> int:
@@ -75,13 +75,13 @@ def guard(
 ) -> int:
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
-    `marker` holds the environment pairs that all processes of this run carry, and no others. The runner never
-    returns from here: it leaves through `os._exit` after flushing stdout and stderr. `body` says itself why it failed:
-    what it raises is 70 without a word. When this returns or raises, no process of the run is left. Call it before
-    any thread is started.
+    All processes of this run, and no others, carry the environment pairs in `marker`. The runner never returns from
+    here: it leaves through `os._exit` after flushing stdout and stderr. `body` reports its own failures: what it raises
+    becomes 70 without a word. When this returns or raises, no process of the run is left. Call it before any thread is
+    started.
 
-    Raises RunnerKilled when a signal ended the runner, with a hint if what it did is `resumable`; StartError when there
-    can be no further process.
+    Raises RunnerKilled when a signal ended the runner, with a hint if its work is `resumable`; StartError when the
+    system allows no further process.
     """
     # Inherited from a careless parent, an ignored SIGCHLD would hide every exit code.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -100,7 +100,7 @@ def guard(
 
 
 def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]:
-    """Return the runner's pid and our end of its pipe. Signals wait until all sides know what to do with them."""
+    """Return the runner's pid and our end of its pipe. Signals wait until all sides can handle them."""
     requests_out, requests_in = os.pipe()
     ready_out, ready_in = os.pipe()
     _flush()
@@ -121,7 +121,7 @@ def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]
             _forward_signals(requests_in)
             os.close(ready_in)
     if runner == 0:
-        # Orphans of a runner that ends at once have to come to a guardian that is ready for them.
+        # The orphans of a runner that ends at once must find a guardian that is ready for them.
         os.read(ready_out, 1)
         os.close(ready_out)
         _run(body, channel)
@@ -169,12 +169,12 @@ def _forward_signals(requests_fd: int) -> None:
 
 
 def _heeded() -> list[signal.Signals]:
-    """The signals that ask for a stop; SIGHUP is not among them under nohup."""
+    """The signals that ask for a stop; under nohup SIGHUP is not among them."""
     return [s for s in STOP_SIGNALS if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN]
 
 
 def _hear_no_more() -> None:
-    """The run is over: a late Ctrl-C changes nothing."""
+    """Note that the run is over: a late Ctrl-C changes nothing."""
     for signum in STOP_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
 
@@ -190,7 +190,7 @@ def _sweep(marker: Mapping[str, str], *, spare: int) -> None:
         _reap_orphans()
         below = (pid for pid in proctree.descendants(os.getpid()) if pid != spare)
         alive = proctree.alive(below)
-        # Every orphan of the run comes to a subreaper, whatever it carries: nobody else needs looking at.
+        # Every orphan of the run comes to a subreaper, whatever it carries: no other process needs a look.
         return alive if alive or proctree.is_subreaper() else proctree.carrying(marker, since=since)
 
     proctree.Termination(left, grace_s=SWEEP_GRACE_S).run()
@@ -214,7 +214,7 @@ def _signals_held() -> Iterator[None]:
 
 @contextmanager
 def _terminal_restored() -> Iterator[None]:
-    """Give the terminal on stderr, if there is one, back as it was, whatever became of the runner."""
+    """Restore the terminal on stderr, if there is one, to what it was, whatever became of the runner."""
     import termios
 
     try:
@@ -225,7 +225,7 @@ def _terminal_restored() -> Iterator[None]:
     try:
         yield
     finally:
-        # In the background, changing the terminal would stop us otherwise.
+        # In the background, changing the terminal would stop us.
         heard = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         with suppress(termios.error, OSError):
             if _takes_words():
@@ -241,5 +241,5 @@ def _flush() -> None:
 
 
 def _takes_words() -> bool:
-    """Whether what is said on stderr would be taken: a paused terminal must not hold what is left of a run."""
+    """Whether stderr takes what we write: a paused terminal must not hold up what is left of a run."""
     return bool(select.select([], [_STDERR], [], LAST_WORDS_S)[1])

@@ -34,9 +34,9 @@ def run_hook(  # noqa: PLR0913 - keyword-only, each a plain fact about the hook
     transcript: str | None = None,
     stop: Callable[[], StopRequest | None] | None = None,
 ) -> HookResult:
-    """Run `command` by `sh -c` in `cwd`; a timeout ends its whole tree.
+    """Run `command` with `sh -c` in `cwd`; a timeout ends its whole tree.
 
-    It sees PATH, HOME, USER, LANG, SHELL, SSH_AUTH_SOCK, the `passthrough` names and the PITBOSS_* ones of
+    It sees PATH, HOME, USER, LANG, SHELL, SSH_AUTH_SOCK, the variables in `passthrough` and the PITBOSS_* ones of
     `pitboss_env`, nothing else. Its output is appended to `transcript`.
     """
     env = hook_environment(os.environ, passthrough, pitboss_env)

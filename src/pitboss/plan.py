@@ -32,7 +32,7 @@ _SET_A_BUDGET = (
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line of `grind` overrides; `lifted` names caps that are to go, as fields of Caps."""
+    """What the command line of `grind` overrides; `lifted` names caps to remove, as fields of Caps."""
 
     rotation: str | None = None
     prompts_dir: Path | None = None
@@ -45,7 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     start_from: str | None = None
 
     def selection(self, root: Path) -> Selection:
-        """What these options choose to run, as state.json keeps it for the repository at `root`."""
+        """What these options select to run, as state.json keeps it for the repository at `root`."""
         return Selection(
             rotation=self.rotation,
             tags=self.tags,
@@ -58,7 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything resolved: overrides applied, budgets and hooks layered.
 
-    `warnings` stop nothing: those of the configuration, and what is told once, when a run begins.
+    `warnings` stop nothing: they are those of the configuration, and some that are given once, when a run begins.
     """
 
     root: Path
@@ -75,13 +75,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def workers(self) -> tuple[Worker, ...]:
-        """Whom a run may start, each agent with each model it would be asked to use; sorted.
+        """Every agent that a run may start, with each model it would be asked to use; sorted.
 
-        Of fixers only those that are another agent than their prompt's; fallbacks have a model of their own.
+        A fixer appears only if it is another agent than its prompt's; fallbacks have a model of their own.
         """
         config, metas = self.config, [doc.meta for doc in self.prompts.values()]
         works = [worker.implementer(config, meta) for meta in metas]
-        # What the shell agent breaks, it cannot mend.
+        # The shell agent cannot repair what it breaks.
         mends = [worker.fixer(config, meta) for meta in metas if meta.verify and meta.agent == SHELL]
         ahead = [worker.stand_in(config, name) for name in config.limits.fallback]
         found = {each for each in (*works, *mends, *ahead) if each is not None}
@@ -89,15 +89,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """The agents that sessions may be given, fixers and fallbacks included; sorted."""
+        """The agents that may work in sessions, fixers and fallbacks included; sorted."""
         return tuple(sorted({each.agent for each in self.workers}))
 
 
 def load_plan(root: Path, options: Options, *, run: RunState | None = None) -> Plan:
     """Read config, prompts and rotation of the repository at `root` and apply `options`.
 
-    A `run` that is resumed goes on with its own rotation, selection and caps where the options say nothing.
-    Raises InputError with every problem of the files, StartError for what only their combination shows.
+    A `run` that is resumed keeps its own rotation, selection and caps where the options say nothing. Raises InputError
+    with every problem of the files, StartError for what only their combination shows.
     """
     choice = options.selection(root).over(run.selection if run else None)
     inputs = load_inputs(
@@ -134,7 +134,7 @@ def load_plan(root: Path, options: Options, *, run: RunState | None = None) -> P
 
 
 def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan:
-    """What settling the sessions of `run` needs: as load_plan, or the configuration alone where that fails.
+    """What is needed to settle the sessions of `run`: as load_plan, or the configuration alone where that fails.
 
     A run whose state is lost can only be rebuilt with its rotation: then load_plan's errors are raised.
     """
@@ -158,7 +158,7 @@ def load_repair_plan(root: Path, options: Options, run: RunState | None) -> Plan
 
 
 def _kept(folder: Path, root: Path) -> str:
-    """`folder` from the repository's root if it is inside, so that both may move; else whole."""
+    """`folder` relative to the repository's root if it is inside, so that both may move; else as it is."""
     whole = Path(os.path.abspath(folder))  # noqa: PTH100 - a link stays what the user named
     return str(whole.relative_to(root) if whole.is_relative_to(root) else whole)
 
@@ -171,7 +171,7 @@ def _refuse_empty(plan: Plan) -> None:
 
 
 def _refuse_unknown_agents(plan: Plan) -> None:
-    """Build every agent that may be asked for, so that a wrong name is found before the night."""
+    """Build every agent that may be needed, so that a wrong name is found before the night."""
     named = {doc.meta.agent for doc in plan.prompts.values() if doc.meta.agent is not None}
     for name in sorted({plan.config.backend, *plan.config.limits.fallback, *named}):
         build_agent(name, plan.config)
@@ -182,7 +182,7 @@ def _unexpanded(plan: Plan) -> list[str]:
 
 
 def _unbounded(plan: Plan) -> list[str]:
-    """A warning when agents that cost something would work until somebody comes."""
+    """A warning when agents that cost something would work until somebody stops them."""
     if plan.caps != Caps():
         return []
     endless = {c.name for c in contenders(plan.rotation, plan.prompts) if c.max_runs is None}

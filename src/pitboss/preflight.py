@@ -1,7 +1,7 @@
 """Tries agents before they are given work: whether they can write, run a command and end (SPEC 5, 8).
 
-Each gets a small task in a repository of its own, in a temporary folder, where it harms nothing. A word that stands
-only in its environment shows that the command really ran.
+Each gets a small task in a repository of its own, in a temporary folder, where it can do no harm. A word that is only
+in its environment proves that the command really ran.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 180.0
 MOST_USD = 1.0
-"""What one agent may cost, as far as it tells while it works."""
+"""What trying one agent may cost, as far as it reports its cost while it works."""
 
 WRITTEN = "written.txt"
 RAN = "ran.txt"
@@ -52,7 +52,7 @@ This only checks that you can work here on your own. Do these steps and nothing 
 """
 _SCRIPT = f"```sh\necho WORD >{WRITTEN}\nprintenv {MARK} >{RAN}\n```\n"
 _NO_FAULT = (Reason.RATE_LIMITED, Reason.OVERLOADED)
-"""A run waits for what these are about."""
+"""A run waits for these to pass."""
 
 _CAN_WAIT = "a login, or trust in a folder, may be asked for: start the agent by hand once"
 
@@ -75,7 +75,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def excused(self) -> bool:
-        """Whether it failed for a reason that time mends, so that nobody knows if it works."""
+        """Whether it failed for a reason that passes with time, so that nobody knows if it works."""
         return not self.works and _kind(self.outcome) in _NO_FAULT
 
     @property
@@ -85,7 +85,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def finding(self) -> str:
-        """What works and what does not, why, and what it took, in a sentence."""
+        """What works and what does not, why, and what it cost, in a sentence."""
         usage = self.outcome.usage
         cost = spent(usage.cost_usd, known=usage.cost_known)
         took = ", ".join(filter(None, (self.outcome.model or self.model, cost, duration(self.seconds))))
@@ -120,7 +120,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes for all trials. Their processes carry `run_id`; none may cost more than `max_cost_usd` either."""
+    """What applies to all trials. Their processes carry `run_id`; none may cost more than `max_cost_usd` either."""
 
     config: Config
     run_id: str
@@ -135,7 +135,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for trials that is gone afterwards, whatever agents left in it."""
+    """A folder for trials that is removed afterwards, whatever agents left in it."""
     with TemporaryDirectory(prefix="pitboss-probe-", ignore_cleanup_errors=True) as folder:
         yield Path(folder).resolve()
 
@@ -186,9 +186,9 @@ def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
 
 
 def require_working(workers: tuple[Worker, ...], terms: Terms, *, tell: Callable[[str], None]) -> None:
-    """Try each agent and `tell` how that went; raises StartError when one does not work, or at a stop.
+    """Try each agent and `tell` how it went; raises StartError when one does not work, or at a stop.
 
-    Who cannot be tried because of a usage limit or a busy service is let pass: the run waits for that.
+    An agent that cannot be tried because of a usage limit or a busy service passes: the run waits for that.
     """
     with scratch() as folder:
         for worker in workers:
@@ -202,7 +202,7 @@ def require_working(workers: tuple[Worker, ...], terms: Terms, *, tell: Callable
 
 
 def _make_repository(folder: Path) -> Path:
-    """A repository with one empty commit and none of the user's hooks, templates and signatures."""
+    """A repository with one empty commit and without the user's hooks, templates and signatures."""
     repository = folder / "repository"
     repository.mkdir()
     env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
@@ -225,7 +225,7 @@ def _make_repository(folder: Path) -> Path:
 
 
 def _holds(file: Path, word: str) -> bool:
-    """Whether `word` is all that the file holds, blanks apart."""
+    """Whether the file holds `word` and nothing else but blanks."""
     return (read_regular(file, 1024) or b"").strip() == word.encode()
 
 

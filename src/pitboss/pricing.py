@@ -1,4 +1,4 @@
-"""What tokens cost when the agent did not say: the user's prices first, then a public price table (SPEC 4)."""
+"""What tokens cost when the agent did not say: by the user's prices first, then a public price table (SPEC 4)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 MILLION = 1_000_000
 HOUR_BY_INPUT, HOUR_BY_WRITE = 2.0, 1.6
-"""What a cache write that is kept for an hour costs, in input tokens and in writes that are kept for five minutes.
+"""What a cache write kept for an hour costs: in input tokens, and in writes kept for five minutes.
 
-So has it the one vendor who sells them, for all models; no table of prices has a column for them.
+The one vendor that sells them charges this for all models; no price table has a column for them.
 """
 
 REQUEST_SIZED = 100_000
-"""Input tokens that no vendor's long-context surcharge touches."""
+"""So many input tokens are below every vendor's long-context surcharge."""
 
 _VENDORS = {
     "gemini": "google",
@@ -39,9 +39,9 @@ _DATE = re.compile(r"\b20\d\d-\d\d-\d\d\b", re.ASCII)
 
 
 class TableVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """How old the public price table is: its library's release, and the last day it names in its remarks.
+    """How old the public price table is: its library's release, and the latest date in its remarks.
 
-    `checked` is a date such as `2026-10-14`, on which some of its prices were looked up; None when it names none.
+    `checked` is a date such as `2026-10-14`, on which some of its prices were looked up; None when there is no date.
     """
 
     release: str
@@ -54,8 +54,8 @@ def with_cost(
     """`usage` with its cost in US dollars: as the agent reported it, else priced, else marked unknown.
 
     `pricing` is `[budgets.pricing]`: an exact model name wins, then the longest name that `model` starts with. Cached
-    tokens cost their own price there, or the input price where it gives none. Where no tokens were seen and no cost
-    was reported, there is nothing to price.
+    tokens cost their own price there, or the input price where there is none. If no tokens were seen and no cost was
+    reported, there is nothing to price.
     """
     cost, source = reported_usd, CostSource.AGENT
     if cost is None and usage.has_tokens:
@@ -66,7 +66,7 @@ def with_cost(
 
 
 def table_version() -> TableVersion:
-    """What is known of the age of the public price table; it takes a quarter of a second to tell."""
+    """How old the public price table is; finding out takes a quarter of a second."""
     from importlib.metadata import version
 
     from genai_prices.data_snapshot import get_snapshot
@@ -80,7 +80,7 @@ def table_version() -> TableVersion:
 
 
 def _priced(usage: Usage, model: str | None, pricing: Mapping[str, Price]) -> tuple[float, CostSource]:
-    """The cost and whose price it is; 0 and UNKNOWN for a model that has none."""
+    """The cost and whose price it is; 0 and UNKNOWN for a model without a price."""
     if model is None:
         return 0.0, CostSource.UNKNOWN
     configured = _configured(model, pricing)
@@ -113,10 +113,10 @@ def _at(usage: Usage, price: Price) -> float:
 
 
 def _listed(usage: Usage, model: str) -> float | None:
-    """The price by the public table, at the rate of requests of ordinary size.
+    """The price by the public table, as for requests of ordinary size.
 
-    The table's long-context surcharges are for one request; `usage` is a sum of many, so it is priced
-    scaled down to one and scaled up again. Writes that are kept for an hour count as so many more ordinary ones.
+    The table's long-context surcharges apply to one request; `usage` is a sum of many, so it is scaled down to one,
+    priced and scaled up again. Writes kept for an hour count as correspondingly more ordinary ones.
     """
     from genai_prices import Usage as Listed
     from genai_prices import calc_price
@@ -140,7 +140,7 @@ def _listed(usage: Usage, model: str) -> float | None:
 
 
 def _names(model: str) -> Iterator[tuple[str, str | None]]:
-    """What the table may call `model`, and whose it is: CLIs that talk to any vendor put him in front."""
+    """What the table may call `model`, and its vendor: CLIs for any vendor put the vendor in front."""
     yield model, None
     vendor, slash, name = model.partition("/")
     if slash and name:

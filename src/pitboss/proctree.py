@@ -1,8 +1,8 @@
-"""Facts about processes, and the one ladder that ends whole trees of them (SPEC 1.4, 6).
+"""What the system knows about processes, and the one way to end whole trees of them (SPEC 1.4, 6).
 
-A process group is not a tree: agents start their tools in sessions of their own. What belongs to a command is
-its descendants, the orphans of its tree that a child subreaper inherits, and whatever carries its marker in
-the environment. Linux is asked through /proc; elsewhere psutil answers the same questions.
+A process group is not a tree: agents start their tools in sessions of their own. What belongs to a command is its
+descendants, the orphans of its tree that a child subreaper inherits, and whatever carries its marker in the
+environment. On Linux /proc answers; elsewhere psutil answers the same questions.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ STEP_S = 0.01
 """Pause between two looks at a tree that is ending."""
 
 BORN_S = 0.25
-"""How long one step may go on because processes are born faster than they are ended."""
+"""How long one step may take because processes are born faster than they are ended."""
 
 KILL_PATIENCE_S = 2.0
-"""How long SIGKILL may take (a process in an uninterruptible system call) before the ladder gives up."""
+"""How long SIGKILL may take (a process may be in an uninterruptible system call) before we give up."""
 
 PR_SET_CHILD_SUBREAPER = 36
 _READ_SIZE = 64 * 1024
@@ -32,7 +32,7 @@ _GONE_STATES = (b"Z", b"X")
 
 
 class ProcessInfo(NamedTuple):
-    """One process: is it a zombie, whose child, in which session, since when (clock ticks since boot)."""
+    """One process: whether it is a zombie, its parent, its session, its start (clock ticks since boot)."""
 
     zombie: bool
     parent: int
@@ -49,7 +49,7 @@ class _System(Protocol):
 
 
 class ProcSystem:
-    """Processes as Linux's /proc shows them: microseconds a question."""
+    """Processes by Linux's /proc: microseconds a question."""
 
     def ticks(self, timestamp: float) -> int:
         """The start time of a process that begins at `timestamp`, by the clock as it is set now."""
@@ -109,7 +109,7 @@ class PsutilSystem:
             return []
 
     def own_pids(self) -> list[int]:
-        """Every process of the machine: whose they are costs as much to ask as what they carry."""
+        """Every process of the machine: asking whose they are costs as much as asking what they carry."""
         import psutil
 
         return psutil.pids()
@@ -129,7 +129,7 @@ _subreaper_pid: int | None = None
 
 
 def facts(pid: int) -> ProcessInfo | None:
-    """Facts about `pid`, zombie or not; None when there is no such process."""
+    """What is known about `pid`, zombie or not; None when there is no such process."""
     return _system.facts(pid)
 
 
@@ -140,7 +140,7 @@ def start_time(pid: int) -> int | None:
 
 
 def ticks(timestamp: float) -> int:
-    """What `start_time` would be of a process that begins at a Unix `timestamp`; as exact as the clock."""
+    """What `start_time` would be for a process that begins at a Unix `timestamp`, as exact as the clock."""
     return _system.ticks(timestamp)
 
 
@@ -157,7 +157,7 @@ def children(pid: int) -> list[int]:
 def descendants(*pids: int, at_most: int | None = None) -> list[int]:
     """Children of `pids`, their children and so on, zombies included; parents come before their children.
 
-    One walk for all of them, which may end once it has found `at_most`.
+    All of them are found in one walk, which may end once it has found `at_most`.
     """
     found: dict[int, None] = {}
     queue = list(pids)
@@ -186,10 +186,10 @@ def carries(pid: int, env_marker: Mapping[str, str]) -> bool:
 
 
 def carrying(env_marker: Mapping[str, str], *, since: int) -> list[int]:
-    """Live processes that carry the whole marker and were started `since` then, in clock ticks since boot.
+    """Live processes that carry the whole marker and started at `since` or later, in clock ticks since boot.
 
-    Looks at every process of this user: tens of microseconds each. This one and its ancestors are left out: they
-    may have inherited the marker of a run that is over, and whoever asks is about to end what is found.
+    Looks at every process of this user, at tens of microseconds each. This process and its ancestors are left out: they
+    may have inherited the marker of a run that is over, and the caller is about to end whatever is found.
     """
     if not env_marker:
         return []
@@ -199,7 +199,7 @@ def carrying(env_marker: Mapping[str, str], *, since: int) -> list[int]:
 
 
 def become_subreaper() -> bool:
-    """Make this process inherit the orphans among its descendants; False where there is no such thing."""
+    """Make this process inherit the orphans among its descendants; False where the system cannot."""
     global _subreaper_pid  # noqa: PLW0603 - a property of this very process, like its pid
     if not sys.platform.startswith("linux"):
         return False
@@ -223,11 +223,10 @@ def send(pid: int, signum: int) -> None:
 
 
 class Termination:
-    """TERM, a grace, KILL for all that `find` finds and all that descends from it, a step at a time.
+    """TERM, a grace, then KILL, for everything that `find` finds and its descendants, one step at a time.
 
-    The caller goes on with its own work between steps. Each step looks again, until `find` finds no living
-    process, so that children born meanwhile are ended too; whoever was seen once stays in sight when its
-    parent dies.
+    The caller does its own work between steps. Each step looks again, until `find` finds no living process, so that
+    children born meanwhile are ended too; a process seen once stays in sight when its parent dies.
     """
 
     def __init__(self, find: Callable[[], Iterable[int]], *, grace_s: float) -> None:
@@ -236,15 +235,15 @@ class Termination:
         self._known: dict[int, int] = {}
 
     def step(self) -> bool:
-        """Signal who is left; True when nobody is, or when even SIGKILL got nowhere in bounded time.
+        """Signal whatever is left; True when nothing is, or when even SIGKILL had no effect in bounded time.
 
-        While others are born meanwhile it looks again at once: nobody else catches what starts itself without end.
+        While others are born it looks again at once: nothing else catches a process that keeps restarting itself.
         """
         began = time.monotonic()
         while True:
             roots, now = self._roots(), time.monotonic()
             kill, over = now >= self._kill_at, now >= self._kill_at + KILL_PATIENCE_S
-            # The youngest first: it is the one that is about to start the next.
+            # The youngest first: it is about to start the next.
             tree = [pid for pid in reversed([*roots, *descendants(*roots)]) if pid != os.getpid()]
             born = [pid for pid in tree if self._signal(pid, kill=kill)]
             if over or not born or now >= began + BORN_S:
@@ -256,12 +255,12 @@ class Termination:
             time.sleep(STEP_S)
 
     def _roots(self) -> set[int]:
-        # The dead are forgotten: each look has to be faster than whoever starts itself again.
+        # Forget the dead: each look has to be faster than a process that keeps restarting itself.
         self._known = {pid: started for pid, started in self._known.items() if start_time(pid) == started}
         return {*self._find(), *self._known}
 
     def _signal(self, pid: int, *, kill: bool) -> bool:
-        """Whether it is one that had not been seen before."""
+        """Whether it had not been seen before."""
         started = start_time(pid)
         if started is None:
             return False
@@ -292,7 +291,7 @@ def _pairs(environment: Mapping[str, str]) -> set[bytes]:
 
 def _owner(pid: int) -> int | None:
     try:
-        return os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - a question for thousands of them
+        return os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - asked for thousands of them
     except OSError:
         return None
 

@@ -1,8 +1,8 @@
-"""Which programs a repository brings with it, and whether they were used here before, so that they may run (SPEC 8).
+"""Which programs a repository brings with it, and whether they may run because they were used here before (SPEC 8).
 
 Commands that only look must run nothing that came with a clone or a pull: neither an agent that the repository's
-configuration names nor one that lies in it. What was meant to run is remembered, program by program, by `init`,
-`grind` and `doctor --trust`. Of what lies in the working tree the content counts too.
+configuration names nor one that is in it. `init`, `grind` and `doctor --trust` remember what was meant to run, program
+by program; for files in the working tree, the content counts too.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
 GRANT = "`pitboss doctor --trust` runs them from now on; look at them first"
 _USED = hashlib.sha256(b"").hexdigest()
-"""What is remembered of any repository that was used."""
+"""Remembered for any repository that was used."""
 
 _SHOWN = 100
 _MOST_HASHED = 64 << 20
-"""Bytes of a program that count."""
+"""How many bytes of a program count."""
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of an agent's command line that the repository brings: its words, and where it says so.
+    """A part of an agent's command line that the repository brings: its words, and the setting they come from.
 
-    `only_working`: arguments that the agent is not given when it is asked for its version.
+    `only_working`: arguments that the agent does not get when it is asked for its version.
     """
 
     agent: str
@@ -53,14 +53,14 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     only_working: bool = False
 
     def __str__(self) -> str:
-        """The words, and who says so."""
+        """The words, and where they come from."""
         return f"{one_line(' '.join(self.words), _SHOWN)} ({self.setting})"
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """The programs that the working tree at `root` brings, and the digests remembered of its repository.
+    """The programs that the working tree at `root` brings, and the digests remembered for its repository.
 
-    `common_dir` is None outside of git: there nothing is remembered.
+    `common_dir` is None outside git: nothing is remembered there.
     """
 
     root: Path
@@ -69,7 +69,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     known: frozenset[str]
 
     def withheld(self, agent: str, *, working: bool = True) -> tuple[Program, ...]:
-        """What must not be run of `agent`: to let it work, or else to ask it for its version."""
+        """What must not be run of `agent` when it is to work, or when it is only asked for its version."""
         return tuple(
             program
             for program in self.programs
@@ -80,7 +80,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def new(self) -> tuple[Program, ...]:
-        """All that is withheld of any agent."""
+        """Everything that is withheld, of any agent."""
         return tuple(program for program in self.programs if program.digest not in self.known)
 
     @property
@@ -91,7 +91,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
         return "this repository has not been used here before"
 
     def grant(self) -> None:
-        """Withhold nothing from now on. Raises CommandError outside of git, StorageError when it cannot be written."""
+        """Withhold nothing from now on. Raises CommandError outside git, StorageError when it cannot be written."""
         if self.common_dir is None:
             raise CommandError(
                 f"{self.root} is not in a git repository: nothing can be remembered of it",
@@ -101,7 +101,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def look(root: Path, config: Config, environ: Mapping[str, str]) -> Trust:
-    """What the working tree at `root` brings for a user with this environment; nothing of it is run."""
+    """What the working tree at `root` brings for a user with this environment; runs nothing of it."""
     env = agent_environment(environ, remove=config.env_remove, keep=config.env_keep)
     common_dir = None
     with suppress(NotARepository):
@@ -115,7 +115,7 @@ def look(root: Path, config: Config, environ: Mapping[str, str]) -> Trust:
 
 
 def used(root: Path, config: Config, environ: Mapping[str, str]) -> None:
-    """Remember that this repository is used here, with all that it brings. A failure only asks again later."""
+    """Remember that this repository is used here, with all that it brings. After a failure we only ask again."""
     with suppress(PitbossError):
         look(root, config, environ).grant()
 
@@ -149,7 +149,7 @@ def _program(
 
 
 def _content(word: str, root: Path) -> str | None:
-    """A digest of the file in the working tree that a word of a command line means; None when it means none."""
+    """A digest of the file in the working tree that a word of a command line names; None when it names none."""
     try:
         if not _inside(word, root):
             return None
@@ -160,7 +160,7 @@ def _content(word: str, root: Path) -> str | None:
 
 
 def _inside(path: str, root: Path) -> bool:
-    """Whether a path leads into the working tree, by its own name or by its links."""
+    """Whether a path leads into the working tree, by its own name or through links."""
     top = os.path.join(os.path.realpath(root), "")  # noqa: PTH118
     return any(
         f"{place}{os.sep}".startswith(top)

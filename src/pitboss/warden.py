@@ -2,9 +2,9 @@
 
     guardian, runner  -- hold a pipe open -->  warden       a byte: the run is over; end of file: both were killed
 
-The warden is nobody's parent, so no orphan comes to it. It looks at the run's processes every second instead and
-remembers them: whoever scrubbed its environment and lost its parent is still known by pid and start time. Its name
-does not say pitboss, so that `pkill pitboss` leaves somebody to clean up.
+The warden is nobody's parent, so no orphan comes to it. Instead it looks at the run's processes every second and
+remembers them: a process that scrubbed its environment and lost its parent is still known by pid and start time. Its
+name does not contain pitboss, so that `pkill pitboss` leaves somebody to clean up.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 1.0
 SWEEP_GRACE_S = 2.0
-"""Between TERM, on which git removes its lock files, and KILL; with KILL's own patience well within 5 s."""
+"""Between TERM, on which git removes its lock files, and KILL; together with KILL's own patience well within 5 s."""
 
 MOST_REMEMBERED = 4096
-"""Processes looked at each second: the walk through a tree that grows without end must end."""
+"""How many processes it looks at each second: the walk through an endlessly growing tree must end."""
 
 NAME = b"grind-warden"
 _FAREWELL_S = 5.0
@@ -36,24 +36,24 @@ _ARGUMENTS_AT = slice(45, 47)
 
 
 class Warden:
-    """Ties a run to its warden: made before the runner is forked, so that guardian and runner hold the same pipe."""
+    """Ties a run to its warden; made before the runner is forked, so that guardian and runner hold the same pipe."""
 
     def __init__(self, marker: Mapping[str, str]) -> None:
-        """`marker` is what all processes of the run carry in their environment."""
+        """All processes of the run carry `marker` in their environment."""
         self._marker = marker
         self._run_out, self._run_in = os.pipe()
         self._gone_out, self._gone_in = os.pipe()
 
     def tie_runner(self) -> None:
-        """In the runner: keep nothing but the end that closes when the runner dies."""
+        """In the runner: keep only the end that closes when the runner dies."""
         for fd in (self._run_out, self._gone_out, self._gone_in):
             os.close(fd)
 
     def post(self, *, without: tuple[int, ...]) -> None:
-        """In the guardian, with signals held: fork the warden. Raises StartError when there can be no process more.
+        """In the guardian, with signals held: fork the warden. Raises StartError when no further process can start.
 
-        Call it before the guardian becomes a subreaper: the warden is to be nobody's child. `without` are the
-        guardian's ends of pipes of which the warden must not hold a copy.
+        Call it before the guardian becomes a subreaper: the warden must be nobody's child. `without` are the guardian's
+        ends of pipes, of which the warden must not hold a copy.
         """
         guardian = os.getpid()
         try:
@@ -69,7 +69,7 @@ class Warden:
         os.waitpid(between, 0)
 
     def pid(self) -> int:
-        """In the guardian: its process, once; 0 if it could not be made or was killed at its start."""
+        """In the guardian: the warden's process, once; 0 if it could not be made or was killed at its start."""
         return int(os.read(self._gone_out, _PID_SIZE) or 0)
 
     def stand_down(self) -> None:
@@ -95,7 +95,7 @@ class Warden:
 
 
 def _disguise() -> None:
-    """Let go of the terminal and of everybody's pipes, and take another name; the guardian's signals are held."""
+    """Let go of the terminal and everybody's pipes, and take another name; the guardian's signals are held."""
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
@@ -105,7 +105,7 @@ def _disguise() -> None:
 
 
 def _rename() -> None:
-    """Take `NAME` instead of the name and the arguments of the command that the user typed."""
+    """Take `NAME` in place of the command line that the user typed."""
     import ctypes
 
     libc = ctypes.CDLL(None)
@@ -119,7 +119,7 @@ def _rename() -> None:
 
 
 def _stand_guard(guardian: int, run_out: int, marker: Mapping[str, str]) -> None:
-    """Remember the guardian's tree until the run is over; if it was killed, end what is left of it."""
+    """Remember the guardian's tree until the run is over; if the run was killed, end what is left of it."""
     since = proctree.start_time(guardian) or 0
     known: dict[int, int] = {}
     while not select.select([run_out], [], [], LOOK_EVERY_S)[0]:
@@ -134,7 +134,7 @@ def _stand_guard(guardian: int, run_out: int, marker: Mapping[str, str]) -> None
 
 
 def _seen(guardian: int, known: Mapping[int, int]) -> dict[int, int]:
-    """The tree of the guardian, and of those seen before who have lost their parent: when each was started."""
+    """The guardian's tree, and those seen before that have lost their parent, with the start time of each."""
     tree = proctree.descendants(guardian, *_same(known), at_most=MOST_REMEMBERED)
     started = {pid: proctree.start_time(pid) for pid in tree}
     still = {pid: known[pid] for pid in _same(known)}
@@ -142,5 +142,5 @@ def _seen(guardian: int, known: Mapping[int, int]) -> dict[int, int]:
 
 
 def _same(known: Mapping[int, int]) -> list[int]:
-    """Those who live and are not somebody else under the same pid."""
+    """Those that live and are not another process under the same pid."""
     return [pid for pid, started in known.items() if proctree.start_time(pid) == started]

@@ -1,10 +1,10 @@
 """The one door for child processes: start, feed, drain, limit and end a command's whole tree (SPEC 1.4, 6).
 
     run      an agent, a hook, the project's tests: output streams to a transcript in bounded memory
-    capture  git and small probes: output is returned whole
+    capture  git and other small commands: output is returned whole
 
-Every command leads a session of its own, so the terminal's Ctrl-C never reaches it. What a command leaves
-behind when it ends is ended too; `supervisor` says how.
+Every command leads a session of its own, so the terminal's Ctrl-C never reaches it. Whatever a command leaves behind
+is ended with it; `supervisor` says how.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 
 CAPTURE_GRACE_S = 2.0
 NOT_STARTED = 127
-"""`capture`'s code for a program that could not be started, as shells have it."""
+"""`capture`'s code for a program that could not be started, the same as in shells."""
 
 
 def run(
@@ -52,10 +52,10 @@ def run(
 ) -> Exit:
     """Run a command to its end and leave nothing of it behind (SPEC 6).
 
-    `on_start` gets the pid and its start time; `stop` is asked every 0.1 s. A command that cannot start is an
-    Exit, not an exception. Before anything sees its output, what of it the environment calls
-    secret is replaced (`core.redact`). What a callable raises is raised again once the command has been ended,
-    and so is StorageError when its output could not be written.
+    `on_start` gets the pid and its start time; `stop` is asked every 0.1 s. A command that cannot start is an Exit, not
+    an exception. What the environment calls secret is replaced (`core.redact`) before anything sees the output. What a
+    callback raises is raised again once the command has been ended, and so is StorageError when its output could not be
+    written.
     """
     from pitboss.core.redact import Secrets
 
@@ -85,9 +85,9 @@ def capture(
 ) -> Captured:
     """Run a small command and return its whole output; a timeout ends its tree.
 
-    The program is looked for by absolute entries of PATH only: by others a folder such as `cwd` would say what runs. A
-    program that cannot be started is code 127 with the reason on `stderr`. Without a `leash`, daemons that let go of
-    the output, such as git's background maintenance, are left alone.
+    The program is searched for only in absolute entries of PATH: through others a folder such as `cwd` would decide
+    what runs. A program that cannot be started is code 127 with the reason on `stderr`. Without a `leash`, daemons
+    that let go of the output, such as git's background maintenance, are left alone.
     """
     out: list[bytes] = []
     err: list[bytes] = []
@@ -115,13 +115,13 @@ def capture(
 
 
 def _installed(program: str, env: Mapping[str, str]) -> str:
-    """Where `program` is, so that not every start of it tries all of PATH again."""
+    """Where `program` is, so that not every start searches the whole PATH again."""
     return program if "/" in program else _found(program, env.get("PATH", os.defpath))
 
 
 @cache
 def _found(program: str, path: str) -> str:
-    """By absolute entries alone; its name, or one that cannot be, where none has it."""
+    """The program in the absolute entries; where none has it, its name, or a path that cannot exist."""
     from shutil import which
 
     entries = path.split(os.pathsep)

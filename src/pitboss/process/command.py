@@ -1,4 +1,4 @@
-"""What a command is and how it can end: the values that go through the door (SPEC 6)."""
+"""What a command is and how it can end (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from pitboss.core.stops import StopRequest
 
 PROCESSES = 1000
-"""How many a small command may start: hooks run test suites, and those run some hundreds at most."""
+"""How many processes a small command may start: hooks run test suites, which start some hundreds at most."""
 
 
 class EndedBy(StrEnum):
@@ -27,12 +27,12 @@ class EndedBy(StrEnum):
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A program to run and the rules it runs under; times in seconds, None for no limit.
 
-    `env` None inherits ours. Empty `stdin` is /dev/null. Raw output is appended to `transcript`; with
-    `merge_stderr` false, stderr goes to `stderr_path` instead (made when there is something to write; None
-    drops it). A stop sends `polite_signal`, if any, to the leader and waits `polite_grace_s`, but not when
-    it is DONE and so has nothing left to say; then TERM to the tree and waits `grace_s`, then KILL. After
-    the leader's end its pipes get `pipe_grace_s`. A tree of more than `max_processes` is ended like one that
-    ran out of time. `marker` holds pairs of `env` that no other live command carries all of.
+    `env` None inherits ours. Empty `stdin` is /dev/null. Raw output is appended to `transcript`; with `merge_stderr`
+    false, stderr goes to `stderr_path` instead (created with the first byte; None drops it). A stop sends
+    `polite_signal`, if any, to the leader and waits `polite_grace_s`, unless it is DONE and so has nothing left to
+    say; then it sends TERM to the tree, waits `grace_s` and sends KILL. After the leader's end its pipes get
+    `pipe_grace_s`. A tree of more than `max_processes` is ended like one that ran out of time. `marker` holds pairs of
+    `env`; no other live command has all of them.
     """
 
     argv: tuple[str, ...]
@@ -54,8 +54,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
     """How a command ended.
 
-    `code` is negative when a signal killed it, None when it never started or not even SIGKILL ended it.
-    `tail` is the last 8 KiB of its output. `error` says in words why it did not start.
+    `code` is negative when a signal killed it, None when it never started or not even SIGKILL ended it. `tail` is the
+    last 8 KiB of its output. `error` says in words why it did not start.
     """
 
     code: int | None
@@ -67,10 +67,10 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leash(msgspec.Struct, frozen=True, kw_only=True):
-    """How a small command is held that may run programs of the user's, such as git with its hooks.
+    """The rules for a small command that may run the user's own programs, such as git with its hooks.
 
-    It ends when `stop`, asked every 0.1 s, gives a reason, and when its tree grows beyond `PROCESSES`. What it leaves
-    behind is ended with it, save daemons that let go of the output where `spare_daemons` says so.
+    It ends when `stop`, asked every 0.1 s, gives a reason, and when its tree grows beyond `processes`. What it leaves
+    behind is ended with it, except daemons that let go of the output if `spare_daemons` says so.
     """
 
     stop: Callable[[], StopRequest | None]
@@ -78,7 +78,7 @@ class Leash(msgspec.Struct, frozen=True, kw_only=True):
     spare_daemons: bool = False
 
     def after(self, patience_s: float) -> Leash:
-        """The same for one call that begins now and has `patience_s` seconds to end once it is to stop."""
+        """The same for one call that begins now and gets `patience_s` seconds to end after a stop."""
         since: list[float] = []
 
         def stop() -> StopRequest | None:
@@ -100,5 +100,5 @@ class Captured(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cut_short(self) -> bool:
-        """Whether it was ended before it was done: by its time, its number of processes, or a stop."""
+        """Whether it was ended early: by its time, its number of processes, or a stop."""
         return self.ended_by is not EndedBy.EXIT

@@ -30,7 +30,7 @@ class Tail:
 
 
 class Clean:
-    """A stream's consumers behind a redactor: none of them, files least of all, sees a secret."""
+    """A stream's consumers behind a redactor: none of them sees a secret, and least of all the files."""
 
     def __init__(self, secrets: Secrets, consumers: Sequence[Consumer]) -> None:
         self._redactor = secrets.stream()
@@ -56,9 +56,9 @@ class Clean:
 
 
 class Appender:
-    """A file that raw output is appended to, made at once or, when `lazy`, with the first byte.
+    """A file to which raw output is appended, created at once or, when `lazy`, with the first byte.
 
-    Without a path it swallows everything. Missing folders of the run are made. Raises StorageError.
+    Without a path it discards everything. Missing folders of the run are created. Raises StorageError.
     """
 
     def __init__(self, path: str | None, *, lazy: bool = False) -> None:

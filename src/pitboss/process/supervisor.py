@@ -1,10 +1,10 @@
-"""The loop around one live child: all its work happens in the caller's thread (SPEC 1.4, 6).
+"""The loop around one live child; all its work happens in the caller's thread (SPEC 1.4, 6).
 
-    leader runs     a stop, a limit, a failed callable -> polite signal -> TERM tree -> KILL tree
+    leader runs     a stop, a limit, a failed callback -> polite signal -> TERM tree -> KILL tree
     leader is gone  strays ended -> pipes at their end, or `pipe_grace_s` over -> Exit
 
-Output is read all the while. Strays are what a leader leaves behind: orphans inherited from its tree
-(`leaders`); where there is no subreaper, and after a stop, whoever carries the command's marker as well.
+Output is read all the while. Strays are what a leader leaves behind: orphans inherited from its tree (`leaders`), and
+whatever carries the command's marker: after a stop, and where there is no subreaper.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def supervise(
     stop: Stop | None = None,
     spare_daemons: bool = False,
 ) -> Exit:
-    """Run `command`, its stdout and stderr going to the consumers of `streams`; see `process.run`.
+    """Run `command`, with stdout and stderr going to the consumers of `streams`; see `process.run`.
 
     With `spare_daemons`, a daemon that does not hold the output survives a command that ended by itself.
     """
@@ -125,7 +125,7 @@ class Supervisor:
             self._selector.register(self._pidfd, selectors.EVENT_READ, self._reap)
 
     def watch(self, on_start: Callable[[], None] | None) -> None:
-        """Return when the child, its tree and its pipes are done; raise what a callable raised."""
+        """Return when the child, its tree and its pipes are done; raise what a callback raised."""
         if on_start is not None:
             self._guarded(on_start)
         while not self._over():
@@ -134,7 +134,7 @@ class Supervisor:
             raise self._failure
 
     def close(self) -> None:
-        """Let go of every file descriptor, and of the one reference that leads back here."""
+        """Close every file descriptor, and drop the one reference that leads back here."""
         self._ending = None
         self._selector.close()
         for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
@@ -144,7 +144,7 @@ class Supervisor:
             os.close(self._pidfd)
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Let nothing that is raised, Ctrl-C included, lose the child; a second time ends it on the spot."""
+        """Lose the child to no exception, not even Ctrl-C; a second one ends it on the spot."""
         try:
             work()
         except BaseException as error:
@@ -212,7 +212,7 @@ class Supervisor:
             self._gone_at = now
 
     def _judge(self, now: float) -> None:
-        """Begin to end the child when a stop was asked for or a limit is over."""
+        """Begin to end the child when a stop was asked for or its time is over."""
         if self._stop is not None and now >= self._asked_at + POLL_S:
             self._asked_at = now
             self.stopped_for = self._stop()
@@ -230,7 +230,7 @@ class Supervisor:
         self._polite_until = now + self._command.polite_grace_s
 
     def _end_tree(self) -> None:
-        # A crowd grows while it is asked to end.
+        # A crowd goes on growing while it is asked to end.
         grace_s = 0.0 if self.ended_by is EndedBy.CROWD else self._command.grace_s
         self._ending = proctree.Termination(self._tree, grace_s=grace_s)
 
@@ -239,13 +239,13 @@ class Supervisor:
         if self._spare_daemons and self.ended_by is EndedBy.EXIT and now < gone_at + SETTLE_S:
             return not self._outputs
         if self._ending is None:
-            # Half of the time the pipes get, so that KILL still comes within it.
+            # Half the time that the pipes get, so that KILL still comes within it.
             grace_s = min(self._command.grace_s, self._command.pipe_grace_s / 2)
             self._ending = proctree.Termination(self._tree, grace_s=grace_s)
         return self._ending.step()
 
     def _tree(self) -> list[int]:
-        """The leader and its orphans; once these are gone, whoever carries the marker, which takes longer to find."""
+        """The leader and its orphans; once these are gone, what carries the marker, which takes longer to find."""
         found = [self._child.pid] if self._gone_at is None else []
         found += _leaders.orphans_of(self._child.pid, self._command.marker)
         alive = proctree.alive(found)
@@ -267,7 +267,7 @@ class Supervisor:
                 self._fail(error)
 
     def _feed(self, pipe: IO[bytes]) -> None:
-        if pipe.closed:  # in this very turn, by `_reap`
+        if pipe.closed:  # by `_reap`, in this very turn
             return
         try:
             self._unsent = self._unsent[os.write(pipe.fileno(), self._unsent[:CHUNK]) :]
