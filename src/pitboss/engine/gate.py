@@ -17,23 +17,23 @@ _OPEN = (0.0, Cause.LIMIT)
 
 
 class Gate:
-    """Agents that ran into their limit or are out of reach, or are about to be; thread-safe."""
+    """Agents that have met their limit, are out of reach, or are about to be; thread-safe."""
 
     def __init__(self, pause_at: float | None, quotas: Mapping[str, Quota]) -> None:
         self.closing = False
-        """The run will end once those in flight have ended: nobody need wait for hours. Only ever becomes true."""
+        """As things stand, the run ends once those in flight have: nobody waits for hours. The loop alone sets it."""
         self._pause_at = pause_at
         self._closed: dict[str, tuple[float, Cause]] = {}
         self._quotas = dict(quotas)
         self._lock = Lock()
 
     def close(self, agent: str, until: float, cause: Cause) -> None:
-        """Nobody need start `agent` before `until`, epoch seconds, for `cause`: a session has met it."""
+        """A session has met `cause`: start `agent` no earlier than `until`, epoch seconds."""
         with self._lock:
             self._closed[agent] = max((until, cause), self._closed.get(agent, _OPEN))
 
     def cause(self, agent: str) -> Cause:
-        """Why `agent` is not to be started, if it is not."""
+        """Why `agent` may not start, if it may not."""
         with self._lock:
             return self._closed.get(agent, _OPEN)[1]
 
@@ -43,7 +43,7 @@ class Gate:
             self._quotas[agent] = quota
 
     def opens_at(self, agent: str, now: float) -> float | None:
-        """When `agent` may be started again, epoch seconds; None for now."""
+        """When `agent` may start again, epoch seconds; None for now."""
         with self._lock:
             told, _ = self._closed.get(agent, _OPEN)
             paused = opens_at(self._quotas.get(agent), self._pause_at, now)

@@ -29,7 +29,7 @@ class Pool:
 
     @property
     def running(self) -> tuple[Assignment, ...]:
-        """The sessions that were not taken back yet: those with a record too, while their last hooks run."""
+        """The sessions not taken back yet; one with a record counts while its last hooks run."""
         return tuple(self._running.values())
 
     def start(self, choice: Choice) -> None:
@@ -58,6 +58,8 @@ class Pool:
             self._take()
 
     def _take(self) -> SessionRecord | BaseException:
+        if not self._running:
+            raise AssertionError("nothing runs that could end")
         seq, ended = self._ended.get()
         del self._running[seq]
         return ended

@@ -1,0 +1,432 @@
+"""The loop with sessions that take no time: who starts when, and what makes it stop (SPEC 4, 5)."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import pytest
+
+from pitboss.core.budget import Caps, PromptSpend
+from pitboss.core.choosers.room import Room
+from pitboss.core.choosers.scripted import ScriptedChooser
+from pitboss.core.config import Config, GrindSettings
+from pitboss.core.events import RunEnded, Warned
+from pitboss.core.session import Assignment, Landing, Outcome, SessionRecord, SessionStatus, settle
+from pitboss.core.stops import Ending, RunStatus, StopReason, StopRequest
+from pitboss.engine import loop as loop_module
+from pitboss.engine.brakes import Brakes, Past
+from pitboss.engine.control import Control
+from pitboss.engine.gate import Gate
+from pitboss.engine.journal import Journal
+from pitboss.engine.loop import Loop, finish
+from pitboss.engine.meter import Meter
+from pitboss.engine.pool import Pool
+from pitboss.engine.spending import Spending
+from pitboss.guardian import StopChannel
+from pitboss.store.log import iter_records
+from pitboss.store.mailbox import Request, request
+from pitboss.store.paths import skip_path
+from pitboss.store.rundir import RunDir
+from tests.support.cli import wait_until
+from tests.support.values import RUN_ID, STARTED, fresh_run, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pitboss.core.chooser import Choice
+    from pitboss.core.run import RunState
+
+OK, ERROR, ABORTED = SessionStatus.OK, SessionStatus.ERROR, SessionStatus.ABORTED
+ROOM = Room(max_parallel=3, parallel_safe=frozenset({"alpha", "bravo"}))
+PATIENCE_S = 30
+
+
+class How(NamedTuple):
+    """How a session goes."""
+
+    status: SessionStatus = OK
+    reason: str | None = None
+    cost_usd: float = 0.0
+    cost_known: bool = True
+
+
+class Stage:
+    """A run whose sessions do what a test says; journal, control and budgets are the real ones."""
+
+    def __init__(self, stack: ExitStack, repo: Path, state: RunState) -> None:
+        self.rundir = stack.enter_context(RunDir.create(repo, state))
+        self.now = STARTED + timedelta(hours=1)
+        self.events: list[Any] = []
+        self.beside: dict[int, tuple[str, tuple[int, ...]]] = {}
+        """Of each session that started, its prompt and the sessions that ran then."""
+        self.started = {seq: Event() for seq in range(1, 20)}
+        self.tidied: list[int] = []
+        requests_out, requests_in = os.pipe()
+        for descriptor in (requests_out, requests_in):
+            stack.callback(os.close, descriptor)
+        self._channel = StopChannel(requests_out)
+        self._repo = repo
+        self._state = state
+
+    def prepare(
+        self,
+        script: str,
+        how: Callable[[int], How],
+        *,
+        room: Room | None = None,
+        caps: Caps | None = None,
+        config: Config | None = None,
+        past: Past | None = None,
+    ) -> Stage:
+        config, caps = config or Config(), caps or Caps()
+        chooser = ScriptedChooser(script.split(), room)
+        self._how = how
+        self.journal = Journal(self.rundir, self._state, chooser, lambda: self.now)
+        self.control = Control(
+            self._channel, self.rundir.paths, skip_path(self._repo), lambda *_: None, listen_every_s=0
+        )
+        self.gate, self.meter = Gate(None, {}), Meter(caps)
+        spending = Spending(caps, self.meter, self.journal, lambda: self.now, hard=config.hard_budgets)
+        self.brakes = Brakes(self.control, spending, self.journal, config, past or Past(), self.events.append)
+        self.pool = Pool(self.dispatch, self.work)
+        self.loop = Loop(chooser, self.brakes, self.pool, self.journal, self.control, self.gate)
+        return self
+
+    def run(self) -> Ending:
+        return self.loop.run(tidy=lambda: self.tidied.append(len(self.log)))
+
+    def grind(self, script: str, how: Callable[[int], How] = lambda _seq: How(), **given: Any) -> Ending:
+        return self.prepare(script, how, **given).run()
+
+    def dispatch(self, choice: Choice) -> Assignment:
+        seq = self.journal.next_seq()
+        self.beside[seq] = (choice.prompt, tuple(s.seq for s in self.pool.running))
+        session = Assignment(
+            seq=seq,
+            prompt=choice.prompt,
+            rotation=choice.rotation,
+            started_at=self.now,
+            base_commit="b" * 40,
+        )
+        self.journal.dispatched(session)
+        self.started[seq].set()
+        return session
+
+    def work(self, session: Assignment) -> SessionRecord:
+        how = self._how(session.seq)
+        outcome = Outcome(
+            status=how.status,
+            reason=how.reason,
+            ended_at=self.now,
+            cost_usd=how.cost_usd,
+            cost_known=how.cost_known,
+        )
+        self.journal.ended(session.seq, outcome)
+        line = settle(RUN_ID, self.journal.session(session.seq), outcome, Landing(commit="c" * 40))
+        self.journal.recorded(line)
+        return line
+
+    def ask(self, what: Request) -> None:
+        request(self.rundir.paths, what)
+
+    def wait_for(self, seq: int) -> None:
+        assert self.started[seq].wait(PATIENCE_S)
+
+    @property
+    def log(self) -> list[int]:
+        """The numbers of the sessions that have a record."""
+        return sorted(line.seq for line in iter_records(self.rundir.paths.log))
+
+    @property
+    def warnings(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Warned)]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    with ExitStack() as stack:
+        yield lambda **state: Stage(stack, tmp_path, fresh_run(**state))
+
+
+@pytest.fixture
+def stage(build: Callable[..., Stage]) -> Stage:
+    return build()
+
+
+def ends(reason: StopReason, message: str) -> Ending:
+    return Ending(reason=reason, message=message)
+
+
+EXHAUSTED = ends(StopReason.EXHAUSTED, "the script is at its end")
+
+
+def test_sessions_start_in_the_order_that_the_chooser_says(stage: Stage) -> None:
+    assert stage.grind("alpha bravo alpha") == EXHAUSTED
+    assert stage.beside == {1: ("alpha", ()), 2: ("bravo", ()), 3: ("alpha", ())}
+    assert (stage.log, stage.journal.state.in_flight) == ([1, 2, 3], ())
+
+
+def test_one_that_runs_alone_waits_for_the_others_and_holds_those_behind_it_back(stage: Stage) -> None:
+    """The first session ends only once the one beside it has started; nobody may start beside the third."""
+
+    def how(seq: int) -> How:
+        if seq < 3:
+            stage.wait_for(2)
+        return How()
+
+    assert stage.grind("alpha bravo charlie alpha", how, room=ROOM) == EXHAUSTED
+    assert stage.beside == {
+        1: ("alpha", ()),
+        2: ("bravo", (1,)),
+        3: ("charlie", ()),
+        4: ("alpha", ()),
+    }
+
+
+def test_no_more_run_side_by_side_than_there_is_room_for(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        stage.wait_for(max(seq, 3))
+        return How()
+
+    assert stage.grind("alpha alpha alpha alpha alpha", how, room=ROOM) == EXHAUSTED
+    assert {len(beside) for _, beside in stage.beside.values()} <= {0, 1, 2}
+    assert stage.beside[3] == ("alpha", (1, 2))
+
+
+def test_sessions_in_flight_count_for_the_budget_of_sessions(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        stage.wait_for(2)
+        return How()
+
+    over = ends(StopReason.BUDGET, "max-iterations reached: 2 >= 2")
+    assert stage.grind("alpha alpha alpha alpha", how, room=ROOM, caps=Caps(max_iterations=2)) == over
+    assert stage.log == [1, 2]
+
+
+def test_a_time_that_has_come_ends_the_run(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        stage.now += timedelta(hours=1)
+        return How()
+
+    until = stage.now + timedelta(hours=2)
+    stopped = stage.grind("alpha alpha alpha alpha", how, caps=Caps(until=until))
+    assert stopped == ends(StopReason.BUDGET, "until reached: 2026-04-30T20:00:00Z >= 2026-04-30T20:00:00Z")
+    assert stage.log == [1, 2]
+
+
+def test_whoever_cannot_be_afforded_beside_the_others_waits_for_one_to_end(
+    build: Callable[..., Stage],
+) -> None:
+    stage = build(spend_per_prompt={"alpha": PromptSpend(sessions=1, cost_usd=0.4)})
+
+    def how(seq: int) -> How:
+        stage.wait_for(2)
+        return How(cost_usd=0.1)
+
+    assert stage.grind("alpha alpha alpha", how, room=ROOM, caps=Caps(max_cost_usd=1.0)) == EXHAUSTED
+    assert stage.beside[2] == ("alpha", (1,))
+    assert len(stage.beside[3][1]) < 2
+
+
+def test_each_cap_that_is_nearly_used_up_is_warned_of_once(stage: Stage) -> None:
+    stage.grind("alpha " * 10, caps=Caps(max_iterations=10))
+    assert stage.warnings == ["max-iterations at 80%: 8 of 10"]
+
+
+@pytest.mark.parametrize(("hard", "reason"), [(True, StopReason.BUDGET), (False, StopReason.FAILURES)])
+def test_a_hard_cap_that_fails_what_is_in_flight_is_no_streak_of_failures(
+    stage: Stage, reason: StopReason, *, hard: bool
+) -> None:
+    config = Config(hard_budgets=hard, grind=GrindSettings(consecutive_failure_limit=1))
+    stopped = stage.grind(
+        "alpha alpha",
+        lambda _seq: How(ERROR, "cost_cap: that of the run", cost_usd=2.0),
+        caps=Caps(max_cost_usd=1.0),
+        config=config,
+    )
+    assert stopped.reason is reason
+
+
+def test_a_drain_lets_those_in_flight_finish_and_starts_nobody(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        stage.wait_for(2)
+        if seq == 2:
+            stage.ask(Request.DRAIN)
+        return How()
+
+    stopped = stage.grind("alpha alpha charlie", how, room=ROOM)
+    assert stopped == ends(StopReason.DRAINED, "drained on request")
+    assert stage.log == [1, 2]
+
+
+def test_a_drain_that_is_asked_for_before_the_first_session_starts_none(stage: Stage) -> None:
+    stage.prepare("alpha", lambda _seq: How()).ask(Request.DRAIN)
+    assert stage.run().reason is StopReason.DRAINED
+    assert stage.beside == {}
+
+
+def test_an_abort_ends_the_run_once_the_sessions_have_heard_of_it(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        stage.ask(Request.ABORT)
+        stage.control.listen()
+        assert stage.control.stop_session(seq) is StopRequest.ABORT
+        return How(ABORTED, "aborted")
+
+    assert stage.grind("alpha alpha", how) == ends(StopReason.ABORTED, "aborted on request")
+    assert stage.log == [1]
+
+
+def test_failures_in_a_row_end_the_run_and_others_between_them_do_not_count(stage: Stage) -> None:
+    went = {1: ERROR, 2: OK, 3: ERROR, 4: ABORTED, 5: ERROR}
+    config = Config(grind=GrindSettings(consecutive_failure_limit=2))
+    stopped = stage.grind("alpha " * 9, lambda seq: How(went[seq], "exit_code: 1"), config=config)
+    assert stopped == ends(StopReason.FAILURES, "2 sessions failed in a row (limit 2)")
+    assert stage.log == [1, 2, 3, 4, 5]
+
+
+def test_a_streak_that_a_session_in_flight_breaks_is_none_and_sessions_wait_for_limits_again(
+    stage: Stage,
+) -> None:
+    seen: list[bool] = []
+
+    def how(seq: int) -> How:
+        stage.wait_for(2)
+        if seq == 1:
+            return How(ERROR, "exit_code: 1")
+        if seq == 2:
+            wait_until(lambda: stage.gate.closing)
+        seen.append(stage.gate.closing)
+        return How()
+
+    config = Config(grind=GrindSettings(consecutive_failure_limit=1))
+    room = msgspec.structs.replace(ROOM, max_parallel=2)
+    assert stage.grind("alpha alpha alpha", how, room=room, config=config) == EXHAUSTED
+    assert seen == [True, False]
+
+
+def test_a_dead_end_ends_the_run_and_nobody_waits_for_a_limit_any_more(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        stage.wait_for(2)
+        if seq == 1:
+            return How(ERROR, "auth: please log in")
+        wait_until(lambda: stage.gate.closing)
+        return How()
+
+    stopped = stage.grind(
+        "alpha alpha alpha charlie", how, room=msgspec.structs.replace(ROOM, max_parallel=2)
+    )
+    assert stopped.reason is StopReason.DEAD_END
+    assert stopped.message.startswith("session 1 met a dead end: auth: please log in; ")
+    assert stage.log == [1, 2]
+
+
+def test_an_unknown_cost_ends_a_run_with_a_cost_cap_alone(stage: Stage) -> None:
+    stopped = stage.grind("alpha alpha", lambda _seq: How(cost_known=False), caps=Caps(max_cost_usd=1.0))
+    assert stopped.reason is StopReason.BUDGET
+    assert stopped.message.startswith(
+        "the cost of session 1 is unknown (model unknown) and there is a cost cap; "
+    )
+    assert stage.log == [1]
+
+
+def test_an_unknown_cost_without_a_cost_cap_ends_nothing(stage: Stage) -> None:
+    assert stage.grind("alpha alpha", lambda _seq: How(cost_known=False)) == EXHAUSTED
+
+
+def test_records_that_no_loop_has_seen_are_judged_before_anything_starts(stage: Stage) -> None:
+    past = Past(unjudged=(record(1, status=ERROR, cost_known=False),))
+    stopped = stage.grind("alpha", caps=Caps(max_cost_usd=1.0), past=past)
+    assert (stopped.reason, stage.beside, stage.brakes.any_failed) == (StopReason.BUDGET, {}, True)
+
+
+@pytest.mark.parametrize(("paused", "sessions"), [(True, 1), (False, 0)])
+def test_failures_before_a_pause_do_not_stop_the_run_before_it_has_tried(
+    build: Callable[..., Stage], *, paused: bool, sessions: int
+) -> None:
+    used = msgspec.structs.replace(fresh_run().budget_consumed, consecutive_failures=3)
+    stage = build(budget_consumed=used)
+    stopped = stage.grind("alpha alpha", lambda _seq: How(ERROR, "exit_code: 1"), past=Past(paused=paused))
+    assert (stopped.reason, len(stage.beside)) == (StopReason.FAILURES, sessions)
+
+
+def test_an_error_in_one_session_stops_the_others_before_it_is_raised(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        stage.wait_for(2)
+        if seq == 1:
+            raise RuntimeError("a bug")
+        wait_until(lambda: stage.control.stop_session(seq) is StopRequest.ABORT)
+        return How(ABORTED, "aborted")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        stage.grind("alpha alpha charlie", how, room=ROOM)
+    assert (stage.pool.running, sorted(stage.beside)) == ((), [1, 2])
+
+
+def test_a_session_that_cannot_be_dispatched_stops_the_others_too(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        wait_until(lambda: stage.control.stop_session(seq) is StopRequest.ABORT)
+        return How(ABORTED, "aborted")
+
+    stage.prepare("alpha alpha", how, room=ROOM)
+    dispatch = stage.dispatch
+
+    def refuse_the_second(choice: Choice) -> Assignment:
+        if stage.beside:
+            raise OSError("no space left on device")
+        return dispatch(choice)
+
+    stage.pool = Pool(refuse_the_second, stage.work)
+    stage.loop = Loop(
+        ScriptedChooser(["alpha", "alpha"], ROOM),
+        stage.brakes,
+        stage.pool,
+        stage.journal,
+        stage.control,
+        stage.gate,
+    )
+    with pytest.raises(OSError, match="no space left"):
+        stage.run()
+    assert (stage.pool.running, stage.log) == ((), [1])
+
+
+def test_an_error_with_nothing_in_flight_asks_nobody_to_stop(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError):
+        stage.grind("alpha", how)
+    assert stage.control.abort_session() is None
+
+
+def test_the_repository_is_tidied_now_and_then(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_module, "SESSIONS_BETWEEN_TIDYING", 2)
+    stage.grind("alpha " * 5)
+    assert stage.tidied == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("reason", "any_failed", "code", "status"),
+    [
+        (StopReason.EXHAUSTED, False, 0, RunStatus.COMPLETED),
+        (StopReason.DRAINED, True, 1, RunStatus.ABORTED),
+        (StopReason.BUDGET, False, 3, RunStatus.ABORTED),
+    ],
+)
+def test_the_end_is_written_and_told(
+    stage: Stage, reason: StopReason, code: int, status: RunStatus, *, any_failed: bool
+) -> None:
+    stage.grind("alpha")
+    ending = ends(reason, "because")
+    assert finish(ending, stage.journal, stage.events.append, any_failed=any_failed, checkout="main") == code
+    told = stage.events[-1]
+    assert isinstance(told, RunEnded)
+    assert (told.status, told.exit_code, told.checkout) == (status, code, "main")
+    assert told.resume == (None if status is RunStatus.COMPLETED else f"pitboss grind --resume {RUN_ID}")
+    state = stage.journal.state
+    assert (state.status, state.stop_reason) == (status, "because")
