@@ -3,11 +3,11 @@
     PitbossError             exit 70   anything unexpected: a bug, a full disk, a vanished run directory
     |-- CommandError         exit 1    a command other than `grind` could not do what was asked
     |-- StartError           exit 4    a run could not start or could not be resumed
-    |   |-- InputError       exit 4    prompts, rotation or config are wrong: carries every Problem found
+    |   |-- InputError       exit 4    prompts, rotation or config are wrong; carries every Problem found
     |   |-- LockHeld         exit 4    another live run owns this working tree
-    |   |-- CapReached       exit 3    a run is to go on that still is at one of its caps
-    |   |-- ResumeError      exit 4    the seed's refusals (see core.recovery.refusals for its kinds)
-    |   `-- DamagedRun       exit 4    a run's files are damaged in a way that only a person may settle
+    |   |-- CapReached       exit 3    the run to resume is still at one of its caps
+    |   |-- ResumeError      exit 4    the run cannot be resumed (kinds: core.recovery.refusals)
+    |   `-- DamagedRun       exit 4    a run's files are damaged, and only a person may decide what to do
     |-- RunnerKilled         exit 70   a signal ended the process that ran the sessions
     `-- StorageError         exit 70   a file of the run could not be read or written
         `-- RunDirectoryGone exit 70   somebody deleted the run directory while the run was live
@@ -81,7 +81,7 @@ class Problem:
 
 
 class InputError(StartError):
-    """Files the user wrote are wrong. Carries every problem of the load, never only the first."""
+    """Files the user wrote are wrong. Carries every problem found, not just the first."""
 
     def __init__(self, problems: Sequence[Problem], *, hint: str | None = None) -> None:
         super().__init__("\n".join(str(p) for p in problems), hint=hint)
@@ -93,17 +93,17 @@ class LockHeld(StartError):
 
 
 class CapReached(StartError):
-    """A run that is to be resumed still is at one of its caps; nothing was changed."""
+    """The run to resume is still at one of its caps; nothing was changed."""
 
     exit_code = 3
 
 
 class ResumeError(StartError):
-    """A run cannot be resumed; its kinds and their messages are in `core.recovery.refusals`."""
+    """A run cannot be resumed; the kinds and their messages are in `core.recovery.refusals`."""
 
 
 class DamagedRun(StartError):
-    """A run's files are damaged in a way that pitboss must not settle alone."""
+    """A run's files are damaged, and pitboss must not decide alone what to do about it."""
 
 
 class RunnerKilled(PitbossError):
@@ -119,7 +119,7 @@ class RunDirectoryGone(StorageError):
 
 
 def why_failed(error: Exception) -> str:
-    """Why a run failed, for state.json: what happened, or that it was a bug (SPEC 1.8)."""
+    """Why a run failed, for state.json: the error's message, or that it was a bug (SPEC 1.8)."""
     return (
         error.message
         if isinstance(error, PitbossError)

@@ -16,9 +16,9 @@ from pitboss.core.retry import (
     SETTLING_S,
     UNKNOWN_RESET_S,
     Again,
-    Anew,
     Cause,
     Fallback,
+    Restart,
     Tries,
     dead_end,
     fallback,
@@ -65,13 +65,13 @@ def failed(reason: str | None, resets_at: float | None = None, **changes: Any) -
 def test_a_lost_session_is_begun_anew_at_once_whatever_else_the_agent_said() -> None:
     lost = failed("rate_limited: no conversation found", lost_session=True)
     step = next_attempt(lost, Tries(retries=2), Limits(retries=0, max_wait_s=0.0), now=NOW, jitter=0.5)
-    assert step == Anew()
-    assert Tries(retries=2, agents=("codex",)).after(Anew()) == Tries(retries=2, agents=("codex",))
+    assert step == Restart()
+    assert Tries(retries=2, agents=("codex",)).after(Restart()) == Tries(retries=2, agents=("codex",))
 
 
 def after(
     ended: AgentOutcome, tries: Tries | None = None, *, jitter: float = 0.0, **settings: Any
-) -> Again | Anew | Fallback | None:
+) -> Again | Restart | Fallback | None:
     return next_attempt(ended, tries or Tries(), Limits(**settings), now=NOW, jitter=jitter)
 
 
@@ -89,7 +89,7 @@ def test_a_limit_is_waited_for_until_its_end_and_a_little_longer(
     resets_in: float, jitter: float, waits: float
 ) -> None:
     ended = failed("rate_limited: 5-hour limit", NOW + resets_in)
-    assert after(ended, jitter=jitter, max_wait_s=0.0) == Again(after_s=waits, cause=Cause.LIMIT, told=True)
+    assert after(ended, jitter=jitter, max_wait_s=0.0) == Again(after_s=waits, cause=Cause.LIMIT, dated=True)
 
 
 @pytest.mark.parametrize("resets_at", [None, NOW - HOUR, 0.0, -1e15, NOW * 1000, NOW + LONGEST_LIMIT_S + 1])
@@ -120,7 +120,7 @@ def test_blind_waits_take_max_wait_to_the_second_and_no_longer() -> None:
 
 
 def test_waiting_for_an_end_that_was_told_leaves_all_of_max_wait() -> None:
-    told = Tries().after(Again(after_s=5 * HOUR, cause=Cause.LIMIT, told=True))
+    told = Tries().after(Again(after_s=5 * HOUR, cause=Cause.LIMIT, dated=True))
     assert told.blind_wait_s == 0.0
     assert told.after(Again(after_s=900.0, cause=Cause.LIMIT, blind_s=900.0)).blind_wait_s == 900.0
 
@@ -134,7 +134,7 @@ def test_each_fallback_is_tried_once_in_their_order_and_then_the_last_one_is_wai
         tries = tries.after(step)
     assert agents == ["gemini", "qwen"]
     assert tries.agents == ("codex", "gemini", "qwen")
-    assert step == Again(after_s=60 + SETTLING_S, cause=Cause.LIMIT, told=True)
+    assert step == Again(after_s=60 + SETTLING_S, cause=Cause.LIMIT, dated=True)
 
 
 @pytest.mark.parametrize("reason", ["spawn_failed: no such program", "billing", "not_found"])
@@ -147,7 +147,7 @@ def test_a_fallback_that_is_no_good_hands_on_and_the_last_one_back(reason: str) 
     tries = tries.after(Fallback(agent="codex"))
     assert after(failed(reason), tries, **limits) is None
     assert after(failed("rate_limited", NOW + 60), tries, **limits) == Again(
-        after_s=60 + SETTLING_S, cause=Cause.LIMIT, told=True
+        after_s=60 + SETTLING_S, cause=Cause.LIMIT, dated=True
     )
 
 
@@ -163,7 +163,7 @@ def test_an_agent_whose_limit_is_over_sooner_is_gone_back_to() -> None:
         agent="claude_code", left_until=NOW + HOUR
     )
     assert after(failed("rate_limited", NOW + 30), tries, **limits) == Again(
-        after_s=30 + SETTLING_S, cause=Cause.LIMIT, told=True
+        after_s=30 + SETTLING_S, cause=Cause.LIMIT, dated=True
     )
     assert tries.after(back).ends == {}
 
@@ -250,22 +250,22 @@ def test_ends_that_prove_wrong_are_believed_less_each_time_and_not_beyond_max_wa
     tries, waits = Tries(), list[float]()
     soon = failed("rate_limited", NOW + 1.0)
     while isinstance(step := after(soon, tries, max_wait_s=200.0), Again):
-        assert step.told
+        assert step.dated
         waits.append(step.after_s)
         tries = tries.after(step)
     assert (step, waits) == (None, [6.0, 40.0, 80.0, 98.0])
     far = failed("rate_limited", NOW + 5 * HOUR)
     assert after(far, tries, max_wait_s=200.0) == Again(
-        after_s=5 * HOUR + SETTLING_S, cause=Cause.LIMIT, told=True
+        after_s=5 * HOUR + SETTLING_S, cause=Cause.LIMIT, dated=True
     )
     assert after(soon, tries.seen(failed("rate_limited", usage=Usage(output=1)))) == Again(
-        after_s=1 + SETTLING_S, cause=Cause.LIMIT, told=True
+        after_s=1 + SETTLING_S, cause=Cause.LIMIT, dated=True
     )
 
 
 def test_retries_are_counted_anew_after_a_wait_and_for_another_agent() -> None:
     tried = Tries(retries=3, blind_wait_s=5.0, agents=("codex",))
-    assert tried.after(Again(after_s=1.0, cause=Cause.LIMIT, told=True)).retries == 0
+    assert tried.after(Again(after_s=1.0, cause=Cause.LIMIT, dated=True)).retries == 0
     assert tried.after(Fallback(agent="gemini")) == Tries(agents=("codex", "gemini"))
     assert tried.after(Again(after_s=1.0, cause=Cause.RETRY)).retries == 4
 
@@ -291,7 +291,7 @@ def test_no_wait_is_negative_and_none_ends_before_the_limit(
     if isinstance(step, Again):
         assert 0 <= step.after_s <= LONGEST_LIMIT_S + HOUR
         assert (step.cause is Cause.LIMIT) == (ended.reason or "").startswith(Reason.RATE_LIMITED)
-        assert not step.told or NOW + step.after_s >= (ended.resets_at or 0.0) + SETTLING_S
+        assert not step.dated or NOW + step.after_s >= (ended.resets_at or 0.0) + SETTLING_S
 
 
 @given(st.lists(failures, min_size=1, max_size=5), limits, jitters)

@@ -33,8 +33,6 @@ from tests.support.values import record
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pitboss.core.events import RunEvent
-
 NOW = datetime(2026, 5, 1, 23, 0, 7, 123456, tzinfo=UTC)
 STARTED = RunStarted(t=NOW, run_id="rid", branch="b")
 KEY = "super-secret-value"

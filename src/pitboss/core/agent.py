@@ -11,16 +11,18 @@ from pitboss.core.usage import Usage
 
 
 class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of one of a subscription's windows is used, 1.0 for all, and when it ends, epoch seconds."""
+    """One window of a subscription: the share that is used (1.0 is all of it), and when it resets, in epoch
+    seconds.
+    """
 
     used: float
     resets_at: float | None = None
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent says of its subscription's limits; None for a window that it did not speak of.
+    """What an agent reports about its subscription's limits; None for a window that it did not mention.
 
-    `other` is the fullest of those of another length, such as a month; every reader may find none.
+    `other` is the fullest window of any other length, such as a month. Whoever reads it must allow for None.
     """
 
     five_hour: QuotaWindow | None = None
@@ -29,10 +31,10 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent's own session to go on with (SPEC 6).
+    """An agent's own session that a later attempt can continue (SPEC 6).
 
-    `usage` is what the attempts of that session so far were billed: a CLI that reports totals of the whole
-    session has it in them.
+    `usage` is what earlier attempts of that session were billed: a CLI that reports totals for the whole session
+    includes it.
     """
 
     session_id: str
@@ -40,13 +42,12 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One agent start: the composed prompt, where it works, and what it may use up.
+    """One start of an agent: the composed prompt, where it works, and what it may use up.
 
-    `body` is the prompt file's body alone (the `shell` backend runs its blocks); `text` is the whole
-    composed prompt. Paths are absolute. `max_seconds` is the wall clock, `idle_seconds` the longest
-    time without progress, None for the backend's setting; `max_cost_usd` is enforced while the agent
-    runs; `live_usage` says that a cap looks at what it uses while it runs. `resume` asks a backend that is
-    `resumable` to go on with an earlier attempt.
+    `body` is the prompt file's body alone (the `shell` backend runs its blocks); `text` is the whole composed
+    prompt. Paths are absolute. `max_seconds` limits the wall clock, `idle_seconds` the time without progress (None:
+    the backend's setting); `max_cost_usd` is enforced while the agent runs; `live_usage` says that a cap depends on
+    usage reported during the run. `resume` asks a `resumable` backend to continue an earlier attempt.
     """
 
     prompt_name: str
@@ -85,13 +86,13 @@ class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How an agent process ended, judged by its backend: the verdict, the bill and the last words.
+    """How an agent process ended, as judged by its backend: the verdict, the bill and the last words.
 
-    `reason` is a core.session.Reason with optional detail, None when `status` is ok. `text` is the
-    agent's final message when it printed one. `resets_at` is when a usage limit ends, epoch seconds.
-    `session_id` is the CLI's own name for its session, `quota` the last it said of its subscription.
-    `lost_session`: the session that `AgentRequest.resume` names is gone, so nothing was done; start it anew.
-    `idle`: its output says that it did nothing at all, so that an ok needs work to show for it.
+    `reason` is a core.session.Reason with optional detail, None when `status` is ok. `text` is the agent's final
+    message if it printed one. `resets_at` is when a usage limit ends, in epoch seconds. `session_id` is the CLI's
+    own name for its session, `quota` its last report on its subscription. `lost_session`: the session named by
+    `AgentRequest.resume` no longer exists, so nothing was done; start a new one. `idle`: the output says that the
+    agent did nothing at all, so an ok verdict needs work to show for it.
     """
 
     status: SessionStatus

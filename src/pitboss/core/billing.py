@@ -1,7 +1,7 @@
-"""When the cost of a session is known: the one rule, for sessions that ended and for those cut short (SPEC 1.5, 4).
+"""When the cost of a session is known: one rule, for sessions that ended and for those cut short (SPEC 1.5, 4).
 
-An agent that costs something, and of which no use was seen, may have used anything, unless what it says of its
-own end rules that out. So nothing that was lost is ever taken for nothing that was spent.
+An agent that can cost something and reported no usage may have used any amount, unless the way it ended rules that
+out. A lost report is never taken for zero spend.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _REFUSED = frozenset(
         Reason.CONTEXT_TOO_LONG,
     }
 )
-"""Failures of which an agent that has used nothing says: it was not served."""
+"""Failures in which the service did not serve the agent at all, if the agent has used nothing."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one start of an agent beside the use that was seen of it.
+    """What is known of one start of an agent, besides the usage it reported.
 
-    `paid`: its service may cost something. `started`: it ran, or may have. `intact`: all that it printed could be
-    read, as far as anybody can tell. `says_nothing`: it said in so many words that it used nothing. `failure` is
-    the reason that it gave for its own end, None where it gave none. `silent`: it ended by itself with an error and
-    had not begun to say anything. `acted`: it called a tool. `served`: it failed in the middle of an answer.
+    `paid`: its service may charge. `started`: it ran, or may have run. `intact`: as far as anybody can tell, all of
+    its output could be read. `says_nothing`: it stated that it used nothing. `failure` is the reason it gave for
+    its end, None if it gave none. `silent`: it exited with an error before it had begun to say anything. `acted`:
+    it called a tool. `served`: it failed in the middle of an answer.
     """
 
     paid: bool
@@ -54,7 +54,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_cost_known(usage: Usage, evidence: Evidence) -> bool:
-    """Whether `usage`, which is priced as far as prices go, is all that an agent used."""
+    """Whether `usage`, priced as far as prices are known, is all that an agent used."""
     if not (evidence.paid and evidence.started):
         return usage.cost_known
     if not evidence.intact:
@@ -66,7 +66,7 @@ def is_cost_known(usage: Usage, evidence: Evidence) -> bool:
 
 
 def unknown_cost_advice(record: SessionRecord) -> str:
-    """What to do about a session whose cost is not known, after why it is not."""
+    """What to do about a session of unknown cost, following the reason why it is unknown."""
     if record.unpriced is not None:
         return f'set [budgets.pricing."{record.unpriced}"] in .pitboss/config.toml'
     agent = record.agent or "its agent"

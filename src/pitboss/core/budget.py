@@ -69,7 +69,7 @@ def without(caps: Caps, lifted: Collection[str]) -> Caps:
 
 
 def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0) -> Exceeded | None:
-    """Return the first cap that forbids starting one more session, in the order of SPEC 4.
+    """Return the first cap that forbids starting another session, in the order of SPEC 4.
 
     `in_flight` sessions count as iterations already spent.
     """
@@ -79,7 +79,7 @@ def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int 
 def used_up(
     caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0, started_at: datetime | None = None
 ) -> Iterator[Exceeded]:
-    """Yield every cap that forbids starting one more session, as `exceeded`; `started_at` is when the run began."""
+    """Yield every cap that forbids starting another session, as `exceeded`; `started_at` is when the run began."""
     iterations = used.iterations + in_flight
     if caps.max_iterations is not None and iterations >= caps.max_iterations:
         more = iterations + max(1, caps.max_iterations)
@@ -96,9 +96,9 @@ def used_up(
 
 
 def expected_cost(spend_per_prompt: Mapping[str, PromptSpend], prompt: str) -> float:
-    """What one more session of `prompt` may be expected to cost, in US dollars: the mean of those so far.
+    """The expected cost of one more session of `prompt`, in US dollars: the mean of its sessions so far.
 
-    A prompt that has none yet counts as the mean session of the run, and the first of a run as nothing.
+    A prompt without sessions counts as the mean session of the run, and the first session of a run as nothing.
     """
     own = spend_per_prompt.get(prompt, PromptSpend())
     known = (own,) if own.sessions else tuple(spend_per_prompt.values())
@@ -107,9 +107,9 @@ def expected_cost(spend_per_prompt: Mapping[str, PromptSpend], prompt: str) -> f
 
 
 def fits(caps: Caps, used: BudgetSnapshot, expected_in_flight: float, expected_next: float) -> bool:
-    """Whether one more session may be started while others run: its expected cost still fits under the cap.
+    """Whether another session may start while others run: its expected cost still fits under the cap.
 
-    Costs are in US dollars. One that runs alone needs no such room: `exceeded` decides about it.
+    Costs are in US dollars. A session that runs alone needs no such room: `exceeded` decides about it.
     """
     if caps.max_cost_usd is None:
         return True
@@ -120,7 +120,7 @@ def fits(caps: Caps, used: BudgetSnapshot, expected_in_flight: float, expected_n
 def nearing(
     caps: Caps, used: BudgetSnapshot, *, started_at: datetime, now: datetime, warned: Iterable[str] = ()
 ) -> list[Exceeded]:
-    """Return a warning for each cap that is 80 % used and was not `warned` of before (SPEC 4)."""
+    """Return a warning for each cap that has reached 80 % and is not among those already `warned` of (SPEC 4)."""
     said = set(warned)
     found = [
         *_nearing_count("max-iterations", used.iterations, caps.max_iterations),

@@ -19,9 +19,9 @@ DEFAULT_SUBJECT = "{prompt}: {summary}"
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One `[agent.NAME]` table. `command` is for the `command` backend.
 
-    `idle_seconds` is the longest time without progress, None for that of all agents; `effort` is how hard the
-    model is to think, in the words of the backend's own CLI. `usage` "none" says that a program of the user's own
-    costs nothing.
+    `idle_seconds` is the longest time without progress, None for the setting of all agents; `effort` is how hard
+    the model should think, in the words of the backend's own CLI. `usage` "none" says that a program of the user's
+    own costs nothing.
     """
 
     binary: str | None = None
@@ -35,7 +35,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[budgets.pricing.MODEL]` table: US dollars per million tokens; cached ones default to the input price."""
+    """One `[budgets.pricing.MODEL]` table: US dollars per million tokens; the price of cached tokens defaults to
+    that of input.
+    """
 
     input_per_million_usd: float
     output_per_million_usd: float
@@ -87,10 +89,11 @@ class GrindSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """`[limits]`: how long usage limits are waited for, and how often a busy service is asked again.
+    """`[limits]`: how long to wait for usage limits, and how often to retry a busy service.
 
-    `max_wait_s` counts waits for limits whose end nobody told. `fallback` names agents to go on with instead of
-    waiting. `pause_at` is the share of a quota (1.0 for all) at which no agent is started before it renews.
+    `max_wait_s` bounds the total wait for limits with no known end. `fallback` names agents to switch to instead of
+    waiting. `pause_at` is the share of a quota (1.0 is all of it) at which no agent is started until the quota
+    renews.
     """
 
     max_wait_s: float = 6 * 3600.0
@@ -103,11 +106,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
 
-    `env_remove` and `env_keep` are patterns of variables that agents do not get, and get nonetheless. `probe`: try
-    the agents before a run begins.
-    `hard_budgets`: reaching a cap of the run stops sessions in flight too. `author` is `NAME <MAIL>`,
-    `commit_subject` a template with the placeholders of `core.text`; `warnings` are sentences about keys this
-    version does not know.
+    `env_remove` and `env_keep` are patterns of variables: those withheld from agents, and the exceptions. `probe`:
+    try the agents before a run begins. `hard_budgets`: reaching a cap of the run stops sessions in flight too.
+    `author` is `NAME <MAIL>`, `commit_subject` a template with the placeholders of `core.text`; `warnings` are
+    sentences about keys that this version does not know.
     """
 
     backend: str = DEFAULT_BACKEND

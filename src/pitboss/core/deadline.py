@@ -1,4 +1,4 @@
-"""`--until`: a moment as people write it, made an instant in UTC (SPEC 8)."""
+"""`--until`: turns a moment as people write it into an instant in UTC (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
 
 def parse_span(text: str) -> float | None:
-    """Read a span such as `8h` or `1h30m` as seconds; None when it is none."""
+    """Read a span such as `8h` or `1h30m` as seconds; None when it is not a span."""
     span = _SPAN.fullmatch(text.strip())
     if span is None or not text.strip():
         return None

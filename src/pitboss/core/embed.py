@@ -23,7 +23,7 @@ _TRUNCATED = "[...]"
 
 
 def clean(text: str) -> str:
-    """Keep what is text: one kind of line break, no control characters, nothing UTF-8 cannot hold."""
+    """Keep what is text: one kind of line break, no control characters, nothing that UTF-8 cannot hold."""
     if text.isprintable():
         return text
     text = _LINE_BREAKS.sub("\n", text)
@@ -31,7 +31,7 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str, limit: int | None = None) -> str:
-    """Put cleaned `text` on one line, runs of blanks as one; cut to `limit` characters with an ellipsis."""
+    """Put cleaned `text` on one line, with runs of blanks as one; cut to `limit` characters with an ellipsis."""
     line = " ".join(clean(text).split())
     return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
@@ -51,7 +51,7 @@ def without_markers(text: str) -> str:
 
 
 def first_bytes(text: str, limit: int) -> str:
-    """Keep the beginning of `text` within `limit` bytes of UTF-8, saying so where it was cut."""
+    """Keep the beginning of `text` within `limit` bytes of UTF-8, with a note where it was cut."""
     raw = text.encode("utf-8", "replace")
     if len(raw) <= limit:
         return text
@@ -60,7 +60,7 @@ def first_bytes(text: str, limit: int) -> str:
 
 
 def last_bytes(text: str, limit: int) -> str:
-    """Keep the end of `text` within `limit` bytes of UTF-8, saying so where it was cut."""
+    """Keep the end of `text` within `limit` bytes of UTF-8, with a note where it was cut."""
     raw = text.encode("utf-8", "replace")
     if len(raw) <= limit:
         return text

@@ -43,15 +43,16 @@ _OF_AN_OUTER_RUN = (
     *("PITBOSS_SESSION_STATUS", "PITBOSS_SESSION_SUMMARY"),
 )
 NEVER_INHERITED = frozenset((*_OF_AN_OUTER_GIT, *_OF_AN_OUTER_AGENT, *_OF_AN_OUTER_RUN))
-"""What says where somebody else is at work: the git whose hook or alias started pitboss, the agent whose tool did, or
-an outer run. No child gets it: its git would work on another repository, an agent refuse to start inside another.
+"""Variables that say where somebody else is at work: the git whose hook or alias started pitboss, the agent whose
+tool did, or an outer run. No child inherits them: its git would work on another repository, an agent would
+refuse to start inside another.
 
-Settings of the user's stay: identity, keys, `GIT_CONFIG_COUNT`, `CLAUDE_CONFIG_DIR` and the like.
+The user's settings stay: identity, keys, `GIT_CONFIG_COUNT`, `CLAUDE_CONFIG_DIR` and the like.
 """
 
 
 def forget_others(environ: MutableMapping[str, str]) -> None:
-    """Take what is never inherited out of the environment of this process, once, before it starts any child."""
+    """Remove what is never inherited from this process's environment, once, before it starts any child."""
     for name in NEVER_INHERITED.intersection(environ):
         del environ[name]
 
@@ -59,7 +60,7 @@ def forget_others(environ: MutableMapping[str, str]) -> None:
 def marker(env: Mapping[str, str]) -> dict[str, str]:
     """The pairs that tell a session's processes from all others; empty when `env` names no session.
 
-    Half a marker would match the processes of other sessions of the run, so it is both pairs or none.
+    Half a marker would match other sessions of the run, so it is both pairs or none.
     """
     pairs = {name: env[name] for name in (RUN_ID, SESSION_SEQ) if name in env}
     return pairs if len(pairs) == 2 else {}
@@ -68,7 +69,7 @@ def marker(env: Mapping[str, str]) -> dict[str, str]:
 def hook_environment(
     inherited: Mapping[str, str], passthrough: Iterable[str], session: Mapping[str, str]
 ) -> dict[str, str]:
-    """All that a hook may see: a few inherited variables, those the user lets through, the session's own."""
+    """All that a hook may see: a few inherited variables, those the user allows, and the session's own."""
     allowed = (*HOOK_INHERITS, *passthrough)
     ours = {name: value for name, value in session.items() if name.startswith("PITBOSS_")}
     return {name: inherited[name] for name in allowed if name in inherited} | ours
@@ -77,9 +78,9 @@ def hook_environment(
 def agent_environment(
     env: Mapping[str, str], *, remove: Iterable[str], keep: Iterable[str]
 ) -> dict[str, str]:
-    """What an agent may see of `env`: not what a pattern of `remove` names, unless one of `keep` does too.
+    """What an agent may see of `env`: nothing that a pattern in `remove` names, unless one in `keep` does too.
 
-    Patterns are those of file names (`AWS_*`). The session's own variables stay, whatever is said.
+    Patterns work as for file names (`AWS_*`). The session's own variables always stay.
     """
     from fnmatch import fnmatchcase
 

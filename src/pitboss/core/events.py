@@ -1,8 +1,8 @@
 """What happens in a run, one frozen value each, as events.jsonl holds them too (SPEC 9).
 
 The engine emits these and knows nothing of screens; `core.view` folds them into what a screen shows. Events of one
-session come in order; with parallel sessions those of different sessions interleave. Every field that was added
-later has a default: lines of an older version lack it.
+session come in order; those of parallel sessions interleave. Every field that was added later has a default,
+because lines by an older version lack it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Phase(StrEnum):
 
 
 class StepKind(StrEnum):
-    """What a step is: words of the agent, a tool that it uses, a request that it makes again."""
+    """What a step is: words of the agent, a use of a tool, a repeated request."""
 
     TEXT = "text"
     TOOL = "tool"
@@ -64,7 +64,7 @@ class PromptFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
-    """The loop is about to begin; a `resumed` run has `used` something and has `last_seq` sessions already."""
+    """The loop is about to begin; a `resumed` run has already `used` something and has had `last_seq` sessions."""
 
     run_id: str
     branch: str
@@ -85,13 +85,13 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
 
 
 class Repaired(Event, frozen=True, kw_only=True, tag="repaired"):
-    """An earlier run goes on; `text` is one sentence, one event for each thing that was repaired."""
+    """A resumed run was repaired: one event for each repair, with a sentence in `text`."""
 
     text: str
 
 
 class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
-    """A session was dispatched and is durably in flight; `slot` names its working copy if it has one of its own.
+    """A session was dispatched and is durably in flight; `slot` names its working copy, if it has one of its own.
 
     `next_pick` is the prompt that comes after it, if any.
     """
@@ -131,7 +131,7 @@ class Step(Event, frozen=True, kw_only=True, tag="step"):
 
 
 class QuotaSeen(Event, frozen=True, kw_only=True, tag="quota"):
-    """What an agent says of its subscription's windows."""
+    """What an agent reports about its subscription's windows."""
 
     agent: str
     five_hour: QuotaWindow | None = None
@@ -140,7 +140,7 @@ class QuotaSeen(Event, frozen=True, kw_only=True, tag="quota"):
 
 
 class SessionEnded(Event, frozen=True, kw_only=True, tag="session_ended"):
-    """A session has its record, which equals the log's; `next_pick` is the prompt that comes next, if any."""
+    """A session has its record, the same as in the log; `next_pick` is the prompt that comes next, if any."""
 
     record: SessionRecord
     next_pick: str | None = None
@@ -171,10 +171,10 @@ class Aborting(Event, frozen=True, kw_only=True, tag="aborting"):
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):
-    """The run is over: why, in which words, and with which exit code (SPEC 5).
+    """The run is over: why, in words, and with which exit code (SPEC 5).
 
-    `checkout` is what is checked out now: a branch, or a commit in short; None where the run left that alone.
-    `resume` is the command that goes on with the run, if one does. `used` is by all records.
+    `checkout` is what is checked out now: a branch, or a short commit id; None where the run did not touch it.
+    `resume` is the command that continues the run, if there is one. `used` sums up all records.
     """
 
     run_id: str
@@ -205,7 +205,8 @@ RunEvent = (
 
 
 class AgentStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A step as it comes from the agent of session `seq`: most are never shown, so that text is composed by `shown`.
+    """A step as the agent of session `seq` reports it. Most are never shown, so `shown` composes the text only on
+    demand.
 
     `used` is what the session has used so far, if the agent says.
     """
@@ -216,16 +217,16 @@ class AgentStep(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_retry(self) -> bool:
-        """Whether the agent asks again: of these each is worth a line."""
+        """Whether the agent repeats a request: each of those is worth a line."""
         return self.event.kind is EventKind.RETRY
 
     def then(self, step: AgentStep) -> AgentStep:
-        """This step and the next as one: the last words, and the last that is known of what was used."""
+        """This step and the next as one: the latest words, and the latest known usage."""
         event = step.event if step.event.text else self.event
         return AgentStep(seq=self.seq, event=event, used=step.used or self.used)
 
     def shown(self, before: Step) -> Step:
-        """The step as an event; what it does not say is as it was `before`."""
+        """The step as an event; what it leaves open is as `before`."""
         step, words = before, _STEPS.get(self.event.kind) if self.event.text.strip() else None
         if words is not None:
             step = msgspec.structs.replace(step, what=words, text=one_line(self.event.text, STEP_TEXT))
@@ -245,21 +246,23 @@ _Waiting = TypeVar("_Waiting")
 
 
 class Outlet(Protocol[_Waiting]):
-    """Somebody who is shown what happens in a run, by one thread and in order.
+    """Something that is shown what happens in a run, by one thread and in order.
 
-    `patience_s` is how long it may go on after the end of a run.
+    `patience_s` is how many seconds it may take after the end of a run.
     """
 
     patience_s: float
 
     def waits_as(self, event: RunEvent, /) -> _Waiting | None:
-        """What to keep of an event until it is shown; None for one that it does not show. Quick: the engine waits."""
+        """What to keep of an event until it is shown; None for an event it does not show. Quick, because the engine
+        waits for it.
+        """
 
     def __call__(self, waiting: _Waiting, /) -> None:
-        """Show one event. An OSError says that there is nobody to show it to any more."""
+        """Show one event. An OSError means that nobody is there to see it any more."""
 
     def hurry(self) -> None:
-        """The run is over: take what is left, and come to an end. Called by another thread."""
+        """The run is over: show what is left, and end. Called by another thread."""
 
 
 Observer = Callable[[RunEvent | AgentStep], None]
@@ -267,5 +270,5 @@ Observer = Callable[[RunEvent | AgentStep], None]
 
 
 def quota_seen(agent: str, quota: Quota) -> QuotaSeen:
-    """What `agent` said of its subscription, as an event."""
+    """What `agent` reported about its subscription, as an event."""
     return QuotaSeen(agent=agent, five_hour=quota.five_hour, seven_day=quota.seven_day, other=quota.other)

@@ -1,7 +1,7 @@
-"""The name of the first test that failed, read from what any test runner printed (SPEC 6, verify).
+"""Finds the name of the first failing test in the output of any test runner (SPEC 6, verify).
 
-Each row of RUNNERS is what a runner prints for a failed test; the first row that matches anywhere in the output wins.
-Where none does, the last line that says something is told: not a row of `=`, nor a mere summary of time.
+Each row of RUNNERS is what one runner prints for a failed test; the first row that matches anywhere in the output
+wins. If none does, the answer is the last line that says something: not a row of `=`, nor a bare summary of time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RUNNERS = (
     # cargo test
     _line(r"^test (\S+)(?: - should panic)? \.\.\. FAILED$"),
     _line(r"^---- (\S+) stdout ----$"),
-    # go test: a subtest says more than the test that it is part of
+    # go test: a subtest is more precise than the test around it
     _line(r"^--- FAIL: (\S+) \(.*(?:\n +--- FAIL: (\S+) \()?"),
     _line(r"^FAIL\t(\S+ \[\w+ failed\])$"),
     # unittest, Django
@@ -48,7 +48,7 @@ RUNNERS = (
 
 
 def first_failing(output: str) -> str | None:
-    """The first failing test that `output` names, else its last line that says something; None when none does."""
+    """The first failing test that `output` names, else its last line that says something; None when there is none."""
     text = clean(_ESCAPES.sub("", output))
     for runner in RUNNERS:
         if found := runner.search(text):

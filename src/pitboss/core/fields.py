@@ -1,7 +1,7 @@
-"""Checks what a user wrote key by key, so that every mistake of a load is reported at once (SPEC 2).
+"""Checks what a user wrote key by key, so that all mistakes are reported at once (SPEC 2).
 
-A `Document` collects the mistakes of one file; a `Table` is one mapping in it; a `Check` turns the value of
-one key into what the program uses, or raises `Wrong` with words that complete `KEY: ...`.
+A `Document` collects the mistakes of one file; a `Table` is one mapping in it; a `Check` turns the value of one key
+into what the program uses, or raises `Wrong` with words that complete `KEY: ...`.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _SHOWN_CHARS = 40
 
 
 class Wrong(ValueError):
-    """A value is not what its key asks for; the message says what it must be."""
+    """A value is not what its key calls for; the message says what it must be."""
 
 
 class Document:
-    """One file being checked: its problems and, where unknown keys are no error, its warnings.
+    """One file being checked: its problems and, where unknown keys are not an error, its warnings.
 
-    `line_of` finds the line of a path of keys; it is asked only when there is something to report.
+    `line_of` finds the line of a path of keys; it is called only when there is something to report.
     """
 
     def __init__(self, file: str, line_of: Callable[[Path], int | None], *, lenient: bool = False) -> None:
@@ -48,7 +48,7 @@ class Document:
         self.problems.append(self._problem(path, reason))
 
     def unknown(self, path: Path, known: Iterable[str], why: str | None = None) -> None:
-        """Note a key that nobody reads: an error, or a warning in a lenient document."""
+        """Note a key that nothing reads: an error, or a warning in a lenient document."""
         problem = self._problem(path, why or f"unknown key{suggestion(str(path[-1]), known)}")
         if self._lenient:
             self.warnings.append(str(problem))
@@ -56,7 +56,7 @@ class Document:
             self.problems.append(problem)
 
     def finish(self) -> None:
-        """Raise InputError with all problems, in the order of their lines, if there are any."""
+        """Raise InputError with all problems, ordered by line, if there are any."""
         if self.problems:
             raise InputError(sorted(self.problems, key=lambda problem: problem.line or 0))
 
@@ -79,9 +79,9 @@ class Table:
         required: Iterable[str] = (),
         foreign: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Return what passes its check; all else is reported: unknown keys, wrong values, missing keys.
+        """Return the values that pass their checks; report the rest: unknown keys, wrong values, missing keys.
 
-        `foreign` holds what to say of unknown keys that other programs know.
+        `foreign` holds what to say about unknown keys that other programs know.
         """
         found = {}
         for key, value in self.values.items():
@@ -108,7 +108,7 @@ class Table:
         return Table(self.document, value if isinstance(value, dict) else {}, (*self.path, key))
 
     def rows(self, key: str) -> list[Table]:
-        """The tables of the list under `key`; what is no table is reported."""
+        """The tables in the list under `key`; reports whatever is not a table."""
         value = self.values.get(key)
         rows = []
         for index, row in enumerate(value if isinstance(value, list) else []):
@@ -129,7 +129,7 @@ def one_line(value: object) -> str:
 
 
 def folded(value: object) -> str:
-    """The same, of text that may be on several lines: they become one, as in a block scalar."""
+    """The same for text that may span several lines: they become one, as in a block scalar."""
     return one_line(" ".join(some_text(value).split()))
 
 
@@ -142,7 +142,7 @@ def some_text(value: object) -> str:
 
 
 def argument(value: object) -> str:
-    """Any text that can be handed to a program: even empty, but without NUL."""
+    """Any text that can be passed to a program: it may be empty, but holds no NUL."""
     if not isinstance(value, str) or "\0" in value:
         raise Wrong(_must_be("a string", value))
     return value
@@ -156,7 +156,7 @@ def flag(value: object) -> bool:
 
 
 def count(least: int, most: int = MAX_COUNT) -> Check:
-    """A whole number from `least` to `most`; neither true nor 3.0 is one."""
+    """A whole number from `least` to `most`; neither true nor 3.0 counts as one."""
 
     def check(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -235,7 +235,7 @@ def moment(value: object) -> datetime:
 
 
 def table(value: object) -> object:
-    """A table; what is in it is checked by whoever reads it."""
+    """A table; whoever reads it checks its contents."""
     if not isinstance(value, dict):
         raise Wrong(_must_be("a table", value))
     return value
@@ -247,7 +247,7 @@ def nullable(check: Check) -> Check:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'X'?` for the word of `known` that is nearest to `word`, or nothing."""
+    """`; did you mean 'X'?` for the word in `known` nearest to `word`, or nothing."""
     from difflib import get_close_matches
 
     near = get_close_matches(word[:100], list(known), n=1)
@@ -255,7 +255,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it: short, on one line."""
+    """A value as messages quote it: short, on one line."""
     if value is None:
         return "null"
     if isinstance(value, str | int | float):

@@ -1,4 +1,4 @@
-"""Frontmatter keys of other programs' files, with what stands in for each in pitboss (SPEC 2, 8)."""
+"""Frontmatter keys of other programs' files, and what pitboss offers instead of each (SPEC 2, 8)."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _ROWS = (
 )
 
 STAND_INS = {key: instead for key, _, instead in _ROWS}
-"""What does in pitboss what the key does there, or that nothing needs to."""
+"""What pitboss has instead of the key, or that nothing is needed."""
 
 REASONS = {
     key: f"`{key}` is a key of {whose}, not of prompts: {instead}; "
     "`pitboss prompts new NAME --from FILE` makes a prompt of such a file"
     for key, whose, instead in _ROWS
 }
-"""What to say of the key in a prompt."""
+"""What to say about the key in a prompt."""

@@ -1,7 +1,7 @@
-"""Splits a prompt file at its fences and reads the YAML between them, line by line accountable (SPEC 2).
+"""Splits a prompt file at its fences and reads the YAML between them, keeping the line of every key (SPEC 2).
 
-YAML is read as events, never as objects: aliases, anchors and tags are refused where they stand, depth is
-bounded, duplicate keys are seen, and plain words mean what YAML 1.2 says (`yes`, `on`, `12:30` are text).
+YAML is read as events, never as objects: aliases, anchors and tags are refused where they stand, depth is bounded,
+duplicate keys are noticed, and plain words mean what YAML 1.2 says (`yes`, `on`, `12:30` are text).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_FRONTMATTER_CHARS = 64 * 1024
 _MAX_DEPTH = 8
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _GOES_ON = re.compile(r"""([\w-]+):[ \t]+((?:\[[^\]]*\]|\{[^}]*\}|"[^"]*"|'[^']*')[ \t]*[^\s#].*)""")
-"""A key whose value goes on after the bracket or quote that ends it for YAML."""
+"""A key whose value goes on after the bracket or quote that ends it in YAML."""
 _ENDED_INSIDE = "found unexpected end of stream"
 _IN_PLAIN_WORDS = {
     "mapping values are not allowed in this context": 'a value that contains ": " needs quotes',
@@ -35,17 +35,17 @@ _IN_PLAIN_WORDS = {
 
 
 def split_frontmatter(text: str, file: str) -> tuple[Table, str]:
-    """Return the frontmatter of `text` and the body below it, the body verbatim but for CRLF read as LF.
+    """Return the frontmatter of `text` and the body below it; the body is verbatim, except that CRLF is read as LF.
 
-    Raises InputError when there is no mapping between two fences, or when it is not plain YAML. Duplicate
-    keys are noted in the table's document, for its reader to report together with what else is wrong.
+    Raises InputError when there is no mapping between two fences, or when it is not plain YAML. Duplicate keys are
+    noted in the table's document, so that its reader reports them with everything else.
     """
     front, body = split_fences(text, file)
     return _plain_table(front, file) or _Reader(file).read(front), body
 
 
 def split_fences(text: str, file: str) -> tuple[str, str]:
-    """What stands between the fences of `text`, and what stands below them, CRLF read as LF; raises InputError."""
+    """The text between the fences of `text`, and the text below them, CRLF read as LF. Raises InputError."""
     text = text.replace("\r\n", "\n")
     opening = _FENCE.match(text)
     if opening is None:
@@ -59,7 +59,7 @@ def split_fences(text: str, file: str) -> tuple[str, str]:
 
 
 def _plain_table(front: str, file: str) -> Table | None:
-    """The table of frontmatter that takes no parser to read."""
+    """The table of frontmatter that needs no parser."""
     lines = read_plain(front)
     if lines is None:
         return None
@@ -165,7 +165,7 @@ class _Reader:
         _refuse(self._file, f"not valid YAML: {problem}{context}", _line_at(mark))
 
     def _refuse_unquoted(self, mark: Any) -> None:
-        """Name the quotes that are missing, if that is what is wrong in the line of `mark`."""
+        """Name the missing quotes, if they are what is wrong in the line of `mark`."""
         lines = self._source.split("\n")
         found = _GOES_ON.fullmatch(lines[mark.line].strip()) if mark.line < len(lines) else None
         if found is None:

@@ -1,4 +1,4 @@
-"""How times, durations, money and tokens are written for people, everywhere the same (SPEC 2, 8)."""
+"""How times, durations, money and tokens are written for people, the same everywhere (SPEC 2, 8)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def stamp(moment: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.4s`, `12s`, `3m05s`, `1h02m`, `2d03h`: two units at most. A clock set back counts as nothing."""
+    """`0.4s`, `12s`, `3m05s`, `1h02m`, `2d03h`: two units at most. A negative duration (a clock set back) counts as
+    zero.
+    """
     if 0.05 <= seconds < 9.95:
         return f"{seconds:.1f}s"
     whole = max(round(seconds), 0)
@@ -52,7 +54,7 @@ def spent(usd: float, *, known: bool) -> str:
 
 
 def tokens(count: int) -> str:
-    """Tokens in three digits or so: `950`, `12.3k`, `1.25M`."""
+    """Tokens to about three digits: `950`, `12.3k`, `1.25M`."""
     if count < 1000:
         return str(count)
     if count < 999_950:

@@ -43,10 +43,8 @@ def word(text: str) -> object:
 
 
 def read_plain(source: str) -> list[tuple[str, object]] | None:
-    """For each line of `source` its key and value, `("", None)` for a comment or a blank line; None when in doubt.
-
-    In doubt is everything but distinct keys of ASCII letters, each with a value on its line: words, text in quotes
-    without an escape, or a list of words in brackets.
+    """For each line of `source` its key and value, `("", None)` for a comment or a blank line; None when anything
+    is in doubt.
     """
     lines: list[tuple[str, object]] = []
     for line in source.removesuffix("\n").split("\n"):

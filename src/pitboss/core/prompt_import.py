@@ -1,6 +1,6 @@
-"""Makes a prompt of what was written for another program: a command, a skill, a subagent, plain text (SPEC 8).
+"""Makes a prompt from a file written for another program: a command, a skill, a subagent, plain text (SPEC 8).
 
-Such files are read more loosely than prompts: their own programs take frontmatter that is not valid YAML.
+Such files are read more loosely than prompts, because their own programs accept frontmatter that is not valid YAML.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DESCRIPTION_CHARS = 200
-"""Of a text without a description, so much of its first line becomes one."""
+"""Characters of a text's first line that become its description, if it has none."""
 
 _NO_NAME = re.compile(r"[^a-z0-9_-]+")
 _LOOSE_KEY = re.compile(r"([A-Za-z][\w-]*):(?:[ \t]+(.*))?")
@@ -46,7 +46,7 @@ _NOT_DONE = (
     ),
     (re.compile(r"\$\{CLAUDE_[A-Z_]+\}"), "the variable is not set: write out the path"),
 )
-"""What other programs replace in a text before a model reads it, and what to do here."""
+"""What other programs replace in a text before a model reads it, and what to do about it here."""
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,10 +58,10 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def import_prompt(text: str, *, file: str, name: str | None, stem: str) -> Imported:
-    """The prompt that `text`, read from `file`, makes.
+    """Make a prompt from `text`, which was read from `file`.
 
-    It is called `name`; without one what the file says, else `stem`. Raises InputError when there is no text for an
-    agent, Wrong when what it would be called is no name.
+    The prompt is called `name`, or else what the file says, or else `stem`. Raises InputError when there is no text
+    for an agent, Wrong when the name is not a valid one.
     """
     values, body = _read(text, file)
     body = body.strip("\n")
@@ -100,7 +100,7 @@ def _read(text: str, file: str) -> tuple[Mapping[str, object], str]:
 
 
 def _loosely(front: str) -> Iterator[tuple[str, object]]:
-    """Read `key: value` lines; what follows a line and is no such line belongs to its value."""
+    """Read `key: value` lines; a following line that is not one belongs to the value before it."""
     key, lines = "", [""]
     for line in front.split("\n"):
         found = _LOOSE_KEY.fullmatch(line.rstrip())
@@ -130,7 +130,7 @@ def _description(values: Mapping[str, object], body: str) -> str:
 
 
 def _dropped(key: str, value: object) -> str | None:
-    """Why a setting is not taken, and what stands in for it; None when it is taken."""
+    """Why a setting is not taken over, and what pitboss has instead; None when it is taken over."""
     if key == "model" and value in _NO_MODEL:
         return "the configured model is used unless a prompt names one"
     if key in STAND_INS:
@@ -147,7 +147,7 @@ def _dropped(key: str, value: object) -> str | None:
 
 
 def _left_to_the_agent(body: str) -> Iterator[str]:
-    """What would have been replaced in the text elsewhere, with the lines it is in."""
+    """What another program would have replaced in the text, with the lines it is in."""
     lines = body.split("\n")
     for pattern, advice in _NOT_DONE:
         found = [
@@ -160,5 +160,5 @@ def _left_to_the_agent(body: str) -> Iterator[str]:
 
 
 def _slug(name: object) -> str:
-    """What is left of a name when only the characters of prompts' names may be in it."""
+    """What is left of a name when only characters allowed in prompt names remain."""
     return _NO_NAME.sub("-", name.lower()).strip("-_") if isinstance(name, str) else ""

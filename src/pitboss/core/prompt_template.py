@@ -1,4 +1,4 @@
-"""What `pitboss prompts new` writes, and how to tell that a prompt is still what it wrote (SPEC 8)."""
+"""What `pitboss prompts new` writes, and how to recognise a prompt that still is that template (SPEC 8)."""
 
 from __future__ import annotations
 

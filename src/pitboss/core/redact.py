@@ -1,12 +1,12 @@
-"""Replaces secrets by `[redacted]` before anything is written, in streams as well as in texts (SPEC 6).
+"""Replaces secrets by `[redacted]` before anything is written, in streams as well as in whole texts (SPEC 6).
 
-A secret is the value of a variable whose name says so, as it stands, line by line, or escaped for JSON, and
-whatever has the shape of a well-known kind of key. Of a stream the end is held back only while it may be the
-beginning of a secret: less than the longest secret, so that a torn chunk hides nothing and delays next to
-nothing. However a stream is cut, what comes out is the same.
+A secret is the value of a variable whose name says so (as it stands, line by line, or escaped for JSON) and
+anything that has the shape of a well-known kind of key. The end of a stream is held back only while it may be the
+beginning of a secret: less than the longest secret, so a chunk that splits a secret hides nothing, and output is
+hardly delayed. The result does not depend on how a stream is cut into chunks.
 
-Most output has no secret in it: it is searched for the fixed parts of secrets, which is fast, and only what has one
-is looked at by a pattern.
+Most output has no secret in it. It is searched for the fixed parts of secrets, which is fast; only matches are
+checked against a pattern.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 REDACTED = b"[redacted]"
 SHORTEST = 8
-"""Characters of a value below which it is taken for no secret."""
+"""A value of fewer characters is not taken for a secret."""
 
 LONGEST = 1024
-"""Bytes of a secret that are looked for at once; longer ones are looked for in pieces."""
+"""Bytes of a secret that are searched for at once; longer secrets are searched for in pieces."""
 
 _SECRET_NAME = re.compile(
     r"KEY(?!BOARD|MAP|STROKE|CLOAK)|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH_CONFIG|CONN(ECTION)?_STR"
@@ -71,17 +71,19 @@ _SHAPES = {
     b"xox": rb"[abeprs]-[\w-]{10}",
     b"eyJ": rb"(?:hbGciOi|0eXAiOi)[\w-]{8}",
 }
-"""How well-known keys begin, and what must follow; more characters of `_BODY` may. The last is that of a JWT."""
+"""How well-known keys begin, and what must follow; more characters of `_BODY` may come after that. The last is that
+of a JWT.
+"""
 
 _EDGE = rb"(?:(?<![A-Za-z0-9]%s)|(?<=\\[nrtbf]%s)|(?<=\\u[0-9A-Fa-f]{4}%s)|(?<=[\[0-9;]m%s))"
-"""Where a key may begin, before what `%s` stands for: not inside a word, but after an escape of JSON or a color."""
+"""Where a key may begin, before what `%s` stands for: not inside a word, but after a JSON escape or a color."""
 
 _EDGE_SIZE = 6
 """The bytes before a key that tell whether it may begin there."""
 
 _BODY = re.compile(rb"[\w-]*(?:\.[\w-]+)*")
 _DECIDED = 32
-"""Characters after its beginning by which a shape is there or is not."""
+"""Characters after the beginning of a shape that decide whether it is one."""
 
 _PARTIAL_SIZE = _DECIDED + max(map(len, _SHAPES))
 
@@ -112,7 +114,7 @@ class Secrets:
         return Redactor(self)
 
     def pattern(self, data: bytes) -> re.Pattern[bytes] | None:
-        """What finds the secrets that `data` may hold whole; None when it holds none."""
+        """The pattern for the secrets that `data` may hold whole; None when it holds none."""
         needles = tuple(needle for needle in self._needles if needle in data)
         if not needles:
             return None
@@ -121,7 +123,7 @@ class Secrets:
         return self._patterns[needles]
 
     def partial(self, data: bytes, start: int) -> int:
-        """Where the end of `data` may be the beginning of a secret, from `start` on; its size when nowhere."""
+        """Where the end of `data` may be the beginning of a secret, from `start` on; its size if nowhere."""
         shape = _partial_shape().search(data, max(start, len(data) - _PARTIAL_SIZE))
         first = len(data) if shape is None else shape.start()
         for literal in self.literals:
@@ -143,7 +145,7 @@ class Redactor:
         self._dot = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """What can be written now that `chunk` has come."""
+        """The output that can be written now that `chunk` has arrived."""
         return self._redacted(self._past_key(chunk), last=False)
 
     def finish(self) -> bytes:
@@ -151,7 +153,9 @@ class Redactor:
         return self._redacted(self._dot, last=True)
 
     def _past_key(self, chunk: bytes) -> bytes:
-        """`chunk` without the rest of a key that has been replaced already; a dot may go on, or end a sentence."""
+        """`chunk` without the rest of a key that has been replaced already; a dot may belong to it, or end a
+        sentence.
+        """
         if not self._inside:
             return chunk
         chunk = self._dot + chunk
@@ -161,18 +165,18 @@ class Redactor:
         return b"" if self._inside else chunk[end:]
 
     def _note_rest(self, rest: bytes) -> None:
-        """Whether what may come after `rest`, which follows a key, may still be of that key."""
+        """Whether what may follow `rest`, which follows a key, may still belong to that key."""
         self._inside = rest in (b"", b".")
         self._dot = rest if self._inside else b""
 
     def _redacted(self, chunk: bytes, *, last: bool) -> bytes:
-        # The bytes before are there for the patterns to see whether a key may begin.
+        # The patterns need the bytes before to see whether a key may begin.
         data = self._before + self._held + chunk
         start = len(self._before)
         clean: list[bytes] = []
         held_from = len(data) if last else self._secrets.partial(data, start)
         for found in self._matches(data, start):
-            # One that begins earlier and is not whole yet goes first.
+            # A secret that begins earlier and is not complete yet comes first.
             if held_from <= found.start():
                 break
             clean += [data[start : found.start()], REDACTED]
@@ -205,10 +209,10 @@ def _partial_shape() -> re.Pattern[bytes]:
 
 
 def _pattern(needle: bytes) -> bytes:
-    """What finds a literal, or the shape that begins with `needle`."""
+    """The pattern for a literal, or for the shape that begins with `needle`."""
     if needle not in _SHAPES:
         return re.escape(needle)
-    # The look behind comes after the fixed part, which the engine of `re` then finds faster.
+    # The look-behind comes after the fixed part, because `re` finds it faster that way.
     fixed = re.escape(needle)
     return fixed + _EDGE.replace(b"%s", fixed) + _SHAPES[needle] + _BODY.pattern
 
@@ -223,7 +227,9 @@ def _secrets_in(name: str, value: str) -> tuple[str, ...]:
 
 
 def _forms(value: str) -> Iterator[bytes]:
-    """How a secret may stand in output; nothing for what is none. A number would tear counts apart."""
+    """The forms in which a secret may appear in output; nothing for values that are not secrets. Numbers are left
+    out: they would garble every count.
+    """
     value = value.strip()
     if len(value) < SHORTEST or _NUMBER.fullmatch(value):
         return

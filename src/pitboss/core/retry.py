@@ -1,7 +1,7 @@
-"""What follows an attempt that did not end well: another one now, later, by another agent, or none (SPEC 6).
+"""What follows an attempt that did not end well: another now, later, by another agent, or none (SPEC 6).
 
-A usage limit is waited out and a busy service asked again, all within the same session. A service that stays away
-before anything was used is an outage: it is waited for like a limit whose end nobody told. What no waiting mends
+A usage limit is waited out and a busy service is asked again, all within the same session. A service that stays
+away before anything was used is an outage: it is waited for like a limit with no known end. What no waiting can fix
 (a login, a bill, a model that does not exist) is a dead end, and not for this session alone.
 """
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
 
 UNKNOWN_RESET_S = 900.0
-"""Between two looks at a usage limit whose end nobody told."""
+"""Seconds between two looks at a usage limit with no known end."""
 
 SETTLING_S = 5.0
-"""From the end of a usage limit to the next try: clocks differ."""
+"""Seconds from the end of a usage limit to the next try: clocks differ."""
 
 LONGEST_LIMIT_S = 40 * 24 * 3600.0
-"""No limit ends later than a month from now: a date beyond that is damage, or in another unit."""
+"""No limit ends later than about a month from now: a later date is damage, or in another unit."""
 
 LOGIN_PAUSE_S = 5.0
-"""Before a login that was refused is tried once more: a token may just have been renewed by a neighbour."""
+"""Seconds before a refused login is tried once more: another process may just have renewed the token."""
 
 _LEAST_STEP_S = 0.1
-"""So that waits which double do so whatever is configured."""
+"""Keeps doubling waits doubling, whatever is configured."""
 
 _SPREAD_S = 25.0
 _LONGEST_BACKOFF_S = 900.0
@@ -46,11 +46,11 @@ _DEAD_ENDS = {
 _OUT_OF_REACH = "go on once the service is back, or name another agent in [limits] fallback"
 
 _NO_GOOD = (Reason.SPAWN_FAILED, Reason.AUTH, Reason.BILLING, Reason.NOT_FOUND, Reason.OVERLOADED)
-"""Why a fallback is no help, so that the agent it stands in for may as well be waited for."""
+"""Reasons for which a fallback is no help, so that waiting for the agent it stands in for is better."""
 
 
 class Cause(StrEnum):
-    """What an agent that is to try again waits for."""
+    """What an agent waits for before its next try."""
 
     RETRY = "retry"
     LOGIN = "login"
@@ -59,46 +59,47 @@ class Cause(StrEnum):
 
     @property
     def is_long(self) -> bool:
-        """Whether the wait may last hours, so that whoever lets the run end does not wait for it too."""
+        """Whether the wait may last hours. Then whoever drains the run does not wait for it too."""
         return self in (Cause.LIMIT, Cause.OUTAGE)
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
     """Try again after `after_s` seconds, for `cause`.
 
-    `told`: it is a limit whose end somebody told. `blind_s` is the part of the wait for which nobody did.
+    `dated`: it is a limit whose end is known. `blind_s` is the part of the wait that no known end explains.
     """
 
     after_s: float
     cause: Cause
-    told: bool = False
+    dated: bool = False
     blind_s: float = 0.0
 
 
 class Fallback(msgspec.Struct, frozen=True, kw_only=True):
-    """Let another agent go on in the same tree: one that was not tried, or one whose limit is over before others.
+    """Let another agent continue in the same tree: one that was not tried yet, or one whose limit ends before the
+    others'.
 
-    `left_until` is when the limit of the agent that is left ends, epoch seconds; None when nobody told.
+    `left_until` is when the limit of the agent left behind ends, in epoch seconds; None when that is unknown.
     """
 
     agent: str
     left_until: float | None = None
 
 
-class Anew(msgspec.Struct, frozen=True):
-    """Begin again at once: the agent's own session, which was to be gone on with, is gone."""
+class Restart(msgspec.Struct, frozen=True):
+    """Start over at once: the agent's own session, which was to be continued, no longer exists."""
 
 
 class Tries(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session has been through: retries in a row, seconds waited for what nobody dated, agents used.
+    """What a session has been through: retries in a row, seconds waited for limits with no known end, agents used.
 
-    `told` counts ends of limits in a row that were told and waited for in vain, `logins` those refused, and `used`
-    says whether any attempt got to work. `ends` are the agents that were left for their limits, and when these
-    end, epoch seconds, where that was told.
+    `dated` counts stated limit ends in a row that were waited for in vain, `logins` the refused logins, and `used`
+    says whether any attempt got to work. `ends` are the agents left behind because of their limits, and when those
+    end, in epoch seconds, where that is known.
     """
 
     retries: int = 0
-    told: int = 0
+    dated: int = 0
     logins: int = 0
     blind_wait_s: float = 0.0
     used: bool = False
@@ -106,15 +107,15 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
     ends: dict[str, float] = {}
 
     def seen(self, ended: AgentOutcome) -> Tries:
-        """The same with what an attempt did: one that got to work proves that the limit before it had ended."""
-        return msgspec.structs.replace(self, used=True, told=0) if has_worked(ended) else self
+        """These tries with what an attempt did: one that got to work proves that the limit before it had ended."""
+        return msgspec.structs.replace(self, used=True, dated=0) if has_worked(ended) else self
 
-    def after(self, step: Again | Anew | Fallback) -> Tries:
-        """The same with one more step."""
+    def after(self, step: Again | Restart | Fallback) -> Tries:
+        """These tries with one more step."""
         match step:
             case Fallback():
                 return self._handed_on(step)
-            case Anew():
+            case Restart():
                 return self
             case Again(cause=Cause.LOGIN):
                 return msgspec.structs.replace(self, logins=self.logins + 1)
@@ -122,7 +123,7 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
                 return msgspec.structs.replace(
                     self,
                     retries=0 if step.cause is Cause.LIMIT else self.retries + 1,
-                    told=self.told + 1 if step.told else self.told,
+                    dated=self.dated + 1 if step.dated else self.dated,
                     blind_wait_s=self.blind_wait_s + step.blind_s,
                 )
 
@@ -137,15 +138,15 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
 
 def next_attempt(
     ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float, jitter: float
-) -> Again | Anew | Fallback | None:
+) -> Again | Restart | Fallback | None:
     """What to do after an attempt that `tries` has `seen`; None when the session ends with it.
 
-    `now` is in epoch seconds, `jitter` between 0 and 1: it spreads agents that wait for the same moment.
+    `now` is in epoch seconds, `jitter` between 0 and 1: it spreads out agents that wait for the same moment.
     """
     if ended.status is not SessionStatus.ERROR:
         return None
     if ended.lost_session:
-        return Anew()
+        return Restart()
     match reason_kind(ended.reason):
         case Reason.RATE_LIMITED:
             other = _to_other(ended, tries, limits, now=now)
@@ -170,15 +171,15 @@ def _without_hope(
 
 
 def dead_end(reason: str | None) -> str | None:
-    """What to do when a session ended for a reason that would end every other one as well; None otherwise."""
+    """What to do about a reason that would end every other session as well; None for any other reason."""
     kind = reason_kind(reason)
     return _DEAD_ENDS.get(kind) if kind is not None else None
 
 
 def stuck_for(record: SessionRecord, limits: Limits) -> str | None:
-    """What to do when `record` met what would end every other session as well; None otherwise.
+    """What to do when `record` met something that would end every other session as well; None otherwise.
 
-    An outage that outlasted `max_wait` is such a thing too.
+    That includes an outage that outlasted `max_wait`.
     """
     if not record.status.failed:
         return None
@@ -187,7 +188,7 @@ def stuck_for(record: SessionRecord, limits: Limits) -> str | None:
 
 
 def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float | None:
-    """When an agent whose quota is used up to `pause_at` may be started again, epoch seconds; None for now."""
+    """When an agent whose quota is used up to `pause_at` may be started again, in epoch seconds; None for now."""
     if quota is None or pause_at is None:
         return None
     windows = (quota.five_hour, quota.seven_day, quota.other)
@@ -196,47 +197,47 @@ def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float |
 
 
 def fallback(tries: Tries, limits: Limits) -> Fallback | None:
-    """The next agent to take over from one that is limited; None when all had their try."""
+    """The next agent to take over from one that is limited; None when all have been tried."""
     return next((Fallback(agent=name) for name in limits.fallback if name not in tries.agents), None)
 
 
 def _to_other(ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float) -> Fallback | None:
-    """Another agent instead of one that is limited: one that was not tried, else one whose limit is over sooner."""
+    """Another agent in place of a limited one: one that was not tried yet, else one whose limit ends sooner."""
     end = limit_ahead(ended.resets_at, now)
     untried = fallback(tries, limits)
     if untried is not None:
         return Fallback(agent=untried.agent, left_until=end)
     mine = now + UNKNOWN_RESET_S if end is None else end
-    agent, others = min(tries.ends.items(), key=lambda told: told[1], default=("", mine))
+    agent, others = min(tries.ends.items(), key=lambda entry: entry[1], default=("", mine))
     sooner = others < mine and agent not in tries.agents[-1:]
     return Fallback(agent=agent, left_until=end) if sooner else None
 
 
 def _is_fallback(tries: Tries) -> bool:
-    """Whether the last agent is not the first; one that is no good is no loss then: the first can be waited for."""
+    """Whether the last agent is not the first; if it is no good, nothing is lost: the first can be waited for."""
     return len(tries.agents) > 1 and tries.agents[-1] != tries.agents[0]
 
 
 def _until_reset(
     ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float, jitter: float
 ) -> Again | None:
-    """A told end is waited for; one that was told before and proved wrong is believed less each time."""
+    """Wait for a stated end; the more often such an end proved wrong before, the less it is believed."""
     end = limit_ahead(ended.resets_at, now)
     left_s = limits.max_wait_s - tries.blind_wait_s
     if end is not None:
-        told_s = end - now + SETTLING_S + jitter * min(_SPREAD_S, (end - now) / 10)
-        doubt_s = _backoff_s(tries.told, limits, least_s=_LEAST_STEP_S) - told_s if tries.told else 0.0
+        stated_s = end - now + SETTLING_S + jitter * min(_SPREAD_S, (end - now) / 10)
+        doubt_s = _backoff_s(tries.dated, limits, least_s=_LEAST_STEP_S) - stated_s if tries.dated else 0.0
         if doubt_s > 0 >= left_s:
             return None
         blind_s = max(0.0, min(doubt_s, left_s))
-        return Again(after_s=told_s + blind_s, cause=Cause.LIMIT, told=True, blind_s=blind_s)
+        return Again(after_s=stated_s + blind_s, cause=Cause.LIMIT, dated=True, blind_s=blind_s)
     just_over = ended.resets_at is not None and now - UNKNOWN_RESET_S < ended.resets_at <= now
     step_s = max(SETTLING_S, limits.retry_base_seconds) if just_over else UNKNOWN_RESET_S
     return _blind(step_s, left_s, Cause.LIMIT)
 
 
 def _until_back(tries: Tries, limits: Limits, *, jitter: float) -> Again | None:
-    """Wait for a service that stays away, in steps that go on doubling where the retries stopped."""
+    """Wait for a service that stays away, in steps that keep doubling from where the retries stopped."""
     step_s = _backoff_s(tries.retries, limits, jitter, least_s=_LEAST_STEP_S)
     return _blind(step_s, limits.max_wait_s - tries.blind_wait_s, Cause.OUTAGE)
 
@@ -247,16 +248,16 @@ def _blind(step_s: float, left_s: float, cause: Cause) -> Again | None:
 
 
 def _backoff_s(nth: int, limits: Limits, jitter: float = 0.0, *, least_s: float = 0.0) -> float:
-    """Seconds before try `nth` (from 0) of what did not work: each is twice as long, up to a quarter of an hour."""
+    """Seconds before try `nth` (from 0) of something that failed: each twice as long, up to a quarter of an hour."""
     base_s = max(limits.retry_base_seconds, least_s)
     return min(base_s * 2.0 ** min(nth, 64), _LONGEST_BACKOFF_S) * (1 + jitter / 4)
 
 
 def has_worked(ended: AgentOutcome) -> bool:
-    """Whether the agent got to do anything: then its failure is no outage."""
+    """Whether the agent got to do anything: then its failure is not an outage."""
     return ended.usage.has_tokens or ended.usage.cost_usd > 0 or ended.tool_calls > 0
 
 
 def limit_ahead(moment: float | None, now: float) -> float | None:
-    """`moment`, epoch seconds, if a limit that holds `now` can end then."""
+    """`moment`, in epoch seconds, if a limit that holds at `now` can end then."""
     return moment if moment is not None and now < moment <= now + LONGEST_LIMIT_S else None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """A recorded session that ended in conflict with what had landed meanwhile: its prompt is due once more."""
+    """A recorded session that ended in conflict with what had landed meanwhile: its prompt gets one more turn."""
 
     seq: int
     prompt: str
@@ -29,14 +29,14 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """state.json: the fold of records 1..last_session_seq, and what is in flight (SPEC 7).
 
-    `caps` are the run's own, `selection` is what its command lines chose; None by a program that does not keep
-    them. `quota` is what each agent last said of its subscription, `conflicts` are the sessions whose one retry has
-    no record yet, `spend_per_prompt` is what each prompt's sessions cost, `unknown_costs` counts those of unknown
-    cost, None where nobody counted. `in_flight` also holds a session that is
-    in the log already while one before it is not: until that gap closes no sum covers it. `unrescued` are sessions with
-    a record whose work git could not rescue: it is still where they left it. `unknown` holds fields
-    of state.json that this version does not know, to be written back as found. `original_branch` is where the run
-    began, `return_to` what was checked out when it was started or resumed: a branch, or a commit in full.
+    `caps` are the run's own, `selection` is what its command lines chose; both are None where a program does not
+    keep them. `quota` is each agent's last report on its subscription, `conflicts` are the sessions whose one retry
+    has no record yet, `spend_per_prompt` is the cost of each prompt's sessions, `unknown_costs` counts those of
+    unknown cost, None if nobody counted. `in_flight` also holds a session that is in the log already while one
+    before it is not: until that gap closes no sum covers it. `unrescued` are sessions with a record whose work git
+    could not rescue: it is still where they left it. `unknown` holds fields of state.json that this version does
+    not know, to be written back as found. `original_branch` is where the run began, `return_to` what was checked
+    out when it was started or resumed: a branch, or a full commit id.
     """
 
     run_id: str
@@ -65,9 +65,10 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cost_known(self) -> bool:
-        """Whether the sum of costs is the whole.
+        """Whether the sum of costs is complete.
 
-        Of a run by a program that does not count unknown costs it is unless the file shows otherwise: `counted` tells.
+        If the file is by a program that does not count unknown costs, it is taken as complete unless the file shows
+        otherwise; `counted` finds out.
         """
         if self.unknown_costs is not None:
             return self.unknown_costs == 0
@@ -148,7 +149,7 @@ def unfolded(run: RunState) -> RunState:
 
 
 def counted(run: RunState, records: Iterable[SessionRecord]) -> RunState:
-    """`run` with what its sessions cost counted anew, from the log, where the program that wrote it did not.
+    """`run` with the costs of its sessions counted from the log, if the program that wrote it did not.
 
     `records` may go beyond its checkpoint.
     """
@@ -163,7 +164,7 @@ def counted(run: RunState, records: Iterable[SessionRecord]) -> RunState:
 
 
 def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
-    """What is used up after one more record; the streak of failures is that of the order they are given in."""
+    """What is used up after one more record; the streak of failures follows the order in which records are given."""
     return BudgetSnapshot(
         iterations=used.iterations + 1,
         tokens_input=add_tokens(used.tokens_input, record.tokens.input),
@@ -202,7 +203,7 @@ def _unknown_costs(run: RunState, record: SessionRecord) -> int | None:
 
 
 def _streak(failures: int, record: SessionRecord) -> int:
-    """Failures in a row: a service that stayed away is none."""
+    """Failures in a row; a service that stayed away is not a failure."""
     if record.is_outage or record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
         return failures
     return failures + 1 if record.status.failed else 0

@@ -26,12 +26,12 @@ class SchedulerState(msgspec.Struct, frozen=True, kw_only=True):
     runs_per_prompt: dict[str, int] = {}
 
     def runs(self, name: str) -> int:
-        """Dispatches of `name` so far."""
+        """How often `name` was dispatched so far."""
         return self.runs_per_prompt.get(name, 0)
 
 
 class Pick(msgspec.Struct, frozen=True):
-    """`name` is to run; `state` is the scheduler after this choice, its dispatch not yet counted."""
+    """`name` is to run; `state` is the scheduler after this choice, with its dispatch not yet counted."""
 
     name: str
     state: SchedulerState
@@ -62,7 +62,7 @@ def choose(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Gat
 
 
 def next_pick(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Exhausted:
-    """Ask until the answer is not gated; rotations in which nobody takes part are passed over at once."""
+    """Ask until the answer is not gated; rotations in which nobody takes part are skipped at once."""
     answer = choose(contenders, state)
     if isinstance(answer, Gated):
         answer = choose(contenders, _before_next_rotation(contenders, answer.state))

@@ -1,4 +1,4 @@
-"""What the command line chose to run: kept in state.json, so that a resumed run goes on with the same (SPEC 7)."""
+"""What the command line chose to run, kept in state.json so that a resumed run chooses the same (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import msgspec
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """The choices of a command line; None or empty for what it did not choose.
+    """The choices of a command line; None or empty for what it left open.
 
     `rotation`, `names` and `tags` say which prompts, `prompts_dir` where they are (relative to the repository if
-    it is inside), `agent` who works on them, `max_parallel`, `mode` and `workers` how many beside each other, and
+    inside it), `agent` who works on them, and `max_parallel`, `mode` and `workers` how many side by side, and
     where.
     """
 
@@ -23,7 +23,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     workers: str | None = None
 
     def over(self, kept: Selection | None) -> Selection:
-        """These choices, and those that were `kept` where these say nothing."""
+        """These choices, completed by those that were `kept`."""
         chosen = msgspec.structs.asdict(kept or Selection())
         chosen |= {name: value for name, value in msgspec.structs.asdict(self).items() if value}
         return Selection(**chosen)

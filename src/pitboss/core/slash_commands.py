@@ -1,6 +1,6 @@
 """Finds prompts that begin with a slash command, which no agent would carry out (SPEC 8).
 
-Agents' CLIs expand a command only where it is the very beginning of their input. There pitboss puts its standing
+Agents' CLIs expand a command only at the very beginning of their input. That is where pitboss puts its standing
 instructions, so a model would read the bare word.
 """
 
@@ -20,17 +20,17 @@ _FOLDER = re.compile(
     r"/(?:bin|boot|dev|etc|home|lib|media|mnt|opt|proc|root|run|s?bin|srv|sys|tmp|usr|var"
     r"|Applications|Library|System|Users|Volumes)"
 )
-"""An absolute path of one part, with which a sentence may begin."""
+"""An absolute path of one part, which a sentence may begin with."""
 
 
 def slash_command(body: str) -> str | None:
-    """The slash command that `body` begins with, blank lines apart; paths and comments are none."""
+    """The slash command that `body` begins with, ignoring blank lines; paths and comments are not commands."""
     found = _COMMAND.match(body)
     return found[1] if found and not _FOLDER.fullmatch(found[1]) else None
 
 
 def unexpanded(prompt: PromptDoc) -> Problem | None:
-    """What to say of a prompt that begins with a slash command; of the `shell` agent's, which has none, nothing."""
+    """What to say about a prompt that begins with a slash command; nothing for the `shell` agent, which has none."""
     command = slash_command(prompt.body)
     if command is None or prompt.meta.agent == SHELL:
         return None

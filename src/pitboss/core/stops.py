@@ -87,7 +87,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopRequest(StrEnum):
-    """Why somebody wants a running command ended."""
+    """Why a running command is to end before it has finished."""
 
     SKIP = "skip"
     ABORT = "abort"

@@ -1,11 +1,11 @@
-"""Makes text harmless for whoever prints it: what a terminal would act on is shown instead (SPEC 1.6, 8).
+"""Makes text harmless to print: what a terminal would act on is shown instead (SPEC 1.6, 8).
 
 | in the text                                        | on the terminal          |
 |----------------------------------------------------|--------------------------|
 | control characters (ESC, BEL, backspace, ...)      | `^[`, `^G`, `^H`         |
 | a carriage return that is not the end of a line    | `^M`                     |
 | the second set of control characters (one-byte CSI) | `<U+009B>`               |
-| marks that turn the direction of writing around    | `<U+202E>`               |
+| marks that reverse the direction of writing        | `<U+202E>`               |
 | our own colors                                     | kept, where they are on  |
 """
 
@@ -24,11 +24,11 @@ _IN_JSON = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-
 
 
 def visible(text: str, *, colors: bool = False) -> str:
-    """`text` with a readable mark in place of everything that a terminal acts on, but line ends and tabs.
+    """`text` with a readable mark in place of everything that a terminal acts on, except line ends and tabs.
 
     With `colors` the sequences for our own colors stay.
     """
-    # Most text is: this finds out several times as fast as looking for what is not.
+    # Most text is printable: this check is several times as fast as searching for what is not.
     if _HARMLESS.fullmatch(text):
         return text
     if not colors:
@@ -37,7 +37,7 @@ def visible(text: str, *, colors: bool = False) -> str:
 
 
 def visible_json(text: bytes) -> bytes:
-    """The same JSON without a byte that a terminal acts on: where JSON allows such characters, they are escaped."""
+    """The same JSON without any byte that a terminal acts on: where JSON allows such characters, they are escaped."""
     return _IN_JSON.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)
 
 

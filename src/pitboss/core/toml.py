@@ -18,7 +18,7 @@ _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
 _HEADER = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_KEY})[ \t]*\]")
 _ASSIGNMENT = re.compile(rf"[ \t]*({_KEY})[ \t]*=")
-# Parsing time grows with the square of a key's parts; no honest key comes near this many.
+# Parsing time grows with the square of a key's parts; no real key has nearly this many.
 _ENDLESS_KEY = re.compile(rf"(?<![\w-])(?:{_PART}[ \t]*+\.[ \t]*+){{64}}")
 _TEXT_OR_COMMENT = re.compile(
     r'''"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*''', re.DOTALL
@@ -51,7 +51,7 @@ def _syntax_problem(message: str, file: str) -> Problem:
 
 
 class _Lines:
-    """Finds the lines of keys in valid TOML; the text is looked through only when first asked."""
+    """Finds the lines of keys in valid TOML; the text is searched only once somebody asks."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -94,7 +94,7 @@ def _located_keys(text: str) -> Iterator[tuple[Path, int]]:
 
 
 def _inline_tables(line: str) -> int:
-    """How many inline tables begin on this line, those inside of others not counted."""
+    """How many inline tables begin on this line, not counting those inside others."""
     begun = depth = 0
     for char in line:
         begun += char == "{" and depth == 0
@@ -103,7 +103,7 @@ def _inline_tables(line: str) -> int:
 
 
 def _blanked(match: re.Match[str]) -> str:
-    """A string without its brackets and a comment without its words, on as many lines as before."""
+    """Replace a string's brackets and a comment's words, keeping the number of lines."""
     token = match[0]
     if token.startswith("#"):
         return ""

@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 MOST_TOKENS = 2**63 - 1
-"""What every reader of state.json and sessions.jsonl can hold; sums stop here."""
+"""The most that every reader of state.json and sessions.jsonl can hold; sums stop here."""
 
 
 def add_tokens(one: int, other: int) -> int:
@@ -17,12 +17,12 @@ def add_tokens(one: int, other: int) -> int:
 
 
 def add_usd(one: float, other: float) -> float:
-    """The sum of two costs in US dollars, finite always."""
+    """The sum of two costs in US dollars, always finite."""
     return min(one + other, math.nextafter(math.inf, 0.0))
 
 
 class CostSource(StrEnum):
-    """Who says what tokens cost, from the surest on; of a sum, the least sure one speaks for all."""
+    """Whose word a price is, from the surest to the least sure; a sum is as sure as its least sure part."""
 
     AGENT = "agent"
     CONFIGURED = "configured"
@@ -30,7 +30,7 @@ class CostSource(StrEnum):
     UNKNOWN = "unknown"
 
     def or_less_sure(self, other: CostSource) -> CostSource:
-        """The one to name for a sum of costs by both."""
+        """The source to name for a sum of costs from both."""
         return max(self, other, key=_SUREST_FIRST.index)
 
 
@@ -47,10 +47,10 @@ class RoleTokens(msgspec.Struct, frozen=True, kw_only=True):
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens and US dollars of one agent process, or of several added up.
 
-    `input` counts cached tokens too; `cache_read` and `cache_write` are the parts of it that were
-    cached, `cache_write_1h` the part of `cache_write` that is kept for an hour. `cost_usd` is the part of
-    the price that is known: with `cost_known` false it is a lower bound, and no reader may take it for the
-    whole. `priced_by` tells whose word that part is, `unpriced` names a model whose tokens have no price.
+    `input` counts cached tokens too; `cache_read` and `cache_write` are the parts of it that were cached,
+    `cache_write_1h` the part of `cache_write` that is kept for an hour. `cost_usd` is the part of the price that is
+    known: with `cost_known` false it is a lower bound, and nobody may take it for the whole. `priced_by` says whose
+    word that part is, `unpriced` names a model whose tokens have no price.
     """
 
     input: int = 0
@@ -77,7 +77,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def beyond(self, part: Usage) -> Usage:
-        """The tokens that these are more than those of `part`, count by count, never below 0; without cost."""
+        """By how many tokens this exceeds `part`, count by count, never below 0; without cost."""
         return Usage(
             input=max(0, self.input - part.input),
             output=max(0, self.output - part.output),
@@ -87,7 +87,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def at_least(self, other: Usage) -> Usage:
-        """The larger one of each count of tokens, for counts that only grow; without cost."""
+        """The larger of each count of tokens, for counts that only grow; without cost."""
         return Usage(
             input=max(self.input, other.input),
             output=max(self.output, other.output),
@@ -103,5 +103,5 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_tokens(self) -> bool:
-        """Whether any model was asked anything at all."""
+        """Whether any model was called at all."""
         return self.input > 0 or self.output > 0

@@ -1,7 +1,7 @@
 """What a screen shows of a run: one value, folded from its events and from nothing else (SPEC 9).
 
-The live footer, `status` and every other viewer show a `View`. Folding the lines of events.jsonl gives the view that
-the live display had. A viewer that comes late and has no events begins with `of_state`.
+The live footer, `status` and every other viewer show a `View`. Folding the lines of events.jsonl gives the view
+that the live display had. A viewer that starts late and has no events begins with `of_state`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Activity(StrEnum):
 
 
 class Flight(msgspec.Struct, frozen=True, kw_only=True):
-    """A session in flight. Tokens and US dollars are what it has used so far, as far as its agents tell.
+    """A session in flight. Tokens and US dollars are what it has used so far, as far as its agents report them.
 
     `step` is what its agent did last, at `step_at`; `until` is when it stops waiting.
     """
@@ -80,7 +80,7 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """One run as a screen shows it; `used` is by its records, `recent` are the last of them, the latest first."""
+    """One run as a screen shows it; `used` sums up its records, `recent` are the last of them, latest first."""
 
     run_id: str = ""
     branch: str = ""
@@ -110,7 +110,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of_state(state: RunState, in_flight: tuple[InFlight, ...]) -> View:
-    """What state.json alone tells of a run: everything but what its sessions are doing."""
+    """What state.json alone says of a run: everything except what its sessions are doing."""
     over = state.status is not RunStatus.ACTIVE
     return View(
         run_id=state.run_id,
@@ -157,7 +157,9 @@ def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911 - a case f
 
 
 def fold_late(view: View, event: RunEvent) -> View:
-    """The same for a viewer that began with `of_state`: only what that cannot tell, of what is in flight by now."""
+    """As `fold`, for a viewer that began with `of_state`: only what state.json cannot say, about what is in flight
+    by now.
+    """
     match event:
         case Draining() | Aborting():
             return fold(view, event)
@@ -176,7 +178,7 @@ def fold_late(view: View, event: RunEvent) -> View:
 
 
 def _started(view: View, event: RunStarted) -> View:
-    """A run that goes on keeps what it said before; what was in flight then was settled by its recovery."""
+    """A resumed run keeps what it said before; what was in flight then was settled by its recovery."""
     return msgspec.structs.replace(
         view,
         run_id=event.run_id,

@@ -1,4 +1,4 @@
-"""Which agent works on a prompt with which model, and which mends what it broke (SPEC 6)."""
+"""Which agent works on a prompt with which model, and which one fixes what it broke (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHELL = "shell"
 
 
 class Worker(msgspec.Struct, frozen=True):
-    """An agent and the model it is asked to use; None for whatever its own program chooses."""
+    """An agent and the model it is asked to use; None leaves the model to its own program."""
 
     agent: str
     model: str | None = None
@@ -26,20 +26,20 @@ class Worker(msgspec.Struct, frozen=True):
 
 
 def implementer(config: Config, meta: PromptMeta) -> Worker:
-    """Who works on a prompt: the agent that it names, else the configured one."""
+    """Who works on a prompt: the agent it names, else the configured one."""
     agent = meta.agent or config.backend
     return Worker(agent, _model(config, meta, IMPLEMENTER, agent))
 
 
 def fixer(config: Config, meta: PromptMeta) -> Worker | None:
-    """Who mends the work on a prompt: its agent; the configured one for `shell`, which can mend nothing."""
+    """Who fixes the work on a prompt: its own agent; the configured one for `shell`, which can fix nothing."""
     agent = meta.agent or config.backend
     agent = config.backend if agent == SHELL else agent
     return None if agent == SHELL else Worker(agent, _model(config, meta, FIXER, agent))
 
 
 def stand_in(config: Config, agent: str) -> Worker:
-    """`agent` where it goes on for another one: models of roles and prompts are in the other one's words."""
+    """`agent` where it takes over from another one: the models of roles and prompts are in the other one's terms."""
     settings = config.agents.get(agent)
     return Worker(agent, settings.model if settings else None)
 

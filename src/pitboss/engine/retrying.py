@@ -19,9 +19,9 @@ from pitboss.core.retry import (
     SETTLING_S,
     UNKNOWN_RESET_S,
     Again,
-    Anew,
     Cause,
     Fallback,
+    Restart,
     Tries,
     fallback,
     has_worked,
@@ -111,8 +111,8 @@ def bill(context: RunContext, session: Assignment, part: Attempt, *, begun: bool
         if is_last:
             return Worked(last=ended, usage=used, agent=part.agent)
         agent = agents[min(nth, len(agents) - 1)] if agents else part.agent
-        step: Again | Anew | Fallback = (
-            Anew() if ended.lost_session else Again(after_s=0.0, cause=Cause.RETRY)
+        step: Again | Restart | Fallback = (
+            Restart() if ended.lost_session else Again(after_s=0.0, cause=Cause.RETRY)
         )
         if agent != part.agent:
             step = Fallback(agent=agent)
@@ -124,7 +124,7 @@ def _following(
     context: RunContext,
     session: Assignment,
     part: Attempt,
-    step: Again | Anew | Fallback,
+    step: Again | Restart | Fallback,
     ended: AgentOutcome,
     known: dict[str, Resume],
 ) -> Attempt:
@@ -138,7 +138,7 @@ def _following(
         same = part.resume is not None and part.resume.session_id == ended.session_id
         before = part.resume.usage if part.resume is not None and same else Usage()
         known[part.agent] = Resume(session_id=ended.session_id, usage=before + ended.usage)
-    if isinstance(step, Anew):
+    if isinstance(step, Restart):
         known.pop(part.agent, None)
     agent, model = part.agent, part.model
     if isinstance(step, Fallback):
@@ -188,12 +188,12 @@ def _before(
     context: RunContext,
     session: Assignment,
     part: Attempt,
-    step: Again | Anew | Fallback,
+    step: Again | Restart | Fallback,
     ended: AgentOutcome,
 ) -> Stopped | None:
     """What `step` asks for before the attempt that follows `part`."""
     now = context.clock().timestamp()
-    if isinstance(step, Anew):
+    if isinstance(step, Restart):
         _enter(context, session, part, detail=f"{part.agent} begins anew: {ended.reason}")
         return None
     if isinstance(step, Fallback):
@@ -204,7 +204,7 @@ def _before(
         _enter(context, session, part, detail=f"{step.agent} goes on: {ended.reason}")
         return None
     until = now + step.after_s
-    if step.told:
+    if step.dated:
         context.gate.close(part.agent, until, step.cause)
     wait = Wait(cause=step.cause, agent=part.agent, why=ended.reason)
     if stopped := wait_until(context, session, until, wait):

@@ -66,7 +66,7 @@ class RotationChooser:
         return Choice(prompt=prompt, rotation=rotation, in_slot=in_slot, retry_of=retry_of)
 
     def _rescheduled(self, state: SchedulerState, record: SessionRecord) -> SchedulerState | None:
-        """The scheduler after a record that does not say its rotation: the Rust program's do not."""
+        """The scheduler after a record that does not say its rotation: records by the Rust program do not."""
         if record.rotation is not None or record.retry_of is not None:
             return None
         picked = next_pick(self._takers, state)

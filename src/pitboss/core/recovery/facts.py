@@ -1,4 +1,4 @@
-"""What a run that was cut short left behind, as facts for recovery to go by (SPEC 7)."""
+"""What a run that was cut short left behind: the facts that recovery decides by (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 class LogScan(msgspec.Struct, frozen=True, kw_only=True):
     """What a whole log says.
 
-    `last_seq` ends the gap-free prefix 1, 2, 3, ...; `highest_seq` is the highest of all. `tail` holds the
-    records past the seq that was asked for, in file order. `torn_at` is the byte offset of a torn tail.
-    `damage` lists the first 1000 damaged lines before it. `any_failed`: some session was error or
-    timeout. `size` in bytes.
+    `last_seq` ends the gap-free prefix 1, 2, 3, ...; `highest_seq` is the highest of all. `tail` holds the records
+    past the seq that was asked for, in file order. `torn_at` is the byte offset of a torn tail. `damage` lists the
+    first 1000 damaged lines before it. `any_failed`: some session was error or timeout. `size` is in bytes.
     """
 
     last_seq: int = 0
@@ -41,7 +40,7 @@ class LogScan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that nobody works on: its state as far as it can be read, and its log as scanned past `after_seq`."""
+    """A run that nothing works on: its state, if it can be read, and its log, scanned past `after_seq`."""
 
     run_id: str
     branch: str
@@ -67,10 +66,10 @@ class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
-    """The user's working tree: the branch HEAD is on (None = detached) and whether anything is uncommitted.
+    """The user's working tree: the branch HEAD is on (None when detached) and whether anything is uncommitted.
 
-    While the run branch is gone and HEAD still names it, `dirty` compares with the commit that the
-    branch is to be made again at. What a switch of ours left half way is not dirt.
+    While the run branch is gone and HEAD still names it, `dirty` compares with the commit at which the branch is to
+    be recreated. What an interrupted switch of ours left is not dirt.
     """
 
     branch: str | None
@@ -80,14 +79,13 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that recovery depends on, as found on disk while the run's lock is held.
 
-    The log: `last_seq` ends its gap-free prefix, `early` are the seqs it holds beyond that, `torn_at` is
-    the byte at which its last line is torn; damaged lines count for none of these. `landed` are the
-    sessions past `last_seq` whose commit, known by its trailers or their own branch, is on the run branch.
-    `alive` are the sessions in flight whose process group lives (pid and start time match). `last_commit` is the last
-    recorded commit, or the run's base commit. `checkout` is the tree that a resumed run is about to work
-    in: None in worktree mode, and for a repair after which nothing runs. `moved_since`: HEAD is on another branch, and
-    may have gone there after the last process of the run was gone. `cut_switch`: a switch of branches may have been
-    cut short.
+    The log: `last_seq` ends its gap-free prefix, `early` are the seqs it holds beyond that, `torn_at` is the byte
+    at which its last line is torn; damaged lines count for none of these. `landed` are the sessions past `last_seq`
+    whose commit, known by its trailers or their own branch, is on the run branch. `alive` are the sessions in
+    flight whose process group lives (pid and start time match). `last_commit` is the last recorded commit, or the
+    run's base commit. `checkout` is the tree that a resumed run is about to work in: None in worktree mode, and for
+    a repair after which nothing runs. `moved_since`: HEAD is on another branch, and may have gone there after the
+    run's last process ended. `cut_switch`: a switch of branches may have been interrupted.
     """
 
     run_id: str
@@ -117,7 +115,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def top(self) -> int:
-        """The highest seq that anything says was given out: log, checkpoint, run branch, session in flight."""
+        """The highest seq known to have been given out, by log, checkpoint, run branch or a session in flight."""
         checkpoint = self.state.last_session_seq if self.state else 0
         return max(self.highest_seq, checkpoint, *self.landed, *(s.seq for s in self.in_flight), 0)
 
@@ -129,33 +127,34 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unrecorded(self) -> tuple[InFlight, ...]:
-        """Sessions in flight that the log knows nothing of."""
+        """Sessions in flight that have no record in the log."""
         return tuple(s for s in self.in_flight if not self.is_recorded(s.seq))
 
     @property
     def unrescued(self) -> tuple[InFlight, ...]:
-        """Sessions that have their record and whose work is still where they left it."""
+        """Sessions that have their record but whose work is still where they left it."""
         due = {s.seq for s in self.unrecorded}
         return tuple(s for s in (self.state.unrescued if self.state else ()) if s.seq not in due)
 
     @property
     def left_in_checkout(self) -> bool:
-        """Whether what lies in the user's working tree is the work of a session, which nobody has taken from there."""
+        """Whether the user's working tree holds the work of a session, which nothing has taken from there yet."""
         return any(s.assignment.worktree is None for s in (*self.unrecorded, *self.unrescued))
 
     @property
     def somebody_elsewhere(self) -> bool:
-        """Whether a person went to another branch, not a session whose work is still in the tree."""
+        """Whether a person switched to another branch, rather than a session whose work is still in the tree."""
         if self.left_in_checkout:
             return self.moved_since
         return self.checkout is not None and self.checkout.branch != self.branch
 
     @property
     def half_landed(self) -> bool:
-        """Whether a session that ran elsewhere may have died landing, the user's tree on its way to the new tip.
+        """Whether a session that ran elsewhere may have died while landing, with the user's tree on its way to the
+        new tip.
 
-        Only files of the run branch are changed then, and HEAD stays on it; settling the session puts
-        them right. One whose agent had not ended was not landing.
+        In that case only files of the run branch are changed, and HEAD stays on it; settling the session puts them
+        right. A session whose agent had not ended was not landing.
         """
         return any(
             s.assignment.worktree is not None and s.progress.outcome is not None for s in self.unrecorded
@@ -171,7 +170,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return (n for n in range(self.last_seq + 1, self.top + 1) if n not in known)
 
     def count_missing(self) -> int:
-        """How many `missing` gives, without going through them: a damaged seq may claim billions."""
+        """How many seqs `missing` yields, without iterating: a damaged seq may claim billions."""
         return self.top - self.last_seq - len(self._known_beyond)
 
     @property

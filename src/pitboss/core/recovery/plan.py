@@ -1,8 +1,8 @@
-"""What a run that was cut short needs before it may go on: facts in, repairs in order out (SPEC 7, recovery).
+"""Plans the recovery of a run that was cut short: facts in, repairs in order out (SPEC 7, recovery).
 
-`plan_recovery` looks at everything a dead run left behind and either raises the refusal that the table in
-SPEC 7 names, before anything is changed, or returns the repairs. They are safe to apply again from the
-start after another crash, and a run that was repaired needs none:
+`plan_recovery` looks at everything a dead run left behind. It either raises the refusal named by the table in SPEC
+7, before anything is changed, or returns the repairs. After another crash they can safely be applied again from the
+start, and a run that was repaired needs none:
 
     StopProcess           nothing of the dead run may still write while its files are repaired
     CutTornTail, SetAsideDamage    the log is whole before anything is appended to it
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 
 
 def plan_recovery(facts: Facts) -> tuple[Repair, ...]:
-    """Return the repairs a run needs, in the order they must be applied (SPEC 7).
+    """Return the repairs a run needs, in the order in which to apply them (SPEC 7).
 
-    Raises DamagedRun, StateOutOfSync or StartError when only a person may decide; `force` stands for
-    such a decision about the log, never about the user's branch or tree, nor about more lost records
-    than a disk loses.
+    Raises DamagedRun, StateOutOfSync or StartError when only a person may decide. `force` stands for such a
+    decision about the log, but never about the user's branch or tree, nor about more lost records than a disk
+    loses.
     """
     refuse_what_only_a_person_may_settle(facts)
     return (
@@ -133,6 +133,6 @@ def _is_apart(facts: Facts, session: InFlight) -> bool:
 
 
 def _can_complete(facts: Facts, session: InFlight) -> bool:
-    """Whether the session's agent has ended, and what it did can be had."""
+    """Whether the session's agent has ended and its work can be had."""
     ended = session.progress.outcome is not None
     return ended and (session.seq in facts.landed or not _is_apart(facts, session))

@@ -1,4 +1,4 @@
-"""What forbids a run to go on: each refusal says why and what to do, and changes nothing (SPEC 7; the seed)."""
+"""What forbids resuming a run: each refusal says why and what to do, and changes nothing (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pitboss.core.run import RunState
 
 MOST_RESTORED = 10_000
-"""Lost records that are still believed; a seq that claims more is damage itself."""
+"""The most lost records that are still plausible; a seq that claims more is itself damage."""
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
 
 class NoResumableRun(ResumeError):
-    """No run under `directory` is active or aborted; the last one has `failed`, if it has."""
+    """No run under `directory` is active or aborted; `failed` names the last one, if that failed."""
 
     def __init__(self, directory: str, failed: str | None = None) -> None:
         settle = f"; `pitboss repair {failed}` makes the last one, which failed, resumable" if failed else ""
@@ -93,7 +93,7 @@ class PromptSetChanged(ResumeError):
 
 
 class StateOutOfSync(ResumeError):
-    """state.json and sessions.jsonl tell stories that cannot both be true."""
+    """state.json and sessions.jsonl contradict each other."""
 
     def __init__(self, run_id: str, state_seq: int, jsonl_seq: int) -> None:
         super().__init__(
@@ -121,7 +121,7 @@ def diff_prompt_names(original: Iterable[str], current: Iterable[str]) -> Prompt
 def validate_resume(
     run: RunState, plan_name: str, prompt_names: Sequence[str], *, allow_prompt_changes: bool = False
 ) -> None:
-    """Raise the ResumeError that forbids going on with `run`, if any (SPEC 7)."""
+    """Raise the ResumeError that forbids resuming `run`, if any (SPEC 7)."""
     if not run.status.is_resumable:
         raise NotResumable(run.run_id, run.status)
     if run.plan_name != plan_name:
@@ -132,7 +132,7 @@ def validate_resume(
 
 
 def refuse_used_up(run: RunState, caps: Caps, used: BudgetSnapshot, now: datetime) -> None:
-    """Raise CapReached when `run`, which has `used` so much, may start no session under `caps` (SPEC 4)."""
+    """Raise CapReached when `run`, which has `used` this much, may start no session under `caps` (SPEC 4)."""
     over = list(budget.used_up(caps, used, now=now, started_at=run.started_at))
     if not over:
         return
@@ -146,7 +146,7 @@ def refuse_used_up(run: RunState, caps: Caps, used: BudgetSnapshot, now: datetim
 
 
 def resume_command(run: RunState) -> str:
-    """The command that goes on with `run`, with a new cap for each that it has used up."""
+    """The command that resumes `run`, with a new cap for each one it has used up."""
     caps = run.caps or budget.Caps()
     used = budget.used_up(caps, run.budget_consumed, now=run.last_updated_at, started_at=run.started_at)
     return _resume(run, used)
@@ -220,7 +220,7 @@ def _refuse_foreign_checkout(facts: Facts) -> None:
 
 
 def _quoted(text: str) -> str:
-    """The text as Rust's `{:?}` shows it, which is how the seed's messages quote."""
+    """The text as Rust's `{:?}` shows it: the Rust program's messages quote that way."""
     return '"' + "".join(map(_escaped, text)) + '"'
 
 

@@ -1,4 +1,4 @@
-"""The repairs there are, one value each, with the line that `pitboss repair --dry-run` shows (SPEC 7)."""
+"""Every repair there is, as a value with its line for `pitboss repair --dry-run` (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RemoveStaleLocks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecreateBranch(msgspec.Struct, frozen=True, kw_only=True):
-    """Make the run branch again at commit `at`."""
+    """Recreate the run branch at commit `at`."""
 
     branch: str
     at: str
@@ -69,9 +69,9 @@ class UndoSwitch(msgspec.Struct, frozen=True):
 
 
 class RebuildState(msgspec.Struct, frozen=True, kw_only=True):
-    """Write state.json as the fold of records 1..`last_seq`; an old file is kept aside.
+    """Write state.json as the fold of records 1..`last_seq`; the old file is kept aside.
 
-    What no record says comes from the old state.json if it can be read, else from branch and trailers.
+    What no record says comes from the old state.json if it can be read, else from the branch and its trailers.
     """
 
     last_seq: int
@@ -95,7 +95,7 @@ class ReplayRecords(msgspec.Struct, frozen=True, kw_only=True):
 class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
     """Forget that a session is in flight: its record is in the log and the fold covers it.
 
-    One whose record waits for the session that fills a gap stays in flight until it is folded: else the
+    A session whose record waits for another one to fill a gap stays in flight until it is folded. Otherwise the
     scheduler and the next seq would not know of it.
     """
 
@@ -107,10 +107,11 @@ class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Finish a session whose agent ended, by its outcome: land or rescue its work, or take the commit there is.
+    """Finish a session whose agent has ended, from its outcome: land or rescue its work, or take the commit there
+    is.
 
-    `landed` says that there is one. `elsewhere`: somebody works on another branch in the tree that was the
-    session's, so that only the commit counts.
+    `landed` says that there is a commit. `elsewhere`: somebody works on another branch in the tree that was the
+    session's, so only the commit counts.
     """
 
     seq: int
@@ -139,7 +140,7 @@ class AbortSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RescueLeft(msgspec.Struct, frozen=True, kw_only=True):
-    """Rescue what a session with a record left where it worked, as git could not do so then; `elsewhere` as above."""
+    """Rescue what a recorded session left where it worked, because git could not do so then; `elsewhere` as above."""
 
     seq: int
     elsewhere: bool = False
@@ -151,7 +152,7 @@ class RescueLeft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Write a record for a session whose own is lost, from its commit if it has `landed`; its cost is unknown."""
+    """Write a record for a session that lost its own, from its commit if it has `landed`; the cost is unknown."""
 
     seq: int
     landed: bool

@@ -1,4 +1,4 @@
-"""Replay: the state of a run from its checkpoint and the records of its log (SPEC 7; the seed)."""
+"""Replays the log: the state of a run from its checkpoint and its records (SPEC 7)."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from pitboss.core.session import NO_SUMMARY
 
 MESSAGE_LIMIT = 16 * 1024
 SUBJECT_LIMIT = 72
-"""Characters of a subject that holds the summary."""
+"""The most characters of a subject that holds the summary."""
 
 PLACEHOLDERS = ("prompt", "session", "seq", "run", "summary")
 _RESCUE_SUBJECT = "[pitboss/grind] rescue of"
-# Git ends a message at a `---` line and at scissors, wherever they are; our own keys are what recovery reads.
+# Git ends a message at a `---` line and at scissors, wherever they are; recovery reads our own keys.
 _MISREAD = re.compile(
     r"^(?=[^\S\n]*pitboss-[a-z]+[^\S\n]*:|---|.*-{24} >8 -{24})", re.IGNORECASE | re.MULTILINE
 )
@@ -27,9 +27,9 @@ def commit_message(
 ) -> str:
     """Message of the commit that lands a session's work, at most 16 KiB of UTF-8 (SPEC 6).
 
-    `subject` holds PLACEHOLDERS, as `[git] subject` does; where `{summary}` is one of them, its first line is cut at
-    a word. The trailers are a paragraph of their own at the very end, and no line of the summary can be
-    read as one of them. The message is meant for `git commit --cleanup=whitespace`.
+    `subject` holds PLACEHOLDERS, as `[git] subject` does; if `{summary}` is among them, its first line is cut at a
+    word. The trailers are a paragraph of their own at the very end, and no line of the summary can be read as one
+    of them. The message is meant for `git commit --cleanup=whitespace`.
     """
     text = clean(summary or "").strip() or NO_SUMMARY
     values = {
@@ -44,7 +44,7 @@ def commit_message(
 
 
 def unknown_placeholder(subject: str) -> str | None:
-    """What `subject` has in braces that is none of PLACEHOLDERS, with its braces; None when all is well."""
+    """The first text in braces in `subject` that is not one of PLACEHOLDERS, with its braces; None when all are."""
     try:
         fields = list(Formatter().parse(subject))
     except ValueError:
@@ -56,7 +56,7 @@ def unknown_placeholder(subject: str) -> str | None:
 
 
 def _filled(subject: str, values: dict[str, str]) -> str:
-    """The subject; where it holds the summary, that gives way first, so that all fits."""
+    """The subject; if it holds the summary, the summary is shortened first, so that everything fits."""
     if "{summary}" not in subject:
         return subject.format_map(values).strip()
     room = SUBJECT_LIMIT - len(subject.format_map(values | {"summary": ""}))

@@ -26,9 +26,9 @@ PREVIEWED = 10
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a run would start from, resolved; `run` is the one to resume, if any.
 
-    `caps` and `hooks` are the layered ones that would apply. `branch` is the branch checked out now,
-    None when detached or outside a git repository; `first` are the sessions the run would start with, up to
-    `PREVIEWED`; `problem` says why a real run would refuse.
+    `caps` and `hooks` are the merged ones that would apply. `branch` is the branch checked out now, None when
+    detached or outside a git repository; `first` are the sessions the run would start with, up to `PREVIEWED`;
+    `problem` says why a real run would refuse.
     """
 
     root: str

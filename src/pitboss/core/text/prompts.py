@@ -28,15 +28,15 @@ way that a reader should know, update the summary in the file named by PITBOSS_S
 
 
 def standing_instructions() -> str:
-    """What every agent gets whatever its prompt says, between its markers."""
+    """What every agent reads first, whatever its prompt says, between its markers."""
     return _standing_section(_STANDING)
 
 
 def compose_prompt(*, body: str, session_log: str, scratchpad: str, scratchpad_truncated: bool) -> str:
     """The whole text for an implementer, sections in the order of SPEC 6, the body verbatim at the end.
 
-    `session_log` is the tail of sessions.md and `scratchpad` the tail of the scratchpad; markers inside
-    either are disarmed, so that no session can write outside its section of a later prompt.
+    `session_log` is the tail of sessions.md and `scratchpad` the tail of the scratchpad; markers inside either are
+    disarmed, so that no session can write outside its section of a later prompt.
     """
     note = "(only the last part; the file holds more)\n" if scratchpad_truncated else ""
     return "\n\n".join(
@@ -53,7 +53,7 @@ CONTINUE = (
     "You were cut off by a limit of the service, not by anything you did. "
     "Look at the state of the working tree, then continue the task where you left off and finish it.\n"
 )
-"""For an agent that resumes a session of its own."""
+"""For an agent that continues a session of its own."""
 
 
 def fixer_prompt(*, body: str, command: str, output: str) -> str:

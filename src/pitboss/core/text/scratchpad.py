@@ -1,7 +1,7 @@
-"""What parallel sessions add to the run's scratchpad: one section a session (SPEC 2).
+"""What parallel sessions add to the run's scratchpad: one section each (SPEC 2).
 
-Agents write any bytes, so these texts are bytes too. A section can be found again after a crash: it is the
-same for the same notes, and nothing that an agent wrote reads as the heading of one.
+Agents write any bytes, so these texts are bytes too. A section can be found again after a crash: the same notes
+give the same section, and nothing that an agent wrote reads as the heading of one.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NOTES_LIMIT = 64 * 1024
-"""Bytes that one session may add."""
+"""The most bytes that one session may add."""
 
 _CUT = b"(only the last part of what this session noted)\n"
 _HEADING = re.compile(rb"^## session-", re.MULTILINE)
 
 
 def notes_section(seq: int, prompt: str, added: bytes) -> bytes:
-    """The section of session `seq`, up to and with its last newline; empty when it added nothing but blanks.
+    """The section of session `seq`, up to and including its last newline; empty when it added nothing but blanks.
 
-    Of more than NOTES_LIMIT bytes the end is kept, from the start of a line where there is one.
+    If it added more than NOTES_LIMIT bytes, the end is kept, from the start of a line if there is one.
     """
     kept, said = added, b""
     if len(added) > NOTES_LIMIT:
@@ -39,7 +39,7 @@ def notes_section(seq: int, prompt: str, added: bytes) -> bytes:
 
 
 def section_gap(before: bytes) -> bytes:
-    """What makes a section that follows the bytes `before` start on a fresh line, after a blank one."""
+    """What makes a section after the bytes `before` start on a fresh line, below a blank one."""
     if not before or before.endswith(b"\n\n"):
         return b""
     return b"\n" if before.endswith(b"\n") else b"\n\n"
@@ -48,7 +48,7 @@ def section_gap(before: bytes) -> bytes:
 def new_lines(given: bytes, written: bytes) -> bytes:
     """The lines of `written` that `given` did not have, in order; takes time linear in both.
 
-    What both begin and end with is the same text; in between, a line is new that comes more often than before.
+    What both begin and end with is the same text; in between, a line that occurs more often than before is new.
     """
     had, has = given.split(b"\n"), written.split(b"\n")
     first = same_start(had, has)

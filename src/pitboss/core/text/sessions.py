@@ -18,7 +18,7 @@ _HEADING = re.compile(r"^(\s*)#", re.MULTILINE)
 
 
 def sessions_md_entry(record: SessionRecord) -> str:
-    """What one record adds to the file: a blank line, a heading and a list."""
+    """The entry of one record: a blank line, a heading and a list."""
     tokens = record.tokens
     lines = [
         "",
@@ -39,7 +39,7 @@ def sessions_md_entry(record: SessionRecord) -> str:
 
 
 def _item(summary: str | None) -> str:
-    """A summary as the content of a list item: what it holds ends where the item ends."""
+    """A summary as the content of a list item, so that everything in it ends where the item ends."""
     text = first_bytes(clean(summary or "").strip(), _SUMMARY_BYTES) or NO_SUMMARY
     escaped = _HEADING.sub(r"\1\\#", text)
     return "\n".join(f"  {line}" if line else "" for line in escaped.split("\n")).lstrip()

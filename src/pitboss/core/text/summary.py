@@ -1,4 +1,4 @@
-"""What stands for a session whose agent wrote no summary: the first paragraph of its final message (SPEC 6)."""
+"""The summary of a session whose agent wrote none: the first paragraph of its final message (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEADING = re.compile(r"(?:#{1,6}[ \t][^\n]*|[-*_=]{3,}|\*\*[^\n*]*\*\*:?)\Z")
 def first_paragraph(message: str | None) -> str | None:
     """The first paragraph of `message`, at most 500 characters; None when it says nothing.
 
-    A heading alone is no paragraph, unless the message has nothing else.
+    A heading alone does not count as a paragraph, unless the message has nothing else.
     """
     paragraphs = [text.strip() for text in _BLANK_LINES.split(clean(message or "")) if text.strip()]
     first = next((text for text in paragraphs if not _HEADING.match(text)), "".join(paragraphs[:1]))
