@@ -41,12 +41,14 @@ from pitboss.engine.start import check_ready, earlier_run, start_from, started
 from pitboss.errors import PitbossError, StartError, why_failed
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
+from pitboss.landing.git_trouble import Watch, git_refusing
 from pitboss.landing.guard import Guard
 from pitboss.landing.landed import landed_sessions
+from pitboss.landing.places import GitPlaces
 from pitboss.landing.refs import run_branch
+from pitboss.landing.resilient import ResilientPlaces
 from pitboss.landing.run_branch import RunBranch
-from pitboss.landing.sheltered import Sheltered, git_refusing
-from pitboss.landing.workspace import Workspace
+from pitboss.landing.site import Site
 from pitboss.store.backup import Backup
 from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import note_live
@@ -56,6 +58,7 @@ from pitboss.store.paths import RunPaths, skip_path
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pitboss.core.events import Observer
@@ -289,8 +292,6 @@ class Run:
         plan = self._plan
         paths = journal.rundir.paths
         control = Control(self._channel, paths, skip_path(self._repo.root), raised)
-        ignored_limit = plan.config.grind.rescue_ignored_mb * 1024 * 1024
-        workspace = Workspace(self._repo, branch, paths, plan.config.grind.worktree, ignored_limit)
         return RunContext(
             config=plan.config,
             prompts=plan.prompts,
@@ -300,7 +301,7 @@ class Run:
             caps=plan.caps,
             max_parallel=plan.max_parallel,
             agent=lambda name: build_agent(name, plan.config),
-            workspace=Sheltered(workspace, self._guard, journal, self._emit, control.abort_session),
+            places=self._places(branch, journal, control.abort_session),
             journal=journal,
             control=control,
             gate=Gate(plan.config.limits.pause_at, journal.state.quota),
@@ -312,6 +313,18 @@ class Run:
             repo_root=self._repo.root,
             host=os.uname().nodename,
         )
+
+    def _places(self, branch: RunBranch, journal: Journal, hurried: Callable[[], object]) -> ResilientPlaces:
+        grind = self._plan.config.grind
+        site = Site(
+            repo=self._repo,
+            branch=branch,
+            paths=journal.rundir.paths,
+            worktree=grind.worktree,
+            ignored_limit=grind.rescue_ignored_mb * 1024 * 1024,
+        )
+        places = GitPlaces(site)
+        return ResilientPlaces(places, Watch(places, self._guard, self._emit, hurried), journal)
 
     def _grind(self, context: RunContext, past: Past) -> int:
         note_live(context.paths)
@@ -342,7 +355,7 @@ class Run:
     def _open(self, context: RunContext) -> None:
         """Make ready where sessions will work. A refusal leaves a run that can be resumed once the way is free."""
         try:
-            context.workspace.open()
+            context.places.open()
         except PitbossError as error:
             status = RunStatus.ABORTED if isinstance(error, StartError) else RunStatus.FAILED
             with suppress(PitbossError):
@@ -352,7 +365,7 @@ class Run:
     def _close(self, context: RunContext) -> None:
         """What cannot be put in order is told, but no reason to call a night's work failed."""
         try:
-            context.workspace.close()
+            context.places.close()
         except PitbossError as error:
             self._emit(Warned(text="; ".join(filter(None, (error.message, error.hint)))))
 
@@ -362,7 +375,7 @@ class Run:
         if name is None or not self._in_place or self._plan.config.grind.stay:
             return None
         try:
-            return str(context.workspace.go_back(name))
+            return str(context.places.restore_checkout(name))
         except PitbossError as error:
             text = f"the checkout stays on {context.journal.state.branch}: {error.message}"
             self._emit(Warned(text=text))

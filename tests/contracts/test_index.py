@@ -13,6 +13,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.index_backup import IndexBackup
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
+from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.session_tree import SessionTree
 from pitboss.store.paths import RunPaths
@@ -66,7 +67,7 @@ class World:
 
     def open(self) -> SessionTree:
         """The checkout as a new process would open it."""
-        return SessionTree(Repo.discover(self.root), BRANCH, paths=RunPaths(self.root, RUN))
+        return SessionTree(Repo.discover(self.root), BRANCH, RescuePolicy(paths=RunPaths(self.root, RUN)))
 
     def changed(self, commit: str) -> list[str]:
         """What a commit holds that the session's base does not, and the other way round."""

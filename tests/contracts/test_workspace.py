@@ -17,6 +17,7 @@ from pitboss.core.text import commit_message
 from pitboss.errors import StartError
 from pitboss.git.errors import GitError, NotARepository
 from pitboss.git.repo import Repo
+from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.session_tree import SessionTree
 from pitboss.store.paths import RunPaths
@@ -75,7 +76,9 @@ class World:
     def open(self, commit_seconds: float = 600.0) -> SessionTree:
         """The checkout as a new process would open it."""
         repo = Repo.discover(self.root)
-        return SessionTree(repo, BRANCH, paths=RunPaths(self.root, RUN), commit_seconds=commit_seconds)
+        return SessionTree(
+            repo, BRANCH, RescuePolicy(paths=RunPaths(self.root, RUN)), commit_seconds=commit_seconds
+        )
 
     def branch(self) -> RunBranch:
         """The run branch as a new process would know it."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from pitboss.core.config import WorktreeSettings
 from pitboss.core.session import Assignment, Landing
 from pitboss.git.repo import Repo
+from pitboss.landing.places import GitPlaces
 from pitboss.landing.rescue_refs import list_rescued
 from pitboss.landing.run_branch import RunBranch
-from pitboss.landing.slots import Slots
+from pitboss.landing.site import Site
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ def sh(folder: Path, script: str) -> str:
     return done.stdout.decode().strip()
 
 
-def opened(root: Path) -> Slots:
-    """The slots as a new process would open them."""
+def opened(root: Path) -> GitPlaces:
+    """The run's places as a new process would open them."""
     repo = Repo.discover(root)
     branch = RunBranch(repo, BRANCH, checked_out=False)
-    return Slots(repo, branch, RunPaths(root, RUN), WorktreeSettings())
+    paths = RunPaths(root, RUN)
+    return GitPlaces(Site(repo=repo, branch=branch, paths=paths, worktree=WorktreeSettings()))
 
 
 def session(root: Path, seq: int, worktree: str) -> Assignment:
@@ -54,18 +56,20 @@ def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(tmp_path: Path) -
         f" git -c user.name=u -c user.email=u@l commit -qm start; git branch {BRANCH}",
     )
     alive = opened(root)
-    first = session(root, 1, alive.reserve())
-    alive.prepare(first)
+    first = session(root, 1, str(alive.reserve(1, in_slot=True).worktree))
+    place = alive.at(first)
+    place.prepare()
     (root / f".pitboss/grind/runs/{RUN}/worktrees/slot-1/a").write_text("two\n")
-    landed = alive.land(first, "landed\n")
-    alive.release(first)
+    landed = place.land("landed\n")
+    place.release()
     sh(root, f"git update-ref refs/heads/{BRANCH} $(echo later | git commit-tree -p {BRANCH} main^{{tree}})")
 
     # The runner died before the slot was moved for the second session.
     second = session(root, 2, str(first.worktree))
     resumed = opened(root)
-    assert resumed.rescue(second) == Landing()
-    resumed.release(second)
+    place = resumed.at(second)
+    assert place.rescue() == Landing()
+    place.release()
     resumed.close()
 
     assert landed.commit is not None

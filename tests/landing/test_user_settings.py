@@ -14,6 +14,7 @@ from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
 from pitboss.landing import rescue_refs
 from pitboss.landing.landed import landed_sessions
+from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.session_tree import SessionTree
 from pitboss.store.paths import RunPaths
@@ -164,7 +165,7 @@ def sign(root: Path, commit: str) -> str:
 def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     repo = Repo.discover(root)
     branch = RunBranch(repo, BRANCH, checked_out=True)
-    workspace = SessionTree(repo, BRANCH, paths=RunPaths(root, RUN))
+    workspace = SessionTree(repo, BRANCH, RescuePolicy(paths=RunPaths(root, RUN)))
     base = branch.check_ready().head
     branch.create(base)
     Switch(repo, RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
@@ -209,5 +210,5 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
         assert {seq: (c.commit, c.parent, c.prompt) for seq, c in found.items()} == {
             1: (signed, base, "alphä")
         }
-    again = SessionTree(repo, BRANCH, paths=RunPaths(root, RUN))
+    again = SessionTree(repo, BRANCH, RescuePolicy(paths=RunPaths(root, RUN)))
     assert again.land(first, message) == Landing(commit=signed)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pitboss.engine.gate import Gate
     from pitboss.engine.journal import Journal
     from pitboss.engine.meter import Meter
-    from pitboss.engine.ports import Agent, Workspace
+    from pitboss.engine.ports import Agent, Places
     from pitboss.store.paths import RunPaths
 
 
@@ -43,7 +43,7 @@ class RunContext:
     caps: Caps
     max_parallel: int
     agent: Callable[[str], Agent]
-    workspace: Workspace
+    places: Places
     journal: Journal
     control: Control
     gate: Gate

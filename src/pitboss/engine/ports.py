@@ -50,77 +50,106 @@ class Agent(Protocol):
         ...
 
 
-class Workspace(Protocol):
-    """The places where sessions work, and how their work lands or is rescued.
+class Place(Protocol):
+    """Where one session works, and how its work gets home (SPEC 1.2, 6).
 
-    `reserve` is for the loop's thread, everything else for the session's own. All but `reserve` may be repeated
-    after a crash, by a new process.
+    `landing.resilient` has real ones in git, `landing.in_memory` plays them; `tests/contracts/test_place_port.py`
+    judges both. A place is used by its session's own thread. Everything may be repeated after a crash, on the place
+    that a new process makes of the same assignment: what was done is found, and not done again.
     """
 
-    def open(self) -> None:
-        """The run is about to begin, again perhaps."""
-        ...
-
-    def go_back(self, name: str) -> object:
-        """Check out what was before the run; returns what is checked out now."""
-        ...
-
-    def close(self) -> None:
-        """No session will run any more: take down what only sessions need."""
-        ...
-
-    def reserve(self, seq: int, *, in_slot: bool) -> Location:
-        """Choose the place of session `seq`; nothing is made as yet."""
-        ...
-
-    def path(self, session: Assignment) -> str:
+    @property
+    def path(self) -> str:
         """The absolute path of the tree that the session works in."""
         ...
 
-    def prepare(self, session: Assignment) -> bool:
-        """Make the session's place ready; False for a working copy that has yet to be furnished."""
+    def prepare(self) -> bool:
+        """Have the tree as the session's base commit says, with nothing of others in it; what was left is rescued.
+
+        False for a working copy that has yet to be provisioned. Raises GitFailed; then there is nothing to land or
+        to rescue.
+        """
         ...
 
-    def furnish(self, session: Assignment) -> Sequence[str]:
-        """Copy into a new working copy what git does not bring there; returns what to warn of."""
+    def provision(self) -> Sequence[str]:
+        """Copy into a new working copy what git does not bring there; returns what to warn of. Raises GitFailed."""
         ...
 
-    def furnished(self, session: Assignment) -> None:
-        """The working copy is as sessions need it; what that changed in files that git knows is taken back."""
+    def provisioned(self) -> None:
+        """The working copy is as sessions need it: what its set-up changed in files git knows is taken back.
+
+        Until this is called, the working copy counts as new. Raises GitFailed.
+        """
         ...
 
-    def commit(self, session: Assignment, message: str) -> None:
-        """Put the session's work on a branch of its own, if it has one, so that its turn to land is short."""
+    def commit(self, message: str) -> None:
+        """Put the session's work on a branch of its own, if it has one, so that its turn to land is short.
+
+        Needs no turn. A failure is kept for `land`.
+        """
+        ...
+
+    def is_behind(self) -> bool:
+        """Whether others have landed what the session's tree does not hold. For the session's turn."""
+        ...
+
+    def catch_up(self, message: str) -> bool:
+        """Bring that into the session's tree; False when it cannot be, as landing will then tell. For its turn."""
+        ...
+
+    def land(self, message: str) -> Landing:
+        """Put the session's work on the run branch; what cannot go there is rescued, with the reason why.
+
+        For the session's turn. Raises StorageError when the disk is full, and then may be repeated.
+        """
+        ...
+
+    def rescue(self) -> Landing:
+        """Keep all of the session's work under rescue refs, or where it is when even that fails; none of it lands.
+
+        Raises StorageError when the disk is full, and then may be repeated.
+        """
+        ...
+
+    def rescue_commits(self) -> Sequence[str]:
+        """Rescue what the session committed, without a look at its tree; returns the refs."""
+        ...
+
+    def release(self) -> None:
+        """Let others have the place; the session's record is durable. A place whose work is still there is kept."""
+        ...
+
+
+class Places(Protocol):
+    """The places of one run. `at` and `turn` are for the sessions' threads, everything else is for the loop's."""
+
+    def open(self) -> None:
+        """The run is about to begin, again perhaps. Raises StartError, GitError."""
+        ...
+
+    def close(self) -> None:
+        """No session will run any more: take down what only sessions need. Raises PitbossError."""
+        ...
+
+    def restore_checkout(self, name: str) -> object:
+        """Check out what was before the run; returns what is checked out now. Raises StartError, GitError."""
+        ...
+
+    def reserve(self, seq: int, *, in_slot: bool) -> Location:
+        """Choose where session `seq` works; nothing is made as yet.
+
+        Raises StorageError when no session can work in the repository any more.
+        """
+        ...
+
+    def at(self, session: Assignment) -> Place:
+        """The place of a session: the same one until it is released."""
         ...
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait for one's turn to land: one session at a time, first come, first served."""
         ...
 
-    def is_behind(self, session: Assignment) -> bool:
-        """Whether others have landed what the session's tree does not hold."""
-        ...
-
-    def catch_up(self, session: Assignment, message: str) -> bool:
-        """Bring that into the session's tree; False when it cannot be, as landing will then tell."""
-        ...
-
-    def land(self, session: Assignment, message: str) -> Landing:
-        """Put the session's work on the run branch; what cannot go there is rescued."""
-        ...
-
-    def rescue(self, session: Assignment) -> Landing:
-        """Keep all of the session's work under rescue refs."""
-        ...
-
-    def rescue_left(self, seq: int, *, elsewhere: bool) -> None:
+    def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
         """Rescue what a session with a record left where it was; `elsewhere`: it is not to be looked for any more."""
-        ...
-
-    def take_back(self, session: Assignment) -> Sequence[str]:
-        """Rescue what the session committed, without a look at its tree; returns the refs."""
-        ...
-
-    def release(self, session: Assignment) -> None:
-        """Nobody needs the session's place any more."""
         ...

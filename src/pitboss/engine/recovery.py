@@ -201,7 +201,7 @@ def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> 
                 finish = conclude_elsewhere if elsewhere else partial(conclude, again=True)
                 made.append(finish(context, seq))
             case repairs.RescueLeft(seq=seq, elsewhere=elsewhere):
-                context.workspace.rescue_left(seq, elsewhere=elsewhere)
+                context.places.retry_rescue(seq, elsewhere=elsewhere)
             case repairs.RestoreRecord(seq=seq):
                 made.append(_restored(context, repo, seq))
                 context.journal.recorded(made[-1])

@@ -44,7 +44,7 @@ def session_environment(context: RunContext, session: Assignment) -> dict[str, s
         "PITBOSS_SESSION_SEQ": str(seq),
         "PITBOSS_SUMMARY_FILE": str(paths.summary(seq)),
         "PITBOSS_SCRATCHPAD": str(paths.notes(seq) if own else paths.scratchpad),
-        "PITBOSS_WORKTREE": context.workspace.path(session),
+        "PITBOSS_WORKTREE": context.places.at(session).path,
         "PITBOSS_SKIP_FILE": str(paths.skip(seq) if own else skip_path(context.repo_root)),
     }
 
@@ -131,7 +131,7 @@ def bill_request(context: RunContext, session: Assignment, part: Attempt) -> Age
         prompt_name=session.prompt,
         text="",
         body="",
-        cwd=context.workspace.path(session),
+        cwd=context.places.at(session).path,
         env={**process_environment(context, session), "PITBOSS_USAGE_FILE": usage_file},
         transcript=str(context.paths.transcript(session.seq, part.kind)),
         usage_file=usage_file,

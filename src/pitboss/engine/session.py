@@ -28,7 +28,7 @@ from pitboss.engine.retrying import bill, work
 from pitboss.engine.verify import bill_fixers, verify
 from pitboss.errors import StorageError
 from pitboss.hooks import run_hook
-from pitboss.landing.sheltered import GitFailed
+from pitboss.landing.git_trouble import GitFailed
 from pitboss.store.files import read_regular
 from pitboss.store.opening import names_in, remove
 from pitboss.store.scratchpad import lend, merge
@@ -53,7 +53,7 @@ def dispatch(context: RunContext, choice: Choice) -> Assignment:
     seq = context.journal.next_seq()
     context.control.began(seq)
     context.journal.rundir.make_subdirectories()
-    place = context.workspace.reserve(seq, in_slot=choice.in_slot)
+    place = context.places.reserve(seq, in_slot=choice.in_slot)
     session = Assignment(
         seq=seq,
         prompt=choice.prompt,
@@ -95,7 +95,7 @@ def conclude(context: RunContext, seq: int, *, again: bool = False) -> SessionRe
     Repeatable: with `again`, whatever part of it was done before a crash is found and not done again.
     """
     _commit(context, context.journal.assignment(seq), _verified(context, seq))
-    with context.workspace.turn():
+    with context.places.turn():
         outcome = _caught_up(context, seq)
         session = context.journal.assignment(seq)
         landing = _place(context, session, outcome)
@@ -107,7 +107,7 @@ def conclude(context: RunContext, seq: int, *, again: bool = False) -> SessionRe
         record = _record(context, session, outcome, landing)
     _tell(context, record)
     _after_record(context, session, record)
-    context.workspace.release(session)
+    context.places.at(session).release()
     context.tell_notices()
     return record
 
@@ -118,7 +118,7 @@ def conclude_elsewhere(context: RunContext, seq: int, landed: Landing | None = N
     No hook runs: there is no tree of the session to run it in.
     """
     session, outcome = context.journal.assignment(seq), _outcome(context, seq)
-    landing = landed or Landing(rescue=tuple(context.workspace.take_back(session)))
+    landing = landed or Landing(rescue=tuple(context.places.at(session).rescue_commits()))
     record = _record(context, session, outcome, landing)
     _tell(context, record)
     return record
@@ -167,14 +167,14 @@ def _prepare(context: RunContext, session: Assignment) -> Outcome | None:
 
 
 def _set_up(context: RunContext, session: Assignment) -> Outcome | None:
-    if context.workspace.prepare(session):
+    if context.places.at(session).prepare():
         return None
     setup = context.config.grind.worktree.setup
-    for warning in context.workspace.furnish(session):
+    for warning in context.places.at(session).provision():
         context.emit(Warned(text=warning))
     outcome = None if setup is None else _hooked(context, session, setup, seconds=SETUP_SECONDS)
     if outcome is None:
-        context.workspace.furnished(session)
+        context.places.at(session).provisioned()
     return outcome
 
 
@@ -260,11 +260,11 @@ def _caught_up(context: RunContext, seq: int) -> Outcome:
     session = context.journal.assignment(seq)
     if outcome.status is not SessionStatus.OK or not _verifies(context, session):
         return outcome
-    if not context.workspace.is_behind(session):
+    if not context.places.at(session).is_behind():
         return outcome
     # Durable before the tree changes: a merge whose tests were cut off is tested again.
     context.journal.ended(seq, msgspec.structs.replace(outcome, verified=False))
-    if context.workspace.catch_up(session, _message(context, session, outcome)):
+    if context.places.at(session).catch_up(_message(context, session, outcome)):
         return _verified(context, seq)
     context.journal.ended(seq, outcome)
     return outcome
@@ -279,14 +279,14 @@ def _commit(context: RunContext, session: Assignment, outcome: Outcome) -> None:
     """What needs no turn: git, and the user's hooks, may work for several sessions at once."""
     if session.worktree is not None and _lands(context, outcome):
         context.emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
-        context.workspace.commit(session, _message(context, session, outcome))
+        context.places.at(session).commit(_message(context, session, outcome))
 
 
 def _place(context: RunContext, session: Assignment, outcome: Outcome) -> Landing:
     context.emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
     if not _lands(context, outcome):
-        return context.workspace.rescue(session)
-    return context.workspace.land(session, _message(context, session, outcome))
+        return context.places.at(session).rescue()
+    return context.places.at(session).land(_message(context, session, outcome))
 
 
 def _lands(context: RunContext, outcome: Outcome) -> bool:
@@ -359,7 +359,7 @@ def _hook(
     grind = context.config.grind
     return run_hook(
         command,
-        cwd=context.workspace.path(session),
+        cwd=context.places.at(session).path,
         pitboss_env={
             **session_environment(context, session),
             "PITBOSS_SESSION_PROMPT": session.prompt,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def verify(context: RunContext, session: Assignment, outcome: Outcome) -> Outcome:
     """Run the tests, and the fixer up to `fixer_max_attempts` times; return the outcome with the verdict."""
-    tests = find_tests(context.workspace.path(session), context.config.test_command)
+    tests = find_tests(context.places.at(session).path, context.config.test_command)
     outcome = bill_fixers(context, session, outcome)
     attempt = outcome.fixes
     while True:
@@ -78,7 +78,7 @@ def _run_tests(
     kind = "verify" if attempt == 0 else f"verify-{attempt:02}"
     return run_tests(
         tests,
-        cwd=context.workspace.path(session),
+        cwd=context.places.at(session).path,
         env=process_environment(context, session),
         transcript=str(context.paths.transcript(session.seq, kind)),
         stop=lambda: context.control.stop_session(session.seq),

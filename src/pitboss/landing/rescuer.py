@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from pitboss.core.session import Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import commits, hidden, nested, snapshot
-from pitboss.git.hidden import Hidden
+from pitboss.git.hidden import LIMIT, Hidden
 from pitboss.git.ignore_rules import RULES, ExcludeFiles, Excludes, rules_in
 from pitboss.git.index_backup import BACKUP
 from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
 from pitboss.landing import rescue_refs
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from pitboss.git.nested import Inner
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
-    from pitboss.store.paths import RunPaths
 
 DROPPED = Reason.HEAD_MOVED.because("commits that are no longer on the run branch")
 INSIDE = Reason.HEAD_MOVED.because("work in a repository or submodule inside")
@@ -78,22 +79,30 @@ class Effort:
         return next((why for why in reasons if why != INSIDE), reasons[0] if reasons else None)
 
 
-class Rescuer:
-    """Keeps what sessions in one tree made. `paths` are the run's; a `fleeting` tree is deleted some day.
+class RescuePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How work in one tree is kept. What cannot stay in the tree is moved to the run's `paths`.
 
-    `exclude_files` knows the rules that are in no tree; more than `limit` bytes of hidden
-    files are moved, not kept in git.
+    A `fleeting` tree is deleted some day, with all that an agent left in it. `exclude_files` knows the ignore rules
+    that are in no tree; more than `ignored_limit` bytes of files that a session's own rules hide are moved, not kept
+    in git.
     """
 
-    def __init__(
-        self, repo: Repo, paths: RunPaths, *, fleeting: bool, exclude_files: ExcludeFiles, limit: int
-    ) -> None:
+    paths: RunPaths
+    exclude_files: ExcludeFiles = msgspec.field(default_factory=ExcludeFiles)
+    ignored_limit: int = LIMIT
+    fleeting: bool = False
+
+
+class Rescuer:
+    """Keeps what sessions in one tree made and that does not land."""
+
+    def __init__(self, repo: Repo, policy: RescuePolicy) -> None:
         self._repo = repo
-        self._run_id = paths.run_id
-        self._paths = paths
-        self._fleeting = fleeting
-        self._exclude_files = exclude_files
-        self._limit = limit
+        self._run_id = policy.paths.run_id
+        self._paths = policy.paths
+        self._fleeting = policy.fleeting
+        self._exclude_files = policy.exclude_files
+        self._limit = policy.ignored_limit
         self._since_ns: int | None = None
         self._excludes: Excludes | None = None
         self._leaving: list[Inner] = []

@@ -16,8 +16,6 @@ from pitboss.core.text import rescue_message
 from pitboss.git import attributes, nested, snapshot
 from pitboss.git.committer import CommitRefused, Committer, Hooks, HookStopped
 from pitboss.git.errors import GitError
-from pitboss.git.hidden import LIMIT
-from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.git.index_backup import IndexBackup
 from pitboss.git.locks import clear_the_way
 from pitboss.git.merge import holds_all
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
-    from pitboss.store.paths import RunPaths
+    from pitboss.landing.rescuer import RescuePolicy
 
 COMMIT_SECONDS = 600.0
 _ATTRIBUTES = ".gitattributes"
@@ -43,32 +41,25 @@ _ATTRIBUTES = ".gitattributes"
 class SessionTree:
     """A working tree whose sessions land on `branch`: the run's in the user's tree, a session's own in a slot.
 
-    A `fleeting` tree is deleted some day, with all that an agent left in it. `paths` are the run's: what cannot
-    stay in the tree is moved there; `hooks` knows where the user's are, `exclude_files` the rules in no tree.
-    More than `ignored_limit` bytes of files that a session's own rules hide are moved, not kept in git.
+    `hooks` knows where the user's are; one has `commit_seconds` to answer.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only, each a plain fact about the tree
+    def __init__(
         self,
         repo: Repo,
         branch: str,
+        policy: RescuePolicy,
         *,
-        paths: RunPaths,
-        commit_seconds: float = COMMIT_SECONDS,
         hooks: Hooks | None = None,
-        exclude_files: ExcludeFiles | None = None,
-        ignored_limit: int = LIMIT,
-        fleeting: bool = False,
+        commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
         self._repo = repo
-        self._fleeting = fleeting
+        self._branch = branch
+        self._run_id = policy.paths.run_id
+        self._fleeting = policy.fleeting
         self._locks = lock_scope(repo, branch)
         self._committer = Committer(repo, self._locks, seconds=commit_seconds, hooks=hooks or Hooks())
-        self._run_id = paths.run_id
-        self._branch = branch
-        self._rescuer = Rescuer(
-            repo, paths, fleeting=fleeting, exclude_files=exclude_files or ExcludeFiles(), limit=ignored_limit
-        )
+        self._rescuer = Rescuer(repo, policy)
         self._reflog = Reflog(repo, branch, private=SESSION_BRANCH)
         self._stashes = Stashes(repo, branch, private=SESSION_BRANCH)
         self._index_backup = IndexBackup(repo)

@@ -75,6 +75,8 @@ class Slot:
         self._run_id = run_id
         self._clean = clean
         self.used_by: int | None = None
+        self.provisioned = False
+        """Whether it has what git does not bring there; not so when it was newly made."""
         self._session = re.compile(rf"{re.escape(run_branch(run_id))}-session-(\d+)".encode())
 
     def prepare(self, branch: str, base: str, *, seq: int) -> bool:
@@ -108,6 +110,22 @@ class Slot:
             return True
         repo.inside("locked").unlink(missing_ok=True)
         return half_made
+
+    def release(self, repo: Repo, branch: str, settled: str) -> bool:
+        """Leave `branch` at `settled`, the commit by which its session is settled, and delete it, in one call.
+
+        False when the branch is not there: then HEAD is at the commit, and the branch is left to the caller.
+        """
+        orders = (
+            *("start", "option no-deref", f"update HEAD {settled}", "commit"),
+            *("start", f"delete refs/heads/{branch} {settled}", "commit"),
+        )
+        stdin = "\n".join(orders).encode() + b"\n"
+        said = ("-m", RELEASED.decode())
+        done = repo.run(*NO_HOOKS, "update-ref", *said, "--stdin", stdin=stdin, ok=(0, 128))
+        if done.code != 0:
+            repo.git(*NO_HOOKS, "update-ref", "--no-deref", *said, "HEAD", settled)
+        return done.code == 0
 
     def opened(self) -> Repo | None:
         """The working copy as a repository, its `.git` file mended if need be; None when it is not usable."""

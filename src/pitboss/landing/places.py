@@ -1,0 +1,143 @@
+"""The places of a run's sessions: in the user's tree, one at a time, or side by side in slots (SPEC 5, 6)."""
+
+from __future__ import annotations
+
+import os
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+from pitboss.core.session import Location
+from pitboss.errors import FULL, StartError
+from pitboss.git.errors import GitError
+from pitboss.git.locks import WAIT_S, remove_stale_locks
+from pitboss.git.switch import Spot, Switch
+from pitboss.landing.in_place import InPlace
+from pitboss.landing.refs import lock_scope, session_branch
+from pitboss.landing.rescuer import RescuePolicy
+from pitboss.landing.run_branch import RescueWords
+from pitboss.landing.session_tree import SessionTree
+from pitboss.landing.slot_place import SlotPlace
+from pitboss.landing.slots import SlotPool
+from pitboss.landing.turns import Turns
+from pitboss.landing.worktree import HOLD, hold_branch, remove_worktree
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from pitboss.core.session import Assignment
+    from pitboss.landing.site import Site
+
+PROBE_BYTES = 64 * 1024
+"""What git needs to write a few objects."""
+
+
+class GitPlaces:
+    """The places of one run in git; what git fails at is raised. `landing.resilient` makes it fit for a night."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._repo = site.repo
+        self._branch = site.branch
+        self._switch = Switch(site.repo, site.paths.switch)
+        self._pool = SlotPool(site)
+        policy = RescuePolicy(paths=site.paths, ignored_limit=site.ignored_limit)
+        self._tree = SessionTree(site.repo, site.branch.name, policy)
+        self._turns = Turns()
+
+    def open(self) -> None:
+        """The run is about to begin: check its branch out, or see that nobody has if sessions work elsewhere.
+
+        Raises StartError when that cannot be.
+        """
+        if self._branch.checked_out:
+            self._check_out()
+            return
+        try:
+            hold_branch(self._repo, self._site.run_id, self._branch.name)
+        except GitError as error:
+            if "already checked out" not in error.stderr and "already used" not in error.stderr:
+                raise
+            raise StartError(
+                f"the run branch {self._branch.name} is checked out, and sessions are to land on it from elsewhere",
+                hint="`git switch` to another branch, then try again",
+            ) from error
+
+    def _check_out(self) -> None:
+        if self._repo.on_branch() == self._branch.ref:
+            return
+        spot = Spot(commit=self._branch.tip, branch=self._branch.name)
+        if obstacle := self._switch.obstacle(spot):
+            raise StartError(
+                f"the run branch {self._branch.name} cannot be checked out: {obstacle}",
+                hint="see to that, then try again",
+            )
+        self._switch.to(spot)
+
+    def restore_checkout(self, name: str) -> Spot:
+        """The run is over: check out what was before it (`RunState.return_to`).
+
+        Raises StartError, which says why the checkout stays where it is, and GitError.
+        """
+        status = self._repo.status()
+        back = Spot.named(self._repo, name)
+        if status.branch != self._branch.name or name == self._branch.name:
+            return Spot.now(status)
+        if back is None:
+            raise StartError(f"{name} is gone")
+        if status.dirty:
+            raise StartError("the working tree has changes that no session made")
+        if obstacle := self._switch.obstacle(back):
+            raise StartError(obstacle)
+        self._switch.to(back)
+        if self._repo.status().dirty:
+            # What only the run's branch ignores, or has a place for, would be in the way of the next run.
+            self._switch.to(Spot.now(status))
+            raise StartError("files would show there that belong to this branch")
+        return back
+
+    def close(self) -> None:
+        """No session will run any more: remove the working copies.
+
+        Raises GitError, and StartError when the user's tree cannot be brought to the run branch's tip.
+        """
+        self._pool.close()
+        if not self._branch.checked_out:
+            remove_worktree(self._repo, self._site.run_id, str(self._site.paths.worktrees / HOLD))
+        self._branch.catch_up(RescueWords.of(self._site.run_id, 0, "the run"), wait_s=WAIT_S)
+
+    def reserve(self, seq: int, *, in_slot: bool) -> Location:
+        """Choose the place of session `seq`; nothing is made as yet. Raises GitError."""
+        if not in_slot:
+            return Location(base_commit=self._branch.tip)
+        return Location(
+            base_commit=self._branch.tip,
+            worktree=self._pool.reserve(),
+            branch=session_branch(self._branch.name, seq),
+        )
+
+    def at(self, session: Assignment) -> InPlace | SlotPlace:
+        """A session's place, as a new process knows it: what was done there counts as done by somebody else."""
+        if session.worktree is None:
+            return InPlace(self._site, self._tree, session)
+        return SlotPlace(self._site, self._pool, session)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for one's turn to land: one session at a time, first come, first served."""
+        return self._turns.turn()
+
+    # When git fails
+
+    def clear_locks(self) -> None:
+        """Remove the locks of git processes that died. Raises StartError when a live one holds them."""
+        remove_stale_locks(self._repo, lock_scope(self._repo, self._branch.name), wait_s=0.0)
+
+    def disk_is_full(self) -> bool:
+        """Whether a little cannot be written beside git's own files: git does not always say so itself."""
+        try:
+            with TemporaryFile(dir=self._repo.git_dir) as file:
+                file.write(bytes(PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            return error.errno in FULL
+        return False

@@ -1,0 +1,264 @@
+"""The places of a run as the engine has them: where git fails, one session ends, its work kept (SPEC 1.2, 1.8).
+
+What cannot land is rescued; what cannot be rescued either stays where it is, and is rescued before anything else
+works there.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from pitboss.core.session import Landing
+from pitboss.errors import WHEN_GIT_FAILED, StorageError
+from pitboss.landing.git_trouble import TROUBLE, GitFailed, Perseverance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from pitboss.core.run import RunState
+    from pitboss.core.session import Assignment, Location
+    from pitboss.landing.git_trouble import Watch
+    from pitboss.landing.in_place import InPlace
+    from pitboss.landing.places import GitPlaces
+    from pitboss.landing.slot_place import SlotPlace
+
+MOST_UNREADY = 2
+"""Sessions in a row whose place could not be made ready: after them none will be."""
+
+T = TypeVar("T")
+
+
+class Unworkable(StorageError):
+    """No session can work in the repository as it is."""
+
+
+class LeftBehind(Protocol):
+    """Where it is written, durably, whose work is still where it was since git cannot rescue it."""
+
+    @property
+    def state(self) -> RunState:
+        """The run, with its `unrescued` sessions."""
+        ...
+
+    def unrescued(self, seq: int) -> None:
+        """Write that a session's work is still where it was."""
+        ...
+
+    def rescued(self, seq: int) -> None:
+        """Write that it is there no more; nothing is written for a session that is not noted."""
+        ...
+
+
+class ResilientPlaces:
+    """The places of a run (`engine.ports.Places`)."""
+
+    def __init__(self, places: GitPlaces, watch: Watch, left: LeftBehind) -> None:
+        self._places = places
+        self._watch = watch
+        self._left = left
+        self._unready: list[str] = []
+        self._in_use: dict[int, ResilientPlace] = {}
+
+    def open(self) -> None:
+        """The run is about to begin. Raises StartError, GitError."""
+        self._places.open()
+
+    def close(self) -> None:
+        """No session will run any more. What could not be rescued is tried once more. Raises PitbossError."""
+        for left in self._left.state.unrescued:
+            with suppress(*TROUBLE):
+                self.rescue_left(left.assignment)
+        try:
+            self._places.close()
+        except OSError as error:
+            raise StorageError(f"working copies could not be removed: {error}") from error
+
+    def restore_checkout(self, name: str) -> object:
+        """The run is over: check out what was before it. Raises StartError, GitError."""
+        return self._places.restore_checkout(name)
+
+    def reserve(self, seq: int, *, in_slot: bool) -> Location:
+        """Choose the place of session `seq`.
+
+        Raises Unworkable when git failed for those before it, too, and RepositoryGone.
+        """
+        if len(self._unready) >= MOST_UNREADY:
+            raise Unworkable(
+                f"no session can work in this repository: {self._unready[-1]}", hint=WHEN_GIT_FAILED
+            )
+        if self._watch.gone is not None:
+            raise self._watch.gone
+        return self._places.reserve(seq, in_slot=in_slot)
+
+    def at(self, session: Assignment) -> ResilientPlace:
+        """The place of a session: the same one until it is released."""
+        place = self._in_use.get(session.seq)
+        if place is None:
+            place = self._in_use[session.seq] = ResilientPlace(
+                self, self._places.at(session), self._watch, self._left, session
+            )
+        return place
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for one's turn to land: one session at a time, first come, first served."""
+        return self._places.turn()
+
+    def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
+        """Rescue what a session with a record left where it was; `elsewhere`: it is not to be looked for any more."""
+        left = next(s.assignment for s in self._left.state.unrescued if s.seq == seq)
+        if elsewhere:
+            self._left.rescued(seq)
+            return
+        try:
+            Perseverance(self._watch, seq).attempt(lambda: self.rescue_left(left))
+        except GitFailed as failed:
+            where = self._places.at(left).path
+            self._watch.tell(seq, f"its work still cannot be rescued and is left in {where}: {failed}")
+
+    # For the places
+
+    def rescue_left(self, left: Assignment) -> None:
+        """Rescue what an earlier session left. Raises what git raises."""
+        in_use = self._in_use.get(left.seq)
+        landing = (in_use.inner if in_use else self._places.at(left)).rescue_late()
+        self._left.rescued(left.seq)
+        kept = ", ".join(landing.rescue) or "nothing: there was none"
+        self._watch.tell(left.seq, f"its work is kept under {kept}")
+
+    def became_ready(self, failure: str | None) -> None:
+        """Take note whether a place could be made ready."""
+        if failure is None:
+            self._unready.clear()
+        else:
+            self._unready.append(failure)
+
+    def let_go(self, seq: int) -> None:
+        """Forget the place of a session that has ended."""
+        self._in_use.pop(seq, None)
+
+
+class ResilientPlace:
+    """The place of one session (`engine.ports.Place`); `inner` is what git makes of it."""
+
+    def __init__(
+        self,
+        owner: ResilientPlaces,
+        place: InPlace | SlotPlace,
+        watch: Watch,
+        left: LeftBehind,
+        session: Assignment,
+    ) -> None:
+        self.inner = place
+        self._owner = owner
+        self._watch = watch
+        self._left = left
+        self._session = session
+        self._seq = session.seq
+        self._try = Perseverance(watch, session.seq).attempt
+        self._unprepared = False
+        self._failed: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The absolute path of the tree that the session works in."""
+        return self.inner.path
+
+    def prepare(self) -> bool:
+        """Make the place ready; False for one that has yet to be provisioned. Raises GitFailed."""
+        try:
+            ready = self._try(self._prepare)
+        except GitFailed as failed:
+            self._unprepared = True
+            self._owner.became_ready(str(failed))
+            raise
+        self._owner.became_ready(None)
+        return ready
+
+    def _prepare(self) -> bool:
+        self._watch.look(self._seq)
+        for stuck in self._left.state.unrescued:
+            if stuck.assignment.worktree == self._session.worktree:
+                self._owner.rescue_left(stuck.assignment)
+        return self.inner.prepare()
+
+    def provision(self) -> Sequence[str]:
+        """Copy into a new working copy what git does not bring there. Raises GitFailed."""
+        return self._try(self.inner.provision)
+
+    def provisioned(self) -> None:
+        """The working copy is as sessions need it. Raises GitFailed."""
+        self._try(self.inner.provisioned)
+
+    def commit(self, message: str) -> None:
+        """Put the session's work on a branch of its own, if it has one; a failure is kept for `land`."""
+        self._step(lambda: self.inner.commit(message), None)
+
+    def is_behind(self) -> bool:
+        """Whether others have landed what the session's tree does not hold."""
+        return self._step(self.inner.is_behind, False)
+
+    def catch_up(self, message: str) -> bool:
+        """Bring that into the session's tree; False when it cannot be, as landing will then tell."""
+        return self._step(lambda: self.inner.catch_up(message), False)
+
+    def land(self, message: str) -> Landing:
+        """Put the session's work on the run branch; what cannot go there is rescued, with the reason why."""
+        landing = self._step(lambda: self.inner.land(message), None)
+        if landing is None:
+            return replace(self.rescue(), reason=self._failed)
+        self._left.rescued(self._seq)
+        return landing
+
+    def rescue(self) -> Landing:
+        """Keep all of the session's work under rescue refs, or where it is when git cannot even do that."""
+        if self._unprepared:
+            return Landing()
+        try:
+            kept = self._try(lambda: self._looked(self.inner.rescue))
+        except GitFailed as failed:
+            self._left.unrescued(self._seq)
+            self._tell(f"its work could not be rescued and is left in {self.path}: {failed}")
+            return Landing(reason=str(failed))
+        self._left.rescued(self._seq)
+        return kept
+
+    def rescue_commits(self) -> Sequence[str]:
+        """Rescue what the session committed, without a look at its tree; returns the refs."""
+        self._left.rescued(self._seq)
+        try:
+            return self._try(self.inner.rescue_commits)
+        except GitFailed as failed:
+            self._tell(f"its commits could not be rescued: {failed}")
+            return ()
+
+    def release(self) -> None:
+        """Nobody needs the session's place any more, unless its work is still there."""
+        if any(stuck.seq == self._seq for stuck in self._left.state.unrescued):
+            return
+        self._owner.let_go(self._seq)
+        try:
+            Perseverance(self._watch, self._seq).attempt(self.inner.release)
+        except GitFailed as failed:
+            self._tell(f"its working copy could not be released: {failed}")
+
+    def _step(self, work: Callable[[], T], otherwise: T) -> T:
+        """Do a step of landing; once one has failed, the others are not tried."""
+        if self._failed is not None:
+            return otherwise
+        try:
+            return self._try(lambda: self._looked(work))
+        except GitFailed as failed:
+            self._failed = str(failed)
+            return otherwise
+
+    def _looked(self, work: Callable[[], T]) -> T:
+        """Do it once what the session may have done to git's config is put back."""
+        self._watch.look(self._seq)
+        return work()
+
+    def _tell(self, text: str) -> None:
+        self._watch.tell(self._seq, text)

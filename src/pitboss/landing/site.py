@@ -1,0 +1,29 @@
+"""What all places of a run share: its repository, its branch, its files, and what is configured of working copies."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pitboss.core.config import WorktreeSettings
+from pitboss.git.hidden import LIMIT
+from pitboss.git.repo import Repo
+from pitboss.landing.run_branch import RunBranch
+from pitboss.store.paths import RunPaths
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run's sessions work and land.
+
+    More than `ignored_limit` bytes of files that a session's own rules hide are moved, not kept in git.
+    """
+
+    repo: Repo
+    branch: RunBranch
+    paths: RunPaths
+    worktree: WorktreeSettings
+    ignored_limit: int = LIMIT
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        return self.paths.run_id

@@ -1,0 +1,332 @@
+"""The place of a session beside others: a slot, a branch of its own, and from there onto the run branch (SPEC 6).
+
+A session works and is committed on its own branch, by the same `SessionTree` as in the user's tree. Then its change
+is merged onto the run branch's tip, on trees alone. All may be repeated after a crash: the session's branch is
+there until its record is, and what is on the run branch is known by its trailers.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from pitboss.core.session import Landing, Reason
+from pitboss.core.text import rescue_message
+from pitboss.git import commits, snapshot
+from pitboss.git.errors import GitError, LostRace
+from pitboss.git.ignored_files import copy_ignored
+from pitboss.git.incoming import added, changes, is_taken
+from pitboss.git.repo import NO_HOOKS
+from pitboss.landing import rescue_refs
+from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
+from pitboss.landing.merging import Merge, merge_onto
+from pitboss.landing.rescuer import HIDDEN, RescuePolicy
+from pitboss.landing.run_branch import BranchMoved, RescueWords
+from pitboss.landing.session_tree import SessionTree
+from pitboss.landing.unseen import hidden_work, mark_provisioned
+from pitboss.landing.worktree import clear_name, remove_worktree, rescue_commit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pitboss.core.session import Assignment
+    from pitboss.git.repo import Repo
+    from pitboss.landing.site import Site
+    from pitboss.landing.slots import SlotPool
+
+TRIES = 5
+TRY_AGAIN = "`pitboss grind --resume` goes on with the run"
+
+
+class SlotPlace:
+    """A session's place in a slot of the `pool` (`engine.ports.Place`), used by the session's own thread."""
+
+    def __init__(self, site: Site, pool: SlotPool, session: Assignment) -> None:
+        if session.worktree is None or session.branch is None:
+            raise AssertionError("a session in a slot has a working copy and a branch of its own")
+        self._site = site
+        self._repo = site.repo
+        self._run_branch = site.branch
+        self._run_id = site.run_id
+        self._pool = pool
+        self._session = session
+        self._seq = session.seq
+        self._base = session.base_commit
+        self._branch = session.branch
+        self._worktree = session.worktree
+        self._slot = pool.slot(session.worktree)
+        self._opened: SessionTree | None = None
+        self._begun: SessionTree | None = None
+        self._settled: str | None = None
+        self._ahead: _Ahead | None = None
+
+    @property
+    def path(self) -> str:
+        """The root of the working copy."""
+        return str(self._slot.path)
+
+    # Before the session works
+
+    def prepare(self) -> bool:
+        """Make or move the slot: the session's branch at its base, the tree clean; False until it is provisioned.
+
+        Raises GitError, LostRace, and StartError when a live git holds a lock there.
+        """
+        self._pool.used_for(self._seq)
+        if self._move():
+            self._slot.provisioned = False
+        tree = self._tree()
+        if tree is None:
+            raise LostRace(f"{self._slot.path} was removed while it was made", hint=TRY_AGAIN)
+        tree.begin(self._seq)
+        self._begun = tree
+        return self._slot.provisioned
+
+    def _move(self) -> bool:
+        try:
+            return self._slot.prepare(self._branch, self._base, seq=self._seq)
+        except GitError as error:
+            if not (error.ref_in_the_way or "").startswith(f"refs/heads/{self._branch}/"):
+                raise
+        clear_name(self._repo, self._run_id, self._seq, self._branch)
+        return self._slot.prepare(self._branch, self._base, seq=self._seq)
+
+    def provision(self) -> Sequence[str]:
+        """Copy what `[grind.worktree] copy` names into the new slot; returns what to warn of. Raises GitError."""
+        repo = self._slot.opened()
+        if repo is None:
+            return ()
+        return (*self._pool.hooks.bring(repo), *copy_ignored(self._repo.root, repo, self._site.worktree.copy))
+
+    def provisioned(self) -> None:
+        """The slot has what sessions need; what its set-up committed, or changed in files git knows, is taken back."""
+        repo = self._slot.opened()
+        if repo is not None:
+            status = repo.status()
+            if status.dirty or (status.head, status.branch) != (self._base, self._branch):
+                snapshot.put_back(repo, self._branch, self._base)
+                snapshot.clean(repo)
+            mark_provisioned(repo, self._site.ignored_limit)
+            if self._begun is not None:
+                self._begun.begin(self._seq)
+        self._slot.provisioned = True
+
+    # Landing
+
+    def commit(self, message: str) -> None:
+        """Put all that the session did on its own branch, ahead of its turn: others may do the same meanwhile."""
+        landing = self._commit(message)
+        beyond = None
+        if landing.commit is not None and self._run_branch.tip != self._base:
+            beyond = self._beyond(self._base, landing.commit)
+        self._ahead = _Ahead(landing=landing, commits=beyond)
+
+    def is_behind(self) -> bool:
+        """Whether the run branch has commits that the session's branch has not."""
+        if self._run_branch.tip == self._base:
+            return False
+        own = self._own_tip()
+        return own is not None and not self._repo.is_ancestor(self._run_branch.tip, own)
+
+    def catch_up(self, message: str) -> bool:
+        """Bring what landed meanwhile into the session's tree; False when nothing can be brought there."""
+        ahead, self._ahead = self._ahead, None
+        landed = ahead.landing if ahead else self._commit(message)
+        repo = self._slot.opened()
+        if repo is None or landed.commit is None or landed.reason is not None:
+            return False
+        merged = self._merge(landed.commit, message)
+        if merged.commit is None:
+            return False
+        if is_taken(repo.root, added(changes(repo, landed.commit, merged.commit))):
+            self._keep_hidden(repo)
+        repo.git("read-tree", "-m", "-u", landed.commit, merged.commit)
+        repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: caught up", "HEAD", merged.commit, landed.commit)
+        return True
+
+    def _keep_hidden(self, repo: Repo) -> None:
+        """Keep what rules in no commit hide: what others landed takes its place."""
+        seq = self._seq
+        words = rescue_message(prompt=self._session.prompt, seq=seq, run_id=self._run_id, reason=HIDDEN)
+        for tip in hidden_work(repo, message=words, keep_in=self._site.paths.set_aside(seq)):
+            rescue_commit(self._repo, self._run_id, seq, tip)
+
+    def land(self, message: str) -> Landing:
+        """Put the session's work on the run branch, merged with what landed meanwhile; a conflict is rescued."""
+        landing = self._land(message)
+        if tree := self._tree():
+            tree.put_away(self._session)
+        return landing
+
+    def _land(self, message: str) -> Landing:
+        if done := self._landed_by_pitboss():
+            return self._as_landed(done)
+        landed = self._ahead.landing if self._ahead else self._commit(message)
+        if landed.commit is None:
+            return landed
+        self._settled = landed.commit
+        for _ in range(TRIES):
+            with suppress(BranchMoved):
+                return self._land_on_tip(landed, landed.commit, message)
+        raise LostRace(f"{self._run_branch.name} is moved all the time by somebody else", hint=TRY_AGAIN)
+
+    def _land_on_tip(self, landed: Landing, change: str, message: str) -> Landing:
+        words = self._words()
+        undone = Reason.HEAD_MOVED.because("what others did to the run branch was undone")
+        landed = _with_rescued(landed, self._run_branch.put_right(words), undone)
+        moved = Reason.HEAD_MOVED.because("edits in the working tree were in the way")
+        if self._landed_by_agent(change):
+            return _with_rescued(replace(landed, commit=change), self._run_branch.follow(words), moved)
+        merged = self._merge(change, message)
+        if merged.conflicts:
+            reason = Reason.CONFLICT.because(merged.conflicting)
+            kept = self._keep(change, reason)
+            return Landing(rescue=kept, reason=reason, retry=True, hidden=landed.hidden)
+        if merged.commit is None:
+            there = self._repo.is_ancestor(change, self._run_branch.tip)
+            return replace(landed, commit=change if there else None)
+        rescued = self._run_branch.advance(merged.commit, words, tree=merged.tree)
+        return _with_rescued(replace(landed, commit=merged.commit), rescued, moved)
+
+    def _beyond(self, tip: str, change: str) -> list[Commit]:
+        return commits_beyond(self._repo, tip, change, run_id=self._run_id, seq=self._seq)
+
+    def _commit(self, message: str) -> Landing:
+        """All that the session did as commits on its own branch."""
+        if self._begun is None and self._own_tip() is None:
+            return Landing()
+        tree = self._tree()
+        if tree is not None:
+            return tree.land(self._session, message)
+        gone = Reason.HEAD_MOVED.because("its working copy is gone")
+        own = self._own_tip()
+        commit = None if own == self._base else own
+        return Landing(commit=commit, rescue=self._keep_remains(), reason=gone)
+
+    def _landed_by_pitboss(self) -> str | None:
+        """The commit on the run branch by which a dead runner landed the session, if it came that far."""
+        tip = self._run_branch.tip
+        if self._begun is not None or tip == self._base:
+            return None
+        landed = landed_sessions(self._repo, self._run_id, tip, self._base)
+        return landed[self._seq].commit if self._seq in landed else None
+
+    def _as_landed(self, commit: str) -> Landing:
+        """The landing that a dead runner came to; what it rescued on the way has refs that say why."""
+        self._settled = self._own_tip() or self._base
+        self._run_branch.follow(self._words())
+        kept = rescue_refs.list_rescued(self._repo, self._run_id, self._seq)
+        why = (rescue_refs.why_kept(self._repo, found.ref) or "" for found in kept)
+        reason = next((words for words in why if words.partition(":")[0] in list(Reason)), None)
+        hidden = self._ahead.landing.hidden if self._ahead else None
+        return Landing(commit=commit, rescue=tuple(found.ref for found in kept), reason=reason, hidden=hidden)
+
+    def _landed_by_agent(self, change: str) -> bool:
+        """Whether commits of the agent's own, which say nothing of the session, are on the run branch since a crash."""
+        tip = self._run_branch.tip
+        begun_here = self._begun is not None or tip == self._base
+        return not begun_here and self._repo.is_ancestor(change, tip)
+
+    def _merge(self, change: str, message: str) -> Merge:
+        """The commit that brings the run branch from its tip to hold `change` too."""
+        tip = self._run_branch.tip
+        if tip == self._base:
+            return Merge(commit=change)
+        beyond = self._ahead.commits if self._ahead else None
+        if beyond is None or not all(commit.own for commit in beyond):
+            beyond = self._beyond(tip, change)
+        return merge_onto(self._repo, self._run_branch, change, beyond, message)
+
+    # Rescue
+
+    def rescue(self) -> Landing:
+        """Keep all of the session's work under rescue refs. Raises GitError."""
+        own = self._own_tip()
+        if own is None and self._begun is None:
+            return Landing()  # its working copy was never made
+        tree = self._tree()
+        if tree is not None:
+            return tree.rescue(self._session)
+        self._settled = own or self._base
+        self._keep(own or self._base, str(Reason.HEAD_MOVED))
+        return Landing(rescue=self._keep_remains())
+
+    def rescue_late(self) -> Landing:
+        """The same for a session that has its record: nothing of others is in its tree. Raises GitError."""
+        return self.rescue()
+
+    def rescue_commits(self) -> Sequence[str]:
+        """Rescue what the session committed on its branch; the tree is not looked at. Raises GitError."""
+        own = self._own_tip()
+        if own is None:
+            return ()
+        self._settled = own
+        return self._keep(own, str(Reason.INTERRUPTED))
+
+    def _keep(self, tip: str, reason: str) -> tuple[str, ...]:
+        loose = commits.outside(self._repo, [tip], self._base)
+        return rescue_refs.keep(self._repo, self._run_id, self._seq, loose, why=reason)
+
+    def _keep_remains(self) -> tuple[str, ...]:
+        """Rescue what is left of a working copy that git can use no more; returns all rescue refs of the session."""
+        remove_worktree(self._repo, self._run_id, str(self._slot.path), seq=self._seq)
+        return tuple(kept.ref for kept in rescue_refs.list_rescued(self._repo, self._run_id, self._seq))
+
+    # Afterwards
+
+    def release(self) -> None:
+        """The session has its record: its branch goes, and its slot is free for another. Raises GitError."""
+        settled = self._settled or self._base
+        repo = self._slot.opened()
+        if self._begun is None and self._own_tip() is None:
+            pass  # its slot is as the session before left it
+        elif repo is None or not self._slot.release(repo, self._branch, settled):
+            self._delete_branch(settled)
+        self._pool.free(self._worktree)
+
+    def _delete_branch(self, settled: str) -> None:
+        """Delete the session's branch; what a hook committed there after the landing is rescued."""
+        tip = self._own_tip()
+        if tip is None:
+            return
+        if tip != settled:
+            rescue_commit(self._repo, self._run_id, self._seq, tip)
+        self._repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{self._branch}", tip)
+
+    # What is there
+
+    def _tree(self) -> SessionTree | None:
+        """The session's tree as it began here, else opened again; None where git can use it no more."""
+        repo = self._slot.opened()
+        if repo is None:
+            return None
+        if self._opened is None:
+            policy = RescuePolicy(
+                paths=self._site.paths,
+                exclude_files=self._pool.exclude_files,
+                ignored_limit=self._site.ignored_limit,
+                fleeting=True,
+            )
+            self._opened = SessionTree(repo, self._branch, policy, hooks=self._pool.hooks)
+        return self._opened
+
+    def _own_tip(self) -> str | None:
+        return self._repo.commit_id(f"refs/heads/{self._branch}")
+
+    def _words(self) -> RescueWords:
+        return RescueWords.of(self._run_id, self._seq, self._session.prompt)
+
+
+class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session put on its own branch before its turn: its commits since its base, where they may matter."""
+
+    landing: Landing
+    commits: list[Commit] | None
+
+
+def _with_rescued(landing: Landing, refs: tuple[str, ...], why: str) -> Landing:
+    """The landing with what it had to set aside, of which `refs` are all; it is not as good as one that had not."""
+    return replace(landing, rescue=refs, reason=landing.reason or why) if refs else landing
