@@ -68,7 +68,7 @@ def test_who_only_says_that_it_did_it_does_not_work(tmp_path: Path) -> None:
     assert not trial.works
     assert not trial.excused
     assert trial.finding.startswith(
-        "claude_code: it did not write its file, it did not run its command, although it ended in order, saying: "
+        "claude_code: it did not write its file, it did not run its command, although it ended normally, saying: "
     )
     assert trial.hint is not None
     assert "permission_mode" in trial.hint

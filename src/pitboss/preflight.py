@@ -54,7 +54,7 @@ _SCRIPT = f"```sh\necho WORD >{WRITTEN}\nprintenv {MARK} >{RAN}\n```\n"
 _NO_FAULT = (Reason.RATE_LIMITED, Reason.OVERLOADED)
 """A run waits for these to pass."""
 
-_CAN_WAIT = "a login, or trust in a folder, may be asked for: start the agent by hand once"
+_CAN_WAIT = "it may be asking for a login, or whether to trust a folder: start the agent by hand once"
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         if not self.ran and find_backend(self.agent).runs_commands:
             yield "it did not run its command"
         if outcome.status is SessionStatus.OK:
-            yield f"although it ended in order, saying: {' '.join((outcome.text or 'nothing').split())[:200]}"
+            yield f"although it ended normally, saying: {' '.join((outcome.text or 'nothing').split())[:200]}"
         else:
             yield f"it failed: {outcome.reason}"
 

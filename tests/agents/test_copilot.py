@@ -278,7 +278,7 @@ def test_a_turn_that_failed_before_the_next_one_is_no_failure(tmp_path: Path) ->
 def test_an_error_of_the_session_is_one_whatever_the_exit_code(tmp_path: Path) -> None:
     assert told(copilot(tmp_path, failed("it broke"), result())) == (ERROR, "agent_error: it broke")
     outcome = copilot(tmp_path, said("Done."), result(3))
-    assert told(outcome) == (ERROR, "agent_error: copilot said that it ended with exit code 3")
+    assert told(outcome) == (ERROR, "agent_error: copilot reported exit code 3")
 
 
 def test_an_agent_whose_every_tool_call_was_denied_has_done_nothing(tmp_path: Path) -> None:

@@ -358,7 +358,7 @@ def test_a_success_right_after_an_error_that_ended_the_work_is_none(tmp_path: Pa
     looped = said(tmp_path, INIT, words("a"), complaint("warning", "Loop detected, stopping execution"), DONE)
     assert looped.reason == "agent_error: Loop detected, stopping execution"
     wordless = said(tmp_path, INIT, complaint("error", None), DONE)
-    assert wordless.reason == "agent_error: an error without words"
+    assert wordless.reason == "agent_error: an error without a message"
 
 
 def test_an_error_that_the_agent_goes_on_after_has_ended_nothing(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_an_error_that_the_agent_goes_on_after_has_ended_nothing(tmp_path: Path)
 
 def test_a_result_without_words_for_its_error_is_still_an_error(tmp_path: Path) -> None:
     outcome = said(tmp_path, INIT, DONE | {"status": "error"})
-    assert (outcome.status, outcome.reason) == (ERROR, "agent_error: an error without words")
+    assert (outcome.status, outcome.reason) == (ERROR, "agent_error: an error without a message")
 
 
 def test_gemini_that_ends_without_a_result_line_is_an_error_of_unknown_cost(tmp_path: Path) -> None:

@@ -323,7 +323,7 @@ FAILED = tool("edit", "error", error="oldString not found in content")
 def test_tools_that_nobody_allowed_are_the_failure_they_lead_to(
     lines: list[dict[str, Any]], refused: str | None
 ) -> None:
-    said = None if refused is None else f"permission_denied: opencode was not let use {refused}"
+    said = None if refused is None else f"permission_denied: opencode was not allowed to use {refused}"
     assert outcome_of(*lines) == said
 
 

@@ -62,7 +62,7 @@ TABLE = Table(
         ),
         # Run without --auto, so that nobody allowed the tool.
         "denied": failed(
-            "permission_denied: opencode was not let use write",
+            "permission_denied: opencode was not allowed to use write",
             "ses_dfadcc858ffeCZe0UG9ZsZS4Kr",
             tokens=(700, 20, 256, 0),
             cost_usd=0.0017088,

@@ -278,9 +278,9 @@ def _resets_at(verdict: Verdict) -> float | None:
     if verdict.resets_at is not None or reason_kind(verdict.reason) is not Reason.RATE_LIMITED:
         return verdict.resets_at
     # Imported here: it has many patterns, and limits are rare.
-    from pitboss.core.told_time import told_moment
+    from pitboss.core.reset_time import moment_in
 
-    return told_moment(verdict.words or verdict.reason or "", time())
+    return moment_in(verdict.words or verdict.reason or "", time())
 
 
 def _not_started(request: AgentRequest, message: str | None, hint: str | None) -> AgentOutcome:

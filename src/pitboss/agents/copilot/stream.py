@@ -76,7 +76,7 @@ class CopilotReader(JsonReader):
         if not self.finished:
             return failed(Reason.AGENT_ERROR, "copilot ended without a result line")
         if self._exit_code != 0:
-            return failed(Reason.AGENT_ERROR, f"copilot said that it ended with exit code {self._exit_code}")
+            return failed(Reason.AGENT_ERROR, f"copilot reported exit code {self._exit_code}")
         if 0 < self.tool_calls <= self._denials:
             return failed(Reason.PERMISSION_DENIED, f"every tool call: {self._denial}")
         return Verdict()

@@ -80,7 +80,7 @@ class GeminiReader(JsonReader):
         """By the result's status first, then the exit code, then the last complaint."""
         if self._result.get("status") not in (None, "success"):
             error = word(table(self._result, "error"), "message") or self._complaint
-            return self._failed(failure(error or "an error without words", ended))
+            return self._failed(failure(error or "an error without a message", ended))
         if ended.code != 0:
             refused = None if self.finished else refusal(ended)
             return by_exit_code(ended, "gemini") if refused is None else self._failed(refused)
@@ -111,7 +111,7 @@ class GeminiReader(JsonReader):
                 self.tool_ended(word(line, "tool_id"))
                 yield from self._looked_up()
             case "error":
-                self._complaint = word(line, "message") or "an error without words"
+                self._complaint = word(line, "message") or "an error without a message"
             case "result":
                 yield from self._ended(line)
 

@@ -101,7 +101,7 @@ class OpencodeReader(JsonReader):
         if ended.code != 0:
             return by_exit_code(ended, "opencode")
         if self._refused and (self._last_step != DONE or self._refused >= self.tool_calls):
-            return failed(Reason.PERMISSION_DENIED, f"opencode was not let use {self._last_refused}")
+            return failed(Reason.PERMISSION_DENIED, f"opencode was not allowed to use {self._last_refused}")
         if self._last_step != DONE:
             words = f"its last step ended with {self._last_step}" if self._last_step else "no last step"
             return failed(Reason.AGENT_ERROR, f"opencode ended without an answer: {words}")
@@ -134,13 +134,13 @@ class OpencodeReader(JsonReader):
             case "retry" | "session.status" if why := wait(line):
                 self._waits_for = why
                 self._in_vain = True
-                words = shortened(why.words or "the request failed and is made again")
+                words = shortened(why.words or "the request failed and is retried")
                 yield self.retried(words, pause_s=why.pause_s)
 
     def _step_started(self) -> Iterator[AgentEvent]:
         if self._step_open:
             self._in_vain = True
-            yield self.retried("the request failed and is made again")
+            yield self.retried("the request failed and is retried")
         elif not self._began:
             yield self.started()
         self._began = self._step_open = True
@@ -170,7 +170,7 @@ class OpencodeReader(JsonReader):
         else:
             self._in_vain = True
             self._cuts_in_a_row += 1
-            yield self.retried("the answer was cut off and is asked for again")
+            yield self.retried("the answer was cut off and is requested again")
 
     def _count(self, used: Usage, cost_usd: float | None) -> None:
         self._total += used

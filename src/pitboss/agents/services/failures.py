@@ -71,10 +71,10 @@ def status_in(words: str) -> int:
 def wait_s(words: str) -> float | None:
     """How many seconds from now `words` say to wait; None if they name no moment in the future."""
     # Imported here: it has many patterns, and failures are rare.
-    from pitboss.core.told_time import told_moment
+    from pitboss.core.reset_time import moment_in
 
     now = time()
-    moment = told_moment(words, now)
+    moment = moment_in(words, now)
     return None if moment is None or moment <= now else moment - now
 
 

@@ -1,4 +1,4 @@
-"""Times as CLIs tell them, with every zone and form (SPEC 6)."""
+"""Times as CLIs write them, in every zone and form (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.told_time import JUST_NOW_S, told_moment
+from pitboss.core.reset_time import JUST_NOW_S, moment_in
 from pitboss.core.zones import UnknownZone, zone_in
 
 NOW = datetime(2026, 11, 26, 1, 30, 20, tzinfo=UTC)  # a Thursday
@@ -20,7 +20,7 @@ DAY_S = 24 * 3600.0
 
 def told(words: str, now: datetime = NOW, zone: timezone | ZoneInfo = UTC) -> str | None:
     """The moment as UTC to the second, without what is the same as in `now`."""
-    moment = told_moment(words, now.timestamp(), zone)
+    moment = moment_in(words, now.timestamp(), zone)
     return None if moment is None else f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S}"
 
 
@@ -88,7 +88,7 @@ def test_a_day_is_the_nearest_ahead(words: str, moment: str) -> None:
     ],
 )
 def test_a_span_counts_from_when_it_was_said(words: str, seconds: float) -> None:
-    assert told_moment(words, 1000.0) == pytest.approx(1000.0 + seconds)
+    assert moment_in(words, 1000.0) == pytest.approx(1000.0 + seconds)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_without_a_zone_it_is_this_machines(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        moment = told_moment("resets 6pm", NOW.timestamp())
+        moment = moment_in("resets 6pm", NOW.timestamp())
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -163,7 +163,7 @@ def test_without_a_zone_it_is_this_machines(monkeypatch: pytest.MonkeyPatch) -> 
     st.sampled_from(["UTC", "Asia/Kathmandu", "US/Pacific"]),
 )
 def test_a_time_of_day_is_never_more_than_a_day_ahead(now: float, hour: int, minute: int, zone: str) -> None:
-    moment = told_moment(f"resets {hour:02}:{minute:02} ({zone if zone != 'UTC' else 'UTC'})", now)
+    moment = moment_in(f"resets {hour:02}:{minute:02} ({zone if zone != 'UTC' else 'UTC'})", now)
     assert moment is not None
     assert now - JUST_NOW_S <= moment <= now + DAY_S + 3600
 
@@ -173,8 +173,8 @@ _PIECES = "resets in 5am 12:30 ( ) Mon Feb 31 0 99 99999999 w UTC +9 Asia/Tokyo 
 
 @given(st.text() | st.lists(st.sampled_from(_PIECES.split())).map(" ".join))
 def test_no_words_are_an_exception(words: str) -> None:
-    told_moment(words, NOW.timestamp(), UTC)
-    told_moment(f"resets {words}", NOW.timestamp(), UTC)
+    moment_in(words, NOW.timestamp(), UTC)
+    moment_in(f"resets {words}", NOW.timestamp(), UTC)
 
 
 @pytest.mark.parametrize(
@@ -203,5 +203,5 @@ def test_places_are_those_of_the_tz_database() -> None:
 
 
 def test_a_moment_beyond_all_calendars_is_none() -> None:
-    assert told_moment("resets in 9999999 weeks", NOW.timestamp()) is not None
-    assert told_moment("resets 5pm", sys.float_info.max) is None
+    assert moment_in("resets in 9999999 weeks", NOW.timestamp()) is not None
+    assert moment_in("resets 5pm", sys.float_info.max) is None

@@ -1,7 +1,7 @@
-"""Reads when a usage limit ends from the words of a CLI: a time of day, a date, a span, a zone (SPEC 6).
+"""Reads from a CLI's words when a usage limit ends: a time of day, a date, a span, a zone (SPEC 6).
 
 `resets 6:43am (Asia/Kolkata)`, `Resets Mon 12:00 AM`, `try again at Feb 3rd, 2026 5:56 PM`, `in 2 hours 5 minutes`.
-Words that tell no time, or one that cannot be understood, tell none here either: nobody waits for a guess.
+Words without a time, or with one that cannot be understood, yield none: nobody waits for a guess.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 JUST_NOW_S = 120.0
-"""A time of day that was so long ago is over; one that was longer ago is tomorrow's."""
+"""A time of day up to so long ago has just passed; one longer ago is tomorrow's."""
 
 LATELY_S = 2 * 24 * 3600.0
-"""A date without a year that was so long ago is over; one that was longer ago is next year's."""
+"""A date without a year up to so long ago has just passed; one longer ago is next year's."""
 
 REACH = 100
-"""Characters after the word that announces a time within which the time must stand."""
+"""The time must stand within so many characters of the word that announces it."""
 
 _ANNOUNCED = re.compile(
     r"\b(?:resets?|resetting|renews?|refresh(?:es)?|unlocks?|lifts?|(?:try|retry|available|back) again|retry|wait"
@@ -66,18 +66,18 @@ _UNREADABLE = re.compile(r"\d+[/.]\d+(?:[/.]\d+)?")
 """A date in numbers, of which nobody knows whether the day or the month comes first."""
 
 
-def told_moment(words: str, now: float, zone: tzinfo | None = None) -> float | None:
-    """When the limit that `words` speak of ends, epoch seconds; None when they do not tell.
+def moment_in(words: str, now: float, zone: tzinfo | None = None) -> float | None:
+    """When the limit that `words` are about ends, epoch seconds; None when they do not say.
 
-    `now` is when they were said, epoch seconds; `zone` that of times without one, None for this machine's. A time
-    of day is the next one, and so is a day of the week; a date without a year is in the year that is nearest ahead.
-    A moment that is just over is told as it is.
+    `now` is when they were said, epoch seconds; `zone` is for times without one, None for this machine's. A time of day
+    is the next one, and so is a day of the week; a date without a year is in the nearest year ahead. A moment that has
+    just passed is returned as it is.
     """
     for announced in _ANNOUNCED.finditer(words):
-        told = words[announced.end() : announced.end() + REACH]
+        following = words[announced.end() : announced.end() + REACH]
         try:
-            found = _span_ahead(told, now)
-            found = _moment(told, now, zone) if found is None else found
+            found = _span_ahead(following, now)
+            found = _moment(following, now, zone) if found is None else found
         except (UnknownZone, ValueError, OverflowError, OSError):
             return None
         if found is not None:
@@ -85,13 +85,13 @@ def told_moment(words: str, now: float, zone: tzinfo | None = None) -> float | N
     return None
 
 
-def _span_ahead(told: str, now: float) -> float | None:
+def _span_ahead(words: str, now: float) -> float | None:
     """`in 2 hours 5 minutes`, `18h31m5s`: from now on."""
-    begun = _SPAN.match(told)
+    begun = _SPAN.match(words)
     if begun is None:
         return None
     seconds, at = 0.0, begun.start("first")
-    while part := _PART.match(told, at):
+    while part := _PART.match(words, at):
         seconds += _seconds(part["count"].lower(), part["unit"].lower())
         at = part.end()
     return now + seconds
@@ -103,20 +103,20 @@ def _seconds(count: str, unit: str) -> float:
     ]
 
 
-def _moment(told: str, now: float, zone: tzinfo | None) -> float | None:
-    """A time of day, of a date or of a day of the week, or both; at midnight when only the day is told."""
-    told_date, rest = _taken(told)
+def _moment(words: str, now: float, zone: tzinfo | None) -> float | None:
+    """A time of day, of a date or of a day of the week, or both; midnight where only the day is given."""
+    its_date, rest = _taken(words)
     clock = _CLOCK.search(rest)
-    weekday = None if told_date else _WEEKDAY.search(rest)
-    if clock is None and weekday is None and told_date is None:
+    weekday = None if its_date else _WEEKDAY.search(rest)
+    if clock is None and weekday is None and its_date is None:
         return None
-    if told_date is None and _UNREADABLE.search(rest[: clock.start()] if clock else rest):
+    if its_date is None and _UNREADABLE.search(rest[: clock.start()] if clock else rest):
         return None
     at = time() if clock is None else _time(clock)
     zone = zone_in(rest if clock is None else rest[: clock.start()] + " " + rest[clock.end() :]) or zone
     today = datetime.fromtimestamp(now, zone).date()
-    if told_date is not None:
-        return _dated(told_date, at, now, zone)
+    if its_date is not None:
+        return _dated(its_date, at, now, zone)
     if weekday is not None:
         days = (_DAYS.index(weekday[1][:3].lower()) - today.weekday()) % 7
         return _next(today + timedelta(days=days), at, 7, now, zone)
@@ -125,10 +125,10 @@ def _moment(told: str, now: float, zone: tzinfo | None) -> float | None:
     return _next(today, at, 1, now, zone)
 
 
-def _taken(told: str) -> tuple[re.Match[str] | None, str]:
-    """The date in `told`, and what is left without it."""
-    found = next(filter(None, (pattern.search(told) for pattern in _DATES)), None)
-    return found, told if found is None else f"{told[: found.start()]} {told[found.end() :]}"
+def _taken(words: str) -> tuple[re.Match[str] | None, str]:
+    """The date in `words`, and what is left without it."""
+    found = next(filter(None, (pattern.search(words) for pattern in _DATES)), None)
+    return found, words if found is None else f"{words[: found.start()]} {words[found.end() :]}"
 
 
 def _time(clock: re.Match[str]) -> time:
@@ -144,9 +144,9 @@ def _time(clock: re.Match[str]) -> time:
     return time(hour % 12 + 12 * afternoon, int(clock["minute"] or 0), int(clock["second"] or 0))
 
 
-def _dated(told: re.Match[str], at: time, now: float, zone: tzinfo | None) -> float | None:
+def _dated(its_date: re.Match[str], at: time, now: float, zone: tzinfo | None) -> float | None:
     """The moment on a date; without a year the first one that is not long over."""
-    parts = told.groupdict()
+    parts = its_date.groupdict()
     month = int(parts["number"]) if "number" in parts else _MONTHS.index(parts["month"].lower()) + 1
     day = int(parts["day"])
     if parts["year"]:

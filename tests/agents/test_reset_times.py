@@ -1,4 +1,4 @@
-"""The end of a usage limit that a CLI tells in words alone is the outcome's (SPEC 6)."""
+"""A usage limit whose end a CLI gives only in words ends then (SPEC 6)."""
 
 from __future__ import annotations
 
