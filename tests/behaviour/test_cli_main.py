@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +22,21 @@ from tests.support.values import record, run_state
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+SLOW = {
+    "asyncio",
+    "click",
+    "dataclasses",
+    "genai_prices",
+    "importlib.metadata",
+    "inspect",
+    "logging",
+    "psutil",
+    "rich",
+    "yaml",
+}
+"""What takes longer to load than a command may take that prints what is in a file."""
 
 
 @pytest.fixture
@@ -78,28 +92,35 @@ class TestStartUp:
     def test_without_a_command_there_is_help(self, project: Project) -> None:
         assert project.pitboss() == project.pitboss("--help")
 
-    @pytest.mark.parametrize("command", ["runs", "status", "log", "stop"])
+    @pytest.mark.parametrize("command", ["runs", "status", "log", "stop", "events", "status --json"])
     def test_observers_load_nothing_slow_and_nothing_of_the_engine(
         self, project: Project, command: str
     ) -> None:
-        slow = {
-            "asyncio",
-            "dataclasses",
-            "genai_prices",
-            "importlib.metadata",
-            "logging",
-            "psutil",
-            "rich",
-            "yaml",
-        }
-        loaded = imported(project, command)
+        loaded = imported(project, *command.split())
 
         assert "pitboss.store.lock" in loaded
-        assert not loaded & (slow | {"subprocess", "pitboss.core.text", "pitboss.app", "pitboss.engine"})
+        assert not loaded & {*SLOW, "subprocess", "pitboss.core.text", "pitboss.app", "pitboss.engine"}
+
+    @pytest.mark.parametrize("command", ["prompts ls", "prompts validate", "grind --dry-run"])
+    def test_commands_that_read_prompts_load_no_parser_that_they_do_not_need(
+        self, project: Project, command: str
+    ) -> None:
+        project.prompt("chore", "true", max_runs=3)
+        loaded = imported(project, *command.split())
+
+        assert "pitboss.store.library" in loaded
+        assert not loaded & {*SLOW, "pitboss.app", "pitboss.engine", "pitboss.guardian"}
+
+    @pytest.mark.parametrize("command", ["runs --json", "prompts ls --json", "grind --dry-run"])
+    def test_flags_say_the_same_with_click_and_without(self, project: Project, command: str) -> None:
+        project.prompt("chore", "true", max_runs=3)
+
+        assert project.pitboss(*command.split()) == project.pitboss("-v", *command.split())
+        assert "click" in imported(project, "-v", *command.split())
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_every_row_of_the_table_leads_to_a_documented_command(self, name: str) -> None:
-        command = getattr(import_module(f"pitboss.cli.{name}"), name)
+        command = pitboss.get_command(click.Context(pitboss), name)
 
         assert isinstance(command, click.Command)
         assert command.name == name

@@ -50,7 +50,7 @@ MARKER = {"PITBOSS_RUN_ID": sys.argv[1]}
 work = until_aborted
 if __name__ == "__main__":
     resumable = Path(sys.argv[1], "resumable").exists
-    sys.exit(exit_code(lambda: guard(body, marker=MARKER, resumable=resumable), verbose=False))
+    sys.exit(exit_code(lambda: guard(body, marker=MARKER, resumable=resumable)))
 """
 
 TALKING = FIVE_PROCESSES.replace("sleep 0.05", "sleep 0.05; echo more")
@@ -280,7 +280,7 @@ def body(channel):
     tty.setraw(2)
     os.write(2, b"\\x1b[?25l spoiled")
     os.kill(os.getpid(), signal.SIGKILL)
-sys.exit(exit_code(lambda: guard(body, marker={}), verbose=False))
+sys.exit(exit_code(lambda: guard(body, marker={})))
 """
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pitboss.cli.declare import Command, Group
+
 COMPLETION_VARIABLE = "_PITBOSS_COMPLETE"
 PURPOSE = "Run coding agents on your repository overnight, and lose nothing."
 VERSION_HELP = "Show the version and exit."
@@ -46,6 +50,16 @@ _OPTIONS = {
     "-h, --help": "Show this message and exit.",
 }
 _USUAL_WIDTH = 80
+
+
+def declared(name: str) -> Command | Group | None:
+    """Import one command; None when there is none of that name."""
+    if name not in COMMANDS:
+        return None
+    from importlib import import_module
+
+    found: Command | Group = getattr(import_module(f"pitboss.cli.{name}"), name)
+    return found
 
 
 def help_page() -> str | None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import click
-from click.shell_completion import get_completion_class
-
 from pitboss.cli.commands import COMPLETION_VARIABLE
+from pitboss.cli.declare import argument, command
+from pitboss.cli.given import one_of
 from pitboss.cli.output import say
 
 
-@click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def completion(context: click.Context, shell: str) -> None:
+@command()
+@argument("shell", type=one_of("bash", "zsh", "fish"))
+def completion(*, shell: str) -> None:
     """Print a shell completion script.
 
     \b
@@ -20,7 +18,11 @@ def completion(context: click.Context, shell: str) -> None:
     zsh:  pitboss completion zsh > "${fpath[1]}/_pitboss"
     fish: pitboss completion fish > ~/.config/fish/completions/pitboss.fish
     """
+    from click.shell_completion import get_completion_class
+
+    from pitboss.cli.group import pitboss
+
     maker = get_completion_class(shell)
     if maker is None:
         raise AssertionError(f"click completes {shell}")
-    say(maker(context.find_root().command, {}, "pitboss", COMPLETION_VARIABLE).source())
+    say(maker(pitboss, {}, "pitboss", COMPLETION_VARIABLE).source())

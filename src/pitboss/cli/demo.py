@@ -11,8 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
+from pitboss.cli.declare import command
 from pitboss.cli.output import Ink, paint, paint_status, say
 from pitboss.core.session import SessionStatus
 from pitboss.errors import CommandError, PitbossError
@@ -34,7 +33,7 @@ AS_PLANNED = (
 SOME_FAILED = 1
 
 
-@click.command()
+@command()
 def demo() -> None:
     """Grind a throw-away repository, to see what happens.
 
@@ -77,12 +76,12 @@ def _make_repository() -> Path:
         shutil.copytree(source / "prompts", prompts_dir(repository))
         settings = (source / "config.toml").read_text(encoding="utf-8")
     config_path(repository).write_text(settings.replace("TEST_COMMAND", _toml_text(tests)), encoding="utf-8")
-    for command in (
+    for arguments in (
         ["init", "--quiet", "--initial-branch=main"],
         ["add", "."],
         ["commit", "-qm", "calc 0.1.0"],
     ):
-        _git(repository, *command)
+        _git(repository, *arguments)
     return repository
 
 
@@ -164,12 +163,12 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
     _heading("Look further")
     say(f"  cd {shlex.quote(str(repository))}")
     program = _program()
-    for command, meaning in (
+    for words, meaning in (
         ("log", "every session in a line"),
         (f"show {run_id} 1 --diff", "what the first one changed"),
         *((f"rescue show {_short(ref)}", "what was rescued") for _, ref in rescued[:1]),
     ):
-        say(f"  {program} {command}  {paint(f'# {meaning}', Ink.FAINT)}")
+        say(f"  {program} {words}  {paint(f'# {meaning}', Ink.FAINT)}")
     say(f"  git merge {branch}  {paint('# take what landed', Ink.FAINT)}")
 
 

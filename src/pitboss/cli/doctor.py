@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import click
-
 from pitboss.cli.checkup import Check, Health, examine
+from pitboss.cli.declare import command, option
 from pitboss.cli.failures import INTERRUPTED
 from pitboss.cli.output import Ink, note, paint, say, write_json
 from pitboss.cli.project import project_root
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
 _INK = {Health.OK: Ink.GOOD, Health.WARNING: Ink.WARN, Health.PROBLEM: Ink.BAD}
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--probe", is_flag=True, help="Let each agent do a small task too; that may cost a little.")
-@click.option("--trust", is_flag=True, help="Run the agents that this repository brings, now and later.")
+@command()
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--probe", is_flag=True, help="Let each agent do a small task too; that may cost a little.")
+@option("--trust", is_flag=True, help="Run the agents that this repository brings, now and later.")
 def doctor(*, as_json: bool, probe: bool, trust: bool) -> int:
     """Check git, the repository, agents, configuration, prompts, lock and disk; exit 1 if something is wrong.
 

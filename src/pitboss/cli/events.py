@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import click
-
 from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
+from pitboss.cli.declare import argument, command, option
 from pitboss.cli.output import write_line
 from pitboss.cli.project import project_root
 from pitboss.store.catalogue import live_holder
@@ -13,9 +12,9 @@ from pitboss.store.follow import event_lines
 from pitboss.store.paths import RunPaths
 
 
-@click.command()
-@click.argument("run_id", required=False, shell_complete=completing.run_ids)
-@click.option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
+@command()
+@argument("run_id", required=False, shell_complete=completing.run_ids)
+@option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
 def events(*, run_id: str | None, follow: bool) -> None:
     """Print what happened in a run, one JSON line each: in RUN_ID, else in the live run, else in the latest."""
     repo = project_root()

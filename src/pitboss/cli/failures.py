@@ -38,19 +38,30 @@ class Failure(NamedTuple):
     trace: bool = False
 
 
-def exit_code(body: Callable[[], int], *, verbose: bool) -> int:
+class _Manner:
+    """How much is said of a failure."""
+
+    verbose = False
+
+
+def be_verbose() -> None:
+    """From now on say what an error came from, and of a bug the whole traceback."""
+    _Manner.verbose = True
+
+
+def exit_code(body: Callable[[], int]) -> int:
     """Run `body` and return its exit code; what it raises is rendered, and the code that goes with it returned."""
     try:
         return body()
     except (Exception, KeyboardInterrupt) as error:
-        return render(error, verbose=verbose)
+        return render(error)
 
 
-def render(error: BaseException, *, verbose: bool) -> int:
+def render(error: BaseException) -> int:
     """Say what went wrong, `error: ...` and `hint: ...` on stderr, and return the exit code."""
     failure = explain(error)
     try:
-        _show(failure, error, verbose=verbose)
+        _show(failure, error)
     except (BrokenPipeError, KeyboardInterrupt) as meanwhile:
         return explain(meanwhile).code
     return failure.code
@@ -114,10 +125,10 @@ def _unforeseen(error: BaseException) -> Failure:
     return Failure(INTERNAL, (f"internal error: {what}",), _PLEASE_REPORT, trace=True)
 
 
-def _show(failure: Failure, error: BaseException, *, verbose: bool) -> None:
+def _show(failure: Failure, error: BaseException) -> None:
     with suppress(OSError, ValueError):
         sys.stdout.flush()
-    if verbose and failure.trace:
+    if _Manner.verbose and failure.trace:
         import traceback
 
         note("".join(traceback.format_exception(error)).rstrip())
@@ -127,5 +138,5 @@ def _show(failure: Failure, error: BaseException, *, verbose: bool) -> None:
         note(f"{paint('error:', Ink.BAD, sys.stderr)} {message}")
     if failure.hint is not None:
         note(f"{paint('hint:', Ink.NAME, sys.stderr)} {failure.hint}")
-    if verbose and isinstance(error, PitbossError) and error.__cause__ is not None:
+    if _Manner.verbose and isinstance(error, PitbossError) and error.__cause__ is not None:
         note(f"cause: {type(error.__cause__).__name__}: {error.__cause__}")

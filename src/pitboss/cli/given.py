@@ -1,46 +1,78 @@
-"""What people give on the command line, checked in words that people use (SPEC 8)."""
+"""What people may give on the command line: each is a kind of `cli.kinds`, made when click needs it (SPEC 8)."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import click
+if TYPE_CHECKING:
+    import click
 
+    from pitboss.cli.declare import Kind
 
-class Whole(click.ParamType[int]):
-    """A whole number, at least `least`."""
-
-    name = "number"
-
-    def __init__(self, least: int, most: int | None = None) -> None:
-        self._least = least
-        self._most = most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number."""
-        try:
-            number = int(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a whole number", param, ctx)
-        if number < self._least:
-            self.fail(f"{number} is too small: at least {self._least}", param, ctx)
-        if self._most is not None and number > self._most:
-            self.fail(f"{number} is too large: at most {self._most}", param, ctx)
-        return number
+NO_CAP = "none"
+"""What lifts a cap on the command line."""
 
 
-class Money(click.ParamType[float]):
-    """US dollars: a number, at least 0; infinity and what is no number would switch a cap off."""
+def whole(least: int, most: int | None = None) -> Kind:
+    """A whole number from `least` to `most`."""
 
-    name = "usd"
+    def made() -> click.ParamType[Any]:
+        from pitboss.cli.kinds import Whole
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the amount."""
-        try:
-            amount = float(value)
-        except ValueError:
-            amount = math.nan
-        if not math.isfinite(amount) or amount < 0:
-            self.fail(f"{value!r} is not an amount of US dollars", param, ctx)
-        return amount
+        return Whole(least, most)
+
+    return made
+
+
+def money() -> click.ParamType[Any]:
+    """US dollars."""
+    from pitboss.cli.kinds import Money
+
+    return Money()
+
+
+def moment() -> click.ParamType[Any]:
+    """A moment to stop at."""
+    from pitboss.cli.kinds import Until
+
+    return Until()
+
+
+def or_none(kind: Kind) -> Kind:
+    """What another kind takes, or `none`."""
+
+    def made() -> click.ParamType[Any]:
+        from pitboss.cli.kinds import OrNone
+
+        return OrNone(kind(), NO_CAP)
+
+    return made
+
+
+def path() -> click.ParamType[Any]:
+    """The path of a file or folder."""
+    import pathlib
+
+    import click
+
+    return click.Path(path_type=pathlib.Path)
+
+
+def folder() -> click.ParamType[Any]:
+    """The path of a folder, or of nothing yet."""
+    import pathlib
+
+    import click
+
+    return click.Path(path_type=pathlib.Path, file_okay=False)
+
+
+def one_of(*words: str) -> Kind:
+    """One of some words."""
+
+    def made() -> click.ParamType[Any]:
+        import click
+
+        return click.Choice(words)
+
+    return made

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from pitboss.cli import completing
-from pitboss.cli.given import Money, Whole
+from pitboss.cli.declare import command, option
+from pitboss.cli.given import NO_CAP, folder, moment, money, or_none, whole
 from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 
@@ -20,53 +18,19 @@ if TYPE_CHECKING:
     from pitboss.guardian import StopChannel
     from pitboss.plan import Options, Plan
 
-NO_CAP = "none"
-"""What lifts a cap on the command line."""
-
 LATEST = ""
 """What `--resume` without a value means: the most recent resumable run."""
 
 
-class Until(click.ParamType[datetime]):
-    """A moment: RFC 3339, `23:30` (local time) or `8h`."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the instant in UTC."""
-        from pitboss.core.deadline import parse_until
-
-        if isinstance(value, datetime):
-            return value
-        try:
-            return parse_until(str(value), datetime.now().astimezone())
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class OrNone(click.ParamType[Any]):
-    """What another type takes, or `none`, which lifts the cap."""
-
-    def __init__(self, kind: click.ParamType[Any]) -> None:
-        self.name = kind.name
-        self._kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the value, or NO_CAP."""
-        return NO_CAP if value == NO_CAP else self._kind.convert(value, param, ctx)
-
-
-@click.command()
-@click.option(
+@command()
+@option(
     "--rotation",
     metavar="NAME",
     shell_complete=completing.rotations,
     help="The rotation to run; default: all discovered prompts.",
 )
-@click.option(
-    "--prompts-dir", type=click.Path(path_type=Path, file_okay=False), help="Take prompts from here alone."
-)
-@click.option(
+@option("--prompts-dir", type=folder, help="Take prompts from here alone.")
+@option(
     "--tag",
     "tags",
     multiple=True,
@@ -74,32 +38,30 @@ class OrNone(click.ParamType[Any]):
     shell_complete=completing.tags,
     help="Only prompts with this tag; repeatable.",
 )
-@click.option(
+@option(
     "--agent",
     metavar="BACKEND",
     shell_complete=completing.agents,
     help="The agent for prompts that do not name one.",
 )
-@click.option("--max-parallel", type=Whole(1, MAX_COUNT), metavar="N", help="Sessions side by side.")
-@click.option(
-    "--max-iterations", type=OrNone(Whole(0, MAX_COUNT)), metavar="N", help="Stop after N sessions."
-)
-@click.option("--until", type=OrNone(Until()), metavar="TIME", help="Stop at a time: RFC 3339, 23:30 or 8h.")
-@click.option("--max-cost", "max_cost_usd", type=OrNone(Money()), metavar="USD", help="Stop at this cost.")
-@click.option(
+@option("--max-parallel", type=whole(1, MAX_COUNT), metavar="N", help="Sessions side by side.")
+@option("--max-iterations", type=or_none(whole(0, MAX_COUNT)), metavar="N", help="Stop after N sessions.")
+@option("--until", type=or_none(moment), metavar="TIME", help="Stop at a time: RFC 3339, 23:30 or 8h.")
+@option("--max-cost", "max_cost_usd", type=or_none(money), metavar="USD", help="Stop at this cost.")
+@option(
     "--max-tokens",
-    type=OrNone(Whole(0, MAX_TOKENS)),
+    type=or_none(whole(0, MAX_TOKENS)),
     metavar="N",
     help="Stop at so many tokens, in and out.",
 )
-@click.option(
+@option(
     "--from",
     "start_from",
     metavar="REV",
     shell_complete=completing.branches,
     help="Start from this branch or commit; default: what is checked out.",
 )
-@click.option(
+@option(
     "--resume",
     is_flag=False,
     flag_value=LATEST,
@@ -107,11 +69,9 @@ class OrNone(click.ParamType[Any]):
     shell_complete=completing.run_ids,
     help="Go on with a run; default: the last.",
 )
-@click.option("--allow-prompt-changes", is_flag=True, help="Resume although prompts were added or removed.")
-@click.option("--dry-run", is_flag=True, help="Print what would run and change nothing.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON line a finished session, then one for the run."
-)
+@option("--allow-prompt-changes", is_flag=True, help="Resume although prompts were added or removed.")
+@option("--dry-run", is_flag=True, help="Print what would run and change nothing.")
+@option("--json", "as_json", is_flag=True, help="One JSON line a finished session, then one for the run.")
 def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) -> int:
     """Run agents over your prompts, session by session, until told to stop.
 
@@ -123,7 +83,9 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
     """
     options = _options(**chosen)
     if options.start_from is not None and resume is not None:
-        raise click.UsageError("--from is for a new run: a resumed one goes on where it was")
+        from click import UsageError
+
+        raise UsageError("--from is for a new run: a resumed one goes on where it was")
     if dry_run:
         _print_dry_run(options, resume)
         return 0

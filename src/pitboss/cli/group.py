@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -15,11 +14,10 @@ from pitboss.cli.commands import (
     SECTIONS,
     VERBOSE_HELP,
     VERSION_HELP,
+    declared,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from click.shell_completion import CompletionItem
 
 
@@ -32,10 +30,8 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import one command; None when there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = getattr(import_module(f"pitboss.cli.{cmd_name}"), cmd_name)
-        return command
+        found = declared(cmd_name)
+        return None if found is None else found.as_click()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -76,17 +72,18 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, message="pitboss %(version)s", help=VERSION_HELP)
 @click.option("-v", "--verbose", is_flag=True, help=VERBOSE_HELP)
 @click.pass_context
-def pitboss(context: click.Context, verbose: bool) -> None:  # noqa: ARG001 - read from the context by main
+def pitboss(context: click.Context, verbose: bool) -> None:
     """Every command, or without one the help page."""
+    if verbose:
+        from pitboss.cli.failures import be_verbose
+
+        be_verbose()
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
 
-def completed(environ: Mapping[str, str]) -> int | None:
-    """The exit code of an answer to a shell that completes a command line; None when no shell asks."""
-    question = environ.get(COMPLETION_VARIABLE)
-    if not question:
-        return None
+def answer(question: str) -> int:
+    """Answer a shell that completes a command line; returns the exit code."""
     from click.shell_completion import shell_complete
 
     return shell_complete(pitboss, {}, "pitboss", COMPLETION_VARIABLE, question)

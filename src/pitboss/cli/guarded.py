@@ -6,8 +6,6 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from pitboss.cli.failures import exit_code
 from pitboss.cli.patient import be_patient, hurry
 from pitboss.cli.progress import JsonProgress, for_stderr
@@ -75,10 +73,9 @@ def guarded(
     body: Callable[[StopChannel], int], run_id: str, *, resumable: Callable[[], bool] = lambda: False
 ) -> int:
     """Run `body` in a runner below a guardian; returns its exit code. Raises RunnerKilled."""
-    verbose = click.get_current_context().find_root().params["verbose"]
 
     def runner(channel: StopChannel) -> int:
-        return exit_code(lambda: body(channel), verbose=verbose)
+        return exit_code(lambda: body(channel))
 
     try:
         return guard(runner, marker={RUN_ID: run_id}, resumable=resumable)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
+from pitboss.cli.declare import command
 from pitboss.cli.output import note, say
 from pitboss.cli.project import create, in_git, project_root, template
 from pitboss.errors import CommandError
@@ -20,7 +19,7 @@ _IGNORED = b".pitboss/"
 _SAME_AS_IGNORED = (b".pitboss", b".pitboss/", b"/.pitboss", b"/.pitboss/")
 
 
-@click.command()
+@command()
 def init() -> None:
     """Prepare this repository for pitboss.
 

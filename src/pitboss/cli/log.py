@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
+from pitboss.cli.declare import argument, command, option
 from pitboss.cli.lines import log_lines
 from pitboss.cli.output import say_now, write_line
 from pitboss.cli.project import project_root
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
 
 
-@click.command()
-@click.argument("run_id", required=False, shell_complete=completing.run_ids)
-@click.option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
-@click.option("--json", "as_json", is_flag=True, help="Print each record as the JSON line it is.")
+@command()
+@argument("run_id", required=False, shell_complete=completing.run_ids)
+@option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
+@option("--json", "as_json", is_flag=True, help="Print each record as the JSON line it is.")
 def log(*, run_id: str | None, follow: bool, as_json: bool) -> None:
     """Print the sessions of a run, one line each: of RUN_ID, else of the live run, else of the latest."""
     repo = project_root()

@@ -33,7 +33,6 @@ def run(args: list[str]) -> int:
 
     The integer a command returns is its exit code.
     """
-    verbose = False
     try:
         text = _known_at_once(args)
         if text is not None:
@@ -41,19 +40,12 @@ def run(args: list[str]) -> int:
             sys.stdout.flush()
             return 0
         _prepare()
-        from pitboss.cli.group import completed, pitboss
-
-        code = completed(os.environ)
-        if code is not None:
-            return code
-        with pitboss.make_context("pitboss", args) as context:
-            verbose = context.params["verbose"]
-            result = pitboss.invoke(context)
+        result = _carry_out(args)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         from pitboss.cli.failures import render
 
-        return render(error, verbose=verbose)
+        return render(error)
     return result if isinstance(result, int) else 0
 
 
@@ -70,6 +62,23 @@ def _known_at_once(args: list[str]) -> str | None:
     return None
 
 
+def _carry_out(args: list[str]) -> object:
+    """Run the command that is meant, without click where it is plain what that is."""
+    from pitboss.cli.commands import COMPLETION_VARIABLE, declared
+
+    question = os.environ.get(COMPLETION_VARIABLE)
+    found = declared(args[0]) if args and not question else None
+    plain = found and found.plain_call(args[1:])
+    if plain:
+        return plain()
+    from pitboss.cli.group import answer, pitboss
+
+    if question:
+        return answer(question)
+    with pitboss.make_context("pitboss", args) as context:
+        return pitboss.invoke(context)
+
+
 def _prepare() -> None:
     """What goes for all that this process does from here on, before anything large is loaded."""
     import gc
@@ -80,6 +89,18 @@ def _prepare() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     forget_others(os.environ)
     install()
+    _load_msgspec()
+
+
+def _load_msgspec() -> None:
+    """Load msgspec without `typing_extensions`, which takes as long as all of it: it does with `typing` as well."""
+    if "typing_extensions" in sys.modules:
+        return
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment] # so an import fails
+    try:
+        import msgspec  # noqa: F401
+    finally:
+        del sys.modules["typing_extensions"]
 
 
 def _open_closed_streams() -> None:

@@ -80,6 +80,11 @@ def when(moment: datetime, now: datetime) -> str:
     return ago if sys.stdout.isatty() else f"{clock(moment)} ({ago})"
 
 
+def path_in_words(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be printed, whatever bytes are in it."""
+    return os.fspath(path).encode(errors="surrogateescape").decode(errors="replace")
+
+
 def say(text: str = "") -> None:
     """Print a line of a result."""
     sys.stdout.write(f"{text}\n")

@@ -6,11 +6,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
 
 from pitboss.cli import completing
-from pitboss.cli.output import columns, fields, note, say, write_json
+from pitboss.cli.declare import Group, argument, option
+from pitboss.cli.given import path as a_path
+from pitboss.cli.output import columns, fields, note, path_in_words, say, write_json
 from pitboss.cli.project import create, project_root
 from pitboss.core.fields import Wrong, suggestion
 from pitboss.core.prompt import PromptSource, parse_prompt, prompt_name
@@ -34,20 +35,17 @@ SKILL = "SKILL.md"
 """The file that a skill's folder is known by."""
 
 _HEADINGS = ("NAME", "SOURCE", "WEIGHT", "EVERY", "VERIFY", "PATH")
-_FOLDER = click.Path(path_type=Path)
 
-_prompts_dir = click.option(
+_prompts_dir = option(
     "--prompts-dir",
-    type=_FOLDER,
+    type=a_path,
     metavar="DIR",
     help="Only this folder, instead of the project's and the global one.",
 )
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
-def prompts() -> None:
-    """List, create, check and show prompts."""
+prompts = Group("prompts", "List, create, check and show prompts.")
 
 
 @prompts.command("ls")
@@ -72,27 +70,29 @@ def list_prompts(prompts_dir: Path | None, as_json: bool) -> int:
     return 1 if library.problems else 0
 
 
-@prompts.command()
-@click.argument("name", required=False)
-@click.option(
+@prompts.command(asks_click=True)
+@argument("name", required=False)
+@option(
     "--from",
     "source",
-    type=_FOLDER,
+    type=a_path,
     metavar="FILE",
     help="Make it of a command, a skill or a subagent of Claude Code, or of plain text.",
 )
-@click.option("--global", "shared", is_flag=True, help="Create it in ~/.pitboss, for all projects.")
-@click.option("--dir", "folder", type=_FOLDER, metavar="DIR", help="Create it in this folder.")
+@option("--global", "shared", is_flag=True, help="Create it in ~/.pitboss, for all projects.")
+@option("--dir", "folder", type=a_path, metavar="DIR", help="Create it in this folder.")
 def new(name: str | None, source: Path | None, shared: bool, folder: Path | None) -> None:
     """Create a commented prompt to start from, or with --from one of a file that you have.
 
     --from takes over the text, description and model, and says what it left behind and what stands in for it. Without
     NAME the prompt is called as the file says, or as the file is.
     """
+    from click import UsageError
+
     if shared and folder is not None:
-        raise click.UsageError("--global and --dir exclude each other")
+        raise UsageError("--global and --dir exclude each other")
     if name is None and source is None:
-        raise click.UsageError("Missing argument 'NAME'")
+        raise UsageError("Missing argument 'NAME'")
     try:
         made = _template(name) if source is None else _imported(source, name)
     except Wrong as wrong:
@@ -101,11 +101,11 @@ def new(name: str | None, source: Path | None, shared: bool, folder: Path | None
     try:
         create(path, made.text)
     except FileExistsError:
-        raise CommandError(f"refusing to overwrite {click.format_filename(path)}") from None
-    say(f"created {click.format_filename(path)}")
+        raise CommandError(f"refusing to overwrite {path_in_words(path)}") from None
+    say(f"created {path_in_words(path)}")
     for text in made.notes:
         note(f"note: {text}")
-    _warn([parse_prompt(made.text, path=click.format_filename(path), source=PromptSource.PROJECT)])
+    _warn([parse_prompt(made.text, path=path_in_words(path), source=PromptSource.PROJECT)])
 
 
 @prompts.command()
@@ -122,7 +122,7 @@ def validate(prompts_dir: Path | None) -> int:
 
 
 @prompts.command()
-@click.argument("name", shell_complete=completing.prompts)
+@argument("name", shell_complete=completing.prompts)
 @_prompts_dir
 @_as_json
 def show(name: str, prompts_dir: Path | None, as_json: bool) -> None:
@@ -156,11 +156,11 @@ def _imported(source: Path, name: str | None) -> Imported:
     file = source / SKILL if source.is_dir() else source
     skill = file.name == SKILL
     stem = file.absolute().parent.name if skill else file.stem
-    made = import_prompt(read_text(file), file=click.format_filename(file), name=name, stem=stem)
+    made = import_prompt(read_text(file), file=path_in_words(file), name=name, stem=stem)
     others = sorted(other.name for other in file.absolute().parent.iterdir() if skill and other.name != SKILL)
     if not others:
         return made
-    folder = click.format_filename(file.absolute().parent)
+    folder = path_in_words(file.absolute().parent)
     left = f"not copied: {', '.join(others)} of {folder}; name their paths in the text"
     return msgspec.structs.replace(made, notes=(*made.notes, left))
 
@@ -188,7 +188,7 @@ def _find(library: Library, name: str) -> PromptDoc:
 
 def _described(prompt: PromptDoc) -> dict[str, Any]:
     settings = msgspec.structs.asdict(prompt.meta)
-    where = {"source": prompt.source_kind, "path": click.format_filename(prompt.source_path)}
+    where = {"source": prompt.source_kind, "path": path_in_words(prompt.source_path)}
     return {"name": settings.pop("name"), **where, **settings}
 
 
@@ -196,11 +196,11 @@ def _listing(library: Library) -> dict[str, Any]:
     return {
         "prompts": [_described(prompt) for prompt in library.prompts.values()],
         "shadowed": [
-            {key: click.format_filename(value) for key, value in msgspec.structs.asdict(shadowed).items()}
+            {key: path_in_words(value) for key, value in msgspec.structs.asdict(shadowed).items()}
             for shadowed in library.shadowed
         ],
         "problems": [
-            {"file": click.format_filename(p.file), "line": p.line, "field": p.field, "reason": p.reason}
+            {"file": path_in_words(p.file), "line": p.line, "field": p.field, "reason": p.reason}
             for p in library.problems
         ],
     }
@@ -208,7 +208,7 @@ def _listing(library: Library) -> dict[str, Any]:
 
 def _row(prompt: PromptDoc) -> tuple[str, ...]:
     meta = prompt.meta
-    path = click.format_filename(prompt.source_path)
+    path = path_in_words(prompt.source_path)
     return (meta.name, prompt.source_kind, str(meta.weight), str(meta.every), _spelled(meta.verify), path)
 
 

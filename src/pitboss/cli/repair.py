@@ -5,28 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from pitboss.cli import completing
+from pitboss.cli.declare import argument, command, option
+from pitboss.cli.given import folder
 from pitboss.cli.output import say
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 
-@click.command()
-@click.argument("run_id", shell_complete=completing.run_ids)
-@click.option("--dry-run", is_flag=True, help="Print what would be done and change nothing.")
-@click.option("--force", is_flag=True, help="Set damaged lines of the log aside; write lost records anew.")
-@click.option(
+@command()
+@argument("run_id", shell_complete=completing.run_ids)
+@option("--dry-run", is_flag=True, help="Print what would be done and change nothing.")
+@option("--force", is_flag=True, help="Set damaged lines of the log aside; write lost records anew.")
+@option(
     "--rotation",
     metavar="NAME",
     shell_complete=completing.rotations,
     help="The run's rotation, where state.json is lost.",
 )
-@click.option(
-    "--prompts-dir", type=click.Path(path_type=Path, file_okay=False), help="Where the run's prompts are."
-)
+@option("--prompts-dir", type=folder, help="Where the run's prompts are.")
 def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, prompts_dir: Path | None) -> int:
     """Do what `grind --resume` does before it starts: mend the run's files and settle its sessions."""
     from pitboss import app

@@ -7,10 +7,9 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-
 from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
+from pitboss.cli.declare import Group, argument, option
 from pitboss.cli.output import columns, note, say, when, write_diff, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
@@ -28,14 +27,12 @@ _LONGEST_WHY = 160
 """Characters."""
 
 
-@click.group()
-def rescue() -> None:
-    """List, show and apply rescued work."""
+rescue = Group("rescue", "List, show and apply rescued work.")
 
 
 @rescue.command()
-@click.argument("run_id", required=False, shell_complete=completing.run_ids)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@argument("run_id", required=False, shell_complete=completing.run_ids)
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ls(*, run_id: str | None, as_json: bool) -> None:
     """List rescue refs: those of RUN_ID, or all."""
     run = chosen_run(project_root(), run_id) if run_id is not None else None
@@ -51,8 +48,8 @@ def ls(*, run_id: str | None, as_json: bool) -> None:
 
 
 @rescue.command()
-@click.argument("ref", shell_complete=completing.rescued)
-@click.option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
+@argument("ref", shell_complete=completing.rescued)
+@option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
 def show(*, ref: str, raw: bool) -> None:
     """Show the commits and the changes under REF: a full name, RUN_ID/session-NNNN, or the beginning of that."""
     repo = _repo()
@@ -60,7 +57,7 @@ def show(*, ref: str, raw: bool) -> None:
 
 
 @rescue.command()
-@click.argument("ref", shell_complete=completing.rescued)
+@argument("ref", shell_complete=completing.rescued)
 def apply(*, ref: str) -> None:
     """Bring REF's changes into the working tree, uncommitted; nothing is changed when they conflict."""
     repo = _repo()

@@ -6,9 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import click
-
 from pitboss.cli.chosen import condition, run_json
+from pitboss.cli.declare import command, option
 from pitboss.cli.endings import why, word
 from pitboss.cli.lines import Used, cost_in_words
 from pitboss.cli.output import Ink, columns, paint, paint_status, say, when, width_of, write_json
@@ -28,8 +27,8 @@ _WIDE = 200
 _LEAST_WHY = 24
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@command()
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 def runs(*, as_json: bool) -> None:
     """List every run, newest first."""
     repo = project_root()

@@ -7,11 +7,10 @@ from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import click
-
 from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
-from pitboss.cli.given import Whole
+from pitboss.cli.declare import argument, command, option
+from pitboss.cli.given import whole
 from pitboss.cli.output import clock, fields, note, paint_status, say, write_diff, write_foreign, write_line
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
@@ -42,15 +41,15 @@ _PRICED_BY: dict[str, str] = {
 }
 
 
-@click.command()
-@click.argument("run_id", required=False, shell_complete=completing.run_ids)
-@click.argument("seq", type=Whole(1), required=False)
-@click.option("--diff", "view", flag_value="diff", help="Print what it landed, else what was rescued of it.")
-@click.option("--transcript", "view", flag_value="transcript", help="Print its agent's output.")
-@click.option("--verify", "view", flag_value="verify", help="Print what the tests said, each time they ran.")
-@click.option("--hooks", "view", flag_value="hooks", help="Print what its hooks said.")
-@click.option("--json", "view", flag_value="json", help="Print its record as JSON.")
-@click.option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
+@command()
+@argument("run_id", required=False, shell_complete=completing.run_ids)
+@argument("seq", type=whole(1), required=False)
+@option("--diff", "view", flag_value="diff", help="Print what it landed, else what was rescued of it.")
+@option("--transcript", "view", flag_value="transcript", help="Print its agent's output.")
+@option("--verify", "view", flag_value="verify", help="Print what the tests said, each time they ran.")
+@option("--hooks", "view", flag_value="hooks", help="Print what its hooks said.")
+@option("--json", "view", flag_value="json", help="Print its record as JSON.")
+@option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
 def show(*, run_id: str | None, seq: int | None, view: str | None, raw: bool) -> None:
     """Show a session: SEQ of the run RUN_ID (or the beginning of its id).
 

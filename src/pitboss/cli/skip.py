@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from pitboss.cli import completing
 from pitboss.cli.chosen import live_run
-from pitboss.cli.given import Whole
+from pitboss.cli.declare import argument, command
+from pitboss.cli.given import whole
 from pitboss.cli.lines import named
 from pitboss.cli.output import say
 from pitboss.cli.project import project_root
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from pitboss.core.session import InFlight
 
 
-@click.command()
-@click.argument("seq", type=Whole(1), required=False, shell_complete=completing.in_flight)
+@command()
+@argument("seq", type=whole(1), required=False, shell_complete=completing.in_flight)
 def skip(*, seq: int | None) -> None:
     """Skip what runs now: the sessions in flight, or session SEQ alone.
 

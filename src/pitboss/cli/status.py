@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import click
 import msgspec
 
 from pitboss.cli import completing
 from pitboss.cli.chosen import Condition, chosen_run, condition, run_json
+from pitboss.cli.declare import argument, command, option
 from pitboss.cli.endings import ending, word
 from pitboss.cli.lines import Used, budget_parts, cost_in_words, log_lines
 from pitboss.cli.output import Ink, clock, fields, paint, paint_status, say, write_json
@@ -36,9 +36,9 @@ LAST_SESSIONS = 10
 _STEP_WIDTH = 60
 
 
-@click.command()
-@click.argument("run_id", required=False, shell_complete=completing.run_ids)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@command()
+@argument("run_id", required=False, shell_complete=completing.run_ids)
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, run_id: str | None, as_json: bool) -> None:
     """Show one run: RUN_ID (or the beginning of it), else the live run, else the latest."""
     repo = project_root()

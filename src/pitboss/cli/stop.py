@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from pitboss.cli.chosen import live_run
+from pitboss.cli.declare import command, option
 from pitboss.cli.lines import named
 from pitboss.cli.output import say
 from pitboss.cli.project import project_root
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from pitboss.core.session import InFlight
 
 
-@click.command()
-@click.option("--now", is_flag=True, help="Stop the agents too; their work is rescued.")
+@command()
+@option("--now", is_flag=True, help="Stop the agents too; their work is rescued.")
 def stop(*, now: bool) -> None:
     """Ask the live run to end after the sessions in flight, or at once."""
     repo = project_root()
