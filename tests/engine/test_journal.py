@@ -33,7 +33,7 @@ def live_through(journal: Journal, seq: int) -> None:
     journal.started(seq, 1000 + seq, seq)
     journal.waiting(seq, now(), now(), begun=True)
     journal.waited(seq, 0.5)
-    journal.attempting(seq, Attempt(agent="codex", attempt=2))
+    journal.attempting(seq, Attempt(agent="codex", nth=2))
     journal.noted("codex", Quota())
     outcome = Outcome(status=SessionStatus.OK, ended_at=now())
     journal.ended(seq, outcome)

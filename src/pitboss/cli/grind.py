@@ -125,7 +125,7 @@ def _start(options: Options, *, as_json: bool) -> int:
     run_id = app.new_run_id(app.utc_now())
 
     def body(channel: StopChannel, emit: Observer) -> int:
-        run = app.Run(plan, repo, run_id, channel, emit)
+        run = app.build_run(plan, repo, run_id, channel, emit)
         if plan.config.probe:
             run.check_ready()
             _probe(plan, run_id, channel)
@@ -169,7 +169,7 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
         run.run_id,
         (*restored, *plan.warnings, *told),
         as_json=as_json,
-        body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).resume(),
+        body=lambda channel, emit: app.build_run(plan, repo, run.run_id, channel, emit).resume(),
     )
 
 

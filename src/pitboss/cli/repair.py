@@ -52,7 +52,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
         (*restored, *plan.warnings, *told),
         as_json=False,
         starts=False,
-        body=lambda channel, emit: app.Run(plan, repo, run.run_id, channel, emit).repair(force=force),
+        body=lambda channel, emit: app.build_run(plan, repo, run.run_id, channel, emit).repair(force=force),
     )
 
 

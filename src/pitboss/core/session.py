@@ -69,6 +69,13 @@ def reason_kind(reason: str | None) -> Reason | None:
     return Reason(word) if word in list(Reason) else None
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """How a session is to end, and why if it is not ok."""
+
+    status: SessionStatus
+    reason: str | None = None
+
+
 class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
     """The log's `tokens`: totals, and the same split by role."""
 
@@ -130,6 +137,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             cache_read=add_tokens(self.cache_read, usage.cache_read),
             cache_write=add_tokens(self.cache_write, usage.cache_write),
         )
+
+    def bill_fix(self, usage: Usage) -> Outcome:
+        """This outcome with one more fixer in it, and what that one used."""
+        return msgspec.structs.replace(self.bill(FIXER, usage), fixes=self.fixes + 1)
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):

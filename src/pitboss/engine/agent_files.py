@@ -1,14 +1,20 @@
-"""Takes secrets out of what agents write into the run directory, and keeps it for its owner alone (SPEC 6)."""
+"""What the agents of a session write into the run directory: read, without secrets, for the user alone (SPEC 6)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pitboss.core.embed import clean, first_bytes
+from pitboss.core.events import Warned
+from pitboss.errors import StorageError
 from pitboss.store.files import make_private, read_regular, write_atomic
+from pitboss.store.opening import names_in, remove
+from pitboss.store.scratchpad import merge
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pitboss.core.events import Observer
     from pitboss.core.redact import Secrets
     from pitboss.core.session import Assignment
     from pitboss.store.paths import RunPaths
@@ -16,25 +22,68 @@ if TYPE_CHECKING:
 READ_LIMIT = 16 * 1024 * 1024
 """Bytes of a file that are looked at; a larger one is no note of an agent, and is left as it is."""
 
-
-def hide(paths: RunPaths, session: Assignment, secrets: Secrets) -> None:
-    """Replace the secrets in the files that the agents of a session that is over may have written.
-
-    Raises StorageError when a cleaned file cannot be written.
-    """
-    for file in _written_by_agents(paths, session):
-        held = read_regular(file, READ_LIMIT)
-        if held is None or len(held) == READ_LIMIT:
-            continue
-        redactor = secrets.stream()
-        clean = redactor.feed(held) + redactor.finish()
-        if clean != held:
-            write_atomic(file, clean)
-        else:
-            make_private(file)
+SUMMARY_LIMIT = 64 * 1024
 
 
-def _written_by_agents(paths: RunPaths, session: Assignment) -> tuple[Path, Path]:
-    """The summary and the notes: the run's own for a session that was lent none."""
-    notes = paths.scratchpad if session.notes_size is None else paths.notes(session.seq)
-    return paths.summary(session.seq), notes
+class AgentFiles:
+    """The summaries, notes and transcripts of a run's sessions."""
+
+    def __init__(self, paths: RunPaths, secrets: Secrets, emit: Observer) -> None:
+        self._paths = paths
+        self._secrets = secrets
+        self._emit = emit
+
+    def redact(self, text: str) -> str:
+        """`text` without its secrets."""
+        return self._secrets.redact(text)
+
+    def summary(self, seq: int) -> str | None:
+        """The summary that the agent of session `seq` wrote; None when it wrote none."""
+        # What is cut off is cut off a clean text: half a secret is known by nothing.
+        written = read_regular(self._paths.summary(seq), 2 * SUMMARY_LIMIT)
+        if written is None:
+            return None
+        text = self.redact(clean(written.decode(errors="replace")))
+        return first_bytes(text, SUMMARY_LIMIT)
+
+    def merge_notes(self, session: Assignment, *, again: bool) -> None:
+        """Add the session's notes to the run's, unless that is done already: `again` looks for what a crash left.
+
+        They are for other agents: what is wrong with them ends no run.
+        """
+        if session.notes_size is None:
+            return
+        seq, size = session.seq, session.notes_size
+        try:
+            merge(self._paths, seq, session.prompt, size, secrets=self._secrets, again=again)
+        except StorageError as error:
+            self._emit(Warned(text=f"the notes of session {seq} were not merged: {error.message}"))
+
+    def clean(self, session: Assignment) -> None:
+        """Replace the secrets in what the agents of a session that is over may have written.
+
+        Raises StorageError when a cleaned file cannot be written.
+        """
+        for file in self._written(session):
+            held = read_regular(file, READ_LIMIT)
+            if held is None or len(held) == READ_LIMIT:
+                continue
+            redactor = self._secrets.stream()
+            cleaned = redactor.feed(held) + redactor.finish()
+            if cleaned != held:
+                write_atomic(file, cleaned)
+            else:
+                make_private(file)
+
+    def drop_transcripts(self, seq: int) -> None:
+        """Delete all that session `seq` left among the transcripts."""
+        folder = self._paths.transcripts
+        for name in names_in(folder):
+            if name.startswith(f"session-{seq:04}."):
+                remove(folder / name)
+
+    def _written(self, session: Assignment) -> tuple[Path, Path]:
+        """The summary and the notes: the run's own for a session that was lent none."""
+        lent = session.notes_size is not None
+        notes = self._paths.notes(session.seq) if lent else self._paths.scratchpad
+        return self._paths.summary(session.seq), notes

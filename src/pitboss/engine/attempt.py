@@ -1,21 +1,41 @@
-"""Which attempt of which agent of a session: what names its files and tells whom to bill (SPEC 6, 7)."""
+"""One attempt of one agent of a session: what names its files and says whom to bill, and which one follows (SPEC 6)."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.agent import Resume
+from pitboss.core.retry import Again, Fallback, Restart, has_worked
+from pitboss.core.usage import Usage
 from pitboss.store.paths import attempt_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.core.agent import AgentOutcome
+    from pitboss.core.session import Assignment
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt of one agent of a session: its implementer, or the fixer numbered `fix` from 1."""
+    """Attempt `nth`, from 1, of a session's implementer, or of its fixer numbered `fix` from 1."""
 
     agent: str
     model: str | None = None
     fix: int = 0
-    attempt: int = 1
+    nth: int = 1
     resume: Resume | None = None
+
+    @classmethod
+    def of_implementer(cls, session: Assignment) -> Attempt:
+        """The first attempt of the session's main agent, whose model the session's is."""
+        return cls(agent=str(session.agent), model=session.model)
+
+    @classmethod
+    def of_fixer(cls, session: Assignment, fix: int) -> Attempt:
+        """The first attempt of the session's fixer number `fix`, from 1."""
+        return cls(agent=str(session.fixer), model=session.fixer_model, fix=fix)
 
     @property
     def is_fix(self) -> bool:
@@ -25,8 +45,38 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def kind(self) -> str:
         """The kind of transcript it writes, as store.paths names it."""
-        words = (
-            f"fix-{self.fix:02}" if self.is_fix else "",
-            attempt_kind(self.attempt),
-        )
+        words = (f"fix-{self.fix:02}" if self.is_fix else "", attempt_kind(self.nth))
         return ".".join(filter(None, words))
+
+
+class Succession:
+    """Which attempt of a session follows which: in the agent's own session where it can go on with one.
+
+    Keeps the own sessions of all agents so far, but none in which nothing was done yet.
+    """
+
+    def __init__(self, session: Assignment, is_resumable: Callable[[str], bool]) -> None:
+        self._first = Attempt.of_implementer(session)
+        self._is_resumable = is_resumable
+        self._own: dict[str, Resume] = {}
+
+    def after(self, attempt: Attempt, ended: AgentOutcome, step: Again | Restart | Fallback) -> Attempt:
+        """The attempt that `step` asks for; the model of the session is that of its first agent alone."""
+        self._keep(attempt, ended)
+        if isinstance(step, Restart):
+            self._own.pop(attempt.agent, None)
+        agent, model = attempt.agent, attempt.model
+        if isinstance(step, Fallback):
+            agent = step.agent
+            model = self._first.model if agent == self._first.agent else None
+        return Attempt(
+            agent=agent, model=model, fix=attempt.fix, nth=attempt.nth + 1, resume=self._own.get(agent)
+        )
+
+    def _keep(self, attempt: Attempt, ended: AgentOutcome) -> None:
+        begun = attempt.resume is not None or has_worked(ended)
+        if not begun or ended.session_id is None or not self._is_resumable(attempt.agent):
+            return
+        same = attempt.resume is not None and attempt.resume.session_id == ended.session_id
+        before = attempt.resume.usage if attempt.resume is not None and same else Usage()
+        self._own[attempt.agent] = Resume(session_id=ended.session_id, usage=before + ended.usage)

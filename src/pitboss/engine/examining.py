@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.recovery.plan import plan_recovery
 from pitboss.engine.dead_run import dead_run, gather_facts
-from pitboss.engine.recovery import end_strays
+from pitboss.engine.mending import end_strays
 
 if TYPE_CHECKING:
     from collections.abc import Callable

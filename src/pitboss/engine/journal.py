@@ -104,6 +104,13 @@ class Journal:
         """How far the session in flight with that number has come by now."""
         return self.session(seq).progress
 
+    def outcome(self, seq: int) -> Outcome:
+        """How the agent of the session in flight with that number ended; it must have."""
+        outcome = self.progress(seq).outcome
+        if outcome is None:
+            raise AssertionError(f"the outcome of session {seq} is not written yet")
+        return outcome
+
     def dispatched(self, assignment: Assignment) -> None:
         """Write that a session is about to start; durable when this returns."""
         with self._lock:
@@ -116,19 +123,19 @@ class Journal:
             self._update(seq, pid=pid, pid_started=pid_started, begun=True)
         self._write(durable=False)
 
-    def attempting(self, seq: int, part: Attempt) -> None:
+    def attempting(self, seq: int, attempt: Attempt) -> None:
         """Write which attempt comes next, and whose; durable before it starts.
 
         An attempt that has not begun may change hands. The session's model is that of its first attempt.
         """
         with self._lock:
             before = self.progress(seq)
-            begun = (str(before.agent),) if part.attempt > before.attempt else ()
+            begun = (str(before.agent),) if attempt.nth > before.attempt else ()
             self._update(
                 seq,
-                attempt=part.attempt,
-                agent=part.agent,
-                model=part.model if part.attempt == 1 else before.model,
+                attempt=attempt.nth,
+                agent=attempt.agent,
+                model=attempt.model if attempt.nth == 1 else before.model,
                 tried=(*before.tried, *begun),
                 begun=False,
                 pid=None,

@@ -1,277 +1,145 @@
-"""Recovery with effects: each planned repair, applied through the doors of normal work (SPEC 7).
+"""The second half of recovery: every session that was in flight gets its one record (SPEC 7).
 
-Two halves, because sessions can only be settled once the run's files are whole again: `mend` repairs
-log, repository and state and gives the journal; `settle_sessions` then brings every session that was
-in flight to its one record.
+The first half is `engine.mending`: sessions can only be settled once the run's files are whole again. Each is settled
+by the steps of normal work, which find what was done before the crash and do not do it again.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss import proctree
-from pitboss.core.chooser import Choice
-from pitboss.core.choosers.rotation import dispatched_scheduler
-from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Repaired
 from pitboss.core.recovery import repairs
-from pitboss.core.recovery.refusals import StateOutOfSync
-from pitboss.core.recovery.replay import replay_records
-from pitboss.core.run import counted, unfolded
-from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
-from pitboss.core.stops import RunStatus
-from pitboss.engine.journal import Journal
-from pitboss.engine.session import conclude, conclude_elsewhere, interrupted
-from pitboss.errors import DamagedRun, StartError
-from pitboss.landing.landed import landed_sessions
-from pitboss.landing.rescue_refs import list_rescued, why_kept
-from pitboss.landing.worktree import Settled, remove_session_branch, remove_worktree
-from pitboss.store import sessions_md
+from pitboss.core.session import IMPLEMENTER, Outcome, Reason, SessionStatus
 from pitboss.store.end_marker import ended_ns
-from pitboss.store.log import iter_records
-from pitboss.store.log_repair import cut_torn_tail, set_aside, set_aside_lines
-from pitboss.store.opening import status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pitboss.core.chooser import Chooser
-    from pitboss.core.recovery.facts import DeadRun
+    from pitboss.core.events import Observer
     from pitboss.core.recovery.repairs import Repair
-    from pitboss.core.run import RunState
-    from pitboss.engine.context import RunContext
-    from pitboss.git.repo import Repo
-    from pitboss.git.switch import Switch
-    from pitboss.landing.run_branch import RunBranch
-    from pitboss.store.rundir import RunDir
-
-STOP_GRACE_S = 2.0
-
-
-CLOCK_SKEW_S = 3600.0
-"""By how much the clock may have been set since a run began."""
+    from pitboss.core.session import Assignment, SessionRecord
+    from pitboss.engine.agent_files import AgentFiles
+    from pitboss.engine.billing import Billing
+    from pitboss.engine.control import Control
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.remains import Remains
+    from pitboss.engine.session import SessionRunner
 
 
-def end_strays(dead: DeadRun) -> bool:
-    """End whatever still carries the dead run's marker; True when there was something.
+class Autopsy:
+    """Says how sessions ended whose runner died under them."""
 
-    A run that ended in order has left nothing, and is not searched for.
-    """
-    state = dead.state
-    if state is not None and not state.in_flight and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED):
-        return False
-    began = 0.0 if state is None else state.started_at.timestamp() - CLOCK_SKEW_S
-    strays = proctree.carrying({RUN_ID: dead.run_id}, since=proctree.ticks(began))
-    proctree.end_tree(strays, grace_s=STOP_GRACE_S)
-    return bool(strays)
+    def __init__(
+        self, billing: Billing, journal: Journal, files: AgentFiles, now: Callable[[], datetime]
+    ) -> None:
+        self._billing = billing
+        self._journal = journal
+        self._files = files
+        self._now = now
+
+    def count_cut_wait(self, seq: int) -> None:
+        """Count what the session had waited when its run was gone, if the guardian saw when that was."""
+        ended = ended_ns(self._journal.rundir.paths)
+        if ended is None:
+            return
+        gone_at = datetime.fromtimestamp(ended / 10**9, UTC)
+        if waited_s := self._journal.progress(seq).cut_wait_s(gone_at):
+            self._journal.waited(seq, waited_s)
+
+    def interrupted(self, seq: int) -> Outcome:
+        """The outcome of a session that was cut short: aborted, and billed by what it left behind."""
+        session, ended = self._journal.assignment(seq), self._journal.progress(seq).outcome
+        if ended is None:
+            return self._unfinished(session)
+        return msgspec.structs.replace(
+            self._billing.fixers(session, ended),
+            status=SessionStatus.ABORTED,
+            reason=str(Reason.INTERRUPTED),
+            verified=True,
+        )
+
+    def _unfinished(self, session: Assignment) -> Outcome:
+        outcome = Outcome(
+            status=SessionStatus.ABORTED,
+            reason=str(Reason.INTERRUPTED),
+            ended_at=max(session.started_at, self._now()),
+            summary=self._files.summary(session.seq),
+        )
+        if session.agent is None:
+            return msgspec.structs.replace(outcome, cost_known=False)
+        worked = self._billing.implementer(session)
+        billed = outcome.bill(IMPLEMENTER, worked.usage)
+        return msgspec.structs.replace(billed, model=worked.last.model, agent=worked.agent)
 
 
-class Mender:
-    """Makes a dead run's log, branch and state whole again, repair by repair."""
+class Settling:
+    """Settles the sessions of a run whose files are whole again, repair by repair."""
 
     def __init__(
         self,
-        rundir: RunDir,
-        dead: DeadRun,
-        branch: RunBranch,
-        switch: Switch,
-        chooser: Chooser,
+        sessions: SessionRunner,
+        autopsy: Autopsy,
+        remains: Remains,
+        journal: Journal,
+        control: Control,
+        emit: Observer,
     ) -> None:
-        self._rundir = rundir
-        self._dead = dead
-        self._branch = branch
-        self._switch = switch
-        self._chooser = chooser
+        self._sessions = sessions
+        self._autopsy = autopsy
+        self._remains = remains
+        self._journal = journal
+        self._control = control
+        self._emit = emit
 
-    def mend(self, plan: Sequence[Repair], blank: RunState, clock: Callable[[], datetime]) -> Journal:
-        """Apply every repair that concerns files; `blank` is the state to rebuild on when there is none.
-
-        The state of the journal that comes back is the checkpoint. A completed run stays completed.
-        """
-        state = self._dead.state or blank
+    def settle(self, plan: Sequence[Repair]) -> list[SessionRecord]:
+        """Bring every session that was in flight, or whose record is lost, to its one record; return those."""
+        self._remains.expect(plan)
+        made: list[SessionRecord] = []
         for repair in plan:
-            state = self._apply(repair, state)
-        if state.unknown_costs is None:
-            state = counted(state, iter_records(self._rundir.paths.log))
-        if self._projection_may_lag(plan):
-            sessions_md.rewrite(self._rundir.paths)
-        journal = Journal(self._rundir, state, self._chooser, clock)
-        if state.status is not RunStatus.COMPLETED:
-            state = msgspec.structs.replace(state, status=RunStatus.ACTIVE, stop_reason=None)
-        journal.adopt(state)
-        for record in self._dead.scan.tail:
-            if record.seq > state.last_session_seq:
-                journal.replayed(record)
-        return journal
+            self._emit(Repaired(text=repair.describe()))
+            if record := self._apply(repair):
+                made.append(record)
+        return made
 
-    def _apply(self, repair: Repair, state: RunState) -> RunState:
+    def _apply(self, repair: Repair) -> SessionRecord | None:
         match repair:
-            case repairs.StopProcess(pid=pid, pid_started=started):
-                if proctree.start_time(pid) == started:
-                    proctree.end_tree([pid], grace_s=STOP_GRACE_S)
-            case repairs.CutTornTail(at=at):
-                cut_torn_tail(self._rundir.paths, at)
-            case repairs.SetAsideDamage():
-                set_aside_lines(self._rundir.paths, after_seq=self._dead.after_seq)
-            case repairs.RemoveStaleLocks() | repairs.RecreateBranch() | repairs.UndoSwitch():
-                self._mend_git(repair)
-            case repairs.RebuildState(last_seq=last_seq):
-                return self._rebuilt(state, last_seq)
-            case repairs.ReplayRecords():
-                return self._replayed(state)
-            case repairs.DropInFlight(seq=seq):
-                kept = tuple(s for s in state.in_flight if s.seq != seq)
-                return msgspec.structs.replace(state, in_flight=kept)
-            case _:
-                pass  # sessions are settled once there is a journal
-        return state
-
-    def _mend_git(
-        self, repair: repairs.RemoveStaleLocks | repairs.RecreateBranch | repairs.UndoSwitch
-    ) -> None:
-        match repair:
-            case repairs.RemoveStaleLocks():
-                self._branch.remove_stale_locks()
-            case repairs.RecreateBranch(at=at):
-                self._branch.recreate(at)
-            case repairs.UndoSwitch():
-                self._switch.undo()
-
-    def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
-        """Fold the log anew; the old file is kept aside."""
-        if status(self._rundir.paths.state) is not None:
-            set_aside(self._rundir.paths.state)
-        state = unfolded(state)
-        for record in iter_records(self._rundir.paths.log):
-            if record.seq == state.last_session_seq + 1 <= last_seq:
-                state = self._refolded(state, record)
-        if state.last_session_seq < last_seq:
-            raise DamagedRun(
-                f"sessions.jsonl: record {state.last_session_seq + 1} cannot be read",
-                hint="the run's sessions are on its branch; start a new run with `pitboss grind`",
-            )
-        return state
-
-    def _refolded(self, state: RunState, record: SessionRecord) -> RunState:
-        if self._dead.state is None and record.prompt not in state.prompt_names:
-            raise StartError(
-                f"session {record.seq} ran {record.prompt}, which is not in rotation {state.plan_name}",
-                hint=f"`pitboss repair {state.run_id} --rotation NAME` with the rotation of the run",
-            )
-        try:
-            return self._chooser.advance(state, record)
-        except ValueError:
-            raise StateOutOfSync(state.run_id, record.seq, record.seq) from None
-
-    def _replayed(self, state: RunState) -> RunState:
-        scan = self._dead.scan
-        due = [r for r in scan.tail if state.last_session_seq < r.seq <= scan.last_seq]
-        return replay_records(state, due, self._chooser, log_seq=scan.highest_seq)
-
-    def _projection_may_lag(self, plan: Sequence[Repair]) -> bool:
-        """Whether a record may lack its entry in sessions.md: not after a run that ended in order."""
-        state = self._dead.state
-        at_rest = state is not None and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED)
-        changed = any(isinstance(r, repairs.RebuildState | repairs.ReplayRecords) for r in plan)
-        return changed or not at_rest or status(self._rundir.paths.markdown) is None
-
-
-def settle_sessions(context: RunContext, repo: Repo, plan: Sequence[Repair]) -> list[SessionRecord]:
-    """Bring every session that was in flight, or whose record is lost, to its one record; return those."""
-    made: list[SessionRecord] = []
-    settled = _settled_afterwards(context, plan)
-    for repair in plan:
-        context.emit(Repaired(text=repair.describe()))
-        match repair:
-            case repairs.CompleteSession(seq=seq, elsewhere=elsewhere):
-                context.control.began(seq)
-                _count_cut_wait(context, seq)
-                if elsewhere:
-                    made.append(conclude_elsewhere(context, seq, _landing_of(context, repo, seq)))
-                else:
-                    made.append(conclude(context, seq, again=True))
-            case repairs.AbortSession(seq=seq, elsewhere=elsewhere):
-                context.control.began(seq)
-                _count_cut_wait(context, seq)
-                context.journal.ended(seq, interrupted(context, context.journal.assignment(seq)))
-                finish = conclude_elsewhere if elsewhere else partial(conclude, again=True)
-                made.append(finish(context, seq))
-            case repairs.RescueLeft(seq=seq, elsewhere=elsewhere):
-                context.places.retry_rescue(seq, elsewhere=elsewhere)
+            case repairs.CompleteSession():
+                return self._complete(repair)
+            case repairs.AbortSession():
+                return self._abort(repair)
             case repairs.RestoreRecord(seq=seq):
-                made.append(_restored(context, repo, seq))
-                context.journal.recorded(made[-1])
+                record = self._remains.lost_record(seq)
+                self._journal.recorded(record)
+                return record
+            case repairs.RescueLeft(seq=seq, elsewhere=elsewhere):
+                self._remains.retry_rescue(seq, elsewhere=elsewhere)
             case repairs.RemoveWorktree(path=path):
-                remove_worktree(repo, context.journal.state.run_id, path, settled=settled)
+                self._remains.remove_worktree(path)
             case repairs.RemoveSessionBranch(name=name):
-                remove_session_branch(repo, context.journal.state.run_id, name, settled=settled)
+                self._remains.remove_branch(name)
             case _:
                 pass  # files were mended before there was a journal
-    return made
-
-
-def _count_cut_wait(context: RunContext, seq: int) -> None:
-    """Count what the session had waited when its run was gone, if the guardian saw when that was."""
-    ended = ended_ns(context.paths)
-    if ended is None:
-        return
-    gone_at = datetime.fromtimestamp(ended / 10**9, UTC)
-    if waited_s := context.journal.progress(seq).cut_wait_s(gone_at):
-        context.journal.waited(seq, waited_s)
-
-
-def _settled_afterwards(context: RunContext, plan: Sequence[Repair]) -> Settled | None:
-    """The sessions that have their record once the plan is done, and the commits their working copies came from.
-
-    Where state.json or a record was lost, nobody knows whether a working copy holds work without a record.
-    """
-    if any(isinstance(repair, repairs.RebuildState | repairs.RestoreRecord) for repair in plan):
         return None
-    bases = tuple(session.assignment.base_commit for session in context.journal.state.in_flight)
-    return Settled(last_seq=context.journal.next_seq() - 1, commits=bases)
 
+    def _complete(self, repair: repairs.CompleteSession) -> SessionRecord:
+        seq = repair.seq
+        self._take_up(seq)
+        if repair.elsewhere:
+            return self._sessions.conclude_elsewhere(seq, self._remains.landing(seq))
+        return self._sessions.conclude(seq, again=True)
 
-def _landing_of(context: RunContext, repo: Repo, seq: int) -> Landing:
-    """Where the work of a session went that has a commit with its trailers, and perhaps rescue refs beside it."""
-    run = context.journal.state
-    tip = repo.commit_id(f"refs/heads/{run.branch}")
-    landed = landed_sessions(repo, run.run_id, tip, context.journal.assignment(seq).base_commit)
-    refs = tuple(rescued.ref for rescued in list_rescued(repo, run.run_id, seq))
-    return Landing(commit=landed[seq].commit, rescue=refs, reason=why_kept(repo, refs[0]) if refs else None)
+    def _abort(self, repair: repairs.AbortSession) -> SessionRecord:
+        seq = repair.seq
+        self._take_up(seq)
+        self._journal.ended(seq, self._autopsy.interrupted(seq))
+        if repair.elsewhere:
+            return self._sessions.conclude_elsewhere(seq)
+        return self._sessions.conclude(seq, again=True)
 
-
-def _restored(context: RunContext, repo: Repo, seq: int) -> SessionRecord:
-    """A record for a session whose own is lost: from its commit if it landed, else aborted; cost unknown."""
-    run = context.journal.state
-    tip = repo.commit_id(f"refs/heads/{run.branch}")
-    landed = landed_sessions(repo, run.run_id, tip, run.base_commit).get(seq)
-    prompt, rotation = _picked(context)
-    now = context.clock()
-    return SessionRecord(
-        seq=seq,
-        run_id=run.run_id,
-        prompt=landed.prompt if landed else prompt,
-        started_at=landed.committed_at if landed else now,
-        ended_at=landed.committed_at if landed else now,
-        status=SessionStatus.OK if landed else SessionStatus.ABORTED,
-        reason=None if landed else Reason.INTERRUPTED.because("its record was lost"),
-        summary=NO_SUMMARY,
-        commit=landed.commit if landed else None,
-        transcript_path=transcript_name(seq),
-        rotation=rotation,
-        cost_known=False,
-        rescue=tuple(r.ref for r in list_rescued(repo, run.run_id, seq)),
-    )
-
-
-def _picked(context: RunContext) -> tuple[str, int]:
-    """The prompt and the rotation that a lost session is taken for: nobody knows of a second turn."""
-    state = msgspec.structs.replace(context.journal.state, conflicts=())
-    choice = context.chooser.next(state, ())
-    if isinstance(choice, Choice):
-        return choice.prompt, choice.rotation
-    return "unknown", dispatched_scheduler(state).rotation + 1
+    def _take_up(self, seq: int) -> None:
+        self._control.began(seq)
+        self._autopsy.count_cut_wait(seq)

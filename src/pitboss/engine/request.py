@@ -1,4 +1,4 @@
-"""What a session's agent, fixer and hooks are given: prompt text, environment, limits (SPEC 6)."""
+"""What a session's agents, tests and hooks are given: environment, prompt text, limits (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -7,150 +7,154 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core import worker
 from pitboss.core.agent import AgentRequest
 from pitboss.core.text import CONTINUE, compose_prompt, fixer_prompt
-from pitboss.engine.attempt import Attempt
 from pitboss.store import sessions_md
-from pitboss.store.paths import skip_path
 from pitboss.store.scratchpad import notes_for_prompt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pitboss.core.config import Config
     from pitboss.core.prompt import PromptDoc
     from pitboss.core.session import Assignment
-    from pitboss.engine.context import RunContext
+    from pitboss.engine.attempt import Attempt
+    from pitboss.engine.ports import Places
+    from pitboss.engine.spending import Spending
+    from pitboss.store.paths import RunPaths
 
 DEFAULT_SESSION_SECONDS = 1800
 LEAST_SECONDS = 1.0
 
 
 class FailedTests(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fixer is told about the tests: the command and the end of its output."""
+    """What a fixer learns of the tests: the command and the end of its output."""
 
     command: str
     output: str
 
 
-def session_environment(context: RunContext, session: Assignment) -> dict[str, str]:
-    """The PITBOSS_* variables that the session's agent, tests and hooks all see.
+class Surroundings:
+    """The tree and the environment that a session's processes get; `environ` is the runner's own.
 
-    A parallel session has a scratchpad and a skip file of its own.
+    `skip_file` is the one whose creation skips every session in the user's tree.
     """
-    paths, seq = context.paths, session.seq
-    own = session.worktree is not None
-    return {
-        "PITBOSS_RUN_ID": context.journal.state.run_id,
-        "PITBOSS_PROMPT_NAME": session.prompt,
-        "PITBOSS_SESSION_SEQ": str(seq),
-        "PITBOSS_SUMMARY_FILE": str(paths.summary(seq)),
-        "PITBOSS_SCRATCHPAD": str(paths.notes(seq) if own else paths.scratchpad),
-        "PITBOSS_WORKTREE": context.places.at(session).path,
-        "PITBOSS_SKIP_FILE": str(paths.skip(seq) if own else skip_path(context.repo_root)),
-    }
+
+    def __init__(self, places: Places, paths: RunPaths, skip_file: Path, environ: Mapping[str, str]) -> None:
+        self._places = places
+        self._paths = paths
+        self._skip_file = skip_file
+        self._environ = environ
+
+    def tree(self, session: Assignment) -> str:
+        """The absolute path of the tree that the session works in."""
+        return self._places.at(session).path
+
+    def transcript(self, session: Assignment, kind: str) -> str:
+        """The absolute path of a transcript of the session."""
+        return str(self._paths.transcript(session.seq, kind))
+
+    def variables(self, session: Assignment) -> dict[str, str]:
+        """The PITBOSS_* variables that the session's agents, tests and hooks all see.
+
+        A parallel session has a scratchpad and a skip file of its own.
+        """
+        paths, seq = self._paths, session.seq
+        own = session.worktree is not None
+        return {
+            "PITBOSS_RUN_ID": paths.run_id,
+            "PITBOSS_PROMPT_NAME": session.prompt,
+            "PITBOSS_SESSION_SEQ": str(seq),
+            "PITBOSS_SUMMARY_FILE": str(paths.summary(seq)),
+            "PITBOSS_SCRATCHPAD": str(paths.notes(seq) if own else paths.scratchpad),
+            "PITBOSS_WORKTREE": self.tree(session),
+            "PITBOSS_SKIP_FILE": str(paths.skip(seq) if own else self._skip_file),
+        }
+
+    def environment(self, session: Assignment) -> dict[str, str]:
+        """All that the session's agents and tests see.
+
+        In a working copy of its own, git does not look for a repository above it: that one is the user's.
+        """
+        env = {**self._environ, **self.variables(session)}
+        if session.worktree is not None:
+            inherited = self._environ.get("GIT_CEILING_DIRECTORIES")
+            ceilings = filter(None, (str(self._paths.worktrees.resolve()), inherited))
+            env["GIT_CEILING_DIRECTORIES"] = os.pathsep.join(ceilings)
+        return env
 
 
-def process_environment(context: RunContext, session: Assignment) -> dict[str, str]:
-    """All that the session's agents and tests see.
+class Requests:
+    """Makes the requests of a session's attempts."""
 
-    In a working copy of its own, git does not look for a repository above it: that one is the user's.
-    """
-    env = {**context.environ, **session_environment(context, session)}
-    if session.worktree is not None:
-        inherited = context.environ.get("GIT_CEILING_DIRECTORIES")
-        ceilings = filter(None, (str(context.paths.worktrees.resolve()), inherited))
-        env["GIT_CEILING_DIRECTORIES"] = os.pathsep.join(ceilings)
-    return env
+    def __init__(
+        self,
+        config: Config,
+        prompts: Mapping[str, PromptDoc],
+        paths: RunPaths,
+        surroundings: Surroundings,
+        spending: Spending,
+    ) -> None:
+        self._config = config
+        self._prompts = prompts
+        self._paths = paths
+        self._surroundings = surroundings
+        self._spending = spending
 
+    def cap_usd(self, session: Assignment) -> float | None:
+        """What the session may cost; None when nothing bounds it, or its prompt is gone."""
+        prompt = self._prompts.get(session.prompt)
+        return prompt.meta.max_session_cost_usd if prompt else None
 
-def assigned(context: RunContext, session: Assignment) -> Assignment:
-    """`session` with the backends and models that are to work on it, from prompt, roles and configuration."""
-    meta = context.prompts[session.prompt].meta
-    works, mends = worker.implementer(context.config, meta), worker.fixer(context.config, meta)
-    return msgspec.structs.replace(
-        session,
-        agent=works.agent,
-        model=works.model,
-        fixer=mends and mends.agent,
-        fixer_model=mends and mends.model,
-    )
+    def implementer_text(self, session: Assignment) -> str:
+        """The whole composed prompt of the session."""
+        notes, truncated = notes_for_prompt(self._paths)
+        return compose_prompt(
+            body=self._prompts[session.prompt].body,
+            session_log=sessions_md.tail(self._paths),
+            scratchpad=notes,
+            scratchpad_truncated=truncated,
+        )
 
+    def fixer_text(self, session: Assignment, failed: FailedTests) -> str:
+        """What a fixer is asked for."""
+        body = self._prompts[session.prompt].body
+        return fixer_prompt(body=body, command=failed.command, output=failed.output)
 
-def implementer(session: Assignment) -> Attempt:
-    """The first attempt of the session's main agent, whose model the session's is."""
-    return Attempt(agent=str(session.agent), model=session.model)
+    def to_run(
+        self, session: Assignment, attempt: Attempt, *, text: str, billed_usd: float, worked_s: float
+    ) -> AgentRequest:
+        """The request of one attempt; its limits are what those before it, which cost `billed_usd`, have left.
 
+        An agent that goes on with its own session knows the prompt already.
+        """
+        prompt = self._prompts[session.prompt]
+        settings = self._config.agents.get(attempt.agent)
+        cap_usd = prompt.meta.max_session_cost_usd
+        max_seconds = prompt.meta.max_session_seconds or DEFAULT_SESSION_SECONDS
+        return msgspec.structs.replace(
+            self.to_bill(session, attempt),
+            text=text if attempt.resume is None else CONTINUE,
+            body=prompt.body,
+            max_seconds=max(LEAST_SECONDS, max_seconds - worked_s),
+            idle_seconds=settings.idle_seconds if settings else None,
+            max_cost_usd=self._spending.left_usd(session.seq, cap_usd, billed_usd),
+            live_usage=cap_usd is not None or self._spending.ends_sessions(),
+        )
 
-def fixer(session: Assignment, nth: int) -> Attempt:
-    """The first attempt of the session's fixer number `nth`, from 1."""
-    return Attempt(agent=str(session.fixer), model=session.fixer_model, fix=nth)
-
-
-def implementer_text(context: RunContext, session: Assignment) -> str:
-    """The whole composed prompt of the session."""
-    paths = context.journal.rundir.paths
-    notes, truncated = notes_for_prompt(paths)
-    return compose_prompt(
-        body=context.prompts[session.prompt].body,
-        session_log=sessions_md.tail(paths),
-        scratchpad=notes,
-        scratchpad_truncated=truncated,
-    )
-
-
-def fixer_text(context: RunContext, session: Assignment, failed: FailedTests) -> str:
-    """What a fixer is asked for."""
-    body = context.prompts[session.prompt].body
-    return fixer_prompt(body=body, command=failed.command, output=failed.output)
-
-
-def attempt_request(
-    context: RunContext, session: Assignment, part: Attempt, *, text: str, billed_usd: float, worked_s: float
-) -> AgentRequest:
-    """The request of one attempt; its limits are what those before it, which cost `billed_usd`, have left.
-
-    An agent that goes on with its own session knows the prompt already.
-    """
-    prompt = context.prompts[session.prompt]
-    settings = context.config.agents.get(part.agent)
-    max_seconds = prompt.meta.max_session_seconds or DEFAULT_SESSION_SECONDS
-    return msgspec.structs.replace(
-        bill_request(context, session, part),
-        text=text if part.resume is None else CONTINUE,
-        body=prompt.body,
-        max_seconds=max(LEAST_SECONDS, max_seconds - worked_s),
-        idle_seconds=settings.idle_seconds if settings else None,
-        max_cost_usd=_cost_left(context, session.seq, prompt, billed_usd),
-        live_usage=_is_capped(context, prompt),
-    )
-
-
-def bill_request(context: RunContext, session: Assignment, part: Attempt) -> AgentRequest:
-    """Enough of a request to find and judge the transcript of an attempt."""
-    usage_file = str(context.paths.usage(session.seq, part.kind))
-    return AgentRequest(
-        prompt_name=session.prompt,
-        text="",
-        body="",
-        cwd=context.places.at(session).path,
-        env={**process_environment(context, session), "PITBOSS_USAGE_FILE": usage_file},
-        transcript=str(context.paths.transcript(session.seq, part.kind)),
-        usage_file=usage_file,
-        model=part.model,
-        resume=part.resume,
-    )
-
-
-def _cost_left(context: RunContext, seq: int, prompt: PromptDoc, billed_usd: float) -> float | None:
-    """The session's cap, and with hard budgets the run's, as far as nobody has used it up."""
-    own, run = prompt.meta.max_session_cost_usd, context.caps.max_cost_usd
-    left = [] if own is None else [own - billed_usd]
-    if run is not None and context.config.hard_budgets:
-        used = context.journal.consumed.cost_usd + context.meter.cost_beside(seq)
-        left.append(run - used - billed_usd)
-    return max(0.0, min(left)) if left else None
-
-
-def _is_capped(context: RunContext, prompt: PromptDoc) -> bool:
-    """Whether a cap may end the session by what it uses while it runs."""
-    run = context.caps.max_cost_usd is not None or context.caps.max_tokens is not None
-    return prompt.meta.max_session_cost_usd is not None or (run and context.config.hard_budgets)
+    def to_bill(self, session: Assignment, attempt: Attempt) -> AgentRequest:
+        """Enough of a request to find and judge the transcript of an attempt."""
+        usage_file = str(self._paths.usage(session.seq, attempt.kind))
+        env = self._surroundings.environment(session)
+        return AgentRequest(
+            prompt_name=session.prompt,
+            text="",
+            body="",
+            cwd=self._surroundings.tree(session),
+            env={**env, "PITBOSS_USAGE_FILE": usage_file},
+            transcript=self._surroundings.transcript(session, attempt.kind),
+            usage_file=usage_file,
+            model=attempt.model,
+            resume=attempt.resume,
+        )

@@ -6,7 +6,10 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pitboss import __version__
+from pitboss.core.budget import Caps
 from pitboss.core.events import PromptFacts, RunStarted
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.worker import implementer
@@ -18,10 +21,13 @@ from pitboss.store.opening import is_folder, names_in, status
 from pitboss.store.paths import RunPaths, runs_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from pitboss.core.config import Config
+    from pitboss.core.prompt import PromptDoc, PromptMeta
     from pitboss.core.scheduler import Contender
-    from pitboss.engine.context import RunContext
+    from pitboss.engine.journal import Journal
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.landing.run_branch import RunBranch
@@ -81,32 +87,50 @@ def earlier_run(repo: Repo, start: Spot) -> str | None:
     return None
 
 
-def started(context: RunContext, *, resumed: bool = False) -> RunStarted:
-    """What viewers are told of a run whose loop is about to begin (SPEC 9)."""
-    run, config = context.journal.state, context.config
+class Undertaking(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run sets out to do, as its viewers learn it; `host` is the machine it runs on."""
+
+    prompts: tuple[PromptFacts, ...]
+    caps: Caps
+    mode: str
+    max_parallel: int
+    host: str
+
+
+def started(
+    undertaking: Undertaking, journal: Journal, next_pick: str | None, *, resumed: bool = False
+) -> RunStarted:
+    """What viewers learn of a run whose loop is about to begin (SPEC 9)."""
+    run = journal.state
     return RunStarted(
         run_id=run.run_id,
         branch=run.branch,
         base_commit=run.base_commit,
         rotation=run.plan_name,
-        prompts=tuple(_facts(context, taker) for taker in context.contenders),
-        caps=context.caps,
-        mode=config.grind.mode,
-        max_parallel=context.max_parallel,
+        prompts=undertaking.prompts,
+        caps=undertaking.caps,
+        mode=undertaking.mode,
+        max_parallel=undertaking.max_parallel,
         pid=os.getpid(),
-        host=context.host,
+        host=undertaking.host,
         resumed=resumed,
         version=__version__,
-        used=context.journal.consumed,
+        used=journal.consumed,
         cost_known=run.cost_known,
-        last_seq=context.journal.next_seq() - 1,
-        next_pick=context.next_pick(),
+        last_seq=journal.next_seq() - 1,
+        next_pick=next_pick,
     )
 
 
-def _facts(context: RunContext, taker: Contender) -> PromptFacts:
-    meta = context.prompts[taker.name].meta
-    worker = implementer(context.config, meta)
+def prompt_facts(
+    config: Config, prompts: Mapping[str, PromptDoc], takers: Iterable[Contender]
+) -> tuple[PromptFacts, ...]:
+    """What viewers learn of each prompt that takes part."""
+    return tuple(_facts(config, prompts[taker.name].meta, taker) for taker in takers)
+
+
+def _facts(config: Config, meta: PromptMeta, taker: Contender) -> PromptFacts:
+    worker = implementer(config, meta)
     return PromptFacts(
         name=taker.name,
         weight=taker.weight,

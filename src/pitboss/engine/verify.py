@@ -1,138 +1,175 @@
 """The project's tests before landing, and the fixer when they fail (SPEC 6).
 
-Repeatable after a crash: a fixer whose transcript exists was started, so it is billed from that
-transcript and never run again; only the tests are run anew.
+Repeatable after a crash: a fixer whose transcript exists was started, so it is billed by that transcript and
+never runs again; only the tests run again.
 """
 
 from __future__ import annotations
 
-from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from pitboss.checks import find_tests, run_tests
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.retry import dead_end
-from pitboss.core.session import FIXER, Reason, SessionStatus
+from pitboss.core.session import Reason, SessionStatus, Verdict
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
-from pitboss.engine.request import FailedTests, fixer, fixer_text, process_environment
-from pitboss.engine.retrying import bill, work
-from pitboss.store.opening import status
+from pitboss.engine.attempt import Attempt
+from pitboss.engine.request import FailedTests
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from pitboss.checks import TestCommand, TestResult
+    from pitboss.core.events import Observer
+    from pitboss.core.prompt import PromptDoc
     from pitboss.core.session import Assignment, Outcome
-    from pitboss.engine.context import RunContext
+    from pitboss.engine.billing import Billing
+    from pitboss.engine.control import Control
+    from pitboss.engine.request import Requests, Surroundings
+    from pitboss.engine.retrying import Retrying
 
 
-def verify(context: RunContext, session: Assignment, outcome: Outcome) -> Outcome:
-    """Run the tests, and the fixer up to `fixer_max_attempts` times; return the outcome with the verdict."""
-    tests = find_tests(context.places.at(session).path, context.config.test_command)
-    outcome = bill_fixers(context, session, outcome)
-    attempt = outcome.fixes
-    while True:
-        result = _run_tests(context, session, tests, attempt)
-        if result.passed:
-            return _judged(context, outcome)
-        if result.stop is not None:
-            return _stopped(context, outcome, result.stop)
-        if not (result.found and _may_fix(context, session, outcome, attempt)):
-            return _judged(context, outcome, Reason.VERIFY_FAILED.because(result.failing))
-        attempt += 1
-        failed = FailedTests(command=str(tests), output=result.tail)
-        outcome = _fix(context, session, outcome, attempt, failed)
-        if outcome.verified:
-            return outcome
+class Tests(Protocol):
+    """The tests of the project, where a session worked on it."""
+
+    def find(self, session: Assignment) -> TestCommand | None:
+        """How they are run; None where none are found."""
+        ...
+
+    def run(self, session: Assignment, tests: TestCommand | None, nth: int) -> TestResult:
+        """Run them after fixer `nth`, 0 for before the first."""
+        ...
 
 
-def _fix_path(context: RunContext, session: Assignment, attempt: int) -> Path:
-    return context.paths.transcript(session.seq, fixer(session, attempt).kind)
+class ProjectTests:
+    """The tests in the session's tree; `command` is the configured way to run them."""
+
+    def __init__(
+        self, command: str | None, surroundings: Surroundings, control: Control, emit: Observer
+    ) -> None:
+        self._command = command
+        self._surroundings = surroundings
+        self._control = control
+        self._emit = emit
+
+    def find(self, session: Assignment) -> TestCommand | None:
+        """As configured, else by the files in the tree."""
+        return find_tests(self._surroundings.tree(session), self._command)
+
+    def run(self, session: Assignment, tests: TestCommand | None, nth: int) -> TestResult:
+        """Run them with the session's environment and a transcript of their own."""
+        self._emit(PhaseChanged(seq=session.seq, phase=Phase.VERIFY))
+        return run_tests(
+            tests,
+            cwd=self._surroundings.tree(session),
+            env=self._surroundings.environment(session),
+            transcript=self._surroundings.transcript(session, f"verify-{nth:02}" if nth else "verify"),
+            stop=lambda: self._control.stop_session(session.seq),
+        )
 
 
-def bill_fixers(context: RunContext, session: Assignment, outcome: Outcome) -> Outcome:
-    """Add the fixers that were started, and of which `outcome` knows nothing yet, by transcript or by process."""
-    billed, begun = outcome.fixes, context.journal.progress(session.seq).begun
-    started = next(n for n in count(billed) if status(_fix_path(context, session, n + 1)) is None)
-    started = max(started, billed + begun)
-    for nth in range(billed + 1, started + 1):
-        # Nobody can tell by whom to bill what an unknown fixer did.
-        used = Usage(cost_known=False)
-        if session.fixer is not None:
-            used = bill(context, session, fixer(session, nth), begun=begun).usage
-        outcome = _with_fix(outcome, used)
-    return outcome
+class Fixing:
+    """Lets a session's fixers, `most` of them, mend what its tests found."""
+
+    def __init__(self, retrying: Retrying, requests: Requests, emit: Observer, *, most: int) -> None:
+        self._retrying = retrying
+        self._requests = requests
+        self._emit = emit
+        self._most = most
+
+    def may_fix(self, session: Assignment, outcome: Outcome) -> bool:
+        """Whether the session has a fixer and may start one more."""
+        cap = self._requests.cap_usd(session)
+        left = cap is None or outcome.cost_usd < cap
+        return session.fixer is not None and left and outcome.fixes < self._most
+
+    def fix(
+        self, session: Assignment, outcome: Outcome, failed: FailedTests
+    ) -> tuple[Outcome, Verdict | None]:
+        """Run the next fixer; returns the outcome with its bill, and a verdict when no other one should follow."""
+        nth = outcome.fixes + 1
+        self._emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {nth}", attempt=nth))
+        tokens = outcome.tokens
+        worked = self._retrying.work(
+            session,
+            Attempt.of_fixer(session, nth),
+            text=self._requests.fixer_text(session, failed),
+            billed=Usage(input=tokens.input, output=tokens.output, cost_usd=outcome.cost_usd),
+        )
+        return outcome.bill_fix(worked.usage), _final(worked.last.status, worked.last.reason)
 
 
-def _with_fix(outcome: Outcome, usage: Usage) -> Outcome:
-    return msgspec.structs.replace(outcome.bill(FIXER, usage), fixes=outcome.fixes + 1)
+class Verifier:
+    """Judges what a session did by the tests of the project, and has it mended if it may."""
+
+    def __init__(
+        self,
+        tests: Tests,
+        fixing: Fixing,
+        billing: Billing,
+        prompts: Mapping[str, PromptDoc],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._tests = tests
+        self._fixing = fixing
+        self._billing = billing
+        self._prompts = prompts
+        self._now = now
+
+    def is_due(self, session: Assignment) -> bool:
+        """Whether the session's prompt asks for tests; one that is gone asks for none."""
+        prompt = self._prompts.get(session.prompt)
+        return prompt is not None and prompt.meta.verify
+
+    def await_tests(self, session: Assignment, outcome: Outcome) -> Outcome:
+        """The outcome of an agent, marked as not verified if the session's tests are due."""
+        due = outcome.status is SessionStatus.OK and self.is_due(session)
+        return msgspec.structs.replace(outcome, verified=not due)
+
+    def verify(self, session: Assignment, outcome: Outcome) -> Outcome:
+        """Run the tests, and fixers while they fail and one may start; returns the outcome with the verdict."""
+        tests = self._tests.find(session)
+        outcome = self._billing.fixers(session, outcome)
+        while True:
+            result = self._tests.run(session, tests, outcome.fixes)
+            if result.passed:
+                return self._judged(outcome, Verdict(SessionStatus.OK))
+            if result.stop is not None:
+                return self._judged(outcome, _stopped(result.stop))
+            may_fix = session.prompt in self._prompts and self._fixing.may_fix(session, outcome)
+            if not (result.found and may_fix):
+                return self._judged(
+                    outcome, Verdict(SessionStatus.ERROR, Reason.VERIFY_FAILED.because(result.failing))
+                )
+            failed = FailedTests(command=str(tests), output=result.tail)
+            outcome, verdict = self._fixing.fix(session, outcome, failed)
+            if verdict is not None:
+                return self._judged(outcome, verdict)
+
+    def _judged(self, outcome: Outcome, verdict: Verdict) -> Outcome:
+        return msgspec.structs.replace(
+            outcome,
+            status=verdict.status,
+            reason=verdict.reason,
+            ended_at=max(outcome.ended_at, self._now()),
+            verified=True,
+        )
 
 
-def _run_tests(
-    context: RunContext, session: Assignment, tests: TestCommand | None, attempt: int
-) -> TestResult:
-    context.emit(PhaseChanged(seq=session.seq, phase=Phase.VERIFY))
-    kind = "verify" if attempt == 0 else f"verify-{attempt:02}"
-    return run_tests(
-        tests,
-        cwd=context.places.at(session).path,
-        env=process_environment(context, session),
-        transcript=str(context.paths.transcript(session.seq, kind)),
-        stop=lambda: context.control.stop_session(session.seq),
-    )
+def _final(status: SessionStatus, reason: str | None) -> Verdict | None:
+    """The verdict on a session whose fixer ended so, if that decides it."""
+    if status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
+        return Verdict(status, reason)
+    capped = reason is not None and reason.startswith(Reason.COST_CAP)
+    hopeless = status is SessionStatus.ERROR and (dead_end(reason) or capped)
+    return Verdict(SessionStatus.ERROR, reason) if hopeless else None
 
 
-def _may_fix(context: RunContext, session: Assignment, outcome: Outcome, started: int) -> bool:
-    prompt = context.prompts.get(session.prompt)
-    if prompt is None or session.fixer is None:
-        return False
-    cap = prompt.meta.max_session_cost_usd
-    left = cap is None or outcome.cost_usd < cap
-    return left and started < context.config.fixer_max_attempts
-
-
-def _fix(
-    context: RunContext, session: Assignment, outcome: Outcome, attempt: int, failed: FailedTests
-) -> Outcome:
-    context.emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {attempt}", attempt=attempt))
-    text = fixer_text(context, session, failed)
-    # The session's transcripts say which agent it fell back to, those of its fixers do not.
-    limits = msgspec.structs.replace(context.config.limits, fallback=())
-    tokens = outcome.tokens
-    billed = Usage(input=tokens.input, output=tokens.output, cost_usd=outcome.cost_usd)
-    worked = work(context, session, fixer(session, attempt), limits, text=text, billed=billed)
-    outcome, last = _with_fix(outcome, worked.usage), worked.last
-    if last.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
-        return _judged(context, outcome, last.reason, status=last.status)
-    if last.status is SessionStatus.ERROR and (dead_end(last.reason) or _is_capped(last.reason)):
-        return _judged(context, outcome, last.reason)
-    return outcome
-
-
-def _is_capped(reason: str | None) -> bool:
-    return reason is not None and reason.startswith(Reason.COST_CAP)
-
-
-def _stopped(context: RunContext, outcome: Outcome, stop: StopRequest) -> Outcome:
+def _stopped(stop: StopRequest) -> Verdict:
     if stop is StopRequest.SKIP:
-        return _judged(context, outcome, str(Reason.SKIPPED), status=SessionStatus.SKIPPED)
-    return _judged(context, outcome, str(Reason.ABORTED), status=SessionStatus.ABORTED)
-
-
-def _judged(
-    context: RunContext,
-    outcome: Outcome,
-    reason: str | None = None,
-    *,
-    status: SessionStatus = SessionStatus.ERROR,
-) -> Outcome:
-    return msgspec.structs.replace(
-        outcome,
-        status=SessionStatus.OK if reason is None else status,
-        reason=reason,
-        ended_at=max(outcome.ended_at, context.clock()),
-        verified=True,
-    )
+        return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))
+    return Verdict(SessionStatus.ABORTED, str(Reason.ABORTED))

@@ -1,34 +1,33 @@
-"""Waits between two attempts of a session, and what ends them before their time (SPEC 6)."""
+"""What an attempt waits for before it starts, and what ends such a wait early (SPEC 6)."""
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.events import Phase, PhaseChanged
-from pitboss.core.retry import Cause
-from pitboss.core.session import Reason, SessionStatus
+from pitboss.core.retry import SETTLING_S, UNKNOWN_RESET_S, Again, Cause, Fallback, Restart, limit_ahead
+from pitboss.core.session import Reason, SessionStatus, Verdict, reason_kind
 from pitboss.core.stops import StopLevel, StopRequest
-from pitboss.engine.watching import over_budget
 
 if TYPE_CHECKING:
+    from pitboss.core.agent import AgentOutcome
+    from pitboss.core.config import Limits
+    from pitboss.core.events import Observer
     from pitboss.core.session import Assignment
-    from pitboss.engine.context import RunContext
+    from pitboss.engine.attempt import Attempt
+    from pitboss.engine.clock import Clock
+    from pitboss.engine.control import Control
+    from pitboss.engine.gate import Gate
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.spending import Spending
 
 POLL_S = 0.25
 
 
-class Stopped(msgspec.Struct, frozen=True):
-    """How a session ends that was stopped while it waited."""
-
-    status: SessionStatus
-    reason: str
-
-
-class Wait(msgspec.Struct, frozen=True, kw_only=True):
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent waits for, and `why`: how its last attempt ended."""
 
     cause: Cause
@@ -51,48 +50,132 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
         """The same, and why: a limit says enough by itself."""
         return self.awaited if self.cause is Cause.LIMIT or not self.why else f"{self.awaited}: {self.why}"
 
-
-def wait_until(context: RunContext, session: Assignment, until: float, wait: Wait) -> Stopped | None:
-    """Wait until `until`, epoch seconds, by the clock, which goes on while a machine sleeps.
-
-    A stop that was asked for ends it.
-    """
-    began = context.clock()
-    moment = datetime.fromtimestamp(until, tz=UTC)
-    context.journal.waiting(session.seq, began, moment, begun=wait.why is not None)
-    context.emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=wait.detail, until=moment))
-    try:
-        while (left := until - context.clock().timestamp()) > 0:
-            context.control.listen()
-            if stopped := _stopped(context, session, wait):
-                return stopped
-            time.sleep(min(left, POLL_S))
-    finally:
-        waited_s = (context.clock() - began).total_seconds()
-        context.journal.waited(session.seq, max(0.0, waited_s))
-    return None
+    def cut_short(self) -> Verdict:
+        """How a session ends that somebody stopped while it waited."""
+        words = f"stopped while it waited for {self.awaited}"
+        match self.cause:
+            case Cause.LIMIT:
+                reason = Reason.RATE_LIMITED.because(words)
+            case Cause.OUTAGE:
+                reason = Reason.OVERLOADED.because(words)
+            case Cause.LOGIN | Cause.RETRY:
+                reason = str(Reason.ABORTED)
+        return Verdict(SessionStatus.ABORTED, reason)
 
 
-def _stopped(context: RunContext, session: Assignment, wait: Wait) -> Stopped | None:
-    """Whoever lets a run end waits for the seconds before a retry, but not for what may take hours."""
-    stop = context.control.stop_session(session.seq)
-    if stop is StopRequest.SKIP:
-        return Stopped(SessionStatus.SKIPPED, str(Reason.SKIPPED))
-    at_once = stop is not None or over_budget(context) is not None
-    if not at_once and not (wait.cause.is_long and _is_ending(context)):
+class Waiting:
+    """Holds back attempts whose agent is limited or out of reach, and those that follow a failed one."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        journal: Journal,
+        control: Control,
+        spending: Spending,
+        emit: Observer,
+        clock: Clock,
+    ) -> None:
+        self._gate = gate
+        self._journal = journal
+        self._control = control
+        self._spending = spending
+        self._emit = emit
+        self._clock = clock
+
+    def reason(self, agent: str) -> Pause | None:
+        """What `agent` has to wait for, if it may not start now: another session has met it, or its quota says so."""
+        if self._opens_at(agent) is None:
+            return None
+        return Pause(cause=self._gate.cause(agent), agent=agent)
+
+    def startable(self, limits: Limits) -> Limits:
+        """`limits` with only those fallbacks that may start now."""
+        names = tuple(name for name in limits.fallback if self._opens_at(name) is None)
+        return msgspec.structs.replace(limits, fallback=names)
+
+    def until_open(self, session: Assignment, attempt: Attempt) -> Verdict | None:
+        """Wait until the agent of `attempt` may start; a verdict when the session was stopped meanwhile."""
+        while (until := self._opens_at(attempt.agent)) is not None:
+            pause = Pause(cause=self._gate.cause(attempt.agent), agent=attempt.agent)
+            if verdict := self._wait(session, until, pause):
+                return verdict
+            self.enter(session, attempt)
         return None
-    words = f"stopped while it waited for {wait.awaited}"
-    match wait.cause:
-        case Cause.LIMIT:
-            reason = Reason.RATE_LIMITED.because(words)
-        case Cause.OUTAGE:
-            reason = Reason.OVERLOADED.because(words)
-        case Cause.LOGIN | Cause.RETRY:
-            reason = str(Reason.ABORTED)
-    return Stopped(SessionStatus.ABORTED, reason)
 
+    def between(
+        self, session: Assignment, attempt: Attempt, step: Again | Restart | Fallback, ended: AgentOutcome
+    ) -> Verdict | None:
+        """Do what `step` asks for before the attempt that follows `attempt`, which `ended`; as `until_open`."""
+        match step:
+            case Restart():
+                self.enter(session, attempt, detail=f"{attempt.agent} begins anew: {ended.reason}")
+            case Fallback(agent=agent):
+                self._close_limited(attempt.agent, ended)
+                self.enter(session, attempt, detail=f"{agent} goes on: {ended.reason}")
+            case Again():
+                return self._before_again(session, attempt, step, ended)
+        return None
 
-def _is_ending(context: RunContext) -> bool:
-    """Whether no session will follow those in flight."""
-    late = context.caps.until is not None and context.clock() >= context.caps.until
-    return late or context.gate.closing or context.control.level() is not StopLevel.NONE
+    def enter(self, session: Assignment, attempt: Attempt, detail: str = "") -> None:
+        """Let viewers see that the session is in the phase of this attempt."""
+        phase = Phase.FIX if attempt.is_fix else Phase.AGENT
+        self._emit(PhaseChanged(seq=session.seq, phase=phase, detail=detail, attempt=attempt.nth))
+
+    def _before_again(
+        self, session: Assignment, attempt: Attempt, step: Again, ended: AgentOutcome
+    ) -> Verdict | None:
+        until = self._now_s() + step.after_s
+        if step.dated:
+            self._gate.close(attempt.agent, until, step.cause)
+        pause = Pause(cause=step.cause, agent=attempt.agent, why=ended.reason)
+        if verdict := self._wait(session, until, pause):
+            return verdict
+        self.enter(session, attempt)
+        return None
+
+    def _close_limited(self, agent: str, ended: AgentOutcome) -> None:
+        kind, now = reason_kind(ended.reason), self._now_s()
+        if kind not in (Reason.RATE_LIMITED, Reason.OVERLOADED):
+            return
+        end = limit_ahead(ended.resets_at, now)
+        until = (now + UNKNOWN_RESET_S if end is None else end) + SETTLING_S
+        self._gate.close(agent, until, Cause.OUTAGE if kind is Reason.OVERLOADED else Cause.LIMIT)
+
+    def _wait(self, session: Assignment, until: float, pause: Pause) -> Verdict | None:
+        """Wait until `until`, epoch seconds, by the clock, which goes on while a machine sleeps.
+
+        A stop that was asked for ends it.
+        """
+        began = self._clock.now()
+        moment = datetime.fromtimestamp(until, tz=UTC)
+        self._journal.waiting(session.seq, began, moment, begun=pause.why is not None)
+        self._emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=pause.detail, until=moment))
+        try:
+            while (left := until - self._now_s()) > 0:
+                self._control.listen()
+                if verdict := self._stopped(session, pause):
+                    return verdict
+                self._clock.sleep(min(left, POLL_S))
+        finally:
+            waited_s = (self._clock.now() - began).total_seconds()
+            self._journal.waited(session.seq, max(0.0, waited_s))
+        return None
+
+    def _stopped(self, session: Assignment, pause: Pause) -> Verdict | None:
+        """Whoever lets a run end waits for the seconds before a retry, but not for what may take hours."""
+        stop = self._control.stop_session(session.seq)
+        if stop is StopRequest.SKIP:
+            return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))
+        at_once = stop is not None or self._spending.stop_session() is not None
+        return pause.cut_short() if at_once or (pause.cause.is_long and self._is_ending()) else None
+
+    def _is_ending(self) -> bool:
+        """Whether no session will follow those in flight."""
+        asked = self._control.level() is not StopLevel.NONE
+        return self._spending.is_past_end() or self._gate.closing or asked
+
+    def _opens_at(self, agent: str) -> float | None:
+        return self._gate.opens_at(agent, self._now_s())
+
+    def _now_s(self) -> float:
+        return self._clock.now().timestamp()

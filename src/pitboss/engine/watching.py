@@ -5,54 +5,71 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.events import AgentStep, quota_seen
-from pitboss.core.stops import StopRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
+    from pitboss.core.events import Observer
+    from pitboss.core.stops import StopRequest
     from pitboss.core.usage import Usage
-    from pitboss.engine.context import RunContext
+    from pitboss.engine.control import Control
+    from pitboss.engine.gate import Gate
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.ports import Agent
+    from pitboss.engine.spending import Spending
 
 
-def run_agent(
-    context: RunContext, seq: int, backend: str, request: AgentRequest, *, before: Usage
-) -> AgentOutcome:
-    """Run an agent of session `seq` to its end; what people ask of the run reaches it.
+class WatchedAgents:
+    """Runs the agents that `build` makes by name; what people ask of the run reaches them."""
 
-    `before` is what the session used until now. The agent's pid is noted at the first look at it, 0.1 s after
-    its start: an agent that is gone by then costs no write, and until then the guardian and the environment
-    marker know it.
-    """
-    unnoted: list[tuple[int, int | None]] = []
+    def __init__(
+        self,
+        build: Callable[[str], Agent],
+        journal: Journal,
+        control: Control,
+        spending: Spending,
+        gate: Gate,
+        emit: Observer,
+    ) -> None:
+        self._build = build
+        self._journal = journal
+        self._control = control
+        self._spending = spending
+        self._gate = gate
+        self._emit = emit
 
-    def look() -> StopRequest | None:
-        if unnoted:
-            context.journal.started(seq, *unnoted.pop())
-        context.control.listen()
-        return context.control.stop_session(seq) or over_budget(context)
+    def is_resumable(self, name: str) -> bool:
+        """Whether the agent can go on with a session of its own."""
+        return self._build(name).resumable
 
-    def hear(event: AgentEvent) -> None:
+    def run(self, seq: int, name: str, request: AgentRequest, *, before: Usage) -> AgentOutcome:
+        """Run an agent of session `seq` to its end; `before` is what the session used until now.
+
+        The agent's pid is noted at the first look at it, 0.1 s after its start: an agent that is gone by then
+        costs no write, and until then the guardian and the environment marker know it.
+        """
+        unnoted: list[tuple[int, int | None]] = []
+
+        def look() -> StopRequest | None:
+            if unnoted:
+                self._journal.started(seq, *unnoted.pop())
+            self._control.listen()
+            return self._control.stop_session(seq) or self._spending.stop_session()
+
+        return self._build(name).run(
+            request,
+            on_start=lambda pid, started: unnoted.append((pid, started)),
+            on_event=lambda event: self._hear(seq, name, event, before),
+            stop=look,
+        )
+
+    def _hear(self, seq: int, name: str, event: AgentEvent, before: Usage) -> None:
         used = None if event.usage is None else before + event.usage
         if used is not None:
-            context.meter.show(seq, used)
+            self._spending.show(seq, used)
         if event.quota is not None:
-            context.gate.noted(backend, event.quota)
-            context.journal.noted(backend, event.quota)
-            context.emit(quota_seen(backend, event.quota))
-        context.emit(AgentStep(seq=seq, event=event, used=used))
-
-    return context.agent(backend).run(
-        request,
-        on_start=lambda pid, started: unnoted.append((pid, started)),
-        on_event=hear,
-        stop=look,
-    )
-
-
-def over_budget(context: RunContext) -> StopRequest | None:
-    """With hard budgets, a cap of the run ends what is in flight as well; what runs out of time failed at nothing."""
-    if not context.config.hard_budgets:
-        return None
-    over = context.meter.exceeded(*context.journal.spent(), context.clock())
-    if over is None:
-        return None
-    return StopRequest.ABORT if over.cap == "until" else StopRequest.RUN_CAP
+            self._gate.noted(name, event.quota)
+            self._journal.noted(name, event.quota)
+            self._emit(quota_seen(name, event.quota))
+        self._emit(AgentStep(seq=seq, event=event, used=used))

@@ -1,0 +1,78 @@
+"""What viewers learn of a run and its sessions, with the prompt that would come next (SPEC 9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.chooser import upcoming
+from pitboss.core.events import SessionEnded, SessionStarted, Warned
+from pitboss.core.stops import StopLevel
+from pitboss.store.opening import take_notices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.core.chooser import Chooser
+    from pitboss.core.events import AgentStep, Observer, RunEvent
+    from pitboss.core.session import Assignment, SessionRecord
+    from pitboss.engine.control import Control
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.spending import Spending
+
+
+class Outlook:
+    """Says which prompt would come next."""
+
+    def __init__(self, chooser: Chooser, journal: Journal, control: Control, spending: Spending) -> None:
+        self._chooser = chooser
+        self._journal = journal
+        self._control = control
+        self._spending = spending
+
+    def next_pick(self) -> str | None:
+        """The prompt that would start next; None when no session may start any more."""
+        if self._control.level() is not StopLevel.NONE or self._spending.cap_reached() is not None:
+            return None
+        choice = next(upcoming(self._chooser, self._journal.state), None)
+        return choice.prompt if choice else None
+
+
+class Announcer:
+    """Tells the run's observers what its sessions do; `host` is the machine they run on."""
+
+    def __init__(self, emit: Observer, next_pick: Callable[[], str | None], host: str) -> None:
+        self._emit = emit
+        self._next_pick = next_pick
+        self._host = host
+
+    def session_started(self, session: Assignment) -> None:
+        """A session is in flight."""
+        self._emit(
+            SessionStarted(
+                seq=session.seq,
+                prompt=session.prompt,
+                agent=session.agent,
+                model=session.model,
+                slot=session.worktree,
+                host=self._host,
+                retry_of=session.retry_of,
+                next_pick=self._next_pick(),
+            )
+        )
+
+    def session_ended(self, record: SessionRecord) -> None:
+        """A session has its record."""
+        self._emit(SessionEnded(record=record, next_pick=self._next_pick()))
+
+    def tell(self, event: RunEvent | AgentStep) -> None:
+        """Something happened that is said in full elsewhere."""
+        self._emit(event)
+
+    def warn(self, text: str) -> None:
+        """Something is not as it should be, and the run goes on."""
+        self._emit(Warned(text=text))
+
+    def notices(self) -> None:
+        """What was found in the way of the run's own files since this was asked last (SPEC 1.6)."""
+        for text in take_notices():
+            self.warn(text)

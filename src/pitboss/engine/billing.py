@@ -1,0 +1,86 @@
+"""What the attempts of a session cost whose runner died under them, by what they left on disk (SPEC 4, 7)."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from pitboss.core.retry import Again, Cause, Fallback, Restart
+from pitboss.core.usage import Usage
+from pitboss.engine.attempt import Attempt, Succession
+from pitboss.engine.retrying import Worked
+from pitboss.store.opening import status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.core.agent import AgentOutcome
+    from pitboss.core.session import Assignment, Outcome
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.ports import Agent
+    from pitboss.engine.request import Requests
+    from pitboss.store.paths import RunPaths
+
+
+class Billing:
+    """Bills attempts by their transcripts; nothing is run."""
+
+    def __init__(
+        self, build: Callable[[str], Agent], requests: Requests, journal: Journal, paths: RunPaths
+    ) -> None:
+        self._build = build
+        self._requests = requests
+        self._journal = journal
+        self._paths = paths
+
+    def implementer(self, session: Assignment) -> Worked:
+        """Bill all attempts of the session's main agent and of those that took over from it."""
+        progress = self._journal.progress(session.seq)
+        first = Attempt.of_implementer(session)
+        begun = progress.begun or progress.pid is not None
+        return self._bill(session, first, progress.agents, least=progress.attempt, begun=begun)
+
+    def fixers(self, session: Assignment, outcome: Outcome) -> Outcome:
+        """Add the fixers that were started and of which `outcome` knows nothing yet, by transcript or process."""
+        billed, begun = outcome.fixes, self._journal.progress(session.seq).begun
+        started = next(n for n in count(billed) if not self._has_transcript(session, fix=n + 1))
+        started = max(started, billed + begun)
+        for nth in range(billed + 1, started + 1):
+            # Nobody can tell by whom to bill what an unknown fixer did.
+            used = Usage(cost_known=False)
+            if session.fixer is not None:
+                fixer = Attempt.of_fixer(session, nth)
+                used = self._bill(session, fixer, (), least=1, begun=begun).usage
+            outcome = outcome.bill_fix(used)
+        return outcome
+
+    def _bill(
+        self, session: Assignment, attempt: Attempt, agents: tuple[str, ...], *, least: int, begun: bool
+    ) -> Worked:
+        """Bill `attempt` and those after it, `least` in all; `begun`: the process of the last one was seen.
+
+        `agents` are those that made them, in order; empty when it was one and the same.
+        """
+        used = Usage()
+        succession = Succession(session, lambda name: self._build(name).resumable)
+        while True:
+            more = self._has_transcript(session, fix=attempt.fix, nth=attempt.nth + 1)
+            is_last = attempt.nth >= least and not more
+            request = self._requests.to_bill(session, attempt)
+            ended = self._build(attempt.agent).bill(request, started=begun or not is_last)
+            used += ended.usage
+            if is_last:
+                return Worked(last=ended, usage=used, agent=attempt.agent)
+            agent = agents[min(attempt.nth, len(agents) - 1)] if agents else attempt.agent
+            attempt = succession.after(attempt, ended, _step_to(agent, attempt, ended))
+
+    def _has_transcript(self, session: Assignment, *, fix: int, nth: int = 1) -> bool:
+        kind = Attempt(agent="", fix=fix, nth=nth).kind
+        return status(self._paths.transcript(session.seq, kind)) is not None
+
+
+def _step_to(agent: str, attempt: Attempt, ended: AgentOutcome) -> Again | Restart | Fallback:
+    """What must have led from `attempt` to one of `agent`."""
+    if agent != attempt.agent:
+        return Fallback(agent=agent)
+    return Restart() if ended.lost_session else Again(after_s=0.0, cause=Cause.RETRY)

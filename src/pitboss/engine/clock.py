@@ -1,0 +1,39 @@
+"""What time it is, how long something took, and how to wait: passed in, so that a test need not wait."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """The time as the engine sees it."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC; it jumps when somebody sets the clock, and goes on while the machine sleeps."""
+        ...
+
+    def elapsed_s(self) -> float:
+        """Seconds since some moment in the past; it never jumps."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for so many seconds."""
+        ...
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC."""
+        return datetime.now(UTC)
+
+    def elapsed_s(self) -> float:
+        """Seconds since this machine started."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let this thread sleep."""
+        time.sleep(seconds)

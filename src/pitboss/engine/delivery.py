@@ -1,0 +1,114 @@
+"""How a session's work gets home: tested, committed, brought up to date, landed or rescued (SPEC 6, 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.session import Landing, SessionStatus, summarized
+from pitboss.core.text import commit_message
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from pitboss.core.config import Config
+    from pitboss.core.events import Observer
+    from pitboss.core.session import Assignment, Outcome
+    from pitboss.engine.agent_files import AgentFiles
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.ports import Places
+    from pitboss.engine.verify import Verifier
+
+
+class Delivery:
+    """Brings home the work of sessions whose outcome is durable; every step may be repeated after a crash."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        places: Places,
+        verifier: Verifier,
+        files: AgentFiles,
+        config: Config,
+        emit: Observer,
+    ) -> None:
+        self._journal = journal
+        self._places = places
+        self._verifier = verifier
+        self._files = files
+        self._config = config
+        self._emit = emit
+
+    def await_tests(self, session: Assignment, outcome: Outcome) -> Outcome:
+        """The outcome of a session whose work is over, marked as not verified if its tests are due."""
+        return self._verifier.await_tests(session, outcome)
+
+    def verify(self, session: Assignment) -> Outcome:
+        """The session's outcome with the verdict of the project's tests, durable, if it needs one."""
+        outcome = self._journal.outcome(session.seq)
+        if not outcome.verified:
+            outcome = self._verifier.verify(session, outcome)
+            # A fixer may have brought the summary up to date.
+            summary = self._files.summary(session.seq) or outcome.summary
+            outcome = msgspec.structs.replace(outcome, summary=summary)
+            self._journal.ended(session.seq, outcome)
+        return outcome
+
+    def commit(self, session: Assignment, outcome: Outcome) -> None:
+        """Do what needs no turn: git, and the user's hooks, may work for several sessions at once."""
+        if session.worktree is not None and self._lands(outcome):
+            self._emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
+            self._places.at(session).commit(self._message(session, outcome))
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for one's turn to land: one session at a time, first come, first served."""
+        return self._places.turn()
+
+    def catch_up(self, session: Assignment) -> Outcome:
+        """The outcome once the tests passed on what will land: the session's work with what landed meanwhile."""
+        outcome = self.verify(session)
+        if outcome.status is not SessionStatus.OK or not self._verifier.is_due(session):
+            return outcome
+        if not self._places.at(session).is_behind():
+            return outcome
+        # Durable before the tree changes: a merge whose tests were cut off is tested again.
+        self._journal.ended(session.seq, msgspec.structs.replace(outcome, verified=False))
+        if self._places.at(session).catch_up(self._message(session, outcome)):
+            return self.verify(session)
+        self._journal.ended(session.seq, outcome)
+        return outcome
+
+    def land(self, session: Assignment, outcome: Outcome) -> Landing:
+        """Put the session's work on the run branch, or keep it under rescue refs."""
+        self._emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
+        if self._lands(outcome):
+            landing = self._places.at(session).land(self._message(session, outcome))
+        else:
+            landing = self._places.at(session).rescue()
+        # Git's words, branches and files have names and hooks that nobody looked through before.
+        reason = landing.reason and self._files.redact(landing.reason)
+        return msgspec.structs.replace(landing, reason=reason)
+
+    def rescue_commits(self, session: Assignment) -> Landing:
+        """Rescue what the session committed, without a look at its tree: that is somebody else's now."""
+        return Landing(rescue=tuple(self._places.at(session).rescue_commits()))
+
+    def release(self, session: Assignment) -> None:
+        """Nobody needs the session's place any more."""
+        self._places.at(session).release()
+
+    def _lands(self, outcome: Outcome) -> bool:
+        if outcome.status is SessionStatus.ERROR:
+            return self._config.grind.land == "always"
+        return outcome.status is SessionStatus.OK
+
+    def _message(self, session: Assignment, outcome: Outcome) -> str:
+        return commit_message(
+            prompt=session.prompt,
+            seq=session.seq,
+            run_id=self._journal.state.run_id,
+            summary=summarized(outcome, outcome.status, outcome.reason),
+            subject=self._config.commit_subject,
+        )

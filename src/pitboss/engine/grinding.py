@@ -1,0 +1,98 @@
+"""A live run from its first session to its last word, whatever goes wrong on the way (SPEC 5)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pitboss.core.stops import RunStatus
+from pitboss.engine.loop import finish
+from pitboss.errors import PitbossError, StartError, why_failed
+from pitboss.store.end_marker import note_live
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.engine.announcing import Announcer
+    from pitboss.engine.brakes import Brakes
+    from pitboss.engine.control import Control
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.loop import Loop
+    from pitboss.engine.ports import Places
+    from pitboss.store.backup import Backup
+
+
+class Grinding:
+    """Opens and closes what sessions work in around the loop; `stays`: nothing else is checked out afterwards."""
+
+    def __init__(
+        self,
+        places: Places,
+        journal: Journal,
+        control: Control,
+        backup: Backup,
+        announcer: Announcer,
+        *,
+        stays: bool,
+    ) -> None:
+        self._places = places
+        self._journal = journal
+        self._control = control
+        self._backup = backup
+        self._announcer = announcer
+        self._stays = stays
+
+    def grind(self, loop: Loop, brakes: Brakes, *, tidy: Callable[[], None]) -> int:
+        """Run sessions until something says stop; returns the exit code. `tidy` keeps the repository fast."""
+        note_live(self._journal.rundir.paths)
+        self._backup.keep()
+        self._open()
+        try:
+            with self._control.listening():
+                ending = loop.run(tidy=tidy)
+                self._close()
+                for text in self._backup.put_back():
+                    self._announcer.warn(text)
+                checkout = self._go_back()
+                self._announcer.notices()
+                tell, failed = self._announcer.tell, brakes.any_failed
+                return finish(ending, self._journal, tell, any_failed=failed, checkout=checkout)
+        except Exception as error:
+            self._give_up(error)
+            raise
+
+    def _open(self) -> None:
+        """Make ready where sessions will work. A refusal leaves a run that can be resumed once the way is free."""
+        try:
+            self._places.open()
+        except PitbossError as error:
+            status = RunStatus.ABORTED if isinstance(error, StartError) else RunStatus.FAILED
+            with suppress(PitbossError):
+                self._journal.finished(status, f"could not go on: {error.message}")
+            raise
+
+    def _close(self) -> None:
+        """Warn of what cannot be put in order: it is no reason to call a night's work failed."""
+        try:
+            self._places.close()
+        except PitbossError as error:
+            self._announcer.warn("; ".join(filter(None, (error.message, error.hint))))
+
+    def _go_back(self) -> str | None:
+        """Check out what was before the run; returns what is checked out now, None where the run never touched that."""
+        state = self._journal.state
+        if state.return_to is None or self._stays:
+            return None
+        try:
+            return str(self._places.restore_checkout(state.return_to))
+        except PitbossError as error:
+            self._announcer.warn(f"the checkout stays on {state.branch}: {error.message}")
+            return None
+
+    def _give_up(self, error: Exception) -> None:
+        """After an internal error: say `failed` if that can still be written; what is in flight stays as it is."""
+        if isinstance(error, PitbossError) and error.hint is not None:
+            error.hint = error.hint.replace("RUN_ID", self._journal.state.run_id)
+        with suppress(PitbossError):
+            self._journal.finished(RunStatus.FAILED, why_failed(error))
+        self._announcer.notices()

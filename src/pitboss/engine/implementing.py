@@ -1,0 +1,68 @@
+"""The work of a session's agent, from the prompt to the outcome (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.embed import clean
+from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.session import IMPLEMENTER, Outcome, Reason, SessionStatus, Verdict
+from pitboss.core.stops import StopRequest
+from pitboss.core.text import first_paragraph
+from pitboss.engine.attempt import Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from pitboss.core.agent import AgentOutcome
+    from pitboss.core.events import Observer
+    from pitboss.core.session import Assignment
+    from pitboss.engine.agent_files import AgentFiles
+    from pitboss.engine.control import Control
+    from pitboss.engine.request import Requests
+    from pitboss.engine.retrying import Retrying
+
+
+class Implementing:
+    """Lets a session's agent work on its prompt."""
+
+    def __init__(
+        self,
+        retrying: Retrying,
+        requests: Requests,
+        control: Control,
+        files: AgentFiles,
+        emit: Observer,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._retrying = retrying
+        self._requests = requests
+        self._control = control
+        self._files = files
+        self._emit = emit
+        self._now = now
+
+    def implement(self, session: Assignment) -> Outcome:
+        """Run the agent, again if need be, and say how it ended."""
+        self._emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
+        first, text = Attempt.of_implementer(session), self._requests.implementer_text(session)
+        worked = self._retrying.work(session, first, text=text)
+        verdict = self._last_word(session, worked.last)
+        return Outcome(
+            status=verdict.status,
+            reason=verdict.reason,
+            summary=self._files.summary(session.seq),
+            said=first_paragraph(self._files.redact(clean(worked.last.text or ""))),
+            ended_at=max(session.started_at, self._now()),
+            model=worked.last.model,
+            agent=worked.agent,
+            idle=worked.last.idle and not worked.usage.has_tokens,
+        ).bill(IMPLEMENTER, worked.usage)
+
+    def _last_word(self, session: Assignment, last: AgentOutcome) -> Verdict:
+        """An agent may ask for the skip and end before anybody looks."""
+        by_itself = last.status in (SessionStatus.OK, SessionStatus.ERROR)
+        if by_itself and self._control.take_last_word(session.seq) is StopRequest.SKIP:
+            return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))
+        return Verdict(last.status, last.reason)

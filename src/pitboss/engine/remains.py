@@ -1,0 +1,112 @@
+"""What sessions of a dead run left in git: landings, work nobody took, working copies, branches (SPEC 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.chooser import Choice
+from pitboss.core.choosers.rotation import dispatched_scheduler
+from pitboss.core.recovery import repairs
+from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
+from pitboss.landing.landed import landed_sessions
+from pitboss.landing.rescue_refs import list_rescued, why_kept
+from pitboss.landing.worktree import Settled, remove_session_branch, remove_worktree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from pitboss.core.chooser import Chooser
+    from pitboss.core.recovery.repairs import Repair
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.ports import Places
+    from pitboss.git.repo import Repo
+    from pitboss.landing.landed import LandedCommit
+
+
+class Remains:
+    """Finds and clears away what is left of sessions in the run's repository."""
+
+    def __init__(
+        self,
+        repo: Repo,
+        places: Places,
+        journal: Journal,
+        chooser: Chooser,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._repo = repo
+        self._places = places
+        self._journal = journal
+        self._chooser = chooser
+        self._now = now
+        self._settled: Settled | None = None
+
+    def expect(self, plan: Sequence[Repair]) -> None:
+        """Work out which sessions have their record once `plan` is done, and where their working copies began.
+
+        Where state.json or a record was lost, nobody knows whether a working copy holds work without a record.
+        """
+        lost = any(isinstance(repair, repairs.RebuildState | repairs.RestoreRecord) for repair in plan)
+        bases = tuple(session.assignment.base_commit for session in self._journal.state.in_flight)
+        last_seq = self._journal.next_seq() - 1
+        self._settled = None if lost else Settled(last_seq=last_seq, commits=bases)
+
+    def landing(self, seq: int) -> Landing:
+        """Where the work of a session went that has a commit with its trailers, and perhaps rescue refs beside it."""
+        commit = self._landed(self._journal.assignment(seq).base_commit)[seq].commit
+        refs = self._rescued(seq)
+        return Landing(commit=commit, rescue=refs, reason=why_kept(self._repo, refs[0]) if refs else None)
+
+    def lost_record(self, seq: int) -> SessionRecord:
+        """A record for a session whose own is lost: from its commit if it landed, else aborted; cost unknown."""
+        run = self._journal.state
+        landed = self._landed(run.base_commit).get(seq)
+        prompt, rotation = self._picked()
+        at = landed.committed_at if landed else self._now()
+        return SessionRecord(
+            seq=seq,
+            run_id=run.run_id,
+            prompt=landed.prompt if landed else prompt,
+            started_at=at,
+            ended_at=at,
+            status=SessionStatus.OK if landed else SessionStatus.ABORTED,
+            reason=None if landed else Reason.INTERRUPTED.because("its record was lost"),
+            summary=NO_SUMMARY,
+            commit=landed.commit if landed else None,
+            transcript_path=transcript_name(seq),
+            rotation=rotation,
+            cost_known=False,
+            rescue=self._rescued(seq),
+        )
+
+    def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
+        """Rescue what a session with a record left where it was; `elsewhere`: its tree is somebody else's now."""
+        self._places.retry_rescue(seq, elsewhere=elsewhere)
+
+    def remove_worktree(self, path: str) -> None:
+        """Remove a working copy; what it still holds is rescued first."""
+        remove_worktree(self._repo, self._journal.state.run_id, path, settled=self._settled)
+
+    def remove_branch(self, name: str) -> None:
+        """Delete a session's branch; what is on no other is rescued first."""
+        remove_session_branch(self._repo, self._journal.state.run_id, name, settled=self._settled)
+
+    def _landed(self, since: str | None) -> Mapping[int, LandedCommit]:
+        run = self._journal.state
+        tip = self._repo.commit_id(f"refs/heads/{run.branch}")
+        return landed_sessions(self._repo, run.run_id, tip, since)
+
+    def _rescued(self, seq: int) -> tuple[str, ...]:
+        run_id = self._journal.state.run_id
+        return tuple(rescued.ref for rescued in list_rescued(self._repo, run_id, seq))
+
+    def _picked(self) -> tuple[str, int]:
+        """The prompt and the rotation that a lost session is taken for: nobody knows of a second turn."""
+        state = msgspec.structs.replace(self._journal.state, conflicts=())
+        choice = self._chooser.next(state, ())
+        if isinstance(choice, Choice):
+            return choice.prompt, choice.rotation
+        return "unknown", dispatched_scheduler(state).rotation + 1

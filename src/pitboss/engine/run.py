@@ -1,0 +1,267 @@
+"""One run on one repository, from its start, or from what a dead runner left of it (SPEC 5, 7)."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from pitboss.core.budget import Caps
+from pitboss.core.events import Repaired, Warned
+from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
+from pitboss.core.run import build_state, spend
+from pitboss.core.selection import Selection
+from pitboss.core.stops import RunStatus
+from pitboss.engine.brakes import Past
+from pitboss.engine.examining import examine
+from pitboss.engine.git_settings import cut_short_before
+from pitboss.engine.mending import blank_state
+from pitboss.engine.start import check_ready, earlier_run, start_from
+from pitboss.errors import PitbossError
+from pitboss.git.switch import Spot
+from pitboss.landing.git_trouble import git_refusing
+from pitboss.landing.refs import run_branch
+from pitboss.store.catalogue import read_state
+from pitboss.store.end_marker import note_live
+from pitboss.store.rundir import RunDir
+
+if TYPE_CHECKING:
+    from pitboss.core.events import Observer, RunStarted
+    from pitboss.core.recovery.facts import DeadRun
+    from pitboss.core.recovery.repairs import Repair
+    from pitboss.core.run import RunState
+    from pitboss.engine.clock import Clock
+    from pitboss.engine.control import Control
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.mending import Mender
+    from pitboss.engine.recovery import Settling
+    from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
+    from pitboss.landing.guard import Guard
+    from pitboss.landing.run_branch import RunBranch
+    from pitboss.store.backup import Backup
+
+_CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of configuration and rotation count"
+
+
+class Mission(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is to do, and where: `in_place` in the user's tree; `start_from` is None for where HEAD is."""
+
+    run_id: str
+    rotation: str
+    prompt_names: tuple[str, ...]
+    caps: Caps
+    in_place: bool
+    selection: Selection = Selection()
+    allow_prompt_changes: bool = False
+    start_from: str | None = None
+
+
+class Parts(Protocol):
+    """The parts of a live run that begin and end it."""
+
+    @property
+    def journal(self) -> Journal:
+        """The run's memory."""
+        ...
+
+    @property
+    def control(self) -> Control:
+        """What people ask of the run."""
+        ...
+
+    @property
+    def settling(self) -> Settling:
+        """What settles sessions that were cut short."""
+        ...
+
+    def started(self, *, resumed: bool = False) -> RunStarted:
+        """What viewers learn of the run now."""
+        ...
+
+    def grind(self, past: Past) -> int:
+        """Run sessions until something says stop; returns the exit code."""
+        ...
+
+
+class Builder(Protocol):
+    """Makes what a run is made of."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the run."""
+        ...
+
+    def branch(self, name: str) -> RunBranch:
+        """The run branch of that name."""
+        ...
+
+    def journal(self, rundir: RunDir, state: RunState) -> Journal:
+        """The memory of a run that begins with `state`."""
+        ...
+
+    def mender(self, rundir: RunDir, dead: DeadRun, branch: RunBranch) -> Mender:
+        """What makes the files of a dead run whole again."""
+        ...
+
+    def parts(self, branch: RunBranch, journal: Journal) -> Parts:
+        """The parts of the live run."""
+        ...
+
+
+class Run:
+    """One run, under a lock that the caller holds: start, resume or repair it."""
+
+    def __init__(
+        self,
+        mission: Mission,
+        repo: Repo,
+        builder: Builder,
+        guard: Guard,
+        backup: Backup,
+        emit: Observer,
+    ) -> None:
+        self._mission = mission
+        self._repo = repo
+        self._builder = builder
+        self._guard = guard
+        self._backup = backup
+        self._emit = emit
+
+    def check_ready(self) -> TreeStatus:
+        """Refuse what `start` would refuse of git and the tree; raises StartError, changes nothing (SPEC 5)."""
+        return check_ready(self._builder.branch(run_branch(self._mission.run_id)), self._repo.root)
+
+    def start(self) -> int:
+        """Start the run and grind to its end; returns the exit code (SPEC 5)."""
+        mission = self._mission
+        with git_refusing("start the run"):
+            here = Spot.now(self.check_ready())
+            start = start_from(self._repo, here, mission.start_from, in_place=mission.in_place)
+        if earlier := earlier_run(self._repo, start):
+            self._emit(Warned(text=earlier))
+        branch, state = self._builder.branch(run_branch(mission.run_id)), self._fresh(here, start)
+        with self._created(branch, state, start.commit) as rundir:
+            self._guard.begin()
+            parts = self._builder.parts(branch, self._builder.journal(rundir, state))
+            self._emit(parts.started())
+            return parts.grind(Past())
+
+    def resume(self) -> int:
+        """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
+        with RunDir.open(self._repo.root, self._mission.run_id, self._backup) as rundir:
+            with git_refusing("resume the run"):
+                parts, past = self._recovered(rundir)
+            return parts.grind(past)
+
+    def repair(self, *, force: bool) -> int:
+        """Do what a resume does before it starts, whatever the run's status; returns 0.
+
+        A run that had failed can be resumed afterwards.
+        """
+        opened = RunDir.open(self._repo.root, self._mission.run_id, self._backup)
+        with opened as rundir, git_refusing("repair the run"):
+            self._put_settings_back(rundir)
+            dead, _, repairs = examine(rundir, self._repo, force=force)
+            parts = self._mended(rundir, dead, repairs)
+            with parts.control.listening():
+                parts.settling.settle(repairs)
+            note_live(rundir.paths)
+            was = dead.state
+            completed = was is not None and was.status is RunStatus.COMPLETED
+            parts.journal.finished(
+                RunStatus.COMPLETED if completed else RunStatus.ABORTED,
+                (was and was.stop_reason) or "repaired",
+            )
+            if not repairs:
+                self._emit(Repaired(text="nothing to repair"))
+        return 0
+
+    def _fresh(self, here: Spot, start: Spot) -> RunState:
+        mission = self._mission
+        return build_state(
+            run_id=mission.run_id,
+            branch=run_branch(mission.run_id),
+            plan_name=mission.rotation,
+            prompt_names=mission.prompt_names,
+            now=self._builder.clock.now(),
+            base_commit=start.commit,
+            original_branch=start.branch or here.branch,
+            return_to=here.name if mission.in_place else None,
+            caps=mission.caps,
+            selection=mission.selection,
+        )
+
+    def _created(self, branch: RunBranch, state: RunState, commit: str) -> RunDir:
+        """The run branch and the run directory, or neither."""
+        with git_refusing("start the run"):
+            branch.create(commit)
+        try:
+            return RunDir.create(self._repo.root, state, self._backup)
+        except PitbossError:
+            branch.undo(commit)
+            raise
+
+    def _recovered(self, rundir: RunDir) -> tuple[Parts, Past]:
+        mission, state = self._mission, read_state(rundir.paths)
+        validate_resume(
+            state,
+            mission.rotation,
+            mission.prompt_names,
+            allow_prompt_changes=mission.allow_prompt_changes,
+        )
+        self._put_settings_back(rundir)
+        dead, facts, repairs = examine(
+            rundir, self._repo, goes_on_here=mission.in_place, judge=self._refuse_used_up
+        )
+        here = Spot.now(self._repo.status()) if facts.somebody_elsewhere else None
+        self._emit(Repaired(text=f"resuming {mission.run_id} after session {dead.scan.last_seq}"))
+        parts = self._mended(rundir, dead, repairs)
+        self._emit(parts.started(resumed=True))
+        with parts.control.listening():
+            settled = parts.settling.settle(repairs)
+        self._refuse_unclean(dead)
+        if state.caps is None:
+            self._emit(Warned(text=_CAPS_NOT_KEPT))
+        self._accept(parts.journal, here)
+        if here:
+            self._emit(Repaired(text=f"{here} is checked out: going over to {dead.branch}"))
+        past = Past(
+            any_failed=dead.scan.any_failed,
+            unjudged=(*dead.scan.tail, *settled),
+            paused=dead.state is not None and dead.state.status is RunStatus.ABORTED,
+        )
+        return parts, past
+
+    def _refuse_unclean(self, dead: DeadRun) -> None:
+        """The landing of sessions elsewhere may have been what made the tree dirty; after it, it must not be."""
+        in_flight = dead.state.in_flight if dead.state else ()
+        if self._mission.in_place and any(session.assignment.worktree for session in in_flight):
+            self._builder.branch(dead.branch).refuse_unclean(self._repo.status())
+
+    def _accept(self, journal: Journal, here: Spot | None) -> None:
+        mission = self._mission
+        return_to = here.name if here else journal.state.return_to
+        journal.accepted(
+            mission.prompt_names, mission.caps, mission.selection, return_to if mission.in_place else None
+        )
+
+    def _refuse_used_up(self, dead: DeadRun) -> None:
+        """Refuse to go on at a cap: raises CapReached, before anything is changed."""
+        if dead.state is not None:
+            used = reduce(spend, dead.scan.tail, dead.state.budget_consumed)
+            refuse_used_up(dead.state, self._mission.caps, used, self._builder.clock.now())
+
+    def _put_settings_back(self, rundir: RunDir) -> None:
+        """Undo what a session that was cut short did to git's config and hooks, before git is asked anything."""
+        for text in self._guard.resume(cut_short_before(rundir)):
+            self._emit(Warned(text=text))
+
+    def _mended(self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]) -> Parts:
+        """The run with its files whole again; its sessions are settled afterwards."""
+        branch, now = self._builder.branch(dead.branch), self._builder.clock.now
+        mission = self._mission
+        blank = blank_state(dead, self._repo, mission.rotation, mission.prompt_names, now())
+        journal = self._builder.mender(rundir, dead, branch).mend(repairs, blank, now)
+        return self._builder.parts(branch, journal)

@@ -1,0 +1,117 @@
+"""The user's shell commands before and after a session, with its environment and a transcript (SPEC 6)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pitboss.core.embed import first_bytes
+from pitboss.core.events import Phase, PhaseChanged, Warned
+from pitboss.core.session import Reason, SessionStatus, Verdict
+from pitboss.core.stops import StopRequest
+from pitboss.hooks import run_hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.core.config import GrindSettings
+    from pitboss.core.events import Observer
+    from pitboss.core.session import Assignment, SessionRecord
+    from pitboss.engine.control import Control
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.request import Surroundings
+    from pitboss.hooks import HookResult
+
+SETUP_SECONDS = 1800.0
+"""For `[grind.worktree] setup`, which may install what a project needs."""
+
+SUMMARY_IN_ENVIRONMENT = 32 * 1024
+"""Bytes: one variable may hold 128 KiB on Linux, and all of them together have a limit too."""
+
+
+class SessionHooks:
+    """Runs the user's `hooks` and `[grind.worktree] setup`; `run` starts one command."""
+
+    def __init__(
+        self,
+        settings: GrindSettings,
+        surroundings: Surroundings,
+        control: Control,
+        journal: Journal,
+        emit: Observer,
+        run: Callable[..., HookResult] = run_hook,
+    ) -> None:
+        self._settings = settings
+        self._surroundings = surroundings
+        self._control = control
+        self._journal = journal
+        self._emit = emit
+        self._run = run
+
+    def set_up(self, session: Assignment) -> Verdict | None:
+        """Make a new working copy fit to work in; a verdict means that it is not, so that no agent starts."""
+        return self._before(session, self._settings.worktree.setup, seconds=SETUP_SECONDS)
+
+    def before(self, session: Assignment) -> Verdict | None:
+        """Run the hook before the agent; a verdict means that no agent starts."""
+        return self._before(session, self._settings.hooks.pre_session)
+
+    def after(self, session: Assignment, record: SessionRecord) -> None:
+        """Run the hooks of a session that has its record; they change nothing about it.
+
+        One that was stopped or skipped has none.
+        """
+        if record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
+            return
+        hooks = self._settings.hooks
+        self._after(session, record, hooks.post_session)
+        if record.status is not SessionStatus.OK:
+            self._after(session, record, hooks.on_failure)
+
+    def _before(
+        self, session: Assignment, command: str | None, *, seconds: float | None = None
+    ) -> Verdict | None:
+        if command is None:
+            return None
+        stop = partial(self._control.stop_session, session.seq)
+        result = self._start(session, command, {}, stop=stop, seconds=seconds)
+        if result.stop is StopRequest.SKIP:
+            return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))
+        if result.stop is not None:
+            return Verdict(SessionStatus.ABORTED, str(Reason.ABORTED))
+        return (
+            None if result.passed else Verdict(SessionStatus.ERROR, Reason.HOOK_FAILED.because(result.detail))
+        )
+
+    def _after(self, session: Assignment, record: SessionRecord, command: str | None) -> None:
+        if command is None:
+            return
+        self._journal.checkpoint()
+        extra = {
+            "PITBOSS_SESSION_STATUS": str(record.status),
+            "PITBOSS_SESSION_SUMMARY": first_bytes(record.summary or "", SUMMARY_IN_ENVIRONMENT),
+        }
+        result = self._start(session, command, extra, stop=self._control.abort_session)
+        if not result.passed:
+            self._emit(Warned(text=f"hook `{command}` failed: {result.detail}"))
+
+    def _start(
+        self,
+        session: Assignment,
+        command: str,
+        extra: dict[str, str],
+        *,
+        stop: Callable[[], StopRequest | None],
+        seconds: float | None = None,
+    ) -> HookResult:
+        self._emit(PhaseChanged(seq=session.seq, phase=Phase.HOOK))
+        given = self._surroundings.variables(session)
+        return self._run(
+            command,
+            cwd=self._surroundings.tree(session),
+            pitboss_env={**given, "PITBOSS_SESSION_PROMPT": session.prompt, **extra},
+            passthrough=self._settings.hook_env_passthrough,
+            timeout_s=seconds or self._settings.hook_timeout_secs,
+            transcript=self._surroundings.transcript(session, "hooks"),
+            stop=stop,
+        )
