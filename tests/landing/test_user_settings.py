@@ -165,13 +165,13 @@ def sign(root: Path, commit: str) -> str:
 def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     repo = Repo.discover(root)
     branch = RunBranch(repo, BRANCH, checked_out=True)
-    workspace = SessionTree(repo, BRANCH, RescuePolicy(paths=RunPaths(root, RUN)))
+    tree = SessionTree(repo, BRANCH, RescuePolicy(paths=RunPaths(root, RUN)))
     base = branch.check_ready().head
     branch.create(base)
     Switch(repo, RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
 
     def begin(seq: int) -> Assignment:
-        workspace.begin(seq)
+        tree.begin(seq)
         return Assignment(
             seq=seq,
             prompt="alphä",
@@ -183,14 +183,14 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     first = begin(1)
     (root / "nëw").write_text("new\n")
     message = commit_message(prompt="alphä", seq=1, run_id=RUN, summary="did ït\n\npeculiar line")
-    landed = workspace.land(first, message)
+    landed = tree.land(first, message)
     assert landed == Landing(commit=repo.line("rev-parse", BRANCH))
     assert repo.git("cat-file", "commit", BRANCH).decode().partition("\n\n")[2] == message
     assert repo.status().dirty == 0
 
     second = begin(2)
     (root / "nëw").write_text("newer\n")
-    kept = workspace.rescue(second)
+    kept = tree.rescue(second)
     assert kept.rescue == (f"refs/pitboss/rescue/{RUN}/session-0002",)
     assert rescue_refs.why_kept(repo, kept.rescue[0]) is None
     (listed,) = rescue_refs.list_rescued(repo, RUN)

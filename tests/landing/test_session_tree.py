@@ -60,11 +60,11 @@ class World:
         if setup:
             sh(root, setup)
         self.branches = self.other_refs()
-        self.workspace = self.open()
+        self.tree = self.open()
         self.base = self.branch().check_ready().head
         self.branch().create(self.base)
         self.git("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
-        self.workspace.begin(1)
+        self.tree.begin(1)
         self.session = Assignment(
             seq=1,
             prompt="alpha",
@@ -422,7 +422,7 @@ def test_landing_keeps_all_work_and_says_where_it_went(tmp_path: Path, name: str
     case = CASES[name]
     world = World(tmp_path / "repo", case.setup)
     sh(world.root, case.agent)
-    check(world, case, world.workspace.land(world.session, MESSAGE))
+    check(world, case, world.tree.land(world.session, MESSAGE))
     settle(world, case)
 
 
@@ -445,7 +445,7 @@ def test_rescuing_keeps_all_work_and_puts_the_tree_back(tmp_path: Path, name: st
     world = World(tmp_path / "repo", case.setup)
     before = world.git("rev-parse", f"{world.base}^{{tree}}")
     sh(world.root, case.agent)
-    landing = world.workspace.rescue(world.session)
+    landing = world.tree.rescue(world.session)
     assert (landing.commit, landing.reason) == (None, None)
     assert list(landing.rescue) == world.rescue_refs()
     assert world.open().rescue(world.session) == landing
@@ -469,9 +469,9 @@ def test_the_pitboss_folder_is_never_committed_cleaned_or_reverted(
         "echo changed > .pitboss/grind/mine; echo log > .pitboss/log; echo x > x; echo y > src/one.txt",
     )
     if operation == "land":
-        world.workspace.land(world.session, MESSAGE)
+        world.tree.land(world.session, MESSAGE)
     else:
-        world.workspace.rescue(world.session)
+        world.tree.rescue(world.session)
     assert (world.root / ".pitboss/grind/mine").read_text() == "changed\n"
     assert (world.root / ".pitboss/log").read_text() == "log\n"
     assert set(world.kept_files()) >= {"x", "src/one.txt"}
@@ -482,16 +482,16 @@ def test_the_pitboss_folder_is_never_committed_cleaned_or_reverted(
 def test_a_session_after_only_pitboss_files_changed_lands_nothing(tmp_path: Path) -> None:
     world = World(tmp_path / "repo", UNIGNORED)
     sh(world.root, "echo changed > .pitboss/grind/mine")
-    assert world.workspace.land(world.session, MESSAGE) == Landing()
+    assert world.tree.land(world.session, MESSAGE) == Landing()
 
 
 def test_a_hook_that_never_answers_refuses_the_commit(tmp_path: Path) -> None:
     world = World(tmp_path / "repo", "printf '#!/bin/sh\\nsleep 60\\n' > .git/hooks/pre-commit\n")
     (world.root / ".git/hooks/pre-commit").chmod(0o755)
-    workspace = world.open(commit_seconds=0.3)
-    workspace.begin(1)
+    tree = world.open(commit_seconds=0.3)
+    tree.begin(1)
     sh(world.root, "echo x > x")
-    landing = workspace.land(world.session, MESSAGE)
+    landing = tree.land(world.session, MESSAGE)
     assert landing.reason == "commit_refused: no answer from a git hook or filter after 0.3 s"
     assert world.kept_files() == {**world.kept_files(), "x": {"x"}}
     world.assert_at_rest()
@@ -502,13 +502,13 @@ def test_a_hung_hook_beside_a_git_at_work_is_a_failure_of_git(tmp_path: Path) ->
     hook = world.root / ".git/hooks/pre-commit"
     hook.write_text("#!/bin/sh\n: > .git/HEAD.lock\nsleep 60\n")
     hook.chmod(0o755)
-    workspace = world.open(commit_seconds=0.5)
-    workspace.begin(1)
+    tree = world.open(commit_seconds=0.5)
+    tree.begin(1)
     sh(world.root, "echo x > x")
     at_work = ["git", "cat-file", "--batch"]
     with subprocess.Popen(at_work, cwd=world.root, stdin=subprocess.PIPE) as process:
         with pytest.raises(GitError, match=r"no answer from a git hook or filter after 0\.5 s") as failed:
-            workspace.land(world.session, MESSAGE)
+            tree.land(world.session, MESSAGE)
         process.communicate()
     assert failed.value.exit_code == 70
 
@@ -521,7 +521,7 @@ def test_the_commit_carries_the_message_and_the_author_whatever_the_user_configu
     )
     sh(world.root, "echo x > x")
     message = commit_message(prompt="alpha", seq=1, run_id=RUN, summary="# not a comment")
-    landing = world.workspace.land(world.session, message)
+    landing = world.tree.land(world.session, message)
     assert world.git("log", "-1", "--format=%an <%ae> %cn <%ce>%n%B") == (
         f"pitboss <pitboss@local> pitboss <pitboss@local>\n{message.strip()}"
     )
@@ -532,13 +532,13 @@ def test_sessions_follow_one_another_on_the_branch(tmp_path: Path) -> None:
     world = World(tmp_path / "repo")
     for seq in range(1, 4):
         base = world.git("rev-parse", BRANCH)
-        world.workspace.begin(seq)
+        world.tree.begin(seq)
         session = msgspec.structs.replace(world.session, seq=seq, base_commit=base)
         sh(world.root, f"echo {seq} > n; git stash list > /dev/null")
         if seq == 2:
-            assert len(world.workspace.rescue(session).rescue) == 1
+            assert len(world.tree.rescue(session).rescue) == 1
         else:
-            assert world.workspace.land(session, f"session {seq}\n").rescue == ()
+            assert world.tree.land(session, f"session {seq}\n").rescue == ()
     assert world.git("log", "--format=%s", f"{world.base}..{BRANCH}").split("\n") == [
         "session 3",
         "session 1",
@@ -558,8 +558,8 @@ def test_rescuing_costs_the_same_however_much_was_rescued_before(
     broken = world.root / f".git/refs/pitboss/rescue/{RUN}/{others}"
     broken.parent.mkdir(parents=True)
     broken.write_text("1" * 40 + "\n")
-    workspace = world.open() if again else world.workspace
-    assert workspace.rescue(world.session).rescue == (f"refs/pitboss/rescue/{RUN}/session-0001",)
+    tree = world.open() if again else world.tree
+    assert tree.rescue(world.session).rescue == (f"refs/pitboss/rescue/{RUN}/session-0001",)
 
 
 @pytest.mark.parametrize(
@@ -569,12 +569,12 @@ def test_a_session_costs_few_git_calls(tmp_path: Path, agent: str, calls: int) -
     world = World(tmp_path / "repo")
     with pytest.MonkeyPatch.context() as patch:
         dying_git(patch, tmp_path / "bin", 100, EVERY_CALL)
-        workspace = world.open()
-        workspace.begin(1)
+        tree = world.open()
+        tree.begin(1)
         (tmp_path / "bin/calls").write_text("0\n")
         patch.setenv("PATH", os.environ["REAL_PATH"])
         sh(world.root, agent)
-        workspace.land(world.session, MESSAGE)
+        tree.land(world.session, MESSAGE)
     assert int((tmp_path / "bin/calls").read_text()) <= calls + (1 if "echo" in agent else 0)
 
 
@@ -611,7 +611,7 @@ def test_git_failing_for_a_reason_of_its_own_leaves_the_work_for_a_later_attempt
     objects = world.root / ".git/objects"
     sh(world.root, "mv .git/objects .git/away; echo > .git/objects")
     with pytest.raises(GitError) as failed:
-        world.workspace.land(world.session, MESSAGE)
+        world.tree.land(world.session, MESSAGE)
     assert failed.value.exit_code == 70
     objects.unlink()
     (world.root / ".git/away").rename(objects)
@@ -680,10 +680,8 @@ def test_a_crash_after_any_git_call_changes_nothing_about_the_end(
     sh(template.root, case.agent)
 
     def work(world: World) -> Landing:
-        workspace = world.open()
-        return (
-            workspace.land(world.session, MESSAGE) if operation == "land" else workspace.rescue(world.session)
-        )
+        tree = world.open()
+        return tree.land(world.session, MESSAGE) if operation == "land" else tree.rescue(world.session)
 
     whole = template.copy(tmp_path / "whole")
     expected = trees(whole, work(whole))

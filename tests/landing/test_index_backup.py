@@ -55,12 +55,12 @@ class World:
         root.mkdir()
         self.root = root
         sh(root, SETUP + setup)
-        self.workspace = self.open()
+        self.tree = self.open()
         branch = RunBranch(Repo.discover(root), BRANCH, checked_out=True)
         base = branch.check_ready().head
         branch.create(base)
         Switch(Repo.discover(root), RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
-        self.workspace.begin(1)
+        self.tree.begin(1)
         self.session = Assignment(
             seq=1, prompt="alpha", rotation=1, started_at=datetime.now(UTC), base_commit=base
         )
@@ -93,8 +93,8 @@ class TestADamagedIndex:
         world = World(tmp_path / "repo", setup)
         flags = world.flags()
         sh(world.root, f"echo x > x; {DAMAGE[damage]}")
-        workspace = world.open() if another else world.workspace
-        landing = workspace.land(world.session, "work\n")
+        tree = world.open() if another else world.tree
+        landing = tree.land(world.session, "work\n")
         assert landing.commit is not None
         assert world.changed(landing.commit) == ["A\tx"]
         assert world.flags() == f"{flags}\nH x"
@@ -107,8 +107,8 @@ class TestADamagedIndex:
         world = World(tmp_path / "repo", setup)
         flags = world.flags()
         sh(world.root, f"echo x > x; {DAMAGE[damage]}")
-        workspace = world.open() if another else world.workspace
-        (ref,) = workspace.rescue(world.session).rescue
+        tree = world.open() if another else world.tree
+        (ref,) = tree.rescue(world.session).rescue
         assert world.changed(ref) == ["A\tx"]
         assert world.flags() == flags
         assert sh(world.root, "git status --porcelain; cat kept.log") == "log"
@@ -119,7 +119,7 @@ class TestADamagedIndex:
 def test_what_the_session_committed_before_the_damage_stays_committed(tmp_path: Path, damage: str) -> None:
     world = World(tmp_path / "repo", MARKED)
     sh(world.root, f"{FORCED}; echo x > x; {DAMAGE[damage]}")
-    landing = world.workspace.land(world.session, "work\n")
+    landing = world.tree.land(world.session, "work\n")
     assert landing.commit is not None
     assert world.changed(landing.commit) == ["A\tforced.log", "A\tx"]
     assert (world.root / "skipped").read_text() == "private\n"
@@ -132,7 +132,7 @@ def test_what_the_session_committed_before_the_damage_stays_committed(tmp_path: 
 def test_without_a_usable_copy_the_last_commit_serves(tmp_path: Path, setup: str, copy: str) -> None:
     world = World(tmp_path / "repo", setup)
     sh(world.root, f"{copy.format('.git/pitboss-kept-index')}; echo x > x; rm .git/index")
-    landing = world.workspace.land(world.session, "work\n")
+    landing = world.tree.land(world.session, "work\n")
     assert landing.commit is not None
     assert world.changed(landing.commit) == ["A\tx"]
     assert sh(world.root, "git status --porcelain") == ""
@@ -141,7 +141,7 @@ def test_without_a_usable_copy_the_last_commit_serves(tmp_path: Path, setup: str
 def test_on_a_branch_without_a_commit_the_base_serves(tmp_path: Path) -> None:
     world = World(tmp_path / "repo", MARKED)
     sh(world.root, "git checkout -q --orphan void; echo x > x; rm .git/index")
-    landing = world.workspace.land(world.session, "work\n")
+    landing = world.tree.land(world.session, "work\n")
     assert (landing.commit, landing.reason) == (None, "head_moved: void")
     assert world.changed(landing.rescue[0]) == ["A\tx"]
     assert sh(world.root, "cat skipped assumed kept.log") == "private\nprivate\nlog"
@@ -155,7 +155,7 @@ def test_a_session_leaves_no_copy_of_the_index_and_a_crashed_one_no_older_copy(t
     assert copy.read_bytes() == (world.root / ".git/index").read_bytes()
     assert copy.stat().st_mtime_ns == (world.root / ".git/index").stat().st_mtime_ns
     assert sh(world.root, "git status --porcelain; git fsck") == ""
-    world.workspace.land(world.session, "nothing\n")
+    world.tree.land(world.session, "nothing\n")
     assert world.leftovers() == []
 
 
@@ -200,9 +200,9 @@ def test_new_files_outside_a_sparse_checkout_are_kept(tmp_path: Path, operation:
     world = World(tmp_path / "repo", SPARSE)
     sh(world.root, f"mkdir -p out; for n in $(seq {paths}); do echo n > out/$n; echo n > in/$n; done")
     if operation == "land":
-        kept = world.workspace.land(world.session, "work\n").commit or ""
+        kept = world.tree.land(world.session, "work\n").commit or ""
     else:
-        (kept,) = world.workspace.rescue(world.session).rescue
+        (kept,) = world.tree.rescue(world.session).rescue
     assert len(world.changed(kept)) == 2 * paths
     assert sh(world.root, "git status --porcelain") == ""
 

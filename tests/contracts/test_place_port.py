@@ -1,0 +1,473 @@
+"""What the engine may count on of any place: in the user's tree, in a slot, or in memory (SPEC 1.2, 6)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from pitboss.core.config import WorktreeSettings
+from pitboss.core.run import RunState, build_state
+from pitboss.core.session import Assignment, Landing
+from pitboss.git.repo import Repo
+from pitboss.landing.git_trouble import Watch
+from pitboss.landing.guard import Guard
+from pitboss.landing.in_memory import InMemoryPlaces, Memory
+from pitboss.landing.places import GitPlaces
+from pitboss.landing.refs import run_branch
+from pitboss.landing.resilient import ResilientPlaces
+from pitboss.landing.run_branch import RunBranch
+from pitboss.landing.site import Site
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.engine.ports import Place, Places
+
+RUN = "20260101T000000Z-abcd"
+FILES = {"one.txt": "one\n", "two.txt": "two\n"}
+SETUP = """
+git init -q -b main --template= . && git config user.name Somebody && git config user.email some@body
+printf one'\\n' > one.txt && printf two'\\n' > two.txt && git add -A && git commit -qm first
+"""
+
+
+class World(Protocol):
+    """A repository with a run in it, whose process may be replaced by a new one."""
+
+    in_slot: bool
+
+    def opened(self) -> Places:
+        """The run's places, as a new process opens them."""
+        ...
+
+    def files(self, place: Place) -> dict[str, str]:
+        """What is in a place."""
+        ...
+
+    def write(self, place: Place, files: dict[str, str]) -> None:
+        """Work there."""
+        ...
+
+    def landed(self) -> dict[str, str]:
+        """The files on the run branch."""
+        ...
+
+    def landings(self) -> int:
+        """How many commits the run branch has beyond where the run began."""
+        ...
+
+    def kept(self, ref: str) -> dict[str, str]:
+        """The files under a rescue ref."""
+        ...
+
+
+class InGit:
+    """A real repository, and the places that a real run has."""
+
+    def __init__(self, root: Path, *, in_slot: bool) -> None:
+        self.in_slot = in_slot
+        self.root = root
+        root.mkdir()
+        subprocess.run(["sh", "-ec", SETUP], cwd=root, check=True, capture_output=True)
+        (root / ".git/info").mkdir(exist_ok=True)
+        (root / ".git/info/exclude").write_text(".pitboss/\n")
+        self.git("branch", run_branch(RUN))
+        self.git("branch", "start")
+
+    def git(self, *args: str) -> str:
+        done = subprocess.run(["git", *args], cwd=self.root, check=True, capture_output=True)
+        return done.stdout.decode()
+
+    def opened(self) -> Places:
+        repo = Repo.discover(self.root)
+        paths = RunPaths(self.root, RUN)
+        paths.root.mkdir(parents=True, exist_ok=True)
+        branch = RunBranch(repo, run_branch(RUN), checked_out=True)
+        guard = Guard(repo, paths.root)
+        guard.begin()
+        places = GitPlaces(Site(repo=repo, branch=branch, paths=paths, worktree=WorktreeSettings()))
+        opened = ResilientPlaces(places, Watch(places, guard, lambda _: None, lambda: False), Noted())
+        opened.open()
+        return opened
+
+    def files(self, place: Place) -> dict[str, str]:
+        found = {}
+        for folder, folders, names in os.walk(place.path):
+            folders[:] = [name for name in folders if name not in (".git", ".pitboss")]
+            for name in names:
+                path = Path(folder, name)
+                found[str(path.relative_to(place.path))] = path.read_text()
+        found.pop(".git", None)
+        return found
+
+    def write(self, place: Place, files: dict[str, str]) -> None:
+        for name, text in files.items():
+            Path(place.path, name).write_text(text)
+
+    def landed(self) -> dict[str, str]:
+        return self._at(run_branch(RUN))
+
+    def landings(self) -> int:
+        return len(self.git("rev-list", f"start..{run_branch(RUN)}").split())
+
+    def kept(self, ref: str) -> dict[str, str]:
+        return self._at(ref)
+
+    def _at(self, commit: str) -> dict[str, str]:
+        names = self.git("ls-tree", "-r", "--name-only", commit).split()
+        return {name: self.git("cat-file", "blob", f"{commit}:{name}") for name in names}
+
+
+class Noted:
+    """Where the run notes whose work could not be rescued: that never happens here."""
+
+    state: RunState = build_state(
+        run_id=RUN,
+        branch=run_branch(RUN),
+        plan_name="default",
+        prompt_names=("alpha",),
+        now=datetime.now(UTC),
+        base_commit=None,
+    )
+
+    def unrescued(self, seq: int) -> None:
+        raise AssertionError(f"the work of session {seq} was not rescued")
+
+    def rescued(self, seq: int) -> None:
+        pass
+
+
+class ToldInMemory:
+    """The same without git."""
+
+    def __init__(self, *, in_slot: bool) -> None:
+        self.in_slot = in_slot
+        self.memory = Memory(RUN, FILES)
+
+    def opened(self) -> Places:
+        return InMemoryPlaces(self.memory)
+
+    def files(self, place: Place) -> dict[str, str]:
+        return dict(self.memory.trees[place.path])
+
+    def write(self, place: Place, files: dict[str, str]) -> None:
+        self.memory.trees[place.path].update(files)
+
+    def landed(self) -> dict[str, str]:
+        return self.memory.landed
+
+    def landings(self) -> int:
+        return len(self.memory.history(self.memory.tip)) - 1
+
+    def kept(self, ref: str) -> dict[str, str]:
+        return self.memory.commits[self.memory.rescued[ref]].files
+
+
+WORLDS: dict[str, Callable[[Path, bool], World]] = {
+    "git": lambda folder, in_slot: InGit(folder / "repo", in_slot=in_slot),
+    "memory": lambda _, in_slot: ToldInMemory(in_slot=in_slot),
+}
+
+
+@pytest.fixture(params=WORLDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[False, True], ids=["in place", "in a slot"])
+def world(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> World:
+    return WORLDS[kind](tmp_path, request.param)
+
+
+@pytest.fixture
+def slots(kind: str, tmp_path: Path) -> World:
+    return WORLDS[kind](tmp_path, True)
+
+
+def session(world: World, places: Places, seq: int = 1) -> Assignment:
+    where = places.reserve(seq, in_slot=world.in_slot)
+    return Assignment(
+        seq=seq,
+        prompt="alpha",
+        rotation=1,
+        started_at=datetime.now(UTC),
+        base_commit=where.base_commit,
+        worktree=where.worktree,
+        branch=where.branch,
+    )
+
+
+def message(seq: int) -> str:
+    """As every landing has it: by the trailers a new process knows what has landed."""
+    return f"work of {seq}\n\nPitboss-Run: {RUN}\nPitboss-Session: {seq}\nPitboss-Prompt: alpha\n"
+
+
+def prepared(place: Place) -> Place:
+    if not place.prepare():
+        place.provision()
+        place.provisioned()
+    return place
+
+
+def test_a_place_holds_the_files_of_where_its_session_begins(world: World) -> None:
+    places = world.opened()
+    place = prepared(places.at(session(world, places)))
+    assert Path(place.path).is_absolute()
+    assert world.files(place) == FILES
+
+
+def test_a_session_has_one_place_until_it_is_released(world: World) -> None:
+    places = world.opened()
+    first = session(world, places)
+    place = prepared(places.at(first))
+    assert places.at(first) is place
+    place.land(message(1))
+    place.release()
+    assert session(world, places, 2).worktree == first.worktree
+    assert places.at(first) is not place
+
+
+def test_work_lands_as_one_commit(world: World) -> None:
+    places = world.opened()
+    place = prepared(places.at(session(world, places)))
+    world.write(place, {"one.txt": "1\n", "new.txt": "new\n"})
+    place.commit(message(1))
+    with places.turn():
+        landing = place.land(message(1))
+    assert landing == Landing(commit=landing.commit)
+    assert landing.commit is not None
+    assert world.landed() == {**FILES, "one.txt": "1\n", "new.txt": "new\n"}
+    assert world.landings() == 1
+
+
+def test_where_nothing_was_done_nothing_lands_and_nothing_is_kept(world: World) -> None:
+    places = world.opened()
+    place = prepared(places.at(session(world, places)))
+    place.commit(message(1))
+    assert place.land(message(1)) == Landing()
+    assert world.landings() == 0
+
+
+@pytest.mark.parametrize("done", ["nothing", "commit", "land", "land, late"])
+def test_after_a_crash_a_new_process_lands_the_work_once(world: World, done: str) -> None:
+    alive = world.opened()
+    first = session(world, alive)
+    place = prepared(alive.at(first))
+    world.write(place, {"new.txt": "new\n"})
+    if done != "nothing":
+        place.commit(message(1))
+    before = place.land(message(1)) if done.startswith("land") else None
+
+    again = world.opened().at(first)
+    if done == "land, late":
+        again.commit(message(1))
+    landing = again.land(message(1))
+
+    assert before in (None, landing)
+    assert (landing.rescue, landing.reason) == ((), None)
+    assert world.landed() == {**FILES, "new.txt": "new\n"}
+    assert world.landings() == 1
+
+
+def test_rescued_work_is_kept_and_none_of_it_lands(world: World) -> None:
+    places = world.opened()
+    first = session(world, places)
+    place = prepared(places.at(first))
+    world.write(place, {"one.txt": "1\n", "new.txt": "new\n"})
+
+    landing = place.rescue()
+
+    assert landing == Landing(rescue=landing.rescue)
+    (ref,) = landing.rescue
+    assert world.kept(ref) == {**FILES, "one.txt": "1\n", "new.txt": "new\n"}
+    assert world.landings() == 0
+    assert world.files(place) == FILES
+    assert world.opened().at(first).rescue().rescue == landing.rescue
+
+
+def test_where_nothing_was_done_nothing_is_rescued(world: World) -> None:
+    places = world.opened()
+    assert prepared(places.at(session(world, places))).rescue() == Landing()
+
+
+def test_what_was_rescued_before_a_crash_lands_no_more(world: World) -> None:
+    alive = world.opened()
+    first = session(world, alive)
+    place = prepared(alive.at(first))
+    world.write(place, {"new.txt": "new\n"})
+    refs = place.rescue().rescue
+
+    landing = world.opened().at(first).land(message(1))
+
+    assert (landing.commit, landing.rescue) == (None, refs)
+    assert world.landings() == 0
+
+
+def test_commits_are_rescued_without_a_look_at_the_tree(world: World) -> None:
+    alive = world.opened()
+    first = session(world, alive)
+    place = prepared(alive.at(first))
+    world.write(place, {"new.txt": "new\n"})
+    place.commit(message(1))
+    if not world.in_slot:
+        place.land(message(1))
+
+    (ref,) = world.opened().at(first).rescue_commits()
+
+    assert world.kept(ref) == {**FILES, "new.txt": "new\n"}
+    assert world.landings() == 0
+    assert tuple(world.opened().at(first).rescue_commits()) == (ref,)
+
+
+def test_the_next_session_begins_with_what_the_one_before_landed(world: World) -> None:
+    places = world.opened()
+    for seq in (1, 2, 3):
+        place = prepared(places.at(session(world, places, seq)))
+        assert set(world.files(place)) == {*FILES, *(f"of-{n}" for n in range(1, seq))}
+        world.write(place, {f"of-{seq}": "x\n"})
+        place.commit(message(seq))
+        place.land(message(seq))
+        place.release()
+    assert world.landings() == 3
+
+
+def test_nobody_is_behind_while_nobody_else_lands(world: World) -> None:
+    places = world.opened()
+    place = prepared(places.at(session(world, places)))
+    world.write(place, {"new.txt": "new\n"})
+    place.commit(message(1))
+    assert not place.is_behind()
+
+
+def test_turns_come_one_after_the_other_in_the_order_in_which_they_were_asked_for(world: World) -> None:
+    places = world.opened()
+    came: list[int] = []
+
+    def come(seq: int) -> None:
+        with places.turn():
+            came.append(seq)
+
+    with places.turn():
+        waiting = Thread(target=come, args=(2,))
+        waiting.start()
+        came.append(1)
+    waiting.join(timeout=30)
+    assert came == [1, 2]
+
+
+def two_at_work(world: World, first: dict[str, str], second: dict[str, str]) -> tuple[Places, Place, Place]:
+    """Two sessions side by side, both committed, the first of them landed."""
+    places = world.opened()
+    one, two = (prepared(places.at(session(world, places, seq))) for seq in (1, 2))
+    world.write(one, first)
+    world.write(two, second)
+    one.commit(message(1))
+    two.commit(message(2))
+    one.land(message(1))
+    return places, one, two
+
+
+def test_sessions_side_by_side_land_together(slots: World) -> None:
+    _, one, two = two_at_work(slots, {"one.txt": "1\n"}, {"two.txt": "2\n"})
+    assert slots.files(one) == {**FILES, "one.txt": "1\n"}
+    assert two.is_behind()
+
+    landing = two.land(message(2))
+
+    assert landing == Landing(commit=landing.commit)
+    assert slots.landed() == {"one.txt": "1\n", "two.txt": "2\n"}
+    assert slots.landings() == 2
+
+
+def test_a_tree_that_caught_up_holds_what_the_others_landed(slots: World) -> None:
+    _, _, two = two_at_work(slots, {"one.txt": "1\n"}, {"two.txt": "2\n"})
+
+    assert two.catch_up(message(2))
+
+    assert slots.files(two) == {"one.txt": "1\n", "two.txt": "2\n"}
+    assert not two.is_behind()
+    assert slots.landings() == 1
+    assert two.land(message(2)).reason is None
+    assert slots.landed() == {"one.txt": "1\n", "two.txt": "2\n"}
+    assert slots.landings() == 2
+
+
+def test_what_two_changed_unlike_lands_for_the_first_and_is_kept_for_the_second(slots: World) -> None:
+    _, _, two = two_at_work(slots, {"one.txt": "first\n"}, {"one.txt": "second\n", "new.txt": "new\n"})
+
+    assert not two.catch_up(message(2))
+    landing = two.land(message(2))
+
+    (ref,) = landing.rescue
+    assert landing == Landing(rescue=(ref,), reason="conflict: one.txt", retry=True)
+    assert slots.kept(ref) == {**FILES, "one.txt": "second\n", "new.txt": "new\n"}
+    assert slots.landed() == {**FILES, "one.txt": "first\n"}
+
+
+def test_what_a_set_up_changes_in_files_of_the_commit_is_taken_back(slots: World) -> None:
+    places = slots.opened()
+    place = places.at(session(slots, places))
+    assert not place.prepare()
+    assert place.provision() == ()
+    slots.write(place, {"one.txt": "by the set-up\n"})
+    place.provisioned()
+    assert slots.files(place) == FILES
+    assert place.land(message(1)) == Landing()
+
+
+def test_a_slot_is_provisioned_once(slots: World) -> None:
+    places = slots.opened()
+    ready = []
+    for seq in (1, 2):
+        place = places.at(session(slots, places, seq))
+        ready.append(place.prepare())
+        if not ready[-1]:
+            place.provision()
+            place.provisioned()
+        place.land(message(seq))
+        place.release()
+    assert ready == [False, True]
+
+
+def test_what_shows_in_a_slot_after_its_session_landed_is_rescued_before_the_next_begins(
+    slots: World,
+) -> None:
+    places = slots.opened()
+    place = prepared(places.at(session(slots, places)))
+    slots.write(place, {"new.txt": "new\n"})
+    place.commit(message(1))
+    place.land(message(1))
+    slots.write(place, {"late.txt": "late\n"})
+    place.release()
+
+    after = prepared(places.at(session(slots, places, 2)))
+
+    assert slots.files(after) == {**FILES, "new.txt": "new\n"}
+    kept = slots.kept(f"refs/pitboss/rescue/{RUN}/session-0001")
+    assert kept["late.txt"] == "late\n"
+
+
+def test_slots_of_sessions_side_by_side_are_apart(slots: World) -> None:
+    places = slots.opened()
+    one, two = (places.at(session(slots, places, seq)) for seq in (1, 2))
+    assert one.path != two.path
+
+
+def test_when_the_run_is_over_its_slots_are_gone_and_what_landed_is_not(slots: World) -> None:
+    places = slots.opened()
+    place = prepared(places.at(session(slots, places)))
+    slots.write(place, {"new.txt": "new\n"})
+    place.commit(message(1))
+    place.land(message(1))
+    place.release()
+    places.close()
+    with pytest.raises((FileNotFoundError, KeyError)):
+        slots.write(place, {"x": "x\n"})
+    assert slots.landed() == {**FILES, "new.txt": "new\n"}
