@@ -65,7 +65,7 @@ IN_GITS_HANDS = {
     "landing/slot.py",
     "landing/worktree.py",
 }
-PAST_THE_SCREEN = {"cli/output.py", "agents/acp/client.py"}  # the second one prints into a pipe of ours
+PAST_THE_SCREEN = {"screens/output.py", "agents/acp/client.py"}  # the second one prints into a pipe of ours
 OF_A_RUN = re.compile(r"\b(?:sessions?|slots?|seq|run_id|RUN_ID)\b|pitboss/|\.pitboss\b")
 SUBJECTS = {"core/text/commits.py", "cli/rescue.py"}  # `[pitboss/grind]` begins the subject of a commit
 REF_NAMES = re.compile(r"refs/pitboss|pitboss/(?:grind|rescue)")
@@ -157,7 +157,7 @@ class TestModule:
             assert {(name, call) for call in by_path(module)} - NOT_OF_A_RUN == set()
 
     def test_its_bytes_reach_a_terminal_by_the_one_way_there(self, module: Path) -> None:
-        """`cli.screen` lets pass no text that a terminal acts on; bytes would go around it (SPEC 1.6)."""
+        """`screens.terminal` lets pass no text that a terminal acts on; bytes would go around it (SPEC 1.6)."""
         if str(module.relative_to(PACKAGE)) not in PAST_THE_SCREEN:
             assert (
                 re.findall(r"std(?:out|err)\.buffer|os\.write\([12],", module.read_text(encoding="utf-8"))

@@ -20,7 +20,6 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from pitboss.cli.progress import JsonProgress, for_stderr
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.budget import Caps
 from pitboss.core.events import (
@@ -40,6 +39,8 @@ from pitboss.core.session import SessionStatus
 from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.usage import Usage
 from pitboss.engine.bus import Bus
+from pitboss.screens.json_lines import JsonProgress
+from pitboss.screens.progress import for_stderr
 from pitboss.store.codec import encode_record
 from pitboss.store.paths import RunPaths
 from tests.behaviour.test_cli_observers import documented
@@ -167,7 +168,7 @@ class Screen:
 DRIVER = """
 import sys
 from contextlib import closing
-from pitboss.cli.progress import for_stderr
+from pitboss.screens.progress import for_stderr
 from pitboss.engine.bus import Bus
 from tests.behaviour.test_cli_progress import live_events
 

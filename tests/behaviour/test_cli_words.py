@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.cli.endings import ending, why
-from pitboss.cli.lines import Used, budget_parts, session_lines
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import RoleTokens
 from pitboss.core.view import Flight, View
+from pitboss.screens.endings import ending, why
+from pitboss.screens.lines import Used, budget_parts, session_lines
 from tests.support.cli import Project
 from tests.support.runs import Gate, configure, grinding, the_run
 from tests.support.values import record

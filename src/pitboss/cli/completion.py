@@ -5,7 +5,7 @@ from __future__ import annotations
 from pitboss.cli.commands import COMPLETION_VARIABLE
 from pitboss.cli.declare import argument, command
 from pitboss.cli.given import one_of
-from pitboss.cli.output import say
+from pitboss.screens.output import say
 
 
 @command()

@@ -12,9 +12,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from pitboss.cli.declare import command
-from pitboss.cli.output import Ink, paint, paint_status, say
 from pitboss.core.session import SessionStatus
 from pitboss.errors import CommandError, PitbossError
+from pitboss.screens.output import Ink, paint, paint_status, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

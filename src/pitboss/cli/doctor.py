@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pitboss.cli.checkup import Check, Health, examine
 from pitboss.cli.declare import command, option
 from pitboss.cli.failures import INTERRUPTED
-from pitboss.cli.output import Ink, note, paint, say, write_json
 from pitboss.cli.project import project_root
+from pitboss.screens.output import Ink, note, paint, say, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

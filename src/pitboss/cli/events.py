@@ -5,8 +5,8 @@ from __future__ import annotations
 from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
 from pitboss.cli.declare import argument, command, option
-from pitboss.cli.output import write_line
 from pitboss.cli.project import project_root
+from pitboss.screens.output import write_line
 from pitboss.store.catalogue import live_holder
 from pitboss.store.follow import event_lines
 from pitboss.store.paths import RunPaths

@@ -7,8 +7,8 @@ from contextlib import suppress
 from errno import ENOENT
 from typing import TYPE_CHECKING, NamedTuple
 
-from pitboss.cli.output import Ink, note, paint
 from pitboss.errors import FULL, InputError, PitbossError, StartError, StorageError
+from pitboss.screens.output import Ink, note, paint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

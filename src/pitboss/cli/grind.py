@@ -137,9 +137,9 @@ def _start(options: Options, *, as_json: bool) -> int:
 def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
     """Try the agents of the plan; any request to stop stops that (SPEC 5)."""
     from pitboss.agents.installation import rooted
-    from pitboss.cli.output import note
     from pitboss.core.stops import StopRequest
     from pitboss.preflight import Terms, require_working
+    from pitboss.screens.output import note
 
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None
@@ -174,8 +174,8 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
 
 
 def _print_dry_run(options: Options, resume: str | None) -> None:
-    from pitboss.cli.output import note
     from pitboss.dry_run import report
+    from pitboss.screens.output import note
 
     told = report(Path.cwd(), options, resume)
     for text in told.warnings:

@@ -7,14 +7,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.failures import exit_code
-from pitboss.cli.patient import be_patient, hurry
-from pitboss.cli.progress import JsonProgress, for_stderr
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
 from pitboss.core.redact import Secrets
 from pitboss.engine.bus import Bus
 from pitboss.errors import RunnerKilled
 from pitboss.guardian import guard
+from pitboss.screens.json_lines import JsonProgress
+from pitboss.screens.patient import be_patient, hurry
+from pitboss.screens.progress import for_stderr
 from pitboss.store.end_marker import note_end
 from pitboss.store.event_log import EventLog
 from pitboss.store.git_dir import lock_paths

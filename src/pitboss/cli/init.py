@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.cli.declare import command
-from pitboss.cli.output import note, say
 from pitboss.cli.project import create, in_git, project_root, template
 from pitboss.errors import CommandError
+from pitboss.screens.output import note, say
 from pitboss.store.files import append_durable
 from pitboss.store.paths import config_path, prompts_dir, rotations_dir
 

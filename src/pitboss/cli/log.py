@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
 from pitboss.cli.declare import argument, command, option
-from pitboss.cli.lines import log_lines
-from pitboss.cli.output import say_now, write_line
 from pitboss.cli.project import project_root
+from pitboss.screens.lines import log_lines
+from pitboss.screens.output import say_now, write_line
 from pitboss.store.catalogue import live_holder, readable_log
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import follow as followed

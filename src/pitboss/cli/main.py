@@ -83,8 +83,8 @@ def _prepare() -> None:
     """What goes for all that this process does from here on, before anything large is loaded."""
     import gc
 
-    from pitboss.cli.screen import install
     from pitboss.core.environment import forget_others
+    from pitboss.screens.terminal import install
 
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     forget_others(os.environ)

@@ -11,7 +11,6 @@ import msgspec
 from pitboss.cli import completing
 from pitboss.cli.declare import Group, argument, option
 from pitboss.cli.given import path as a_path
-from pitboss.cli.output import columns, fields, note, path_in_words, say, write_json
 from pitboss.cli.project import create, project_root
 from pitboss.core.fields import Wrong, suggestion
 from pitboss.core.prompt import PromptSource, parse_prompt, prompt_name
@@ -19,6 +18,7 @@ from pitboss.core.prompt_import import Imported, import_prompt
 from pitboss.core.prompt_template import new_prompt, unedited
 from pitboss.core.slash_commands import unexpanded
 from pitboss.errors import CommandError, InputError
+from pitboss.screens.output import columns, fields, note, path_in_words, say, write_json
 from pitboss.store import paths
 from pitboss.store.config import load_config
 from pitboss.store.library import configured_prompts_dir, discover_prompts

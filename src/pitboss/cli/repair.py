@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pitboss.cli import completing
 from pitboss.cli.declare import argument, command, option
 from pitboss.cli.given import folder
-from pitboss.cli.output import say
+from pitboss.screens.output import say
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo

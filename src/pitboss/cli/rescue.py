@@ -10,13 +10,13 @@ from pathlib import Path
 from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
 from pitboss.cli.declare import Group, argument, option
-from pitboss.cli.output import columns, note, say, when, write_diff, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.session import in_words
 from pitboss.errors import CommandError
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs as refs
+from pitboss.screens.output import columns, note, say, when, write_diff, write_json
 from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from pitboss.cli.chosen import condition, run_json
 from pitboss.cli.declare import command, option
-from pitboss.cli.endings import why, word
-from pitboss.cli.lines import Used, cost_in_words
-from pitboss.cli.output import Ink, columns, paint, paint_status, say, when, width_of, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.embed import one_line, up_to_a_word
 from pitboss.core.measures import tokens
+from pitboss.screens.endings import why, word
+from pitboss.screens.lines import Used, cost_in_words
+from pitboss.screens.output import Ink, columns, paint, paint_status, say, when, width_of, write_json
 from pitboss.store.catalogue import RunListing, list_runs, run_of
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder

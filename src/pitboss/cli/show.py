@@ -11,12 +11,21 @@ from pitboss.cli import completing
 from pitboss.cli.chosen import chosen_run
 from pitboss.cli.declare import argument, command, option
 from pitboss.cli.given import whole
-from pitboss.cli.output import clock, fields, note, paint_status, say, write_diff, write_foreign, write_line
 from pitboss.cli.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration, spent
 from pitboss.core.usage import CostSource
 from pitboss.errors import CommandError
+from pitboss.screens.output import (
+    clock,
+    fields,
+    note,
+    paint_status,
+    say,
+    write_diff,
+    write_foreign,
+    write_line,
+)
 from pitboss.store.catalogue import readable_log
 from pitboss.store.codec import encode_record
 from pitboss.store.log import iter_records

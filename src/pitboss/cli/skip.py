@@ -8,10 +8,10 @@ from pitboss.cli import completing
 from pitboss.cli.chosen import live_run
 from pitboss.cli.declare import argument, command
 from pitboss.cli.given import whole
-from pitboss.cli.lines import named
-from pitboss.cli.output import say
 from pitboss.cli.project import project_root
 from pitboss.errors import CommandError
+from pitboss.screens.lines import named
+from pitboss.screens.output import say
 from pitboss.store.follow import snapshot
 from pitboss.store.mailbox import Request, request, request_skip
 from pitboss.store.paths import RunPaths

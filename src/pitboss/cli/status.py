@@ -10,9 +10,6 @@ import msgspec
 from pitboss.cli import completing
 from pitboss.cli.chosen import Condition, chosen_run, condition, run_json
 from pitboss.cli.declare import argument, command, option
-from pitboss.cli.endings import ending, word
-from pitboss.cli.lines import Used, budget_parts, cost_in_words, log_lines
-from pitboss.cli.output import Ink, clock, fields, paint, paint_status, say, write_json
 from pitboss.cli.project import project_root
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
@@ -20,6 +17,9 @@ from pitboss.core.events import Phase
 from pitboss.core.measures import age, tokens
 from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.retry import limit_ahead
+from pitboss.screens.endings import ending, word
+from pitboss.screens.lines import Used, budget_parts, cost_in_words, log_lines
+from pitboss.screens.output import Ink, clock, fields, paint, paint_status, say, write_json
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
 

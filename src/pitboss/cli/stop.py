@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pitboss.cli.chosen import live_run
 from pitboss.cli.declare import command, option
-from pitboss.cli.lines import named
-from pitboss.cli.output import say
 from pitboss.cli.project import project_root
+from pitboss.screens.lines import named
+from pitboss.screens.output import say
 from pitboss.store.follow import snapshot
 from pitboss.store.mailbox import Request, request
 from pitboss.store.paths import RunPaths

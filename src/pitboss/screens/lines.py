@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from pitboss.cli.output import STATUS_INK, Ink, clock, paint, width_of
 from pitboss.core.embed import one_line, up_to_a_word
 from pitboss.core.measures import duration, money, spent, tokens
 from pitboss.core.session import in_words
+from pitboss.screens.output import STATUS_INK, Ink, clock, paint, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,9 +7,9 @@ import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
-from pitboss.cli.screen import colored, goes_to_file, legible
 from pitboss.core.measures import age, stamp
 from pitboss.core.terminal import visible_json
+from pitboss.screens.terminal import colored, goes_to_file, legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

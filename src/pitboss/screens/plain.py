@@ -1,17 +1,10 @@
-"""What `grind` shows while it runs: a live footer on a terminal, plain lines elsewhere, JSON for programs (SPEC 8).
-
-Progress goes to stderr and JSON results to stdout, so that neither ever disturbs the other.
-"""
+"""The plain display of `grind`: a line on stderr for each thing worth reading later (SPEC 8)."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Self
 
-from pitboss.cli.endings import ending
-from pitboss.cli.lines import Used, budget_parts, session_lines
-from pitboss.cli.output import Ink, clock, note, paint
-from pitboss.cli.patient import LAST_WORDS_S, Patient, hurry
 from pitboss.core.embed import one_line
 from pitboss.core.events import (
     Aborting,
@@ -29,14 +22,14 @@ from pitboss.core.events import (
     StepKind,
     Warned,
 )
-from pitboss.core.terminal import visible_json
 from pitboss.core.view import View, fold
-from pitboss.store.codec import encode_record
-from pitboss.store.follow import LogFollower
+from pitboss.screens.endings import ending
+from pitboss.screens.lines import Used, budget_parts, session_lines
+from pitboss.screens.output import Ink, clock, note, paint
+from pitboss.screens.patient import LAST_WORDS_S, hurry
 
 if TYPE_CHECKING:
     from pitboss.core.budget import Caps
-    from pitboss.store.paths import RunPaths
 
 _TEXT_WIDTH = 200
 
@@ -85,11 +78,11 @@ class PlainProgress:
             case SessionEnded(record=record):
                 return session_lines(record, sys.stderr)
             case Warned(text=text):
-                return [_warning(text)]
+                return [warning(text)]
             case Draining():
                 return [draining(event)]
             case Aborting():
-                return [_warning("aborting: what is in flight is being stopped")]
+                return [warning("aborting: what is in flight is being stopped")]
             case RunEnded():
                 return run_ended(event, before.caps)
             case PhaseChanged(seq=seq):
@@ -98,57 +91,6 @@ class PlainProgress:
                 return _within(before, seq, f"retrying: {one_line(text, _TEXT_WIDTH)}")
             case Step() | QuotaSeen():
                 return []
-
-
-class JsonProgress:
-    """One JSON line for each finished session, as sessions.jsonl holds it, then one for the run (SPEC 9).
-
-    Lines wait as what they are in the log, which holds them anyway: a reader that is slow costs no memory. At the
-    end it gets 10 s as long as it reads; one that takes nothing for 2 s is left.
-    """
-
-    patience_s = 10.0
-
-    def __init__(self, paths: RunPaths) -> None:
-        self._paths = paths
-        self._log = LogFollower(paths.log, from_start=False)
-        self._stdout = Patient(sys.stdout.fileno())
-        self._due = self._taken = 0
-
-    def waits_as(self, event: RunEvent) -> int | RunEnded | None:
-        """The number of a session, whose line is in the log; the end of the run; nothing else."""
-        if isinstance(event, SessionEnded):
-            self._due += 1
-            return event.seq
-        return event if isinstance(event, RunEnded) else None
-
-    def hurry(self) -> None:
-        """The run is over."""
-        self._stdout.hurry(LAST_WORDS_S)
-
-    def __call__(self, waiting: int | RunEnded) -> None:
-        """Print what the log has got since, or the line of the run, if it is still read."""
-        if isinstance(waiting, RunEnded):
-            self._print(_run_line(waiting))
-            if self._stdout.gave_up:
-                self._tell()
-            return
-        for record in self._log.new_records():
-            if not self._print(encode_record(record)):
-                break
-            self._taken += 1
-
-    def _print(self, line: bytes) -> bool:
-        return self._stdout.write(visible_json(line))
-
-    def _tell(self) -> None:
-        left = self._due - self._taken
-        lines = f"{left + 1} lines were" if left else "the line of the run was"
-        note(
-            _warning(
-                f"{lines} not taken on stdout: `pitboss log {self._paths.run_id} --json` has those of sessions"
-            )
-        )
 
 
 def draining(event: Draining) -> str:
@@ -175,18 +117,6 @@ def run_ended(event: RunEnded, caps: Caps) -> list[str]:
     return lines
 
 
-def for_stderr(*, json: bool) -> PlainProgress:
-    """The live footer needs a terminal of its own: JSON lines on the same one would tear it."""
-    import os
-
-    torn = json and sys.stdout.isatty()
-    if not sys.stderr.isatty() or torn or os.environ.get("TERM", "dumb") == "dumb":
-        return PlainProgress()
-    from pitboss.cli.live import LiveProgress
-
-    return LiveProgress()
-
-
 def _run_started(view: View) -> list[str]:
     used = Used.by(view.used, cost_known=view.cost_known)
     following = f"; next {view.next_pick}" if view.next_pick else ""
@@ -199,7 +129,8 @@ def _session_started(event: SessionStarted) -> str:
     return f"session-{event.seq:04} {event.prompt} started" + (f" ({who})" if who else "")
 
 
-def _warning(text: str) -> str:
+def warning(text: str) -> str:
+    """A line that warns."""
     return f"{paint('warning:', Ink.WARN, sys.stderr)} {text}"
 
 
@@ -223,21 +154,3 @@ def _phase(event: PhaseChanged) -> str | None:
     words = {Phase.HOOK: "running a hook", Phase.VERIFY: "running the tests", Phase.FIX: "fixing"}
     text = words.get(event.phase)
     return f"{text} ({one_line(event.detail)})" if text and event.detail else text
-
-
-def _run_line(event: RunEnded) -> bytes:
-    import msgspec
-
-    line = {
-        "run_id": event.run_id,
-        "branch": event.branch,
-        "status": event.status,
-        "stop_reason": event.stop_reason,
-        "message": event.message,
-        "exit_code": event.exit_code,
-        "sessions": event.used.iterations,
-        "tokens": {"input": event.used.tokens_input, "output": event.used.tokens_output},
-        "cost_usd": event.used.cost_usd,
-        "cost_known": event.cost_known,
-    }
-    return msgspec.json.encode(line) + b"\n"

@@ -76,7 +76,7 @@ class PatientText:
 
 def be_patient() -> None:
     """Have everything that this process says on stderr from now on written patiently."""
-    from pitboss.cli.screen import Screen
+    from pitboss.screens.terminal import Screen
 
     sys.stderr.flush()
     sys.stderr = cast("TextIO", Screen(cast("TextIO", PatientText(sys.stderr))))

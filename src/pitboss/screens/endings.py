@@ -6,9 +6,9 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pitboss.cli.output import clock
 from pitboss.core.embed import one_line
 from pitboss.core.measures import tokens
+from pitboss.screens.output import clock
 
 if TYPE_CHECKING:
     from typing import TextIO

@@ -16,9 +16,6 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from pitboss.cli.lines import Used, budget_parts, cost_in_words, session_lines
-from pitboss.cli.progress import PlainProgress, draining
-from pitboss.cli.screen import colored, steer
 from pitboss.core.embed import one_line
 from pitboss.core.events import (
     Draining,
@@ -34,6 +31,9 @@ from pitboss.core.events import (
 from pitboss.core.measures import duration, tokens
 from pitboss.core.terminal import visible
 from pitboss.core.view import Activity, Flight, View, fold
+from pitboss.screens.lines import Used, budget_parts, cost_in_words, session_lines
+from pitboss.screens.plain import PlainProgress, draining
+from pitboss.screens.terminal import colored, steer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

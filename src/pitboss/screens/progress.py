@@ -1,0 +1,22 @@
+"""Which display of `grind` goes to stderr: a live footer on a terminal, plain lines elsewhere (SPEC 8).
+
+Progress goes to stderr and results to stdout, so that neither ever disturbs the other.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pitboss.screens.plain import PlainProgress
+
+
+def for_stderr(*, json: bool) -> PlainProgress:
+    """The display for stderr: the live footer needs a terminal to itself, which JSON lines would tear."""
+    torn = json and sys.stdout.isatty()
+    if not sys.stderr.isatty() or torn or os.environ.get("TERM", "dumb") == "dumb":
+        return PlainProgress()
+    # rich is loaded on a terminal only.
+    from pitboss.screens.live import LiveProgress
+
+    return LiveProgress()
