@@ -63,7 +63,7 @@ from pitboss.landing.site import Site
 from pitboss.store.backup import Backup
 from pitboss.store.git_dir import git_folder
 from pitboss.store.opening import anchor
-from pitboss.store.paths import RunPaths, skip_path
+from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -185,7 +185,6 @@ class Parts:
         self._now = builder.clock.now
         self._branch = branch
         self._paths = journal.rundir.paths
-        self._skip_file = skip_path(builder.repo.root)
         self._host = os.uname().nodename
         self.journal = journal
 
@@ -222,7 +221,7 @@ class Parts:
     @cached_property
     def control(self) -> Control:
         """What people ask of the run."""
-        return Control(self._builder.channel, self._paths, self._skip_file, self._raised)
+        return Control(self._builder.channel, self._paths, self._raised)
 
     @cached_property
     def settling(self) -> Settling:
@@ -318,7 +317,7 @@ class Parts:
 
     @cached_property
     def _surroundings(self) -> Surroundings:
-        return Surroundings(self._places, self._paths, self._skip_file, dict(os.environ))
+        return Surroundings(self._places, self._paths, dict(os.environ))
 
     @cached_property
     def _announcer(self) -> Announcer:

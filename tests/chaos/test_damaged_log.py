@@ -126,9 +126,7 @@ def test_a_lost_record_is_written_anew_when_that_is_asked_for(paused: Trial) -> 
     paused.forget_copy()
     one, two = paused.records.read_bytes().splitlines(keepends=True)
     paused.records.write_bytes(one)
-    assert (
-        "write the lost record of session 2 anew as aborted" in paused.repair("--force", "--dry-run").stdout
-    )
+    assert "rewrite the lost record of session 2 as aborted" in paused.repair("--force", "--dry-run").stdout
     assert paused.repair("--force").code == 0
     record = records_of(paused)[1]
     assert (record["status"], record["prompt"]) == ("aborted", "d-fails")

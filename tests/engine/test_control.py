@@ -13,7 +13,7 @@ from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.engine.control import Control
 from pitboss.guardian import StopChannel
 from pitboss.store.mailbox import Request, request, request_skip
-from pitboss.store.paths import RunPaths, skip_path
+from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir
 from tests.support.cli import wait_until
 from tests.support.values import RUN_ID, fresh_run
@@ -33,7 +33,7 @@ class Desk:
     def __init__(self, repo: Path) -> None:
         RunDir.create(repo, fresh_run()).close()
         self.paths = RunPaths(repo, RUN_ID)
-        self.skip_file = skip_path(repo)
+        self.skip_file = self.paths.skip_file
         self.raised: list[StopLevel] = []
         self._requests_out, self._requests_in = os.pipe()
         self.control = self.listen(every_s=0)
@@ -41,7 +41,7 @@ class Desk:
     def listen(self, *, every_s: float) -> Control:
         """Another control of the run, which looks at files so often."""
         channel = StopChannel(self._requests_out)
-        return Control(channel, self.paths, self.skip_file, self._on_raise, listen_every_s=every_s)
+        return Control(channel, self.paths, self._on_raise, listen_every_s=every_s)
 
     def _on_raise(self, level: StopLevel, _by: StopBy) -> None:
         self.raised.append(level)

@@ -30,7 +30,6 @@ from pitboss.engine.spending import Spending
 from pitboss.guardian import StopChannel
 from pitboss.store.log import iter_records
 from pitboss.store.mailbox import Request, request
-from pitboss.store.paths import skip_path
 from pitboss.store.rundir import RunDir
 from tests.support.cli import wait_until
 from tests.support.values import RUN_ID, STARTED, fresh_run, record
@@ -88,9 +87,7 @@ class Stage:
         chooser = ScriptedChooser(script.split(), room)
         self._how = how
         self.journal = Journal(self.rundir, self._state, chooser, lambda: self.now)
-        self.control = Control(
-            self._channel, self.rundir.paths, skip_path(self._repo), lambda *_: None, listen_every_s=0
-        )
+        self.control = Control(self._channel, self.rundir.paths, lambda *_: None, listen_every_s=0)
         self.gate, self.meter = Gate(None, {}), Meter(caps)
         spending = Spending(caps, self.meter, self.journal, lambda: self.now, hard=config.hard_budgets)
         self.brakes = Brakes(self.control, spending, self.journal, config, past or Past(), self.events.append)

@@ -1,4 +1,4 @@
-"""Requests to a live run: dropped by other processes, taken once by the run."""
+"""Mail to a live run: dropped by other processes, taken once by the run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from pitboss.errors import RunDirectoryGone
 from pitboss.store import mailbox
-from pitboss.store.mailbox import Request, Requests, request, request_skip, take_requests
+from pitboss.store.mailbox import Mail, Request, request, request_skip, take_requests
 from pitboss.store.opening import names_in
 from pitboss.store.rundir import RunDir
 from tests.support.values import fresh_run
@@ -25,8 +25,8 @@ def run(tmp_path: Path) -> Iterator[RunDir]:
         yield directory
 
 
-def asked(*run: Request, skip: Iterable[int] = ()) -> Requests:
-    return Requests(run=frozenset(run), skip=frozenset(skip))
+def asked(*run: Request, skip: Iterable[int] = ()) -> Mail:
+    return Mail(run=frozenset(run), skip=frozenset(skip))
 
 
 def test_a_request_is_taken_once_however_often_it_was_made(run: RunDir) -> None:
@@ -86,3 +86,10 @@ def test_a_request_that_is_withdrawn_while_it_is_read_asks_for_nothing(
 
     monkeypatch.setattr(mailbox, "names_in", and_withdraw)
     assert take_requests(run.paths) == asked(skip={3})
+
+
+def test_the_skip_file_of_the_repository_is_a_request_to_skip_and_taken_once(run: RunDir) -> None:
+    run.paths.skip_file.touch()
+    assert take_requests(run.paths) == asked(Request.SKIP)
+    assert not run.paths.skip_file.exists()
+    assert take_requests(run.paths) == asked()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @command()
 @argument("run_id", shell_complete=completing.run_ids)
 @option("--dry-run", is_flag=True, help="Print what would be done and change nothing.")
-@option("--force", is_flag=True, help="Set damaged lines of the log aside; write lost records anew.")
+@option("--force", is_flag=True, help="Set damaged lines of the log aside; rewrite lost records.")
 @option(
     "--rotation",
     metavar="NAME",

@@ -1,4 +1,4 @@
-"""What people ask of a live run: drain, abort, skip; by signal, `control/` file or skip file (SPEC 5, 6)."""
+"""What people ask of a live run: drain, abort, skip; by signal or through the mailbox (SPEC 5, 6)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.stops import StopBy, StopLevel, StopRequest
 from pitboss.store.mailbox import Request, take_requests
-from pitboss.store.opening import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from pitboss.guardian import StopChannel
     from pitboss.store.paths import RunPaths
@@ -33,14 +31,12 @@ class Control:
         self,
         channel: StopChannel,
         paths: RunPaths,
-        skip_path: Path,
         on_raise: Callable[[StopLevel, StopBy], None],
         *,
         listen_every_s: float = LISTEN_S,
     ) -> None:
         self._channel = channel
         self._paths = paths
-        self._skip_path = skip_path
         self._on_raise = on_raise
         self._level = StopLevel.NONE
         self._listen_every_s = listen_every_s
@@ -116,7 +112,7 @@ class Control:
     def _take_files(self) -> None:
         self._look_at = time.monotonic() + self._listen_every_s
         asked = take_requests(self._paths)
-        everybody = self._skip_file_taken() or Request.SKIP in asked.run
+        everybody = Request.SKIP in asked.run
         self._skipped |= self._in_flight if everybody else self._in_flight & asked.skip
         self._raise_to(_asked(asked.run), StopBy.REQUEST)
 
@@ -124,13 +120,6 @@ class Control:
         if level > self._level:
             self._level = level
             self._on_raise(level, by)
-
-    def _skip_file_taken(self) -> bool:
-        """Whether the skip file was there and is gone now; a folder in its place asks for nothing."""
-        try:
-            return remove(self._skip_path)
-        except OSError:
-            return False
 
 
 def _asked(requests: frozenset[Request]) -> StopLevel:

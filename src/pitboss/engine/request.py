@@ -14,7 +14,6 @@ from pitboss.store.scratchpad import notes_for_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pitboss.core.config import Config
     from pitboss.core.prompt import PromptDoc
@@ -36,15 +35,11 @@ class FailedTests(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Surroundings:
-    """The tree and the environment that a session's processes get; `environ` is the runner's own.
+    """The tree and the environment that a session's processes get; `environ` is the runner's own."""
 
-    `skip_file` is the one whose creation skips every session in the user's tree.
-    """
-
-    def __init__(self, places: Places, paths: RunPaths, skip_file: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, places: Places, paths: RunPaths, environ: Mapping[str, str]) -> None:
         self._places = places
         self._paths = paths
-        self._skip_file = skip_file
         self._environ = environ
 
     def tree(self, session: Assignment) -> str:
@@ -69,7 +64,7 @@ class Surroundings:
             "PITBOSS_SUMMARY_FILE": str(paths.summary(seq)),
             "PITBOSS_SCRATCHPAD": str(paths.notes(seq) if own else paths.scratchpad),
             "PITBOSS_WORKTREE": self.tree(session),
-            "PITBOSS_SKIP_FILE": str(paths.skip(seq) if own else self._skip_file),
+            "PITBOSS_SKIP_FILE": str(paths.skip(seq) if own else paths.skip_file),
         }
 
     def environment(self, session: Assignment) -> dict[str, str]:

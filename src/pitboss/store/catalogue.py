@@ -32,7 +32,7 @@ class RunListing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AmbiguousRun(ResumeError):
-    """More than one run starts with what was asked for."""
+    """The id prefix that was asked for fits more than one run."""
 
     def __init__(self, prefix: str, candidates: Sequence[str]) -> None:
         super().__init__(
@@ -49,7 +49,7 @@ def list_runs(repo: Path) -> list[RunListing]:
 
 
 def latest_run(repo: Path) -> str | None:
-    """The run that changed last, readable or not: the first of `list_runs` in a fraction of its time."""
+    """The run that changed last, readable or not: the first of `list_runs`, in a fraction of the time."""
     runs = (run for run in _run_directories(runs_dir(repo)) if _is_run(run[1]))
     lost = (_last_updated(_lost(repo, run_id)) for run_id in Backup(repo).lost())
     newest = max((*((_skimmed(path), run_id) for run_id, path in runs), *lost), default=None)
@@ -57,7 +57,7 @@ def latest_run(repo: Path) -> str | None:
 
 
 def most_recent_resumable(repo: Path) -> RunListing | None:
-    """The run that `--resume` alone goes on with: the last updated one that is active or aborted."""
+    """The run that `--resume` without an id resumes: the last updated one that is active or aborted."""
     return next(
         (run for run in list_runs(repo) if run.state is not None and run.state.status.is_resumable), None
     )
@@ -113,27 +113,27 @@ def readable_log(repo: Path, run_id: str) -> Path:
 
 
 def live_holder(repo: Path, run_id: str) -> LockInfo | None:
-    """Who holds the lock if this run does; None when it is not live."""
+    """Who holds the lock, if it is this run; None when it is not live."""
     holder = lock_holder(*lock_paths(repo))
     return holder if holder is not None and run_of(repo, holder) == run_id else None
 
 
 def run_of(repo: Path, holder: LockInfo) -> str | None:
-    """The run whose lock that is; None while it is just starting.
+    """The run that holds the lock; None while it is just starting.
 
-    With its lock files deleted nobody says which run it is: it is the one that changed last.
+    When its lock files were deleted, nothing says which run it is: then it is the one that changed last.
     """
     return latest_run(repo) if holder.pid is None and holder.run_id is None else holder.run_id
 
 
 def _failed_last(repo: Path) -> str | None:
-    """The last run, if it has failed: an error of this program, or a budget stop of the Rust one."""
+    """The last run, if it has failed: by an error of this program, or a budget stop of the Rust one."""
     last = next((run for run in list_runs(repo) if run.state is not None), None)
     return last.run_id if last and last.state and last.state.status == "failed" else None
 
 
 def _lost(repo: Path, run_id: str) -> RunListing:
-    """A run whose directory is gone, by what was copied of it."""
+    """A run whose directory is gone, from what was copied of it."""
     return RunListing(
         run_id=run_id,
         state_path=str(RunPaths(repo, run_id).state),

@@ -71,7 +71,9 @@ IN_FLIGHT_FIELDS = (
     "fixer_model",
     "outcome",
 )
-"""Of assignment and progress as one flat object, in this order; the others are left out when they say nothing."""
+"""The keys of assignment and progress as one flat object, in this order; all others are left out when they say
+nothing.
+"""
 
 IN_FLIGHT_FIELDS_ADDED = (
     "retry_of",
@@ -87,7 +89,7 @@ _T = TypeVar("_T")
 
 
 class RecordHead(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a record that tells whose it is and how it ended: all that a scan needs of most lines."""
+    """The part of a record that says whose it is and how it ended: all that a scan needs of most lines."""
 
     seq: Seq
     run_id: str
@@ -95,7 +97,7 @@ class RecordHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateHead(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a state.json that tells which of many runs is the latest."""
+    """The part of a state.json that says which of many runs is the latest."""
 
     last_updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -110,9 +112,9 @@ class Malformed(ValueError):
 
 
 def encode_state(state: RunState) -> bytes:
-    """state.json as the seed writes it: two spaces, final newline.
+    """state.json as the Rust program writes it: two spaces, final newline.
 
-    Raises Malformed for a state that could not be read again, so that none replaces one that can.
+    Raises Malformed for a state that could not be read back, so that it never replaces one that can.
     """
     fields = _without_defaults(state, STATE_FIELDS_ADDED)
     del fields["unknown"]
@@ -125,7 +127,7 @@ def encode_state(state: RunState) -> bytes:
 
 
 def decode_state(data: bytes) -> RunState:
-    """Read a state.json by this program or the Rust one. Raises Malformed."""
+    """Read a state.json written by this program or the Rust one. Raises Malformed."""
     state = _read_state(data)
     try:
         return _in_utc(state)
@@ -134,7 +136,7 @@ def decode_state(data: bytes) -> RunState:
 
 
 def _read_state(data: bytes) -> RunState:
-    """As `decode_state`, with times in the zones that they are written in."""
+    """As `decode_state`, with times in the zones they are written in."""
     try:
         raw = msgspec.json.decode(data, type=dict[str, object])
         known = {name: raw.pop(name) for name in _STATE_FIELDS & raw.keys()}
@@ -154,13 +156,13 @@ def _flat(session: InFlight) -> dict[str, object]:
 
 
 def _nested(flat: dict[str, object]) -> dict[str, object]:
-    """The other way round: the agent that a session was given is the one that made its first attempt."""
+    """The reverse: the agent that a session was given is the one that made its first attempt."""
     first = next(iter(cast("list[object]", flat.get("tried", []))), flat.get("agent"))
     return {"assignment": flat | {"agent": first}, "progress": flat}
 
 
 def decode_last_updated(data: bytes) -> datetime:
-    """When the run of a state.json changed last, skimmed: the rest of it need only be JSON. Raises Malformed."""
+    """When the run of a state.json last changed; the rest of the file need only be JSON. Raises Malformed."""
     try:
         return _state_heads().decode(data).last_updated_at
     except _UNREADABLE as error:
@@ -170,9 +172,9 @@ def decode_last_updated(data: bytes) -> datetime:
 def encode_record(record: SessionRecord) -> bytes:
     """One line of sessions.jsonl, newline included.
 
-    Nothing may keep a record from being written: a cost that is no amount of money is written as an unknown
-    one, and text that is not Unicode with `?` in place of what is not. What is left, numbers that no reader
-    can hold, raises Malformed: such a line would damage the log.
+    Nothing may keep a record from being written: a cost that is not an amount of money is written as unknown, and
+    characters that are not Unicode as `?`. What is left, numbers that no reader can hold, raises Malformed: such a
+    line would damage the log.
     """
     if not 0 <= record.cost_usd < math.inf:
         record = msgspec.structs.replace(record, cost_usd=0.0, cost_known=False, cost_source="unknown")
@@ -195,9 +197,9 @@ def decode_record(line: bytes) -> SessionRecord:
 
 
 def _as_meant(record: SessionRecord) -> SessionRecord:
-    """`record`, of unknown cost where a program wrote it that writes $0 for tokens without a price.
+    """`record`, with its cost unknown if it is by a program that writes $0 for tokens without a price.
 
-    That is the Rust program: it writes no rotation, and this one always does.
+    That is the Rust program. It writes no rotation, and this one always does.
     """
     unpriced = record.cost_usd == 0 and (record.tokens.input > 0 or record.tokens.output > 0)
     if record.rotation is not None or not (unpriced and record.cost_known):
@@ -214,7 +216,7 @@ def decode_head(line: bytes) -> RecordHead:
 
 
 def decode_heads(lines: bytes) -> list[RecordHead]:
-    """Read many whole lines at once, for a third of the price. Raises Malformed unless each is one record."""
+    """Read many whole lines at once, at a third of the cost. Raises Malformed unless each is one record."""
     try:
         heads = _heads().decode_lines(lines)
     except _UNREADABLE as error:
@@ -242,7 +244,7 @@ def _without_defaults(value: msgspec.Struct, names: tuple[str, ...]) -> dict[str
 
 @cache
 def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
-    """Asked once a type: msgspec evaluates every annotation anew, which takes a millisecond."""
+    """Cached for each type: msgspec would evaluate every annotation again, which takes a millisecond."""
     return tuple((field.name, _default(field)) for field in msgspec.structs.fields(kind))
 
 
@@ -286,9 +288,9 @@ def _in_utc(value: _T) -> _T:
 
 
 def _strict(kind: Any) -> Any:
-    """A twin of a core type that takes only numbers a run can have and times with a zone, nested ones included.
+    """A twin of a core type that accepts only numbers a run can have and times with a zone, nested ones included.
 
-    The core types stay free of such rules: they are about bytes that anybody may have written.
+    The core types stay free of such rules, which are about bytes that anybody may have written.
     """
     if kind in _STRICT:
         return _STRICT[kind]
@@ -309,7 +311,7 @@ def _strict_field(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[s
     return (field.name, kind) if field.required else (field.name, kind, None)
 
 
-# Beside its own errors msgspec raises these for invalid UTF-8, deep nesting and times off the calendar.
+# Besides its own errors msgspec raises these for invalid UTF-8, deep nesting and times off the calendar.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 _STRICT: dict[Any, Any] = {
     int: Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)],

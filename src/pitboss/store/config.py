@@ -48,7 +48,7 @@ def load_config(repo: Path) -> Config:
 
 
 def parse_config(text: str, *, file: str) -> Config:
-    """Return the configuration written in `text`, which was read from `file`; as `load_config`."""
+    """Return the configuration written in `text`, which was read from `file`; otherwise as `load_config`."""
     top = parse_toml(text, file, lenient=True)
     top.read(
         dict.fromkeys(("agent", "models", "retries", "tests", "budgets", "limits", "grind", "git"), table)
@@ -68,7 +68,7 @@ def parse_config(text: str, *, file: str) -> Config:
 
 
 def _agents(agent: Table) -> dict[str, Any]:
-    """What goes for all agents, and a table for each backend; what backends there are is not known here."""
+    """What applies to all agents, and a table for each backend; which backends exist is not known here."""
     names = [key for key, value in agent.values.items() if isinstance(value, dict) and key not in _ALL_AGENTS]
     found = agent.read({**_ALL_AGENTS, **dict.fromkeys(names, table)})
     shared = {key: value for key, value in found.items() if key in _ALL_AGENTS}

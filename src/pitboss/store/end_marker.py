@@ -1,7 +1,7 @@
-"""When the last process of a run was gone, as its guardian saw it (SPEC 7).
+"""The file `ended`: when the last process of a run was gone, as its guardian saw it (SPEC 7).
 
-The file `ended` says by its time of change when that was, and nothing else. While a run is live it says so, and
-it goes on saying so where nobody lived to see the end. What is refused leaves it as it was.
+Its modification time says when, and nothing else does. While a run is live the file says `live`, and it keeps
+saying so if nobody survived to see the end. A refused resume leaves it as it was.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _LIVE = b"live\n"
 
 
 def note_live(paths: RunPaths) -> None:
-    """The run goes on: from here on its processes may change the tree. Raises StorageError."""
+    """The run starts or resumes: from here on its processes may change the tree. Raises StorageError."""
     write_atomic(paths.ended, _LIVE, durable=False)
 
 
 def note_end(paths: RunPaths) -> None:
-    """The last process of the run is gone; nothing if it never went on since the last one was."""
+    """The last process of the run is gone. Does nothing if the run was not live since the last call."""
     if read_regular(paths.ended, len(_LIVE)) == _LIVE:
         with suppress(StorageError):
             write_atomic(paths.ended, b"", durable=False)
 
 
 def ended_ns(paths: RunPaths) -> int | None:
-    """When that was, in nanoseconds since the epoch; None where nobody saw it."""
+    """When the run's last process was gone, in nanoseconds since the epoch; None if nobody saw it."""
     found = status(paths.ended)
     return None if found is None or found.st_size > 0 else found.st_mtime_ns

@@ -1,7 +1,7 @@
 """events.jsonl: what happens in a run, for viewers; recovery never reads it (SPEC 9).
 
-Lines are appended and not synced. Whatever happens to the file, a run goes on: a full disk, a file that is deleted or
-replaced cost some lines. Steps of agents stop at 64 MiB a run, the other kinds are few.
+Lines are appended and not synced. Whatever happens to the file, the run goes on: a full disk, or a file that is
+deleted or replaced, costs some lines. Steps of agents stop at 64 MiB a run; the other kinds are few.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 STEPS_END_AT = 64 * 1024 * 1024
-"""Bytes of events.jsonl from which on no more steps are added."""
+"""Bytes of events.jsonl beyond which no more steps are added."""
 
 _LOOK_AGAIN_S = 1.0
 _MOST_HELD = 1000
@@ -43,7 +43,7 @@ def encode_event(event: RunEvent) -> bytes:
 
 
 def decode_event(line: bytes) -> RunEvent | None:
-    """The event of one line; None for a kind that this version does not know, and for what is no event."""
+    """The event in a line; None for a kind that this version does not know, and for a line that is not an event."""
     try:
         return _events().decode(line)
     except _MALFORMED:
@@ -56,12 +56,12 @@ def _events() -> msgspec.json.Decoder[RunEvent]:
 
 
 class EventLog:
-    """The outlet that writes events.jsonl. What comes before the run has started follows its first line."""
+    """The outlet that writes events.jsonl. Events that come before the run has started follow its first line."""
 
     patience_s = 2.0
 
     def __init__(self, paths: RunPaths, secrets: Secrets, *, started: bool = False) -> None:
-        """`started` says that no start of the run will come: what happens belongs to one that is over."""
+        """`started` says that the run will not report its start: what happens belongs to one that is over."""
         self._path = paths.events
         self._secrets = secrets
         self._held: list[RunEvent] | None = None if started else []
@@ -72,14 +72,14 @@ class EventLog:
         self._torn = False
 
     def waits_as(self, event: RunEvent) -> RunEvent:
-        """Everything is kept whole until it is written."""
+        """Every event is kept whole until it is written."""
         return event
 
     def hurry(self) -> None:
-        """A file takes what it gets."""
+        """Nothing to do: a file takes what it gets."""
 
     def __call__(self, event: RunEvent) -> None:
-        """Append one event, or leave it."""
+        """Append one event, or drop it."""
         if self._held is not None and not isinstance(event, RunStarted):
             self._held = [*self._held, event][:_MOST_HELD]
             return
@@ -94,7 +94,7 @@ class EventLog:
         line = self._secrets.redact(encode_event(event).decode()).encode()
         try:
             self._look()
-            # Half a line that a full disk left is no part of the next one.
+            # Half a line left by a full disk must not run into the next one.
             data = b"\n" + line if self._torn else line
             self._torn = True
             self._size += os.write(self._descriptor, data)
@@ -103,7 +103,7 @@ class EventLog:
             self._close()
 
     def _look(self) -> None:
-        """Open the file, again if another one or none stands in its place by now."""
+        """Open the file, and again if another one, or none, is in its place."""
         now = time.monotonic()
         if now < self._looked_at + _LOOK_AGAIN_S:
             if self._descriptor < 0:

@@ -1,6 +1,6 @@
-"""What other processes may do with a run: look at it, follow it, ask it to stop (SPEC 2, 8).
+"""Reads a run from outside, live or not: a snapshot of it, its records and events as they come (SPEC 2, 8, 9).
 
-Observers read files and drop requests into `control/`; nothing here can disturb the run.
+Observers only read files; nothing here can disturb the run.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from pitboss.core.events import RunEvent
 
 _OLDER_RECORDS = 64
-"""Records of sessions that began before all of those in flight: as many as there are slots may come late."""
+"""How many sessions that began before all those in flight may still be recorded late: as many as there are slots."""
 
 
 LATE_LOOK = 256 * 1024
-"""Bytes at the end of events.jsonl in which whoever looks for a moment finds what sessions do."""
+"""Bytes at the end of events.jsonl in which a snapshot looks for what sessions are doing."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A run at a moment. `state` is None when it cannot be read, which `problem` explains.
+    """A run at one moment. `state` is None when it cannot be read, which `problem` explains.
 
     `live` is the holder of the lock when this very run holds it; `last` are the latest records in file order.
-    `in_flight` are the sessions of `state` that have no record: one that finished before an earlier one is
-    still listed there. `view` is what a screen shows of it.
+    `in_flight` are the sessions of `state` that have no record: one that finished before an earlier one is still
+    listed there. `view` is what a screen shows of it.
     """
 
     run_id: str
@@ -76,7 +76,7 @@ def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
 
 
 def last_events(paths: RunPaths) -> list[RunEvent]:
-    """The latest events of a run, as far back as one look goes; what is no event is skipped, a missing file is none."""
+    """The latest events of a run, as far back as one look goes; lines that are not events are skipped."""
     try:
         tail, is_cut = last_bytes(paths.events, LATE_LOOK)
     except OSError:
@@ -87,7 +87,7 @@ def last_events(paths: RunPaths) -> list[RunEvent]:
 
 
 def event_lines(paths: RunPaths, *, ended: Callable[[], bool], poll_s: float = 0.2) -> Iterator[bytes]:
-    """Yield the lines of events.jsonl, then those that are appended, until `ended` says so; JSON lines alone.
+    """Yield the JSON lines of events.jsonl, then those that are appended, until `ended` says so.
 
     Raises StorageError.
     """
@@ -116,9 +116,9 @@ def event_lines(paths: RunPaths, *, ended: Callable[[], bool], poll_s: float = 0
 def follow(
     paths: RunPaths, *, ended: Callable[[], bool], from_start: bool = True, poll_s: float = 0.2
 ) -> Iterator[SessionRecord]:
-    """Yield records as they are appended, the ones already there first if `from_start`.
+    """Yield records as they are appended, starting with those already there if `from_start`.
 
-    Ends when `ended` says so and everything written before that was yielded. Raises StorageError.
+    Ends once `ended` says so and everything written before that was yielded. Raises StorageError.
     """
     follower = LogFollower(paths.log, from_start=from_start)
     while True:
@@ -130,14 +130,14 @@ def follow(
 
 
 class LogFollower:
-    """Reads what was appended to a log since it last looked."""
+    """Reads what was appended to a log since the last look."""
 
     def __init__(self, log: Path, *, from_start: bool = True) -> None:
         self._log = log
         self._offset = 0 if from_start else _size(log)
 
     def new_records(self) -> Iterator[SessionRecord]:
-        """Yield the new records; lines that are no record are skipped, an unfinished last line is waited for.
+        """Yield the new records; lines that are not records are skipped, an unfinished last line is left for later.
 
         A log that does not exist yet has no records. Raises StorageError.
         """

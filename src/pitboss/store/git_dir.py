@@ -1,7 +1,8 @@
-"""Where git keeps what belongs to one working tree, told without asking git, and our folder in there (SPEC 7).
+"""Where git keeps what belongs to one working tree, found without starting git, and pitboss's folder in there (SPEC
+7).
 
-For the main working tree that is git's common directory. A linked one has a folder of its own: two working trees
-of a repository may each have a run.
+For the main working tree that is git's common directory. A linked one has a folder of its own: two working trees of
+a repository may each have a run.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ def git_folder(repo: Path) -> Path | None:
 
 
 def ours_in_git(repo: Path) -> Path | None:
-    """The folder of pitboss in there: the second lock, and copies of what cannot be made again."""
+    """Pitboss's folder in there: the second lock, and copies of what cannot be made again."""
     folder = git_folder(repo)
     return folder and folder / "pitboss"
 
 
 def lock_paths(repo: Path) -> tuple[Path, ...]:
-    """All that a live run holds locked: two files, and, as an agent may delete them, git's folder itself."""
+    """Everything that a live run locks: two files and, because an agent may delete them, git's folder itself."""
     folder, ours = git_folder(repo), ours_in_git(repo)
     return (
         (lock_path(repo),)

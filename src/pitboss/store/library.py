@@ -31,7 +31,7 @@ _HINT = "`pitboss prompts validate` checks all prompts"
 
 
 class Shadowed(msgspec.Struct, frozen=True, kw_only=True):
-    """A good prompt that is not used, because an earlier folder defines its name."""
+    """A valid prompt that is not used, because an earlier folder defines its name."""
 
     name: str
     path: str
@@ -64,8 +64,8 @@ def load_inputs(
 ) -> Inputs:
     """Load config, prompts and rotation; raises one InputError with the problems of all three (SPEC 5).
 
-    A prompt that takes part and still is the template's text is a problem too.
-    StartError when no prompt carries any of `tags`. No prompts at all is no error here.
+    A prompt that takes part and still has the template's text is a problem too. StartError when no prompt carries
+    any of `tags`. A library without prompts is not an error here.
     """
     config, config_problems = _load_config(repo)
     folder = prompts_dir or configured_prompts_dir(repo, config, home)
@@ -85,7 +85,7 @@ def load_inputs(
 
 
 def configured_prompts_dir(repo: Path, config: Config, home: Path) -> Path | None:
-    """`[grind] prompts_dir`, `~` meaning `home` and relative paths starting at the repository's root."""
+    """`[grind] prompts_dir`; `~` means `home`, and relative paths start at the repository's root."""
     if config.grind.prompts_dir is None:
         return None
     path = Path(config.grind.prompts_dir)
@@ -111,8 +111,8 @@ def discover_prompts(repo: Path, prompts_dir: Path | None, home: Path) -> Librar
 def load_rotation(repo: Path, name: str | None, library: Library) -> Rotation:
     """Return the rotation called `name`; without a name, or without a file for `default`, all prompts.
 
-    Raises InputError. A prompt that is not in the library is unknown only if the library has no problems:
-    otherwise what could not be read may define it.
+    Raises InputError. A prompt that is not in the library counts as unknown only if the library has no problems:
+    otherwise a file that could not be read may define it.
     """
     if name is None:
         return default_rotation(tuple(library.prompts.values()))
@@ -165,7 +165,7 @@ def _claim(found: dict[str, PromptDoc], prompt: PromptDoc) -> None:
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:
-    """What is called `*SUFFIX` at the top of a folder, in name order; hidden names are skipped.
+    """The files called `*SUFFIX` at the top of a folder, by name; hidden ones are skipped.
 
     A missing folder has no files; one that cannot be listed raises InputError.
     """

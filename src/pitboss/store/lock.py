@@ -1,11 +1,11 @@
-"""One live run a working tree: a lock that the kernel frees when the run's last process dies (SPEC 2, 7).
+"""One live run per working tree: a lock that the kernel frees when the run's last process dies (SPEC 2, 7).
 
-The lock is a flock on `.pitboss/grind/lock`, and another one on `pitboss/lock` in git's own folder: the first is the
-one that other versions know, the second is left when an agent cleans the tree of all that git ignores. What the
-files say is for people and observers only, so a file with anything else in it locks just as well. They are never
-removed: a lock on a removed name locks nothing. Where an agent removes both, git's folder is locked itself.
-When guardian and runner are killed, the warden holds it until it has ended what they left.
-NFS before Linux 2.6.12 and some network file systems do not share flock between machines.
+The lock is a flock on `.pitboss/grind/lock`, and another one on `pitboss/lock` in git's own folder. Other versions
+know the first; the second remains when an agent removes everything that git ignores. What the files say is for
+people and observers only, so a file with any other content locks just as well. They are never removed: a lock on a
+removed name locks nothing. In case an agent removes both, git's folder itself is locked too. When guardian and
+runner are killed, the warden holds the lock until it has ended what they left. NFS before Linux 2.6.12 and some
+network file systems do not share flock between machines.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # An observer's probe holds a shared lock for microseconds; an acquirer waits it out.
 PATIENCE_S = 0.5
 ENDING_S = 6.0
-"""How long the processes of a killed run may take to end: its warden, which holds the lock too, lets go then."""
+"""How many seconds the processes of a killed run may take to end: until then its warden holds the lock too."""
 
 _RETRY_S = 0.01
 _MOST_READ = 4096
@@ -39,7 +39,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class LockInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the lock file says of its holder; a field is None when the file does not say it."""
+    """What the lock file says of its holder; a field is None when the file does not say."""
 
     pid: int | None = None
     started: datetime | None = None
@@ -48,7 +48,7 @@ class LockInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunLock:
-    """The held lock. A fork shares it, an exec drops it; it is free when every sharer closed it or died."""
+    """The lock, held. A fork shares it, an exec drops it; it is free once every sharer has closed it or died."""
 
     def __init__(self, info: LockInfo) -> None:
         self._descriptors: list[int] = []
@@ -57,7 +57,7 @@ class RunLock:
 
     @classmethod
     def acquire(cls, *paths: Path, run_id: str | None) -> RunLock:
-        """Take the lock, each file of it, or raise LockHeld naming who has one.
+        """Take every file of the lock, or raise LockHeld naming who holds one.
 
         StartError when it cannot be taken at all.
         """
@@ -71,7 +71,7 @@ class RunLock:
         return lock
 
     def take(self, path: Path) -> None:
-        """Lock one more file, and write into it who holds it; or a folder, which cannot say that.
+        """Lock one more file and write into it who holds it; or lock a folder, which cannot say that.
 
         Raises LockHeld, StartError.
         """
@@ -85,13 +85,13 @@ class RunLock:
             raise _cannot_lock(path, error) from error
 
     def describe(self, run_id: str) -> None:
-        """Say in the lock files which run this is, now that it is known. Raises OSError."""
+        """Write into the lock files which run this is, now that it is known. Raises OSError."""
         self.info = msgspec.structs.replace(self.info, run_id=run_id)
         for descriptor in self._descriptors:
             _write_info(descriptor, self.info)
 
     def release(self) -> None:
-        """Close this process's share of the lock; again is harmless."""
+        """Close this process's share of the lock; calling it again is harmless."""
         for descriptors in (self._descriptors, self._folders):
             while descriptors:
                 os.close(descriptors.pop())
@@ -118,11 +118,13 @@ def _holder(path: Path) -> LockInfo | None:
         with open_regular(path, buffering=0) as file:
             return _probe(file.fileno())
     except OSError:
-        return None  # what is no file, or not to be read, is no lock of a run of this user's
+        return None  # what is not a file, or cannot be read, is not the lock of a run by this user
 
 
 def _is_gits(path: Path) -> bool:
-    """Whether it is git's own folder, not a file of ours: what an agent puts in place of one is no lock."""
+    """Whether it is git's own folder rather than one of our files: something an agent put in place of a file is not
+    a lock.
+    """
     return path.name != LOCK_FILENAME
 
 
@@ -184,7 +186,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _is_dead(holder: LockInfo) -> bool:
-    """Whether the guardian that took the lock is gone; another machine's cannot be asked."""
+    """Whether the guardian that took the lock is gone; that cannot be found out for another machine."""
     here = holder.host == os.uname().nodename
     return here and holder.pid is not None and proctree.start_time(holder.pid) is None
 
@@ -195,7 +197,7 @@ def _own_info(run_id: str | None) -> LockInfo:
 
 
 def _write_info(descriptor: int, info: LockInfo) -> None:
-    """Write first, then cut: a reader in between finds a whole first line."""
+    """Write first, then truncate: a reader in between finds a whole first line."""
     data = msgspec.json.encode(info) + b"\n"
     os.pwrite(descriptor, data, 0)
     os.ftruncate(descriptor, len(data))

@@ -1,9 +1,9 @@
-"""sessions.jsonl, the source of truth: read it whole at a steady cost, and tell sound from damaged (SPEC 7).
+"""Reads sessions.jsonl, the source of truth, whole and in bounded memory, and tells sound lines from damage (SPEC
+7).
 
-Every line is a record of this run with a seq of its own, or it is damage. Damage at the very end is what a
-crash in the middle of an append leaves: a torn tail, which may be cut because the append never returned.
-Anywhere else it is not ours to judge. Records may stand in any order: sessions that run beside each other
-end as they please.
+Every line is a record of this run with a seq of its own, or it is damage. Damage at the very end is what a crash in
+the middle of an append leaves: a torn tail, which may be cut because the append never returned. Damage anywhere
+else is for a person to judge. Records may stand in any order, because parallel sessions end in any order.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Line(msgspec.Struct, frozen=True):
 def scan_log(path: Path, run_id: str, *, after_seq: int = 0) -> LogScan:
     """Read the whole log of run `run_id` in bounded memory; only records past `after_seq` are kept.
 
-    Records up to `after_seq` are covered by a checkpoint: of them only seq, run and status are read. A
-    missing file is an empty log. Raises StorageError when the file cannot be read.
+    Records up to `after_seq` are covered by a checkpoint: only their seq, run and status are read. A missing file
+    is an empty log. Raises StorageError when the file cannot be read.
     """
     scanner = LogScanner(run_id, after_seq=after_seq)
     try:
@@ -66,10 +66,10 @@ def scan_log(path: Path, run_id: str, *, after_seq: int = 0) -> LogScan:
 
 
 def iter_records(path: Path) -> Iterator[SessionRecord]:
-    """Every record that can be read, in file order: the lenient reader of observers.
+    """Every readable record, in file order: the lenient reader for observers.
 
-    Lines that are no record are skipped, and so is a last line without a newline: it is still being
-    written. A missing file is an empty log. Raises StorageError when the file cannot be read.
+    Lines that are not records are skipped, and so is a last line without a newline: it is still being written. A
+    missing file is an empty log. Raises StorageError when the file cannot be read.
     """
     try:
         with open_regular(path) as file:
@@ -83,7 +83,7 @@ def iter_records(path: Path) -> Iterator[SessionRecord]:
 
 
 def last_records(path: Path, n: int) -> list[SessionRecord]:
-    """The last `n` readable records in file order, read from the end alone. As lenient as iter_records."""
+    """The last `n` readable records in file order, read from the end only. As lenient as iter_records."""
     found: list[SessionRecord] = []
     try:
         with open_regular(path) as file:
@@ -100,9 +100,9 @@ def last_records(path: Path, n: int) -> list[SessionRecord]:
 
 
 def read_lines(file: BinaryIO, *, number: int = 1, longest: int = LONGEST_LINE) -> Iterator[Line]:
-    """The lines from where the file stands, the first one with `number`.
+    """The lines from the current position on, the first one numbered `number`.
 
-    Of a line much longer than `longest` bytes the data is not kept.
+    The data of a line much longer than `longest` bytes is not kept.
     """
     offset, rest, skipped = file.tell(), b"", 0
     while chunk := file.read(CHUNK):
@@ -129,11 +129,11 @@ class LogScanner:
         self._damage: list[Damage] = []
         self._any_failed = False
         self._size = 0
-        # The torn tail, if nothing follows: a garbage line, blank lines (the first stands for all), or both.
+        # The torn tail, unless something follows: a garbage line, blank lines (the first stands for all), or both.
         self._suspects: list[tuple[Line, Damage]] = []
 
     def skim(self, file: BinaryIO) -> int:
-        """Take lines from the start in bulk, as long as they are records that a checkpoint covers.
+        """Take lines from the start in bulk, as long as they are records that the checkpoint covers.
 
         Returns how many, and leaves the file at the first block that needs a closer look.
         """
@@ -158,7 +158,7 @@ class LogScanner:
         self._add(line.number, record)
 
     def accepts(self, line: Line) -> bool:
-        """Whether a line is a sound record that no line before it repeats."""
+        """Whether a line is a sound record that repeats no earlier one."""
         try:
             record = self._read(line)
         except Malformed:
@@ -235,7 +235,7 @@ def _is_blank(line: Line) -> bool:
 
 
 def readable_record(line: Line) -> SessionRecord | None:
-    """The record in a line for lenient readers: None when it is damaged or not finished."""
+    """The record in a line, for lenient readers: None when it is damaged or unfinished."""
     return _readable(line.data) if line.whole and line.data is not None else None
 
 

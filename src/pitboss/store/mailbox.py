@@ -1,4 +1,11 @@
-"""The mailbox of a live run: requests that other processes drop into `control/` and the run takes out (SPEC 5, 6)."""
+"""The mailbox of a live run: other processes drop requests, the run takes them out (SPEC 5, 6).
+
+    control/drain, control/abort, control/skip     the run as a whole
+    control/skip-SEQ                               one session
+    .pitboss/skip                                  as control/skip, for tools that do not know which run is live
+
+A request is an empty file. Anything else in its place asks for nothing and stays.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +36,8 @@ class Request(StrEnum):
 _RUN_REQUESTS = frozenset(Request)
 
 
-class Requests(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked of a run: of the run as a whole, and which sessions to `skip` by their seq."""
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked: of the run as a whole, and which sessions to `skip`, by seq."""
 
     run: frozenset[Request]
     skip: frozenset[int]
@@ -46,21 +53,28 @@ def request_skip(paths: RunPaths, seq: int) -> None:
     _drop(paths.skip(seq))
 
 
-def take_requests(paths: RunPaths) -> Requests:
-    """For the run itself: read and remove what was asked of it. Cheap enough for every turn of a loop."""
+def take_requests(paths: RunPaths) -> Mail:
+    """For the run itself: take out everything that was asked. Cheap enough for every turn of a loop."""
     run, skip = set(), set()
+    if _taken(paths.skip_file):
+        run.add(Request.SKIP)
     for name in names_in(paths.control):
         seq = _skipped_seq(name)
-        if seq is None and name not in _RUN_REQUESTS:
+        if (seq is None and name not in _RUN_REQUESTS) or not _taken(paths.control / name):
             continue
-        with contextlib.suppress(OSError):
-            if not remove(paths.control / name):
-                continue
-            if seq is None:
-                run.add(Request(name))
-            else:
-                skip.add(seq)
-    return Requests(run=frozenset(run), skip=frozenset(skip))
+        if seq is None:
+            run.add(Request(name))
+        else:
+            skip.add(seq)
+    return Mail(run=frozenset(run), skip=frozenset(skip))
+
+
+def _taken(path: Path) -> bool:
+    """Whether the file was there and is gone now; a folder in its place asks for nothing."""
+    try:
+        return remove(path)
+    except OSError:
+        return False
 
 
 def _drop(path: Path) -> None:

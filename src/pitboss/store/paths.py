@@ -56,7 +56,7 @@ def runs_dir(repo: Path) -> Path:
 
 
 def attempt_kind(attempt: int) -> str:
-    """The kind of transcript of an attempt, from 1; the first is named by its session alone."""
+    """The kind of transcript of an attempt, counted from 1; the first one is named by its session alone."""
     return f"attempt-{attempt:02}" if attempt > 1 else ""
 
 
@@ -72,6 +72,7 @@ class RunPaths:
         "root",
         "run_id",
         "scratchpad",
+        "skip_file",
         "state",
         "switch",
         "transcripts",
@@ -89,15 +90,16 @@ class RunPaths:
         self.worktrees = self.root / "worktrees"
         self.control = self.root / "control"
         self.ended = self.root / "ended"
+        self.skip_file = skip_path(repo)
         self.events = self.root / "events.jsonl"
         self.switch = self.root / "switch"
 
     def set_aside(self, seq: int) -> Path:
-        """Where files of session `seq` are that had to leave its tree, and are too much for git."""
+        """Where files of session `seq` go that had to leave its tree and are too much for git."""
         return self.root / "set-aside" / f"session-{seq:04}"
 
     def nested(self, seq: int) -> Path:
-        """Where repositories are that session `seq` made inside its tree, and that had to leave it."""
+        """Where repositories go that session `seq` made inside its tree and that had to leave it."""
         return self.root / "nested" / f"session-{seq:04}"
 
     def transcript(self, seq: int, kind: str = "") -> Path:
@@ -110,7 +112,7 @@ class RunPaths:
         return self.transcript(seq).with_suffix(".summary.md")
 
     def notes(self, seq: int) -> Path:
-        """The scratchpad of a parallel session: the run's as it was when the session started, and what it added."""
+        """The scratchpad of a parallel session: the run's at the start of the session, plus what it added."""
         return self.transcript(seq).with_suffix(".scratchpad.md")
 
     def skip(self, seq: int) -> Path:
@@ -118,5 +120,5 @@ class RunPaths:
         return self.control / f"skip-{seq}"
 
     def usage(self, seq: int, kind: str = "") -> Path:
-        """Where the agent of session `seq`, or its fixer of that `kind`, may write what it used."""
+        """Where the agent of session `seq`, or its fixer of that `kind`, may report what it used."""
         return self.transcript(seq, kind).with_suffix(".usage.json")

@@ -1,9 +1,9 @@
-"""What a run at rest has lost of its state or records, brought back from the copy in git's folder (SPEC 7).
+"""Restores from the copy in git's folder what a run at rest has lost of its state or records (SPEC 7).
 
-    state.json     missing, or not to be read
-    sessions.jsonl missing, or with fewer records than its copy; damaged lines in it are a person's to settle
+    state.json     missing or unreadable
+    sessions.jsonl missing, or with fewer records than its copy; a person decides about damaged lines in it
 
-What is there is kept as `NAME.damaged-N`. Where the copy knows less than the file, the file stays.
+The old file is kept as `NAME.damaged-N`. If the copy knows less than the file, the file stays.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Lost(NamedTuple):
 
 
 def find_lost(paths: RunPaths, backup: Backup, *, force: bool) -> list[Lost]:
-    """What can be brought back; with `force` also a log with damaged lines. Raises StorageError."""
+    """What can be restored; with `force` also a log with damaged lines. Raises StorageError."""
     return [*_lost_state(paths, backup), *_lost_log(paths, backup, force=force)]
 
 

@@ -87,13 +87,13 @@ class RunDir:
         self.close()
 
     def close(self) -> None:
-        """Close the log; again is harmless."""
+        """Close the log; calling it again is harmless."""
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
 
     def make_subdirectories(self) -> None:
-        """Make those that somebody deleted again. Raises StorageError."""
+        """Make those again that somebody deleted. Raises StorageError."""
         self._ensure()
         _make_subdirectories(self.paths)
 
@@ -113,21 +113,21 @@ class RunDir:
             self._opened().append(line)
 
     def _keep(self, state: RunState) -> None:
-        """Copy a state that says something new of what is in flight: one more write a session."""
+        """Copy a state that says something new about what is in flight: one more write per session."""
         says = (state.status, [session.seq for session in state.in_flight])
         if self._backup is not None and says != self._kept:
             self._backup.keep_state(state.run_id, self._state)
             self._kept = says
 
     def _ensure(self) -> None:
-        """See to it that there is a run directory: one that an agent removed is made again."""
+        """Make sure that the run directory is there: if an agent removed it, make it again."""
         with self._lock:
             found = status(self.paths.root)
             if found is None or (found.st_dev, found.st_ino) != self._root:
                 self._restore()
 
     def _opened(self) -> Ledger:
-        """The run's log, open since its state could be written first."""
+        """The run's log, opened once its state could be written."""
         with self._lock:
             if self._ledger is None:
                 copy = None if self._backup is None else self._backup.log(self.paths.run_id)
@@ -135,7 +135,7 @@ class RunDir:
             return self._ledger
 
     def _restore(self) -> None:
-        """Take over the directory that is there when this begins; after that, make it again."""
+        """Adopt the directory that is there on the first call; after that, make it again."""
         known = self._root is not None
         if known:
             _make_subdirectories(self.paths)
@@ -174,19 +174,19 @@ def _make_run(paths: RunPaths, state: RunState) -> None:
 
 
 def _make_subdirectories(paths: RunPaths) -> None:
-    """Make those that are missing; what is in their place is set aside. Raises StorageError."""
+    """Make those that are missing; whatever is in their place is set aside. Raises StorageError."""
     for directory in (paths.transcripts, paths.worktrees, paths.control):
         make_directory(directory)
 
 
 def _ignore(runs: Path) -> None:
-    """Have git ignore the runs even where nobody told it to ignore `.pitboss`. Raises StorageError."""
+    """Make git ignore the runs even where `.pitboss` is not ignored. Raises StorageError."""
     if status(runs / ".gitignore") is None:
         write_atomic(runs / ".gitignore", b"*\n", durable=False)
 
 
 def _encoded(encode: Callable[[_T], bytes], value: _T, path: Path) -> bytes:
-    """The bytes of a value that is to be written to `path`. Raises StorageError when nobody could read them again."""
+    """The bytes of a value to be written to `path`. Raises StorageError when they could not be read back."""
     try:
         return encode(value)
     except Malformed as error:
@@ -208,7 +208,7 @@ def _fill(paths: RunPaths, state: RunState) -> None:
     from pitboss.core.text.sessions import HEADER
 
     _make_subdirectories(paths)
-    # state.json first: with it the run exists, and the other files are made again when they are missing.
+    # state.json first: with it the run exists, and other files that are missing are made again.
     write_atomic(paths.state, _encoded(encode_state, state, paths.state))
     for path, content in ((paths.log, ""), (paths.markdown, HEADER), (paths.scratchpad, "")):
         append_durable(path, content.encode(), durable=False)

@@ -32,7 +32,7 @@ PROMPT_LIMIT = 16 * 1024
 """Bytes of the scratchpad that an agent is given in its prompt."""
 
 COMPARED_LIMIT = 256 * 1024
-"""Bytes: of a longer file that its agent wrote anew, all that follows the unchanged beginning counts as added."""
+"""Bytes: in a longer file that its agent rewrote, everything after the unchanged beginning counts as added."""
 _UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
@@ -55,8 +55,8 @@ def notes_for_prompt(paths: RunPaths, limit: int = PROMPT_LIMIT) -> Notes:
 def lend(paths: RunPaths, seq: int) -> int:
     """Give session `seq` a copy of the run's scratchpad and return its size in bytes.
 
-    A scratchpad that cannot be read is lent as an empty one. Not durable: before its agent starts, a
-    session has no notes to lose. Raises StorageError, RunDirectoryGone.
+    A scratchpad that cannot be read is lent as an empty one. Not durable: before its agent starts, a session has no
+    notes to lose. Raises StorageError, RunDirectoryGone.
     """
     notes = paths.notes(seq)
     try:
@@ -71,10 +71,11 @@ def lend(paths: RunPaths, seq: int) -> int:
 
 
 def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, secrets: Secrets, again: bool) -> bool:
-    """Append what session `seq`, which was lent `size` bytes, added, but no `secrets`; return whether it added any.
+    """Append what session `seq`, which was lent `size` bytes, added, without `secrets`; return whether it added
+    any.
 
-    With `again` an earlier try may have got anywhere: a section that is there is left, a torn one completed.
-    Merges must not overlap. Raises StorageError, RunDirectoryGone; the session's own file keeps the notes.
+    `again`: an earlier call may have got anywhere. A section that is there is left, a torn one completed. Merges
+    must not overlap. Raises StorageError, RunDirectoryGone; the notes remain in the session's own file.
     """
     redactor = secrets.stream()
     section = redactor.feed(notes_section(seq, prompt, _added(paths, seq, size))) + redactor.finish()
@@ -122,9 +123,9 @@ def _common(given: BinaryIO, notes: BinaryIO, size: int) -> int:
 
 
 def _written(scratchpad: Path, section: bytes, size: int) -> int:
-    """How many bytes of `section` stand at the start of a line behind the first `size` bytes.
+    """How many bytes of `section` stand at the start of a line after the first `size` bytes.
 
-    All of them, anywhere; or some, at the end of the file: where an append was cut off.
+    All of them, anywhere; or some, at the end of the file, where an append was cut off.
     """
     at_start = b"\n" if size == 0 else b""
     with _opened(scratchpad) as file:

@@ -1,4 +1,4 @@
-"""Which session numbers a log holds, in memory that grows with its gaps and not with its length (SPEC 7)."""
+"""Which session numbers a log holds, in memory that grows with its gaps, not with its length (SPEC 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the end of a file at a cost that does not grow with the file (SPEC 1.7)."""
+"""Reads the end of a file at a cost that does not grow with the file (SPEC 1.7)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 BLOCK = 64 * 1024
 FIRST_BLOCK = 8 * 1024
-"""Bytes: those who ask for the end of a file mostly want a few lines."""
+"""Bytes per read: whoever wants the end of a file mostly wants a few lines."""
 LONGEST_LINE = 64 * 1024 * 1024
 
 
 def last_bytes(path: Path, limit: int, *, alone: bool = False) -> tuple[bytes, bool]:
-    """The last `limit` bytes of a regular file and whether something came before them. Raises OSError.
+    """The last `limit` bytes of a regular file, and whether something came before them. Raises OSError.
 
     `alone` as in `opening.open_regular`.
     """
@@ -37,7 +37,7 @@ def last_lines(path: Path, count: int) -> list[bytes]:
 
 
 def lines_from_end(file: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[bytes]:
-    """The lines of a file, last one first, without their newlines; a final newline ends no empty line.
+    """The lines of a file, last one first, without their newlines; a final newline does not add an empty line.
 
     Stops at a line much longer than `longest`, so that memory stays bounded whatever is in the file.
     """

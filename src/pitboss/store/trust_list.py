@@ -1,6 +1,6 @@
-"""Remembers in git's common directory what somebody has used a repository with (SPEC 8).
+"""Remembers in git's common directory what the user has trusted in a repository (SPEC 8).
 
-Nothing that is cloned or pulled gets there, so what it says is this machine's own. One digest a line, oldest first.
+Nothing that is cloned or pulled gets there, so its content is this machine's own. One digest a line, oldest first.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _MOST_READ = KEPT * 100
 
 
 def remembered(common_dir: Path) -> tuple[str, ...]:
-    """The digests that were remembered; none where nothing can be read."""
-    told = read_regular(_path(common_dir), _MOST_READ) or b""
-    return tuple(told.decode("ascii", "replace").split())
+    """The remembered digests; none if they cannot be read."""
+    stored = read_regular(_path(common_dir), _MOST_READ) or b""
+    return tuple(stored.decode("ascii", "replace").split())
 
 
 def remember(common_dir: Path, digests: Iterable[str]) -> None:
-    """Remember `digests` too, in place of the oldest when there are many. Raises StorageError."""
+    """Remember `digests` too, dropping the oldest if there are too many. Raises StorageError."""
     known = remembered(common_dir)
     kept = tuple(dict.fromkeys((*known, *digests)))[-KEPT:]
     if kept == known:

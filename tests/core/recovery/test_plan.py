@@ -109,7 +109,7 @@ def test_garbage_in_the_middle_or_a_repeated_seq_or_a_foreign_run_id(damage: lis
         plan_recovery(facts(torn_at=512, damage=tuple(damage)))
     assert refusal.value.message == said
     assert refusal.value.hint == (
-        "`pitboss repair rid --force` sets the damage aside and writes lost records anew"
+        "`pitboss repair rid --force` sets the damage aside and rewrites lost records"
     )
 
 
@@ -127,7 +127,7 @@ def test_garbage_in_the_middle_with_force() -> None:
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("last_seq", [0, 3])
 def test_a_line_whose_seq_cannot_be_true_is_refused_even_with_force(last_seq: int, force: bool) -> None:
-    """Else its one line would have four billion lost records written anew."""
+    """Else its one line would have four billion lost records rewritten."""
     state = run_state() if last_seq else fresh_run()
     with pytest.raises(DamagedRun) as refusal:
         plan_recovery(facts(state, last_seq=last_seq, early=frozenset({2**32 - 1}), force=force))
@@ -481,10 +481,10 @@ def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: C
         (CompleteSession(seq=4, landed=True), "complete session 4 from its commit on the run branch"),
         (AbortSession(seq=9, elsewhere=True), "record session 9 as aborted, another branch is checked out"),
         (AbortSession(seq=4), "record session 4 as aborted, with its work rescued"),
-        (RestoreRecord(seq=4, landed=False), "write the lost record of session 4 anew as aborted"),
+        (RestoreRecord(seq=4, landed=False), "rewrite the lost record of session 4 as aborted"),
         (
             RestoreRecord(seq=4, landed=True),
-            "write the lost record of session 4 anew from its commit on the run branch",
+            "rewrite the lost record of session 4 from its commit on the run branch",
         ),
         (RemoveWorktree(path="/w"), "remove the worktree /w, rescuing what it holds"),
         (RemoveSessionBranch(name="b"), "delete the session branch b, rescuing what it holds"),

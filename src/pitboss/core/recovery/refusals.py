@@ -183,7 +183,7 @@ def _refuse_unlikely_seq(facts: Facts) -> None:
 def _refuse_damaged_log(facts: Facts) -> None:
     if facts.force:
         return
-    hint = f"`pitboss repair {facts.run_id} --force` sets the damage aside and writes lost records anew"
+    hint = f"`pitboss repair {facts.run_id} --force` sets the damage aside and rewrites lost records"
     if facts.damage:
         first, *others = facts.damage
         more = f" (and {len(others)} more)" if others else ""

@@ -160,7 +160,7 @@ class RestoreRecord(msgspec.Struct, frozen=True, kw_only=True):
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
         how = "from its commit on the run branch" if self.landed else "as aborted"
-        return f"write the lost record of session {self.seq} anew {how}"
+        return f"rewrite the lost record of session {self.seq} {how}"
 
 
 class RemoveWorktree(msgspec.Struct, frozen=True, kw_only=True):
