@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import closing, contextmanager
 from functools import cached_property
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from pitboss.agents.table import build_agent
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.environment import RUN_ID
-from pitboss.core.events import Aborting, Draining
+from pitboss.core.events import Aborting, Draining, Warned
 from pitboss.core.recovery.plan import plan_recovery
 from pitboss.core.redact import Secrets
 from pitboss.core.rotation import contenders
@@ -24,6 +25,7 @@ from pitboss.engine.agent_files import AgentFiles
 from pitboss.engine.announcing import Announcer, Outlook
 from pitboss.engine.billing import Billing
 from pitboss.engine.brakes import Brakes, Past
+from pitboss.engine.bus import Bus
 from pitboss.engine.clock import SystemClock
 from pitboss.engine.control import Control
 from pitboss.engine.dead_run import dead_run, gather_facts
@@ -67,10 +69,11 @@ from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from pitboss.core.events import Observer, RunStarted
+    from pitboss.core.events import Observer, Outlet, RunStarted
     from pitboss.core.prompt import PromptMeta
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
@@ -118,6 +121,15 @@ def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
     rundir = RunDir(RunPaths(repo.root, run_id))
     dead = dead_run(rundir)
     return plan_recovery(gather_facts(dead, rundir.paths, repo, goes_on_here=False, force=force))
+
+
+@contextmanager
+def observed(outlets: Sequence[Outlet[Any]], warnings: Sequence[str]) -> Iterator[Observer]:
+    """What a run tells its news to, and `outlets` show: `warnings` first. In the end they get time to catch up."""
+    with closing(Bus(outlets)) as emit:
+        for text in warnings:
+            emit(Warned(text=text))
+        yield emit
 
 
 def build_run(plan: Plan, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> Run:

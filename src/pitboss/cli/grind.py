@@ -14,7 +14,9 @@ from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 
 if TYPE_CHECKING:
-    from pitboss.core.events import Observer
+    from collections.abc import Sequence
+
+    from pitboss.core.events import Outlet
     from pitboss.guardian import StopChannel
     from pitboss.plan import Options, Plan
 
@@ -124,14 +126,15 @@ def _start(options: Options, *, as_json: bool) -> int:
     used(repo.root, plan.config, os.environ)
     run_id = app.new_run_id(app.utc_now())
 
-    def body(channel: StopChannel, emit: Observer) -> int:
-        run = app.build_run(plan, repo, run_id, channel, emit)
-        if plan.config.probe:
-            run.check_ready()
-            _probe(plan, run_id, channel)
-        return run.start()
+    def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
+        with app.observed(outlets, (*restored, *plan.warnings)) as emit:
+            run = app.build_run(plan, repo, run_id, channel, emit)
+            if plan.config.probe:
+                run.check_ready()
+                _probe(plan, run_id, channel)
+            return run.start()
 
-    return run_guarded(repo.root, run_id, (*restored, *plan.warnings), as_json=as_json, body=body)
+    return run_guarded(repo.root, run_id, as_json=as_json, body=body)
 
 
 def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
@@ -164,13 +167,12 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     run = resolve_target(repo.root, requested or None)
     plan = load_plan(repo.root, options, run=run.state)
     used(repo.root, plan.config, os.environ)
-    return run_guarded(
-        repo.root,
-        run.run_id,
-        (*restored, *plan.warnings, *told),
-        as_json=as_json,
-        body=lambda channel, emit: app.build_run(plan, repo, run.run_id, channel, emit).resume(),
-    )
+
+    def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
+        with app.observed(outlets, (*restored, *plan.warnings, *told)) as emit:
+            return app.build_run(plan, repo, run.run_id, channel, emit).resume()
+
+    return run_guarded(repo.root, run.run_id, as_json=as_json, body=body)
 
 
 def _print_dry_run(options: Options, resume: str | None) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.failures import exit_code
 from pitboss.core.environment import RUN_ID
-from pitboss.core.events import Warned
 from pitboss.core.redact import Secrets
-from pitboss.engine.bus import Bus
 from pitboss.errors import RunnerKilled
 from pitboss.guardian import guard
 from pitboss.screens.json_lines import JsonProgress
@@ -28,23 +25,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from pitboss.core.events import Observer, Outlet
+    from pitboss.core.events import Outlet
     from pitboss.guardian import StopChannel
 
 
 def run_guarded(
     root: Path,
     run_id: str,
-    warnings: Sequence[str],
     *,
     as_json: bool,
     starts: bool = True,
-    body: Callable[[StopChannel, Observer], int],
+    body: Callable[[StopChannel, Sequence[Outlet[Any]]], int],
 ) -> int:
     """Take the lock, put a guardian above this process and run `body` under it; returns its exit code.
 
-    `starts` says that sessions will be started. Raises LockHeld, RunnerKilled. What `body` raises is rendered in the
-    runner, which then ends with the exit code that goes with it.
+    `body` gets what shows the run. `starts`: it starts sessions. Raises LockHeld, RunnerKilled. What `body` raises is
+    rendered in the runner, which then ends with the exit code that goes with it.
     """
     paths = RunPaths(root, run_id)
 
@@ -54,10 +50,8 @@ def run_guarded(
         outlets: list[Outlet[Any]] = [display, EventLog(paths, Secrets.of(os.environ), started=not starts)]
         if as_json:
             outlets.append(JsonProgress(paths))
-        with display, closing(Bus(outlets)) as emit:
-            for text in warnings:
-                emit(Warned(text=text))
-            return body(channel, emit)
+        with display:
+            return body(channel, outlets)
 
     with RunLock.acquire(*lock_paths(root), run_id=run_id):
         take_requests(paths)  # those of an earlier life of the run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pitboss.cli import completing
 from pitboss.cli.declare import argument, command, option
@@ -11,7 +11,11 @@ from pitboss.cli.given import folder
 from pitboss.screens.output import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pitboss.core.events import Outlet
     from pitboss.git.repo import Repo
+    from pitboss.guardian import StopChannel
 
 
 @command()
@@ -46,14 +50,12 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     restored += _restored(repo, run.run_id, force=force)
     run = find_run(repo.root, run.run_id)
     plan = load_repair_plan(repo.root, Options(rotation=rotation, prompts_dir=prompts_dir), run.state)
-    return run_guarded(
-        repo.root,
-        run.run_id,
-        (*restored, *plan.warnings, *told),
-        as_json=False,
-        starts=False,
-        body=lambda channel, emit: app.build_run(plan, repo, run.run_id, channel, emit).repair(force=force),
-    )
+
+    def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
+        with app.observed(outlets, (*restored, *plan.warnings, *told)) as emit:
+            return app.build_run(plan, repo, run.run_id, channel, emit).repair(force=force)
+
+    return run_guarded(repo.root, run.run_id, as_json=False, starts=False, body=body)
 
 
 def _gone(root: Path, run_id: str) -> str | None:
