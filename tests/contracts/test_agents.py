@@ -125,9 +125,8 @@ def test_a_program_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path: 
         assert outcome.usage == Usage()
 
 
+@pytest.mark.parametrize("case", [name for name in backend_names() if table_of(name).verbatim], indirect=True)
 def test_the_transcript_keeps_every_byte(case: Case) -> None:
-    if not table_of(case.backend).verbatim:
-        pytest.skip("the agent's words come to it in a protocol's messages")
     case.run(r"printf 'caf\303\251 \377\376\000 {half'; exec printf ' a line'")
     assert (case.folder / "session-0001.log").read_bytes() == b"caf\xc3\xa9 \xff\xfe\x00 {half a line"
 
