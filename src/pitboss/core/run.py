@@ -91,7 +91,7 @@ def build_state(  # noqa: PLR0913 - the seed's signature
     selection: Selection | None = None,
     return_to: str | None = None,
 ) -> RunState:
-    """The state of a run that has just begun (the seed's build_state)."""
+    """The state of a run that has just begun."""
     return RunState(
         run_id=run_id,
         branch=branch,
@@ -136,7 +136,7 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
 
 
 def unfolded(run: RunState) -> RunState:
-    """`run` before its first record: all that `fold` advances at its start, the rest as it is."""
+    """`run` before its first record: everything that `fold` advances is reset, the rest stays."""
     return msgspec.structs.replace(
         run,
         scheduler_state=SchedulerState(),

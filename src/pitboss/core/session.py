@@ -27,7 +27,7 @@ class SessionStatus(StrEnum):
 
     @property
     def failed(self) -> bool:
-        """Whether it counts towards consecutive failures and exit code 1."""
+        """Whether it counts as one of the failures in a row, and for exit code 1."""
         return self in (SessionStatus.ERROR, SessionStatus.TIMEOUT)
 
 
@@ -64,7 +64,7 @@ class Reason(StrEnum):
 
 
 def reason_kind(reason: str | None) -> Reason | None:
-    """The word that `reason` begins with; None when it is none of ours."""
+    """The word that `reason` begins with; None when it is not one of ours."""
     word = (reason or "").partition(":")[0]
     return Reason(word) if word in list(Reason) else None
 
@@ -84,7 +84,7 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
     by_role: dict[str, RoleTokens] = {}
 
     def add(self, role: str, usage: Usage) -> TokenUsage:
-        """These tokens and those that `role` used on top; a role that used none is not named."""
+        """These tokens plus those that `role` used; a role that used none is left out."""
         if not usage.has_tokens:
             return self
         had = self.by_role.get(role, RoleTokens())
@@ -101,7 +101,7 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the agent ended: written to state.json before anything lands, so that it is never run again.
 
-    `verified` says that verification is over, or was never due; until then `status` is the agent's own.
+    `verified` says that verification is over or was never due; until then `status` is the agent's own.
     `fixes` counts the fixers whose tokens and cost are in it. `idle`: the agent's output says that it did nothing, so
     that an ok needs work to show for it. `summary` is what the agent wrote, `said` the first
     paragraph of its final message.
@@ -183,7 +183,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a session has come.
 
     `pid` is the leader of the agent's process group and `pid_started` its start time in clock ticks since
-    boot, so that a reused pid is never taken for it. `begun` says that the agent of this attempt was seen; by
+    boot, so that a reused pid is never mistaken for it. `begun` says that the agent of this attempt was seen; by
     now it may have ended. `agent` makes this attempt, `tried` are the agents of those before it; `model` is
     that of the first attempt. `waited_s` counts the seconds spent waiting between attempts; `waits_since` and
     `waits_until` are set while it waits.
@@ -207,7 +207,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         return self.tried if self.agent is None else (*self.tried, self.agent)
 
     def cut_wait_s(self, last_seen: datetime) -> float:
-        """Seconds of a wait that ended because its run was gone by `last_seen`; 0 when it did not wait."""
+        """Seconds of a wait that ended because its run had died by `last_seen`; 0 when it did not wait."""
         if self.waits_since is None:
             return 0.0
         end = last_seen if self.waits_until is None else min(last_seen, self.waits_until)
@@ -222,7 +222,7 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def begin(cls, assignment: Assignment) -> InFlight:
-        """A session of which nothing has happened yet."""
+        """A session in which nothing has happened yet."""
         return cls(assignment=assignment, progress=Progress(agent=assignment.agent, model=assignment.model))
 
     @property
@@ -251,7 +251,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `cost_usd` is a lower bound when `cost_known` is false; `transcript_path` is relative to the run
     directory; fields from `rotation` on are ours and left out when they say nothing. `retry` says that
-    the prompt is to be dispatched once more, `retry_of` that this session was that second turn.
+    the prompt is due for one more session, `retry_of` that this session was that second turn.
     `cost_source` is a CostSource, or a word of a newer version; None when there is no cost to speak of.
     """
 
@@ -289,7 +289,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_outage(self) -> bool:
-        """Whether its service was waited for and stayed away before anything was used: no failure of the session."""
+        """Whether its service stayed away, before anything was used: that is no failure of the session."""
         used = self.tokens.input or self.tokens.output or self.cost_usd or self.commit
         away = self.status is SessionStatus.ERROR and reason_kind(self.reason) is Reason.OVERLOADED
         return away and not used and self.waited_s > 0
@@ -345,7 +345,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
 
 
 def summarized(outcome: Outcome, status: SessionStatus, reason: str | None) -> str:
-    """The summary of a session that ends in `status`: what was written, else why it failed, else the last words."""
+    """The summary of a session that ends as `status`: what was written, else why it failed, else the last words."""
     written = (outcome.summary or "").strip()
     if written:
         return written
