@@ -45,7 +45,7 @@ AT_A_RUN = (
     "cli/guarded.py",
 )
 NOT_OF_A_RUN = {
-    ("landing/run_branch.py", "(self._repo.root / path).unlink"),  # files of the tree
+    ("landing/user_checkout.py", "(self._repo.root / path).unlink"),  # files of the tree
     ("store/library.py", "folder.iterdir"),  # prompts and rotations: the user may keep them behind a link
     ("store/textfile.py", "path.stat"),
     ("store/backup.py", "place.is_dir"),

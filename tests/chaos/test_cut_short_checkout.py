@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.git.repo import Repo
-from pitboss.landing.run_branch import RescueWords, RunBranch
+from pitboss.landing.run_branch import RunBranch
+from pitboss.landing.user_checkout import RescueLabel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = "20260101T000000Z-abcd"
-WORDS = RescueWords(run_id=RUN, seq=1, text="rescued")
+LABEL = RescueLabel(run_id=RUN, seq=1, text="rescued")
 LANDED = f"""
 git init -q -b pitboss/grind/{RUN} . && git config user.name u && git config user.email u@local
 echo old >landed && echo mine >mine && git add -A && git commit -qm start
@@ -51,5 +52,5 @@ def followed(root: Path, moment: str) -> tuple[tuple[str, ...], str, str]:
     """The refs that following the branch made, what the landed file holds then, and git's status."""
     subprocess.run(["sh", "-ec", LANDED + moment], cwd=root, check=True)
     repo = Repo.discover(root)
-    refs = RunBranch(repo, f"pitboss/grind/{RUN}", checked_out=True).follow(WORDS)
+    refs = RunBranch(repo, f"pitboss/grind/{RUN}", checked_out=True).resume_checkout(LABEL)
     return refs, (root / "landed").read_text(), repo.git("status", "--porcelain").decode().rstrip()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from pitboss.landing.landed import landed_sessions
-from pitboss.landing.run_branch import RescueWords
+from pitboss.landing.user_checkout import RescueLabel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +38,8 @@ class InPlace:
 
         Raises GitError, and StartError when a git of the user's keeps the tree from following the run branch.
         """
-        words = RescueWords.of(self._site.run_id, self._session.seq, self._session.prompt)
-        self._site.branch.catch_up(words, wait_s=EDITOR_S)
+        label = RescueLabel.of(self._site.run_id, self._session.seq, self._session.prompt)
+        self._site.branch.retry_checkout(label, wait_s=EDITOR_S)
         self._tree.begin(self._session.seq)
         return True
 
@@ -85,7 +85,7 @@ class InPlace:
 
     def rescue_commits(self) -> Sequence[str]:
         """Rescue what the session committed, and put the run branch back; no tree is looked at. Raises GitError."""
-        return self._site.branch.take_back(self._session)
+        return self._site.branch.withdraw(self._session)
 
     def release(self) -> None:
         """The tree is the user's: there is nothing to give back."""

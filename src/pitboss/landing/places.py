@@ -14,11 +14,11 @@ from pitboss.git.switch import Spot, Switch
 from pitboss.landing.in_place import InPlace
 from pitboss.landing.refs import lock_scope, session_branch
 from pitboss.landing.rescuer import RescuePolicy
-from pitboss.landing.run_branch import RescueWords
 from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.slot_place import SlotPlace
 from pitboss.landing.slots import SlotPool
 from pitboss.landing.turns import Turns
+from pitboss.landing.user_checkout import RescueLabel
 from pitboss.landing.worktree import HOLD, hold_branch, remove_worktree
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class GitPlaces:
         self._pool.close()
         if not self._branch.checked_out:
             remove_worktree(self._repo, self._site.run_id, str(self._site.paths.worktrees / HOLD))
-        self._branch.catch_up(RescueWords.of(self._site.run_id, 0, "the run"), wait_s=WAIT_S)
+        self._branch.retry_checkout(RescueLabel.of(self._site.run_id, 0, "the run"), wait_s=WAIT_S)
 
     def reserve(self, seq: int, *, in_slot: bool) -> Location:
         """Choose the place of session `seq`; nothing is made as yet. Raises GitError."""

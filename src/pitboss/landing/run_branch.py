@@ -1,54 +1,31 @@
-"""The branch a run's sessions land on: made, moved forward, made again; and the user's checkout of it (SPEC 5, 7)."""
+"""The branch a run's sessions land on: made, moved forward, put right, made again (SPEC 5, 7)."""
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pitboss.core.session import Reason
-from pitboss.core.text import rescue_message
 from pitboss.errors import StartError
 from pitboss.git import commits, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.locks import remove_stale_locks
-from pitboss.git.merge import changed_paths
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS, OLDEST_GIT
 from pitboss.landing import rescue_refs
 from pitboss.landing.refs import SESSION_BRANCH, lock_scope
+from pitboss.landing.user_checkout import UserCheckout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
-
-FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
-
-
-class RescueWords(msgspec.Struct, frozen=True, kw_only=True):
-    """What to say of work that has to be rescued while session `seq` lands: `text` is the commit's message."""
-
-    run_id: str
-    seq: int
-    text: str
-
-    @classmethod
-    def of(cls, run_id: str, seq: int, who: str) -> RescueWords:
-        """The words for what is in the way in the user's tree while `who` lands."""
-        reason = "in the way in the working tree"
-        return cls(
-            run_id=run_id, seq=seq, text=rescue_message(prompt=who, seq=seq, run_id=run_id, reason=reason)
-        )
+    from pitboss.landing.user_checkout import RescueLabel
 
 
 class BranchMoved(Exception):
-    """Somebody else moved the run branch just now: `RunBranch.put_right`, then try again."""
+    """Somebody else moved the run branch just now: `RunBranch.reconcile`, then try again."""
 
 
 class RunBranch:
@@ -61,11 +38,11 @@ class RunBranch:
         self._repo = repo
         self._tip: str | None = None
         self._tree: tuple[str, str] | None = None
-        self._left_at: str | None = None
+        self._checkout = UserCheckout(repo, name) if checked_out else None
 
     @property
     def tip(self) -> str:
-        """The commit it is at. Git is asked once; `put_right` finds out whether others moved it. Raises GitError."""
+        """The commit it is at. Git is asked once; `reconcile` finds out whether others moved it. Raises GitError."""
         if self._tip is None:
             self._tip = self._repo.line("rev-parse", "--verify", self.ref)
         return self._tip
@@ -141,7 +118,7 @@ class RunBranch:
             )
         self._repo.git("update-ref", "-m", "pitboss: run branch again", self.ref, at, "")
 
-    def take_back(self, session: Assignment) -> tuple[str, ...]:
+    def withdraw(self, session: Assignment) -> tuple[str, ...]:
         """Put the branch back to where a session began that nobody can land any more; nothing is checked out.
 
         What it has beyond that, and commits made since that no ref holds, are rescued under the refs returned.
@@ -169,7 +146,7 @@ class RunBranch:
 
     # Landing from elsewhere
 
-    def put_right(self, words: RescueWords) -> tuple[str, ...]:
+    def reconcile(self, label: RescueLabel) -> tuple[str, ...]:
         """Keep what others committed on top of it; anything else they did to it is rescued and undone.
 
         Returns the refs of what was rescued. Raises GitError.
@@ -180,13 +157,13 @@ class RunBranch:
         found = self._repo.commit_id(self.ref)
         if found is not None and self._repo.is_ancestor(known, found):
             self._tip = found
-            return self._follow(known, found, words) if self._is_checked_out_here() else ()
+            return self._follow(known, found, label)
         self._put_back(known)
         if found is None:
             return ()
         loose = commits.outside(self._repo, [found], known)
-        refs = rescue_refs.keep(self._repo, words.run_id, words.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
-        return (self._follow(found, known, words) if self._is_checked_out_here() else ()) or refs
+        refs = rescue_refs.keep(self._repo, label.run_id, label.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
+        return self._follow(found, known, label) or refs
 
     def _put_back(self, commit: str) -> None:
         order = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", "pitboss: put back", self.ref, commit)
@@ -197,7 +174,7 @@ class RunBranch:
                 raise
             self._repo.git(*order)
 
-    def advance(self, new: str, words: RescueWords, *, tree: str | None = None) -> tuple[str, ...]:
+    def advance(self, new: str, label: RescueLabel, *, tree: str | None = None) -> tuple[str, ...]:
         """Move the branch on to `new`, which follows its tip; the user's checkout of it goes along.
 
         `tree` is the commit's where that is known.
@@ -206,7 +183,7 @@ class RunBranch:
         Raises BranchMoved, and GitError.
         """
         old = self.tip
-        reflog = f"pitboss: session {words.seq} landed"
+        reflog = f"pitboss: session {label.seq} landed"
         try:
             self._repo.git("update-ref", "--create-reflog", "-m", reflog, self.ref, new, old)
         except GitError as error:
@@ -215,116 +192,22 @@ class RunBranch:
             raise BranchMoved from error
         self._tip = new
         self._tree = None if tree is None else (new, tree)
-        return self._follow(old, new, words) if self._is_checked_out_here() else ()
+        return self._follow(old, new, label)
 
-    def follow(self, words: RescueWords) -> tuple[str, ...]:
+    def resume_checkout(self, label: RescueLabel) -> tuple[str, ...]:
         """Bring the user's checkout to the tip, if a dead runner moved the branch and came no further.
 
         Returns what `advance` does. Raises GitError.
         """
-        if not self._is_checked_out_here() or not self._repo.status().dirty:
-            return ()
-        return self._follow(self._checked_out_commit(), self.tip, words, again=True)
+        return self._checkout.resume(self.tip, label) if self._checkout else ()
 
-    def catch_up(self, words: RescueWords, *, wait_s: float) -> None:
+    def retry_checkout(self, label: RescueLabel, *, wait_s: float) -> None:
         """Bring the user's checkout to the tip, if a git of the user's kept it from following.
 
-        That git gets `wait_s` seconds to end; locks of dead ones are removed. Raises StartError, which says how to
-        bring the tree along by hand, and GitError.
+        That git gets `wait_s` seconds to end. Raises StartError, which says how to do it by hand, and GitError.
         """
-        if self._left_at is None or not self._is_checked_out_here():
-            return
-        try:
-            remove_stale_locks(self._repo, lock_scope(self._repo, self.name), wait_s=wait_s)
-        except StartError as held:
-            raise StartError(
-                f"the working tree could not follow {self.name}: {held.message}",
-                hint=f"once that is over, `git read-tree -m -u {self._left_at[:12]} HEAD` brings it along",
-            ) from held
-        self._follow(self.tip, self.tip, words)
+        if self._checkout:
+            self._checkout.retry(self.tip, label, wait_s=wait_s)
 
-    def _checked_out_commit(self) -> str:
-        """The commit of the branch that the index was made from; a dead runner may have left it some behind."""
-        tree = self._repo.line("write-tree")
-        log = self._repo.git("log", "--first-parent", "--max-count=200", "--format=%T %H", self.ref, "--")
-        commits = dict(line.split() for line in reversed(log.decode().splitlines()))
-        found = commits.get(tree)
-        if found is not None and found != self.tip:
-            return found
-        return self._repo.commit_id(f"{self.name}@{{1}}") or tree
-
-    def _is_checked_out_here(self) -> bool:
-        """Whether it is the branch of the user's working tree, and the user has not gone elsewhere."""
-        return self.checked_out and self._repo.on_branch() == self.ref
-
-    def _follow(self, old: str, new: str, words: RescueWords, *, again: bool = False) -> tuple[str, ...]:
-        """Bring the checkout from `old` to `new`; while a git of the user's holds its index, `catch_up` has to."""
-        old, self._left_at = self._left_at or old, None
-        hidden = self._ignored_in_the_way(old, new)
-        try:
-            if not hidden and self._moves(old, new) and not (again and self._is_stale(old, new)):
-                return ()
-            return self._overrule(old, new, words, hidden)
-        except GitError as error:
-            if not error.lock_in_the_way:
-                raise
-            self._left_at = old
-            return ()
-
-    def _moves(self, old: str, new: str) -> bool:
-        """Move index and files from one commit to another; False when edits are in the way."""
-        try:
-            self._repo.git("read-tree", "-m", "-u", old, new)
-        except GitError as error:
-            if error.lock_in_the_way or error.code != 128:
-                raise
-            return False
-        return True
-
-    def _overrule(self, old: str, new: str, words: RescueWords, hidden: Sequence[str]) -> tuple[str, ...]:
-        """Put the files that differ between two commits to the newer one, whatever they are; other edits stay.
-
-        A checkout that was cut short holds files of both; anything else is somebody's work, and rescued first.
-        """
-        if hidden:
-            self._repo.git("add", "-f", *FROM_STDIN, stdin=_listed(hidden))
-        dirt = snapshot.snapshot(self._repo, self._repo.status(), message=words.text, base=old)
-        foreign = changed_paths(self._repo, old, dirt) & changed_paths(self._repo, new, dirt)
-        landing = changed_paths(self._repo, old, new)
-        refs = self._kept(dirt, words) if foreign & landing else ()
-        if not self._write(old, new):
-            # Something stands where a file or a folder has to be: then all of it goes.
-            refs = refs or (self._kept(dirt, words) if foreign else ())
-            snapshot.put_back(self._repo, self.name, new)
-            snapshot.clean(self._repo)
-        self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
-        return refs
-
-    def _kept(self, dirt: str, words: RescueWords) -> tuple[str, ...]:
-        return rescue_refs.keep(self._repo, words.run_id, words.seq, [dirt], why="in the way")
-
-    def _write(self, old: str, new: str) -> bool:
-        """Write and delete the files that differ between two commits; False when some could not be."""
-        self._repo.git("read-tree", new)
-        for path in changed_paths(self._repo, old, new, only="D"):
-            with suppress(OSError):
-                (self._repo.root / path).unlink()
-        written = _listed(changed_paths(self._repo, old, new, only="d"))
-        done = self._repo.run(
-            "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=written, ok=(0, 1, 128)
-        )
-        return done.code == 0
-
-    def _ignored_in_the_way(self, old: str, new: str) -> list[str]:
-        """Files that are there although neither `old` nor the index knows them: git would overwrite ignored ones."""
-        added = changed_paths(self._repo, old, new, only="A")
-        return sorted(path for path in added if os.path.lexists(self._repo.root / path))
-
-    def _is_stale(self, old: str, new: str) -> bool:
-        """Whether a checkout that was cut short has brought along the index, but not every file."""
-        unlike = os.fsdecode(self._repo.git("diff-files", "-z", "--name-only")).split("\0")
-        return not changed_paths(self._repo, old, new).isdisjoint(unlike)
-
-
-def _listed(paths: Iterable[str]) -> bytes:
-    return b"".join(os.fsencode(path) + b"\0" for path in sorted(paths))
+    def _follow(self, old: str, new: str, label: RescueLabel) -> tuple[str, ...]:
+        return self._checkout.follow(old, new, label) if self._checkout else ()

@@ -24,9 +24,10 @@ from pitboss.landing import rescue_refs
 from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
 from pitboss.landing.merging import Merge, merge_onto
 from pitboss.landing.rescuer import HIDDEN, RescuePolicy
-from pitboss.landing.run_branch import BranchMoved, RescueWords
+from pitboss.landing.run_branch import BranchMoved
 from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.unseen import hidden_work, mark_provisioned
+from pitboss.landing.user_checkout import RescueLabel
 from pitboss.landing.worktree import clear_name, remove_worktree, rescue_commit
 
 if TYPE_CHECKING:
@@ -174,12 +175,14 @@ class SlotPlace:
         raise LostRace(f"{self._run_branch.name} is moved all the time by somebody else", hint=TRY_AGAIN)
 
     def _land_on_tip(self, landed: Landing, change: str, message: str) -> Landing:
-        words = self._words()
+        label = self._label()
         undone = Reason.HEAD_MOVED.because("what others did to the run branch was undone")
-        landed = _with_rescued(landed, self._run_branch.put_right(words), undone)
+        landed = _with_rescued(landed, self._run_branch.reconcile(label), undone)
         moved = Reason.HEAD_MOVED.because("edits in the working tree were in the way")
         if self._landed_by_agent(change):
-            return _with_rescued(replace(landed, commit=change), self._run_branch.follow(words), moved)
+            return _with_rescued(
+                replace(landed, commit=change), self._run_branch.resume_checkout(label), moved
+            )
         merged = self._merge(change, message)
         if merged.conflicts:
             reason = Reason.CONFLICT.because(merged.conflicting)
@@ -188,7 +191,7 @@ class SlotPlace:
         if merged.commit is None:
             there = self._repo.is_ancestor(change, self._run_branch.tip)
             return replace(landed, commit=change if there else None)
-        rescued = self._run_branch.advance(merged.commit, words, tree=merged.tree)
+        rescued = self._run_branch.advance(merged.commit, label, tree=merged.tree)
         return _with_rescued(replace(landed, commit=merged.commit), rescued, moved)
 
     def _beyond(self, tip: str, change: str) -> list[Commit]:
@@ -217,7 +220,7 @@ class SlotPlace:
     def _as_landed(self, commit: str) -> Landing:
         """The landing that a dead runner came to; what it rescued on the way has refs that say why."""
         self._settled = self._own_tip() or self._base
-        self._run_branch.follow(self._words())
+        self._run_branch.resume_checkout(self._label())
         kept = rescue_refs.list_rescued(self._repo, self._run_id, self._seq)
         why = (rescue_refs.why_kept(self._repo, found.ref) or "" for found in kept)
         reason = next((words for words in why if words.partition(":")[0] in list(Reason)), None)
@@ -316,8 +319,8 @@ class SlotPlace:
     def _own_tip(self) -> str | None:
         return self._repo.commit_id(f"refs/heads/{self._branch}")
 
-    def _words(self) -> RescueWords:
-        return RescueWords.of(self._run_id, self._seq, self._session.prompt)
+    def _label(self) -> RescueLabel:
+        return RescueLabel.of(self._run_id, self._seq, self._session.prompt)
 
 
 class _Ahead(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,173 @@
+"""The user's checkout of the run branch, which follows it while sessions land from elsewhere (SPEC 6, 7).
+
+What somebody changed there meanwhile stays if it does not meet what landed, else it is rescued. A git of the user's
+that holds the index keeps the checkout from following; then that is done later.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.text import rescue_message
+from pitboss.errors import StartError
+from pitboss.git import snapshot
+from pitboss.git.errors import GitError
+from pitboss.git.locks import remove_stale_locks
+from pitboss.git.merge import changed_paths
+from pitboss.landing import rescue_refs
+from pitboss.landing.refs import lock_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pitboss.git.repo import Repo
+
+FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
+
+
+class RescueLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """Under which session work is rescued that is in the way in the user's tree; `text` is the commit's message."""
+
+    run_id: str
+    seq: int
+    text: str
+
+    @classmethod
+    def of(cls, run_id: str, seq: int, who: str) -> RescueLabel:
+        """The label for what is in the way while `who` lands."""
+        reason = "in the way in the working tree"
+        return cls(
+            run_id=run_id, seq=seq, text=rescue_message(prompt=who, seq=seq, run_id=run_id, reason=reason)
+        )
+
+
+class UserCheckout:
+    """The user's working tree while the run branch `name` is checked out there; nothing is done to it otherwise."""
+
+    def __init__(self, repo: Repo, name: str) -> None:
+        self._repo = repo
+        self._name = name
+        self._ref = f"refs/heads/{name}"
+        self._left_at: str | None = None
+
+    def follow(self, old: str, new: str, label: RescueLabel) -> tuple[str, ...]:
+        """Bring index and files from `old` to `new`, where the branch is by now, unless a git of the user's is at work.
+
+        Returns the refs of what was rescued. Raises GitError.
+        """
+        return self._bring(old, new, label, again=False) if self._is_here() else ()
+
+    def resume(self, tip: str, label: RescueLabel) -> tuple[str, ...]:
+        """Finish what a dead runner may have left half done when it had moved the branch to `tip`.
+
+        Returns the refs of what was rescued. Raises GitError.
+        """
+        if not self._is_here() or not self._repo.status().dirty:
+            return ()
+        return self._bring(self._commit(tip), tip, label, again=True)
+
+    def retry(self, tip: str, label: RescueLabel, *, wait_s: float) -> None:
+        """Bring it to `tip` if a git of the user's kept it from following.
+
+        That git gets `wait_s` seconds to end; locks of dead ones are removed. Raises StartError, which says how to
+        bring the tree along by hand, and GitError.
+        """
+        if self._left_at is None or not self._is_here():
+            return
+        try:
+            remove_stale_locks(self._repo, lock_scope(self._repo, self._name), wait_s=wait_s)
+        except StartError as held:
+            raise StartError(
+                f"the working tree could not follow {self._name}: {held.message}",
+                hint=f"once that is over, `git read-tree -m -u {self._left_at[:12]} HEAD` brings it along",
+            ) from held
+        self._bring(tip, tip, label, again=False)
+
+    def _is_here(self) -> bool:
+        """Whether the user has not gone to another branch."""
+        return self._repo.on_branch() == self._ref
+
+    def _commit(self, tip: str) -> str:
+        """The commit of the branch that the index was made from; a dead runner may have left it some behind."""
+        tree = self._repo.line("write-tree")
+        log = self._repo.git("log", "--first-parent", "--max-count=200", "--format=%T %H", self._ref, "--")
+        commits = dict(line.split() for line in reversed(log.decode().splitlines()))
+        found = commits.get(tree)
+        if found is not None and found != tip:
+            return found
+        return self._repo.commit_id(f"{self._name}@{{1}}") or tree
+
+    def _bring(self, old: str, new: str, label: RescueLabel, *, again: bool) -> tuple[str, ...]:
+        old, self._left_at = self._left_at or old, None
+        hidden = self._ignored_in_the_way(old, new)
+        try:
+            if not hidden and self._moves(old, new) and not (again and self._is_stale(old, new)):
+                return ()
+            return self._overrule(old, new, label, hidden)
+        except GitError as error:
+            if not error.lock_in_the_way:
+                raise
+            self._left_at = old
+            return ()
+
+    def _moves(self, old: str, new: str) -> bool:
+        """Move index and files from one commit to another; False when edits are in the way."""
+        try:
+            self._repo.git("read-tree", "-m", "-u", old, new)
+        except GitError as error:
+            if error.lock_in_the_way or error.code != 128:
+                raise
+            return False
+        return True
+
+    def _overrule(self, old: str, new: str, label: RescueLabel, hidden: Sequence[str]) -> tuple[str, ...]:
+        """Put the files that differ between two commits to the newer one, whatever they are; other edits stay.
+
+        A checkout that was cut short holds files of both; anything else is somebody's work, and rescued first.
+        """
+        if hidden:
+            self._repo.git("add", "-f", *FROM_STDIN, stdin=_listed(hidden))
+        dirt = snapshot.snapshot(self._repo, self._repo.status(), message=label.text, base=old)
+        foreign = changed_paths(self._repo, old, dirt) & changed_paths(self._repo, new, dirt)
+        landing = changed_paths(self._repo, old, new)
+        refs = self._kept(dirt, label) if foreign & landing else ()
+        if not self._write(old, new):
+            # Something stands where a file or a folder has to be: then all of it goes.
+            refs = refs or (self._kept(dirt, label) if foreign else ())
+            snapshot.put_back(self._repo, self._name, new)
+            snapshot.clean(self._repo)
+        self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
+        return refs
+
+    def _kept(self, dirt: str, label: RescueLabel) -> tuple[str, ...]:
+        return rescue_refs.keep(self._repo, label.run_id, label.seq, [dirt], why="in the way")
+
+    def _write(self, old: str, new: str) -> bool:
+        """Write and delete the files that differ between two commits; False when some could not be."""
+        self._repo.git("read-tree", new)
+        for path in changed_paths(self._repo, old, new, only="D"):
+            with suppress(OSError):
+                (self._repo.root / path).unlink()
+        written = _listed(changed_paths(self._repo, old, new, only="d"))
+        done = self._repo.run(
+            "checkout-index", "-f", "-u", "-q", "-z", "--stdin", stdin=written, ok=(0, 1, 128)
+        )
+        return done.code == 0
+
+    def _ignored_in_the_way(self, old: str, new: str) -> list[str]:
+        """Files that are there although neither `old` nor the index knows them: git would overwrite ignored ones."""
+        added = changed_paths(self._repo, old, new, only="A")
+        return sorted(path for path in added if os.path.lexists(self._repo.root / path))
+
+    def _is_stale(self, old: str, new: str) -> bool:
+        """Whether a checkout that was cut short has brought along the index, but not every file."""
+        unlike = os.fsdecode(self._repo.git("diff-files", "-z", "--name-only")).split("\0")
+        return not changed_paths(self._repo, old, new).isdisjoint(unlike)
+
+
+def _listed(paths: Iterable[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\0" for path in sorted(paths))
