@@ -23,7 +23,7 @@ SECTIONS = {
     "Run": {
         "grind": "Run agents over your prompts until told to stop.",
         "stop": "Ask the live run to finish.",
-        "skip": "Skip the session that runs now.",
+        "skip": "Skip the sessions in flight, or one of them.",
     },
     "Look": {
         "runs": "List every run, newest first.",
@@ -34,7 +34,7 @@ SECTIONS = {
     },
     "Repair": {
         "rescue": "List, show and apply rescued work.",
-        "repair": "Bring a crashed run's files in order.",
+        "repair": "Repair the files of a crashed run.",
     },
     "Shell": {
         "completion": "Print a shell completion script.",

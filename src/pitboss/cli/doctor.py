@@ -25,8 +25,8 @@ _INK = {Health.OK: Ink.GOOD, Health.WARNING: Ink.WARN, Health.PROBLEM: Ink.BAD}
 
 @command()
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
-@option("--probe", is_flag=True, help="Let each agent do a small task too; that may cost a little.")
-@option("--trust", is_flag=True, help="Run the agents that this repository brings, now and later.")
+@option("--probe", is_flag=True, help="Give each agent a small task too; this may cost a little.")
+@option("--trust", is_flag=True, help="Allow the agents that this repository brings, now and later.")
 def doctor(*, as_json: bool, probe: bool, trust: bool) -> int:
     """Check git, the repository, agents, configuration, prompts, lock and disk; exit 1 if something is wrong.
 

@@ -31,7 +31,7 @@ LATEST = ""
     shell_complete=completing.rotations,
     help="The rotation to run; default: all discovered prompts.",
 )
-@option("--prompts-dir", type=folder, help="Take prompts from here alone.")
+@option("--prompts-dir", type=folder, help="Take prompts from this folder alone.")
 @option(
     "--tag",
     "tags",
@@ -54,7 +54,7 @@ LATEST = ""
     "--max-tokens",
     type=or_none(whole(0, MAX_TOKENS)),
     metavar="N",
-    help="Stop at so many tokens, in and out.",
+    help="Stop after N tokens, in and out.",
 )
 @option(
     "--from",
@@ -69,19 +69,19 @@ LATEST = ""
     flag_value=LATEST,
     metavar="[RUN_ID]",
     shell_complete=completing.run_ids,
-    help="Go on with a run; default: the last.",
+    help="Resume a run; default: the last that can be resumed.",
 )
 @option("--allow-prompt-changes", is_flag=True, help="Resume although prompts were added or removed.")
 @option("--dry-run", is_flag=True, help="Print what would run and change nothing.")
-@option("--json", "as_json", is_flag=True, help="One JSON line a finished session, then one for the run.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON line per session, then one for the run.")
 def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) -> int:
     """Run agents over your prompts, session by session, until told to stop.
 
-    What a session did is committed to the branch of the run, or rescued under a ref. Prompts that are
-    parallel_safe run side by side, up to --max-parallel. The first Ctrl-C lets what is in flight finish;
-    the second stops it.
+    Each session's work is committed to the run's own branch, or rescued under a ref. Prompts that are
+    parallel_safe run side by side, up to --max-parallel. The first Ctrl-C lets the sessions in flight finish;
+    the second stops them.
 
-    A run keeps its caps: --resume goes on under them unless it is given others; `none` lifts one.
+    A run keeps its budgets: --resume uses them unless you give others; `none` lifts one.
     """
     options = _options(**chosen)
     if options.start_from is not None and resume is not None:

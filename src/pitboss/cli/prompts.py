@@ -77,15 +77,15 @@ def list_prompts(prompts_dir: Path | None, as_json: bool) -> int:
     "source",
     type=a_path,
     metavar="FILE",
-    help="Make it of a command, a skill or a subagent of Claude Code, or of plain text.",
+    help="Import a command, skill or subagent of Claude Code, or plain text.",
 )
 @option("--global", "shared", is_flag=True, help="Create it in ~/.pitboss, for all projects.")
 @option("--dir", "folder", type=a_path, metavar="DIR", help="Create it in this folder.")
 def new(name: str | None, source: Path | None, shared: bool, folder: Path | None) -> None:
-    """Create a commented prompt to start from, or with --from one of a file that you have.
+    """Create a commented prompt to start from, or import a file with --from.
 
-    --from takes over the text, description and model, and says what it left behind and what stands in for it. Without
-    NAME the prompt is called as the file says, or as the file is.
+    --from keeps the text, description and model, and says what it dropped and what to use instead. Without NAME
+    the prompt takes the name that the file gives, or the file's own.
     """
     from click import UsageError
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     "--rotation",
     metavar="NAME",
     shell_complete=completing.rotations,
-    help="The run's rotation, where state.json is lost.",
+    help="The run's rotation, if state.json is lost.",
 )
 @option("--prompts-dir", type=folder, help="Where the run's prompts are.")
 def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, prompts_dir: Path | None) -> int:
-    """Do what `grind --resume` does before it starts: mend the run's files and settle its sessions."""
+    """Do what `grind --resume` does before it starts: repair the run's files and settle its sessions."""
     from pitboss import app
     from pitboss.cli.guarded import run_guarded
     from pitboss.cli.project import project_root

@@ -49,9 +49,9 @@ def ls(*, run_id: str | None, as_json: bool) -> None:
 
 @rescue.command()
 @argument("ref", shell_complete=completing.rescued)
-@option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
+@option("--raw", is_flag=True, help="Print control characters as they are.")
 def show(*, ref: str, raw: bool) -> None:
-    """Show the commits and the changes under REF: a full name, RUN_ID/session-NNNN, or the beginning of that."""
+    """Show the commits and changes under REF: a full name, RUN_ID/session-NNNN, or the beginning of that."""
     repo = _repo()
     write_diff(refs.show(repo, refs.find(repo, ref)), raw=raw)
 
@@ -59,7 +59,7 @@ def show(*, ref: str, raw: bool) -> None:
 @rescue.command()
 @argument("ref", shell_complete=completing.rescued)
 def apply(*, ref: str) -> None:
-    """Bring REF's changes into the working tree, uncommitted; nothing is changed when they conflict."""
+    """Bring REF's changes into the working tree, uncommitted; a conflict changes nothing."""
     repo = _repo()
     rescued = refs.find(repo, ref)
     done = refs.apply(repo, rescued)

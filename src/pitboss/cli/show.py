@@ -46,26 +46,31 @@ _OUTPUTS = ("transcript", "verify", "hooks")
 _PRICED_BY: dict[str, str] = {
     CostSource.AGENT: "as the agent reported it",
     CostSource.CONFIGURED: "tokens priced by [budgets.pricing]",
-    CostSource.PRICE_TABLE: "tokens priced by the public table; `pitboss doctor` tells its date",
+    CostSource.PRICE_TABLE: "tokens priced by the public table; `pitboss doctor` shows its date",
 }
 
 
 @command()
 @argument("run_id", required=False, shell_complete=completing.run_ids)
 @argument("seq", type=whole(1), required=False)
-@option("--diff", "view", flag_value="diff", help="Print what it landed, else what was rescued of it.")
+@option(
+    "--diff",
+    "view",
+    flag_value="diff",
+    help="Print the changes that it landed, else those that were rescued.",
+)
 @option("--transcript", "view", flag_value="transcript", help="Print its agent's output.")
-@option("--verify", "view", flag_value="verify", help="Print what the tests said, each time they ran.")
-@option("--hooks", "view", flag_value="hooks", help="Print what its hooks said.")
+@option("--verify", "view", flag_value="verify", help="Print the output of the tests, each time they ran.")
+@option("--hooks", "view", flag_value="hooks", help="Print the output of its hooks.")
 @option("--json", "view", flag_value="json", help="Print its record as JSON.")
-@option("--raw", is_flag=True, help="Leave in what a terminal would act on, as into a file.")
+@option("--raw", is_flag=True, help="Print control characters as they are.")
 def show(*, run_id: str | None, seq: int | None, view: str | None, raw: bool) -> None:
     """Show a session: SEQ of the run RUN_ID (or the beginning of its id).
 
     Without SEQ the latest session of the run; without RUN_ID the live run, else the latest.
 
-    What would move the cursor, set a title, reach the clipboard or hide text is shown as marks such as ^[, unless the
-    output is a file, or with --raw.
+    Control characters that would move the cursor, set a title, reach the clipboard or hide text are shown as marks
+    such as ^[, unless the output is a file, or with --raw.
     """
     if seq is None and run_id is not None and _NUMBER.fullmatch(run_id):
         seq, run_id = int(run_id), None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @command()
 @argument("seq", type=whole(1), required=False, shell_complete=completing.in_flight)
 def skip(*, seq: int | None) -> None:
-    """Skip what runs now: the sessions in flight, or session SEQ alone.
+    """Skip the sessions in flight, or session SEQ alone.
 
     The agent is stopped, its work rescued, and the run goes on.
     """
