@@ -150,7 +150,7 @@ def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
 
     Raises StartError when there is no such agent, or no repository can be made.
     """
-    driver = build_agent(worker.agent, terms.config)
+    agent = build_agent(worker.agent, terms.config)
     word, mark = secrets.token_hex(8), secrets.token_hex(8)
     place = Path(mkdtemp(prefix=f"{worker.agent}-", dir=folder))
     repository = _make_repository(place)
@@ -174,7 +174,7 @@ def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
         max_cost_usd=terms.most_usd,
     )
     began = monotonic()
-    outcome = driver.run(request, on_start=_unheard, on_event=_unheard, stop=terms.stop)
+    outcome = agent.run(request, on_start=_unheard, on_event=_unheard, stop=terms.stop)
     return Trial(
         agent=worker.agent,
         model=worker.model,

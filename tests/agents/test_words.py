@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pitboss import agents
-from pitboss.agents.services.words import SERVICES, had_begun, meaning, meaning_of_code, table
+from pitboss.agents.services.words import SERVICES, had_begun, meaning, meaning_of_code, vocabulary
 from pitboss.agents.table import backend_names, find_backend
 from pitboss.core.session import Reason
 
 NAMES = sorted(file.parent.name for file in Path(agents.__file__).parent.glob("*/words.toml"))
-ROWS = [(name, row) for name in NAMES for row in (*table(name).row, *table(name).last)]
+ROWS = [(name, row) for name in NAMES for row in (*vocabulary(name).row, *vocabulary(name).last)]
 SAID = [(name, row.means, said) for name, row in ROWS for said in row.said]
 
 
@@ -58,7 +58,7 @@ def test_what_a_program_does_not_find_is_no_outage(said: str) -> None:
     assert meaning(said) is None
 
 
-@pytest.mark.parametrize("said", [said for row in table(SERVICES).broken for said in row.said])
+@pytest.mark.parametrize("said", [said for row in vocabulary(SERVICES).broken for said in row.said])
 def test_an_answer_that_broke_off_had_begun(said: str) -> None:
     assert had_begun(said)
     assert had_begun(Reason.OVERLOADED.because(said))

@@ -47,7 +47,7 @@ class PlainReader(Reader):
 def by_exit_code(ended: AgentExit, cli: str | None = None) -> Verdict:
     """Ok for exit 0, else an error that names the code or signal and the last line of the complaints.
 
-    If `cli` has a table of words, that line may say more than the code, unless it complains about the command line.
+    If `cli` has a vocabulary, that line may say more than the code, unless it complains about the command line.
     """
     if ended.code == 0:
         return Verdict()

@@ -105,7 +105,7 @@ class Supervisor:
         self._asked_at = self._buried_at = time.monotonic()
         self._deadline = self._asked_at + (math.inf if command.max_seconds is None else command.max_seconds)
         self._polite_until: float | None = None
-        self._ending: proctree.Termination | None = None
+        self._termination: proctree.Termination | None = None
         self._gone_at: float | None = None
         self._close_at: float | None = None
         self._failure: BaseException | None = None
@@ -135,7 +135,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Close every file descriptor, and drop the one reference that leads back here."""
-        self._ending = None
+        self._termination = None
         self._selector.close()
         for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
             if pipe is not None:
@@ -157,7 +157,7 @@ class Supervisor:
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
         self._stop = None
-        if self._ending is None and self._gone_at is None:
+        if self._termination is None and self._gone_at is None:
             self.ended_by = EndedBy.STOPPED
             self._end_tree()
 
@@ -178,7 +178,7 @@ class Supervisor:
 
     def _patience(self) -> float:
         """Seconds until something is due even if the child does nothing."""
-        if self._pidfd is None or self._ending is not None or self._gone_at is not None:
+        if self._pidfd is None or self._termination is not None or self._gone_at is not None:
             return proctree.STEP_S
         due = [self._buried_at + BURY_S]
         if self._stop is not None:
@@ -193,10 +193,10 @@ class Supervisor:
         if now >= self._buried_at + BURY_S:
             self._buried_at = now
             _leaders.bury()
-            if self._ending is None and self._polite_until is None and self._is_crowded():
+            if self._termination is None and self._polite_until is None and self._is_crowded():
                 self._begin_stop(EndedBy.CROWD, now)
-        if self._ending is not None:
-            self._step_ending(self._ending, now)
+        if self._termination is not None:
+            self._step_termination(self._termination, now)
         elif self._polite_until is None:
             self._judge(now)
         elif now >= self._polite_until:
@@ -206,8 +206,8 @@ class Supervisor:
         most = self._command.max_processes
         return most is not None and len(proctree.descendants(self._child.pid, at_most=most + 1)) > most
 
-    def _step_ending(self, ending: proctree.Termination, now: float) -> None:
-        if ending.step():
+    def _step_termination(self, termination: proctree.Termination, now: float) -> None:
+        if termination.step():
             self._reap()
             self._gone_at = now
 
@@ -232,17 +232,17 @@ class Supervisor:
     def _end_tree(self) -> None:
         # A crowd goes on growing while it is asked to end.
         grace_s = 0.0 if self.ended_by is EndedBy.CROWD else self._command.grace_s
-        self._ending = proctree.Termination(self._tree, grace_s=grace_s)
+        self._termination = proctree.Termination(self._tree, grace_s=grace_s)
 
     def _sweep(self, now: float, gone_at: float) -> bool:
         """End the strays; True when none is left."""
         if self._spare_daemons and self.ended_by is EndedBy.EXIT and now < gone_at + SETTLE_S:
             return not self._outputs
-        if self._ending is None:
+        if self._termination is None:
             # Half the time that the pipes get, so that KILL still comes within it.
             grace_s = min(self._command.grace_s, self._command.pipe_grace_s / 2)
-            self._ending = proctree.Termination(self._tree, grace_s=grace_s)
-        return self._ending.step()
+            self._termination = proctree.Termination(self._tree, grace_s=grace_s)
+        return self._termination.step()
 
     def _tree(self) -> list[int]:
         """The leader and its orphans; once these are gone, what carries the marker, which takes longer to find."""

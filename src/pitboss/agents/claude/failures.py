@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from pitboss.agents.output.json_values import count, word
 from pitboss.agents.output.lines import last_line, shortened
 from pitboss.agents.services.failures import BY_STATUS, UNMENDED, status_in
-from pitboss.agents.services.words import meaning, meaning_of_code, table
+from pitboss.agents.services.words import meaning, meaning_of_code, vocabulary
 from pitboss.core.session import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLI = "claude"
-"""The folder of its table of words."""
+"""The folder of its vocabulary."""
 
 TOO_MANY_REQUESTS = 429
 SERVER_FAILED = 500
@@ -58,7 +58,7 @@ def failure(
     `retried`: a 429 was retried before; `rejected`: the CLI said that the subscription's windows were used up.
     """
     words = _words(result)
-    own = table(CLI).codes
+    own = vocabulary(CLI).codes
     ended = (own.get(word(result, key) or "") for key in ("subtype", "terminal_reason"))
     if (reason := next(filter(None, ended), None)) is not None:
         return reason, words
@@ -97,7 +97,7 @@ def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
         ending = str(result["stop_reason"])
     said = word(result, "result") or ""
     if _CUT_SHORT.search(ending):
-        reason = table(CLI).codes.get(ending, Reason.AGENT_ERROR)
+        reason = vocabulary(CLI).codes.get(ending, Reason.AGENT_ERROR)
         return reason, shortened(f"it was cut short ({ending})" + (f": {said}" if said else ""))
     return (Reason.AGENT_ERROR, shortened(said)) if _BY_HOOK.search(said) else None
 

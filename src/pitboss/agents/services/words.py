@@ -1,4 +1,4 @@
-"""Knows what services and CLIs mean by their words, from tables of data in which the first match counts (SPEC 6).
+"""Knows what services and CLIs mean by their words, from data in which the first match counts (SPEC 6).
 
 `words.toml` in the folder of a CLI or of the services has a `[[row]]` for each thing said: `means` is a
 core.session.Reason, `words` a regular expression that ignores case, and `said` the sentences it was written for, which
@@ -38,7 +38,7 @@ class Broken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     said: tuple[str, ...]
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that one CLI or the services say; the rows in `last` count when no others match."""
 
     row: tuple[Row, ...] = ()
@@ -48,31 +48,33 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def table(name: str) -> Table:
-    """The table in the folder called `name`; read once, when something has failed."""
-    return msgspec.toml.decode((Path(__file__).parent.parent / name / "words.toml").read_bytes(), type=Table)
+def vocabulary(name: str) -> Vocabulary:
+    """What is said in the folder called `name`; read once, when something has failed."""
+    return msgspec.toml.decode(
+        (Path(__file__).parent.parent / name / "words.toml").read_bytes(), type=Vocabulary
+    )
 
 
 def meaning(words: str, cli: str | None = None) -> Reason | None:
-    """What `words` mean by the table of `cli`, if any, and by that of the services; None if neither knows."""
+    """What `words` mean in the vocabulary of `cli`, if any, or that of the services; None if neither knows."""
     return next((means for pattern, means in _patterns(cli) if pattern.search(words)), None)
 
 
 def had_begun(words: str) -> bool:
     """Whether `words` are about an answer that broke off: its request was served, which may cost something."""
-    return any(re.search(row.words, words, _FLAGS) for row in table(SERVICES).broken)
+    return any(re.search(row.words, words, _FLAGS) for row in vocabulary(SERVICES).broken)
 
 
 def meaning_of_code(code: str | None, cli: str | None = None) -> Reason | None:
-    """What the name of a failure means, by the same tables."""
+    """What the name of a failure means, by the same vocabularies."""
     if code is None:
         return None
-    own = table(cli).codes if cli is not None else {}
-    return own.get(code) or table(SERVICES).codes.get(code)
+    own = vocabulary(cli).codes if cli is not None else {}
+    return own.get(code) or vocabulary(SERVICES).codes.get(code)
 
 
 @cache
 def _patterns(cli: str | None) -> tuple[tuple[re.Pattern[str], Reason], ...]:
-    own = Table() if cli is None else table(cli)
-    rows = (*own.row, *table(SERVICES).row, *own.last)
+    own = Vocabulary() if cli is None else vocabulary(cli)
+    rows = (*own.row, *vocabulary(SERVICES).row, *own.last)
     return tuple((re.compile(row.words, _FLAGS), row.means) for row in rows)
