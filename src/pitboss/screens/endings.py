@@ -1,4 +1,4 @@
-"""How a run ended, as people say it: state.json has the program's own words for it (SPEC 4, 5, 8)."""
+"""How a run ended, as people say it; state.json has the program's own words (SPEC 4, 5, 8)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ending(status: str, reason: str | None, stream: TextIO | None = None) -> str
 
 
 def why(reason: str | None, stream: TextIO | None = None) -> str:
-    """Why a run stopped, for people; empty when nobody said."""
+    """Why a run stopped, for people; empty when the run did not say."""
     text = one_line(reason or "")
     if limit := _LIMIT.fullmatch(text):
         return f"at its limit: {_limit(limit[1], limit[2], limit[3], stream)}"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class JsonProgress:
     """One JSON line for each finished session, as sessions.jsonl holds it, then one for the run (SPEC 9).
 
-    Lines wait as what they are in the log, which holds them anyway: a reader that is slow costs no memory. At the
-    end it gets 10 s as long as it reads; one that takes nothing for 2 s is left.
+    A line that waits is only a position in the log, so a slow reader costs no memory. At the end a reader gets 10 s
+    while it keeps reading; one that takes nothing for 2 s is given up.
     """
 
     patience_s = 10.0
@@ -44,7 +44,7 @@ class JsonProgress:
         self._stdout.hurry(LAST_WORDS_S)
 
     def __call__(self, waiting: int | RunEnded) -> None:
-        """Print what the log has got since, or the line of the run, if it is still read."""
+        """Print what the log has gained since, or the line of the run, if anybody still reads."""
         if isinstance(waiting, RunEnded):
             self._print(_run_line(waiting))
             if self._stdout.gave_up:

@@ -67,7 +67,7 @@ def harmless(line: str) -> Text:
 
 
 def fitting(sessions: Sequence[list[Text]], rows: int) -> list[Text]:
-    """As much of the sessions as fits into so many rows: all lines, else titles, else some of the titles."""
+    """As much of the sessions as fits into `rows`: all lines, else all titles, else some titles."""
     if sum(map(len, sessions)) <= rows:
         return [line for lines in sessions for line in lines]
     titles = [lines[0] for lines in sessions]
@@ -78,10 +78,10 @@ def fitting(sessions: Sequence[list[Text]], rows: int) -> list[Text]:
 
 
 class Footer:
-    """A few lines at the bottom that are drawn anew in place; other lines are printed above them.
+    """A few lines at the bottom that are redrawn in place; other lines are printed above them.
 
-    Lines are cut to the width of the terminal. When it was made narrower since, the terminal has
-    wrapped what was drawn: how many rows that takes now is worked out from the widths drawn.
+    Lines are cut to the width of the terminal. A terminal that has become narrower since has wrapped what was
+    drawn; the widths drawn say how many rows that takes now.
     """
 
     def __init__(self, lines: Callable[[], Sequence[Text]]) -> None:

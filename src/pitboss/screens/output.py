@@ -60,7 +60,7 @@ def paint_status(status: str, width: int = 0, stream: TextIO | None = None) -> s
 
 
 def width_of(stream: TextIO) -> int | None:
-    """The columns of the terminal that `stream` is; None when it is none."""
+    """The columns of the terminal behind `stream`; None if there is none."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or None
     except (OSError, ValueError):
@@ -68,7 +68,7 @@ def width_of(stream: TextIO) -> int | None:
 
 
 def clock(moment: datetime, stream: TextIO | None = None) -> str:
-    """A time: on a terminal that of the place with its zone, to the second; elsewhere RFC 3339 in UTC."""
+    """A time to the second: on a terminal the local one with its zone, elsewhere RFC 3339 in UTC."""
     if not (stream or sys.stdout).isatty():
         return stamp(moment)
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
@@ -91,7 +91,7 @@ def say(text: str = "") -> None:
 
 
 def say_now(text: str) -> None:
-    """Print a line of a result that comes bit by bit, for a reader to have at once."""
+    """Print a line of a result that arrives bit by bit, at once."""
     say(text)
     sys.stdout.flush()
 
@@ -104,7 +104,7 @@ def note(text: str) -> None:
 def write_foreign(chunks: Iterable[bytes], *, raw: bool) -> None:
     """Print what an agent wrote: as it came where `raw` or into a file, else made harmless for a terminal.
 
-    A pipe counts as a terminal: at its end is often one (`| less -R`).
+    A pipe counts as a terminal, since it often ends at one (`| less -R`).
     """
     if raw or goes_to_file(sys.stdout):
         for chunk in chunks:
@@ -115,7 +115,7 @@ def write_foreign(chunks: Iterable[bytes], *, raw: bool) -> None:
 
 
 def write_diff(diff: bytes, *, raw: bool) -> None:
-    """Print what git said of changes, colored by us; otherwise as write_foreign."""
+    """Print a diff as git wrote it, in our colors; otherwise as `write_foreign`."""
     if raw or goes_to_file(sys.stdout):
         _pass_on(diff)
         return
@@ -134,7 +134,7 @@ def _pass_on(data: bytes) -> None:
 
 
 def write_line(line: bytes) -> None:
-    """Print one line of JSON of a stream of results, for a reader to have at once."""
+    """Print one JSON line of a stream of results at once."""
     _pass_on(visible_json(line))
     sys.stdout.flush()
 

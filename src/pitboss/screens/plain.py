@@ -49,11 +49,11 @@ class PlainProgress:
         """Nothing to put back."""
 
     def waits_as(self, event: RunEvent) -> RunEvent:
-        """Everything is kept whole until it is shown."""
+        """Events are kept whole until they are shown."""
         return event
 
     def hurry(self) -> None:
-        """Whoever does not read any more is not waited for."""
+        """Wait no longer for a reader that has stopped reading."""
         hurry()
 
     def __call__(self, event: RunEvent) -> None:

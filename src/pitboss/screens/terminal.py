@@ -1,4 +1,4 @@
-"""The one way to a terminal: a standard stream that lets nothing pass that a terminal would act on (SPEC 1.6, 8).
+"""The one way to a terminal: a standard stream that passes on nothing a terminal would act on (SPEC 1.6, 8).
 
 Whatever agents wrote (file names, summaries, errors that quote them) may be in any line that any command prints, so
 the streams themselves see to it, not each place that prints. Our own colors pass; the live footer, which moves the
@@ -29,7 +29,7 @@ def colored(stream: TextIO) -> bool:
 
 
 class Screen:
-    """A text stream whose `write` shows what is harmful instead of printing it; all else is the stream's own."""
+    """A text stream whose `write` shows harmful bytes instead of printing them; all else is the stream's own."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -70,14 +70,14 @@ def legible(chunks: Iterable[bytes]) -> Iterable[str]:
     held = ""
     for chunk in chunks:
         text = held + decoder.decode(chunk)
-        # Whether a carriage return ends a line is told by what comes next.
+        # What comes next says whether a carriage return ends a line.
         held = "\r" if text.endswith("\r") else ""
         yield visible(text.removesuffix(held))
     yield visible(held + decoder.decode(b"", final=True))
 
 
 def goes_to_file(stream: TextIO) -> bool:
-    """Whether what is printed ends in a regular file, where bytes are as good as they came."""
+    """Whether what is printed goes into a regular file, which may have the bytes as they are."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):
