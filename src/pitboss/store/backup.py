@@ -100,11 +100,11 @@ class Backup:
         All of them when the folder of the runs is gone or empty; else those that were live when they were lost: of
         any other it was perhaps the user who removed it.
         """
-        if self._root is None:
-            return ()
-        there = {name for name in names_in(runs_dir(self._repo)) if self._is_there(name)}
-        gone = sorted(set(names_in(self._root / "runs")) - there)
-        return tuple(run_id for run_id in gone if not there or self._was_live(run_id))
+        copies = () if self._root is None else sorted(names_in(self._root / "runs"))
+        gone = tuple(run_id for run_id in copies if not self._is_there(run_id))
+        if not gone or not any(map(self._is_there, names_in(runs_dir(self._repo)))):
+            return gone
+        return tuple(run_id for run_id in gone if self._was_live(run_id))
 
     def find(self, requested: str) -> list[str]:
         """The runs, by id or the beginning of one, whose directory is gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,7 @@ from pitboss.store.backup import Backup
 from pitboss.store.codec import Malformed, decode_last_updated, decode_state
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import LockInfo, lock_holder
-from pitboss.store.opening import is_folder, open_folder, open_regular, status
+from pitboss.store.opening import Spot, is_folder, open_folder, open_inner, open_regular, open_spot, status
 from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class AmbiguousRun(ResumeError):
 
 def list_runs(repo: Path) -> list[RunListing]:
     """Every run, last updated first; unreadable ones too, by when their directory changed (SPEC 8)."""
-    found = ((_listing(run_id, path), path) for run_id, path in _run_directories(runs_dir(repo)))
+    found = ((_listed(*run), run[1]) for run in _states(runs_dir(repo)))
     runs = [run for run, path in found if run.state is not None or _is_run(path)]
     runs += [_lost(repo, run_id) for run_id in Backup(repo).lost()]
     return sorted(runs, key=_last_updated, reverse=True)
@@ -50,9 +51,9 @@ def list_runs(repo: Path) -> list[RunListing]:
 
 def latest_run(repo: Path) -> str | None:
     """The run that changed last, readable or not: the first of `list_runs`, in a fraction of the time."""
-    runs = (run for run in _run_directories(runs_dir(repo)) if _is_run(run[1]))
+    runs = ((_skimmed(path, state), run_id) for run_id, path, state in _states(runs_dir(repo)))
     lost = (_last_updated(_lost(repo, run_id)) for run_id in Backup(repo).lost())
-    newest = max((*((_skimmed(path), run_id) for run_id, path in runs), *lost), default=None)
+    newest = max(((at, run_id) for at, run_id in (*runs, *lost) if at is not None), default=None)
     return newest and newest[1]
 
 
@@ -65,7 +66,7 @@ def most_recent_resumable(repo: Path) -> RunListing | None:
 
 def find_run(repo: Path, requested: str) -> RunListing:
     """The run named by an id or a unique prefix of one, readable or not. Raises RunNotFound, AmbiguousRun."""
-    names = dict(_run_directories(runs_dir(repo)))
+    names = _run_names(runs_dir(repo))
     matches = (
         [requested]
         if requested in names
@@ -78,7 +79,7 @@ def find_run(repo: Path, requested: str) -> RunListing:
         return _lost(repo, gone[0])
     if not matches:
         raise RunNotFound(requested, f"{runs_dir(repo)}{os.sep}{requested}")
-    return _listing(matches[0], names[matches[0]])
+    return _listing(RunPaths(repo, matches[0]))
 
 
 def resolve_target(repo: Path, requested: str | None) -> RunListing:
@@ -99,7 +100,7 @@ def resolve_target(repo: Path, requested: str | None) -> RunListing:
 
 def read_state(paths: RunPaths) -> RunState:
     """The state of a run. Raises StateUnreadable when state.json is missing or damaged."""
-    found = _listing(paths.run_id, str(paths.root))
+    found = _listing(paths)
     if found.state is None:
         raise StateUnreadable(found.run_id, str(found.problem))
     return found.state
@@ -142,30 +143,68 @@ def _lost(repo: Path, run_id: str) -> RunListing:
     )
 
 
-def _run_directories(runs: Path) -> Iterator[tuple[str, str]]:
+def _run_names(runs: Path) -> list[str]:
+    """The folders in the folder of the runs; none when it cannot be read."""
+    try:
+        folder = open_folder(runs)
+    except OSError:
+        return []
+    try:
+        return _folders_in(folder)
+    finally:
+        os.close(folder)
+
+
+def _folders_in(folder: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _states(runs: Path) -> Iterator[tuple[str, str, bytes | OSError]]:
+    """For each folder in the folder of the runs its name, its path and its state.json, or why that cannot be read."""
     try:
         folder = open_folder(runs)
     except OSError:
         return
     try:
-        with os.scandir(folder) as entries:
-            found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for name in _folders_in(folder):
+            yield name, f"{runs}{os.sep}{name}", _state_in(folder, name)
     finally:
         os.close(folder)
-    yield from ((name, f"{runs}{os.sep}{name}") for name in found)
+
+
+def _state_in(folder: int, name: str) -> bytes | OSError:
+    try:
+        run = open_inner(folder, name)
+        try:
+            with open_spot(Spot(run, STATE_FILENAME, ours=True), buffering=0) as file:
+                return file.read()
+        finally:
+            os.close(run)
+    except OSError as error:
+        return error
 
 
 def _is_run(directory: str) -> bool:
     return any(status(f"{directory}{os.sep}{name}") is not None for name in (STATE_FILENAME, LOG_FILENAME))
 
 
-def _listing(run_id: str, directory: str) -> RunListing:
-    path = f"{directory}{os.sep}{STATE_FILENAME}"
+def _listing(paths: RunPaths) -> RunListing:
+    state: bytes | OSError
     try:
-        with open_regular(path, buffering=0) as file:
-            return RunListing(run_id=run_id, state_path=path, state=decode_state(file.read()))
+        with open_regular(paths.state, buffering=0) as file:
+            state = file.read()
     except OSError as error:
-        return RunListing(run_id=run_id, state_path=path, problem=f"reading {path}: {error.strerror}")
+        state = error
+    return _listed(paths.run_id, str(paths.root), state)
+
+
+def _listed(run_id: str, directory: str, state: bytes | OSError) -> RunListing:
+    path = f"{directory}{os.sep}{STATE_FILENAME}"
+    if isinstance(state, OSError):
+        return RunListing(run_id=run_id, state_path=path, problem=f"reading {path}: {state.strerror}")
+    try:
+        return RunListing(run_id=run_id, state_path=path, state=decode_state(state))
     except Malformed as error:
         return RunListing(run_id=run_id, state_path=path, problem=f"parsing {path}: {error}")
 
@@ -176,12 +215,12 @@ def _last_updated(run: RunListing) -> tuple[float, str]:
     return _changed(run.state_path.removesuffix(f"{os.sep}{STATE_FILENAME}")), run.run_id
 
 
-def _skimmed(directory: str) -> float:
-    try:
-        with open_regular(f"{directory}{os.sep}{STATE_FILENAME}", buffering=0) as file:
-            return decode_last_updated(file.read()).timestamp()
-    except (OSError, Malformed):
-        return _changed(directory)
+def _skimmed(directory: str, state: bytes | OSError) -> float | None:
+    """When a run changed last; None where there is none."""
+    if isinstance(state, bytes):
+        with suppress(Malformed):
+            return decode_last_updated(state).timestamp()
+    return _changed(directory) if _is_run(directory) else None
 
 
 def _changed(directory: str) -> float:

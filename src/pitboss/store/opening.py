@@ -95,6 +95,11 @@ def open_folder(path: AnyPath, *, make: bool = False) -> int:
         return _enter(at.folder, at.name, make=make, ours=at.ours)
 
 
+def open_inner(folder: int, name: str) -> int:
+    """A descriptor of a folder of ours in a folder that is open already. Raises OSError."""
+    return _enter(folder, name, make=False)
+
+
 def open_regular(path: AnyPath, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
     """Open a regular file for reading; anything else there is an OSError at once.
 
