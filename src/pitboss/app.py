@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pitboss.agents.table import build_agent
+from pitboss.checks import run_tests
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.environment import RUN_ID
@@ -43,7 +45,7 @@ from pitboss.engine.pool import Pool
 from pitboss.engine.preparation import Preparation
 from pitboss.engine.recording import Recorder
 from pitboss.engine.recovery import Autopsy, Settling
-from pitboss.engine.remains import Remains
+from pitboss.engine.remains import GitRemains
 from pitboss.engine.request import Requests, Surroundings
 from pitboss.engine.retrying import Retrying
 from pitboss.engine.run import Mission, Run
@@ -56,6 +58,7 @@ from pitboss.engine.waiting import Waiting
 from pitboss.engine.watching import WatchedAgents
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Switch
+from pitboss.hooks import run_hook
 from pitboss.landing.git_trouble import Watch
 from pitboss.landing.guard import Guard
 from pitboss.landing.places import GitPlaces
@@ -69,17 +72,22 @@ from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from pitboss.checks import TestResult
+    from pitboss.core.chooser import Chooser
     from pitboss.core.events import Observer, Outlet, RunStarted
     from pitboss.core.prompt import PromptMeta
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
-    from pitboss.engine.ports import Agent
+    from pitboss.engine.clock import Clock
+    from pitboss.engine.ports import Agent, Places
+    from pitboss.engine.recovery import Remains
     from pitboss.guardian import StopChannel
+    from pitboss.hooks import HookResult
     from pitboss.plan import Plan
     from pitboss.store.restore import Lost
 
@@ -152,53 +160,116 @@ def build_run(plan: Plan, repo: Repo, run_id: str, channel: StopChannel, emit: O
 
 
 class Builder:
-    """Builds the parts of one run (`engine.run.Builder`)."""
+    """Builds one run on the real outside (`engine.run.Builder`)."""
 
     def __init__(self, plan: Plan, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> None:
-        self.plan = plan
-        self.channel = channel
-        self.emit = emit
-        self.aborting = Event()
         self.clock = SystemClock()
+        self.backup = Backup(repo.root)
+        self._aborting = Event()
         self.repo = repo.authored_by(plan.config.author).on_leash(self._abort)
         self.guard = Guard(self.repo, RunPaths(repo.root, run_id).root)
-        self.backup = Backup(repo.root)
+        self._plan = plan
+        self._channel = channel
+        self._emit = emit
         room = Room.of(plan.prompts, max_parallel=plan.max_parallel, mode=plan.config.grind.mode)
-        self.chooser = RotationChooser.of(plan.rotation, plan.prompts, room)
+        self._chooser = RotationChooser.of(plan.rotation, plan.prompts, room)
 
     def branch(self, name: str) -> RunBranch:
         """The run branch of that name."""
-        return RunBranch(self.repo, name, checked_out=self.plan.config.grind.mode == "in-place")
+        return RunBranch(self.repo, name, checked_out=self._plan.config.grind.mode == "in-place")
 
     def journal(self, rundir: RunDir, state: RunState) -> Journal:
         """The memory of a run that begins with `state`."""
-        return Journal(rundir, state, self.chooser, self.clock.now)
+        return Journal(rundir, state, self._chooser, self.clock.now)
 
     def mender(self, rundir: RunDir, dead: DeadRun, branch: RunBranch) -> Mender:
         """What makes the files of a dead run whole again."""
-        return Mender(rundir, dead, branch, Switch(self.repo, rundir.paths.switch), self.chooser)
+        return Mender(rundir, dead, branch, Switch(self.repo, rundir.paths.switch), self._chooser)
 
     def parts(self, branch: RunBranch, journal: Journal) -> Parts:
         """The parts of the live run."""
-        return Parts(self, branch, journal)
+        control = Control(self._channel, journal.rundir.paths, self._raised(journal))
+        places = self._places(branch, journal, control)
+        outside = Outside(
+            agent=lambda name: build_agent(name, self._plan.config),
+            places=places,
+            remains=GitRemains(self.repo, places, journal, self._chooser, self.clock.now),
+            clock=self.clock,
+            run_hook=run_hook,
+            run_tests=run_tests,
+            backup=self.backup,
+            tidy=self.repo.tidy,
+            environ=dict(os.environ),
+            host=os.uname().nodename,
+        )
+        return Parts(self._plan, self._chooser, journal, control, outside, self._emit)
+
+    def _places(self, branch: RunBranch, journal: Journal, control: Control) -> ResilientPlaces:
+        grind = self._plan.config.grind
+        site = Site(
+            repo=self.repo,
+            branch=branch,
+            paths=journal.rundir.paths,
+            worktree=grind.worktree,
+            ignored_limit=grind.rescue_ignored_mb * 1024 * 1024,
+        )
+        places = GitPlaces(site)
+        watch = Watch(places, self.guard, self._emit, control.abort_session)
+        return ResilientPlaces(places, watch, journal)
+
+    def _raised(self, journal: Journal) -> Callable[[StopLevel, StopBy], None]:
+        def raised(level: StopLevel, by: StopBy) -> None:
+            if level is StopLevel.DRAIN:
+                in_flight = tuple(session.seq for session in journal.state.in_flight)
+                self._emit(Draining(by=by, in_flight=in_flight))
+            else:
+                self._aborting.set()
+                self._emit(Aborting(by=by))
+
+        return raised
 
     def _abort(self) -> StopRequest | None:
-        return StopRequest.ABORT if self.aborting.is_set() else None
+        return StopRequest.ABORT if self._aborting.is_set() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What the parts of a run use of the outside: its ports, and what the process inherited."""
+
+    agent: Callable[[str], Agent]
+    places: Places
+    remains: Remains
+    clock: Clock
+    run_hook: Callable[..., HookResult]
+    run_tests: Callable[..., TestResult]
+    backup: Backup
+    tidy: Callable[[], None]
+    environ: Mapping[str, str]
+    host: str
 
 
 class Parts:
-    """The parts of one live run, each built once, when it is first asked for (`engine.run.Parts`)."""
+    """Joins the parts of one live run, each when it is first asked for (`engine.run.Parts`)."""
 
-    def __init__(self, builder: Builder, branch: RunBranch, journal: Journal) -> None:
-        self._builder = builder
-        self._plan = builder.plan
-        self._config = builder.plan.config
-        self._emit = builder.emit
-        self._now = builder.clock.now
-        self._branch = branch
-        self._paths = journal.rundir.paths
-        self._host = os.uname().nodename
+    def __init__(
+        self,
+        plan: Plan,
+        chooser: Chooser,
+        journal: Journal,
+        control: Control,
+        outside: Outside,
+        emit: Observer,
+    ) -> None:
         self.journal = journal
+        self.control = control
+        self._plan = plan
+        self._config = plan.config
+        self._chooser = chooser
+        self._outside = outside
+        self._emit = emit
+        self._now = outside.clock.now
+        self._paths = journal.rundir.paths
+        self._places = outside.places
 
     # What begins and ends the run
 
@@ -210,7 +281,7 @@ class Parts:
             caps=self._plan.caps,
             mode=self._config.grind.mode,
             max_parallel=self._plan.max_parallel,
-            host=self._host,
+            host=self._outside.host,
         )
         return started(undertaking, self.journal, self._outlook.next_pick(), resumed=resumed)
 
@@ -221,39 +292,26 @@ class Parts:
             self._places,
             self.journal,
             self.control,
-            self._builder.backup,
+            self._outside.backup,
             self._announcer,
             stays=stays,
         )
         brakes = Brakes(self.control, self._spending, self.journal, self._config, past, self._emit)
-        pool = Pool(self._dispatcher.dispatch, self._sessions.run)
-        loop = Loop(self._builder.chooser, brakes, pool, self.journal, self.control, self._gate)
-        return grinding.grind(loop, brakes, tidy=self._builder.repo.tidy)
-
-    @cached_property
-    def control(self) -> Control:
-        """What people ask of the run."""
-        return Control(self._builder.channel, self._paths, self._raised)
+        pool = Pool(self.dispatcher.dispatch, self.sessions.run)
+        loop = Loop(self._chooser, brakes, pool, self.journal, self.control, self._gate)
+        return grinding.grind(loop, brakes, tidy=self._outside.tidy)
 
     @cached_property
     def settling(self) -> Settling:
         """What settles sessions that were cut short."""
         autopsy = Autopsy(self._billing, self.journal, self._files, self._now)
-        remains = Remains(self._builder.repo, self._places, self.journal, self._builder.chooser, self._now)
-        return Settling(self._sessions, autopsy, remains, self.journal, self.control, self._emit)
-
-    def _raised(self, level: StopLevel, by: StopBy) -> None:
-        if level is StopLevel.DRAIN:
-            in_flight = tuple(session.seq for session in self.journal.state.in_flight)
-            self._emit(Draining(by=by, in_flight=in_flight))
-        else:
-            self._builder.aborting.set()
-            self._emit(Aborting(by=by))
+        return Settling(self.sessions, autopsy, self._outside.remains, self.journal, self.control, self._emit)
 
     # One session
 
     @cached_property
-    def _dispatcher(self) -> Dispatcher:
+    def dispatcher(self) -> Dispatcher:
+        """What puts sessions on record as in flight."""
         workers = Workers(self._config, self._meta)
         return Dispatcher(self.journal, self.control, self._places, workers, self._announcer, self._now)
 
@@ -261,7 +319,8 @@ class Parts:
         return self._plan.prompts[prompt].meta
 
     @cached_property
-    def _sessions(self) -> SessionRunner:
+    def sessions(self) -> SessionRunner:
+        """What brings sessions to their records."""
         return SessionRunner(
             Preparation(self._places, self._hooks, self._emit, self._now),
             Implementing(self._retrying, self._requests, self.control, self._files, self._emit, self._now),
@@ -274,27 +333,30 @@ class Parts:
     @cached_property
     def _hooks(self) -> SessionHooks:
         settings = msgspec.structs.replace(self._config.grind, hooks=self._plan.hooks)
-        return SessionHooks(settings, self._surroundings, self.control, self.journal, self._emit)
+        return SessionHooks(
+            settings, self._surroundings, self.control, self.journal, self._emit, self._outside.run_hook
+        )
 
     @cached_property
     def _retrying(self) -> Retrying:
         agents = WatchedAgents(
-            self._agent, self.journal, self.control, self._spending, self._gate, self._emit
+            self._outside.agent, self.journal, self.control, self._spending, self._gate, self._emit
         )
-        clock = self._builder.clock
+        clock = self._outside.clock
         waiting = Waiting(self._gate, self.journal, self.control, self._spending, self._emit, clock)
         return Retrying(agents, self._requests, waiting, self.journal, clock, limits=self._config.limits)
 
     @cached_property
     def _verifier(self) -> Verifier:
-        tests = ProjectTests(self._config.test_command, self._surroundings, self.control, self._emit)
+        command, run = self._config.test_command, self._outside.run_tests
+        tests = ProjectTests(command, self._surroundings, self.control, self._emit, run)
         most = self._config.fixer_max_attempts
         fixing = Fixing(self._retrying, self._requests, self._emit, most=most)
         return Verifier(tests, fixing, self._billing, self._plan.prompts, self._now)
 
     @cached_property
     def _billing(self) -> Billing:
-        return Billing(self._agent, self._requests, self.journal, self._paths)
+        return Billing(self._outside.agent, self._requests, self.journal, self._paths)
 
     @cached_property
     def _recorder(self) -> Recorder:
@@ -310,34 +372,21 @@ class Parts:
     # What they share
 
     @cached_property
-    def _places(self) -> ResilientPlaces:
-        grind = self._config.grind
-        site = Site(
-            repo=self._builder.repo,
-            branch=self._branch,
-            paths=self._paths,
-            worktree=grind.worktree,
-            ignored_limit=grind.rescue_ignored_mb * 1024 * 1024,
-        )
-        places = GitPlaces(site)
-        watch = Watch(places, self._builder.guard, self._emit, self.control.abort_session)
-        return ResilientPlaces(places, watch, self.journal)
-
-    @cached_property
     def _requests(self) -> Requests:
         return Requests(self._config, self._plan.prompts, self._paths, self._surroundings, self._spending)
 
     @cached_property
     def _surroundings(self) -> Surroundings:
-        return Surroundings(self._places, self._paths, dict(os.environ))
+        environ = self._outside.environ
+        return Surroundings(self._places, self._paths, environ)
 
     @cached_property
     def _announcer(self) -> Announcer:
-        return Announcer(self._emit, self._outlook.next_pick, self._host)
+        return Announcer(self._emit, self._outlook.next_pick, self._outside.host)
 
     @cached_property
     def _outlook(self) -> Outlook:
-        return Outlook(self._builder.chooser, self.journal, self.control, self._spending)
+        return Outlook(self._chooser, self.journal, self.control, self._spending)
 
     @cached_property
     def _spending(self) -> Spending:
@@ -354,7 +403,4 @@ class Parts:
 
     @cached_property
     def _files(self) -> AgentFiles:
-        return AgentFiles(self._paths, Secrets.of(os.environ), self._emit)
-
-    def _agent(self, name: str) -> Agent:
-        return build_agent(name, self._config)
+        return AgentFiles(self._paths, Secrets.of(self._outside.environ), self._emit)

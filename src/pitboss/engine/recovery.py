@@ -7,7 +7,7 @@ by the steps of normal work, which find what was done before the crash and do no
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -21,13 +21,40 @@ if TYPE_CHECKING:
 
     from pitboss.core.events import Observer
     from pitboss.core.recovery.repairs import Repair
-    from pitboss.core.session import Assignment, SessionRecord
+    from pitboss.core.session import Assignment, Landing, SessionRecord
     from pitboss.engine.agent_files import AgentFiles
     from pitboss.engine.billing import Billing
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
-    from pitboss.engine.remains import Remains
     from pitboss.engine.session import SessionRunner
+
+
+class Remains(Protocol):
+    """What sessions of a dead run left behind, beside the run directory."""
+
+    def expect(self, plan: Sequence[Repair]) -> None:
+        """Work out which sessions have their record once `plan` is done, before anything is removed."""
+        ...
+
+    def landing(self, seq: int) -> Landing:
+        """Where the work of a session went that has landed."""
+        ...
+
+    def lost_record(self, seq: int) -> SessionRecord:
+        """A record for a session whose own is lost."""
+        ...
+
+    def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
+        """Rescue what a session with a record left where it was; `elsewhere`: its tree is somebody else's now."""
+        ...
+
+    def remove_worktree(self, path: str) -> None:
+        """Remove a working copy; what it still holds is rescued first."""
+        ...
+
+    def remove_branch(self, name: str) -> None:
+        """Delete a session's branch; what is on no other is rescued first."""
+        ...
 
 
 class Autopsy:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pitboss.landing.landed import LandedCommit
 
 
-class Remains:
-    """Finds and clears away what is left of sessions in the run's repository."""
+class GitRemains:
+    """Finds and clears away what is left of sessions in the run's repository (`engine.recovery.Remains`)."""
 
     def __init__(
         self,

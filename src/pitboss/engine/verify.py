@@ -46,15 +46,21 @@ class Tests(Protocol):
 
 
 class ProjectTests:
-    """The tests in the session's tree; `command` is the configured way to run them."""
+    """The tests in the session's tree; `command` is the configured way to run them, `run` starts them."""
 
     def __init__(
-        self, command: str | None, surroundings: Surroundings, control: Control, emit: Observer
+        self,
+        command: str | None,
+        surroundings: Surroundings,
+        control: Control,
+        emit: Observer,
+        run: Callable[..., TestResult] = run_tests,
     ) -> None:
         self._command = command
         self._surroundings = surroundings
         self._control = control
         self._emit = emit
+        self._run = run
 
     def find(self, session: Assignment) -> TestCommand | None:
         """As configured, else by the files in the tree."""
@@ -63,7 +69,7 @@ class ProjectTests:
     def run(self, session: Assignment, tests: TestCommand | None, nth: int) -> TestResult:
         """Run them with the session's environment and a transcript of their own."""
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.VERIFY))
-        return run_tests(
+        return self._run(
             tests,
             cwd=self._surroundings.tree(session),
             env=self._surroundings.environment(session),
