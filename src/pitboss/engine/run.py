@@ -5,13 +5,9 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from pitboss.core.budget import Caps
 from pitboss.core.events import Repaired, Warned
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.run import build_state, spend
-from pitboss.core.selection import Selection
 from pitboss.core.stops import RunStatus
 from pitboss.engine.brakes import Past
 from pitboss.engine.examining import examine
@@ -27,15 +23,15 @@ from pitboss.store.end_marker import note_live
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
-    from pitboss.core.events import Observer, RunStarted
+    from pitboss.core.events import Observer
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
     from pitboss.engine.clock import Clock
-    from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
     from pitboss.engine.mending import Mender
-    from pitboss.engine.recovery import Settling
+    from pitboss.engine.mission import Mission
+    from pitboss.engine.parts import Parts
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.landing.guard import Guard
@@ -43,46 +39,6 @@ if TYPE_CHECKING:
     from pitboss.store.backup import Backup
 
 _CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of configuration and rotation count"
-
-
-class Mission(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is to do, and where: `in_place` in the user's tree; `start_from` is None for where HEAD is."""
-
-    run_id: str
-    rotation: str
-    prompt_names: tuple[str, ...]
-    caps: Caps
-    in_place: bool
-    selection: Selection = Selection()
-    allow_prompt_changes: bool = False
-    start_from: str | None = None
-
-
-class Parts(Protocol):
-    """The parts of a live run that begin and end it."""
-
-    @property
-    def journal(self) -> Journal:
-        """The run's memory."""
-        ...
-
-    @property
-    def control(self) -> Control:
-        """What people ask of the run."""
-        ...
-
-    @property
-    def settling(self) -> Settling:
-        """What settles sessions that were cut short."""
-        ...
-
-    def started(self, *, resumed: bool = False) -> RunStarted:
-        """What viewers learn of the run now."""
-        ...
-
-    def grind(self, past: Past) -> int:
-        """Run sessions until something says stop; returns the exit code."""
-        ...
 
 
 class Builder(Protocol):

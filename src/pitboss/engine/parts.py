@@ -1,0 +1,225 @@
+"""How the parts of a live run are joined: which collaborators each of them gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.redact import Secrets
+from pitboss.engine.agent_files import AgentFiles
+from pitboss.engine.announcing import Announcer, Outlook
+from pitboss.engine.billing import Billing
+from pitboss.engine.brakes import Brakes, Past
+from pitboss.engine.delivery import Delivery
+from pitboss.engine.dispatching import Dispatcher, Workers
+from pitboss.engine.gate import Gate
+from pitboss.engine.grinding import Grinding
+from pitboss.engine.implementing import Implementing
+from pitboss.engine.loop import Loop
+from pitboss.engine.meter import Meter
+from pitboss.engine.pool import Pool
+from pitboss.engine.preparation import Preparation
+from pitboss.engine.recording import Recorder
+from pitboss.engine.recovery import Autopsy, Settling
+from pitboss.engine.request import Requests, Surroundings
+from pitboss.engine.retrying import Retrying
+from pitboss.engine.session import SessionRunner
+from pitboss.engine.session_hooks import SessionHooks
+from pitboss.engine.spending import Spending
+from pitboss.engine.start import Undertaking, prompt_facts, started
+from pitboss.engine.verify import Fixing, ProjectTests, Verifier
+from pitboss.engine.waiting import Waiting
+from pitboss.engine.watching import WatchedAgents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pitboss.checks import TestResult
+    from pitboss.core.chooser import Chooser
+    from pitboss.core.events import Observer, RunStarted
+    from pitboss.core.prompt import PromptMeta
+    from pitboss.engine.clock import Clock
+    from pitboss.engine.control import Control
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.mission import Mission
+    from pitboss.engine.ports import Agent, Places
+    from pitboss.engine.recovery import Remains
+    from pitboss.hooks import HookResult
+    from pitboss.store.backup import Backup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What the parts of a run use of the outside: its ports, and what the process inherited."""
+
+    agent: Callable[[str], Agent]
+    places: Places
+    remains: Remains
+    clock: Clock
+    run_hook: Callable[..., HookResult]
+    run_tests: Callable[..., TestResult]
+    backup: Backup
+    tidy: Callable[[], None]
+    environ: Mapping[str, str]
+    host: str
+
+
+class Parts:
+    """Joins the parts of one live run, each when it is first asked for."""
+
+    def __init__(
+        self,
+        mission: Mission,
+        chooser: Chooser,
+        journal: Journal,
+        control: Control,
+        outside: Outside,
+        emit: Observer,
+    ) -> None:
+        self.journal = journal
+        self.control = control
+        self._mission = mission
+        self._config = mission.config
+        self._chooser = chooser
+        self._outside = outside
+        self._emit = emit
+        self._now = outside.clock.now
+        self._paths = journal.rundir.paths
+        self._places = outside.places
+
+    # What begins and ends the run
+
+    def started(self, *, resumed: bool = False) -> RunStarted:
+        """What viewers learn of the run now."""
+        mission = self._mission
+        undertaking = Undertaking(
+            prompts=prompt_facts(self._config, mission.prompts, mission.takers),
+            caps=mission.caps,
+            mode=self._config.grind.mode,
+            max_parallel=mission.max_parallel,
+            host=self._outside.host,
+        )
+        return started(undertaking, self.journal, self._outlook.next_pick(), resumed=resumed)
+
+    def grind(self, past: Past) -> int:
+        """Run sessions until something says stop; returns the exit code."""
+        stays = self._config.grind.stay or not self._mission.in_place
+        grinding = Grinding(
+            self._places,
+            self.journal,
+            self.control,
+            self._outside.backup,
+            self._announcer,
+            stays=stays,
+        )
+        brakes = Brakes(self.control, self._spending, self.journal, self._config, past, self._emit)
+        pool = Pool(self.dispatcher.dispatch, self.sessions.run)
+        loop = Loop(self._chooser, brakes, pool, self.journal, self.control, self._gate)
+        return grinding.grind(loop, brakes, tidy=self._outside.tidy)
+
+    @cached_property
+    def settling(self) -> Settling:
+        """What settles sessions that were cut short."""
+        autopsy = Autopsy(self._billing, self.journal, self._files, self._now)
+        return Settling(self.sessions, autopsy, self._outside.remains, self.journal, self.control, self._emit)
+
+    # One session
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        """What puts sessions on record as in flight."""
+        workers = Workers(self._config, self._meta)
+        return Dispatcher(self.journal, self.control, self._places, workers, self._announcer, self._now)
+
+    def _meta(self, prompt: str) -> PromptMeta:
+        return self._mission.prompts[prompt].meta
+
+    @cached_property
+    def sessions(self) -> SessionRunner:
+        """What brings sessions to their records."""
+        return SessionRunner(
+            Preparation(self._places, self._hooks, self._emit, self._now),
+            Implementing(self._retrying, self._requests, self.control, self._files, self._emit, self._now),
+            Delivery(self.journal, self._places, self._verifier, self._files, self._config, self._emit),
+            self._recorder,
+            self._hooks,
+            self.journal,
+        )
+
+    @cached_property
+    def _hooks(self) -> SessionHooks:
+        settings = msgspec.structs.replace(self._config.grind, hooks=self._mission.hooks)
+        return SessionHooks(
+            settings, self._surroundings, self.control, self.journal, self._emit, self._outside.run_hook
+        )
+
+    @cached_property
+    def _retrying(self) -> Retrying:
+        agents = WatchedAgents(
+            self._outside.agent, self.journal, self.control, self._spending, self._gate, self._emit
+        )
+        clock = self._outside.clock
+        waiting = Waiting(self._gate, self.journal, self.control, self._spending, self._emit, clock)
+        return Retrying(agents, self._requests, waiting, self.journal, clock, limits=self._config.limits)
+
+    @cached_property
+    def _verifier(self) -> Verifier:
+        command, run = self._config.test_command, self._outside.run_tests
+        tests = ProjectTests(command, self._surroundings, self.control, self._emit, run)
+        most = self._config.fixer_max_attempts
+        fixing = Fixing(self._retrying, self._requests, self._emit, most=most)
+        return Verifier(tests, fixing, self._billing, self._mission.prompts, self._now)
+
+    @cached_property
+    def _billing(self) -> Billing:
+        return Billing(self._outside.agent, self._requests, self.journal, self._paths)
+
+    @cached_property
+    def _recorder(self) -> Recorder:
+        return Recorder(
+            self.journal,
+            self._spending,
+            self.control,
+            self._files,
+            self._announcer,
+            keep_transcripts=self._config.grind.transcript_retention == "keep_all",
+        )
+
+    # What they share
+
+    @cached_property
+    def _requests(self) -> Requests:
+        return Requests(self._config, self._mission.prompts, self._paths, self._surroundings, self._spending)
+
+    @cached_property
+    def _surroundings(self) -> Surroundings:
+        environ = self._outside.environ
+        return Surroundings(self._places, self._paths, environ)
+
+    @cached_property
+    def _announcer(self) -> Announcer:
+        return Announcer(self._emit, self._outlook.next_pick, self._outside.host)
+
+    @cached_property
+    def _outlook(self) -> Outlook:
+        return Outlook(self._chooser, self.journal, self.control, self._spending)
+
+    @cached_property
+    def _spending(self) -> Spending:
+        hard = self._config.hard_budgets
+        return Spending(self._mission.caps, self._meter, self.journal, self._now, hard=hard)
+
+    @cached_property
+    def _meter(self) -> Meter:
+        return Meter(self._mission.caps)
+
+    @cached_property
+    def _gate(self) -> Gate:
+        return Gate(self._config.limits.pause_at, self.journal.state.quota)
+
+    @cached_property
+    def _files(self) -> AgentFiles:
+        return AgentFiles(self._paths, Secrets.of(self._outside.environ), self._emit)
