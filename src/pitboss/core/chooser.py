@@ -1,17 +1,17 @@
 """The Chooser port: which session a run starts next, asked of its state alone (SPEC 3).
 
 A chooser is a pure function in two parts. Everything that its answers depend on is in the run's state, so a live
-run, a dry run, `status` and a replay of the log get the same answers, whoever asks and however often.
+run, a dry run, `status` and a replay of the log get the same answers, however often they ask.
 
 Choosers to come fit as well:
 
 - Queued tasks, in a queue that grows while the run is live. The loop takes new tasks into the state before it asks;
-  the chooser offers the oldest one that is not in flight, and passes every other question on to the chooser that it
-  stands before. It passes on `advance` likewise, unless the record is that of a task, which moves no rotation.
-  "Ending" is final for one state only: a task that arrives makes another state.
+  the chooser offers the oldest one that is not in flight, and leaves every other question to the chooser behind it.
+  `advance` does likewise, except for the record of a task, which moves no rotation. An `Ending` is final for one state
+  only, and a task that arrives makes another.
 - A phased plan. `advance` works out the phase from the records and keeps it in the state; `next` asks the chooser of
   that phase, and answers `Wait` while sessions of the last phase are in flight whose records may end it.
-- A prompt that stops to take part after sessions that landed nothing: `advance` counts them, and `next` reads it.
+- A prompt that drops out after too many sessions that landed nothing: `advance` counts them, `next` reads the count.
 """
 
 from __future__ import annotations

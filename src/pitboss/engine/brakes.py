@@ -79,12 +79,11 @@ class Brakes:
             return Ending(reason=StopReason.DRAINED, message="drained on request")
         return None
 
-    def ends_waits(self) -> bool:
-        """Whether the run, as things stand, ends for a reason for which no session waits for hours any more.
+    def ends_waits(self, stop: Ending | None) -> bool:
+        """Whether no session waits for hours any more, given what `why_stop` says.
 
-        A streak of failures may still be broken by a session in flight.
+        A session in flight may still break a streak of failures; then sessions wait again.
         """
-        stop = self.why_stop()
         return stop is not None and (stop is self._ending or stop.reason is StopReason.FAILURES)
 
     def can_afford(self, prompt: str) -> bool:

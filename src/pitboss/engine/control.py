@@ -63,7 +63,7 @@ class Control:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen all the time, also while nobody else does, such as during a commit with slow git hooks."""
+        """Listen in the background, even while nobody else does, such as during a commit with slow git hooks."""
         over = Event()
 
         def listen_on() -> None:
@@ -85,7 +85,7 @@ class Control:
             self._in_flight.add(seq)
 
     def ended(self, seq: int) -> None:
-        """Requests concern session `seq` no more."""
+        """Requests no longer concern session `seq`."""
         with self._lock:
             self._in_flight.discard(seq)
             self._skipped.discard(seq)

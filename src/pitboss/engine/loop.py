@@ -58,11 +58,11 @@ class Loop:
         return step
 
     def _next(self) -> Choice | Wait | Ending:
-        """Stops come first, then turns, then money: whoever's turn it is waits for that too, and nobody overtakes."""
+        """Stops come first, then turns, then money: whoever cannot be afforded yet waits, and nobody overtakes."""
         self._control.listen()
-        self._gate.closing = self._brakes.ends_waits()
-        running = self._pool.running
-        if stop := self._brakes.why_stop():
+        running, stop = self._pool.running, self._brakes.why_stop()
+        self._gate.closing = self._brakes.ends_waits(stop)
+        if stop is not None:
             return Wait() if running else stop
         step = self._chooser.next(self._journal.state, running)
         if isinstance(step, Choice) and running and not self._brakes.can_afford(step.prompt):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """What sessions in flight have used so far, as far as their agents tell; thread-safe."""
+    """What the sessions in flight have used so far, if their agents say so; thread-safe."""
 
     def __init__(self, caps: Caps) -> None:
         self._caps = msgspec.structs.replace(caps, max_iterations=None)
@@ -26,7 +26,7 @@ class Meter:
         self._lock = Lock()
 
     def show(self, seq: int, used: Usage | None) -> None:
-        """Session `seq` has used so much by now; None once its usage is counted elsewhere."""
+        """Note what session `seq` has used by now; None once a record counts it."""
         with self._lock:
             if used is None:
                 self._live.pop(seq, None)

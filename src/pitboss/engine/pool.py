@@ -53,7 +53,7 @@ class Pool:
         return ended
 
     def drain(self) -> None:
-        """Wait for all sessions, whatever ends them: there is an error to report already."""
+        """Wait for all sessions, however they end: there is an error to report already."""
         while self._running:
             self._take()
 

@@ -1,4 +1,4 @@
-"""The chooser of every run so far: conflicts get their second turn first, then the weighted rotation goes on (SPEC 3).
+"""The rotation as a chooser: a conflict gets its second turn first, then the weighted rotation goes on (SPEC 3).
 
 Sessions start strictly in the order of their turns. Whoever's turn it is waits until there is room, and nobody
 overtakes: a prompt that has to run alone never starves behind those that share, nor they behind it.
