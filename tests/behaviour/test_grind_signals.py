@@ -134,21 +134,6 @@ def test_a_second_signal_stops_a_hook_after_the_session_whose_record_stands(tmp_
     assert [verdict(r) for r in run.records] == [("ok", None, True, 0)]
 
 
-def test_a_commit_under_way_is_finished_even_after_a_second_signal(tmp_path: Path) -> None:
-    scene = stage(tmp_path, "commit")
-    with grinding(scene.project) as live:
-        scene.gate.wait()
-        live.send(SIGTERM)
-        live.wait_for("draining")
-        live.send(SIGTERM)
-        live.wait_for("aborting")
-        scene.gate.open()
-        done = live.ended()
-    run = the_run(scene.project)
-    assert (done.code, run.ending()) == (2, ("aborted", "aborted on request"))
-    assert [verdict(r) for r in run.records] == [("ok", None, True, 0)]
-
-
 def test_a_signal_between_sessions_or_before_the_first_is_heeded(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "repo")
     project.prompt("chore", "true")
