@@ -63,7 +63,8 @@ IN_GITS_HANDS = {
     "landing/unseen.py",
     "landing/rescue_refs.py",
     "landing/slot.py",
-    "landing/worktree.py",
+    "landing/rescued_work.py",
+    "landing/worktrees.py",
 }
 PAST_THE_SCREEN = {"screens/output.py", "agents/acp/client.py"}  # the second one prints into a pipe of ours
 OF_A_RUN = re.compile(r"\b(?:sessions?|slots?|seq|run_id|RUN_ID)\b|pitboss/|\.pitboss\b")

@@ -10,7 +10,7 @@ import pytest
 from pitboss.errors import CommandError
 from pitboss.git import commits
 from pitboss.git.repo import Repo
-from pitboss.landing import rescue_refs
+from pitboss.landing import rescue_refs, rescued_work
 from pitboss.landing.refs import rescue_ref
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def repo(tmp_path: Path) -> Repo:
 
 def kept(repo: Repo) -> rescue_refs.Rescued:
     rescue_refs.keep(repo, "run-a", 7, [repo.line("rev-parse", "refs/kept")], why="head_moved: main")
-    return rescue_refs.find(repo, "run-a/session-0007")
+    return rescued_work.find(repo, "run-a/session-0007")
 
 
 def test_refs_are_numbered_listed_and_never_made_twice(repo: Repo) -> None:
@@ -74,16 +74,16 @@ def test_the_reason_is_remembered_beside_the_ref(repo: Repo) -> None:
 def test_a_ref_is_found_by_a_unique_beginning(repo: Repo) -> None:
     found = kept(repo)
     rescue_refs.keep(repo, "run-b", 1, [found.oid], why="")
-    assert rescue_refs.find(repo, "run-a") == found
-    assert rescue_refs.find(repo, found.ref) == found
+    assert rescued_work.find(repo, "run-a") == found
+    assert rescued_work.find(repo, found.ref) == found
     with pytest.raises(CommandError, match=r"^run- may be any of run-a/session-0007, run-b/session-0001$"):
-        rescue_refs.find(repo, "run-")
+        rescued_work.find(repo, "run-")
     with pytest.raises(CommandError, match=r"^no rescue ref nope$"):
-        rescue_refs.find(repo, "nope")
+        rescued_work.find(repo, "nope")
 
 
 def test_showing_a_ref_gives_its_commits_and_their_changes(repo: Repo) -> None:
-    shown = rescue_refs.show(repo, kept(repo)).decode()
+    shown = rescued_work.show(repo, kept(repo)).decode()
     assert "    more\n" in shown
     assert "    top line\n" in shown
     assert "-1\n+one\n" in shown
@@ -93,7 +93,7 @@ def test_showing_a_ref_gives_its_commits_and_their_changes(repo: Repo) -> None:
 def test_applying_merges_into_the_tree_and_commits_nothing(repo: Repo) -> None:
     found = kept(repo)
     sh(repo.root, "sed -i s/^10$/ten/ f; git commit -qam 'bottom line'")
-    assert rescue_refs.apply(repo, found) == rescue_refs.Applied(changed=("doomed", "f", "new/n"))
+    assert rescued_work.apply(repo, found) == rescued_work.Applied(changed=("doomed", "f", "new/n"))
     assert (repo.root / "f").read_text().split() == ["one", *map(str, range(2, 10)), "ten"]
     assert sh(repo.root, "git status --porcelain -uall") == "D doomed\n M f\n?? new/n"
     assert sh(repo.root, "git log -1 --format=%s") == "bottom line"
@@ -102,7 +102,7 @@ def test_applying_merges_into_the_tree_and_commits_nothing(repo: Repo) -> None:
 def test_conflicts_are_named_and_nothing_is_changed(repo: Repo) -> None:
     found = kept(repo)
     sh(repo.root, "sed -i s/^1$/uno/ f; git commit -qam 'other top'")
-    assert rescue_refs.apply(repo, found) == rescue_refs.Applied(conflicts=("f",))
+    assert rescued_work.apply(repo, found) == rescued_work.Applied(conflicts=("f",))
     assert sh(repo.root, "git status --porcelain") == ""
 
 
@@ -110,14 +110,14 @@ def test_applying_refuses_a_tree_that_is_not_clean(repo: Repo) -> None:
     found = kept(repo)
     (repo.root / "mine").write_text("mine")
     with pytest.raises(CommandError, match="the working tree is not clean"):
-        rescue_refs.apply(repo, found)
+        rescued_work.apply(repo, found)
 
 
 def test_an_ignored_file_in_the_way_is_not_overwritten(repo: Repo) -> None:
     found = kept(repo)
     sh(repo.root, "echo new > .git/info/exclude; mkdir new; echo precious > new/n")
     with pytest.raises(CommandError, match="would be overwritten"):
-        rescue_refs.apply(repo, found)
+        rescued_work.apply(repo, found)
     assert (repo.root / "new/n").read_text() == "precious\n"
     assert sh(repo.root, "git status --porcelain") == ""
 

@@ -12,7 +12,7 @@ from pitboss.core.session import Assignment, Landing
 from pitboss.core.text import commit_message
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Spot, Switch
-from pitboss.landing import rescue_refs
+from pitboss.landing import rescue_refs, rescued_work
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.run_branch import RunBranch
@@ -195,7 +195,7 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     assert rescue_refs.why_kept(repo, kept.rescue[0]) is None
     (listed,) = rescue_refs.list_rescued(repo, RUN)
     assert (listed.ref, listed.subject) == (kept.rescue[0], SUBJECT)
-    shown = rescue_refs.show(repo, listed).decode()
+    shown = rescued_work.show(repo, listed).decode()
     assert "diff --git a/nëw b/nëw\n" in shown
     assert "-new\n+newer\n" in shown
     assert f"    {SUBJECT}\n" in shown

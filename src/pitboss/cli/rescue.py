@@ -16,6 +16,7 @@ from pitboss.core.session import in_words
 from pitboss.errors import CommandError
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs as refs
+from pitboss.landing import rescued_work
 from pitboss.screens.output import columns, note, say, when, write_diff, write_json
 from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
@@ -53,7 +54,7 @@ def ls(*, run_id: str | None, as_json: bool) -> None:
 def show(*, ref: str, raw: bool) -> None:
     """Show the commits and changes under REF: a full name, RUN_ID/session-NNNN, or the beginning of that."""
     repo = _repo()
-    write_diff(refs.show(repo, refs.find(repo, ref)), raw=raw)
+    write_diff(rescued_work.show(repo, rescued_work.find(repo, ref)), raw=raw)
 
 
 @rescue.command()
@@ -61,8 +62,8 @@ def show(*, ref: str, raw: bool) -> None:
 def apply(*, ref: str) -> None:
     """Bring REF's changes into the working tree, uncommitted; a conflict changes nothing."""
     repo = _repo()
-    rescued = refs.find(repo, ref)
-    done = refs.apply(repo, rescued)
+    rescued = rescued_work.find(repo, ref)
+    done = rescued_work.apply(repo, rescued)
     if done.conflicts:
         for path in done.conflicts:
             note(f"conflict: {one_line(path)}")

@@ -13,7 +13,7 @@ from pitboss.git.snapshot import untracked
 from pitboss.git.switch import Switch
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.refs import lock_scope, run_branch
-from pitboss.landing.worktree import session_branches, session_worktrees
+from pitboss.landing.worktrees import session_branches, session_worktrees
 from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import iter_records, scan_log

@@ -12,7 +12,7 @@ from pitboss.core.recovery import repairs
 from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.rescue_refs import list_rescued, why_kept
-from pitboss.landing.worktree import Settled, remove_session_branch, remove_worktree
+from pitboss.landing.worktrees import Settled, remove_session_branch, remove_worktree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -19,7 +19,7 @@ from pitboss.landing.slot_place import SlotPlace
 from pitboss.landing.slots import SlotPool
 from pitboss.landing.turns import Turns
 from pitboss.landing.user_checkout import RescueLabel
-from pitboss.landing.worktree import HOLD, hold_branch, remove_worktree
+from pitboss.landing.worktrees import HOLD, hold_branch, remove_worktree
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

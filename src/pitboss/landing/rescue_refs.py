@@ -1,4 +1,4 @@
-"""Work that did not land, kept under named refs: written, listed, shown and applied again (SPEC 1.2, 2, 8)."""
+"""Refs that keep work which did not land: made and listed, with the reason why there is one (SPEC 1.2, 2)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.errors import CommandError
+from pitboss.git import commits
 from pitboss.git.errors import GitError
-from pitboss.git.merge import changed_paths, merge_trees
 from pitboss.git.repo import NO_HOOKS
-from pitboss.landing.refs import RESCUE_REFS, rescue_ref
+from pitboss.landing.refs import RESCUE_REFS, rescue_ref, run_branch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,23 +21,6 @@ if TYPE_CHECKING:
 
 _FIELDS = ("refname", "objectname", "committerdate:unix", "contents:subject")
 _FORMAT = "--format=" + "%00".join(f"%({field})" for field in _FIELDS)
-# Told in full: users may have set any of it otherwise.
-_LOG = (
-    *("log", "--no-color", "--no-decorate", "--no-show-signature", "--no-notes", "--no-abbrev-commit"),
-    *("--no-mailmap", "--pretty=medium", "--date=default", "--encoding=UTF-8"),
-)
-# The plumbing hears few settings; it takes all but the top folder for granted only when told so.
-_DIFF = (
-    "-c",
-    "core.quotePath=false",
-    "diff-tree",
-    "-r",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-color",
-    "--stat",
-    "--patch",
-)
 _WHY = "pitboss rescue"
 WORDS_LIMIT = 1000
 """Characters of a reason beside a ref: an argument of a program may have 128 KiB on Linux."""
@@ -56,13 +38,6 @@ class Rescued(msgspec.Struct, frozen=True, kw_only=True):
     def short_name(self) -> str:
         """The ref as users type it: RUN_ID/session-NNNN."""
         return self.ref.removeprefix(f"{RESCUE_REFS}/")
-
-
-class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What bringing a ref into the tree changed, by path; with `conflicts` nothing was changed at all."""
-
-    changed: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
 
 
 def list_rescued(repo: Repo, run_id: str | None = None, seq: int | None = None) -> tuple[Rescued, ...]:
@@ -119,6 +94,14 @@ def _create_instead(repo: Repo, ref: str, tip: str, why: str, *, blocking: str) 
     return False
 
 
+def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
+    """Name `tip` by a rescue ref unless the run branch or a rescue ref contains it."""
+    run_tip = repo.commit_id(f"refs/heads/{run_branch(run_id)}")
+    known = [r.oid for r in list_rescued(repo, run_id)]
+    loose = commits.outside(repo, [tip], *([run_tip] if run_tip else []), *known)
+    keep(repo, run_id, seq, loose, why="left over")
+
+
 def why_kept(repo: Repo, ref: str) -> str | None:
     """What `keep` was told when it made the ref."""
     said = _last_logged(repo, ref)
@@ -138,66 +121,6 @@ def _last_logged(repo: Repo, ref: str) -> str | None:
     return os.fsdecode(logged.rstrip(b"\n").rpartition(b"\n")[2].partition(b"\t")[2]).strip()
 
 
-def find(repo: Repo, name: str) -> Rescued:
-    """The rescue ref that a user means: the whole name, RUN_ID/session-NNNN, or a unique beginning of that.
-
-    Raises CommandError.
-    """
-    everything = list_rescued(repo)
-    exact = [r for r in everything if name in (r.ref, r.short_name)]
-    matching = exact or [r for r in everything if r.short_name.startswith(name) or r.ref.startswith(name)]
-    if len(matching) == 1:
-        return matching[0]
-    if not matching:
-        raise CommandError(f"no rescue ref {name}", hint="`pitboss rescue ls` lists them")
-    raise CommandError(
-        f"{name} may be any of {', '.join(r.short_name for r in matching)}", hint="give the whole name"
-    )
-
-
-def show(repo: Repo, rescued: Rescued, *, onto: str = "HEAD") -> bytes:
-    """The work under a ref, for people to read: its commits, then their changes since they left `onto`."""
-    base = _fork_point(repo, onto, rescued.oid)
-    log = repo.git(*_LOG, f"{base}..{rescued.oid}", "--")
-    diff = repo.git(*_DIFF, base, rescued.oid, "--")
-    return log + b"\n" + diff
-
-
-def apply(repo: Repo, rescued: Rescued) -> Applied:
-    """Bring a ref's changes into the current, clean tree, uncommitted, by three-way merge (SPEC 8).
-
-    All or nothing: on conflict the conflicting paths are returned and the tree is as it was.
-    Raises CommandError when the tree is not clean.
-    """
-    status = repo.status()
-    if status.dirty or status.unborn:
-        raise CommandError(
-            "the working tree is not clean", hint="commit or stash your changes, then apply again"
-        )
-    merged = merge_trees(repo, "HEAD", rescued.oid)
-    if merged.conflicts:
-        return Applied(conflicts=merged.conflicts)
-    tree = merged.tree
-    changed = changed_paths(repo, "HEAD", tree)
-    _refuse_overwriting(repo, rescued, tree)
-    done = repo.run("read-tree", "-m", "-u", "HEAD", tree, ok=(0, 128))
-    if done.code != 0:
-        raise CommandError(
-            f"cannot apply {rescued.short_name}: {done.stderr.decode(errors='replace').strip()}"
-        )
-    repo.git("read-tree", "-m", "HEAD")
-    return Applied(changed=tuple(sorted(changed)))
-
-
-def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
-    """Git itself would overwrite ignored files."""
-    for path in changed_paths(repo, "HEAD", tree, only="A"):
-        if os.path.lexists(repo.root / path):
-            raise CommandError(
-                f"cannot apply {rescued.short_name}: {path} would be overwritten", hint="move it away first"
-            )
-
-
 def _parse(line: str) -> Rescued:
     ref, oid, made, subject = line.split("\0", 3)
     return Rescued(ref=ref, oid=oid, subject=subject, made_at=_moment(int(made or 0)))
@@ -209,8 +132,3 @@ def _moment(seconds: int) -> datetime:
         return datetime.fromtimestamp(seconds, tz=UTC)
     except (ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(0, tz=UTC)
-
-
-def _fork_point(repo: Repo, onto: str, tip: str) -> str:
-    common = repo.git("merge-base", onto, tip, ok=(0, 1)).decode().strip()
-    return common or repo.line("hash-object", "-t", "tree", "/dev/null")

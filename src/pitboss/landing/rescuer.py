@@ -82,7 +82,7 @@ class Effort:
 class RescuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How work in one tree is kept. What cannot stay in the tree is moved to the run's `paths`.
 
-    A `fleeting` tree is deleted some day, with all that an agent left in it. `exclude_files` knows the ignore rules
+    A `temporary` tree is deleted some day, with all that an agent left in it. `exclude_files` knows the ignore rules
     that are in no tree; more than `ignored_limit` bytes of files that a session's own rules hide are moved, not kept
     in git.
     """
@@ -90,7 +90,7 @@ class RescuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     paths: RunPaths
     exclude_files: ExcludeFiles = msgspec.field(default_factory=ExcludeFiles)
     ignored_limit: int = LIMIT
-    fleeting: bool = False
+    temporary: bool = False
 
 
 class Rescuer:
@@ -100,7 +100,7 @@ class Rescuer:
         self._repo = repo
         self._run_id = policy.paths.run_id
         self._paths = policy.paths
-        self._fleeting = policy.fleeting
+        self._temporary = policy.temporary
         self._exclude_files = policy.exclude_files
         self._limit = policy.ignored_limit
         self._since_ns: int | None = None
@@ -154,9 +154,9 @@ class Rescuer:
     def inner(self, effort: Effort) -> list[Inner]:
         """Repositories inside that may hold work, outermost first."""
         base = effort.session.base_commit
-        found = nested.linked_ones(self._repo, effort.status, base, everywhere=self._fleeting)
+        found = nested.linked_ones(self._repo, effort.status, base, everywhere=self._temporary)
         found += nested.new_ones(self._repo, effort.others(self._repo))
-        if self._fleeting and effort.again:
+        if self._temporary and effort.again:
             found += nested.below(self._repo, ".")  # what landed before a crash looks like any other folder
         return nested.unique(found)
 
@@ -164,10 +164,10 @@ class Rescuer:
         """Name by rescue refs what repositories inside hold; in a tree that stays, files that land need none."""
         for inner in filter(effort.is_first_look, found):
             known = [r.oid for r in rescue_refs.list_rescued(self._repo, self._run_id)]
-            everything = self._fleeting or inner.recorded is None
+            everything = self._temporary or inner.recorded is None
             message = self.message(effort, f"work in a repository inside, {inner.shown}")
             tip = nested.work_in(self._repo, inner, everything=everything, message=message, known=known)
-            stays = inner.kind in ("plain", "bare") and not self._fleeting
+            stays = inner.kind in ("plain", "bare") and not self._temporary
             held = tip is None or nested.is_held(self._repo, tip, inner.recorded, known, again=effort.again)
             self.keep(effort, [] if held else [str(tip)], kept=kept, why=HISTORY if stays else INSIDE)
 
@@ -185,15 +185,15 @@ class Rescuer:
         for inner in nested.outermost(found):
             nested.move_away(self._repo, inner, self._paths.nested(effort.session.seq))
 
-    def leave(self, inner: Sequence[Inner], found: Hidden) -> None:
-        """Have `put_away` move repositories whose work has landed or is kept, and hidden files that are too much."""
+    def will_move(self, inner: Sequence[Inner], found: Hidden) -> None:
+        """Have `clear_out` move repositories whose work has landed or is kept, and hidden files that are too much."""
         links = [each for each in inner if each.kind == "link"]
         self._leaving = [*nested.outermost(links), *(each for each in inner if each.kind == "plain")]
-        self._hidden_places = found.places if found.too_much and self._fleeting else ()
+        self._hidden_places = found.places if found.too_much and self._temporary else ()
 
-    def put_away(self, session: Assignment) -> None:
-        """Once the session needs a fleeting tree no more: move what stays of it to the run directory."""
-        leaving, self._leaving = self._leaving if self._fleeting else [], []
+    def clear_out(self, session: Assignment) -> None:
+        """Once the session needs a temporary tree no more: move what stays of it to the run directory."""
+        leaving, self._leaving = self._leaving if self._temporary else [], []
         for inner in leaving:
             nested.put_away(self._repo, inner, self._paths.nested(session.seq))
         places, self._hidden_places = self._hidden_places, ()
@@ -207,7 +207,7 @@ class Rescuer:
         base = effort.session.base_commit
         moved = effort.status.head != base
         dropped = [path for path in effort.status.dropped if os.path.lexists(self._repo.root / path)]
-        if moved and (self._fleeting or resetting):
+        if moved and (self._temporary or resetting):
             gone = (
                 "diff-index",
                 "--cached",

@@ -56,7 +56,7 @@ class SessionTree:
         self._repo = repo
         self._branch = branch
         self._run_id = policy.paths.run_id
-        self._fleeting = policy.fleeting
+        self._temporary = policy.temporary
         self._locks = lock_scope(repo, branch)
         self._committer = Committer(repo, self._locks, seconds=commit_seconds, hooks=hooks or Hooks())
         self._rescuer = Rescuer(repo, policy)
@@ -171,7 +171,7 @@ class SessionTree:
             and not self._reflog.has_grown()
             and not self._stashes.touched()
             and snapshot.operation_underway(self._repo) is None
-            and not (self._fleeting and nested.may_hold_work(self._repo))
+            and not (self._temporary and nested.may_hold_work(self._repo))
             and not self._rescuer.rules_changed()
         )
 
@@ -194,7 +194,7 @@ class SessionTree:
         inner = self._rescuer.inner(effort)
         self._rescuer.keep_inner(effort, inner, kept=effort.status.head)
         hidden = self._rescuer.look_for_hidden(effort, resetting=False)
-        if self._fleeting:
+        if self._temporary:
             self._rescuer.keep_hidden(effort, hidden, kept=effort.status.head)
         try:
             tip = self._commit(effort, message) if effort.status.dirty else effort.status.head
@@ -210,7 +210,7 @@ class SessionTree:
         self._rescuer.keep(effort, self._dropped_stashes(effort, made, tip), kept=tip, why=STASHED)
         self._rescuer.put_back_links(effort, tip, effort.status.submodules)
         snapshot.abandon_operations(self._repo)
-        self._rescuer.leave(inner, hidden)
+        self._rescuer.will_move(inner, hidden)
         landing = self._landing(effort, tip, effort.verdict())
         trouble = self._committer.trouble
         if trouble is None or landing.reason is not None:
@@ -220,9 +220,9 @@ class SessionTree:
     def _commit(self, effort: Effort, message: str) -> str:
         return self._committer.commit(effort.status, message, effort.others(self._repo))
 
-    def put_away(self, session: Assignment) -> None:
-        """Once the session needs its tree no more: move what stays of a fleeting one to the run directory."""
-        self._rescuer.put_away(session)
+    def clear_out(self, session: Assignment) -> None:
+        """Once the session needs its tree no more: move what stays of a temporary one to the run directory."""
+        self._rescuer.clear_out(session)
 
     def _branch_tip(self) -> str | None:
         return self._repo.commit_id(f"refs/heads/{self._branch}")
@@ -263,7 +263,7 @@ class SessionTree:
         self._rescuer.keep_inner(effort, inner, kept=target)
         saved += self._rescuer.keep_hidden(effort, hidden, kept=target)
         if hidden.too_much:
-            self._rescuer.set_aside(effort, hidden.places if self._fleeting else hidden.dropped)
+            self._rescuer.set_aside(effort, hidden.places if self._temporary else hidden.dropped)
         self._rescuer.move_away(effort, nested.without_place(self._repo, inner, target))
         snapshot.put_back(self._repo, self._branch, target)
         self._clear(effort, target, reason, saved=saved)

@@ -29,7 +29,8 @@ from pitboss.git.locks import remove_locks_of
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.refs import run_branch
-from pitboss.landing.worktree import inner_work, remove_session_branch, remove_worktree, rescue_commit
+from pitboss.landing.rescue_refs import rescue_commit
+from pitboss.landing.worktrees import inner_work, remove_session_branch, remove_worktree
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths
@@ -275,7 +276,7 @@ class Slot:
         tips += inner_work(repo, self._inner(repo, status, base), run_id=self._run_id, message=message)
         if self._clean == "all" or _meets_something(repo, status, base):
             keep_in = RunPaths(self._repo.root, self._run_id).set_aside(seq)
-            tips += unseen.hidden_work(repo, message=message, keep_in=keep_in)
+            tips += unseen.keep_hidden(repo, message=message, keep_in=keep_in)
         if status.dirty:
             tips.insert(0, snapshot.snapshot(repo, status, message=message, base=base))
         for tip in commits.outside(repo, tips, base):

@@ -23,12 +23,13 @@ from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs
 from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
 from pitboss.landing.merging import Merge, merge_onto
+from pitboss.landing.rescue_refs import rescue_commit
 from pitboss.landing.rescuer import HIDDEN, RescuePolicy
 from pitboss.landing.run_branch import BranchMoved
 from pitboss.landing.session_tree import SessionTree
-from pitboss.landing.unseen import hidden_work, mark_provisioned
+from pitboss.landing.unseen import keep_hidden, mark_provisioned
 from pitboss.landing.user_checkout import RescueLabel
-from pitboss.landing.worktree import clear_name, remove_worktree, rescue_commit
+from pitboss.landing.worktrees import clear_name, remove_worktree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,14 +153,14 @@ class SlotPlace:
         """Keep what rules in no commit hide: what others landed takes its place."""
         seq = self._seq
         words = rescue_message(prompt=self._session.prompt, seq=seq, run_id=self._run_id, reason=HIDDEN)
-        for tip in hidden_work(repo, message=words, keep_in=self._site.paths.set_aside(seq)):
+        for tip in keep_hidden(repo, message=words, keep_in=self._site.paths.set_aside(seq)):
             rescue_commit(self._repo, self._run_id, seq, tip)
 
     def land(self, message: str) -> Landing:
         """Put the session's work on the run branch, merged with what landed meanwhile; a conflict is rescued."""
         landing = self._land(message)
         if tree := self._tree():
-            tree.put_away(self._session)
+            tree.clear_out(self._session)
         return landing
 
     def _land(self, message: str) -> Landing:
@@ -311,7 +312,7 @@ class SlotPlace:
                 paths=self._site.paths,
                 exclude_files=self._pool.exclude_files,
                 ignored_limit=self._site.ignored_limit,
-                fleeting=True,
+                temporary=True,
             )
             self._opened = SessionTree(repo, self._branch, policy, hooks=self._pool.hooks)
         return self._opened

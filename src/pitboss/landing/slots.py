@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pitboss.git.committer import Hooks
 from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.landing.slot import Slot
-from pitboss.landing.worktree import Settled, discard_worktree, remove_worktree
+from pitboss.landing.worktrees import Settled, discard_worktree, remove_worktree
 
 if TYPE_CHECKING:
     from pathlib import Path

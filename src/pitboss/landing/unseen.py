@@ -27,10 +27,10 @@ def mark_provisioned(worktree: Repo, limit: int) -> None:
 
 def holds_unseen(worktree: Repo) -> bool:
     """Whether there are repositories inside, or files that rules in no commit hide. Raises GitError."""
-    return bool(nested.below(worktree, ".")) or bool(hidden_left(worktree))
+    return bool(nested.below(worktree, ".")) or bool(hidden_files(worktree))
 
 
-def hidden_left(worktree: Repo) -> Hidden:
+def hidden_files(worktree: Repo) -> Hidden:
     """Files in it that only rules hide which sessions wrote and no commit holds. Raises GitError."""
     since_ns = baseline_ns(worktree)
     if since_ns is None:
@@ -38,8 +38,8 @@ def hidden_left(worktree: Repo) -> Hidden:
     if not hidden.has_newer_rules(worktree, since_ns):
         return hidden.Hidden()
     base = worktree.line("rev-parse", "HEAD")
-    beside = ExcludeFiles().now(worktree).text
-    return hidden.find(worktree, base, beside, since_ns=since_ns, dropped=(), limit=_limit(worktree))
+    excludes = ExcludeFiles().now(worktree).text
+    return hidden.find(worktree, base, excludes, since_ns=since_ns, dropped=(), limit=_limit(worktree))
 
 
 def _limit(worktree: Repo) -> int:
@@ -47,10 +47,10 @@ def _limit(worktree: Repo) -> int:
     return int(noted) if noted.isdigit() else hidden.LIMIT
 
 
-def hidden_work(worktree: Repo, *, message: str, keep_in: Path) -> list[str]:
+def keep_hidden(worktree: Repo, *, message: str, keep_in: Path) -> list[str]:
     """Keep such files: in a commit, which is returned, or, where they are too much for git, in `keep_in`."""
     try:
-        found = hidden_left(worktree)
+        found = hidden_files(worktree)
         if found and not found.too_much:
             base = worktree.line("rev-parse", "HEAD")
             return [hidden.commit_of(worktree, found, base=base, message=message, known=())]

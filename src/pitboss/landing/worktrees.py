@@ -18,6 +18,7 @@ from pitboss.git.merge import holds_all
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.refs import run_branch, session_of
+from pitboss.landing.rescue_refs import rescue_commit
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder, names_in, remove_tree, spot
 from pitboss.store.paths import RunPaths
@@ -120,14 +121,6 @@ def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settle
         repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{name}", tip)
 
 
-def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
-    """Name `tip` by a rescue ref unless the run branch or a rescue ref contains it."""
-    run_tip = repo.commit_id(f"refs/heads/{run_branch(run_id)}")
-    known = [r.oid for r in rescue_refs.list_rescued(repo, run_id)]
-    loose = commits.outside(repo, [tip], *([run_tip] if run_tip else []), *known)
-    rescue_refs.keep(repo, run_id, seq, loose, why="left over")
-
-
 def clear_name(repo: Repo, run_id: str, seq: int, branch: str) -> None:
     """Delete branches below the name of a session's branch, which git then cannot make; rescue what they hold."""
     below = repo.git("for-each-ref", "--format=%(objectname) %(refname)", f"refs/heads/{branch}/")
@@ -214,7 +207,7 @@ def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
     message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
     keep_in = RunPaths(repo.root, run_id).set_aside(seq)
     worktree = repo.worktree(Path(path), git_dir, settings={})
-    for tip in unseen.hidden_work(worktree, message=message, keep_in=keep_in):
+    for tip in unseen.keep_hidden(worktree, message=message, keep_in=keep_in):
         rescue_commit(repo, run_id, seq, tip)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs
-from pitboss.landing.worktree import (
+from pitboss.landing.worktrees import (
     GONE,
     hold_branch,
     remove_session_branch,

@@ -1,0 +1,106 @@
+"""Rescued work for the user: found by a name, shown, and applied to the tree again (SPEC 8)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.errors import CommandError
+from pitboss.git.merge import changed_paths, merge_trees
+from pitboss.landing.rescue_refs import list_rescued
+
+if TYPE_CHECKING:
+    from pitboss.git.repo import Repo
+    from pitboss.landing.rescue_refs import Rescued
+
+# Told in full: users may have set any of it otherwise.
+_LOG = (
+    *("log", "--no-color", "--no-decorate", "--no-show-signature", "--no-notes", "--no-abbrev-commit"),
+    *("--no-mailmap", "--pretty=medium", "--date=default", "--encoding=UTF-8"),
+)
+# The plumbing hears few settings; it takes all but the top folder for granted only when told so.
+_DIFF = (
+    "-c",
+    "core.quotePath=false",
+    "diff-tree",
+    "-r",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--stat",
+    "--patch",
+)
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What bringing a ref into the tree changed, by path; with `conflicts` nothing was changed at all."""
+
+    changed: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+
+
+def find(repo: Repo, name: str) -> Rescued:
+    """The rescue ref that a user means: the whole name, RUN_ID/session-NNNN, or a unique beginning of that.
+
+    Raises CommandError.
+    """
+    everything = list_rescued(repo)
+    exact = [r for r in everything if name in (r.ref, r.short_name)]
+    matching = exact or [r for r in everything if r.short_name.startswith(name) or r.ref.startswith(name)]
+    if len(matching) == 1:
+        return matching[0]
+    if not matching:
+        raise CommandError(f"no rescue ref {name}", hint="`pitboss rescue ls` lists them")
+    raise CommandError(
+        f"{name} may be any of {', '.join(r.short_name for r in matching)}", hint="give the whole name"
+    )
+
+
+def show(repo: Repo, rescued: Rescued, *, onto: str = "HEAD") -> bytes:
+    """The work under a ref, for people to read: its commits, then their changes since they left `onto`."""
+    base = _fork_point(repo, onto, rescued.oid)
+    log = repo.git(*_LOG, f"{base}..{rescued.oid}", "--")
+    diff = repo.git(*_DIFF, base, rescued.oid, "--")
+    return log + b"\n" + diff
+
+
+def apply(repo: Repo, rescued: Rescued) -> Applied:
+    """Bring a ref's changes into the current, clean tree, uncommitted, by three-way merge (SPEC 8).
+
+    All or nothing: on conflict the conflicting paths are returned and the tree is as it was.
+    Raises CommandError when the tree is not clean.
+    """
+    status = repo.status()
+    if status.dirty or status.unborn:
+        raise CommandError(
+            "the working tree is not clean", hint="commit or stash your changes, then apply again"
+        )
+    merged = merge_trees(repo, "HEAD", rescued.oid)
+    if merged.conflicts:
+        return Applied(conflicts=merged.conflicts)
+    tree = merged.tree
+    changed = changed_paths(repo, "HEAD", tree)
+    _refuse_overwriting(repo, rescued, tree)
+    done = repo.run("read-tree", "-m", "-u", "HEAD", tree, ok=(0, 128))
+    if done.code != 0:
+        raise CommandError(
+            f"cannot apply {rescued.short_name}: {done.stderr.decode(errors='replace').strip()}"
+        )
+    repo.git("read-tree", "-m", "HEAD")
+    return Applied(changed=tuple(sorted(changed)))
+
+
+def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
+    """Git itself would overwrite ignored files."""
+    for path in changed_paths(repo, "HEAD", tree, only="A"):
+        if os.path.lexists(repo.root / path):
+            raise CommandError(
+                f"cannot apply {rescued.short_name}: {path} would be overwritten", hint="move it away first"
+            )
+
+
+def _fork_point(repo: Repo, onto: str, tip: str) -> str:
+    common = repo.git("merge-base", onto, tip, ok=(0, 1)).decode().strip()
+    return common or repo.line("hash-object", "-t", "tree", "/dev/null")
