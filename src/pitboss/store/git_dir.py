@@ -1,5 +1,4 @@
-"""Where git keeps what belongs to one working tree, found without starting git, and pitboss's folder in there (SPEC
-7).
+"""Where git keeps what is one working tree's own, found without starting git; pitboss's folder in it (SPEC 7).
 
 For the main working tree that is git's common directory. A linked one has a folder of its own: two working trees of
 a repository may each have a run.

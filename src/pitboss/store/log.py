@@ -1,5 +1,4 @@
-"""Reads sessions.jsonl, the source of truth, whole and in bounded memory, and tells sound lines from damage (SPEC
-7).
+"""Reads sessions.jsonl, the source of truth, in bounded memory, and tells sound lines from damage (SPEC 7).
 
 Every line is a record of this run with a seq of its own, or it is damage. Damage at the very end is what a crash in
 the middle of an append leaves: a torn tail, which may be cut because the append never returned. Damage anywhere
