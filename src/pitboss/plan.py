@@ -80,11 +80,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         A fixer appears only if it is another agent than its prompt's; fallbacks have a model of their own.
         """
         config, metas = self.config, [doc.meta for doc in self.prompts.values()]
-        works = [worker.implementer(config, meta) for meta in metas]
+        implementers = [worker.implementer(config, meta) for meta in metas]
         # The shell agent cannot repair what it breaks.
-        mends = [worker.fixer(config, meta) for meta in metas if meta.verify and meta.agent == SHELL]
-        ahead = [worker.stand_in(config, name) for name in config.limits.fallback]
-        found = {each for each in (*works, *mends, *ahead) if each is not None}
+        fixers = [worker.fixer(config, meta) for meta in metas if meta.verify and meta.agent == SHELL]
+        fallbacks = [worker.stand_in(config, name) for name in config.limits.fallback]
+        found = {each for each in (*implementers, *fixers, *fallbacks) if each is not None}
         return tuple(sorted({each if each.agent != SHELL else Worker(SHELL) for each in found}, key=str))
 
     @property

@@ -85,3 +85,16 @@ def test_a_session_without_a_turn_is_ok_only_if_it_changed_something(
     nothing = result(num_turns=0, total_cost_usd=0, usage={})
     run, _ = worked(tmp_path, work + nothing)
     assert run.record("chore")["status"] == status
+
+
+def test_the_process_on_record_is_the_one_that_runs_where_an_older_version_had_to_be_started_again(
+    tmp_path: Path,
+) -> None:
+    """The record that the second process finds of itself, half a second after its start."""
+    refuse = f'case "$*" in *{BUDGET}*) echo "error: unknown option" >&2; exit 1;; esac'
+    look = f"sleep 0.5; echo $$ >{tmp_path}/pid; cat .pitboss/grind/runs/*/state.json >{tmp_path}/state"
+    run, options = worked(tmp_path, f"{refuse}; {look}; echo x >x; {result()}", max_session_cost_usd=1.0)
+    assert BUDGET not in options
+    assert run.record("chore")["status"] == "ok"
+    (session,) = json.loads((tmp_path / "state").read_text())["in_flight"]
+    assert session["pid"] == int((tmp_path / "pid").read_text())

@@ -75,7 +75,8 @@ class Driver:
     ) -> AgentOutcome:
         """Run the agent to its end and bill what it used, however it ended; failures are outcomes, not exceptions.
 
-        `on_start` gets pid and start time. Raises StorageError when the transcript cannot be written.
+        `on_start` gets pid and start time, also of the second process if the first refused an option. Raises
+        StorageError when the transcript cannot be written.
         """
         request = self._completed(request)
         try:

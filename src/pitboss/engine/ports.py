@@ -36,8 +36,9 @@ class Agent(Protocol):
     ) -> AgentOutcome:
         """Run the agent to its end, which is always an outcome.
 
-        `on_start` is called once, before any event, with the pid and its start time, unless the agent could not be
-        started. `stop` is asked again and again while the agent runs. Raises StorageError when the transcript
+        `on_start` is called before any event with the pid and its start time, unless the agent could not be started. It
+        is called once, or once more where a CLI refused its command line and had to be started with an older one: the
+        last call counts. `stop` is asked again and again while the agent runs. Raises StorageError when the transcript
         cannot be written, and whatever a callback raises, once the agent has been ended.
         """
         ...

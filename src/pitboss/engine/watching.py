@@ -51,6 +51,10 @@ class WatchedAgents:
         """
         unnoted: list[tuple[int, int | None]] = []
 
+        def started(pid: int, at: int | None) -> None:
+            # A process that was started in vain gives way to the one after it.
+            unnoted[:] = [(pid, at)]
+
         def look() -> StopRequest | None:
             if unnoted:
                 self._journal.started(seq, *unnoted.pop())
@@ -59,7 +63,7 @@ class WatchedAgents:
 
         return self._build(name).run(
             request,
-            on_start=lambda pid, started: unnoted.append((pid, started)),
+            on_start=started,
             on_event=lambda event: self._hear(seq, name, event, before),
             stop=look,
         )

@@ -62,7 +62,7 @@ class QwenReader(JsonReader):
         return Spend(tokens=tokens, unreadable=self._uncounted)
 
     def verdict(self, ended: AgentExit) -> Verdict:
-        """By `is_error` and the subtype first, then the exit code, then whether it finished and was let work."""
+        """By `is_error` and the subtype first, then the exit code, then whether it finished and what was allowed."""
         kind = word(self._result, "subtype") or ""
         if self._result.get("is_error") is True or kind.startswith("error"):
             return failed(*failure(word(table(self._result, "error"), "message") or kind or "an error"))
