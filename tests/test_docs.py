@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pitboss.core.config import AgentSettings, GrindSettings, Hooks, Price, WorktreeSettings
+from pitboss.core.config import AgentSettings, GrindSettings, HookSettings, Price, WorktreeSettings
 from pitboss.core.prompt import PromptMeta
 from pitboss.core.run import RunState
 from pitboss.core.session import Reason, SessionRecord
@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("bench/*.md")])
 NAMED_IN: dict[str, list[type[msgspec.Struct]]] = {
     "writing-prompts.md": [PromptMeta],
-    "configuration.md": [AgentSettings, GrindSettings, Hooks, Price, WorktreeSettings],
+    "configuration.md": [AgentSettings, GrindSettings, HookSettings, Price, WorktreeSettings],
     "run-directory.md": [RunState, SessionRecord],
 }
 TABLES = {"unknown", "budgets", "hooks", "worktree"}

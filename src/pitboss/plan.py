@@ -12,7 +12,7 @@ from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import build_agent, may_cost
 from pitboss.core import budget, worker
 from pitboss.core.budget import Caps
-from pitboss.core.config import Config, Hooks
+from pitboss.core.config import Config, HookSettings
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
 from pitboss.core.selection import Selection
@@ -65,7 +65,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     rotation: Rotation
     prompts: dict[str, PromptDoc]
-    hooks: Hooks
+    hooks: HookSettings
     caps: Caps
     max_parallel: int
     selection: Selection = Selection()

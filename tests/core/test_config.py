@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.budget import Caps
-from pitboss.core.config import AgentSettings, Config, GrindSettings, Hooks, Price, WorktreeSettings
+from pitboss.core.config import AgentSettings, Config, GrindSettings, HookSettings, Price, WorktreeSettings
 
 commands = st.none() | st.sampled_from(["", "true", "false"])
-hooks = st.builds(Hooks, pre_session=commands, post_session=commands, on_failure=commands)
+hooks = st.builds(HookSettings, pre_session=commands, post_session=commands, on_failure=commands)
 
 
 def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
@@ -56,19 +56,23 @@ def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", [AgentSettings, Config, GrindSettings, Hooks, Price, WorktreeSettings])
+@pytest.mark.parametrize(
+    "kind", [AgentSettings, Config, GrindSettings, HookSettings, Price, WorktreeSettings]
+)
 def test_settings_cannot_be_changed_once_loaded(kind: type[msgspec.Struct]) -> None:
     assert kind.__struct_config__.frozen
 
 
-@pytest.mark.parametrize("hook", Hooks.__struct_fields__)
+@pytest.mark.parametrize("hook", HookSettings.__struct_fields__)
 def test_an_unset_hook_falls_through_and_a_set_one_wins(hook: str) -> None:
-    assert getattr(Hooks().over(Hooks(**{hook: "base"})), hook) == "base"
-    assert getattr(Hooks(**{hook: "own"}).over(Hooks(**{hook: "base"})), hook) == "own"
-    assert getattr(Hooks(**{hook: ""}).over(Hooks(**{hook: "base"})), hook) == ""
+    assert getattr(HookSettings().over(HookSettings(**{hook: "base"})), hook) == "base"
+    assert getattr(HookSettings(**{hook: "own"}).over(HookSettings(**{hook: "base"})), hook) == "own"
+    assert getattr(HookSettings(**{hook: ""}).over(HookSettings(**{hook: "base"})), hook) == ""
 
 
 @given(hooks, hooks, hooks)
-def test_hooks_layer_in_any_grouping(command_line: Hooks, rotation: Hooks, config: Hooks) -> None:
+def test_hooks_layer_in_any_grouping(
+    command_line: HookSettings, rotation: HookSettings, config: HookSettings
+) -> None:
     assert command_line.over(rotation).over(config) == command_line.over(rotation.over(config))
-    assert config.over(Hooks()) == config == Hooks().over(config)
+    assert config.over(HookSettings()) == config == HookSettings().over(config)

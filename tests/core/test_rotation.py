@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.budget import Caps
-from pitboss.core.config import Hooks
+from pitboss.core.config import HookSettings
 from pitboss.core.rotation import Entry, Rotation, default_rotation, parse_rotation, select_by_tags
 from pitboss.errors import InputError, StartError
 from tests.support.values import prompt
@@ -55,7 +55,7 @@ max_tokens = 9_000_000_000
             Entry(name="alpha"),
         ),
         max_parallel=4,
-        hooks=Hooks(pre_session="make", post_session="", on_failure="echo one\necho two"),
+        hooks=HookSettings(pre_session="make", post_session="", on_failure="echo one\necho two"),
         budgets=Caps(
             max_iterations=0,
             until=datetime(2030, 1, 31, 6, tzinfo=UTC),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.chooser import Choice
-from pitboss.core.config import Hooks
+from pitboss.core.config import HookSettings
 from pitboss.core.embed import clean, first_bytes, last_bytes, one_line
 from pitboss.core.measures import age, duration, money, spent, stamp, tokens
 from pitboss.core.prompt import PromptDoc, PromptMeta, PromptSource
@@ -366,7 +366,7 @@ def plan(**changes: object) -> DryRun:
             entries=(Entry(name="alpha"), Entry(name="bravo", every_override=2, max_runs_override=1)),
         ),
         "caps": Caps(max_iterations=3, until=START, max_cost_usd=1.5),
-        "hooks": Hooks(pre_session="make\nwarm"),
+        "hooks": HookSettings(pre_session="make\nwarm"),
         "first": (Choice(prompt="alpha", rotation=1), Choice(prompt="bravo", rotation=2)),
     }
     return DryRun(**(values | changes))  # type: ignore[arg-type]

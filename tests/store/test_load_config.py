@@ -10,7 +10,7 @@ import pytest
 
 from pitboss.cli.project import template
 from pitboss.core.budget import Caps
-from pitboss.core.config import AgentSettings, Config, GrindSettings, Hooks, Price, WorktreeSettings
+from pitboss.core.config import AgentSettings, Config, GrindSettings, HookSettings, Price, WorktreeSettings
 from pitboss.errors import InputError
 from pitboss.store.config import load_config, parse_config
 
@@ -138,7 +138,7 @@ subject = "{prompt} ({run})"
                 max_tokens=1000,
                 max_cost_usd=2.0,
             ),
-            hooks=Hooks(pre_session="one", post_session="two", on_failure="three"),
+            hooks=HookSettings(pre_session="one", post_session="two", on_failure="three"),
             worktree=WorktreeSettings(copy=(), setup="npm ci", clean="all"),
         ),
         author="Night Shift <night@example.com>",
@@ -287,5 +287,5 @@ def test_the_config_of_init_shows_every_setting_and_all_of_it_is_valid() -> None
     text = uncommented(template("config.toml").splitlines())
     assert parse(text).warnings == ()
     shown = set(re.findall(r"^(\w+) =", text, flags=re.MULTILINE))
-    for settings in (AgentSettings, GrindSettings, WorktreeSettings, Hooks, Caps, Price):
+    for settings in (AgentSettings, GrindSettings, WorktreeSettings, HookSettings, Caps, Price):
         assert set(settings.__struct_fields__) - {"budgets", "hooks", "worktree"} <= shown

@@ -45,16 +45,16 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     cache_write_per_million_usd: float | None = None
 
 
-class Hooks(msgspec.Struct, frozen=True, kw_only=True):
+class HookSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Shell commands around a session; None means none."""
 
     pre_session: str | None = None
     post_session: str | None = None
     on_failure: str | None = None
 
-    def over(self, base: Hooks) -> Hooks:
+    def over(self, base: HookSettings) -> HookSettings:
         """These hooks, with `base` where a hook is unset."""
-        return Hooks(
+        return HookSettings(
             pre_session=base.pre_session if self.pre_session is None else self.pre_session,
             post_session=base.post_session if self.post_session is None else self.post_session,
             on_failure=base.on_failure if self.on_failure is None else self.on_failure,
@@ -84,7 +84,7 @@ class GrindSettings(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["in-place", "worktree"] = "in-place"
     stay: bool = False
     budgets: Caps = Caps()
-    hooks: Hooks = Hooks()
+    hooks: HookSettings = HookSettings()
     worktree: WorktreeSettings = WorktreeSettings()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pitboss.core.budget import Caps
-from pitboss.core.config import Hooks
+from pitboss.core.config import HookSettings
 from pitboss.core.fields import (
     MAX_TOKENS,
     Wrong,
@@ -57,7 +57,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     entries: tuple[Entry, ...]
     max_parallel: int | None = None
-    hooks: Hooks = Hooks()
+    hooks: HookSettings = HookSettings()
     budgets: Caps = Caps()
 
     @property

@@ -8,7 +8,7 @@ import msgspec
 
 from pitboss.core.budget import Caps
 from pitboss.core.chooser import Choice
-from pitboss.core.config import Hooks
+from pitboss.core.config import HookSettings
 from pitboss.core.embed import one_line
 from pitboss.core.measures import money, stamp
 from pitboss.core.prompt import PromptDoc
@@ -39,7 +39,7 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     prompts: dict[str, PromptDoc]
     rotation: Rotation
     caps: Caps
-    hooks: Hooks
+    hooks: HookSettings
     first: tuple[Choice, ...] = ()
     run: RunState | None = None
     problem: str | None = None
@@ -102,7 +102,7 @@ def _budgets(caps: Caps) -> list[str]:
     ]
 
 
-def _hooks(hooks: Hooks) -> list[str]:
+def _hooks(hooks: HookSettings) -> list[str]:
     named = msgspec.structs.asdict(hooks)
     return [
         f"- {name}: {'(none)' if command is None else one_line(command)}" for name, command in named.items()
