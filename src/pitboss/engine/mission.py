@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pitboss.core.budget import Caps
-from pitboss.core.config import Config, Hooks
+from pitboss.core.config import Config, HookSettings
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.scheduler import Contender
 from pitboss.core.selection import Selection
@@ -24,7 +24,7 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
     prompt_names: tuple[str, ...]
     prompts: dict[str, PromptDoc]
     takers: tuple[Contender, ...]
-    hooks: Hooks
+    hooks: HookSettings
     caps: Caps
     max_parallel: int
     selection: Selection = Selection()
