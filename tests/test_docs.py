@@ -62,6 +62,35 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def commands(page: Path) -> set[str]:
+    """Every command line of pitboss on a page: in code spans, and at the beginning of a line of a code block."""
+    text = page.read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"^```+\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    spans = re.findall(
+        r"(?<!`)`(pitboss [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    )
+    return {
+        " ".join(line.partition("#")[0].split())
+        for line in (*re.findall(r"^pitboss .*", blocks, re.MULTILINE), *spans)
+    }
+
+
+def test_every_command_and_option_on_a_page_exists() -> None:
+    help_page = (DOCS / "reference" / "help.md").read_text(encoding="utf-8")
+    pages = dict(re.findall(r"^## (pitboss[^\n]*)\n\n```\n(.*?)^```", help_page, re.DOTALL | re.MULTILINE))
+    wrong = []
+    for page in set(PAGES) - {DOCS / "reference" / "help.md"}:
+        for line in commands(page):
+            words = line.split()
+            name = next((" ".join(words[:n]) for n in (3, 2, 1) if " ".join(words[:n]) in pages), "")
+            options = re.findall(r"(?<=\s)--?[a-z][a-z-]*", line)
+            known = pages[name] if name != "pitboss" else "".join(pages.values())
+            if name == "pitboss" and re.fullmatch(r"[a-z]+", words[1]):
+                wrong.append(f"{page.name}: {line}")
+            wrong += [f"{page.name}: {line}" for option in options if not re.search(rf"{option}\b", known)]
+    assert wrong == []
+
+
 def contract() -> set[str]:
     """Every section of the contract, and every numbered item in one, as docstrings cite them: `7`, `1.2`."""
     found, section = set[str](), ""
