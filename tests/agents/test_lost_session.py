@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.agents.table import find_backend
 from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
@@ -69,6 +70,30 @@ def test_a_cli_that_cannot_find_its_session_says_so_and_has_used_nothing(
     assert outcome.status is SessionStatus.ERROR
     assert outcome.lost_session
     assert outcome.usage == Usage()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"No conversation found with session ID: {GONE}",
+        f"no rollout found for thread id {GONE}",
+        f"thread not loaded: {GONE}",
+        f"thread {GONE} not found",
+        f'Invalid session identifier "{GONE}"',
+        "No previous sessions found for this project.",
+        f"No saved session found with ID {GONE}.",
+        f"No session, task, or name matched '{GONE}'.",
+        f"Session not found: {GONE}",
+        f"Unknown session {GONE}",
+    ],
+)
+def test_any_cli_may_be_behind_the_agent_client_protocol(words: str) -> None:
+    pattern = find_backend("acp").session_lost
+    assert pattern is not None
+    assert pattern.search(words)
+    assert not any(
+        pattern.search(other) for other in ("file not found", "no tests found", "the session ended")
+    )
 
 
 def test_who_was_not_to_go_on_with_a_session_cannot_have_lost_it(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pitboss.agents.backend import Backend, Launch
+    from pitboss.agents.judgement import Spend
     from pitboss.agents.reader import Reader
     from pitboss.core.agent import AgentEvent, AgentRequest
     from pitboss.core.config import AgentSettings, Config
@@ -189,21 +190,15 @@ class Driver:
         """The outcome; secrets that did not come by way of the redacted output are removed here."""
         secrets = Secrets.of(os.environ, request.env)
         spend = reader.spend()
-        usage = priced(spend, self._config.pricing)
         evidence = msgspec.structs.replace(
             evidence,
             says_nothing=spend.nothing or verdict.lost_session,
             acted=reader.tool_calls > 0,
             served=evidence.failure is not None and had_begun(evidence.failure),
         )
-        usage = msgspec.structs.replace(
-            usage,
-            cost_known=is_cost_known(usage, evidence),
-            unpriced=usage.unpriced and one_line(secrets.redact(usage.unpriced), LINE_WIDTH),
-        )
         return AgentOutcome(
             status=verdict.status,
-            usage=usage,
+            usage=self._billed(spend, evidence, secrets),
             reason=verdict.reason and secrets.redact(verdict.reason),
             model=reader.model and secrets.redact(reader.model),
             text=reader.text and secrets.redact(reader.text),
@@ -214,6 +209,15 @@ class Driver:
             quota=reader.quota,
             lost_session=verdict.lost_session,
             idle=not reader.worked,
+        )
+
+    def _billed(self, spend: Spend, evidence: Evidence, secrets: Secrets) -> Usage:
+        """What was used, what it cost, and whether that is known to be all."""
+        usage = priced(spend, self._config.pricing)
+        return msgspec.structs.replace(
+            usage,
+            cost_known=is_cost_known(usage, evidence),
+            unpriced=usage.unpriced and one_line(secrets.redact(usage.unpriced), LINE_WIDTH),
         )
 
 
