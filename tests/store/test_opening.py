@@ -234,7 +234,7 @@ def test_a_name_that_is_taken_again_and_again_is_an_error_in_the_end(
 ) -> None:
     set_aside = opening.set_aside
 
-    def and_put_again(at: opening.Spot) -> str | None:
+    def and_put_again(at: opening.Entry) -> str | None:
         aside = set_aside(at)
         os.symlink("nowhere", at.name, dir_fd=at.folder)
         return aside
@@ -253,7 +253,7 @@ def test_a_name_that_is_taken_again_and_again_is_an_error_in_the_end(
 
 
 def test_setting_aside_what_is_gone_meanwhile_is_fine(scene: Scene) -> None:
-    with opening.spot(scene.run / "gone") as at:
+    with opening.entry_at(scene.run / "gone") as at:
         assert opening.set_aside(at) is None
 
 
@@ -314,7 +314,7 @@ def test_a_temporary_file_that_somebody_takes_away_is_written_again(
 ) -> None:
     put_in_place, thefts = opening.put_in_place, [1, 2]
 
-    def after_a_theft(at: opening.Spot, temporary: str) -> None:
+    def after_a_theft(at: opening.Entry, temporary: str) -> None:
         if thefts:
             thefts.pop()
             (scene.run / temporary).unlink()
@@ -337,7 +337,7 @@ def test_a_temporary_file_that_is_taken_away_every_time_is_an_error_in_the_end(
 ) -> None:
     put_in_place = opening.put_in_place
 
-    def after_a_theft(at: opening.Spot, temporary: str) -> None:
+    def after_a_theft(at: opening.Entry, temporary: str) -> None:
         (scene.run / temporary).unlink()
         if puts_another:
             (scene.run / temporary).write_bytes(b"theirs")
@@ -351,5 +351,5 @@ def test_a_temporary_file_that_is_taken_away_every_time_is_an_error_in_the_end(
 
 
 def test_a_name_that_is_gone_leads_nowhere(scene: Scene) -> None:
-    with opening.spot(scene.run / "gone") as at:
+    with opening.entry_at(scene.run / "gone") as at:
         assert not opening.leads_to(at, at.folder)

@@ -12,7 +12,7 @@ import pytest
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.stops import RunStatus
 from pitboss.errors import RunDirectoryGone, StorageError
-from pitboss.store import ledger, sessions_md
+from pitboss.store import mirrored_log, sessions_md
 from pitboss.store.backup import Backup
 from pitboss.store.catalogue import latest_run, list_runs, read_state
 from pitboss.store.codec import encode_record, encode_state
@@ -262,7 +262,7 @@ def test_a_log_that_is_taken_away_right_when_a_record_is_written_holds_it_all_th
             harm(path)
 
     with monkeypatch.context() as race:
-        race.setattr(ledger, "append_durable", and_take_away)
+        race.setattr(mirrored_log, "append_durable", and_take_away)
         backed.record(record(2))
     assert whole(backed, 1, 2)
     assert not backed.paths.log.is_symlink()

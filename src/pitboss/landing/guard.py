@@ -20,7 +20,7 @@ from pitboss.git.layout import Layout
 from pitboss.git.settings import as_copied, compare
 from pitboss.landing.refs import REF_FOLDERS
 from pitboss.store.files import make_directory, read_regular, write_atomic
-from pitboss.store.opening import PRIVATE, open_users, spot
+from pitboss.store.opening import PRIVATE, entry_at, open_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,7 +224,7 @@ class Guard:
         while os.path.lexists(target := self._folder / f"{flat}-{nth}"):
             nth += 1
         try:
-            with spot(target, make=True) as at:
+            with entry_at(target, make=True) as at:
                 os.rename(path, at.name, dst_dir_fd=at.folder)
         except OSError:
             path.unlink()  # no place to keep it, and it may not stay

@@ -20,7 +20,7 @@ from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.refs import run_branch, session_of
 from pitboss.landing.rescue_refs import rescue_commit
 from pitboss.store.files import make_directory
-from pitboss.store.opening import is_folder, names_in, remove_tree, spot
+from pitboss.store.opening import entry_at, is_folder, names_in, remove_tree
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _delete(path: str) -> None:
     place = Path(path)
     if is_folder(place):
         gone = place.with_name(f"{GONE}{place.name.removeprefix(GONE)}-{os.getpid()}")
-        with suppress(OSError), spot(place) as at:
+        with suppress(OSError), entry_at(place) as at:
             os.rename(at.name, gone.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
             place = gone
     with suppress(OSError):

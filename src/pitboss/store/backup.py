@@ -2,7 +2,7 @@
 
     backup/config.toml, prompts/, rotations/   as they were when the last run began or went on
     backup/runs/RUN_ID/state.json              as the run last began a session, or ended
-                       sessions.jsonl          every record (`store.ledger` keeps it)
+                       sessions.jsonl          every record (`store.mirrored_log` keeps it)
 
 It is for a run directory, or a whole `.pitboss`, that somebody deletes: it is not synced, since no power cut does that.
 Transcripts, the scratchpad and sessions.md are not in it. Copies of runs whose directory is there are kept as long as

@@ -20,7 +20,7 @@ import msgspec
 
 from pitboss import proctree
 from pitboss.errors import LockHeld, StartError, storage_error
-from pitboss.store.opening import open_regular, open_writing, set_aside, spot
+from pitboss.store.opening import entry_at, open_regular, open_writing, set_aside
 from pitboss.store.paths import LOCK_FILENAME
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _locked(path: Path) -> int:
             _lock(descriptor)
             if os.fstat(descriptor).st_nlink <= 1:
                 return descriptor
-            with spot(path) as at:
+            with entry_at(path) as at:
                 set_aside(at)
         except BaseException:
             os.close(descriptor)

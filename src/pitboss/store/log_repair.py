@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pitboss.errors import storage_error
 from pitboss.store.files import first_free, sync_directory, write_atomic
 from pitboss.store.log import CHUNK, LogScanner, read_lines
-from pitboss.store.opening import names_in, open_regular, open_writing, spot, status
+from pitboss.store.opening import entry_at, names_in, open_regular, open_writing, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def set_aside(path: Path) -> Path:
             with open_regular(path) as file:
                 write_atomic(aside, _chunks(file, 0))
         except OSError:
-            with spot(path) as at:
+            with entry_at(path) as at:
                 os.rename(at.name, aside.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
     except OSError as error:
         raise storage_error("set aside", path, error) from error

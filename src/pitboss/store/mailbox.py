@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.errors import storage_error
-from pitboss.store.opening import PRIVATE_FOLDER, names_in, open_writing, remove, spot
+from pitboss.store.opening import PRIVATE_FOLDER, entry_at, names_in, open_writing, remove
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def _taken(path: Path) -> bool:
 
 def _drop(path: Path) -> None:
     try:
-        with spot(path.parent) as control, contextlib.suppress(FileExistsError):
+        with entry_at(path.parent) as control, contextlib.suppress(FileExistsError):
             os.mkdir(control.name, PRIVATE_FOLDER, dir_fd=control.folder)
         os.close(open_writing(path, os.O_WRONLY | os.O_CREAT))
     except OSError as error:

@@ -41,7 +41,7 @@ _anchors: dict[str, int] = {}
 _notices: deque[str] = deque(maxlen=_MOST_NOTICES)
 
 
-class Spot(NamedTuple):
+class Entry(NamedTuple):
     """A name in an open folder. `ours` says that no link may stand there."""
 
     folder: int
@@ -75,7 +75,7 @@ def notice(text: str) -> None:
 
 
 @contextmanager
-def spot(path: AnyPath, *, make: bool = False) -> Iterator[Spot]:
+def entry_at(path: AnyPath, *, make: bool = False) -> Iterator[Entry]:
     """The folder of `path`, open, and its last name; missing folders of ours are made with `make`. Raises OSError."""
     base, names = _split(os.fspath(path))
     folder = _open_base(base)
@@ -84,14 +84,14 @@ def spot(path: AnyPath, *, make: bool = False) -> Iterator[Spot]:
             inner = _enter(folder, name, make=make)
             os.close(folder)
             folder = inner
-        yield Spot(folder, names[-1], len(names) > 1 or names[-1] in (_OURS, _OURS_IN_GIT))
+        yield Entry(folder, names[-1], len(names) > 1 or names[-1] in (_OURS, _OURS_IN_GIT))
     finally:
         os.close(folder)
 
 
 def open_folder(path: AnyPath, *, make: bool = False) -> int:
     """A descriptor of the folder at `path`, which is made with `make`. Raises OSError."""
-    with spot(path, make=make) as at:
+    with entry_at(path, make=make) as at:
         return _enter(at.folder, at.name, make=make, ours=at.ours)
 
 
@@ -105,11 +105,11 @@ def open_regular(path: AnyPath, *, buffering: int = -1, alone: bool = False) -> 
 
     `alone` refuses a file that has a second name: what an agent was to write may be a name of what it may not read.
     """
-    with spot(path) as at:
-        return open_spot(at, buffering=buffering, alone=alone)
+    with entry_at(path) as at:
+        return open_entry(at, buffering=buffering, alone=alone)
 
 
-def open_spot(at: Spot, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
+def open_entry(at: Entry, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
     """As `open_regular`, in a folder that is open already."""
     descriptor = os.open(at.name, _flags(at, os.O_RDONLY), dir_fd=at.folder)
     try:
@@ -139,7 +139,7 @@ def open_writing(
 
     With `make` missing folders are made. A pipe that nobody reads is no reason to wait. Raises OSError.
     """
-    with spot(path, make=make) as at:
+    with entry_at(path, make=make) as at:
         for _ in range(_TRIES):
             try:
                 return _open_checked(at, flags, mode, alone=alone)
@@ -153,7 +153,7 @@ def open_writing(
         raise InTheWay(errno.EBUSY, "something is put in its place again and again", os.fspath(path))
 
 
-def create(at: Spot, mode: int = PRIVATE) -> int:
+def create(at: Entry, mode: int = PRIVATE) -> int:
     """A descriptor of a new file; a file of that name, left by a crash, makes room. Raises OSError."""
     for _ in range(_TRIES):
         try:
@@ -168,14 +168,14 @@ def create(at: Spot, mode: int = PRIVATE) -> int:
     raise InTheWay(errno.EBUSY, "something is put in its place again and again", at.name)
 
 
-def put_in_place(at: Spot, temporary: str) -> None:
+def put_in_place(at: Entry, temporary: str) -> None:
     """Rename a file in the same folder over `at`; what is no file there is set aside. Raises OSError."""
     if at.ours and not _is_file(at, or_missing=True):
         set_aside(at)
     os.replace(temporary, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
 
 
-def leads_to(at: Spot, descriptor: int) -> bool:
+def leads_to(at: Entry, descriptor: int) -> bool:
     """Whether the name is one of the file that is open."""
     try:
         found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
@@ -187,7 +187,7 @@ def leads_to(at: Spot, descriptor: int) -> bool:
 def remove(path: AnyPath) -> bool:
     """Remove a name, of whatever but a folder; whether there was one. Raises OSError."""
     try:
-        with spot(path) as at:
+        with entry_at(path) as at:
             os.unlink(at.name, dir_fd=at.folder)
     except (FileNotFoundError, NotADirectoryError):
         return False
@@ -198,7 +198,7 @@ def remove_tree(path: AnyPath) -> None:
     """Remove a folder, and as much as can be of what is in it; of anything else the name alone. Raises OSError."""
     import shutil
 
-    with spot(path) as at:
+    with entry_at(path) as at:
         try:
             os.unlink(at.name, dir_fd=at.folder)
         except FileNotFoundError:
@@ -210,7 +210,7 @@ def remove_tree(path: AnyPath) -> None:
 def status(path: AnyPath) -> os.stat_result | None:
     """What stands at `path`, links not followed; None when nothing does, or nothing can be reached."""
     try:
-        with spot(path) as at:
+        with entry_at(path) as at:
             return os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
     except OSError:
         return None
@@ -240,7 +240,7 @@ def names_in(path: AnyPath) -> list[str]:
         os.close(folder)
 
 
-def set_aside(at: Spot) -> str | None:
+def set_aside(at: Entry) -> str | None:
     """Rename what stands at `at` to the first free `NAME.set-aside-N`, have it told, and return that name.
 
     None when nothing stands there any more. Raises OSError.
@@ -270,8 +270,8 @@ def _next_notice() -> str | None:
 def _split(path: str) -> tuple[str, tuple[str, ...]]:
     """The user's part of a path, and the names below it; of a path that is not ours only the last one is."""
     parts = path.split(os.sep)
-    spots = [at for at in range(1, len(parts)) if _is_ours(parts, at)]
-    splits = [(os.sep.join(parts[:at]) or os.sep, tuple(parts[at:])) for at in spots]
+    starts = [at for at in range(1, len(parts)) if _is_ours(parts, at)]
+    splits = [(os.sep.join(parts[:at]) or os.sep, tuple(parts[at:])) for at in starts]
     if splits:
         # What a run keeps of others may have such a name in it too.
         return next((split for split in splits if split[0] in _anchors), splits[-1])
@@ -295,12 +295,12 @@ def _enter(folder: int, name: str, *, make: bool, ours: bool = True) -> int:
         try:
             return os.open(name, flags, dir_fd=folder)
         except OSError as error:
-            if not make or not _make_way(Spot(folder, name, ours), error):
+            if not make or not _make_way(Entry(folder, name, ours), error):
                 raise
     raise InTheWay(errno.EBUSY, "something is put in its place again and again", name)
 
 
-def _make_way(at: Spot, error: OSError) -> bool:
+def _make_way(at: Entry, error: OSError) -> bool:
     """Do something about a folder that cannot be opened; whether it is worth another try."""
     if isinstance(error, PermissionError):
         return _mended(at, PRIVATE_FOLDER)
@@ -318,11 +318,11 @@ def _make_way(at: Spot, error: OSError) -> bool:
     return True
 
 
-def _flags(at: Spot, flags: int) -> int:
+def _flags(at: Entry, flags: int) -> int:
     return flags | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_NOFOLLOW if at.ours else 0)
 
 
-def _open_checked(at: Spot, flags: int, mode: int, *, alone: bool) -> int:
+def _open_checked(at: Entry, flags: int, mode: int, *, alone: bool) -> int:
     descriptor = os.open(at.name, _flags(at, flags), mode, dir_fd=at.folder)
     try:
         if at.ours:
@@ -333,7 +333,7 @@ def _open_checked(at: Spot, flags: int, mode: int, *, alone: bool) -> int:
     return descriptor
 
 
-def _check(descriptor: int, at: Spot, *, alone: bool) -> None:
+def _check(descriptor: int, at: Entry, *, alone: bool) -> None:
     found = os.fstat(descriptor)
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), at.name)
@@ -343,7 +343,7 @@ def _check(descriptor: int, at: Spot, *, alone: bool) -> None:
         raise InTheWay(errno.EMLINK, "is a file with a second name", at.name)
 
 
-def _is_file(at: Spot, *, or_missing: bool = False) -> bool:
+def _is_file(at: Entry, *, or_missing: bool = False) -> bool:
     """Whether a regular file with one name is there."""
     try:
         found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
@@ -360,7 +360,7 @@ def _exists(folder: int, name: str) -> bool:
     return True
 
 
-def _mended(at: Spot, mode: int = PRIVATE) -> bool:
+def _mended(at: Entry, mode: int = PRIVATE) -> bool:
     """Give what is ours back the mode that an agent took from it; False when it is not that. No link is followed."""
     with suppress(OSError):
         descriptor = os.open(at.name, _UNSEEN | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at.folder)

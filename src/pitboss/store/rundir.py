@@ -15,8 +15,8 @@ from pitboss.errors import RunDirectoryGone, StorageError, storage_error
 from pitboss.store import sessions_md
 from pitboss.store.codec import Malformed, encode_record, encode_state
 from pitboss.store.files import append_durable, make_directory, sync_directory, write_atomic
-from pitboss.store.ledger import Ledger
-from pitboss.store.opening import PRIVATE_FOLDER, is_folder, notice, remove_tree, spot, status
+from pitboss.store.mirrored_log import MirroredLog
+from pitboss.store.opening import PRIVATE_FOLDER, entry_at, is_folder, notice, remove_tree, status
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class RunDir:
     def __init__(self, paths: RunPaths, backup: Backup | None = None) -> None:
         self.paths = paths
         self._backup = backup
-        self._ledger: Ledger | None = None
+        self._log: MirroredLog | None = None
         self._root: tuple[int, int] | None = None
         self._state = b""
         self._kept: object = None
@@ -88,9 +88,9 @@ class RunDir:
 
     def close(self) -> None:
         """Close the log; calling it again is harmless."""
-        if self._ledger is not None:
-            self._ledger.close()
-            self._ledger = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def make_subdirectories(self) -> None:
         """Make those again that somebody deleted. Raises StorageError."""
@@ -126,13 +126,13 @@ class RunDir:
             if found is None or (found.st_dev, found.st_ino) != self._root:
                 self._restore()
 
-    def _opened(self) -> Ledger:
+    def _opened(self) -> MirroredLog:
         """The run's log, opened once its state could be written."""
         with self._lock:
-            if self._ledger is None:
+            if self._log is None:
                 copy = None if self._backup is None else self._backup.log(self.paths.run_id)
-                self._ledger = Ledger(self.paths.log, copy)
-            return self._ledger
+                self._log = MirroredLog(self.paths.log, copy)
+            return self._log
 
     def _restore(self) -> None:
         """Adopt the directory that is there on the first call; after that, make it again."""
@@ -146,8 +146,8 @@ class RunDir:
                 f"there is no run directory {self.paths.root}", hint="`pitboss runs` lists all runs"
             )
         self._root = (found.st_dev, found.st_ino)
-        if known and self._ledger is not None:
-            self._ledger.mend()
+        if known and self._log is not None:
+            self._log.mend()
             write_atomic(self.paths.state, self._state)
             sessions_md.rewrite(self.paths)
             append_durable(self.paths.scratchpad, b"", durable=False)
@@ -198,7 +198,7 @@ def _encoded(encode: Callable[[_T], bytes], value: _T, path: Path) -> bytes:
 
 def _make_root(paths: RunPaths) -> None:
     try:
-        with spot(paths.root) as at:
+        with entry_at(paths.root) as at:
             os.mkdir(at.name, PRIVATE_FOLDER, dir_fd=at.folder)
     except OSError as error:
         raise storage_error("create", paths.root, error) from error

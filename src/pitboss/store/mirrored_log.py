@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CHUNK = 1024 * 1024
 
 
-class Ledger:
+class MirroredLog:
     """The log of one run, open for the process that writes it, and its copy if there is a place for one."""
 
     def __init__(self, log: Path, copy: Path | None) -> None:
