@@ -26,10 +26,18 @@ class Sample(NamedTuple):
 
 
 def time_child(argv: Sequence[str], cwd: Path, *, expect: int = 0) -> Sample:
-    """Run a child to its end with its output dropped. Raises RuntimeError unless it exits with `expect`."""
+    """Run a child to its end with its output dropped. Raises RuntimeError unless it exits with `expect`.
+
+    It runs without our settings for Python: one of them could keep it from having compiled code, as installed code is.
+    """
     started = time.perf_counter()
     child = subprocess.Popen(
-        argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        argv,
+        cwd=cwd,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     assert child.stderr is not None
     with child.stderr:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.figures import Figure
-from bench.measure import median, say, time_child
+from bench.measure import PYTHON, interleave, median, say, time_child
 from bench.repositories import CHANGES_NOTHING, git, grind, make_repository
 from pitboss.core.run import RunState, build_state, fold
 from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage, transcript_name
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 BUDGET_STOP = 3
 RUN_ID = "20260101T000000Z-beef"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+SHORT = 10
+SHORT_ROUNDS = 21
 SIZES = ((100_000, 7, 1.0), (1_000_000, 3, 6.0))
 MOST_MB = 100.0
 
 
 def measure(scratch: Path) -> list[Figure]:
     """Resume runs of many records with no budget left, so that nothing but the resume is measured."""
-    figures: list[Figure] = []
+    figures = [_short(scratch)]
     for records, rounds, seconds in SIZES:
         say(f"resume with {records} records: {rounds} rounds")
         repository = make_repository(scratch / f"resume-{records}", files=100, agent=CHANGES_NOTHING)
@@ -43,6 +45,26 @@ def measure(scratch: Path) -> list[Figure]:
             Figure(f"resume, {records} records: peak memory", max(s.peak_mb for s in samples), "MB", MOST_MB),
         ]
     return figures
+
+
+def _short(scratch: Path) -> Figure:
+    """What a short run takes, of what one `git status` and a Python that does nothing take together."""
+    repository = make_repository(scratch / "resume-short", files=100, agent=CHANGES_NOTHING)
+    _write_run(repository, SHORT)
+    commands = {
+        "resume": (grind("--resume", "--max-iterations", str(SHORT)), BUDGET_STOP),
+        "status": (["git", "status"], 0),
+        "pass": ([PYTHON, "-c", "pass"], 0),
+    }
+    taken = interleave(
+        {
+            name: lambda argv=argv, code=code: time_child(argv, repository, expect=code).seconds  # type: ignore[misc]
+            for name, (argv, code) in commands.items()
+        },
+        SHORT_ROUNDS,
+    )
+    middle = {name: median(times) for name, times in taken.items()}
+    return Figure(f"resume, {SHORT} records", middle["resume"] / (middle["status"] + middle["pass"]), "x")
 
 
 def _write_run(repository: Path, records: int) -> None:

@@ -28,11 +28,24 @@ def measure(scratch: Path) -> list[Figure]:
     cases = {
         "python -c pass": ([PYTHON, "-c", "pass"], few),
         "pitboss --version": ([PITBOSS, "--version"], few),
+        "pitboss --help": ([PITBOSS, "--help"], few),
         "pitboss status": ([PITBOSS, "status"], few),
+        "pitboss prompts ls": ([PITBOSS, "prompts", "ls"], few),
+        "pitboss runs": ([PITBOSS, "runs"], few),
+        "pitboss grind --dry-run": ([PITBOSS, "grind", "--dry-run"], few),
         f"pitboss runs ({RUNS} runs)": ([PITBOSS, "runs"], many),
         f"pitboss status ({RUNS} runs)": ([PITBOSS, "status"], many),
     }
-    limits = {"pitboss --version": 6.0, "pitboss status": 10.0}
+    for argv, cwd in cases.values():
+        time_child(argv, cwd)  # compiles what an installation has compiled
+    limits = {
+        "pitboss --version": 1.9,
+        "pitboss --help": 4.0,
+        "pitboss status": 6.0,
+        "pitboss prompts ls": 5.0,
+        "pitboss runs": 6.0,
+        "pitboss grind --dry-run": 7.0,
+    }
     taken = interleave(
         {
             name: lambda argv=argv, cwd=cwd: time_child(argv, cwd).seconds  # type: ignore[misc]

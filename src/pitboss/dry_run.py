@@ -12,7 +12,7 @@ from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.recovery.replay import replay_records
 from pitboss.core.run import build_state
 from pitboss.core.text import PREVIEWED, DryRun, dry_run_report
-from pitboss.errors import CapReached, StartError
+from pitboss.errors import CapReached
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
 from pitboss.plan import load_plan
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.chooser import Choice, Chooser
     from pitboss.core.run import RunState
+    from pitboss.git.status import TreeStatus
     from pitboss.plan import Options, Plan
 
 
@@ -61,7 +62,7 @@ def report(here: Path, options: Options, resume: str | None) -> Report:
             hooks=plan.hooks,
             run=run,
             first=_first(chooser, plan, run),
-            problem=_problem(repo, in_place=plan.config.grind.mode == "in-place") or _used_up(plan, run),
+            problem=_problem(status, in_place=plan.config.grind.mode == "in-place") or _used_up(plan, run),
         )
     )
     return Report(text, plan.warnings)
@@ -105,14 +106,10 @@ def _used_up(plan: Plan, run: RunState | None) -> str | None:
     return None
 
 
-def _problem(repo: Repo | None, *, in_place: bool) -> str | None:
-    """Why a real run would refuse to start here, if it would."""
-    if repo is None:
+def _problem(status: TreeStatus | None, *, in_place: bool) -> str | None:
+    """Why a real run would refuse to start here, if it would; without a `status` there is no repository."""
+    if status is None:
         return "this is not a git repository"
-    try:
-        status = repo.status()
-    except StartError as error:
-        return error.message
     if status.unborn:
         return "the repository has no commit yet"
     return "the working tree is not clean" if status.dirty and in_place else None

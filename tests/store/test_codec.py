@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -462,6 +463,13 @@ def test_a_malformed_record_names_the_field(line: bytes, field: str) -> None:
     with pytest.raises(Malformed) as failure:
         decode_record(line)
     assert failure.value.field == field
+
+
+def test_a_state_off_the_calendar_is_malformed() -> None:
+    early = b'"started_at": "0001-01-01T00:00:00+02:00"'
+    data = re.sub(rb'"started_at": "[^"]*"', early, encode_state(run_state()))
+    with pytest.raises(Malformed):
+        decode_state(data)
 
 
 @pytest.mark.parametrize("line", [b"", b'{"seq":0,"run_id":"r","status":"ok"}', b'{"x":' + b"[" * 100_000])

@@ -12,15 +12,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _ACTED_ON = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-_HARMLESS = re.compile(rf"[^{_ACTED_ON}\r]*")
-_HARMFUL = re.compile(rf"[{_ACTED_ON}]|\r(?!\n)")
 _COLOR = r"\x1b\[(?:(?:[0-2]|39|[39][0-7])(?:;(?=\d)|(?=m)))*m"
 """Bold, faint, the sixteen colors, and back to normal: nothing hides, blinks or moves."""
-
-_HARMFUL_OR_COLOR = re.compile(rf"({_COLOR})|{_HARMFUL.pattern}")
-_IN_JSON = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 
 
 def visible(text: str, *, colors: bool = False) -> str:
@@ -28,17 +24,38 @@ def visible(text: str, *, colors: bool = False) -> str:
 
     With `colors` the sequences for our own colors stay.
     """
-    # Most text is printable: this check is several times as fast as searching for what is not.
-    if _HARMLESS.fullmatch(text):
+    # Most text is printable: these checks are several times as fast as searching for what is not.
+    if text.removesuffix("\n").isprintable() or _harmless().fullmatch(text):
         return text
     if not colors:
-        return _HARMFUL.sub(_marked, text)
-    return _HARMFUL_OR_COLOR.sub(lambda found: found[1] or _marked(found), text)
+        return _harmful().sub(_marked, text)
+    return _harmful_or_color().sub(lambda found: found[1] or _marked(found), text)
 
 
 def visible_json(text: bytes) -> bytes:
     """The same JSON without any byte that a terminal acts on: where JSON allows such characters, they are escaped."""
-    return _IN_JSON.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)
+    return _in_json().sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)
+
+
+# Compiled when first used: most commands print nothing that these have to look at.
+@cache
+def _harmless() -> re.Pattern[str]:
+    return re.compile(rf"[^{_ACTED_ON}\r]*")
+
+
+@cache
+def _harmful() -> re.Pattern[str]:
+    return re.compile(rf"[{_ACTED_ON}]|\r(?!\n)")
+
+
+@cache
+def _harmful_or_color() -> re.Pattern[str]:
+    return re.compile(rf"({_COLOR})|{_harmful().pattern}")
+
+
+@cache
+def _in_json() -> re.Pattern[bytes]:
+    return re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 
 
 def _marked(found: re.Match[str]) -> str:
