@@ -1,0 +1,101 @@
+"""What a run has spent, held against its caps: by records alone, or with what is in flight (SPEC 4)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
+from pitboss.core.choosers.scripted import ScriptedChooser
+from pitboss.core.stops import StopRequest
+from pitboss.core.usage import Usage
+from pitboss.engine.journal import Journal
+from pitboss.engine.meter import Meter
+from pitboss.engine.spending import Spending
+from pitboss.store.rundir import RunDir
+from tests.support.values import STARTED, flying, fresh_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pitboss.core.run import RunState
+
+NOW = STARTED + timedelta(hours=1)
+IN_FLIGHT = fresh_run(
+    budget_consumed=BudgetSnapshot(iterations=0, cost_usd=0.5),
+    in_flight=(flying(1),),
+    spend_per_prompt={
+        "alpha": PromptSpend(sessions=2, cost_usd=0.5),
+        "bravo": PromptSpend(sessions=1, cost_usd=1.0),
+    },
+)
+
+
+@pytest.fixture
+def spending(tmp_path: Path) -> Iterator[Callable[..., Spending]]:
+    with RunDir.create(tmp_path, IN_FLIGHT) as rundir:
+
+        def build(*, hard: bool = False, state: RunState = IN_FLIGHT, **caps: object) -> Spending:
+            limits = Caps(**caps)  # type: ignore[arg-type]
+            journal = Journal(rundir, state, ScriptedChooser(()), lambda: NOW)
+            return Spending(limits, Meter(limits), journal, lambda: NOW, hard=hard)
+
+        yield build
+
+
+def test_what_is_in_flight_counts_as_a_session_but_costs_nothing_yet(
+    spending: Callable[..., Spending],
+) -> None:
+    over = spending(max_iterations=1).cap_reached()
+    assert over is not None
+    assert over.message == "max-iterations reached: 1 >= 1"
+    cheap = spending(max_cost_usd=1.0)
+    cheap.show(1, Usage(cost_usd=2.0))
+    assert (cheap.cap_reached(), cheap.stop_session()) == (None, None)
+
+
+def test_with_hard_budgets_what_is_in_flight_counts_and_ends_it(spending: Callable[..., Spending]) -> None:
+    hard = spending(hard=True, max_cost_usd=1.0)
+    assert (hard.cap_reached(), hard.stop_session()) == (None, None)
+    hard.show(1, Usage(cost_usd=0.5))
+    over = hard.cap_reached()
+    assert over is not None
+    assert over.message == "max-cost reached: $1.0000 >= $1.0000"
+    assert hard.stop_session() is StopRequest.RUN_CAP
+    hard.show(1, None)
+    assert hard.cap_reached() is None
+
+
+def test_a_session_that_runs_out_of_time_is_no_failure_of_its_own(spending: Callable[..., Spending]) -> None:
+    late = spending(hard=True, until=NOW)
+    assert late.is_past_end()
+    assert late.stop_session() is StopRequest.ABORT
+    assert not spending(until=NOW + timedelta(seconds=1)).is_past_end()
+    assert not spending().is_past_end()
+
+
+@pytest.mark.parametrize(
+    ("cap", "alpha", "bravo"),
+    [(None, True, True), (1.0, True, False), (0.9, False, False), (1.75, True, True)],
+)
+def test_a_session_fits_if_all_in_flight_may_cost_what_their_prompts_cost_so_far(
+    spending: Callable[..., Spending], cap: float | None, *, alpha: bool, bravo: bool
+) -> None:
+    """0.50 is spent, 0.25 is expected of alpha in flight; one more is expected to cost 0.25, or 1.00."""
+    held = spending(max_cost_usd=cap)
+    assert (held.fits("alpha"), held.fits("bravo")) == (alpha, bravo)
+
+
+@pytest.mark.parametrize(
+    ("hard", "cap_usd", "left"),
+    [(False, None, None), (False, 0.4, 0.3), (True, None, 0.2), (True, 0.15, 0.05), (True, 0.05, 0.0)],
+)
+def test_a_session_may_cost_what_its_own_cap_and_a_hard_one_of_the_run_leave(
+    spending: Callable[..., Spending], cap_usd: float | None, left: float | None, *, hard: bool
+) -> None:
+    held = spending(hard=hard, max_cost_usd=1.0)
+    held.show(2, Usage(cost_usd=0.2))
+    assert held.left_usd(1, cap_usd, billed_usd=0.1) == (None if left is None else pytest.approx(left))
