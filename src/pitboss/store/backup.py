@@ -1,12 +1,13 @@
-"""A copy of what cannot be made again, where `git clean -fdx` does not reach: under git's own folder (SPEC 7).
+"""Copies what cannot be made again to where `git clean -fdx` does not reach: git's own folder (SPEC 7).
 
-    backup/config.toml, prompts/, rotations/   as they were when the last run began or went on
-    backup/runs/RUN_ID/state.json              as the run last began a session, or ended
+    backup/config.toml, prompts/, rotations/   as they were when the last run started or was resumed
+    backup/runs/RUN_ID/state.json              as of the run's last start of a session, or of its end
                        sessions.jsonl          every record (`store.mirrored_log` keeps it)
 
-It is for a run directory, or a whole `.pitboss`, that somebody deletes: it is not synced, since no power cut does that.
-Transcripts, the scratchpad and sessions.md are not in it. Copies of runs whose directory is there are kept as long as
-that; of those whose directory is gone, which may be what the user wanted, the latest ones.
+It is for a run directory, or a whole `.pitboss`, that somebody deletes. It is not synced, because a power cut
+deletes nothing. Transcripts, the scratchpad and sessions.md are not in it. The copy of a run is kept as long as its
+directory exists. Of runs whose directory is gone, which may be what the user wanted, only the latest copies are
+kept.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ if TYPE_CHECKING:
     from pitboss.core.run import RunState
 
 KEPT_OF_GONE = 20
-"""Copies of runs whose directory is gone."""
+"""How many copies of runs whose directory is gone are kept."""
 
 _LARGEST_SETTING = 1024 * 1024
 
 
 class Backup:
-    """The copy that belongs to the working tree at `repo`; where git has no folder for it nothing is kept."""
+    """The copy for the working tree at `repo`; if git has no folder for it, nothing is kept."""
 
     def __init__(self, repo: Path) -> None:
         self._repo = repo
@@ -55,7 +56,7 @@ class Backup:
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Where the copy is, for people."""
         return ".git/pitboss/backup" if self._root is None else str(self._root)
 
     def log(self, run_id: str) -> Path | None:
@@ -67,7 +68,7 @@ class Backup:
         return self._root and self._root / "runs" / run_id / STATE_FILENAME
 
     def state(self, run_id: str) -> RunState | None:
-        """What the copy of a run's state.json says; None when there is none that can be read."""
+        """The state in the copy of a run's state.json; None when there is none that can be read."""
         path = self.state_file(run_id)
         data = None if path is None else _read(path)
         with suppress(Malformed):
@@ -75,13 +76,13 @@ class Backup:
         return None
 
     def keep_state(self, run_id: str, data: bytes) -> None:
-        """Keep the bytes of a run's state.json; a failure is nobody's loss."""
+        """Keep the bytes of a run's state.json; a failure does no harm."""
         path = self.state_file(run_id)
         if path is not None:
             _put(path, data)
 
     def keep(self) -> None:
-        """Bring the copy up to what is there now: settings and every run; a failure is nobody's loss."""
+        """Bring the copy up to date, settings and every run; a failure does no harm."""
         if self._root is None:
             return
         for here, copy, _ in self._settings():
@@ -97,8 +98,8 @@ class Backup:
     def lost(self) -> tuple[str, ...]:
         """The runs whose directory is gone and that somebody may miss, in order of their ids.
 
-        All of them when the folder of the runs is gone or empty; else those that were live when they were lost: of
-        any other it was perhaps the user who removed it.
+        All of them if the folder of runs is gone or empty; otherwise only those that were live when they were lost,
+        because the user may have removed the others.
         """
         copies = () if self._root is None else sorted(names_in(self._root / "runs"))
         gone = tuple(run_id for run_id in copies if not self._is_there(run_id))
@@ -107,40 +108,41 @@ class Backup:
         return tuple(run_id for run_id in gone if self._was_live(run_id))
 
     def find(self, requested: str) -> list[str]:
-        """The runs, by id or the beginning of one, whose directory is gone."""
+        """The runs whose directory is gone, by id or the beginning of one."""
         names = names_in(self._root / "runs") if self._root is not None else []
         matches = [name for name in sorted(names) if requested and name.startswith(requested)]
         return [name for name in matches if not self._is_there(name)]
 
     def bring_back(self, wanted: str | None = None) -> list[str]:
-        """Restore what was lost, `wanted` in any case; returns what to tell the user. Raises StorageError.
+        """Restore what was lost, and `wanted` in any case; returns what to tell the user. Raises StorageError.
 
-        Settings are restored when a run was lost or the whole folder is gone: a single prompt is the user's to delete.
+        Settings are restored when a run was lost or the whole folder is gone: the user may well delete a single
+        prompt.
         """
         lost = self.lost()
         wiped = bool(lost) or not is_folder(grind_dir(self._repo))
         asked = [] if wanted is None else self.find(wanted)
         runs = sorted({*lost, *(asked if len(asked) == 1 else ())})
-        return self._told(self.restore_settings() if wiped else [], runs)
+        return self._restore(self.restore_settings() if wiped else [], runs)
 
     def put_back(self) -> list[str]:
-        """Restore what was there when it was last `keep`-t, however it went; returns what to tell the user.
+        """Restore what was there at the last `keep`, whoever removed it; returns what to tell the user.
 
-        For a live run: what goes then was an agent's doing. Raises StorageError.
+        For a live run, where an agent must have done it. Raises StorageError.
         """
         runs = [name for name in self._there if not self._is_there(name)]
-        return self._told(self.restore_settings() if self._there else [], runs)
+        return self._restore(self.restore_settings() if self._there else [], runs)
 
-    def _told(self, settings: list[str], runs: Iterable[str]) -> list[str]:
-        told = [*settings, *filter(None, map(self.restore_run, runs))]
-        return [f"{what} was gone and is restored from {self.place}" for what in told]
+    def _restore(self, settings: list[str], runs: Iterable[str]) -> list[str]:
+        restored = [*settings, *filter(None, map(self.restore_run, runs))]
+        return [f"{what} was gone and is restored from {self.place}" for what in restored]
 
     def restore_settings(self) -> list[str]:
-        """Write the configuration, prompts and rotations again where all of a kind are gone; returns which."""
+        """Restore configuration, prompts and rotations, each if all of that kind is gone; returns which."""
         return [what for here, copy, what in self._settings() if _restored(copy, here)]
 
     def restore_run(self, run_id: str) -> str | None:
-        """Make the directory of a run again, with its state and records; returns what it is called."""
+        """Restore the directory of a run, with its state and records; returns a description of it."""
         state, log = self.state_file(run_id), self.log(run_id)
         if state is None or log is None or (data := _read(state)) is None:
             return None
@@ -177,7 +179,7 @@ def _keep_run(here: Path, copy: Path) -> None:
 
 
 def _mirror(here: Path, copy: Path) -> None:
-    """Make `copy` what `here` is: a file, or the files of a folder. What is gone altogether stays copied."""
+    """Make `copy` the same as `here`: a file, or the files of a folder. If all of it is gone, the copy stays."""
     contents = _contents(here)
     for name, data in contents.items():
         if _read(copy / name if name else copy) != data:
@@ -198,7 +200,9 @@ def _restored(copy: Path, here: Path) -> bool:
 
 
 def _contents(place: Path) -> dict[str, bytes]:
-    """The files of a folder by name, or one file under no name; links are followed, since they are the user's."""
+    """The files of a folder by name, or one file under an empty name; links are followed, because they are the
+    user's.
+    """
     names = (
         [path.name for path in place.iterdir() if path.suffix in (".md", ".toml")] if place.is_dir() else [""]
     )
@@ -229,9 +233,9 @@ def _put(path: Path, data: bytes) -> None:
 
 
 def restore_lost(repo: Path, wanted: str | None = None) -> list[str]:
-    """Before a command that works with runs: `Backup.bring_back`, unless a live run sees to that itself.
+    """`Backup.bring_back` for a command that works with runs, unless a live run sees to that itself.
 
-    Raises StartError where a link stands for a folder that runs are kept in, the user's or an agent's.
+    Raises StartError if a link, by the user or an agent, is in place of a folder that holds runs.
     """
     for folder in (pitboss_dir(repo), grind_dir(repo), runs_dir(repo)):
         if folder.is_symlink():

@@ -1,21 +1,21 @@
 """The only code that replaces a file or appends to one, so that a crash finds old or new, never half (SPEC 2, 7).
 
 Replace: the new content goes to `NAME.tmp` in the same directory, is fsynced, renamed over NAME, and the
-directory is fsynced. Append: the whole data goes out in one write and is fsynced. How files are reached where
-agents may put anything in their place is said in `store.opening`.
+directory is fsynced. Append: all data goes out in one write and is fsynced. `store.opening` says how files are
+reached although agents may put anything in their place.
 
 What each fsync buys
 - file before rename: without it some file systems order the rename before the data, and a power cut
   leaves NAME empty. With it NAME is whole, old or new. Nothing is ever replaced without it.
 - directory after rename or creation: without it a power cut may bring the old file back. With it, what the
-  caller does next may rely on the new one.
+  caller does next may rely on the new file.
 - file after append: the appended record survives a power cut. It is the commit point of a session.
 `durable=False` skips the last two: right where the old file is as good (a checkpoint that the log can bring up
 to date) or the appended part can be made again (sessions.md). The death of a process never loses what the
 kernel has.
 
 What it costs and does not do
-- The fixed temporary name means one writer a file; the run's lock sees to that. In exchange a crash leaves
+- The fixed temporary name means one writer per file; the run's lock ensures that. In exchange a crash leaves
   at most one stray file, which the next write takes over.
 - A replaced file gets a new inode: hard links keep the old content, a symbolic link is never written through.
 - When the directory's fsync fails, NAME is already the new file: the error says that its durability is
@@ -54,11 +54,11 @@ def write_atomic(
     make: bool = False,
     spare: bool = False,
 ) -> None:
-    """Replace the content of `path` by `data`, whole or as an iterable of chunks.
+    """Replace the content of `path` by `data`, given whole or in chunks.
 
-    With `durable` false a power cut may bring the old content back, but whole. With `make` missing folders of a
-    run's are made. A `spare` is not synced at all: it is there for when something else is lost than power.
-    Raises RunDirectoryGone when the directory does not exist, StorageError on any other failure.
+    With `durable` false a power cut may bring the old content back, but whole. With `make`, missing folders of a
+    run are made. A `spare` is not synced at all: it is there in case something other than power is lost. Raises
+    RunDirectoryGone when the directory does not exist, StorageError on any other failure.
     """
     try:
         with opening.entry_at(path, make=make) as at:
@@ -73,9 +73,9 @@ def write_atomic(
 def append_durable(
     path: AnyPath, data: bytes, *, descriptor: int | None = None, durable: bool = True, mode: int = PRIVATE
 ) -> None:
-    """Append `data` to a file, through a `descriptor` that open_append gave or one of its own.
+    """Append `data` to a file, through a `descriptor` from open_append or a new one.
 
-    `mode` is what a file that is not there yet gets. On failure the file is cut back to its old size. Raises
+    `mode` is for a file that does not exist yet. On failure the file is cut back to its old size. Raises
     StorageError, or RunDirectoryGone when the directory does not exist.
     """
     opened = open_append(path, mode) if descriptor is None else descriptor
@@ -89,7 +89,7 @@ def append_durable(
 
 
 def open_append(path: AnyPath, mode: int = PRIVATE, *, make: bool = False) -> int:
-    """A descriptor for appending to a file, which is created when missing. Raises as append_durable does."""
+    """A descriptor for appending to a file, which is created if missing. Raises as append_durable does."""
     try:
         return opening.open_writing(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode, make=make)
     except OSError as error:
@@ -97,7 +97,7 @@ def open_append(path: AnyPath, mode: int = PRIVATE, *, make: bool = False) -> in
 
 
 def read_regular(path: AnyPath, limit: int) -> bytes | None:
-    """The first `limit` bytes of a regular file with one name; None when there is none, or none that can be read."""
+    """The first `limit` bytes of a regular file with a single name; None when there is none that can be read."""
     try:
         with opening.open_regular(path, alone=True) as file:
             return file.read(limit)
@@ -106,7 +106,7 @@ def read_regular(path: AnyPath, limit: int) -> bytes | None:
 
 
 def make_private(path: AnyPath) -> None:
-    """Keep a regular file from everybody but its owner; nothing where there is none. Raises StorageError."""
+    """Keep a regular file from everybody but its owner; does nothing if there is none. Raises StorageError."""
     try:
         with opening.open_regular(path, alone=True) as file:
             os.fchmod(file.fileno(), PRIVATE)
@@ -117,7 +117,7 @@ def make_private(path: AnyPath) -> None:
 
 
 def make_directory(path: AnyPath) -> None:
-    """Create `path` and its missing parents, each of them durable. An existing directory is fine."""
+    """Create `path` and its missing parents, each of them durably. An existing directory is fine."""
     try:
         os.close(opening.open_folder(path, make=True))
     except OSError as error:
@@ -145,7 +145,9 @@ def first_free(path: Path, suffix: str) -> Path:
 
 
 def _replace(at: Entry, chunks: Iterable[bytes], sync: Callable[[int], None]) -> None:
-    """Try again when somebody takes the temporary file away or puts another in its place, unless chunks are used up."""
+    """Try again when somebody takes the temporary file away or puts another in its place, unless chunks are used
+    up.
+    """
     for tries_left in reversed(range(_TRIES if isinstance(chunks, list) else 1)):
         try:
             if _replaced(at, chunks, sync):
@@ -157,7 +159,7 @@ def _replace(at: Entry, chunks: Iterable[bytes], sync: Callable[[int], None]) ->
 
 
 def _replaced(at: Entry, chunks: Iterable[bytes], sync: Callable[[int], None]) -> bool:
-    """Whether the file that has the name in the end is the one that was written."""
+    """Whether the file that ends up with the name is the one that was written."""
     temporary = at._replace(name=f"{at.name}.tmp")
     descriptor = opening.create(temporary)
     try:
@@ -187,7 +189,7 @@ def _append(descriptor: int, data: bytes, *, durable: bool) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`, in one call where the kernel takes it. Raises OSError."""
+    """Write all of `data`, in one call if the kernel takes it. Raises OSError."""
     written = os.write(descriptor, data)
     while written < len(data):
         written += os.write(descriptor, memoryview(data)[written:])

@@ -1,10 +1,10 @@
 """The log of a live run, kept twice: in the run directory, and where no cleaning of the tree reaches (SPEC 7).
 
-    append    the run's own log first, durable: the commit point; then the copy, which costs one write and no sync
+    append    the run's own log first, durably: the commit point; then the copy, which costs one write and no sync
 
-What the log must hold is known by its size and digest alone. Whatever an agent does to either file, deleted, cut,
-written into, replaced, it is noticed at the next record, and the file is made again from what still holds all:
-the file itself, which stays open, or the other one.
+What the log must hold is known by its size and digest alone. Whatever an agent does to either file (delete, cut,
+overwrite, replace), it is noticed at the next record. The file is then made again from one that still holds
+everything: the file itself, which stays open, or the other one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class MirroredLog:
     """The log of one run, open for the process that writes it, and its copy if there is a place for one."""
 
     def __init__(self, log: Path, copy: Path | None) -> None:
-        """Read what the log holds; the copy is brought up to that. Raises StorageError."""
+        """Read what the log holds, and bring the copy up to that. Raises StorageError."""
         from hashlib import sha256
 
         self._digest = sha256()
@@ -43,7 +43,7 @@ class MirroredLog:
         self._keep(b"")
 
     def append(self, line: bytes) -> None:
-        """Append a line, durably. Raises StorageError when it is not in the run's log when this returns."""
+        """Append a line, durably. Raises StorageError if the line is not in the run's log when this returns."""
         self.mend()
         append_durable(self._log.path, line, descriptor=self._log.descriptor)
         self._count(line)
@@ -53,14 +53,14 @@ class MirroredLog:
         self._keep(line)
 
     def mend(self) -> None:
-        """Make the log again if it is not what was written. Raises StorageError when nothing holds that any more."""
+        """Make the log again if it is not what was written. Raises StorageError if nothing holds that any more."""
         if self._log.is_as_seen():
             return
         source = next((file for file in self._sources() if self._holds_all(file)), None)
         if source is None:
             raise StorageError(
                 f"{self._log.path} was damaged while the run was live, and so was its copy",
-                hint="`pitboss repair RUN_ID --force` writes the lost records anew",
+                hint="`pitboss repair RUN_ID --force` rewrites the lost records",
             )
         if source is not self._log or self._log.size != self._size or not self._log.leads_here():
             notice(f"{self._log.path.name} was removed or changed by something else; it was made again")
@@ -69,7 +69,7 @@ class MirroredLog:
         self._log.seen(self._size)
 
     def close(self) -> None:
-        """Close both files; again is harmless."""
+        """Close both files; calling it again is harmless."""
         for file in self._sources():
             file.close()
 
@@ -92,7 +92,7 @@ class MirroredLog:
         return size == self._size and digest.digest() == self._digest.digest()
 
     def _keep(self, line: bytes) -> None:
-        """Bring the copy up to date; what goes wrong with it is nobody's loss while the log is whole."""
+        """Bring the copy up to date; a failure does no harm while the log is whole."""
         if self._copy is None:
             return
         try:
@@ -108,7 +108,7 @@ class MirroredLog:
 
 
 class _File:
-    """One file that is appended to: its descriptor, and how it was when it was last written."""
+    """One file that is appended to: its descriptor, and its status after the last write."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -116,7 +116,9 @@ class _File:
         self._seen: tuple[int, ...] | None = None
 
     def open(self) -> None:
-        """Open it, made if missing; a second name that a backup gave stays with the old file. Raises StorageError."""
+        """Open it, creating it if missing; a second name that a backup gave stays with the old file. Raises
+        StorageError.
+        """
         self.close()
         own(self.path)
         try:
@@ -135,7 +137,7 @@ class _File:
         return os.fstat(self.descriptor).st_size
 
     def chunks(self, size: int | None) -> Iterator[bytes]:
-        """What it holds, up to `size` bytes; by the descriptor, so also when its name is gone."""
+        """Its content, up to `size` bytes; read by the descriptor, so it works even when the name is gone."""
         offset = 0
         while self.descriptor >= 0 and (size is None or offset < size):
             chunk = os.pread(self.descriptor, _CHUNK if size is None else min(_CHUNK, size - offset), offset)
@@ -150,7 +152,7 @@ class _File:
         self.open()
 
     def seen(self, size: int) -> None:
-        """Remember how it is, now that it was written."""
+        """Remember its status, now that it was written."""
         self._seen = None if self.descriptor < 0 else (size, *_identity(self.descriptor)[1:])
 
     def is_as_seen(self) -> bool:
@@ -158,7 +160,7 @@ class _File:
         return self._seen is not None and _identity(self.descriptor) == self._seen and self.leads_here()
 
     def leads_here(self) -> bool:
-        """Whether its name leads to what is open."""
+        """Whether its name leads to the open file."""
         found = status(self.path)
         return found is not None and os.path.samestat(found, os.fstat(self.descriptor))
 

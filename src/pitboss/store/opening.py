@@ -1,12 +1,12 @@
-"""The one way to what lies under `.pitboss`: no link is followed, nothing in the way is written to (SPEC 1.6).
+"""The one way to anything under `.pitboss`: no link is followed, nothing in the way is written to (SPEC 1.6).
 
-Agents may put anything in place of anything, at any moment: a link to a key, a pipe that nobody reads, a second name
-of `~/.bashrc`, a link where a whole folder was. So a path is walked name by name, each opened relative to the one
-before, from a folder that is the user's: the one that `.pitboss` is in, or git's own folder with `pitboss` in it. Links
-on the way there are the user's and are followed; `anchor` holds on to such a folder, whatever its name leads to later.
+Agents may put anything in place of anything, at any moment: a link to a key, a pipe that nobody reads, a hard link
+to `~/.bashrc`, a link in place of a whole folder. So a path is walked name by name, each opened relative to the one
+before. The walk starts at a folder that is the user's: the one that holds `.pitboss`, or git's own folder, which
+holds `pitboss`. Links on the way there are the user's and are followed; `anchor` holds on to such a folder,
+wherever its name leads later.
 
-Who writes has what is in the way renamed to `NAME.set-aside-N`, and `take_notices` says so once. Who only looks
-gets an OSError.
+Writers rename what is in the way to `NAME.set-aside-N`, and `take_notices` reports it once. Readers get an OSError.
 """
 
 from __future__ import annotations
@@ -50,11 +50,13 @@ class Entry(NamedTuple):
 
 
 class InTheWay(OSError):
-    """Something stands where a file of a run's own should be: a link, a pipe, a folder, a second name of a file."""
+    """Something is in place of a file of the run: a link, a pipe, a folder, a file with a second name."""
 
 
 def anchor(folder: AnyPath) -> None:
-    """Hold on to a folder of the user's that `.pitboss` or git's `pitboss` is in; nothing if it cannot be opened."""
+    """Hold on to a folder of the user's that holds `.pitboss` or git's `pitboss`; does nothing if it cannot be
+    opened.
+    """
     name = os.fspath(folder)
     if name not in _anchors:
         try:
@@ -65,18 +67,18 @@ def anchor(folder: AnyPath) -> None:
 
 
 def take_notices() -> list[str]:
-    """What was set aside since somebody asked last, in words for the user."""
+    """What was set aside since the last call, in words for the user."""
     return list(iter(_next_notice, None))
 
 
 def notice(text: str) -> None:
-    """Have something told to the user when the run tells what was set aside."""
+    """Add a sentence to what `take_notices` reports."""
     _notices.append(text)
 
 
 @contextmanager
 def entry_at(path: AnyPath, *, make: bool = False) -> Iterator[Entry]:
-    """The folder of `path`, open, and its last name; missing folders of ours are made with `make`. Raises OSError."""
+    """The open folder of `path`, and its last name; with `make`, our missing folders are made. Raises OSError."""
     base, names = _split(os.fspath(path))
     folder = _open_base(base)
     try:
@@ -90,27 +92,28 @@ def entry_at(path: AnyPath, *, make: bool = False) -> Iterator[Entry]:
 
 
 def open_folder(path: AnyPath, *, make: bool = False) -> int:
-    """A descriptor of the folder at `path`, which is made with `make`. Raises OSError."""
+    """A descriptor of the folder at `path`; with `make`, it is made if missing. Raises OSError."""
     with entry_at(path, make=make) as at:
         return _enter(at.folder, at.name, make=make, ours=at.ours)
 
 
 def open_inner(folder: int, name: str) -> int:
-    """A descriptor of a folder of ours in a folder that is open already. Raises OSError."""
+    """A descriptor of one of our folders, in a folder that is already open. Raises OSError."""
     return _enter(folder, name, make=False)
 
 
 def open_regular(path: AnyPath, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
-    """Open a regular file for reading; anything else there is an OSError at once.
+    """Open a regular file for reading; anything else raises OSError at once.
 
-    `alone` refuses a file that has a second name: what an agent was to write may be a name of what it may not read.
+    `alone` refuses a file with a second name: a file that an agent was to write may be a hard link to one it may
+    not read.
     """
     with entry_at(path) as at:
         return open_entry(at, buffering=buffering, alone=alone)
 
 
 def open_entry(at: Entry, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
-    """As `open_regular`, in a folder that is open already."""
+    """As `open_regular`, in a folder that is already open."""
     descriptor = os.open(at.name, _flags(at, os.O_RDONLY), dir_fd=at.folder)
     try:
         _check(descriptor, at, alone=alone)
@@ -121,7 +124,7 @@ def open_entry(at: Entry, *, buffering: int = -1, alone: bool = False) -> Binary
 
 
 def open_users(path: AnyPath) -> BinaryIO:
-    """Open a regular file that the user may have put a link in place of, such as a prompt. Raises OSError."""
+    """Open a regular file in whose place the user may have put a link, such as a prompt. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -135,9 +138,9 @@ def open_users(path: AnyPath) -> BinaryIO:
 def open_writing(
     path: AnyPath, flags: int, mode: int = PRIVATE, *, make: bool = False, alone: bool = True
 ) -> int:
-    """A descriptor for writing to a regular file, with one name if `alone`; what is in the way is set aside.
+    """A descriptor for writing to a regular file, with a single name if `alone`; what is in the way is set aside.
 
-    With `make` missing folders are made. A pipe that nobody reads is no reason to wait. Raises OSError.
+    With `make`, missing folders are made. Never waits, not even for a pipe that nobody reads. Raises OSError.
     """
     with entry_at(path, make=make) as at:
         for _ in range(_TRIES):
@@ -154,7 +157,7 @@ def open_writing(
 
 
 def create(at: Entry, mode: int = PRIVATE) -> int:
-    """A descriptor of a new file; a file of that name, left by a crash, makes room. Raises OSError."""
+    """A descriptor of a new file; a file of that name, left by a crash, is removed first. Raises OSError."""
     for _ in range(_TRIES):
         try:
             return os.open(
@@ -169,14 +172,14 @@ def create(at: Entry, mode: int = PRIVATE) -> int:
 
 
 def put_in_place(at: Entry, temporary: str) -> None:
-    """Rename a file in the same folder over `at`; what is no file there is set aside. Raises OSError."""
+    """Rename a file in the same folder to `at`; anything but a file there is set aside. Raises OSError."""
     if at.ours and not _is_file(at, or_missing=True):
         set_aside(at)
     os.replace(temporary, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
 
 
 def leads_to(at: Entry, descriptor: int) -> bool:
-    """Whether the name is one of the file that is open."""
+    """Whether the name leads to the file that is open."""
     try:
         found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -185,7 +188,7 @@ def leads_to(at: Entry, descriptor: int) -> bool:
 
 
 def remove(path: AnyPath) -> bool:
-    """Remove a name, of whatever but a folder; whether there was one. Raises OSError."""
+    """Remove a name, unless it is a folder's; returns whether there was one. Raises OSError."""
     try:
         with entry_at(path) as at:
             os.unlink(at.name, dir_fd=at.folder)
@@ -195,7 +198,7 @@ def remove(path: AnyPath) -> bool:
 
 
 def remove_tree(path: AnyPath) -> None:
-    """Remove a folder, and as much as can be of what is in it; of anything else the name alone. Raises OSError."""
+    """Remove a folder and as much of its content as possible; of anything else, the name alone. Raises OSError."""
     import shutil
 
     with entry_at(path) as at:
@@ -208,7 +211,7 @@ def remove_tree(path: AnyPath) -> None:
 
 
 def status(path: AnyPath) -> os.stat_result | None:
-    """What stands at `path`, links not followed; None when nothing does, or nothing can be reached."""
+    """What is at `path`, links not followed; None when nothing is, or it cannot be reached."""
     try:
         with entry_at(path) as at:
             return os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
@@ -217,19 +220,19 @@ def status(path: AnyPath) -> os.stat_result | None:
 
 
 def is_folder(path: AnyPath) -> bool:
-    """Whether there is a folder, reached and named without a link below `.pitboss`."""
+    """Whether there is a folder that can be reached without a link below `.pitboss`."""
     found = status(path)
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def is_plain(path: AnyPath) -> bool:
-    """Whether there is a regular file with one name."""
+    """Whether there is a regular file with a single name."""
     found = status(path)
     return found is not None and stat.S_ISREG(found.st_mode) and found.st_nlink == 1
 
 
 def names_in(path: AnyPath) -> list[str]:
-    """The names in a folder; none when there is no folder that can be read."""
+    """The names in a folder; none if there is no readable folder."""
     try:
         folder = open_folder(path)
     except OSError:
@@ -241,9 +244,9 @@ def names_in(path: AnyPath) -> list[str]:
 
 
 def set_aside(at: Entry) -> str | None:
-    """Rename what stands at `at` to the first free `NAME.set-aside-N`, have it told, and return that name.
+    """Rename what is at `at` to the first free `NAME.set-aside-N`, report it, and return that name.
 
-    None when nothing stands there any more. Raises OSError.
+    None when nothing is there any more. Raises OSError.
     """
     number = 1
     while _exists(at.folder, aside := f"{at.name}.set-aside-{number}"):
@@ -256,7 +259,7 @@ def set_aside(at: Entry) -> str | None:
     return aside
 
 
-# How
+# Internals
 
 
 def _next_notice() -> str | None:
@@ -268,12 +271,12 @@ def _next_notice() -> str | None:
 
 @lru_cache(maxsize=256)
 def _split(path: str) -> tuple[str, tuple[str, ...]]:
-    """The user's part of a path, and the names below it; of a path that is not ours only the last one is."""
+    """The user's part of a path, and the names below it; of a path that is not ours, only the last name."""
     parts = path.split(os.sep)
     starts = [at for at in range(1, len(parts)) if _is_ours(parts, at)]
     splits = [(os.sep.join(parts[:at]) or os.sep, tuple(parts[at:])) for at in starts]
     if splits:
-        # What a run keeps of others may have such a name in it too.
+        # Something that a run keeps may have such a name in it too.
         return next((split for split in splits if split[0] in _anchors), splits[-1])
     folder, name = os.path.split(path)
     return folder or os.curdir, (name,)
@@ -289,7 +292,7 @@ def _open_base(base: str) -> int:
 
 
 def _enter(folder: int, name: str, *, make: bool, ours: bool = True) -> int:
-    """Open a folder in a folder. With `make` it is made when missing, and what is in its place is set aside."""
+    """Open a folder in a folder. With `make`, it is made if missing, and what is in its place is set aside."""
     flags = _FOLDER | (os.O_NOFOLLOW if ours else 0)
     for _ in range(_TRIES if make else 1):
         try:
@@ -301,7 +304,7 @@ def _enter(folder: int, name: str, *, make: bool, ours: bool = True) -> int:
 
 
 def _make_way(at: Entry, error: OSError) -> bool:
-    """Do something about a folder that cannot be opened; whether it is worth another try."""
+    """Try to mend a folder that cannot be opened; returns whether another try is worth while."""
     if isinstance(error, PermissionError):
         return _mended(at, PRIVATE_FOLDER)
     blocked = error.errno in _BLOCKED and at.ours
@@ -344,7 +347,7 @@ def _check(descriptor: int, at: Entry, *, alone: bool) -> None:
 
 
 def _is_file(at: Entry, *, or_missing: bool = False) -> bool:
-    """Whether a regular file with one name is there."""
+    """Whether a regular file with a single name is there."""
     try:
         found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -361,7 +364,9 @@ def _exists(folder: int, name: str) -> bool:
 
 
 def _mended(at: Entry, mode: int = PRIVATE) -> bool:
-    """Give what is ours back the mode that an agent took from it; False when it is not that. No link is followed."""
+    """Give something of ours back the mode that an agent took from it; returns whether that was it. Follows no
+    link.
+    """
     with suppress(OSError):
         descriptor = os.open(at.name, _UNSEEN | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at.folder)
         try:
