@@ -15,7 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pitboss.agents.claude.stream import ClaudeReader
-from pitboss.agents.judgement import AgentExit, Spend, Verdict
+from pitboss.agents.judgement import AgentExit, AgentVerdict, Spend
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
@@ -348,7 +348,7 @@ def said(
     return run(agent("claude_code", AgentSettings(binary=str(binary))), asked)
 
 
-def read(chunks: list[bytes], code: int = 0) -> tuple[Spend, Verdict]:
+def read(chunks: list[bytes], code: int = 0) -> tuple[Spend, AgentVerdict]:
     reader = ClaudeReader(request(Path("/nowhere")))
     for chunk in chunks:
         list(reader.feed(chunk))

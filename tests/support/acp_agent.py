@@ -15,7 +15,7 @@ import acp
 from acp.schema import AgentCapabilities, PermissionOption, ToolCallUpdate
 
 
-class ScriptedAgent:
+class ProtocolAgent:
     """One session; everything it was asked is kept in `asked.json` of its folder."""
 
     def __init__(self) -> None:
@@ -81,4 +81,4 @@ class ScriptedAgent:
 
 
 if __name__ == "__main__":
-    asyncio.run(acp.run_agent(ScriptedAgent()))  # type: ignore[arg-type]
+    asyncio.run(acp.run_agent(ProtocolAgent()))  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_LIMIT)]
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=COUNT_LIMIT)]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
     """The usage file: tokens, US dollars, model; unknown keys are ignored."""
 
     input_tokens: Count = 0
@@ -98,12 +98,12 @@ class CommandReader(PlainReader):
         return self._last
 
 
-def _read(file: Path) -> Report:
+def _read(file: Path) -> UsageReport:
     with open_regular(file, alone=True) as usage:
-        return msgspec.json.decode(usage.read(USAGE_FILE_LIMIT), type=Report)
+        return msgspec.json.decode(usage.read(USAGE_FILE_LIMIT), type=UsageReport)
 
 
-def _usage(report: Report) -> Usage:
+def _usage(report: UsageReport) -> Usage:
     """Tokens as pitboss counts them; an input smaller than its cached parts was stated without them."""
     cached = report.cache_read_tokens + report.cache_write_tokens
     return Usage(

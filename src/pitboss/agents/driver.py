@@ -12,9 +12,9 @@ import msgspec
 from pitboss import process
 from pitboss.agents.costs import priced
 from pitboss.agents.cut_short import verdict_on_cut_short
-from pitboss.agents.judgement import AgentExit, Verdict
+from pitboss.agents.judgement import AgentExit, AgentVerdict
 from pitboss.agents.services.words import had_begun
-from pitboss.agents.watch import Watch
+from pitboss.agents.watch import AgentWatch
 from pitboss.core.agent import AgentOutcome
 from pitboss.core.billing import Evidence, is_cost_known
 from pitboss.core.embed import one_line
@@ -86,7 +86,7 @@ class Driver:
             return _not_started(request, error.message, error.hint)
         # A usage file left by an earlier start would be billed twice.
         _remove(Path(request.usage_file))
-        watch = Watch(self._backend.reader(request), request, self._config.pricing, on_event)
+        watch = AgentWatch(self._backend.reader(request), request, self._config.pricing, on_event)
 
         def start(argv: tuple[str, ...]) -> Exit:
             return process.run(
@@ -113,7 +113,7 @@ class Driver:
         its own end counts only for the bill.
         """
         request = self._completed(request)
-        watch = Watch(self._backend.reader(request), request, self._config.pricing, _unheard)
+        watch = AgentWatch(self._backend.reader(request), request, self._config.pricing, _unheard)
         found = _read_transcript(Path(request.transcript), watch)
         watch.end()
         complaints = _end_of(_stderr_path(request))
@@ -123,7 +123,7 @@ class Driver:
             intact=bool(found) and not watch.reader.torn,
             failure=watch.reader.verdict(AgentExit(code=_ANY_FAILURE, complaints=complaints)).reason,
         )
-        verdict = Verdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
+        verdict = AgentVerdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
         if self._lost_session(request, watch.reader, complaints):
             verdict = msgspec.structs.replace(verdict, lost_session=True)
         return self._judged(request, watch.reader, verdict, evidence)
@@ -143,7 +143,7 @@ class Driver:
             idle_seconds=next(idle for idle in idles if idle is not None),
         )
 
-    def _outcome(self, request: AgentRequest, launch: Launch, watch: Watch, ended: Exit) -> AgentOutcome:
+    def _outcome(self, request: AgentRequest, launch: Launch, watch: AgentWatch, ended: Exit) -> AgentOutcome:
         verdict = verdict_on_cut_short(request, watch, ended)
         if verdict is None:
             complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
@@ -158,8 +158,8 @@ class Driver:
         return self._judged(request, watch.reader, verdict, evidence, exit_code=ended.code)
 
     def _of_lost_session(
-        self, request: AgentRequest, reader: Reader, verdict: Verdict, complaints: bytes
-    ) -> Verdict:
+        self, request: AgentRequest, reader: Reader, verdict: AgentVerdict, complaints: bytes
+    ) -> AgentVerdict:
         """`verdict`, marked as a lost session if the agent failed and did nothing but say so."""
         failed = verdict.status is SessionStatus.ERROR
         if not failed or not self._lost_session(request, reader, complaints, verdict.reason):
@@ -182,7 +182,7 @@ class Driver:
         self,
         request: AgentRequest,
         reader: Reader,
-        verdict: Verdict,
+        verdict: AgentVerdict,
         evidence: Evidence,
         *,
         exit_code: int | None = None,
@@ -256,7 +256,7 @@ def _end_of(path: Path) -> bytes:
         return b""
 
 
-def _read_transcript(path: Path, watch: Watch) -> bool | None:
+def _read_transcript(path: Path, watch: AgentWatch) -> bool | None:
     """Feed a transcript to `watch`; whether all of it could be read, None where there is none."""
     try:
         with open_regular(path) as transcript:
@@ -278,7 +278,7 @@ def _remove(path: Path) -> None:
             raise storage_error("remove", path, error) from error
 
 
-def _resets_at(verdict: Verdict) -> float | None:
+def _resets_at(verdict: AgentVerdict) -> float | None:
     """When a usage limit ends, epoch seconds: from the CLI's own numbers, else from its words, as of now."""
     if verdict.resets_at is not None or reason_kind(verdict.reason) is not Reason.RATE_LIMITED:
         return verdict.resets_at

@@ -39,7 +39,7 @@ class AgentExit(msgspec.Struct, frozen=True, kw_only=True):
     complaints: bytes = b""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class AgentVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """A backend's judgement of an agent that has ended; the fields are those of AgentOutcome.
 
     `words` is all that was said where `reason` shortens it. The driver sets `lost_session` where the session to
@@ -53,9 +53,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     lost_session: bool = False
 
 
-def failed(reason: Reason, words: str | None, *, resets_at: float | None = None) -> Verdict:
+def failed(reason: Reason, words: str | None, *, resets_at: float | None = None) -> AgentVerdict:
     """The verdict on an agent that failed, in its own `words`, however long."""
-    return Verdict(
+    return AgentVerdict(
         status=SessionStatus.ERROR,
         reason=reason.because(words and shortened(words)),
         words=words and words[:WORDS_LIMIT],
@@ -63,24 +63,24 @@ def failed(reason: Reason, words: str | None, *, resets_at: float | None = None)
     )
 
 
-def too_late(max_seconds: float) -> Verdict:
+def too_late(max_seconds: float) -> AgentVerdict:
     """The verdict on an agent that ran into its wall clock."""
     reason = Reason.WALL_CLOCK.because(f"not done within {max_seconds:g} s")
-    return Verdict(status=SessionStatus.TIMEOUT, reason=reason)
+    return AgentVerdict(status=SessionStatus.TIMEOUT, reason=reason)
 
 
-def stopped(why: StopRequest | None) -> Verdict:
+def stopped(why: StopRequest | None) -> AgentVerdict:
     """The verdict on an agent that the run or a person stopped."""
     match why:
         case StopRequest.SKIP:
-            return Verdict(status=SessionStatus.SKIPPED, reason=Reason.SKIPPED)
+            return AgentVerdict(status=SessionStatus.SKIPPED, reason=Reason.SKIPPED)
         case StopRequest.RUN_CAP:
-            return Verdict(status=SessionStatus.ERROR, reason=Reason.COST_CAP.because("the run's cap"))
+            return AgentVerdict(status=SessionStatus.ERROR, reason=Reason.COST_CAP.because("the run's cap"))
         case _:
-            return Verdict(status=SessionStatus.ABORTED, reason=Reason.ABORTED)
+            return AgentVerdict(status=SessionStatus.ABORTED, reason=Reason.ABORTED)
 
 
-def all_denied(denied: Sequence[str], tool_calls: int) -> Verdict | None:
+def all_denied(denied: Sequence[str], tool_calls: int) -> AgentVerdict | None:
     """The verdict on an agent whose every tool call was denied: it has done nothing, whatever it says."""
     if not denied or len(denied) < tool_calls:
         return None

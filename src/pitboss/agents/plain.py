@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pitboss.agents.judgement import AgentExit, Spend, Verdict, failed
+from pitboss.agents.judgement import AgentExit, AgentVerdict, Spend, failed
 from pitboss.agents.output.lines import last_line
 from pitboss.agents.reader import Reader
 from pitboss.agents.services.failures import service_failure
@@ -39,18 +39,18 @@ class PlainReader(Reader):
         """Plain text reports no usage."""
         return Spend()
 
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """Judge by the exit code."""
         return by_exit_code(ended)
 
 
-def by_exit_code(ended: AgentExit, cli: str | None = None) -> Verdict:
+def by_exit_code(ended: AgentExit, cli: str | None = None) -> AgentVerdict:
     """Ok for exit 0, else an error that names the code or signal and the last line of the complaints.
 
     If `cli` has a vocabulary, that line may say more than the code, unless it complains about the command line.
     """
     if ended.code == 0:
-        return Verdict()
+        return AgentVerdict()
     last = last_line(ended.complaints)
     if cli is not None and last is not None and not MISUSED.search(last):
         reason = service_failure(words=last, cli=cli)
@@ -58,4 +58,4 @@ def by_exit_code(ended: AgentExit, cli: str | None = None) -> Verdict:
             return failed(reason, last)
     code = "no exit code" if ended.code is None else f"{ended.code}"
     detail = code if last is None else f"{code}: {last}"
-    return Verdict(status=SessionStatus.ERROR, reason=Reason.EXIT_CODE.because(detail))
+    return AgentVerdict(status=SessionStatus.ERROR, reason=Reason.EXIT_CODE.because(detail))

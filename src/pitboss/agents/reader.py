@@ -14,7 +14,7 @@ from pitboss.core.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pitboss.agents.judgement import Spend, Verdict
+    from pitboss.agents.judgement import AgentVerdict, Spend
     from pitboss.core.agent import AgentRequest, Quota
 
 OPEN_TOOLS = 256
@@ -97,7 +97,7 @@ class Reader(ABC):
     def spend(self) -> Spend:
         """What this start has used so far, without `billed`; cheap enough to ask several times a second."""
 
-    def hopeless(self) -> Verdict | None:
+    def hopeless(self) -> AgentVerdict | None:
         """The verdict on an agent that keeps asking for something it will not get for hours; None while there is hope.
 
         Such an agent is stopped. Asked several times a second.
@@ -105,7 +105,7 @@ class Reader(ABC):
         return None
 
     @abstractmethod
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """Judge an agent that ended by itself."""
 
     def named(self, session_id: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents.judgement import Verdict, stopped, too_late
+from pitboss.agents.judgement import AgentVerdict, stopped, too_late
 from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
@@ -90,7 +90,7 @@ class ScriptedAgent:
             usage=Usage(cost_known=not started) if usage is None else usage,
         )
 
-    def _cut_short(self, request: AgentRequest, script: Script, verdict: Verdict) -> AgentOutcome:
+    def _cut_short(self, request: AgentRequest, script: Script, verdict: AgentVerdict) -> AgentOutcome:
         """The outcome of an agent that was ended from outside, billed by what it had said until then."""
         usage = _used(request)
         return msgspec.structs.replace(

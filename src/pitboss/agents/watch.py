@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.costs import priced
-from pitboss.agents.judgement import AgentExit, Spend, Verdict
+from pitboss.agents.judgement import AgentExit, AgentVerdict, Spend
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.stops import StopRequest
 
@@ -23,7 +23,7 @@ LINGER_S = 30.0
 """How long a CLI may take to exit once it has said that it is done."""
 
 
-class Watch:
+class AgentWatch:
     """Passes an agent's events on as its output comes, and says every 0.1 s whether to stop it.
 
     `word` is the verdict on an agent that says it is done, for as long as it says so: what a CLI prints while it is
@@ -41,8 +41,8 @@ class Watch:
         self.cap_usd = request.max_cost_usd
         self.idle_s = request.idle_seconds
         self.spent_usd = 0.0
-        self.hopeless: Verdict | None = None
-        self.word: Verdict | None = None
+        self.hopeless: AgentVerdict | None = None
+        self.word: AgentVerdict | None = None
         self._pricing = pricing
         self._on_event = on_event
         self._priced: Spend | None = None

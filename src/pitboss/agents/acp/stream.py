@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.judgement import Spend, Verdict, failed
+from pitboss.agents.judgement import AgentVerdict, Spend, failed
 from pitboss.agents.output.json_values import amount, count, number, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.plain import by_exit_code
@@ -78,7 +78,7 @@ class AcpReader(JsonReader):
             unreadable=not known,
         )
 
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """By the error reported, then the stop reason, then the exit code, then what was allowed."""
         if self._error:
             data = table(self._error, "data")
@@ -92,7 +92,7 @@ class AcpReader(JsonReader):
             return failed(Reason.AGENT_ERROR, "the agent ended without ending its turn")
         if self._refused and self._refused >= self.tool_calls:
             return failed(Reason.PERMISSION_DENIED, "every tool call was refused")
-        return Verdict()
+        return AgentVerdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` says."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.aider.log import AiderLog
-from pitboss.agents.judgement import AgentExit, Spend, Verdict, failed
+from pitboss.agents.judgement import AgentExit, AgentVerdict, Spend, failed
 from pitboss.agents.output.lines import LineSplitter, plain, shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import Reader
@@ -97,7 +97,7 @@ class AiderReader(Reader):
         used = msgspec.structs.replace(used, input=whole)
         return Spend(tokens={self.model: used}, reported_usd=cost)
 
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """By a failure with no answer after it, then the exit code, then whether there was an answer."""
         if self._failure is not None:
             return failed(*_named(self._failure))
@@ -106,7 +106,7 @@ class AiderReader(Reader):
             return by_exit_code(AgentExit(code=ended.code, complaints=complaints), "aider")
         if not self._answers:
             return failed(Reason.AGENT_ERROR, "aider ended without an answer")
-        return Verdict()
+        return AgentVerdict()
 
     def _events(self, lines: Iterator[bytes]) -> Iterator[AgentEvent]:
         shown = None

@@ -31,7 +31,7 @@ class Bill:
 
     def __init__(self, billed: Usage) -> None:
         self.billed = billed
-        self.messages = Ledger()
+        self.messages = MessageUsages()
         self._result: dict[str, Any] = {}
         self._stated = Usage()
         self._total_usd: float | None = None
@@ -100,7 +100,7 @@ class Bill:
         return sum(map(_model_tokens, table(self._result, "modelUsage").values()), Usage())
 
 
-class Ledger:
+class MessageUsages:
     """The usage of each message once, in memory that does not grow with their number.
 
     `main_input` is the input of the main loop's messages alone.

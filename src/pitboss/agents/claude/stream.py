@@ -23,7 +23,7 @@ from pitboss.agents.claude.failures import (
     reset_in,
     stderr_failure,
 )
-from pitboss.agents.judgement import Spend, Verdict, all_denied, failed
+from pitboss.agents.judgement import AgentVerdict, Spend, all_denied, failed
 from pitboss.agents.output.json_values import amount, count, number, objects, table, word
 from pitboss.agents.output.tool_line import tool_line
 from pitboss.agents.plain import by_exit_code
@@ -80,7 +80,7 @@ class ClaudeReader(JsonReader):
             or any(used.has_tokens for used in self.spend().tokens.values())
         )
 
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """By what the result says went wrong, then the exit code, then whether any tool call was allowed."""
         if self._has_failed():
             said = word(self._result, "result") or _text(self._own_words)
@@ -96,7 +96,7 @@ class ClaudeReader(JsonReader):
         denied = [
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]
-        return all_denied(denied, self.tool_calls) or Verdict()
+        return all_denied(denied, self.tool_calls) or AgentVerdict()
 
     def _has_failed(self) -> bool:
         """Whether the result is a failure: it says so, or the CLI's own words came last and mean one."""
@@ -112,7 +112,7 @@ class ClaudeReader(JsonReader):
         own = self._own_words
         return bool(own) and (word(own, "error") is not None or meaning(_text(own), CLI) is not None)
 
-    def _unfinished(self, ended: AgentExit) -> Verdict:
+    def _unfinished(self, ended: AgentExit) -> AgentVerdict:
         """The verdict on a CLI that ended without a result."""
         if self._own_words and (reason := meaning(_text(self._own_words), CLI)):
             return self._failed(reason, _text(self._own_words))
@@ -123,7 +123,7 @@ class ClaudeReader(JsonReader):
             return by_exit_code(ended) if why is None else self._failed(*why)
         return failed(Reason.AGENT_ERROR, "claude ended without a result line")
 
-    def _failed(self, reason: Reason, words: str | None) -> Verdict:
+    def _failed(self, reason: Reason, words: str | None) -> AgentVerdict:
         if reason is not Reason.RATE_LIMITED:
             return failed(reason, words)
         return failed(reason, words, resets_at=self._resets_at or reset_in(words))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.codex.rollout import Rollout, tokens
-from pitboss.agents.judgement import Spend, Verdict, failed
+from pitboss.agents.judgement import AgentVerdict, Spend, failed
 from pitboss.agents.output.json_values import objects, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.plain import by_exit_code
@@ -68,7 +68,7 @@ class CodexReader(JsonReader):
             unreadable=self._answered and not used.has_tokens,
         )
 
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """By `turn.failed`, then the exit code, then whether the turn was completed."""
         failure = self._failure
         if failure is None and ended.code is not None and ended.code > 0:
@@ -79,9 +79,9 @@ class CodexReader(JsonReader):
             return by_exit_code(ended, "codex")
         if not self.finished:
             return failed(Reason.AGENT_ERROR, "codex ended without completing its turn")
-        return Verdict()
+        return AgentVerdict()
 
-    def _failed(self, words: str) -> Verdict:
+    def _failed(self, words: str) -> AgentVerdict:
         reason = service_failure(words=words, cli="codex")
         limited = reason is Reason.RATE_LIMITED
         return failed(reason, words, resets_at=self._rollout.resets_at() if limited else None)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.agents.judgement import Spend, Verdict, failed
+from pitboss.agents.judgement import AgentVerdict, Spend, failed
 from pitboss.agents.output.json_values import amount, count, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.output.tool_line import tool_line
@@ -66,7 +66,7 @@ class CopilotReader(JsonReader):
         """What the usage file said when the agent had ended; unknown if it was answered and the file says nothing."""
         return Spend(tokens=self._tokens, unreadable=self._answered and not self._tokens)
 
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """By the session's last error, the exit codes, the last word, and whether any tool call was allowed."""
         if self._error is not None:
             return self._failed(self._error)
@@ -79,9 +79,9 @@ class CopilotReader(JsonReader):
             return failed(Reason.AGENT_ERROR, f"copilot reported exit code {self._exit_code}")
         if 0 < self.tool_calls <= self._denials:
             return failed(Reason.PERMISSION_DENIED, f"every tool call: {self._denial}")
-        return Verdict()
+        return AgentVerdict()
 
-    def _failed(self, error: dict[str, Any]) -> Verdict:
+    def _failed(self, error: dict[str, Any]) -> AgentVerdict:
         words = word(error, "message") or word(error, "errorType") or "session.error"
         service = _quoted(self._call_failure)
         codes = (word(service, "code"), word(service, "type"), word(self._call_failure, "errorCode"))

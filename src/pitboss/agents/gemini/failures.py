@@ -31,7 +31,7 @@ DELAY = re.compile(r"\bretryDelayMs: (\d{1,12}(?:\.\d+)?)", re.ASCII)
 QUOTA_ERRORS = ("TerminalQuotaError", "RetryableQuotaError")
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
+class GeminiFailure(msgspec.Struct, frozen=True, kw_only=True):
     """Why it failed, in words to show, and how many seconds to wait, if it says so."""
 
     reason: Reason
@@ -64,7 +64,7 @@ class _Code(IntEnum):
     NOT_TRUSTED = 55
 
 
-def failure(message: str, ended: AgentExit) -> Failure:
+def failure(message: str, ended: AgentExit) -> GeminiFailure:
     """Why a program failed that said so in its result line."""
     wrapped = API_ERROR.search(message)
     answer = _unfolded(message if wrapped is None else wrapped[1])
@@ -74,25 +74,25 @@ def failure(message: str, ended: AgentExit) -> Failure:
     return _named(answer, complaint, ended)
 
 
-def refusal(ended: AgentExit) -> Failure | None:
+def refusal(ended: AgentExit) -> GeminiFailure | None:
     """Why a program exited without a result line; None for codes and complaints that do not mean a refusal."""
     words = last_line(ended.complaints)
     match ended.code:
         case _Code.NOT_LOGGED_IN:
             said = LOG_IN_ADVICE if words is None else shortened(f"{words} ({LOG_IN_ADVICE})")
-            return Failure(reason=Reason.AUTH, words=said)
+            return GeminiFailure(reason=Reason.AUTH, words=said)
         case _Code.NOT_TRUSTED:
-            return Failure(reason=Reason.PERMISSION_DENIED, words=words or "the folder is not trusted")
+            return GeminiFailure(reason=Reason.PERMISSION_DENIED, words=words or "the folder is not trusted")
     status, complaint = _http_status(ended.code), _complained(ended)
     if complaint is not None:
         why = _named(complaint, None, ended)
         return None if why.reason is Reason.AGENT_ERROR else why
     if not status:
         return None
-    return Failure(reason=service_failure(status=status), words=words or f"HTTP status {status}")
+    return GeminiFailure(reason=service_failure(status=status), words=words or f"HTTP status {status}")
 
 
-def _named(answer: _Answer, complaint: _Answer | None, ended: AgentExit) -> Failure:
+def _named(answer: _Answer, complaint: _Answer | None, ended: AgentExit) -> GeminiFailure:
     """The failure by what was said, where `complaint` says more about a quota."""
     more = _Answer(words="", said="") if complaint is None else complaint
     reason = service_failure(
@@ -104,7 +104,7 @@ def _named(answer: _Answer, complaint: _Answer | None, ended: AgentExit) -> Fail
     left_s = wait_s(answer.said) or wait_s(more.said)
     if reason is Reason.OVERLOADED and (left_s or 0.0) > LONG_WAIT_S:
         reason = Reason.RATE_LIMITED
-    return Failure(reason=reason, words=answer.words, wait_s=left_s)
+    return GeminiFailure(reason=reason, words=answer.words, wait_s=left_s)
 
 
 def _complained(ended: AgentExit) -> _Answer | None:

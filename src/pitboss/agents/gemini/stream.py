@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.gemini.chat import Chat
 from pitboss.agents.gemini.failures import failure, refusal
-from pitboss.agents.judgement import Spend, Verdict, failed
+from pitboss.agents.judgement import AgentVerdict, Spend, failed
 from pitboss.agents.output.json_values import count, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.output.tool_line import tool_line
@@ -29,7 +29,7 @@ from pitboss.core.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitboss.agents.gemini.failures import Failure
+    from pitboss.agents.gemini.failures import GeminiFailure
     from pitboss.agents.judgement import AgentExit
     from pitboss.core.agent import AgentEvent, AgentRequest
 
@@ -76,7 +76,7 @@ class GeminiReader(JsonReader):
         uncounted = not self._tokens and self._answers > self._chat.answers
         return Spend(tokens=self._tokens or self._chat.tokens, unreadable=uncounted)
 
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """By the result's status first, then the exit code, then the last complaint."""
         if self._result.get("status") not in (None, "success"):
             error = word(table(self._result, "error"), "message") or self._complaint
@@ -88,7 +88,7 @@ class GeminiReader(JsonReader):
             return failed(Reason.AGENT_ERROR, shortened(self._complaint))
         if not self.finished:
             return failed(Reason.AGENT_ERROR, "gemini ended without a result line")
-        return Verdict()
+        return AgentVerdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` says."""
@@ -167,7 +167,7 @@ class GeminiReader(JsonReader):
             if used.has_tokens:
                 self._tokens[name or None] = self._tokens.get(name or None, Usage()).at_least(used)
 
-    def _failed(self, why: Failure) -> Verdict:
+    def _failed(self, why: GeminiFailure) -> AgentVerdict:
         said_at = word(self._result, "timestamp") or self._said_at
         return failed(why.reason, why.words, resets_at=why.ends_at(said_at))
 

@@ -13,7 +13,7 @@ from pitboss.core.session import Reason
 MILLISECONDS = 1000
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
+class OpencodeFailure(msgspec.Struct, frozen=True, kw_only=True):
     """Why opencode gave up, or retries after `pause_s`, in its words; when a usage limit ends, epoch seconds."""
 
     reason: Reason
@@ -22,7 +22,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     pause_s: float = 0.0
 
 
-def failure(line: dict[str, Any]) -> Failure:
+def failure(line: dict[str, Any]) -> OpencodeFailure:
     """What an `error` event says."""
     error = table(line, "error")
     data = table(error, "data")
@@ -31,14 +31,14 @@ def failure(line: dict[str, Any]) -> Failure:
     words = word(inner, "message") or word(table(inner, "error"), "message") or message
     answer = table(_json(word(data, "responseBody")), "error") or table(inner, "error") or inner
     reason = _reason(error, answer, words or "")
-    return Failure(
+    return OpencodeFailure(
         reason=reason,
         words=words,
         resets_at=_reset(line, answer) if reason is Reason.RATE_LIMITED else None,
     )
 
 
-def wait(line: dict[str, Any]) -> Failure | None:
+def wait(line: dict[str, Any]) -> OpencodeFailure | None:
     """Why opencode will retry, if `line` says that it is waiting to; None for any other status.
 
     A moment far ahead is the end of a limit, whatever the words; a near one is its own choice.

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.judgement import Spend, Verdict, failed
-from pitboss.agents.opencode.failures import Failure, failure, wait
+from pitboss.agents.judgement import AgentVerdict, Spend, failed
+from pitboss.agents.opencode.failures import OpencodeFailure, failure, wait
 from pitboss.agents.output.json_values import amount, count, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.output.tool_line import tool_line
@@ -59,8 +59,8 @@ class OpencodeReader(JsonReader):
         self._in_vain = False
         self._cuts_in_a_row = 0
         self._last_step: str | None = None
-        self._failure: Failure | None = None
-        self._waits_for: Failure | None = None
+        self._failure: OpencodeFailure | None = None
+        self._waits_for: OpencodeFailure | None = None
         self._refused = 0
         self._last_refused = ""
 
@@ -81,7 +81,7 @@ class OpencodeReader(JsonReader):
         cost = None if self._unpriced else self._cost_usd
         return Spend(tokens={self.model: self._total}, reported_usd=cost)
 
-    def hopeless(self) -> Verdict | None:
+    def hopeless(self) -> AgentVerdict | None:
         """By what it waits for, or by one answer after the other being cut off.
 
         Each of these may cost money, and it asks for more twice a second.
@@ -91,9 +91,9 @@ class OpencodeReader(JsonReader):
         if self._cuts_in_a_row < MOST_CUTS:
             return None
         words = f"{self._cuts_in_a_row} answers in a row were cut off"
-        return Verdict(status=SessionStatus.TIMEOUT, reason=Reason.STALLED.because(words))
+        return AgentVerdict(status=SessionStatus.TIMEOUT, reason=Reason.STALLED.because(words))
 
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """By the last error, then the exit code, then how the last step finished, then what was allowed."""
         why = self._failure or self._waits_for
         if why is not None:
@@ -105,7 +105,7 @@ class OpencodeReader(JsonReader):
         if self._last_step != DONE:
             words = f"its last step ended with {self._last_step}" if self._last_step else "no last step"
             return failed(Reason.AGENT_ERROR, f"opencode ended without an answer: {words}")
-        return Verdict()
+        return AgentVerdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` says."""
@@ -178,7 +178,7 @@ class OpencodeReader(JsonReader):
         self._unpriced = self._unpriced or (used.has_tokens and not cost_usd)
 
 
-def _failed(why: Failure) -> Verdict:
+def _failed(why: OpencodeFailure) -> AgentVerdict:
     return failed(why.reason, why.words, resets_at=why.resets_at)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.judgement import Spend, Verdict, all_denied, failed
+from pitboss.agents.judgement import AgentVerdict, Spend, all_denied, failed
 from pitboss.agents.output.json_values import count, objects, table, word
 from pitboss.agents.output.tool_line import tool_line
 from pitboss.agents.plain import by_exit_code
@@ -61,7 +61,7 @@ class QwenReader(JsonReader):
             tokens[self.model] = tokens.get(self.model, Usage()) + more
         return Spend(tokens=tokens, unreadable=self._uncounted)
 
-    def verdict(self, ended: AgentExit) -> Verdict:
+    def verdict(self, ended: AgentExit) -> AgentVerdict:
         """By `is_error` and the subtype first, then the exit code, then whether it finished and what was allowed."""
         kind = word(self._result, "subtype") or ""
         if self._result.get("is_error") is True or kind.startswith("error"):
@@ -75,9 +75,9 @@ class QwenReader(JsonReader):
         denied = [
             word(denial, "tool_name") or "a tool" for denial in objects(self._result, "permission_denials")
         ]
-        return all_denied(denied, self.tool_calls) or Verdict()
+        return all_denied(denied, self.tool_calls) or AgentVerdict()
 
-    def hopeless(self) -> Verdict | None:
+    def hopeless(self) -> AgentVerdict | None:
         """By what the session's file says about the requests that it silently retries."""
         if self.finished:
             return None
