@@ -1,4 +1,4 @@
-"""The examinations of `pitboss doctor`, each a function from a working tree to its findings (SPEC 8)."""
+"""What `pitboss doctor` examines, one function per subject: from a working tree to its findings (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HARDLY_ANY_DISK = 100 << 20
 
 
 class Health(StrEnum):
-    """A verdict: a run works; it works with a catch; it does not."""
+    """A verdict: a run will work, it will work with a catch, or it will not work."""
 
     OK = "ok"
     WARNING = "warning"
@@ -58,7 +58,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(root: Path) -> Iterator[Check]:
-    """Every finding about the working tree at `root`; what cannot be examined is a finding too."""
+    """Yield every finding about the working tree at `root`; a failed examination is a finding too."""
     for subject, examination in _EXAMINATIONS.items():
         try:
             yield from examination(root)
@@ -123,7 +123,7 @@ def _inputs(root: Path) -> Iterator[Check]:
 
 
 def _agents(root: Path) -> Iterator[Check]:
-    """Agents that a run would use must be there; of the others, those that are there are worth a word."""
+    """Agents that a run would use must be installed; others are listed only if they are."""
     try:
         config = load_config(root)
     except InputError:
@@ -161,14 +161,14 @@ def _refusals(name: str, settings: AgentSettings, env: dict[str, str]) -> Iterat
 
 
 def _withheld(trust: Trust) -> Iterator[Check]:
-    """What is not run because it came with the repository, and why."""
+    """What is not run, because it came with the repository."""
     if trust.new:
         listed = one_line(", ".join(map(str, trust.new)), 300)
         yield _warning("trust", f"not run, because {trust.reason}: {listed}", hint=GRANT)
 
 
 def _agent_found(found: Installation, *, used: bool, asked: bool) -> Check:
-    """A program is there; one too old for what reads it is a problem if a run would use it."""
+    """An agent that is installed; one that is too old to be understood is a problem only if a run would use it."""
     if not asked:
         return _ok("agent", one_line(f"{found.name}: found, not run ({found.path})"))
     words = {
@@ -186,7 +186,7 @@ def _agent_found(found: Installation, *, used: bool, asked: bool) -> Check:
 
 
 def _prices(_root: Path) -> Iterator[Check]:
-    """What tokens cost by the public table is only as good as its age."""
+    """The public price table: the older it is, the less its prices are worth."""
     table = table_version()
     checked = f", last checked {table.checked}" if table.checked else ""
     yield _ok("prices", f"public price table: genai-prices {table.release}{checked}")

@@ -1,4 +1,4 @@
-"""Which run an observing command means, and how that run is (SPEC 8)."""
+"""Which run an observing command is about, and what condition that run is in (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Condition(StrEnum):
-    """How a run is, told from its state.json and from whether its process lives."""
+    """The condition of a run, from its state.json and from whether its process is alive."""
 
     LIVE = "live"
     CRASHED = "crashed"
@@ -31,7 +31,7 @@ class Condition(StrEnum):
 
 
 def condition(state: RunState | None, *, live: bool) -> Condition:
-    """`active` means live only while somebody holds the lock; otherwise the run's processes died."""
+    """The condition of a run; `active` without a holder of the lock means that its processes died."""
     if live:
         return Condition.LIVE
     if state is None:
@@ -40,7 +40,7 @@ def condition(state: RunState | None, *, live: bool) -> Condition:
 
 
 def chosen_run(repo: Path, requested: str | None) -> str:
-    """The run asked for by id or prefix; else the live one; else the one that changed last.
+    """The run named by its id or a prefix of it; otherwise the live run, or else the one that changed last.
 
     Raises RunNotFound, AmbiguousRun, and CommandError when there is no run at all or the live one has not begun.
     """
@@ -56,7 +56,7 @@ def chosen_run(repo: Path, requested: str | None) -> str:
 
 
 def live_run(repo: Path) -> tuple[str, LockInfo]:
-    """The id of the live run and who holds its lock. Raises CommandError when no run is live, or has begun."""
+    """The id of the live run, and who holds its lock. Raises CommandError when no run is live, or it has not begun."""
     holder = lock_holder(*lock_paths(repo))
     if holder is None:
         raise CommandError(
@@ -69,7 +69,7 @@ def live_run(repo: Path) -> tuple[str, LockInfo]:
 
 
 def _begun(repo: Path, run_id: str, holder: LockInfo) -> str:
-    """`run_id`, if its directory is there: a run takes the lock, may try its agents, and only then begins."""
+    """`run_id`, if its directory exists: a run first takes the lock, may try its agents, and only then begins."""
     if is_folder(RunPaths(repo, run_id).root):
         return run_id
     raise CommandError(

@@ -1,4 +1,4 @@
-"""The table of commands, and the help page that lists them: known without loading any command, or click (SPEC 8)."""
+"""The table of commands, and the help page that lists them, without loading any command or click (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SECTIONS = {
         "completion": "Print a shell completion script.",
     },
 }
-"""What `--help` says of each command, section by section; a command and its module have one name."""
+"""What `--help` says about each command, by section. A command and its module have the same name."""
 
 COMMANDS = {name: summary for section in SECTIONS.values() for name, summary in section.items()}
 
@@ -53,7 +53,7 @@ _USUAL_WIDTH = 80
 
 
 def declared(name: str) -> Command | Group | None:
-    """Import one command; None when there is none of that name."""
+    """Import a command; None if there is none of that name."""
     if name not in COMMANDS:
         return None
     from importlib import import_module
@@ -63,7 +63,7 @@ def declared(name: str) -> Command | Group | None:
 
 
 def help_page() -> str | None:
-    """`pitboss --help` as click prints it; None where the terminal is so narrow that its lines have to be broken."""
+    """`pitboss --help` as click prints it; None if the terminal is so narrow that lines must be wrapped."""
     lines = ["Usage: pitboss [OPTIONS] [COMMAND] [ARGS]...", "", f"  {PURPOSE}"]
     for section, rows in {"Options": _OPTIONS, **SECTIONS}.items():
         width = max(map(len, rows))

@@ -1,7 +1,8 @@
-"""Declares commands without loading click, which takes longer than most of them: it parses what is not plain (SPEC 8).
+"""Declares commands without loading click, which takes longer than most of them do (SPEC 8).
 
-A command line is plain when it holds flags alone: `pitboss status`, `pitboss runs --json`, `pitboss grind --dry-run`.
-Then the command is called as click would call it. For values, help and completion click gets the same declarations.
+A command line is plain if it has flags only: `pitboss status`, `pitboss runs --json`, `pitboss grind --dry-run`. The
+command is then called just as click would call it. All else (values, help, completion) goes through click, which is
+built from the same declarations.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Parameter:
-    """An option or an argument: what click is told of it. Its `type` is a function, called when click needs it."""
+    """An option or an argument, as click declares it, except that `type` is a function, called when click is loaded."""
 
     def __init__(self, kind: str, names: tuple[str, ...], settings: Mapping[str, Any]) -> None:
         self.names = names
@@ -28,20 +29,20 @@ class Parameter:
         self._settings = settings
 
     def __call__(self, function: Function) -> Function:
-        """Note it at `function`, as a decorator; `Command` collects what is noted there."""
+        """As a decorator: attach the parameter to `function`, where `Command` collects it."""
         declared = getattr(function, "parameters", ())
         function.parameters = (self, *declared)  # type: ignore[attr-defined]
         return function
 
     @property
     def name(self) -> str:
-        """What the function calls it."""
+        """Its name in the signature of the function."""
         given = [name for name in self.names if not name.startswith("-")]
         return (given or [max(self.names, key=len).lstrip("-").replace("-", "_")])[0]
 
     @property
     def default(self) -> object:
-        """What the function gets when it is not on the command line."""
+        """What the function gets when the parameter is not on the command line."""
         return False if self.is_flag else () if self._settings.get("multiple") else None
 
     def add_to(self, function: Function) -> Function:
@@ -55,7 +56,7 @@ class Parameter:
 
 
 class Command:
-    """A command: the function that it runs, and the parameters that are noted there."""
+    """A command: the function that it runs, and the parameters attached to it."""
 
     def __init__(self, name: str, function: Function, *, asks_click: bool) -> None:
         self.name = name
@@ -64,7 +65,7 @@ class Command:
         self._asks_click = asks_click or any(parameter.is_required for parameter in self._parameters)
 
     def plain_call(self, words: Sequence[str]) -> Callable[[], int | None] | None:
-        """What the command does when `words` follow its name; None where it takes click to understand them."""
+        """The call that `words` after the command's name stand for; None if only click can parse them."""
         flags = {name: p.name for p in self._parameters if p.is_flag for name in p.names if name[0] == "-"}
         if self._asks_click or not flags.keys() >= set(words):
             return None
@@ -90,7 +91,7 @@ class Group:
         self._commands: dict[str, Command] = {}
 
     def command(self, name: str | None = None, *, asks_click: bool = False) -> Callable[[Function], Command]:
-        """Declare a command of this group, called as the function is where no `name` is given."""
+        """Declare a command of this group; by default it has the name of the function."""
 
         def declared(function: Function) -> Command:
             made = Command(name or function.__name__, function, asks_click=asks_click)
@@ -99,7 +100,7 @@ class Group:
         return declared
 
     def plain_call(self, words: Sequence[str]) -> Callable[[], int | None] | None:
-        """As that of a command."""
+        """As `Command.plain_call`."""
         command = self._commands.get(words[0]) if words else None
         return None if command is None else command.plain_call(words[1:])
 
@@ -112,18 +113,18 @@ class Group:
 
 
 def command(*, asks_click: bool = False) -> Callable[[Function], Command]:
-    """Declare a command, called as the function is.
+    """Declare a command with the name of the function.
 
-    `asks_click` says that it asks click for something while it runs, or refuses what was given by a UsageError.
+    `asks_click` means that it needs click's context while it runs, for instance to raise a UsageError.
     """
     return lambda function: Command(function.__name__, function, asks_click=asks_click)
 
 
 def option(*names: str, **settings: Any) -> Parameter:
-    """An option, with click's own settings; see `Parameter`."""
+    """Declare an option with the settings of `click.option`; see `Parameter`."""
     return Parameter("option", names, settings)
 
 
 def argument(name: str, **settings: Any) -> Parameter:
-    """An argument, with click's own settings; see `Parameter`."""
+    """Declare an argument with the settings of `click.argument`; see `Parameter`."""
     return Parameter("argument", (name,), settings)

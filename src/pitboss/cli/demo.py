@@ -99,7 +99,7 @@ def _toml_text(text: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without what git or an outer run left in it, and with no git settings from outside the repository."""
+    """Our environment without the variables of git and of an outer run, and without the user's git settings."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PITBOSS_"))
     }
@@ -118,7 +118,7 @@ def _git(repository: Path, *args: str) -> None:
 
 
 def _run(command: Sequence[str], repository: Path) -> int:
-    """Run the real thing on our own terminal and return its exit code; Ctrl-C is for it to act on, not for us."""
+    """Run the real command on our terminal and return its exit code; Ctrl-C is for the command, not for us."""
     import subprocess
 
     argv = [sys.executable, "-m", "pitboss", *command]
@@ -173,7 +173,7 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
 
 
 def _short(ref: str) -> str:
-    """A rescue ref as `pitboss rescue` takes it: RUN_ID/session-NNNN."""
+    """A rescue ref as `pitboss rescue` accepts it: RUN_ID/session-NNNN."""
     return "/".join(ref.split("/")[-2:])
 
 
@@ -182,7 +182,7 @@ def _heading(text: str) -> None:
 
 
 def _program() -> str:
-    """How the reader can call pitboss: by name when it is on PATH, else as this process was."""
+    """How the reader can call pitboss: by name if it is on PATH, otherwise as this process was called."""
     import shutil
 
     if shutil.which("pitboss"):

@@ -1,4 +1,4 @@
-"""`pitboss doctor`: everything that could keep a run from starting or ending well, looked at in advance (SPEC 8)."""
+"""`pitboss doctor`: checks in advance everything that could keep a run from starting or ending well (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _print(checks: Sequence[Check]) -> None:
 
 
 def _probe(root: Path, *, as_json: bool) -> int:
-    """Report with trials of the agents, under a guardian: nothing of them is left, whoever is killed (SPEC 1.4)."""
+    """Report, and try the agents under a guardian: whichever process is killed, nothing stays behind (SPEC 1.4)."""
     from secrets import token_hex
 
     from pitboss.cli.guarded import guarded
@@ -86,7 +86,7 @@ def _probe(root: Path, *, as_json: bool) -> int:
 
 
 def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iterator[Check]:
-    """A finding for each agent that a run would use, until somebody asks for a stop."""
+    """Yield a finding for each agent that a run would use, until a stop is requested."""
     from pitboss.agents.installation import rooted
     from pitboss.core.stops import StopRequest
     from pitboss.errors import PitbossError
@@ -112,7 +112,7 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
 
 
 def _used(root: Path) -> tuple[tuple[Worker, ...], Config, float | None]:
-    """Whom a run would start, and what it may cost; without a prompt, the configured agent."""
+    """The agents that a run would start, the config, and the cost cap; without prompts, the configured agent."""
     from pitboss.core.session import IMPLEMENTER
     from pitboss.core.worker import Worker
     from pitboss.errors import InputError, StartError

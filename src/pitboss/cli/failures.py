@@ -20,15 +20,15 @@ INTERNAL = 70
 
 _MAKE_ROOM = "free some disk space, then try again"
 _GO_THERE = (
-    "go to a directory that exists: `cd` to the repository again, also if one was made anew in its place"
+    "go to a directory that exists: `cd` to the repository again, even if a new one was created in its place"
 )
 _PLEASE_REPORT = "please report this with the output of the same command after `pitboss -v`"
 
 
 class Failure(NamedTuple):
-    """What a failure means to whoever called: the exit code, a line for each thing that is wrong, and what to do.
+    """What the caller gets to see of a failure: an exit code, a line for each thing that is wrong, and what to do.
 
-    `page` is a help page, shown instead of an error; `trace` says that the traceback helps to mend it.
+    `page` is a help page, printed instead of an error; `trace` means that the traceback helps to fix it.
     """
 
     code: int
@@ -39,18 +39,18 @@ class Failure(NamedTuple):
 
 
 class _Manner:
-    """How much is said of a failure."""
+    """How much to say about a failure."""
 
     verbose = False
 
 
 def be_verbose() -> None:
-    """From now on say what an error came from, and of a bug the whole traceback."""
+    """From now on, print the cause of an error, and the whole traceback of a bug."""
     _Manner.verbose = True
 
 
 def exit_code(body: Callable[[], int]) -> int:
-    """Run `body` and return its exit code; what it raises is rendered, and the code that goes with it returned."""
+    """Run `body` and return its exit code; if it raises, render the failure and return the code for it."""
     try:
         return body()
     except (Exception, KeyboardInterrupt) as error:
@@ -68,7 +68,7 @@ def render(error: BaseException) -> int:
 
 
 def explain(error: BaseException) -> Failure:
-    """The table of failures.
+    """Look the error up in the table of failures.
 
     130 and 141 are what a shell reports for a process that SIGINT or SIGPIPE ended: Ctrl-C, and a reader such as
     `head` that has seen enough.
@@ -89,7 +89,7 @@ def explain(error: BaseException) -> Failure:
 
 
 def _foreseen(error: OSError) -> PitbossError | None:
-    """What any command may meet: no room for what it prints, or a current folder that somebody deleted."""
+    """What can happen to any command: no room for its output, or a current directory that was deleted."""
     if error.errno in FULL:
         return StorageError(
             f"cannot write {error.filename or 'the output'}: {error.strerror}", hint=_MAKE_ROOM
@@ -100,7 +100,7 @@ def _foreseen(error: OSError) -> PitbossError | None:
 
 
 def _of_the_command_line(error: BaseException) -> Failure | None:
-    """What click raises: words that it does not understand, Ctrl-C at a question, or simply the end."""
+    """What click raises: bad usage, Ctrl-C at a prompt, or simply the end of the program."""
     import click
 
     match error:
@@ -119,7 +119,7 @@ def _of_the_command_line(error: BaseException) -> Failure | None:
 
 
 def _unforeseen(error: BaseException) -> Failure:
-    """A bug, or a failure of the system that nothing here expects."""
+    """A bug, or a failure of the system that nobody foresaw."""
     said = " ".join(str(error).split())
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return Failure(INTERNAL, (f"internal error: {what}",), _PLEASE_REPORT, trace=True)

@@ -1,4 +1,4 @@
-"""What people may give on the command line: each is a kind of `cli.kinds`, made when click needs it (SPEC 8)."""
+"""The types of values on the command line, each built when click is loaded (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def moment() -> click.ParamType[Any]:
 
 
 def or_none(kind: Kind) -> Kind:
-    """What another kind takes, or `none`."""
+    """A value of another kind, or `none`."""
 
     def made() -> click.ParamType[Any]:
         from pitboss.cli.kinds import OrNone

@@ -163,13 +163,13 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
 
     root = project_root()
     restored = restore_lost(root, requested or None)
-    repo, told = app.find_repo(root, Path.cwd(), requested or None, purpose="resuming a run")
+    repo, warnings = app.find_repo(root, Path.cwd(), requested or None, purpose="resuming a run")
     run = resolve_target(repo.root, requested or None)
     plan = load_plan(repo.root, options, run=run.state)
     used(repo.root, plan.config, os.environ)
 
     def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
-        with app.observed(outlets, (*restored, *plan.warnings, *told)) as emit:
+        with app.observed(outlets, (*restored, *plan.warnings, *warnings)) as emit:
             return app.build_run(plan, repo, run.run_id, channel, emit).resume()
 
     return run_guarded(repo.root, run.run_id, as_json=as_json, body=body)
@@ -179,7 +179,7 @@ def _print_dry_run(options: Options, resume: str | None) -> None:
     from pitboss.dry_run import report
     from pitboss.screens.output import note
 
-    told = report(Path.cwd(), options, resume)
-    for text in told.warnings:
+    found = report(Path.cwd(), options, resume)
+    for text in found.warnings:
         note(f"warning: {text}")
-    sys.stdout.write(told.text)
+    sys.stdout.write(found.text)

@@ -29,14 +29,14 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command; None when there is none of that name."""
+        """Import a command; None if there is none of that name."""
         found = declared(cmd_name)
         return None if found is None else found.as_click()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is meant; a mistyped one is refused with the name that is nearest."""
+        """Look up the command; for a mistyped name, fail with the nearest one."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             from pitboss.core.fields import suggestion
@@ -83,7 +83,7 @@ def pitboss(context: click.Context, verbose: bool) -> None:
 
 
 def answer(question: str) -> int:
-    """Answer a shell that completes a command line; returns the exit code."""
+    """Answer a shell that asks for completions; returns the exit code."""
     from click.shell_completion import shell_complete
 
     return shell_complete(pitboss, {}, "pitboss", COMPLETION_VARIABLE, question)

@@ -1,4 +1,4 @@
-"""Runs the working part of a command under the run's lock and a guardian (SPEC 1.4, 5)."""
+"""Runs the working part of a command under the run's lock and below a guardian (SPEC 1.4, 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pitboss init`: makes a repository ready for pitboss, and changes nothing that is there (SPEC 2, 8)."""
+"""`pitboss init`: prepares a repository for pitboss without changing any existing file but .gitignore (SPEC 2, 8)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def init() -> None:
 
 
 def _used(root: Path) -> Iterator[str]:
-    """From now on `doctor` may run the agents that this repository names; the first time, say which they are."""
+    """From now on `doctor` may run the agents that this repository names; the first time, list them."""
     import os
 
     from pitboss.errors import InputError
@@ -58,7 +58,7 @@ def _used(root: Path) -> Iterator[str]:
 
 
 def _prepare(root: Path) -> Iterator[str]:
-    """Do what is not done yet, and say each thing that was."""
+    """Do what has not been done yet; yield a line for each step."""
     try:
         yield from _make_folders(root)
         if not config_path(root).exists():
@@ -83,7 +83,7 @@ def _created(path: Path, text: str) -> str:
 
 
 def _ignore(path: Path) -> Iterator[str]:
-    """Append our line to .gitignore, in the file's own line ending, unless it is there."""
+    """Append our line to .gitignore, unless it is there, with the line ending that the file uses."""
     content = path.read_bytes() if path.exists() else b""
     if any(line.strip() in _SAME_AS_IGNORED for line in content.splitlines()):
         return

@@ -32,7 +32,7 @@ class Whole(click.ParamType[int]):
 
 
 class Money(click.ParamType[float]):
-    """US dollars: a number, at least 0; infinity and what is no number would switch a cap off."""
+    """US dollars: a finite number, at least 0; infinity or NaN would switch a cap off."""
 
     name = "usd"
 
@@ -65,7 +65,7 @@ class Until(click.ParamType[datetime]):
 
 
 class OrNone(click.ParamType[Any]):
-    """What another kind takes, or a word for none of it."""
+    """A value of another kind, or a word that stands for no value."""
 
     def __init__(self, kind: click.ParamType[Any], none: str) -> None:
         self.name = kind.name

@@ -1,4 +1,4 @@
-"""The door of the installed command: version and help at once, all else through click to an exit code (SPEC 8)."""
+"""The entry point: answers `--version` and `--help` at once, and runs every other command to an exit code (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # loading `typing` would take as long as --version does
     from typing import NoReturn
 
-# Start-up makes many objects and no garbage: looking for some as often as Python does takes a twentieth of it.
+# Start-up creates many objects and no garbage; collecting as often as Python does takes a twentieth of its time.
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 def main() -> NoReturn:
     """Run the command line of this process and exit with its code.
 
-    Nothing is left to clean up then; the interpreter would spend a tenth of a short command's time finding that out.
+    It exits at once: nothing is left to clean up, and the interpreter's own shutdown would take a tenth of a short
+    command's time.
     """
     _open_closed_streams()
     code = run(sys.argv[1:])
@@ -50,7 +51,7 @@ def run(args: list[str]) -> int:
 
 
 def _known_at_once(args: list[str]) -> str | None:
-    """What can be said without loading any command, or click."""
+    """The answer to a question that needs no command, and no click."""
     if args == ["--version"]:
         from pitboss import __version__
 
@@ -63,7 +64,7 @@ def _known_at_once(args: list[str]) -> str | None:
 
 
 def _carry_out(args: list[str]) -> object:
-    """Run the command that is meant, without click where it is plain what that is."""
+    """Run one command, without click if the command line is plain."""
     from pitboss.cli.commands import COMPLETION_VARIABLE, declared
 
     question = os.environ.get(COMPLETION_VARIABLE)
@@ -80,7 +81,7 @@ def _carry_out(args: list[str]) -> object:
 
 
 def _prepare() -> None:
-    """What goes for all that this process does from here on, before anything large is loaded."""
+    """Set up the process, before anything large is loaded."""
     import gc
 
     from pitboss.core.environment import forget_others
@@ -93,7 +94,7 @@ def _prepare() -> None:
 
 
 def _load_msgspec() -> None:
-    """Load msgspec without `typing_extensions`, which takes as long as all of it: it does with `typing` as well."""
+    """Load msgspec without `typing_extensions`, which takes as long as msgspec itself: it falls back on `typing`."""
     if "typing_extensions" in sys.modules:
         return
     sys.modules["typing_extensions"] = None  # type: ignore[assignment] # so an import fails
@@ -104,7 +105,7 @@ def _load_msgspec() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Give a standard stream that was closed (`>&-`) to /dev/null: else the next file opened takes its place."""
+    """Connect standard streams that are closed (`>&-`) to /dev/null, or the next file opened would take their place."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             mode = "r" if fd == 0 else "w"

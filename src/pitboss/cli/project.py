@@ -1,4 +1,4 @@
-"""Where a command that needs no git finds its project, and what it starts files from (SPEC 2, 8)."""
+"""Finds the project for commands that do not run git, and creates files from templates (SPEC 2, 8)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def in_git(folder: Path) -> bool:
 
 
 def project_root() -> Path:
-    """The nearest folder, from the current one up, that is the top of a git working tree; else the current one.
+    """The nearest folder, upwards from the current one, that is the top of a git working tree; else the current one.
 
-    A folder inside `.pitboss`, where parallel sessions work, belongs to the project that `.pitboss` is of.
+    A folder inside `.pitboss`, where parallel sessions work, belongs to the project around `.pitboss`.
     """
     here = Path(str(Path.cwd()).partition(f"{os.sep}.pitboss{os.sep}")[0])
     return next((folder for folder in (here, *here.parents) if in_git(folder)), here)
 
 
 def template(name: str) -> str:
-    """The text of the file that pitboss starts `name` from."""
+    """The template of the file `name`."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 

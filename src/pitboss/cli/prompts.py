@@ -1,4 +1,4 @@
-"""`pitboss prompts`: lists, creates, checks and shows the files that runs are made of (SPEC 2, 8)."""
+"""`pitboss prompts`: lists, creates, checks and shows prompts (SPEC 2, 8)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pitboss.store.library import Library, Shadowed
 
 SKILL = "SKILL.md"
-"""The file that a skill's folder is known by."""
+"""The file that makes a folder a skill."""
 
 _HEADINGS = ("NAME", "SOURCE", "WEIGHT", "EVERY", "VERIFY", "PATH")
 
@@ -152,7 +152,7 @@ def _template(name: str | None) -> Imported:
 
 
 def _imported(source: Path, name: str | None) -> Imported:
-    """What `source` makes: a file, or the folder of a skill."""
+    """The prompt made from `source`: a file, or the folder of a skill."""
     file = source / SKILL if source.is_dir() else source
     skill = file.name == SKILL
     stem = file.absolute().parent.name if skill else file.stem
@@ -166,7 +166,7 @@ def _imported(source: Path, name: str | None) -> Imported:
 
 
 def _default_folder(*, shared: bool) -> Path:
-    """Where discovery will look for a new prompt."""
+    """The folder where discovery will find a new prompt."""
     if shared:
         return paths.prompts_dir(Path.home())
     root = project_root()
@@ -224,7 +224,7 @@ def _print_shadowed(shadowed: Iterable[Shadowed]) -> None:
 
 
 def _print_errors(problems: Iterable[Problem]) -> int:
-    """Print one `error: FILE: why` line a bad file, as scripts expect, and return how many there are."""
+    """Print one line per bad file, `error: FILE: why`, as scripts expect; returns how many there are."""
     bad_files = 0
     for file, found in groupby(problems, key=lambda problem: problem.file):
         note(f"error: {file}: {'; '.join(map(_why, found))}")
@@ -233,7 +233,7 @@ def _print_errors(problems: Iterable[Problem]) -> int:
 
 
 def _warn(good: Iterable[PromptDoc]) -> None:
-    """Print what is odd about prompts that are valid."""
+    """Print a warning for each valid prompt that looks odd."""
     for prompt in good:
         if problem := unexpanded(prompt):
             note(f"warning: {problem}")

@@ -1,4 +1,4 @@
-"""`pitboss repair`: bring a crashed run's files in order, without starting anything new (SPEC 7)."""
+"""`pitboss repair`: repairs the files of a crashed run without starting anything new (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
         say(gone)
         return 0
     restored = restore_lost(root, run_id)
-    repo, told = app.find_repo(root, Path.cwd(), run_id, purpose="repairing")
+    repo, warnings = app.find_repo(root, Path.cwd(), run_id, purpose="repairing")
     run = find_run(repo.root, run_id)
     if dry_run:
         return _print_plan(repo, run.run_id, force=force)
@@ -52,14 +52,14 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     plan = load_repair_plan(repo.root, Options(rotation=rotation, prompts_dir=prompts_dir), run.state)
 
     def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
-        with app.observed(outlets, (*restored, *plan.warnings, *told)) as emit:
+        with app.observed(outlets, (*restored, *plan.warnings, *warnings)) as emit:
             return app.build_run(plan, repo, run.run_id, channel, emit).repair(force=force)
 
     return run_guarded(repo.root, run.run_id, as_json=False, starts=False, body=body)
 
 
 def _gone(root: Path, run_id: str) -> str | None:
-    """What is to be done first for a run whose directory is gone."""
+    """What to do first for a run whose directory is gone."""
     from pitboss.store.backup import Backup
 
     backup = Backup(root)
@@ -69,7 +69,7 @@ def _gone(root: Path, run_id: str) -> str | None:
 
 
 def _restored(repo: Repo, run_id: str, *, force: bool) -> list[str]:
-    """Bring back what the copy in git's folder knows better, before anything is read. Raises LockHeld."""
+    """Restore what the copy in the git directory has and the run has lost, before anything is read. Raises LockHeld."""
     from pitboss import app
     from pitboss.store.git_dir import lock_paths
     from pitboss.store.lock import RunLock
@@ -79,7 +79,7 @@ def _restored(repo: Repo, run_id: str, *, force: bool) -> list[str]:
 
 
 def _print_plan(repo: Repo, run_id: str, *, force: bool) -> int:
-    """Under the lock: of a live run nothing can be said."""
+    """Print what a repair would do; under the lock, because a live run keeps changing."""
     from pitboss import app
     from pitboss.store.git_dir import lock_paths
     from pitboss.store.lock import RunLock

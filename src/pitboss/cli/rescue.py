@@ -22,7 +22,7 @@ from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
 
 _SUBJECT = re.compile(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
-"""Of a commit that pitboss made: all but the prompt stands in the ref."""
+"""The subject of a commit that pitboss made: apart from the prompt, the ref says all of it."""
 
 _LONGEST_WHY = 160
 """Characters."""
@@ -85,7 +85,7 @@ def _files(count: int) -> str:
 
 
 def _reasons(repo: Repo, found: tuple[refs.Rescued, ...]) -> dict[str, str | None]:
-    """Why each was rescued: as git's log of the ref has it, else why its session did not land."""
+    """Why each was rescued: from the log of the ref, otherwise the reason why its session did not land."""
     runs = {rescued.short_name.partition("/")[0] for rescued in found}
     ended = {
         f"{run_id}/session-{record.seq:04}": record.reason

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv")
 _CHUNK = 1 << 20
 _NUMBER = re.compile(r"\d{1,6}")
-"""What can only be the number of a session: a run's id, and a beginning of it that helps, is longer."""
+"""Longest word taken for the number of a session: a useful prefix of a run's id is longer."""
 
 _OUTPUTS = ("transcript", "verify", "hooks")
 _PRICED_BY: dict[str, str] = {
@@ -89,7 +89,7 @@ def show(*, run_id: str | None, seq: int | None, view: str | None, raw: bool) ->
 
 
 def _find(repo: Path, paths: RunPaths, seq: int | None) -> tuple[SessionRecord, str | None]:
-    """The session's record, the last one's for None; and the commit that was landed before it, if any was."""
+    """The record of session `seq`, or of the last one, and the commit that landed before it, if any."""
     before, landed, found = None, None, None
     for record in iter_records(readable_log(repo, paths.run_id)):
         if seq in (None, record.seq):
@@ -133,7 +133,7 @@ def _fields(record: SessionRecord) -> Iterator[tuple[str, str]]:
 
 
 def _spent(record: SessionRecord) -> Iterator[tuple[str, str]]:
-    """Tokens and cost; nothing of what used none."""
+    """Tokens and cost, leaving out what used none."""
     tokens = record.tokens
     if tokens.input or tokens.output:
         yield "tokens", f"{tokens.input + tokens.output} (input={tokens.input}, output={tokens.output})"
@@ -151,7 +151,7 @@ def _has_cost(record: SessionRecord) -> bool:
 
 
 def _chunks(paths: RunPaths, seq: int, view: str) -> Iterator[bytes]:
-    """What the agent, the tests or the hooks of a session printed, start by start, piece by piece."""
+    """Yield what the agent, the tests or the hooks of a session printed, attempt by attempt, in chunks."""
     for path in _files(paths, seq, view):
         with _opened(paths, path, seq, view) as file:
             while chunk := file.read(_CHUNK):
@@ -176,7 +176,7 @@ def _opened(paths: RunPaths, path: Path, seq: int, view: str) -> BinaryIO:
 
 
 def _files(paths: RunPaths, seq: int, view: str) -> Iterator[Path]:
-    """The file that there should be, then those of later starts."""
+    """The first file, which should exist, then those of later attempts."""
     if view == "hooks":
         return iter((paths.transcript(seq, "hooks"),))
     later = (

@@ -1,4 +1,4 @@
-"""`pitboss status`: one run, its state, budgets used, what is in flight and how the last sessions ended (SPEC 8)."""
+"""`pitboss status`: one run: its state, the budgets used, what is in flight, how the last sessions ended (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def status(*, run_id: str | None, as_json: bool) -> None:
 
 
 def _next_pick(repo: Path, seen: Snapshot) -> str | None:
-    """The prompt that the run starts next, or would after a resume."""
+    """The prompt that the run starts next, or would start after a resume."""
     if seen.state is None or seen.live is not None:
         return seen.view.next_pick
     if condition(seen.state, live=False) not in (Condition.ABORTED, Condition.CRASHED):
@@ -113,7 +113,7 @@ def _state_fields(state: RunState, view: View, now: datetime) -> Iterator[tuple[
 
 
 def _quota(quota: Quota, now: datetime) -> str:
-    """How much of each window is used, and when it begins anew."""
+    """How much of each window is used, and when it resets."""
     windows = (("5-hour", quota.five_hour), ("7-day", quota.seven_day), ("other", quota.other))
     return ", ".join(f"{name} {_window(window, now)}" for name, window in windows if window is not None)
 
@@ -128,7 +128,7 @@ def _window(window: QuotaWindow, now: datetime) -> str:
 
 
 def _in_flight(session: InFlight, flight: Flight, now: datetime) -> str:
-    """Who since when, in which phase, what its agent did last and when, and what it used so far."""
+    """A session in flight: since when, its phase, what its agent did last and when, what it has used so far."""
     assigned = session.assignment
     who = f"session-{session.seq:04} {one_line(assigned.prompt)} since {_when(assigned.started_at, now)}"
     used = flight.tokens.input + flight.tokens.output

@@ -1,4 +1,4 @@
-"""The prompt that a run at rest would go on with, as its files say (SPEC 3, 8)."""
+"""The prompt with which a run that is not live would continue, according to its files (SPEC 3, 8)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def next_at_rest(repo: Path, state: RunState) -> str | None:
-    """The prompt of the first session after a resume; None when there is none, or a resume would be refused."""
+    """The prompt of the first session after a resume; None if there is none or the resume would be refused."""
     inputs = _inputs(repo, state)
     if inputs is None or sorted(inputs.rotation.prompt_names) != sorted(state.prompt_names):
         return None
@@ -27,7 +27,7 @@ def next_at_rest(repo: Path, state: RunState) -> str | None:
 
 
 def _inputs(repo: Path, state: RunState) -> Inputs | None:
-    """Rotation and prompts as the run chose them; None when they cannot be read any more."""
+    """The rotation and prompts that the run chose; None if they can no longer be read."""
     choice = state.selection or Selection()
     folder = None if choice.prompts_dir is None else repo / choice.prompts_dir
     try:
