@@ -32,7 +32,7 @@ from pitboss.engine.run import Run
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Switch
 from pitboss.hooks import run_hook
-from pitboss.landing.git_trouble import Watch
+from pitboss.landing.git_trouble import RepositoryWatch
 from pitboss.landing.guard import Guard
 from pitboss.landing.places import GitPlaces
 from pitboss.landing.resilient import ResilientPlaces
@@ -184,7 +184,7 @@ class LiveBuilder:
             ignored_limit=grind.rescue_ignored_mb * 1024 * 1024,
         )
         places = GitPlaces(site)
-        watch = Watch(places, self.guard, self._emit, control.abort_session)
+        watch = RepositoryWatch(places, self.guard, self._emit, control.abort_session)
         return ResilientPlaces(places, watch, journal)
 
     def _raised(self, journal: Journal) -> Callable[[StopLevel, StopBy], None]:

@@ -9,7 +9,7 @@ import pytest
 
 from pitboss.errors import StartError
 from pitboss.git.repo import Repo
-from pitboss.git.switch import Spot, Switch
+from pitboss.git.switch import HeadPosition, Switch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +42,8 @@ class Ground:
         done = subprocess.run(["sh", "-ec", script], cwd=self.root, check=True, capture_output=True)
         return done.stdout.decode().strip()
 
-    def spot(self, name: str) -> Spot:
-        found = Spot.named(self.repo, name)
+    def spot(self, name: str) -> HeadPosition:
+        found = HeadPosition.named(self.repo, name)
         assert found is not None
         return found
 
@@ -62,7 +62,7 @@ def test_there_and_back(ground: Ground) -> None:
     ground.switch.to(ground.main)
     assert ground.where() == ("main", "")
     assert not ground.switch.is_cut_short()
-    ground.switch.to(Spot(commit=ground.run.commit))
+    ground.switch.to(HeadPosition(commit=ground.run.commit))
     assert ground.where() == (ground.run.commit, "")
     ground.switch.to(ground.main)
     assert ground.where() == ("main", "")
@@ -163,10 +163,10 @@ def test_a_note_that_says_nothing_explains_nothing(ground: Ground, note: str) ->
 
 def test_what_a_user_means_by_a_revision(ground: Ground) -> None:
     ground.sh("git tag v1 main")
-    assert Spot.of(ground.repo, "main") == ground.main
-    assert Spot.of(ground.repo, "v1") == Spot(commit=ground.main.commit)
-    assert Spot.of(ground.repo, "run~1") == Spot(commit=ground.main.commit)
-    assert Spot.of(ground.repo, "no-such") is None
-    assert Spot.of(ground.repo, "--help") is None
-    assert Spot.named(ground.repo, ground.main.commit) == Spot(commit=ground.main.commit)
-    assert Spot.named(ground.repo, "v1") is None
+    assert HeadPosition.of(ground.repo, "main") == ground.main
+    assert HeadPosition.of(ground.repo, "v1") == HeadPosition(commit=ground.main.commit)
+    assert HeadPosition.of(ground.repo, "run~1") == HeadPosition(commit=ground.main.commit)
+    assert HeadPosition.of(ground.repo, "no-such") is None
+    assert HeadPosition.of(ground.repo, "--help") is None
+    assert HeadPosition.named(ground.repo, ground.main.commit) == HeadPosition(commit=ground.main.commit)
+    assert HeadPosition.named(ground.repo, "v1") is None

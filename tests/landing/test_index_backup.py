@@ -12,7 +12,7 @@ from pitboss.core.session import Assignment
 from pitboss.git.errors import GitError
 from pitboss.git.index_backup import IndexBackup
 from pitboss.git.repo import Repo
-from pitboss.git.switch import Spot, Switch
+from pitboss.git.switch import HeadPosition, Switch
 from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.session_tree import SessionTree
@@ -59,7 +59,7 @@ class World:
         branch = RunBranch(Repo.discover(root), BRANCH, checked_out=True)
         base = branch.check_ready().head
         branch.create(base)
-        Switch(Repo.discover(root), RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
+        Switch(Repo.discover(root), RunPaths(root, RUN).switch).to(HeadPosition(commit=base, branch=BRANCH))
         self.tree.begin(1)
         self.session = Assignment(
             seq=1, prompt="alpha", rotation=1, started_at=datetime.now(UTC), base_commit=base

@@ -11,7 +11,7 @@ import pytest
 from pitboss.core.session import Assignment, Landing
 from pitboss.core.text import commit_message
 from pitboss.git.repo import Repo
-from pitboss.git.switch import Spot, Switch
+from pitboss.git.switch import HeadPosition, Switch
 from pitboss.landing import rescue_refs, rescued_work
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.rescuer import RescuePolicy
@@ -168,7 +168,7 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     tree = SessionTree(repo, BRANCH, RescuePolicy(paths=RunPaths(root, RUN)))
     base = branch.check_ready().head
     branch.create(base)
-    Switch(repo, RunPaths(root, RUN).switch).to(Spot(commit=base, branch=BRANCH))
+    Switch(repo, RunPaths(root, RUN).switch).to(HeadPosition(commit=base, branch=BRANCH))
 
     def begin(seq: int) -> Assignment:
         tree.begin(seq)

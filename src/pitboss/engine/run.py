@@ -15,7 +15,7 @@ from pitboss.engine.git_settings import cut_short_before
 from pitboss.engine.mending import blank_state
 from pitboss.engine.start import check_ready, earlier_run, start_from
 from pitboss.errors import PitbossError
-from pitboss.git.switch import Spot
+from pitboss.git.switch import HeadPosition
 from pitboss.landing.git_trouble import git_refusing
 from pitboss.landing.refs import run_branch
 from pitboss.store.catalogue import read_state
@@ -93,7 +93,7 @@ class Run:
         """Start the run and grind to its end; returns the exit code (SPEC 5)."""
         mission = self._mission
         with git_refusing("start the run"):
-            here = Spot.now(self.check_ready())
+            here = HeadPosition.now(self.check_ready())
             start = start_from(self._repo, here, mission.start_from, in_place=mission.in_place)
         if earlier := earlier_run(self._repo, start):
             self._emit(Warned(text=earlier))
@@ -134,7 +134,7 @@ class Run:
                 self._emit(Repaired(text="nothing to repair"))
         return 0
 
-    def _fresh(self, here: Spot, start: Spot) -> RunState:
+    def _fresh(self, here: HeadPosition, start: HeadPosition) -> RunState:
         mission = self._mission
         return build_state(
             run_id=mission.run_id,
@@ -171,7 +171,7 @@ class Run:
         dead, facts, repairs = examine(
             rundir, self._repo, goes_on_here=mission.in_place, judge=self._refuse_used_up
         )
-        here = Spot.now(self._repo.status()) if facts.somebody_elsewhere else None
+        here = HeadPosition.now(self._repo.status()) if facts.somebody_elsewhere else None
         self._emit(Repaired(text=f"resuming {mission.run_id} after session {dead.scan.last_seq}"))
         parts = self._mended(rundir, dead, repairs)
         self._emit(parts.started(resumed=True))
@@ -196,7 +196,7 @@ class Run:
         if self._mission.in_place and any(session.assignment.worktree for session in in_flight):
             self._builder.branch(dead.branch).refuse_unclean(self._repo.status())
 
-    def _accept(self, journal: Journal, here: Spot | None) -> None:
+    def _accept(self, journal: Journal, here: HeadPosition | None) -> None:
         mission = self._mission
         return_to = here.name if here else journal.state.return_to
         journal.accepted(

@@ -14,7 +14,7 @@ from pitboss.core.events import PromptFacts, RunStarted
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.worker import implementer
 from pitboss.errors import PitbossError, StartError
-from pitboss.git.switch import Spot, Switch
+from pitboss.git.switch import HeadPosition, Switch
 from pitboss.landing.refs import RUN_BRANCHES
 from pitboss.store.catalogue import find_run, read_state
 from pitboss.store.opening import is_folder, names_in, status
@@ -57,23 +57,23 @@ def _left_in_tree(root: Path, run_id: str) -> str | None:
     return None
 
 
-def start_from(repo: Repo, here: Spot, revision: str | None, *, in_place: bool) -> Spot:
+def start_from(repo: Repo, here: HeadPosition, revision: str | None, *, in_place: bool) -> HeadPosition:
     """Where a run begins: at `revision`, else where the checkout is. Raises StartError, with nothing changed."""
     if revision is None:
         return here
-    start = Spot.of(repo, revision)
+    start = HeadPosition.of(repo, revision)
     if start is None:
         raise StartError(
             f"creating run branch: there is no commit {revision} to start from",
             hint="`--from` takes a branch, a tag or a commit; `git branch --all` lists the branches",
         )
     switch = Switch(repo, RunPaths(repo.root, "").switch)
-    if in_place and (obstacle := switch.obstacle(Spot(commit=start.commit))):
+    if in_place and (obstacle := switch.obstacle(HeadPosition(commit=start.commit))):
         raise StartError(f"cannot start from {revision}: {obstacle}", hint="see to that, then try again")
     return start
 
 
-def earlier_run(repo: Repo, start: Spot) -> str | None:
+def earlier_run(repo: Repo, start: HeadPosition) -> str | None:
     """What to say of a run that would begin on top of an earlier one's work (SPEC 8)."""
     name = start.branch or ""
     run_id = name.removeprefix(RUN_BRANCHES)

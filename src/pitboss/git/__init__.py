@@ -1,1 +1,1 @@
-"""Git through its command line: a repository's state, rescue refs, worktrees."""
+"""Git through its command line, and nothing of runs: status, snapshots, commits, merges, locks, the index."""

@@ -1,4 +1,4 @@
-"""Rights on files that an agent took away from their owner, given back where git needs them (SPEC 1.2)."""
+"""Restores permissions that an agent removed from files, where git needs them (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def with_access(
     env: Mapping[str, str] | None = None,
     ok: tuple[int, ...] = (0,),
 ) -> bytes:
-    """What git prints, asked once more with rights given back where it lacks them. Raises GitError."""
+    """Run git, and once more with permissions restored if it lacked them; returns what it printed. Raises GitError."""
     try:
         return repo.git(*args, stdin=stdin, env=env, ok=ok)
     except GitError as error:
@@ -33,7 +33,7 @@ def with_access(
 
 
 def make_readable(folder: Path) -> None:
-    """Give the owner back the rights on all in a folder that an agent took away; symbolic links are not followed."""
+    """Restore the owner's permissions on everything in a folder; symbolic links are not followed."""
     _permit(folder)
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
@@ -41,7 +41,7 @@ def make_readable(folder: Path) -> None:
 
 
 def _make_accessible(repo: Repo) -> None:
-    """Give the owner back the rights on changed and untracked files that an agent took away."""
+    """Restore the owner's permissions on changed and untracked files."""
     listed = os.fsdecode(
         repo.git("ls-files", "-z", "--others", "--modified", "--exclude-standard", "--directory")
     )

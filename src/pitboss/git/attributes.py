@@ -1,4 +1,4 @@
-"""`.gitattributes` that stop git whatever it is asked: kept, then put back as they were (SPEC 1.2, 1.8)."""
+"""`.gitattributes` that make every git command fail: kept, then restored (SPEC 1.2, 1.8)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SENSELESS = re.compile(rb"(?<![^\s])working-tree-encoding(?=\s|$)")
 
 
 def remove_pipes(repo: Repo) -> None:
-    """Remove pipes in place of git's files at the root: git would wait for ever for what they say."""
+    """Remove pipes that stand in place of git's files at the root: git would wait for ever to read them."""
     for name in (".gitattributes", ".gitignore", ".gitmodules"):
         with suppress(OSError):
             path = os.path.join(repo.root, name)  # noqa: PTH118 - on a fast path
@@ -30,7 +30,7 @@ def remove_pipes(repo: Repo) -> None:
 
 
 def senseless(repo: Repo) -> list[str]:
-    """Files of attributes that git does not get past, ignored ones too. Raises GitError."""
+    """Attribute files that make git fail, ignored ones too. Raises GitError."""
     listed = dict.fromkeys(os.fsdecode(repo.git(*_LIST)).split("\0"))
     found = raw.regular(repo, filter(None, listed))
     return [path for path in found if _SENSELESS.search((repo.root / path).read_bytes())]
@@ -54,7 +54,7 @@ def commit_of(repo: Repo, paths: Sequence[str], *, base: str, message: str) -> s
 
 
 def put_back(repo: Repo, paths: Sequence[str], *, base: str) -> None:
-    """Have the files as `base` has them, without what git dies of; what it has not is removed. Raises GitError."""
+    """Restore the files as in `base`, and remove those that it does not have. Raises GitError."""
     for path in paths:
         done = repo.run("cat-file", "blob", f"{base}:{path}", ok=(0, 128))
         (repo.root / path).unlink()

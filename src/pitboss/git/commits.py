@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def commit_once(repo: Repo, tree: str, parents: Sequence[str], *, message: str, known: Sequence[str]) -> str:
     """A commit, on no branch, of a tree and its parents: the one of `known` that has the same, else a new one."""
     asked = ("log", "--no-walk=unsorted", "--format=%H %T %P", "--stdin")
-    told = repo.git(*asked, stdin="\n".join(known).encode()) if known else b""
-    for line in told.decode().splitlines():
+    answer = repo.git(*asked, stdin="\n".join(known).encode()) if known else b""
+    for line in answer.decode().splitlines():
         oid, same, *others = line.split()
         if same == tree and others == list(parents):
             return oid

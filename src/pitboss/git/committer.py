@@ -1,4 +1,4 @@
-"""All that changed as one commit, which the user's hooks may correct or refuse (SPEC 1.6, 6)."""
+"""Commits everything that changed; the user's hooks may correct or refuse it (SPEC 1.6, 6)."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class HookHung(CommitRefused):
 
 
 class HookStopped(HookHung):
-    """A git hook of the user still ran when everything was to stop."""
+    """A git hook of the user was still running when everything had to stop."""
 
 
-class Hooks:
-    """Where the user's hooks are, which git is asked once: for one working tree, or for several of a repository alike.
+class UserHooks:
+    """Where the user's hooks are; git is asked once for all working trees of a repository.
 
     `source` is the user's tree, where it is another one.
     """
@@ -61,8 +61,10 @@ class Hooks:
         folder = self._found(repo)
         if self._source is None or folder.is_absolute() or (repo.root / folder).exists():
             return ()
-        told = copy_ignored(self._source, repo, [str(folder)]) if (self._source / folder).is_dir() else ()
-        return [f"the hooks in {folder} (core.hooksPath) do not run in working copies: {why}" for why in told]
+        warnings = copy_ignored(self._source, repo, [str(folder)]) if (self._source / folder).is_dir() else ()
+        return [
+            f"the hooks in {folder} (core.hooksPath) do not run in working copies: {why}" for why in warnings
+        ]
 
     def _found(self, repo: Repo) -> Path:
         if self._folder is None:
@@ -73,10 +75,10 @@ class Hooks:
 class Committer:
     """Commits the working tree to the branch that is checked out; a hook has `seconds` to answer.
 
-    `locks` are removed that a commit leaves when it has to be ended.
+    A commit that has to be ended leaves `locks`, which are removed.
     """
 
-    def __init__(self, repo: Repo, locks: LockScope, *, seconds: float, hooks: Hooks) -> None:
+    def __init__(self, repo: Repo, locks: LockScope, *, seconds: float, hooks: UserHooks) -> None:
         self._repo = repo
         self._locks = locks
         self._seconds = seconds

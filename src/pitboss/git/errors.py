@@ -102,7 +102,7 @@ class GitError(StorageError):
 
 
 class LostRace(StorageError):
-    """Somebody else changes the same thing all the time."""
+    """Somebody else keeps changing the same thing."""
 
 
 class NotARepository(StartError):
@@ -129,7 +129,7 @@ def kind(error: Exception) -> Kind:
 
 
 def met_half_made_worktree(stderr: bytes) -> bool:
-    """Whether git gave up because another git is just making a worktree: a moment later it would not."""
+    """Whether git failed because another git is just creating a worktree: a moment later it works."""
     return _HALF_MADE.search(stderr) is not None
 
 

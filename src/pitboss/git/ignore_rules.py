@@ -36,7 +36,7 @@ class Excludes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExcludeFiles:
-    """The rules beside those of the tree, asked for once as long as nobody writes them; shared by all its trees."""
+    """The rules in no tree, read once for all trees of a repository until somebody changes them."""
 
     def __init__(self) -> None:
         self._excludes = ""
@@ -68,7 +68,7 @@ class ExcludeFiles:
 
 
 def rules_in(index: Path, *, hash_bytes: int) -> frozenset[bytes] | None:
-    """Every `.gitignore` in an index with its content's name, as bytes to compare; None where that cannot be told."""
+    """Every `.gitignore` in an index with its object name, as bytes to compare; None for other index formats."""
     content = _bytes(index)
     if content[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
         return None
@@ -82,7 +82,7 @@ def rules_in(index: Path, *, hash_bytes: int) -> frozenset[bytes] | None:
 
 
 class CommitRules:
-    """The rules of a commit, with those beside it, in a scratch repository: `ignored` asks them."""
+    """The rules of a commit and those in no tree, in a scratch repository that `ignored` asks."""
 
     def __init__(self, repo: Repo, commit: str, beside: bytes) -> None:
         self._repo = repo
@@ -117,8 +117,8 @@ class CommitRules:
             "-z",
             "--stdin",
         )
-        told = self._repo.git(*check, stdin=asked, env=env, ok=(0, 1))
-        return set(os.fsdecode(told).split("\0"))
+        answer = self._repo.git(*check, stdin=asked, env=env, ok=(0, 1))
+        return set(os.fsdecode(answer).split("\0"))
 
     def close(self) -> None:
         """Remove the scratch repository."""

@@ -1,4 +1,4 @@
-"""Files of the user's checkout that git does not bring into a new working copy: `[grind.worktree] copy` (SPEC 2)."""
+"""Copies ignored files, which git does not bring into a new working copy (SPEC 2)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _leaves(name: str) -> bool:
 
 
 def _is_pattern(name: str) -> bool:
-    """Whether `**`, if there is one, is a whole part of it."""
+    """Whether `**`, if it occurs, is a whole component of the path."""
     return all(part == "**" or "**" not in part for part in Path(name).parts)
 
 

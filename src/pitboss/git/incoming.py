@@ -1,4 +1,4 @@
-"""What another commit brings into a working tree, and whether its places are free: git overwrites ignored files."""
+"""What a commit would bring into a working tree, and what is in its way: git overwrites ignored files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def added(changed: Changes) -> list[str]:
 
 
 def is_taken(root: Path, paths: Iterable[str]) -> bool:
-    """Whether there is something at one of the paths, or no folder where one has to be above it."""
+    """Whether something is at one of the paths, or something other than a folder is above it."""
     base, paths = os.path.realpath(root), list(paths)
     for folder in {os.path.dirname(path) for path in paths}:  # noqa: PTH120 - of thousands, maybe
         inside = os.path.normpath(os.path.join(base, folder))  # noqa: PTH118

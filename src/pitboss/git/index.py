@@ -1,4 +1,4 @@
-"""Whether an index tells the whole truth about its files: marks of single paths make git look away (SPEC 1.2)."""
+"""Reads an index file for marks that make git look away from changed files (SPEC 1.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folders of a git directory: still there, and still inside it, not links that lead git elsewhere (SPEC 1.6)."""
+"""Checks that a git directory and its folders are still there, and are no links that lead elsewhere (SPEC 1.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lock files that a dead git left behind, removed only when no live one can own them (SPEC 7, recovery)."""
+"""Removes lock files that a dead git process left behind, but none that a live one may own (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _POLL_S = 0.05
 
 
 class LockScope(msgspec.Struct, frozen=True, kw_only=True):
-    """Which locks stand in somebody's way: those on `branch`, and on what is matched by `refs`, and in `worktrees`.
+    """Which locks to look for: those of the tree, of `branch`, of other refs, and of linked worktrees.
 
-    `refs` are patterns of lock files below git's folder `refs`; linked worktrees in the folder `worktrees` count as
-    well, and who works there holds no lock of the tree around it.
+    `refs` are patterns of lock files below git's folder `refs`. Only worktrees in the folder `worktrees` count; a git
+    process that works there holds no lock of the tree around it.
     """
 
     branch: str
@@ -51,14 +51,14 @@ def remove_stale_locks(repo: Repo, scope: LockScope, *, wait_s: float = WAIT_S) 
     deadline = time.monotonic() + wait_s
     removed = _remove_for(repo, scope, deadline)
     for root, git_dir in _linked(repo, scope):
-        removed += _remove(_Place(root, (root, git_dir)), partial(_own_locks, git_dir), deadline)
+        removed += _remove(_Territory(root, (root, git_dir)), partial(_own_locks, git_dir), deadline)
     return removed
 
 
 def remove_locks_of(worktree: Repo, *, wait_s: float = WAIT_S) -> tuple[Path, ...]:
     """The same for the locks of one linked worktree alone."""
-    place = _Place(worktree.root, (worktree.root, worktree.git_dir))
-    return _remove(place, partial(_own_locks, worktree.git_dir), time.monotonic() + wait_s)
+    territory = _Territory(worktree.root, (worktree.root, worktree.git_dir))
+    return _remove(territory, partial(_own_locks, worktree.git_dir), time.monotonic() + wait_s)
 
 
 def clear_the_way(repo: Repo, scope: LockScope, error: GitError) -> None:
@@ -69,7 +69,7 @@ def clear_the_way(repo: Repo, scope: LockScope, error: GitError) -> None:
         raise error from held
 
 
-class _Place(NamedTuple):
+class _Territory(NamedTuple):
     """Where a git that may own certain locks works: in these folders, but not in those."""
 
     root: Path
@@ -77,15 +77,15 @@ class _Place(NamedTuple):
     apart: tuple[Path, ...] = ()
 
 
-def _own(repo: Repo, scope: LockScope) -> _Place:
+def _own(repo: Repo, scope: LockScope) -> _Territory:
     """A working tree's own locks: who works in a linked worktree inside it uses others."""
-    return _Place(repo.root, (repo.root, repo.git_dir, repo.common_dir), (scope.worktrees,))
+    return _Territory(repo.root, (repo.root, repo.git_dir, repo.common_dir), (scope.worktrees,))
 
 
-def _shared(repo: Repo) -> _Place:
+def _shared(repo: Repo) -> _Territory:
     """Locks on refs: every working tree uses the same."""
     main = (repo.common_dir.parent,) if repo.common_dir.name == ".git" else ()
-    return _Place(repo.root, (repo.root, repo.git_dir, repo.common_dir, *main))
+    return _Territory(repo.root, (repo.root, repo.git_dir, repo.common_dir, *main))
 
 
 def _linked(repo: Repo, scope: LockScope) -> Iterator[tuple[Path, Path]]:
@@ -111,25 +111,25 @@ def _remove_for(repo: Repo, scope: LockScope, deadline: float) -> tuple[Path, ..
     return own + _remove(_shared(repo), partial(_shared_locks, repo, scope), deadline)
 
 
-def _remove(place: _Place, find: Callable[[], tuple[Path, ...]], deadline: float) -> tuple[Path, ...]:
+def _remove(territory: _Territory, find: Callable[[], tuple[Path, ...]], deadline: float) -> tuple[Path, ...]:
     while locks := tuple(path for path in find() if path.exists()):
-        owners = list(_workers(place, locks))
+        owners = list(_workers(territory, locks))
         if not owners:
             for lock in locks:
                 lock.unlink(missing_ok=True)
             return locks
         if time.monotonic() >= deadline:
             raise StartError(
-                f"{locks[0]} is held: git is at work in {place.root} (pid {', '.join(map(str, owners))})",
+                f"{locks[0]} is held: git is at work in {territory.root} (pid {', '.join(map(str, owners))})",
                 hint="wait for it to end, or end it, then try again",
             )
         time.sleep(_POLL_S)
     return ()
 
 
-def _workers(place: _Place, locks: tuple[Path, ...]) -> Iterator[int]:
+def _workers(territory: _Territory, locks: tuple[Path, ...]) -> Iterator[int]:
     files = {os.path.realpath(lock) for lock in locks}
-    folders, apart = (tuple(map(os.path.realpath, paths)) for paths in (place.folders, place.apart))
+    folders, apart = (tuple(map(os.path.realpath, paths)) for paths in (territory.folders, territory.apart))
     processes = _linux_processes() if sys.platform == "linux" else _other_processes()
     for pid, name, cwd, opened in processes:
         here = _is_within(cwd, folders) and not _is_within(cwd, apart)

@@ -1,4 +1,4 @@
-"""Files and folders moved whole out of a tree, to where they are kept (SPEC 1.2)."""
+"""Moves files and folders out of a tree to where they are kept (SPEC 1.2)."""
 
 from __future__ import annotations
 

@@ -245,8 +245,8 @@ def _brought(repo: Repo, inner: Inner, tips: Sequence[str]) -> list[str]:
     if whole and repo.run(*_FETCH, str(inner.git_dir), *tips, ok=ANYTHING).code == 0:
         return list(tips)
     env = _within(repo, inner)
-    told = repo.run("log", "--no-walk=unsorted", "--format=%T %ct", *tips, "--", env=env, ok=ANYTHING)
-    facts = [line.split() for line in told.stdout.decode().splitlines()]
+    answer = repo.run("log", "--no-walk=unsorted", "--format=%T %ct", *tips, "--", env=env, ok=ANYTHING)
+    facts = [line.split() for line in answer.stdout.decode().splitlines()]
     trees = "\n".join(tree for tree, _ in facts).encode()
     packed = repo.run("pack-objects", "--revs", "--stdout", "-q", env=env, stdin=trees, ok=ANYTHING)
     if packed.code != 0 or repo.run("index-pack", "--stdin", stdin=packed.stdout, ok=ANYTHING).code != 0:

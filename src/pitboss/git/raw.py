@@ -1,4 +1,4 @@
-"""Files staged byte for byte, where git refuses to convert them as `.gitattributes` asks (SPEC 1.2, 1.8)."""
+"""Stages files byte for byte, where git fails to convert them as `.gitattributes` asks (SPEC 1.2, 1.8)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def encoded(repo: Repo, *, where: Sequence[str] = (), env: Mapping[str, str] | N
     `where` stands before git's command, such as the folder to work in.
     """
     listed = repo.git(*where, *_LIST, "--cached", env=env)
-    told = repo.git(*where, "check-attr", "-z", "--stdin", _ENCODING, stdin=listed, env=env).split(b"\0")
-    found = (path for path, value in zip(told[0::3], told[2::3], strict=False) if value not in _WITHOUT)
+    answer = repo.git(*where, "check-attr", "-z", "--stdin", _ENCODING, stdin=listed, env=env).split(b"\0")
+    found = (path for path, value in zip(answer[0::3], answer[2::3], strict=False) if value not in _WITHOUT)
     return regular(repo, dict.fromkeys(map(os.fsdecode, found)), env=env)
 
 

@@ -1,4 +1,4 @@
-"""What HEAD and the stash went through while an agent worked: where commits it dropped are found (SPEC 1.2)."""
+"""Reads the logs of HEAD and stash, which name commits that an agent made and dropped (SPEC 1.2)."""
 
 from __future__ import annotations
 

@@ -114,7 +114,8 @@ def put_back(repo: Repo, branch: str, target: str) -> None:
     """Check out `branch` at `target` with a clean tree; ignored files and pitboss's folder stay as they are.
 
     Whatever this overwrites or deletes must be reachable already. Files are written one by one rather than by
-    `reset --hard`: that would revert a tracked pitboss's folder, and delete ignored files that the index has taken in.
+    `reset --hard`: that would revert pitboss's folder if it is tracked, and delete ignored files that were added to
+    the index.
     """
     repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: put back", f"refs/heads/{branch}", target)
     repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: back to {branch}", "HEAD", f"refs/heads/{branch}")
@@ -238,5 +239,5 @@ def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
 
 
 def scratch_index(repo: Repo, name: str) -> Path:
-    """Where an index of nobody else's may be made: threads side by side have one git directory."""
+    """A path for a private index: several threads share one git directory."""
     return repo.inside(f"pitboss-index-{os.getpid()}-{threading.get_native_id()}-{name}")

@@ -1,4 +1,4 @@
-"""Stashes that an agent made and dropped: no log names them, they are found among the new objects (SPEC 1.2)."""
+"""Finds dropped stashes, which no log names, among the new objects (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Stashes:
         objects = "".join(f"{oid}\n" for oid in self._objects(since_ns)).encode()
         kinds = self._repo.git("cat-file", "--batch-check", stdin=objects) if objects else b""
         commits = b"".join(line.split()[0] + b"\n" for line in kinds.splitlines() if b" commit " in line)
-        told = os.fsdecode(self._repo.git(*_FORMAT, stdin=commits)) if commits else ""
+        answer = os.fsdecode(self._repo.git(*_FORMAT, stdin=commits)) if commits else ""
         return [
             oid
-            for oid, _, subject in (line.partition(" ") for line in told.split("\n"))
+            for oid, _, subject in (line.partition(" ") for line in answer.split("\n"))
             if self._is_own(subject)
         ]
 

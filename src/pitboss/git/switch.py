@@ -1,4 +1,4 @@
-"""Moves the user's checkout to another branch so that a kill in the middle can be put right (SPEC 7, 8).
+"""Checks out another branch in the user's tree, so that a kill in the middle can be repaired (SPEC 7, 8).
 
 The switch is noted in a file before anything moves, and HEAD moves last: a tree that is neither here nor there still
 belongs to the commit that HEAD names, and `undo` brings it back to that. No hook runs, and no file that is in no commit
@@ -30,19 +30,19 @@ _BRANCHES = "refs/heads/"
 _NOTE_LIMIT = 200
 
 
-class Spot(msgspec.Struct, frozen=True, kw_only=True):
+class HeadPosition(msgspec.Struct, frozen=True, kw_only=True):
     """What is or may be checked out: a commit, by way of a branch unless HEAD is detached."""
 
     commit: str
     branch: str | None = None
 
     @classmethod
-    def now(cls, status: TreeStatus) -> Spot:
+    def now(cls, status: TreeStatus) -> HeadPosition:
         """What is checked out."""
         return cls(commit=status.head, branch=status.branch)
 
     @classmethod
-    def of(cls, repo: Repo, revision: str) -> Spot | None:
+    def of(cls, repo: Repo, revision: str) -> HeadPosition | None:
         """What a user means by a revision; None when there is no such commit."""
         commit = repo.commit_id(revision)
         if commit is None:
@@ -52,7 +52,7 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
         return cls(commit=commit, branch=branch)
 
     @classmethod
-    def named(cls, repo: Repo, name: str) -> Spot | None:
+    def named(cls, repo: Repo, name: str) -> HeadPosition | None:
         """What state.json calls by the name of a branch, or by a commit; None when it is gone."""
         tip = repo.commit_id(f"{_BRANCHES}{name}")
         if tip is not None:
@@ -77,24 +77,24 @@ class Switch:
         self._repo = repo
         self._note = note
 
-    def obstacle(self, spot: Spot) -> str | None:
-        """Why the checkout cannot go to `spot`, the tree being clean; None when it can."""
+    def obstacle(self, position: HeadPosition) -> str | None:
+        """Why the checkout cannot go to `position`, the tree being clean; None when it can."""
         if word := snapshot.operation_underway(self._repo):
             return f"a {word} is in progress"
-        if spot.branch and (elsewhere := self._worktree_of(spot.branch)):
-            return f"{spot.branch} is checked out in {elsewhere}"
-        if hidden := self._ignored_in_the_way(spot.commit):
+        if position.branch and (elsewhere := self._worktree_of(position.branch)):
+            return f"{position.branch} is checked out in {elsewhere}"
+        if hidden := self._ignored_in_the_way(position.commit):
             return f"{hidden}, which git ignores, would be overwritten"
         return None
 
-    def to(self, spot: Spot) -> None:
-        """Check `spot` out; raises StartError where files are in the way, GitError, with the tree as it was."""
+    def to(self, position: HeadPosition) -> None:
+        """Check `position` out; raises StartError where files are in the way, GitError, with the tree as it was."""
         old = self._repo.line("rev-parse", "--verify", "HEAD")
         try:
-            if old != spot.commit:
-                write_atomic(self._note, f"{old} {spot.commit}\n".encode())
-                self._move_files(old, spot.commit)
-            self._move_head(spot)
+            if old != position.commit:
+                write_atomic(self._note, f"{old} {position.commit}\n".encode())
+                self._move_files(old, position.commit)
+            self._move_head(position)
         except (GitError, StartError):
             with suppress(GitError):
                 self.undo()
@@ -139,12 +139,12 @@ class Switch:
                 hint="move away what is in the way, then try again",
             )
 
-    def _move_head(self, spot: Spot) -> None:
-        words = ("-m", f"pitboss: to {spot}", *(() if spot.branch else ("--no-deref",)), "HEAD")
-        if spot.branch:
-            self._repo.git("symbolic-ref", *words, f"{_BRANCHES}{spot.branch}")
+    def _move_head(self, position: HeadPosition) -> None:
+        words = ("-m", f"pitboss: to {position}", *(() if position.branch else ("--no-deref",)), "HEAD")
+        if position.branch:
+            self._repo.git("symbolic-ref", *words, f"{_BRANCHES}{position.branch}")
         else:
-            self._repo.git("update-ref", *words, spot.commit)
+            self._repo.git("update-ref", *words, position.commit)
 
     def _write(self, other: str, head: str) -> None:
         """Write and delete the files that differ between two commits, as `head` has them."""

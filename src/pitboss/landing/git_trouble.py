@@ -1,12 +1,12 @@
-"""What is done when git fails for a session, so that it ends one session and not the run (SPEC 1.6, 1.8).
+"""What to do when git fails for a session, so that the failure ends one session and not the run (SPEC 1.6, 1.8).
 
-    a lock, a lost race              tried again, 30 s in all a session
-    a hook, filter, config refuses   not tried again
-    anything else                    tried once more
-    what was put back just then      tried again
+    a lock, a lost race              retried, for up to 30 s a session
+    a hook, filter, config refuses   not retried
+    anything else                    retried once
+    something was just restored      retried
     a full disk                      raised: the run stops
 
-Git's config, hooks and folders are looked at after each agent, and put back.
+Git's config, hooks and folders are checked after each agent, and restored.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ T = TypeVar("T")
 
 
 class GitFailed(Exception):
-    """What git was to do for a session was not to be had; the text is the session's reason."""
+    """Git could not do what a session needed; the text is the session's reason."""
 
 
 @contextmanager
 def git_refusing(what: str) -> Iterator[None]:
-    """Where nothing has been begun yet, git that fails is a reason not to begin: raises StartError (SPEC 5)."""
+    """Turn a failure of git into a refusal to start, where nothing has begun yet: raises StartError (SPEC 5)."""
     try:
         yield
     except GitError as error:
@@ -57,10 +57,10 @@ def git_refusing(what: str) -> Iterator[None]:
         ) from error
 
 
-class Watch:
-    """Looks at the repository for all sessions of a run, and tells of what it puts back; safe from several threads.
+class RepositoryWatch:
+    """Checks the repository on behalf of all sessions of a run, and reports what it restores; thread-safe.
 
-    `hurried` says that somebody waits for the run to end: then nothing is waited for any more.
+    `hurried` says that somebody is waiting for the run to end: then there are no more pauses.
     """
 
     def __init__(
@@ -72,33 +72,36 @@ class Watch:
         self.places = places
         self.hurried = hurried
         self.put_backs = 0
-        """How many things were put back so far."""
+        """How many things were restored so far."""
         self.gone: RepositoryGone | None = None
         """Set once there is no repository any more."""
 
     def look(self, seq: int) -> None:
-        """Put back what session `seq` may have done to git's config. Raises RepositoryGone."""
-        told = self._guard.check()
+        """Restore what session `seq` may have changed in git's config. Raises RepositoryGone."""
+        restored = self._guard.check()
         with self._lock:
-            self.put_backs += len(told)
-        for text in told:
+            self.put_backs += len(restored)
+        for text in restored:
             self.tell(seq, text)
 
     def tell(self, seq: int, text: str) -> None:
-        """Warn of something that has to do with a session."""
+        """Warn about something that concerns a session."""
         self._emit(Warned(text=f"session {seq}: {text}"))
 
 
 class Perseverance:
-    """How often and how long one session tries again what git fails at."""
+    """How often, and for how long, one session retries what git fails at."""
 
-    def __init__(self, watch: Watch, seq: int) -> None:
+    def __init__(self, watch: RepositoryWatch, seq: int) -> None:
         self._watch = watch
         self._seq = seq
         self._waited = 0.0
 
     def attempt(self, work: Callable[[], T]) -> T:
-        """Do something with git, again if it is worth it. Raises GitFailed, and what a full disk raises."""
+        """Do something with git, and retry while that makes sense.
+
+        Raises GitFailed, and StorageError when the disk is full.
+        """
         tries = 0
         while True:
             before = self._watch.put_backs
@@ -126,7 +129,7 @@ class Perseverance:
                 return False
 
     def _pause(self, seconds: float) -> bool:
-        """Wait, if the session has not waited too long already; locks of a git that died are out of the way then."""
+        """Pause, unless the session has waited too long already; locks of dead git processes are removed first."""
         began = time.monotonic()
         if self._waited >= PATIENCE_S or self._watch.hurried():
             return False
@@ -137,9 +140,9 @@ class Perseverance:
         return True
 
     def _put_back(self, tries: int, before: int) -> bool:
-        """Whether an agent, this one or one beside it, had just changed what git goes by: it is as it was now.
+        """Whether an agent, this one or a neighbour, had just changed what git relies on; by now it is restored.
 
-        A session beside this one may have put it back meanwhile: then the count has moved on from `before`.
+        Another session may have restored it in the meantime: then the count has moved on from `before`.
         """
         if tries > LOOKS_FOR_REPOSITORY:
             return False
@@ -149,7 +152,7 @@ class Perseverance:
 
 
 def _disk_full(error: Exception) -> PitbossError:
-    """What to say of a failure on a full disk, which may have been told in any words."""
+    """The error for a full disk, however the failure was worded."""
     if isinstance(error, PitbossError) and error.hint == FREE_SPACE:
         return error
     return StorageError(f"the disk is full: {error}", hint=FREE_SPACE)

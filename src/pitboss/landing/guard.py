@@ -71,11 +71,11 @@ class Guard:
         user's. Returns what to warn of. Raises RepositoryGone.
         """
         saved = self._saved()
-        told = self._compared(saved, gone_at)
-        if told:
-            told += self._compared(saved, gone_at)  # where hooks are may be another place now
+        warnings = self._compared(saved, gone_at)
+        if warnings:
+            warnings += self._compared(saved, gone_at)  # where hooks are may be another place now
         self._save()
-        return told
+        return warnings
 
     def _take(self) -> None:
         self._layout.begin()
@@ -103,16 +103,16 @@ class Guard:
         Raises RepositoryGone when there is no repository any more.
         """
         with self._lock:
-            told = [*self._layout.check(self._set_aside)]
+            warnings = [*self._layout.check(self._set_aside)]
             looked = self._look()
             if looked == self._seen:
-                return tuple(told)
+                return tuple(warnings)
             for name in sorted({**self._seen, **looked, **self._found}):
                 if looked.get(name) != self._seen.get(name):
-                    told += filter(None, [self._settle(name)])
+                    warnings += filter(None, [self._settle(name)])
             self._seen = self._look()
             self._save()
-            return tuple(told)
+            return tuple(warnings)
 
     # What is there
 
@@ -144,7 +144,7 @@ class Guard:
     def _find_hooks(self) -> dict[str, Path]:
         """Folders of hooks that are not the sessions' work: git's own, and one in the tree that git ignores.
 
-        Tools such as husky make the latter anew on every machine; `git clean -x` takes it away.
+        Tools such as husky create the latter on every machine; `git clean -x` takes it away.
         """
         folders = {"hooks": self._repo.common_dir / "hooks"}
         with suppress(GitError):  # by a config that is about to be put back

@@ -1,4 +1,4 @@
-"""Places without git: trees and commits are values in memory, where a run must be fast and go the same way each time.
+"""Places without git, for runs that must be fast and repeatable: trees and commits are values in memory (SPEC 6).
 
 Tests of the engine use them. The suite that judges places in git judges them too
 (`tests/contracts/test_place_port.py`). A tree is changed by way of `Memory.trees`; there is nothing at its path.
@@ -27,7 +27,7 @@ Files = dict[str, str]
 """Path to content."""
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
+class StoredCommit(msgspec.Struct, frozen=True, kw_only=True):
     """A commit: all files, what it says, the session that it landed, and the commits that it follows."""
 
     files: Files
@@ -42,13 +42,13 @@ class Memory:
     def __init__(self, run_id: str, files: Mapping[str, str]) -> None:
         self.run_id = run_id
         self.run_branch = run_branch(run_id)
-        self.commits: dict[str, Commit] = {}
+        self.commits: dict[str, StoredCommit] = {}
         self.branches: dict[str, str] = {}
         self.rescued: dict[str, str] = {}
         self.trees: dict[str, Files] = {ROOT: dict(files)}
         self.provisioned: set[str] = set()
         self.used_by: dict[str, Assignment] = {}
-        self.branches[self.run_branch] = self.add(Commit(files=dict(files)))
+        self.branches[self.run_branch] = self.add(StoredCommit(files=dict(files)))
 
     @property
     def tip(self) -> str:
@@ -60,7 +60,7 @@ class Memory:
         """The files on the run branch."""
         return self.commits[self.tip].files
 
-    def add(self, commit: Commit) -> str:
+    def add(self, commit: StoredCommit) -> str:
         """Store a commit; returns its name."""
         name = f"{len(self.commits) + 1:040x}"
         self.commits[name] = commit
@@ -129,7 +129,7 @@ class InMemoryPlaces:
         return self._turns.turn()
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Nothing is ever left: each rescue succeeds."""
+        """Nothing is ever left behind: each rescue succeeds."""
 
     def free(self, session: Assignment) -> None:
         """Let another session have the place of this one."""
@@ -168,7 +168,7 @@ class InMemoryPlace:
             return
         landed = self._memory.landing_of(before.seq) or before.base_commit
         if files not in (self._memory.commits[landed].files, self._memory.commits[before.base_commit].files):
-            self._memory.rescue(before.seq, [self._memory.add(Commit(files=files, parents=(landed,)))])
+            self._memory.rescue(before.seq, [self._memory.add(StoredCommit(files=files, parents=(landed,)))])
 
     def provision(self) -> Sequence[str]:
         """Everything that sessions need is in the commit."""
@@ -266,11 +266,11 @@ class InMemoryPlace:
 
     def _add(self, files: Files, message: str, *parents: str) -> str:
         return self._memory.add(
-            Commit(files=dict(files), message=message, seq=self._session.seq, parents=parents)
+            StoredCommit(files=dict(files), message=message, seq=self._session.seq, parents=parents)
         )
 
     def _merged(self, own: str) -> tuple[Files, list[str]]:
-        """The files of the run branch's tip and of the session's, and the paths that both changed unlike."""
+        """The files of the run branch's tip and of the session's, and the paths that the two changed differently."""
         base, ours, theirs = self._base, self._memory.landed, self._memory.commits[own].files
         merged, conflicts = dict(ours), []
         for path in sorted({*base, *ours, *theirs}):

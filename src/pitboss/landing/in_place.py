@@ -34,7 +34,7 @@ class InPlace:
         return str(self._site.repo.root)
 
     def prepare(self) -> bool:
-        """Bring the tree to where the session begins, and remember it as it is; it is never in need of provision.
+        """Bring the tree to where the session begins, and remember it as it is; it never needs provisioning.
 
         Raises GitError, and StartError when a git of the user's keeps the tree from following the run branch.
         """
@@ -48,7 +48,7 @@ class InPlace:
         return ()
 
     def provisioned(self) -> None:
-        """Nothing was provided."""
+        """Nothing was added, so nothing is taken back."""
 
     def commit(self, message: str) -> None:
         """The session has no branch but the run's: it is committed where it lands."""
@@ -72,7 +72,7 @@ class InPlace:
         return self._rescue(self._session)
 
     def rescue_late(self) -> Landing:
-        """As `rescue`, for a session that has its record: what others landed since then stays. Raises GitError."""
+        """Like `rescue`, for a session that has its record: what others have landed since stays. Raises GitError."""
         tip = self._site.branch.tip
         since = landed_sessions(self._site.repo, self._site.run_id, tip, self._session.base_commit)
         others = since.keys() - {self._session.seq}

@@ -1,4 +1,4 @@
-"""How a session's change is brought onto a run branch that moved meanwhile, on trees alone (SPEC 6)."""
+"""Merges a session's change onto a run branch that has moved on, working on trees alone (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_NAMED = 20
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
-    """What merging came to: a commit, with its tree where it was made for that; conflicting paths; or nothing new."""
+    """The result of a merge: a commit, with its tree if a new one was made; conflicting paths; or nothing new."""
 
     commit: str | None = None
     tree: str | None = None

@@ -10,7 +10,7 @@ from pitboss.core.session import Location
 from pitboss.errors import FULL, StartError
 from pitboss.git.errors import GitError
 from pitboss.git.locks import WAIT_S, remove_stale_locks
-from pitboss.git.switch import Spot, Switch
+from pitboss.git.switch import HeadPosition, Switch
 from pitboss.landing.in_place import InPlace
 from pitboss.landing.refs import lock_scope, session_branch
 from pitboss.landing.rescuer import RescuePolicy
@@ -32,7 +32,7 @@ PROBE_BYTES = 64 * 1024
 
 
 class GitPlaces:
-    """The places of one run in git; what git fails at is raised. `landing.resilient` makes it fit for a night."""
+    """The places of one run in git. Failures of git are raised; `landing.resilient` handles them."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -65,23 +65,23 @@ class GitPlaces:
     def _check_out(self) -> None:
         if self._repo.on_branch() == self._branch.ref:
             return
-        spot = Spot(commit=self._branch.tip, branch=self._branch.name)
-        if obstacle := self._switch.obstacle(spot):
+        position = HeadPosition(commit=self._branch.tip, branch=self._branch.name)
+        if obstacle := self._switch.obstacle(position):
             raise StartError(
                 f"the run branch {self._branch.name} cannot be checked out: {obstacle}",
                 hint="see to that, then try again",
             )
-        self._switch.to(spot)
+        self._switch.to(position)
 
-    def restore_checkout(self, name: str) -> Spot:
+    def restore_checkout(self, name: str) -> HeadPosition:
         """The run is over: check out what was before it (`RunState.return_to`).
 
         Raises StartError, which says why the checkout stays where it is, and GitError.
         """
         status = self._repo.status()
-        back = Spot.named(self._repo, name)
+        back = HeadPosition.named(self._repo, name)
         if status.branch != self._branch.name or name == self._branch.name:
-            return Spot.now(status)
+            return HeadPosition.now(status)
         if back is None:
             raise StartError(f"{name} is gone")
         if status.dirty:
@@ -91,7 +91,7 @@ class GitPlaces:
         self._switch.to(back)
         if self._repo.status().dirty:
             # What only the run's branch ignores, or has a place for, would be in the way of the next run.
-            self._switch.to(Spot.now(status))
+            self._switch.to(HeadPosition.now(status))
             raise StartError("files would show there that belong to this branch")
         return back
 
@@ -106,7 +106,7 @@ class GitPlaces:
         self._branch.retry_checkout(RescueLabel.of(self._site.run_id, 0, "the run"), wait_s=WAIT_S)
 
     def reserve(self, seq: int, *, in_slot: bool) -> Location:
-        """Choose the place of session `seq`; nothing is made as yet. Raises GitError."""
+        """Choose the place of session `seq`; nothing is created yet. Raises GitError."""
         if not in_slot:
             return Location(base_commit=self._branch.tip)
         return Location(
@@ -116,13 +116,13 @@ class GitPlaces:
         )
 
     def at(self, session: Assignment) -> InPlace | SlotPlace:
-        """A session's place, as a new process knows it: what was done there counts as done by somebody else."""
+        """A session's place, as a new process sees it: whatever was done there, another process did."""
         if session.worktree is None:
             return InPlace(self._site, self._tree, session)
         return SlotPlace(self._site, self._pool, session)
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait for one's turn to land: one session at a time, first come, first served."""
+        """Wait for a turn to land: one session at a time, first come, first served."""
         return self._turns.turn()
 
     # When git fails

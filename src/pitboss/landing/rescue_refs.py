@@ -70,7 +70,7 @@ def keep(
 
 
 def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
-    """Make a ref; False when there is one of that name, or what was in its place is kept there now."""
+    """Create a ref; False when one of that name exists, or now holds what was in its place."""
     made = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}", ref, tip, "")
     try:
         repo.git(*made)
@@ -85,7 +85,7 @@ def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
 
 
 def _create_instead(repo: Repo, ref: str, tip: str, why: str, *, blocking: str) -> bool:
-    """Make a ref where an agent's is, of the name of a folder of ours; what only that one held goes first."""
+    """Create a ref where an agent's own ref has the name of a folder of ours; what only that one held goes first."""
     held = repo.commit_id(blocking)
     repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-d", blocking)
     if held is None or repo.is_ancestor(held, tip):
@@ -103,7 +103,7 @@ def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
 
 
 def why_kept(repo: Repo, ref: str) -> str | None:
-    """What `keep` was told when it made the ref."""
+    """The reason that `keep` was given when it created the ref."""
     said = _last_logged(repo, ref)
     if said is None:
         said = os.fsdecode(
@@ -113,7 +113,7 @@ def why_kept(repo: Repo, ref: str) -> str | None:
 
 
 def _last_logged(repo: Repo, ref: str) -> str | None:
-    """What the file of a ref's log says last: one read instead of a git; None where there is no such file."""
+    """The last entry in the file of a ref's log: one read instead of a git process; None without such a file."""
     try:
         logged = (repo.common_dir / "logs" / ref).read_bytes()
     except OSError:
@@ -127,7 +127,7 @@ def _parse(line: str) -> Rescued:
 
 
 def _moment(seconds: int) -> datetime:
-    """The time of a commit; an agent may have given one that no calendar has."""
+    """The time of a commit; an agent may have set one that no calendar has."""
     try:
         return datetime.fromtimestamp(seconds, tz=UTC)
     except (ValueError, OverflowError, OSError):

@@ -20,7 +20,7 @@ _LOG = (
     *("log", "--no-color", "--no-decorate", "--no-show-signature", "--no-notes", "--no-abbrev-commit"),
     *("--no-mailmap", "--pretty=medium", "--date=default", "--encoding=UTF-8"),
 )
-# The plumbing hears few settings; it takes all but the top folder for granted only when told so.
+# Plumbing obeys few settings, and looks below the top folder only with -r.
 _DIFF = (
     "-c",
     "core.quotePath=false",

@@ -1,4 +1,4 @@
-"""What a session made that does not land, kept: under rescue refs, or in the run directory (SPEC 1.2)."""
+"""Keeps what a session made that does not land: under rescue refs, or in the run directory (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _KEPT_RULES = "pitboss-kept-rules"
 
 
 class Effort:
-    """One attempt at landing or rescuing: the session, the tree as last seen, the refs so far and why there are any.
+    """One attempt at landing or rescuing: the session, the tree as last seen, the refs so far and their reasons.
 
-    `again` says that an earlier attempt may have got part of the way.
+    `again` says that an earlier attempt may have done part of the work.
     """
 
     def __init__(self, session: Assignment, status: TreeStatus, *, again: bool) -> None:
@@ -52,7 +52,6 @@ class Effort:
         self.refs: tuple[str, ...] = ()
         self.whys: list[str] = []
         self.hidden = Hidden()
-        self.told: str | None = None
         self._others: list[str] | None = None
         self._inside: set[str] = set()
 
@@ -82,7 +81,7 @@ class Effort:
 class RescuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How work in one tree is kept. What cannot stay in the tree is moved to the run's `paths`.
 
-    A `temporary` tree is deleted some day, with all that an agent left in it. `exclude_files` knows the ignore rules
+    A `temporary` tree will be deleted, with all that an agent left in it. `exclude_files` knows the ignore rules
     that are in no tree; more than `ignored_limit` bytes of files that a session's own rules hide are moved, not kept
     in git.
     """
@@ -94,7 +93,7 @@ class RescuePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rescuer:
-    """Keeps what sessions in one tree made and that does not land."""
+    """Keeps work of the sessions in one tree."""
 
     def __init__(self, repo: Repo, policy: RescuePolicy) -> None:
         self._repo = repo
@@ -109,7 +108,7 @@ class Rescuer:
         self._hidden_places: tuple[str, ...] = ()
 
     def begin(self, index: IndexBackup) -> None:
-        """Remember what was ignored, and when, by the clock of the file system, the session began."""
+        """Remember what was ignored and, by the file system's clock, when the session began."""
         self._since_ns = _made_at(index.path)
         self._excludes = self._exclude_files.now(self._repo)
         if self._excludes.says_something:
@@ -125,7 +124,7 @@ class Rescuer:
         return self._excludes is not None and self._exclude_files.written_since(self._excludes, self._repo)
 
     def effort(self, session: Assignment, status: TreeStatus, *, again: bool) -> Effort:
-        """An attempt at landing or rescuing; one that is made again knows what the earlier ones kept."""
+        """An attempt at landing or rescuing; a repeated one knows what the earlier ones kept."""
         effort = Effort(session, status, again=again)
         if again:
             effort.refs = tuple(
@@ -145,7 +144,7 @@ class Rescuer:
             effort.whys.append(why or "")
 
     def message(self, effort: Effort, reason: str | None) -> str:
-        """What the commit of a rescue says."""
+        """The message of a rescue commit."""
         session = effort.session
         return rescue_message(prompt=session.prompt, seq=session.seq, run_id=self._run_id, reason=reason)
 
@@ -172,7 +171,7 @@ class Rescuer:
             self.keep(effort, [] if held else [str(tip)], kept=kept, why=HISTORY if stays else INSIDE)
 
     def put_back_links(self, effort: Effort, target: str, paths: Iterable[str]) -> None:
-        """Have submodules and gitlinks as their outer repository records them; what they hold is kept first."""
+        """Reset submodules and gitlinks to what the outer repository records; what they hold is kept first."""
         for path in paths:
             recorded = self._repo.line("ls-files", "--stage", "--", f":(top,literal){path}").split()
             inner = nested.at(self._repo, path)
@@ -186,13 +185,13 @@ class Rescuer:
             nested.move_away(self._repo, inner, self._paths.nested(effort.session.seq))
 
     def will_move(self, inner: Sequence[Inner], found: Hidden) -> None:
-        """Have `clear_out` move repositories whose work has landed or is kept, and hidden files that are too much."""
+        """Note what `clear_out` is to move: repositories whose work is safe, and hidden files too large for git."""
         links = [each for each in inner if each.kind == "link"]
         self._leaving = [*nested.outermost(links), *(each for each in inner if each.kind == "plain")]
         self._hidden_places = found.places if found.too_much and self._temporary else ()
 
     def clear_out(self, session: Assignment) -> None:
-        """Once the session needs a temporary tree no more: move what stays of it to the run directory."""
+        """Move what must not stay in a temporary tree to the run directory, once the session no longer needs it."""
         leaving, self._leaving = self._leaving if self._temporary else [], []
         for inner in leaving:
             nested.put_away(self._repo, inner, self._paths.nested(session.seq))
@@ -233,7 +232,7 @@ class Rescuer:
         return effort.hidden
 
     def keep_hidden(self, effort: Effort, found: Hidden, *, kept: str) -> list[str]:
-        """Keep hidden files in a commit, which is returned; nothing is done where they are too much for that."""
+        """Keep hidden files in a commit, which is returned; does nothing where they are too large for that."""
         if not found or found.too_much:
             return []
         known = [r.oid for r in rescue_refs.list_rescued(self._repo, self._run_id, effort.session.seq)]
@@ -245,17 +244,17 @@ class Rescuer:
         return [made]
 
     def set_aside(self, effort: Effort, places: Iterable[str]) -> None:
-        """Move what is too much for git to the run directory."""
+        """Move what is too large for git to the run directory."""
         for path in places:
             move_out(self._repo.root, path, self._paths.set_aside(effort.session.seq))
 
     def revealed(self, effort: Effort) -> list[str]:
-        """Places of hidden files, too much for git, that are hidden no more."""
+        """Places of hidden files, too large for git, that are no longer hidden."""
         others = effort.others(self._repo) if effort.hidden.too_much else []
         return [place for place in effort.hidden.places if any(path.startswith(place) for path in others)]
 
     def hidden_words(self, effort: Effort) -> str | None:
-        """What the session's line says of hidden files, None where there are none."""
+        """What the session's record says about hidden files; None where there are none."""
         if HIDDEN in effort.whys:
             return f"{HIDDEN} are kept under a rescue ref"
         place = self._paths.set_aside(effort.session.seq)

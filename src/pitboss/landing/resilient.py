@@ -1,7 +1,7 @@
-"""The places of a run as the engine has them: where git fails, one session ends, its work kept (SPEC 1.2, 1.8).
+"""The places that the engine uses: when git fails, one session ends and its work is kept (SPEC 1.2, 1.8).
 
-What cannot land is rescued; what cannot be rescued either stays where it is, and is rescued before anything else
-works there.
+Work that cannot land is rescued; work that cannot be rescued either stays where it is, and is rescued before the next
+session works there.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from pitboss.core.run import RunState
     from pitboss.core.session import Assignment, Location
-    from pitboss.landing.git_trouble import Watch
+    from pitboss.landing.git_trouble import RepositoryWatch
     from pitboss.landing.in_place import InPlace
     from pitboss.landing.places import GitPlaces
     from pitboss.landing.slot_place import SlotPlace
 
 MOST_UNREADY = 2
-"""Sessions in a row whose place could not be made ready: after them none will be."""
+"""After so many sessions in a row whose place could not be prepared, no more are tried."""
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Unworkable(StorageError):
 
 
 class LeftBehind(Protocol):
-    """Where it is written, durably, whose work is still where it was since git cannot rescue it."""
+    """The durable note of sessions whose work is still in its tree because git could not rescue it."""
 
     @property
     def state(self) -> RunState:
@@ -45,18 +45,18 @@ class LeftBehind(Protocol):
         ...
 
     def unrescued(self, seq: int) -> None:
-        """Write that a session's work is still where it was."""
+        """Note that a session's work is still in its tree."""
         ...
 
     def rescued(self, seq: int) -> None:
-        """Write that it is there no more; nothing is written for a session that is not noted."""
+        """Remove that note; does nothing for a session without one."""
         ...
 
 
 class ResilientPlaces:
     """The places of a run (`engine.ports.Places`)."""
 
-    def __init__(self, places: GitPlaces, watch: Watch, left: LeftBehind) -> None:
+    def __init__(self, places: GitPlaces, watch: RepositoryWatch, left: LeftBehind) -> None:
         self._places = places
         self._watch = watch
         self._left = left
@@ -148,7 +148,7 @@ class ResilientPlace:
         self,
         owner: ResilientPlaces,
         place: InPlace | SlotPlace,
-        watch: Watch,
+        watch: RepositoryWatch,
         left: LeftBehind,
         session: Assignment,
     ) -> None:

@@ -1,8 +1,8 @@
-"""One working tree with a branch checked out, in which a session works and lands, or is rescued (SPEC 1.2, 6).
+"""A working tree in which a session works, and from which its work is landed or rescued (SPEC 1.2, 6).
 
-`land` and `rescue` may be repeated after a crash between any two of their git calls. They order their work so that
-everything is reachable before anything is overwritten, and what they did before tells them how to go on:
-a commit that is on the branch stays, and a session that has rescue refs never commits anything any more.
+`land` and `rescue` may be repeated after a crash between any two of their git calls. Everything is reachable before
+anything is overwritten, and what an earlier attempt left tells the next one how to go on: a commit on the branch stays,
+and a session that has rescue refs commits nothing more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import attributes, nested, snapshot
-from pitboss.git.committer import CommitRefused, Committer, Hooks, HookStopped
+from pitboss.git.committer import CommitRefused, Committer, HookStopped, UserHooks
 from pitboss.git.errors import GitError
 from pitboss.git.index_backup import IndexBackup
 from pitboss.git.locks import clear_the_way
@@ -50,7 +50,7 @@ class SessionTree:
         branch: str,
         policy: RescuePolicy,
         *,
-        hooks: Hooks | None = None,
+        hooks: UserHooks | None = None,
         commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
         self._repo = repo
@@ -58,7 +58,7 @@ class SessionTree:
         self._run_id = policy.paths.run_id
         self._temporary = policy.temporary
         self._locks = lock_scope(repo, branch)
-        self._committer = Committer(repo, self._locks, seconds=commit_seconds, hooks=hooks or Hooks())
+        self._committer = Committer(repo, self._locks, seconds=commit_seconds, hooks=hooks or UserHooks())
         self._rescuer = Rescuer(repo, policy)
         self._reflog = Reflog(repo, branch, private=SESSION_BRANCH)
         self._stashes = Stashes(repo, branch, private=SESSION_BRANCH)
@@ -66,7 +66,7 @@ class SessionTree:
         self._begun: int | None = None
 
     def begin(self, seq: int) -> None:
-        """Remember the tree as session `seq` finds it; without this, what is done for it counts as done again."""
+        """Remember the tree as session `seq` finds it; without this, `land` and `rescue` assume an earlier attempt."""
         self._begun = seq
         self._reflog.mark()
         self._stashes.mark()
@@ -123,7 +123,7 @@ class SessionTree:
         return landing
 
     def _mend(self, error: GitError, session: Assignment) -> None:
-        """Repair what a killed git of the agent left behind; raises the error when that is not it."""
+        """Repair what a git process of the agent's left when it was killed; raises any other error again."""
         if not error.index_is_broken and not error.lock_in_the_way:
             raise error
         clear_the_way(self._repo, self._locks, error)
@@ -131,7 +131,7 @@ class SessionTree:
             self._index_backup.restore(session.base_commit)
 
     def _look(self, session: Assignment) -> TreeStatus:
-        """The tree as it is. Without a whole index files would look new, and ignored ones deleted."""
+        """The tree's status. With a broken index, files would look new, and ignored ones deleted."""
         attributes.remove_pipes(self._repo)
         if not self._index_backup.is_sound(session.base_commit):
             self._index_backup.restore(session.base_commit)
@@ -176,7 +176,7 @@ class SessionTree:
         )
 
     def _continue(self, effort: Effort, reason: str | None) -> Landing:
-        """Go on with a landing that was cut short after it had begun to set work aside."""
+        """Finish a landing that was cut short after it had begun to set work aside."""
         moved = reason is not None and reason.startswith(Reason.HEAD_MOVED)
         target = self._landable(effort.session) if moved else effort.session.base_commit
         return self._set_aside(effort, target, reason)
@@ -221,7 +221,7 @@ class SessionTree:
         return self._committer.commit(effort.status, message, effort.others(self._repo))
 
     def clear_out(self, session: Assignment) -> None:
-        """Once the session needs its tree no more: move what stays of a temporary one to the run directory."""
+        """Move what must not stay in a temporary tree to the run directory, once the session no longer needs it."""
         self._rescuer.clear_out(session)
 
     def _branch_tip(self) -> str | None:
@@ -270,11 +270,11 @@ class SessionTree:
         return self._landing(effort, target, reason)
 
     def _landing(self, effort: Effort, tip: str, reason: str | None) -> Landing:
-        """With nothing rescued there is no reason either: the session is as good as one that moved nothing."""
+        """The outcome so far. Where nothing had to be rescued there is no reason to give either."""
         commit = None if tip == effort.session.base_commit else tip
-        told = any(why != HIDDEN for why in effort.whys)
+        counts = any(why != HIDDEN for why in effort.whys)
         words = self._rescuer.hidden_words(effort)
-        return Landing(commit=commit, rescue=effort.refs, reason=reason if told else None, hidden=words)
+        return Landing(commit=commit, rescue=effort.refs, reason=reason if counts else None, hidden=words)
 
     def _keep_worthy(self, effort: Effort) -> list[str]:
         tip = self._branch_tip()
@@ -282,7 +282,7 @@ class SessionTree:
         return [*heads, *snapshot.autostashes(self._repo)]
 
     def _snapshot(self, effort: Effort, target: str, reason: str | None) -> list[str]:
-        """A commit of the dirt; none when there is no dirt, or an earlier attempt has kept it already."""
+        """A commit of uncommitted changes; empty without any, or when an earlier attempt has kept them."""
         if not effort.status.dirty:
             return []
         message, base = self._rescuer.message(effort, reason), effort.session.base_commit

@@ -1,4 +1,4 @@
-"""What all places of a run share: its repository, its branch, its files, and what is configured of working copies."""
+"""What all places of a run share: repository, run branch, run directory, and the settings of working copies."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Working copies that parallel sessions use one after the other: made once, then moved from commit to commit (SPEC 6).
+"""Working copies that parallel sessions use in turn: created once, then moved from commit to commit (SPEC 6).
 
-A move costs two to five git calls when there is nothing but the move to do: a status proves that the tree holds
-nothing of its own, then only what differs is looked at. Whatever is not plain (dirt, commits of its own, marks in
-the index, changed rules of what is ignored or how files are written, submodules, a crash) takes the careful way:
-all is kept under rescue refs, then the tree is put to the commit. What even that cannot mend is made anew.
+A plain move costs two to five git calls: a status proves that the tree holds nothing of its own, then git looks only
+at what differs. Anything else (uncommitted changes, commits, marks in the index, changed ignore rules or attributes,
+submodules, a crash) takes the careful way: everything is kept under rescue refs, then the tree is reset to the commit.
+A working copy that even this cannot repair is created again.
 
 Indexes are written in format 2: GitPython, and so aider, reads no other.
 """
@@ -62,9 +62,9 @@ _SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
 
 class Slot:
-    """One reused working copy, at `path`; `clean` says whether ignored files go too between sessions.
+    """One reusable working copy, at `path`; `clean` says whether ignored files are deleted too between sessions.
 
-    Used by one thread at a time; several slots of a repository may be used at once.
+    For one thread at a time; several slots of a repository may be used at once.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Slot:
         self._clean = clean
         self.used_by: int | None = None
         self.provisioned = False
-        """Whether it has what git does not bring there; not so when it was newly made."""
+        """Whether it has been provisioned since it was created."""
         self._session = re.compile(rf"{re.escape(run_branch(run_id))}-session-(\d+)".encode())
 
     def prepare(self, branch: str, base: str, *, seq: int) -> bool:
@@ -113,9 +113,9 @@ class Slot:
         return half_made
 
     def release(self, repo: Repo, branch: str, settled: str) -> bool:
-        """Leave `branch` at `settled`, the commit by which its session is settled, and delete it, in one call.
+        """Detach HEAD at `settled`, the commit that `branch` should be at, and delete the branch, in one git call.
 
-        False when the branch is not there: then HEAD is at the commit, and the branch is left to the caller.
+        False when the branch is somewhere else: then HEAD is detached, and the branch is left to the caller.
         """
         orders = (
             *("start", "option no-deref", f"update HEAD {settled}", "commit"),
@@ -139,13 +139,15 @@ class Slot:
         said = f"{_GITDIR}{git_dir}\n"
         if _text(link) != said:
             if link.is_dir() and not link.is_symlink():
-                return None  # a repository of an agent's own: kept as files, and the working copy made anew
+                return (
+                    None  # a repository of an agent's own: kept as files, and the working copy created again
+                )
             link.unlink(missing_ok=True)
             link.write_bytes(os.fsencode(said))
         return self._repo.worktree(self.path, git_dir, settings=_settings(self.path.parent))
 
     def _registered_at(self) -> Path | None:
-        """The folder in which git administers this working copy."""
+        """Git's administrative folder of this working copy."""
         here = str(self.path / ".git")
         named = Path(_text(self.path / ".git").removeprefix(_GITDIR).rstrip("\n"))
         folder = self._repo.common_dir / "worktrees"
@@ -244,14 +246,14 @@ class Slot:
         self._empty(repo, base)
 
     def _mend_index(self, repo: Repo, commit: str) -> None:
-        """Make the index anew where it may not tell all. Sparse checkouts need their marks."""
+        """Rebuild an index that may hide something. Sparse checkouts need their marks."""
         index = read_index(repo, commit)
         if (index is None or not index.plain) and repo.git(*_SPARSE, ok=(0, 1)).strip() != b"true":
             repo.inside("index").unlink(missing_ok=True)
             repo.git("read-tree", commit)
 
     def _empty(self, repo: Repo, commit: str) -> None:
-        """Put all tracked files to a commit, and delete the others; what is deleted has been kept."""
+        """Reset all tracked files to a commit and delete the others, which are kept by then."""
         repo.git(*NO_HOOKS, "read-tree", "--reset", "-u", commit)
         _sweep(repo, ignored_too=self._clean == "all")
 
@@ -303,7 +305,7 @@ class Slot:
 
 
 def _is_sound(git_dir: Path, common_dir: Path) -> bool:
-    """Whether git can use the folder in which it administers a working copy, and would write nowhere else."""
+    """Whether git can use its administrative folder of a working copy, and would write nowhere else."""
     if git_dir.is_symlink() or not is_head(content_of(git_dir / "HEAD")):
         return False
     leads_to = _text(git_dir / "commondir").rstrip("\n")
@@ -311,19 +313,19 @@ def _is_sound(git_dir: Path, common_dir: Path) -> bool:
 
 
 def _is_half_made(repo: Repo) -> bool:
-    """Whether git was killed while it made the working copy: nobody can have worked there."""
+    """Whether git was killed while it created the working copy: nobody can have worked there."""
     return _text(repo.inside("locked")).startswith("initializing")
 
 
 def _is_released(repo: Repo, status: TreeStatus) -> bool:
-    """Whether HEAD was put where it is when a session was done with: its work has landed, in whatever form."""
+    """Whether HEAD is where the last release left it: that session's work has landed, in some form."""
     last = _reflog_tail(repo).rstrip(b"\n").rpartition(b"\n")[2]
     _, new, *_ = [*last.split(b" ", 2), b"", b""]
     return status.branch is None and last.endswith(b"\t" + RELEASED) and new == os.fsencode(status.head)
 
 
 def _are_rules(changed: Changes) -> bool:
-    """Whether what is ignored, or how files are written, is among what changed."""
+    """Whether ignore rules or attributes are among the changes."""
     return any(path.rpartition("/")[2] in _RULES for path in changed)
 
 
@@ -345,7 +347,7 @@ def _reflog_tail(repo: Repo) -> bytes:
 
 
 def _text(path: Path) -> str:
-    """What a small file of git's says, empty when it is not there or no such file."""
+    """The content of a small file of git's; empty when it is missing or no regular file."""
     try:
         return os.fsdecode(path.read_bytes()) if path.is_file() else ""
     except OSError:

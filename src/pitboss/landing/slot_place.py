@@ -104,7 +104,7 @@ class SlotPlace:
         return (*self._pool.hooks.bring(repo), *copy_ignored(self._repo.root, repo, self._site.worktree.copy))
 
     def provisioned(self) -> None:
-        """The slot has what sessions need; what its set-up committed, or changed in files git knows, is taken back."""
+        """Take back what the set-up committed, or changed in tracked files; from now on the slot is provisioned."""
         repo = self._slot.opened()
         if repo is not None:
             status = repo.status()
@@ -119,7 +119,7 @@ class SlotPlace:
     # Landing
 
     def commit(self, message: str) -> None:
-        """Put all that the session did on its own branch, ahead of its turn: others may do the same meanwhile."""
+        """Commit everything on the session's own branch, ahead of its turn: others may do the same at that time."""
         landing = self._commit(message)
         beyond = None
         if landing.commit is not None and self._run_branch.tip != self._base:
@@ -134,7 +134,7 @@ class SlotPlace:
         return own is not None and not self._repo.is_ancestor(self._run_branch.tip, own)
 
     def catch_up(self, message: str) -> bool:
-        """Bring what landed meanwhile into the session's tree; False when nothing can be brought there."""
+        """Merge what has landed since into the session's tree; False when that is not possible."""
         ahead, self._ahead = self._ahead, None
         landed = ahead.landing if ahead else self._commit(message)
         repo = self._slot.opened()
@@ -150,14 +150,14 @@ class SlotPlace:
         return True
 
     def _keep_hidden(self, repo: Repo) -> None:
-        """Keep what rules in no commit hide: what others landed takes its place."""
+        """Keep files that uncommitted ignore rules hide, and that what others landed would overwrite."""
         seq = self._seq
         words = rescue_message(prompt=self._session.prompt, seq=seq, run_id=self._run_id, reason=HIDDEN)
         for tip in keep_hidden(repo, message=words, keep_in=self._site.paths.set_aside(seq)):
             rescue_commit(self._repo, self._run_id, seq, tip)
 
     def land(self, message: str) -> Landing:
-        """Put the session's work on the run branch, merged with what landed meanwhile; a conflict is rescued."""
+        """Merge the session's work onto the run branch; work that conflicts is rescued. Raises GitError, LostRace."""
         landing = self._land(message)
         if tree := self._tree():
             tree.clear_out(self._session)
@@ -199,7 +199,7 @@ class SlotPlace:
         return commits_beyond(self._repo, tip, change, run_id=self._run_id, seq=self._seq)
 
     def _commit(self, message: str) -> Landing:
-        """All that the session did as commits on its own branch."""
+        """Commit everything that the session did on its own branch."""
         if self._begun is None and self._own_tip() is None:
             return Landing()
         tree = self._tree()
@@ -219,7 +219,7 @@ class SlotPlace:
         return landed[self._seq].commit if self._seq in landed else None
 
     def _as_landed(self, commit: str) -> Landing:
-        """The landing that a dead runner came to; what it rescued on the way has refs that say why."""
+        """The landing that a dead runner got to; refs of what it rescued on the way say why."""
         self._settled = self._own_tip() or self._base
         self._run_branch.resume_checkout(self._label())
         kept = rescue_refs.list_rescued(self._repo, self._run_id, self._seq)
@@ -229,13 +229,13 @@ class SlotPlace:
         return Landing(commit=commit, rescue=tuple(found.ref for found in kept), reason=reason, hidden=hidden)
 
     def _landed_by_agent(self, change: str) -> bool:
-        """Whether commits of the agent's own, which say nothing of the session, are on the run branch since a crash."""
+        """Whether the agent's own commits, which have no trailers, got onto the run branch before a crash."""
         tip = self._run_branch.tip
         begun_here = self._begun is not None or tip == self._base
         return not begun_here and self._repo.is_ancestor(change, tip)
 
     def _merge(self, change: str, message: str) -> Merge:
-        """The commit that brings the run branch from its tip to hold `change` too."""
+        """Merge `change` with the tip of the run branch."""
         tip = self._run_branch.tip
         if tip == self._base:
             return Merge(commit=change)
@@ -259,7 +259,7 @@ class SlotPlace:
         return Landing(rescue=self._keep_remains())
 
     def rescue_late(self) -> Landing:
-        """The same for a session that has its record: nothing of others is in its tree. Raises GitError."""
+        """Like `rescue`, for a session that has its record: nobody else works in its tree. Raises GitError."""
         return self.rescue()
 
     def rescue_commits(self) -> Sequence[str]:
@@ -275,7 +275,7 @@ class SlotPlace:
         return rescue_refs.keep(self._repo, self._run_id, self._seq, loose, why=reason)
 
     def _keep_remains(self) -> tuple[str, ...]:
-        """Rescue what is left of a working copy that git can use no more; returns all rescue refs of the session."""
+        """Rescue what is left of a working copy that git can no longer use; returns all rescue refs of the session."""
         remove_worktree(self._repo, self._run_id, str(self._slot.path), seq=self._seq)
         return tuple(kept.ref for kept in rescue_refs.list_rescued(self._repo, self._run_id, self._seq))
 
@@ -303,7 +303,7 @@ class SlotPlace:
     # What is there
 
     def _tree(self) -> SessionTree | None:
-        """The session's tree as it began here, else opened again; None where git can use it no more."""
+        """The session's tree, opened if need be; None when git can no longer use it."""
         repo = self._slot.opened()
         if repo is None:
             return None
@@ -325,12 +325,12 @@ class SlotPlace:
 
 
 class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session put on its own branch before its turn: its commits since its base, where they may matter."""
+    """What a session committed on its own branch before its turn; `commits` since its base, where they may matter."""
 
     landing: Landing
     commits: list[Commit] | None
 
 
 def _with_rescued(landing: Landing, refs: tuple[str, ...], why: str) -> Landing:
-    """The landing with what it had to set aside, of which `refs` are all; it is not as good as one that had not."""
+    """The landing with the `refs` of what it had to set aside, and the reason for that."""
     return replace(landing, rescue=refs, reason=landing.reason or why) if refs else landing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.git.committer import Hooks
+from pitboss.git.committer import UserHooks
 from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.landing.slot import Slot
 from pitboss.landing.worktrees import Settled, discard_worktree, remove_worktree
@@ -23,7 +23,7 @@ class SlotPool:
         self._slots: dict[str, Slot] = {}
         self._taken: set[str] = set()
         self._last_seq = 0
-        self.hooks = Hooks(site.repo.root)
+        self.hooks = UserHooks(site.repo.root)
         """Where the user's hooks are, in slots as in the user's tree."""
         self.exclude_files = ExcludeFiles()
         """The ignore rules that are in no tree, the same for all slots."""
@@ -33,7 +33,7 @@ class SlotPool:
         return self._site.paths.root / worktree
 
     def reserve(self) -> str:
-        """Take the first free slot; only a name as yet."""
+        """Take the first free slot; so far it is only a name."""
         nth = 1
         while (name := f"{self._site.paths.worktrees.name}/slot-{nth}") in self._taken:
             nth += 1
@@ -48,7 +48,7 @@ class SlotPool:
         return self._slots[worktree]
 
     def used_for(self, seq: int) -> None:
-        """Take note that session `seq` is about to work in one."""
+        """Note that session `seq` is about to work in one."""
         self._last_seq = max(self._last_seq, seq)
 
     def free(self, worktree: str) -> None:

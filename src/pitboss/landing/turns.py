@@ -1,4 +1,4 @@
-"""One session at a time, first come, first served: who lands may not be overtaken by who came later (SPEC 6)."""
+"""A fair lock: sessions land one at a time, in the order in which they asked (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Turns:
-    """A lock that is given in the order in which it was asked for."""
+    """A lock that is granted in the order of the requests."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -20,7 +20,7 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for everybody who came before, then keep everybody else waiting."""
+        """Wait for everybody who asked earlier, then hold the lock."""
         ticket = object()
         with self._changed:
             self._queue.append(ticket)

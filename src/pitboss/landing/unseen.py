@@ -1,4 +1,4 @@
-"""What a working copy holds that no status shows, looked for before it is removed or emptied whole (SPEC 1.2)."""
+"""What a working copy holds that no status shows, to be kept before the copy is removed or emptied (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def mark_provisioned(worktree: Repo, limit: int) -> None:
-    """Note, by the file system's clock, that what is in a working copy from now on is work of sessions.
+    """Note that whatever changes in a working copy from now on, by the file system's clock, is work of sessions.
 
     `limit` says how many bytes of hidden files are kept in git, for whoever removes the working copy.
     """
@@ -26,12 +26,12 @@ def mark_provisioned(worktree: Repo, limit: int) -> None:
 
 
 def holds_unseen(worktree: Repo) -> bool:
-    """Whether there are repositories inside, or files that rules in no commit hide. Raises GitError."""
+    """Whether there are repositories inside, or files that uncommitted ignore rules hide. Raises GitError."""
     return bool(nested.below(worktree, ".")) or bool(hidden_files(worktree))
 
 
 def hidden_files(worktree: Repo) -> Hidden:
-    """Files in it that only rules hide which sessions wrote and no commit holds. Raises GitError."""
+    """Files hidden only by ignore rules that sessions wrote and no commit holds. Raises GitError."""
     since_ns = baseline_ns(worktree)
     if since_ns is None:
         return hidden.Hidden()  # no session has worked there
@@ -48,7 +48,7 @@ def _limit(worktree: Repo) -> int:
 
 
 def keep_hidden(worktree: Repo, *, message: str, keep_in: Path) -> list[str]:
-    """Keep such files: in a commit, which is returned, or, where they are too much for git, in `keep_in`."""
+    """Keep such files: in a commit, which is returned, or in `keep_in` when they are too large for git."""
     try:
         found = hidden_files(worktree)
         if found and not found.too_much:

@@ -30,7 +30,7 @@ FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 
 
 class RescueLabel(msgspec.Struct, frozen=True, kw_only=True):
-    """Under which session work is rescued that is in the way in the user's tree; `text` is the commit's message."""
+    """Names the session during whose landing work in the user's tree is rescued; `text` is the commit's message."""
 
     run_id: str
     seq: int
@@ -46,7 +46,7 @@ class RescueLabel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserCheckout:
-    """The user's working tree while the run branch `name` is checked out there; nothing is done to it otherwise."""
+    """The user's working tree; it is left alone unless the run branch `name` is checked out there."""
 
     def __init__(self, repo: Repo, name: str) -> None:
         self._repo = repo
@@ -62,7 +62,7 @@ class UserCheckout:
         return self._bring(old, new, label, again=False) if self._is_here() else ()
 
     def resume(self, tip: str, label: RescueLabel) -> tuple[str, ...]:
-        """Finish what a dead runner may have left half done when it had moved the branch to `tip`.
+        """Finish what a dead runner may have left half done after it had moved the branch to `tip`.
 
         Returns the refs of what was rescued. Raises GitError.
         """
@@ -71,9 +71,9 @@ class UserCheckout:
         return self._bring(self._commit(tip), tip, label, again=True)
 
     def retry(self, tip: str, label: RescueLabel, *, wait_s: float) -> None:
-        """Bring it to `tip` if a git of the user's kept it from following.
+        """Bring it to `tip` if a git process of the user's kept it from following.
 
-        That git gets `wait_s` seconds to end; locks of dead ones are removed. Raises StartError, which says how to
+        That process gets `wait_s` seconds to end; locks of dead ones are removed. Raises StartError, which says how to
         bring the tree along by hand, and GitError.
         """
         if self._left_at is None or not self._is_here():

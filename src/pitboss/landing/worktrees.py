@@ -63,7 +63,7 @@ def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
 
 
 def hold_branch(repo: Repo, run_id: str, branch: str) -> None:
-    """Have the run branch checked out in an empty working copy, so that git lets nobody check it out elsewhere.
+    """Check the run branch out in an empty working copy, so that git lets nobody check it out elsewhere.
 
     May be repeated. Raises GitError when it is checked out already.
     """
@@ -122,7 +122,7 @@ def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settle
 
 
 def clear_name(repo: Repo, run_id: str, seq: int, branch: str) -> None:
-    """Delete branches below the name of a session's branch, which git then cannot make; rescue what they hold."""
+    """Rescue and delete branches below the name of a session's branch, which git could not create beside them."""
     below = repo.git("for-each-ref", "--format=%(objectname) %(refname)", f"refs/heads/{branch}/")
     for line in os.fsdecode(below).splitlines():
         oid, _, ref = line.partition(" ")
@@ -200,7 +200,7 @@ def _rescue_inner(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
 
 
 def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
-    """Keep what only rules hide that are in no commit, where git can tell."""
+    """Keep what uncommitted ignore rules hide, where git can tell."""
     git_dir = Path(_text(Path(path, ".git")).removeprefix("gitdir: ").strip())
     if git_dir.parent != repo.common_dir / "worktrees" or not git_dir.is_dir():
         return
@@ -219,7 +219,7 @@ def _text(path: Path) -> str:
 
 
 def _delete(path: str) -> None:
-    """Delete a file or a folder; a folder under another name, so that a crash leaves no half of a working copy."""
+    """Delete a file or a folder. A folder is renamed first, so that a crash never leaves half a working copy."""
     place = Path(path)
     if is_folder(place):
         gone = place.with_name(f"{GONE}{place.name.removeprefix(GONE)}-{os.getpid()}")
