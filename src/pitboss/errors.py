@@ -28,13 +28,13 @@ FORBIDDEN = (errno.EACCES, errno.EPERM)
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
 FREE_SPACE = (
-    "free some disk space; then `pitboss repair RUN_ID` and `pitboss grind --resume` go on with the run"
+    "free some disk space; then `pitboss repair RUN_ID` and `pitboss grind --resume` continue the run"
 )
-GO_ON = "then `pitboss repair RUN_ID` and `pitboss grind --resume RUN_ID` go on with the run"
-WHEN_GIT_FAILED = f"nothing is lost: mend what git complains of (a full disk?); {GO_ON}"
+GO_ON = "then `pitboss repair RUN_ID` and `pitboss grind --resume RUN_ID` continue the run"
+WHEN_GIT_FAILED = f"nothing is lost: fix what git complains about (a full disk?); {GO_ON}"
 CONFIG_UNUSABLE = (
-    "git does not get along with .git/config here: `pitboss repair RUN_ID` puts back what a "
-    "session of that run did to it, else mend it by hand"
+    "git cannot work with .git/config here: `pitboss repair RUN_ID` undoes what a "
+    "session of that run did to it, or fix it by hand"
 )
 
 

@@ -61,7 +61,7 @@ def test_an_outage_beyond_max_wait_is_a_dead_end_and_no_failure_in_a_row(tmp_pat
     run = the_run(project)
     assert ended.code == 5, ended
     assert run.record("chore")["status"] == "error"
-    assert "session 1 met a dead end: overloaded: Overloaded; go on once the service is back" in ended.err
+    assert "session 1 met a dead end: overloaded: Overloaded; resume once the service is back" in ended.err
     assert run.state["budget_consumed"]["consecutive_failures"] == 0
 
 

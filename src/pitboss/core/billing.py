@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pitboss.core.usage import Usage
 
 _ASK_ITS_SERVICE = (
-    "look up in its service's own account what was spent, then go on, with another --max-cost if need be"
+    "look up the spend in its service's own account, then resume, with another --max-cost if need be"
 )
 _REFUSED = frozenset(
     {

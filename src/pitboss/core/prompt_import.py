@@ -123,9 +123,11 @@ def _description(values: Mapping[str, object], body: str) -> str:
     """One line: the file's own, else the beginning of its first line."""
     given = values.get("description")
     # Subagents' files write `\n` for a line break.
-    told = embed.one_line(given.replace("\\n", " ")) if isinstance(given, str) else ""
+    stated = embed.one_line(given.replace("\\n", " ")) if isinstance(given, str) else ""
     return (
-        told or embed.one_line(body.strip().partition("\n")[0].lstrip("# "), DESCRIPTION_CHARS) or "Imported"
+        stated
+        or embed.one_line(body.strip().partition("\n")[0].lstrip("# "), DESCRIPTION_CHARS)
+        or "Imported"
     )
 
 

@@ -41,9 +41,9 @@ _DEAD_ENDS = {
     Reason.BILLING: "look at the account's plan and payment",
     Reason.NOT_FOUND: "check the model: the prompt's `model`, [models], or `model` of the agent's table",
     Reason.PERMISSION_DENIED: "check `permission_mode` and `extra_args` of the agent's table",
-    Reason.RATE_LIMITED: "go on once the limit is over, or name another agent in [limits] fallback",
+    Reason.RATE_LIMITED: "resume once the limit is over, or name another agent in [limits] fallback",
 }
-_OUT_OF_REACH = "go on once the service is back, or name another agent in [limits] fallback"
+_OUT_OF_REACH = "resume once the service is back, or name another agent in [limits] fallback"
 
 _NO_GOOD = (Reason.SPAWN_FAILED, Reason.AUTH, Reason.BILLING, Reason.NOT_FOUND, Reason.OVERLOADED)
 """Reasons for which a fallback is no help, so that waiting for the agent it stands in for is better."""

@@ -334,7 +334,7 @@ def _strict_state() -> Any:
 
 @cache
 def _record_decoders() -> tuple[Callable[[bytes], object], Callable[[bytes], SessionRecord]]:
-    """What raises for a line that is no record, and what reads it."""
+    """A check that raises for a line that is not a record, and the decoder that reads the line."""
     strict = msgspec.json.Decoder(_strict(SessionRecord))
     return strict.decode, msgspec.json.Decoder(SessionRecord).decode
 

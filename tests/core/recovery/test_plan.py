@@ -135,7 +135,7 @@ def test_a_line_whose_seq_cannot_be_true_is_refused_even_with_force(last_seq: in
         f"sessions.jsonl speaks of session 4294967295, and {2**32 - 2 - last_seq} sessions before it have no record"
     )
     assert refusal.value.hint == (
-        "take out what says 4294967295 if that is wrong, else bring sessions.jsonl back from a copy"
+        "remove what says 4294967295 if that is wrong, else restore sessions.jsonl from a copy"
     )
 
 

@@ -176,7 +176,7 @@ def _refuse_unlikely_seq(facts: Facts) -> None:
         where = "state.json"
     raise DamagedRun(
         f"{where} speaks of session {facts.top}, and {lost} sessions before it have no record",
-        hint=f"take out what says {facts.top} if that is wrong, else bring sessions.jsonl back from a copy",
+        hint=f"remove what says {facts.top} if that is wrong, else restore sessions.jsonl from a copy",
     )
 
 
