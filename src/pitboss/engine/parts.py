@@ -117,7 +117,7 @@ class Parts:
         )
         brakes = Brakes(self.control, self._spending, self.journal, self._config, past, self._emit)
         pool = Pool(self.dispatcher.dispatch, self.sessions.run)
-        loop = Loop(self._chooser, brakes, pool, self.journal, self.control, self._gate)
+        loop = Loop(self._chooser, brakes, pool, self.journal, self.control, self.gate)
         return grinding.grind(loop, brakes, tidy=self._outside.tidy)
 
     @cached_property
@@ -159,10 +159,10 @@ class Parts:
     @cached_property
     def _retrying(self) -> Retrying:
         agents = WatchedAgents(
-            self._outside.agent, self.journal, self.control, self._spending, self._gate, self._emit
+            self._outside.agent, self.journal, self.control, self._spending, self.gate, self._emit
         )
         clock = self._outside.clock
-        waiting = Waiting(self._gate, self.journal, self.control, self._spending, self._emit, clock)
+        waiting = Waiting(self.gate, self.journal, self.control, self._spending, self._emit, clock)
         return Retrying(agents, self._requests, waiting, self.journal, clock, limits=self._config.limits)
 
     @cached_property
@@ -217,7 +217,8 @@ class Parts:
         return Meter(self._mission.caps)
 
     @cached_property
-    def _gate(self) -> Gate:
+    def gate(self) -> Gate:
+        """What sessions know together of agents that may not start now."""
         return Gate(self._config.limits.pause_at, self.journal.state.quota)
 
     @cached_property

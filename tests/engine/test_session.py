@@ -1,0 +1,212 @@
+"""Every way in which a session can end: what its record says, where its work is, which hooks ran (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pitboss.checks import TestResult
+from pitboss.core.config import Config, GrindSettings, HookSettings, WorktreeSettings
+from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted
+from pitboss.core.session import SessionStatus
+from pitboss.core.stops import StopRequest
+from pitboss.core.usage import Usage
+from pitboss.hooks import HookResult
+from pitboss.store.mailbox import request_skip
+from tests.support.stage import FILES, USED, Stage
+from tests.support.values import prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pitboss.core.agent import AgentRequest
+
+OK, ERROR = SessionStatus.OK, SessionStatus.ERROR
+HOOKS = HookSettings(pre_session="before", post_session="after", on_failure="failed")
+CHANGED = {"a": "two"}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with Stage(tmp_path, hooks=HOOKS) as stage:
+        yield stage
+
+
+def told(stage: Stage, kind: type) -> list[Any]:
+    return [event for event in stage.events if isinstance(event, kind)]
+
+
+def test_a_session_lands_what_its_agent_did_and_costs_what_it_used(stage: Stage) -> None:
+    line = stage.run()
+    assert stage.log == [line]
+    assert (line.seq, line.status, line.reason, line.commit) == (1, OK, None, stage.memory.tip)
+    assert stage.memory.landed == CHANGED
+    assert (line.tokens.input, line.tokens.output, line.cost_usd) == (USED.input, USED.output, USED.cost_usd)
+    assert stage.in_flight == ()
+    assert [command for command, _ in stage.hooked] == ["before", "after"]
+    assert stage.hooked[1][1]["PITBOSS_SESSION_STATUS"] == "ok"
+
+
+def test_viewers_see_a_session_begin_go_through_its_phases_and_end(stage: Stage) -> None:
+    line = stage.run()
+    (began,), (ended,) = told(stage, SessionStarted), told(stage, SessionEnded)
+    assert (began.seq, began.prompt, began.host, began.next_pick) == (1, "alpha", "here", "alpha")
+    assert (ended.record, ended.next_pick) == (line, "alpha")
+    phases = [event.phase for event in told(stage, PhaseChanged)]
+    assert phases == [Phase.HOOK, Phase.AGENT, Phase.LAND, Phase.HOOK]
+
+
+def test_a_session_that_changed_nothing_is_ok_and_commits_nothing(stage: Stage) -> None:
+    stage.plays["claude_code"] = [stage.well(FILES["a"])]
+    line = stage.run()
+    assert (line.status, line.commit, line.rescue) == (OK, None, ())
+
+
+def test_an_agent_that_says_it_did_nothing_and_did_nothing_has_failed(stage: Stage) -> None:
+    stage.plays["claude_code"] = [stage.well(FILES["a"], usage=Usage(), idle=True)]
+    line = stage.run()
+    assert (line.status, str(line.reason).partition(":")[0]) == (ERROR, "agent_error")
+
+
+def test_what_a_failed_agent_did_is_rescued_and_the_hook_for_failures_runs(stage: Stage) -> None:
+    stage.plays["claude_code"] = [stage.well(status=ERROR, reason="exit_code: 1")]
+    line = stage.run()
+    assert (line.status, line.reason, line.commit, len(line.rescue)) == (ERROR, "exit_code: 1", None, 1)
+    assert stage.memory.landed == FILES
+    assert [command for command, _ in stage.hooked] == ["before", "after", "failed"]
+
+
+def test_what_a_failed_agent_did_lands_where_everything_lands(tmp_path: Path) -> None:
+    with Stage(tmp_path, config=Config(grind=GrindSettings(land="always"))) as stage:
+        stage.plays["claude_code"] = [stage.well(status=ERROR, reason="exit_code: 1")]
+        line = stage.run()
+        assert (line.status, line.commit) == (ERROR, stage.memory.tip)
+        assert stage.memory.landed == CHANGED
+
+
+@pytest.mark.parametrize("status", [SessionStatus.TIMEOUT, SessionStatus.ABORTED, SessionStatus.SKIPPED])
+def test_what_an_agent_did_that_was_ended_is_rescued(stage: Stage, status: SessionStatus) -> None:
+    stage.plays["claude_code"] = [stage.well(status=status, reason="why")]
+    line = stage.run()
+    assert (line.status, line.reason, line.commit, len(line.rescue)) == (status, "why", None, 1)
+    after = [command for command, _ in stage.hooked[1:]]
+    assert after == (["after", "failed"] if status is SessionStatus.TIMEOUT else [])
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "reason"),
+    [
+        (HookResult(passed=False, detail="exit code 3"), ERROR, "hook_failed: exit code 3"),
+        (HookResult(passed=False, stop=StopRequest.SKIP), SessionStatus.SKIPPED, "skipped"),
+        (HookResult(passed=False, stop=StopRequest.ABORT), SessionStatus.ABORTED, "aborted"),
+    ],
+)
+def test_no_agent_starts_after_a_hook_that_does_not_pass(
+    stage: Stage, result: HookResult, status: SessionStatus, reason: str
+) -> None:
+    stage.hooks["before"] = result
+    line = stage.run()
+    assert stage.asked == []
+    assert (line.status, line.reason, line.cost_usd) == (status, reason, 0)
+
+
+def test_a_hook_after_the_record_changes_nothing_about_it(stage: Stage) -> None:
+    stage.hooks["after"] = HookResult(passed=False, detail="exit code 1")
+    line = stage.run()
+    assert (line.status, stage.log) == (OK, [line])
+    assert [event.text for event in stage.events if hasattr(event, "text")] == [
+        "hook `after` failed: exit code 1"
+    ]
+
+
+def test_a_skip_that_the_agent_asked_for_itself_is_heard_when_it_has_ended(stage: Stage) -> None:
+    def ask(_: AgentRequest) -> None:
+        request_skip(stage.rundir.paths, 1)
+
+    stage.plays["claude_code"] = [stage.well(then=ask)]
+    assert (line := stage.run()).status is SessionStatus.SKIPPED
+    assert line.reason == "skipped"
+
+
+def test_the_summary_is_what_the_agent_wrote_without_secrets(tmp_path: Path) -> None:
+    key = "sk-ant-api03-" + "a" * 40
+    with Stage(tmp_path) as stage:
+
+        def write(_: AgentRequest) -> None:
+            stage.rundir.paths.summary(1).write_text(f"did it with {key}\n")
+
+        stage.plays["claude_code"] = [stage.well(then=write)]
+        line = stage.run()
+        assert str(line.summary).startswith("did it with ")
+        assert key not in str(line.summary) + stage.rundir.paths.summary(1).read_text()
+
+
+def test_transcripts_go_with_the_record_where_none_are_kept(tmp_path: Path) -> None:
+    with Stage(tmp_path, config=Config(grind=GrindSettings(transcript_retention="keep_none"))) as stage:
+        stage.run()
+        assert list(stage.rundir.paths.transcripts.iterdir()) == []
+
+
+# --- side by side ---------------------------------------------------------------------------------------------------
+
+
+def test_a_new_working_copy_is_set_up_once_and_then_reused(tmp_path: Path) -> None:
+    grind = GrindSettings(worktree=WorktreeSettings(setup="make ready"))
+    with Stage(tmp_path, config=Config(grind=grind)) as stage:
+        lines = [stage.run(in_slot=True) for _ in range(2)]
+        assert [line.status for line in lines] == [OK, OK]
+        assert [command for command, _ in stage.hooked] == ["make ready"]
+        assert {request.cwd for _, request in stage.asked} == {"/in-memory/worktrees/slot-1"}
+
+
+def test_no_agent_starts_in_a_working_copy_whose_set_up_failed(tmp_path: Path) -> None:
+    grind = GrindSettings(worktree=WorktreeSettings(setup="make ready"))
+    with Stage(tmp_path, config=Config(grind=grind)) as stage:
+        stage.hooks["make ready"] = HookResult(passed=False, detail="exit code 2")
+        line = stage.run(in_slot=True)
+        assert (line.status, line.reason, stage.asked) == (ERROR, "hook_failed: exit code 2", [])
+
+
+def test_work_that_meets_what_landed_meanwhile_is_rescued_and_gets_another_turn(stage: Stage) -> None:
+    first, second = (stage.dispatch(in_slot=True) for _ in range(2))
+    stage.plays["claude_code"] = [stage.well("mine"), stage.well("theirs")]
+    landed, conflicted = (stage.parts.sessions.run(session) for session in (first, second))
+    assert (landed.status, stage.memory.landed) == (OK, {"a": "mine"})
+    assert (conflicted.status, conflicted.retry) == (ERROR, True)
+    assert (str(conflicted.reason).partition(":")[0], len(conflicted.rescue)) == ("conflict", 1)
+
+
+def test_a_second_turn_that_conflicts_again_gets_no_third(stage: Stage) -> None:
+    first, second = stage.dispatch(in_slot=True), stage.dispatch(in_slot=True, retry_of=7)
+    stage.plays["claude_code"] = [stage.well("mine"), stage.well("theirs")]
+    stage.parts.sessions.run(first)
+    assert not stage.parts.sessions.run(second).retry
+
+
+def test_records_come_in_any_order_and_a_session_in_flight_stays_until_those_before_it_have_theirs(
+    stage: Stage,
+) -> None:
+    first, second = (stage.dispatch(in_slot=True) for _ in range(2))
+    stage.plays["claude_code"] = [stage.well(FILES["a"])]
+    stage.parts.sessions.run(second)
+    assert [session.seq for session in stage.in_flight] == [1, 2]
+    stage.parts.sessions.run(first)
+    assert ([line.seq for line in stage.log], stage.in_flight) == ([2, 1], ())
+
+
+def test_what_landed_meanwhile_is_tested_with_the_work_before_that_lands(tmp_path: Path) -> None:
+    config = Config(fixer_max_attempts=0)
+    with Stage(tmp_path, prompts=[prompt("alpha", verify=True)], config=config) as stage:
+
+        def add_file(request: AgentRequest) -> None:
+            stage.memory.trees[request.cwd]["b"] = "new"
+
+        first, second = (stage.dispatch(in_slot=True) for _ in range(2))
+        stage.plays["claude_code"] = [stage.well("mine"), stage.well(FILES["a"], then=add_file)]
+        stage.parts.sessions.run(first)
+        stage.tests = [TestResult(passed=True), TestResult(passed=False, failing="test_both")]
+        line = stage.parts.sessions.run(second)
+        assert (line.status, line.reason, len(line.rescue)) == (ERROR, "verify_failed: test_both", 1)
+        assert stage.memory.landed == {"a": "mine"}
