@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 
-_MARKER = re.compile(r"<!--(?=\s*/?\s*pitboss:)", re.IGNORECASE)
-_LINE_BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+# Compiled when first used, by `re`: most text needs none of them.
+_MARKER = r"(?i)<!--(?=\s*/?\s*pitboss:)"
+_LINE_BREAKS = "\r\n?|[\v\f\x85\u2028\u2029]"
+_CONTROL = "[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+_SURROGATE = "[\ud800-\udfff]"
 _TRUNCATED = "[...]"
 
 
@@ -26,8 +27,8 @@ def clean(text: str) -> str:
     """Keep what is text: one kind of line break, no control characters, nothing that UTF-8 cannot hold."""
     if text.isprintable():
         return text
-    text = _LINE_BREAKS.sub("\n", text)
-    return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
+    text = re.sub(_LINE_BREAKS, "\n", text)
+    return re.sub(_SURROGATE, "\ufffd", re.sub(_CONTROL, "", text))
 
 
 def one_line(text: str, limit: int | None = None) -> str:
@@ -47,7 +48,7 @@ def up_to_a_word(text: str, limit: int) -> str:
 
 def without_markers(text: str) -> str:
     """Disarm every pitboss marker in `text`, so that it cannot close or open a section of a prompt."""
-    return _MARKER.sub("&lt;!--", text)
+    return re.sub(_MARKER, "&lt;!--", text)
 
 
 def first_bytes(text: str, limit: int) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_FRONTMATTER_CHARS = 64 * 1024
 _MAX_DEPTH = 8
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
-_GOES_ON = re.compile(r"""([\w-]+):[ \t]+((?:\[[^\]]*\]|\{[^}]*\}|"[^"]*"|'[^']*')[ \t]*[^\s#].*)""")
+_GOES_ON = r"""([\w-]+):[ \t]+((?:\[[^\]]*\]|\{[^}]*\}|"[^"]*"|'[^']*')[ \t]*[^\s#].*)"""
 """A key whose value goes on after the bracket or quote that ends it in YAML."""
 _ENDED_INSIDE = "found unexpected end of stream"
 _IN_PLAIN_WORDS = {
@@ -167,7 +167,7 @@ class _Reader:
     def _refuse_unquoted(self, mark: Any) -> None:
         """Name the missing quotes, if they are what is wrong in the line of `mark`."""
         lines = self._source.split("\n")
-        found = _GOES_ON.fullmatch(lines[mark.line].strip()) if mark.line < len(lines) else None
+        found = re.fullmatch(_GOES_ON, lines[mark.line].strip()) if mark.line < len(lines) else None
         if found is None:
             return
         key, value = found.groups()

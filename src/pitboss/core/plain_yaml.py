@@ -14,10 +14,11 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_INT = re.compile(r"[-+]?[0-9]+")
-_BASED_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_BEGINS_A_NUMBER = "+-.0123456789"
+_INT = r"[-+]?[0-9]+"
+_BASED_INT = r"0o[0-7]+|0x[0-9a-fA-F]+"
+_FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+_SPECIAL_FLOAT = r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 _LINE = re.compile(
     r"(?P<key>[A-Za-z_][\w-]{0,60}):"
     r"(?: +(?:(?P<bare>[A-Za-z0-9](?:[^:#]|:(?=[^ ])|(?<=[^ ])#)*(?<=[^ :]))"
@@ -31,13 +32,18 @@ def word(text: str) -> object:
     """The value of an unquoted word: nothing, a truth, a number, or text; `yes`, `on` and `12:30` are text."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _INT.fullmatch(text) and len(text) <= _MAX_INT_CHARS:
+    return _number(text) if text[0] in _BEGINS_A_NUMBER else text
+
+
+def _number(text: str) -> float | str:
+    """The number that `text` is, or the text if it only begins like one."""
+    if re.fullmatch(_INT, text) and len(text) <= _MAX_INT_CHARS:
         return int(text)
-    if _BASED_INT.fullmatch(text):
+    if re.fullmatch(_BASED_INT, text):
         return int(text[2:], 8 if text[1] == "o" else 16)
-    if _FLOAT.fullmatch(text):
+    if re.fullmatch(_FLOAT, text):
         return float(text)
-    if _SPECIAL_FLOAT.fullmatch(text):
+    if re.fullmatch(_SPECIAL_FLOAT, text):
         return float(text.replace(".", ""))
     return text
 

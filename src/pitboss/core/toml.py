@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
-_HEADER = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_KEY})[ \t]*\]")
-_ASSIGNMENT = re.compile(rf"[ \t]*({_KEY})[ \t]*=")
+_HEADER = rf"[ \t]*(\[\[?)[ \t]*({_KEY})[ \t]*\]"
+_ASSIGNMENT = rf"[ \t]*({_KEY})[ \t]*="
 # Parsing time grows with the square of a key's parts; no real key has nearly this many.
-_ENDLESS_KEY = re.compile(rf"(?<![\w-])(?:{_PART}[ \t]*+\.[ \t]*+){{64}}")
-_TEXT_OR_COMMENT = re.compile(
-    r'''"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*''', re.DOTALL
-)
-_SYNTAX_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+_MOST_PARTS = 64
+_ENDLESS_KEY = rf"(?<![\w-])(?:{_PART}[ \t]*+\.[ \t]*+){{{_MOST_PARTS}}}"
+_TEXT_OR_COMMENT = r'''(?s)"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*'''
+_SYNTAX_LINE = r" \(at line (\d+), column \d+\)$"
 
 
 def parse_toml(text: str, file: str, *, lenient: bool = False) -> Table:
@@ -34,7 +33,7 @@ def parse_toml(text: str, file: str, *, lenient: bool = False) -> Table:
     import tomllib
 
     try:
-        if _ENDLESS_KEY.search(text):
+        if text.count(".") >= _MOST_PARTS and re.search(_ENDLESS_KEY, text):
             raise RecursionError
         values = tomllib.loads(text)
     except RecursionError:
@@ -45,8 +44,8 @@ def parse_toml(text: str, file: str, *, lenient: bool = False) -> Table:
 
 
 def _syntax_problem(message: str, file: str) -> Problem:
-    at = _SYNTAX_LINE.search(message)
-    reason = _SYNTAX_LINE.sub("", message).replace(" (at end of document)", " at the end of the file")
+    at = re.search(_SYNTAX_LINE, message)
+    reason = re.sub(_SYNTAX_LINE, "", message).replace(" (at end of document)", " at the end of the file")
     return Problem(file, f"not valid TOML: {reason}", line=int(at[1]) if at else None)
 
 
@@ -76,15 +75,15 @@ def _located_keys(text: str) -> Iterator[tuple[Path, int]]:
     prefix: Path = ()
     rows: dict[Path, int] = {}
     brackets, owner = 0, prefix
-    for number, line in enumerate(_TEXT_OR_COMMENT.sub(_blanked, text).split("\n"), start=1):
-        if brackets == 0 and (header := _HEADER.match(line)):
+    for number, line in enumerate(re.sub(_TEXT_OR_COMMENT, _blanked, text).split("\n"), start=1):
+        if brackets == 0 and (header := re.match(_HEADER, line)):
             prefix = _path(header[2])
             if header[1] == "[[":
                 rows[prefix] = rows.get(prefix, -1) + 1
                 prefix = (*prefix, rows[prefix])
             yield prefix, number
             continue
-        if brackets == 0 and (assignment := _ASSIGNMENT.match(line)):
+        if brackets == 0 and (assignment := re.match(_ASSIGNMENT, line)):
             owner = prefix + _path(assignment[1])
             yield owner, number
         for _ in range(_inline_tables(line)):
