@@ -284,6 +284,12 @@ def test_billing_one_by_one_is_billing_the_sum(bill: list[tuple[str, Usage]]) ->
     assert (billed.tokens.input, billed.tokens.output) == (total.input, total.output)
 
 
+def test_a_fixer_is_billed_and_counted() -> None:
+    used = Usage(input=7, output=3, cost_usd=0.25)
+    billed = outcome().bill_fix(used).bill_fix(used)
+    assert billed == msgspec.structs.replace(outcome().bill(FIXER, used).bill(FIXER, used), fixes=2)
+
+
 def test_a_bill_stops_at_what_every_reader_can_hold() -> None:
     most = Usage(input=MOST_TOKENS, output=1, cache_read=MOST_TOKENS, cache_write=1, cost_usd=1e308)
     billed = outcome().bill(IMPLEMENTER, most).bill(FIXER, most).bill(FIXER, most)
