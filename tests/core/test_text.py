@@ -30,6 +30,7 @@ from pitboss.core.text import (
     first_paragraph,
     fixer_prompt,
     rescue_message,
+    session_line,
     sessions_md_entry,
     standing_instructions,
     unknown_placeholder,
@@ -307,6 +308,22 @@ class TestCommitMessage:
             f"Pitboss-Run: {RUN_ID}\nPitboss-Session: 1\nPitboss-Prompt: alpha"
         )
         assert git("log", "-1", "--format=%B").strip() == message.strip()
+
+
+class TestSessionLine:
+    @pytest.mark.parametrize(
+        ("summary", "line"),
+        [
+            ("Fixed it.\n\nWith care.", "7 alpha ok: Fixed it."),
+            (None, "7 alpha ok: (no summary provided)"),
+            ("\n\n  two\t\x1b[31m  words", "7 alpha ok: two [31m words"),
+            ("x" * 300, f"7 alpha ok: {'x' * 199}…"),
+        ],
+    )
+    def test_it_has_number_prompt_status_and_the_first_line_of_the_summary(
+        self, summary: str | None, line: str
+    ) -> None:
+        assert session_line(seq=7, prompt="alpha", status="ok", summary=summary) == line
 
 
 class TestSessionsMd:

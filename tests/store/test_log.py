@@ -14,9 +14,10 @@ from pitboss.core.session import SessionStatus
 from pitboss.errors import StorageError
 from pitboss.store import log as log_module
 from pitboss.store.codec import encode_record
-from pitboss.store.log import LogScanner, iter_records, last_records, read_lines, scan_log
+from pitboss.store.log import LogScanner, glance_back, iter_records, last_records, read_lines, scan_log
 from pitboss.store.log_repair import cut_torn_tail, set_aside_lines
 from pitboss.store.paths import RunPaths
+from tests.support.disk import NO_FILES, put
 from tests.support.values import RUN_ID, record
 
 if TYPE_CHECKING:
@@ -263,3 +264,24 @@ def test_observers_skip_what_is_no_record_and_what_is_still_being_written(run: R
 def test_the_last_record_of_a_whole_log_is_the_last_one(run: RunPaths) -> None:
     run.log.write_bytes(lines(1, 2, 3))
     assert seqs(last_records(run.log, 1)) == [3]
+
+
+def test_a_glance_back_is_of_the_last_lines_in_file_order_whatever_stands_between(run: RunPaths) -> None:
+    run.log.write_bytes(lines(*range(1, 60)) + GARBAGE + b"\n" + lines(60) + b'{"seq": 61')
+    assert [glance.seq for glance in glance_back(run.log, 50)] == [*range(12, 60), 60]
+    assert [(g.prompt, str(g.status), g.summary) for g in glance_back(run.log, 1)] == [
+        (r.prompt, str(r.status), r.summary) for r in (record(60),)
+    ]
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_an_agent_put_in_place_of_the_log_keeps_no_session_from_its_prompt(
+    run: RunPaths, kind: str
+) -> None:
+    put(run.log, kind)
+    assert glance_back(run.log, 50) == []
+
+
+def test_a_run_without_a_log_has_no_sessions_to_glance_back_at(run: RunPaths) -> None:
+    assert glance_back(run.log, 50) == []

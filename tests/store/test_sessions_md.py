@@ -9,7 +9,7 @@ import pytest
 from pitboss.core.text.sessions import HEADER, sessions_md_entry
 from pitboss.store import sessions_md
 from pitboss.store.rundir import RunDir
-from tests.support.disk import NO_FILES, put
+from tests.support.disk import put
 from tests.support.values import fresh_run, record
 
 if TYPE_CHECKING:
@@ -53,28 +53,6 @@ def test_a_missing_sessions_md_is_made_again_from_the_log(run: RunDir) -> None:
 def test_a_summary_that_is_not_unicode_is_projected_all_the_same(run: RunDir) -> None:
     sessions_md.append(run.paths, record(1, summary="caf\udce9"))
     assert "caf" in run.paths.markdown.read_text()
-
-
-def test_sessions_md_has_no_tail_before_the_first_session(run: RunDir) -> None:
-    assert sessions_md.tail(run.paths) == ""
-    run.paths.markdown.unlink()
-    assert sessions_md.tail(run.paths) == ""
-
-
-def test_the_tail_is_the_last_lines_of_sessions_md(run: RunDir) -> None:
-    for seq in range(1, 30):
-        sessions_md.append(run.paths, record(seq))
-    whole = run.paths.markdown.read_text().splitlines()
-    assert sessions_md.tail(run.paths).splitlines() == whole[-50:]
-    assert sessions_md.tail(run.paths, lines=3).splitlines() == whole[-3:]
-
-
-@pytest.mark.timeout(10)
-@pytest.mark.parametrize("kind", NO_FILES)
-def test_what_an_agent_put_in_place_of_sessions_md_blocks_nobody(run: RunDir, kind: str) -> None:
-    run.paths.markdown.unlink()
-    put(run.paths.markdown, kind)
-    assert sessions_md.tail(run.paths) == ""
 
 
 @pytest.mark.timeout(10)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.store import tail
-from pitboss.store.tail import last_bytes, last_lines, lines_from_end
+from pitboss.store.tail import last_bytes, lines_from_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +23,6 @@ def test_lines_from_the_end_are_the_lines_of_the_file_reversed(parts: list[bytes
     if not expected[-1]:
         expected.pop()
     assert list(lines_from_end(io.BytesIO(content))) == expected[::-1]
-
-
-def test_the_last_lines_come_in_file_order(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"one\ntwo\nthree\n")
-    assert last_lines(path, 2) == [b"two", b"three"]
-    assert last_lines(path, 9) == [b"one", b"two", b"three"]
 
 
 def test_a_line_much_longer_than_the_limit_ends_the_reading() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.agent import AgentRequest
-from pitboss.core.text import CONTINUE, compose_prompt, fixer_prompt
-from pitboss.store import sessions_md
+from pitboss.core.text import CONTINUE, compose_prompt, fixer_prompt, session_line
+from pitboss.store.log import glance_back
 from pitboss.store.scratchpad import notes_for_prompt
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SESSION_SECONDS = 1800
 LEAST_SECONDS = 1.0
+SESSIONS_SHOWN = 50
+"""How many of the latest sessions an agent is shown, a line each."""
 
 
 class FailedTests(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +109,16 @@ class Requests:
         notes, truncated = notes_for_prompt(self._paths)
         return compose_prompt(
             body=self._prompts[session.prompt].body,
-            session_log=sessions_md.tail(self._paths),
+            session_log=self._session_log(),
             scratchpad=notes,
             scratchpad_truncated=truncated,
+        )
+
+    def _session_log(self) -> str:
+        sessions = glance_back(self._paths.log, SESSIONS_SHOWN)
+        return "\n".join(
+            session_line(seq=each.seq, prompt=each.prompt, status=each.status, summary=each.summary)
+            for each in sessions
         )
 
     def fixer_text(self, session: Assignment, failed: FailedTests) -> str:

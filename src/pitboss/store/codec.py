@@ -97,6 +97,15 @@ class RecordHead(msgspec.Struct, frozen=True, kw_only=True):
     status: SessionStatus
 
 
+class RecordGlance(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a record that later sessions are shown."""
+
+    seq: int
+    prompt: str
+    status: str
+    summary: str | None = None
+
+
 class StateHead(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a state.json that says which of many runs is the latest."""
 
@@ -214,6 +223,14 @@ def decode_head(line: bytes) -> RecordHead:
     """Read a record's head alone; the rest need only be JSON. Raises Malformed."""
     try:
         return _heads().decode(line)
+    except _UNREADABLE as error:
+        raise _malformed(error) from None
+
+
+def decode_glance(line: bytes) -> RecordGlance:
+    """Read what later sessions are shown of a record; the rest need only be JSON. Raises Malformed."""
+    try:
+        return _glances().decode(line)
     except _UNREADABLE as error:
         raise _malformed(error) from None
 
@@ -342,6 +359,11 @@ def _record_decoders() -> tuple[Callable[[bytes], object], Callable[[bytes], Ses
 @cache
 def _state_heads() -> msgspec.json.Decoder[StateHead]:
     return msgspec.json.Decoder(StateHead)
+
+
+@cache
+def _glances() -> msgspec.json.Decoder[RecordGlance]:
+    return msgspec.json.Decoder(RecordGlance)
 
 
 @cache

@@ -8,6 +8,7 @@ else is for a person to judge. Records may stand in any order, because parallel 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import msgspec
 from pitboss.core.recovery.facts import Damage, LogScan
 from pitboss.core.session import SessionRecord
 from pitboss.errors import storage_error
-from pitboss.store.codec import Malformed, decode_head, decode_heads, decode_record
+from pitboss.store.codec import Malformed, decode_glance, decode_head, decode_heads, decode_record
 from pitboss.store.opening import open_regular
 from pitboss.store.seq_set import SeqSet
 from pitboss.store.tail import LONGEST_LINE, lines_from_end
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from pitboss.store.codec import RecordHead
+    from pitboss.store.codec import RecordGlance, RecordHead
 
 CHUNK = 1024 * 1024
 MOST_DAMAGE_LISTED = 1000
@@ -96,6 +97,23 @@ def last_records(path: Path, n: int) -> list[SessionRecord]:
     except OSError as error:
         raise storage_error("read", path, error) from error
     return found[::-1]
+
+
+def glance_back(path: Path, n: int) -> list[RecordGlance]:
+    """What later sessions are shown of the last `n` lines, in file order; none when the log cannot be read.
+
+    Reads the end of the file only. Lines that are not records are skipped.
+    """
+    try:
+        with open_regular(path) as file:
+            lines = list(islice(_whole_lines_from_end(file), n))
+    except OSError:
+        return []
+    found = []
+    for line in reversed(lines):
+        with suppress(Malformed):
+            found.append(decode_glance(line))
+    return found
 
 
 def read_lines(file: BinaryIO, *, number: int = 1, longest: int = LONGEST_LINE) -> Iterator[Line]:

@@ -1,4 +1,4 @@
-"""sessions.md, the log for readers: written from sessions.jsonl, its end read for the next agent (SPEC 2, 6)."""
+"""sessions.md, the log for readers: written from sessions.jsonl (SPEC 2, 7)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pitboss.store.files import append_durable, write_atomic
 from pitboss.store.log import iter_records
 from pitboss.store.opening import is_plain
-from pitboss.store.tail import last_lines
 
 if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
@@ -31,17 +30,6 @@ def rewrite(paths: RunPaths) -> None:
 
     entries = map(sessions_md_entry, iter_records(paths.log))
     write_atomic(paths.markdown, map(_utf8, chain([HEADER], entries)))
-
-
-def tail(paths: RunPaths, lines: int = 50) -> str:
-    """The last lines; empty when there is no session yet. Its cost does not grow with the file."""
-    from pitboss.core.text.sessions import HEADER
-
-    try:
-        text = b"\n".join(last_lines(paths.markdown, lines)).decode(errors="replace")
-    except OSError:
-        return ""
-    return "" if text.strip() == HEADER.strip() else text
 
 
 def _utf8(text: str) -> bytes:

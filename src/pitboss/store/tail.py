@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from pitboss.store.opening import open_regular
@@ -28,12 +27,6 @@ def last_bytes(path: Path, limit: int, *, alone: bool = False) -> tuple[bytes, b
         start = max(0, file.seek(0, os.SEEK_END) - limit)
         file.seek(start)
         return file.read(limit), start > 0
-
-
-def last_lines(path: Path, count: int) -> list[bytes]:
-    """The last `count` lines of a regular file in file order, without their newlines. Raises OSError."""
-    with open_regular(path) as file:
-        return list(islice(lines_from_end(file), count))[::-1]
 
 
 def lines_from_end(file: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[bytes]:

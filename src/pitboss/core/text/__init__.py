@@ -13,7 +13,7 @@ from pitboss.core.text.commits import (
 from pitboss.core.text.dry_run import PREVIEWED, DryRun, dry_run_report
 from pitboss.core.text.prompts import CONTINUE, compose_prompt, fixer_prompt, standing_instructions
 from pitboss.core.text.scratchpad import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
-from pitboss.core.text.sessions import sessions_md_entry
+from pitboss.core.text.sessions import session_line, sessions_md_entry
 from pitboss.core.text.summary import first_paragraph
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "rescue_message",
     "same_start",
     "section_gap",
+    "session_line",
     "sessions_md_entry",
     "standing_instructions",
     "unknown_placeholder",

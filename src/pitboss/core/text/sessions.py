@@ -1,4 +1,4 @@
-"""sessions.md: the readable projection of the log, appended to entry by entry (SPEC 7)."""
+"""Sessions as text: their entries in sessions.md, the readable projection of the log, and a line each (SPEC 6, 7)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HEADER = "# Sessions\n"
 _SUMMARY_BYTES = 16 * 1024
+_LINE_WIDTH = 200
 _HEADING = re.compile(r"^(\s*)#", re.MULTILINE)
 
 
@@ -36,6 +37,12 @@ def sessions_md_entry(record: SessionRecord) -> str:
         f"- summary: {_item(record.summary)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def session_line(*, seq: int, prompt: str, status: str, summary: str | None) -> str:
+    """One session of the log that agents get: number, prompt, status, and the first line of the summary (SPEC 6)."""
+    first = clean(summary or "").strip().partition("\n")[0]
+    return f"{seq} {one_line(prompt)} {status}: {one_line(first, _LINE_WIDTH) or NO_SUMMARY}"
 
 
 def _item(summary: str | None) -> str:
