@@ -15,7 +15,6 @@ from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Aborting, Draining, Warned
 from pitboss.core.recovery.plan import plan_recovery
-from pitboss.core.rotation import contenders
 from pitboss.core.stops import StopBy, StopLevel, StopRequest
 from pitboss.engine import restoring
 from pitboss.engine.bus import Bus
@@ -25,7 +24,6 @@ from pitboss.engine.dead_run import dead_run, gather_facts
 from pitboss.engine.git_settings import put_back_settings
 from pitboss.engine.journal import Journal
 from pitboss.engine.mending import Mender
-from pitboss.engine.mission import Mission
 from pitboss.engine.parts import Outside, Parts
 from pitboss.engine.remains import GitRemains
 from pitboss.engine.run import Run
@@ -50,11 +48,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.events import Observer, Outlet
+    from pitboss.core.mission import Mission
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
     from pitboss.guardian import StopChannel
-    from pitboss.plan import Plan
     from pitboss.store.restore import Lost
 
 
@@ -106,24 +104,10 @@ def observed(outlets: Sequence[Outlet[Any]], warnings: Sequence[str]) -> Iterato
         yield emit
 
 
-def build_run(plan: Plan, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> Run:
+def build_run(mission: Mission, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> Run:
     """A run that can be started, resumed or repaired, under a lock that the caller holds."""
     os.environ[RUN_ID] = run_id
-    mission = Mission(
-        run_id=run_id,
-        config=plan.config,
-        rotation=plan.rotation.name,
-        prompt_names=plan.rotation.prompt_names,
-        prompts=plan.prompts,
-        takers=tuple(contenders(plan.rotation, plan.prompts)),
-        hooks=plan.hooks,
-        caps=plan.caps,
-        max_parallel=plan.max_parallel,
-        selection=plan.selection,
-        allow_prompt_changes=plan.allow_prompt_changes,
-        start_from=plan.start_from,
-    )
-    builder = LiveBuilder(mission, repo, channel, emit)
+    builder = LiveBuilder(mission, repo, run_id, channel, emit)
     for folder in filter(None, (repo.root, git_folder(repo.root))):
         anchor(folder)
     return Run(mission, builder.repo, builder, builder.guard, builder.backup, emit)
@@ -132,17 +116,20 @@ def build_run(plan: Plan, repo: Repo, run_id: str, channel: StopChannel, emit: O
 class LiveBuilder:
     """Builds one run on the real outside (`engine.run.Builder`)."""
 
-    def __init__(self, mission: Mission, repo: Repo, channel: StopChannel, emit: Observer) -> None:
+    def __init__(
+        self, mission: Mission, repo: Repo, run_id: str, channel: StopChannel, emit: Observer
+    ) -> None:
+        self.run_id = run_id
         self.clock = SystemClock()
         self.backup = Backup(repo.root)
         self._aborting = Event()
         self.repo = repo.authored_by(mission.config.author).on_leash(self._abort)
-        self.guard = Guard(self.repo, RunPaths(repo.root, mission.run_id).root)
+        self.guard = Guard(self.repo, RunPaths(repo.root, run_id).root)
         self._mission = mission
         self._channel = channel
         self._emit = emit
         room = Room.of(mission.prompts, max_parallel=mission.max_parallel, mode=mission.config.grind.mode)
-        self._chooser = RotationChooser(mission.takers, room)
+        self._chooser = RotationChooser.of(mission.rotation, mission.prompts, room)
 
     def branch(self, name: str) -> RunBranch:
         """The run branch of that name."""

@@ -15,7 +15,7 @@ from pitboss.core.text import PREVIEWED, DryRun, dry_run_report
 from pitboss.errors import CapReached
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
-from pitboss.plan import load_plan
+from pitboss.resolve import resolve_mission
 from pitboss.store.catalogue import resolve_target
 from pitboss.store.log import scan_log
 from pitboss.store.paths import RunPaths
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.chooser import Choice, Chooser
+    from pitboss.core.mission import Mission
     from pitboss.core.run import RunState
     from pitboss.git.status import TreeStatus
-    from pitboss.plan import Options, Plan
+    from pitboss.resolve import Options
 
 
 class Report(NamedTuple):
@@ -44,28 +45,28 @@ def report(here: Path, options: Options, resume: str | None) -> Report:
     repo = _repository(here)
     root = repo.root if repo else here
     run = None if resume is None else resolve_target(root, resume or None).state
-    plan = load_plan(root, options, run=run)
-    chooser = RotationChooser.of(plan.rotation, plan.prompts)
+    mission = resolve_mission(root, options, run=run)
+    chooser = RotationChooser.of(mission.rotation, mission.prompts)
     if run is not None:
-        run = _replayed(plan, run, chooser)
+        run = _replayed(root, mission, run, chooser)
     status = repo.status() if repo else None
     text = dry_run_report(
         DryRun(
             root=str(root),
             branch=status.branch if status else None,
-            agent=plan.config.backend,
-            mode=plan.config.grind.mode,
-            max_parallel=plan.max_parallel,
-            prompts=plan.prompts,
-            rotation=plan.rotation,
-            caps=plan.caps,
-            hooks=plan.hooks,
+            agent=mission.config.backend,
+            mode=mission.config.grind.mode,
+            max_parallel=mission.max_parallel,
+            prompts=mission.prompts,
+            rotation=mission.rotation,
+            caps=mission.caps,
+            hooks=mission.hooks,
             run=run,
-            first=_first(chooser, plan, run),
-            problem=_problem(status, in_place=plan.config.grind.mode == "in-place") or _used_up(plan, run),
+            first=_first(chooser, mission, run),
+            problem=_problem(status, in_place=mission.in_place) or _used_up(mission, run),
         )
     )
-    return Report(text, plan.warnings)
+    return Report(text, mission.warnings)
 
 
 def _repository(here: Path) -> Repo | None:
@@ -75,32 +76,35 @@ def _repository(here: Path) -> Repo | None:
         return None
 
 
-def _replayed(plan: Plan, run: RunState, chooser: Chooser) -> RunState:
+def _replayed(root: Path, mission: Mission, run: RunState, chooser: Chooser) -> RunState:
     """The state a resumed run would begin with: the checkpoint and every record after it."""
     validate_resume(
-        run, plan.rotation.name, plan.rotation.prompt_names, allow_prompt_changes=plan.allow_prompt_changes
+        run,
+        mission.rotation.name,
+        mission.rotation.prompt_names,
+        allow_prompt_changes=mission.allow_prompt_changes,
     )
-    scan = scan_log(RunPaths(plan.root, run.run_id).log, run.run_id, after_seq=run.last_session_seq)
+    scan = scan_log(RunPaths(root, run.run_id).log, run.run_id, after_seq=run.last_session_seq)
     due = [record for record in scan.tail if record.seq <= scan.last_seq]
     return replay_records(run, due, chooser, log_seq=scan.highest_seq)
 
 
-def _first(chooser: Chooser, plan: Plan, run: RunState | None) -> tuple[Choice, ...]:
+def _first(chooser: Chooser, mission: Mission, run: RunState | None) -> tuple[Choice, ...]:
     """The sessions the run would start with, budgets aside."""
     state = run or build_state(
         run_id="",
         branch="",
-        plan_name=plan.rotation.name,
-        prompt_names=plan.rotation.prompt_names,
+        plan_name=mission.rotation.name,
+        prompt_names=mission.rotation.prompt_names,
         now=datetime.now(UTC),
     )
     return tuple(islice(upcoming(chooser, state), PREVIEWED))
 
 
-def _used_up(plan: Plan, run: RunState | None) -> str | None:
+def _used_up(mission: Mission, run: RunState | None) -> str | None:
     try:
         if run is not None:
-            refuse_used_up(run, plan.caps, run.budget_consumed, datetime.now(UTC))
+            refuse_used_up(run, mission.caps, run.budget_consumed, datetime.now(UTC))
     except CapReached as refusal:
         return refusal.message
     return None

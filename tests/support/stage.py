@@ -17,16 +17,16 @@ from pitboss.core.budget import Caps
 from pitboss.core.chooser import Choice
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.config import Config, HookSettings
+from pitboss.core.mission import Mission
 from pitboss.core.recovery.facts import Facts
 from pitboss.core.recovery.plan import plan_recovery
-from pitboss.core.scheduler import Contender
+from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.session import Landing, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.engine.control import Control
 from pitboss.engine.dead_run import dead_run
 from pitboss.engine.journal import Journal
 from pitboss.engine.mending import Mender
-from pitboss.engine.mission import Mission
 from pitboss.engine.parts import Outside, Parts
 from pitboss.guardian import StopChannel
 from pitboss.hooks import HookResult
@@ -249,15 +249,10 @@ class Stage:
             "prompts": [prompt("alpha")],
         } | self._given
         prompts: list[PromptDoc] = given["prompts"]
-        names = tuple(doc.meta.name for doc in prompts)
-        config = msgspec.structs.replace(given["config"], test_command="check")
         return Mission(
-            run_id=RUN_ID,
-            config=config,
-            rotation="default",
-            prompt_names=names,
+            config=msgspec.structs.replace(given["config"], test_command="check"),
+            rotation=Rotation(name="default", entries=tuple(Entry(name=doc.meta.name) for doc in prompts)),
             prompts={doc.meta.name: doc for doc in prompts},
-            takers=tuple(Contender(name=name) for name in names),
             hooks=given["hooks"],
             caps=given["caps"],
             max_parallel=4,

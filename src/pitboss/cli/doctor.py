@@ -116,18 +116,18 @@ def _used(root: Path) -> tuple[tuple[Worker, ...], Config, float | None]:
     from pitboss.core.session import IMPLEMENTER
     from pitboss.core.worker import Worker
     from pitboss.errors import InputError, StartError
-    from pitboss.plan import Options, load_plan
+    from pitboss.resolve import Options, resolve_mission
     from pitboss.store.config import load_config
 
     try:
-        plan = load_plan(root, Options())
+        mission = resolve_mission(root, Options())
     except InputError:
         raise
     except StartError:
         config = load_config(root)
         worker = Worker(config.backend, config.models.get(IMPLEMENTER))
         return (worker,), config, config.grind.budgets.max_cost_usd
-    return plan.workers, plan.config, plan.caps.max_cost_usd
+    return mission.workers, mission.config, mission.caps.max_cost_usd
 
 
 def _tried(trial: Trial) -> Check:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pitboss.core.events import Outlet
+    from pitboss.core.mission import Mission
     from pitboss.guardian import StopChannel
-    from pitboss.plan import Options, Plan
+    from pitboss.resolve import Options
 
 LATEST = ""
 """What `--resume` without a value means: the most recent resumable run."""
@@ -98,7 +99,7 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
 
 def _options(**chosen: Any) -> Options:
     """Return what was chosen, its caps in one value; those that are `none` are lifted."""
-    from pitboss.plan import Options
+    from pitboss.resolve import Options
 
     asked = {cap: chosen.pop(cap) for cap in Caps.__struct_fields__}
     lifted = frozenset(cap for cap, value in asked.items() if value == NO_CAP)
@@ -111,7 +112,7 @@ def _start(options: Options, *, as_json: bool) -> int:
     from pitboss.cli.guarded import run_guarded
     from pitboss.git.errors import NotARepository
     from pitboss.git.repo import Repo
-    from pitboss.plan import load_plan
+    from pitboss.resolve import resolve_mission
     from pitboss.store.backup import restore_lost
     from pitboss.trust import used
 
@@ -119,25 +120,25 @@ def _start(options: Options, *, as_json: bool) -> int:
     try:
         repo = Repo.discover(here)
     except NotARepository:
-        load_plan(here, options)
+        resolve_mission(here, options)
         raise
     restored = restore_lost(repo.root)
-    plan = load_plan(repo.root, options)
-    used(repo.root, plan.config, os.environ)
+    mission = resolve_mission(repo.root, options)
+    used(repo.root, mission.config, os.environ)
     run_id = app.new_run_id(app.utc_now())
 
     def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
-        with app.observed(outlets, (*restored, *plan.warnings)) as emit:
-            run = app.build_run(plan, repo, run_id, channel, emit)
-            if plan.config.probe:
+        with app.observed(outlets, (*restored, *mission.warnings)) as emit:
+            run = app.build_run(mission, repo, run_id, channel, emit)
+            if mission.config.probe:
                 run.check_ready()
-                _probe(plan, run_id, channel)
+                _probe(mission, repo.root, run_id, channel)
             return run.start()
 
     return run_guarded(repo.root, run_id, as_json=as_json, body=body)
 
 
-def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
+def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> None:
     """Try the agents of the plan; any request to stop stops that (SPEC 5)."""
     from pitboss.agents.installation import rooted
     from pitboss.core.stops import StopRequest
@@ -147,16 +148,16 @@ def _probe(plan: Plan, run_id: str, channel: StopChannel) -> None:
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None
 
-    config, most = rooted(plan.config, plan.root), plan.caps.max_cost_usd
+    config, most = rooted(mission.config, root), mission.caps.max_cost_usd
     terms = Terms(config=config, run_id=run_id, stop=stop, max_cost_usd=most)
-    require_working(plan.workers, terms, tell=note)
+    require_working(mission.workers, terms, tell=note)
 
 
 def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     from pitboss import app
     from pitboss.cli.guarded import run_guarded
     from pitboss.cli.project import project_root
-    from pitboss.plan import load_plan
+    from pitboss.resolve import resolve_mission
     from pitboss.store.backup import restore_lost
     from pitboss.store.catalogue import resolve_target
     from pitboss.trust import used
@@ -165,12 +166,12 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     restored = restore_lost(root, requested or None)
     repo, warnings = app.find_repo(root, Path.cwd(), requested or None, purpose="resuming a run")
     run = resolve_target(repo.root, requested or None)
-    plan = load_plan(repo.root, options, run=run.state)
-    used(repo.root, plan.config, os.environ)
+    mission = resolve_mission(repo.root, options, run=run.state)
+    used(repo.root, mission.config, os.environ)
 
     def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
-        with app.observed(outlets, (*restored, *plan.warnings, *warnings)) as emit:
-            return app.build_run(plan, repo, run.run_id, channel, emit).resume()
+        with app.observed(outlets, (*restored, *mission.warnings, *warnings)) as emit:
+            return app.build_run(mission, repo, run.run_id, channel, emit).resume()
 
     return run_guarded(repo.root, run.run_id, as_json=as_json, body=body)
 

@@ -34,7 +34,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     from pitboss import app
     from pitboss.cli.guarded import run_guarded
     from pitboss.cli.project import project_root
-    from pitboss.plan import Options, load_repair_plan
+    from pitboss.resolve import Options, mission_to_repair
     from pitboss.store.backup import restore_lost
     from pitboss.store.catalogue import find_run
 
@@ -49,11 +49,11 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
         return _print_plan(repo, run.run_id, force=force)
     restored += _restored(repo, run.run_id, force=force)
     run = find_run(repo.root, run.run_id)
-    plan = load_repair_plan(repo.root, Options(rotation=rotation, prompts_dir=prompts_dir), run.state)
+    mission = mission_to_repair(repo.root, Options(rotation=rotation, prompts_dir=prompts_dir), run.state)
 
     def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
-        with app.observed(outlets, (*restored, *plan.warnings, *warnings)) as emit:
-            return app.build_run(plan, repo, run.run_id, channel, emit).repair(force=force)
+        with app.observed(outlets, (*restored, *mission.warnings, *warnings)) as emit:
+            return app.build_run(mission, repo, run.run_id, channel, emit).repair(force=force)
 
     return run_guarded(repo.root, run.run_id, as_json=False, starts=False, body=body)
 

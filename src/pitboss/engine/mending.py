@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pitboss.core.chooser import Chooser
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
+    from pitboss.core.rotation import Rotation
     from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
     from pitboss.git.repo import Repo
@@ -166,17 +167,15 @@ class Mender:
         return changed or not at_rest or status(self._rundir.paths.markdown) is None
 
 
-def blank_state(
-    dead: DeadRun, repo: Repo, rotation: str, prompt_names: tuple[str, ...], now: datetime
-) -> RunState:
+def blank_state(dead: DeadRun, repo: Repo, rotation: Rotation, now: datetime) -> RunState:
     """What can be known of a run whose state.json is lost: its id, its branch, where its work began."""
     tip = repo.commit_id(f"refs/heads/{dead.branch}")
     landed = landed_sessions(repo, dead.run_id, tip, None) if dead.state is None else {}
     return build_state(
         run_id=dead.run_id,
         branch=dead.branch,
-        plan_name=rotation,
-        prompt_names=prompt_names,
+        plan_name=rotation.name,
+        prompt_names=rotation.prompt_names,
         now=_started_at(dead.run_id) or now,
         base_commit=landed[min(landed)].parent if landed else tip,
     )

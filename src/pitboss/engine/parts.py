@@ -29,7 +29,7 @@ from pitboss.engine.retrying import Retrying
 from pitboss.engine.session import SessionRunner
 from pitboss.engine.session_hooks import SessionHooks
 from pitboss.engine.spending import Spending
-from pitboss.engine.start import Undertaking, prompt_facts, started
+from pitboss.engine.start import started
 from pitboss.engine.verify import Fixing, ProjectTests, Verifier
 from pitboss.engine.waiting import Waiting
 from pitboss.engine.watching import WatchedAgents
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from pitboss.checks import TestResult
     from pitboss.core.chooser import Chooser
     from pitboss.core.events import Observer, RunStarted
+    from pitboss.core.mission import Mission
     from pitboss.core.prompt import PromptMeta
     from pitboss.engine.clock import Clock
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
-    from pitboss.engine.mission import Mission
     from pitboss.engine.ports import Agent, Places
     from pitboss.engine.recovery import Remains
     from pitboss.hooks import HookResult
@@ -94,15 +94,13 @@ class Parts:
 
     def started(self, *, resumed: bool = False) -> RunStarted:
         """What viewers learn of the run now."""
-        mission = self._mission
-        undertaking = Undertaking(
-            prompts=prompt_facts(self._config, mission.prompts, mission.takers),
-            caps=mission.caps,
-            mode=self._config.grind.mode,
-            max_parallel=mission.max_parallel,
+        return started(
+            self._mission,
+            self.journal,
             host=self._outside.host,
+            next_pick=self._outlook.next_pick(),
+            resumed=resumed,
         )
-        return started(undertaking, self.journal, self._outlook.next_pick(), resumed=resumed)
 
     def grind(self, past: Past) -> int:
         """Run sessions until something says stop; returns the exit code."""

@@ -24,13 +24,13 @@ from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
     from pitboss.core.events import Observer
+    from pitboss.core.mission import Mission
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
     from pitboss.engine.clock import Clock
     from pitboss.engine.journal import Journal
     from pitboss.engine.mending import Mender
-    from pitboss.engine.mission import Mission
     from pitboss.engine.parts import Parts
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
@@ -43,6 +43,11 @@ _CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of con
 
 class Builder(Protocol):
     """Makes what a run is made of."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's own id."""
+        ...
 
     @property
     def clock(self) -> Clock:
@@ -87,7 +92,7 @@ class Run:
 
     def check_ready(self) -> TreeStatus:
         """Refuse what `start` would refuse of git and the tree; raises StartError, changes nothing (SPEC 5)."""
-        return check_ready(self._builder.branch(run_branch(self._mission.run_id)), self._repo.root)
+        return check_ready(self._builder.branch(run_branch(self._builder.run_id)), self._repo.root)
 
     def start(self) -> int:
         """Start the run and grind to its end; returns the exit code (SPEC 5)."""
@@ -97,7 +102,7 @@ class Run:
             start = start_from(self._repo, here, mission.start_from, in_place=mission.in_place)
         if earlier := earlier_run(self._repo, start):
             self._emit(Warned(text=earlier))
-        branch, state = self._builder.branch(run_branch(mission.run_id)), self._fresh(here, start)
+        branch, state = self._builder.branch(run_branch(self._builder.run_id)), self._fresh(here, start)
         with self._created(branch, state, start.commit) as rundir:
             self._guard.begin()
             parts = self._builder.parts(branch, self._builder.journal(rundir, state))
@@ -106,7 +111,7 @@ class Run:
 
     def resume(self) -> int:
         """Recover the run, whether it stopped or died, and go on with it; returns the exit code (SPEC 7)."""
-        with RunDir.open(self._repo.root, self._mission.run_id, self._backup) as rundir:
+        with RunDir.open(self._repo.root, self._builder.run_id, self._backup) as rundir:
             with git_refusing("resume the run"):
                 parts, past = self._recovered(rundir)
             return parts.grind(past)
@@ -116,7 +121,7 @@ class Run:
 
         A run that had failed can be resumed afterwards.
         """
-        opened = RunDir.open(self._repo.root, self._mission.run_id, self._backup)
+        opened = RunDir.open(self._repo.root, self._builder.run_id, self._backup)
         with opened as rundir, git_refusing("repair the run"):
             self._put_settings_back(rundir)
             dead, _, repairs = examine(rundir, self._repo, force=force)
@@ -137,10 +142,10 @@ class Run:
     def _fresh(self, here: HeadPosition, start: HeadPosition) -> RunState:
         mission = self._mission
         return build_state(
-            run_id=mission.run_id,
-            branch=run_branch(mission.run_id),
-            plan_name=mission.rotation,
-            prompt_names=mission.prompt_names,
+            run_id=self._builder.run_id,
+            branch=run_branch(self._builder.run_id),
+            plan_name=mission.rotation.name,
+            prompt_names=mission.rotation.prompt_names,
             now=self._builder.clock.now(),
             base_commit=start.commit,
             original_branch=start.branch or here.branch,
@@ -163,8 +168,8 @@ class Run:
         mission, state = self._mission, read_state(rundir.paths)
         validate_resume(
             state,
-            mission.rotation,
-            mission.prompt_names,
+            mission.rotation.name,
+            mission.rotation.prompt_names,
             allow_prompt_changes=mission.allow_prompt_changes,
         )
         self._put_settings_back(rundir)
@@ -172,7 +177,7 @@ class Run:
             rundir, self._repo, goes_on_here=mission.in_place, judge=self._refuse_used_up
         )
         here = HeadPosition.now(self._repo.status()) if facts.somebody_elsewhere else None
-        self._emit(Repaired(text=f"resuming {mission.run_id} after session {dead.scan.last_seq}"))
+        self._emit(Repaired(text=f"resuming {self._builder.run_id} after session {dead.scan.last_seq}"))
         parts = self._mended(rundir, dead, repairs)
         self._emit(parts.started(resumed=True))
         with parts.control.listening():
@@ -200,7 +205,10 @@ class Run:
         mission = self._mission
         return_to = here.name if here else journal.state.return_to
         journal.accepted(
-            mission.prompt_names, mission.caps, mission.selection, return_to if mission.in_place else None
+            mission.rotation.prompt_names,
+            mission.caps,
+            mission.selection,
+            return_to if mission.in_place else None,
         )
 
     def _refuse_used_up(self, dead: DeadRun) -> None:
@@ -218,6 +226,6 @@ class Run:
         """The run with its files whole again; its sessions are settled afterwards."""
         branch, now = self._builder.branch(dead.branch), self._builder.clock.now
         mission = self._mission
-        blank = blank_state(dead, self._repo, mission.rotation, mission.prompt_names, now())
+        blank = blank_state(dead, self._repo, mission.rotation, now())
         journal = self._builder.mender(rundir, dead, branch).mend(repairs, blank, now)
         return self._builder.parts(branch, journal)

@@ -1,4 +1,4 @@
-"""Where a run begins, and what is to be said of that place (SPEC 5, 8)."""
+"""Where a run begins, and what people learn of that (SPEC 5, 8)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pitboss import __version__
-from pitboss.core.budget import Caps
 from pitboss.core.events import PromptFacts, RunStarted
 from pitboss.core.recovery.refusals import StateUnreadable
+from pitboss.core.rotation import contenders
 from pitboss.core.worker import implementer
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.switch import HeadPosition, Switch
@@ -21,11 +19,9 @@ from pitboss.store.opening import is_folder, names_in, status
 from pitboss.store.paths import RunPaths, runs_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pitboss.core.config import Config
-    from pitboss.core.prompt import PromptDoc, PromptMeta
+    from pitboss.core.mission import Mission
     from pitboss.core.scheduler import Contender
     from pitboss.engine.journal import Journal
     from pitboss.git.repo import Repo
@@ -87,32 +83,22 @@ def earlier_run(repo: Repo, start: HeadPosition) -> str | None:
     return None
 
 
-class Undertaking(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run sets out to do, as its viewers learn it; `host` is the machine it runs on."""
-
-    prompts: tuple[PromptFacts, ...]
-    caps: Caps
-    mode: str
-    max_parallel: int
-    host: str
-
-
 def started(
-    undertaking: Undertaking, journal: Journal, next_pick: str | None, *, resumed: bool = False
+    mission: Mission, journal: Journal, *, host: str, next_pick: str | None, resumed: bool
 ) -> RunStarted:
-    """What viewers learn of a run whose loop is about to begin (SPEC 9)."""
+    """What viewers learn of a run whose loop is about to begin, on the machine `host` (SPEC 9)."""
     run = journal.state
     return RunStarted(
         run_id=run.run_id,
         branch=run.branch,
         base_commit=run.base_commit,
         rotation=run.plan_name,
-        prompts=undertaking.prompts,
-        caps=undertaking.caps,
-        mode=undertaking.mode,
-        max_parallel=undertaking.max_parallel,
+        prompts=tuple(_facts(mission, taker) for taker in contenders(mission.rotation, mission.prompts)),
+        caps=mission.caps,
+        mode=mission.config.grind.mode,
+        max_parallel=mission.max_parallel,
         pid=os.getpid(),
-        host=undertaking.host,
+        host=host,
         resumed=resumed,
         version=__version__,
         used=journal.consumed,
@@ -122,15 +108,9 @@ def started(
     )
 
 
-def prompt_facts(
-    config: Config, prompts: Mapping[str, PromptDoc], takers: Iterable[Contender]
-) -> tuple[PromptFacts, ...]:
-    """What viewers learn of each prompt that takes part."""
-    return tuple(_facts(config, prompts[taker.name].meta, taker) for taker in takers)
-
-
-def _facts(config: Config, meta: PromptMeta, taker: Contender) -> PromptFacts:
-    worker = implementer(config, meta)
+def _facts(mission: Mission, taker: Contender) -> PromptFacts:
+    meta = mission.prompts[taker.name].meta
+    worker = implementer(mission.config, meta)
     return PromptFacts(
         name=taker.name,
         weight=taker.weight,

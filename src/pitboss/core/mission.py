@@ -1,0 +1,56 @@
+"""What a run is to do: files and options, resolved into one value (SPEC 2, 4, 5)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pitboss.core import worker
+from pitboss.core.budget import Caps
+from pitboss.core.config import Config, HookSettings
+from pitboss.core.prompt import PromptDoc
+from pitboss.core.rotation import Rotation
+from pitboss.core.selection import Selection
+from pitboss.core.worker import SHELL, Worker
+
+
+class Mission(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is to do: overrides applied, budgets and hooks layered.
+
+    `start_from` is None for where HEAD is. `warnings` stop nothing: they are those of the configuration, and some that
+    are given once, when a run begins.
+    """
+
+    config: Config
+    rotation: Rotation
+    prompts: dict[str, PromptDoc]
+    hooks: HookSettings
+    caps: Caps
+    max_parallel: int
+    selection: Selection = Selection()
+    allow_prompt_changes: bool = False
+    start_from: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """Every agent that a run may start, with each model it would be asked to use; sorted.
+
+        A fixer appears only if it is another agent than its prompt's; fallbacks have a model of their own.
+        """
+        config, metas = self.config, [doc.meta for doc in self.prompts.values()]
+        implementers = [worker.implementer(config, meta) for meta in metas]
+        # The shell agent cannot repair what it breaks.
+        fixers = [worker.fixer(config, meta) for meta in metas if meta.verify and meta.agent == SHELL]
+        fallbacks = [worker.stand_in(config, name) for name in config.limits.fallback]
+        found = {each for each in (*implementers, *fixers, *fallbacks) if each is not None}
+        return tuple(sorted({each if each.agent != SHELL else Worker(SHELL) for each in found}, key=str))
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents that may work in sessions, fixers and fallbacks included; sorted."""
+        return tuple(sorted({each.agent for each in self.workers}))
+
+    @property
+    def in_place(self) -> bool:
+        """Whether sessions that run alone work in the user's tree."""
+        return self.config.grind.mode == "in-place"
