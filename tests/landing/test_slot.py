@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.git.ignored_files import copy_ignored
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs
-from pitboss.landing.slot import RELEASED, Slot, copy_ignored
+from pitboss.landing.slot import RELEASED, Slot
 from pitboss.landing.unseen import mark_provisioned
 from pitboss.store.paths import RunPaths
 

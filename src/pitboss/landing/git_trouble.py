@@ -71,7 +71,7 @@ class RepositoryWatch:
         self._lock = Lock()
         self.places = places
         self.hurried = hurried
-        self.put_backs = 0
+        self.restorations = 0
         """How many things were restored so far."""
         self.gone: RepositoryGone | None = None
         """Set once there is no repository any more."""
@@ -80,7 +80,7 @@ class RepositoryWatch:
         """Restore what session `seq` may have changed in git's config. Raises RepositoryGone."""
         restored = self._guard.check()
         with self._lock:
-            self.put_backs += len(restored)
+            self.restorations += len(restored)
         for text in restored:
             self.tell(seq, text)
 
@@ -104,14 +104,16 @@ class Perseverance:
         """
         tries = 0
         while True:
-            before = self._watch.put_backs
+            before = self._watch.restorations
             try:
                 return work()
             except TROUBLE as error:
                 tries += 1
                 if kind(error) is Kind.FULL_DISK or self._watch.places.disk_is_full():
                     raise _disk_full(error) from None
-                if not self._put_back(tries, before) and not self._is_worth_another_try(error, tries):
+                if not self._was_just_restored(tries, before) and not self._is_worth_another_try(
+                    error, tries
+                ):
                     if isinstance(error, RepositoryGone):
                         self._watch.gone = error
                     words = error.message if isinstance(error, PitbossError) else str(error)
@@ -139,7 +141,7 @@ class Perseverance:
         self._waited += time.monotonic() - began
         return True
 
-    def _put_back(self, tries: int, before: int) -> bool:
+    def _was_just_restored(self, tries: int, before: int) -> bool:
         """Whether an agent, this one or a neighbour, had just changed what git relies on; by now it is restored.
 
         Another session may have restored it in the meantime: then the count has moved on from `before`.
@@ -148,7 +150,7 @@ class Perseverance:
             return False
         with suppress(*TROUBLE):
             self._watch.look(self._seq)
-        return self._watch.put_backs != before
+        return self._watch.restorations != before
 
 
 def _disk_full(error: Exception) -> PitbossError:

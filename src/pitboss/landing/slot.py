@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Literal
 from pitboss.core.text import rescue_message
 from pitboss.git import commits, nested, snapshot
 from pitboss.git.errors import GitError
-from pitboss.git.ignored_files import copy_ignored
 from pitboss.git.incoming import added, changes, is_taken
 from pitboss.git.index import read_index
 from pitboss.git.layout import content_of, is_head
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from pitboss.git.incoming import Changes
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
-
-__all__ = ["Slot", "copy_ignored"]
 
 RELEASED = b"pitboss: released"
 _REFLOG_TAIL = 8192
