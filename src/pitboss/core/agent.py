@@ -11,9 +11,7 @@ from pitboss.core.usage import Usage
 
 
 class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """One window of a subscription: the share that is used (1.0 is all of it), and when it resets, in epoch
-    seconds.
-    """
+    """One window of a subscription: the share that is used (1.0 is all of it), and when it resets, in epoch seconds."""
 
     used: float
     resets_at: float | None = None

@@ -35,9 +35,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[budgets.pricing.MODEL]` table: US dollars per million tokens; the price of cached tokens defaults to
-    that of input.
-    """
+    """One `[budgets.pricing.MODEL]` table: US dollars per million tokens; cached ones default to the input price."""
 
     input_per_million_usd: float
     output_per_million_usd: float

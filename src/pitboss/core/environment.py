@@ -43,9 +43,10 @@ _OF_AN_OUTER_RUN = (
     *("PITBOSS_SESSION_STATUS", "PITBOSS_SESSION_SUMMARY"),
 )
 NEVER_INHERITED = frozenset((*_OF_AN_OUTER_GIT, *_OF_AN_OUTER_AGENT, *_OF_AN_OUTER_RUN))
-"""Variables that say where somebody else is at work: the git whose hook or alias started pitboss, the agent whose
-tool did, or an outer run. No child inherits them: its git would work on another repository, an agent would
-refuse to start inside another.
+"""Variables that say where somebody else is at work; no child inherits them.
+
+Somebody else is the git whose hook or alias started pitboss, the agent whose tool did, or an outer run. A child's
+git would work on another repository, an agent would refuse to start inside another.
 
 The user's settings stay: identity, keys, `GIT_CONFIG_COUNT`, `CLAUDE_CONFIG_DIR` and the like.
 """

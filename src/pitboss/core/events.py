@@ -205,8 +205,7 @@ RunEvent = (
 
 
 class AgentStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A step as the agent of session `seq` reports it. Most are never shown, so `shown` composes the text only on
-    demand.
+    """A step as the agent of session `seq` reports it; `shown` composes its text, since most are never shown.
 
     `used` is what the session has used so far, if the agent says.
     """
@@ -254,9 +253,7 @@ class Outlet(Protocol[_Waiting]):
     patience_s: float
 
     def waits_as(self, event: RunEvent, /) -> _Waiting | None:
-        """What to keep of an event until it is shown; None for an event it does not show. Quick, because the engine
-        waits for it.
-        """
+        """What to keep of an event until it is shown; None for one it does not show. Quick: the engine waits for it."""
 
     def __call__(self, waiting: _Waiting, /) -> None:
         """Show one event. An OSError means that nobody is there to see it any more."""

@@ -15,9 +15,7 @@ def stamp(moment: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.4s`, `12s`, `3m05s`, `1h02m`, `2d03h`: two units at most. A negative duration (a clock set back) counts as
-    zero.
-    """
+    """`0.4s`, `12s`, `3m05s`, `1h02m`, `2d03h`: two units at most. A negative duration counts as zero."""
     if 0.05 <= seconds < 9.95:
         return f"{seconds:.1f}s"
     whole = max(round(seconds), 0)

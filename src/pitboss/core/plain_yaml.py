@@ -49,8 +49,9 @@ def _number(text: str) -> float | str:
 
 
 def read_plain(source: str) -> list[tuple[str, object]] | None:
-    """For each line of `source` its key and value, `("", None)` for a comment or a blank line; None when anything
-    is in doubt.
+    """The key and value of each line of `source`; None when anything is in doubt.
+
+    A comment or a blank line gives `("", None)`.
     """
     lines: list[tuple[str, object]] = []
     for line in source.removesuffix("\n").split("\n"):

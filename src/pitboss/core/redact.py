@@ -71,9 +71,7 @@ _SHAPES = {
     b"xox": rb"[abeprs]-[\w-]{10}",
     b"eyJ": rb"(?:hbGciOi|0eXAiOi)[\w-]{8}",
 }
-"""How well-known keys begin, and what must follow; more characters of `_BODY` may come after that. The last is that
-of a JWT.
-"""
+"""How well-known keys begin, and what must follow; more of `_BODY` may come after that. The last is a JWT's."""
 
 _EDGE = rb"(?:(?<![A-Za-z0-9]%s)|(?<=\\[nrtbf]%s)|(?<=\\u[0-9A-Fa-f]{4}%s)|(?<=[\[0-9;]m%s))"
 """Where a key may begin, before what `%s` stands for: not inside a word, but after a JSON escape or a color."""
@@ -153,9 +151,7 @@ class Redactor:
         return self._redacted(self._dot, last=True)
 
     def _past_key(self, chunk: bytes) -> bytes:
-        """`chunk` without the rest of a key that has been replaced already; a dot may belong to it, or end a
-        sentence.
-        """
+        """`chunk` without the rest of a key that was replaced already; a dot may belong to it, or end a sentence."""
         if not self._inside:
             return chunk
         chunk = self._dot + chunk
@@ -227,9 +223,7 @@ def _secrets_in(name: str, value: str) -> tuple[str, ...]:
 
 
 def _forms(value: str) -> Iterator[bytes]:
-    """The forms in which a secret may appear in output; nothing for values that are not secrets. Numbers are left
-    out: they would garble every count.
-    """
+    """The forms in which a secret may appear in output; none for a number, which would garble every count."""
     value = value.strip()
     if len(value) < SHORTEST or _NUMBER.fullmatch(value):
         return

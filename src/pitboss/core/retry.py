@@ -76,8 +76,7 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fallback(msgspec.Struct, frozen=True, kw_only=True):
-    """Let another agent continue in the same tree: one that was not tried yet, or one whose limit ends before the
-    others'.
+    """Let another agent continue in the same tree: an untried one, or one whose limit ends before the others'.
 
     `left_until` is when the limit of the agent left behind ends, in epoch seconds; None when that is unknown.
     """

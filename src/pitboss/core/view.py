@@ -157,9 +157,7 @@ def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911 - a case f
 
 
 def fold_late(view: View, event: RunEvent) -> View:
-    """As `fold`, for a viewer that began with `of_state`: only what state.json cannot say, about what is in flight
-    by now.
-    """
+    """As `fold`, for a viewer that began with `of_state`: only what state.json cannot say of what is in flight."""
     match event:
         case Draining() | Aborting():
             return fold(view, event)

@@ -200,9 +200,7 @@ def _restored(copy: Path, here: Path) -> bool:
 
 
 def _contents(place: Path) -> dict[str, bytes]:
-    """The files of a folder by name, or one file under an empty name; links are followed, because they are the
-    user's.
-    """
+    """The files of a folder by name, or one file under an empty name; follows links, which are the user's."""
     names = (
         [path.name for path in place.iterdir() if path.suffix in (".md", ".toml")] if place.is_dir() else [""]
     )

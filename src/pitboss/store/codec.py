@@ -72,9 +72,7 @@ IN_FLIGHT_FIELDS = (
     "fixer_model",
     "outcome",
 )
-"""The keys of assignment and progress as one flat object, in this order; all others are left out when they say
-nothing.
-"""
+"""The keys of assignment and progress as one flat object, in this order; others only where they say something."""
 
 IN_FLIGHT_FIELDS_ADDED = (
     "retry_of",

@@ -145,9 +145,7 @@ def first_free(path: Path, suffix: str) -> Path:
 
 
 def _replace(at: Entry, chunks: Iterable[bytes], sync: Callable[[int], None]) -> None:
-    """Try again when somebody takes the temporary file away or puts another in its place, unless chunks are used
-    up.
-    """
+    """Try again when somebody takes the temporary file away or puts another in its place, unless chunks are used up."""
     for tries_left in reversed(range(_TRIES if isinstance(chunks, list) else 1)):
         try:
             if _replaced(at, chunks, sync):

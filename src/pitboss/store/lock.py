@@ -122,9 +122,7 @@ def _holder(path: Path) -> LockInfo | None:
 
 
 def _is_gits(path: Path) -> bool:
-    """Whether it is git's own folder rather than one of our files: something an agent put in place of a file is not
-    a lock.
-    """
+    """Whether it is git's own folder rather than one of our files: what replaced such a file is not a lock."""
     return path.name != LOCK_FILENAME
 
 

@@ -116,9 +116,7 @@ class _File:
         self._seen: tuple[int, ...] | None = None
 
     def open(self) -> None:
-        """Open it, creating it if missing; a second name that a backup gave stays with the old file. Raises
-        StorageError.
-        """
+        """Open or create it; a second name, from a backup, stays with the old file. Raises StorageError."""
         self.close()
         own(self.path)
         try:

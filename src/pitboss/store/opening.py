@@ -54,9 +54,7 @@ class InTheWay(OSError):
 
 
 def anchor(folder: AnyPath) -> None:
-    """Hold on to a folder of the user's that holds `.pitboss` or git's `pitboss`; does nothing if it cannot be
-    opened.
-    """
+    """Hold on to a folder of the user's that holds `.pitboss` or git's `pitboss`, if it can be opened."""
     name = os.fspath(folder)
     if name not in _anchors:
         try:
@@ -364,9 +362,7 @@ def _exists(folder: int, name: str) -> bool:
 
 
 def _mended(at: Entry, mode: int = PRIVATE) -> bool:
-    """Give something of ours back the mode that an agent took from it; returns whether that was it. Follows no
-    link.
-    """
+    """Give something of ours back the mode that an agent took from it; returns whether that was it. Follows no link."""
     with suppress(OSError):
         descriptor = os.open(at.name, _UNSEEN | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at.folder)
         try:

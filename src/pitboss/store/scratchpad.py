@@ -71,8 +71,7 @@ def lend(paths: RunPaths, seq: int) -> int:
 
 
 def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, secrets: Secrets, again: bool) -> bool:
-    """Append what session `seq`, which was lent `size` bytes, added, without `secrets`; return whether it added
-    any.
+    """Append what session `seq`, which was lent `size` bytes, added, without `secrets`; return whether it added any.
 
     `again`: an earlier call may have got anywhere. A section that is there is left, a torn one completed. Merges
     must not overlap. Raises StorageError, RunDirectoryGone; the notes remain in the session's own file.

@@ -150,8 +150,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def half_landed(self) -> bool:
-        """Whether a session that ran elsewhere may have died while landing, with the user's tree on its way to the
-        new tip.
+        """Whether a session that ran elsewhere may have died while landing, and left the user's tree half updated.
 
         In that case only files of the run branch are changed, and HEAD stays on it; settling the session puts them
         right. A session whose agent had not ended was not landing.

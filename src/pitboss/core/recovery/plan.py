@@ -1,7 +1,7 @@
 """Plans the recovery of a run that was cut short: facts in, repairs in order out (SPEC 7, recovery).
 
-`plan_recovery` looks at everything a dead run left behind. It either raises the refusal named by the table in SPEC
-7, before anything is changed, or returns the repairs. After another crash they can safely be applied again from the
+`plan_recovery` looks at everything a dead run left behind. Before anything is changed, it either raises the refusal
+that the table in SPEC 7 names, or returns the repairs. After another crash they can safely be applied again from the
 start, and a run that was repaired needs none:
 
     StopProcess           nothing of the dead run may still write while its files are repaired

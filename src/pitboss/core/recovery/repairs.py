@@ -107,8 +107,7 @@ class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Finish a session whose agent has ended, from its outcome: land or rescue its work, or take the commit there
-    is.
+    """Finish a session whose agent has ended, from its outcome: land or rescue its work, or take the commit there is.
 
     `landed` says that there is a commit. `elsewhere`: somebody works on another branch in the tree that was the
     session's, so only the commit counts.
