@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def colored(stream: TextIO) -> bool:
     """Whether `stream` gets color: NO_COLOR says no, FORCE_COLOR says yes, else only a real terminal does."""
+    if isinstance(stream, Screen):
+        return stream.colors
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
@@ -33,11 +35,11 @@ class Screen:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._colors = colored(stream)
+        self.colors = colored(stream)
 
     def write(self, text: str) -> int:
         """Print `text`, made harmless."""
-        return self._stream.write(visible(text, colors=self._colors))
+        return self._stream.write(visible(text, colors=self.colors))
 
     def steer(self, controls: str) -> None:
         """Pass on control sequences of our own."""
