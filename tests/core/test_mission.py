@@ -1,0 +1,54 @@
+"""Whom a run may start, worked out before it starts (SPEC 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pitboss.core.budget import Caps
+from pitboss.core.config import AgentSettings, Config, GrindSettings, HookSettings, Limits
+from pitboss.core.mission import Mission
+from pitboss.core.rotation import Rotation
+from tests.support.values import prompt
+
+if TYPE_CHECKING:
+    from pitboss.core.prompt import PromptDoc
+
+
+def mission(*prompts: PromptDoc, **config: Any) -> Mission:
+    return Mission(
+        config=Config(**config),
+        rotation=Rotation(name="default", entries=()),
+        prompts={doc.meta.name: doc for doc in prompts},
+        hooks=HookSettings(),
+        caps=Caps(),
+        max_parallel=1,
+    )
+
+
+FALLBACK = {"limits": Limits(fallback=("codex",)), "agents": {"codex": AgentSettings(model="mini")}}
+
+
+@pytest.mark.parametrize(
+    ("given", "workers"),
+    [
+        (mission(), []),
+        (mission(prompt("a"), prompt("b")), ["claude_code"]),
+        (mission(prompt("a", model="opus"), prompt("b")), ["claude_code", "claude_code with opus"]),
+        (mission(prompt("a"), **FALLBACK), ["claude_code", "codex with mini"]),
+        (mission(prompt("a", agent="shell", model="x")), ["shell"]),
+        (mission(prompt("a", agent="shell", verify=True)), ["claude_code", "shell"]),
+        (mission(prompt("a", agent="shell", verify=True), backend="shell"), ["shell"]),
+    ],
+)
+def test_workers_are_all_whom_a_run_may_start_with_the_models_it_would_ask_for(
+    given: Mission, workers: list[str]
+) -> None:
+    assert [str(worker) for worker in given.workers] == workers
+    assert given.agents == tuple(sorted({worker.agent for worker in given.workers}))
+
+
+@pytest.mark.parametrize("mode", ["in-place", "worktree"])
+def test_the_mode_says_whether_a_session_alone_works_in_the_users_tree(mode: Any) -> None:
+    assert mission(grind=GrindSettings(mode=mode)).in_place == (mode == "in-place")
