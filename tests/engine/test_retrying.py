@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
+from pitboss.core.budget import Caps
 from pitboss.core.config import Config, Limits
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.retry import SETTLING_S, UNKNOWN_RESET_S, Cause
@@ -105,9 +107,8 @@ def test_a_limit_that_one_session_met_holds_back_the_next(stage: Stage) -> None:
 def test_a_quota_that_is_as_good_as_used_up_holds_back_the_next_session(tmp_path: Path) -> None:
     with Stage(tmp_path, config=Config(limits=Limits(pause_at=0.9))) as stage:
         full = Quota(five_hour=QuotaWindow(used=0.95, resets_at=stage.clock.now().timestamp() + 100))
-        play = stage.well()
         noted = AgentEvent(kind=EventKind.QUOTA, quota=full)
-        stage.plays["claude_code"] = [type(play)(events=(noted,), work=play.work, outcome=play.outcome)]
+        stage.plays["claude_code"] = [msgspec.structs.replace(stage.well(), events=(noted,))]
         assert stage.run().waited_s == 0
         assert stage.parts.journal.state.quota == {"claude_code": full}
         assert stage.run().waited_s == pytest.approx(100, abs=0.3)
@@ -211,3 +212,43 @@ def test_each_attempt_gets_what_those_before_it_have_left_of_money_and_time(tmp_
         stage.run()
         assert [request.max_cost_usd for _, request in stage.asked] == [1.0, 0.75, 0.25]
         assert [request.max_seconds for _, request in stage.asked] == [100, 70, 40]
+
+
+def test_a_session_stopped_before_its_agent_could_start_has_done_nothing(stage: Stage) -> None:
+    stage.parts.gate.close("claude_code", stage.clock.now().timestamp() + 600, Cause.LIMIT)
+    stage.clock.on_sleep = lambda: request(stage.rundir.paths, Request.ABORT)
+    line = stage.run()
+    assert (line.status, stage.asked, line.cost_usd) == (SessionStatus.ABORTED, [], 0)
+    assert line.reason == "rate_limited: stopped while it waited for claude_code's usage limit"
+
+
+def test_a_service_that_stays_away_is_waited_for_like_a_limit(tmp_path: Path) -> None:
+    with Stage(tmp_path, config=Config(limits=Limits(retries=1))) as stage:
+        stage.plays["claude_code"] = [badly(BUSY), badly(BUSY)]
+        line = stage.run()
+        assert (line.status, line.attempts) == (OK, 3)
+        assert waits(stage) == [f"retry: {BUSY}", f"claude_code's service: {BUSY}"]
+
+
+def test_a_run_that_drains_waits_for_no_service(tmp_path: Path) -> None:
+    with Stage(tmp_path, config=Config(limits=Limits(retries=0))) as stage:
+        stage.clock.on_sleep = lambda: request(stage.rundir.paths, Request.DRAIN)
+        stage.plays["claude_code"] = [badly(BUSY)]
+        line = stage.run()
+        assert line.reason == "overloaded: stopped while it waited for claude_code's service"
+
+
+def test_a_login_that_was_refused_is_tried_once_more_after_a_moment(stage: Stage) -> None:
+    stage.plays["claude_code"] = [badly("auth: log in"), badly("auth: log in"), stage.well()]
+    line = stage.run()
+    assert (line.status, line.reason, line.attempts) == (ERROR, "auth: log in", 2)
+    assert waits(stage) == ["retry: auth: log in"]
+
+
+def test_a_hard_budget_of_the_run_ends_a_session_that_waits(tmp_path: Path) -> None:
+    config = Config(hard_budgets=True)
+    with Stage(tmp_path, config=config, caps=Caps(max_cost_usd=0.2)) as stage:
+        used = AgentEvent(kind=EventKind.USAGE, usage=USED)
+        stage.plays["claude_code"] = [msgspec.structs.replace(badly(BUSY, usage=USED), events=(used,))]
+        line = stage.run()
+        assert (line.status, line.reason, line.attempts) == (SessionStatus.ABORTED, "aborted", 1)
