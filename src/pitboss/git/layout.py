@@ -134,6 +134,14 @@ def content_of(file: Path) -> bytes:
         return b""
 
 
+def text_of(file: Path) -> str:
+    """A small file of git's as text; empty when it cannot be read or is no regular file."""
+    try:
+        return os.fsdecode(file.read_bytes()) if file.is_file() else ""
+    except OSError:
+        return ""
+
+
 def _copy_folder(source: Path, target: Path) -> None:
     import shutil
 

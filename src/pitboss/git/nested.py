@@ -19,6 +19,7 @@ from pitboss.git.access import make_readable
 from pitboss.git.baseline import baseline_ns
 from pitboss.git.environment import pinned
 from pitboss.git.errors import GitError
+from pitboss.git.layout import text_of
 from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
 from pitboss.store.paths import PITBOSS_FOLDER
@@ -102,7 +103,9 @@ def at(repo: Repo, path: str) -> Inner | None:
     git_dir = place if bare else _pointed_at(place / ".git")
     if git_dir is None or not (git_dir / "HEAD").is_file() or not _is_whole(git_dir):
         return None
-    common = git_dir / _text(git_dir / "commondir") if (git_dir / "commondir").is_file() else git_dir
+    common = (
+        git_dir / text_of(git_dir / "commondir").strip("\n") if (git_dir / "commondir").is_file() else git_dir
+    )
     kind: Kind = "plain" if common == git_dir else "worktree"
     return Inner(
         path=path.rstrip("/"), git_dir=git_dir, common_dir=common.resolve(), kind="bare" if bare else kind
@@ -338,7 +341,7 @@ def _pointed_at(link: Path) -> Path | None:
     """The git directory that a `.git` is or names."""
     if link.is_dir():
         return link
-    said = _text(link)
+    said = text_of(link).strip("\n")
     return link.parent / said.removeprefix(_GITDIR) if said.startswith(_GITDIR) else None
 
 
@@ -346,10 +349,3 @@ def _is_whole(git_dir: Path) -> bool:
     return (git_dir / "commondir").is_file() or (
         (git_dir / "objects").is_dir() and (git_dir / "refs").is_dir()
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        return os.fsdecode(path.read_bytes()).strip("\n") if path.is_file() else ""
-    except OSError:
-        return ""

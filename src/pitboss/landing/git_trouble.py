@@ -82,9 +82,9 @@ class RepositoryWatch:
         with self._lock:
             self.restorations += len(restored)
         for text in restored:
-            self.tell(seq, text)
+            self.warn(seq, text)
 
-    def tell(self, seq: int, text: str) -> None:
+    def warn(self, seq: int, text: str) -> None:
         """Warn about something that concerns a session."""
         self._emit(Warned(text=f"session {seq}: {text}"))
 

@@ -117,7 +117,7 @@ class ResilientPlaces:
             Perseverance(self._watch, seq).attempt(lambda: self.rescue_left(left))
         except GitFailed as failed:
             where = self._places.at(left).path
-            self._watch.tell(seq, f"its work still cannot be rescued and is left in {where}: {failed}")
+            self._watch.warn(seq, f"its work still cannot be rescued and is left in {where}: {failed}")
 
     # For the places
 
@@ -127,7 +127,7 @@ class ResilientPlaces:
         landing = (in_use.inner if in_use else self._places.at(left)).rescue_late()
         self._left.rescued(left.seq)
         kept = ", ".join(landing.rescue) or "nothing: there was none"
-        self._watch.tell(left.seq, f"its work is kept under {kept}")
+        self._watch.warn(left.seq, f"its work is kept under {kept}")
 
     def became_ready(self, failure: str | None) -> None:
         """Take note whether a place could be made ready."""
@@ -221,7 +221,7 @@ class ResilientPlace:
             kept = self._try(lambda: self._looked(self.inner.rescue))
         except GitFailed as failed:
             self._left.unrescued(self._seq)
-            self._tell(f"its work could not be rescued and is left in {self.path}: {failed}")
+            self._warn(f"its work could not be rescued and is left in {self.path}: {failed}")
             return Landing(reason=str(failed))
         self._left.rescued(self._seq)
         return kept
@@ -232,7 +232,7 @@ class ResilientPlace:
         try:
             return self._try(self.inner.rescue_commits)
         except GitFailed as failed:
-            self._tell(f"its commits could not be rescued: {failed}")
+            self._warn(f"its commits could not be rescued: {failed}")
             return ()
 
     def release(self) -> None:
@@ -243,7 +243,7 @@ class ResilientPlace:
         try:
             Perseverance(self._watch, self._seq).attempt(self.inner.release)
         except GitFailed as failed:
-            self._tell(f"its working copy could not be released: {failed}")
+            self._warn(f"its working copy could not be released: {failed}")
 
     def _step(self, work: Callable[[], T], otherwise: T) -> T:
         """Do a step of landing; once one has failed, the others are not tried."""
@@ -260,5 +260,5 @@ class ResilientPlace:
         self._watch.look(self._seq)
         return work()
 
-    def _tell(self, text: str) -> None:
-        self._watch.tell(self._seq, text)
+    def _warn(self, text: str) -> None:
+        self._watch.warn(self._seq, text)

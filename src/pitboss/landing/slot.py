@@ -23,7 +23,7 @@ from pitboss.git import commits, nested, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.incoming import added, changes, is_taken
 from pitboss.git.index import read_index
-from pitboss.git.layout import content_of, is_head
+from pitboss.git.layout import content_of, is_head, text_of
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs, unseen
@@ -134,7 +134,7 @@ class Slot:
             return None
         link = self.path / ".git"
         said = f"{_GITDIR}{git_dir}\n"
-        if _text(link) != said:
+        if text_of(link) != said:
             if link.is_dir() and not link.is_symlink():
                 return (
                     None  # a repository of an agent's own: kept as files, and the working copy created again
@@ -146,12 +146,14 @@ class Slot:
     def _registered_at(self) -> Path | None:
         """Git's administrative folder of this working copy."""
         here = str(self.path / ".git")
-        named = Path(_text(self.path / ".git").removeprefix(_GITDIR).rstrip("\n"))
+        named = Path(text_of(self.path / ".git").removeprefix(_GITDIR).rstrip("\n"))
         folder = self._repo.common_dir / "worktrees"
-        if named.parent == folder and _text(named / "gitdir").rstrip("\n") == here:
+        if named.parent == folder and text_of(named / "gitdir").rstrip("\n") == here:
             return named
         known = folder.iterdir() if folder.is_dir() else ()
-        return next((place for place in sorted(known) if _text(place / "gitdir").rstrip("\n") == here), None)
+        return next(
+            (place for place in sorted(known) if text_of(place / "gitdir").rstrip("\n") == here), None
+        )
 
     # Making
 
@@ -305,13 +307,13 @@ def _is_sound(git_dir: Path, common_dir: Path) -> bool:
     """Whether git can use its administrative folder of a working copy, and would write nowhere else."""
     if git_dir.is_symlink() or not is_head(content_of(git_dir / "HEAD")):
         return False
-    leads_to = _text(git_dir / "commondir").rstrip("\n")
+    leads_to = text_of(git_dir / "commondir").rstrip("\n")
     return bool(leads_to) and os.path.realpath(git_dir / leads_to) == os.path.realpath(common_dir)
 
 
 def _is_half_made(repo: Repo) -> bool:
     """Whether git was killed while it created the working copy: nobody can have worked there."""
-    return _text(repo.inside("locked")).startswith("initializing")
+    return text_of(repo.inside("locked")).startswith("initializing")
 
 
 def _is_released(repo: Repo, status: TreeStatus) -> bool:
@@ -341,14 +343,6 @@ def _reflog_tail(repo: Repo) -> bytes:
             return log.read()
     except OSError:
         return b""
-
-
-def _text(path: Path) -> str:
-    """The content of a small file of git's; empty when it is missing or no regular file."""
-    try:
-        return os.fsdecode(path.read_bytes()) if path.is_file() else ""
-    except OSError:
-        return ""
 
 
 def _settings(folder: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pitboss.git import commits, nested, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
+from pitboss.git.layout import text_of
 from pitboss.git.merge import holds_all
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs, unseen
@@ -201,7 +202,7 @@ def _rescue_inner(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
 
 def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
     """Keep what uncommitted ignore rules hide, where git can tell."""
-    git_dir = Path(_text(Path(path, ".git")).removeprefix("gitdir: ").strip())
+    git_dir = Path(text_of(Path(path, ".git")).removeprefix("gitdir: ").strip())
     if git_dir.parent != repo.common_dir / "worktrees" or not git_dir.is_dir():
         return
     message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
@@ -209,13 +210,6 @@ def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
     worktree = repo.worktree(Path(path), git_dir, settings={})
     for tip in unseen.keep_hidden(worktree, message=message, keep_in=keep_in):
         rescue_commit(repo, run_id, seq, tip)
-
-
-def _text(path: Path) -> str:
-    try:
-        return os.fsdecode(path.read_bytes())
-    except OSError:
-        return ""
 
 
 def _delete(path: str) -> None:
