@@ -26,6 +26,9 @@ MAKE_VENV = $(UV) venv --quiet --python "$$(command -v $(PYTHON))" $(VENV)
 INSTALL = VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet
 endif
 
+# Tests start pitboss thousands of times: it is compiled once, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types imports coverage check bench chaos agents docs picture format lock clean
 
