@@ -234,7 +234,7 @@ def test_a_name_that_is_taken_again_and_again_is_an_error_in_the_end(
 ) -> None:
     set_aside = opening.set_aside
 
-    def and_put_again(at: opening.Entry) -> str | None:
+    def and_put_again(at: opening.FolderEntry) -> str | None:
         aside = set_aside(at)
         os.symlink("nowhere", at.name, dir_fd=at.folder)
         return aside
@@ -314,7 +314,7 @@ def test_a_temporary_file_that_somebody_takes_away_is_written_again(
 ) -> None:
     put_in_place, thefts = opening.put_in_place, [1, 2]
 
-    def after_a_theft(at: opening.Entry, temporary: str) -> None:
+    def after_a_theft(at: opening.FolderEntry, temporary: str) -> None:
         if thefts:
             thefts.pop()
             (scene.run / temporary).unlink()
@@ -337,7 +337,7 @@ def test_a_temporary_file_that_is_taken_away_every_time_is_an_error_in_the_end(
 ) -> None:
     put_in_place = opening.put_in_place
 
-    def after_a_theft(at: opening.Entry, temporary: str) -> None:
+    def after_a_theft(at: opening.FolderEntry, temporary: str) -> None:
         (scene.run / temporary).unlink()
         if puts_another:
             (scene.run / temporary).write_bytes(b"theirs")

@@ -15,7 +15,15 @@ from pitboss.store.backup import Backup
 from pitboss.store.codec import Malformed, decode_last_updated, decode_state
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import LockInfo, lock_holder
-from pitboss.store.opening import Entry, is_folder, open_entry, open_folder, open_inner, open_regular, status
+from pitboss.store.opening import (
+    FolderEntry,
+    is_folder,
+    open_entry,
+    open_folder,
+    open_inner,
+    open_regular,
+    status,
+)
 from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
 
 if TYPE_CHECKING:
@@ -177,7 +185,7 @@ def _state_in(folder: int, name: str) -> bytes | OSError:
     try:
         run = open_inner(folder, name)
         try:
-            with open_entry(Entry(run, STATE_FILENAME, ours=True), buffering=0) as file:
+            with open_entry(FolderEntry(run, STATE_FILENAME, ours=True), buffering=0) as file:
                 return file.read()
         finally:
             os.close(run)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from pitboss.store.opening import AnyPath, Entry
+    from pitboss.store.opening import AnyPath, FolderEntry
 
 
 _TRIES = 8
@@ -144,7 +144,7 @@ def first_free(path: Path, suffix: str) -> Path:
     return candidate
 
 
-def _replace(at: Entry, chunks: Iterable[bytes], sync: Callable[[int], None]) -> None:
+def _replace(at: FolderEntry, chunks: Iterable[bytes], sync: Callable[[int], None]) -> None:
     """Try again when somebody takes the temporary file away or puts another in its place, unless chunks are used up."""
     for tries_left in reversed(range(_TRIES if isinstance(chunks, list) else 1)):
         try:
@@ -156,7 +156,7 @@ def _replace(at: Entry, chunks: Iterable[bytes], sync: Callable[[int], None]) ->
     raise opening.InTheWay(errno.EBUSY, "something is put in its place again and again", at.name)
 
 
-def _replaced(at: Entry, chunks: Iterable[bytes], sync: Callable[[int], None]) -> bool:
+def _replaced(at: FolderEntry, chunks: Iterable[bytes], sync: Callable[[int], None]) -> bool:
     """Whether the file that ends up with the name is the one that was written."""
     temporary = at._replace(name=f"{at.name}.tmp")
     descriptor = opening.create(temporary)

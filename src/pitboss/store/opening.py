@@ -41,7 +41,7 @@ _anchors: dict[str, int] = {}
 _notices: deque[str] = deque(maxlen=_MOST_NOTICES)
 
 
-class Entry(NamedTuple):
+class FolderEntry(NamedTuple):
     """A name in an open folder. `ours` says that no link may stand there."""
 
     folder: int
@@ -75,7 +75,7 @@ def notice(text: str) -> None:
 
 
 @contextmanager
-def entry_at(path: AnyPath, *, make: bool = False) -> Iterator[Entry]:
+def entry_at(path: AnyPath, *, make: bool = False) -> Iterator[FolderEntry]:
     """The open folder of `path`, and its last name; with `make`, our missing folders are made. Raises OSError."""
     base, names = _split(os.fspath(path))
     folder = _open_base(base)
@@ -84,7 +84,7 @@ def entry_at(path: AnyPath, *, make: bool = False) -> Iterator[Entry]:
             inner = _enter(folder, name, make=make)
             os.close(folder)
             folder = inner
-        yield Entry(folder, names[-1], len(names) > 1 or names[-1] in (_OURS, _OURS_IN_GIT))
+        yield FolderEntry(folder, names[-1], len(names) > 1 or names[-1] in (_OURS, _OURS_IN_GIT))
     finally:
         os.close(folder)
 
@@ -110,7 +110,7 @@ def open_regular(path: AnyPath, *, buffering: int = -1, alone: bool = False) -> 
         return open_entry(at, buffering=buffering, alone=alone)
 
 
-def open_entry(at: Entry, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
+def open_entry(at: FolderEntry, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
     """As `open_regular`, in a folder that is already open."""
     descriptor = os.open(at.name, _flags(at, os.O_RDONLY), dir_fd=at.folder)
     try:
@@ -154,7 +154,7 @@ def open_writing(
         raise InTheWay(errno.EBUSY, "something is put in its place again and again", os.fspath(path))
 
 
-def create(at: Entry, mode: int = PRIVATE) -> int:
+def create(at: FolderEntry, mode: int = PRIVATE) -> int:
     """A descriptor of a new file; a file of that name, left by a crash, is removed first. Raises OSError."""
     for _ in range(_TRIES):
         try:
@@ -169,14 +169,14 @@ def create(at: Entry, mode: int = PRIVATE) -> int:
     raise InTheWay(errno.EBUSY, "something is put in its place again and again", at.name)
 
 
-def put_in_place(at: Entry, temporary: str) -> None:
+def put_in_place(at: FolderEntry, temporary: str) -> None:
     """Rename a file in the same folder to `at`; anything but a file there is set aside. Raises OSError."""
     if at.ours and not _is_file(at, or_missing=True):
         set_aside(at)
     os.replace(temporary, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
 
 
-def leads_to(at: Entry, descriptor: int) -> bool:
+def leads_to(at: FolderEntry, descriptor: int) -> bool:
     """Whether the name leads to the file that is open."""
     try:
         found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
@@ -241,7 +241,7 @@ def names_in(path: AnyPath) -> list[str]:
         os.close(folder)
 
 
-def set_aside(at: Entry) -> str | None:
+def set_aside(at: FolderEntry) -> str | None:
     """Rename what is at `at` to the first free `NAME.set-aside-N`, report it, and return that name.
 
     None when nothing is there any more. Raises OSError.
@@ -296,12 +296,12 @@ def _enter(folder: int, name: str, *, make: bool, ours: bool = True) -> int:
         try:
             return os.open(name, flags, dir_fd=folder)
         except OSError as error:
-            if not make or not _make_way(Entry(folder, name, ours), error):
+            if not make or not _make_way(FolderEntry(folder, name, ours), error):
                 raise
     raise InTheWay(errno.EBUSY, "something is put in its place again and again", name)
 
 
-def _make_way(at: Entry, error: OSError) -> bool:
+def _make_way(at: FolderEntry, error: OSError) -> bool:
     """Try to mend a folder that cannot be opened; returns whether another try is worth while."""
     if isinstance(error, PermissionError):
         return _mended(at, PRIVATE_FOLDER)
@@ -319,11 +319,11 @@ def _make_way(at: Entry, error: OSError) -> bool:
     return True
 
 
-def _flags(at: Entry, flags: int) -> int:
+def _flags(at: FolderEntry, flags: int) -> int:
     return flags | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_NOFOLLOW if at.ours else 0)
 
 
-def _open_checked(at: Entry, flags: int, mode: int, *, alone: bool) -> int:
+def _open_checked(at: FolderEntry, flags: int, mode: int, *, alone: bool) -> int:
     descriptor = os.open(at.name, _flags(at, flags), mode, dir_fd=at.folder)
     try:
         if at.ours:
@@ -334,7 +334,7 @@ def _open_checked(at: Entry, flags: int, mode: int, *, alone: bool) -> int:
     return descriptor
 
 
-def _check(descriptor: int, at: Entry, *, alone: bool) -> None:
+def _check(descriptor: int, at: FolderEntry, *, alone: bool) -> None:
     found = os.fstat(descriptor)
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), at.name)
@@ -344,7 +344,7 @@ def _check(descriptor: int, at: Entry, *, alone: bool) -> None:
         raise InTheWay(errno.EMLINK, "is a file with a second name", at.name)
 
 
-def _is_file(at: Entry, *, or_missing: bool = False) -> bool:
+def _is_file(at: FolderEntry, *, or_missing: bool = False) -> bool:
     """Whether a regular file with a single name is there."""
     try:
         found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
@@ -361,7 +361,7 @@ def _exists(folder: int, name: str) -> bool:
     return True
 
 
-def _mended(at: Entry, mode: int = PRIVATE) -> bool:
+def _mended(at: FolderEntry, mode: int = PRIVATE) -> bool:
     """Give something of ours back the mode that an agent took from it; returns whether that was it. Follows no link."""
     with suppress(OSError):
         descriptor = os.open(at.name, _UNSEEN | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at.folder)
