@@ -308,20 +308,15 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     the agent itself are never made milder.
     """
     assignment, progress = session.assignment, session.progress
-    status, reason = outcome.status, outcome.reason
-    by_landing = status is SessionStatus.OK and landing.reason is not None
-    if by_landing:
-        status, reason = _landing_verdict(landing.reason), landing.reason
-    if status is SessionStatus.OK and outcome.idle and landing.commit is None and not landing.rescue:
-        status, reason = SessionStatus.ERROR, Reason.AGENT_ERROR.because(NOTHING_DONE)
+    verdict = _settled(outcome, landing)
     return SessionRecord(
         seq=assignment.seq,
         run_id=run_id,
         prompt=assignment.prompt,
         started_at=assignment.started_at,
         ended_at=outcome.ended_at,
-        status=status,
-        summary=summarized(outcome, status, reason),
+        status=verdict.status,
+        summary=summarized(outcome, verdict.status, verdict.reason),
         commit=landing.commit,
         tokens=outcome.tokens,
         cost_usd=outcome.cost_usd,
@@ -330,7 +325,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         cost_known=outcome.cost_known,
         cost_source=_cost_source(outcome),
         unpriced=outcome.unpriced,
-        reason=reason,
+        reason=verdict.reason,
         rescue=landing.rescue,
         hidden=landing.hidden,
         attempts=progress.attempt,
@@ -340,8 +335,24 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         cache_write=outcome.cache_write,
         retry_of=assignment.retry_of,
         waited_s=round(progress.waited_s, 3),
-        retry=landing.retry and by_landing and status is SessionStatus.ERROR and assignment.retry_of is None,
+        retry=landing.retry
+        and assignment.retry_of is None
+        and verdict.status is SessionStatus.ERROR
+        and _by_landing(outcome, landing),
     )
+
+
+def _settled(outcome: Outcome, landing: Landing) -> Verdict:
+    if _by_landing(outcome, landing):
+        return Verdict(_landing_verdict(landing.reason), landing.reason)
+    if outcome.status is SessionStatus.OK and outcome.idle and landing.commit is None and not landing.rescue:
+        return Verdict(SessionStatus.ERROR, Reason.AGENT_ERROR.because(NOTHING_DONE))
+    return Verdict(outcome.status, outcome.reason)
+
+
+def _by_landing(outcome: Outcome, landing: Landing) -> bool:
+    """Whether the landing changed the verdict."""
+    return outcome.status is SessionStatus.OK and landing.reason is not None
 
 
 def summarized(outcome: Outcome, status: SessionStatus, reason: str | None) -> str:

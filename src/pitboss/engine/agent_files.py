@@ -1,4 +1,4 @@
-"""What the agents of a session write into the run directory: read, without secrets, for the user alone (SPEC 6)."""
+"""What agents write into the run directory: read, cleaned of secrets, and kept private (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 READ_LIMIT = 16 * 1024 * 1024
-"""Bytes of a file that are looked at; a larger one is no note of an agent, and is left as it is."""
+"""Bytes. A larger file is no note of an agent: leave it alone."""
 
 SUMMARY_LIMIT = 64 * 1024
 
@@ -39,7 +39,7 @@ class AgentFiles:
 
     def summary(self, seq: int) -> str | None:
         """The summary that the agent of session `seq` wrote; None when it wrote none."""
-        # What is cut off is cut off a clean text: half a secret is known by nothing.
+        # Clean first, cut afterwards: nothing recognises half a secret.
         written = read_regular(self._paths.summary(seq), 2 * SUMMARY_LIMIT)
         if written is None:
             return None
@@ -47,9 +47,9 @@ class AgentFiles:
         return first_bytes(text, SUMMARY_LIMIT)
 
     def merge_notes(self, session: Assignment, *, again: bool) -> None:
-        """Add the session's notes to the run's, unless that is done already: `again` looks for what a crash left.
+        """Add the session's notes to the run's; with `again`, check first what was added before a crash.
 
-        They are for other agents: what is wrong with them ends no run.
+        Notes are for other agents, so trouble with them ends no run.
         """
         if session.notes_size is None:
             return
@@ -60,7 +60,7 @@ class AgentFiles:
             self._emit(Warned(text=f"the notes of session {seq} were not merged: {error.message}"))
 
     def clean(self, session: Assignment) -> None:
-        """Replace the secrets in what the agents of a session that is over may have written.
+        """Take the secrets out of what the session's agents may have written. For a session that is over.
 
         Raises StorageError when a cleaned file cannot be written.
         """
@@ -76,14 +76,14 @@ class AgentFiles:
                 make_private(file)
 
     def drop_transcripts(self, seq: int) -> None:
-        """Delete all that session `seq` left among the transcripts."""
+        """Delete every transcript of session `seq`."""
         folder = self._paths.transcripts
         for name in names_in(folder):
             if name.startswith(f"session-{seq:04}."):
                 remove(folder / name)
 
     def _written(self, session: Assignment) -> tuple[Path, Path]:
-        """The summary and the notes: the run's own for a session that was lent none."""
+        """The summary and the notes; a session without notes of its own writes into the run's."""
         lent = session.notes_size is not None
         notes = self._paths.notes(session.seq) if lent else self._paths.scratchpad
         return self._paths.summary(session.seq), notes

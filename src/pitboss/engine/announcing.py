@@ -46,7 +46,7 @@ class Announcer:
         self._host = host
 
     def session_started(self, session: Assignment) -> None:
-        """A session is in flight."""
+        """Announce a session that is in flight."""
         self._emit(
             SessionStarted(
                 seq=session.seq,
@@ -61,18 +61,18 @@ class Announcer:
         )
 
     def session_ended(self, record: SessionRecord) -> None:
-        """A session has its record."""
+        """Announce a session that has its record."""
         self._emit(SessionEnded(record=record, next_pick=self._next_pick()))
 
     def tell(self, event: RunEvent | AgentStep) -> None:
-        """Something happened that is said in full elsewhere."""
+        """Pass on an event as it is."""
         self._emit(event)
 
     def warn(self, text: str) -> None:
-        """Something is not as it should be, and the run goes on."""
+        """Warn of something that does not stop the run."""
         self._emit(Warned(text=text))
 
     def notices(self) -> None:
-        """What was found in the way of the run's own files since this was asked last (SPEC 1.6)."""
+        """Warn of what was in the way of the run's own files since the last call (SPEC 1.6)."""
         for text in take_notices():
             self.warn(text)

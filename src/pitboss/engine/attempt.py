@@ -1,4 +1,4 @@
-"""One attempt of one agent of a session: what names its files and says whom to bill, and which one follows (SPEC 6)."""
+"""One attempt of one agent in a session: it names files, says whom to bill, and leads to the next one (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """Attempt `nth`, from 1, of a session's implementer, or of its fixer numbered `fix` from 1."""
+    """Attempt `nth` (from 1) of a session's implementer, or of its fixer number `fix` (from 1)."""
 
     agent: str
     model: str | None = None
@@ -29,7 +29,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_implementer(cls, session: Assignment) -> Attempt:
-        """The first attempt of the session's main agent, whose model the session's is."""
+        """The first attempt of the session's implementer, with the session's model."""
         return cls(agent=str(session.agent), model=session.model)
 
     @classmethod
@@ -50,9 +50,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Succession:
-    """Which attempt of a session follows which: in the agent's own session where it can go on with one.
+    """Works out the next attempt of a session, which resumes the agent's own session where it can.
 
-    Keeps the own sessions of all agents so far, but none in which nothing was done yet.
+    It remembers the own sessions of all agents so far, except those in which nothing was done yet.
     """
 
     def __init__(self, session: Assignment, is_resumable: Callable[[str], bool]) -> None:
@@ -61,7 +61,7 @@ class Succession:
         self._own: dict[str, Resume] = {}
 
     def after(self, attempt: Attempt, ended: AgentOutcome, step: Again | Restart | Fallback) -> Attempt:
-        """The attempt that `step` asks for; the model of the session is that of its first agent alone."""
+        """The attempt that `step` asks for. The session's model is for its first agent only."""
         self._keep(attempt, ended)
         if isinstance(step, Restart):
             self._own.pop(attempt.agent, None)

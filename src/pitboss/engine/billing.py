@@ -1,4 +1,4 @@
-"""What the attempts of a session cost whose runner died under them, by what they left on disk (SPEC 4, 7)."""
+"""Bills the attempts of a session whose runner died, by what they left on disk (SPEC 4, 7)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Billing:
-    """Bills attempts by their transcripts; nothing is run."""
+    """Bills attempts by their transcripts; runs nothing."""
 
     def __init__(
         self, build: Callable[[str], Agent], requests: Requests, journal: Journal, paths: RunPaths
@@ -34,19 +34,19 @@ class Billing:
         self._paths = paths
 
     def implementer(self, session: Assignment) -> Worked:
-        """Bill all attempts of the session's main agent and of those that took over from it."""
+        """Bill all attempts of the implementer, and of the agents that took over from it."""
         progress = self._journal.progress(session.seq)
         first = Attempt.of_implementer(session)
         begun = progress.begun or progress.pid is not None
         return self._bill(session, first, progress.agents, least=progress.attempt, begun=begun)
 
     def fixers(self, session: Assignment, outcome: Outcome) -> Outcome:
-        """Add the fixers that were started and of which `outcome` knows nothing yet, by transcript or process."""
+        """Add to `outcome` the fixers that started after it was written, as transcripts or a process show."""
         billed, begun = outcome.fixes, self._journal.progress(session.seq).begun
         started = next(n for n in count(billed) if not self._has_transcript(session, fix=n + 1))
         started = max(started, billed + begun)
         for nth in range(billed + 1, started + 1):
-            # Nobody can tell by whom to bill what an unknown fixer did.
+            # Nobody knows whose prices apply to an unknown fixer.
             used = Usage(cost_known=False)
             if session.fixer is not None:
                 fixer = Attempt.of_fixer(session, nth)
@@ -59,7 +59,7 @@ class Billing:
     ) -> Worked:
         """Bill `attempt` and those after it, `least` in all; `begun`: the process of the last one was seen.
 
-        `agents` are those that made them, in order; empty when it was one and the same.
+        `agents` made them, in that order; empty when one agent made all.
         """
         used = Usage()
         succession = Succession(session, lambda name: self._build(name).resumable)

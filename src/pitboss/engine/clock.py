@@ -1,4 +1,4 @@
-"""What time it is, how long something took, and how to wait: passed in, so that a test need not wait."""
+"""The time, durations and sleep, passed in so that tests need not wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Clock(Protocol):
     """The time as the engine sees it."""
 
     def now(self) -> datetime:
-        """The time of day, in UTC; it jumps when somebody sets the clock, and goes on while the machine sleeps."""
+        """The time of day, in UTC; it jumps when somebody sets the clock, and keeps going while the machine sleeps."""
         ...
 
     def elapsed_s(self) -> float:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """Brings home the work of sessions whose outcome is durable; every step may be repeated after a crash."""
+    """Brings home the work of sessions whose outcome is durable; every step can be repeated after a crash."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class Delivery:
         self._emit = emit
 
     def await_tests(self, session: Assignment, outcome: Outcome) -> Outcome:
-        """The outcome of a session whose work is over, marked as not verified if its tests are due."""
+        """The outcome, marked as not verified if tests are due."""
         return self._verifier.await_tests(session, outcome)
 
     def verify(self, session: Assignment) -> Outcome:
-        """The session's outcome with the verdict of the project's tests, durable, if it needs one."""
+        """Test the session's work if that is due; returns the outcome, durable, with the verdict."""
         outcome = self._journal.outcome(session.seq)
         if not outcome.verified:
             outcome = self._verifier.verify(session, outcome)
@@ -57,23 +57,23 @@ class Delivery:
         return outcome
 
     def commit(self, session: Assignment, outcome: Outcome) -> None:
-        """Do what needs no turn: git, and the user's hooks, may work for several sessions at once."""
+        """Commit before the session's turn: git, and the user's hooks, can work for several sessions at once."""
         if session.worktree is not None and self._lands(outcome):
             self._emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
             self._places.at(session).commit(self._message(session, outcome))
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait for one's turn to land: one session at a time, first come, first served."""
+        """Wait for the turn to land: one session at a time, first come, first served."""
         return self._places.turn()
 
     def catch_up(self, session: Assignment) -> Outcome:
-        """The outcome once the tests passed on what will land: the session's work with what landed meanwhile."""
+        """Test the session's work together with what landed meanwhile, if both is due; returns the outcome."""
         outcome = self.verify(session)
         if outcome.status is not SessionStatus.OK or not self._verifier.is_due(session):
             return outcome
         if not self._places.at(session).is_behind():
             return outcome
-        # Durable before the tree changes: a merge whose tests were cut off is tested again.
+        # Durable before the tree changes: after a crash the merge is tested again.
         self._journal.ended(session.seq, msgspec.structs.replace(outcome, verified=False))
         if self._places.at(session).catch_up(self._message(session, outcome)):
             return self.verify(session)
@@ -87,16 +87,16 @@ class Delivery:
             landing = self._places.at(session).land(self._message(session, outcome))
         else:
             landing = self._places.at(session).rescue()
-        # Git's words, branches and files have names and hooks that nobody looked through before.
+        # Git quotes hooks, branches and file names, which may hold secrets.
         reason = landing.reason and self._files.redact(landing.reason)
         return msgspec.structs.replace(landing, reason=reason)
 
     def rescue_commits(self, session: Assignment) -> Landing:
-        """Rescue what the session committed, without a look at its tree: that is somebody else's now."""
+        """Rescue what the session committed, without looking at its tree, which is somebody else's now."""
         return Landing(rescue=tuple(self._places.at(session).rescue_commits()))
 
     def release(self, session: Assignment) -> None:
-        """Nobody needs the session's place any more."""
+        """Free the session's place."""
         self._places.at(session).release()
 
     def _lands(self, outcome: Outcome) -> bool:

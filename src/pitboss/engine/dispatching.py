@@ -1,4 +1,4 @@
-"""What a session is given before anything of it runs: a number, a place, its agents; durable at once (SPEC 6, 7)."""
+"""Gives a session its number, its place and its agents, durably, before anything of it runs (SPEC 6, 7)."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """Who works on a prompt, by the prompt's own settings, roles and configuration."""
+    """Chooses who works on a prompt, by its own settings, roles and configuration."""
 
     def __init__(self, config: Config, meta: Callable[[str], PromptMeta]) -> None:
         self._config = config
         self._meta = meta
 
     def on(self, prompt: str) -> tuple[Worker, Worker | None]:
-        """The implementer of a prompt and its fixer, if it has one."""
+        """The implementer of a prompt, and its fixer if it has one."""
         meta = self._meta(prompt)
         return worker.implementer(self._config, meta), worker.fixer(self._config, meta)
 
 
 class Dispatcher:
-    """Puts chosen sessions on record as in flight; only the loop's thread talks to it."""
+    """Puts chosen sessions in flight; only the loop's thread calls it."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Git's settings as a session left them that was cut short: put back before git is asked anything (SPEC 1.6, 7)."""
+"""Puts back git's settings after a session that was cut short, before git is asked anything (SPEC 1.6, 7)."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Grinding:
-    """Opens and closes what sessions work in around the loop; `stays`: nothing else is checked out afterwards."""
+    """Opens the places of sessions before the loop and closes them after it; `stays`: check out nothing afterwards."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Grinding:
             raise
 
     def _open(self) -> None:
-        """Make ready where sessions will work. A refusal leaves a run that can be resumed once the way is free."""
+        """Make the places ready. After a refusal the run can be resumed once the way is free."""
         try:
             self._places.open()
         except PitbossError as error:
@@ -72,14 +72,14 @@ class Grinding:
             raise
 
     def _close(self) -> None:
-        """Warn of what cannot be put in order: it is no reason to call a night's work failed."""
+        """Close the places; trouble is a warning, and no reason to call a night's work failed."""
         try:
             self._places.close()
         except PitbossError as error:
             self._announcer.warn("; ".join(filter(None, (error.message, error.hint))))
 
     def _go_back(self) -> str | None:
-        """Check out what was before the run; returns what is checked out now, None where the run never touched that."""
+        """Check out what was before the run; returns what is checked out now, None if the run did not touch it."""
         state = self._journal.state
         if state.return_to is None or self._stays:
             return None
@@ -90,7 +90,7 @@ class Grinding:
             return None
 
     def _give_up(self, error: Exception) -> None:
-        """After an internal error: say `failed` if that can still be written; what is in flight stays as it is."""
+        """After an internal error: write `failed` if that still works, and leave alone what is in flight."""
         if isinstance(error, PitbossError) and error.hint is not None:
             error.hint = error.hint.replace("RUN_ID", self._journal.state.run_id)
         with suppress(PitbossError):

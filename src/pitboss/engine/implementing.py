@@ -61,7 +61,7 @@ class Implementing:
         ).bill(IMPLEMENTER, worked.usage)
 
     def _last_word(self, session: Assignment, last: AgentOutcome) -> Verdict:
-        """An agent may ask for the skip and end before anybody looks."""
+        """The verdict on the agent, which may have asked for a skip and ended before anybody looked."""
         by_itself = last.status in (SessionStatus.OK, SessionStatus.ERROR)
         if by_itself and self._control.take_last_word(session.seq) is StopRequest.SKIP:
             return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))

@@ -105,7 +105,7 @@ class Journal:
         return self.session(seq).progress
 
     def outcome(self, seq: int) -> Outcome:
-        """How the agent of the session in flight with that number ended; it must have."""
+        """The outcome of the session in flight with that number, which must have one."""
         outcome = self.progress(seq).outcome
         if outcome is None:
             raise AssertionError(f"the outcome of session {seq} is not written yet")
@@ -144,7 +144,7 @@ class Journal:
         self._write(durable=True)
 
     def waiting(self, seq: int, since: datetime, until: datetime, *, begun: bool) -> None:
-        """Let observers see that the session waits; `begun`: its agent has run, and is to run again."""
+        """Let observers see that the session waits; `begun`: its agent has run, and will run again."""
         with self._lock:
             self._update(seq, waits_since=since, waits_until=until, begun=begun, pid=None, pid_started=None)
         self._write(durable=False)
@@ -212,7 +212,7 @@ class Journal:
     def accepted(
         self, prompt_names: tuple[str, ...], caps: Caps, selection: Selection, return_to: str | None
     ) -> None:
-        """Write what goes for the run from now on, and what to check out in the end; durable."""
+        """Write what the run is to do from now on, and what to check out in the end; durable."""
         with self._lock:
             self._replace(prompt_names=prompt_names, caps=caps, selection=selection, return_to=return_to)
         self._write(durable=True)
@@ -254,9 +254,9 @@ class Journal:
         self._version += 1
 
     def _write(self, *, durable: bool) -> None:
-        """Write the state as it is by now, unless somebody has done so since the caller changed it.
+        """Write the current state, unless somebody has done so since the caller changed it.
 
-        Nobody holds `_lock` for that: a record need not wait for it, and whoever waits here has a later state written.
+        Not under `_lock`, so that a record need not wait. Whoever waits here finds a later state written.
         """
         with self._lock:
             wanted = self._version

@@ -1,4 +1,4 @@
-"""The first half of recovery: strays end, and the run's log, branch and state are made whole again (SPEC 7)."""
+"""The first half of recovery: end strays, and make the run's log, branch and state whole again (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ CLOCK_SKEW_S = 3600.0
 
 
 def end_strays(dead: DeadRun) -> bool:
-    """End whatever still carries the dead run's marker; True when there was something.
+    """End whatever still carries the dead run's marker; returns whether there was anything.
 
-    A run that ended in order has left nothing, and is not searched for.
+    A run that ended in order left nothing, so nobody searches.
     """
     state = dead.state
     if state is not None and not state.in_flight and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED):
@@ -129,7 +129,7 @@ class Mender:
                 self._switch.undo()
 
     def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
-        """Fold the log anew; the old file is kept aside."""
+        """Fold the log from its start; the old file is set aside."""
         if status(self._rundir.paths.state) is not None:
             set_aside(self._rundir.paths.state)
         state = unfolded(state)
@@ -168,7 +168,7 @@ class Mender:
 
 
 def blank_state(dead: DeadRun, repo: Repo, rotation: Rotation, now: datetime) -> RunState:
-    """What can be known of a run whose state.json is lost: its id, its branch, where its work began."""
+    """All that is known of a run whose state.json is lost: its id, its branch, where its work began."""
     tip = repo.commit_id(f"refs/heads/{dead.branch}")
     landed = landed_sessions(repo, dead.run_id, tip, None) if dead.state is None else {}
     return build_state(

@@ -1,4 +1,4 @@
-"""How the parts of a live run are joined: which collaborators each of them gets."""
+"""Joins the parts of a live run: says which collaborators each of them gets."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Outside:
-    """What the parts of a run use of the outside: its ports, and what the process inherited."""
+    """All that the parts of a run use of the outside: ports, and what the process inherited."""
 
     agent: Callable[[str], Agent]
     places: Places
@@ -68,7 +68,7 @@ class Outside:
 
 
 class Parts:
-    """Joins the parts of one live run, each when it is first asked for."""
+    """The parts of one live run; each is made on first use."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Parts:
 
     @cached_property
     def settling(self) -> Settling:
-        """What settles sessions that were cut short."""
+        """Settles sessions that were cut short."""
         autopsy = Autopsy(self._billing, self.journal, self._files, self._now)
         return Settling(self.sessions, autopsy, self._outside.remains, self.journal, self.control, self._emit)
 
@@ -128,7 +128,7 @@ class Parts:
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        """What puts sessions on record as in flight."""
+        """Puts sessions in flight."""
         workers = Workers(self._config, self._meta)
         return Dispatcher(self.journal, self.control, self._places, workers, self._announcer, self._now)
 
@@ -137,7 +137,7 @@ class Parts:
 
     @cached_property
     def sessions(self) -> SessionRunner:
-        """What brings sessions to their records."""
+        """Runs sessions and brings them to their records."""
         return SessionRunner(
             Preparation(self._places, self._hooks, self._emit, self._now),
             Implementing(self._retrying, self._requests, self.control, self._files, self._emit, self._now),
@@ -216,7 +216,7 @@ class Parts:
 
     @cached_property
     def gate(self) -> Gate:
-        """What sessions know together of agents that may not start now."""
+        """What sessions share about agents that may not start now."""
         return Gate(self._config.limits.pause_at, self.journal.state.quota)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""All that comes before a session's agent: its place, the set-up of a new working copy, the hook (SPEC 6)."""
+"""Everything before a session's agent starts: its place, the set-up of a new working copy, the hook (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Preparation:
         self._now = now
 
     def prepare(self, session: Assignment) -> Outcome | None:
-        """Make the place ready and run the hook; an outcome means that no agent is to start."""
+        """Make the place ready and run the hook; returns an outcome if no agent may start."""
         verdict = self._make_place(session) or self._hooks.before(session)
         if verdict is None:
             return None

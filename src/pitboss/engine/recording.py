@@ -1,4 +1,4 @@
-"""The one record of a session: the log line that makes it count, and who hears of it (SPEC 6, 7)."""
+"""Writes the one record of a session, which makes it count, and announces it (SPEC 6, 7)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Writes the records of sessions and says so."""
+    """Records sessions, and cleans up after them."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Recorder:
         self._keep_transcripts = keep_transcripts
 
     def merge_notes(self, session: Assignment, *, again: bool) -> None:
-        """Add the session's notes to the run's; with `again` a crash may have cut that short."""
+        """Add the session's notes to the run's; with `again`, check first what was added before a crash."""
         self._files.merge_notes(session, again=again)
 
     def record(self, seq: int, outcome: Outcome, landing: Landing) -> SessionRecord:
-        """Write the record of a session, the commit point: from here on it counts."""
+        """Write the session's record: the commit point, from which on it counts."""
         session = self._journal.session(seq)
         self._files.clean(session.assignment)
         record = settle(self._journal.state.run_id, session, outcome, landing)
@@ -49,7 +49,7 @@ class Recorder:
         return record
 
     def tell(self, record: SessionRecord) -> None:
-        """Say that the session has ended; requests concern it no more."""
+        """Announce that the session has ended; requests no longer concern it."""
         self._control.ended(record.seq)
         self._announcer.session_ended(record)
 
@@ -59,5 +59,5 @@ class Recorder:
             self._files.drop_transcripts(record.seq)
 
     def tell_notices(self) -> None:
-        """Say what was in the way of the run's own files meanwhile."""
+        """Warn of what was in the way of the run's own files meanwhile."""
         self._announcer.notices()

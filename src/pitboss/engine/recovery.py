@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Remains(Protocol):
-    """What sessions of a dead run left behind, beside the run directory."""
+    """What sessions of a dead run left outside the run directory."""
 
     def expect(self, plan: Sequence[Repair]) -> None:
         """Work out which sessions have their record once `plan` is done, before anything is removed."""
@@ -58,7 +58,7 @@ class Remains(Protocol):
 
 
 class Autopsy:
-    """Says how sessions ended whose runner died under them."""
+    """Establishes how a session ended whose runner died."""
 
     def __init__(
         self, billing: Billing, journal: Journal, files: AgentFiles, now: Callable[[], datetime]
@@ -69,7 +69,7 @@ class Autopsy:
         self._now = now
 
     def count_cut_wait(self, seq: int) -> None:
-        """Count what the session had waited when its run was gone, if the guardian saw when that was."""
+        """Count how long the session had waited when its run died, if the guardian saw when that was."""
         ended = ended_ns(self._journal.rundir.paths)
         if ended is None:
             return
@@ -78,7 +78,7 @@ class Autopsy:
             self._journal.waited(seq, waited_s)
 
     def interrupted(self, seq: int) -> Outcome:
-        """The outcome of a session that was cut short: aborted, and billed by what it left behind."""
+        """The outcome of a session that was cut short: aborted, and billed by what it left."""
         session, ended = self._journal.assignment(seq), self._journal.progress(seq).outcome
         if ended is None:
             return self._unfinished(session)
@@ -123,7 +123,7 @@ class Settling:
         self._emit = emit
 
     def settle(self, plan: Sequence[Repair]) -> list[SessionRecord]:
-        """Bring every session that was in flight, or whose record is lost, to its one record; return those."""
+        """Bring every session that was in flight, or whose record is lost, to its one record; returns those."""
         self._remains.expect(plan)
         made: list[SessionRecord] = []
         for repair in plan:

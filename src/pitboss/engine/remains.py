@@ -1,4 +1,4 @@
-"""What sessions of a dead run left in git: landings, work nobody took, working copies, branches (SPEC 7)."""
+"""What sessions of a dead run left in git: landings, unrescued work, working copies, branches (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class GitRemains:
-    """Finds and clears away what is left of sessions in the run's repository (`engine.recovery.Remains`)."""
+    """Finds and clears what sessions left in the run's repository (`engine.recovery.Remains`)."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class GitRemains:
         self._settled = None if lost else Settled(last_seq=last_seq, commits=bases)
 
     def landing(self, seq: int) -> Landing:
-        """Where the work of a session went that has a commit with its trailers, and perhaps rescue refs beside it."""
+        """Where the session's work landed: a commit with its trailers, and perhaps rescue refs."""
         commit = self._landed(self._journal.assignment(seq).base_commit)[seq].commit
         refs = self._rescued(seq)
         return Landing(commit=commit, rescue=refs, reason=why_kept(self._repo, refs[0]) if refs else None)
@@ -104,7 +104,7 @@ class GitRemains:
         return tuple(rescued.ref for rescued in list_rescued(self._repo, run_id, seq))
 
     def _picked(self) -> tuple[str, int]:
-        """The prompt and the rotation that a lost session is taken for: nobody knows of a second turn."""
+        """The prompt and rotation to assume for a lost session; it is never assumed to be a second turn."""
         state = msgspec.structs.replace(self._journal.state, conflicts=())
         choice = self._chooser.next(state, ())
         if isinstance(choice, Choice):

@@ -1,4 +1,4 @@
-"""What a session's agents, tests and hooks are given: environment, prompt text, limits (SPEC 6)."""
+"""What a session's agents, tests and hooks get: environment, prompt text, limits (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SESSIONS_SHOWN = 50
 
 
 class FailedTests(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fixer learns of the tests: the command and the end of its output."""
+    """What a fixer learns about the tests: the command and the end of its output."""
 
     command: str
     output: str
@@ -122,16 +122,16 @@ class Requests:
         )
 
     def fixer_text(self, session: Assignment, failed: FailedTests) -> str:
-        """What a fixer is asked for."""
+        """The whole prompt of a fixer."""
         body = self._prompts[session.prompt].body
         return fixer_prompt(body=body, command=failed.command, output=failed.output)
 
     def to_run(
         self, session: Assignment, attempt: Attempt, *, text: str, billed_usd: float, worked_s: float
     ) -> AgentRequest:
-        """The request of one attempt; its limits are what those before it, which cost `billed_usd`, have left.
+        """The request of one attempt; its limits are what is left after `billed_usd` and `worked_s` seconds of work.
 
-        An agent that goes on with its own session knows the prompt already.
+        An agent that resumes its own session knows the prompt already.
         """
         prompt = self._prompts[session.prompt]
         settings = self._config.agents.get(attempt.agent)

@@ -1,4 +1,4 @@
-"""What a run at rest has lost, brought back from the copy in git's folder before it is looked at (SPEC 7)."""
+"""Brings back what a run at rest has lost, from the copy in git's folder, before anybody looks at it (SPEC 7)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""An agent's work in a session over all its attempts: which is made, and by whom it is made again (SPEC 6).
+"""An agent's work in a session, attempt after attempt, by that agent or one that takes over (SPEC 6).
 
-Each attempt has a transcript of its own, by which it is counted and billed after a crash. What an attempt is
-to be, other than the first, is durable before it starts.
+Each attempt has its own transcript, by which it is counted and billed after a crash. Every attempt but the first is
+durable before it starts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retrying:
-    """Makes attempts until the work is done or cannot be."""
+    """Makes attempts until the work is done, or cannot be done."""
 
     def __init__(  # noqa: PLR0913 - the last two are plain values
         self,
@@ -60,9 +60,9 @@ class Retrying:
         self._jitter = jitter
 
     def work(self, session: Assignment, first: Attempt, *, text: str, billed: Usage | None = None) -> Worked:
-        """Run the agent of the `first` attempt on `text`, again if need be, until its work is done or cannot be.
+        """Let the agent of the `first` attempt work on `text`, in as many attempts as it takes.
 
-        `billed` is what others in the session have used already.
+        `billed` is what others in the session used before.
         """
         job = _Job(session, first, text, billed or Usage(), self._agents.is_resumable)
         while True:
@@ -78,7 +78,7 @@ class Retrying:
             job.follow(step, ended)
 
     def _hand_over(self, job: _Job) -> None:
-        """Take another agent instead of one that is known to be limited, where there is one that may start."""
+        """If the agent is known to be limited, give the attempt to a fallback that may start."""
         pause = self._waiting.reason(job.attempt.agent)
         step = None if pause is None else fallback(job.tries, self._open_to(job))
         if pause is None or step is None:
@@ -104,16 +104,16 @@ class Retrying:
         return next_attempt(ended, job.tries, self._open_to(job), now=now, jitter=self._jitter())
 
     def _open_to(self, job: _Job) -> Limits:
-        """The limits, with those fallbacks that may start now.
+        """The limits, with only those fallbacks that may start now.
 
-        Fixers have none: a session's transcripts say which agent it fell back to, those of its fixers do not.
+        A fixer has none: its transcripts, unlike the session's own, do not say which agent took over.
         """
         if job.attempt.is_fix:
             return msgspec.structs.replace(self._limits, fallback=())
         return self._waiting.startable(self._limits)
 
     def _too_dear(self, job: _Job) -> Verdict | None:
-        """No further attempt of a session that has reached its own cap."""
+        """The verdict on a session that has reached its own cap: no further attempt."""
         cap, cost_usd = self._requests.cap_usd(job.session), (job.billed + job.used).cost_usd
         if cap is None or cost_usd < cap:
             return None
@@ -121,9 +121,9 @@ class Retrying:
 
 
 class _Job:
-    """The work of one agent, and of whoever takes over from it, as far as it has come.
+    """The work of one agent, and of whoever takes over, so far.
 
-    `attempt` is the one to make next; `used` and `worked_s` are those of all before it, `billed` what others used.
+    `attempt` is the next one; `used` and `worked_s` are totals of those before it, `billed` is what others used.
     """
 
     def __init__(
@@ -145,12 +145,12 @@ class _Job:
         self._succession = Succession(session, is_resumable)
 
     def hand_to(self, step: Fallback) -> None:
-        """Another agent makes this attempt, which has not begun."""
+        """Give this attempt, which has not begun, to another agent."""
         self.attempt = Attempt(agent=step.agent, nth=self.attempt.nth)
         self.tries = self.tries.after(step)
 
     def add(self, ended: AgentOutcome, seconds: float) -> None:
-        """The attempt ended after so many seconds of work."""
+        """Add an attempt that ended after so many seconds of work."""
         self.used += ended.usage
         self.worked_s += seconds
         self.tries = self.tries.seen(ended)
@@ -166,6 +166,6 @@ class _Job:
         return Worked(last=last, usage=self.used, agent=self.attempt.agent)
 
     def cut_short(self, verdict: Verdict) -> Worked:
-        """As the last attempt ended, if there was one, with another verdict."""
+        """How the work ended, with this verdict in place of that of the last attempt."""
         last = self._last or AgentOutcome(status=verdict.status, usage=Usage())
         return self.worked(msgspec.structs.replace(last, status=verdict.status, reason=verdict.reason))

@@ -42,7 +42,7 @@ _CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of con
 
 
 class Builder(Protocol):
-    """Makes what a run is made of."""
+    """Builds the parts of a run."""
 
     @property
     def run_id(self) -> str:
@@ -63,7 +63,7 @@ class Builder(Protocol):
         ...
 
     def mender(self, rundir: RunDir, dead: DeadRun, branch: RunBranch) -> Mender:
-        """What makes the files of a dead run whole again."""
+        """The mender of a dead run's files."""
         ...
 
     def parts(self, branch: RunBranch, journal: Journal) -> Parts:
@@ -155,7 +155,7 @@ class Run:
         )
 
     def _created(self, branch: RunBranch, state: RunState, commit: str) -> RunDir:
-        """The run branch and the run directory, or neither."""
+        """Create the run branch and the run directory, or neither."""
         with git_refusing("start the run"):
             branch.create(commit)
         try:
@@ -196,7 +196,7 @@ class Run:
         return parts, past
 
     def _refuse_unclean(self, dead: DeadRun) -> None:
-        """The landing of sessions elsewhere may have been what made the tree dirty; after it, it must not be."""
+        """Refuse a tree that is still dirty once sessions in slots, whose landing may have made it so, have settled."""
         in_flight = dead.state.in_flight if dead.state else ()
         if self._mission.in_place and any(session.assignment.worktree for session in in_flight):
             self._builder.branch(dead.branch).refuse_unclean(self._repo.status())
@@ -223,7 +223,7 @@ class Run:
             self._emit(Warned(text=text))
 
     def _mended(self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]) -> Parts:
-        """The run with its files whole again; its sessions are settled afterwards."""
+        """Make the run's files whole; its sessions are settled afterwards."""
         branch, now = self._builder.branch(dead.branch), self._builder.clock.now
         mission = self._mission
         blank = blank_state(dead, self._repo, mission.rotation, now())

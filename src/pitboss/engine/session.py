@@ -1,4 +1,4 @@
-"""One session, from dispatch to record (SPEC 6). Every step may be cut off; `conclude` is where recovery enters."""
+"""One session, from dispatch to record (SPEC 6). A crash may cut off any step; recovery enters at `conclude`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SessionRunner:
     def conclude(self, seq: int, *, again: bool = False) -> SessionRecord:
         """Bring a session whose outcome is durable to its record: verify, land or rescue, record, tell.
 
-        Repeatable: with `again`, what was done of it before a crash is found and not done again.
+        Repeatable: with `again`, it finds what was done before a crash, and does not do it again.
         """
         session = self._journal.assignment(seq)
         self._delivery.commit(session, self._delivery.verify(session))
@@ -59,9 +59,9 @@ class SessionRunner:
         return record
 
     def conclude_elsewhere(self, seq: int, landed: Landing | None = None) -> SessionRecord:
-        """Bring a session to its record by what it `landed`, if anything: its tree is not its own any more (SPEC 7).
+        """Bring a session to its record without its tree, which is somebody else's now (SPEC 7).
 
-        No hook runs: there is no tree of the session to run it in.
+        `landed` says where its work went, if it landed. No hook runs: the session has no tree to run it in.
         """
         landing = landed or self._delivery.rescue_commits(self._journal.assignment(seq))
         record = self._recorder.record(seq, self._journal.outcome(seq), landing)

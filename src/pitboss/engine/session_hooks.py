@@ -49,17 +49,17 @@ class SessionHooks:
         self._run = run
 
     def set_up(self, session: Assignment) -> Verdict | None:
-        """Make a new working copy fit to work in; a verdict means that it is not, so that no agent starts."""
+        """Set up a new working copy; returns a verdict if that fails, so that no agent starts."""
         return self._before(session, self._settings.worktree.setup, seconds=SETUP_SECONDS)
 
     def before(self, session: Assignment) -> Verdict | None:
-        """Run the hook before the agent; a verdict means that no agent starts."""
+        """Run the hook before the agent; returns a verdict if no agent may start."""
         return self._before(session, self._settings.hooks.pre_session)
 
     def after(self, session: Assignment, record: SessionRecord) -> None:
-        """Run the hooks of a session that has its record; they change nothing about it.
+        """Run the hooks of a session that has its record, which they do not change.
 
-        One that was stopped or skipped has none.
+        After an aborted or skipped session none run.
         """
         if record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
             return

@@ -1,4 +1,4 @@
-"""Where a run begins, and what people learn of that (SPEC 5, 8)."""
+"""Where a run begins, and what its user learns about that (SPEC 5, 8)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def check_ready(branch: RunBranch, root: Path) -> TreeStatus:
-    """As `RunBranch.check_ready`; a tree that a run left between two branches is not for its user to put right."""
+    """As `RunBranch.check_ready`, with a better hint where an earlier run left the tree in disorder."""
     try:
         return branch.check_ready()
     except StartError as error:
@@ -41,7 +41,7 @@ def check_ready(branch: RunBranch, root: Path) -> TreeStatus:
 
 
 def _left_in_tree(root: Path, run_id: str) -> str | None:
-    """What helps where a run left the tree as nobody wants it; None of any other run."""
+    """What to do about a tree that this run left in disorder; None if it did not."""
     paths = RunPaths(root, run_id)
     if status(paths.switch) is not None:
         return f"a run was killed while it switched branches: `pitboss repair {run_id}` puts the tree right"
@@ -70,7 +70,7 @@ def start_from(repo: Repo, here: HeadPosition, revision: str | None, *, in_place
 
 
 def earlier_run(repo: Repo, start: HeadPosition) -> str | None:
-    """What to say of a run that would begin on top of an earlier one's work (SPEC 8)."""
+    """A warning if the run would begin on top of an earlier one's work (SPEC 8)."""
     name = start.branch or ""
     run_id = name.removeprefix(RUN_BRANCHES)
     if run_id == name or not is_folder(RunPaths(repo.root, run_id).root):
@@ -86,7 +86,7 @@ def earlier_run(repo: Repo, start: HeadPosition) -> str | None:
 def started(
     mission: Mission, journal: Journal, *, host: str, next_pick: str | None, resumed: bool
 ) -> RunStarted:
-    """What viewers learn of a run whose loop is about to begin, on the machine `host` (SPEC 9)."""
+    """What viewers learn about a run whose loop is about to start on the machine `host` (SPEC 9)."""
     run = journal.state
     return RunStarted(
         run_id=run.run_id,

@@ -1,7 +1,7 @@
-"""The project's tests before landing, and the fixer when they fail (SPEC 6).
+"""The project's tests before landing, and fixers when they fail (SPEC 6).
 
-Repeatable after a crash: a fixer whose transcript exists was started, so it is billed by that transcript and
-never runs again; only the tests run again.
+Repeatable after a crash: a fixer that has a transcript was started, so it is billed by that and never runs again. Only
+the tests do.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class Tests(Protocol):
-    """The tests of the project, where a session worked on it."""
+    """The project's tests, on a session's work."""
 
     def find(self, session: Assignment) -> TestCommand | None:
-        """How they are run; None where none are found."""
+        """How to run them; None if there are none."""
         ...
 
     def run(self, session: Assignment, tests: TestCommand | None, nth: int) -> TestResult:
-        """Run them after fixer `nth`, 0 for before the first."""
+        """Run them after fixer `nth`; 0 is before the first."""
         ...
 
 
@@ -79,7 +79,7 @@ class ProjectTests:
 
 
 class Fixing:
-    """Lets a session's fixers, `most` of them, mend what its tests found."""
+    """Lets up to `most` fixers of a session mend what its tests found."""
 
     def __init__(self, retrying: Retrying, requests: Requests, emit: Observer, *, most: int) -> None:
         self._retrying = retrying
@@ -88,7 +88,7 @@ class Fixing:
         self._most = most
 
     def may_fix(self, session: Assignment, outcome: Outcome) -> bool:
-        """Whether the session has a fixer and may start one more."""
+        """Whether the session may start another fixer."""
         cap = self._requests.cap_usd(session)
         left = cap is None or outcome.cost_usd < cap
         return session.fixer is not None and left and outcome.fixes < self._most
@@ -96,7 +96,7 @@ class Fixing:
     def fix(
         self, session: Assignment, outcome: Outcome, failed: FailedTests
     ) -> tuple[Outcome, Verdict | None]:
-        """Run the next fixer; returns the outcome with its bill, and a verdict when no other one should follow."""
+        """Run the next fixer; returns the outcome with its bill, and a verdict if that is the end of it."""
         nth = outcome.fixes + 1
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {nth}", attempt=nth))
         tokens = outcome.tokens
@@ -110,7 +110,7 @@ class Fixing:
 
 
 class Verifier:
-    """Judges what a session did by the tests of the project, and has it mended if it may."""
+    """Tests what a session did, and has fixers mend it."""
 
     def __init__(
         self,
@@ -127,17 +127,17 @@ class Verifier:
         self._now = now
 
     def is_due(self, session: Assignment) -> bool:
-        """Whether the session's prompt asks for tests; one that is gone asks for none."""
+        """Whether the session's prompt asks for tests; a prompt that is gone does not."""
         prompt = self._prompts.get(session.prompt)
         return prompt is not None and prompt.meta.verify
 
     def await_tests(self, session: Assignment, outcome: Outcome) -> Outcome:
-        """The outcome of an agent, marked as not verified if the session's tests are due."""
+        """The outcome of an agent, marked as not verified if tests are due."""
         due = outcome.status is SessionStatus.OK and self.is_due(session)
         return msgspec.structs.replace(outcome, verified=not due)
 
     def verify(self, session: Assignment, outcome: Outcome) -> Outcome:
-        """Run the tests, and fixers while they fail and one may start; returns the outcome with the verdict."""
+        """Run the tests, with fixers in between as long as they fail and one may start; returns the final outcome."""
         tests = self._tests.find(session)
         outcome = self._billing.fixers(session, outcome)
         while True:
@@ -167,7 +167,7 @@ class Verifier:
 
 
 def _final(status: SessionStatus, reason: str | None) -> Verdict | None:
-    """The verdict on a session whose fixer ended so, if that decides it."""
+    """The verdict on a session whose fixer ended like this, if that settles it."""
     if status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
         return Verdict(status, reason)
     capped = reason is not None and reason.startswith(Reason.COST_CAP)

@@ -1,4 +1,4 @@
-"""What an attempt waits for before it starts, and what ends such a wait early (SPEC 6)."""
+"""Waits before an attempt starts, and what ends them early (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def detail(self) -> str:
-        """The same, and why: a limit says enough by itself."""
+        """The same, and why; for a limit the first part says enough."""
         return self.awaited if self.cause is Cause.LIMIT or not self.why else f"{self.awaited}: {self.why}"
 
     def cut_short(self) -> Verdict:
-        """How a session ends that somebody stopped while it waited."""
+        """The verdict on a session that was stopped while it waited."""
         words = f"stopped while it waited for {self.awaited}"
         match self.cause:
             case Cause.LIMIT:
@@ -64,7 +64,7 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiting:
-    """Holds back attempts whose agent is limited or out of reach, and those that follow a failed one."""
+    """Holds back attempts of agents that are limited or out of reach, and those that follow a failure."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Waiting:
         self._clock = clock
 
     def reason(self, agent: str) -> Pause | None:
-        """What `agent` has to wait for, if it may not start now: another session has met it, or its quota says so."""
+        """What `agent` has to wait for, as another session or its quota has shown; None if it may start now."""
         if self._opens_at(agent) is None:
             return None
         return Pause(cause=self._gate.cause(agent), agent=agent)
@@ -94,7 +94,7 @@ class Waiting:
         return msgspec.structs.replace(limits, fallback=names)
 
     def until_open(self, session: Assignment, attempt: Attempt) -> Verdict | None:
-        """Wait until the agent of `attempt` may start; a verdict when the session was stopped meanwhile."""
+        """Wait until the agent of `attempt` may start; returns a verdict if the session was stopped meanwhile."""
         while (until := self._opens_at(attempt.agent)) is not None:
             pause = Pause(cause=self._gate.cause(attempt.agent), agent=attempt.agent)
             if verdict := self._wait(session, until, pause):
@@ -105,7 +105,7 @@ class Waiting:
     def between(
         self, session: Assignment, attempt: Attempt, step: Again | Restart | Fallback, ended: AgentOutcome
     ) -> Verdict | None:
-        """Do what `step` asks for before the attempt that follows `attempt`, which `ended`; as `until_open`."""
+        """Do what `step` asks for between `attempt`, which `ended`, and the next one; returns as `until_open`."""
         match step:
             case Restart():
                 self.enter(session, attempt, detail=f"{attempt.agent} begins anew: {ended.reason}")
@@ -117,7 +117,7 @@ class Waiting:
         return None
 
     def enter(self, session: Assignment, attempt: Attempt, detail: str = "") -> None:
-        """Let viewers see that the session is in the phase of this attempt."""
+        """Tell viewers that the session is in this attempt."""
         phase = Phase.FIX if attempt.is_fix else Phase.AGENT
         self._emit(PhaseChanged(seq=session.seq, phase=phase, detail=detail, attempt=attempt.nth))
 
@@ -142,10 +142,7 @@ class Waiting:
         self._gate.close(agent, until, Cause.OUTAGE if kind is Reason.OVERLOADED else Cause.LIMIT)
 
     def _wait(self, session: Assignment, until: float, pause: Pause) -> Verdict | None:
-        """Wait until `until`, epoch seconds, by the clock, which goes on while a machine sleeps.
-
-        A stop that was asked for ends it.
-        """
+        """Wait until `until`, epoch seconds. The clock keeps going while the machine sleeps; a stop ends the wait."""
         began = self._clock.now()
         moment = datetime.fromtimestamp(until, tz=UTC)
         self._journal.waiting(session.seq, began, moment, begun=pause.why is not None)
@@ -162,7 +159,7 @@ class Waiting:
         return None
 
     def _stopped(self, session: Assignment, pause: Pause) -> Verdict | None:
-        """Whoever lets a run end waits for the seconds before a retry, but not for what may take hours."""
+        """The verdict if the wait is to end: a drain sits out the seconds before a retry, but no wait for hours."""
         stop = self._control.stop_session(session.seq)
         if stop is StopRequest.SKIP:
             return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))
@@ -170,7 +167,7 @@ class Waiting:
         return pause.cut_short() if at_once or (pause.cause.is_long and self._is_ending()) else None
 
     def _is_ending(self) -> bool:
-        """Whether no session will follow those in flight."""
+        """Whether those in flight are the last sessions."""
         asked = self._control.level() is not StopLevel.NONE
         return self._spending.is_past_end() or self._gate.closing or asked
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class WatchedAgents:
-    """Runs the agents that `build` makes by name; what people ask of the run reaches them."""
+    """Runs agents, which `build` makes by name, and passes on to them what people ask of the run."""
 
     def __init__(
         self,
