@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class BranchMoved(Exception):
-    """Somebody else moved the run branch just now: `RunBranch.reconcile`, then try again."""
+    """Somebody else has just moved the run branch: call `RunBranch.reconcile`, then try again."""
 
 
 class RunBranch:
@@ -42,18 +42,18 @@ class RunBranch:
 
     @property
     def tip(self) -> str:
-        """The commit it is at. Git is asked once; `reconcile` finds out whether others moved it. Raises GitError."""
+        """The commit that it points to, read once; `reconcile` notices when others move it. Raises GitError."""
         if self._tip is None:
             self._tip = self._repo.line("rev-parse", "--verify", self.ref)
         return self._tip
 
     def moved_to(self, commit: str) -> None:
-        """Take note that a session moved it in the user's working tree."""
+        """Note that a session moved it in the user's working tree."""
         self._tip = commit
 
     @property
     def tree(self) -> str:
-        """The tree of the commit it is at. Raises GitError."""
+        """The tree of its tip. Raises GitError."""
         if self._tree is None or self._tree[0] != self.tip:
             self._tree = self.tip, self._repo.line("rev-parse", f"{self.tip}^{{tree}}")
         return self._tree[1]
@@ -90,7 +90,7 @@ class RunBranch:
             )
 
     def create(self, base: str) -> None:
-        """Make the run branch at the commit `base`; nothing is checked out.
+        """Create the run branch at the commit `base`; nothing is checked out.
 
         Raises StartError when another branch is in the way of its name.
         """
@@ -110,7 +110,7 @@ class RunBranch:
         self._repo.git("update-ref", "-d", self.ref, base)
 
     def recreate(self, at: str) -> None:
-        """Make a lost run branch again at commit `at`; raises StartError when that commit is gone too."""
+        """Create a lost run branch again at commit `at`; raises StartError when that commit is gone too."""
         if self._repo.commit_id(at) is None:
             raise StartError(
                 f"the run branch {self.name} is gone, and so is commit {at[:7]}",
@@ -135,7 +135,7 @@ class RunBranch:
         return refs
 
     def _is_held(self, oid: str) -> bool:
-        """Whether a ref or HEAD holds a commit, or nobody has it any more."""
+        """Whether a ref or HEAD contains a commit, or git no longer has it."""
         if self._repo.commit_id(oid) is None or self._repo.is_ancestor(oid, "HEAD"):
             return True
         return bool(self._repo.git("for-each-ref", "--count=1", f"--contains={oid}"))
@@ -147,7 +147,7 @@ class RunBranch:
     # Landing from elsewhere
 
     def reconcile(self, label: RescueLabel) -> tuple[str, ...]:
-        """Keep what others committed on top of it; anything else they did to it is rescued and undone.
+        """Accept what others committed on top of it; rescue and undo anything else that they did to it.
 
         Returns the refs of what was rescued. Raises GitError.
         """
@@ -175,11 +175,9 @@ class RunBranch:
             self._repo.git(*order)
 
     def advance(self, new: str, label: RescueLabel, *, tree: str | None = None) -> tuple[str, ...]:
-        """Move the branch on to `new`, which follows its tip; the user's checkout of it goes along.
+        """Advance the branch to `new`, which follows its tip; the user's checkout follows. `tree` is that of `new`.
 
-        `tree` is the commit's where that is known.
-
-        What somebody changed there meanwhile stays if the two do not meet, else it is rescued under the refs returned.
+        Changes in the checkout stay unless they are in the way; then they are rescued under the refs returned.
         Raises BranchMoved, and GitError.
         """
         old = self.tip
