@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+import tracemalloc
 from contextlib import closing
-from typing import TYPE_CHECKING
+
+import pytest
 
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.events import (
@@ -24,9 +26,6 @@ from pitboss.engine import bus
 from pitboss.engine.bus import Bus
 from tests.support.processes import wait_for
 from tests.support.values import record
-
-if TYPE_CHECKING:
-    import pytest
 
 
 class Reader:
@@ -150,3 +149,81 @@ def test_an_outlet_that_has_nobody_to_write_to_is_left_alone() -> None:
         emit(SessionStarted(seq=1, prompt="alpha"))
         emit(step(1, "third"))
     assert (len(closed.events), len(reader.events)) == (1, 4)
+
+
+class Broken(Reader):
+    """An outlet with a fault: `fails` names the method that raises."""
+
+    def __init__(self, fails: str, error: BaseException) -> None:
+        super().__init__()
+        self._fails = fails
+        self._error = error
+
+    def waits_as(self, event: RunEvent) -> RunEvent:
+        self._fail("waits_as")
+        return super().waits_as(event)
+
+    def __call__(self, event: RunEvent) -> None:
+        super().__call__(event)
+        self._fail("call")
+
+    def hurry(self) -> None:
+        self._fail("hurry")
+
+    def _fail(self, where: str) -> None:
+        if where == self._fails:
+            raise self._error
+
+
+def warnings(reader: Reader) -> list[str]:
+    return [event.text for event in reader.events if isinstance(event, Warned)]
+
+
+@pytest.mark.parametrize(
+    ("fails", "error"),
+    [
+        ("call", ValueError("a bug")),
+        ("call", OSError("no route")),
+        ("call", SystemExit(1)),
+        ("waits_as", ValueError("a bug")),
+    ],
+)
+def test_an_outlet_that_fails_is_left_alone_and_the_others_are_warned_once(
+    fails: str, error: BaseException
+) -> None:
+    broken, reader = Broken(fails, error), Reader()
+    emit = Bus([broken, reader])
+    emit(SessionStarted(seq=1, prompt="alpha"))
+    wait_for(lambda: warnings(reader) != [])
+    reader.events.clear()
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            emit(Warned(text=f"{number:10000}"))
+        wait_for(lambda: len(reader.events) == 500)
+        reader.events.clear()
+        emit(Warned(text="last"))
+        wait_for(lambda: warnings(reader) == ["last"])
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    emit.close()
+    assert kept < 1_000_000  # of 5 MB
+    assert warnings(reader) == ["last"]
+    assert len(broken.events) <= 1
+
+
+def test_what_failed_is_named_in_the_warning() -> None:
+    broken, reader = Broken("call", ValueError("a bug")), Reader()
+    with closing(Bus([broken, reader])) as emit:
+        emit(Warned(text="first"))
+        wait_for(lambda: len(warnings(reader)) == 2)
+    assert warnings(reader)[1] == "outlet Broken failed, and shows nothing more: ValueError: a bug"
+
+
+def test_an_outlet_that_cannot_hurry_ends_nothing() -> None:
+    broken, reader = Broken("hurry", ValueError("a bug")), Reader()
+    with closing(Bus([broken, reader])) as emit:
+        emit(Warned(text="first"))
+    assert warnings(reader)[0] == "first"
+    assert reader.hurried

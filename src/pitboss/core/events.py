@@ -256,7 +256,7 @@ class Outlet(Protocol[_Waiting]):
         """What to keep of an event until it is shown; None for one it does not show. Quick: the engine waits for it."""
 
     def __call__(self, waiting: _Waiting, /) -> None:
-        """Show one event. An OSError means that nobody is there to see it any more."""
+        """Show one event. After an exception it is called no more; a BrokenPipeError says that its reader is gone."""
 
     def hurry(self) -> None:
         """The run is over: show what is left, and end. Called by another thread."""

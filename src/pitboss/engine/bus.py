@@ -20,7 +20,7 @@ import msgspec
 from pitboss.core.events import AgentStep, RunEnded, SessionEnded, SessionStarted, Step, Warned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pitboss.core.events import Outlet, RunEvent
 
@@ -38,7 +38,7 @@ class Bus:
     """The engine's observer: hands every event to all outlets. Safe to call from any thread; never waits."""
 
     def __init__(self, outlets: Sequence[Outlet[Any]]) -> None:
-        self._lanes = [Lane(outlet) for outlet in outlets]
+        self._lanes = [Lane(outlet, self._warn) for outlet in outlets]
 
     def __call__(self, event: RunEvent | AgentStep) -> None:
         """Have `event` shown, some time soon."""
@@ -51,6 +51,9 @@ class Bus:
         for lane in self._lanes:
             lane.put(stamped)
 
+    def _warn(self, text: str) -> None:
+        self(Warned(text=text))
+
     def close(self) -> None:
         """Let each outlet catch up for as long as it may; what is not shown by then is not."""
         began = time.monotonic()
@@ -61,15 +64,21 @@ class Bus:
 
 
 class Lane(Thread):
-    """The queue of one outlet and the thread that empties it."""
+    """The queue of one outlet and the thread that empties it.
 
-    def __init__(self, outlet: Outlet[Any]) -> None:
+    An outlet that raises anything is left alone from then on: nothing is queued for it, and `warn` tells the others,
+    unless it only lost its reader.
+    """
+
+    def __init__(self, outlet: Outlet[Any], warn: Callable[[str], None]) -> None:
         super().__init__(name=f"outlet {type(outlet).__name__}", daemon=True)
         self.patience_s = outlet.patience_s
         self._outlet = outlet
+        self._warn = warn
         self._waiting: deque[object] = deque()
         self._steps: dict[int, _Steps] = {}
         self._dropped = 0
+        self._failure: Exception | None = None
         self._over = self._deaf = self._asleep = False
         self._news = Condition()
         self.start()
@@ -108,7 +117,7 @@ class Lane(Thread):
             self._news.notify()
 
     def _append(self, event: RunEvent) -> None:
-        waiting = self._outlet.waits_as(event)
+        waiting = self._asked(lambda: self._outlet.waits_as(event))
         if waiting is None:
             return
         if len(self._waiting) >= MOST_WAITING and not isinstance(event, SessionEnded | RunEnded):
@@ -121,25 +130,39 @@ class Lane(Thread):
         with self._news:
             self._over = True
             self._news.notify()
-        self._outlet.hurry()
+        self._asked(self._outlet.hurry)
+
+    def _asked(self, question: Callable[[], object]) -> object | None:
+        """What the outlet answers; what it raises is left to its own thread, since a session's may be asking."""
+        try:
+            return question()
+        except Exception as failure:
+            with self._news:
+                self._failure = failure
+                self._news.notify()
+            return None
 
     def run(self) -> None:
-        """Show what comes until nothing more does, or until there is nobody to show it to."""
+        """Show what comes until nothing more does, or until the outlet fails."""
         try:
             while (events := self._next()) is not None:
                 for event in events:
                     self._outlet(event)
-        except OSError:
+        except BaseException as failure:
             with self._news:
                 self._deaf = True
                 self._waiting.clear()
                 self._steps.clear()
+            if not isinstance(failure, BrokenPipeError):
+                self._warn(f"{self.name} failed, and shows nothing more: {type(failure).__name__}: {failure}")
 
     def _next(self) -> list[object] | None:
         """What is due now, waiting for it; None once all is shown and nothing more will come."""
         with self._news:
             while True:
                 self._sleep()
+                if self._failure is not None:
+                    raise self._failure
                 if due := self._due(time.monotonic()):
                     return due
                 if self._over:
@@ -147,7 +170,7 @@ class Lane(Thread):
 
     def _sleep(self) -> None:
         """Wait until something is due, then a moment for what comes with it."""
-        if not self._over and not self._waiting:
+        if not self._over and not self._waiting and self._failure is None:
             self._asleep = True
             self._news.wait(self._until_due(time.monotonic()))
             self._asleep = False
