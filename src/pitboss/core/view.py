@@ -163,16 +163,20 @@ def fold_late(view: View, event: RunEvent) -> View:
             return fold(view, event)
         case RunStarted(next_pick=name):
             return msgspec.structs.replace(view, activity=Activity.RUNNING, next_pick=name)
-        case PhaseChanged(seq=seq) | Step(seq=seq) if view.flight(seq) is not None:
-            return fold(view, event)
+        case PhaseChanged(seq=seq) | Step(seq=seq):
+            return view if view.flight(seq) is None else fold(view, event)
         case SessionStarted(seq=seq, host=host, next_pick=name):
             seen = msgspec.structs.replace(view, next_pick=name)
             flight = view.flight(seq)
             return seen if flight is None else _with_flight(seen, msgspec.structs.replace(flight, host=host))
-        case SessionEnded(next_pick=name):
-            return msgspec.structs.replace(view, next_pick=name)
-        case _:
+        case QuotaSeen() | Warned() | Repaired() | RunEnded():
             return view
+        case _:  # SessionEnded: mypy refuses the call when a kind of event has no case above
+            return _session_ended_late(view, event)
+
+
+def _session_ended_late(view: View, event: SessionEnded) -> View:
+    return msgspec.structs.replace(view, next_pick=event.next_pick)
 
 
 def _started(view: View, event: RunStarted) -> View:
