@@ -47,7 +47,6 @@ AT_A_RUN = (
 NOT_OF_A_RUN = {
     ("landing/user_checkout.py", "(self._repo.root / path).unlink"),  # files of the tree
     ("store/library.py", "folder.iterdir"),  # prompts and rotations: the user may keep them behind a link
-    ("store/textfile.py", "path.stat"),
     ("store/backup.py", "place.is_dir"),
     ("store/backup.py", "place.iterdir"),
     ("engine/git_settings.py", "git_dir.is_dir"),
@@ -60,10 +59,8 @@ IN_GITS_HANDS = {
     "landing/guard.py",
     "store/opening.py",
     "landing/rescuer.py",
-    "landing/unseen.py",
     "landing/rescue_refs.py",
     "landing/slot.py",
-    "landing/rescued_work.py",
     "landing/worktrees.py",
 }
 PAST_THE_SCREEN = {"screens/output.py", "agents/acp/client.py"}  # the second one prints into a pipe of ours
@@ -99,6 +96,21 @@ def by_path(module: Path) -> set[str]:
     return {called for call in blind if BY_PATH.fullmatch(called := ast.unparse(call.func))}
 
 
+def bytes_to_a_terminal(module: Path) -> list[str]:
+    """Where a module writes bytes to stdout or stderr."""
+    return re.findall(r"std(?:out|err)\.buffer|os\.write\([12],", module.read_text(encoding="utf-8"))
+
+
+def spelling_refs() -> set[str]:
+    """The modules that spell the name of a ref."""
+    return {
+        name
+        for name, module in zip(NAMES, MODULES, strict=True)
+        for text in strings(ast.parse(module.read_text(encoding="utf-8")))
+        if REF_NAMES.search(text)
+    }
+
+
 def test_there_is_something_to_look_at() -> None:
     assert "core/recovery/plan.py" in NAMES
 
@@ -127,13 +139,17 @@ def test_git_knows_neither_runs_nor_sessions_nor_what_pitboss_calls_its_refs(mod
 
 def test_names_of_refs_are_spelled_in_one_module() -> None:
     """All but documentation: what a comment or a docstring says need not be looked up."""
-    spelled = {
-        name
-        for name, module in zip(NAMES, MODULES, strict=True)
-        for text in strings(ast.parse(module.read_text(encoding="utf-8")))
-        if REF_NAMES.search(text)
-    }
-    assert spelled - SUBJECTS == {"landing/refs.py"}
+    assert spelling_refs() - SUBJECTS == {"landing/refs.py"}
+
+
+def test_no_exception_is_left_that_nothing_needs() -> None:
+    reached = {(name, call) for name, module in zip(NAMES, MODULES, strict=True) for call in by_path(module)}
+    watched = {(name, call) for name, call in reached if name.startswith(AT_A_RUN)}
+    printing = {name for name, module in zip(NAMES, MODULES, strict=True) if bytes_to_a_terminal(module)}
+    assert NOT_OF_A_RUN - watched == set()
+    assert IN_GITS_HANDS - {name for name, _ in watched} == set()
+    assert PAST_THE_SCREEN - printing == set()
+    assert SUBJECTS - spelling_refs() == set()
 
 
 @pytest.mark.parametrize("module", MODULES, ids=NAMES)
@@ -160,10 +176,7 @@ class TestModule:
     def test_its_bytes_reach_a_terminal_by_the_one_way_there(self, module: Path) -> None:
         """`screens.terminal` lets pass no text that a terminal acts on; bytes would go around it (SPEC 1.6)."""
         if str(module.relative_to(PACKAGE)) not in PAST_THE_SCREEN:
-            assert (
-                re.findall(r"std(?:out|err)\.buffer|os\.write\([12],", module.read_text(encoding="utf-8"))
-                == []
-            )
+            assert bytes_to_a_terminal(module) == []
 
     def test_its_name_says_what_is_in_it(self, module: Path) -> None:
         assert not SAYS_NOTHING.fullmatch(module.stem)
