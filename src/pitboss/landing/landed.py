@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.git.commit_object import read_new
+
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
@@ -56,7 +58,10 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def commits_beyond(repo: Repo, tip: str, change: str, *, run_id: str, seq: int) -> list[Commit]:
-    """What `change` has on top of `tip`, newest first, as session `seq` sees it."""
+    """What `change` has on top of `tip`, newest first, as session `seq` sees it. Raises GitError."""
+    made = read_new(repo, change)
+    if made is not None and made.parents == (tip,):
+        return [_judged(change, made.parents, made.message, run_id, seq)]
     return _commits(repo, f"{tip}..{change}", run_id=run_id, seq=seq)
 
 
@@ -67,30 +72,35 @@ def is_own(repo: Repo, commit: str, *, run_id: str, seq: int) -> bool:
 
 def _commits(repo: Repo, *what: str, run_id: str, seq: int) -> list[Commit]:
     log = repo.git(*_LOG, "--topo-order", *what, "--")
-    return [_judged(entry, run_id, seq) for entry in _entries(log)]
+    split = (entry.split("\x1f", 3) for entry in _entries(log))
+    return [_judged(oid, tuple(above.split()), said, run_id, seq) for oid, above, _, said in split]
 
 
 def _entries(log: bytes) -> list[str]:
     return os.fsdecode(log).rstrip("\0").split("\0") if log else []
 
 
-def _judged(entry: str, run_id: str, seq: int) -> Commit:
-    oid, parents, _, message = entry.split("\x1f", 3)
-    landed = _parse(entry, run_id)
-    own = landed is not None and landed.seq == seq
-    return Commit(oid=oid, parents=tuple(parents.split()), message=message.rstrip("\n") + "\n", own=own)
+def _judged(oid: str, parents: tuple[str, ...], message: str, run_id: str, seq: int) -> Commit:
+    said = _trailers(message, run_id)
+    own = said is not None and int(said["Session"]) == seq
+    return Commit(oid=oid, parents=parents, message=message.rstrip("\n") + "\n", own=own)
+
+
+def _trailers(message: str, run_id: str) -> dict[str, str] | None:
+    """The trailers in the message of a commit that landed a session of the run."""
+    said = {name: value.strip() for name, value in _TRAILER.findall(message)}
+    return said if said.get("Run") == run_id and said.get("Session", "").isdecimal() else None
 
 
 def _parse(entry: str, run_id: str) -> LandedCommit | None:
     commit, parents, made, message = entry.split("\x1f", 3)
-    said = {name: value.strip() for name, value in _TRAILER.findall(message)}
-    seq = said.get("Session", "")
-    if said.get("Run") != run_id or not seq.isdecimal():
+    said = _trailers(message, run_id)
+    if said is None:
         return None
     return LandedCommit(
         commit=commit,
         parent=parents.split(" ", 1)[0] or None,
-        seq=int(seq),
+        seq=int(said["Session"]),
         prompt=said.get("Prompt", ""),
         committed_at=datetime.fromtimestamp(int(made), tz=UTC),
     )

@@ -1,0 +1,57 @@
+"""Reads a commit that git has just made from git's own file, without a process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pitboss.git.repo import Repo
+
+LIMIT = 1024 * 1024
+"""Bytes of a commit that is read; git is asked for a longer one."""
+
+_COMMIT = re.compile(
+    rb"commit \d+\0tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)"
+    rb"author [^\n]*\ncommitter [^\n]*\n\n(?P<message>.*)",
+    re.DOTALL,
+)
+_HASHES = {40: hashlib.sha1, 64: hashlib.sha256}
+
+
+class CommitObject(msgspec.Struct, frozen=True, kw_only=True):
+    """What a commit consists of; `message` as git would print it in UTF-8."""
+
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+
+def read_new(repo: Repo, oid: str) -> CommitObject | None:
+    """A commit, given by its whole name, as its file has it.
+
+    None when git has to be asked: for one that is packed, is signed, or has another encoding. Agents can write to the
+    file; it counts only if its content has that name.
+    """
+    data = _content(repo, oid)
+    found = _COMMIT.fullmatch(data)
+    if found is None or _HASHES[len(oid)](data, usedforsecurity=False).hexdigest() != oid:
+        return None
+    return CommitObject(
+        tree=found["tree"].decode(),
+        parents=tuple(word.decode() for word in found["parents"].split()[1::2]),
+        message=os.fsdecode(found["message"]),
+    )
+
+
+def _content(repo: Repo, oid: str) -> bytes:
+    with suppress(OSError, zlib.error):
+        packed = (repo.common_dir / "objects" / oid[:2] / oid[2:]).read_bytes()
+        return zlib.decompressobj().decompress(packed, LIMIT)
+    return b""
