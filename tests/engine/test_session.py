@@ -49,6 +49,23 @@ def test_a_session_lands_what_its_agent_did_and_costs_what_it_used(stage: Stage)
     assert stage.hooked[1][1]["PITBOSS_SESSION_STATUS"] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("verify", "tests", "writes"),
+    [
+        (False, [], 4),  # in flight, the agent's pid, the outcome, the record
+        (True, [], 5),  # the outcome once more, verified
+        (True, [TestResult(passed=False)], 6),  # the fixer's pid
+    ],
+)
+def test_a_session_writes_what_recovery_needs_and_no_more(
+    tmp_path: Path, verify: bool, tests: list[TestResult], writes: int
+) -> None:
+    with Stage(tmp_path, prompts=[prompt("alpha", verify=verify)]) as stage:
+        stage.tests = list(tests)
+        assert stage.run().status is OK
+        assert stage.rundir.written == writes
+
+
 def test_viewers_see_a_session_begin_go_through_its_phases_and_end(stage: Stage) -> None:
     line = stage.run()
     (began,), (ended,) = told(stage, SessionStarted), told(stage, SessionEnded)

@@ -146,7 +146,7 @@ class Stage:
         self.clock = PlayedClock()
         self._given = given
         self._stack = ExitStack()
-        self.rundir: RunDir = self._opened(FragileRunDir.create(repo, fresh_run()))
+        self.rundir = self._opened(FragileRunDir.create(repo, fresh_run()))
         self._join(Journal(self.rundir, fresh_run(), self._chooser(), self.clock.now))
 
     def __enter__(self) -> Self:
@@ -169,13 +169,12 @@ class Stage:
 
     def die_at(self, write: int, *, after: bool = False) -> None:
         """Kill the runner at the write with this number."""
-        rundir = cast("FragileRunDir", self.rundir)
-        rundir.dies_at, rundir.dies_after = rundir.written + write, after
+        self.rundir.dies_at, self.rundir.dies_after = self.rundir.written + write, after
 
     def resume(self, **facts: Any) -> list[SessionRecord]:
         """Recover the run in a new process, and return the records that this made."""
         self.rundir.close()
-        self.rundir = self._opened(RunDir.open(self.repo, RUN_ID))
+        self.rundir = self._opened(FragileRunDir.open(self.repo, RUN_ID))
         dead = dead_run(self.rundir)
         in_flight = dead.state.in_flight if dead.state else ()
         landed = {s.seq for s in in_flight if self.memory.landing_of(s.seq)}
@@ -214,7 +213,8 @@ class Stage:
 
     # The fakes
 
-    def _opened(self, rundir: RunDir) -> RunDir:
+    def _opened(self, rundir: RunDir) -> FragileRunDir:
+        assert isinstance(rundir, FragileRunDir)
         self._stack.callback(rundir.close)
         return rundir
 
