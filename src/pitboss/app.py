@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import closing, contextmanager
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.table import build_agent
@@ -13,10 +12,10 @@ from pitboss.checks import run_tests
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.environment import RUN_ID
-from pitboss.core.events import Aborting, Draining, Warned
+from pitboss.core.events import Warned
 from pitboss.core.recovery.plan import plan_recovery
-from pitboss.core.stops import StopBy, StopLevel, StopRequest
 from pitboss.engine import restoring
+from pitboss.engine.announcing import StopNews
 from pitboss.engine.bus import Bus
 from pitboss.engine.clock import SystemClock
 from pitboss.engine.control import Control
@@ -43,7 +42,7 @@ from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
+    from pitboss.core.stops import StopRequest
     from pitboss.guardian import StopChannel
     from pitboss.store.restore import Lost
 
@@ -122,7 +122,7 @@ class LiveBuilder:
         self.run_id = run_id
         self.clock = SystemClock()
         self.backup = Backup(repo.root)
-        self._aborting = Event()
+        self._control: Control | None = None
         self.repo = repo.authored_by(mission.config.author).on_leash(self._abort)
         self.guard = Guard(self.repo, RunPaths(repo.root, run_id).root)
         self._mission = mission
@@ -145,7 +145,8 @@ class LiveBuilder:
 
     def parts(self, branch: RunBranch, journal: Journal) -> Parts:
         """The parts of the live run."""
-        control = Control(self._channel, journal.rundir.paths, self._raised(journal))
+        control = Control(self._channel, journal.rundir.paths, StopNews(self._emit, journal))
+        self._control = control
         places = self._places(branch, journal, control)
         outside = Outside(
             agent=lambda name: build_agent(name, self._mission.config),
@@ -174,16 +175,5 @@ class LiveBuilder:
         watch = RepositoryWatch(places, self.guard, self._emit, control.abort_session)
         return ResilientPlaces(places, watch, journal)
 
-    def _raised(self, journal: Journal) -> Callable[[StopLevel, StopBy], None]:
-        def raised(level: StopLevel, by: StopBy) -> None:
-            if level is StopLevel.DRAIN:
-                in_flight = tuple(session.seq for session in journal.state.in_flight)
-                self._emit(Draining(by=by, in_flight=in_flight))
-            else:
-                self._aborting.set()
-                self._emit(Aborting(by=by))
-
-        return raised
-
     def _abort(self) -> StopRequest | None:
-        return StopRequest.ABORT if self._aborting.is_set() else None
+        return None if self._control is None else self._control.abort_session()

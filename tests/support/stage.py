@@ -23,6 +23,7 @@ from pitboss.core.recovery.plan import plan_recovery
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.session import Landing, SessionStatus
 from pitboss.core.usage import Usage
+from pitboss.engine.announcing import StopNews
 from pitboss.engine.control import Control
 from pitboss.engine.dead_run import dead_run
 from pitboss.engine.journal import Journal
@@ -226,7 +227,8 @@ class Stage:
         for descriptor in (requests_out, self._requests_in):
             self._stack.callback(os.close, descriptor)
         paths = RunPaths(self.repo, RUN_ID)
-        control = Control(StopChannel(requests_out), paths, lambda *_: None, listen_every_s=0)
+        news = StopNews(self.events.append, journal)
+        control = Control(StopChannel(requests_out), paths, news, listen_every_s=0)
         outside = Outside(
             agent=lambda name: ScriptedAgent(name, lambda request: self._play(name, request), resumable=True),
             places=InMemoryPlaces(self.memory),
