@@ -183,11 +183,17 @@ def test_the_warden_does_not_go_by_the_name_of_the_command(tmp_path: Path) -> No
     """So `pkill -9 -f pitboss` leaves somebody who ends the agents."""
     run = Run(tmp_path / "run")
     try:
-        named = {int(entry.name) for entry in Path("/proc").iterdir() if _has_words(entry, str(run.folder))}
-        assert named == {run.guardian.pid, run.runner, pids(run.folder)["leader"]}
-        assert any(_has_words(entry, "grind-warden") for entry in Path("/proc").iterdir())
+        # A child that has not come to its exec yet has the name of its parent.
+        named = {run.guardian.pid, run.runner, pids(run.folder)["leader"]}
+        wait_for(lambda: _with_words(str(run.folder)) == named)
+        assert _with_words("grind-warden")
     finally:
         run.clean_up()
+
+
+def _with_words(words: str) -> set[int]:
+    """The processes whose command line has these words."""
+    return {int(entry.name) for entry in Path("/proc").iterdir() if _has_words(entry, words)}
 
 
 def _has_words(process: Path, words: str) -> bool:
