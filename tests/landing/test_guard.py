@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from pitboss.git.errors import RepositoryGone
 from pitboss.git.repo import Repo
 from pitboss.landing.guard import FOLDER, Guard
+from tests.support.processes import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +60,23 @@ def test_a_config_is_put_back_once_and_the_other_version_kept(scene: Scene) -> N
     assert told == f"git's config was put back: it set core.worktree; kept as {kept}"
     assert (scene.config.read_bytes(), kept.read_bytes()) == (scene.users, theirs)
     assert scene.guard.check() == ()
+
+
+def test_a_config_that_changes_again_during_a_look_is_looked_at_again(scene: Scene) -> None:
+    """As agents side by side do it: one is still at work while another one's session is looked at."""
+    hooks = scene.root / ".git/hooks"
+    hooks.mkdir()
+    scene.guard.begin()
+    scene.git("config", "user.name", "agent")
+    for nth in range(100):
+        (hooks / f"hook-{nth:02}").write_text("theirs")
+    looking = Thread(target=scene.guard.check)
+    looking.start()
+    wait_for(lambda: not (hooks / "hook-00").exists())  # hooks come after the config
+    scene.git("config", "core.worktree", "/else")
+    looking.join()
+    scene.guard.check()
+    assert b"worktree" not in scene.config.read_bytes()
 
 
 def test_a_key_that_is_nobodys_business_is_told_once_and_stays(scene: Scene) -> None:

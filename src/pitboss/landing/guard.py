@@ -33,6 +33,8 @@ FOLDER = "git-settings"
 _FOUND = "found.json"
 _MOST_BYTES = 1024 * 1024
 _MOST_NAMED = 5
+_MOST_LOOKS = 4
+"""Looks in a row while something still changes: what the last one leaves is for the next check."""
 _OF_WORKTREE = "config.worktree"
 _CONFIGS = ("config", _OF_WORKTREE)
 _WORKTREES = "worktrees/"
@@ -80,8 +82,8 @@ class Guard:
     def _take(self) -> None:
         self._layout.begin()
         self._hooks = self._find_hooks()
-        self._found = {name: found for name in self._names() if (found := _read(self._path(name)))}
         self._seen = self._look()
+        self._found = {name: found for name in self._names() if (found := _read(self._path(name)))}
 
     def _compared(self, saved: dict[str, Found] | None, gone_at: float) -> tuple[str, ...]:
         self._take()
@@ -104,15 +106,22 @@ class Guard:
         """
         with self._lock:
             warnings = [*self._layout.check(self._set_aside)]
-            looked = self._look()
-            if looked == self._seen:
-                return tuple(warnings)
-            for name in sorted({**self._seen, **looked, **self._found}):
-                if looked.get(name) != self._seen.get(name):
-                    warnings += filter(None, [self._settle(name)])
-            self._seen = self._look()
-            self._save()
+            for _ in range(_MOST_LOOKS):
+                looked = self._look()
+                if looked == self._seen:
+                    break
+                warnings += self._settle_changed(looked)
             return tuple(warnings)
+
+    def _settle_changed(self, looked: dict[str, tuple[int, ...]]) -> list[str]:
+        """Bring in order what differs from the last look; returns what to say of it."""
+        names = sorted({**self._seen, **looked, **self._found})
+        changed = [name for name in names if looked.get(name) != self._seen.get(name)]
+        warnings = [words for name in changed if (words := self._settle(name))]
+        # What was read is at least as new as this look: whatever changed since, the next look sees.
+        self._seen = looked
+        self._save()
+        return warnings
 
     # What is there
 
