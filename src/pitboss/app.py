@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.table import build_agent
 from pitboss.checks import run_tests
-from pitboss.core.choosers.room import Room
-from pitboss.core.choosers.rotation import RotationChooser
+from pitboss.core.choosers.for_run import chooser_for
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
 from pitboss.core.recovery.plan import plan_recovery
@@ -128,8 +127,9 @@ class LiveBuilder:
         self._mission = mission
         self._channel = channel
         self._emit = emit
-        room = Room.of(mission.prompts, max_parallel=mission.max_parallel, mode=mission.config.grind.mode)
-        self._chooser = RotationChooser.of(mission.rotation, mission.prompts, room)
+        self._chooser = chooser_for(
+            mission.rotation, mission.prompts, mission.config.grind, max_parallel=mission.max_parallel
+        )
 
     def branch(self, name: str) -> RunBranch:
         """The run branch of that name."""

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.chooser import upcoming
-from pitboss.core.choosers.rotation import RotationChooser
+from pitboss.core.choosers.for_run import chooser_for
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.recovery.replay import replay_records
 from pitboss.core.run import build_state
@@ -46,7 +46,9 @@ def report(here: Path, options: Options, resume: str | None) -> Report:
     root = repo.root if repo else here
     run = None if resume is None else resolve_target(root, resume or None).state
     mission = resolve_mission(root, options, run=run)
-    chooser = RotationChooser.of(mission.rotation, mission.prompts)
+    chooser = chooser_for(
+        mission.rotation, mission.prompts, mission.config.grind, max_parallel=mission.max_parallel
+    )
     if run is not None:
         run = _replayed(root, mission, run, chooser)
     status = repo.status() if repo else None

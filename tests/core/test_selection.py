@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from pitboss.core.config import GrindSettings
+from pitboss.core.rotation import Rotation
 from pitboss.core.selection import Selection
 
 WHOLE = Selection(
@@ -37,3 +39,10 @@ def test_each_choice_wins_over_the_kept_one_alone() -> None:
     for name, value in msgspec.structs.asdict(other).items():
         chosen = Selection(**{name: value}).over(WHOLE)
         assert chosen == msgspec.structs.replace(WHOLE, **{name: value})
+
+
+def test_how_many_run_at_once_is_said_by_the_command_line_then_the_rotation_then_the_configuration() -> None:
+    rotation, grind = Rotation(name="night", entries=(), max_parallel=3), GrindSettings(max_parallel=2)
+    assert Selection(max_parallel=4).side_by_side(rotation, grind) == 4
+    assert Selection().side_by_side(rotation, grind) == 3
+    assert Selection().side_by_side(msgspec.structs.replace(rotation, max_parallel=None), grind) == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.core.chooser import upcoming
-from pitboss.core.choosers.rotation import RotationChooser
+from pitboss.core.choosers.for_run import chooser_for
 from pitboss.core.selection import Selection
 from pitboss.errors import PitbossError
 from pitboss.store.library import load_inputs
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 
 def next_at_rest(repo: Path, state: RunState) -> str | None:
     """The prompt of the first session after a resume; None if there is none or the resume would be refused."""
-    inputs = _inputs(repo, state)
+    choice = state.selection or Selection()
+    inputs = _inputs(repo, state, choice)
     if inputs is None or sorted(inputs.rotation.prompt_names) != sorted(state.prompt_names):
         return None
-    chooser = RotationChooser.of(inputs.rotation, inputs.library.prompts)
-    choice = next(upcoming(chooser, state), None)
-    return choice.prompt if choice else None
+    rotation, grind = inputs.rotation, inputs.config.grind
+    most = choice.side_by_side(rotation, grind)
+    chooser = chooser_for(rotation, inputs.library.prompts, grind, max_parallel=most)
+    first = next(upcoming(chooser, state), None)
+    return first.prompt if first else None
 
 
-def _inputs(repo: Path, state: RunState) -> Inputs | None:
+def _inputs(repo: Path, state: RunState, choice: Selection) -> Inputs | None:
     """The rotation and prompts that the run chose; None if they can no longer be read."""
-    choice = state.selection or Selection()
     folder = None if choice.prompts_dir is None else repo / choice.prompts_dir
     try:
         return load_inputs(

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
+
+if TYPE_CHECKING:
+    from pitboss.core.config import GrindSettings
+    from pitboss.core.rotation import Rotation
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -10,7 +16,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     `rotation`, `names` and `tags` say which prompts, `prompts_dir` where they are (relative to the repository if
     inside it), `agent` who works on them, and `max_parallel`, `mode` and `workers` how many side by side, and
-    where.
+    where. No option sets `names`, `mode` or `workers` yet; they belong to the format of state.json.
     """
 
     rotation: str | None = None
@@ -27,3 +33,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         chosen = msgspec.structs.asdict(kept or Selection())
         chosen |= {name: value for name, value in msgspec.structs.asdict(self).items() if value}
         return Selection(**chosen)
+
+    def side_by_side(self, rotation: Rotation, grind: GrindSettings) -> int:
+        """How many sessions may run at once: what was chosen here, else by the rotation, else by the configuration."""
+        return self.max_parallel or rotation.max_parallel or grind.max_parallel
