@@ -86,6 +86,23 @@ def test_a_key_that_is_nobodys_business_is_told_once_and_stays(scene: Scene) -> 
     assert b"agent" in scene.config.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["hooks/pre-commit", "info/attributes"])
+def test_what_a_killed_run_removed_comes_back_and_what_its_user_removed_since_does_not(
+    scene: Scene, name: str
+) -> None:
+    file = scene.root / ".git" / name
+    file.parent.mkdir()
+    file.write_text("the user's")
+    scene.again().begin()
+    file.unlink()
+    assert scene.again().resume(NEVER) == ()
+    file.write_text("the user's")
+    scene.again().begin()
+    file.unlink()
+    assert scene.again().resume(FOR_EVER) == (f"git's {name} was put back",)
+    assert file.read_text() == "the user's"
+
+
 def test_a_killed_run_is_compared_with_what_it_began_with(scene: Scene) -> None:
     scene.git("config", "core.worktree", "/else")
     told = scene.again().resume(FOR_EVER)

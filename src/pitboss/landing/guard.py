@@ -96,7 +96,7 @@ class Guard:
                 self._found[name] = saved[name]
             else:
                 self._found.pop(name, None)
-            self._seen.pop(name, None)
+            self._seen[name] = ()  # unlike anything that is there, and unlike nothing
         return self.check()
 
     def check(self) -> tuple[str, ...]:
