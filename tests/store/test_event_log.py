@@ -26,7 +26,7 @@ from pitboss.core.view import View, fold
 from pitboss.store import event_log, follow
 from pitboss.store.codec import encode_record
 from pitboss.store.event_log import EventLog, decode_event, encode_event
-from pitboss.store.follow import event_lines, last_events
+from pitboss.store.follow import EventFollower, last_events
 from pitboss.store.paths import RunPaths
 from tests.support.values import record
 
@@ -108,7 +108,7 @@ def test_folding_the_file_is_folding_the_events(paths: RunPaths, log: EventLog) 
         log(event)
         live = fold(live, decode_event(encode_event(event)) or event)
     late = View()
-    for line in event_lines(paths, ended=lambda: True):
+    for line in EventFollower(paths).new_lines():
         read = decode_event(line)
         assert read is not None
         late = fold(late, read)

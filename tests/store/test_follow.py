@@ -10,7 +10,7 @@ from pitboss.core.recovery.refusals import RunNotFound
 from pitboss.errors import StorageError
 from pitboss.store.catalogue import live_holder
 from pitboss.store.codec import encode_record
-from pitboss.store.follow import LogFollower, event_lines, follow, snapshot
+from pitboss.store.follow import EventFollower, LogFollower, follow, snapshot
 from pitboss.store.lock import RunLock
 from pitboss.store.paths import lock_path
 from pitboss.store.rundir import RunDir
@@ -101,7 +101,9 @@ def test_following_yields_what_is_there_and_what_comes_until_the_run_ends(run: R
         run.record(record(4))
         return True
 
-    assert list(follow(run.paths, ended=ended, poll_s=0)) == [record(n) for n in (1, 2, 3, 4)]
+    assert list(follow(LogFollower(run.paths.log).new_records, ended=ended, poll_s=0)) == [
+        record(n) for n in (1, 2, 3, 4)
+    ]
 
 
 def test_following_from_the_end_leaves_out_what_is_there(run: RunDir) -> None:
@@ -111,7 +113,7 @@ def test_following_from_the_end_leaves_out_what_is_there(run: RunDir) -> None:
         run.record(record(2))
         return True
 
-    assert list(follow(run.paths, ended=ended, from_start=False)) == [record(2)]
+    assert list(follow(LogFollower(run.paths.log, from_start=False).new_records, ended=ended)) == [record(2)]
 
 
 def test_an_unfinished_line_is_waited_for_and_garbage_is_passed_over(run: RunDir) -> None:
@@ -162,7 +164,7 @@ def lines_of(run: RunDir, *writes: bytes) -> list[bytes]:
             run.paths.events.write_bytes(due.pop(0))
         return not due
 
-    return list(event_lines(run.paths, ended=ended, poll_s=0))
+    return list(follow(EventFollower(run.paths).new_lines, ended=ended, poll_s=0))
 
 
 def test_events_are_followed_from_before_there_are_any_until_the_run_ends(run: RunDir) -> None:
@@ -174,7 +176,7 @@ def test_events_are_followed_from_before_there_are_any_until_the_run_ends(run: R
             run.paths.events.write_bytes(b'{"n":1}\n')
         return over
 
-    assert list(event_lines(run.paths, ended=ended, poll_s=0)) == [b'{"n":1}\n']
+    assert list(follow(EventFollower(run.paths).new_lines, ended=ended, poll_s=0)) == [b'{"n":1}\n']
 
 
 def test_an_unfinished_event_is_waited_for_and_what_is_none_is_passed_over(run: RunDir) -> None:

@@ -8,7 +8,8 @@ from pitboss.cli.declare import argument, command, option
 from pitboss.cli.project import project_root
 from pitboss.screens.output import write_line
 from pitboss.store.catalogue import live_holder
-from pitboss.store.follow import event_lines
+from pitboss.store.follow import EventFollower
+from pitboss.store.follow import follow as followed
 from pitboss.store.paths import RunPaths
 
 
@@ -23,5 +24,5 @@ def events(*, run_id: str | None, follow: bool) -> None:
     def ended() -> bool:
         return not follow or live_holder(repo, paths.run_id) is None
 
-    for line in event_lines(paths, ended=ended):
+    for line in followed(EventFollower(paths).new_lines, ended=ended):
         write_line(line)

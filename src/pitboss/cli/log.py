@@ -12,6 +12,7 @@ from pitboss.screens.lines import log_lines
 from pitboss.screens.output import say_now, write_line
 from pitboss.store.catalogue import live_holder, readable_log
 from pitboss.store.codec import encode_record
+from pitboss.store.follow import LogFollower
 from pitboss.store.follow import follow as followed
 from pitboss.store.log import iter_records
 from pitboss.store.paths import RunPaths
@@ -41,4 +42,4 @@ def _records(repo: Path, run_id: str, *, follow: bool) -> Iterator[SessionRecord
     paths = RunPaths(repo, run_id)
     if not follow:
         return iter_records(readable_log(repo, run_id))
-    return followed(paths, ended=lambda: live_holder(repo, run_id) is None)
+    return followed(LogFollower(paths.log).new_records, ended=lambda: live_holder(repo, run_id) is None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.events import RunEvent
+    from pitboss.store.log import Line
+
+_T = TypeVar("_T")
 
 _OLDER_RECORDS = 64
 """How many sessions that began before all those in flight may still be recorded late: as many as there are slots."""
@@ -86,75 +89,72 @@ def last_events(paths: RunPaths) -> list[RunEvent]:
     return [event for event in found if event is not None]
 
 
-def event_lines(paths: RunPaths, *, ended: Callable[[], bool], poll_s: float = 0.2) -> Iterator[bytes]:
-    """Yield the JSON lines of events.jsonl, then those that are appended, until `ended` says so.
-
-    Raises StorageError.
-    """
-    offset = 0
-    while True:
-        over = ended()
-        offset = min(offset, _size(paths.events))
-        try:
-            with open_regular(paths.events) as file:
-                file.seek(offset)
-                for line in read_lines(file):
-                    if not line.whole:
-                        break
-                    offset += line.length
-                    if line.data is not None and line.data.startswith(b"{"):
-                        yield line.data.rstrip(b"\n") + b"\n"
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise storage_error("read", paths.events, error) from error
-        if over:
-            return
-        time.sleep(poll_s)
-
-
 def follow(
-    paths: RunPaths, *, ended: Callable[[], bool], from_start: bool = True, poll_s: float = 0.2
-) -> Iterator[SessionRecord]:
-    """Yield records as they are appended, starting with those already there if `from_start`.
+    look: Callable[[], Iterator[_T]], *, ended: Callable[[], bool], poll_s: float = 0.2
+) -> Iterator[_T]:
+    """Yield what each look finds, again and again, until `ended` says so and what was written before that is yielded.
 
-    Ends once `ended` says so and everything written before that was yielded. Raises StorageError.
+    For commands that have nothing else to do; a screen that listens to keys looks by itself when it is time to.
     """
-    follower = LogFollower(paths.log, from_start=from_start)
     while True:
         over = ended()
-        yield from follower.new_records()
+        yield from look()
         if over:
             return
         time.sleep(poll_s)
+
+
+class EventFollower:
+    """Reads the lines of events.jsonl that were appended since the last look."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        self._file = _GrowingFile(paths.events)
+
+    def new_lines(self) -> Iterator[bytes]:
+        """Yield the new JSON lines, newline included; `decode_event` reads them. Raises StorageError."""
+        for line in self._file.new_lines():
+            if line.data is not None and line.data.startswith(b"{"):
+                yield line.data.rstrip(b"\n") + b"\n"
 
 
 class LogFollower:
     """Reads what was appended to a log since the last look."""
 
     def __init__(self, log: Path, *, from_start: bool = True) -> None:
-        self._log = log
-        self._offset = 0 if from_start else _size(log)
+        self._file = _GrowingFile(log, from_start=from_start)
 
     def new_records(self) -> Iterator[SessionRecord]:
-        """Yield the new records; lines that are not records are skipped, an unfinished last line is left for later.
+        """Yield the new records; lines that are not records are skipped. Raises StorageError."""
+        for line in self._file.new_lines():
+            if record := readable_record(line):
+                yield record
 
-        A log that does not exist yet has no records. Raises StorageError.
+
+class _GrowingFile:
+    """A file that somebody appends lines to, and how much of it was read."""
+
+    def __init__(self, path: Path, *, from_start: bool = True) -> None:
+        self._path = path
+        self._offset = 0 if from_start else _size(path)
+
+    def new_lines(self) -> Iterator[Line]:
+        """Yield the lines since the last look; an unfinished last line is left for later.
+
+        A file that does not exist yet has no lines. Raises StorageError.
         """
-        self._offset = min(self._offset, _size(self._log))
+        self._offset = min(self._offset, _size(self._path))
         try:
-            with open_regular(self._log) as file:
+            with open_regular(self._path) as file:
                 file.seek(self._offset)
                 for line in read_lines(file):
                     if not line.whole:
                         return
                     self._offset += line.length
-                    if record := readable_record(line):
-                        yield record
+                    yield line
         except FileNotFoundError:
             return
         except OSError as error:
-            raise storage_error("read", self._log, error) from error
+            raise storage_error("read", self._path, error) from error
 
 
 def _size(path: Path) -> int:
