@@ -129,6 +129,15 @@ def test_no_agent_starts_after_a_hook_that_does_not_pass(
     assert (line.status, line.reason, line.cost_usd) == (status, reason, 0)
 
 
+@pytest.mark.parametrize("status", [OK, ERROR])
+def test_an_empty_hook_is_none(tmp_path: Path, status: SessionStatus) -> None:
+    """As in a rotation, where it switches the configured one off."""
+    with Stage(tmp_path, hooks=HookSettings(pre_session="", post_session="", on_failure="")) as stage:
+        stage.plays["claude_code"] = [stage.well(status=status)]
+        assert stage.run().status is status
+        assert stage.hooked == []
+
+
 def test_a_hook_after_the_record_changes_nothing_about_it(stage: Stage) -> None:
     stage.hooks["after"] = HookResult(passed=False, detail="exit code 1")
     line = stage.run()

@@ -30,7 +30,7 @@ SUMMARY_IN_ENVIRONMENT = 32 * 1024
 
 
 class SessionHooks:
-    """Runs the user's `hooks` and `[grind.worktree] setup`; `run` starts one command."""
+    """Runs the user's `hooks` and `[grind.worktree] setup`, of which an empty one is none; `run` starts one command."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class SessionHooks:
     def _before(
         self, session: Assignment, command: str | None, *, seconds: float | None = None
     ) -> Verdict | None:
-        if command is None:
+        if not command:
             return None
         stop = partial(self._control.stop_session, session.seq)
         result = self._start(session, command, {}, stop=stop, seconds=seconds)
@@ -84,7 +84,7 @@ class SessionHooks:
         )
 
     def _after(self, session: Assignment, record: SessionRecord, command: str | None) -> None:
-        if command is None:
+        if not command:
             return
         self._journal.checkpoint()
         extra = {
