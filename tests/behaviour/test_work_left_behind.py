@@ -44,7 +44,9 @@ class Scene:
 def test_the_hint_after_a_repository_was_gone_helps(tmp_path: Path, harm: str) -> None:
     scene = Scene(tmp_path, harm)
     run_id = scene.run.run_id
-    assert f"`pitboss repair {run_id}` and `pitboss grind --resume {run_id}` go on" in scene.done.err
+    assert (
+        f"`pitboss repair {run_id}` and `pitboss grind --resume {run_id}` continue the run" in scene.done.err
+    )
     planned = scene.project.pitboss("repair", run_id, "--dry-run")
     assert planned.out == "the work that session 1 left where it was is rescued\n"
     repaired = scene.project.pitboss("repair", run_id)
