@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pitboss.cli.group import pitboss
+from pitboss.cli.shared.group import pitboss
 from pitboss.core.stops import StopReason
 
 if TYPE_CHECKING:

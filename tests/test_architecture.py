@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from importlinter.cli import lint_imports
 
+from pitboss.cli.shared.commands import COMMANDS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pitboss"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -42,7 +44,7 @@ AT_A_RUN = (
     "hooks.py",
     "agents/driver.py",
     "agents/command.py",
-    "cli/guarded.py",
+    "cli/shared/guarded.py",
 )
 NOT_OF_A_RUN = {
     ("landing/user_checkout.py", "(self._repo.root / path).unlink"),  # files of the tree
@@ -135,6 +137,10 @@ def test_starting_up_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("module", sorted(PACKAGE.glob("git/*.py")), ids=lambda module: str(module.stem))
 def test_git_knows_neither_runs_nor_sessions_nor_what_pitboss_calls_its_refs(module: Path) -> None:
     assert OF_A_RUN.findall(module.read_text(encoding="utf-8")) == []
+
+
+def test_one_file_in_cli_is_one_command() -> None:
+    assert {module.stem for module in PACKAGE.glob("cli/*.py")} - {"__init__", "main"} == set(COMMANDS)
 
 
 def test_names_of_refs_are_spelled_in_one_module() -> None:

@@ -12,7 +12,7 @@
     `-- StorageError         exit 70   a file of the run could not be read or written
         `-- RunDirectoryGone exit 70   somebody deleted the run directory while the run was live
 
-`cli.failures` is the one place that renders them: `error: what happened`, then `hint: what to do`.
+`cli.shared.failures` is the one place that renders them: `error: what happened`, then `hint: what to do`.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from pitboss.cli.commands import COMMANDS, help_page
-from pitboss.cli.group import pitboss
+from pitboss.cli.shared.commands import COMMANDS, help_page
+from pitboss.cli.shared.group import pitboss
 from pitboss.store.codec import encode_record
 from pitboss.store.rundir import RunDir
 from tests.support.cli import COMMAND, Project, finish, wait_until

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from pitboss.cli.failures import Failure, explain
+from pitboss.cli.shared.failures import Failure, explain
 from pitboss.errors import (
     CapReached,
     CommandError,

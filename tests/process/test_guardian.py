@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 GUARDED = """
 import os, sys
 from pathlib import Path
-from pitboss.cli.failures import exit_code
+from pitboss.cli.shared.failures import exit_code
 from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.guardian import guard
 from pitboss.process import Command, run
@@ -280,7 +280,7 @@ def test_an_agent_left_alive_by_a_runner_that_ended_by_itself_is_ended(tmp_path:
 
 SPOILED = """
 import os, signal, sys, tty
-from pitboss.cli.failures import exit_code
+from pitboss.cli.shared.failures import exit_code
 from pitboss.guardian import guard
 def body(channel):
     tty.setraw(2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.cli.project import template
+from pitboss.cli.shared.project import template
 from pitboss.core.budget import Caps
 from pitboss.core.config import AgentSettings, Config, GrindSettings, HookSettings, Price, WorktreeSettings
 from pitboss.errors import InputError

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pitboss.cli.commands import COMPLETION_VARIABLE
-from pitboss.cli.declare import argument, command
-from pitboss.cli.given import one_of
+from pitboss.cli.shared.commands import COMPLETION_VARIABLE
+from pitboss.cli.shared.declare import argument, command
+from pitboss.cli.shared.given import one_of
 from pitboss.screens.output import say
 
 
@@ -20,7 +20,7 @@ def completion(*, shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from pitboss.cli.group import pitboss
+    from pitboss.cli.shared.group import pitboss
 
     maker = get_completion_class(shell)
     if maker is None:

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pitboss.cli.declare import command
+from pitboss.cli.shared.declare import command
 from pitboss.core.session import SessionStatus
 from pitboss.errors import CommandError, PitbossError
 from pitboss.screens.output import Ink, paint, paint_status, say

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pitboss.cli.checkup import Check, Health, examine
-from pitboss.cli.declare import command, option
-from pitboss.cli.failures import INTERRUPTED
-from pitboss.cli.project import project_root
+from pitboss.cli.shared.checkup import Check, Health, examine
+from pitboss.cli.shared.declare import command, option
+from pitboss.cli.shared.failures import INTERRUPTED
+from pitboss.cli.shared.project import project_root
 from pitboss.screens.output import Ink, note, paint, say, write_json
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _probe(root: Path, *, as_json: bool) -> int:
     """Report, and try the agents under a guardian: whichever process is killed, nothing stays behind (SPEC 1.4)."""
     from secrets import token_hex
 
-    from pitboss.cli.guarded import guarded
+    from pitboss.cli.shared.guarded import guarded
     from pitboss.preflight import scratch
 
     run_id = f"probe-{token_hex(8)}"

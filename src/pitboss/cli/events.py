@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pitboss.cli import completing
-from pitboss.cli.chosen import chosen_run
-from pitboss.cli.declare import argument, command, option
-from pitboss.cli.project import project_root
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.chosen import chosen_run
+from pitboss.cli.shared.declare import argument, command, option
+from pitboss.cli.shared.project import project_root
 from pitboss.screens.output import write_line
 from pitboss.store.catalogue import live_holder
 from pitboss.store.follow import EventFollower

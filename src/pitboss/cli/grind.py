@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pitboss.cli import completing
-from pitboss.cli.declare import command, option
-from pitboss.cli.given import NO_CAP, folder, moment, money, or_none, whole
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.declare import command, option
+from pitboss.cli.shared.given import NO_CAP, folder, moment, money, or_none, whole
 from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 
@@ -109,7 +109,7 @@ def _options(**chosen: Any) -> Options:
 
 def _start(options: Options, *, as_json: bool) -> int:
     from pitboss import app
-    from pitboss.cli.guarded import run_guarded
+    from pitboss.cli.shared.guarded import run_guarded
     from pitboss.git.errors import NotARepository
     from pitboss.git.repo import Repo
     from pitboss.resolve import resolve_mission
@@ -155,8 +155,8 @@ def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> N
 
 def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     from pitboss import app
-    from pitboss.cli.guarded import run_guarded
-    from pitboss.cli.project import project_root
+    from pitboss.cli.shared.guarded import run_guarded
+    from pitboss.cli.shared.project import project_root
     from pitboss.resolve import resolve_mission
     from pitboss.store.backup import restore_lost
     from pitboss.store.catalogue import resolve_target

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.cli.declare import command
-from pitboss.cli.project import create, in_git, project_root, template
+from pitboss.cli.shared.declare import command
+from pitboss.cli.shared.project import create, in_git, project_root, template
 from pitboss.errors import CommandError
 from pitboss.screens.output import note, say
 from pitboss.store.files import append_durable

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.cli import completing
-from pitboss.cli.chosen import chosen_run
-from pitboss.cli.declare import argument, command, option
-from pitboss.cli.project import project_root
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.chosen import chosen_run
+from pitboss.cli.shared.declare import argument, command, option
+from pitboss.cli.shared.project import project_root
 from pitboss.screens.lines import log_lines
 from pitboss.screens.output import say_now, write_line
 from pitboss.store.catalogue import live_holder, readable_log

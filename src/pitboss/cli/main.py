@@ -44,7 +44,7 @@ def run(args: list[str]) -> int:
         result = _carry_out(args)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        from pitboss.cli.failures import render
+        from pitboss.cli.shared.failures import render
 
         return render(error)
     return result if isinstance(result, int) else 0
@@ -57,7 +57,7 @@ def _known_at_once(args: list[str]) -> str | None:
 
         return f"pitboss {__version__}"
     if args in ([], ["-h"], ["--help"]):
-        from pitboss.cli.commands import COMPLETION_VARIABLE, help_page
+        from pitboss.cli.shared.commands import COMPLETION_VARIABLE, help_page
 
         return None if os.environ.get(COMPLETION_VARIABLE) else help_page()
     return None
@@ -65,14 +65,14 @@ def _known_at_once(args: list[str]) -> str | None:
 
 def _carry_out(args: list[str]) -> object:
     """Run one command, without click if the command line is plain."""
-    from pitboss.cli.commands import COMPLETION_VARIABLE, declared
+    from pitboss.cli.shared.commands import COMPLETION_VARIABLE, declared
 
     question = os.environ.get(COMPLETION_VARIABLE)
     found = declared(args[0]) if args and not question else None
     plain = found and found.plain_call(args[1:])
     if plain:
         return plain()
-    from pitboss.cli.group import answer, pitboss
+    from pitboss.cli.shared.group import answer, pitboss
 
     if question:
         return answer(question)

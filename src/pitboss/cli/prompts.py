@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.cli import completing
-from pitboss.cli.declare import Group, argument, option
-from pitboss.cli.given import path as a_path
-from pitboss.cli.project import create, project_root
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.declare import Group, argument, option
+from pitboss.cli.shared.given import path as a_path
+from pitboss.cli.shared.project import create, project_root
 from pitboss.core.fields import Wrong, suggestion
 from pitboss.core.prompt import PromptSource, parse_prompt, prompt_name
 from pitboss.core.prompt_import import Imported, import_prompt

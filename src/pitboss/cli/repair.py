@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pitboss.cli import completing
-from pitboss.cli.declare import argument, command, option
-from pitboss.cli.given import folder
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.declare import argument, command, option
+from pitboss.cli.shared.given import folder
 from pitboss.screens.output import say
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, prompts_dir: Path | None) -> int:
     """Do what `grind --resume` does before it starts: repair the run's files and settle its sessions."""
     from pitboss import app
-    from pitboss.cli.guarded import run_guarded
-    from pitboss.cli.project import project_root
+    from pitboss.cli.shared.guarded import run_guarded
+    from pitboss.cli.shared.project import project_root
     from pitboss.resolve import Options, mission_to_repair
     from pitboss.store.backup import restore_lost
     from pitboss.store.catalogue import find_run

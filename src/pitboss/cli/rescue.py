@@ -7,10 +7,10 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pitboss.cli import completing
-from pitboss.cli.chosen import chosen_run
-from pitboss.cli.declare import Group, argument, option
-from pitboss.cli.project import project_root
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.chosen import chosen_run
+from pitboss.cli.shared.declare import Group, argument, option
+from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.session import in_words
 from pitboss.errors import CommandError

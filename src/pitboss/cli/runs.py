@@ -6,9 +6,9 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pitboss.cli.chosen import condition, run_json
-from pitboss.cli.declare import command, option
-from pitboss.cli.project import project_root
+from pitboss.cli.shared.chosen import condition, run_json
+from pitboss.cli.shared.declare import command, option
+from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import one_line, up_to_a_word
 from pitboss.core.measures import tokens
 from pitboss.screens.endings import why, word

@@ -7,11 +7,11 @@ from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pitboss.cli import completing
-from pitboss.cli.chosen import chosen_run
-from pitboss.cli.declare import argument, command, option
-from pitboss.cli.given import whole
-from pitboss.cli.project import project_root
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.chosen import chosen_run
+from pitboss.cli.shared.declare import argument, command, option
+from pitboss.cli.shared.given import whole
+from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration, spent
 from pitboss.core.usage import CostSource

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.cli import completing
-from pitboss.cli.chosen import live_run
-from pitboss.cli.declare import argument, command
-from pitboss.cli.given import whole
-from pitboss.cli.project import project_root
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.chosen import live_run
+from pitboss.cli.shared.declare import argument, command
+from pitboss.cli.shared.given import whole
+from pitboss.cli.shared.project import project_root
 from pitboss.errors import CommandError
 from pitboss.screens.lines import named
 from pitboss.screens.output import say

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.cli import completing
-from pitboss.cli.chosen import Condition, chosen_run, condition, run_json
-from pitboss.cli.declare import argument, command, option
-from pitboss.cli.project import project_root
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.chosen import Condition, chosen_run, condition, run_json
+from pitboss.cli.shared.declare import argument, command, option
+from pitboss.cli.shared.project import project_root
 from pitboss.core.budget import Caps
 from pitboss.core.embed import one_line
 from pitboss.core.events import Phase
@@ -56,7 +56,7 @@ def _next_pick(repo: Path, seen: Snapshot) -> str | None:
         return seen.view.next_pick
     if condition(seen.state, live=False) not in (Condition.ABORTED, Condition.CRASHED):
         return None
-    from pitboss.cli.upcoming import next_at_rest
+    from pitboss.cli.shared.at_rest import next_at_rest
 
     return next_at_rest(repo, seen.state)
 

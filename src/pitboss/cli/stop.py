@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.cli.chosen import live_run
-from pitboss.cli.declare import command, option
-from pitboss.cli.project import project_root
+from pitboss.cli.shared.chosen import live_run
+from pitboss.cli.shared.declare import command, option
+from pitboss.cli.shared.project import project_root
 from pitboss.screens.lines import named
 from pitboss.screens.output import say
 from pitboss.store.follow import snapshot

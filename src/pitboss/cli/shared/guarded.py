@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pitboss.cli.failures import exit_code
+from pitboss.cli.shared.failures import exit_code
 from pitboss.core.environment import RUN_ID
 from pitboss.core.redact import Secrets
 from pitboss.errors import RunnerKilled

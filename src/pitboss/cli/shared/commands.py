@@ -6,7 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pitboss.cli.declare import Command, Group
+    from pitboss.cli.shared.declare import Command, Group
 
 COMPLETION_VARIABLE = "_PITBOSS_COMPLETE"
 PURPOSE = "Run coding agents on your repository overnight, and lose nothing."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import click
 
-    from pitboss.cli.declare import Kind
+    from pitboss.cli.shared.declare import Kind
 
 NO_CAP = "none"
 """What lifts a cap on the command line."""
@@ -17,7 +17,7 @@ def whole(least: int, most: int | None = None) -> Kind:
     """A whole number from `least` to `most`."""
 
     def made() -> click.ParamType[Any]:
-        from pitboss.cli.kinds import Whole
+        from pitboss.cli.shared.kinds import Whole
 
         return Whole(least, most)
 
@@ -26,14 +26,14 @@ def whole(least: int, most: int | None = None) -> Kind:
 
 def money() -> click.ParamType[Any]:
     """US dollars."""
-    from pitboss.cli.kinds import Money
+    from pitboss.cli.shared.kinds import Money
 
     return Money()
 
 
 def moment() -> click.ParamType[Any]:
     """A moment to stop at."""
-    from pitboss.cli.kinds import Until
+    from pitboss.cli.shared.kinds import Until
 
     return Until()
 
@@ -42,7 +42,7 @@ def or_none(kind: Kind) -> Kind:
     """A value of another kind, or `none`."""
 
     def made() -> click.ParamType[Any]:
-        from pitboss.cli.kinds import OrNone
+        from pitboss.cli.shared.kinds import OrNone
 
         return OrNone(kind(), NO_CAP)
 

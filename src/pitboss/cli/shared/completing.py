@@ -30,14 +30,14 @@ def _completing(
 
 
 def _run_ids(_ctx: click.Context) -> Iterable[str]:
-    from pitboss.cli.project import project_root
+    from pitboss.cli.shared.project import project_root
     from pitboss.store.paths import runs_dir
 
     return sorted((path.name for path in runs_dir(project_root()).iterdir() if path.is_dir()), reverse=True)
 
 
 def _library(ctx: click.Context) -> Library:
-    from pitboss.cli.project import project_root
+    from pitboss.cli.shared.project import project_root
     from pitboss.store.config import load_config
     from pitboss.store.library import configured_prompts_dir, discover_prompts
 
@@ -56,7 +56,7 @@ def _tags(ctx: click.Context) -> Iterable[str]:
 
 
 def _rotations(_ctx: click.Context) -> Iterable[str]:
-    from pitboss.cli.project import project_root
+    from pitboss.cli.shared.project import project_root
     from pitboss.store.paths import rotations_dir
 
     return sorted(path.stem for path in rotations_dir(project_root()).glob("*.toml"))
@@ -85,8 +85,8 @@ def _branches(_ctx: click.Context) -> Iterable[str]:
 
 
 def _in_flight(_ctx: click.Context) -> Iterable[str]:
-    from pitboss.cli.chosen import live_run
-    from pitboss.cli.project import project_root
+    from pitboss.cli.shared.chosen import live_run
+    from pitboss.cli.shared.project import project_root
     from pitboss.store.follow import snapshot
 
     repo = project_root()

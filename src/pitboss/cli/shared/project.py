@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pitboss.errors import CommandError
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def in_git(folder: Path) -> bool:

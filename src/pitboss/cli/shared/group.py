@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pitboss import __version__
-from pitboss.cli.commands import (
+from pitboss.cli.shared.commands import (
     COMMANDS,
     COMPLETION_VARIABLE,
     PURPOSE,
@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
 def pitboss(context: click.Context, verbose: bool) -> None:
     """Every command, or without one the help page."""
     if verbose:
-        from pitboss.cli.failures import be_verbose
+        from pitboss.cli.shared.failures import be_verbose
 
         be_verbose()
     if context.invoked_subcommand is None:
