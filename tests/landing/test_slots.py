@@ -75,4 +75,5 @@ def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(tmp_path: Path) -
     assert landed.commit is not None
     assert list_rescued(Repo.discover(root), RUN) == ()
     assert sh(root, "git worktree list").count("\n") == 0
-    assert sh(root, "git branch --format='%(refname:short)'").split() == ["main", BRANCH]
+    # The first session's branch, which would have gone with the next landing, is left to recovery.
+    assert sh(root, "git branch --format='%(refname:short)'").split() == ["main", BRANCH, first.branch]

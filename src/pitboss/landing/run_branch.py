@@ -12,7 +12,8 @@ from pitboss.git.locks import remove_stale_locks
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS, OLDEST_GIT
 from pitboss.landing import rescue_refs
-from pitboss.landing.refs import SESSION_BRANCH, lock_scope
+from pitboss.landing.finished import FinishedBranches, deletions
+from pitboss.landing.refs import RUN_BRANCHES, SESSION_BRANCH, lock_scope
 from pitboss.landing.user_checkout import UserCheckout
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.landing.user_checkout import RescueLabel
+
+
+_COMMITTED = b"commit: ok"
+"""What `git update-ref --stdin` prints after each transaction."""
 
 
 class BranchMoved(Exception):
@@ -39,6 +44,8 @@ class RunBranch:
         self._tip: str | None = None
         self._tree: tuple[str, str] | None = None
         self._checkout = UserCheckout(repo, name) if checked_out else None
+        self.finished = FinishedBranches(repo, name.removeprefix(RUN_BRANCHES))
+        """Branches of sessions that have their record; `advance` deletes them as well."""
 
     @property
     def tip(self) -> str:
@@ -183,7 +190,7 @@ class RunBranch:
         old = self.tip
         reflog = f"pitboss: session {label.seq} landed"
         try:
-            self._repo.git("update-ref", "--create-reflog", "-m", reflog, self.ref, new, old)
+            self._move(old, new, reflog)
         except GitError as error:
             if self._repo.commit_id(self.ref) == old:
                 raise
@@ -191,6 +198,19 @@ class RunBranch:
         self._tip = new
         self._tree = None if tree is None else (new, tree)
         return self._follow(old, new, label)
+
+    def _move(self, old: str, new: str, reflog: str) -> None:
+        """Move the branch and delete finished ones, in one call. Raises GitError unless it was moved."""
+        taken = self.finished.take()
+        orders = ("start", f"update {self.ref} {new} {old}", "commit", *deletions(taken), "")
+        argv = ("update-ref", "--create-reflog", "-m", reflog, "--stdin")
+        done = self._repo.run(*argv, stdin="\n".join(orders).encode(), ok=(0, 128))
+        if done.code == 0:
+            return
+        if _COMMITTED not in done.stdout:
+            self.finished.put_back(taken)
+            raise GitError(("git", *argv), done.stderr.decode(errors="replace"), code=done.code)
+        self.finished.delete_one_by_one(taken)
 
     def resume_checkout(self, label: RescueLabel) -> tuple[str, ...]:
         """Bring the user's checkout to the tip, if a dead runner moved the branch and came no further.

@@ -73,6 +73,9 @@ class Slot:
         self._run_id = run_id
         self._clean = clean
         self.used_by: int | None = None
+        self.branch: str | None = None
+        """The session's branch that its HEAD is on, as far as this process knows."""
+        self._left_at: str | None = None
         self.provisioned = False
         """Whether it has been provisioned since it was created."""
         self._session = re.compile(rf"{re.escape(run_branch(run_id))}-session-(\d+)".encode())
@@ -86,7 +89,7 @@ class Slot:
         live git holds a lock in it.
         """
         made = self._prepare(branch, base, seq)
-        self.used_by = seq
+        self.used_by, self.branch, self._left_at = seq, branch, None
         return made
 
     def _prepare(self, branch: str, base: str, seq: int) -> bool:
@@ -109,21 +112,19 @@ class Slot:
         repo.inside("locked").unlink(missing_ok=True)
         return half_made
 
-    def release(self, repo: Repo, branch: str, settled: str) -> bool:
-        """Detach HEAD at `settled`, the commit that `branch` should be at, and delete the branch, in one git call.
+    def leave(self, branch: str, settled: str) -> None:
+        """The session of `branch` needs it no more, whose work in the commit `settled` has landed or is rescued.
 
-        False when the branch is somewhere else: then HEAD is detached, and the branch is left to the caller.
+        HEAD stays on the branch, which therefore has to stay until the slot is prepared for another session.
         """
-        orders = (
-            *("start", "option no-deref", f"update HEAD {settled}", "commit"),
-            *("start", f"delete refs/heads/{branch} {settled}", "commit"),
-        )
-        stdin = "\n".join(orders).encode() + b"\n"
-        said = ("-m", RELEASED.decode())
-        done = repo.run(*NO_HOOKS, "update-ref", *said, "--stdin", stdin=stdin, ok=(0, 128))
-        if done.code != 0:
-            repo.git(*NO_HOOKS, "update-ref", "--no-deref", *said, "HEAD", settled)
-        return done.code == 0
+        self.branch, self._left_at = branch, settled
+
+    def let_go(self) -> None:
+        """Take HEAD off a branch that was left there. Raises GitError."""
+        left_at, repo = self._left_at, None if self._left_at is None else self.opened()
+        if left_at and repo is not None and repo.on_branch() == f"refs/heads/{self.branch}":
+            repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-m", RELEASED.decode(), "HEAD", left_at)
+        self.branch, self._left_at = None, None
 
     def opened(self) -> Repo | None:
         """The working copy as a repository, its `.git` file mended if need be; None when it is not usable."""
@@ -216,13 +217,17 @@ class Slot:
 
     def _is_plain_move(self, repo: Repo, status: TreeStatus, base: str) -> bool:
         """Whether nothing is lost by leaving HEAD, and files that stay the same may stay as they are."""
-        if status.branch is not None:
-            return False
-        kept = _is_released(repo, status) or repo.is_ancestor(status.head, base)
-        if not kept:
-            return False
+        if not self._is_as_left(status):
+            if status.branch is not None:
+                return False
+            if not (_is_released(repo, status) or repo.is_ancestor(status.head, base)):
+                return False
         changed = changes(repo, status.head, base)
         return not _are_rules(changed) and not is_taken(repo.root, added(changed))
+
+    def _is_as_left(self, status: TreeStatus) -> bool:
+        """Whether HEAD is where the session before left it, in this process."""
+        return self._left_at is not None and (status.branch, status.head) == (self.branch, self._left_at)
 
     # The careful way
 
@@ -272,7 +277,7 @@ class Slot:
         """Keep what the working copy holds beyond the run branch and the rescue refs."""
         message = rescue_message(prompt=self.name, seq=seq, run_id=self._run_id, reason="left over")
         tips = snapshot.autostashes(repo)
-        if status.head and not _is_released(repo, status):
+        if status.head and not (self._is_as_left(status) or _is_released(repo, status)):
             tips.append(status.head)
         tips += inner_work(repo, self._inner(repo, status, base), run_id=self._run_id, message=message)
         if self._clean == "all" or _meets_something(repo, status, base):

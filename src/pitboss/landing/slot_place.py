@@ -282,23 +282,15 @@ class SlotPlace:
     # Afterwards
 
     def release(self) -> None:
-        """The session has its record: its branch goes, and its slot is free for another. Raises GitError."""
-        settled = self._settled or self._base
-        repo = self._slot.opened()
-        if self._begun is None and self._own_tip() is None:
-            pass  # its slot is as the session before left it
-        elif repo is None or not self._slot.release(repo, self._branch, settled):
-            self._delete_branch(settled)
+        """The session has its record: its slot is free for another, its branch goes by and by. Raises GitError."""
+        settled, branches = self._settled or self._base, self._run_branch.finished
+        if self._begun is not None:
+            branches.add(self._pool.finished(self._worktree, self._seq, self._branch, settled))
+        elif self._own_tip() is not None:  # else its slot is as the session before left it
+            finished = self._pool.finished(self._worktree, self._seq, self._branch, settled)
+            self._slot.let_go()
+            branches.delete(finished)
         self._pool.free(self._worktree)
-
-    def _delete_branch(self, settled: str) -> None:
-        """Delete the session's branch; what a hook committed there after the landing is rescued."""
-        tip = self._own_tip()
-        if tip is None:
-            return
-        if tip != settled:
-            rescue_commit(self._repo, self._run_id, self._seq, tip)
-        self._repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{self._branch}", tip)
 
     # What is there
 

@@ -1,0 +1,80 @@
+"""Branches of sessions that have their record: they go together, with the next landing, so that git is called once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.git.errors import GitError
+from pitboss.git.repo import NO_HOOKS
+from pitboss.landing.rescue_refs import rescue_commit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pitboss.git.repo import Repo
+
+
+class FinishedBranch(msgspec.Struct, frozen=True, kw_only=True):
+    """The branch of session `seq`, which had landed or was rescued when it was at `settled`.
+
+    `is_free` says whether no working copy has it checked out by now.
+    """
+
+    seq: int
+    branch: str
+    settled: str
+    is_free: Callable[[], bool]
+
+
+class FinishedBranches:
+    """The branches of a run that are to be deleted. Safe to call from several session threads."""
+
+    def __init__(self, repo: Repo, run_id: str) -> None:
+        self._repo = repo
+        self._run_id = run_id
+        self._lock = Lock()
+        self._waiting: list[FinishedBranch] = []
+
+    def add(self, finished: FinishedBranch) -> None:
+        """Have a branch deleted once nothing needs it."""
+        with self._lock:
+            self._waiting.append(finished)
+
+    def take(self) -> list[FinishedBranch]:
+        """Those that can be deleted now: the caller does so, or puts them back."""
+        with self._lock:
+            taken = [finished for finished in self._waiting if finished.is_free()]
+            self._waiting = [finished for finished in self._waiting if finished not in taken]
+        return taken
+
+    def put_back(self, taken: Sequence[FinishedBranch]) -> None:
+        """They could not be deleted: try again with the next landing."""
+        with self._lock:
+            self._waiting += taken
+
+    def delete(self, finished: FinishedBranch) -> None:
+        """Delete one branch; what somebody committed there after it was settled is rescued. Raises GitError."""
+        tip = self._repo.commit_id(f"refs/heads/{finished.branch}")
+        if tip is None:
+            return
+        if tip != finished.settled:
+            rescue_commit(self._repo, self._run_id, finished.seq, tip)
+        self._repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{finished.branch}", tip)
+
+    def delete_one_by_one(self, taken: Sequence[FinishedBranch]) -> None:
+        """Delete them although some are not where they were settled; those that git cannot delete are put back."""
+        for finished in taken:
+            try:
+                self.delete(finished)
+            except GitError:
+                self.put_back([finished])
+
+
+def deletions(taken: Sequence[FinishedBranch]) -> list[str]:
+    """The orders by which `git update-ref --stdin` deletes them, all or none."""
+    orders = [f"delete refs/heads/{finished.branch} {finished.settled}" for finished in taken]
+    return ["start", *orders, "commit"] if orders else []
