@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pitboss.cli.shared import completing
-from pitboss.cli.shared.declare import Group, argument, option
+from pitboss.cli.shared.declare import DeclaredGroup, argument, option
 from pitboss.cli.shared.given import path as a_path
 from pitboss.cli.shared.project import create, project_root
 from pitboss.core.fields import Wrong, suggestion
@@ -45,7 +45,7 @@ _prompts_dir = option(
 _as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-prompts = Group("prompts", "List, create, check and show prompts.")
+prompts = DeclaredGroup("prompts", "List, create, check and show prompts.")
 
 
 @prompts.command("ls")

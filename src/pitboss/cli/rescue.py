@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.chosen import chosen_run
-from pitboss.cli.shared.declare import Group, argument, option
+from pitboss.cli.shared.declare import DeclaredGroup, argument, option
 from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.session import in_words
@@ -28,7 +28,7 @@ _LONGEST_WHY = 160
 """Characters."""
 
 
-rescue = Group("rescue", "List, show and apply rescued work.")
+rescue = DeclaredGroup("rescue", "List, show and apply rescued work.")
 
 
 @rescue.command()

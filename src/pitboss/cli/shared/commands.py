@@ -6,7 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pitboss.cli.shared.declare import Command, Group
+    from pitboss.cli.shared.declare import DeclaredCommand, DeclaredGroup
 
 COMPLETION_VARIABLE = "_PITBOSS_COMPLETE"
 PURPOSE = "Run coding agents on your repository overnight, and lose nothing."
@@ -52,13 +52,13 @@ _OPTIONS = {
 _USUAL_WIDTH = 80
 
 
-def declared(name: str) -> Command | Group | None:
+def declared(name: str) -> DeclaredCommand | DeclaredGroup | None:
     """Import a command; None if there is none of that name."""
     if name not in COMMANDS:
         return None
     from importlib import import_module
 
-    found: Command | Group = getattr(import_module(f"pitboss.cli.{name}"), name)
+    found: DeclaredCommand | DeclaredGroup = getattr(import_module(f"pitboss.cli.{name}"), name)
     return found
 
 

@@ -29,7 +29,7 @@ class Parameter:
         self._settings = settings
 
     def __call__(self, function: Function) -> Function:
-        """As a decorator: attach the parameter to `function`, where `Command` collects it."""
+        """As a decorator: attach the parameter to `function`, where `DeclaredCommand` collects it."""
         declared = getattr(function, "parameters", ())
         function.parameters = (self, *declared)  # type: ignore[attr-defined]
         return function
@@ -55,7 +55,7 @@ class Parameter:
         return getattr(click, self._kind)(*self.names, **settings)(function)  # type: ignore[no-any-return]
 
 
-class Command:
+class DeclaredCommand:
     """A command: the function that it runs, and the parameters attached to it."""
 
     def __init__(self, name: str, function: Function, *, asks_click: bool) -> None:
@@ -82,25 +82,27 @@ class Command:
         return click.command(self.name)(function)
 
 
-class Group:
+class DeclaredGroup:
     """A command that has commands below it."""
 
     def __init__(self, name: str, summary: str) -> None:
         self.name = name
         self._summary = summary
-        self._commands: dict[str, Command] = {}
+        self._commands: dict[str, DeclaredCommand] = {}
 
-    def command(self, name: str | None = None, *, asks_click: bool = False) -> Callable[[Function], Command]:
+    def command(
+        self, name: str | None = None, *, asks_click: bool = False
+    ) -> Callable[[Function], DeclaredCommand]:
         """Declare a command of this group; by default it has the name of the function."""
 
-        def declared(function: Function) -> Command:
-            made = Command(name or function.__name__, function, asks_click=asks_click)
+        def declared(function: Function) -> DeclaredCommand:
+            made = DeclaredCommand(name or function.__name__, function, asks_click=asks_click)
             return self._commands.setdefault(made.name, made)
 
         return declared
 
     def plain_call(self, words: Sequence[str]) -> Callable[[], int | None] | None:
-        """As `Command.plain_call`."""
+        """As `DeclaredCommand.plain_call`."""
         command = self._commands.get(words[0]) if words else None
         return None if command is None else command.plain_call(words[1:])
 
@@ -112,12 +114,12 @@ class Group:
         return click.Group(self.name, help=self._summary, commands=commands)
 
 
-def command(*, asks_click: bool = False) -> Callable[[Function], Command]:
+def command(*, asks_click: bool = False) -> Callable[[Function], DeclaredCommand]:
     """Declare a command with the name of the function.
 
     `asks_click` means that it needs click's context while it runs, for instance to raise a UsageError.
     """
-    return lambda function: Command(function.__name__, function, asks_click=asks_click)
+    return lambda function: DeclaredCommand(function.__name__, function, asks_click=asks_click)
 
 
 def option(*names: str, **settings: Any) -> Parameter:
