@@ -104,12 +104,12 @@ class TestLocksOfGit:
 
 def live_git(trial: Trial, descriptor: int) -> subprocess.Popen[bytes]:
     """A git that is at work in the repository until it is killed: `cat-file` waits for what to show."""
-    return Ending(
+    return KilledOnExit(
         ["git", "cat-file", "--batch"], cwd=trial.repo, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
     )
 
 
-class Ending(subprocess.Popen[bytes]):
+class KilledOnExit(subprocess.Popen[bytes]):
     """A process that is killed at the end of its `with`."""
 
     def __exit__(self, *args: object) -> None:
@@ -198,7 +198,7 @@ class TestProcessesOfTheDeadRun:
 
     def test_one_that_matches_pid_and_start_time_is_stopped(self, trials: Trials, tmp_path: Path) -> None:
         crashed = trials.crashed(tmp_path / "place", AGENT_ENDED)
-        with Ending([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as left:
+        with KilledOnExit([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as left:
             self.in_flight(crashed, left.pid, start_time(left.pid))
             assert f"stop process {left.pid}, left over from session 3" in crashed.repair("--dry-run").stdout
             assert left.poll() is None
@@ -207,7 +207,7 @@ class TestProcessesOfTheDeadRun:
 
     def test_one_that_only_has_the_same_pid_is_never_touched(self, trials: Trials, tmp_path: Path) -> None:
         crashed = trials.crashed(tmp_path / "place", AGENT_ENDED)
-        with Ending([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        with KilledOnExit([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
             self.in_flight(crashed, stranger.pid, start_time(stranger.pid) - 1)
             assert crashed.wrong(crashes=1) == []
             assert stranger.poll() is None

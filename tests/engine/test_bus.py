@@ -151,7 +151,7 @@ def test_an_outlet_that_has_nobody_to_write_to_is_left_alone() -> None:
     assert (len(closed.events), len(reader.events)) == (1, 4)
 
 
-class Broken(Reader):
+class Faulty(Reader):
     """An outlet with a fault: `fails` names the method that raises."""
 
     def __init__(self, fails: str, error: BaseException) -> None:
@@ -191,7 +191,7 @@ def warnings(reader: Reader) -> list[str]:
 def test_an_outlet_that_fails_is_left_alone_and_the_others_are_warned_once(
     fails: str, error: BaseException
 ) -> None:
-    broken, reader = Broken(fails, error), Reader()
+    broken, reader = Faulty(fails, error), Reader()
     emit = Bus([broken, reader])
     emit(SessionStarted(seq=1, prompt="alpha"))
     wait_for(lambda: warnings(reader) != [])
@@ -214,15 +214,15 @@ def test_an_outlet_that_fails_is_left_alone_and_the_others_are_warned_once(
 
 
 def test_what_failed_is_named_in_the_warning() -> None:
-    broken, reader = Broken("call", ValueError("a bug")), Reader()
+    broken, reader = Faulty("call", ValueError("a bug")), Reader()
     with closing(Bus([broken, reader])) as emit:
         emit(Warned(text="first"))
         wait_for(lambda: len(warnings(reader)) == 2)
-    assert warnings(reader)[1] == "outlet Broken failed, and shows nothing more: ValueError: a bug"
+    assert warnings(reader)[1] == "outlet Faulty failed, and shows nothing more: ValueError: a bug"
 
 
 def test_an_outlet_that_cannot_hurry_ends_nothing() -> None:
-    broken, reader = Broken("hurry", ValueError("a bug")), Reader()
+    broken, reader = Faulty("hurry", ValueError("a bug")), Reader()
     with closing(Bus([broken, reader])) as emit:
         emit(Warned(text="first"))
     assert warnings(reader)[0] == "first"
