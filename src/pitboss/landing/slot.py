@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Literal
 from pitboss.core.text import rescue_message
 from pitboss.git import commits, nested, snapshot
 from pitboss.git.errors import GitError
-from pitboss.git.incoming import added, changes, is_taken
 from pitboss.git.index import read_index
 from pitboss.git.layout import content_of, is_head, text_of
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.repo import NO_HOOKS
+from pitboss.git.tree_changes import added, changes, is_taken
 from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.refs import run_branch
 from pitboss.landing.rescue_refs import rescue_commit
@@ -37,9 +37,9 @@ from pitboss.store.paths import RunPaths
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.git.incoming import Changes
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
+    from pitboss.git.tree_changes import Changes
 
 RELEASED = b"pitboss: released"
 _REFLOG_TAIL = 8192

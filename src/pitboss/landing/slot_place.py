@@ -18,8 +18,8 @@ from pitboss.core.text import rescue_message
 from pitboss.git import commits, snapshot
 from pitboss.git.errors import GitError, LostRace
 from pitboss.git.ignored_files import copy_ignored
-from pitboss.git.incoming import added, changes, is_taken
 from pitboss.git.repo import NO_HOOKS
+from pitboss.git.tree_changes import added, changes, is_taken
 from pitboss.landing import rescue_refs
 from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
 from pitboss.landing.merging import Merge, merge_onto
