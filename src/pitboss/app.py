@@ -28,7 +28,7 @@ from pitboss.engine.run import Run
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Switch
 from pitboss.hooks import run_hook
-from pitboss.landing.git_trouble import RepositoryWatch
+from pitboss.landing.git_trouble import RepositoryMonitor
 from pitboss.landing.guard import Guard
 from pitboss.landing.places import GitPlaces
 from pitboss.landing.resilient import ResilientPlaces
@@ -172,8 +172,8 @@ class LiveBuilder:
             ignored_limit=grind.rescue_ignored_mb * 1024 * 1024,
         )
         places = GitPlaces(site)
-        watch = RepositoryWatch(places, self.guard, self._emit, control.abort_session)
-        return ResilientPlaces(places, watch, journal)
+        monitor = RepositoryMonitor(places, self.guard, self._emit, control.abort_session)
+        return ResilientPlaces(places, monitor, journal)
 
     def _abort(self) -> StopRequest | None:
         return None if self._control is None else self._control.abort_session()

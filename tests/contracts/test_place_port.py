@@ -15,7 +15,7 @@ from pitboss.core.config import WorktreeSettings
 from pitboss.core.run import RunState, build_state
 from pitboss.core.session import Assignment, Landing
 from pitboss.git.repo import Repo
-from pitboss.landing.git_trouble import RepositoryWatch
+from pitboss.landing.git_trouble import RepositoryMonitor
 from pitboss.landing.guard import Guard
 from pitboss.landing.in_memory import InMemoryPlaces, Memory
 from pitboss.landing.places import GitPlaces
@@ -94,7 +94,7 @@ class InGit:
         guard.begin()
         places = GitPlaces(Site(repo=repo, branch=branch, paths=paths, worktree=WorktreeSettings()))
         opened = ResilientPlaces(
-            places, RepositoryWatch(places, guard, lambda _: None, lambda: False), Noted()
+            places, RepositoryMonitor(places, guard, lambda _: None, lambda: False), Noted()
         )
         opened.open()
         return opened

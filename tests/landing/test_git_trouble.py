@@ -13,7 +13,7 @@ from pitboss.core.events import Warned
 from pitboss.errors import FREE_SPACE, StartError, StorageError
 from pitboss.git.errors import GitError, LostRace, RepositoryGone
 from pitboss.git.repo import Repo
-from pitboss.landing.git_trouble import GitFailed, Perseverance, RepositoryWatch, git_refusing
+from pitboss.landing.git_trouble import GitFailed, Perseverance, RepositoryMonitor, git_refusing
 from pitboss.landing.guard import Guard
 from pitboss.landing.places import GitPlaces
 from pitboss.landing.refs import run_branch
@@ -47,7 +47,7 @@ class World:
         guard.begin()
         branch = RunBranch(repo, run_branch(RUN), checked_out=True)
         places = GitPlaces(Site(repo=repo, branch=branch, paths=paths, worktree=WorktreeSettings()))
-        self.watch = RepositoryWatch(places, guard, self.events.append, lambda: self.hurried)
+        self.monitor = RepositoryMonitor(places, guard, self.events.append, lambda: self.hurried)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ class Failing:
 )
 def test_what_may_pass_is_retried(world: World, failures: tuple[Exception, ...], tries: int) -> None:
     work = Failing(*failures)
-    assert Perseverance(world.watch, 1).attempt(work) == "done"
+    assert Perseverance(world.monitor, 1).attempt(work) == "done"
     assert work.tries == tries
     assert world.events == []
 
@@ -99,29 +99,29 @@ def test_what_does_not_pass_is_the_reason_why_the_session_ends(
 ) -> None:
     work = Failing(*failures)
     with pytest.raises(GitFailed) as failed:
-        Perseverance(world.watch, 1).attempt(work)
+        Perseverance(world.monitor, 1).attempt(work)
     assert (work.tries, str(failed.value)) == (tries, reason)
 
 
 def test_the_run_knows_when_there_is_no_repository_any_more(world: World) -> None:
     gone = RepositoryGone("gone")
     with pytest.raises(GitFailed):
-        Perseverance(world.watch, 1).attempt(Failing(gone, gone, gone, gone))
-    assert world.watch.gone is gone
+        Perseverance(world.monitor, 1).attempt(Failing(gone, gone, gone, gone))
+    assert world.monitor.gone is gone
 
 
 def test_nobody_waits_for_a_lock_while_somebody_waits_for_the_run_to_end(world: World) -> None:
     world.hurried = True
     work = Failing(LOCKED)
     with pytest.raises(GitFailed):
-        Perseverance(world.watch, 1).attempt(work)
+        Perseverance(world.monitor, 1).attempt(work)
     assert work.tries == 1
 
 
 @pytest.mark.parametrize("failure", [FULL, OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "quota")])
 def test_a_full_disk_stops_the_run(world: World, failure: Exception) -> None:
     with pytest.raises(StorageError) as stopped:
-        Perseverance(world.watch, 1).attempt(Failing(failure))
+        Perseverance(world.monitor, 1).attempt(Failing(failure))
     assert stopped.value.hint == FREE_SPACE
 
 
@@ -138,7 +138,7 @@ def test_what_an_agent_had_just_changed_in_gits_config_is_restored_and_the_work_
             raise REFUSED
         return "done"
 
-    assert Perseverance(world.watch, 7).attempt(work) == "done"
+    assert Perseverance(world.monitor, 7).attempt(work) == "done"
     assert "elsewhere" not in config.read_text()
     (warned,) = world.events
     assert isinstance(warned, Warned)

@@ -11,38 +11,38 @@ from pitboss.core.stops import StopRequest
 from pitboss.process import EndedBy
 
 if TYPE_CHECKING:
-    from pitboss.agents.watch import AgentWatch
+    from pitboss.agents.monitor import AgentMonitor
     from pitboss.core.agent import AgentRequest
     from pitboss.process import Exit
 
 
-def verdict_on_cut_short(request: AgentRequest, watch: AgentWatch, ended: Exit) -> AgentVerdict | None:
+def verdict_on_cut_short(request: AgentRequest, monitor: AgentMonitor, ended: Exit) -> AgentVerdict | None:
     """The verdict on an agent that was stopped; None for one that ended by itself.
 
     An agent that had said that it was done is judged by that word, unless a person stopped it.
     """
     match ended.ended_by:
         case EndedBy.WALL_CLOCK:
-            return watch.word or too_late(request.max_seconds)
+            return monitor.word or too_late(request.max_seconds)
         case EndedBy.STOPPED:
-            return _on_stopped(watch, ended.stop)
+            return _on_stopped(monitor, ended.stop)
         case _:
             return None
 
 
-def _on_stopped(watch: AgentWatch, why: StopRequest | None) -> AgentVerdict:
+def _on_stopped(monitor: AgentMonitor, why: StopRequest | None) -> AgentVerdict:
     match why:
-        case StopRequest.DONE | StopRequest.RUN_CAP if watch.word is not None:
-            return watch.word
-        case StopRequest.HOPELESS if watch.hopeless is not None:
-            return watch.hopeless
-        case StopRequest.STALLED if watch.reader.retrying is not None:
-            return failed(reason_to_ask_again(watch.reader.retrying), watch.reader.retrying)
+        case StopRequest.DONE | StopRequest.RUN_CAP if monitor.word is not None:
+            return monitor.word
+        case StopRequest.HOPELESS if monitor.hopeless is not None:
+            return monitor.hopeless
+        case StopRequest.STALLED if monitor.reader.retrying is not None:
+            return failed(reason_to_ask_again(monitor.reader.retrying), monitor.reader.retrying)
         case StopRequest.STALLED:
-            reason = Reason.STALLED.because(f"no progress for {watch.idle_s or 0:g} s")
+            reason = Reason.STALLED.because(f"no progress for {monitor.idle_s or 0:g} s")
             return AgentVerdict(status=SessionStatus.TIMEOUT, reason=reason)
         case StopRequest.COST_CAP:
-            spent = f"${watch.spent_usd:.4f} >= ${watch.cap_usd or 0:.4f}"
+            spent = f"${monitor.spent_usd:.4f} >= ${monitor.cap_usd or 0:.4f}"
             return AgentVerdict(status=SessionStatus.ERROR, reason=Reason.COST_CAP.because(spent))
         case _:
             return stopped(why)

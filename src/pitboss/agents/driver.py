@@ -13,8 +13,8 @@ from pitboss import process
 from pitboss.agents.costs import priced
 from pitboss.agents.cut_short import verdict_on_cut_short
 from pitboss.agents.judgement import AgentExit, AgentVerdict
+from pitboss.agents.monitor import AgentMonitor
 from pitboss.agents.services.words import had_begun
-from pitboss.agents.watch import AgentWatch
 from pitboss.core.agent import AgentOutcome
 from pitboss.core.billing import Evidence, is_cost_known
 from pitboss.core.embed import one_line
@@ -86,14 +86,14 @@ class Driver:
             return _not_started(request, error.message, error.hint)
         # A usage file left by an earlier start would be billed twice.
         _remove(Path(request.usage_file))
-        watch = AgentWatch(self._backend.reader(request), request, self._config.pricing, on_event)
+        monitor = AgentMonitor(self._backend.reader(request), request, self._config.pricing, on_event)
 
         def start(argv: tuple[str, ...]) -> Exit:
             return process.run(
                 _command(request, msgspec.structs.replace(launch, argv=argv)),
-                on_output=watch.read,
+                on_output=monitor.read,
                 on_start=on_start,
-                stop=lambda: stop() or watch.stop(),
+                stop=lambda: stop() or monitor.stop(),
             )
 
         older = launch.older_argv
@@ -103,8 +103,8 @@ class Driver:
             ended = start(older)
         if ended.ended_by is EndedBy.SPAWN_FAILED:
             return _not_started(request, ended.error, self._backend.install)
-        watch.end()
-        return self._outcome(request, launch, watch, ended)
+        monitor.end()
+        return self._outcome(request, launch, monitor, ended)
 
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
         """Judge an agent whose runner died by what it left on disk: `aborted`, `interrupted`, and its usage.
@@ -113,20 +113,20 @@ class Driver:
         its own end counts only for the bill.
         """
         request = self._completed(request)
-        watch = AgentWatch(self._backend.reader(request), request, self._config.pricing, _unheard)
-        found = _read_transcript(Path(request.transcript), watch)
-        watch.end()
+        monitor = AgentMonitor(self._backend.reader(request), request, self._config.pricing, _unheard)
+        found = _read_transcript(Path(request.transcript), monitor)
+        monitor.end()
         complaints = _end_of(_stderr_path(request))
         evidence = Evidence(
             paid=self.paid,
             started=started or found is not None,
-            intact=bool(found) and not watch.reader.torn,
-            failure=watch.reader.verdict(AgentExit(code=_ANY_FAILURE, complaints=complaints)).reason,
+            intact=bool(found) and not monitor.reader.torn,
+            failure=monitor.reader.verdict(AgentExit(code=_ANY_FAILURE, complaints=complaints)).reason,
         )
         verdict = AgentVerdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
-        if self._lost_session(request, watch.reader, complaints):
+        if self._lost_session(request, monitor.reader, complaints):
             verdict = msgspec.structs.replace(verdict, lost_session=True)
-        return self._judged(request, watch.reader, verdict, evidence)
+        return self._judged(request, monitor.reader, verdict, evidence)
 
     @property
     def paid(self) -> bool:
@@ -143,19 +143,21 @@ class Driver:
             idle_seconds=next(idle for idle in idles if idle is not None),
         )
 
-    def _outcome(self, request: AgentRequest, launch: Launch, watch: AgentWatch, ended: Exit) -> AgentOutcome:
-        verdict = verdict_on_cut_short(request, watch, ended)
+    def _outcome(
+        self, request: AgentRequest, launch: Launch, monitor: AgentMonitor, ended: Exit
+    ) -> AgentOutcome:
+        verdict = verdict_on_cut_short(request, monitor, ended)
         if verdict is None:
             complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
-            verdict = watch.reader.verdict(AgentExit(code=ended.code, complaints=complaints))
-            verdict = self._of_lost_session(request, watch.reader, verdict, complaints)
+            verdict = monitor.reader.verdict(AgentExit(code=ended.code, complaints=complaints))
+            verdict = self._of_lost_session(request, monitor.reader, verdict, complaints)
         by_itself = ended.ended_by is EndedBy.EXIT
         evidence = Evidence(
             paid=self.paid,
             failure=verdict.reason,
-            silent=by_itself and 0 < (ended.code or 0) < _BY_SIGNAL and watch.reader.silent,
+            silent=by_itself and 0 < (ended.code or 0) < _BY_SIGNAL and monitor.reader.silent,
         )
-        return self._judged(request, watch.reader, verdict, evidence, exit_code=ended.code)
+        return self._judged(request, monitor.reader, verdict, evidence, exit_code=ended.code)
 
     def _of_lost_session(
         self, request: AgentRequest, reader: Reader, verdict: AgentVerdict, complaints: bytes
@@ -256,12 +258,12 @@ def _end_of(path: Path) -> bytes:
         return b""
 
 
-def _read_transcript(path: Path, watch: AgentWatch) -> bool | None:
-    """Feed a transcript to `watch`; whether all of it could be read, None where there is none."""
+def _read_transcript(path: Path, monitor: AgentMonitor) -> bool | None:
+    """Feed a transcript to `monitor`; whether all of it could be read, None where there is none."""
     try:
         with open_regular(path) as transcript:
             while chunk := transcript.read(CHUNK):
-                watch.read(chunk)
+                monitor.read(chunk)
     except FileNotFoundError:
         return None
     except OSError:

@@ -57,7 +57,7 @@ def git_refusing(what: str) -> Iterator[None]:
         ) from error
 
 
-class RepositoryWatch:
+class RepositoryMonitor:
     """Checks the repository on behalf of all sessions of a run, and reports what it restores; thread-safe.
 
     `hurried` says that somebody is waiting for the run to end: then there are no more pauses.
@@ -92,8 +92,8 @@ class RepositoryWatch:
 class Perseverance:
     """How often, and for how long, one session retries what git fails at."""
 
-    def __init__(self, watch: RepositoryWatch, seq: int) -> None:
-        self._watch = watch
+    def __init__(self, monitor: RepositoryMonitor, seq: int) -> None:
+        self._monitor = monitor
         self._seq = seq
         self._waited = 0.0
 
@@ -104,18 +104,18 @@ class Perseverance:
         """
         tries = 0
         while True:
-            before = self._watch.restorations
+            before = self._monitor.restorations
             try:
                 return work()
             except TROUBLE as error:
                 tries += 1
-                if kind(error) is Kind.FULL_DISK or self._watch.places.disk_is_full():
+                if kind(error) is Kind.FULL_DISK or self._monitor.places.disk_is_full():
                     raise _disk_full(error) from None
                 if not self._was_just_restored(tries, before) and not self._is_worth_another_try(
                     error, tries
                 ):
                     if isinstance(error, RepositoryGone):
-                        self._watch.gone = error
+                        self._monitor.gone = error
                     words = error.message if isinstance(error, PitbossError) else str(error)
                     raise GitFailed(Reason.GIT_FAILED.because(words)) from error
 
@@ -133,10 +133,10 @@ class Perseverance:
     def _pause(self, seconds: float) -> bool:
         """Pause, unless the session has waited too long already; locks of dead git processes are removed first."""
         began = time.monotonic()
-        if self._waited >= PATIENCE_S or self._watch.hurried():
+        if self._waited >= PATIENCE_S or self._monitor.hurried():
             return False
         with suppress(*TROUBLE):
-            self._watch.places.clear_locks()
+            self._monitor.places.clear_locks()
         time.sleep(seconds)
         self._waited += time.monotonic() - began
         return True
@@ -149,8 +149,8 @@ class Perseverance:
         if tries > LOOKS_FOR_REPOSITORY:
             return False
         with suppress(*TROUBLE):
-            self._watch.look(self._seq)
-        return self._watch.restorations != before
+            self._monitor.look(self._seq)
+        return self._monitor.restorations != before
 
 
 def _disk_full(error: Exception) -> PitbossError:

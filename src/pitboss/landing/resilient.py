@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.run import RunState
     from pitboss.core.session import Assignment, Location
-    from pitboss.landing.git_trouble import RepositoryWatch
+    from pitboss.landing.git_trouble import RepositoryMonitor
     from pitboss.landing.in_place import InPlace
     from pitboss.landing.places import GitPlaces
     from pitboss.landing.slot_place import SlotPlace
@@ -56,9 +56,9 @@ class LeftBehind(Protocol):
 class ResilientPlaces:
     """The places of a run (`engine.ports.Places`)."""
 
-    def __init__(self, places: GitPlaces, watch: RepositoryWatch, left: LeftBehind) -> None:
+    def __init__(self, places: GitPlaces, monitor: RepositoryMonitor, left: LeftBehind) -> None:
         self._places = places
-        self._watch = watch
+        self._monitor = monitor
         self._left = left
         self._unready: list[str] = []
         self._in_use: dict[int, ResilientPlace] = {}
@@ -90,8 +90,8 @@ class ResilientPlaces:
             raise Unworkable(
                 f"no session can work in this repository: {self._unready[-1]}", hint=WHEN_GIT_FAILED
             )
-        if self._watch.gone is not None:
-            raise self._watch.gone
+        if self._monitor.gone is not None:
+            raise self._monitor.gone
         return self._places.reserve(seq, in_slot=in_slot)
 
     def at(self, session: Assignment) -> ResilientPlace:
@@ -99,7 +99,7 @@ class ResilientPlaces:
         place = self._in_use.get(session.seq)
         if place is None:
             place = self._in_use[session.seq] = ResilientPlace(
-                self, self._places.at(session), self._watch, self._left, session
+                self, self._places.at(session), self._monitor, self._left, session
             )
         return place
 
@@ -114,10 +114,10 @@ class ResilientPlaces:
             self._left.rescued(seq)
             return
         try:
-            Perseverance(self._watch, seq).attempt(lambda: self.rescue_left(left))
+            Perseverance(self._monitor, seq).attempt(lambda: self.rescue_left(left))
         except GitFailed as failed:
             where = self._places.at(left).path
-            self._watch.warn(seq, f"its work still cannot be rescued and is left in {where}: {failed}")
+            self._monitor.warn(seq, f"its work still cannot be rescued and is left in {where}: {failed}")
 
     # For the places
 
@@ -127,7 +127,7 @@ class ResilientPlaces:
         landing = (in_use.inner if in_use else self._places.at(left)).rescue_late()
         self._left.rescued(left.seq)
         kept = ", ".join(landing.rescue) or "nothing: there was none"
-        self._watch.warn(left.seq, f"its work is kept under {kept}")
+        self._monitor.warn(left.seq, f"its work is kept under {kept}")
 
     def became_ready(self, failure: str | None) -> None:
         """Take note whether a place could be made ready."""
@@ -148,17 +148,17 @@ class ResilientPlace:
         self,
         owner: ResilientPlaces,
         place: InPlace | SlotPlace,
-        watch: RepositoryWatch,
+        monitor: RepositoryMonitor,
         left: LeftBehind,
         session: Assignment,
     ) -> None:
         self.inner = place
         self._owner = owner
-        self._watch = watch
+        self._monitor = monitor
         self._left = left
         self._session = session
         self._seq = session.seq
-        self._try = Perseverance(watch, session.seq).attempt
+        self._try = Perseverance(monitor, session.seq).attempt
         self._unprepared = False
         self._failed: str | None = None
 
@@ -179,7 +179,7 @@ class ResilientPlace:
         return ready
 
     def _prepare(self) -> bool:
-        self._watch.look(self._seq)
+        self._monitor.look(self._seq)
         for stuck in self._left.state.unrescued:
             if stuck.assignment.worktree == self._session.worktree:
                 self._owner.rescue_left(stuck.assignment)
@@ -241,7 +241,7 @@ class ResilientPlace:
             return
         self._owner.let_go(self._seq)
         try:
-            Perseverance(self._watch, self._seq).attempt(self.inner.release)
+            Perseverance(self._monitor, self._seq).attempt(self.inner.release)
         except GitFailed as failed:
             self._warn(f"its working copy could not be released: {failed}")
 
@@ -257,8 +257,8 @@ class ResilientPlace:
 
     def _looked(self, work: Callable[[], T]) -> T:
         """Do it once what the session may have done to git's config is put back."""
-        self._watch.look(self._seq)
+        self._monitor.look(self._seq)
         return work()
 
     def _warn(self, text: str) -> None:
-        self._watch.warn(self._seq, text)
+        self._monitor.warn(self._seq, text)

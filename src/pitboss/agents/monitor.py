@@ -23,7 +23,7 @@ LINGER_S = 30.0
 """How long a CLI may take to exit once it has said that it is done."""
 
 
-class AgentWatch:
+class AgentMonitor:
     """Passes an agent's events on as its output comes, and says every 0.1 s whether to stop it.
 
     `word` is the verdict on an agent that says it is done, for as long as it says so: what a CLI prints while it is
