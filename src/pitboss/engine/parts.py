@@ -27,12 +27,12 @@ from pitboss.engine.recovery import Autopsy, Settling
 from pitboss.engine.request import Requests, Surroundings
 from pitboss.engine.retrying import Retrying
 from pitboss.engine.session import SessionRunner
+from pitboss.engine.session_agents import SessionAgents
 from pitboss.engine.session_hooks import SessionHooks
 from pitboss.engine.spending import Spending
 from pitboss.engine.start import started
 from pitboss.engine.verify import Fixing, ProjectTests, Verifier
 from pitboss.engine.waiting import Waiting
-from pitboss.engine.watching import WatchedAgents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -156,7 +156,7 @@ class Parts:
 
     @cached_property
     def _retrying(self) -> Retrying:
-        agents = WatchedAgents(
+        agents = SessionAgents(
             self._outside.agent, self.journal, self.control, self._spending, self.gate, self._emit
         )
         clock = self._outside.clock

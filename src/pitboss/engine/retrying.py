@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pitboss.engine.clock import Clock
     from pitboss.engine.journal import Journal
     from pitboss.engine.request import Requests
+    from pitboss.engine.session_agents import SessionAgents
     from pitboss.engine.waiting import Waiting
-    from pitboss.engine.watching import WatchedAgents
 
 
 class Worked(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class Retrying:
 
     def __init__(  # noqa: PLR0913 - the last two are plain values
         self,
-        agents: WatchedAgents,
+        agents: SessionAgents,
         requests: Requests,
         waiting: Waiting,
         journal: Journal,

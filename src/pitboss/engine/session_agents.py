@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pitboss.engine.spending import Spending
 
 
-class WatchedAgents:
+class SessionAgents:
     """Runs agents, which `build` makes by name, and passes on to them what people ask of the run."""
 
     def __init__(
