@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pitboss.agents import watch
+from pitboss.agents import monitor
 from pitboss.agents.claude.stream import ClaudeReader
 from pitboss.agents.judgement import AgentExit
 from pitboss.core.config import AgentSettings
@@ -61,7 +61,7 @@ def read(folder: Path, *lines: Line) -> ClaudeReader:
 
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "LINGER_S", 1.0)
+    monkeypatch.setattr(monitor, "LINGER_S", 1.0)
 
 
 def test_who_is_done_and_does_not_exit_is_stopped_and_judged_by_its_word(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_what_it_prints_while_it_is_stopped_is_not_its_word(tmp_path: Path) -> N
 
 
 def test_at_the_wall_clock_too_its_word_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "LINGER_S", 60.0)
+    monkeypatch.setattr(monitor, "LINGER_S", 60.0)
     outcome = claude(tmp_path, INIT, DONE, FOREVER, max_seconds=1.5)
     assert (outcome.status, outcome.reason) == (SessionStatus.OK, None)
 

@@ -301,4 +301,4 @@ def _not_started(request: AgentRequest, message: str | None, hint: str | None) -
 
 
 def _unheard(_event: AgentEvent) -> None:
-    """Nobody watches an agent that has ended."""
+    """Nobody follows an agent that has ended."""

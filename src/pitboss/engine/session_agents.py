@@ -1,4 +1,4 @@
-"""One agent process of a session, implementer or fixer, watched and on record while it lives (SPEC 6, 7)."""
+"""The agents of a session, implementers and fixers: on record while they live, and in reach of requests (SPEC 6, 7)."""
 
 from __future__ import annotations
 
