@@ -345,13 +345,15 @@ def test_records_that_no_loop_has_seen_are_judged_before_anything_starts(stage: 
     assert (stopped.reason, stage.beside, stage.brakes.any_failed) == (StopReason.BUDGET, {}, True)
 
 
-@pytest.mark.parametrize(("paused", "sessions"), [(True, 1), (False, 0)])
+@pytest.mark.parametrize(("was_stopped", "sessions"), [(True, 1), (False, 0)])
 def test_failures_before_a_pause_do_not_stop_the_run_before_it_has_tried(
-    build: Callable[..., Stage], *, paused: bool, sessions: int
+    build: Callable[..., Stage], *, was_stopped: bool, sessions: int
 ) -> None:
     used = msgspec.structs.replace(fresh_run().budget_consumed, consecutive_failures=3)
     stage = build(budget_consumed=used)
-    stopped = stage.grind("alpha alpha", lambda _seq: How(ERROR, "exit_code: 1"), past=Past(paused=paused))
+    stopped = stage.grind(
+        "alpha alpha", lambda _seq: How(ERROR, "exit_code: 1"), past=Past(was_stopped=was_stopped)
+    )
     assert (stopped.reason, len(stage.beside)) == (StopReason.FAILURES, sessions)
 
 

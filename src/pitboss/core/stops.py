@@ -38,7 +38,7 @@ class RunStatus(StrEnum):
 
     @property
     def is_resumable(self) -> bool:
-        """Only an active (crashed) or aborted (paused) run can go on."""
+        """Only an active (crashed) or aborted (stopped) run can go on."""
         return self in (RunStatus.ACTIVE, RunStatus.ABORTED)
 
 

@@ -24,13 +24,13 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     """What a resumed run brings along.
 
     `any_failed`: some session in the log was error or timeout. `unjudged` are records that no loop has
-    looked at: a dead runner's last ones, and those that recovery made. `paused`: somebody resumes a run
+    looked at: a dead runner's last ones, and those that recovery made. `was_stopped`: somebody resumes a run
     that was stopped in order, so failures before now do not stop it before it has tried.
     """
 
     any_failed: bool = False
     unjudged: tuple[SessionRecord, ...] = ()
-    paused: bool = False
+    was_stopped: bool = False
 
 
 class Brakes:
@@ -50,7 +50,7 @@ class Brakes:
         self._journal = journal
         self._config = config
         self._emit = emit
-        self._streak_counts = not past.paused
+        self._streak_counts = not past.was_stopped
         self._warned: set[str] = set()
         self._any_failed = past.any_failed
         self._ending: Ending | None = None

@@ -46,6 +46,6 @@ class Gate:
         """When `agent` may start again, epoch seconds; None for now."""
         with self._lock:
             told, _ = self._closed.get(agent, _OPEN)
-            paused = opens_at(self._quotas.get(agent), self._pause_at, now)
-        until = max(told, paused or 0.0)
+            renewed = opens_at(self._quotas.get(agent), self._pause_at, now)
+        until = max(told, renewed or 0.0)
         return until if until > now else None

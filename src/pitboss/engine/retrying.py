@@ -79,11 +79,11 @@ class Retrying:
 
     def _hand_over(self, job: _Job) -> None:
         """If the agent is known to be limited, give the attempt to a fallback that may start."""
-        pause = self._waiting.reason(job.attempt.agent)
-        step = None if pause is None else fallback(job.tries, self._open_to(job))
-        if pause is None or step is None:
+        awaited = self._waiting.awaited_by(job.attempt.agent)
+        step = None if awaited is None else fallback(job.tries, self._open_to(job))
+        if awaited is None or step is None:
             return
-        self._waiting.enter(job.session, job.attempt, detail=f"{step.agent} instead: {pause.awaited}")
+        self._waiting.enter(job.session, job.attempt, detail=f"{step.agent} instead: {awaited.briefly}")
         job.hand_to(step)
 
     def _make(self, job: _Job) -> AgentOutcome:

@@ -191,7 +191,7 @@ class Run:
         past = Past(
             any_failed=dead.scan.any_failed,
             unjudged=(*dead.scan.tail, *settled),
-            paused=dead.state is not None and dead.state.status is RunStatus.ABORTED,
+            was_stopped=dead.state is not None and dead.state.status is RunStatus.ABORTED,
         )
         return parts, past
 

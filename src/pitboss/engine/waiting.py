@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 POLL_S = 0.25
 
 
-class Pause(msgspec.Struct, frozen=True, kw_only=True):
+class Awaited(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent waits for, and `why`: how its last attempt ended."""
 
     cause: Cause
@@ -35,7 +35,7 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     why: str | None = None
 
     @property
-    def awaited(self) -> str:
+    def briefly(self) -> str:
         """What it waits for, in few words."""
         match self.cause:
             case Cause.LIMIT:
@@ -48,11 +48,11 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def detail(self) -> str:
         """The same, and why; for a limit the first part says enough."""
-        return self.awaited if self.cause is Cause.LIMIT or not self.why else f"{self.awaited}: {self.why}"
+        return self.briefly if self.cause is Cause.LIMIT or not self.why else f"{self.briefly}: {self.why}"
 
     def cut_short(self) -> Verdict:
         """The verdict on a session that was stopped while it waited."""
-        words = f"stopped while it waited for {self.awaited}"
+        words = f"stopped while it waited for {self.briefly}"
         match self.cause:
             case Cause.LIMIT:
                 reason = Reason.RATE_LIMITED.because(words)
@@ -82,11 +82,11 @@ class Waiting:
         self._emit = emit
         self._clock = clock
 
-    def reason(self, agent: str) -> Pause | None:
+    def awaited_by(self, agent: str) -> Awaited | None:
         """What `agent` has to wait for, as another session or its quota has shown; None if it may start now."""
         if self._opens_at(agent) is None:
             return None
-        return Pause(cause=self._gate.cause(agent), agent=agent)
+        return Awaited(cause=self._gate.cause(agent), agent=agent)
 
     def startable(self, limits: Limits) -> Limits:
         """`limits` with only those fallbacks that may start now."""
@@ -96,8 +96,8 @@ class Waiting:
     def until_open(self, session: Assignment, attempt: Attempt) -> Verdict | None:
         """Wait until the agent of `attempt` may start; returns a verdict if the session was stopped meanwhile."""
         while (until := self._opens_at(attempt.agent)) is not None:
-            pause = Pause(cause=self._gate.cause(attempt.agent), agent=attempt.agent)
-            if verdict := self._wait(session, until, pause):
+            awaited = Awaited(cause=self._gate.cause(attempt.agent), agent=attempt.agent)
+            if verdict := self._wait(session, until, awaited):
                 return verdict
             self.enter(session, attempt)
         return None
@@ -127,8 +127,8 @@ class Waiting:
         until = self._now_s() + step.after_s
         if step.dated:
             self._gate.close(attempt.agent, until, step.cause)
-        pause = Pause(cause=step.cause, agent=attempt.agent, why=ended.reason)
-        if verdict := self._wait(session, until, pause):
+        awaited = Awaited(cause=step.cause, agent=attempt.agent, why=ended.reason)
+        if verdict := self._wait(session, until, awaited):
             return verdict
         self.enter(session, attempt)
         return None
@@ -141,16 +141,16 @@ class Waiting:
         until = (now + UNKNOWN_RESET_S if end is None else end) + SETTLING_S
         self._gate.close(agent, until, Cause.OUTAGE if kind is Reason.OVERLOADED else Cause.LIMIT)
 
-    def _wait(self, session: Assignment, until: float, pause: Pause) -> Verdict | None:
+    def _wait(self, session: Assignment, until: float, awaited: Awaited) -> Verdict | None:
         """Wait until `until`, epoch seconds. The clock keeps going while the machine sleeps; a stop ends the wait."""
         began = self._clock.now()
         moment = datetime.fromtimestamp(until, tz=UTC)
-        self._journal.waiting(session.seq, began, moment, begun=pause.why is not None)
-        self._emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=pause.detail, until=moment))
+        self._journal.waiting(session.seq, began, moment, begun=awaited.why is not None)
+        self._emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=awaited.detail, until=moment))
         try:
             while (left := until - self._now_s()) > 0:
                 self._control.listen()
-                if verdict := self._stopped(session, pause):
+                if verdict := self._stopped(session, awaited):
                     return verdict
                 self._clock.sleep(min(left, POLL_S))
         finally:
@@ -158,13 +158,13 @@ class Waiting:
             self._journal.waited(session.seq, max(0.0, waited_s))
         return None
 
-    def _stopped(self, session: Assignment, pause: Pause) -> Verdict | None:
+    def _stopped(self, session: Assignment, awaited: Awaited) -> Verdict | None:
         """The verdict if the wait is to end: a drain sits out the seconds before a retry, but no wait for hours."""
         stop = self._control.stop_session(session.seq)
         if stop is StopRequest.SKIP:
             return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))
         at_once = stop is not None or self._spending.stop_session() is not None
-        return pause.cut_short() if at_once or (pause.cause.is_long and self._is_ending()) else None
+        return awaited.cut_short() if at_once or (awaited.cause.is_long and self._is_ending()) else None
 
     def _is_ending(self) -> bool:
         """Whether those in flight are the last sessions."""
