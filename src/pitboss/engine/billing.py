@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from pitboss.core.agent import AgentOutcome
     from pitboss.core.session import Assignment, Outcome
+    from pitboss.engine.agent_requests import AgentRequests
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Agent
-    from pitboss.engine.request import Requests
     from pitboss.store.paths import RunPaths
 
 
@@ -26,7 +26,7 @@ class Billing:
     """Bills attempts by their transcripts; runs nothing."""
 
     def __init__(
-        self, build: Callable[[str], Agent], requests: Requests, journal: Journal, paths: RunPaths
+        self, build: Callable[[str], Agent], requests: AgentRequests, journal: Journal, paths: RunPaths
     ) -> None:
         self._build = build
         self._requests = requests

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pitboss.core.events import Observer
     from pitboss.core.session import Assignment
     from pitboss.engine.agent_files import AgentFiles
+    from pitboss.engine.agent_requests import AgentRequests
     from pitboss.engine.control import Control
-    from pitboss.engine.request import Requests
     from pitboss.engine.retrying import Retrying
 
 
@@ -30,7 +30,7 @@ class Implementing:
     def __init__(
         self,
         retrying: Retrying,
-        requests: Requests,
+        requests: AgentRequests,
         control: Control,
         files: AgentFiles,
         emit: Observer,

@@ -10,6 +10,7 @@ import msgspec
 
 from pitboss.core.redact import Secrets
 from pitboss.engine.agent_files import AgentFiles
+from pitboss.engine.agent_requests import AgentRequests, Surroundings
 from pitboss.engine.announcing import Announcer, Outlook
 from pitboss.engine.billing import Billing
 from pitboss.engine.brakes import Brakes, Past
@@ -24,7 +25,6 @@ from pitboss.engine.pool import Pool
 from pitboss.engine.preparation import Preparation
 from pitboss.engine.recording import Recorder
 from pitboss.engine.recovery import Autopsy, Settling
-from pitboss.engine.request import Requests, Surroundings
 from pitboss.engine.retrying import Retrying
 from pitboss.engine.session import SessionRunner
 from pitboss.engine.session_agents import SessionAgents
@@ -189,8 +189,10 @@ class Parts:
     # What they share
 
     @cached_property
-    def _requests(self) -> Requests:
-        return Requests(self._config, self._mission.prompts, self._paths, self._surroundings, self._spending)
+    def _requests(self) -> AgentRequests:
+        return AgentRequests(
+            self._config, self._mission.prompts, self._paths, self._surroundings, self._spending
+        )
 
     @cached_property
     def _surroundings(self) -> Surroundings:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from pitboss.core.config import Limits
     from pitboss.core.session import Assignment
+    from pitboss.engine.agent_requests import AgentRequests
     from pitboss.engine.clock import Clock
     from pitboss.engine.journal import Journal
-    from pitboss.engine.request import Requests
     from pitboss.engine.session_agents import SessionAgents
     from pitboss.engine.waiting import Waiting
 
@@ -43,7 +43,7 @@ class Retrying:
     def __init__(  # noqa: PLR0913 - the last two are plain values
         self,
         agents: SessionAgents,
-        requests: Requests,
+        requests: AgentRequests,
         waiting: Waiting,
         journal: Journal,
         clock: Clock,

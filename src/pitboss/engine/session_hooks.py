@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pitboss.core.config import GrindSettings
     from pitboss.core.events import Observer
     from pitboss.core.session import Assignment, SessionRecord
+    from pitboss.engine.agent_requests import Surroundings
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
-    from pitboss.engine.request import Surroundings
     from pitboss.hooks import HookResult
 
 SETUP_SECONDS = 1800.0

@@ -16,8 +16,8 @@ from pitboss.core.retry import dead_end
 from pitboss.core.session import Reason, SessionStatus, Verdict
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
+from pitboss.engine.agent_requests import FailedTests
 from pitboss.engine.attempt import Attempt
-from pitboss.engine.request import FailedTests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from pitboss.core.events import Observer
     from pitboss.core.prompt import PromptDoc
     from pitboss.core.session import Assignment, Outcome
+    from pitboss.engine.agent_requests import AgentRequests, Surroundings
     from pitboss.engine.billing import Billing
     from pitboss.engine.control import Control
-    from pitboss.engine.request import Requests, Surroundings
     from pitboss.engine.retrying import Retrying
 
 
@@ -81,7 +81,7 @@ class ProjectTests:
 class Fixing:
     """Lets up to `most` fixers of a session mend what its tests found."""
 
-    def __init__(self, retrying: Retrying, requests: Requests, emit: Observer, *, most: int) -> None:
+    def __init__(self, retrying: Retrying, requests: AgentRequests, emit: Observer, *, most: int) -> None:
         self._retrying = retrying
         self._requests = requests
         self._emit = emit

@@ -82,7 +82,7 @@ class Surroundings:
         return env
 
 
-class Requests:
+class AgentRequests:
     """Makes the requests of a session's attempts."""
 
     def __init__(
