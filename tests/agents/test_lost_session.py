@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents.table import find_backend
+from pitboss.agents.table import backend_names, find_backend
 from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
@@ -37,32 +37,38 @@ def resumed(backend: str, folder: Path, script: str, *, resume: bool = True) -> 
     return run(agent(backend, settings), request(folder, resume=earlier))
 
 
-@pytest.mark.parametrize(
-    ("backend", "script"),
-    [
-        ("claude_code", f"echo '{CLAUDE}'; exit 1"),
-        ("claude_code", f"echo 'No conversation found with session ID: {GONE}' >&2; exit 1"),
-        (
-            "codex",
-            f"echo 'Error: thread/resume failed: no rollout found for thread id {GONE} (code -32600)' >&2; exit 1",
-        ),
-        ("codex", f"echo 'Error: thread/read: thread/read failed: thread not loaded: {GONE}' >&2; exit 1"),
-        ("gemini", f"echo 'Error resuming session: Invalid session identifier \"{GONE}\".' >&2; exit 42"),
-        (
-            "gemini",
-            "echo 'Error resuming session: No previous sessions found for this project.' >&2; exit 42",
-        ),
-        ("qwen", f"echo 'No saved session found with ID {GONE}.' >&2; exit 1"),
-        ("qwen", f"echo 'No saved session found with title \"{GONE}\".' >&2; exit 1"),
-        (
-            "copilot",
-            f"echo \"Error: No session, task, or name matched '{GONE}'.\" >&2; echo 'To resume: ...' >&2; exit 1",
-        ),
-        ("opencode", r"printf '\033[91m\033[1mError: \033[0mSession not found\n' >&2; exit 1"),
-        ("copilot", f"echo \"Error: No session, task, or name matched '{GONE}'.\" >&2; exit 1"),
-        ("opencode", f"echo 'NotFoundError: data: message: \"Session not found: {GONE}\"' >&2; exit 0"),
-    ],
-)
+LOST = [
+    ("claude_code", f"echo '{CLAUDE}'; exit 1"),
+    ("claude_code", f"echo 'No conversation found with session ID: {GONE}' >&2; exit 1"),
+    (
+        "codex",
+        f"echo 'Error: thread/resume failed: no rollout found for thread id {GONE} (code -32600)' >&2; exit 1",
+    ),
+    ("codex", f"echo 'Error: thread/read: thread/read failed: thread not loaded: {GONE}' >&2; exit 1"),
+    ("gemini", f"echo 'Error resuming session: Invalid session identifier \"{GONE}\".' >&2; exit 42"),
+    (
+        "gemini",
+        "echo 'Error resuming session: No previous sessions found for this project.' >&2; exit 42",
+    ),
+    ("qwen", f"echo 'No saved session found with ID {GONE}.' >&2; exit 1"),
+    ("qwen", f"echo 'No saved session found with title \"{GONE}\".' >&2; exit 1"),
+    (
+        "copilot",
+        f"echo \"Error: No session, task, or name matched '{GONE}'.\" >&2; echo 'To resume: ...' >&2; exit 1",
+    ),
+    ("opencode", r"printf '\033[91m\033[1mError: \033[0mSession not found\n' >&2; exit 1"),
+    ("copilot", f"echo \"Error: No session, task, or name matched '{GONE}'.\" >&2; exit 1"),
+    ("opencode", f"echo 'NotFoundError: data: message: \"Session not found: {GONE}\"' >&2; exit 0"),
+]
+"""What each CLI prints when the session that it is to resume is gone."""
+
+
+def test_every_cli_that_can_lose_a_session_has_its_words_here() -> None:
+    can = {name for name in backend_names() if find_backend(name).session_lost}
+    assert can - {"acp"} == {backend for backend, _ in LOST}
+
+
+@pytest.mark.parametrize(("backend", "script"), LOST)
 def test_a_cli_that_cannot_find_its_session_says_so_and_has_used_nothing(
     tmp_path: Path, backend: str, script: str
 ) -> None:

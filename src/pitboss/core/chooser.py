@@ -5,8 +5,8 @@ run, a dry run, `status` and a replay of the log get the same answers, however o
 
 Choosers to come fit as well:
 
-- Queued tasks, in a queue that grows while the run is live. The loop takes new tasks into the state before it asks;
-  the chooser offers the oldest one that is not in flight, and leaves every other question to the chooser behind it.
+- Queued tasks, in a queue that grows while the run is live. The loop would have to take new tasks into the state before
+  it asks; the chooser offers the oldest one that is not in flight, and leaves other questions to the chooser behind it.
   `advance` does likewise, except for the record of a task, which moves no rotation. An `Ending` is final for one state
   only, and a task that arrives makes another.
 - A phased plan. `advance` works out the phase from the records and keeps it in the state; `next` asks the chooser of
