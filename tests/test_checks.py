@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pitboss.checks import NO_TESTS, TestCommand, TestResult, find_tests, run_tests
+from pitboss.checks import NO_TESTS, find_tests, run_tests
 from pitboss.core.stops import StopRequest
-from pitboss.process import EndedBy
+from pitboss.core.user_commands import TestCommand, TestResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,6 @@ def test_tests_that_take_too_long_fail_and_say_so(tmp_path: Path) -> None:
         passed=False,
         tail="started\ntests timed out after 0.3 s",
         failing="tests timed out after 0.3 s",
-        ended_by=EndedBy.WALL_CLOCK,
     )
 
 
@@ -100,7 +99,7 @@ def test_tests_that_are_stopped_have_no_verdict_of_their_own(tmp_path: Path) -> 
     result = checked(
         tmp_path, ": > running; exec sleep 300", stop=lambda: StopRequest.SKIP if running.exists() else None
     )
-    assert result == TestResult(passed=False, ended_by=EndedBy.STOPPED, stop=StopRequest.SKIP)
+    assert result == TestResult(passed=False, stop=StopRequest.SKIP)
 
 
 def test_a_test_program_that_is_not_installed_is_a_failure_that_names_it(tmp_path: Path) -> None:
@@ -110,7 +109,6 @@ def test_a_test_program_that_is_not_installed_is_a_failure_that_names_it(tmp_pat
         passed=False,
         tail="cannot start go: no such program (test command `go test ./...`, by go.mod)",
         failing="cannot start go: no such program (test command `go test ./...`, by go.mod)",
-        ended_by=EndedBy.SPAWN_FAILED,
     )
 
 

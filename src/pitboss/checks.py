@@ -6,7 +6,6 @@ there was nothing to ask.
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,45 +14,18 @@ import msgspec
 from pitboss import process
 from pitboss.core.environment import marker
 from pitboss.core.failing import first_failing
-from pitboss.core.stops import StopRequest
+from pitboss.core.user_commands import TestCommand, TestResult
 from pitboss.process import Command, EndedBy, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pitboss.core.stops import StopRequest
+
 TAIL_LINES = 40
 TAIL_BYTES = 64 * 1024
 TIMEOUT_S = 1800.0
 NO_TESTS = "no tests found: set [tests] command in .pitboss/config.toml, or take `verify` out of the prompt"
-
-
-class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """A way to run the project's tests, and how it was found."""
-
-    argv: tuple[str, ...]
-    found_by: str
-
-    __test__ = False
-
-    def __str__(self) -> str:
-        """The command as a person would type it."""
-        return self.argv[-1] if self.argv[:2] == ("sh", "-c") else shlex.join(self.argv)
-
-
-class TestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How the tests ended. `tail` is the last 40 lines printed, or why there are none; `failing` says it in a line.
-
-    `stop` is set when they were stopped from outside, which is no verdict on the work.
-    """
-
-    passed: bool
-    tail: str = ""
-    failing: str | None = None
-    found: bool = True
-    ended_by: EndedBy = EndedBy.EXIT
-    stop: StopRequest | None = None
-
-    __test__ = False
 
 
 def find_tests(root: str | Path, command: str | None = None) -> TestCommand | None:
@@ -107,7 +79,6 @@ def _result(tests: TestCommand, output: str, ended: Exit, timeout_s: float) -> T
         passed=passed,
         tail=tail,
         failing=None if passed else _failing(output, tail, ended),
-        ended_by=ended.ended_by,
         stop=ended.stop,
     )
 

@@ -5,53 +5,44 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pitboss import process
 from pitboss.core.environment import hook_environment, marker
-from pitboss.core.stops import StopRequest
+from pitboss.core.user_commands import HookResult
 from pitboss.process import Command, EndedBy, Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
+
+    from pitboss.core.stops import StopRequest
+    from pitboss.core.user_commands import HookRequest
 
 
-class HookResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a hook ended. `detail` says in words why it did not pass; `stop` is set when it was stopped."""
-
-    passed: bool
-    detail: str = ""
-    stop: StopRequest | None = None
-
-
-def run_hook(  # noqa: PLR0913 - keyword-only, each a plain fact about the hook
-    command: str,
+def run_hook(
+    hook: HookRequest,
     *,
     cwd: str,
-    pitboss_env: Mapping[str, str],
-    passthrough: Iterable[str] = (),
-    timeout_s: float = 60.0,
+    session_env: Mapping[str, str],
     transcript: str | None = None,
     stop: Callable[[], StopRequest | None] | None = None,
 ) -> HookResult:
-    """Run `command` with `sh -c` in `cwd`; a timeout ends its whole tree.
+    """Run the command of `hook` with `sh -c` in `cwd`; a timeout ends its whole tree.
 
-    It sees PATH, HOME, USER, LANG, SHELL, SSH_AUTH_SOCK, the variables in `passthrough` and the PITBOSS_* ones of
-    `pitboss_env`, nothing else. Its output is appended to `transcript`.
+    It sees PATH, HOME, USER, LANG, SHELL, SSH_AUTH_SOCK, what it passes through, the PITBOSS_* variables of
+    `session_env` and its own, nothing else. Its output is appended to `transcript`.
     """
-    env = hook_environment(os.environ, passthrough, pitboss_env)
+    env = hook_environment(os.environ, hook.passthrough, {**session_env, **hook.variables})
     ended = process.run(
         Command(
-            argv=("sh", "-c", command),
+            argv=("sh", "-c", hook.command),
             cwd=cwd,
             env=env,
             transcript=transcript,
-            max_seconds=timeout_s,
+            max_seconds=hook.timeout_s,
             marker=marker(env),
         ),
         stop=stop,
     )
-    detail = _why_failed(ended, timeout_s)
+    detail = _why_failed(ended, hook.timeout_s)
     return HookResult(passed=detail is None, detail=detail or "", stop=ended.stop)
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.checks import TestResult
 from pitboss.core.config import Config, HookSettings
 from pitboss.core.recovery.facts import Checkout
 from pitboss.core.session import SessionStatus
+from pitboss.core.user_commands import TestResult
 from tests.support.stage import FILES, USED, Crash, Stage, badly
 from tests.support.values import assigned, prompt
 

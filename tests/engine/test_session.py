@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pitboss.checks import TestResult
 from pitboss.core.config import Config, GrindSettings, HookSettings, WorktreeSettings
 from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
-from pitboss.hooks import HookResult
+from pitboss.core.user_commands import HookResult, TestResult
 from pitboss.store.mailbox import request_skip
 from tests.support.stage import FILES, USED, Stage
 from tests.support.values import prompt

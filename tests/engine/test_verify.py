@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.checks import TestResult
 from pitboss.core.config import Config, Limits
 from pitboss.core.session import FIXER, IMPLEMENTER, SessionStatus
 from pitboss.core.stops import StopRequest
+from pitboss.core.user_commands import TestResult
 from tests.support.stage import FILES, USED, Stage, badly
 from tests.support.values import prompt
 

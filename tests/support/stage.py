@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from pitboss.agents.scripted import Script, ScriptedAgent
-from pitboss.checks import TestResult
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
 from pitboss.core.budget import Caps
 from pitboss.core.chooser import Choice
@@ -23,6 +22,7 @@ from pitboss.core.recovery.plan import plan_recovery
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.session import Landing, SessionStatus
 from pitboss.core.usage import Usage
+from pitboss.core.user_commands import HookRequest, HookResult, TestResult
 from pitboss.engine.announcing import StopNews
 from pitboss.engine.control import Control
 from pitboss.engine.dead_run import dead_run
@@ -30,7 +30,6 @@ from pitboss.engine.journal import Journal
 from pitboss.engine.mending import Mender
 from pitboss.engine.parts import Outside, Parts
 from pitboss.guardian import StopChannel
-from pitboss.hooks import HookResult
 from pitboss.landing.in_memory import InMemoryPlaces, Memory
 from pitboss.store.backup import Backup
 from pitboss.store.log import iter_records
@@ -265,9 +264,9 @@ class Stage:
         plays = self.plays.get(name)
         return plays.pop(0) if plays else self.well()
 
-    def _run_hook(self, command: str, *, pitboss_env: dict[str, str], **_: Any) -> HookResult:
-        self.hooked.append((command, pitboss_env))
-        return self.hooks.get(command, HookResult(passed=True))
+    def _run_hook(self, hook: HookRequest, *, session_env: dict[str, str], **_: Any) -> HookResult:
+        self.hooked.append((hook.command, {**session_env, **hook.variables}))
+        return self.hooks.get(hook.command, HookResult(passed=True))
 
     def _run_tests(self, _tests: object, *, transcript: str, **_: Any) -> TestResult:
         self.tested.append(Path(transcript).name.partition(".")[2])

@@ -37,17 +37,16 @@ from pitboss.engine.waiting import Waiting
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pitboss.checks import TestResult
     from pitboss.core.chooser import Chooser
     from pitboss.core.events import Observer, RunStarted
     from pitboss.core.mission import Mission
     from pitboss.core.prompt import PromptMeta
+    from pitboss.core.user_commands import HookResult, TestResult
     from pitboss.engine.clock import Clock
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Agent, Places
     from pitboss.engine.recovery import Remains
-    from pitboss.hooks import HookResult
     from pitboss.store.backup import Backup
 
 

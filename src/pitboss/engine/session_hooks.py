@@ -9,6 +9,7 @@ from pitboss.core.embed import first_bytes
 from pitboss.core.events import Phase, PhaseChanged, Warned
 from pitboss.core.session import Reason, SessionStatus, Verdict
 from pitboss.core.stops import StopRequest
+from pitboss.core.user_commands import HookRequest
 from pitboss.hooks import run_hook
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from pitboss.core.config import GrindSettings
     from pitboss.core.events import Observer
     from pitboss.core.session import Assignment, SessionRecord
+    from pitboss.core.user_commands import HookResult
     from pitboss.engine.agent_requests import Surroundings
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
-    from pitboss.hooks import HookResult
 
 SETUP_SECONDS = 1800.0
 """For `[grind.worktree] setup`, which may install what a project needs."""
@@ -106,12 +107,16 @@ class SessionHooks:
     ) -> HookResult:
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.HOOK))
         given = self._surroundings.variables(session)
-        return self._run(
-            command,
-            cwd=self._surroundings.tree(session),
-            pitboss_env={**given, "PITBOSS_SESSION_PROMPT": session.prompt, **extra},
-            passthrough=self._settings.hook_env_passthrough,
+        hook = HookRequest(
+            command=command,
+            variables={"PITBOSS_SESSION_PROMPT": session.prompt, **extra},
+            passthrough=tuple(self._settings.hook_env_passthrough),
             timeout_s=seconds or self._settings.hook_timeout_secs,
+        )
+        return self._run(
+            hook,
+            cwd=self._surroundings.tree(session),
+            session_env=given,
             transcript=self._surroundings.transcript(session, "hooks"),
             stop=stop,
         )

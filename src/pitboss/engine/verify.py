@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from pitboss.checks import TestCommand, TestResult
     from pitboss.core.events import Observer
     from pitboss.core.prompt import PromptDoc
     from pitboss.core.session import Assignment, Outcome
+    from pitboss.core.user_commands import TestCommand, TestResult
     from pitboss.engine.agent_requests import AgentRequests, Surroundings
     from pitboss.engine.billing import Billing
     from pitboss.engine.control import Control
