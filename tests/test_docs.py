@@ -62,6 +62,21 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def anchors(page: Path) -> set[str]:
+    """What links to headings of a page call them."""
+    headings = re.findall(r"^#+ (.*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_headings_lead_to_one(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*)#([^)]*)\)", page.read_text(encoding="utf-8"))
+    wrong = [
+        (file, name) for file, name in links if name not in anchors(page.parent / file if file else page)
+    ]
+    assert wrong == []
+
+
 def commands(page: Path) -> set[str]:
     """Every command line of pitboss on a page: in code spans, and at the beginning of a line of a code block."""
     text = page.read_text(encoding="utf-8")
