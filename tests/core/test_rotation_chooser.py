@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Literal
 
 import msgspec
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.chooser import Choice, Wait, upcoming
+from pitboss.core.choosers.for_run import chooser_for
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.rotation import RotationChooser, dispatched_scheduler
+from pitboss.core.config import GrindSettings
+from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.run import Retry
 from pitboss.core.scheduler import Contender, SchedulerState
 from pitboss.core.stops import Ending
@@ -131,10 +135,12 @@ def test_a_conflict_of_a_prompt_that_left_the_rotation_gets_no_second_turn() -> 
     [(1, "in-place", False), (2, "in-place", True), (1, "worktree", True)],
 )
 def test_sessions_get_a_working_copy_where_they_may_share_or_the_mode_says_so(
-    max_parallel: int, mode: str, in_slot: bool
+    max_parallel: int, mode: Literal["in-place", "worktree"], in_slot: bool
 ) -> None:
-    room = Room.of({"alpha": prompt("alpha", parallel_safe=True)}, max_parallel=max_parallel, mode=mode)
-    assert next(upcoming(RotationChooser([Contender(name="alpha")], room), fresh_run())).in_slot is in_slot
+    rotation = Rotation(name="default", entries=(Entry(name="alpha"),))
+    prompts = {"alpha": prompt("alpha", parallel_safe=True)}
+    chooser = chooser_for(rotation, prompts, GrindSettings(mode=mode), max_parallel=max_parallel)
+    assert next(upcoming(chooser, fresh_run())).in_slot is in_slot
 
 
 def test_one_that_runs_alone_waits_for_all_others_and_keeps_them_waiting() -> None:

@@ -156,6 +156,7 @@ def test_whoever_comes_late_sees_what_comes_next_unless_the_run_stops() -> None:
         (SessionStarted(seq=9, prompt="bravo", next_pick="charlie"), "charlie"),
         (SessionEnded(record=record(2), next_pick="delta"), "delta"),
         (Step(seq=2), "delta"),
+        (Warned(text="look"), "delta"),
         (Draining(), None),
         (STARTED, "alpha"),
         (Aborting(), None),
