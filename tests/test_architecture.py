@@ -143,6 +143,17 @@ def test_one_file_in_cli_is_one_command() -> None:
     assert {module.stem for module in PACKAGE.glob("cli/*.py")} - {"__init__", "main"} == set(COMMANDS)
 
 
+def test_no_two_classes_have_one_name() -> None:
+    """Private ones aside: nobody else meets those."""
+    classes = [
+        node.name
+        for module in MODULES
+        for node in ast.parse(module.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert sorted(classes) == sorted(set(classes))
+
+
 def test_names_of_refs_are_spelled_in_one_module() -> None:
     """All but documentation: what a comment or a docstring says need not be looked up."""
     assert spelling_refs() - SUBJECTS == {"landing/refs.py"}
