@@ -7,12 +7,12 @@ import secrets
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.table import build_agent
-from pitboss.checks import run_tests
 from pitboss.core.choosers.for_run import chooser_for
+from pitboss.core.config import Config
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
 from pitboss.core.recovery.plan import plan_recovery
+from pitboss.core.redact import Secrets
 from pitboss.engine import restoring
 from pitboss.engine.announcing import StopNews
 from pitboss.engine.bus import Bus
@@ -27,7 +27,8 @@ from pitboss.engine.remains import GitRemains
 from pitboss.engine.run import Run
 from pitboss.git.repo import Repo
 from pitboss.git.switch import Switch
-from pitboss.hooks import run_hook
+from pitboss.hosts.surroundings import Surroundings
+from pitboss.hosts.this_machine import OnlyThisMachine
 from pitboss.landing.git_trouble import RepositoryMonitor
 from pitboss.landing.guard import Guard
 from pitboss.landing.places import GitPlaces
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
+    from pitboss.core.session import Assignment
     from pitboss.core.stops import StopRequest
     from pitboss.guardian import StopChannel
     from pitboss.store.restore import Lost
@@ -91,7 +93,17 @@ def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
     """What `Run.repair` would do, in order; changes nothing (SPEC 7)."""
     rundir = RunDir(RunPaths(repo.root, run_id))
     dead = dead_run(rundir)
-    return plan_recovery(gather_facts(dead, rundir.paths, repo, goes_on_here=False, force=force))
+    hosts = _hosts(repo, rundir.paths, Config())  # no agent runs, so it does not matter how they are set up
+    return plan_recovery(gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=False, force=force))
+
+
+def _hosts(repo: Repo, paths: RunPaths, config: Config) -> OnlyThisMachine:
+    """This machine, for all sessions of a run."""
+
+    def tree(session: Assignment) -> str:
+        return str(repo.root if session.worktree is None else paths.working_copy(session.worktree))
+
+    return OnlyThisMachine(Surroundings(paths, dict(os.environ), tree), config)
 
 
 @contextmanager
@@ -124,6 +136,7 @@ class LiveBuilder:
         self._control: Control | None = None
         self.repo = repo.authored_by(mission.config.author).on_leash(self._abort)
         self.guard = Guard(self.repo, RunPaths(repo.root, run_id).root)
+        self.hosts = _hosts(repo, RunPaths(repo.root, run_id), mission.config)
         self._mission = mission
         self._channel = channel
         self._emit = emit
@@ -141,7 +154,7 @@ class LiveBuilder:
 
     def mender(self, rundir: RunDir, dead: DeadRun, branch: RunBranch) -> Mender:
         """What makes the files of a dead run whole again."""
-        return Mender(rundir, dead, branch, Switch(self.repo, rundir.paths.switch), self._chooser)
+        return Mender(rundir, dead, branch, Switch(self.repo, rundir.paths.switch), self._chooser, self.hosts)
 
     def parts(self, branch: RunBranch, journal: Journal) -> Parts:
         """The parts of the live run."""
@@ -149,16 +162,14 @@ class LiveBuilder:
         self._control = control
         places = self._places(branch, journal, control)
         outside = Outside(
-            agent=lambda name: build_agent(name, self._mission.config),
+            hosts=self.hosts,
             places=places,
             remains=GitRemains(self.repo, places, journal, self._chooser, self.clock.now),
             clock=self.clock,
-            run_hook=run_hook,
-            run_tests=run_tests,
+            secrets=Secrets.of(os.environ),
             backup=self.backup,
             tidy=self.repo.tidy,
-            environ=dict(os.environ),
-            host=os.uname().nodename,
+            runner=os.uname().nodename,
         )
         return Parts(self._mission, self._chooser, journal, control, outside, self._emit)
 

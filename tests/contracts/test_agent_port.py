@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pitboss.core.agent import AgentRequest
-    from pitboss.engine.ports import Agent
+    from pitboss.core.agent import Agent, AgentRequest
 
 USED = Usage(input=100, output=20, cost_usd=0.5, priced_by=CostSource.AGENT)
 

@@ -68,7 +68,7 @@ def test_a_session_writes_what_recovery_needs_and_no_more(
 def test_viewers_see_a_session_begin_go_through_its_phases_and_end(stage: Stage) -> None:
     line = stage.run()
     (began,), (ended,) = told(stage, SessionStarted), told(stage, SessionEnded)
-    assert (began.seq, began.prompt, began.host, began.next_pick) == (1, "alpha", "here", "alpha")
+    assert (began.seq, began.prompt, began.host, began.next_pick) == (1, "alpha", "there", "alpha")
     assert (ended.record, ended.next_pick) == (line, "alpha")
     phases = [event.phase for event in told(stage, PhaseChanged)]
     assert phases == [Phase.HOOK, Phase.AGENT, Phase.LAND, Phase.HOOK]

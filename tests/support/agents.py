@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.agents.driver import Driver
+    from pitboss.core.agent import Agent
     from pitboss.core.config import Price
     from pitboss.core.stops import StopRequest
-    from pitboss.engine.ports import Agent
 
 PYTHON = shlex.quote(sys.executable)
 

@@ -19,6 +19,7 @@ from pitboss.core.config import Config, HookSettings
 from pitboss.core.mission import Mission
 from pitboss.core.recovery.facts import Facts
 from pitboss.core.recovery.plan import plan_recovery
+from pitboss.core.redact import Secrets
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.session import Landing, SessionStatus
 from pitboss.core.usage import Usage
@@ -30,7 +31,9 @@ from pitboss.engine.journal import Journal
 from pitboss.engine.mending import Mender
 from pitboss.engine.parts import Outside, Parts
 from pitboss.guardian import StopChannel
-from pitboss.landing.in_memory import InMemoryPlaces, Memory
+from pitboss.hosts.scripted import ScriptedHosts
+from pitboss.hosts.surroundings import Surroundings
+from pitboss.landing.in_memory import InMemoryPlaces, Memory, tree
 from pitboss.store.backup import Backup
 from pitboss.store.log import iter_records
 from pitboss.store.paths import RunPaths
@@ -38,7 +41,7 @@ from pitboss.store.rundir import RunDir
 from tests.support.values import RUN_ID, STARTED, fresh_run, prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from typing import Self
 
@@ -140,9 +143,16 @@ class Stage:
         self.hooks: dict[str, HookResult] = {}
         self.asked: list[tuple[str, AgentRequest]] = []
         """Each start of an agent: whose, and by which request."""
-        self.hooked: list[tuple[str, dict[str, str]]] = []
+        self.hooked: list[tuple[str, Mapping[str, str]]] = []
         self.tested: list[str] = []
         self.events: list[Any] = []
+        self.hosts = ScriptedHosts(
+            Surroundings(RunPaths(repo, RUN_ID), {"PATH": "/bin"}, tree),
+            agent=lambda name: ScriptedAgent(name, lambda request: self._play(name, request), resumable=True),
+            hook=self._run_hook,
+            tests=self._run_tests,
+            name="there",
+        )
         self.clock = PlayedClock()
         self._given = given
         self._stack = ExitStack()
@@ -188,7 +198,7 @@ class Stage:
         )
         plan = plan_recovery(msgspec.structs.replace(found, **facts))
         nothing = cast("Any", None)  # of git there is nothing to mend
-        mender = Mender(self.rundir, dead, nothing, nothing, self._chooser())
+        mender = Mender(self.rundir, dead, nothing, nothing, self._chooser(), self.hosts)
         self._join(mender.mend(plan, fresh_run(), self.clock.now))
         return self.parts.settling.settle(plan)
 
@@ -229,16 +239,14 @@ class Stage:
         news = StopNews(self.events.append, journal)
         control = Control(StopChannel(requests_out), paths, news, listen_every_s=0)
         outside = Outside(
-            agent=lambda name: ScriptedAgent(name, lambda request: self._play(name, request), resumable=True),
+            hosts=self.hosts,
             places=InMemoryPlaces(self.memory),
             remains=MemoryRemains(self.memory),
             clock=self.clock,
-            run_hook=self._run_hook,
-            run_tests=self._run_tests,
+            secrets=Secrets.of({}),
             backup=Backup(self.repo),
             tidy=lambda: None,
-            environ={"PATH": "/bin"},
-            host="here",
+            runner="here",
         )
         self.parts = Parts(self._mission(), self._chooser(), journal, control, outside, self.events.append)
 
@@ -264,12 +272,12 @@ class Stage:
         plays = self.plays.get(name)
         return plays.pop(0) if plays else self.well()
 
-    def _run_hook(self, hook: HookRequest, *, session_env: dict[str, str], **_: Any) -> HookResult:
-        self.hooked.append((hook.command, {**session_env, **hook.variables}))
+    def _run_hook(self, hook: HookRequest, variables: Mapping[str, str]) -> HookResult:
+        self.hooked.append((hook.command, variables))
         return self.hooks.get(hook.command, HookResult(passed=True))
 
-    def _run_tests(self, _tests: object, *, transcript: str, **_: Any) -> TestResult:
-        self.tested.append(Path(transcript).name.partition(".")[2])
+    def _run_tests(self, kind: str) -> TestResult:
+        self.tested.append(f"{kind}.log")
         return self.tests.pop(0) if self.tests else TestResult(passed=True)
 
     def well(

@@ -52,7 +52,7 @@ COMPLAINTS = 8 * 1024
 
 
 class Driver:
-    """One backend with its settings: the engine's agent (`engine.ports.Agent`) for every real CLI."""
+    """One backend with its settings: the agent (`core.agent.Agent`) of every real CLI."""
 
     def __init__(self, backend: Backend, settings: AgentSettings, config: Config) -> None:
         self.name = backend.name

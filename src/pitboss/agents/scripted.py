@@ -40,7 +40,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScriptedAgent:
-    """An agent (`engine.ports.Agent`) that does for each request what `script` says."""
+    """An agent (`core.agent.Agent`) that does for each request what `script` says."""
 
     def __init__(
         self, name: str, script: Callable[[AgentRequest], Script], *, resumable: bool = False

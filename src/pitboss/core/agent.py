@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.core.stops import StopRequest
 
 
 class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,28 +45,43 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
 
 
-class AgentRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One start of an agent: the composed prompt, where it works, and what it may use up.
+class AgentWork(msgspec.Struct, frozen=True, kw_only=True):
+    """What one start of an agent is to do, and what it may use up.
 
     `body` is the prompt file's body alone (the `shell` backend runs its blocks); `text` is the whole composed
-    prompt. Paths are absolute. `max_seconds` limits the wall clock, `idle_seconds` the time without progress (None:
-    the backend's setting); `max_cost_usd` is enforced while the agent runs; `live_usage` says that a cap depends on
-    usage reported during the run. `resume` asks a `resumable` backend to continue an earlier attempt.
+    prompt. `max_seconds` limits the wall clock, `idle_seconds` the time without progress (None: the backend's
+    setting); `max_cost_usd` is enforced while the agent runs; `live_usage` says that a cap depends on usage reported
+    during the run. `resume` asks a `resumable` backend to continue an earlier attempt.
     """
 
     prompt_name: str
     text: str
     body: str
-    cwd: str
-    env: dict[str, str]
-    transcript: str
-    usage_file: str
     model: str | None = None
     max_seconds: float = 1800.0
     idle_seconds: float | None = None
     max_cost_usd: float | None = None
     live_usage: bool = False
     resume: Resume | None = None
+
+
+class AgentOrder(AgentWork, frozen=True, kw_only=True):
+    """What a host is asked for: which `agent` is to do the work, and which `kind` of transcript it writes.
+
+    It names no file and no folder, so it means the same on every machine.
+    """
+
+    agent: str
+    kind: str = ""
+
+
+class AgentRequest(AgentWork, frozen=True, kw_only=True):
+    """What an agent is asked for: the work, and where on its machine to do it. Paths are absolute."""
+
+    cwd: str
+    env: dict[str, str]
+    transcript: str
+    usage_file: str
 
 
 class EventKind(StrEnum):
@@ -105,3 +126,41 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     quota: Quota | None = None
     lost_session: bool = False
     idle: bool = False
+
+
+class Agent(Protocol):
+    """A coding agent: one request, one outcome (SPEC 6).
+
+    `agents.driver` runs real ones, `agents.scripted` plays one; `tests/contracts/test_agent_port.py` judges both.
+    """
+
+    name: str
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the agent can resume a session of its own."""
+        ...
+
+    def run(
+        self,
+        request: AgentRequest,
+        *,
+        on_start: Callable[[int, int | None], None],
+        on_event: Callable[[AgentEvent], None],
+        stop: Callable[[], StopRequest | None],
+    ) -> AgentOutcome:
+        """Run the agent to its end, which is always an outcome.
+
+        `on_start` is called before any event with the pid and its start time, unless the agent could not be started. It
+        is called once, or once more where a CLI refused its command line and had to be started with an older one: the
+        last call counts. `stop` is asked again and again while the agent runs. Raises StorageError when the transcript
+        cannot be written, and whatever a callback raises, once the agent has been ended.
+        """
+        ...
+
+    def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
+        """Judge an agent whose runner died by its transcript alone: aborted, with the usage that `run` would report.
+
+        `started` says that its process was seen: without a transcript the cost is then unknown, not zero.
+        """
+        ...

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pitboss.core.stops import StopBy
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
+    from pitboss.engine.ports import Hosts
     from pitboss.engine.spending import Spending
 
 
@@ -39,12 +40,12 @@ class Outlook:
 
 
 class Announcer:
-    """Tells the run's observers what its sessions do; `host` is the machine they run on."""
+    """Tells the run's observers what its sessions do, and on which of its `hosts`."""
 
-    def __init__(self, emit: Observer, next_pick: Callable[[], str | None], host: str) -> None:
+    def __init__(self, emit: Observer, next_pick: Callable[[], str | None], hosts: Hosts) -> None:
         self._emit = emit
         self._next_pick = next_pick
-        self._host = host
+        self._hosts = hosts
 
     def session_started(self, session: Assignment) -> None:
         """Announce a session that is in flight."""
@@ -55,7 +56,7 @@ class Announcer:
                 agent=session.agent,
                 model=session.model,
                 slot=session.worktree,
-                host=self._host,
+                host=self._hosts.of(session).name,
                 retry_of=session.retry_of,
                 next_pick=self._next_pick(),
             )

@@ -12,24 +12,20 @@ from pitboss.engine.retrying import Worked
 from pitboss.store.opening import status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pitboss.core.agent import AgentOutcome
     from pitboss.core.session import Assignment, Outcome
-    from pitboss.engine.agent_requests import AgentRequests
+    from pitboss.engine.agent_orders import AgentOrders
     from pitboss.engine.journal import Journal
-    from pitboss.engine.ports import Agent
+    from pitboss.engine.ports import Hosts
     from pitboss.store.paths import RunPaths
 
 
 class Billing:
     """Bills attempts by their transcripts; runs nothing."""
 
-    def __init__(
-        self, build: Callable[[str], Agent], requests: AgentRequests, journal: Journal, paths: RunPaths
-    ) -> None:
-        self._build = build
-        self._requests = requests
+    def __init__(self, hosts: Hosts, orders: AgentOrders, journal: Journal, paths: RunPaths) -> None:
+        self._hosts = hosts
+        self._orders = orders
         self._journal = journal
         self._paths = paths
 
@@ -61,13 +57,13 @@ class Billing:
 
         `agents` made them, in that order; empty when one agent made all.
         """
-        used = Usage()
-        succession = Succession(session, lambda name: self._build(name).resumable)
+        used, host = Usage(), self._hosts.of(session)
+        succession = Succession(session, host.is_resumable)
         while True:
             more = self._has_transcript(session, fix=attempt.fix, nth=attempt.nth + 1)
             is_last = attempt.nth >= least and not more
-            request = self._requests.to_bill(session, attempt)
-            ended = self._build(attempt.agent).bill(request, started=begun or not is_last)
+            order = self._orders.to_bill(session.prompt, attempt)
+            ended = host.bill_agent(order, started=begun or not is_last)
             used += ended.usage
             if is_last:
                 return Worked(last=ended, usage=used, agent=attempt.agent)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss import proctree
 from pitboss.core.recovery.facts import Checkout, DeadRun, Facts
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.git.locks import stale_locks
@@ -21,7 +20,8 @@ from pitboss.store.opening import status
 
 if TYPE_CHECKING:
     from pitboss.core.run import RunState
-    from pitboss.core.session import InFlight, Progress
+    from pitboss.core.session import InFlight
+    from pitboss.engine.ports import Hosts
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
     from pitboss.store.rundir import RunDir
@@ -52,7 +52,9 @@ def dead_run(rundir: RunDir) -> DeadRun:
     )
 
 
-def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bool, force: bool) -> Facts:
+def gather_facts(
+    dead: DeadRun, paths: RunPaths, repo: Repo, hosts: Hosts, *, goes_on_here: bool, force: bool
+) -> Facts:
     """Look at processes, log and repository of a run whose lock this process holds.
 
     `goes_on_here`: sessions are to start in the user's tree afterwards, so that the run branch has to be its branch.
@@ -76,7 +78,7 @@ def gather_facts(dead: DeadRun, paths: RunPaths, repo: Repo, *, goes_on_here: bo
         torn_at=scan.torn_at,
         damage=scan.damage,
         landed=frozenset() if _is_at_rest(dead, paths) else _landed(dead, repo, tip),
-        alive=_alive(state),
+        alive=_alive(state, hosts),
         branch_tip=tip,
         last_commit=last_commit,
         last_commit_exists=last_commit is not None and repo.commit_id(last_commit) is not None,
@@ -122,13 +124,15 @@ def _last_commit(paths: RunPaths) -> str | None:
     return commit
 
 
-def _alive(state: RunState | None) -> frozenset[int]:
-    return frozenset(s.seq for s in (state.in_flight if state else ()) if _lives(s.progress))
+def _alive(state: RunState | None, hosts: Hosts) -> frozenset[int]:
+    return frozenset(s.seq for s in (state.in_flight if state else ()) if _lives(s, hosts))
 
 
-def _lives(progress: Progress) -> bool:
-    pid, started = progress.pid, progress.pid_started
-    return pid is not None and started is not None and proctree.start_time(pid) == started
+def _lives(session: InFlight, hosts: Hosts) -> bool:
+    pid, started = session.progress.pid, session.progress.pid_started
+    if pid is None or started is None:
+        return False
+    return hosts.of(session.assignment).is_running(pid, started)
 
 
 def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.recovery.facts import DeadRun, Facts
     from pitboss.core.recovery.repairs import Repair
+    from pitboss.engine.ports import Hosts
     from pitboss.git.repo import Repo
     from pitboss.store.rundir import RunDir
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def examine(
     rundir: RunDir,
     repo: Repo,
+    hosts: Hosts,
     *,
     goes_on_here: bool = False,
     force: bool = False,
@@ -30,13 +32,13 @@ def examine(
     `judge` may refuse as well.
     """
     dead = dead_run(rundir)
-    facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
+    facts = gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=goes_on_here, force=force)
     repairs = plan_recovery(facts)
     if judge is not None:
         judge(dead)
-    if end_strays(dead):
+    if end_strays(dead, hosts):
         # They may have gone on working in the tree while it was looked at.
         dead = dead_run(rundir)
-        facts = gather_facts(dead, rundir.paths, repo, goes_on_here=goes_on_here, force=force)
+        facts = gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=goes_on_here, force=force)
         repairs = plan_recovery(facts)
     return dead, facts, repairs

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pitboss.core.events import Observer
     from pitboss.core.session import Assignment
     from pitboss.engine.agent_files import AgentFiles
-    from pitboss.engine.agent_requests import AgentRequests
+    from pitboss.engine.agent_orders import AgentOrders
     from pitboss.engine.control import Control
     from pitboss.engine.retrying import Retrying
 
@@ -30,14 +30,14 @@ class Implementing:
     def __init__(
         self,
         retrying: Retrying,
-        requests: AgentRequests,
+        orders: AgentOrders,
         control: Control,
         files: AgentFiles,
         emit: Observer,
         now: Callable[[], datetime],
     ) -> None:
         self._retrying = retrying
-        self._requests = requests
+        self._orders = orders
         self._control = control
         self._files = files
         self._emit = emit
@@ -46,7 +46,7 @@ class Implementing:
     def implement(self, session: Assignment) -> Outcome:
         """Run the agent, again if need be, and say how it ended."""
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
-        first, text = Attempt.of_implementer(session), self._requests.implementer_text(session)
+        first, text = Attempt.of_implementer(session), self._orders.implementer_text(session)
         worked = self._retrying.work(session, first, text=text)
         verdict = self._last_word(session, worked.last)
         return Outcome(

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss import proctree
-from pitboss.core.environment import RUN_ID
 from pitboss.core.recovery import repairs
 from pitboss.core.recovery.refusals import StateOutOfSync
 from pitboss.core.recovery.replay import replay_records
@@ -31,19 +29,17 @@ if TYPE_CHECKING:
     from pitboss.core.rotation import Rotation
     from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
+    from pitboss.engine.ports import Hosts
     from pitboss.git.repo import Repo
     from pitboss.git.switch import Switch
     from pitboss.landing.run_branch import RunBranch
     from pitboss.store.rundir import RunDir
 
-STOP_GRACE_S = 2.0
-
-
 CLOCK_SKEW_S = 3600.0
 """By how much the clock may have been set since a run began."""
 
 
-def end_strays(dead: DeadRun) -> bool:
+def end_strays(dead: DeadRun, hosts: Hosts) -> bool:
     """End whatever still carries the dead run's marker; returns whether there was anything.
 
     A run that ended in order left nothing, so nobody searches.
@@ -52,9 +48,7 @@ def end_strays(dead: DeadRun) -> bool:
     if state is not None and not state.in_flight and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED):
         return False
     began = 0.0 if state is None else state.started_at.timestamp() - CLOCK_SKEW_S
-    strays = proctree.carrying({RUN_ID: dead.run_id}, since=proctree.ticks(began))
-    proctree.end_tree(strays, grace_s=STOP_GRACE_S)
-    return bool(strays)
+    return hosts.end_strays(dead.run_id, since=began)
 
 
 class Mender:
@@ -67,12 +61,14 @@ class Mender:
         branch: RunBranch,
         switch: Switch,
         chooser: Chooser,
+        hosts: Hosts,
     ) -> None:
         self._rundir = rundir
         self._dead = dead
         self._branch = branch
         self._switch = switch
         self._chooser = chooser
+        self._hosts = hosts
 
     def mend(self, plan: Sequence[Repair], blank: RunState, clock: Callable[[], datetime]) -> Journal:
         """Apply every repair that concerns files; `blank` is the state to rebuild on when there is none.
@@ -97,9 +93,9 @@ class Mender:
 
     def _apply(self, repair: Repair, state: RunState) -> RunState:
         match repair:
-            case repairs.StopProcess(pid=pid, pid_started=started):
-                if proctree.start_time(pid) == started:
-                    proctree.end_tree([pid], grace_s=STOP_GRACE_S)
+            case repairs.StopProcess(seq=seq, pid=pid, pid_started=started):
+                session = next(s.assignment for s in state.in_flight if s.seq == seq)
+                self._hosts.of(session).end_process(pid, started)
             case repairs.CutTornTail(at=at):
                 cut_torn_tail(self._rundir.paths, at)
             case repairs.SetAsideDamage():

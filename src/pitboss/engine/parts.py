@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.redact import Secrets
 from pitboss.engine.agent_files import AgentFiles
-from pitboss.engine.agent_requests import AgentRequests, Surroundings
+from pitboss.engine.agent_orders import AgentOrders
 from pitboss.engine.announcing import Announcer, Outlook
 from pitboss.engine.billing import Billing
 from pitboss.engine.brakes import Brakes, Past
@@ -35,35 +34,33 @@ from pitboss.engine.verify import Fixing, ProjectTests, Verifier
 from pitboss.engine.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from pitboss.core.chooser import Chooser
     from pitboss.core.events import Observer, RunStarted
     from pitboss.core.mission import Mission
     from pitboss.core.prompt import PromptMeta
-    from pitboss.core.user_commands import HookResult, TestResult
+    from pitboss.core.redact import Secrets
     from pitboss.engine.clock import Clock
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
-    from pitboss.engine.ports import Agent, Places
+    from pitboss.engine.ports import Hosts, Places
     from pitboss.engine.recovery import Remains
     from pitboss.store.backup import Backup
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outside:
-    """All that the parts of a run use of the outside: ports, and what the process inherited."""
+    """All that the parts of a run use of the outside; `runner` is what people call the runner's machine."""
 
-    agent: Callable[[str], Agent]
+    hosts: Hosts
     places: Places
     remains: Remains
     clock: Clock
-    run_hook: Callable[..., HookResult]
-    run_tests: Callable[..., TestResult]
+    secrets: Secrets
     backup: Backup
     tidy: Callable[[], None]
-    environ: Mapping[str, str]
-    host: str
+    runner: str
 
 
 class Parts:
@@ -96,7 +93,7 @@ class Parts:
         return started(
             self._mission,
             self.journal,
-            host=self._outside.host,
+            host=self._outside.runner,
             next_pick=self._outlook.next_pick(),
             resumed=resumed,
         )
@@ -139,7 +136,7 @@ class Parts:
         """Runs sessions and brings them to their records."""
         return SessionRunner(
             Preparation(self._places, self._hooks, self._emit, self._now),
-            Implementing(self._retrying, self._requests, self.control, self._files, self._emit, self._now),
+            Implementing(self._retrying, self._orders, self.control, self._files, self._emit, self._now),
             Delivery(self.journal, self._places, self._verifier, self._files, self._config, self._emit),
             self._recorder,
             self._hooks,
@@ -149,30 +146,28 @@ class Parts:
     @cached_property
     def _hooks(self) -> SessionHooks:
         settings = msgspec.structs.replace(self._config.grind, hooks=self._mission.hooks)
-        return SessionHooks(
-            settings, self._surroundings, self.control, self.journal, self._emit, self._outside.run_hook
-        )
+        return SessionHooks(settings, self._outside.hosts, self.control, self.journal, self._emit)
 
     @cached_property
     def _retrying(self) -> Retrying:
         agents = SessionAgents(
-            self._outside.agent, self.journal, self.control, self._spending, self.gate, self._emit
+            self._outside.hosts, self.journal, self.control, self._spending, self.gate, self._emit
         )
         clock = self._outside.clock
         waiting = Waiting(self.gate, self.journal, self.control, self._spending, self._emit, clock)
-        return Retrying(agents, self._requests, waiting, self.journal, clock, limits=self._config.limits)
+        return Retrying(agents, self._orders, waiting, self.journal, clock, limits=self._config.limits)
 
     @cached_property
     def _verifier(self) -> Verifier:
-        command, run = self._config.test_command, self._outside.run_tests
-        tests = ProjectTests(command, self._surroundings, self.control, self._emit, run)
+        command, hosts = self._config.test_command, self._outside.hosts
+        tests = ProjectTests(command, hosts, self.control, self._emit)
         most = self._config.fixer_max_attempts
-        fixing = Fixing(self._retrying, self._requests, self._emit, most=most)
+        fixing = Fixing(self._retrying, self._orders, self._emit, most=most)
         return Verifier(tests, fixing, self._billing, self._mission.prompts, self._now)
 
     @cached_property
     def _billing(self) -> Billing:
-        return Billing(self._outside.agent, self._requests, self.journal, self._paths)
+        return Billing(self._outside.hosts, self._orders, self.journal, self._paths)
 
     @cached_property
     def _recorder(self) -> Recorder:
@@ -188,19 +183,12 @@ class Parts:
     # What they share
 
     @cached_property
-    def _requests(self) -> AgentRequests:
-        return AgentRequests(
-            self._config, self._mission.prompts, self._paths, self._surroundings, self._spending
-        )
-
-    @cached_property
-    def _surroundings(self) -> Surroundings:
-        environ = self._outside.environ
-        return Surroundings(self._places, self._paths, environ)
+    def _orders(self) -> AgentOrders:
+        return AgentOrders(self._config, self._mission.prompts, self._paths, self._spending)
 
     @cached_property
     def _announcer(self) -> Announcer:
-        return Announcer(self._emit, self._outlook.next_pick, self._outside.host)
+        return Announcer(self._emit, self._outlook.next_pick, self._outside.hosts)
 
     @cached_property
     def _outlook(self) -> Outlook:
@@ -222,4 +210,4 @@ class Parts:
 
     @cached_property
     def _files(self) -> AgentFiles:
-        return AgentFiles(self._paths, Secrets.of(self._outside.environ), self._emit)
+        return AgentFiles(self._paths, self._outside.secrets, self._emit)

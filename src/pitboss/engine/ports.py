@@ -1,4 +1,8 @@
-"""What the engine needs from the outside, as protocols; `app` hands it the real things."""
+"""What the engine needs from the outside, as protocols; `app` hands it the real things.
+
+What a session is given crosses to its host as values, and its work comes home as git objects: neither names a path of
+that machine. So a host may be another machine than the runner's, where the work lands.
+"""
 
 from __future__ import annotations
 
@@ -8,45 +12,98 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
+    from pitboss.core.agent import AgentEvent, AgentOrder, AgentOutcome
     from pitboss.core.session import Assignment, Landing, Location
     from pitboss.core.stops import StopRequest
+    from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
 
 
-class Agent(Protocol):
-    """A coding agent: one request, one outcome (SPEC 6).
+class Host(Protocol):
+    """The machine of one session: its tree is there, and there its processes run (SPEC 6).
 
-    `agents.driver` runs real ones, `agents.scripted` plays one; `tests/contracts/test_agent_port.py` judges both.
+    `hosts.this_machine` is real, `hosts.scripted` plays one; `tests/contracts/test_host_port.py` judges both. A host is
+    used by its session's own thread, and after a crash by the loop's. `stop` is asked again and again while something
+    runs, in that same thread, and a stop ends the whole process tree.
+
+    What a session's processes find and leave in the run directory is there for the runner under the names of
+    `store.paths`: transcripts while they are written, the summary, notes and usage when the method returns. A skip file
+    reaches the run's mailbox.
     """
 
-    name: str
-
     @property
-    def resumable(self) -> bool:
-        """Whether the agent can resume a session of its own."""
+    def name(self) -> str:
+        """What people call the machine."""
         ...
 
-    def run(
+    def is_resumable(self, agent: str) -> bool:
+        """Whether the agent can resume a session of its own. Raises StartError when there is no such agent."""
+        ...
+
+    def run_agent(
         self,
-        request: AgentRequest,
+        order: AgentOrder,
         *,
         on_start: Callable[[int, int | None], None],
         on_event: Callable[[AgentEvent], None],
         stop: Callable[[], StopRequest | None],
     ) -> AgentOutcome:
-        """Run the agent to its end, which is always an outcome.
+        """Run an agent in the session's tree to its end, which is always an outcome.
 
-        `on_start` is called before any event with the pid and its start time, unless the agent could not be started. It
-        is called once, or once more where a CLI refused its command line and had to be started with an older one: the
-        last call counts. `stop` is asked again and again while the agent runs. Raises StorageError when the transcript
-        cannot be written, and whatever a callback raises, once the agent has been ended.
+        Never repeated: an order whose kind of transcript was used before is a mistake. `on_start` and `on_event` are
+        called in the session's thread, as `core.agent.Agent` says. Raises StartError when there is no such agent,
+        StorageError when the transcript cannot be written, and whatever a callback raises, once the agent has been
+        ended.
         """
         ...
 
-    def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
-        """Judge an agent whose runner died by its transcript alone: aborted, with the usage that `run` would report.
+    def bill_agent(self, order: AgentOrder, *, started: bool) -> AgentOutcome:
+        """Judge an agent whose runner died: aborted, with the usage that `run_agent` would have reported.
 
-        `started` says that its process was seen: without a transcript the cost is then unknown, not zero.
+        `started` says that its process was seen. Runs nothing, and may be repeated. Raises StartError.
+        """
+        ...
+
+    def run_hook(self, hook: HookRequest, *, stop: Callable[[], StopRequest | None]) -> HookResult:
+        """Run a hook, or the set-up of a working copy, in the session's tree; how it ends is always a result.
+
+        Never repeated. Raises StorageError when the transcript cannot be written.
+        """
+        ...
+
+    def find_tests(self, command: str | None) -> TestCommand | None:
+        """The project's tests: the configured `command`, else by the files in the session's tree; None without any."""
+        ...
+
+    def run_tests(
+        self, tests: TestCommand | None, kind: str, *, stop: Callable[[], StopRequest | None]
+    ) -> TestResult:
+        """Run the tests in the session's tree, with a transcript of that kind; without any they fail.
+
+        May be repeated; the transcript grows. Raises StorageError when it cannot be written.
+        """
+        ...
+
+    def is_running(self, pid: int, pid_started: int) -> bool:
+        """Whether the process that `run_agent` reported lives; another one that has its pid by now is not meant."""
+        ...
+
+    def end_process(self, pid: int, pid_started: int | None) -> None:
+        """End that process with all below it, if it lives; returns when it is gone. May be repeated."""
+        ...
+
+
+class Hosts(Protocol):
+    """The hosts of one run. `of` is for any thread, `end_strays` for the loop's."""
+
+    def of(self, session: Assignment) -> Host:
+        """The host of a session: the same one from its dispatch to its record, and after a crash."""
+        ...
+
+    def end_strays(self, run_id: str, *, since: float) -> bool:
+        """End what a dead run left on any of its hosts: processes that carry its marker, whoever their parent is.
+
+        `since` is when the first of them may have begun, in seconds since the epoch. Returns whether there were any,
+        once they are gone. May be repeated.
         """
         ...
 
@@ -54,15 +111,13 @@ class Agent(Protocol):
 class Place(Protocol):
     """Where one session works, and how its work gets home (SPEC 1.2, 6).
 
+    The tree is on the session's host, and so is all that is done to it; the run branch and the rescue refs are in the
+    runner's repository, which gets what was committed as git objects.
+
     `landing.resilient` has real ones in git, `landing.in_memory` plays them; `tests/contracts/test_place_port.py`
     judges both. A place is used by its session's own thread. Everything may be repeated after a crash, on the place
     that a new process makes of the same assignment: what was done is found, and not done again.
     """
-
-    @property
-    def path(self) -> str:
-        """The absolute path of the tree that the session works in."""
-        ...
 
     def prepare(self) -> bool:
         """Have the tree as the session's base commit says, with nothing of others in it; what was left is rescued.

@@ -7,6 +7,7 @@ durable before it starts.
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.config import Limits
     from pitboss.core.session import Assignment
-    from pitboss.engine.agent_requests import AgentRequests
+    from pitboss.engine.agent_orders import AgentOrders
     from pitboss.engine.clock import Clock
     from pitboss.engine.journal import Journal
     from pitboss.engine.session_agents import SessionAgents
@@ -43,7 +44,7 @@ class Retrying:
     def __init__(  # noqa: PLR0913 - the last two are plain values
         self,
         agents: SessionAgents,
-        requests: AgentRequests,
+        orders: AgentOrders,
         waiting: Waiting,
         journal: Journal,
         clock: Clock,
@@ -52,7 +53,7 @@ class Retrying:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._agents = agents
-        self._requests = requests
+        self._orders = orders
         self._waiting = waiting
         self._journal = journal
         self._clock = clock
@@ -64,7 +65,7 @@ class Retrying:
 
         `billed` is what others in the session used before.
         """
-        job = _Job(session, first, text, billed or Usage(), self._agents.is_resumable)
+        job = _Job(session, first, text, billed or Usage(), partial(self._agents.is_resumable, session))
         while True:
             self._hand_over(job)
             if verdict := self._waiting.until_open(session, job.attempt):
@@ -92,10 +93,10 @@ class Retrying:
         if not attempt.is_fix and attempt != Attempt.of_implementer(session):
             self._journal.attempting(session.seq, attempt)
         began = self._clock.elapsed_s()
-        request = self._requests.to_run(
+        order = self._orders.to_run(
             session, attempt, text=job.text, billed_usd=before.cost_usd, worked_s=job.worked_s
         )
-        ended = self._agents.run(session.seq, attempt.agent, request, before=before)
+        ended = self._agents.run(session, order, before=before)
         job.add(ended, self._clock.elapsed_s() - began)
         return ended
 
@@ -114,7 +115,7 @@ class Retrying:
 
     def _too_dear(self, job: _Job) -> Verdict | None:
         """The verdict on a session that has reached its own cap: no further attempt."""
-        cap, cost_usd = self._requests.cap_usd(job.session), (job.billed + job.used).cost_usd
+        cap, cost_usd = self._orders.cap_usd(job.session), (job.billed + job.used).cost_usd
         if cap is None or cost_usd < cap:
             return None
         return Verdict(SessionStatus.ERROR, Reason.COST_CAP.because(f"${cost_usd:.4f} >= ${cap:.4f}"))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pitboss.engine.journal import Journal
     from pitboss.engine.mending import Mender
     from pitboss.engine.parts import Parts
+    from pitboss.engine.ports import Hosts
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.landing.guard import Guard
@@ -52,6 +53,11 @@ class Builder(Protocol):
     @property
     def clock(self) -> Clock:
         """The clock of the run."""
+        ...
+
+    @property
+    def hosts(self) -> Hosts:
+        """Where the run's sessions have their trees and processes."""
         ...
 
     def branch(self, name: str) -> RunBranch:
@@ -124,7 +130,7 @@ class Run:
         opened = RunDir.open(self._repo.root, self._builder.run_id, self._backup)
         with opened as rundir, git_refusing("repair the run"):
             self._put_settings_back(rundir)
-            dead, _, repairs = examine(rundir, self._repo, force=force)
+            dead, _, repairs = examine(rundir, self._repo, self._builder.hosts, force=force)
             parts = self._mended(rundir, dead, repairs)
             with parts.control.listening():
                 parts.settling.settle(repairs)
@@ -174,7 +180,7 @@ class Run:
         )
         self._put_settings_back(rundir)
         dead, facts, repairs = examine(
-            rundir, self._repo, goes_on_here=mission.in_place, judge=self._refuse_used_up
+            rundir, self._repo, self._builder.hosts, goes_on_here=mission.in_place, judge=self._refuse_used_up
         )
         here = HeadPosition.now(self._repo.status()) if facts.somebody_elsewhere else None
         self._emit(Repaired(text=f"resuming {self._builder.run_id} after session {dead.scan.last_seq}"))

@@ -7,48 +7,48 @@ from typing import TYPE_CHECKING
 from pitboss.core.events import AgentStep, quota_seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
+    from pitboss.core.agent import AgentEvent, AgentOrder, AgentOutcome
     from pitboss.core.events import Observer
+    from pitboss.core.session import Assignment
     from pitboss.core.stops import StopRequest
     from pitboss.core.usage import Usage
     from pitboss.engine.control import Control
     from pitboss.engine.gate import Gate
     from pitboss.engine.journal import Journal
-    from pitboss.engine.ports import Agent
+    from pitboss.engine.ports import Hosts
     from pitboss.engine.spending import Spending
 
 
 class SessionAgents:
-    """Runs agents, which `build` makes by name, and passes on to them what people ask of the run."""
+    """Runs agents on their sessions' hosts, and passes on to them what people ask of the run."""
 
     def __init__(
         self,
-        build: Callable[[str], Agent],
+        hosts: Hosts,
         journal: Journal,
         control: Control,
         spending: Spending,
         gate: Gate,
         emit: Observer,
     ) -> None:
-        self._build = build
+        self._hosts = hosts
         self._journal = journal
         self._control = control
         self._spending = spending
         self._gate = gate
         self._emit = emit
 
-    def is_resumable(self, name: str) -> bool:
+    def is_resumable(self, session: Assignment, name: str) -> bool:
         """Whether the agent can go on with a session of its own."""
-        return self._build(name).resumable
+        return self._hosts.of(session).is_resumable(name)
 
-    def run(self, seq: int, name: str, request: AgentRequest, *, before: Usage) -> AgentOutcome:
-        """Run an agent of session `seq` to its end; `before` is what the session used until now.
+    def run(self, session: Assignment, order: AgentOrder, *, before: Usage) -> AgentOutcome:
+        """Run an agent of the session to its end; `before` is what the session used until now.
 
         The agent's pid is noted at the first look at it, 0.1 s after its start: an agent that is gone by then
         costs no write, and until then the guardian and the environment marker know it.
         """
+        seq = session.seq
         unnoted: list[tuple[int, int | None]] = []
 
         def started(pid: int, at: int | None) -> None:
@@ -61,10 +61,10 @@ class SessionAgents:
             self._control.listen()
             return self._control.stop_session(seq) or self._spending.stop_session()
 
-        return self._build(name).run(
-            request,
+        return self._hosts.of(session).run_agent(
+            order,
             on_start=started,
-            on_event=lambda event: self._hear(seq, name, event, before),
+            on_event=lambda event: self._hear(seq, order.agent, event, before),
             stop=look,
         )
 

@@ -10,7 +10,6 @@ from pitboss.core.events import Phase, PhaseChanged, Warned
 from pitboss.core.session import Reason, SessionStatus, Verdict
 from pitboss.core.stops import StopRequest
 from pitboss.core.user_commands import HookRequest
-from pitboss.hooks import run_hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
     from pitboss.core.events import Observer
     from pitboss.core.session import Assignment, SessionRecord
     from pitboss.core.user_commands import HookResult
-    from pitboss.engine.agent_requests import Surroundings
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
+    from pitboss.engine.ports import Hosts
 
 SETUP_SECONDS = 1800.0
 """For `[grind.worktree] setup`, which may install what a project needs."""
@@ -31,23 +30,21 @@ SUMMARY_IN_ENVIRONMENT = 32 * 1024
 
 
 class SessionHooks:
-    """Runs the user's `hooks` and `[grind.worktree] setup`, of which an empty one is none; `run` starts one command."""
+    """Runs the user's `hooks` and `[grind.worktree] setup`, of which an empty one is none."""
 
     def __init__(
         self,
         settings: GrindSettings,
-        surroundings: Surroundings,
+        hosts: Hosts,
         control: Control,
         journal: Journal,
         emit: Observer,
-        run: Callable[..., HookResult] = run_hook,
     ) -> None:
         self._settings = settings
-        self._surroundings = surroundings
+        self._hosts = hosts
         self._control = control
         self._journal = journal
         self._emit = emit
-        self._run = run
 
     def set_up(self, session: Assignment) -> Verdict | None:
         """Set up a new working copy; returns a verdict if that fails, so that no agent starts."""
@@ -106,17 +103,10 @@ class SessionHooks:
         seconds: float | None = None,
     ) -> HookResult:
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.HOOK))
-        given = self._surroundings.variables(session)
         hook = HookRequest(
             command=command,
             variables={"PITBOSS_SESSION_PROMPT": session.prompt, **extra},
             passthrough=tuple(self._settings.hook_env_passthrough),
             timeout_s=seconds or self._settings.hook_timeout_secs,
         )
-        return self._run(
-            hook,
-            cwd=self._surroundings.tree(session),
-            session_env=given,
-            transcript=self._surroundings.transcript(session, "hooks"),
-            stop=stop,
-        )
+        return self._hosts.of(session).run_hook(hook, stop=stop)

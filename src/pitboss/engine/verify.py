@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from pitboss.checks import find_tests, run_tests
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.retry import dead_end
 from pitboss.core.session import Reason, SessionStatus, Verdict
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
-from pitboss.engine.agent_requests import FailedTests
+from pitboss.engine.agent_orders import FailedTests
 from pitboss.engine.attempt import Attempt
 
 if TYPE_CHECKING:
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
     from pitboss.core.prompt import PromptDoc
     from pitboss.core.session import Assignment, Outcome
     from pitboss.core.user_commands import TestCommand, TestResult
-    from pitboss.engine.agent_requests import AgentRequests, Surroundings
+    from pitboss.engine.agent_orders import AgentOrders
     from pitboss.engine.billing import Billing
     from pitboss.engine.control import Control
+    from pitboss.engine.ports import Hosts
     from pitboss.engine.retrying import Retrying
 
 
@@ -46,34 +46,30 @@ class Tests(Protocol):
 
 
 class ProjectTests:
-    """The tests in the session's tree; `command` is the configured way to run them, `run` starts them."""
+    """The tests in the session's tree; `command` is the configured way to run them."""
 
     def __init__(
         self,
         command: str | None,
-        surroundings: Surroundings,
+        hosts: Hosts,
         control: Control,
         emit: Observer,
-        run: Callable[..., TestResult] = run_tests,
     ) -> None:
         self._command = command
-        self._surroundings = surroundings
+        self._hosts = hosts
         self._control = control
         self._emit = emit
-        self._run = run
 
     def find(self, session: Assignment) -> TestCommand | None:
         """As configured, else by the files in the tree."""
-        return find_tests(self._surroundings.tree(session), self._command)
+        return self._hosts.of(session).find_tests(self._command)
 
     def run(self, session: Assignment, tests: TestCommand | None, nth: int) -> TestResult:
-        """Run them with the session's environment and a transcript of their own."""
+        """Run them, with a transcript of their own."""
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.VERIFY))
-        return self._run(
+        return self._hosts.of(session).run_tests(
             tests,
-            cwd=self._surroundings.tree(session),
-            env=self._surroundings.environment(session),
-            transcript=self._surroundings.transcript(session, f"verify-{nth:02}" if nth else "verify"),
+            f"verify-{nth:02}" if nth else "verify",
             stop=lambda: self._control.stop_session(session.seq),
         )
 
@@ -81,15 +77,15 @@ class ProjectTests:
 class Fixing:
     """Lets up to `most` fixers of a session mend what its tests found."""
 
-    def __init__(self, retrying: Retrying, requests: AgentRequests, emit: Observer, *, most: int) -> None:
+    def __init__(self, retrying: Retrying, orders: AgentOrders, emit: Observer, *, most: int) -> None:
         self._retrying = retrying
-        self._requests = requests
+        self._orders = orders
         self._emit = emit
         self._most = most
 
     def may_fix(self, session: Assignment, outcome: Outcome) -> bool:
         """Whether the session may start another fixer."""
-        cap = self._requests.cap_usd(session)
+        cap = self._orders.cap_usd(session)
         left = cap is None or outcome.cost_usd < cap
         return session.fixer is not None and left and outcome.fixes < self._most
 
@@ -103,7 +99,7 @@ class Fixing:
         worked = self._retrying.work(
             session,
             Attempt.of_fixer(session, nth),
-            text=self._requests.fixer_text(session, failed),
+            text=self._orders.fixer_text(session, failed),
             billed=Usage(input=tokens.input, output=tokens.output, cost_usd=outcome.cost_usd),
         )
         return outcome.bill_fix(worked.usage), _final(worked.last.status, worked.last.reason)

@@ -27,6 +27,11 @@ Files = dict[str, str]
 """Path to content."""
 
 
+def tree(session: Assignment) -> str:
+    """The path of the tree that a session works in."""
+    return ROOT if session.worktree is None else f"{ROOT}/{session.worktree}"
+
+
 class StoredCommit(msgspec.Struct, frozen=True, kw_only=True):
     """A commit: all files, what it says, the session that it landed, and the commits that it follows."""
 
@@ -149,8 +154,7 @@ class InMemoryPlace:
     @property
     def path(self) -> str:
         """The key of the tree in `Memory.trees`."""
-        worktree = self._session.worktree
-        return ROOT if worktree is None else f"{ROOT}/{worktree}"
+        return tree(self._session)
 
     def prepare(self) -> bool:
         """Have a slot at the session's base, once what it holds is rescued; the user's tree is there already."""

@@ -31,7 +31,7 @@ class SlotPool:
 
     def path(self, worktree: str) -> Path:
         """The folder of a slot, given as an assignment has it: relative to the run directory."""
-        return self._site.paths.root / worktree
+        return self._site.paths.working_copy(worktree)
 
     def reserve(self) -> str:
         """Take the first free slot; so far it is only a name."""

@@ -94,6 +94,10 @@ class RunPaths:
         self.events = self.root / "events.jsonl"
         self.switch = self.root / "switch"
 
+    def working_copy(self, name: str) -> Path:
+        """The folder of a session that has a tree of its own, which its assignment calls by this name."""
+        return self.root / name
+
     def set_aside(self, seq: int) -> Path:
         """Where files of session `seq` go that had to leave its tree and are too much for git."""
         return self.root / "set-aside" / f"session-{seq:04}"

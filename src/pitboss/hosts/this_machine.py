@@ -1,0 +1,116 @@
+"""This machine as a host: trees, agents, hooks and tests are where the runner is (SPEC 6, 7)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pitboss import proctree
+from pitboss.agents.table import build_agent
+from pitboss.checks import find_tests, run_tests
+from pitboss.core.environment import RUN_ID
+from pitboss.hooks import run_hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.core.agent import AgentEvent, AgentOrder, AgentOutcome
+    from pitboss.core.config import Config
+    from pitboss.core.session import Assignment
+    from pitboss.core.stops import StopRequest
+    from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
+    from pitboss.hosts.surroundings import Surroundings
+
+HOOKS = "hooks"
+"""The kind of transcript that hooks write."""
+
+STOP_GRACE_S = 2.0
+
+
+class ThisMachine:
+    """This machine as the host of one session (`engine.ports.Host`)."""
+
+    def __init__(self, session: Assignment, surroundings: Surroundings, config: Config) -> None:
+        self._session = session
+        self._surroundings = surroundings
+        self._config = config
+
+    @property
+    def name(self) -> str:
+        """The machine's own name."""
+        return os.uname().nodename
+
+    def is_resumable(self, agent: str) -> bool:
+        """Whether the agent can resume a session of its own. Raises StartError when there is no such agent."""
+        return build_agent(agent, self._config).resumable
+
+    def run_agent(
+        self,
+        order: AgentOrder,
+        *,
+        on_start: Callable[[int, int | None], None],
+        on_event: Callable[[AgentEvent], None],
+        stop: Callable[[], StopRequest | None],
+    ) -> AgentOutcome:
+        """Run the agent in the session's tree to its end; raises StartError, StorageError."""
+        request = self._surroundings.request(self._session, order)
+        agent = build_agent(order.agent, self._config)
+        return agent.run(request, on_start=on_start, on_event=on_event, stop=stop)
+
+    def bill_agent(self, order: AgentOrder, *, started: bool) -> AgentOutcome:
+        """Judge an agent whose runner died by what it left on disk; raises StartError."""
+        request = self._surroundings.request(self._session, order)
+        return build_agent(order.agent, self._config).bill(request, started=started)
+
+    def run_hook(self, hook: HookRequest, *, stop: Callable[[], StopRequest | None]) -> HookResult:
+        """Run a hook in the session's tree."""
+        return run_hook(
+            hook,
+            cwd=self._surroundings.tree(self._session),
+            session_env=self._surroundings.variables(self._session),
+            transcript=self._surroundings.transcript(self._session, HOOKS),
+            stop=stop,
+        )
+
+    def find_tests(self, command: str | None) -> TestCommand | None:
+        """The tests: the configured `command`, else by the files in the session's tree."""
+        return find_tests(self._surroundings.tree(self._session), command)
+
+    def run_tests(
+        self, tests: TestCommand | None, kind: str, *, stop: Callable[[], StopRequest | None]
+    ) -> TestResult:
+        """Run the tests in the session's tree; their transcript is of that kind."""
+        return run_tests(
+            tests,
+            cwd=self._surroundings.tree(self._session),
+            env=self._surroundings.environment(self._session),
+            transcript=self._surroundings.transcript(self._session, kind),
+            stop=stop,
+        )
+
+    def is_running(self, pid: int, pid_started: int) -> bool:
+        """Whether that process lives; another one that has its pid by now is not meant."""
+        return proctree.start_time(pid) == pid_started
+
+    def end_process(self, pid: int, pid_started: int | None) -> None:
+        """End that process and all below it, if it lives."""
+        if proctree.start_time(pid) == pid_started:
+            proctree.end_tree([pid], grace_s=STOP_GRACE_S)
+
+
+class OnlyThisMachine:
+    """The host of all sessions of a run that has no other (`engine.ports.Hosts`)."""
+
+    def __init__(self, surroundings: Surroundings, config: Config) -> None:
+        self._surroundings = surroundings
+        self._config = config
+
+    def of(self, session: Assignment) -> ThisMachine:
+        """The host of a session."""
+        return ThisMachine(session, self._surroundings, self._config)
+
+    def end_strays(self, run_id: str, *, since: float) -> bool:
+        """End every process that carries the marker of a dead run; returns whether there was one."""
+        strays = proctree.carrying({RUN_ID: run_id}, since=proctree.ticks(since))
+        proctree.end_tree(strays, grace_s=STOP_GRACE_S)
+        return bool(strays)
