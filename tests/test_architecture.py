@@ -42,6 +42,7 @@ AT_A_RUN = (
     "process/",
     "store/",
     "hooks.py",
+    "hosts/",
     "agents/driver.py",
     "agents/command.py",
     "cli/shared/guarded.py",
@@ -68,6 +69,22 @@ IN_GITS_HANDS = {
 PAST_THE_SCREEN = {"screens/output.py", "agents/acp/client.py"}  # the second one prints into a pipe of ours
 OF_A_RUN = re.compile(r"\b(?:sessions?|slots?|seq|run_id|RUN_ID)\b|pitboss/|\.pitboss\b")
 SUBJECTS = {"core/text/commits.py", "cli/rescue.py"}  # `[pitboss/grind]` begins the subject of a commit
+OF_A_HOST = {
+    *(
+        "environ",
+        "environb",
+        "getenv",
+        "getenvb",
+        "system",
+        "popen",
+        "fork",
+        "posix_spawn",
+        "kill",
+        "killpg",
+        "uname",
+    ),
+    *("cwd", "getcwd", "chdir", "worktrees", "working_copy", "nodename"),
+}
 REF_NAMES = re.compile(r"refs/pitboss|pitboss/(?:grind|rescue)")
 SAYS_NOTHING = re.compile(r"utils?|helpers?|managers?|misc|common|tools?", re.IGNORECASE)
 
@@ -137,6 +154,17 @@ def test_starting_up_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("module", sorted(PACKAGE.glob("git/*.py")), ids=lambda module: str(module.stem))
 def test_git_knows_neither_runs_nor_sessions_nor_what_pitboss_calls_its_refs(module: Path) -> None:
     assert OF_A_RUN.findall(module.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("module", sorted(PACKAGE.glob("engine/*.py")), ids=lambda module: str(module.stem))
+def test_the_engine_knows_neither_the_environment_nor_the_trees_of_sessions(module: Path) -> None:
+    """Both are a host's, which may be another machine; what starts processes is in the import contracts."""
+    nodes = list(ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
+    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    imported = {
+        alias.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+    }
+    assert (named | imported) & OF_A_HOST == set()
 
 
 def test_one_file_in_cli_is_one_command() -> None:

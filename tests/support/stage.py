@@ -23,7 +23,7 @@ from pitboss.core.redact import Secrets
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.session import Landing, SessionStatus
 from pitboss.core.usage import Usage
-from pitboss.core.user_commands import HookRequest, HookResult, TestResult
+from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
 from pitboss.engine.announcing import StopNews
 from pitboss.engine.control import Control
 from pitboss.engine.dead_run import dead_run
@@ -276,7 +276,7 @@ class Stage:
         self.hooked.append((hook.command, variables))
         return self.hooks.get(hook.command, HookResult(passed=True))
 
-    def _run_tests(self, kind: str) -> TestResult:
+    def _run_tests(self, _command: TestCommand, kind: str) -> TestResult:
         self.tested.append(f"{kind}.log")
         return self.tests.pop(0) if self.tests else TestResult(passed=True)
 

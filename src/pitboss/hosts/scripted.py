@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Stop = Callable[[], StopRequest | None]
     PlayedHook = Callable[[HookRequest, Mapping[str, str]], HookResult | None]
-    PlayedTests = Callable[[str], TestResult | None]
+    PlayedTests = Callable[[TestCommand, str], TestResult | None]
 
 POLL_S = 0.01
 NO_TESTS = TestResult(passed=False, tail="no tests found", failing="no tests found", found=False)
@@ -30,8 +30,8 @@ NO_TESTS = TestResult(passed=False, tail="no tests found", failing="no tests fou
 class ScriptedHosts:
     """The hosts of a run (`engine.ports.Hosts`), all of which do as their scripts say.
 
-    `agent` makes an agent by its name. `hook` gets the variables that it would see, `tests` the kind of transcript;
-    each returns how it ended, or None when it goes on until it is stopped or its time is up.
+    `agent` makes an agent by its name. `hook` gets the variables that it would see, `tests` the command and the kind of
+    transcript; each returns how it ended, or None when it goes on until it is stopped or its time is up.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ScriptedHosts:
         *,
         agent: Callable[[str], Agent],
         hook: PlayedHook = lambda *_: HookResult(passed=True),
-        tests: PlayedTests = lambda _: TestResult(passed=True),
+        tests: PlayedTests = lambda *_: TestResult(passed=True),
         name: str = "scripted",
     ) -> None:
         self.surroundings = surroundings
@@ -114,7 +114,7 @@ class ScriptedHost:
         """Play the tests."""
         if tests is None:
             return NO_TESTS
-        return self._hosts.tests(kind) or TestResult(passed=False, stop=_await(stop))
+        return self._hosts.tests(tests, kind) or TestResult(passed=False, stop=_await(stop))
 
     def is_running(self, pid: int, pid_started: int) -> bool:
         """Whether that process is among the survivors."""
