@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from functools import partial
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -213,16 +214,27 @@ def test_an_agent_works_in_the_sessions_tree_and_what_it_wrote_is_the_runners(wo
     assert world.paths.transcript(1).stat().st_size > 0
 
 
-def test_a_start_is_told_first_then_what_the_agent_does_while_it_runs(one: World) -> None:
+def test_a_start_is_told_first_then_what_the_agent_does_while_it_runs_all_in_one_thread(one: World) -> None:
     one.waits = True
     told: list[object] = []
+    threads: set[int] = set()
+
+    def tell(what: object) -> None:
+        told.append(what)
+        threads.add(get_ident())
+
+    def stop() -> StopRequest | None:
+        threads.add(get_ident())
+        return StopRequest.SKIP if EventKind.USAGE in told else None
+
     outcome = one.hosts.of(one.session).run_agent(
         order(),
-        on_start=lambda pid, _: told.append(pid > 0),
-        on_event=lambda event: told.append(event.kind),
-        stop=lambda: StopRequest.SKIP if EventKind.USAGE in told else None,
+        on_start=lambda pid, _: tell(pid > 0),
+        on_event=lambda event: tell(event.kind),
+        stop=stop,
     )
     assert told == [True, EventKind.TEXT, EventKind.USAGE]
+    assert threads == {get_ident()}
     assert (outcome.status, outcome.usage) == (SessionStatus.SKIPPED, USED)
 
 

@@ -68,10 +68,17 @@ def test_a_session_writes_what_recovery_needs_and_no_more(
 def test_viewers_see_a_session_begin_go_through_its_phases_and_end(stage: Stage) -> None:
     line = stage.run()
     (began,), (ended,) = told(stage, SessionStarted), told(stage, SessionEnded)
-    assert (began.seq, began.prompt, began.host, began.next_pick) == (1, "alpha", "there", "alpha")
+    assert (began.seq, began.prompt, began.host, began.next_pick) == (1, "alpha", "host-1", "alpha")
     assert (ended.record, ended.next_pick) == (line, "alpha")
     phases = [event.phase for event in told(stage, PhaseChanged)]
     assert phases == [Phase.HOOK, Phase.AGENT, Phase.LAND, Phase.HOOK]
+
+
+def test_viewers_learn_of_each_session_on_which_machine_it_runs(stage: Stage) -> None:
+    stage.run()
+    stage.run()
+    assert [event.host for event in told(stage, SessionStarted)] == ["host-1", "host-2"]
+    assert stage.parts.started().host == "here"
 
 
 def test_a_session_that_changed_nothing_is_ok_and_commits_nothing(stage: Stage) -> None:

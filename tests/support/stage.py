@@ -151,7 +151,7 @@ class Stage:
             agent=lambda name: ScriptedAgent(name, lambda request: self._play(name, request), resumable=True),
             hook=self._run_hook,
             tests=self._run_tests,
-            name="there",
+            name=lambda session: f"host-{session.seq}",
         )
         self.clock = PlayedClock()
         self._given = given

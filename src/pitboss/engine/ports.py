@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 class Host(Protocol):
     """The machine of one session: its tree is there, and there its processes run (SPEC 6).
 
-    `hosts.this_machine` is real, `hosts.scripted` plays one; `tests/contracts/test_host_port.py` judges both. A host is
-    used by its session's own thread, and after a crash by the loop's. `stop` is asked again and again while something
-    runs, in that same thread, and a stop ends the whole process tree.
+    `hosts.this_machine` is real, `hosts.scripted` plays one; `tests/contracts/test_host_port.py` judges both. A host
+    is used by its session's own thread; after a crash, by the thread that recovers the run. Every callback is called in
+    that thread. `stop` is asked again and again while something runs; once it names a request, the whole process tree
+    is ended.
 
-    What a session's processes find and leave in the run directory is there for the runner under the names of
-    `store.paths`: transcripts while they are written, the summary, notes and usage when the method returns. A skip file
-    reaches the run's mailbox.
+    The files that a session shares with its runner have the names of `store.paths`. Its processes find the notes that
+    the runner gave it. What they write is in the runner's run directory: transcripts while they grow; summary, notes
+    and usage when the method returns; a skip file as soon as it is there.
     """
 
     @property
@@ -49,10 +50,9 @@ class Host(Protocol):
     ) -> AgentOutcome:
         """Run an agent in the session's tree to its end, which is always an outcome.
 
-        Never repeated: an order whose kind of transcript was used before is a mistake. `on_start` and `on_event` are
-        called in the session's thread, as `core.agent.Agent` says. Raises StartError when there is no such agent,
-        StorageError when the transcript cannot be written, and whatever a callback raises, once the agent has been
-        ended.
+        Never repeated: each start of an agent has a kind of transcript of its own. `on_start` and `on_event` are called
+        as `core.agent.Agent` says. Raises StartError when there is no such agent, StorageError when the transcript
+        cannot be written, and whatever a callback raises, once the agent has been ended.
         """
         ...
 
@@ -88,12 +88,12 @@ class Host(Protocol):
         ...
 
     def end_process(self, pid: int, pid_started: int | None) -> None:
-        """End that process with all below it, if it lives; returns when it is gone. May be repeated."""
+        """End that process and all below it, if it lives, within seconds. May be repeated."""
         ...
 
 
 class Hosts(Protocol):
-    """The hosts of one run. `of` is for any thread, `end_strays` for the loop's."""
+    """The hosts of one run. `of` is for any thread, `end_strays` for the one that recovers the run."""
 
     def of(self, session: Assignment) -> Host:
         """The host of a session: the same one from its dispatch to its record, and after a crash."""
@@ -102,8 +102,8 @@ class Hosts(Protocol):
     def end_strays(self, run_id: str, *, since: float) -> bool:
         """End what a dead run left on any of its hosts: processes that carry its marker, whoever their parent is.
 
-        `since` is when the first of them may have begun, in seconds since the epoch. Returns whether there were any,
-        once they are gone. May be repeated.
+        `since` is when the first of them may have begun, in seconds since the epoch. Returns within seconds whether
+        there were any. May be repeated.
         """
         ...
 

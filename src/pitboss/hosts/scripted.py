@@ -31,7 +31,8 @@ class ScriptedHosts:
     """The hosts of a run (`engine.ports.Hosts`), all of which do as their scripts say.
 
     `agent` makes an agent by its name. `hook` gets the variables that it would see, `tests` the command and the kind of
-    transcript; each returns how it ended, or None when it goes on until it is stopped or its time is up.
+    transcript; each returns how it ended, or None when it goes on until it is stopped or its time is up. `name` is what
+    the host of a session is called.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class ScriptedHosts:
         agent: Callable[[str], Agent],
         hook: PlayedHook = lambda *_: HookResult(passed=True),
         tests: PlayedTests = lambda *_: TestResult(passed=True),
-        name: str = "scripted",
+        name: Callable[[Assignment], str] = lambda _: "scripted",
     ) -> None:
         self.surroundings = surroundings
         self.agent = agent
@@ -71,8 +72,8 @@ class ScriptedHost:
 
     @property
     def name(self) -> str:
-        """The same for all sessions."""
-        return self._hosts.name
+        """The name that the script has for it."""
+        return self._hosts.name(self._session)
 
     def is_resumable(self, agent: str) -> bool:
         """Whether the agent can resume a session of its own."""
