@@ -79,6 +79,10 @@ class World(Protocol):
         """The files under a rescue ref."""
         ...
 
+    def lose(self, branch: str) -> None:
+        """Delete a branch, as an agent may."""
+        ...
+
 
 class InGit:
     """A real repository, and the places that a real run has."""
@@ -134,6 +138,9 @@ class InGit:
     def kept(self, ref: str) -> dict[str, str]:
         return self._at(ref)
 
+    def lose(self, branch: str) -> None:
+        self.git("update-ref", "-d", f"refs/heads/{branch}")
+
     def _at(self, commit: str) -> dict[str, str]:
         names = self.git("ls-tree", "-r", "--name-only", commit).split()
         return {name: self.git("cat-file", "blob", f"{commit}:{name}") for name in names}
@@ -182,6 +189,9 @@ class ToldInMemory:
 
     def kept(self, ref: str) -> dict[str, str]:
         return self.memory.commits[self.memory.rescued[ref]].files
+
+    def lose(self, branch: str) -> None:
+        del self.memory.branches[branch]
 
 
 WORLDS: dict[str, Callable[[Path, bool], World]] = {
@@ -472,6 +482,93 @@ def test_slots_of_sessions_side_by_side_are_apart(slots: World) -> None:
     places = slots.opened()
     one, two = (places.at(session(slots, places, seq)) for seq in (1, 2))
     assert tree(one) != tree(two)
+
+
+def test_a_place_in_the_users_tree_is_never_vacated(kind: str, tmp_path: Path) -> None:
+    world = WORLDS[kind](tmp_path, False)
+    places = world.opened()
+    place = prepared(places.at(session(world, places)))
+    place.commit(message(1))
+    assert place.committed() is None
+
+
+def vacated(world: World, work: dict[str, str]) -> tuple[Places, Assignment, str, Assignment]:
+    """One session that has vacated its slot, with the commit that is left of it, and the one that works there now."""
+    places = world.opened()
+    first = session(world, places)
+    one = prepared(places.at(first))
+    world.write(one, work)
+    one.commit(message(1))
+    committed = str(one.committed())
+    one.vacate(committed)
+    second = session(world, places, 2)
+    assert second.worktree == first.worktree
+    two = prepared(places.at(second))
+    assert world.files(two) == FILES
+    world.write(two, {"two.txt": "2\n"})
+    return places, first, committed, second
+
+
+def test_a_vacated_slot_is_the_next_sessions_and_both_land(slots: World) -> None:
+    places, first, _, second = vacated(slots, {"one.txt": "1\n"})
+
+    landing = places.at(first).land(message(1))
+    places.at(first).release()
+
+    assert landing == Landing(commit=landing.commit)
+    assert session(slots, places, 3).worktree != second.worktree
+    assert slots.files(places.at(second)) == {**FILES, "two.txt": "2\n"}
+    assert places.at(second).land(message(2)).reason is None
+    assert slots.landed() == {"one.txt": "1\n", "two.txt": "2\n"}
+
+
+def test_where_a_session_did_nothing_its_slot_can_be_vacated_too(slots: World) -> None:
+    places, first, committed, _ = vacated(slots, {})
+    assert committed == first.base_commit
+    assert places.at(first).land(message(1)) == Landing()
+
+
+def test_a_session_that_has_vacated_its_slot_is_never_behind(slots: World) -> None:
+    places, first, _, _ = vacated(slots, {"one.txt": "1\n"})
+    other = prepared(places.at(session(slots, places, 3)))
+    slots.write(other, {"new.txt": "new\n"})
+    other.commit(message(3))
+    other.land(message(3))
+    assert not places.at(first).is_behind()
+    assert places.at(first).land(message(1)).reason is None
+    assert slots.landed() == {**FILES, "one.txt": "1\n", "new.txt": "new\n"}
+
+
+@pytest.mark.parametrize("how", ["in peace", "without its branch"])
+@pytest.mark.parametrize("done", ["nothing", "landed"])
+def test_after_a_crash_a_vacated_slot_is_the_later_sessions(slots: World, how: str, done: str) -> None:
+    alive, first, committed, second = vacated(slots, {"one.txt": "1\n"})
+    if done == "landed":
+        alive.at(first).land(message(1))
+    if how == "without its branch":
+        slots.lose(str(first.branch))
+
+    again = slots.opened()
+    again.at(first).vacate(committed)
+    landing = again.at(first).land(message(1))
+    again.at(first).release()
+    rest = again.at(second).rescue()
+
+    assert (landing.rescue, landing.reason) == ((), None)
+    assert slots.landed() == {**FILES, "one.txt": "1\n"}
+    assert slots.landings() == 1
+    (ref,) = rest.rescue
+    assert slots.kept(ref) == {**FILES, "two.txt": "2\n"}
+
+
+def test_what_is_left_of_a_session_that_vacated_its_slot_can_be_rescued(slots: World) -> None:
+    places, first, committed, second = vacated(slots, {"one.txt": "1\n"})
+    (ref,) = places.at(first).rescue().rescue
+    assert slots.kept(ref) == {**FILES, "one.txt": "1\n"}
+    assert slots.files(places.at(second)) == {**FILES, "two.txt": "2\n"}
+    again = slots.opened().at(first)
+    again.vacate(committed)
+    assert tuple(again.rescue_commits()) == (ref,)
 
 
 def test_when_the_run_is_over_its_slots_are_gone_and_what_landed_is_not(slots: World) -> None:

@@ -149,3 +149,27 @@ def test_one_that_runs_alone_waits_for_all_others_and_keeps_them_waiting() -> No
     assert isinstance(chooser.next(fresh_run(), (flying(1, prompt="bravo").assignment,)), Wait)
     after_alpha = fresh_run(in_flight=(flying(1, prompt="alpha", rotation=1),))
     assert isinstance(chooser.next(after_alpha, (flying(1).assignment,)), Wait)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "working", "landing", "free"),
+    [
+        ("alpha", "", "", True),
+        ("alpha", "alpha", "alpha", True),
+        ("alpha", "alpha", "alpha bravo", False),
+        ("alpha", "alpha bravo", "", False),
+        ("alpha", "", "alpha", True),
+        ("charlie", "", "alpha", False),
+        ("alpha", "", "charlie", False),
+    ],
+)
+def test_who_only_waits_to_land_takes_up_no_room(wanted: str, working: str, landing: str, free: bool) -> None:
+    """Two may work and two may wait to land; `charlie` runs alone."""
+    room = Room(max_parallel=2, parallel_safe=frozenset({"alpha", "bravo"}))
+    sessions = [[flying(9, prompt=name).assignment for name in names.split()] for names in (working, landing)]
+    assert room.is_free(wanted, *sessions) is free
+
+
+def test_a_rotation_is_not_over_while_sessions_wait_to_land() -> None:
+    chooser = RotationChooser([Contender(name="alpha", max_runs=0)])
+    assert chooser.next(fresh_run(), (), (flying(1).assignment,)) == Wait()

@@ -68,6 +68,8 @@ class Stage:
         """Of each session that started, how many others had no record yet; one that has may still run for a moment."""
         self.started = {seq: Event() for seq in range(1, 20)}
         self.tidied: list[int] = []
+        self.vacated: dict[int, Callable[[], None]] = {}
+        """Of each session, what says that it has vacated its place."""
         requests_out, requests_in = os.pipe()
         for descriptor in (requests_out, requests_in):
             stack.callback(os.close, descriptor)
@@ -118,7 +120,8 @@ class Stage:
         self.started[seq].set()
         return session
 
-    def work(self, session: Assignment) -> SessionRecord:
+    def work(self, session: Assignment, vacated: Callable[[], None]) -> SessionRecord:
+        self.vacated[session.seq] = vacated
         how = self._how(session.seq)
         outcome = Outcome(
             status=how.status,
@@ -187,6 +190,29 @@ def test_one_that_runs_alone_waits_for_the_others_and_holds_those_behind_it_back
         3: ("charlie", ()),
         4: ("alpha", ()),
     }
+
+
+def test_who_has_vacated_its_place_makes_room_for_another(stage: Stage) -> None:
+    """All three places are taken until the first session vacates its own; it ends only once the fourth has started."""
+
+    def how(seq: int) -> How:
+        if seq == 1:
+            stage.wait_for(3)
+            stage.vacated[1]()
+        stage.wait_for(4)
+        return How()
+
+    assert stage.grind("alpha alpha alpha alpha", how, room=ROOM) == EXHAUSTED
+    assert stage.beside[4] == ("alpha", (1, 2, 3))
+
+
+def test_one_that_runs_alone_waits_for_those_that_only_wait_to_land(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        stage.vacated[seq]()
+        return How()
+
+    assert stage.grind("alpha charlie", how, room=ROOM) == EXHAUSTED
+    assert stage.beside[2] == ("charlie", ())
 
 
 def test_no_more_run_side_by_side_than_there_is_room_for(stage: Stage) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pitboss.core.config import Config, GrindSettings, HookSettings, WorktreeSettings
 from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted
-from pitboss.core.session import SessionStatus
+from pitboss.core.session import Outcome, SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from pitboss.core.user_commands import HookResult, TestResult
 from pitboss.store.mailbox import request_skip
+from tests.support.cli import wait_until
 from tests.support.stage import FILES, USED, Stage
 from tests.support.values import prompt
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.agent import AgentRequest
+    from pitboss.core.session import SessionRecord
 
 OK, ERROR = SessionStatus.OK, SessionStatus.ERROR
 HOOKS = HookSettings(pre_session="before", post_session="after", on_failure="failed")
@@ -173,6 +176,77 @@ def test_the_summary_is_what_the_agent_wrote_without_secrets(tmp_path: Path) -> 
         line = stage.run()
         assert str(line.summary).startswith("did it with ")
         assert key not in str(line.summary) + stage.rundir.paths.summary(1).read_text()
+
+
+def beside_a_landing(stage: Stage) -> tuple[SessionRecord, bool]:
+    """Run a session in a slot while another has its turn to land; its record, and whether it vacated its place."""
+    session, records, vacated = stage.dispatch(in_slot=True), [], Event()
+    thread = Thread(target=lambda: records.append(stage.parts.sessions.run(session, vacated.set)))
+    with stage.places.turn():
+        thread.start()
+        wait_until(lambda: stage.memory.branches.get(str(session.branch)) != session.base_commit)
+    thread.join(30)
+    return records[0], vacated.is_set()
+
+
+def test_a_session_vacates_its_place_while_others_land(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        session, records, vacated = stage.dispatch(in_slot=True), [], Event()
+        thread = Thread(target=lambda: records.append(stage.parts.sessions.run(session, vacated.set)))
+        with stage.places.turn():
+            thread.start()
+            assert vacated.wait(30)
+            following = stage.dispatch(in_slot=True)
+            assert following.worktree == session.worktree
+        thread.join(30)
+        assert (records[0].status, records[0].commit) == (OK, stage.memory.tip)
+        assert stage.memory.landed == CHANGED
+
+
+def test_a_session_whose_hooks_are_to_follow_keeps_its_place(stage: Stage) -> None:
+    line, vacated = beside_a_landing(stage)
+    assert (line.status, vacated) == (OK, False)
+    assert [command for command, _ in stage.hooked] == ["before", "after"]
+
+
+def test_a_session_that_does_not_land_keeps_its_place(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage.plays["claude_code"] = [stage.well(status=ERROR, reason="exit_code: 1")]
+        session, records, vacated = stage.dispatch(in_slot=True), [], Event()
+        with stage.places.turn():
+            thread = Thread(target=lambda: records.append(stage.parts.sessions.run(session, vacated.set)))
+            thread.start()
+            wait_until(lambda: stage.parts.journal.progress(1).outcome is not None)
+        thread.join(30)
+        assert (records[0].status, len(records[0].rescue), vacated.is_set()) == (ERROR, 1, False)
+
+
+def test_after_a_crash_the_later_session_has_the_place_and_the_earlier_what_it_committed(
+    tmp_path: Path,
+) -> None:
+    with Stage(tmp_path) as stage:
+        first = stage.dispatch(in_slot=True)
+        place = stage.places.at(first)
+        place.prepare()
+        stage.memory.trees[place.path]["a"] = "two"
+        place.commit("two")
+        stage.parts.journal.ended(1, Outcome(status=OK, ended_at=stage.clock.now()))
+        stage.parts.journal.vacated(1, str(place.committed()))
+        place.vacate(str(place.committed()))
+        second = stage.dispatch(in_slot=True)
+        assert second.worktree == first.worktree
+        stage.places.at(second).prepare()
+        stage.memory.trees[place.path]["a"] = "three"
+        del stage.memory.branches[str(first.branch)]  # by the second one's agent
+
+        lines = stage.resume()
+
+        assert [(line.seq, line.status, len(line.rescue)) for line in lines] == [
+            (1, OK, 0),
+            (2, SessionStatus.ABORTED, 1),
+        ]
+        assert stage.memory.landed == CHANGED
+        assert stage.memory.commits[stage.memory.rescued[lines[1].rescue[0]]].files == {"a": "three"}
 
 
 def test_transcripts_go_with_the_record_where_none_are_kept(tmp_path: Path) -> None:

@@ -115,6 +115,20 @@ def test_where_git_cannot_move_the_branch_the_error_is_its_own(world: World) -> 
     assert world.left == [3]
 
 
+def test_when_the_run_is_over_all_go(world: World) -> None:
+    world.branch.finished.delete_all()
+    assert world.left == []
+
+
+def test_when_the_run_is_over_one_that_somebody_moved_is_rescued(world: World) -> None:
+    theirs = world.commit("theirs")
+    world.git("branch", "-f", world.name(1), theirs)
+    world.git("reset", "-q", "--hard", world.base)
+    world.branch.finished.delete_all()
+    assert world.left == []
+    assert [kept.oid for kept in list_rescued(Repo.discover(world.root), RUN, 1)] == [theirs]
+
+
 def test_one_that_git_cannot_delete_now_goes_later(world: World) -> None:
     lock = world.root / f".git/refs/heads/{world.name(1)}.lock"
     lock.touch()

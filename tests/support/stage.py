@@ -238,9 +238,10 @@ class Stage:
         paths = RunPaths(self.repo, RUN_ID)
         news = StopNews(self.events.append, journal)
         control = Control(StopChannel(requests_out), paths, news, listen_every_s=0)
+        self.places = InMemoryPlaces(self.memory)
         outside = Outside(
             hosts=self.hosts,
-            places=InMemoryPlaces(self.memory),
+            places=self.places,
             remains=MemoryRemains(self.memory),
             clock=self.clock,
             secrets=Secrets.of({}),

@@ -46,9 +46,12 @@ class Wait(msgspec.Struct, frozen=True):
 class Chooser(Protocol):
     """Decides whose turn it is. Stops, budgets and the streak of failures are the loop's business."""
 
-    def next(self, state: RunState, running: Sequence[Assignment]) -> Choice | Wait | Ending:
+    def next(
+        self, state: RunState, running: Sequence[Assignment], landing: Sequence[Assignment] = ()
+    ) -> Choice | Wait | Ending:
         """What a run in `state` does next, while the sessions in `running` take up room.
 
+        Those in `landing` have vacated their place and wait for their turn to land.
         `state.in_flight` holds every dispatch that has no record yet. `running` may differ from it: a session with a
         record still runs while its last hooks do, and whoever asks for a forecast passes none. The answer is `Wait`
         only while something runs or is in flight; `Ending` only when nothing that runs could change it.

@@ -186,7 +186,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     boot, so that a reused pid is never mistaken for it. `begun` says that the agent of this attempt was seen; by
     now it may have ended. `agent` makes this attempt, `tried` are the agents of those before it; `model` is
     that of the first attempt. `waited_s` counts the seconds spent waiting between attempts; `waits_since` and
-    `waits_until` are set while it waits.
+    `waits_until` are set while it waits. `committed` is the commit that holds all of its work, once it has vacated its
+    working copy: that is another session's by now.
     """
 
     pid: int | None = None
@@ -200,6 +201,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     waited_s: float = 0.0
     waits_since: datetime | None = None
     waits_until: datetime | None = None
+    committed: str | None = None
 
     @property
     def agents(self) -> tuple[str, ...]:

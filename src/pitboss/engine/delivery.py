@@ -58,9 +58,28 @@ class Delivery:
 
     def commit(self, session: Assignment, outcome: Outcome) -> None:
         """Commit before the session's turn: git, and the user's hooks, can work for several sessions at once."""
-        if session.worktree is not None and self._lands(outcome):
+        vacated = self._journal.progress(session.seq).committed is not None
+        if session.worktree is not None and self._lands(outcome) and not vacated:
             self._emit(PhaseChanged(seq=session.seq, phase=Phase.LAND))
             self._places.at(session).commit(self._message(session, outcome))
+
+    def vacate(self, session: Assignment, *, hooks_follow: bool) -> bool:
+        """Let another session have the place while others land before this one; False where it is still needed.
+
+        A session that did so before a crash has its place no more.
+        """
+        seq, place = session.seq, self._places.at(session)
+        committed = self._journal.progress(seq).committed
+        if committed is None:
+            needed = (
+                hooks_follow or self._verifier.is_due(session) or not self._lands(self._journal.outcome(seq))
+            )
+            committed = None if needed or not self._places.is_landing() else place.committed()
+            if committed is None:
+                return False
+            self._journal.vacated(seq, committed)
+        place.vacate(committed)
+        return True
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait for the turn to land: one session at a time, first come, first served."""

@@ -167,6 +167,14 @@ class Journal:
             self._update(seq, outcome=outcome, begun=False, pid=None, pid_started=None)
         self._write(durable=True)
 
+    def vacated(self, seq: int, commit: str) -> None:
+        """Note that a session's work is all in `commit`, and its working copy another's.
+
+        Whoever is dispatched to that one makes it durable, so it is never another's without this.
+        """
+        with self._lock:
+            self._update(seq, committed=commit)
+
     def unrescued(self, seq: int) -> None:
         """Write that the work of a session in flight is still where it was, since git cannot rescue it; durable."""
         with self._lock:

@@ -49,7 +49,7 @@ class Loop:
                     case Choice():
                         self._pool.start(step)
                     case Wait():
-                        self._take(self._pool.next_ended(), tidy)
+                        self._take(self._pool.wait(), tidy)
         except BaseException:
             if self._pool.running:
                 self._control.abort()
@@ -64,12 +64,14 @@ class Loop:
         self._gate.closing = self._brakes.ends_waits(stop)
         if stop is not None:
             return Wait() if running else stop
-        step = self._chooser.next(self._journal.state, running)
+        step = self._chooser.next(self._journal.state, self._pool.placed, self._pool.landing)
         if isinstance(step, Choice) and running and not self._brakes.can_afford(step.prompt):
             return Wait()
         return step
 
-    def _take(self, record: SessionRecord, tidy: Callable[[], None]) -> None:
+    def _take(self, record: SessionRecord | None, tidy: Callable[[], None]) -> None:
+        if record is None:
+            return
         self._brakes.take(record)
         self._ended += 1
         if self._ended % SESSIONS_BETWEEN_TIDYING == 0:

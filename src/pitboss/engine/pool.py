@@ -16,21 +16,35 @@ if TYPE_CHECKING:
 class Pool:
     """Runs sessions side by side; only the loop's thread talks to it.
 
-    `dispatch` puts a session on record in the loop's thread; `work` brings it to its record in one of its own.
+    `dispatch` puts a session on record in the loop's thread. `work` brings it to its record in a thread of its own; it
+    may say, by its second argument, that the session has vacated its place.
     """
 
     def __init__(
-        self, dispatch: Callable[[Choice], Assignment], work: Callable[[Assignment], SessionRecord]
+        self,
+        dispatch: Callable[[Choice], Assignment],
+        work: Callable[[Assignment, Callable[[], None]], SessionRecord],
     ) -> None:
         self._dispatch = dispatch
         self._work = work
-        self._ended: SimpleQueue[tuple[int, SessionRecord | BaseException]] = SimpleQueue()
+        self._news: SimpleQueue[tuple[int, SessionRecord | BaseException | None]] = SimpleQueue()
         self._running: dict[int, Assignment] = {}
+        self._landing: set[int] = set()
 
     @property
     def running(self) -> tuple[Assignment, ...]:
         """The sessions not taken back yet; one with a record counts while its last hooks run."""
         return tuple(self._running.values())
+
+    @property
+    def landing(self) -> tuple[Assignment, ...]:
+        """Those of them that have vacated their place."""
+        return tuple(self._running[seq] for seq in sorted(self._landing))
+
+    @property
+    def placed(self) -> tuple[Assignment, ...]:
+        """Those of them that have not."""
+        return tuple(session for seq, session in self._running.items() if seq not in self._landing)
 
     def start(self, choice: Choice) -> None:
         """Dispatch a session and run it in a thread of its own, which cannot keep the process from ending."""
@@ -38,15 +52,17 @@ class Pool:
 
         def body() -> None:
             try:
-                self._ended.put((session.seq, self._work(session)))
+                self._news.put(
+                    (session.seq, self._work(session, lambda: self._news.put((session.seq, None))))
+                )
             except BaseException as error:
-                self._ended.put((session.seq, error))
+                self._news.put((session.seq, error))
 
         self._running[session.seq] = session
         Thread(target=body, name=f"session-{session.seq}", daemon=True).start()
 
-    def next_ended(self) -> SessionRecord:
-        """Wait for the next session to end and return its record; raises what ended it otherwise."""
+    def wait(self) -> SessionRecord | None:
+        """The record of the session that ends next; None when one vacates its place first. Raises what ended it."""
         ended = self._take()
         if isinstance(ended, BaseException):
             raise ended
@@ -57,9 +73,13 @@ class Pool:
         while self._running:
             self._take()
 
-    def _take(self) -> SessionRecord | BaseException:
+    def _take(self) -> SessionRecord | BaseException | None:
         if not self._running:
             raise AssertionError("nothing runs that could end")
-        seq, ended = self._ended.get()
-        del self._running[seq]
+        seq, ended = self._news.get()
+        if ended is None:
+            self._landing.add(seq)
+        else:
+            del self._running[seq]
+            self._landing.discard(seq)
         return ended

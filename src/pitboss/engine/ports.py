@@ -145,6 +145,20 @@ class Place(Protocol):
         """
         ...
 
+    def committed(self) -> str | None:
+        """The commit that holds all of the session's work after `commit`, its base if it did nothing.
+
+        None where landing needs the tree: it is the user's, or something is in it that cannot land.
+        """
+        ...
+
+    def vacate(self, committed: str) -> None:
+        """Let others have the tree now; from here on, `committed` is all that there is of the session.
+
+        For a place in a new process, too, if it was vacated before a crash: the tree is somebody else's.
+        """
+        ...
+
     def is_behind(self) -> bool:
         """Whether others have landed what the session's tree does not hold. For the session's turn."""
         ...
@@ -200,6 +214,10 @@ class Places(Protocol):
 
     def at(self, session: Assignment) -> Place:
         """The place of a session: the same one until it is released."""
+        ...
+
+    def is_landing(self) -> bool:
+        """Whether some session has its turn, or waits for it."""
         ...
 
     def turn(self) -> AbstractContextManager[None]:

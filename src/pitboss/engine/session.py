@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pitboss.core.session import Assignment, Landing, SessionRecord
     from pitboss.engine.delivery import Delivery
     from pitboss.engine.implementing import Implementing
@@ -33,26 +35,31 @@ class SessionRunner:
         self._hooks = hooks
         self._journal = journal
 
-    def run(self, session: Assignment) -> SessionRecord:
-        """Prepare the session, let its agent work, and conclude it."""
+    def run(self, session: Assignment, vacated: Callable[[], None] = lambda: None) -> SessionRecord:
+        """Prepare the session, let its agent work, and conclude it; `vacated` is called if its place is free early."""
         outcome = self._preparation.prepare(session) or self._implementing.implement(session)
         self._journal.ended(session.seq, self._delivery.await_tests(session, outcome))
-        return self.conclude(session.seq)
+        return self.conclude(session.seq, vacated=vacated)
 
-    def conclude(self, seq: int, *, again: bool = False) -> SessionRecord:
+    def conclude(
+        self, seq: int, *, again: bool = False, vacated: Callable[[], None] = lambda: None
+    ) -> SessionRecord:
         """Bring a session whose outcome is durable to its record: verify, land or rescue, record, tell.
 
         Repeatable: with `again`, it finds what was done before a crash, and does not do it again.
         """
         session = self._journal.assignment(seq)
         self._delivery.commit(session, self._delivery.verify(session))
+        if has_left := self._delivery.vacate(session, hooks_follow=self._hooks.follow):
+            vacated()
         with self._delivery.turn():
             outcome = self._delivery.catch_up(session)
             landing = self._delivery.land(session, outcome)
             self._recorder.merge_notes(session, again=again)
             record = self._recorder.record(seq, outcome, landing)
         self._recorder.tell(record)
-        self._hooks.after(session, record)
+        if not has_left:
+            self._hooks.after(session, record)
         self._recorder.thin_out(record)
         self._delivery.release(session)
         self._recorder.tell_notices()

@@ -46,6 +46,11 @@ class SessionHooks:
         self._journal = journal
         self._emit = emit
 
+    @property
+    def follow(self) -> bool:
+        """Whether any may run after the session, in its tree."""
+        return bool(self._settings.hooks.post_session or self._settings.hooks.on_failure)
+
     def set_up(self, session: Assignment) -> Verdict | None:
         """Set up a new working copy; returns a verdict if that fails, so that no agent starts."""
         return self._before(session, self._settings.worktree.setup, seconds=SETUP_SECONDS)

@@ -65,6 +65,17 @@ class FinishedBranches:
             rescue_commit(self._repo, self._run_id, finished.seq, tip)
         self._repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{finished.branch}", tip)
 
+    def delete_all(self) -> None:
+        """Delete those that wait, now that no working copy is left. Raises GitError."""
+        with self._lock:
+            taken, self._waiting = self._waiting, []
+        if not taken:
+            return
+        orders = "\n".join((*deletions(taken), "")).encode()
+        if self._repo.run(*NO_HOOKS, "update-ref", "--stdin", stdin=orders, ok=(0, 128)).code != 0:
+            for finished in taken:
+                self.delete(finished)
+
     def delete_one_by_one(self, taken: Sequence[FinishedBranch]) -> None:
         """Delete them although some are not where they were settled; those that git cannot delete are put back."""
         for finished in taken:

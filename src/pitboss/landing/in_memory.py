@@ -129,6 +129,10 @@ class InMemoryPlaces:
         """The place of a session: the same one until it is released."""
         return self._in_use.setdefault(session.seq, InMemoryPlace(self, session))
 
+    def is_landing(self) -> bool:
+        """Whether some session has its turn, or waits for it."""
+        return self._turns.taken
+
     def turn(self) -> AbstractContextManager[None]:
         """Wait for one's turn to land."""
         return self._turns.turn()
@@ -138,8 +142,11 @@ class InMemoryPlaces:
 
     def free(self, session: Assignment) -> None:
         """Let another session have the place of this one."""
-        self._in_use.pop(session.seq, None)
         self._taken.discard(str(session.worktree))
+
+    def forget(self, session: Assignment) -> None:
+        """The session has been released."""
+        self._in_use.pop(session.seq, None)
 
 
 class InMemoryPlace:
@@ -150,6 +157,8 @@ class InMemoryPlace:
         self._memory = places.memory
         self._session = session
         self._branch = session.branch or self._memory.run_branch
+        self._vacated_at: str | None = None
+        self._prepared = False
 
     @property
     def path(self) -> str:
@@ -164,6 +173,7 @@ class InMemoryPlace:
         self._memory.branches[self._branch] = self._session.base_commit
         self._memory.used_by[self.path] = self._session
         self._put(self._base)
+        self._prepared = True
         return self.path in self._memory.provisioned
 
     def _rescue_leftovers(self) -> None:
@@ -171,7 +181,8 @@ class InMemoryPlace:
         if before is None or files is None:
             return
         landed = self._memory.landing_of(before.seq) or before.base_commit
-        if files not in (self._memory.commits[landed].files, self._memory.commits[before.base_commit].files):
+        own = self._memory.branches.get(str(before.branch), before.base_commit)
+        if files not in [self._memory.commits[oid].files for oid in (landed, own, before.base_commit)]:
             self._memory.rescue(before.seq, [self._memory.add(StoredCommit(files=files, parents=(landed,)))])
 
     def provision(self) -> Sequence[str]:
@@ -188,9 +199,19 @@ class InMemoryPlace:
         if self._session.worktree is not None and self._files != self._memory.commits[self._own].files:
             self._memory.branches[self._branch] = self._add(self._files, message, self._own)
 
+    def committed(self) -> str | None:
+        """What `commit` has made; None in the user's tree."""
+        return None if self._session.worktree is None else self._own
+
+    def vacate(self, committed: str) -> None:
+        """Let another session have the slot; in a new process it is another's already."""
+        self._vacated_at = committed
+        if self._prepared:
+            self._places.free(self._session)
+
     def is_behind(self) -> bool:
         """Whether the run branch has commits that the session's branch has not."""
-        return self._memory.tip not in self._memory.history(self._own)
+        return self._vacated_at is None and self._memory.tip not in self._memory.history(self._own)
 
     def catch_up(self, message: str) -> bool:
         """Merge what landed meanwhile into the tree; False where the two meet in a file."""
@@ -210,7 +231,8 @@ class InMemoryPlace:
             return Landing(commit=landed)
         if self._session.worktree is None:
             return self._land_in_place(message)
-        self.commit(message)
+        if self._vacated_at is None:
+            self.commit(message)
         if self._own == self._session.base_commit:
             return Landing()
         merged, conflicts = self._merged(self._own)
@@ -231,6 +253,8 @@ class InMemoryPlace:
     def rescue(self) -> Landing:
         """Keep what is in the tree, and on the session's branch, under rescue refs; put the tree back."""
         tips = []
+        if self._vacated_at is not None:
+            return Landing(rescue=tuple(self.rescue_commits()))
         if self.path in self._memory.trees and self._files != self._base:
             tips = [self._add(self._files, "", self._session.base_commit)]
         elif self._own not in self._memory.history(self._session.base_commit):
@@ -250,7 +274,9 @@ class InMemoryPlace:
         """Delete the session's own branch, and let others have the place."""
         if self._session.worktree is not None:
             self._memory.branches.pop(self._branch, None)
-        self._places.free(self._session)
+        if self._vacated_at is None:
+            self._places.free(self._session)
+        self._places.forget(self._session)
 
     @property
     def _base(self) -> Files:
@@ -262,8 +288,8 @@ class InMemoryPlace:
 
     @property
     def _own(self) -> str:
-        """The tip of the session's branch."""
-        return self._memory.branches.get(self._branch, self._session.base_commit)
+        """The last commit of the session's own, whatever its branch says once it has vacated its slot."""
+        return self._vacated_at or self._memory.branches.get(self._branch, self._session.base_commit)
 
     def _put(self, files: Files) -> None:
         self._memory.trees[self.path] = dict(files)

@@ -53,6 +53,13 @@ class InPlace:
     def commit(self, message: str) -> None:
         """The session has no branch but the run's: it is committed where it lands."""
 
+    def committed(self) -> None:
+        """It is committed only as it lands."""
+
+    def vacate(self, committed: str) -> None:
+        """The tree is the user's: it is never another session's before this one has landed."""
+        raise AssertionError(f"the user's tree cannot be vacated: {committed}")
+
     def is_behind(self) -> bool:
         """Nobody else lands while a session works here."""
         return False

@@ -121,6 +121,10 @@ class GitPlaces:
             return InPlace(self._site, self._tree, session)
         return SlotPlace(self._site, self._pool, session)
 
+    def is_landing(self) -> bool:
+        """Whether some session has its turn, or waits for it."""
+        return self._turns.taken
+
     def turn(self) -> AbstractContextManager[None]:
         """Wait for a turn to land: one session at a time, first come, first served."""
         return self._turns.turn()

@@ -190,6 +190,11 @@ class Rescuer:
         self._leaving = [*nested.outermost(links), *(each for each in inner if each.kind == "plain")]
         self._hidden_places = found.places if found.too_much and self._temporary else ()
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether `clear_out` would have nothing to do."""
+        return not (self._temporary and self._leaving) and not self._hidden_places
+
     def clear_out(self, session: Assignment) -> None:
         """Move what must not stay in a temporary tree to the run directory, once the session no longer needs it."""
         leaving, self._leaving = self._leaving if self._temporary else [], []

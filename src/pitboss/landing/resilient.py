@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pitboss.core.run import RunState
-    from pitboss.core.session import Assignment, Location
+    from pitboss.core.session import Assignment, InFlight, Location
     from pitboss.landing.git_trouble import RepositoryMonitor
     from pitboss.landing.in_place import InPlace
     from pitboss.landing.places import GitPlaces
@@ -71,7 +71,7 @@ class ResilientPlaces:
         """No session will run any more. What could not be rescued is tried once more. Raises PitbossError."""
         for left in self._left.state.unrescued:
             with suppress(*TROUBLE):
-                self.rescue_left(left.assignment)
+                self.rescue_left(left)
         try:
             self._places.close()
         except OSError as error:
@@ -103,28 +103,35 @@ class ResilientPlaces:
             )
         return place
 
+    def is_landing(self) -> bool:
+        """Whether some session has its turn, or waits for it."""
+        return self._places.is_landing()
+
     def turn(self) -> AbstractContextManager[None]:
         """Wait for one's turn to land: one session at a time, first come, first served."""
         return self._places.turn()
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
         """Rescue what a session with a record left where it was; `elsewhere`: it is not to be looked for any more."""
-        left = next(s.assignment for s in self._left.state.unrescued if s.seq == seq)
+        left = next(s for s in self._left.state.unrescued if s.seq == seq)
         if elsewhere:
             self._left.rescued(seq)
             return
         try:
             Perseverance(self._monitor, seq).attempt(lambda: self.rescue_left(left))
         except GitFailed as failed:
-            where = self._places.at(left).path
+            where = self._places.at(left.assignment).path
             self._monitor.warn(seq, f"its work still cannot be rescued and is left in {where}: {failed}")
 
     # For the places
 
-    def rescue_left(self, left: Assignment) -> None:
+    def rescue_left(self, left: InFlight) -> None:
         """Rescue what an earlier session left. Raises what git raises."""
         in_use = self._in_use.get(left.seq)
-        landing = (in_use.inner if in_use else self._places.at(left)).rescue_late()
+        place = in_use.inner if in_use else self._places.at(left.assignment)
+        if in_use is None and left.progress.committed is not None:
+            place.vacate(left.progress.committed)
+        landing = place.rescue_late()
         self._left.rescued(left.seq)
         kept = ", ".join(landing.rescue) or "nothing: there was none"
         self._monitor.warn(left.seq, f"its work is kept under {kept}")
@@ -182,7 +189,7 @@ class ResilientPlace:
         self._monitor.look(self._seq)
         for stuck in self._left.state.unrescued:
             if stuck.assignment.worktree == self._session.worktree:
-                self._owner.rescue_left(stuck.assignment)
+                self._owner.rescue_left(stuck)
         return self.inner.prepare()
 
     def provision(self) -> Sequence[str]:
@@ -196,6 +203,14 @@ class ResilientPlace:
     def commit(self, message: str) -> None:
         """Put the session's work on a branch of its own, if it has one; a failure is kept for `land`."""
         self._step(lambda: self.inner.commit(message), None)
+
+    def committed(self) -> str | None:
+        """The commit that holds all of the session's work; None where landing needs the tree."""
+        return None if self._failed is not None else self.inner.committed()
+
+    def vacate(self, committed: str) -> None:
+        """Let others have the tree now; `committed` is all that there is of the session."""
+        self.inner.vacate(committed)
 
     def is_behind(self) -> bool:
         """Whether others have landed what the session's tree does not hold."""

@@ -220,6 +220,11 @@ class SessionTree:
     def _commit(self, effort: Effort, message: str) -> str:
         return self._committer.commit(effort.status, message, effort.others(self._repo))
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether `clear_out` would have nothing to do."""
+        return self._rescuer.is_clear
+
     def clear_out(self, session: Assignment) -> None:
         """Move what must not stay in a temporary tree to the run directory, once the session no longer needs it."""
         self._rescuer.clear_out(session)

@@ -45,6 +45,8 @@ RELEASED = b"pitboss: released"
 _REFLOG_TAIL = 8192
 # Git reads what other worktrees have checked out, and stumbles over one that is being made.
 _MAKING = threading.Lock()
+_HALF_MADE = "initializing"
+"""Why git itself locks a working copy while it creates it."""
 _SMALL_INDEX = 200_000
 _GITDIR = "gitdir: "
 _SETTINGS = {
@@ -121,10 +123,14 @@ class Slot:
 
     def let_go(self) -> None:
         """Take HEAD off a branch that was left there. Raises GitError."""
-        left_at, repo = self._left_at, None if self._left_at is None else self.opened()
-        if left_at and repo is not None and repo.on_branch() == f"refs/heads/{self.branch}":
+        left_at, repo = self._left_at, self.opened()
+        if left_at is not None and repo is not None and self.is_where_left(repo):
             repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-m", RELEASED.decode(), "HEAD", left_at)
         self.branch, self._left_at = None, None
+
+    def is_where_left(self, repo: Repo) -> bool:
+        """Whether HEAD is still on the branch of the session that used it last."""
+        return repo.on_branch() == f"refs/heads/{self.branch}"
 
     def opened(self) -> Repo | None:
         """The working copy as a repository, its `.git` file mended if need be; None when it is not usable."""
@@ -171,11 +177,29 @@ class Slot:
         self._add(branch, base)
 
     def _add(self, branch: str, base: str) -> None:
+        """Create the working copy. While its files are written, others can be created; until then it is half made."""
         settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
         make_directory(self.path.parent)
-        add = ("worktree", "add", "--quiet", "--no-track", "-b", branch, "--", str(self.path), base)
+        half_made = ("--no-checkout", "--lock", "--reason", _HALF_MADE)
+        add = (
+            "worktree",
+            "add",
+            "--quiet",
+            *half_made,
+            "--no-track",
+            "-b",
+            branch,
+            "--",
+            str(self.path),
+            base,
+        )
         with _MAKING:
             self._repo.git(*settings, *NO_HOOKS, *add)
+        repo = self.opened()
+        if repo is None:
+            raise GitError(("git", *add), f"{self.path} was removed while it was made", code=0)
+        repo.git(*NO_HOOKS, "reset", "--hard", "--quiet", "--no-recurse-submodules")
+        repo.inside("locked").unlink(missing_ok=True)
 
     # Moving
 
@@ -318,7 +342,7 @@ def _is_sound(git_dir: Path, common_dir: Path) -> bool:
 
 def _is_half_made(repo: Repo) -> bool:
     """Whether git was killed while it created the working copy: nobody can have worked there."""
-    return text_of(repo.inside("locked")).startswith("initializing")
+    return text_of(repo.inside("locked")).startswith(_HALF_MADE)
 
 
 def _is_released(repo: Repo, status: TreeStatus) -> bool:

@@ -21,6 +21,7 @@ from pitboss.git.ignored_files import copy_ignored
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.tree_changes import added, changes, is_taken
 from pitboss.landing import rescue_refs
+from pitboss.landing.finished import FinishedBranch
 from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
 from pitboss.landing.merging import Merge, merge_onto
 from pitboss.landing.rescue_refs import rescue_commit
@@ -64,6 +65,7 @@ class SlotPlace:
         self._begun: SessionTree | None = None
         self._settled: str | None = None
         self._ahead: _Ahead | None = None
+        self._vacated_at: str | None = None
 
     @property
     def path(self) -> str:
@@ -126,9 +128,27 @@ class SlotPlace:
             beyond = self._beyond(self._base, landing.commit)
         self._ahead = _Ahead(landing=landing, commits=beyond)
 
+    def committed(self) -> str | None:
+        """The commit that holds all of the session's work; None where some of it is elsewhere."""
+        ahead, tree = self._ahead, self._opened
+        if ahead is None or tree is None or not tree.is_clear:
+            return None
+        whole = ahead.landing == Landing(commit=ahead.landing.commit)
+        return ahead.landing.commit or self._base if whole else None
+
+    def vacate(self, committed: str) -> None:
+        """Let another session have the slot; also in a new process, after a crash, where it is another's already."""
+        self._vacated_at = committed
+        if self._begun is not None:
+            self._slot.leave(self._branch, committed)
+            self._pool.free(self._worktree)
+        else:
+            landing = Landing(commit=None if committed == self._base else committed)
+            self._ahead = _Ahead(landing=landing, commits=None)
+
     def is_behind(self) -> bool:
         """Whether the run branch has commits that the session's branch has not."""
-        if self._run_branch.tip == self._base:
+        if self._run_branch.tip == self._base or self._vacated_at is not None:
             return False
         own = self._own_tip()
         return own is not None and not self._repo.is_ancestor(self._run_branch.tip, own)
@@ -159,7 +179,7 @@ class SlotPlace:
     def land(self, message: str) -> Landing:
         """Merge the session's work onto the run branch; work that conflicts is rescued. Raises GitError, LostRace."""
         landing = self._land(message)
-        if tree := self._tree():
+        if self._vacated_at is None and (tree := self._tree()):
             tree.clear_out(self._session)
         return landing
 
@@ -239,8 +259,8 @@ class SlotPlace:
         tip = self._run_branch.tip
         if tip == self._base:
             return Merge(commit=change)
-        beyond = self._ahead.commits if self._ahead else None
-        if beyond is None or not all(commit.own for commit in beyond):
+        beyond = (self._ahead.commits if self._ahead else None) or self._beyond(self._base, change)
+        if not all(commit.own for commit in beyond):
             beyond = self._beyond(tip, change)
         return merge_onto(self._repo, self._run_branch, change, beyond, message)
 
@@ -248,6 +268,9 @@ class SlotPlace:
 
     def rescue(self) -> Landing:
         """Keep all of the session's work under rescue refs. Raises GitError."""
+        if self._vacated_at is not None:
+            self._settled = self._vacated_at
+            return Landing(rescue=self._keep(self._vacated_at, ""))
         own = self._own_tip()
         if own is None and self._begun is None:
             return Landing()  # its working copy was never made
@@ -283,14 +306,32 @@ class SlotPlace:
 
     def release(self) -> None:
         """The session has its record: its slot is free for another, its branch goes by and by. Raises GitError."""
-        settled, branches = self._settled or self._base, self._run_branch.finished
-        if self._begun is not None:
-            branches.add(self._pool.finished(self._worktree, self._seq, self._branch, settled))
-        elif self._own_tip() is not None:  # else its slot is as the session before left it
-            finished = self._pool.finished(self._worktree, self._seq, self._branch, settled)
+        slot, branch = self._slot, self._branch
+        finished = FinishedBranch(
+            seq=self._seq,
+            branch=branch,
+            settled=self._settled or self._base,
+            is_free=lambda: slot.branch != branch,
+        )
+        if self._begun is None:
+            self._release_late(finished)
+            return
+        self._run_branch.finished.add(finished)
+        if self._vacated_at is None:
+            self._slot.leave(self._branch, finished.settled)
+            self._pool.free(self._worktree)
+
+    def _release_late(self, finished: FinishedBranch) -> None:
+        """The same for a session that began before a crash: recovery removes what is not another session's by now."""
+        tip = self._branch_tip()
+        if tip is None:
+            return  # its slot is as the session before left it
+        if self._vacated_at is None:
+            self._slot.leave(self._branch, finished.settled)
             self._slot.let_go()
-            branches.delete(finished)
-        self._pool.free(self._worktree)
+            self._run_branch.finished.delete(finished)
+        elif tip != finished.settled:
+            rescue_commit(self._repo, self._run_id, self._seq, tip)
 
     # What is there
 
@@ -310,6 +351,10 @@ class SlotPlace:
         return self._opened
 
     def _own_tip(self) -> str | None:
+        """The last commit of the session's own; of one that has vacated its slot, whatever its branch says by now."""
+        return self._vacated_at or self._branch_tip()
+
+    def _branch_tip(self) -> str | None:
         return self._repo.commit_id(f"refs/heads/{self._branch}")
 
     def _label(self) -> RescueLabel:

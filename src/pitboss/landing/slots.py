@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pitboss.git.committer import UserHooks
 from pitboss.git.ignore_rules import ExcludeFiles
-from pitboss.landing.finished import FinishedBranch
 from pitboss.landing.slot import Slot
 from pitboss.landing.worktrees import Settled, discard_worktree, remove_worktree
 
@@ -56,24 +55,15 @@ class SlotPool:
         """Let another session have the slot."""
         self._taken.discard(worktree)
 
-    def finished(self, worktree: str, seq: int, branch: str, settled: str) -> FinishedBranch:
-        """Session `seq` has its record; its branch can go once its slot has moved on."""
-        slot = self.slot(worktree)
-        slot.leave(branch, settled)
-        return FinishedBranch(seq=seq, branch=branch, settled=settled, is_free=lambda: slot.branch != branch)
-
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
         site = self._site
-        for slot in self._slots.values():
-            slot.let_go()
-        for finished in site.branch.finished.take():
-            site.branch.finished.delete(finished)
         settled = Settled(last_seq=self._last_seq, commits=(site.branch.tip,))
         for slot in self._slots.values():
             repo = slot.opened()
-            if repo is None or not discard_worktree(repo):
+            if repo is None or not slot.is_where_left(repo) or not discard_worktree(repo):
                 remove_worktree(site.repo, site.run_id, str(slot.path), seq=slot.used_by, settled=settled)
         if self._slots:
             site.repo.git("worktree", "prune")
         self._slots.clear()
+        site.branch.finished.delete_all()

@@ -18,6 +18,11 @@ class Turns:
         self._changed = Condition()
         self._queue: deque[object] = deque()
 
+    @property
+    def taken(self) -> bool:
+        """Whether somebody has the lock."""
+        return bool(self._queue)
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for everybody who asked earlier, then hold the lock."""

@@ -18,6 +18,7 @@ from pitboss.git.layout import text_of
 from pitboss.git.merge import holds_all
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs, unseen
+from pitboss.landing.landed import is_own
 from pitboss.landing.refs import run_branch, session_of
 from pitboss.landing.rescue_refs import rescue_commit
 from pitboss.store.files import make_directory
@@ -114,10 +115,14 @@ def discard_worktree(worktree: Repo) -> bool:
 
 
 def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settled | None = None) -> None:
-    """Rescue what only a session's branch holds unless it is `settled`, then delete the branch. Raises GitError."""
-    tip = repo.commit_id(f"refs/heads/{name}")
-    if tip is not None and not (settled and settled.covers(name)):
-        rescue_commit(repo, run_id, session_of(name) or 0, tip)
+    """Rescue what only a session's branch holds unless it is `settled`, then delete the branch. Raises GitError.
+
+    An agent may have moved the branch of a session that is: then it holds something else.
+    """
+    tip, seq = repo.commit_id(f"refs/heads/{name}"), session_of(name) or 0
+    covered = settled is not None and settled.covers(name)
+    if tip is not None and not (covered and is_own(repo, tip, run_id=run_id, seq=seq)):
+        rescue_commit(repo, run_id, seq, tip)
     if tip is not None:
         repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{name}", tip)
 

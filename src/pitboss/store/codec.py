@@ -82,6 +82,7 @@ IN_FLIGHT_FIELDS_ADDED = (
     "waited_s",
     "waits_since",
     "waits_until",
+    "committed",
 )
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 _T = TypeVar("_T")

@@ -66,7 +66,9 @@ ACTS = {
     "no-config-any-more": Act('rm "$REPO/.git/config"', ends=("ok",)),
     "no-config-but-garbage": Act('echo "[core" >"$REPO/.git/config"', ends=("ok",), told="could not be read"),
     "a-link-for-a-config": Act(
-        'cd "$REPO/.git"; mv config "$SCRATCH"; ln -s "$SCRATCH/config" config', ends=("ok",)
+        # In one step: a neighbour that lands puts a missing config back.
+        'cd "$REPO/.git"; cp config "$SCRATCH"; ln -s "$SCRATCH/config" new; mv -T new config',
+        ends=("ok",),
     ),
     "a-folder-for-a-config": Act('cd "$REPO/.git"; rm config && mkdir config || true', ends=("ok",)),
     "repository-version": Act("git config core.repositoryFormatVersion 99", ends=("ok",)),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Room(msgspec.Struct, frozen=True, kw_only=True):
     """Room for `max_parallel` sessions of the `parallel_safe` prompts, or for one of any other.
 
+    Sessions that have vacated their place take up no room, but no more of them wait to land than work.
+
     `own_copies`: every session works in a working copy of its own, also one that runs alone.
     """
 
@@ -33,12 +35,12 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a session of `prompt` gets a working copy of its own."""
         return self.own_copies or self._shares(prompt)
 
-    def is_free(self, prompt: str, running: Sequence[Assignment]) -> bool:
-        """Whether a session of `prompt` may start beside those in `running`."""
-        if not running:
+    def is_free(self, prompt: str, running: Sequence[Assignment], landing: Sequence[Assignment] = ()) -> bool:
+        """Whether a session of `prompt` may start beside those in `running`, and those that only wait to land."""
+        if not running and not landing:
             return True
-        shares = self._shares(prompt) and all(self._shares(session.prompt) for session in running)
-        return shares and len(running) < self.max_parallel
+        shares = self._shares(prompt) and all(self._shares(each.prompt) for each in (*running, *landing))
+        return shares and max(len(running), len(landing)) < self.max_parallel
 
     def _shares(self, prompt: str) -> bool:
         return self.max_parallel > 1 and prompt in self.parallel_safe

@@ -40,12 +40,14 @@ class RotationChooser:
         """The chooser of a rotation file."""
         return cls(contenders(rotation, prompts), room)
 
-    def next(self, state: RunState, running: Sequence[Assignment]) -> Choice | Wait | Ending:
+    def next(
+        self, state: RunState, running: Sequence[Assignment], landing: Sequence[Assignment] = ()
+    ) -> Choice | Wait | Ending:
         """As the port says; a rotation ends when every prompt has had its runs."""
         turn = self._turn(state)
         if isinstance(turn, Ending):
-            return Wait() if running else turn
-        return turn if self._room.is_free(turn.prompt, running) else Wait()
+            return Wait() if running or landing else turn
+        return turn if self._room.is_free(turn.prompt, running, landing) else Wait()
 
     def advance(self, state: RunState, record: SessionRecord) -> RunState:
         """As the port says; a record's own `rotation` is trusted, one without it must be what the scheduler picks."""

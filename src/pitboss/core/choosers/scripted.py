@@ -24,15 +24,16 @@ class ScriptedChooser:
         self._script = tuple(script)
         self._room = room or Room()
 
-    def next(self, state: RunState, running: Sequence[Assignment]) -> Choice | Wait | Ending:
+    def next(
+        self, state: RunState, running: Sequence[Assignment], landing: Sequence[Assignment] = ()
+    ) -> Choice | Wait | Ending:
         """As the port says; the number of dispatches so far says how far the script has come."""
         played = dispatched_scheduler(state).rotation
         if played >= len(self._script):
-            return (
-                Wait() if running else Ending(reason=StopReason.EXHAUSTED, message="the script is at its end")
-            )
+            over = Ending(reason=StopReason.EXHAUSTED, message="the script is at its end")
+            return Wait() if running or landing else over
         prompt = self._script[played]
-        if not self._room.is_free(prompt, running):
+        if not self._room.is_free(prompt, running, landing):
             return Wait()
         return Choice(prompt=prompt, rotation=played + 1, in_slot=self._room.in_slot(prompt))
 
