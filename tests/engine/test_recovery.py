@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.agents.scripted import NO_PROCESS
 from pitboss.core.config import Config, HookSettings
 from pitboss.core.recovery.facts import Checkout
 from pitboss.core.session import SessionStatus
@@ -139,6 +140,16 @@ def test_a_session_whose_agent_was_seen_is_billed_by_its_transcript_and_its_work
         (line,) = stage.resume()
         assert (line.status, line.cost_known, line.commit, len(line.rescue)) == (ABORTED, False, None, 1)
         assert stage.memory.landed == FILES
+
+
+def test_an_agent_that_outlived_its_runner_is_ended_on_the_sessions_host_before_its_work_is_looked_at(
+    tmp_path: Path,
+) -> None:
+    with Stage(tmp_path) as stage:
+        cut_short(stage, 2)
+        stage.hosts.survivors = {(NO_PROCESS, None)}
+        (line,) = stage.resume(alive=frozenset({1}))
+        assert (line.status, stage.hosts.survivors) == (ABORTED, set())
 
 
 def test_sessions_that_ended_land_in_the_order_in_which_they_did(tmp_path: Path) -> None:

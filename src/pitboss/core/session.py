@@ -182,9 +182,9 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a session has come.
 
-    `pid` is the leader of the agent's process group and `pid_started` its start time in clock ticks since
-    boot, so that a reused pid is never mistaken for it. `begun` says that the agent of this attempt was seen; by
-    now it may have ended. `agent` makes this attempt, `tried` are the agents of those before it; `model` is
+    `pid` is the leader of the agent's process group on the session's host, and `pid_started` its start time in clock
+    ticks since boot, so that a reused pid is never mistaken for it. `begun` says that the agent of this attempt was
+    seen; by now it may have ended. `agent` makes this attempt, `tried` are the agents of those before it; `model` is
     that of the first attempt. `waited_s` counts the seconds spent waiting between attempts; `waits_since` and
     `waits_until` are set while it waits. `committed` is the commit that holds all of its work, once it has vacated its
     working copy: that is another session's by now.

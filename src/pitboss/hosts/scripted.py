@@ -49,7 +49,7 @@ class ScriptedHosts:
         self.hook = hook
         self.tests = tests
         self.name = name
-        self.survivors: set[tuple[int, int]] = set()
+        self.survivors: set[tuple[int, int | None]] = set()
         """Processes that a dead run left, each by its pid and its start time."""
 
     def of(self, session: Assignment) -> ScriptedHost:
@@ -123,7 +123,7 @@ class ScriptedHost:
 
     def end_process(self, pid: int, pid_started: int | None) -> None:
         """End that process, if it lives."""
-        self._hosts.survivors -= {each for each in self._hosts.survivors if each == (pid, pid_started)}
+        self._hosts.survivors.discard((pid, pid_started))
 
 
 def _await(stop: Stop, most_s: float = float("inf")) -> StopRequest | None:
