@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import parallel, resume, sessions, slots, startup
+from bench import outlets, parallel, resume, sessions, slots, startup
 from bench.figures import as_json, table
 from bench.measure import say
 
@@ -21,6 +21,7 @@ PARTS = {
     "resume": resume.measure,
     "slots": slots.measure,
     "parallel": parallel.measure,
+    "outlets": outlets.measure,
 }
 
 

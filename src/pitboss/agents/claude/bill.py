@@ -109,7 +109,7 @@ class MessageUsages:
     def __init__(self) -> None:
         self.main_input = 0
         self._open: dict[str, tuple[str, Usage]] = {}
-        self._closed: ByModel = {}
+        self._sums: ByModel = {}
         self._streaming: dict[str | None, str] = {}
 
     def saw(self, message: dict[str, Any], parent: str | None) -> bool:
@@ -130,24 +130,22 @@ class MessageUsages:
         return self._set(identity, self._open[identity][0], tokens(usage), main=parent is None)
 
     def by_model(self) -> ByModel:
-        """The sums so far."""
-        sums = dict(self._closed)
-        for model, usage in self._open.values():
-            sums[model] = sums.get(model, Usage()) + usage
-        return sums
+        """The sums so far. They are kept up to date message by message, since every step of an agent asks for them."""
+        return dict(self._sums)
 
     def _set(self, identity: str, model: str, usage: Usage, *, main: bool) -> bool:
-        had = self._open.get(identity, (model, Usage()))[1]
+        counted_for, had = self._open.get(identity, (model, Usage()))
         now = had.at_least(usage)
         self._open[identity] = (model, now)
+        if counted_for != model:
+            self._sums[counted_for] = self._sums[counted_for].beyond(had)
+        self._sums[model] = self._sums.get(model, Usage()) + (
+            now.beyond(had) if counted_for == model else now
+        )
         self.main_input += (now.input - had.input) * main
         if len(self._open) > OPEN_MESSAGES:
-            self._close(next(iter(self._open)))
+            del self._open[next(iter(self._open))]
         return now != had
-
-    def _close(self, identity: str) -> None:
-        model, usage = self._open.pop(identity)
-        self._closed[model] = self._closed.get(model, Usage()) + usage
 
 
 def tokens(usage: dict[str, Any]) -> Usage:
