@@ -12,11 +12,11 @@ import pytest
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.stops import RunStatus
 from pitboss.errors import RunDirectoryGone, StorageError
-from pitboss.store import mirrored_log, sessions_md
+from pitboss.store import mirrored_log, rundir, sessions_md
 from pitboss.store.backup import Backup
 from pitboss.store.catalogue import latest_run, list_runs, read_state
 from pitboss.store.codec import encode_record, encode_state
-from pitboss.store.files import append_durable
+from pitboss.store.files import append_durable, write_atomic
 from pitboss.store.opening import take_notices
 from pitboss.store.paths import RunPaths, prompts_dir, runs_dir
 from pitboss.store.rundir import RunDir
@@ -268,6 +268,25 @@ def test_a_log_that_is_taken_away_right_when_a_record_is_written_holds_it_all_th
     assert not backed.paths.log.is_symlink()
     backed.record(record(3))
     assert whole(backed, 1, 2, 3)
+
+
+def test_a_run_directory_that_is_taken_away_right_when_the_state_is_written_is_made_again(
+    backed: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by an agent's `rm -rf` at the moment when its pid is noted."""
+    left = [backed.paths.root, backed.paths.root.parent]
+
+    def taken_away(path: Path, data: bytes, *, durable: bool = True) -> None:
+        if left:
+            shutil.rmtree(left.pop())
+        write_atomic(path, data, durable=durable)
+
+    with monkeypatch.context() as race:
+        race.setattr(rundir, "write_atomic", taken_away)
+        backed.checkpoint(fresh_run(last_session_seq=1))
+    assert left == []
+    assert read_state(backed.paths) == fresh_run(last_session_seq=1)
+    assert whole(backed, 1)
 
 
 def test_all_that_was_removed_while_the_run_is_live_is_made_again_and_told(tmp_path: Path) -> None:

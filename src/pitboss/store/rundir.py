@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_TRIES = 5
+"""One `rm -rf` may be in the way more than once, as it takes folder by folder."""
+
 
 class RunDir:
     """The directory of a run, open for the one process that holds the lock. Close it, or use it in `with`."""
@@ -94,14 +97,12 @@ class RunDir:
 
     def make_subdirectories(self) -> None:
         """Make those again that somebody deleted. Raises StorageError."""
-        self._ensure()
-        _make_subdirectories(self.paths)
+        self._do_there(lambda: _make_subdirectories(self.paths))
 
     def checkpoint(self, state: RunState, *, durable: bool = True) -> None:
         """Replace state.json. Raises StorageError."""
         self._state = _encoded(encode_state, state, self.paths.state)
-        self._ensure()
-        write_atomic(self.paths.state, self._state, durable=durable)
+        self._do_there(lambda: write_atomic(self.paths.state, self._state, durable=durable))
         self._keep(state)
         self._opened()
 
@@ -109,8 +110,22 @@ class RunDir:
         """Append a session's record, durably: the commit point. Raises StorageError."""
         line = _encoded(encode_record, record, self.paths.log)
         with self._lock:
-            self._ensure()
+            self._do_there(lambda: None)
             self._opened().append(line)
+
+    def _do_there(self, work: Callable[[], object]) -> None:
+        """Do something in the run directory, and again if somebody removes that at the same time."""
+        tries = 0
+        while True:
+            try:
+                self._ensure()
+                work()
+            except RunDirectoryGone:
+                tries += 1
+                if tries == _TRIES:
+                    raise
+            else:
+                return
 
     def _keep(self, state: RunState) -> None:
         """Copy a state that says something new about what is in flight: one more write per session."""
@@ -145,7 +160,6 @@ class RunDir:
             raise RunDirectoryGone(
                 f"there is no run directory {self.paths.root}", hint="`pitboss runs` lists all runs"
             )
-        self._root = (found.st_dev, found.st_ino)
         if known and self._log is not None:
             self._log.mend()
             write_atomic(self.paths.state, self._state)
@@ -156,6 +170,7 @@ class RunDir:
             )
             for text in () if self._backup is None else self._backup.put_back():
                 notice(text)
+        self._root = (found.st_dev, found.st_ino)
 
 
 def _make_run(paths: RunPaths, state: RunState) -> None:
