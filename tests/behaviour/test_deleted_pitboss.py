@@ -24,6 +24,9 @@ WIPES = {
 }
 ALL_RUNS = {**WIPES, "runs": "rm -rf .pitboss/grind/runs", "each run": "rm -rf .pitboss/grind/runs/*"}
 
+PID_NOTED = """until grep -q '"pid": [0-9]' .pitboss/grind/runs/*/state.json; do sleep 0.01; done"""
+"""The run writes nothing more before the agent ends: it makes again what it finds gone when it writes."""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -91,7 +94,7 @@ def killed(project: Project, tmp_path: Path, request: pytest.FixtureRequest) -> 
     again = f"[ ! -e {tmp_path}/once ] || exit 0; : >{tmp_path}/once; echo work >work.txt"
     project.prompt(
         "wipes",
-        f"{again}; cd {project.root}; until {request.param}; do :; done; {gate.script}",
+        f"{again}; cd {project.root}; {PID_NOTED}; until {request.param}; do :; done; {gate.script}",
         max_runs=1,
         weight=2,
     )

@@ -36,6 +36,11 @@ def _everywhere(plant: str) -> Act:
     )
 
 
+def _gone(remove: str) -> Act:
+    """The run directory removed, even if the run writes into it at that moment."""
+    return Act(f"until {remove}; do :; done", told=MADE_AGAIN, modes=(IN_PLACE,))
+
+
 ACTS = {f"puts-{kind}-in-place-of-files": _everywhere(plant) for kind, plant in _PLANTS.items()} | {
     "gives-a-key-as-its-summary": Act('ln -s "$BESIDE/precious" "$PITBOSS_SUMMARY_FILE"'),
     "gives-a-key-by-a-second-name-as-its-summary": Act('ln "$BESIDE/precious" "$PITBOSS_SUMMARY_FILE"'),
@@ -51,14 +56,12 @@ ACTS = {f"puts-{kind}-in-place-of-files": _everywhere(plant) for kind, plant in 
     "links-the-lock-elsewhere": Act(
         'rm -f "$REPO/.pitboss/grind/lock"; ln -s "$BESIDE/precious" "$REPO/.pitboss/grind/lock"'
     ),
-    "cleans-away-all-that-git-ignores": Act("git clean -fdxq -e act.txt", told=MADE_AGAIN, modes=(IN_PLACE,)),
-    "removes-pitboss": Act('rm -rf "$REPO/.pitboss"', told=MADE_AGAIN, modes=(IN_PLACE,)),
-    "removes-pitboss-and-its-copy": Act(
-        'rm -rf "$REPO/.pitboss" "$REPO/.git/pitboss"', told=MADE_AGAIN, modes=(IN_PLACE,)
-    ),
+    "cleans-away-all-that-git-ignores": _gone("git clean -fdxq -e act.txt"),
+    "removes-pitboss": _gone('rm -rf "$REPO/.pitboss"'),
+    "removes-pitboss-and-its-copy": _gone('rm -rf "$REPO/.pitboss" "$REPO/.git/pitboss"'),
     "moves-pitboss-away": Act('mv "$REPO/.pitboss" "$SCRATCH/moved"', told=MADE_AGAIN, modes=(IN_PLACE,)),
-    "removes-its-runs": Act('rm -rf "$REPO/.pitboss/grind/runs"', told=MADE_AGAIN, modes=(IN_PLACE,)),
-    "removes-its-run": Act('rm -rf "$RUN"', told=MADE_AGAIN, modes=(IN_PLACE,)),
+    "removes-its-runs": _gone('rm -rf "$REPO/.pitboss/grind/runs"'),
+    "removes-its-run": _gone('rm -rf "$RUN"'),
     "links-pitboss-elsewhere": Act(
         'mv "$REPO/.pitboss" "$SCRATCH/moved"; ln -s "$BESIDE" "$REPO/.pitboss"',
         told=MADE_AGAIN,
