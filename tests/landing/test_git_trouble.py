@@ -30,6 +30,7 @@ RUN = "20260101T000000Z-abcd"
 LOCKED = GitError(("git", "commit"), "fatal: Unable to create '.git/index.lock': File exists.", code=128)
 REFUSED = GitError(("git", "commit"), "error: external filter 'lfs' failed", code=1)
 UNKNOWN = GitError(("git", "commit"), "fatal: a passing thing", code=128)
+HALF_MOVED = GitError(("git", "status"), "fatal: not a git repository: '/r/.git/worktrees/slot-2'", code=128)
 FULL = GitError(("git", "commit"), "error: write failed: No space left on device", code=1)
 
 
@@ -77,6 +78,7 @@ class Failing:
         ((UNKNOWN,), 2),
         ((OSError(errno.EIO, "odd"),), 2),
         ((RepositoryGone("moved away"), RepositoryGone("moved away")), 3),
+        ((HALF_MOVED, HALF_MOVED), 3),  # an agent beside this one puts a link in place of `refs`
     ],
 )
 def test_what_may_pass_is_retried(world: World, failures: tuple[Exception, ...], tries: int) -> None:

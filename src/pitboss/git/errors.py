@@ -25,9 +25,10 @@ _LOCKED = re.compile(
     r"|cannot lock ref '[^']*': unable to resolve reference '[^']*': reference not found"
 )
 _REFUSED = re.compile(
-    r"aborted by hook|hook declined|(?:clean|smudge) filter '|external filter '|bad config|not a git repository"
+    r"aborted by hook|hook declined|(?:clean|smudge) filter '|external filter '|bad config"
     r"|must be run in a work tree|bad numeric config|unknown repository extension|exists; cannot create"
 )
+_NO_REPOSITORY = "not a git repository"
 _CANNOT_CONVERT = re.compile(
     r"BOM is (?:required|prohibited) in '|failed to encode '|encoding '.*' from .* and back is not the same"
 )
@@ -46,7 +47,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
     """Somebody said no, and would say so again."""
     GONE = "gone"
-    """There is no repository."""
+    """There is no repository, or just now a part of it is elsewhere."""
     OTHER = "other"
     """Nobody knows: one more try tells whether it was a passing thing."""
 
@@ -149,6 +150,8 @@ def _kind(said: str) -> Kind:
         return Kind.FULL_DISK
     if _REFUSED.search(said):
         return Kind.REFUSED
+    if _NO_REPOSITORY in said:
+        return Kind.GONE
     return Kind.RACE if _LOCKED.search(said) else Kind.OTHER
 
 
