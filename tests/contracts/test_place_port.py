@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import pytest
 
 from pitboss.core.config import WorktreeSettings
+from pitboss.core.diff_stat import DiffStat
 from pitboss.core.run import RunState, build_state
 from pitboss.core.session import Assignment, Landing
 from pitboss.git.repo import Repo
@@ -269,6 +270,16 @@ def test_work_lands_as_one_commit(world: World) -> None:
     assert landing.commit is not None
     assert world.landed() == {**FILES, "one.txt": "1\n", "new.txt": "new\n"}
     assert world.landings() == 1
+
+
+def test_it_is_known_how_much_of_a_session_has_landed(world: World) -> None:
+    places = world.opened()
+    place = prepared(places.at(session(world, places)))
+    assert place.diff() is None
+    world.write(place, {"one.txt": "1\n", "new.txt": "new\nnew\n"})
+    place.commit(message(1))
+    place.land(message(1))
+    assert place.diff() == DiffStat(files=2, added=3, removed=1)
 
 
 def test_where_nothing_was_done_nothing_lands_and_nothing_is_kept(world: World) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.budget import BudgetSnapshot, Caps
+from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
     Aborting,
     Draining,
@@ -87,6 +88,16 @@ def test_a_session_that_ended_is_counted_and_no_more_in_flight() -> None:
     view = folded(STARTED, BEGUN, STEP, ended)
     assert (view.in_flight, view.recent, view.next_pick) == ((), (ended.record,), "bravo")
     assert (view.used.iterations, view.used.tokens, view.cost_known, view.last_seq) == (2, 15, False, 2)
+
+
+def test_how_much_recent_sessions_changed_is_kept_with_them() -> None:
+    diff = DiffStat(files=2, added=3, removed=1)
+    view = folded(STARTED, SessionEnded(record=record(1), diff=diff), SessionEnded(record=record(2)))
+    assert view.diffs == {1: diff}
+    view = folded(
+        STARTED, *(SessionEnded(record=record(seq), diff=diff) for seq in range(1, 2 * MOST_RECENT))
+    )
+    assert set(view.diffs) == {line.seq for line in view.recent}
 
 
 def test_memory_stays_flat_however_long_the_night() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pitboss.core.config import Config, GrindSettings, HookSettings, WorktreeSettings
+from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted
 from pitboss.core.session import Outcome, SessionStatus
 from pitboss.core.stops import StopRequest
@@ -73,6 +74,7 @@ def test_viewers_see_a_session_begin_go_through_its_phases_and_end(stage: Stage)
     (began,), (ended,) = told(stage, SessionStarted), told(stage, SessionEnded)
     assert (began.seq, began.prompt, began.host, began.next_pick) == (1, "alpha", "host-1", "alpha")
     assert (ended.record, ended.next_pick) == (line, "alpha")
+    assert ended.diff == DiffStat(files=1, added=1, removed=1)
     phases = [event.phase for event in told(stage, PhaseChanged)]
     assert phases == [Phase.HOOK, Phase.AGENT, Phase.LAND, Phase.HOOK]
 

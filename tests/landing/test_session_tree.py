@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 import pytest
 
+from pitboss.core.diff_stat import DiffStat
 from pitboss.core.session import Assignment, Landing
 from pitboss.core.text import commit_message
 from pitboss.errors import StartError
@@ -703,3 +704,26 @@ def test_a_crash_after_any_git_call_changes_nothing_about_the_end(
             assert trees(world, finished) == expected
             return
     raise AssertionError("never finished")
+
+
+@pytest.mark.parametrize(
+    ("script", "stat"),
+    [
+        ("echo 1 >new; echo 2 >other", DiffStat(files=2, added=2)),
+        ("echo 1 >new; git add -A; git commit -qm own", None),
+        ("echo 1 >new; git add -A; git commit -qm own; echo 2 >other", None),
+        (
+            "printf 'echo 3 >by-hook\\n' >.git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; echo 1 >new",
+            None,
+        ),
+        ("true", None),
+    ],
+    ids=["a change", "own commits", "both", "a hook changes more", "nothing"],
+)
+def test_how_much_landed_is_what_git_said_of_the_one_commit(
+    tmp_path: Path, script: str, stat: DiffStat | None
+) -> None:
+    world = World(tmp_path / "repo")
+    sh(world.root, script)
+    world.tree.land(world.session, MESSAGE)
+    assert world.tree.stat == stat

@@ -16,6 +16,7 @@ import msgspec
 
 from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
 from pitboss.core.budget import BudgetSnapshot, Caps
+from pitboss.core.diff_stat import DiffStat
 from pitboss.core.embed import one_line
 from pitboss.core.session import SessionRecord
 from pitboss.core.stops import RunStatus, StopBy, StopReason
@@ -140,10 +141,14 @@ class QuotaSeen(Event, frozen=True, kw_only=True, tag="quota"):
 
 
 class SessionEnded(Event, frozen=True, kw_only=True, tag="session_ended"):
-    """A session has its record, the same as in the log; `next_pick` is the prompt that comes next, if any."""
+    """A session has its record, the same as in the log; `next_pick` is the prompt that comes next, if any.
+
+    `diff` says how much it changed that landed, where that is known.
+    """
 
     record: SessionRecord
     next_pick: str | None = None
+    diff: DiffStat | None = None
 
     @property
     def seq(self) -> int:

@@ -14,6 +14,7 @@ import msgspec
 
 from pitboss.core.agent import Quota
 from pitboss.core.budget import BudgetSnapshot, Caps
+from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
     Aborting,
     Draining,
@@ -80,7 +81,10 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """One run as a screen shows it; `used` sums up its records, `recent` are the last of them, latest first."""
+    """One run as a screen shows it; `used` sums up its records, `recent` are the last of them, latest first.
+
+    `diffs` says of the recent ones how much they changed, where that is known.
+    """
 
     run_id: str = ""
     branch: str = ""
@@ -101,6 +105,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     quota: dict[str, Quota] = {}
     in_flight: tuple[Flight, ...] = ()
     recent: tuple[SessionRecord, ...] = ()
+    diffs: dict[int, DiffStat] = {}
     warnings: tuple[str, ...] = ()
     ended: RunEnded | None = None
 
@@ -258,6 +263,8 @@ def _stepped(flight: Flight, event: Step) -> Flight:
 
 def _session_ended(view: View, event: SessionEnded) -> View:
     record = event.record
+    recent = (record, *view.recent)[:MOST_RECENT]
+    diffs = view.diffs if event.diff is None else {**view.diffs, record.seq: event.diff}
     return msgspec.structs.replace(
         view,
         used=spend(view.used, record),
@@ -265,7 +272,8 @@ def _session_ended(view: View, event: SessionEnded) -> View:
         last_seq=max(view.last_seq, record.seq),
         next_pick=event.next_pick,
         in_flight=tuple(flight for flight in view.in_flight if flight.seq != record.seq),
-        recent=(record, *view.recent)[:MOST_RECENT],
+        recent=recent,
+        diffs={each.seq: diffs[each.seq] for each in recent if each.seq in diffs},
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pitboss.core.chooser import Chooser
+    from pitboss.core.diff_stat import DiffStat
     from pitboss.core.events import AgentStep, Observer, RunEvent
     from pitboss.core.session import Assignment, SessionRecord
     from pitboss.core.stops import StopBy
@@ -62,9 +63,9 @@ class Announcer:
             )
         )
 
-    def session_ended(self, record: SessionRecord) -> None:
+    def session_ended(self, record: SessionRecord, diff: DiffStat | None = None) -> None:
         """Announce a session that has its record."""
-        self._emit(SessionEnded(record=record, next_pick=self._next_pick()))
+        self._emit(SessionEnded(record=record, next_pick=self._next_pick(), diff=diff))
 
     def tell(self, event: RunEvent | AgentStep) -> None:
         """Pass on an event as it is."""

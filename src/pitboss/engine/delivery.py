@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pitboss.core.config import Config
+    from pitboss.core.diff_stat import DiffStat
     from pitboss.core.events import Observer
     from pitboss.core.session import Assignment, Outcome
     from pitboss.engine.agent_files import AgentFiles
@@ -109,6 +110,10 @@ class Delivery:
         # Git quotes hooks, branches and file names, which may hold secrets.
         reason = landing.reason and self._files.redact(landing.reason)
         return msgspec.structs.replace(landing, reason=reason)
+
+    def diff(self, session: Assignment, landing: Landing) -> DiffStat | None:
+        """How much the session changed that landed; None where nothing did, or where it is not known."""
+        return None if landing.commit is None else self._places.at(session).diff()
 
     def rescue_commits(self, session: Assignment) -> Landing:
         """Rescue what the session committed, without looking at its tree, which is somebody else's now."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pitboss.core.agent import AgentEvent, AgentOrder, AgentOutcome
+    from pitboss.core.diff_stat import DiffStat
     from pitboss.core.session import Assignment, Landing, Location
     from pitboss.core.stops import StopRequest
     from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
@@ -172,6 +173,10 @@ class Place(Protocol):
 
         For the session's turn. Raises StorageError when the disk is full, and then may be repeated.
         """
+        ...
+
+    def diff(self) -> DiffStat | None:
+        """How much the session changed that `land` has put on the run branch; None where that is not known."""
         ...
 
     def rescue(self) -> Landing:

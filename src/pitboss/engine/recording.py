@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.session import settle
 
 if TYPE_CHECKING:
+    from pitboss.core.diff_stat import DiffStat
     from pitboss.core.session import Assignment, Landing, Outcome, SessionRecord
     from pitboss.engine.agent_files import AgentFiles
     from pitboss.engine.announcing import Announcer
@@ -48,10 +49,10 @@ class Recorder:
         self._spending.show(seq, None)
         return record
 
-    def tell(self, record: SessionRecord) -> None:
+    def tell(self, record: SessionRecord, diff: DiffStat | None = None) -> None:
         """Announce that the session has ended; requests no longer concern it."""
         self._control.ended(record.seq)
-        self._announcer.session_ended(record)
+        self._announcer.session_ended(record, diff)
 
     def thin_out(self, record: SessionRecord) -> None:
         """Delete the session's transcripts unless they are kept."""

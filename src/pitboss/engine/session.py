@@ -57,7 +57,7 @@ class SessionRunner:
             landing = self._delivery.land(session, outcome)
             self._recorder.merge_notes(session, again=again)
             record = self._recorder.record(seq, outcome, landing)
-        self._recorder.tell(record)
+        self._recorder.tell(record, self._delivery.diff(session, landing))
         if not has_left:
             self._hooks.after(session, record)
         self._recorder.thin_out(record)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitboss.core.diff_stat import parse_shortstat
 from pitboss.core.redact import Secrets
 from pitboss.git import snapshot
 from pitboss.git.errors import GitError, last_line, tells_full_disk, why_cut_short
@@ -16,6 +17,7 @@ from pitboss.process import EndedBy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pitboss.core.diff_stat import DiffStat
     from pitboss.git.locks import LockScope
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
@@ -85,13 +87,15 @@ class Committer:
         self._hooks = hooks
         self.trouble: str | None = None
         """What a hook did wrong after the commit that was made last."""
+        self.stat: DiffStat | None = None
+        """How much the last commit changed, where git said so and no hook changed more."""
 
     def commit(self, status: TreeStatus, message: str, others: Sequence[str] | None = None) -> str:
         """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree.
 
         `others` is what `snapshot.others` lists, where that is known.
         """
-        self.trouble = None
+        self.trouble = self.stat = None
         self._hooks.bring(self._repo)
         snapshot.stage(self._repo, status, others)
         try:
@@ -110,7 +114,9 @@ class Committer:
         if done.cut_short:
             return self._cut_short(done, before, message)
         if done.code == 0:
-            return self._repo.committed(done)
+            tip, said = self._repo.committed(done)
+            self.stat = parse_shortstat(said)
+            return tip
         if self._repo.succeeds(
             "diff-index", "--cached", "--quiet", "--ignore-submodules=dirty", "HEAD", "--"
         ):
@@ -141,6 +147,7 @@ class Committer:
         """Commit what hooks changed in the tree while they let the commit pass; they do not run again."""
         status = self._repo.status()
         if status.dirty:
+            self.stat = None
             snapshot.stage(self._repo, status)
             self._repo.commit(message, hooks=False)
         return self._repo.line("rev-parse", "HEAD") if status.dirty else status.head

@@ -255,10 +255,12 @@ class Repo:
         made = self.git(*_UTF_8, "commit-tree", "--no-gpg-sign", *parents, tree, stdin=message.encode())
         return made.decode().strip()
 
-    def committed(self, done: Captured) -> str:
-        """The commit that a successful `commit` made."""
+    def committed(self, done: Captured) -> tuple[str, str]:
+        """The commit that a successful `commit` made, and what git said of its changes."""
         found = _COMMITTED.search(done.stdout)
-        return found[1].decode() if found else self.line("rev-parse", "HEAD")
+        if found is None:
+            return self.line("rev-parse", "HEAD"), ""
+        return found[1].decode(), done.stdout[found.end() :].decode(errors="replace")
 
     def commit_id(self, revision: str) -> str | None:
         """The commit that a revision names, None when there is none."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.diff_stat import DiffStat
 from pitboss.core.session import Landing, Location, Reason
 from pitboss.landing.refs import rescue_ref, run_branch, session_branch
 from pitboss.landing.turns import Turns
@@ -249,6 +250,19 @@ class InMemoryPlace:
         self._memory.branches[self._memory.run_branch] = new
         self._memory.trees[ROOT] = dict(files)
         return Landing(commit=new)
+
+    def diff(self) -> DiffStat | None:
+        """How much the session changed, if it has landed; every line of a changed file counts."""
+        landed = self._memory.landing_of(self._session.seq)
+        if landed is None:
+            return None
+        commit = self._memory.commits[landed]
+        before, after = self._memory.commits[commit.parents[0]].files, commit.files
+        changed = [path for path in {*before, *after} if before.get(path) != after.get(path)]
+        added, removed = (
+            sum(len(files.get(path, "").splitlines()) for path in changed) for files in (after, before)
+        )
+        return DiffStat(files=len(changed), added=added, removed=removed)
 
     def rescue(self) -> Landing:
         """Keep what is in the tree, and on the session's branch, under rescue refs; put the tree back."""

@@ -12,6 +12,7 @@ from pitboss.landing.user_checkout import RescueLabel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pitboss.core.diff_stat import DiffStat
     from pitboss.core.session import Assignment, Landing
     from pitboss.landing.session_tree import SessionTree
     from pitboss.landing.site import Site
@@ -73,6 +74,10 @@ class InPlace:
         landing = self._tree.land(self._session, message)
         self._site.branch.moved_to(landing.commit or self._session.base_commit)
         return landing
+
+    def diff(self) -> DiffStat | None:
+        """How much the session changed, as far as this process landed it."""
+        return self._tree.stat
 
     def rescue(self) -> Landing:
         """Keep all of the session's work under rescue refs. Raises GitError."""

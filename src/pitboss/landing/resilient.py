@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from pitboss.core.diff_stat import DiffStat
     from pitboss.core.run import RunState
     from pitboss.core.session import Assignment, InFlight, Location
     from pitboss.landing.git_trouble import RepositoryMonitor
@@ -227,6 +228,10 @@ class ResilientPlace:
             return replace(self.rescue(), reason=self._failed)
         self._left.rescued(self._seq)
         return landing
+
+    def diff(self) -> DiffStat | None:
+        """How much the session changed, if that is known."""
+        return self.inner.diff()
 
     def rescue(self) -> Landing:
         """Keep all of the session's work under rescue refs, or where it is when git cannot even do that."""

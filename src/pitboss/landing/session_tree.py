@@ -29,6 +29,7 @@ from pitboss.landing.rescuer import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Re
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pitboss.core.diff_stat import DiffStat
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
@@ -64,10 +65,13 @@ class SessionTree:
         self._stashes = Stashes(repo, branch, private=SESSION_BRANCH)
         self._index_backup = IndexBackup(repo)
         self._begun: int | None = None
+        self.stat: DiffStat | None = None
+        """How much the session changed, as `git commit` said; None where its agent, or a hook, has a share in that."""
 
     def begin(self, seq: int) -> None:
         """Remember the tree as session `seq` finds it; without this, `land` and `rescue` assume an earlier attempt."""
         self._begun = seq
+        self.stat = None
         self._reflog.mark()
         self._stashes.mark()
         self._index_backup.save()
@@ -203,6 +207,8 @@ class SessionTree:
             kind = Reason.ABORTED if isinstance(refused, HookStopped) else Reason.COMMIT_REFUSED
             reason = kind.because(str(refused))
             return self._set_aside(effort, effort.session.base_commit, reason)
+        if self.stat is None and effort.status.head == effort.session.base_commit:
+            self.stat = self._committer.stat
         if effort.again:
             # What an earlier attempt committed, on the branch or just before its ref moved, was made again.
             made = [oid for oid in made if not self._is_own(effort, oid)]

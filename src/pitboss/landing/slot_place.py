@@ -35,6 +35,7 @@ from pitboss.landing.worktrees import clear_name, remove_worktree
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pitboss.core.diff_stat import DiffStat
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.landing.site import Site
@@ -263,6 +264,10 @@ class SlotPlace:
         if not all(commit.own for commit in beyond):
             beyond = self._beyond(tip, change)
         return merge_onto(self._repo, self._run_branch, change, beyond, message)
+
+    def diff(self) -> DiffStat | None:
+        """How much the session changed, as far as this process committed it."""
+        return None if self._opened is None else self._opened.stat
 
     # Rescue
 
