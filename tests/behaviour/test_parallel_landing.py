@@ -366,3 +366,29 @@ def test_notes_are_merged_once_in_the_order_of_landing_and_seen_by_later_session
     assert (tmp_path / "seen-1").read_text() == (tmp_path / "seen-2").read_text()
     assert "note of" not in (tmp_path / "seen-1").read_text()
     assert run.files(run.branch)["seen.txt"] == notes
+
+
+@pytest.mark.parametrize("vandalism", ['"$ref" HEAD "$tip"', '-d "$ref" "$tip"'], ids=["moved", "deleted"])
+def test_whoever_tampers_with_branches_of_those_that_have_left_their_slot_harms_nobody(
+    project: Project, vandalism: str
+) -> None:
+    """A session on whose branch no working copy is, and that began earlier, is landing or has landed."""
+    listed = (
+        'git for-each-ref --format="%(refname) %(objectname) %(worktreepath)" '
+        '"refs/heads/pitboss/grind/$PITBOSS_RUN_ID-session-*"'
+    )
+    script = (
+        'echo $PITBOSS_SESSION_SEQ >"file-$PITBOSS_SESSION_SEQ"\n'
+        f"{listed} | while read -r ref tip copy; do\n"
+        '  nth=$(expr "${ref##*-}" + 0)\n'
+        f'  [ -n "$copy" ] || [ $nth -gt $((PITBOSS_SESSION_SEQ - 3)) ] || git update-ref {vandalism} || true\n'
+        "done"
+    )
+    project.prompt("vandal", script, parallel_safe=True, max_runs=24)
+    done = project.pitboss("grind", "--max-parallel", "3")
+    run = the_run(project)
+    assert (done.code, {verdict(record)[:2] for record in run.records}) == (0, {("ok", None)})
+    assert sorted(map(int, history(run))) == list(range(1, 25))
+    files = project.git("ls-tree", "--name-only", run.branch).split()
+    assert {f"file-{seq}" for seq in range(1, 25)} <= set(files)
+    assert (remains(run), project.git("for-each-ref", "refs/pitboss")) == ([], "")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from pitboss.git.committer import UserHooks
+from pitboss.git.errors import GitError
 from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.landing.slot import Slot
 from pitboss.landing.worktrees import Settled, discard_worktree, remove_worktree
@@ -55,13 +58,30 @@ class SlotPool:
         """Let another session have the slot."""
         self._taken.discard(worktree)
 
+    def _discard(self) -> set[Slot]:
+        """Delete the working copies that hold nothing of their own, side by side; the others need care."""
+        gone: set[Slot] = set()
+
+        def discard(slot: Slot) -> None:
+            with suppress(GitError):
+                repo = slot.opened()
+                if repo is not None and slot.is_where_left(repo) and discard_worktree(repo):
+                    gone.add(slot)
+
+        threads = [Thread(target=discard, args=(slot,), daemon=True) for slot in self._slots.values()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return gone
+
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
         site = self._site
         settled = Settled(last_seq=self._last_seq, commits=(site.branch.tip,))
+        gone = self._discard()
         for slot in self._slots.values():
-            repo = slot.opened()
-            if repo is None or not slot.is_where_left(repo) or not discard_worktree(repo):
+            if slot not in gone:
                 remove_worktree(site.repo, site.run_id, str(slot.path), seq=slot.used_by, settled=settled)
         if self._slots:
             site.repo.git("worktree", "prune")
