@@ -285,7 +285,7 @@ def test_a_session_of_the_agents_own_that_is_gone_is_begun_anew_with_the_whole_p
     assert (ended.code, record["status"], record["attempts"]) == (0, "ok", 3)
     assert ["--resume" in claude.args(n) for n in (1, 2, 3)] == [False, True, False]
     assert claude.stdin(3) == claude.stdin(1)
-    assert "claude_code begins anew: " in ended.err
+    assert "claude_code starts over: " in ended.err
 
 
 def test_without_retries_a_busy_service_fails_the_session_at_once(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 READ_LIMIT = 16 * 1024 * 1024
-"""Bytes. A larger file is no note of an agent: leave it alone."""
+"""Bytes. Anything larger is no agent's note, so it is left alone."""
 
 SUMMARY_LIMIT = 64 * 1024
 
@@ -38,8 +38,8 @@ class AgentFiles:
         return self._secrets.redact(text)
 
     def summary(self, seq: int) -> str | None:
-        """The summary that the agent of session `seq` wrote; None when it wrote none."""
-        # Clean first, cut afterwards: nothing recognises half a secret.
+        """The summary that session `seq`'s agent wrote; None if it wrote none."""
+        # Redact before truncating: half a secret would not be recognised.
         written = read_regular(self._paths.summary(seq), 2 * SUMMARY_LIMIT)
         if written is None:
             return None
@@ -47,9 +47,9 @@ class AgentFiles:
         return first_bytes(text, SUMMARY_LIMIT)
 
     def merge_notes(self, session: Assignment, *, again: bool) -> None:
-        """Add the session's notes to the run's; with `again`, check first what was added before a crash.
+        """Add the session's notes to the run's; with `again`, first check what was added before a crash.
 
-        Notes are for other agents, so trouble with them ends no run.
+        Notes only serve other agents, so a problem with them never ends the run.
         """
         if session.notes_size is None:
             return
@@ -60,7 +60,7 @@ class AgentFiles:
             self._emit(Warned(text=f"the notes of session {seq} were not merged: {error.message}"))
 
     def clean(self, session: Assignment) -> None:
-        """Take the secrets out of what the session's agents may have written. For a session that is over.
+        """Redact secrets in whatever the agents of a finished session may have written.
 
         Raises StorageError when a cleaned file cannot be written.
         """

@@ -1,4 +1,4 @@
-"""What a session's agents are asked for: prompt text and limits (SPEC 6)."""
+"""What a session's agents are asked to do: prompt text and limits (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_SESSION_SECONDS = 1800
 LEAST_SECONDS = 1.0
 SESSIONS_SHOWN = 50
-"""How many of the latest sessions an agent is shown, a line each."""
+"""How many of the latest sessions an agent sees, one line each."""
 
 
 class FailedTests(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class AgentOrders:
         self._spending = spending
 
     def cap_usd(self, session: Assignment) -> float | None:
-        """What the session may cost; None when nothing bounds it, or its prompt is gone."""
+        """What the session may cost; None if that is unlimited or its prompt is gone."""
         prompt = self._prompts.get(session.prompt)
         return prompt.meta.max_session_cost_usd if prompt else None
 
@@ -79,9 +79,9 @@ class AgentOrders:
     def to_run(
         self, session: Assignment, attempt: Attempt, *, text: str, billed_usd: float, worked_s: float
     ) -> AgentOrder:
-        """The order of one attempt; its limits are what is left after `billed_usd` and `worked_s` seconds of work.
+        """The order for one attempt; its limits are what `billed_usd` and `worked_s` seconds of work have left.
 
-        An agent that resumes its own session knows the prompt already.
+        An agent that resumes its own session already knows the prompt.
         """
         prompt = self._prompts[session.prompt]
         settings = self._config.agents.get(attempt.agent)

@@ -1,4 +1,4 @@
-"""What viewers learn of a run and its sessions, with the prompt that would come next (SPEC 9)."""
+"""What viewers learn about a run and its sessions, including which prompt would come next (SPEC 9)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Outlook:
         self._spending = spending
 
     def next_pick(self) -> str | None:
-        """The prompt that would start next; None when no session may start any more."""
+        """The prompt that would start next; None if no further session may start."""
         if self._control.level() is not StopLevel.NONE or self._spending.cap_reached() is not None:
             return None
         choice = next(upcoming(self._chooser, self._journal.state), None)
@@ -41,7 +41,7 @@ class Outlook:
 
 
 class Announcer:
-    """Tells the run's observers what its sessions do, and on which of its `hosts`."""
+    """Tells the run's observers what its sessions are doing, and on which of its `hosts`."""
 
     def __init__(self, emit: Observer, next_pick: Callable[[], str | None], hosts: Hosts) -> None:
         self._emit = emit
@@ -49,7 +49,7 @@ class Announcer:
         self._hosts = hosts
 
     def session_started(self, session: Assignment) -> None:
-        """Announce a session that is in flight."""
+        """Announce that a session is in flight."""
         self._emit(
             SessionStarted(
                 seq=session.seq,
@@ -64,7 +64,7 @@ class Announcer:
         )
 
     def session_ended(self, record: SessionRecord, diff: DiffStat | None = None) -> None:
-        """Announce a session that has its record."""
+        """Announce that a session has its record."""
         self._emit(SessionEnded(record=record, next_pick=self._next_pick(), diff=diff))
 
     def tell(self, event: RunEvent | AgentStep) -> None:
@@ -76,20 +76,20 @@ class Announcer:
         self._emit(Warned(text=text))
 
     def notices(self) -> None:
-        """Warn of what was in the way of the run's own files since the last call (SPEC 1.6)."""
+        """Warn of anything found in the way of the run's own files since the last call (SPEC 1.6)."""
         for text in take_notices():
             self.warn(text)
 
 
 class StopNews:
-    """Tells the run's observers how urgently it is asked to end: what `Control` calls when that level rises."""
+    """Tells the run's observers how urgently it has been asked to end; `Control` calls it when that level rises."""
 
     def __init__(self, emit: Observer, journal: Journal) -> None:
         self._emit = emit
         self._journal = journal
 
     def __call__(self, level: StopLevel, by: StopBy) -> None:
-        """The run drains, or aborts, at the wish of `by`."""
+        """The run drains or aborts because `by` asked for it."""
         if level is StopLevel.DRAIN:
             in_flight = tuple(session.seq for session in self._journal.state.in_flight)
             self._emit(Draining(by=by, in_flight=in_flight))

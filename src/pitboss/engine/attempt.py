@@ -1,4 +1,4 @@
-"""One attempt of one agent in a session: it names files, says whom to bill, and leads to the next one (SPEC 6)."""
+"""One attempt of one agent in a session: it names the files, says whom to bill, and leads to the next one (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_fix(self) -> bool:
-        """Whether it is a fixer's."""
+        """Whether this is a fixer's attempt."""
         return self.fix > 0
 
     @property
     def kind(self) -> str:
-        """The kind of transcript it writes, as store.paths names it."""
+        """The kind of transcript it writes, as named in `store.paths`."""
         words = (f"fix-{self.fix:02}" if self.is_fix else "", attempt_kind(self.nth))
         return ".".join(filter(None, words))
 
 
 class Succession:
-    """Works out the next attempt of a session, which resumes the agent's own session where it can.
+    """Works out a session's next attempt, which resumes the agent's own session where possible.
 
-    It remembers the own sessions of all agents so far, except those in which nothing was done yet.
+    It remembers every agent's own session so far, except those in which nothing has been done yet.
     """
 
     def __init__(self, session: Assignment, is_resumable: Callable[[str], bool]) -> None:

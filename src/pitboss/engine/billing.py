@@ -1,4 +1,4 @@
-"""Bills the attempts of a session whose runner died, by what they left on disk (SPEC 4, 7)."""
+"""Bills the attempts of a session whose runner died, from what they left on disk (SPEC 4, 7)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Billing:
-    """Bills attempts by their transcripts; runs nothing."""
+    """Bills attempts from their transcripts; runs nothing."""
 
     def __init__(self, hosts: Hosts, orders: AgentOrders, journal: Journal, paths: RunPaths) -> None:
         self._hosts = hosts
@@ -37,12 +37,12 @@ class Billing:
         return self._bill(session, first, progress.agents, least=progress.attempt, begun=begun)
 
     def fixers(self, session: Assignment, outcome: Outcome) -> Outcome:
-        """Add to `outcome` the fixers that started after it was written, as transcripts or a process show."""
+        """Add to `outcome` the fixers that started after it was written, as shown by transcripts or a process."""
         billed, begun = outcome.fixes, self._journal.progress(session.seq).begun
         started = next(n for n in count(billed) if not self._has_transcript(session, fix=n + 1))
         started = max(started, billed + begun)
         for nth in range(billed + 1, started + 1):
-            # Nobody knows whose prices apply to an unknown fixer.
+            # With the fixer unknown, so are its prices.
             used = Usage(cost_known=False)
             if session.fixer is not None:
                 fixer = Attempt.of_fixer(session, nth)
@@ -53,9 +53,9 @@ class Billing:
     def _bill(
         self, session: Assignment, attempt: Attempt, agents: tuple[str, ...], *, least: int, begun: bool
     ) -> Worked:
-        """Bill `attempt` and those after it, `least` in all; `begun`: the process of the last one was seen.
+        """Bill `attempt` and those after it, at least `least`; `begun`: the process of the last one was seen.
 
-        `agents` made them, in that order; empty when one agent made all.
+        `agents` made them, in that order; empty if one agent made them all.
         """
         used, host = Usage(), self._hosts.of(session)
         succession = Succession(session, host.is_resumable)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
-    """What a resumed run brings along.
+    """What a resumed run carries over.
 
     `any_failed`: some session in the log was error or timeout. `unjudged` are records that no loop has
-    looked at: a dead runner's last ones, and those that recovery made. `was_stopped`: somebody resumes a run
-    that was stopped in order, so failures before now do not stop it before it has tried.
+    judged yet: a dead runner's last ones, and those that recovery made. `was_stopped`: the run had stopped in
+    good order, so earlier failures do not stop it again before it has tried.
     """
 
     any_failed: bool = False
@@ -34,7 +34,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Brakes:
-    """Judges each record as it comes, and says whether anything forbids one more session."""
+    """Judges each record as it comes, and says whether anything forbids another session."""
 
     def __init__(
         self,
@@ -63,14 +63,14 @@ class Brakes:
         return self._any_failed
 
     def why_stop(self) -> Ending | None:
-        """What forbids one more session, if anything does, in the order of SPEC 4 and 5; asking changes nothing."""
+        """What forbids another session, if anything, in the order of SPEC 4 and 5; asking changes nothing."""
         if self._ending is not None:
             return self._ending
         level = self._control.level()
         if level is StopLevel.ABORT:
             return Ending(reason=StopReason.ABORTED, message="aborted on request")
         over = self._spending.cap_reached()
-        # A hard cap fails all that is in flight at once: no streak of failures, but the cap is why.
+        # A hard cap fails everything in flight at once: blame the cap, not a streak of failures.
         if not (over and self._spending.is_hard) and (streak := self._streak()):
             return streak
         if over is not None:
@@ -80,14 +80,14 @@ class Brakes:
         return None
 
     def ends_waits(self, stop: Ending | None) -> bool:
-        """Whether no session waits for hours any more, given what `why_stop` says.
+        """Whether sessions stop waiting out long limits, given what `why_stop` says.
 
-        A session in flight may still break a streak of failures; then sessions wait again.
+        A session in flight may still break a streak of failures; then they wait again.
         """
         return stop is not None and (stop is self._ending or stop.reason is StopReason.FAILURES)
 
     def can_afford(self, prompt: str) -> bool:
-        """Whether a session of `prompt` may start beside those in flight, by what it is expected to cost."""
+        """Whether a session of `prompt` can be afforded beside those in flight, given its expected cost."""
         return self._spending.fits(prompt)
 
     def take(self, record: SessionRecord) -> None:

@@ -1,10 +1,10 @@
-"""From the engine to whoever shows a run: a bounded queue and a thread for each outlet, and nobody waits (SPEC 9).
+"""From the engine to whatever shows a run: each outlet has a bounded queue and a thread (SPEC 9).
 
     session threads -- put, microseconds --> lane -- its own thread --> outlet: footer, events.jsonl, --json
 
-Steps of agents come by the thousand, so a lane keeps one of each session, at most four a second are shown, and whoever
-reads slowly sees fewer. Everything else is few; an outlet that takes nothing for hours loses some of it, and is told
-how many. No session that ended is ever among them.
+Agent steps come by the thousand, so a lane keeps one per session and shows at most four a second; a slow reader sees
+fewer. Other events are few: an outlet that takes nothing for hours loses some, and learns how many. The end of a
+session is never lost.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from pitboss.core.events import Outlet, RunEvent
 
 MOST_WAITING = 5_000
-"""Events, steps aside, that wait for one outlet: some hundred sessions."""
+"""Events, apart from steps, that may wait for one outlet: about a hundred sessions' worth."""
 
 STEP_EVERY_S = 0.25
 
 GATHER_S = 0.05
-"""What happens within this time is shown together: a thread that woke for each event would compete with the sessions
+"""Seconds within which events are shown together: a thread that woke for every event would compete with the sessions
 for the interpreter."""
 
 
@@ -41,7 +41,7 @@ class Bus:
         self._lanes = [Lane(outlet, self._warn) for outlet in outlets]
 
     def __call__(self, event: RunEvent | AgentStep) -> None:
-        """Have `event` shown, some time soon."""
+        """Have `event` shown soon."""
         now = datetime.now(UTC)
         if isinstance(event, AgentStep):
             for lane in self._lanes:
@@ -55,7 +55,7 @@ class Bus:
         self(Warned(text=text))
 
     def close(self) -> None:
-        """Let each outlet catch up for as long as it may; what is not shown by then is not."""
+        """Give each outlet its time to catch up; whatever it has not shown by then is dropped."""
         began = time.monotonic()
         for lane in self._lanes:
             lane.finish()
@@ -66,8 +66,7 @@ class Bus:
 class Lane(Thread):
     """The queue of one outlet and the thread that empties it.
 
-    An outlet that raises anything is left alone from then on: nothing is queued for it, and `warn` tells the others,
-    unless it only lost its reader.
+    An outlet that raises gets nothing more, and `warn` tells the others, unless it has merely lost its reader.
     """
 
     def __init__(self, outlet: Outlet[Any], warn: Callable[[str], None]) -> None:
@@ -84,7 +83,7 @@ class Lane(Thread):
         self.start()
 
     def put(self, event: RunEvent) -> None:
-        """Queue one event; a step of the same session that still waits goes before it."""
+        """Queue one event; a waiting step of the same session goes first."""
         with self._news:
             if self._deaf:
                 return
@@ -99,7 +98,7 @@ class Lane(Thread):
             self._wake()
 
     def put_step(self, step: AgentStep, now: datetime) -> None:
-        """Have a step shown, if none that comes right after it is shown instead; each retry is."""
+        """Have a step shown, unless one right after it supersedes it; retries are always shown."""
         with self._news:
             steps = self._steps.get(step.seq)
             if self._deaf or steps is None:
@@ -133,7 +132,7 @@ class Lane(Thread):
         self._asked(self._outlet.hurry)
 
     def _asked(self, question: Callable[[], object]) -> object | None:
-        """What the outlet answers; what it raises is left to its own thread, since a session's may be asking."""
+        """What the outlet answers. What it raises is left to its own thread: this may be a session's."""
         try:
             return question()
         except Exception as failure:
@@ -143,7 +142,7 @@ class Lane(Thread):
             return None
 
     def run(self) -> None:
-        """Show what comes until nothing more does, or until the outlet fails."""
+        """Show events until no more come or the outlet fails."""
         try:
             while (events := self._next()) is not None:
                 for event in events:
@@ -157,7 +156,7 @@ class Lane(Thread):
                 self._warn(f"{self.name} failed, and shows nothing more: {type(failure).__name__}: {failure}")
 
     def _next(self) -> list[object] | None:
-        """What is due now, waiting for it; None once all is shown and nothing more will come."""
+        """Wait for what is due and return it; None once everything is shown and no more will come."""
         with self._news:
             while True:
                 self._sleep()
@@ -169,7 +168,7 @@ class Lane(Thread):
                     return None
 
     def _sleep(self) -> None:
-        """Wait until something is due, then a moment for what comes with it."""
+        """Wait until something is due, then a moment longer for what comes with it."""
         if not self._over and not self._waiting and self._failure is None:
             self._asleep = True
             self._news.wait(self._until_due(time.monotonic()))
@@ -189,13 +188,13 @@ class Lane(Thread):
         return due
 
     def _until_due(self, now: float) -> float | None:
-        """Seconds until a step is due that waits; None if none does."""
+        """Seconds until a waiting step is due; None if none waits."""
         waiting = [each.due_at for each in self._steps.values() if each.pending]
         return max(0.0, min(waiting) - now) if waiting else None
 
 
 class _Steps:
-    """The steps of one session: the last that was shown, and what came since."""
+    """The steps of one session: the last one shown, and what has come since."""
 
     def __init__(self, seq: int) -> None:
         self.pending = False
@@ -210,7 +209,7 @@ class _Steps:
         self.pending = True
 
     def take(self, now: float | None = None) -> Step:
-        """What came since as one step: the last words, and what was used by now."""
+        """What has come since, as one step: the latest words and the usage so far."""
         shown = self._shown if self._since is None else self._since.shown(self._shown)
         self._shown = msgspec.structs.replace(shown, t=self._at)
         self._since, self.pending = None, False

@@ -11,7 +11,7 @@ class Clock(Protocol):
     """The time as the engine sees it."""
 
     def now(self) -> datetime:
-        """The time of day, in UTC; it jumps when somebody sets the clock, and keeps going while the machine sleeps."""
+        """The time of day, in UTC; it jumps when the clock is set, and keeps going while the machine sleeps."""
         ...
 
     def elapsed_s(self) -> float:
@@ -19,7 +19,7 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds."""
+        """Wait for that many seconds."""
         ...
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 LISTEN_S = 0.1
-"""Seconds between two looks at the files in which people ask for something, however many sessions listen."""
+"""Seconds between two looks at the request files, however many sessions listen."""
 
 
 class Control:
     """Gathers the requests to one run and to each of its sessions; safe to call from every session's thread.
 
-    `listen` takes requests, and so do `began` and `take_last_word`. Every other answer is what was taken by then:
-    asking for it changes nothing. A request to skip concerns the sessions in flight when it is taken, and no later one.
+    `listen`, `began` and `take_last_word` take in requests; everything else only reports what has been taken in.
+    A request to skip concerns the sessions in flight when it is taken in, and no later one.
     """
 
     def __init__(
@@ -46,24 +46,24 @@ class Control:
         self._lock = RLock()
 
     def level(self) -> StopLevel:
-        """How urgently the run is to end; it never goes down again."""
+        """How urgently the run must end; never goes down."""
         return self._level
 
     def listen(self) -> None:
-        """Take what was asked for by signal, and by file unless somebody looked there a moment ago."""
+        """Take in requests made by signal, and by file unless the files were read a moment ago."""
         with self._lock:
             self._take_signals()
             if time.monotonic() >= self._look_at:
                 self._take_files()
 
     def abort(self) -> None:
-        """Ask for an abort on the run's own account, such as after an internal error."""
+        """Abort on the run's own initiative, for example after an internal error."""
         with self._lock:
             self._raise_to(StopLevel.ABORT, StopBy.PITBOSS)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen in the background, even while nobody else does, such as during a commit with slow git hooks."""
+        """Listen in the background, even when nobody else does, for example during a commit with slow git hooks."""
         over = Event()
 
         def listen_on() -> None:
@@ -79,7 +79,7 @@ class Control:
             listener.join()
 
     def began(self, seq: int) -> None:
-        """From now on requests concern session `seq` too; call it before anybody can see that it is in flight."""
+        """From now on requests concern session `seq` too; call this before anyone can see it in flight."""
         with self._lock:
             self._take_files()
             self._in_flight.add(seq)
@@ -91,16 +91,16 @@ class Control:
             self._skipped.discard(seq)
 
     def abort_session(self) -> StopRequest | None:
-        """Why what runs now is to stop, if it is, although nobody can skip it."""
+        """Why whatever is running must stop, if it must; for what cannot be skipped."""
         return StopRequest.ABORT if self._level is StopLevel.ABORT else None
 
     def stop_session(self, seq: int) -> StopRequest | None:
-        """Why session `seq` is to stop, if it is."""
+        """Why session `seq` must stop, if it must."""
         with self._lock:
             return self.abort_session() or (StopRequest.SKIP if seq in self._skipped else None)
 
     def take_last_word(self, seq: int) -> StopRequest | None:
-        """Take what was asked for up to now, however short a time ago, and answer as `stop_session`."""
+        """Take in every request made so far, however recent, and answer like `stop_session`."""
         with self._lock:
             self._take_signals()
             self._take_files()

@@ -37,7 +37,7 @@ def dead_run(rundir: RunDir) -> DeadRun:
     except StateUnreadable:
         state = None
     run_id = rundir.paths.run_id
-    # What a checkpoint covers is only skimmed; without a checkpoint all of it is folded again as a stream.
+    # Only skim what a checkpoint covers; without a checkpoint, the whole log is folded again as a stream.
     after_seq = state.last_session_seq if state else HIGHEST_SEQ
     scan = scan_log(rundir.paths.log, run_id, after_seq=after_seq)
     if scan.last_seq < after_seq:
@@ -55,9 +55,9 @@ def dead_run(rundir: RunDir) -> DeadRun:
 def gather_facts(
     dead: DeadRun, paths: RunPaths, repo: Repo, hosts: Hosts, *, goes_on_here: bool, force: bool
 ) -> Facts:
-    """Look at processes, log and repository of a run whose lock this process holds.
+    """Inspect the processes, log and repository of a run whose lock this process holds.
 
-    `goes_on_here`: sessions are to start in the user's tree afterwards, so that the run branch has to be its branch.
+    `goes_on_here`: sessions will start in the user's tree afterwards, so the run branch must be checked out there.
     """
     state, scan = dead.state, dead.scan
     tip = repo.commit_id(f"refs/heads/{dead.branch}")
@@ -93,9 +93,9 @@ def gather_facts(
 
 
 def _is_at_rest(dead: DeadRun, paths: RunPaths) -> bool:
-    """Whether every session has its record, so that the branch need not be read.
+    """Whether every session has its record, so the branch need not be read.
 
-    A state that came back from its copy may know nothing of the last session, whose transcript then shows it.
+    A state restored from its copy may not know the last session; its transcript gives it away.
     """
     return dead.is_settled and status(paths.transcript(dead.scan.last_seq + 1)) is None
 
@@ -109,7 +109,7 @@ def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:
 
 
 def _is_on(repo: Repo, tip: str | None, session: InFlight) -> bool:
-    """Whether the run branch has all that the session committed on its own branch: its agent's commits name nobody."""
+    """Whether the run branch holds all of the session's own branch: an agent's commits carry no trailers to go by."""
     assigned = session.assignment
     if tip is None or assigned.branch is None or session.progress.outcome is None:
         return False
@@ -136,7 +136,7 @@ def _lives(session: InFlight, hosts: Hosts) -> bool:
 
 
 def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:
-    """Whether HEAD may have moved after the run's guardian saw its last process end; unknown counts as yes."""
+    """Whether HEAD may have moved after the guardian saw the run's last process end; if unknown, yes."""
     ended = ended_ns(paths)
     logged_at = (Reflog(repo, branch).last_moved_at() or 0) * 10**9
     try:
@@ -146,10 +146,10 @@ def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:
 
 
 def _checkout(repo: Repo, tip: str | None, switch: Switch) -> Checkout:
-    """The user's tree; under a branch that is gone git calls every file new, so compare with its commit."""
+    """The user's tree. If its branch is gone, git calls every file new, so compare with the branch's commit."""
     status = repo.status()
     dirty = status.dirty > 0
     if status.unborn and tip is not None:
-        # Not diff-index: to it, a file that was only touched is a changed one.
+        # Not diff-index: it reports files that were merely touched.
         dirty = bool(untracked(repo)) or not repo.succeeds("diff", "--quiet", tip, "--")
     return Checkout(branch=status.branch, dirty=dirty and not (switch.is_cut_short() and switch.explains()))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """Brings home the work of sessions whose outcome is durable; every step can be repeated after a crash."""
+    """Brings home the work of sessions whose outcome is durable; any step can be repeated after a crash."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class Delivery:
         return self._verifier.await_tests(session, outcome)
 
     def verify(self, session: Assignment) -> Outcome:
-        """Test the session's work if that is due; returns the outcome, durable, with the verdict."""
+        """Test the session's work if tests are due; returns the outcome with the verdict, durable."""
         outcome = self._journal.outcome(session.seq)
         if not outcome.verified:
             outcome = self._verifier.verify(session, outcome)
-            # A fixer may have brought the summary up to date.
+            # A fixer may have updated the summary.
             summary = self._files.summary(session.seq) or outcome.summary
             outcome = msgspec.structs.replace(outcome, summary=summary)
             self._journal.ended(session.seq, outcome)
@@ -65,9 +65,9 @@ class Delivery:
             self._places.at(session).commit(self._message(session, outcome))
 
     def vacate(self, session: Assignment, *, hooks_follow: bool) -> bool:
-        """Let another session have the place while others land before this one; False where it is still needed.
+        """Let another session have the place while others land before this one; False if it is still needed.
 
-        A session that did so before a crash has its place no more.
+        A session that vacated before a crash no longer has its place.
         """
         seq, place = session.seq, self._places.at(session)
         committed = self._journal.progress(seq).committed
@@ -83,11 +83,11 @@ class Delivery:
         return True
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait for the turn to land: one session at a time, first come, first served."""
+        """Wait for a turn to land: one session at a time, first come, first served."""
         return self._places.turn()
 
     def catch_up(self, session: Assignment) -> Outcome:
-        """Test the session's work together with what landed meanwhile, if both is due; returns the outcome."""
+        """Test the session's work, then its merge with what has landed meanwhile, where due; returns the outcome."""
         outcome = self.verify(session)
         if outcome.status is not SessionStatus.OK or not self._verifier.is_due(session):
             return outcome
@@ -116,7 +116,7 @@ class Delivery:
         return None if landing.commit is None else self._places.at(session).diff()
 
     def rescue_commits(self, session: Assignment) -> Landing:
-        """Rescue what the session committed, without looking at its tree, which is somebody else's now."""
+        """Rescue what the session committed without looking at its tree, which now belongs to another."""
         return Landing(rescue=tuple(self._places.at(session).rescue_commits()))
 
     def release(self, session: Assignment) -> None:

@@ -1,4 +1,4 @@
-"""Gives a session its number, its place and its agents, durably, before anything of it runs (SPEC 6, 7)."""
+"""Gives a session its number, its place and its agents, durably, before any of it runs (SPEC 6, 7)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """Chooses who works on a prompt, by its own settings, roles and configuration."""
+    """Chooses who works on a prompt: by its own settings, then roles, then configuration."""
 
     def __init__(self, config: Config, meta: Callable[[str], PromptMeta]) -> None:
         self._config = config
@@ -55,7 +55,7 @@ class Dispatcher:
         self._now = now
 
     def dispatch(self, choice: Choice) -> Assignment:
-        """Give the session its number, its place and its agents, and write that it is in flight."""
+        """Give the session its number, its place and its agents, and record it as in flight."""
         seq, rundir = self._journal.next_seq(), self._journal.rundir
         self._control.began(seq)
         rundir.make_subdirectories()

@@ -1,4 +1,4 @@
-"""The look at a dead run that comes before its recovery: what is left of it, and what to do about that (SPEC 7)."""
+"""Examines a dead run before its recovery: what is left of it, and what to do about that (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def examine(
     if judge is not None:
         judge(dead)
     if end_strays(dead, hosts):
-        # They may have gone on working in the tree while it was looked at.
+        # The strays may have changed the tree while it was being examined.
         dead = dead_run(rundir)
         facts = gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=goes_on_here, force=force)
         repairs = plan_recovery(facts)

@@ -1,4 +1,4 @@
-"""Puts back git's settings after a session that was cut short, before git is asked anything (SPEC 1.6, 7)."""
+"""Restores git's settings after a session was cut short, before any git command runs (SPEC 1.6, 7)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def put_back_settings(root: Path, requested: str | None) -> tuple[str, ...]:
-    """Let git find the repository at `root` again, whatever a killed session of a run set; returns what to warn of.
+    """Let git find the repository at `root` again, whatever a killed session changed; returns the warnings.
 
-    The run is the one `requested`, else the one that a resume would take. Nothing is done while a run is live, nor
-    where `.git` is no folder: a worktree's or a submodule's config is found by git alone.
+    The run is the one `requested`, else the one a resume would pick. Does nothing while a run is live, or where `.git`
+    is not a folder: only git can find the config of a worktree or submodule.
     """
     git_dir = root / ".git"
     if not git_dir.is_dir() or git_dir.is_symlink() or lock_holder(*lock_paths(root)) is not None:
@@ -39,10 +39,10 @@ def put_back_settings(root: Path, requested: str | None) -> tuple[str, ...]:
 
 
 def cut_short_before(rundir: RunDir) -> float:
-    """Until when what changed in git's settings may be the work of a session that was cut short.
+    """Until when a change in git's settings may be the work of a session that was cut short; epoch seconds.
 
-    That is when the guardian saw the last process of the run end, for ever when it did not live to see that, and
-    never when no session was in flight; in seconds since the epoch.
+    That is when the guardian saw the run's last process end: infinity if it did not live to see that, and minus
+    infinity if no session was in flight.
     """
     try:
         in_flight = read_state(rundir.paths).in_flight

@@ -1,4 +1,4 @@
-"""A live run from its first session to its last word, whatever goes wrong on the way (SPEC 5)."""
+"""A live run from its first session to its exit code, whatever goes wrong on the way (SPEC 5)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Grinding:
             raise
 
     def _open(self) -> None:
-        """Make the places ready. After a refusal the run can be resumed once the way is free."""
+        """Make the places ready. After a refusal the run can be resumed once the obstacle is gone."""
         try:
             self._places.open()
         except PitbossError as error:
@@ -72,14 +72,14 @@ class Grinding:
             raise
 
     def _close(self) -> None:
-        """Close the places; trouble is a warning, and no reason to call a night's work failed."""
+        """Close the places; trouble here is only a warning, no reason to call a night's work failed."""
         try:
             self._places.close()
         except PitbossError as error:
             self._announcer.warn("; ".join(filter(None, (error.message, error.hint))))
 
     def _go_back(self) -> str | None:
-        """Check out what was before the run; returns what is checked out now, None if the run did not touch it."""
+        """Check out what was checked out before the run; returns what is now, or None if the run did not touch it."""
         state = self._journal.state
         if state.return_to is None or self._stays:
             return None
@@ -90,7 +90,7 @@ class Grinding:
             return None
 
     def _give_up(self, error: Exception) -> None:
-        """After an internal error: write `failed` if that still works, and leave alone what is in flight."""
+        """After an internal error: write `failed` if that still works, and leave sessions in flight alone."""
         if isinstance(error, PitbossError) and error.hint is not None:
             error.hint = error.hint.replace("RUN_ID", self._journal.state.run_id)
         with suppress(PitbossError):

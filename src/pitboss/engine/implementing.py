@@ -44,7 +44,7 @@ class Implementing:
         self._now = now
 
     def implement(self, session: Assignment) -> Outcome:
-        """Run the agent, again if need be, and say how it ended."""
+        """Run the agent, repeatedly if need be, and say how it ended."""
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
         first, text = Attempt.of_implementer(session), self._orders.implementer_text(session)
         worked = self._retrying.work(session, first, text=text)
@@ -61,7 +61,7 @@ class Implementing:
         ).bill(IMPLEMENTER, worked.usage)
 
     def _last_word(self, session: Assignment, last: AgentOutcome) -> Verdict:
-        """The verdict on the agent, which may have asked for a skip and ended before anybody looked."""
+        """The verdict on the agent, which may have asked for a skip and ended before anyone looked."""
         by_itself = last.status in (SessionStatus.OK, SessionStatus.ERROR)
         if by_itself and self._control.take_last_word(session.seq) is StopRequest.SKIP:
             return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))

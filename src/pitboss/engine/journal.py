@@ -1,11 +1,11 @@
-"""The run's memory: the only writer of its state and log, in the order that makes a crash harmless (SPEC 7).
+"""The run's memory: the only writer of its state and log, in an order that makes a crash harmless (SPEC 7).
 
     dispatched   in flight, durable, before anything of the session starts
     started      the agent's pid: for this boot only, so its file name is not synced
     ended        the outcome, durable, before anything lands
     recorded     the log line, durable: the commit point; then its entry in sessions.md
 
-Sessions side by side that have something to write at the same time share one write of the state.
+Parallel sessions that write at the same time share one write of the state.
 
 state.json is written by `dispatched`, `ended` and `finished`, so the checkpoint of one session usually
 rides on the dispatch of the next: until then the log is ahead, and a resume replays it. Each step
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """Holds a run's state, and makes every change of it durable before anybody acts on it."""
+    """Holds a run's state, and makes every change to it durable before anyone acts on it."""
 
     def __init__(
         self, rundir: RunDir, state: RunState, chooser: Chooser, clock: Callable[[], datetime]
@@ -67,7 +67,7 @@ class Journal:
 
     @property
     def rundir(self) -> RunDir:
-        """The directory this journal writes."""
+        """The directory this journal writes to."""
         return self._rundir
 
     @property
@@ -78,18 +78,18 @@ class Journal:
 
     @property
     def consumed(self) -> BudgetSnapshot:
-        """What all records have used up, those included that wait for an earlier one to be folded."""
+        """What all records have used up, including those that wait for an earlier one to be folded."""
         with self._lock:
             early = (self._early[seq] for seq in sorted(self._early))
             return reduce(spend, early, self._state.budget_consumed)
 
     def spent(self) -> tuple[BudgetSnapshot, tuple[int, ...]]:
-        """What is `consumed`, and the numbers of the sessions that it does not count yet, at one moment."""
+        """`consumed`, and the numbers of the sessions it does not count yet, at one moment."""
         with self._lock:
             return self.consumed, tuple(session.seq for session in self.running)
 
     def next_seq(self) -> int:
-        """The number the next dispatched session gets."""
+        """The number that the next dispatched session gets."""
         return max([self._state.last_session_seq, *(s.seq for s in self._state.in_flight)]) + 1
 
     def session(self, seq: int) -> InFlight:
@@ -101,7 +101,7 @@ class Journal:
         return self.session(seq).assignment
 
     def progress(self, seq: int) -> Progress:
-        """How far the session in flight with that number has come by now."""
+        """How far the session in flight with that number has got."""
         return self.session(seq).progress
 
     def outcome(self, seq: int) -> Outcome:
@@ -126,7 +126,7 @@ class Journal:
     def attempting(self, seq: int, attempt: Attempt) -> None:
         """Write which attempt comes next, and whose; durable before it starts.
 
-        An attempt that has not begun may change hands. The session's model is that of its first attempt.
+        An attempt that has not begun may go to another agent. The session's model is that of its first attempt.
         """
         with self._lock:
             before = self.progress(seq)
@@ -144,20 +144,20 @@ class Journal:
         self._write(durable=True)
 
     def waiting(self, seq: int, since: datetime, until: datetime, *, begun: bool) -> None:
-        """Let observers see that the session waits; `begun`: its agent has run, and will run again."""
+        """Show observers that the session is waiting; `begun`: its agent has run, and will run again."""
         with self._lock:
             self._update(seq, waits_since=since, waits_until=until, begun=begun, pid=None, pid_started=None)
         self._write(durable=False)
 
     def waited(self, seq: int, seconds: float) -> None:
-        """Count what the session waited; the wait is over."""
+        """The wait is over: add its `seconds` to the session's."""
         with self._lock:
             waited_s = self.progress(seq).waited_s + seconds
             self._update(seq, waited_s=waited_s, waits_since=None, waits_until=None)
         self._write(durable=False)
 
     def noted(self, agent: str, quota: Quota) -> None:
-        """Note what an agent said of its subscription; written with the next change of the state."""
+        """Note what an agent said about its subscription; written with the next change of state."""
         with self._lock:
             self._replace(quota={**self._state.quota, agent: quota})
 
@@ -168,22 +168,22 @@ class Journal:
         self._write(durable=True)
 
     def vacated(self, seq: int, commit: str) -> None:
-        """Note that a session's work is all in `commit`, and its working copy another's.
+        """Note that all of a session's work is in `commit`, and its working copy is free for another.
 
-        Whoever is dispatched to that one makes it durable, so it is never another's without this.
+        The next dispatch to that working copy makes this durable, so no other session gets it without.
         """
         with self._lock:
             self._update(seq, committed=commit)
 
     def unrescued(self, seq: int) -> None:
-        """Write that the work of a session in flight is still where it was, since git cannot rescue it; durable."""
+        """Write that a session's work is still where it was, since git cannot rescue it; durable."""
         with self._lock:
             others = (s for s in self._state.unrescued if s.seq != seq)
             self._replace(unrescued=(*others, self.session(seq)))
         self._write(durable=True)
 
     def rescued(self, seq: int) -> None:
-        """Forget that a session's work is still where it was; durable, as other work may be there soon."""
+        """Forget that a session's work is still where it was; durable, since other work may soon be there."""
         with self._lock:
             if not any(s.seq == seq for s in self._state.unrescued):
                 return
@@ -198,13 +198,13 @@ class Journal:
             self._project(record)
 
     def checkpoint(self) -> None:
-        """Write the state now, before something that may take long. A power cut may undo it: the log has it all."""
+        """Write the state now, before something that may take a while. A power cut may undo it: the log has it all."""
         with self._lock:
             self._replace()
         self._write(durable=False)
 
     def replayed(self, record: SessionRecord) -> None:
-        """Fold a record that is in the log already; one that came early waits for those before it."""
+        """Fold a record that is already in the log; one that came early waits for those before it."""
         with self._lock:
             self._early[record.seq] = record
             while following := self._early.pop(self._state.last_session_seq + 1, None):
@@ -220,7 +220,7 @@ class Journal:
     def accepted(
         self, prompt_names: tuple[str, ...], caps: Caps, selection: Selection, return_to: str | None
     ) -> None:
-        """Write what the run is to do from now on, and what to check out in the end; durable."""
+        """Write what the run does from now on, and what to check out at the end; durable."""
         with self._lock:
             self._replace(prompt_names=prompt_names, caps=caps, selection=selection, return_to=return_to)
         self._write(durable=True)
@@ -235,7 +235,7 @@ class Journal:
                 self._project_all()
 
     def _project(self, record: SessionRecord) -> None:
-        """sessions.md is for people: what is wrong with it ends no run, and is mended as soon as it can be."""
+        """sessions.md is for people: a failure to write it never ends a run, and is made good as soon as possible."""
         if self._projection_lags:
             self._project_all()
             return
@@ -262,9 +262,9 @@ class Journal:
         self._version += 1
 
     def _write(self, *, durable: bool) -> None:
-        """Write the current state, unless somebody has done so since the caller changed it.
+        """Write the current state, unless another thread has done so since the caller changed it.
 
-        Not under `_lock`, so that a record need not wait. Whoever waits here finds a later state written.
+        Not under `_lock`, so that a record need not wait. A thread that waits here may find a later state written.
         """
         with self._lock:
             wanted = self._version

@@ -1,4 +1,4 @@
-"""The loop of a run: ask what comes next, start a session, take records back, repeat (SPEC 5)."""
+"""A run's loop: ask what comes next, start a session, take records back, repeat (SPEC 5)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SESSIONS_BETWEEN_TIDYING = 500
 
 
 class Loop:
-    """One live run, from here until nothing more is started and nothing is in flight."""
+    """One live run, until nothing more may start and nothing is in flight."""
 
     def __init__(
         self, chooser: Chooser, brakes: Brakes, pool: Pool, journal: Journal, control: Control, gate: Gate
@@ -41,7 +41,7 @@ class Loop:
     def run(self, *, tidy: Callable[[], None]) -> Ending:
         """Run sessions until something says stop, and return what; an error in one session stops the others first.
 
-        `tidy` is called now and then, to keep the repository fast.
+        `tidy` is called now and then to keep the repository fast.
         """
         try:
             while not isinstance(step := self._next(), Ending):
@@ -58,7 +58,7 @@ class Loop:
         return step
 
     def _next(self) -> Choice | Wait | Ending:
-        """Stops come first, then turns, then money: whoever cannot be afforded yet waits, and nobody overtakes."""
+        """Stops come first, then turns, then money: a session that cannot be afforded yet waits, with no overtaking."""
         self._control.listen()
         running, stop = self._pool.running, self._brakes.why_stop()
         self._gate.closing = self._brakes.ends_waits(stop)

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from pitboss.store.rundir import RunDir
 
 CLOCK_SKEW_S = 3600.0
-"""By how much the clock may have been set since a run began."""
+"""Seconds by which the clock may have been set back since a run began."""
 
 
 def end_strays(dead: DeadRun, hosts: Hosts) -> bool:
     """End whatever still carries the dead run's marker; returns whether there was anything.
 
-    A run that ended in order left nothing, so nobody searches.
+    A run that ended in good order left nothing, so there is no search.
     """
     state = dead.state
     if state is not None and not state.in_flight and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED):
@@ -71,9 +71,9 @@ class Mender:
         self._hosts = hosts
 
     def mend(self, plan: Sequence[Repair], blank: RunState, clock: Callable[[], datetime]) -> Journal:
-        """Apply every repair that concerns files; `blank` is the state to rebuild on when there is none.
+        """Apply every repair that concerns files; `blank` is the state to rebuild on if there is none.
 
-        The state of the journal that comes back is the checkpoint. A completed run stays completed.
+        The returned journal's state is the checkpoint. A completed run stays completed.
         """
         state = self._dead.state or blank
         for repair in plan:
@@ -125,7 +125,7 @@ class Mender:
                 self._switch.undo()
 
     def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
-        """Fold the log from its start; the old file is set aside."""
+        """Fold the log from the start; the old file is set aside."""
         if status(self._rundir.paths.state) is not None:
             set_aside(self._rundir.paths.state)
         state = unfolded(state)
@@ -156,7 +156,7 @@ class Mender:
         return replay_records(state, due, self._chooser, log_seq=scan.highest_seq)
 
     def _projection_may_lag(self, plan: Sequence[Repair]) -> bool:
-        """Whether a record may lack its entry in sessions.md: not after a run that ended in order."""
+        """Whether a record may lack its entry in sessions.md; never after a run that ended in good order."""
         state = self._dead.state
         at_rest = state is not None and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED)
         changed = any(isinstance(r, repairs.RebuildState | repairs.ReplayRecords) for r in plan)
@@ -164,7 +164,7 @@ class Mender:
 
 
 def blank_state(dead: DeadRun, repo: Repo, rotation: Rotation, now: datetime) -> RunState:
-    """All that is known of a run whose state.json is lost: its id, its branch, where its work began."""
+    """All that is known about a run whose state.json is lost: its id, its branch, and where its work began."""
     tip = repo.commit_id(f"refs/heads/{dead.branch}")
     landed = landed_sessions(repo, dead.run_id, tip, None) if dead.state is None else {}
     return build_state(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """What the sessions in flight have used so far, if their agents say so; thread-safe."""
+    """What the sessions in flight have used so far, as far as their agents report it; thread-safe."""
 
     def __init__(self, caps: Caps) -> None:
         self._caps = msgspec.structs.replace(caps, max_iterations=None)
@@ -26,7 +26,7 @@ class Meter:
         self._lock = Lock()
 
     def show(self, seq: int, used: Usage | None) -> None:
-        """Note what session `seq` has used by now; None once a record counts it."""
+        """Note what session `seq` has used so far; None once a record counts it."""
         with self._lock:
             if used is None:
                 self._live.pop(seq, None)
@@ -39,7 +39,7 @@ class Meter:
             return sum((used for other, used in self._live.items() if other != seq), Usage()).cost_usd
 
     def exceeded(self, recorded: BudgetSnapshot, running: Sequence[int], now: datetime) -> Exceeded | None:
-        """The first cap of the run that records and `running` sessions together have reached."""
+        """The first cap of the run that records and `running` sessions have together reached."""
         with self._lock:
             live = sum((self._live[seq] for seq in running if seq in self._live), Usage())
         used = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""Joins the parts of a live run: says which collaborators each of them gets."""
+"""Wires up the parts of a live run: which collaborators each of them gets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Outside:
-    """All that the parts of a run use of the outside; `runner` is what people call the runner's machine."""
+    """Everything outside the run that its parts use; `runner` is what people call the runner's machine."""
 
     hosts: Hosts
     places: Places
@@ -89,7 +89,7 @@ class Parts:
     # What begins and ends the run
 
     def started(self, *, resumed: bool = False) -> RunStarted:
-        """What viewers learn of the run now."""
+        """What viewers learn about the run as it starts."""
         return started(
             self._mission,
             self.journal,
@@ -205,7 +205,7 @@ class Parts:
 
     @cached_property
     def gate(self) -> Gate:
-        """What sessions share about agents that may not start now."""
+        """What sessions share about agents that may not start yet."""
         return Gate(self._config.limits.pause_at, self.journal.state.quota)
 
     @cached_property

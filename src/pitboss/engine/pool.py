@@ -1,4 +1,4 @@
-"""The threads of the sessions in flight: one for each, its record or its error handed back to the loop."""
+"""The threads of the sessions in flight: one each, with its record or error handed back to the loop."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Pool:
     """Runs sessions side by side; only the loop's thread talks to it.
 
-    `dispatch` puts a session on record in the loop's thread. `work` brings it to its record in a thread of its own; it
-    may say, by its second argument, that the session has vacated its place.
+    `dispatch` notes a session as in flight, in the loop's thread. `work` brings it to its record in its own thread,
+    and may call its second argument to say that the session has vacated its place.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Pool:
 
     @property
     def running(self) -> tuple[Assignment, ...]:
-        """The sessions not taken back yet; one with a record counts while its last hooks run."""
+        """The sessions not taken back yet; one that has a record counts while its last hooks run."""
         return tuple(self._running.values())
 
     @property
@@ -62,14 +62,14 @@ class Pool:
         Thread(target=body, name=f"session-{session.seq}", daemon=True).start()
 
     def wait(self) -> SessionRecord | None:
-        """The record of the session that ends next; None when one vacates its place first. Raises what ended it."""
+        """The record of the session that ends next; None if one vacates its place first. Raises what ended it."""
         ended = self._take()
         if isinstance(ended, BaseException):
             raise ended
         return ended
 
     def drain(self) -> None:
-        """Wait for all sessions, however they end: there is an error to report already."""
+        """Wait for all sessions, however they end: there is already an error to report."""
         while self._running:
             self._take()
 

@@ -1,7 +1,7 @@
-"""What the engine needs from the outside, as protocols; `app` hands it the real things.
+"""What the engine needs from the outside, as protocols; `app` supplies the real implementations.
 
-What a session is given crosses to its host as values, and its work comes home as git objects: neither names a path of
-that machine. So a host may be another machine than the runner's, where the work lands.
+A session's input crosses to its host as values, and its work comes home as git objects; neither names a path on that
+machine. So the host may be a different machine from the runner's, where the work lands.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 
 
 class Host(Protocol):
-    """The machine of one session: its tree is there, and there its processes run (SPEC 6).
+    """One session's machine: it holds the session's tree and runs its processes (SPEC 6).
 
     `hosts.this_machine` is real, `hosts.scripted` plays one; `tests/contracts/test_host_port.py` judges both. A host
     is used by its session's own thread; after a crash, by the thread that recovers the run. Every callback is called in
-    that thread. `stop` is asked again and again while something runs; once it names a request, the whole process tree
-    is ended.
+    that thread. `stop` is polled while something runs; once it returns a request, the whole process tree is ended.
 
-    The files that a session shares with its runner have the names of `store.paths`. Its processes find the notes that
-    the runner gave it. What they write is in the runner's run directory: transcripts while they grow; summary, notes
-    and usage when the method returns; a skip file as soon as it is there.
+    Files that a session shares with its runner are named as in `store.paths`. Its processes find the notes that the
+    runner gave it. What they write reaches the runner's run directory: transcripts as they grow; summary, notes and
+    usage by the time the method returns; a skip file as soon as it exists.
     """
 
     @property
@@ -38,7 +37,7 @@ class Host(Protocol):
         ...
 
     def is_resumable(self, agent: str) -> bool:
-        """Whether the agent can resume a session of its own. Raises StartError when there is no such agent."""
+        """Whether the agent can resume a session of its own. Raises StartError if there is no such agent."""
         ...
 
     def run_agent(
@@ -49,62 +48,62 @@ class Host(Protocol):
         on_event: Callable[[AgentEvent], None],
         stop: Callable[[], StopRequest | None],
     ) -> AgentOutcome:
-        """Run an agent in the session's tree to its end, which is always an outcome.
+        """Run an agent in the session's tree to its end; however it ends is an outcome.
 
-        Never repeated: each start of an agent has a kind of transcript of its own. `on_start` and `on_event` are called
-        as `core.agent.Agent` says. Raises StartError when there is no such agent, StorageError when the transcript
-        cannot be written, and whatever a callback raises, once the agent has been ended.
+        Never repeated: each start of an agent has its own kind of transcript. `on_start` and `on_event` are called
+        as `core.agent.Agent` says. Raises StartError if there is no such agent, StorageError if the transcript cannot
+        be written, and whatever a callback raises, once the agent has been ended.
         """
         ...
 
     def bill_agent(self, order: AgentOrder, *, started: bool) -> AgentOutcome:
         """Judge an agent whose runner died: aborted, with the usage that `run_agent` would have reported.
 
-        `started` says that its process was seen. Runs nothing, and may be repeated. Raises StartError.
+        `started` says that its process was seen. Runs nothing; may be repeated. Raises StartError.
         """
         ...
 
     def run_hook(self, hook: HookRequest, *, stop: Callable[[], StopRequest | None]) -> HookResult:
-        """Run a hook, or the set-up of a working copy, in the session's tree; how it ends is always a result.
+        """Run a hook, or a working copy's set-up, in the session's tree; however it ends is a result.
 
-        Never repeated. Raises StorageError when the transcript cannot be written.
+        Never repeated. Raises StorageError if the transcript cannot be written.
         """
         ...
 
     def find_tests(self, command: str | None) -> TestCommand | None:
-        """The project's tests: the configured `command`, else by the files in the session's tree; None without any."""
+        """The project's tests: the configured `command`, else as detected from the session's tree; None if none."""
         ...
 
     def run_tests(
         self, tests: TestCommand | None, kind: str, *, stop: Callable[[], StopRequest | None]
     ) -> TestResult:
-        """Run the tests in the session's tree, with a transcript of that kind; without any they fail.
+        """Run the tests in the session's tree, with a transcript of that kind; having none counts as failure.
 
-        May be repeated; the transcript grows. Raises StorageError when it cannot be written.
+        May be repeated; the transcript grows. Raises StorageError if it cannot be written.
         """
         ...
 
     def is_running(self, pid: int, pid_started: int) -> bool:
-        """Whether the process that `run_agent` reported lives; another one that has its pid by now is not meant."""
+        """Whether the process that `run_agent` reported is alive, and not another that has since been given its pid."""
         ...
 
     def end_process(self, pid: int, pid_started: int | None) -> None:
-        """End that process and all below it, if it lives, within seconds. May be repeated."""
+        """End that process and its descendants, if it is alive, within seconds. May be repeated."""
         ...
 
 
 class Hosts(Protocol):
-    """The hosts of one run. `of` is for any thread, `end_strays` for the one that recovers the run."""
+    """The hosts of one run. Any thread may call `of`; only the one that recovers the run calls `end_strays`."""
 
     def of(self, session: Assignment) -> Host:
-        """The host of a session: the same one from its dispatch to its record, and after a crash."""
+        """A session's host: the same one from dispatch to record, and after a crash."""
         ...
 
     def end_strays(self, run_id: str, *, since: float) -> bool:
         """End what a dead run left on any of its hosts: processes that carry its marker, whoever their parent is.
 
-        `since` is when the first of them may have begun, in seconds since the epoch. Returns within seconds whether
-        there were any. May be repeated.
+        `since` is the earliest that any of them may have begun, in seconds since the epoch. Returns within seconds
+        whether there were any. May be repeated.
         """
         ...
 
@@ -112,66 +111,66 @@ class Hosts(Protocol):
 class Place(Protocol):
     """Where one session works, and how its work gets home (SPEC 1.2, 6).
 
-    The tree is on the session's host, and so is all that is done to it; the run branch and the rescue refs are in the
-    runner's repository, which gets what was committed as git objects.
+    The tree, and everything done to it, is on the session's host; the run branch and the rescue refs are in the
+    runner's repository, which receives commits as git objects.
 
-    `landing.resilient` has real ones in git, `landing.in_memory` plays them; `tests/contracts/test_place_port.py`
-    judges both. A place is used by its session's own thread. Everything may be repeated after a crash, on the place
-    that a new process makes of the same assignment: what was done is found, and not done again.
+    `landing.resilient` has the real ones, in git; `landing.in_memory` simulates them;
+    `tests/contracts/test_place_port.py` judges both. A place is used by its session's own thread. After a crash
+    a new process builds the place from the same assignment and may repeat any call: what was done is not done again.
     """
 
     def prepare(self) -> bool:
-        """Have the tree as the session's base commit says, with nothing of others in it; what was left is rescued.
+        """Bring the tree to the session's base commit, rescuing whatever others left in it.
 
-        False for a working copy that has yet to be provisioned. Raises GitFailed; then there is nothing to land or
-        to rescue.
+        False for a working copy that still needs provisioning. Raises GitFailed; then there is nothing to land or
+        rescue.
         """
         ...
 
     def provision(self) -> Sequence[str]:
-        """Copy into a new working copy what git does not bring there; returns what to warn of. Raises GitFailed."""
+        """Copy into a new working copy what git does not put there; returns the warnings. Raises GitFailed."""
         ...
 
     def provisioned(self) -> None:
-        """The working copy is as sessions need it: what its set-up changed in files git knows is taken back.
+        """The working copy is ready for sessions: undo whatever its set-up changed in tracked files.
 
         Until this is called, the working copy counts as new. Raises GitFailed.
         """
         ...
 
     def commit(self, message: str) -> None:
-        """Put the session's work on a branch of its own, if it has one, so that its turn to land is short.
+        """Commit the session's work to its own branch, if it has one, to keep its turn to land short.
 
-        Needs no turn. A failure is kept for `land`.
+        Needs no turn. A failure is saved for `land` to report.
         """
         ...
 
     def committed(self) -> str | None:
-        """The commit that holds all of the session's work after `commit`, its base if it did nothing.
+        """The commit that holds all of the session's work after `commit`; its base if it did nothing.
 
-        None where landing needs the tree: it is the user's, or something is in it that cannot land.
+        None if landing needs the tree: it is the user's, or holds something that cannot land.
         """
         ...
 
     def vacate(self, committed: str) -> None:
-        """Let others have the tree now; from here on, `committed` is all that there is of the session.
+        """Give up the tree to other sessions; from here on, `committed` is all there is of this one.
 
-        For a place in a new process, too, if it was vacated before a crash: the tree is somebody else's.
+        Also called on a place in a new process if it was vacated before a crash: the tree is another session's.
         """
         ...
 
     def is_behind(self) -> bool:
-        """Whether others have landed what the session's tree does not hold. For the session's turn."""
+        """Whether others have landed work that the session's tree lacks. Only during the session's turn."""
         ...
 
     def catch_up(self, message: str) -> bool:
-        """Bring that into the session's tree; False when it cannot be, as landing will then tell. For its turn."""
+        """Merge that into the session's tree; False if that fails; landing will then say why. Only during its turn."""
         ...
 
     def land(self, message: str) -> Landing:
-        """Put the session's work on the run branch; what cannot go there is rescued, with the reason why.
+        """Put the session's work on the run branch; what cannot go there is rescued, with the reason.
 
-        For the session's turn. Raises StorageError when the disk is full, and then may be repeated.
+        Only during the session's turn. Raises StorageError if the disk is full, and then may be repeated.
         """
         ...
 
@@ -180,55 +179,55 @@ class Place(Protocol):
         ...
 
     def rescue(self) -> Landing:
-        """Keep all of the session's work under rescue refs, or where it is when even that fails; none of it lands.
+        """Keep all of the session's work under rescue refs, or where it is if even that fails; none of it lands.
 
-        Raises StorageError when the disk is full, and then may be repeated.
+        Raises StorageError if the disk is full, and then may be repeated.
         """
         ...
 
     def rescue_commits(self) -> Sequence[str]:
-        """Rescue what the session committed, without a look at its tree; returns the refs."""
+        """Rescue what the session committed, without looking at its tree; returns the refs."""
         ...
 
     def release(self) -> None:
-        """Let others have the place; the session's record is durable. A place whose work is still there is kept."""
+        """Free the place, now that the session's record is durable. A place that still holds unrescued work is kept."""
         ...
 
 
 class Places(Protocol):
-    """The places of one run. `at` and `turn` are for the sessions' threads, everything else is for the loop's."""
+    """The places of one run. Sessions' threads call `at` and `turn`; the rest belongs to the loop's thread."""
 
     def open(self) -> None:
-        """The run is about to begin, again perhaps. Raises StartError, GitError."""
+        """The run is about to begin or resume. Raises StartError, GitError."""
         ...
 
     def close(self) -> None:
-        """No session will run any more: take down what only sessions need. Raises PitbossError."""
+        """No more sessions will run: take down what only they needed. Raises PitbossError."""
         ...
 
     def restore_checkout(self, name: str) -> object:
-        """Check out what was before the run; returns what is checked out now. Raises StartError, GitError."""
+        """Check out what was checked out before the run; returns what is now. Raises StartError, GitError."""
         ...
 
     def reserve(self, seq: int, *, in_slot: bool) -> Location:
-        """Choose where session `seq` works; nothing is made as yet.
+        """Choose where session `seq` works; creates nothing yet.
 
-        Raises StorageError when no session can work in the repository any more.
+        Raises StorageError if no session can work in the repository any longer.
         """
         ...
 
     def at(self, session: Assignment) -> Place:
-        """The place of a session: the same one until it is released."""
+        """A session's place: the same one until it is released."""
         ...
 
     def is_landing(self) -> bool:
-        """Whether some session has its turn, or waits for it."""
+        """Whether any session has a turn or is waiting for one."""
         ...
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait for one's turn to land: one session at a time, first come, first served."""
+        """Wait for a turn to land: one session at a time, first come, first served."""
         ...
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Rescue what a session with a record left where it was; `elsewhere`: it is not to be looked for any more."""
+        """Rescue what a session with a record left where it was; with `elsewhere`, do not look there."""
         ...

@@ -1,4 +1,4 @@
-"""Everything before a session's agent starts: its place, the set-up of a new working copy, the hook (SPEC 6)."""
+"""Everything before a session's agent starts: its place, a new working copy's set-up, the hook (SPEC 6)."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Recorder:
         self._files.merge_notes(session, again=again)
 
     def record(self, seq: int, outcome: Outcome, landing: Landing) -> SessionRecord:
-        """Write the session's record: the commit point, from which on it counts."""
+        """Write the session's record: the commit point, from which it counts."""
         session = self._journal.session(seq)
         self._files.clean(session.assignment)
         record = settle(self._journal.state.run_id, session, outcome, landing)
@@ -60,5 +60,5 @@ class Recorder:
             self._files.drop_transcripts(record.seq)
 
     def tell_notices(self) -> None:
-        """Warn of what was in the way of the run's own files meanwhile."""
+        """Warn of anything found in the way of the run's own files meanwhile."""
         self._announcer.notices()

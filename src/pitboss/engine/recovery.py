@@ -1,7 +1,7 @@
 """The second half of recovery: every session that was in flight gets its one record (SPEC 7).
 
 The first half is `engine.mending`: sessions can only be settled once the run's files are whole again. Each is settled
-by the steps of normal work, which find what was done before the crash and do not do it again.
+by the steps of normal operation, which detect what was done before the crash and do not repeat it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 
 class Remains(Protocol):
-    """What sessions of a dead run left outside the run directory."""
+    """What a dead run's sessions left outside the run directory."""
 
     def expect(self, plan: Sequence[Repair]) -> None:
-        """Work out which sessions have their record once `plan` is done, before anything is removed."""
+        """Before anything is removed, work out which sessions will have their record once `plan` is done."""
         ...
 
     def landing(self, seq: int) -> Landing:
-        """Where the work of a session went that has landed."""
+        """Where a landed session's work went."""
         ...
 
     def lost_record(self, seq: int) -> SessionRecord:
@@ -45,7 +45,7 @@ class Remains(Protocol):
         ...
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Rescue what a session with a record left where it was; `elsewhere`: its tree is somebody else's now."""
+        """Rescue what a session with a record left where it was; `elsewhere`: its tree is now another session's."""
         ...
 
     def remove_worktree(self, path: str) -> None:
@@ -53,12 +53,12 @@ class Remains(Protocol):
         ...
 
     def remove_branch(self, name: str) -> None:
-        """Delete a session's branch; what is on no other is rescued first."""
+        """Delete a session's branch; what is on no other branch is rescued first."""
         ...
 
 
 class Autopsy:
-    """Establishes how a session ended whose runner died."""
+    """Establishes how a session ended when its runner died."""
 
     def __init__(
         self, billing: Billing, journal: Journal, files: AgentFiles, now: Callable[[], datetime]
@@ -69,7 +69,7 @@ class Autopsy:
         self._now = now
 
     def count_cut_wait(self, seq: int) -> None:
-        """Count how long the session had waited when its run died, if the guardian saw when that was."""
+        """Count how long the session had waited when its run died, if the guardian saw when it did."""
         ended = ended_ns(self._journal.rundir.paths)
         if ended is None:
             return
@@ -78,7 +78,7 @@ class Autopsy:
             self._journal.waited(seq, waited_s)
 
     def interrupted(self, seq: int) -> Outcome:
-        """The outcome of a session that was cut short: aborted, and billed by what it left."""
+        """The outcome of a session that was cut short: aborted, and billed from what it left."""
         session, ended = self._journal.assignment(seq), self._journal.progress(seq).outcome
         if ended is None:
             return self._unfinished(session)
@@ -123,7 +123,7 @@ class Settling:
         self._emit = emit
 
     def settle(self, plan: Sequence[Repair]) -> list[SessionRecord]:
-        """Bring every session that was in flight, or whose record is lost, to its one record; returns those."""
+        """Give every session that was in flight, or whose record is lost, its one record; returns those."""
         self._remains.expect(plan)
         made: list[SessionRecord] = []
         for repair in plan:

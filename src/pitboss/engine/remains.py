@@ -1,4 +1,4 @@
-"""What sessions of a dead run left in git: landings, unrescued work, working copies, branches (SPEC 7)."""
+"""What a dead run's sessions left in git: landings, unrescued work, working copies, branches (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class GitRemains:
         self._settled: Settled | None = None
 
     def expect(self, plan: Sequence[Repair]) -> None:
-        """Work out which sessions have their record once `plan` is done, and where their working copies began.
+        """Work out which sessions will have their record once `plan` is done, and where their working copies began.
 
-        Where state.json or a record was lost, nobody knows whether a working copy holds work without a record.
+        If state.json or a record was lost, there is no telling whether a working copy holds unrecorded work.
         """
         lost = any(isinstance(repair, repairs.RebuildState | repairs.RestoreRecord) for repair in plan)
         bases = tuple(session.assignment.base_commit for session in self._journal.state.in_flight)
@@ -55,7 +55,7 @@ class GitRemains:
         self._settled = None if lost else Settled(last_seq=last_seq, commits=bases)
 
     def landing(self, seq: int) -> Landing:
-        """Where the session's work landed: a commit with its trailers, and perhaps rescue refs."""
+        """Where the session's work landed: a commit with its trailers, perhaps rescue refs too."""
         commit = self._landed(self._journal.assignment(seq).base_commit)[seq].commit
         refs = self._rescued(seq)
         return Landing(commit=commit, rescue=refs, reason=why_kept(self._repo, refs[0]) if refs else None)
@@ -83,7 +83,7 @@ class GitRemains:
         )
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Rescue what a session with a record left where it was; `elsewhere`: its tree is somebody else's now."""
+        """Rescue what a session with a record left where it was; `elsewhere`: its tree is now another session's."""
         self._places.retry_rescue(seq, elsewhere=elsewhere)
 
     def remove_worktree(self, path: str) -> None:
@@ -91,7 +91,7 @@ class GitRemains:
         remove_worktree(self._repo, self._journal.state.run_id, path, settled=self._settled)
 
     def remove_branch(self, name: str) -> None:
-        """Delete a session's branch; what is on no other is rescued first."""
+        """Delete a session's branch; what is on no other branch is rescued first."""
         remove_session_branch(self._repo, self._journal.state.run_id, name, settled=self._settled)
 
     def _landed(self, since: str | None) -> Mapping[int, LandedCommit]:
@@ -104,7 +104,7 @@ class GitRemains:
         return tuple(rescued.ref for rescued in list_rescued(self._repo, run_id, seq))
 
     def _picked(self) -> tuple[str, int]:
-        """The prompt and rotation to assume for a lost session; it is never assumed to be a second turn."""
+        """The prompt and rotation to assume for a lost session; never assumes a second turn."""
         state = msgspec.structs.replace(self._journal.state, conflicts=())
         choice = self._chooser.next(state, ())
         if isinstance(choice, Choice):

@@ -1,4 +1,4 @@
-"""Brings back what a run at rest has lost, from the copy in git's folder, before anybody looks at it (SPEC 7)."""
+"""Restores what a run at rest has lost, from the copy in git's folder, before anything reads the run (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def lost_files(repo: Repo, run_id: str, *, force: bool) -> list[Lost]:
-    """What `restore_files` would bring back; changes nothing. Raises StorageError."""
+    """What `restore_files` would restore; changes nothing. Raises StorageError."""
     return find_lost(RunPaths(repo.root, run_id), Backup(repo.root), force=force)
 
 
 def restore_files(repo: Repo, run_id: str, *, force: bool) -> list[str]:
-    """Bring back what is lost, under the run's lock; returns what to tell the user. Raises StorageError, GitError."""
+    """Restore what is lost, under the run's lock; returns what to tell the user. Raises StorageError, GitError."""
     lost = lost_files(repo, run_id, force=force)
     told = bring_back(lost)
     paths = RunPaths(repo.root, run_id)
@@ -35,7 +35,7 @@ def restore_files(repo: Repo, run_id: str, *, force: bool) -> list[str]:
 
 
 def _forget_landed(repo: Repo, rundir: RunDir) -> None:
-    """The copy is from when the last session began: one that has landed since is known by its commit."""
+    """The copy dates from when the last session began: one that has landed since is known from its commit."""
     state = read_state(rundir.paths)
     tip = repo.commit_id(f"refs/heads/{state.branch}")
     landed = landed_sessions(repo, state.run_id, tip, state.base_commit)

@@ -1,6 +1,6 @@
 """An agent's work in a session, attempt after attempt, by that agent or one that takes over (SPEC 6).
 
-Each attempt has its own transcript, by which it is counted and billed after a crash. Every attempt but the first is
+Each attempt has its own transcript, from which it is counted and billed after a crash. Every attempt but the first is
 durable before it starts.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Worked(msgspec.Struct, frozen=True, kw_only=True):
-    """How the work ended: as the last attempt did, with the usage of all of them."""
+    """How the work ended: as the last attempt did, with the usage of all attempts."""
 
     last: AgentOutcome
     usage: Usage
@@ -63,7 +63,7 @@ class Retrying:
     def work(self, session: Assignment, first: Attempt, *, text: str, billed: Usage | None = None) -> Worked:
         """Let the agent of the `first` attempt work on `text`, in as many attempts as it takes.
 
-        `billed` is what others in the session used before.
+        `billed` is what others in the session have already used.
         """
         job = _Job(session, first, text, billed or Usage(), partial(self._agents.is_resumable, session))
         while True:
@@ -79,7 +79,7 @@ class Retrying:
             job.follow(step, ended)
 
     def _hand_over(self, job: _Job) -> None:
-        """If the agent is known to be limited, give the attempt to a fallback that may start."""
+        """If the agent is known to be at its limit, give the attempt to a fallback that may start."""
         awaited = self._waiting.awaited_by(job.attempt.agent)
         step = None if awaited is None else fallback(job.tries, self._open_to(job))
         if awaited is None or step is None:
@@ -89,7 +89,7 @@ class Retrying:
 
     def _make(self, job: _Job) -> AgentOutcome:
         session, attempt, before = job.session, job.attempt, job.billed + job.used
-        # Durable before it starts, and not before it is sure to.
+        # Durable before it starts, but only once it is certain to start.
         if not attempt.is_fix and attempt != Attempt.of_implementer(session):
             self._journal.attempting(session.seq, attempt)
         began = self._clock.elapsed_s()
@@ -107,7 +107,7 @@ class Retrying:
     def _open_to(self, job: _Job) -> Limits:
         """The limits, with only those fallbacks that may start now.
 
-        A fixer has none: its transcripts, unlike the session's own, do not say which agent took over.
+        A fixer gets none: its transcripts, unlike the session's own, do not say which agent took over.
         """
         if job.attempt.is_fix:
             return msgspec.structs.replace(self._limits, fallback=())
@@ -122,9 +122,9 @@ class Retrying:
 
 
 class _Job:
-    """The work of one agent, and of whoever takes over, so far.
+    """The work so far of one agent and any that took over.
 
-    `attempt` is the next one; `used` and `worked_s` are totals of those before it, `billed` is what others used.
+    `attempt` is the next one; `used` and `worked_s` are totals for those before it, `billed` is what others used.
     """
 
     def __init__(
@@ -151,14 +151,14 @@ class _Job:
         self.tries = self.tries.after(step)
 
     def add(self, ended: AgentOutcome, seconds: float) -> None:
-        """Add an attempt that ended after so many seconds of work."""
+        """Add an attempt that ended after that many seconds of work."""
         self.used += ended.usage
         self.worked_s += seconds
         self.tries = self.tries.seen(ended)
         self._last = ended
 
     def follow(self, step: Again | Restart | Fallback, ended: AgentOutcome) -> None:
-        """Go on to the attempt that `step` asks for."""
+        """Move on to the attempt that `step` asks for."""
         self.tries = self.tries.after(step)
         self.attempt = self._succession.after(self.attempt, ended, step)
 
@@ -167,6 +167,6 @@ class _Job:
         return Worked(last=last, usage=self.used, agent=self.attempt.agent)
 
     def cut_short(self, verdict: Verdict) -> Worked:
-        """How the work ended, with this verdict in place of that of the last attempt."""
+        """How the work ended, with this verdict in place of the last attempt's."""
         last = self._last or AgentOutcome(status=verdict.status, usage=Usage())
         return self.worked(msgspec.structs.replace(last, status=verdict.status, reason=verdict.reason))

@@ -1,4 +1,4 @@
-"""One run on one repository, from its start, or from what a dead runner left of it (SPEC 5, 7)."""
+"""One run on one repository, started afresh or picked up from what a dead runner left (SPEC 5, 7)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Builder(Protocol):
         ...
 
     def journal(self, rundir: RunDir, state: RunState) -> Journal:
-        """The memory of a run that begins with `state`."""
+        """The memory of a run, starting from `state`."""
         ...
 
     def mender(self, rundir: RunDir, dead: DeadRun, branch: RunBranch) -> Mender:
@@ -97,7 +97,7 @@ class Run:
         self._emit = emit
 
     def check_ready(self) -> TreeStatus:
-        """Refuse what `start` would refuse of git and the tree; raises StartError, changes nothing (SPEC 5)."""
+        """Refuse whatever `start` would refuse about git and the tree; raises StartError, changes nothing (SPEC 5)."""
         return check_ready(self._builder.branch(run_branch(self._builder.run_id)), self._repo.root)
 
     def start(self) -> int:
@@ -123,9 +123,9 @@ class Run:
             return parts.grind(past)
 
     def repair(self, *, force: bool) -> int:
-        """Do what a resume does before it starts, whatever the run's status; returns 0.
+        """Do what a resume does before its first session, whatever the run's status; returns 0.
 
-        A run that had failed can be resumed afterwards.
+        A failed run can be resumed afterwards.
         """
         opened = RunDir.open(self._repo.root, self._builder.run_id, self._backup)
         with opened as rundir, git_refusing("repair the run"):
@@ -202,7 +202,7 @@ class Run:
         return parts, past
 
     def _refuse_unclean(self, dead: DeadRun) -> None:
-        """Refuse a tree that is still dirty once sessions in slots, whose landing may have made it so, have settled."""
+        """Refuse a tree still dirty after sessions in slots, whose landing may have made it so, have settled."""
         in_flight = dead.state.in_flight if dead.state else ()
         if self._mission.in_place and any(session.assignment.worktree for session in in_flight):
             self._builder.branch(dead.branch).refuse_unclean(self._repo.status())
@@ -218,13 +218,13 @@ class Run:
         )
 
     def _refuse_used_up(self, dead: DeadRun) -> None:
-        """Refuse to go on at a cap: raises CapReached, before anything is changed."""
+        """Refuse to go on at a cap: raises CapReached before anything changes."""
         if dead.state is not None:
             used = reduce(spend, dead.scan.tail, dead.state.budget_consumed)
             refuse_used_up(dead.state, self._mission.caps, used, self._builder.clock.now())
 
     def _put_settings_back(self, rundir: RunDir) -> None:
-        """Undo what a session that was cut short did to git's config and hooks, before git is asked anything."""
+        """Undo what a session that was cut short did to git's config and hooks, before any git command runs."""
         for text in self._guard.resume(cut_short_before(rundir)):
             self._emit(Warned(text=text))
 

@@ -1,4 +1,4 @@
-"""One session, from dispatch to record (SPEC 6). A crash may cut off any step; recovery enters at `conclude`."""
+"""One session, from dispatch to record (SPEC 6). A crash may interrupt any step; recovery enters at `conclude`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SessionRunner:
     ) -> SessionRecord:
         """Bring a session whose outcome is durable to its record: verify, land or rescue, record, tell.
 
-        Repeatable: with `again`, it finds what was done before a crash, and does not do it again.
+        Repeatable: with `again`, it detects what was done before a crash, and does not repeat it.
         """
         session = self._journal.assignment(seq)
         self._delivery.commit(session, self._delivery.verify(session))
@@ -66,7 +66,7 @@ class SessionRunner:
         return record
 
     def conclude_elsewhere(self, seq: int, landed: Landing | None = None) -> SessionRecord:
-        """Bring a session to its record without its tree, which is somebody else's now (SPEC 7).
+        """Bring a session to its record without its tree, which is now another session's (SPEC 7).
 
         `landed` says where its work went, if it landed. No hook runs: the session has no tree to run it in.
         """

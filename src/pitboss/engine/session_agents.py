@@ -1,4 +1,4 @@
-"""The agents of a session, implementers and fixers: on record while they live, and in reach of requests (SPEC 6, 7)."""
+"""The agents of a session, implementers and fixers: noted while they live, and within reach of requests (SPEC 6, 7)."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ class SessionAgents:
         self._emit = emit
 
     def is_resumable(self, session: Assignment, name: str) -> bool:
-        """Whether the agent can go on with a session of its own."""
+        """Whether the agent can resume a session of its own."""
         return self._hosts.of(session).is_resumable(name)
 
     def run(self, session: Assignment, order: AgentOrder, *, before: Usage) -> AgentOutcome:
-        """Run an agent of the session to its end; `before` is what the session used until now.
+        """Run an agent of the session to its end; `before` is what the session has used so far.
 
-        The agent's pid is noted at the first look at it, 0.1 s after its start: an agent that is gone by then
-        costs no write, and until then the guardian and the environment marker know it.
+        The agent's pid is written at the first look, 0.1 s after its start: an agent that is gone by then costs
+        no write, and until then the guardian and the environment marker can find it.
         """
         seq = session.seq
         unnoted: list[tuple[int, int | None]] = []
 
         def started(pid: int, at: int | None) -> None:
-            # A process that was started in vain gives way to the one after it.
+            # Only the latest counts: it replaces a process that refused an option.
             unnoted[:] = [(pid, at)]
 
         def look() -> StopRequest | None:

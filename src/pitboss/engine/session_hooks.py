@@ -26,11 +26,11 @@ SETUP_SECONDS = 1800.0
 """For `[grind.worktree] setup`, which may install what a project needs."""
 
 SUMMARY_IN_ENVIRONMENT = 32 * 1024
-"""Bytes: one variable may hold 128 KiB on Linux, and all of them together have a limit too."""
+"""Bytes: Linux allows 128 KiB per variable, and limits their total too."""
 
 
 class SessionHooks:
-    """Runs the user's `hooks` and `[grind.worktree] setup`, of which an empty one is none."""
+    """Runs the user's `hooks` and `[grind.worktree] setup`; an empty command counts as none."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class SessionHooks:
 
     @property
     def follow(self) -> bool:
-        """Whether any may run after the session, in its tree."""
+        """Whether any hook may run after the session, in its tree."""
         return bool(self._settings.hooks.post_session or self._settings.hooks.on_failure)
 
     def set_up(self, session: Assignment) -> Verdict | None:
-        """Set up a new working copy; returns a verdict if that fails, so that no agent starts."""
+        """Set up a new working copy; returns a verdict if that fails, and then no agent may start."""
         return self._before(session, self._settings.worktree.setup, seconds=SETUP_SECONDS)
 
     def before(self, session: Assignment) -> Verdict | None:
@@ -60,7 +60,7 @@ class SessionHooks:
         return self._before(session, self._settings.hooks.pre_session)
 
     def after(self, session: Assignment, record: SessionRecord) -> None:
-        """Run the hooks of a session that has its record, which they do not change.
+        """Run the hooks that follow a session's record; they do not change it.
 
         After an aborted or skipped session none run.
         """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Spending:
-    """The run's caps, and what counts towards them: its records and, if budgets are `hard`, what is in flight."""
+    """The run's caps, and what counts towards them: its records and, if budgets are `hard`, sessions in flight."""
 
     def __init__(
         self, caps: Caps, meter: Meter, journal: Journal, now: Callable[[], datetime], *, hard: bool
@@ -30,21 +30,21 @@ class Spending:
         self._hard = hard
 
     def show(self, seq: int, used: Usage | None) -> None:
-        """Session `seq` has used so much by now; None once its record counts it."""
+        """Note what session `seq` has used so far; None once its record counts it."""
         self._meter.show(seq, used)
 
     @property
     def is_hard(self) -> bool:
-        """Whether what is in flight counts as well."""
+        """Whether sessions in flight count as well."""
         return self._hard
 
     @property
     def caps_cost(self) -> bool:
-        """Whether the run may cost only so much."""
+        """Whether the run has a cost cap."""
         return self._caps.max_cost_usd is not None
 
     def cap_reached(self) -> Exceeded | None:
-        """The cap that forbids one more session."""
+        """The cap that forbids another session."""
         now, (used, running) = self._now(), self._journal.spent()
         over = budget.exceeded(self._caps, used, now=now, in_flight=len(running))
         if over is not None or not self._hard:
@@ -52,7 +52,7 @@ class Spending:
         return self._meter.exceeded(used, running, now)
 
     def fits(self, prompt: str) -> bool:
-        """Whether a session of `prompt` may start beside those in flight, by what they are all expected to cost."""
+        """Whether a session of `prompt` fits in beside those in flight, given what they are all expected to cost."""
         spent = self._journal.state.spend_per_prompt
         in_flight = sum(
             budget.expected_cost(spent, session.assignment.prompt) for session in self._journal.running
@@ -60,12 +60,12 @@ class Spending:
         return budget.fits(self._caps, self._journal.consumed, in_flight, budget.expected_cost(spent, prompt))
 
     def nearing(self, warned: Iterable[str]) -> list[Exceeded]:
-        """The caps that are 80 % used, without those that somebody was `warned` of."""
+        """The caps that are 80 % used, except those already `warned` about."""
         started_at, used = self._journal.state.started_at, self._journal.consumed
         return budget.nearing(self._caps, used, started_at=started_at, now=self._now(), warned=warned)
 
     def stop_session(self) -> StopRequest | None:
-        """With hard budgets a cap of the run ends what is in flight too; what runs out of time failed at nothing."""
+        """With hard budgets, a run cap ends sessions in flight too; running out of time is not a failure."""
         if not self._hard:
             return None
         over = self._meter.exceeded(*self._journal.spent(), self._now())
@@ -74,13 +74,13 @@ class Spending:
         return StopRequest.ABORT if over.cap == "until" else StopRequest.RUN_CAP
 
     def is_past_end(self) -> bool:
-        """Whether the run has reached the time at which it ends."""
+        """Whether the run has reached its end time."""
         return self._caps.until is not None and self._now() >= self._caps.until
 
     def left_usd(self, seq: int, cap_usd: float | None, billed_usd: float) -> float | None:
-        """How much session `seq`, which cost `billed_usd` so far, may still cost; None when nothing bounds it.
+        """How much session `seq`, at `billed_usd` so far, may still cost; None if nothing bounds it.
 
-        Its own cap bounds it, and with hard budgets what others have left of the run's.
+        The bounds are its own cap and, with hard budgets, what others have left of the run's.
         """
         left = [] if cap_usd is None else [cap_usd - billed_usd]
         if self._caps.max_cost_usd is not None and self._hard:

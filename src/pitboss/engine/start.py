@@ -1,4 +1,4 @@
-"""Where a run begins, and what its user learns about that (SPEC 5, 8)."""
+"""Where a run begins, and what its user is told about it (SPEC 5, 8)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def check_ready(branch: RunBranch, root: Path) -> TreeStatus:
-    """As `RunBranch.check_ready`, with a better hint where an earlier run left the tree in disorder."""
+    """`RunBranch.check_ready`, with a better hint if an earlier run left the tree in disorder."""
     try:
         return branch.check_ready()
     except StartError as error:
@@ -54,7 +54,7 @@ def _left_in_tree(root: Path, run_id: str) -> str | None:
 
 
 def start_from(repo: Repo, here: HeadPosition, revision: str | None, *, in_place: bool) -> HeadPosition:
-    """Where a run begins: at `revision`, else where the checkout is. Raises StartError, with nothing changed."""
+    """Where a run begins: at `revision`, else at the current checkout. Raises StartError; changes nothing."""
     if revision is None:
         return here
     start = HeadPosition.of(repo, revision)

@@ -1,6 +1,6 @@
 """The project's tests before landing, and fixers when they fail (SPEC 6).
 
-Repeatable after a crash: a fixer that has a transcript was started, so it is billed by that and never runs again. Only
+Repeatable after a crash: a fixer with a transcript was started, so it is billed from that and never runs again. Only
 the tests do.
 """
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class Tests(Protocol):
-    """The project's tests, on a session's work."""
+    """The project's tests, run on a session's work."""
 
     def find(self, session: Assignment) -> TestCommand | None:
         """How to run them; None if there are none."""
         ...
 
     def run(self, session: Assignment, tests: TestCommand | None, nth: int) -> TestResult:
-        """Run them after fixer `nth`; 0 is before the first."""
+        """Run them after fixer `nth`; 0 means before the first."""
         ...
 
 
@@ -61,7 +61,7 @@ class ProjectTests:
         self._emit = emit
 
     def find(self, session: Assignment) -> TestCommand | None:
-        """As configured, else by the files in the tree."""
+        """As configured, else as detected from the tree."""
         return self._hosts.of(session).find_tests(self._command)
 
     def run(self, session: Assignment, tests: TestCommand | None, nth: int) -> TestResult:
@@ -75,7 +75,7 @@ class ProjectTests:
 
 
 class Fixing:
-    """Lets up to `most` fixers of a session mend what its tests found."""
+    """Lets up to `most` fixers per session repair what its tests found."""
 
     def __init__(self, retrying: Retrying, orders: AgentOrders, emit: Observer, *, most: int) -> None:
         self._retrying = retrying
@@ -92,7 +92,7 @@ class Fixing:
     def fix(
         self, session: Assignment, outcome: Outcome, failed: FailedTests
     ) -> tuple[Outcome, Verdict | None]:
-        """Run the next fixer; returns the outcome with its bill, and a verdict if that is the end of it."""
+        """Run the next fixer; returns the outcome with its bill, and a verdict if that settles it."""
         nth = outcome.fixes + 1
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.FIX, detail=f"attempt {nth}", attempt=nth))
         tokens = outcome.tokens
@@ -106,7 +106,7 @@ class Fixing:
 
 
 class Verifier:
-    """Tests what a session did, and has fixers mend it."""
+    """Tests what a session did, and has fixers repair it."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Verifier:
         self._now = now
 
     def is_due(self, session: Assignment) -> bool:
-        """Whether the session's prompt asks for tests; a prompt that is gone does not."""
+        """Whether the session's prompt asks for tests; a deleted prompt does not."""
         prompt = self._prompts.get(session.prompt)
         return prompt is not None and prompt.meta.verify
 
@@ -133,7 +133,7 @@ class Verifier:
         return msgspec.structs.replace(outcome, verified=not due)
 
     def verify(self, session: Assignment, outcome: Outcome) -> Outcome:
-        """Run the tests, with fixers in between as long as they fail and one may start; returns the final outcome."""
+        """Run the tests, and a fixer each time they fail while one may start; returns the final outcome."""
         tests = self._tests.find(session)
         outcome = self._billing.fixers(session, outcome)
         while True:

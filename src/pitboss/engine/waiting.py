@@ -36,7 +36,7 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def briefly(self) -> str:
-        """What it waits for, in few words."""
+        """What it waits for, in a few words."""
         match self.cause:
             case Cause.LIMIT:
                 return f"{self.agent}'s usage limit"
@@ -47,7 +47,7 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def detail(self) -> str:
-        """The same, and why; for a limit the first part says enough."""
+        """The same, and why; for a limit, the first part says enough."""
         return self.briefly if self.cause is Cause.LIMIT or not self.why else f"{self.briefly}: {self.why}"
 
     def cut_short(self) -> Verdict:
@@ -64,7 +64,7 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiting:
-    """Holds back attempts of agents that are limited or out of reach, and those that follow a failure."""
+    """Holds back attempts whose agent is at its limit or unreachable, and retries after a failure."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Waiting:
         self._clock = clock
 
     def awaited_by(self, agent: str) -> Awaited | None:
-        """What `agent` has to wait for, as another session or its quota has shown; None if it may start now."""
+        """What `agent` must wait for, judging by another session or its quota; None if it may start now."""
         if self._opens_at(agent) is None:
             return None
         return Awaited(cause=self._gate.cause(agent), agent=agent)
@@ -105,10 +105,10 @@ class Waiting:
     def between(
         self, session: Assignment, attempt: Attempt, step: Again | Restart | Fallback, ended: AgentOutcome
     ) -> Verdict | None:
-        """Do what `step` asks for between `attempt`, which `ended`, and the next one; returns as `until_open`."""
+        """Do what `step` asks for between `attempt`, which `ended`, and the next one; returns like `until_open`."""
         match step:
             case Restart():
-                self.enter(session, attempt, detail=f"{attempt.agent} begins anew: {ended.reason}")
+                self.enter(session, attempt, detail=f"{attempt.agent} starts over: {ended.reason}")
             case Fallback(agent=agent):
                 self._close_limited(attempt.agent, ended)
                 self.enter(session, attempt, detail=f"{agent} goes on: {ended.reason}")
@@ -117,7 +117,7 @@ class Waiting:
         return None
 
     def enter(self, session: Assignment, attempt: Attempt, detail: str = "") -> None:
-        """Tell viewers that the session is in this attempt."""
+        """Tell viewers that the session is on this attempt."""
         phase = Phase.FIX if attempt.is_fix else Phase.AGENT
         self._emit(PhaseChanged(seq=session.seq, phase=phase, detail=detail, attempt=attempt.nth))
 
@@ -142,7 +142,7 @@ class Waiting:
         self._gate.close(agent, until, Cause.OUTAGE if kind is Reason.OVERLOADED else Cause.LIMIT)
 
     def _wait(self, session: Assignment, until: float, awaited: Awaited) -> Verdict | None:
-        """Wait until `until`, epoch seconds. The clock keeps going while the machine sleeps; a stop ends the wait."""
+        """Wait until `until`, epoch seconds; the clock runs on while the machine sleeps. A stop ends the wait."""
         began = self._clock.now()
         moment = datetime.fromtimestamp(until, tz=UTC)
         self._journal.waiting(session.seq, began, moment, begun=awaited.why is not None)
@@ -159,7 +159,7 @@ class Waiting:
         return None
 
     def _stopped(self, session: Assignment, awaited: Awaited) -> Verdict | None:
-        """The verdict if the wait is to end: a drain sits out the seconds before a retry, but no wait for hours."""
+        """The verdict if the wait must end: a drain sits out the seconds before a retry, but not a wait of hours."""
         stop = self._control.stop_session(session.seq)
         if stop is StopRequest.SKIP:
             return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))
