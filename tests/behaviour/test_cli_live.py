@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NO_RUN = (
     1,
     "",
-    "error: no run is live in this working tree\nhint: `pitboss runs` lists the runs there are\n",
+    "error: no run is live in this working tree\nhint: `pitboss runs` lists all runs\n",
 )
 
 

@@ -219,7 +219,7 @@ def test_without_a_live_run_there_is_nothing_to_stop_or_skip(project: Project) -
         assert project.pitboss(command) == Done(
             1,
             "",
-            "error: no run is live in this working tree\nhint: `pitboss runs` lists the runs there are\n",
+            "error: no run is live in this working tree\nhint: `pitboss runs` lists all runs\n",
         )
 
 

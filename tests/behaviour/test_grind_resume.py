@@ -121,7 +121,7 @@ def test_a_run_that_is_not_there(project: Project, paused: Run) -> None:
     assert refused(project, "20260101T000000Z-abcd") == (
         'error: grind run "20260101T000000Z-abcd" not found at '
         f"{project.root}/.pitboss/grind/runs/20260101T000000Z-abcd\n"
-        "hint: `pitboss runs` lists the runs there are\n"
+        "hint: `pitboss runs` lists all runs\n"
     )
 
 

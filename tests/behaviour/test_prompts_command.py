@@ -236,7 +236,7 @@ def test_new_from_what_is_no_text_is_an_error(pitboss: Callable[..., Said], repo
     assert pitboss("prompts", "new").code == 4
     (repo / "empty.md").write_text("", encoding="utf-8")
     said = pitboss("prompts", "new", "--from", "empty.md")
-    assert (said.code, said.err) == (4, "error: empty.md: has no text that an agent could be given\n")
+    assert (said.code, said.err) == (4, "error: empty.md: has no text to give to an agent\n")
     assert not (repo / ".pitboss").exists()
 
 

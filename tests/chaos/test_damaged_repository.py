@@ -32,7 +32,7 @@ class TestARunBranchThatIsGone:
         tip = paused.git("rev-parse", paused.branch)
         paused.git("branch", "-D", paused.branch)
         shown = paused.repair("--dry-run")
-        assert shown.stdout == f"make again the run branch {paused.branch} at {tip[:7]}\n"
+        assert shown.stdout == f"recreate the run branch {paused.branch} at {tip[:7]}\n"
         assert paused.wrong() == []
         assert tip in paused.git("rev-list", paused.branch)
 

@@ -108,7 +108,7 @@ UNKNOWN = record(1, agent="claude_code", cost_known=False)
         ({"status": SessionStatus.SKIPPED, "agent": None}, "its agent was ended before it said"),
         ({"agent": "command"}, '[agent.command] usage = "none"'),
         ({"agent": "acp"}, '[agent.acp] usage = "none"'),
-        ({}, "claude_code did not say what it used; look up the spend in its service's own account"),
+        ({}, "claude_code did not say what it used; look up the spend in your account with its service"),
     ],
 )
 def test_what_to_do_about_an_unknown_cost(changes: dict[str, Any], words: str) -> None:

@@ -52,7 +52,7 @@ def test_what_is_right_is_read(check: Check, value: object, read: object) -> Non
         (fields.amount, -1, "must be a number >= 0, not -1"),
         (fields.amount, math.nan, "must be a number >= 0, not nan"),
         (fields.amount, True, "must be a number >= 0, not true"),
-        (fields.amount, 10**400, "is too large a number"),
+        (fields.amount, 10**400, "is too large"),
         (fields.seconds, 0, f"must be a number > 0 and at most {MAX_COUNT}, not 0"),
         (fields.seconds, MAX_COUNT + 1, f"must be a number > 0 and at most {MAX_COUNT}, not {MAX_COUNT + 1}"),
         (fields.share, 0, "must be a number > 0 and at most 1, not 0"),

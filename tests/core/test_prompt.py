@@ -311,7 +311,7 @@ def test_a_key_of_another_programs_files_is_an_error_that_says_what_stands_in_fo
     (problem,) = field_problems(line)
     key = line.partition(":")[0]
     assert problem.startswith(f"a.md:4: {key}: `{key}` {words}")
-    assert problem.endswith("; `pitboss prompts new NAME --from FILE` makes a prompt of such a file")
+    assert problem.endswith("; `pitboss prompts new NAME --from FILE` turns such a file into a prompt")
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_a_new_prompt_is_valid_and_known_as_unedited_whatever_its_settings_say()
     for text in (fresh, fresh.replace("#weight: 1 ", "weight: 3 "), fresh.replace("\n", "\r\n") + "\n\n"):
         problem = unedited(parse(text))
         assert problem is not None
-        assert str(problem).startswith("a.md: body: is still the template's text: say what is to be done")
+        assert str(problem).startswith("a.md: body: is still the template's text: write what to do")
     assert unedited(parse(fresh + "Begin with src/.\n")) is None
 
 

@@ -52,7 +52,7 @@ def test_of_a_command_text_description_and_model_are_taken_and_the_rest_is_told(
     assert read(made).body == "Fix issue $ARGUMENTS.\n"
     assert left_behind(made) == ["allowed-tools", "argument-hint"]
     assert made.notes[0] == f"dropped `allowed-tools`: {STAND_INS['allowed-tools']}"
-    assert made.notes[2].startswith('line 1 of the text: "$ARGUMENTS": nobody passes arguments')
+    assert made.notes[2].startswith('line 1 of the text: "$ARGUMENTS": prompts take no arguments')
 
 
 def test_frontmatter_that_is_not_valid_yaml_is_read_line_by_line() -> None:
@@ -100,11 +100,11 @@ def test_settings_of_prompts_are_kept_where_they_are_right() -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("Fix $1 and $2", '"$1": nobody passes arguments'),
-        ("Do {{args}}", '"{{args}}": nobody passes arguments'),
-        ("Status: !`git status`", '"!`git status`": its output is not put in'),
-        ("Read @docs/x.md", '"@docs/x.md": the file is not put in'),
-        ("Read @README.md", '"@README.md": the file is not put in'),
+        ("Fix $1 and $2", '"$1": prompts take no arguments'),
+        ("Do {{args}}", '"{{args}}": prompts take no arguments'),
+        ("Status: !`git status`", '"!`git status`": its output is not inserted'),
+        ("Read @docs/x.md", '"@docs/x.md": the file is not inserted'),
+        ("Read @README.md", '"@README.md": the file is not inserted'),
         ("Run ${CLAUDE_SKILL_DIR}/x", '"${CLAUDE_SKILL_DIR}": the variable is not set'),
         ("Ask me@example.com or @team, it costs $100, `@dataclass`", None),
     ],
@@ -120,7 +120,7 @@ def test_lines_are_counted_and_not_all_of_them_named() -> None:
 
 
 def test_no_text_and_no_name_are_errors() -> None:
-    with pytest.raises(InputError, match="has no text that an agent could be given"):
+    with pytest.raises(InputError, match="has no text to give to an agent"):
         imported("---\nname: a\n---\n \n")
     for name, stem in (("Bad Name", "x"), (None, "???")):
         with pytest.raises(Wrong):

@@ -336,7 +336,7 @@ def test_who_did_nothing_by_its_own_word_needs_work_to_show(landing: Landing, st
     idle = msgspec.structs.replace(outcome(), idle=True)
     record = settle("rid", flying(7), idle, landing)
     assert record.status is status
-    assert (record.reason or "").startswith("agent_error: it says that it is done") is (
+    assert (record.reason or "").startswith("agent_error: it reports success but did nothing") is (
         status is SessionStatus.ERROR
     )
     assert (

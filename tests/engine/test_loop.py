@@ -166,7 +166,7 @@ def ends(reason: StopReason, message: str) -> Ending:
     return Ending(reason=reason, message=message)
 
 
-EXHAUSTED = ends(StopReason.EXHAUSTED, "the script is at its end")
+EXHAUSTED = ends(StopReason.EXHAUSTED, "the script has ended")
 
 
 def test_sessions_start_in_the_order_that_the_chooser_says(stage: Stage) -> None:

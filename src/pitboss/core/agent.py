@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """One window of a subscription: the share that is used (1.0 is all of it), and when it resets, in epoch seconds."""
+    """One window of a subscription: the share used (1.0 is all of it), and when it resets, in epoch seconds."""
 
     used: float
     resets_at: float | None = None
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent reports about its subscription's limits; None for a window that it did not mention.
+    """What an agent reports about its subscription's limits; None for a window it did not mention.
 
-    `other` is the fullest window of any other length, such as a month. Whoever reads it must allow for None.
+    `other` is the fullest window of any other length, a month for example.
     """
 
     five_hour: QuotaWindow | None = None
@@ -46,7 +46,7 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentWork(msgspec.Struct, frozen=True, kw_only=True):
-    """What one start of an agent is to do, and what it may use up.
+    """What to do in one start of an agent, and how much it may use.
 
     `body` is the prompt file's body alone (the `shell` backend runs its blocks); `text` is the whole composed
     prompt. `max_seconds` limits the wall clock, `idle_seconds` the time without progress (None: the backend's
@@ -66,7 +66,7 @@ class AgentWork(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentOrder(AgentWork, frozen=True, kw_only=True):
-    """What a host is asked for: which `agent` is to do the work, and which `kind` of transcript it writes.
+    """What a host is asked for: which `agent` does the work, and which `kind` of transcript it writes.
 
     It names no file and no folder, so it means the same on every machine.
     """
@@ -85,7 +85,7 @@ class AgentRequest(AgentWork, frozen=True, kw_only=True):
 
 
 class EventKind(StrEnum):
-    """What a running agent just did, as far as a progress display cares."""
+    """What a running agent just did, in as much detail as a progress display needs."""
 
     STARTED = "started"
     TOOL = "tool"
@@ -111,7 +111,7 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     message if it printed one. `resets_at` is when a usage limit ends, in epoch seconds. `session_id` is the CLI's
     own name for its session, `quota` its last report on its subscription. `lost_session`: the session named by
     `AgentRequest.resume` no longer exists, so nothing was done; start a new one. `idle`: the output says that the
-    agent did nothing at all, so an ok verdict needs work to show for it.
+    agent did nothing at all, so an ok verdict needs some work to back it up.
     """
 
     status: SessionStatus
@@ -131,7 +131,7 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class Agent(Protocol):
     """A coding agent: one request, one outcome (SPEC 6).
 
-    `agents.driver` runs real ones, `agents.scripted` plays one; `tests/contracts/test_agent_port.py` judges both.
+    `agents.driver` runs real ones, `agents.scripted` plays one; `tests/contracts/test_agent_port.py` tests both.
     """
 
     name: str
@@ -149,18 +149,18 @@ class Agent(Protocol):
         on_event: Callable[[AgentEvent], None],
         stop: Callable[[], StopRequest | None],
     ) -> AgentOutcome:
-        """Run the agent to its end, which is always an outcome.
+        """Run the agent to its end; however it ends, the result is an outcome.
 
-        `on_start` is called before any event with the pid and its start time, unless the agent could not be started. It
-        is called once, or once more where a CLI refused its command line and had to be started with an older one: the
-        last call counts. `stop` is asked again and again while the agent runs. Raises StorageError when the transcript
-        cannot be written, and whatever a callback raises, once the agent has been ended.
+        `on_start` is called with the pid and its start time before any event, unless the agent could not be started.
+        If a CLI rejects its command line and is started again with an older one, the second call counts. `stop` is
+        polled while the agent runs. Raises StorageError when the transcript cannot be written, and whatever a callback
+        raises; the agent has been ended by then.
         """
         ...
 
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
-        """Judge an agent whose runner died by its transcript alone: aborted, with the usage that `run` would report.
+        """Judge an agent whose runner died, from its transcript alone: aborted, with the usage that `run` would report.
 
-        `started` says that its process was seen: without a transcript the cost is then unknown, not zero.
+        `started` says that its process was seen: if there is no transcript, its cost is unknown rather than zero.
         """
         ...

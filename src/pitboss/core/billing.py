@@ -1,7 +1,7 @@
 """When the cost of a session is known: one rule, for sessions that ended and for those cut short (SPEC 1.5, 4).
 
-An agent that can cost something and reported no usage may have used any amount, unless the way it ended rules that
-out. A lost report is never taken for zero spend.
+An agent that can cost money and reported no usage may have used any amount, unless the way it ended rules that
+out. A missing report never counts as zero.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pitboss.core.usage import Usage
 
 _ASK_ITS_SERVICE = (
-    "look up the spend in its service's own account, then resume, with another --max-cost if need be"
+    "look up the spend in your account with its service, then resume, with another --max-cost if need be"
 )
 _REFUSED = frozenset(
     {
@@ -31,16 +31,16 @@ _REFUSED = frozenset(
         Reason.CONTEXT_TOO_LONG,
     }
 )
-"""Failures in which the service did not serve the agent at all, if the agent has used nothing."""
+"""Failures that mean the service never served the agent, if the agent has used nothing."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one start of an agent, besides the usage it reported.
+    """What is known about one start of an agent, besides the usage it reported.
 
-    `paid`: its service may charge. `started`: it ran, or may have run. `intact`: as far as anybody can tell, all of
-    its output could be read. `says_nothing`: it stated that it used nothing. `failure` is the reason it gave for
-    its end, None if it gave none. `silent`: it exited with an error before it had begun to say anything. `acted`:
-    it called a tool. `served`: it failed in the middle of an answer.
+    `paid`: its service may charge. `started`: it ran, or may have run. `intact`: as far as we can tell, all of its
+    output was read. `says_nothing`: it stated that it used nothing. `failure` is the reason it gave for ending, None
+    if it gave none. `silent`: it exited with an error before it said anything. `acted`: it called a tool. `served`:
+    it failed in the middle of an answer.
     """
 
     paid: bool
@@ -54,7 +54,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_cost_known(usage: Usage, evidence: Evidence) -> bool:
-    """Whether `usage`, priced as far as prices are known, is all that an agent used."""
+    """Whether `usage`, as far as it can be priced, is all that an agent used."""
     if not (evidence.paid and evidence.started):
         return usage.cost_known
     if not evidence.intact:
@@ -66,7 +66,7 @@ def is_cost_known(usage: Usage, evidence: Evidence) -> bool:
 
 
 def unknown_cost_advice(record: SessionRecord) -> str:
-    """What to do about a session of unknown cost, following the reason why it is unknown."""
+    """What to do about a session of unknown cost, depending on why it is unknown."""
     if record.unpriced is not None:
         return f'set [budgets.pricing."{record.unpriced}"] in .pitboss/config.toml'
     agent = record.agent or "its agent"

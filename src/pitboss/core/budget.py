@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NEARING_SHARE = 0.8
 SUM_NOISE = 1e-9
-"""Share of a cap by which a sum of many costs may miss it: 0.1 + 0.1 + 0.1 is a little more than 0.3."""
+"""Rounding tolerance, as a share of a cap: 0.1 + 0.1 + 0.1 is a little more than 0.3."""
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,14 +41,14 @@ class BudgetSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptSpend(msgspec.Struct, frozen=True, kw_only=True):
-    """What the recorded sessions of one prompt cost together, those of unknown cost left out."""
+    """What the recorded sessions of one prompt cost together, leaving out those of unknown cost."""
 
     sessions: int = 0
     cost_usd: float = 0.0
 
 
 class Exceeded(msgspec.Struct, frozen=True, kw_only=True):
-    """A cap that is used up, and the sentence that says so; `more` is the option that gives as much again."""
+    """A used-up cap, and the sentence that says so; `more` is the option that grants the same amount again."""
 
     cap: str
     message: str
@@ -56,7 +56,7 @@ class Exceeded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def layer(*layers: Caps) -> Caps:
-    """Merge caps field by field; a later layer wins where it says something (SPEC 4)."""
+    """Merge caps field by field; a later layer wins where it sets a value (SPEC 4)."""
     merged: dict[str, object] = {}
     for caps in layers:
         merged |= {name: value for name, value in msgspec.structs.asdict(caps).items() if value is not None}
@@ -69,9 +69,9 @@ def without(caps: Caps, lifted: Collection[str]) -> Caps:
 
 
 def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0) -> Exceeded | None:
-    """Return the first cap that forbids starting another session, in the order of SPEC 4.
+    """Return the first cap that forbids another session, in the order of SPEC 4.
 
-    `in_flight` sessions count as iterations already spent.
+    Sessions `in_flight` count as iterations already spent.
     """
     return next(used_up(caps, used, now=now, in_flight=in_flight), None)
 
@@ -79,7 +79,7 @@ def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int 
 def used_up(
     caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0, started_at: datetime | None = None
 ) -> Iterator[Exceeded]:
-    """Yield every cap that forbids starting another session, as `exceeded`; `started_at` is when the run began."""
+    """Yield every cap that forbids another session, by the rules of `exceeded`; the run began at `started_at`."""
     iterations = used.iterations + in_flight
     if caps.max_iterations is not None and iterations >= caps.max_iterations:
         more = iterations + max(1, caps.max_iterations)
@@ -98,7 +98,7 @@ def used_up(
 def expected_cost(spend_per_prompt: Mapping[str, PromptSpend], prompt: str) -> float:
     """The expected cost of one more session of `prompt`, in US dollars: the mean of its sessions so far.
 
-    A prompt without sessions counts as the mean session of the run, and the first session of a run as nothing.
+    A prompt that has had no session takes the mean of all the run's sessions; the first session of a run counts as 0.
     """
     own = spend_per_prompt.get(prompt, PromptSpend())
     known = (own,) if own.sessions else tuple(spend_per_prompt.values())
@@ -107,9 +107,9 @@ def expected_cost(spend_per_prompt: Mapping[str, PromptSpend], prompt: str) -> f
 
 
 def fits(caps: Caps, used: BudgetSnapshot, expected_in_flight: float, expected_next: float) -> bool:
-    """Whether another session may start while others run: its expected cost still fits under the cap.
+    """Whether another session may start while others run: whether its expected cost still fits under the cap.
 
-    Costs are in US dollars. A session that runs alone needs no such room: `exceeded` decides about it.
+    Costs are in US dollars. For a session that runs alone, `exceeded` alone decides.
     """
     if caps.max_cost_usd is None:
         return True
@@ -120,7 +120,7 @@ def fits(caps: Caps, used: BudgetSnapshot, expected_in_flight: float, expected_n
 def nearing(
     caps: Caps, used: BudgetSnapshot, *, started_at: datetime, now: datetime, warned: Iterable[str] = ()
 ) -> list[Exceeded]:
-    """Return a warning for each cap that has reached 80 % and is not among those already `warned` of (SPEC 4)."""
+    """Return a warning for each cap that has reached 80 % and has not been `warned` about yet (SPEC 4)."""
     said = set(warned)
     found = [
         *_nearing_count("max-iterations", used.iterations, caps.max_iterations),
@@ -136,7 +136,7 @@ def _exceeded(cap: str, comparison: str, more: str) -> Exceeded:
 
 
 def _span(length: timedelta) -> str:
-    """A time such as `8h`, `1h30m` or `45s`, at least a second: as `--until` takes it."""
+    """A span as `--until` takes it (`8h`, `1h30m`, `45s`), at least a second."""
     seconds = max(1, math.ceil(length.total_seconds()))
     parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "m"), (seconds % 60, "s"))
     return "".join(f"{count}{unit}" for count, unit in parts if count)

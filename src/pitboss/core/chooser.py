@@ -1,16 +1,16 @@
-"""The Chooser port: which session a run starts next, asked of its state alone (SPEC 3).
+"""The Chooser port: which session a run starts next, decided from its state alone (SPEC 3).
 
-A chooser is a pure function in two parts. Everything that its answers depend on is in the run's state, so a live
-run, a dry run, `status` and a replay of the log get the same answers, however often they ask.
+A chooser is two pure functions. All that its answers depend on is in the run's state, so a live run, a dry run,
+`status` and a replay of the log get the same answers, however often they ask.
 
-Choosers to come fit as well:
+The port leaves room for other choosers:
 
-- Queued tasks, in a queue that grows while the run is live. The loop would have to take new tasks into the state before
-  it asks; the chooser offers the oldest one that is not in flight, and leaves other questions to the chooser behind it.
-  `advance` does likewise, except for the record of a task, which moves no rotation. An `Ending` is final for one state
-  only, and a task that arrives makes another.
-- A phased plan. `advance` works out the phase from the records and keeps it in the state; `next` asks the chooser of
-  that phase, and answers `Wait` while sessions of the last phase are in flight whose records may end it.
+- Queued tasks, in a queue that grows while the run is live. The loop would have to put new tasks into the state before
+  it asks. The chooser offers the oldest task not in flight; when there is none, it asks the chooser behind it.
+  `advance` delegates likewise, except for the record of a task, which moves no rotation. An `Ending` is final for one
+  state only, and a new task makes a new state.
+- A phased plan. `advance` works out the phase from the records and keeps it in the state. `next` asks the chooser of
+  that phase, and answers `Wait` while the record of a session in flight may still end the phase.
 - A prompt that drops out after too many sessions that landed nothing: `advance` counts them, `next` reads the count.
 """
 
@@ -51,23 +51,23 @@ class Chooser(Protocol):
     ) -> Choice | Wait | Ending:
         """What a run in `state` does next, while the sessions in `running` take up room.
 
-        Those in `landing` have vacated their place and wait for their turn to land.
-        `state.in_flight` holds every dispatch that has no record yet. `running` may differ from it: a session with a
-        record still runs while its last hooks do, and whoever asks for a forecast passes none. The answer is `Wait`
-        only while something runs or is in flight; `Ending` only when nothing that runs could change it.
+        Those in `landing` have vacated their place and wait for their turn to land. `state.in_flight` holds every
+        dispatch without a record. `running` may differ from it: a session that has its record still runs while its
+        last hooks do, and a forecast passes none. The answer is `Wait` only while something runs or is in flight;
+        `Ending` only when nothing that runs could change it.
         """
         ...
 
     def advance(self, state: RunState, record: SessionRecord) -> RunState:
-        """The state after one more record, as the live run and a replay of the log both compute it.
+        """The state after one more record; the live run and a replay of the log both use this.
 
-        Raises ValueError when `record` is not the next one, or is not what the chooser would have started.
+        Raises ValueError when `record` is not the next one, or not what the chooser would have started.
         """
         ...
 
 
 def upcoming(chooser: Chooser, state: RunState) -> Iterator[Choice]:
-    """Yield the sessions that a run in `state` would start, as if there were room for all and none ended."""
+    """Yield the sessions that a run in `state` would start if there were room for all and none ended."""
     while isinstance(choice := chooser.next(state, ()), Choice):
         yield choice
         state = _dispatched(state, choice)

@@ -10,7 +10,7 @@ from pitboss.core.budget import Caps
 
 DEFAULT_BACKEND = "claude_code"
 OWN_PROGRAMS = ("acp", "command")
-"""Backends that start a program of the user's own, which may cost nothing."""
+"""Backends that start the user's own program, which may cost nothing."""
 
 DEFAULT_IDLE_S = 600.0
 DEFAULT_SUBJECT = "{prompt}: {summary}"
@@ -19,9 +19,9 @@ DEFAULT_SUBJECT = "{prompt}: {summary}"
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One `[agent.NAME]` table. `command` is for the `command` backend.
 
-    `idle_seconds` is the longest time without progress, None for the setting of all agents; `effort` is how hard
-    the model should think, in the words of the backend's own CLI. `usage` "none" says that a program of the user's
-    own costs nothing.
+    `idle_seconds` is the longest time without progress, None for the setting shared by all agents; `effort` is how
+    hard the model should think, in the words of the backend's own CLI. `usage` "none" says that the user's own program
+    costs nothing.
     """
 
     binary: str | None = None
@@ -51,7 +51,7 @@ class HookSettings(msgspec.Struct, frozen=True, kw_only=True):
     on_failure: str | None = None
 
     def over(self, base: HookSettings) -> HookSettings:
-        """These hooks, with `base` where a hook is unset."""
+        """These hooks; where one is unset, that of `base`."""
         return HookSettings(
             pre_session=base.pre_session if self.pre_session is None else self.pre_session,
             post_session=base.post_session if self.post_session is None else self.post_session,
@@ -105,7 +105,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
 
     `env_remove` and `env_keep` are patterns of variables: those withheld from agents, and the exceptions. `probe`:
-    try the agents before a run begins. `hard_budgets`: reaching a cap of the run stops sessions in flight too.
+    try the agents before a run begins. `hard_budgets`: when the run reaches a cap, sessions in flight are stopped too.
     `author` is `NAME <MAIL>`, `commit_subject` a template with the placeholders of `core.text`; `warnings` are
     sentences about keys that this version does not know.
     """

@@ -1,4 +1,4 @@
-"""`--until`: turns a moment as people write it into an instant in UTC (SPEC 8)."""
+"""`--until`: turns a time as people write it into an instant in UTC (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
 
 def parse_span(text: str) -> float | None:
-    """Read a span such as `8h` or `1h30m` as seconds; None when it is not a span."""
+    """Read a span (`8h`, `1h30m`) as seconds; None when it is not a span."""
     span = _SPAN.fullmatch(text.strip())
     if span is None or not text.strip():
         return None
@@ -19,9 +19,9 @@ def parse_span(text: str) -> float | None:
 
 
 def parse_until(text: str, now: datetime) -> datetime:
-    """Read RFC 3339, a time of day such as `23:30`, or a span such as `8h` or `1h30m`.
+    """Read RFC 3339, a time of day (`23:30`) or a span (`8h`, `1h30m`).
 
-    `now` is aware; a time of day is the next one in its time zone. Raises ValueError saying what is accepted.
+    `now` is timezone-aware; a time of day means the next one in its zone. The ValueError says what is accepted.
     """
     text = text.strip()
     span = parse_span(text)

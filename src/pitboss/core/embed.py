@@ -8,7 +8,7 @@
 | commit messages | trailers, `---`, the scissors  | such lines are quoted with `> `                |
 | one line        | control sequences              | control characters are dropped                 |
 
-What is printed whole, such as a diff, is made harmless by `core.terminal`, which shows what is dropped here.
+`core.terminal` makes text harmless that is printed whole, a diff for example: it shows what is dropped here.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str, limit: int | None = None) -> str:
-    """Put cleaned `text` on one line, with runs of blanks as one; cut to `limit` characters with an ellipsis."""
+    """Clean `text` and put it on one line, with runs of blanks as one; cut to `limit` characters with an ellipsis."""
     line = " ".join(clean(text).split())
     return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def up_to_a_word(text: str, limit: int) -> str:
-    """At most `limit` characters of a line, cut between two words if that leaves half of it, with an ellipsis."""
+    """Cut a line to `limit` characters with an ellipsis, between two words if that keeps at least half of it."""
     if len(text) <= limit:
         return text
     kept = text[: max(limit - 1, 0)]

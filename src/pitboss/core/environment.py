@@ -43,25 +43,25 @@ _OF_AN_OUTER_RUN = (
     *("PITBOSS_SESSION_STATUS", "PITBOSS_SESSION_SUMMARY"),
 )
 NEVER_INHERITED = frozenset((*_OF_AN_OUTER_GIT, *_OF_AN_OUTER_AGENT, *_OF_AN_OUTER_RUN))
-"""Variables that say where somebody else is at work; no child inherits them.
+"""Variables set by whatever started pitboss, if that was another program at work; no child inherits them.
 
-Somebody else is the git whose hook or alias started pitboss, the agent whose tool did, or an outer run. A child's
-git would work on another repository, an agent would refuse to start inside another.
+That may be git (from a hook or an alias), an agent (from a tool), or an outer run. With these variables a child's git
+would work on the wrong repository, and an agent would refuse to start inside another.
 
 The user's settings stay: identity, keys, `GIT_CONFIG_COUNT`, `CLAUDE_CONFIG_DIR` and the like.
 """
 
 
 def forget_others(environ: MutableMapping[str, str]) -> None:
-    """Remove what is never inherited from this process's environment, once, before it starts any child."""
+    """Remove from this process's environment what no child may inherit. Called once, before any child starts."""
     for name in NEVER_INHERITED.intersection(environ):
         del environ[name]
 
 
 def marker(env: Mapping[str, str]) -> dict[str, str]:
-    """The pairs that tell a session's processes from all others; empty when `env` names no session.
+    """The variables that tell a session's processes from all others; empty when `env` names no session.
 
-    Half a marker would match other sessions of the run, so it is both pairs or none.
+    One of the two alone would match other sessions of the run, so it is both or none.
     """
     pairs = {name: env[name] for name in (RUN_ID, SESSION_SEQ) if name in env}
     return pairs if len(pairs) == 2 else {}
@@ -70,7 +70,7 @@ def marker(env: Mapping[str, str]) -> dict[str, str]:
 def hook_environment(
     inherited: Mapping[str, str], passthrough: Iterable[str], session: Mapping[str, str]
 ) -> dict[str, str]:
-    """All that a hook may see: a few inherited variables, those the user allows, and the session's own."""
+    """All a hook may see: a few inherited variables, those the user allows, and the session's own."""
     allowed = (*HOOK_INHERITS, *passthrough)
     ours = {name: value for name, value in session.items() if name.startswith("PITBOSS_")}
     return {name: inherited[name] for name in allowed if name in inherited} | ours
@@ -79,9 +79,9 @@ def hook_environment(
 def agent_environment(
     env: Mapping[str, str], *, remove: Iterable[str], keep: Iterable[str]
 ) -> dict[str, str]:
-    """What an agent may see of `env`: nothing that a pattern in `remove` names, unless one in `keep` does too.
+    """What an agent may see of `env`: nothing that matches a pattern in `remove`, unless it matches one in `keep`.
 
-    Patterns work as for file names (`AWS_*`). The session's own variables always stay.
+    Patterns are globs (`AWS_*`). The session's own variables always stay.
     """
     from fnmatch import fnmatchcase
 

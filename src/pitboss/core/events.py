@@ -1,8 +1,8 @@
-"""What happens in a run, one frozen value each, as events.jsonl holds them too (SPEC 9).
+"""What happens in a run, as frozen values; events.jsonl holds the same (SPEC 9).
 
 The engine emits these and knows nothing of screens; `core.view` folds them into what a screen shows. Events of one
-session come in order; those of parallel sessions interleave. Every field that was added later has a default,
-because lines by an older version lack it.
+session come in order; those of parallel sessions interleave. Every field added later has a default,
+because lines written by an older version lack it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class PromptFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
-    """The loop is about to begin; a `resumed` run has already `used` something and has had `last_seq` sessions."""
+    """The loop is about to begin; a `resumed` run has already `used` this much and has had `last_seq` sessions."""
 
     run_id: str
     branch: str
@@ -110,7 +110,7 @@ class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
 class PhaseChanged(Event, frozen=True, kw_only=True, tag="phase"):
     """Session `seq` entered `phase`; `detail` names the command or the attempt where that helps.
 
-    `until` is when a wait ends unless somebody stops it; `attempt` counts from 1 where there may be several.
+    `until` is when a wait ends unless it is stopped; `attempt` counts from 1 where there may be several.
     """
 
     seq: int
@@ -152,12 +152,12 @@ class SessionEnded(Event, frozen=True, kw_only=True, tag="session_ended"):
 
     @property
     def seq(self) -> int:
-        """Whose record it is."""
+        """The session that the record is about."""
         return self.record.seq
 
 
 class Warned(Event, frozen=True, kw_only=True, tag="warned"):
-    """Something a person should know that stops nothing: a budget at 80 %, an unknown price."""
+    """Something a person should know, though it stops nothing: a budget at 80 %, an unknown price."""
 
     text: str
 
@@ -170,7 +170,7 @@ class Draining(Event, frozen=True, kw_only=True, tag="draining"):
 
 
 class Aborting(Event, frozen=True, kw_only=True, tag="aborting"):
-    """What is in flight is being stopped."""
+    """The sessions in flight are being stopped."""
 
     by: StopBy = StopBy.SIGNAL
 
@@ -210,7 +210,7 @@ RunEvent = (
 
 
 class AgentStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A step as the agent of session `seq` reports it; `shown` composes its text, since most are never shown.
+    """A step as the agent of session `seq` reports it; `shown` composes its text on demand, as most are never shown.
 
     `used` is what the session has used so far, if the agent says.
     """
@@ -221,7 +221,7 @@ class AgentStep(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_retry(self) -> bool:
-        """Whether the agent repeats a request: each of those is worth a line."""
+        """Whether the agent repeats a request: each repeat is worth a line."""
         return self.event.kind is EventKind.RETRY
 
     def then(self, step: AgentStep) -> AgentStep:
@@ -230,7 +230,7 @@ class AgentStep(msgspec.Struct, frozen=True, kw_only=True):
         return AgentStep(seq=self.seq, event=event, used=step.used or self.used)
 
     def shown(self, before: Step) -> Step:
-        """The step as an event; what it leaves open is as `before`."""
+        """The step as an event; what it does not say is taken from `before`."""
         step, words = before, _STEPS.get(self.event.kind) if self.event.text.strip() else None
         if words is not None:
             step = msgspec.structs.replace(step, what=words, text=one_line(self.event.text, STEP_TEXT))
@@ -250,7 +250,7 @@ _Waiting = TypeVar("_Waiting")
 
 
 class Outlet(Protocol[_Waiting]):
-    """Something that is shown what happens in a run, by one thread and in order.
+    """Something that shows the events of a run; one thread calls it, in order.
 
     `patience_s` is how many seconds it may take after the end of a run.
     """
@@ -258,10 +258,10 @@ class Outlet(Protocol[_Waiting]):
     patience_s: float
 
     def waits_as(self, event: RunEvent, /) -> _Waiting | None:
-        """What to keep of an event until it is shown; None for one it does not show. Quick: the engine waits for it."""
+        """What to keep of an event until it is shown; None to skip it. Must be quick: the engine waits for it."""
 
     def __call__(self, waiting: _Waiting, /) -> None:
-        """Show one event. After an exception it is called no more; a BrokenPipeError says that its reader is gone."""
+        """Show one event. Not called again after an exception; BrokenPipeError means that the reader is gone."""
 
     def hurry(self) -> None:
         """The run is over: show what is left, and end. Called by another thread."""

@@ -1,7 +1,8 @@
 """Finds the name of the first failing test in the output of any test runner (SPEC 6, verify).
 
 Each row of RUNNERS is what one runner prints for a failed test; the first row that matches anywhere in the output
-wins. If none does, the answer is the last line that says something: not a row of `=`, nor a bare summary of time.
+wins. If none does, the answer is the last line with any content: not a row of `=`, nor a line that only says how long
+it took.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ RUNNERS = (
 
 
 def first_failing(output: str) -> str | None:
-    """The first failing test that `output` names, else its last line that says something; None when there is none."""
+    """The first failing test that `output` names, else its last line with any content; None when there is none."""
     text = clean(_ESCAPES.sub("", output))
     for runner in RUNNERS:
         if found := runner.search(text):

@@ -44,11 +44,11 @@ class Document:
         self._lenient = lenient
 
     def report(self, path: Path, reason: str) -> None:
-        """Note that what stands at `path` is wrong."""
+        """Note that the value at `path` is wrong."""
         self.problems.append(self._problem(path, reason))
 
     def unknown(self, path: Path, known: Iterable[str], why: str | None = None) -> None:
-        """Note a key that nothing reads: an error, or a warning in a lenient document."""
+        """Note an unknown key: an error, or a warning in a lenient document."""
         problem = self._problem(path, why or f"unknown key{suggestion(str(path[-1]), known)}")
         if self._lenient:
             self.warnings.append(str(problem))
@@ -81,7 +81,7 @@ class Table:
     ) -> dict[str, Any]:
         """Return the values that pass their checks; report the rest: unknown keys, wrong values, missing keys.
 
-        `foreign` holds what to say about unknown keys that other programs know.
+        `foreign` holds what to say about keys that belong to other programs.
         """
         found = {}
         for key, value in self.values.items():
@@ -103,7 +103,7 @@ class Table:
         self.document.report((*self.path, key), reason)
 
     def sub(self, key: str) -> Table:
-        """The table under `key`; an empty one where there is none (`table` is the check that reports it)."""
+        """The table under `key`, empty if there is none (`table` is the check that reports that)."""
         value = self.values.get(key)
         return Table(self.document, value if isinstance(value, dict) else {}, (*self.path, key))
 
@@ -121,7 +121,7 @@ class Table:
 
 
 def one_line(value: object) -> str:
-    """Text that is not blank and has no line breaks or control characters; outer blanks are dropped."""
+    """Text that is not blank and has no line breaks or control characters; blanks around it are dropped."""
     text = some_text(value).strip()
     if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
         raise Wrong(_must_be("one line of text without control characters", value))
@@ -129,7 +129,7 @@ def one_line(value: object) -> str:
 
 
 def folded(value: object) -> str:
-    """The same for text that may span several lines: they become one, as in a block scalar."""
+    """The same for text that may span several lines, which are joined into one, as in a folded block scalar."""
     return one_line(" ".join(some_text(value).split()))
 
 
@@ -169,13 +169,13 @@ def count(least: int, most: int = MAX_COUNT) -> Check:
 
 
 def amount(value: object) -> float:
-    """A finite number >= 0, such as US dollars."""
+    """A finite number >= 0, for example US dollars."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise Wrong(_must_be("a number >= 0", value))
     try:
         return float(value)
     except OverflowError:
-        raise Wrong("is too large a number") from None
+        raise Wrong("is too large") from None
 
 
 def seconds(value: object) -> float:
@@ -195,7 +195,7 @@ def share(value: object) -> float:
 
 
 def duration(value: object) -> float:
-    """A span of time as people write it (`6h`, `1h30m`, `0s`), or a number of seconds; in seconds, at least 0."""
+    """A span as people write it (`6h`, `1h30m`, `0s`) or a number of seconds; returned in seconds, at least 0."""
     span = parse_span(value) if isinstance(value, str) else amount(value)
     if span is None or span > MAX_COUNT:
         raise Wrong(_must_be("a time such as 6h, 1h30m or 90s", value))
@@ -235,7 +235,7 @@ def moment(value: object) -> datetime:
 
 
 def table(value: object) -> object:
-    """A table; whoever reads it checks its contents."""
+    """A table; its reader checks the contents."""
     if not isinstance(value, dict):
         raise Wrong(_must_be("a table", value))
     return value
@@ -247,7 +247,7 @@ def nullable(check: Check) -> Check:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'X'?` for the word in `known` nearest to `word`, or nothing."""
+    """`; did you mean 'X'?` with the word in `known` closest to `word`, or nothing."""
     from difflib import get_close_matches
 
     near = get_close_matches(word[:100], list(known), n=1)

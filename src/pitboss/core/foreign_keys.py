@@ -1,4 +1,4 @@
-"""Frontmatter keys of other programs' files, and what pitboss offers instead of each (SPEC 2, 8)."""
+"""Frontmatter keys from other programs' files, and what pitboss offers instead of each (SPEC 2, 8)."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _ROWS = (
 )
 
 STAND_INS = {key: instead for key, _, instead in _ROWS}
-"""What pitboss has instead of the key, or that nothing is needed."""
+"""What pitboss has instead of the key, or why nothing is needed."""
 
 REASONS = {
     key: f"`{key}` is a key of {whose}, not of prompts: {instead}; "
-    "`pitboss prompts new NAME --from FILE` makes a prompt of such a file"
+    "`pitboss prompts new NAME --from FILE` turns such a file into a prompt"
     for key, whose, instead in _ROWS
 }
-"""What to say about the key in a prompt."""
+"""What to say about the key when a prompt has it."""

@@ -1,6 +1,6 @@
 """Splits a prompt file at its fences and reads the YAML between them, keeping the line of every key (SPEC 2).
 
-YAML is read as events, never as objects: aliases, anchors and tags are refused where they stand, depth is bounded,
+YAML is read as events, never as objects: aliases, anchors and tags are refused with their line, depth is bounded,
 duplicate keys are noticed, and plain words mean what YAML 1.2 says (`yes`, `on`, `12:30` are text).
 """
 
@@ -23,7 +23,7 @@ MAX_FRONTMATTER_CHARS = 64 * 1024
 _MAX_DEPTH = 8
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _GOES_ON = r"""([\w-]+):[ \t]+((?:\[[^\]]*\]|\{[^}]*\}|"[^"]*"|'[^']*')[ \t]*[^\s#].*)"""
-"""A key whose value goes on after the bracket or quote that ends it in YAML."""
+"""A key whose value goes on after the closing bracket or quote, where YAML ends it."""
 _ENDED_INSIDE = "found unexpected end of stream"
 _IN_PLAIN_WORDS = {
     "mapping values are not allowed in this context": 'a value that contains ": " needs quotes',
@@ -35,7 +35,7 @@ _IN_PLAIN_WORDS = {
 
 
 def split_frontmatter(text: str, file: str) -> tuple[Table, str]:
-    """Return the frontmatter of `text` and the body below it; the body is verbatim, except that CRLF is read as LF.
+    """Return the frontmatter of `text` and the body below it, which is verbatim except that CRLF is read as LF.
 
     Raises InputError when there is no mapping between two fences, or when it is not plain YAML. Duplicate keys are
     noted in the table's document, so that its reader reports them with everything else.
@@ -59,7 +59,7 @@ def split_fences(text: str, file: str) -> tuple[str, str]:
 
 
 def _plain_table(front: str, file: str) -> Table | None:
-    """The table of frontmatter that needs no parser."""
+    """The table, if the frontmatter needs no YAML parser."""
     lines = read_plain(front)
     if lines is None:
         return None
@@ -165,7 +165,7 @@ class _Reader:
         _refuse(self._file, f"not valid YAML: {problem}{context}", _line_at(mark))
 
     def _refuse_unquoted(self, mark: Any) -> None:
-        """Name the missing quotes, if they are what is wrong in the line of `mark`."""
+        """Say that quotes are missing, if that is what is wrong with the line of `mark`."""
         lines = self._source.split("\n")
         found = re.fullmatch(_GOES_ON, lines[mark.line].strip()) if mark.line < len(lines) else None
         if found is None:
@@ -185,7 +185,7 @@ def _line(event: yaml.Event) -> int:
 
 
 def _line_at(mark: Any) -> int:
-    return int(mark.line) + 2  # marks count from zero, and the fence is a line too
+    return int(mark.line) + 2  # Marks count from zero, and the fence is a line too.
 
 
 def _refuse(file: str, reason: str, line: int | None = None) -> NoReturn:

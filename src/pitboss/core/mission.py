@@ -1,4 +1,4 @@
-"""What a run is to do: files and options, resolved into one value (SPEC 2, 4, 5)."""
+"""What a run will do: files and options, resolved into one value (SPEC 2, 4, 5)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pitboss.core.worker import SHELL, Worker
 
 
 class Mission(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is to do: overrides applied, budgets and hooks layered.
+    """What a run will do: overrides applied, budgets and hooks layered.
 
-    `start_from` is None for where HEAD is. `warnings` stop nothing: they are those of the configuration, and some that
-    are given once, when a run begins.
+    `start_from` is None to start from HEAD. `warnings` stop nothing: they come from the configuration, and a few are
+    given once, when a run begins.
     """
 
     config: Config
@@ -35,7 +35,7 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
     def workers(self) -> tuple[Worker, ...]:
         """Every agent that a run may start, with each model it would be asked to use; sorted.
 
-        A fixer appears only if it is another agent than its prompt's; fallbacks have a model of their own.
+        A fixer appears only if it is not the prompt's own agent; fallbacks use their own models.
         """
         config, metas = self.config, [doc.meta for doc in self.prompts.values()]
         implementers = [worker.implementer(config, meta) for meta in metas]

@@ -1,7 +1,7 @@
 """What unquoted words mean in YAML 1.2, and frontmatter so plain that it needs no YAML parser (SPEC 2).
 
 Loading the parser takes longer than reading a hundred prompts, and most frontmatter is a few lines of `key: value`.
-`read_plain` answers only where the answer is beyond doubt; the parser reads all else.
+`read_plain` answers only where there is no doubt; the parser reads everything else.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _LINE = re.compile(
 
 
 def word(text: str) -> object:
-    """The value of an unquoted word: nothing, a truth, a number, or text; `yes`, `on` and `12:30` are text."""
+    """The value of an unquoted word: null, a boolean, a number, or text; `yes`, `on` and `12:30` are text."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     return _number(text) if text[0] in _BEGINS_A_NUMBER else text
 
 
 def _number(text: str) -> float | str:
-    """The number that `text` is, or the text if it only begins like one."""
+    """`text` as a number, or as it is if it only begins like one."""
     if re.fullmatch(_INT, text) and len(text) <= _MAX_INT_CHARS:
         return int(text)
     if re.fullmatch(_BASED_INT, text):

@@ -61,7 +61,7 @@ def parse_prompt(text: str, *, path: str, source: PromptSource) -> PromptDoc:
 
 
 def prompt_name(value: object) -> str:
-    """Check the identity of a prompt; raises Wrong."""
+    """Check the name of a prompt; raises Wrong."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise Wrong(f"must be of a-z, 0-9, `-` and `_`, and begin with a letter or digit, not {shown(value)}")
     return value
@@ -81,4 +81,4 @@ CHECKS = {
     "agent": nullable(one_line),
     "model": nullable(one_line),
 }
-"""Every key of the frontmatter, with what its value must be."""
+"""Every key of the frontmatter, with the check of its value."""

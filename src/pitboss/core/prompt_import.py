@@ -34,23 +34,23 @@ _NOT_OURS = "agent"
 _NOT_DONE = (
     (
         re.compile(r"\$(?:ARGUMENTS(?:\[\d+\])?|[0-9])(?!\w)|\{\{args\}\}"),
-        "nobody passes arguments to a prompt: write out what they stand for",
+        "prompts take no arguments: write out what they stand for",
     ),
     (
         re.compile(r"!`[^`\n]+`|!\{[^}\n]+\}"),
-        "its output is not put in: ask the agent to run the command",
+        "its output is not inserted: ask the agent to run the command",
     ),
     (
         re.compile(r"(?<![\w`./@-])@(?:\.{0,2}/)?[\w-][\w.-]*(?:/[\w.-]+|\.\w+)[\w./-]*"),
-        "the file is not put in: ask the agent to read it",
+        "the file is not inserted: ask the agent to read it",
     ),
     (re.compile(r"\$\{CLAUDE_[A-Z_]+\}"), "the variable is not set: write out the path"),
 )
-"""What other programs replace in a text before a model reads it, and what to do about it here."""
+"""What other programs replace in a text before a model reads it, and what to do about that here."""
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """The text of a new prompt file called `name`; `notes` say what was left behind, a sentence each."""
+    """The text of a new prompt file called `name`; each of the `notes` is a sentence about something left behind."""
 
     name: str
     text: str
@@ -60,13 +60,13 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 def import_prompt(text: str, *, file: str, name: str | None, stem: str) -> Imported:
     """Make a prompt from `text`, which was read from `file`.
 
-    The prompt is called `name`, or else what the file says, or else `stem`. Raises InputError when there is no text
-    for an agent, Wrong when the name is not a valid one.
+    The prompt is called `name`, else what the file says, else `stem`. Raises InputError when there is no text
+    for an agent, Wrong when the name is not valid.
     """
     values, body = _read(text, file)
     body = body.strip("\n")
     if not body.strip():
-        raise InputError([Problem(file, "has no text that an agent could be given")])
+        raise InputError([Problem(file, "has no text to give to an agent")])
     called = prompt_name(name or _slug(values.get("name")) or _slug(stem))
     settings: dict[str, object] = {"name": called, "description": _description(values, body)}
     notes = []
@@ -88,7 +88,7 @@ def import_prompt(text: str, *, file: str, name: str | None, stem: str) -> Impor
 
 
 def _read(text: str, file: str) -> tuple[Mapping[str, object], str]:
-    """The settings and the body of a file; a text without frontmatter is all body."""
+    """The settings and the body of a file; without frontmatter it is all body."""
     try:
         front, body = split_fences(text, file)
     except InputError:
@@ -132,7 +132,7 @@ def _description(values: Mapping[str, object], body: str) -> str:
 
 
 def _dropped(key: str, value: object) -> str | None:
-    """Why a setting is not taken over, and what pitboss has instead; None when it is taken over."""
+    """Why a setting was dropped, and what pitboss has instead; None when it was kept."""
     if key == "model" and value in _NO_MODEL:
         return "the configured model is used unless a prompt names one"
     if key in STAND_INS:
@@ -149,7 +149,7 @@ def _dropped(key: str, value: object) -> str | None:
 
 
 def _left_to_the_agent(body: str) -> Iterator[str]:
-    """What another program would have replaced in the text, with the lines it is in."""
+    """What another program would have replaced in the text, with its lines."""
     lines = body.split("\n")
     for pattern, advice in _NOT_DONE:
         found = [
@@ -162,5 +162,5 @@ def _left_to_the_agent(body: str) -> Iterator[str]:
 
 
 def _slug(name: object) -> str:
-    """What is left of a name when only characters allowed in prompt names remain."""
+    """A name reduced to the characters allowed in prompt names."""
     return _NO_NAME.sub("-", name.lower()).strip("-_") if isinstance(name, str) else ""

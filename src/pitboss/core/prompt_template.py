@@ -1,4 +1,4 @@
-"""What `pitboss prompts new` writes, and how to recognise a prompt that still is that template (SPEC 8)."""
+"""What `pitboss prompts new` writes, and how to recognise a prompt that is still the template (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def new_prompt(name: str) -> str:
 
 
 def unedited(prompt: PromptDoc) -> Problem | None:
-    """Why a prompt must not go to an agent: its text is still the template's, whatever its settings say."""
+    """Why a prompt must not go to an agent: its text is still that of the template, whatever its settings say."""
     if prompt.body.split() != _BODY.split():
         return None
-    reason = "is still the template's text: say what is to be done, or delete the file"
+    reason = "is still the template's text: write what to do, or delete the file"
     return Problem(prompt.source_path, reason, field="body")

@@ -1,11 +1,11 @@
 """Replaces secrets by `[redacted]` before anything is written, in streams as well as in whole texts (SPEC 6).
 
-A secret is the value of a variable whose name says so (as it stands, line by line, or escaped for JSON) and
-anything that has the shape of a well-known kind of key. The end of a stream is held back only while it may be the
-beginning of a secret: less than the longest secret, so a chunk that splits a secret hides nothing, and output is
-hardly delayed. The result does not depend on how a stream is cut into chunks.
+A secret is the value of a variable whose name says so (as it stands, line by line, or escaped for JSON), or
+anything shaped like a well-known kind of key. The end of a stream is held back only while it may be the beginning
+of a secret, so a secret split between two chunks is still found, and output is hardly delayed. The result does not
+depend on how a stream is cut into chunks.
 
-Most output has no secret in it. It is searched for the fixed parts of secrets, which is fast; only matches are
+Most output holds no secret. It is searched for the fixed parts of secrets, which is fast; only matches are
 checked against a pattern.
 """
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 REDACTED = b"[redacted]"
 SHORTEST = 8
-"""A value of fewer characters is not taken for a secret."""
+"""A value with fewer characters than this does not count as a secret."""
 
 LONGEST = 1024
-"""Bytes of a secret that are searched for at once; longer secrets are searched for in pieces."""
+"""The most bytes of a secret that are searched for at once; longer secrets are searched for in pieces."""
 
 _SECRET_NAME = re.compile(
     r"KEY(?!BOARD|MAP|STROKE|CLOAK)|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH_CONFIG|CONN(ECTION)?_STR"
@@ -39,7 +39,7 @@ _HARMLESS_NAME = re.compile(
     re.IGNORECASE,
 )
 _WEBHOOK_NAME = re.compile(r"WEBHOOK", re.IGNORECASE)
-"""The address of a webhook is its key."""
+"""Whoever knows a webhook's address can use it."""
 
 _URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s]+)@")
 
@@ -71,23 +71,23 @@ _SHAPES = {
     b"xox": rb"[abeprs]-[\w-]{10}",
     b"eyJ": rb"(?:hbGciOi|0eXAiOi)[\w-]{8}",
 }
-"""How well-known keys begin, and what must follow; more of `_BODY` may come after that. The last is a JWT's."""
+"""How well-known keys begin, and what must follow; more of `_BODY` may come after that. The last is a JWT."""
 
 _EDGE = rb"(?:(?<![A-Za-z0-9]%s)|(?<=\\[nrtbf]%s)|(?<=\\u[0-9A-Fa-f]{4}%s)|(?<=[\[0-9;]m%s))"
-"""Where a key may begin, before what `%s` stands for: not inside a word, but after a JSON escape or a color."""
+"""What may precede a key, the `%s`: not the middle of a word, except after a JSON escape or a color code."""
 
 _EDGE_SIZE = 6
-"""The bytes before a key that tell whether it may begin there."""
+"""How many bytes before a key tell whether it may begin there."""
 
 _BODY = re.compile(rb"[\w-]*(?:\.[\w-]+)*")
 _DECIDED = 32
-"""Characters after the beginning of a shape that decide whether it is one."""
+"""How many characters after the beginning of a shape decide whether it is one."""
 
 _PARTIAL_SIZE = _DECIDED + max(map(len, _SHAPES))
 
 
 class Secrets:
-    """What must not be written: some values, and every well-known kind of key."""
+    """What must not be written: certain values, and every well-known kind of key."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         literals = {form for value in values for form in _forms(value)}
@@ -97,7 +97,7 @@ class Secrets:
 
     @classmethod
     def of(cls, *environments: Mapping[str, str]) -> Secrets:
-        """The secrets that the variables of an environment hold."""
+        """The secrets in the variables of these environments."""
         variables = chain.from_iterable(env.items() for env in environments)
         return cls(chain.from_iterable(starmap(_secrets_in, variables)))
 
@@ -112,7 +112,7 @@ class Secrets:
         return Redactor(self)
 
     def pattern(self, data: bytes) -> re.Pattern[bytes] | None:
-        """The pattern for the secrets that `data` may hold whole; None when it holds none."""
+        """The pattern for the secrets that `data` may hold in full; None when it holds none."""
         needles = tuple(needle for needle in self._needles if needle in data)
         if not needles:
             return None
@@ -121,7 +121,7 @@ class Secrets:
         return self._patterns[needles]
 
     def partial(self, data: bytes, start: int) -> int:
-        """Where the end of `data` may be the beginning of a secret, from `start` on; its size if nowhere."""
+        """Where a secret may begin, from `start` on, that the end of `data` cuts off; the size of `data` if nowhere."""
         shape = _partial_shape().search(data, max(start, len(data) - _PARTIAL_SIZE))
         first = len(data) if shape is None else shape.start()
         for literal in self.literals:
@@ -151,7 +151,7 @@ class Redactor:
         return self._redacted(self._dot, last=True)
 
     def _past_key(self, chunk: bytes) -> bytes:
-        """`chunk` without the rest of a key that was replaced already; a dot may belong to it, or end a sentence."""
+        """`chunk` without the rest of a key already replaced; a dot may belong to it, or end a sentence."""
         if not self._inside:
             return chunk
         chunk = self._dot + chunk
@@ -161,18 +161,18 @@ class Redactor:
         return b"" if self._inside else chunk[end:]
 
     def _note_rest(self, rest: bytes) -> None:
-        """Whether what may follow `rest`, which follows a key, may still belong to that key."""
+        """Note whether the text after `rest`, which followed a key, may still belong to that key."""
         self._inside = rest in (b"", b".")
         self._dot = rest if self._inside else b""
 
     def _redacted(self, chunk: bytes, *, last: bool) -> bytes:
-        # The patterns need the bytes before to see whether a key may begin.
+        # The patterns look at the bytes before a key to see whether it may begin there.
         data = self._before + self._held + chunk
         start = len(self._before)
         clean: list[bytes] = []
         held_from = len(data) if last else self._secrets.partial(data, start)
         for found in self._matches(data, start):
-            # A secret that begins earlier and is not complete yet comes first.
+            # A secret that begins earlier and is still incomplete comes first.
             if held_from <= found.start():
                 break
             clean += [data[start : found.start()], REDACTED]
@@ -196,7 +196,7 @@ class Redactor:
 
 @cache
 def _partial_shape() -> re.Pattern[bytes]:
-    """What finds the beginning of a key at the end of data; made once there is output to look at."""
+    """Finds the beginning of a key at the end of data; compiled only once there is output to search."""
     begun = [rb"%s[\w-]{0,%d}" % (prefix, _DECIDED - 1) for prefix in _SHAPES]
     beginnings = {prefix[:end] for prefix in _SHAPES for end in range(1, len(prefix))}
     beginnings_by_length = sorted(beginnings, key=len, reverse=True)
@@ -215,7 +215,7 @@ def _pattern(needle: bytes) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _secrets_in(name: str, value: str) -> tuple[str, ...]:
-    """The secrets in one variable. Every session asks of nearly the same ones."""
+    """The secrets in one variable. Cached: every session asks about nearly the same ones."""
     named_so = _SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name)
     whole = named_so or _WEBHOOK_NAME.search(name)
     lines = value.replace("\\n", "\n").splitlines() if whole else ()
@@ -223,7 +223,7 @@ def _secrets_in(name: str, value: str) -> tuple[str, ...]:
 
 
 def _forms(value: str) -> Iterator[bytes]:
-    """The forms in which a secret may appear in output; none for a number, which would garble every count."""
+    """The forms in which a secret may appear in output; none for a number, as redacting it would garble every count."""
     value = value.strip()
     if len(value) < SHORTEST or _NUMBER.fullmatch(value):
         return

@@ -1,7 +1,7 @@
 """Reads from a CLI's words when a usage limit ends: a time of day, a date, a span, a zone (SPEC 6).
 
 `resets 6:43am (Asia/Kolkata)`, `Resets Mon 12:00 AM`, `try again at Feb 3rd, 2026 5:56 PM`, `in 2 hours 5 minutes`.
-Words without a time, or with one that cannot be understood, yield none: nobody waits for a guess.
+Words without a time, or with one that cannot be understood, give None: no run waits on a guess.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 JUST_NOW_S = 120.0
-"""A time of day up to so long ago has just passed; one longer ago is tomorrow's."""
+"""A time of day this recent has just passed; one longer ago means tomorrow."""
 
 LATELY_S = 2 * 24 * 3600.0
-"""A date without a year up to so long ago has just passed; one longer ago is next year's."""
+"""A date without a year this recent has just passed; one longer ago means next year."""
 
 REACH = 100
-"""The time must stand within so many characters of the word that announces it."""
+"""How many characters may lie between a time and the word that announces it."""
 
 _ANNOUNCED = re.compile(
     r"\b(?:resets?|resetting|renews?|refresh(?:es)?|unlocks?|lifts?|(?:try|retry|available|back) again|retry|wait"
@@ -63,15 +63,15 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _UNREADABLE = re.compile(r"\d+[/.]\d+(?:[/.]\d+)?")
-"""A date in numbers, of which nobody knows whether the day or the month comes first."""
+"""A date in numbers: there is no telling whether the day or the month comes first."""
 
 
 def moment_in(words: str, now: float, zone: tzinfo | None = None) -> float | None:
-    """When the limit that `words` are about ends, epoch seconds; None when they do not say.
+    """When the limit that `words` report ends, in epoch seconds; None when they do not say.
 
-    `now` is when they were said, epoch seconds; `zone` is for times without one, None for this machine's. A time of day
-    is the next one, and so is a day of the week; a date without a year is in the nearest year ahead. A moment that has
-    just passed is returned as it is.
+    `now` is when they were said, in epoch seconds; `zone` applies to times without one (None: this machine's zone). A
+    time of day or a day of the week means the next one; a date without a year, the next such date. A time that has
+    only just passed is returned as it is.
     """
     for announced in _ANNOUNCED.finditer(words):
         following = words[announced.end() : announced.end() + REACH]
@@ -86,7 +86,7 @@ def moment_in(words: str, now: float, zone: tzinfo | None = None) -> float | Non
 
 
 def _span_ahead(words: str, now: float) -> float | None:
-    """`in 2 hours 5 minutes`, `18h31m5s`: from now on."""
+    """`in 2 hours 5 minutes`, `18h31m5s`: counted from now."""
     begun = _SPAN.match(words)
     if begun is None:
         return None
@@ -104,7 +104,7 @@ def _seconds(count: str, unit: str) -> float:
 
 
 def _moment(words: str, now: float, zone: tzinfo | None) -> float | None:
-    """A time of day, of a date or of a day of the week, or both; midnight where only the day is given."""
+    """A time of day, a date or day of the week, or both; midnight where only the day is given."""
     its_date, rest = _taken(words)
     clock = _CLOCK.search(rest)
     weekday = None if its_date else _WEEKDAY.search(rest)
@@ -132,7 +132,7 @@ def _taken(words: str) -> tuple[re.Match[str] | None, str]:
 
 
 def _time(clock: re.Match[str]) -> time:
-    """The time of day; raises ValueError for one that no clock shows."""
+    """The time of day; raises ValueError for one that does not exist."""
     if clock["word"]:
         return time(12 if clock["word"].lower() == "noon" else 0)
     if clock["hour24"]:
@@ -145,7 +145,7 @@ def _time(clock: re.Match[str]) -> time:
 
 
 def _dated(its_date: re.Match[str], at: time, now: float, zone: tzinfo | None) -> float | None:
-    """The moment on a date; without a year the first one that is not long over."""
+    """The moment on a date; without a year, the first one that is not long past."""
     parts = its_date.groupdict()
     month = int(parts["number"]) if "number" in parts else _MONTHS.index(parts["month"].lower()) + 1
     day = int(parts["day"])
@@ -165,7 +165,7 @@ def _days_in(year: int, month: int) -> int:
 
 
 def _next(day: date, at: time, step: int, now: float, zone: tzinfo | None) -> float:
-    """The first of `day` and the days of `step` from it on which `at` is not over yet, or is only just."""
+    """`at` on the first of `day`, `day` + `step`, ... (`step` in days) when it is ahead or has only just passed."""
     moments = (
         _epoch(day + timedelta(days=step * n), at.replace(fold=fold), zone) for n in (0, 1) for fold in (0, 1)
     )

@@ -1,8 +1,8 @@
-"""What follows an attempt that did not end well: another now, later, by another agent, or none (SPEC 6).
+"""What follows an attempt that went wrong: another now, later, by another agent, or none (SPEC 6).
 
-A usage limit is waited out and a busy service is asked again, all within the same session. A service that stays
-away before anything was used is an outage: it is waited for like a limit with no known end. What no waiting can fix
-(a login, a bill, a model that does not exist) is a dead end, and not for this session alone.
+A session waits out usage limits and asks a busy service again. A service that stays away before anything was used
+is an outage: it is waited for like a limit with no known end. What no wait can fix (a login, a bill, a model that
+does not exist) is a dead end, and not for this session alone.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
 
 UNKNOWN_RESET_S = 900.0
-"""Seconds between two looks at a usage limit with no known end."""
+"""Seconds between two tries at a usage limit with no known end."""
 
 SETTLING_S = 5.0
 """Seconds from the end of a usage limit to the next try: clocks differ."""
 
 LONGEST_LIMIT_S = 40 * 24 * 3600.0
-"""No limit ends later than about a month from now: a later date is damage, or in another unit."""
+"""No limit ends more than about a month from now: a later date is damaged, or in another unit."""
 
 LOGIN_PAUSE_S = 5.0
-"""Seconds before a refused login is tried once more: another process may just have renewed the token."""
+"""Seconds before a rejected login is tried once more: another process may just have renewed the token."""
 
 _LEAST_STEP_S = 0.1
-"""Keeps doubling waits doubling, whatever is configured."""
+"""The least step to double from: a configured zero would stay zero."""
 
 _SPREAD_S = 25.0
 _LONGEST_BACKOFF_S = 900.0
@@ -46,7 +46,7 @@ _DEAD_ENDS = {
 _OUT_OF_REACH = "resume once the service is back, or name another agent in [limits] fallback"
 
 _NO_GOOD = (Reason.SPAWN_FAILED, Reason.AUTH, Reason.BILLING, Reason.NOT_FOUND, Reason.OVERLOADED)
-"""Reasons for which a fallback is no help, so that waiting for the agent it stands in for is better."""
+"""Reasons that make a fallback useless, so that it is better to wait for the agent it stands in for."""
 
 
 class Cause(StrEnum):
@@ -59,14 +59,14 @@ class Cause(StrEnum):
 
     @property
     def is_long(self) -> bool:
-        """Whether the wait may last hours. Then whoever drains the run does not wait for it too."""
+        """Whether the wait may last hours; if so, draining the run does not wait for it."""
         return self in (Cause.LIMIT, Cause.OUTAGE)
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
     """Try again after `after_s` seconds, for `cause`.
 
-    `dated`: it is a limit whose end is known. `blind_s` is the part of the wait that no known end explains.
+    `dated`: it is a limit whose end is known. `blind_s` is the part of the wait not covered by a known end.
     """
 
     after_s: float
@@ -76,7 +76,7 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fallback(msgspec.Struct, frozen=True, kw_only=True):
-    """Let another agent continue in the same tree: an untried one, or one whose limit ends before the others'.
+    """Let another agent continue in the same tree: an untried one, or the one whose limit ends first.
 
     `left_until` is when the limit of the agent left behind ends, in epoch seconds; None when that is unknown.
     """
@@ -86,15 +86,15 @@ class Fallback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restart(msgspec.Struct, frozen=True):
-    """Start over at once: the agent's own session, which was to be continued, no longer exists."""
+    """Start over at once: the agent's own session, which it was asked to resume, no longer exists."""
 
 
 class Tries(msgspec.Struct, frozen=True, kw_only=True):
     """What a session has been through: retries in a row, seconds waited for limits with no known end, agents used.
 
-    `dated` counts stated limit ends in a row that were waited for in vain, `logins` the refused logins, and `used`
-    says whether any attempt got to work. `ends` are the agents left behind because of their limits, and when those
-    end, in epoch seconds, where that is known.
+    `dated` counts the stated ends in a row that proved wrong, `logins` the rejected logins, and `used` says whether
+    any attempt got any work done. `ends` maps the agents left behind because of their limits to when those end, in
+    epoch seconds, where that is known.
     """
 
     retries: int = 0
@@ -106,7 +106,7 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
     ends: dict[str, float] = {}
 
     def seen(self, ended: AgentOutcome) -> Tries:
-        """These tries with what an attempt did: one that got to work proves that the limit before it had ended."""
+        """These tries plus what an attempt did: if it got any work done, the limit before it had really ended."""
         return msgspec.structs.replace(self, used=True, dated=0) if has_worked(ended) else self
 
     def after(self, step: Again | Restart | Fallback) -> Tries:
@@ -138,9 +138,9 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
 def next_attempt(
     ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float, jitter: float
 ) -> Again | Restart | Fallback | None:
-    """What to do after an attempt that `tries` has `seen`; None when the session ends with it.
+    """What to do after an attempt that `tries` has `seen`; None when the session ends there.
 
-    `now` is in epoch seconds, `jitter` between 0 and 1: it spreads out agents that wait for the same moment.
+    `now` is in epoch seconds. `jitter`, between 0 and 1, spreads out agents that wait for the same moment.
     """
     if ended.status is not SessionStatus.ERROR:
         return None
@@ -161,7 +161,7 @@ def next_attempt(
 def _without_hope(
     kind: Reason | None, tries: Tries, limits: Limits, *, jitter: float
 ) -> Again | Fallback | None:
-    """What to do when asking again soon is of no use: another agent, a long wait for an outage, or nothing."""
+    """What to do when asking again soon is no use: another agent, a long wait for an outage, or nothing."""
     if kind in _NO_GOOD and _is_fallback(tries):
         return fallback(tries, limits) or Fallback(agent=tries.agents[0])
     if kind is Reason.OVERLOADED and not tries.used:
@@ -170,13 +170,13 @@ def _without_hope(
 
 
 def dead_end(reason: str | None) -> str | None:
-    """What to do about a reason that would end every other session as well; None for any other reason."""
+    """Advice on a reason that would end every other session as well; None for any other reason."""
     kind = reason_kind(reason)
     return _DEAD_ENDS.get(kind) if kind is not None else None
 
 
 def stuck_for(record: SessionRecord, limits: Limits) -> str | None:
-    """What to do when `record` met something that would end every other session as well; None otherwise.
+    """Advice if `record` met something that would end every other session as well; None otherwise.
 
     That includes an outage that outlasted `max_wait`.
     """
@@ -187,7 +187,7 @@ def stuck_for(record: SessionRecord, limits: Limits) -> str | None:
 
 
 def opens_at(quota: Quota | None, pause_at: float | None, now: float) -> float | None:
-    """When an agent whose quota is used up to `pause_at` may be started again, in epoch seconds; None for now."""
+    """When an agent whose quota has reached `pause_at` may start again, in epoch seconds; None for now."""
     if quota is None or pause_at is None:
         return None
     windows = (quota.five_hour, quota.seven_day, quota.other)
@@ -201,7 +201,7 @@ def fallback(tries: Tries, limits: Limits) -> Fallback | None:
 
 
 def _to_other(ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float) -> Fallback | None:
-    """Another agent in place of a limited one: one that was not tried yet, else one whose limit ends sooner."""
+    """Another agent in place of a limited one: an untried one, else one whose limit ends sooner."""
     end = limit_ahead(ended.resets_at, now)
     untried = fallback(tries, limits)
     if untried is not None:
@@ -213,14 +213,14 @@ def _to_other(ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float) 
 
 
 def _is_fallback(tries: Tries) -> bool:
-    """Whether the last agent is not the first; if it is no good, nothing is lost: the first can be waited for."""
+    """Whether the last agent is a fallback; if it is no good, nothing is lost: the first can still be waited for."""
     return len(tries.agents) > 1 and tries.agents[-1] != tries.agents[0]
 
 
 def _until_reset(
     ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float, jitter: float
 ) -> Again | None:
-    """Wait for a stated end; the more often such an end proved wrong before, the less it is believed."""
+    """Wait for a stated end; each time such an end proves wrong, the next is trusted less."""
     end = limit_ahead(ended.resets_at, now)
     left_s = limits.max_wait_s - tries.blind_wait_s
     if end is not None:
@@ -236,7 +236,7 @@ def _until_reset(
 
 
 def _until_back(tries: Tries, limits: Limits, *, jitter: float) -> Again | None:
-    """Wait for a service that stays away, in steps that keep doubling from where the retries stopped."""
+    """Wait for a service that stays away, doubling the steps from where the retries stopped."""
     step_s = _backoff_s(tries.retries, limits, jitter, least_s=_LEAST_STEP_S)
     return _blind(step_s, limits.max_wait_s - tries.blind_wait_s, Cause.OUTAGE)
 
@@ -247,16 +247,16 @@ def _blind(step_s: float, left_s: float, cause: Cause) -> Again | None:
 
 
 def _backoff_s(nth: int, limits: Limits, jitter: float = 0.0, *, least_s: float = 0.0) -> float:
-    """Seconds before try `nth` (from 0) of something that failed: each twice as long, up to a quarter of an hour."""
+    """Seconds before retry `nth` (from 0): each wait twice the last, up to a quarter of an hour."""
     base_s = max(limits.retry_base_seconds, least_s)
     return min(base_s * 2.0 ** min(nth, 64), _LONGEST_BACKOFF_S) * (1 + jitter / 4)
 
 
 def has_worked(ended: AgentOutcome) -> bool:
-    """Whether the agent got to do anything: then its failure is not an outage."""
+    """Whether the agent got anything done; if so, its failure is not an outage."""
     return ended.usage.has_tokens or ended.usage.cost_usd > 0 or ended.tool_calls > 0
 
 
 def limit_ahead(moment: float | None, now: float) -> float | None:
-    """`moment`, in epoch seconds, if a limit that holds at `now` can end then."""
+    """`moment`, in epoch seconds, if a limit in force at `now` can end then."""
     return moment if moment is not None and now < moment <= now + LONGEST_LIMIT_S else None

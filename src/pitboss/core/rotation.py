@@ -72,15 +72,15 @@ def default_rotation(prompts: Sequence[PromptDoc]) -> Rotation:
 
 
 def contenders(rotation: Rotation, prompts: Mapping[str, PromptDoc]) -> list[Contender]:
-    """What the scheduler chooses among: the rotation's overrides first, then the prompt's own frontmatter."""
+    """What the scheduler chooses from; a rotation's overrides beat the prompt's own frontmatter."""
     return [_contender(entry, prompts[entry.name]) for entry in rotation.entries]
 
 
 def parse_rotation(text: str, *, name: str, path: str, known: Collection[str] | None) -> Rotation:
     """Return the rotation written in `text`, which was read from `path`; its name is the file's stem.
 
-    `known` are the existing prompts; None when that is open, because some could not be read. Raises InputError with
-    every problem of the file.
+    `known` are the existing prompts; None when some could not be read, so that no name can be ruled out. Raises
+    InputError with every problem of the file.
     """
     top = parse_toml(text, path)
     found = top.read(_CHECKS, required=("prompts",))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """A recorded session that ended in conflict with what had landed meanwhile: its prompt gets one more turn."""
+    """A recorded session that conflicted with what had landed in the meantime: its prompt gets one more turn."""
 
     seq: int
     prompt: str
@@ -29,13 +29,13 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """state.json: the fold of records 1..last_session_seq, and what is in flight (SPEC 7).
 
-    `caps` are the run's own, `selection` is what its command lines chose; both are None where a program does not
-    keep them. `quota` is each agent's last report on its subscription, `conflicts` are the sessions whose one retry
-    has no record yet, `spend_per_prompt` is the cost of each prompt's sessions, `unknown_costs` counts those of
-    unknown cost, None if nobody counted. `in_flight` also holds a session that is in the log already while one
-    before it is not: until that gap closes no sum covers it. `unrescued` are sessions with a record whose work git
+    `caps` are the run's own, `selection` is what its command lines chose; both are None if the program that wrote the
+    file does not keep them. `quota` is each agent's last report on its subscription, `conflicts` are the sessions
+    whose one retry has no record yet, `spend_per_prompt` is the cost of each prompt's sessions, `unknown_costs` counts
+    those of unknown cost (None: never counted). `in_flight` also holds a session that is already in the log while one
+    before it is not: until that gap closes, no sum includes it. `unrescued` are sessions with a record whose work git
     could not rescue: it is still where they left it. `unknown` holds fields of state.json that this version does
-    not know, to be written back as found. `original_branch` is where the run began, `return_to` what was checked
+    not know, written back as found. `original_branch` is where the run began, `return_to` what was checked
     out when it was started or resumed: a branch, or a full commit id.
     """
 
@@ -67,8 +67,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     def cost_known(self) -> bool:
         """Whether the sum of costs is complete.
 
-        If the file is by a program that does not count unknown costs, it is taken as complete unless the file shows
-        otherwise; `counted` finds out.
+        A file written by a program that does not count unknown costs is taken as complete unless it shows otherwise;
+        `counted` finds out.
         """
         if self.unknown_costs is not None:
             return self.unknown_costs == 0
@@ -115,8 +115,8 @@ def build_state(  # noqa: PLR0913 - the seed's signature
 def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None = None) -> RunState:
     """Advance `run` by its next record: the only code that moves counters, spend and streak.
 
-    `scheduler` is the scheduler after this dispatch when the caller had to re-run it (a record by
-    another program carries no `rotation`); without it the record's own rotation is trusted. A retry
+    `scheduler` is the scheduler after this dispatch, if the caller had to re-run it (records written by
+    another program carry no `rotation`); without it the record's own rotation is trusted. A retry
     leaves the scheduler alone: it takes the turn of the session that ended in conflict.
     The session leaves `in_flight`. Raises ValueError when `record` is not the next one.
     """
@@ -136,7 +136,7 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
 
 
 def unfolded(run: RunState) -> RunState:
-    """`run` before its first record: everything that `fold` advances is reset, the rest stays."""
+    """`run` before its first record: everything that `fold` advances is reset; the rest stays."""
     return msgspec.structs.replace(
         run,
         scheduler_state=SchedulerState(),
@@ -151,7 +151,7 @@ def unfolded(run: RunState) -> RunState:
 def counted(run: RunState, records: Iterable[SessionRecord]) -> RunState:
     """`run` with the costs of its sessions counted from the log, if the program that wrote it did not.
 
-    `records` may go beyond its checkpoint.
+    `records` may go past its checkpoint.
     """
     if run.unknown_costs is not None:
         return run
@@ -164,7 +164,7 @@ def counted(run: RunState, records: Iterable[SessionRecord]) -> RunState:
 
 
 def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
-    """What is used up after one more record; the streak of failures follows the order in which records are given."""
+    """What is used up after one more record. Order matters: the streak of failures follows it."""
     return BudgetSnapshot(
         iterations=used.iterations + 1,
         tokens_input=add_tokens(used.tokens_input, record.tokens.input),
@@ -203,7 +203,7 @@ def _unknown_costs(run: RunState, record: SessionRecord) -> int | None:
 
 
 def _streak(failures: int, record: SessionRecord) -> int:
-    """Failures in a row; a service that stayed away is not a failure."""
+    """Failures in a row; an outage is not a failure."""
     if record.is_outage or record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
         return failures
     return failures + 1 if record.status.failed else 0

@@ -26,31 +26,31 @@ class SchedulerState(msgspec.Struct, frozen=True, kw_only=True):
     runs_per_prompt: dict[str, int] = {}
 
     def runs(self, name: str) -> int:
-        """How often `name` was dispatched so far."""
+        """How often `name` has been dispatched so far."""
         return self.runs_per_prompt.get(name, 0)
 
 
 class Pick(msgspec.Struct, frozen=True):
-    """`name` is to run; `state` is the scheduler after this choice, with its dispatch not yet counted."""
+    """`name` runs next; `state` is the scheduler after this choice, before its dispatch is counted."""
 
     name: str
     state: SchedulerState
 
 
 class Gated(msgspec.Struct, frozen=True):
-    """Nobody takes part in this rotation, but somebody may in a later one: ask again."""
+    """No prompt takes part in this rotation, but one may in a later one: ask again."""
 
     state: SchedulerState
 
 
 class Exhausted(msgspec.Struct, frozen=True):
-    """Nobody can ever run again: the run is completed."""
+    """No prompt can ever run again: the run is completed."""
 
     state: SchedulerState
 
 
 def choose(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Gated | Exhausted:
-    """Advance the rotation by one and choose among the prompts that take part in it (SPEC 3)."""
+    """Advance the rotation by one and choose from the prompts that take part in it (SPEC 3)."""
     state = SchedulerState(rotation=state.rotation + 1, runs_per_prompt=state.runs_per_prompt)
     eligible = _eligible(contenders, state)
     if not eligible:
@@ -62,12 +62,12 @@ def choose(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Gat
 
 
 def next_pick(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Exhausted:
-    """Ask until the answer is not gated; rotations in which nobody takes part are skipped at once."""
+    """Ask until the answer is not gated; rotations in which no prompt takes part are skipped at once."""
     answer = choose(contenders, state)
     if isinstance(answer, Gated):
         answer = choose(contenders, _before_next_rotation(contenders, answer.state))
     if isinstance(answer, Gated):
-        raise AssertionError("a rotation chosen because somebody takes part in it is never gated")
+        raise AssertionError("a rotation chosen because a prompt takes part in it is never gated")
     return answer
 
 

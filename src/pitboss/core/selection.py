@@ -1,4 +1,4 @@
-"""What the command line chose to run, kept in state.json so that a resumed run chooses the same (SPEC 7)."""
+"""What the command line chose to run; state.json keeps it so that a resumed run chooses the same (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """The choices of a command line; None or empty for what it left open.
+    """The choices of a command line; None or empty where it chose nothing.
 
-    `rotation`, `names` and `tags` say which prompts, `prompts_dir` where they are (relative to the repository if
-    inside it), `agent` who works on them, and `max_parallel`, `mode` and `workers` how many side by side, and
+    `rotation`, `names` and `tags` say which prompts run, `prompts_dir` where they are (relative to the repository if
+    inside it), `agent` who works on them, and `max_parallel`, `mode` and `workers` how many run side by side, and
     where. No option sets `names`, `mode` or `workers` yet; they belong to the format of state.json.
     """
 
@@ -35,5 +35,5 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return Selection(**chosen)
 
     def side_by_side(self, rotation: Rotation, grind: GrindSettings) -> int:
-        """How many sessions may run at once: what was chosen here, else by the rotation, else by the configuration."""
+        """How many sessions may run at once, as chosen here, else by the rotation, else by the configuration."""
         return self.max_parallel or rotation.max_parallel or grind.max_parallel

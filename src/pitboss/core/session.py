@@ -12,7 +12,7 @@ from pitboss.core.usage import CostSource, RoleTokens, Usage, add_tokens, add_us
 IMPLEMENTER = "implementer"
 FIXER = "fixer"
 NO_SUMMARY = "(no summary provided)"
-NOTHING_DONE = "it says that it is done, and did nothing: no turn, no tokens, no change"
+NOTHING_DONE = "it reports success but did nothing: no turn, no tokens, no change"
 
 
 class SessionStatus(StrEnum):
@@ -27,7 +27,7 @@ class SessionStatus(StrEnum):
 
     @property
     def failed(self) -> bool:
-        """Whether it counts as one of the failures in a row, and for exit code 1."""
+        """Whether it counts towards the failures in a row and exit code 1."""
         return self in (SessionStatus.ERROR, SessionStatus.TIMEOUT)
 
 
@@ -64,13 +64,13 @@ class Reason(StrEnum):
 
 
 def reason_kind(reason: str | None) -> Reason | None:
-    """The word that `reason` begins with; None when it is not one of ours."""
+    """The Reason that `reason` begins with; None when it is not one of ours."""
     word = (reason or "").partition(":")[0]
     return Reason(word) if word in list(Reason) else None
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """How a session is to end, and why if it is not ok."""
+    """How a session ends, and why if it is not ok."""
 
     status: SessionStatus
     reason: str | None = None
@@ -84,7 +84,7 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
     by_role: dict[str, RoleTokens] = {}
 
     def add(self, role: str, usage: Usage) -> TokenUsage:
-        """These tokens plus those that `role` used; a role that used none is left out."""
+        """These tokens plus what `role` used; a role that used none is left out."""
         if not usage.has_tokens:
             return self
         had = self.by_role.get(role, RoleTokens())
@@ -102,9 +102,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the agent ended: written to state.json before anything lands, so that it is never run again.
 
     `verified` says that verification is over or was never due; until then `status` is the agent's own.
-    `fixes` counts the fixers whose tokens and cost are in it. `idle`: the agent's output says that it did nothing, so
-    that an ok needs work to show for it. `summary` is what the agent wrote, `said` the first
-    paragraph of its final message.
+    `fixes` counts the fixers whose tokens and cost are included. `idle`: the agent's output says that it did nothing,
+    so an ok needs some work to back it up. `summary` is what the agent wrote, `said` the first paragraph of its final
+    message.
     """
 
     status: SessionStatus
@@ -126,7 +126,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     idle: bool = False
 
     def bill(self, role: str, usage: Usage) -> Outcome:
-        """This outcome with the tokens and cost that `role` used added to it."""
+        """This outcome plus the tokens and cost that `role` used."""
         return msgspec.structs.replace(
             self,
             tokens=self.tokens.add(role, usage),
@@ -139,12 +139,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def bill_fix(self, usage: Usage) -> Outcome:
-        """This outcome with one more fixer in it, and what that one used."""
+        """This outcome plus one more fixer and what it used."""
         return msgspec.structs.replace(self.bill(FIXER, usage), fixes=self.fixes + 1)
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a session works: the commit it starts from, and its working copy and branch if it has its own.
+    """Where a session works: the commit it starts from, and its own working copy and branch, if any.
 
     `worktree` is relative to the run directory, None for the user's tree.
     """
@@ -157,11 +157,11 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """What dispatch decided for a session; it never changes afterwards.
 
-    `agent` and `fixer` are the backends this session was given, so that it is billed by them whatever the
+    `agent` and `fixer` are the backends this session was given: its bill goes by them, whatever the
     configuration says later. `worktree` is the working copy it runs in, relative to the run directory
     (`worktrees/slot-1`); None is the user's own. `retry_of` is the session that ended in conflict and whose
-    turn this one takes. `notes_size` counts the bytes of the run's scratchpad when the session began; None
-    for one that writes into the run's scratchpad itself.
+    turn this one takes. `notes_size` is the size of the run's scratchpad in bytes when the session began; None
+    if the session writes to that scratchpad itself.
     """
 
     seq: int
@@ -183,11 +183,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a session has come.
 
     `pid` is the leader of the agent's process group on the session's host, and `pid_started` its start time in clock
-    ticks since boot, so that a reused pid is never mistaken for it. `begun` says that the agent of this attempt was
-    seen; by now it may have ended. `agent` makes this attempt, `tried` are the agents of those before it; `model` is
-    that of the first attempt. `waited_s` counts the seconds spent waiting between attempts; `waits_since` and
-    `waits_until` are set while it waits. `committed` is the commit that holds all of its work, once it has vacated its
-    working copy: that is another session's by now.
+    ticks since boot, so that a reused pid is never mistaken for it. `begun` says that this attempt's agent was
+    seen running; it may have ended since. `agent` makes this attempt, `tried` are the agents of those before it;
+    `model` is that of the first attempt. `waited_s` counts the seconds spent waiting between attempts; `waits_since`
+    and `waits_until` are set while it waits. `committed` is the commit that holds all of its work, once it has vacated
+    its working copy, which another session may be using by now.
     """
 
     pid: int | None = None
@@ -209,7 +209,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         return self.tried if self.agent is None else (*self.tried, self.agent)
 
     def cut_wait_s(self, last_seen: datetime) -> float:
-        """Seconds of a wait that ended because its run had died by `last_seen`; 0 when it did not wait."""
+        """Seconds it had waited when its run died at `last_seen`; 0 when it was not waiting."""
         if self.waits_since is None:
             return 0.0
         end = last_seen if self.waits_until is None else min(last_seen, self.waits_until)
@@ -217,14 +217,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InFlight(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that was dispatched and has no record yet; in state.json before its agent starts."""
+    """A session that was dispatched but has no record; written to state.json before its agent starts."""
 
     assignment: Assignment
     progress: Progress
 
     @classmethod
     def begin(cls, assignment: Assignment) -> InFlight:
-        """A session in which nothing has happened yet."""
+        """A session to which nothing has happened yet."""
         return cls(assignment=assignment, progress=Progress(agent=assignment.agent, model=assignment.model))
 
     @property
@@ -236,9 +236,9 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
 class Landing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a session's work went: a commit on the run branch, rescue refs, both or neither.
 
-    `reason` is set when landing itself changed the verdict: a refused commit, a moved HEAD. `retry` says
-    that the work conflicts with what landed meanwhile, so that the prompt deserves another turn. `hidden`
-    says where files are that only the session's own new ignore rules hide.
+    `reason` is set when landing itself changed the verdict: a rejected commit, a moved HEAD. `retry` says
+    that the work conflicts with what landed in the meantime, so the prompt deserves another turn. `hidden`
+    names the files that only the session's own new ignore rules hide.
     """
 
     commit: str | None = None
@@ -252,9 +252,9 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One line of sessions.jsonl: the truth about one session (SPEC 7).
 
     `cost_usd` is a lower bound when `cost_known` is false; `transcript_path` is relative to the run
-    directory; fields from `rotation` on are ours and left out when they say nothing. `retry` says that
-    the prompt is due for one more session, `retry_of` that this session was that second turn.
-    `cost_source` is a CostSource, or a word of a newer version; None when there is no cost to speak of.
+    directory; fields from `rotation` on are ours, and left out when they say nothing. `retry` says that
+    the prompt is due one more session, `retry_of` that this session was that second turn.
+    `cost_source` is a CostSource, or a word from a newer version; None when nothing was spent.
     """
 
     seq: int
@@ -291,7 +291,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_outage(self) -> bool:
-        """Whether its service stayed away, before anything was used: that is no failure of the session."""
+        """Whether its service stayed away before anything was used: that is not the session's failure."""
         used = self.tokens.input or self.tokens.output or self.cost_usd or self.commit
         away = self.status is SessionStatus.ERROR and reason_kind(self.reason) is Reason.OVERLOADED
         return away and not used and self.waited_s > 0
@@ -306,8 +306,8 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     """Turn what happened into the session's one record (SPEC 6).
 
     A landing that had to set something aside makes an ok session dirty; one that could not land
-    makes it an error, which earns the prompt another turn once if `landing.retry` says so. Verdicts of
-    the agent itself are never made milder.
+    makes it an error, which earns the prompt one more turn if `landing.retry` says so. The agent's own
+    verdict is never softened.
     """
     assignment, progress = session.assignment, session.progress
     verdict = _settled(outcome, landing)
@@ -358,7 +358,7 @@ def _by_landing(outcome: Outcome, landing: Landing) -> bool:
 
 
 def summarized(outcome: Outcome, status: SessionStatus, reason: str | None) -> str:
-    """The summary of a session that ends as `status`: what was written, else why it failed, else the last words."""
+    """The summary of a session that ends as `status`: the agent's, else why it failed, else the agent's last words."""
     written = (outcome.summary or "").strip()
     if written:
         return written

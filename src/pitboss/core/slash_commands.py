@@ -20,7 +20,7 @@ _FOLDER = re.compile(
     r"/(?:bin|boot|dev|etc|home|lib|media|mnt|opt|proc|root|run|s?bin|srv|sys|tmp|usr|var"
     r"|Applications|Library|System|Users|Volumes)"
 )
-"""An absolute path of one part, which a sentence may begin with."""
+"""An absolute path of one component (`/etc`), which may begin a sentence."""
 
 
 def slash_command(body: str) -> str | None:
@@ -30,7 +30,7 @@ def slash_command(body: str) -> str | None:
 
 
 def unexpanded(prompt: PromptDoc) -> Problem | None:
-    """What to say about a prompt that begins with a slash command; nothing for the `shell` agent, which has none."""
+    """What to say about a prompt that begins with a slash command; None for the `shell` agent, which has none."""
     command = slash_command(prompt.body)
     if command is None or prompt.meta.agent == SHELL:
         return None

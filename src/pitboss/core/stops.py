@@ -1,8 +1,8 @@
-"""Every word for stopping: how urgently, at whose wish, for which reason, and what that makes of a run (SPEC 5).
+"""Every word for stopping: how urgently, who asked, why, and what becomes of the run (SPEC 5).
 
 a run      StopLevel, how urgently it is asked to end    StopBy, who asked    StopReason, why it ended
            Ending, a reason in a sentence                RunStatus, what state.json says afterwards
-a command  StopRequest, why it is to end before it has finished
+a command  StopRequest, why it must end before it has finished
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RunStatus(StrEnum):
 
     @property
     def is_resumable(self) -> bool:
-        """Only an active (crashed) or aborted (stopped) run can go on."""
+        """Only an active (crashed) or aborted (stopped) run can continue."""
         return self in (RunStatus.ACTIVE, RunStatus.ABORTED)
 
 
@@ -80,14 +80,14 @@ class StopReason(StrEnum):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """Why no session is started any more, in a word and in a sentence."""
+    """Why no more sessions start, in a word and in a sentence."""
 
     reason: StopReason
     message: str
 
 
 class StopRequest(StrEnum):
-    """Why a running command is to end before it has finished."""
+    """Why a running command must end before it has finished."""
 
     SKIP = "skip"
     ABORT = "abort"

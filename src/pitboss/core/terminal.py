@@ -4,8 +4,8 @@
 |----------------------------------------------------|--------------------------|
 | control characters (ESC, BEL, backspace, ...)      | `^[`, `^G`, `^H`         |
 | a carriage return that is not the end of a line    | `^M`                     |
-| the second set of control characters (one-byte CSI) | `<U+009B>`               |
-| marks that reverse the direction of writing        | `<U+202E>`               |
+| C1 control characters (one-byte CSI)               | `<U+009B>`               |
+| bidirectional control characters                   | `<U+202E>`               |
 | our own colors                                     | kept, where they are on  |
 """
 
@@ -20,11 +20,11 @@ _COLOR = r"\x1b\[(?:(?:[0-2]|39|[39][0-7])(?:;(?=\d)|(?=m)))*m"
 
 
 def visible(text: str, *, colors: bool = False) -> str:
-    """`text` with a readable mark in place of everything that a terminal acts on, except line ends and tabs.
+    """`text` with a readable mark in place of everything a terminal acts on, except line ends and tabs.
 
-    With `colors` the sequences for our own colors stay.
+    With `colors`, the sequences for our own colors stay.
     """
-    # Most text is printable: these checks are several times as fast as searching for what is not.
+    # Most text is printable: these checks are several times faster than a search for what is not.
     if text.removesuffix("\n").isprintable() or _harmless().fullmatch(text):
         return text
     if not colors:
@@ -33,7 +33,7 @@ def visible(text: str, *, colors: bool = False) -> str:
 
 
 def visible_json(text: bytes) -> bytes:
-    """The same JSON without any byte that a terminal acts on: where JSON allows such characters, they are escaped."""
+    """The same JSON without any byte that a terminal acts on: JSON escapes take their place."""
     return _in_json().sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)
 
 

@@ -1,4 +1,4 @@
-"""Reads TOML so that a mistake found later can still name its line (SPEC 2)."""
+"""Reads TOML and keeps line numbers, so that a mistake found later can still name its line (SPEC 2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
 _HEADER = rf"[ \t]*(\[\[?)[ \t]*({_KEY})[ \t]*\]"
 _ASSIGNMENT = rf"[ \t]*({_KEY})[ \t]*="
-# Parsing time grows with the square of a key's parts; no real key has nearly this many.
+# Parsing time is quadratic in the number of a key's parts; no real key has nearly this many.
 _MOST_PARTS = 64
 _ENDLESS_KEY = rf"(?<![\w-])(?:{_PART}[ \t]*+\.[ \t]*+){{{_MOST_PARTS}}}"
 _TEXT_OR_COMMENT = r'''(?s)"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*'''
@@ -26,7 +26,7 @@ _SYNTAX_LINE = r" \(at line (\d+), column \d+\)$"
 
 
 def parse_toml(text: str, file: str, *, lenient: bool = False) -> Table:
-    """Return the whole of a TOML file; in a lenient one unknown keys are warnings.
+    """Return a whole TOML file as a table; in a lenient one unknown keys are warnings.
 
     Raises InputError when it is not valid TOML.
     """
@@ -50,7 +50,7 @@ def _syntax_problem(message: str, file: str) -> Problem:
 
 
 class _Lines:
-    """Finds the lines of keys in valid TOML; the text is searched only once somebody asks."""
+    """Finds the lines of keys in valid TOML; the text is searched only when asked."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -102,7 +102,7 @@ def _inline_tables(line: str) -> int:
 
 
 def _blanked(match: re.Match[str]) -> str:
-    """Replace a string's brackets and a comment's words, keeping the number of lines."""
+    """Blank out a string's brackets and a comment's words, keeping the number of lines."""
     token = match[0]
     if token.startswith("#"):
         return ""

@@ -22,7 +22,7 @@ def add_usd(one: float, other: float) -> float:
 
 
 class CostSource(StrEnum):
-    """Whose word a price is, from the surest to the least sure; a sum is as sure as its least sure part."""
+    """Where a price comes from, most reliable first; a sum is only as reliable as its least reliable part."""
 
     AGENT = "agent"
     CONFIGURED = "configured"
@@ -30,7 +30,7 @@ class CostSource(StrEnum):
     UNKNOWN = "unknown"
 
     def or_less_sure(self, other: CostSource) -> CostSource:
-        """The source to name for a sum of costs from both."""
+        """The source to name for a sum of costs from both: the less reliable one."""
         return max(self, other, key=_SUREST_FIRST.index)
 
 
@@ -49,8 +49,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     `input` counts cached tokens too; `cache_read` and `cache_write` are the parts of it that were cached,
     `cache_write_1h` the part of `cache_write` that is kept for an hour. `cost_usd` is the part of the price that is
-    known: with `cost_known` false it is a lower bound, and nobody may take it for the whole. `priced_by` says whose
-    word that part is, `unpriced` names a model whose tokens have no price.
+    known: with `cost_known` false it is a lower bound, never the whole. `priced_by` says where that part comes from,
+    `unpriced` names a model whose tokens have no price.
     """
 
     input: int = 0
@@ -77,7 +77,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def beyond(self, part: Usage) -> Usage:
-        """By how many tokens this exceeds `part`, count by count, never below 0; without cost."""
+        """The tokens by which this exceeds `part`, count by count, never below 0; without cost."""
         return Usage(
             input=max(0, self.input - part.input),
             output=max(0, self.output - part.output),
@@ -98,7 +98,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cost_source(self) -> CostSource:
-        """Whose word the whole cost is; AGENT where nothing was used."""
+        """Where the whole cost comes from; AGENT where nothing was used."""
         return self.priced_by if self.cost_known else CostSource.UNKNOWN
 
     @property

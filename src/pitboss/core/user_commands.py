@@ -1,4 +1,4 @@
-"""The user's own commands around a session, hooks and tests: what is asked of a host, and how they ended (SPEC 6)."""
+"""The user's own commands around a session (hooks, tests): what a host is asked to run, and how it ended (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pitboss.core.stops import StopRequest
 class HookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One start of a hook: its shell `command`, and what it sees besides the session's own variables.
 
-    `variables` are this hook's own PITBOSS_* ones; `passthrough` names those that it inherits.
+    `variables` are this hook's own PITBOSS_* variables; `passthrough` names those it inherits.
     """
 
     command: str
@@ -43,7 +43,7 @@ class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How the tests ended. `tail` is the last 40 lines printed, or why there are none; `failing` says it in a line.
+    """How the tests ended. `tail` is the last 40 lines printed, or why there are none; `failing` sums them up.
 
     `stop` is set when they were stopped from outside, which is no verdict on the work.
     """

@@ -1,4 +1,4 @@
-"""What a screen shows of a run: one value, folded from its events and from nothing else (SPEC 9).
+"""What a screen shows of a run: one value, folded from its events alone (SPEC 9).
 
 The live footer, `status` and every other viewer show a `View`. Folding the lines of events.jsonl gives the view
 that the live display had. A viewer that starts late and has no events begins with `of_state`.
@@ -110,12 +110,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     ended: RunEnded | None = None
 
     def flight(self, seq: int) -> Flight | None:
-        """Session `seq`, if it is in flight."""
+        """The flight of session `seq`; None when it is not in flight."""
         return next((flight for flight in self.in_flight if flight.seq == seq), None)
 
 
 def of_state(state: RunState, in_flight: tuple[InFlight, ...]) -> View:
-    """What state.json alone says of a run: everything except what its sessions are doing."""
+    """What state.json alone says about a run: everything except what its sessions are doing."""
     over = state.status is not RunStatus.ACTIVE
     return View(
         run_id=state.run_id,
@@ -162,7 +162,7 @@ def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911 - a case f
 
 
 def fold_late(view: View, event: RunEvent) -> View:
-    """As `fold`, for a viewer that began with `of_state`: only what state.json cannot say of what is in flight."""
+    """As `fold`, for a viewer that began with `of_state`: only what state.json cannot say about sessions in flight."""
     match event:
         case Draining() | Aborting():
             return fold(view, event)
@@ -185,7 +185,7 @@ def _session_ended_late(view: View, event: SessionEnded) -> View:
 
 
 def _started(view: View, event: RunStarted) -> View:
-    """A resumed run keeps what it said before; what was in flight then was settled by its recovery."""
+    """A resumed run keeps what was shown before; recovery has settled what was in flight then."""
     return msgspec.structs.replace(
         view,
         run_id=event.run_id,

@@ -1,4 +1,4 @@
-"""Which agent works on a prompt with which model, and which one fixes what it broke (SPEC 6)."""
+"""Which agent works on a prompt, with which model, and which one fixes what it broke (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHELL = "shell"
 
 
 class Worker(msgspec.Struct, frozen=True):
-    """An agent and the model it is asked to use; None leaves the model to its own program."""
+    """An agent and the model it is asked to use; None leaves the choice to its program."""
 
     agent: str
     model: str | None = None
@@ -39,7 +39,7 @@ def fixer(config: Config, meta: PromptMeta) -> Worker | None:
 
 
 def stand_in(config: Config, agent: str) -> Worker:
-    """`agent` where it takes over from another one: the models of roles and prompts are in the other one's terms."""
+    """`agent` when it takes over from another, with its own model: roles and prompts name models of the other's."""
     settings = config.agents.get(agent)
     return Worker(agent, settings.model if settings else None)
 

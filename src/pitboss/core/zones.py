@@ -1,4 +1,4 @@
-"""Time zones by the names that programs print: from the tz database, abbreviated, or as an offset (SPEC 6)."""
+"""Time zones by the names that programs print: tz database names, abbreviations, offsets (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ZONES_EAST = {
     **dict.fromkeys(("AKST",), -9.0),
     **dict.fromkeys(("HST",), -10.0),
 }
-"""Hours east of UTC. Where two zones share letters, the one in which more users of these CLIs live."""
+"""Hours east of UTC. Where two zones share an abbreviation, the one with more users of these CLIs."""
 
 _WITH_SUMMER_TIME = {
     "PT": "America/Los_Angeles",
@@ -43,13 +43,13 @@ _NAMED = re.compile(
 
 
 class UnknownZone(ValueError):
-    """The words name a zone that is not known here."""
+    """The words name an unknown zone."""
 
 
 def zone_in(words: str) -> tzinfo | None:
     """The first zone that `words` name; None when they name none.
 
-    Raises UnknownZone for a place that is not in the tz database, if there is one.
+    Raises UnknownZone for a place that is not in the tz database, or if there is no such database.
     """
     found = _NAMED.search(words)
     if found is None:

@@ -76,7 +76,7 @@ class RunDir:
         paths = RunPaths(repo, run_id)
         if not is_folder(paths.root):
             raise RunDirectoryGone(
-                f"there is no run directory {paths.root}", hint="`pitboss runs` lists the runs there are"
+                f"there is no run directory {paths.root}", hint="`pitboss runs` lists all runs"
             )
         _make_subdirectories(paths)
         return cls(paths, backup)

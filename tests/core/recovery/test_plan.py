@@ -469,7 +469,7 @@ def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: C
         ),
         (SetAsideDamage(lines=(2, 9)), "set aside damaged lines of sessions.jsonl: 2, 9"),
         (RemoveStaleLocks(paths=("a.lock", "b.lock")), "remove locks of a dead git: a.lock, b.lock"),
-        (RecreateBranch(branch="b", at=BASE), "make again the run branch b at 0000000"),
+        (RecreateBranch(branch="b", at=BASE), "recreate the run branch b at 0000000"),
         (UndoSwitch(), "put the working tree back: a switch of branches was cut short"),
         (
             RebuildState(last_seq=3),

@@ -59,9 +59,7 @@ def live_run(repo: Path) -> tuple[str, LockInfo]:
     """The id of the live run, and who holds its lock. Raises CommandError when no run is live, or it has not begun."""
     holder = lock_holder(*lock_paths(repo))
     if holder is None:
-        raise CommandError(
-            "no run is live in this working tree", hint="`pitboss runs` lists the runs there are"
-        )
+        raise CommandError("no run is live in this working tree", hint="`pitboss runs` lists all runs")
     run_id = run_of(repo, holder)
     if run_id is None:
         raise CommandError("a run is just starting", hint="ask again in a moment")

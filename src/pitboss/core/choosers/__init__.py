@@ -1,1 +1,1 @@
-"""The choosers there are: each implements the port in `core.chooser`."""
+"""The choosers: each implements the port in `core.chooser`."""

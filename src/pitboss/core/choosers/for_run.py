@@ -1,4 +1,4 @@
-"""Which chooser a run has: a live run, a dry run and a forecast for a run at rest ask for it here (SPEC 3)."""
+"""Which chooser a run has; live runs, dry runs and forecasts for a run at rest all ask here (SPEC 3)."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ if TYPE_CHECKING:
 def chooser_for(
     rotation: Rotation, prompts: Mapping[str, PromptDoc], grind: GrindSettings, *, max_parallel: int
 ) -> Chooser:
-    """The chooser of a run of `rotation`, with `max_parallel` sessions side by side at most."""
+    """The chooser of a run of `rotation`, with at most `max_parallel` sessions side by side."""
     return RotationChooser.of(rotation, prompts, Room.of(prompts, max_parallel=max_parallel, mode=grind.mode))

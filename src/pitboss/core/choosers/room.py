@@ -1,4 +1,4 @@
-"""Which sessions may run side by side: the rule that every chooser keeps (SPEC 3)."""
+"""Which sessions may run side by side: the rule that every chooser follows (SPEC 3)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Room(msgspec.Struct, frozen=True, kw_only=True):
     """Room for `max_parallel` sessions of the `parallel_safe` prompts, or for one of any other.
 
-    Sessions that have vacated their place take up no room, but no more of them wait to land than work.
+    Sessions that have vacated their place take up no room, but no more of them may wait to land than are working.
 
-    `own_copies`: every session works in a working copy of its own, also one that runs alone.
+    `own_copies`: every session has its own working copy, even one that runs alone.
     """
 
     max_parallel: int = 1
@@ -27,7 +27,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, prompts: Mapping[str, PromptDoc], *, max_parallel: int, mode: str) -> Room:
-        """The room of a run with these prompts; `mode` is that of `[grind]`."""
+        """The room of a run with these prompts; `mode` is the one from `[grind]`."""
         safe = frozenset(name for name, doc in prompts.items() if doc.meta.parallel_safe)
         return cls(max_parallel=max_parallel, parallel_safe=safe, own_copies=mode == "worktree")
 
@@ -36,7 +36,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         return self.own_copies or self._shares(prompt)
 
     def is_free(self, prompt: str, running: Sequence[Assignment], landing: Sequence[Assignment] = ()) -> bool:
-        """Whether a session of `prompt` may start beside those in `running`, and those that only wait to land."""
+        """Whether a session of `prompt` may start beside those in `running` and those only waiting to land."""
         if not running and not landing:
             return True
         shares = self._shares(prompt) and all(self._shares(each.prompt) for each in (*running, *landing))

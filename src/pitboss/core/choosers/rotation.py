@@ -1,7 +1,7 @@
 """The rotation as a chooser: a conflict gets its second turn first, then the weighted rotation goes on (SPEC 3).
 
-Sessions start strictly in the order of their turns. Whoever's turn it is waits until there is room, and nobody
-overtakes: a prompt that has to run alone never starves behind those that share, nor they behind it.
+Sessions start strictly in turn. The next in line waits until there is room, and none overtakes it: a prompt that
+has to run alone never starves behind those that share, nor they behind it.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class RotationChooser:
     def next(
         self, state: RunState, running: Sequence[Assignment], landing: Sequence[Assignment] = ()
     ) -> Choice | Wait | Ending:
-        """As the port says; a rotation ends when every prompt has had its runs."""
+        """See the port; a rotation ends when every prompt has had its runs."""
         turn = self._turn(state)
         if isinstance(turn, Ending):
             return Wait() if running or landing else turn
         return turn if self._room.is_free(turn.prompt, running, landing) else Wait()
 
     def advance(self, state: RunState, record: SessionRecord) -> RunState:
-        """As the port says; a record's own `rotation` is trusted, one without it must be what the scheduler picks."""
+        """See the port. A record's own `rotation` is trusted; a record without one must be what the scheduler picks."""
         return fold(state, record, self._rescheduled(state.scheduler_state, record))
 
     def _turn(self, state: RunState) -> Choice | Ending:
@@ -68,7 +68,7 @@ class RotationChooser:
         return Choice(prompt=prompt, rotation=rotation, in_slot=in_slot, retry_of=retry_of)
 
     def _rescheduled(self, state: SchedulerState, record: SessionRecord) -> SchedulerState | None:
-        """The scheduler after a record that does not say its rotation: records by the Rust program do not."""
+        """The scheduler after a record that does not name its rotation: the Rust program's do not."""
         if record.rotation is not None or record.retry_of is not None:
             return None
         picked = next_pick(self._takers, state)
@@ -78,7 +78,7 @@ class RotationChooser:
 
 
 def dispatched_scheduler(state: RunState) -> SchedulerState:
-    """The scheduler after every dispatch, those of sessions in flight included; a second turn is no dispatch of it."""
+    """The scheduler after every dispatch, including those of sessions in flight; second turns do not count."""
     scheduler = state.scheduler_state
     picked = (s.assignment for s in state.in_flight if s.assignment.retry_of is None)
     for session in sorted(picked, key=lambda s: s.seq):

@@ -1,4 +1,4 @@
-"""A chooser that plays a script: for tests of whatever asks a chooser."""
+"""A chooser that plays a script, for testing whatever asks a chooser."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class ScriptedChooser:
     def next(
         self, state: RunState, running: Sequence[Assignment], landing: Sequence[Assignment] = ()
     ) -> Choice | Wait | Ending:
-        """As the port says; the number of dispatches so far says how far the script has come."""
+        """See the port; the number of dispatches so far tells how far the script has come."""
         played = dispatched_scheduler(state).rotation
         if played >= len(self._script):
-            over = Ending(reason=StopReason.EXHAUSTED, message="the script is at its end")
+            over = Ending(reason=StopReason.EXHAUSTED, message="the script has ended")
             return Wait() if running or landing else over
         prompt = self._script[played]
         if not self._room.is_free(prompt, running, landing):
@@ -38,5 +38,5 @@ class ScriptedChooser:
         return Choice(prompt=prompt, rotation=played + 1, in_slot=self._room.in_slot(prompt))
 
     def advance(self, state: RunState, record: SessionRecord) -> RunState:
-        """As the port says."""
+        """See the port."""
         return fold(state, record)

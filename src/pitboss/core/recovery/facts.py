@@ -1,4 +1,4 @@
-"""What a run that was cut short left behind: the facts that recovery decides by (SPEC 7)."""
+"""What a run that was cut short left behind: the facts on which recovery decides (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class LogScan(msgspec.Struct, frozen=True, kw_only=True):
     """What a whole log says.
 
     `last_seq` ends the gap-free prefix 1, 2, 3, ...; `highest_seq` is the highest of all. `tail` holds the records
-    past the seq that was asked for, in file order. `torn_at` is the byte offset of a torn tail. `damage` lists the
-    first 1000 damaged lines before it. `any_failed`: some session was error or timeout. `size` is in bytes.
+    past the requested seq, in file order. `torn_at` is the byte offset of a torn tail. `damage` lists the first 1000
+    damaged lines before it. `any_failed`: some session ended in error or timeout. `size` is in bytes.
     """
 
     last_seq: int = 0
@@ -40,7 +40,7 @@ class LogScan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that nothing works on: its state, if it can be read, and its log, scanned past `after_seq`."""
+    """A run with no live process: its state, if readable, and its log, scanned past `after_seq`."""
 
     run_id: str
     branch: str
@@ -56,7 +56,7 @@ class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def settled_commit(self) -> str | None:
-        """A commit that every session without a record came after; None when nothing says which."""
+        """A commit that precedes every session without a record; None when nothing says which."""
         state = self.state
         if state is None:
             return None
@@ -68,8 +68,8 @@ class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """The user's working tree: the branch HEAD is on (None when detached) and whether anything is uncommitted.
 
-    While the run branch is gone and HEAD still names it, `dirty` compares with the commit at which the branch is to
-    be recreated. What an interrupted switch of ours left is not dirt.
+    While the run branch is gone and HEAD still names it, `dirty` compares with the commit at which the branch will
+    be recreated. What our own interrupted switch left does not count as dirty.
     """
 
     branch: str | None
@@ -80,11 +80,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that recovery depends on, as found on disk while the run's lock is held.
 
     The log: `last_seq` ends its gap-free prefix, `early` are the seqs it holds beyond that, `torn_at` is the byte
-    at which its last line is torn; damaged lines count for none of these. `landed` are the sessions past `last_seq`
+    offset of a torn last line; damaged lines count for none of these. `landed` are the sessions past `last_seq`
     whose commit, known by its trailers or their own branch, is on the run branch. `alive` are the sessions in
-    flight whose process group lives (pid and start time match). `last_commit` is the last recorded commit, or the
+    flight whose process group is alive (pid and start time match). `last_commit` is the last recorded commit, or the
     run's base commit. `checkout` is the tree that a resumed run is about to work in: None in worktree mode, and for
-    a repair after which nothing runs. `moved_since`: HEAD is on another branch, and may have gone there after the
+    a repair after which nothing runs. `moved_since`: HEAD is on another branch, and may have moved there after the
     run's last process ended. `cut_switch`: a switch of branches may have been interrupted.
     """
 
@@ -115,7 +115,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def top(self) -> int:
-        """The highest seq known to have been given out, by log, checkpoint, run branch or a session in flight."""
+        """The highest seq known to have been assigned, from the log, checkpoint, run branch and sessions in flight."""
         checkpoint = self.state.last_session_seq if self.state else 0
         return max(self.highest_seq, checkpoint, *self.landed, *(s.seq for s in self.in_flight), 0)
 
@@ -132,13 +132,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unrescued(self) -> tuple[InFlight, ...]:
-        """Sessions that have their record but whose work is still where they left it."""
+        """Sessions with a record whose work is still where they left it."""
         due = {s.seq for s in self.unrecorded}
         return tuple(s for s in (self.state.unrescued if self.state else ()) if s.seq not in due)
 
     @property
     def left_in_checkout(self) -> bool:
-        """Whether the user's working tree holds the work of a session, which nothing has taken from there yet."""
+        """Whether the user's working tree still holds the work of a session."""
         return any(s.assignment.worktree is None for s in (*self.unrecorded, *self.unrescued))
 
     @property
@@ -152,8 +152,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     def half_landed(self) -> bool:
         """Whether a session that ran elsewhere may have died while landing, and left the user's tree half updated.
 
-        In that case only files of the run branch are changed, and HEAD stays on it; settling the session puts them
-        right. A session whose agent had not ended was not landing.
+        In that case only files of the run branch differ, and HEAD stays on it; settling the session fixes them.
+        A session whose agent had not ended was not landing.
         """
         return any(
             s.assignment.worktree is not None and s.progress.outcome is not None for s in self.unrecorded
@@ -164,12 +164,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return seq <= self.last_seq or seq in self.early
 
     def missing(self) -> Iterator[int]:
-        """Seqs that were given out but have neither a record nor a session in flight."""
+        """Seqs that were assigned but have neither a record nor a session in flight."""
         known = self._known_beyond
         return (n for n in range(self.last_seq + 1, self.top + 1) if n not in known)
 
     def count_missing(self) -> int:
-        """How many seqs `missing` yields, without iterating: a damaged seq may claim billions."""
+        """How many seqs `missing` yields, without iterating: a damaged seq may imply billions."""
         return self.top - self.last_seq - len(self._known_beyond)
 
     @property

@@ -1,17 +1,17 @@
 """Plans the recovery of a run that was cut short: facts in, repairs in order out (SPEC 7, recovery).
 
-`plan_recovery` looks at everything a dead run left behind. Before anything is changed, it either raises the refusal
-that the table in SPEC 7 names, or returns the repairs. After another crash they can safely be applied again from the
-start, and a run that was repaired needs none:
+`plan_recovery` looks at everything a dead run left behind and, before anything is changed, either raises the refusal
+that the table in SPEC 7 names or returns the repairs. They are idempotent: after another crash they are planned again
+from the start, and a repaired run needs none:
 
-    StopProcess           nothing of the dead run may still write while its files are repaired
-    CutTornTail, SetAsideDamage    the log is whole before anything is appended to it
+    StopProcess           no process of the dead run may write while its files are repaired
+    CutTornTail, SetAsideDamage    the log must be sound before anything is appended to it
     RemoveStaleLocks, RecreateBranch, UndoSwitch    git works, on the branch the sessions land on, and the tree is whole
     RebuildState, ReplayRecords, DropInFlight    the state is the fold of the log
     RescueLeft            before other work is taken from the same tree
-    CompleteSession       in the order in which their landing was due: one that had begun comes first
-    AbortSession, RestoreRecord    every other session without a record gets its one
-    RemoveWorktree, RemoveSessionBranch    when no session needs them any more
+    CompleteSession       in the order in which they were due to land: one that had begun to comes first
+    AbortSession, RestoreRecord    every other session without a record gets one
+    RemoveWorktree, RemoveSessionBranch    once no session needs them
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ if TYPE_CHECKING:
 def plan_recovery(facts: Facts) -> tuple[Repair, ...]:
     """Return the repairs a run needs, in the order in which to apply them (SPEC 7).
 
-    Raises DamagedRun, StateOutOfSync or StartError when only a person may decide. `force` stands for such a
-    decision about the log, but never about the user's branch or tree, nor about more lost records than a disk
-    loses.
+    Raises DamagedRun, StateOutOfSync or StartError when only a person may decide. `force` is that decision for the
+    log, but never for the user's branch or tree, nor for more lost records than a disk plausibly loses.
     """
     refuse_what_only_a_person_may_settle(facts)
     return (
@@ -128,11 +127,11 @@ def _settle_sessions(facts: Facts) -> Iterator[Repair]:
 
 
 def _is_apart(facts: Facts, session: InFlight) -> bool:
-    """Whether somebody works on another branch in what was the session's tree."""
+    """Whether a person is working on another branch in what was the session's tree."""
     return session.assignment.worktree is None and facts.somebody_elsewhere
 
 
 def _can_complete(facts: Facts, session: InFlight) -> bool:
-    """Whether the session's agent has ended and its work can be had."""
+    """Whether the session's agent has ended and its work is available."""
     ended = session.progress.outcome is not None
     return ended and (session.seq in facts.landed or not _is_apart(facts, session))

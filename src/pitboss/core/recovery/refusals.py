@@ -1,4 +1,4 @@
-"""What forbids resuming a run: each refusal says why and what to do, and changes nothing (SPEC 7)."""
+"""What forbids resuming a run. Each refusal says why and what to do, and changes nothing (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0
 
 
 class NoResumableRun(ResumeError):
-    """No run under `directory` is active or aborted; `failed` names the last one, if that failed."""
+    """No run under `directory` is active or aborted; `failed` names the last run, if that failed."""
 
     def __init__(self, directory: str, failed: str | None = None) -> None:
         settle = f"; `pitboss repair {failed}` makes the last one, which failed, resumable" if failed else ""
@@ -41,7 +41,7 @@ class RunNotFound(ResumeError):
     def __init__(self, run_id: str, directory: str) -> None:
         super().__init__(
             f"grind run {_quoted(run_id)} not found at {directory}",
-            hint="`pitboss runs` lists the runs there are",
+            hint="`pitboss runs` lists all runs",
         )
 
 
@@ -69,7 +69,7 @@ class NotResumable(ResumeError):
 
 
 class PlanRenamed(ResumeError):
-    """The rotation that is resolved now is not the one the run was started with."""
+    """The current rotation is not the one the run was started with."""
 
     def __init__(self, run_id: str, original: str, current: str) -> None:
         super().__init__(
@@ -132,7 +132,7 @@ def validate_resume(
 
 
 def refuse_used_up(run: RunState, caps: Caps, used: BudgetSnapshot, now: datetime) -> None:
-    """Raise CapReached when `run`, which has `used` this much, may start no session under `caps` (SPEC 4)."""
+    """Raise CapReached when `run`, having `used` this much, may start no session under `caps` (SPEC 4)."""
     over = list(budget.used_up(caps, used, now=now, started_at=run.started_at))
     if not over:
         return
@@ -157,7 +157,7 @@ def _resume(run: RunState, over: Iterable[budget.Exceeded]) -> str:
 
 
 def refuse_what_only_a_person_may_settle(facts: Facts) -> None:
-    """Raise DamagedRun, StateOutOfSync or StartError for the first thing that stands in the way."""
+    """Raise DamagedRun, StateOutOfSync or StartError for the first obstacle."""
     _refuse_unlikely_seq(facts)
     _refuse_damaged_log(facts)
     _refuse_lost_branch(facts)
@@ -220,7 +220,7 @@ def _refuse_foreign_checkout(facts: Facts) -> None:
 
 
 def _quoted(text: str) -> str:
-    """The text as Rust's `{:?}` shows it: the Rust program's messages quote that way."""
+    """The text as Rust's `{:?}` shows it, as in the Rust program's messages."""
     return '"' + "".join(map(_escaped, text)) + '"'
 
 

@@ -1,4 +1,4 @@
-"""Every repair there is, as a value with its line for `pitboss repair --dry-run` (SPEC 7)."""
+"""Every kind of repair, as a value with its line for `pitboss repair --dry-run` (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CutTornTail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetAsideDamage(msgspec.Struct, frozen=True, kw_only=True):
-    """Move damaged lines (counted from 1) out of the log; they are kept."""
+    """Move damaged lines (counted from 1) out of the log; they are kept aside."""
 
     lines: tuple[int, ...]
 
@@ -40,7 +40,7 @@ class SetAsideDamage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemoveStaleLocks(msgspec.Struct, frozen=True, kw_only=True):
-    """Remove lock files of a git that died."""
+    """Remove the lock files of a git process that died."""
 
     paths: tuple[str, ...]
 
@@ -57,7 +57,7 @@ class RecreateBranch(msgspec.Struct, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
-        return f"make again the run branch {self.branch} at {self.at[:7]}"
+        return f"recreate the run branch {self.branch} at {self.at[:7]}"
 
 
 class UndoSwitch(msgspec.Struct, frozen=True):
@@ -95,8 +95,8 @@ class ReplayRecords(msgspec.Struct, frozen=True, kw_only=True):
 class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
     """Forget that a session is in flight: its record is in the log and the fold covers it.
 
-    A session whose record waits for another one to fill a gap stays in flight until it is folded. Otherwise the
-    scheduler and the next seq would not know of it.
+    A session whose record waits for a gap before it to be filled stays in flight until it is folded; otherwise the
+    scheduler and the next seq would not account for it.
     """
 
     seq: int
@@ -107,10 +107,10 @@ class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Finish a session whose agent has ended, from its outcome: land or rescue its work, or take the commit there is.
+    """Finish a session whose agent has ended, from its outcome: keep its landed commit, or land or rescue its work.
 
-    `landed` says that there is a commit. `elsewhere`: somebody works on another branch in the tree that was the
-    session's, so only the commit counts.
+    `landed` says that there is a commit. `elsewhere`: a person is working on another branch in what was the session's
+    tree, so only the commit counts.
     """
 
     seq: int
@@ -126,7 +126,7 @@ class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
 class AbortSession(msgspec.Struct, frozen=True, kw_only=True):
     """Record a session that was cut short as aborted: its transcript billed, its work rescued.
 
-    `elsewhere`: somebody works on another branch in the tree that was the session's, so nothing is taken from it.
+    `elsewhere`: a person is working on another branch in what was the session's tree, so nothing is taken from it.
     """
 
     seq: int
@@ -139,7 +139,7 @@ class AbortSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RescueLeft(msgspec.Struct, frozen=True, kw_only=True):
-    """Rescue what a recorded session left where it worked, because git could not do so then; `elsewhere` as above."""
+    """Rescue work that a recorded session left behind because git could not rescue it then; `elsewhere` as above."""
 
     seq: int
     elsewhere: bool = False

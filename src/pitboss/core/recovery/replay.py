@@ -19,7 +19,7 @@ def replay_records(
 ) -> RunState:
     """Fold the records past the checkpoint into `run` (SPEC 7).
 
-    `records` may hold any part of the log that covers them; `log_seq` is the highest seq of the whole
+    `records` may be any part of the log that includes them; `log_seq` is the highest seq of the whole
     log. Raises StateOutOfSync when the checkpoint claims more than the log holds, when a record is
     missing in between, or when one is not what `chooser` would have started.
     """

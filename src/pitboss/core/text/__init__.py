@@ -1,7 +1,7 @@
 """Every text that pitboss composes: prompts, commit messages, sessions.md, reports (SPEC 6, 7, 8).
 
-Texts written by agents are embedded in texts that programs read again, so each embedding goes through `core.embed`,
-which says what is neutralised and how.
+What agents write is embedded in texts that programs read back, so it always goes through `core.embed`, which says
+what is neutralised and how.
 """
 
 from pitboss.core.text.commits import (

@@ -11,11 +11,11 @@ from pitboss.core.session import NO_SUMMARY
 
 MESSAGE_LIMIT = 16 * 1024
 SUBJECT_LIMIT = 72
-"""The most characters of a subject that holds the summary."""
+"""The longest a subject that holds the summary may be, in characters."""
 
 PLACEHOLDERS = ("prompt", "session", "seq", "run", "summary")
 _RESCUE_SUBJECT = "[pitboss/grind] rescue of"
-# Git ends a message at a `---` line and at scissors, wherever they are; recovery reads our own keys.
+# Git ends a message at a `---` line or at scissors, wherever they are; recovery reads our own keys.
 _MISREAD = re.compile(
     r"^(?=[^\S\n]*pitboss-[a-z]+[^\S\n]*:|---|.*-{24} >8 -{24})", re.IGNORECASE | re.MULTILINE
 )
@@ -27,9 +27,9 @@ def commit_message(
 ) -> str:
     """Message of the commit that lands a session's work, at most 16 KiB of UTF-8 (SPEC 6).
 
-    `subject` holds PLACEHOLDERS, as `[git] subject` does; if `{summary}` is among them, its first line is cut at a
-    word. The trailers are a paragraph of their own at the very end, and no line of the summary can be read as one
-    of them. The message is meant for `git commit --cleanup=whitespace`.
+    `subject` is a template with PLACEHOLDERS, as in `[git] subject`; for `{summary}`, the summary's first line is cut
+    at a word. The trailers are a paragraph of their own at the very end, and no line of the summary can pass for one.
+    The message is meant for `git commit --cleanup=whitespace`.
     """
     text = clean(summary or "").strip() or NO_SUMMARY
     values = {
@@ -56,7 +56,7 @@ def unknown_placeholder(subject: str) -> str | None:
 
 
 def _filled(subject: str, values: dict[str, str]) -> str:
-    """The subject; if it holds the summary, the summary is shortened first, so that everything fits."""
+    """The subject; if it holds the summary, that is shortened so that everything fits."""
     if "{summary}" not in subject:
         return subject.format_map(values).strip()
     room = SUBJECT_LIMIT - len(subject.format_map(values | {"summary": ""}))
@@ -67,7 +67,7 @@ def _filled(subject: str, values: dict[str, str]) -> str:
 def rescue_message(*, prompt: str, seq: int, run_id: str, reason: str | None) -> str:
     """Message of a commit that only keeps work safe under a rescue ref.
 
-    Its trailers differ from a landed commit's, so that neither can be taken for the other.
+    Its trailers differ from those of a landed commit, so that neither can be mistaken for the other.
     """
     session = f"{one_line(prompt)} session-{seq:04}"
     subject = f"{_RESCUE_SUBJECT} {session} ({run_id})"

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 PREVIEWED = 10
-"""How many sessions the preview shows."""
+"""How many sessions the preview shows at most."""
 
 
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a run would start from, resolved; `run` is the one to resume, if any.
 
-    `caps` and `hooks` are the merged ones that would apply. `branch` is the branch checked out now, None when
-    detached or outside a git repository; `first` are the sessions the run would start with, up to `PREVIEWED`;
-    `problem` says why a real run would refuse.
+    `caps` and `hooks` are merged, as they would apply. `branch` is the branch checked out now, None when detached or
+    outside a git repository; `first` are the sessions the run would start with, up to `PREVIEWED`; `problem` says why
+    a real run would refuse to start.
     """
 
     root: str

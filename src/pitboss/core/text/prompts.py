@@ -1,4 +1,4 @@
-"""The text an agent is given: standing instructions, what happened before, then the prompt (SPEC 6)."""
+"""The text an agent gets: standing instructions, what happened before, then the prompt (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def standing_instructions() -> str:
 def compose_prompt(*, body: str, session_log: str, scratchpad: str, scratchpad_truncated: bool) -> str:
     """The whole text for an implementer, sections in the order of SPEC 6, the body verbatim at the end.
 
-    `session_log` has a line for each of the latest sessions, and `scratchpad` is the end of the notes; markers inside
-    either are disarmed, so that no session can write outside its section of a later prompt.
+    `session_log` has a line for each of the latest sessions, and `scratchpad` is the end of the notes. Markers inside
+    either are disarmed, so that no session can break out of its section of a later prompt.
     """
     note = "(only the last part; the file holds more)\n" if scratchpad_truncated else ""
     return "\n\n".join(

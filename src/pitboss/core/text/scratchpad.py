@@ -1,7 +1,7 @@
 """What parallel sessions add to the run's scratchpad: one section each (SPEC 2).
 
-Agents write any bytes, so these texts are bytes too. A section can be found again after a crash: the same notes
-give the same section, and nothing that an agent wrote reads as the heading of one.
+Agents may write any bytes, so these texts are bytes too. A section can be found again after a crash: the same notes
+give the same section, and nothing an agent wrote can pass for a section's heading.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _HEADING = re.compile(rb"^## session-", re.MULTILINE)
 
 
 def notes_section(seq: int, prompt: str, added: bytes) -> bytes:
-    """The section of session `seq`, up to and including its last newline; empty when it added nothing but blanks.
+    """The section of session `seq`, up to and including its last newline; empty when it added only blanks.
 
-    If it added more than NOTES_LIMIT bytes, the end is kept, from the start of a line if there is one.
+    If it added more than NOTES_LIMIT bytes, the end is kept, from the start of a line if possible.
     """
     kept, said = added, b""
     if len(added) > NOTES_LIMIT:
@@ -46,9 +46,9 @@ def section_gap(before: bytes) -> bytes:
 
 
 def new_lines(given: bytes, written: bytes) -> bytes:
-    """The lines of `written` that `given` did not have, in order; takes time linear in both.
+    """The lines of `written` that `given` did not have, in order, in linear time.
 
-    What both begin and end with is the same text; in between, a line that occurs more often than before is new.
+    The common beginning and end are dropped; in between, a line that occurs more often than before is new.
     """
     had, has = given.split(b"\n"), written.split(b"\n")
     first = same_start(had, has)
@@ -64,6 +64,6 @@ def new_lines(given: bytes, written: bytes) -> bytes:
 
 
 def same_start(some: Sequence[object], others: Sequence[object]) -> int:
-    """How many items, such as lines or bytes, both begin with."""
+    """The length of the common prefix, in items (lines or bytes)."""
     pairs = zip(some, others, strict=False)
     return next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(some), len(others)))

@@ -1,4 +1,4 @@
-"""Sessions as text: their entries in sessions.md, the readable projection of the log, and a line each (SPEC 6, 7)."""
+"""Sessions as text: entries in sessions.md (the log for human readers), and one line each for agents (SPEC 6, 7)."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def sessions_md_entry(record: SessionRecord) -> str:
 
 
 def session_line(*, seq: int, prompt: str, status: str, summary: str | None) -> str:
-    """One session of the log that agents get: number, prompt, status, and the first line of the summary (SPEC 6)."""
+    """One session in the log that agents see: number, prompt, status, and the first line of the summary (SPEC 6)."""
     first = clean(summary or "").strip().partition("\n")[0]
     return f"{seq} {one_line(prompt)} {status}: {one_line(first, _LINE_WIDTH) or NO_SUMMARY}"
 
 
 def _item(summary: str | None) -> str:
-    """A summary as the content of a list item, so that everything in it ends where the item ends."""
+    """A summary as the content of a list item: nothing in it can run past the end of the item."""
     text = first_bytes(clean(summary or "").strip(), _SUMMARY_BYTES) or NO_SUMMARY
     escaped = _HEADING.sub(r"\1\\#", text)
     return "\n".join(f"  {line}" if line else "" for line in escaped.split("\n")).lstrip()
