@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pitboss.core.diff_stat import DiffStat, parse_shortstat
+from pitboss.core.diff_stat import DiffStat, may_add, parse_shortstat
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,22 @@ from pitboss.core.diff_stat import DiffStat, parse_shortstat
 )
 def test_what_git_says_is_understood(said: str, stat: DiffStat | None) -> None:
     assert parse_shortstat(said) == stat
+
+
+@pytest.mark.parametrize(
+    ("below", "adds"),
+    [
+        ("", False),
+        (" delete mode 100644 a\n mode change 100644 => 100755 b\n rewrite c (90%)\n", False),
+        (" create mode 100644 a\n", True),
+        (" rename {a => b}/c (100%)\n", True),
+        (" copy a => b (100%)\n", True),
+        (" delete mode 100644 a\n create mode 100644 b\n", True),
+    ],
+)
+def test_whether_files_may_be_new(below: str, adds: bool) -> None:
+    assert may_add(f"[b 1234567] words\n 1 file changed, 1 insertion(+)\n{below}") is adds
+
+
+def test_where_git_said_nothing_files_may_be_new() -> None:
+    assert may_add("")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 RUN = "20260101T000000Z-abcd"
 BRANCH = f"pitboss/grind/{RUN}"
+CHANGED = "echo more >>src/one.txt"
 MESSAGE = commit_message(prompt="alpha", seq=1, run_id=RUN, summary="did it")
 SETUP = """
 git init -q -b main --template= .
@@ -716,14 +717,17 @@ def test_a_crash_after_any_git_call_changes_nothing_about_the_end(
             "printf 'echo 3 >by-hook\\n' >.git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; echo 1 >new",
             None,
         ),
+        (CHANGED, DiffStat(files=1, added=1)),
         ("true", None),
     ],
-    ids=["a change", "own commits", "both", "a hook changes more", "nothing"],
+    ids=["new files", "own commits", "both", "a hook changes more", "a change", "nothing"],
 )
 def test_how_much_landed_is_what_git_said_of_the_one_commit(
     tmp_path: Path, script: str, stat: DiffStat | None
 ) -> None:
     world = World(tmp_path / "repo")
     sh(world.root, script)
+    assert world.tree.may_add
     world.tree.land(world.session, MESSAGE)
     assert world.tree.stat == stat
+    assert world.tree.may_add is (script != CHANGED)

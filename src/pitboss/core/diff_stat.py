@@ -12,6 +12,8 @@ _SHORTSTAT = re.compile(
     re.MULTILINE,
 )
 
+_NOT_NEW = (" mode change ", " delete mode ", " rewrite ")
+
 
 class DiffStat(msgspec.Struct, frozen=True, kw_only=True):
     """Files that differ, and the lines that were added and removed in them; none in binary files."""
@@ -27,3 +29,11 @@ def parse_shortstat(said: str) -> DiffStat | None:
     if found is None:
         return None
     return DiffStat(**{name: int(number or 0) for name, number in found.groupdict().items()})
+
+
+def may_add(said: str) -> bool:
+    """Whether files may be new by what `git commit` prints below that line: it names those that are."""
+    found = _SHORTSTAT.search(said)
+    return found is None or not all(
+        line.startswith(_NOT_NEW) for line in said[found.end() :].split("\n") if line
+    )

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitboss.core.diff_stat import parse_shortstat
+from pitboss.core.diff_stat import may_add, parse_shortstat
 from pitboss.core.redact import Secrets
 from pitboss.git import snapshot
 from pitboss.git.errors import GitError, last_line, tells_full_disk, why_cut_short
@@ -89,6 +89,8 @@ class Committer:
         """What a hook did wrong after the commit that was made last."""
         self.stat: DiffStat | None = None
         """How much the last commit changed, where git said so and no hook changed more."""
+        self.may_add = True
+        """Whether it may hold new files."""
 
     def commit(self, status: TreeStatus, message: str, others: Sequence[str] | None = None) -> str:
         """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree.
@@ -96,6 +98,7 @@ class Committer:
         `others` is what `snapshot.others` lists, where that is known.
         """
         self.trouble = self.stat = None
+        self.may_add = True
         self._hooks.bring(self._repo)
         snapshot.stage(self._repo, status, others)
         try:
@@ -115,7 +118,7 @@ class Committer:
             return self._cut_short(done, before, message)
         if done.code == 0:
             tip, said = self._repo.committed(done)
-            self.stat = parse_shortstat(said)
+            self.stat, self.may_add = parse_shortstat(said), may_add(said)
             return tip
         if self._repo.succeeds(
             "diff-index", "--cached", "--quiet", "--ignore-submodules=dirty", "HEAD", "--"
@@ -147,7 +150,7 @@ class Committer:
         """Commit what hooks changed in the tree while they let the commit pass; they do not run again."""
         status = self._repo.status()
         if status.dirty:
-            self.stat = None
+            self.stat, self.may_add = None, True
             snapshot.stage(self._repo, status)
             self._repo.commit(message, hooks=False)
         return self._repo.line("rev-parse", "HEAD") if status.dirty else status.head

@@ -181,9 +181,12 @@ class RunBranch:
                 raise
             self._repo.git(*order)
 
-    def advance(self, new: str, label: RescueLabel, *, tree: str | None = None) -> tuple[str, ...]:
+    def advance(
+        self, new: str, label: RescueLabel, *, tree: str | None = None, adds: bool = True
+    ) -> tuple[str, ...]:
         """Advance the branch to `new`, which follows its tip; the user's checkout follows. `tree` is that of `new`.
 
+        `adds` says whether `new` may hold files that are new, for which something in the checkout may be in the way.
         Changes in the checkout stay unless they are in the way; then they are rescued under the refs returned.
         Raises BranchMoved, and GitError.
         """
@@ -197,7 +200,7 @@ class RunBranch:
             raise BranchMoved from error
         self._tip = new
         self._tree = None if tree is None else (new, tree)
-        return self._follow(old, new, label)
+        return self._follow(old, new, label, adds=adds)
 
     def _move(self, old: str, new: str, reflog: str) -> None:
         """Move the branch and delete finished ones, in one call. Raises GitError unless it was moved."""
@@ -227,5 +230,5 @@ class RunBranch:
         if self._checkout:
             self._checkout.retry(self.tip, label, wait_s=wait_s)
 
-    def _follow(self, old: str, new: str, label: RescueLabel) -> tuple[str, ...]:
-        return self._checkout.follow(old, new, label) if self._checkout else ()
+    def _follow(self, old: str, new: str, label: RescueLabel, *, adds: bool = True) -> tuple[str, ...]:
+        return self._checkout.follow(old, new, label, adds=adds) if self._checkout else ()

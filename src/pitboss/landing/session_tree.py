@@ -67,11 +67,13 @@ class SessionTree:
         self._begun: int | None = None
         self.stat: DiffStat | None = None
         """How much the session changed, as `git commit` said; None where its agent, or a hook, has a share in that."""
+        self.may_add = True
+        """Whether what landed may hold new files."""
 
     def begin(self, seq: int) -> None:
         """Remember the tree as session `seq` finds it; without this, `land` and `rescue` assume an earlier attempt."""
         self._begun = seq
-        self.stat = None
+        self.stat, self.may_add = None, True
         self._reflog.mark()
         self._stashes.mark()
         self._index_backup.save()
@@ -207,8 +209,10 @@ class SessionTree:
             kind = Reason.ABORTED if isinstance(refused, HookStopped) else Reason.COMMIT_REFUSED
             reason = kind.because(str(refused))
             return self._set_aside(effort, effort.session.base_commit, reason)
-        if self.stat is None and effort.status.head == effort.session.base_commit:
-            self.stat = self._committer.stat
+        if effort.status.dirty:
+            alone = effort.status.head == effort.session.base_commit
+            self.stat = self._committer.stat if alone else None
+            self.may_add = not alone or self._committer.may_add
         if effort.again:
             # What an earlier attempt committed, on the branch or just before its ref moved, was made again.
             made = [oid for oid in made if not self._is_own(effort, oid)]

@@ -213,7 +213,8 @@ class SlotPlace:
         if merged.commit is None:
             there = self._repo.is_ancestor(change, self._run_branch.tip)
             return replace(landed, commit=change if there else None)
-        rescued = self._run_branch.advance(merged.commit, label, tree=merged.tree)
+        adds = self._opened is None or self._opened.may_add
+        rescued = self._run_branch.advance(merged.commit, label, tree=merged.tree, adds=adds)
         return _with_rescued(replace(landed, commit=merged.commit), rescued, moved)
 
     def _beyond(self, tip: str, change: str) -> list[Commit]:

@@ -54,12 +54,12 @@ class UserCheckout:
         self._ref = f"refs/heads/{name}"
         self._left_at: str | None = None
 
-    def follow(self, old: str, new: str, label: RescueLabel) -> tuple[str, ...]:
+    def follow(self, old: str, new: str, label: RescueLabel, *, adds: bool = True) -> tuple[str, ...]:
         """Bring index and files from `old` to `new`, where the branch is by now, unless a git of the user's is at work.
 
         Returns the refs of what was rescued. Raises GitError.
         """
-        return self._bring(old, new, label, again=False) if self._is_here() else ()
+        return self._bring(old, new, label, again=False, adds=adds) if self._is_here() else ()
 
     def resume(self, tip: str, label: RescueLabel) -> tuple[str, ...]:
         """Finish what a dead runner may have left half done after it had moved the branch to `tip`.
@@ -101,9 +101,12 @@ class UserCheckout:
             return found
         return self._repo.commit_id(f"{self._name}@{{1}}") or tree
 
-    def _bring(self, old: str, new: str, label: RescueLabel, *, again: bool) -> tuple[str, ...]:
+    def _bring(
+        self, old: str, new: str, label: RescueLabel, *, again: bool, adds: bool = True
+    ) -> tuple[str, ...]:
+        adds = adds or self._left_at is not None
         old, self._left_at = self._left_at or old, None
-        hidden = self._ignored_in_the_way(old, new)
+        hidden = self._ignored_in_the_way(old, new) if adds else []
         try:
             if not hidden and self._moves(old, new) and not (again and self._is_stale(old, new)):
                 return ()
