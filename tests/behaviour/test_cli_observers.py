@@ -195,7 +195,7 @@ class TestStatus:
         assert project.pitboss("status", "one") == (
             4,
             "",
-            'error: grind run "one" is ambiguous: one-a, one-b\nhint: give more of the run\'s id\n',
+            'error: grind run "one" is ambiguous: one-a, one-b\nhint: type more of the run\'s id\n',
         )
         missing = project.pitboss("status", "two")
         assert missing.code == 4

@@ -74,8 +74,8 @@ def test_a_live_run_goes_on_and_what_was_there_comes_back(project: Project, wipe
     ]
     assert (run.folder / "sessions.md").read_text().count("## session-") == 2
     assert run.ending()[0] == "completed"
-    assert f"run {before.run_id} (without its transcripts) was gone and is restored from" in done.err
-    assert "was removed; it was made again" in done.err
+    assert f"run {before.run_id} (without its transcripts) was gone and has been restored from" in done.err
+    assert "was removed; it has been recreated" in done.err
 
 
 def test_settings_alone_that_an_agent_deletes_come_back_at_the_end(project: Project) -> None:
@@ -83,7 +83,7 @@ def test_settings_alone_that_an_agent_deletes_come_back_at_the_end(project: Proj
     written = settings(project)
     done = project.pitboss("grind")
     assert (done.code, settings(project)) == (0, written)
-    assert "the folder of prompts was gone and is restored from" in done.err
+    assert "the folder of prompts was gone and has been restored from" in done.err
 
 
 @pytest.fixture
@@ -139,7 +139,9 @@ class TestARunThatWasKilledAsItsFilesWent:
         else:
             done = project.pitboss(*how)
             assert done.code == 0, done
-        assert f"run {killed.run_id} (without its transcripts) was gone and is restored from" in done.err
+        assert (
+            f"run {killed.run_id} (without its transcripts) was gone and has been restored from" in done.err
+        )
         if how != ["grind", "--resume"]:
             assert project.pitboss("grind", "--resume", killed.run_id).code == 0
         found = [(r["seq"], r["prompt"], r["status"]) for r in killed.records]

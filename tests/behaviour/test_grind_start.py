@@ -138,7 +138,7 @@ def test_an_unknown_rotation_is_named_with_the_ones_there_are(project: Project) 
     folder = project.root / ".pitboss/grind/rotations"
     project.write(".pitboss/grind/rotations/night.toml", 'prompts = [{name = "one"}]\n')
     assert refused(project, "--rotation", "nihgt") == (
-        f"error: {folder}: no rotation is named 'nihgt'; did you mean 'night'? (rotations there are: night)\n"
+        f"error: {folder}: no rotation is named 'nihgt'; did you mean 'night'? (existing rotations: night)\n"
         "hint: `pitboss prompts validate` checks all prompts\n"
     )
 

@@ -85,4 +85,4 @@ def test_a_subject_with_a_placeholder_that_stands_for_nothing_is_refused(project
     project.prompt("tidy", "true")
     done = project.pitboss("grind")
     assert done.code == 4
-    assert "git.subject: has '{promt}', which stands for nothing; a subject may hold {prompt}," in done.err
+    assert "git.subject: has '{promt}', which is no placeholder; a subject may have {prompt}," in done.err

@@ -93,7 +93,7 @@ def test_a_lost_state_with_a_session_in_flight_is_brought_back_from_its_copy(
     crashed = trials.crashed(tmp_path / "place", AGENT_ENDED)
     before = crashed.state()
     crashed.state_file.write_bytes(b"{")
-    assert crashed.repair("--dry-run").stdout.startswith("bring state.json back from ")
+    assert crashed.repair("--dry-run").stdout.startswith("restore state.json from ")
     repaired = crashed.repair()
     assert "restored from" in repaired.stderr
     assert crashed.aside() == {"state.json.damaged-1": b"{"}

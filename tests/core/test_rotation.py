@@ -225,7 +225,7 @@ def test_tags_select_the_prompts_that_carry_any_of_them(
 
 @pytest.mark.parametrize(
     ("names", "hint"),
-    [(("alpha", "bravo"), "tags there are: day, night, slow"), (("charlie",), "no prompt has tags")],
+    [(("alpha", "bravo"), "existing tags: day, night, slow"), (("charlie",), "no prompt has tags")],
 )
 def test_tags_that_no_prompt_carries_refuse_to_start(names: tuple[str, ...], hint: str) -> None:
     rotation = Rotation(name="nightly", entries=tuple(Entry(name=name) for name in names))

@@ -204,7 +204,7 @@ def test_a_missing_rotation_lists_those_there_are(repo: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_rotation(repo, "nightly", Library())
     suggested = (
-        "no rotation is named 'nightly'; did you mean 'nightlies'? (rotations there are: nightlies, weekly)"
+        "no rotation is named 'nightly'; did you mean 'nightlies'? (existing rotations: nightlies, weekly)"
     )
     assert complaints(caught) == [f"{rotations_dir(repo)}: {suggested}"]
 

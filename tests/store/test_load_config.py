@@ -17,7 +17,7 @@ from pitboss.store.config import load_config, parse_config
 if TYPE_CHECKING:
     from pathlib import Path
 
-SUBJECT = "stands for nothing; a subject may hold {prompt}, {session}, {seq}, {run}, {summary}"
+SUBJECT = "is no placeholder; a subject may have {prompt}, {session}, {seq}, {run}, {summary}"
 
 
 def parse(text: str) -> Config:

@@ -134,7 +134,7 @@ def test_a_log_that_is_torn_from_its_first_byte_holds_nothing(run: RunPaths) -> 
         ),
         (
             lines(1, 2) + lines(1),
-            [Damage(line=3, detail="session 1 has a record already")],
+            [Damage(line=3, detail="session 1 already has a record")],
         ),
         (
             lines(1) + encode_record(record(2, run_id="other")) + lines(2),

@@ -243,7 +243,7 @@ def test_a_name_that_is_taken_again_and_again_is_an_error_in_the_end(
     (scene.run / "file").symlink_to("nowhere")
     (scene.run / "new.tmp").symlink_to("nowhere")
     (scene.run / "folder").symlink_to("nowhere")
-    again = "something is put in its place again and again"
+    again = "something keeps taking its place"
     with pytest.raises(StorageError, match=again):
         append_durable(scene.run / "file", b"x")
     with pytest.raises(StorageError, match=again):

@@ -43,7 +43,7 @@ def test_a_log_that_was_cut_is_brought_back_and_kept(run: RunPaths, kept: int) -
     whole, cut = run.log.read_bytes(), b"".join(lines(run)[:kept])
     run.log.write_bytes(cut)
     (told,) = bring_back(find_lost(run, Backup(run.root.parents[3]), force=False))
-    assert "sessions.jsonl was lost or damaged and is restored from" in told
+    assert "sessions.jsonl was lost or damaged and has been restored from" in told
     assert "what was there is kept as sessions.jsonl.damaged-1" in told
     assert run.log.read_bytes() == whole
     assert run.log.with_name("sessions.jsonl.damaged-1").read_bytes() == cut
@@ -54,7 +54,7 @@ def test_what_is_missing_is_brought_back(run: RunPaths) -> None:
     run.log.unlink()
     run.state.unlink()
     found = find_lost(run, Backup(run.root.parents[3]), force=False)
-    assert found[0].describe().startswith("bring state.json back from /")
+    assert found[0].describe().startswith("restore state.json from /")
     assert all("kept" not in told for told in bring_back(found))
     assert (run.log.read_bytes(), run.state.read_bytes()) == whole
 

@@ -390,19 +390,19 @@ def test_a_run_directory_that_was_gone_before_anything_was_written_is_an_error(
 
 
 def test_a_state_that_nobody_could_read_again_replaces_none(run: RunDir) -> None:
-    with pytest.raises(StorageError, match=r"cannot write .*state.json: nobody could read it again: .*seq"):
+    with pytest.raises(StorageError, match=r"cannot write .*state.json: it could not be read back: .*seq"):
         run.checkpoint(fresh_run(last_session_seq=2**64))
     assert read_state(run.paths) == fresh_run()
 
 
 def test_a_record_that_nobody_could_read_again_is_not_appended(run: RunDir) -> None:
-    with pytest.raises(StorageError, match=r"cannot write .*sessions.jsonl: nobody could read it again"):
+    with pytest.raises(StorageError, match=r"cannot write .*sessions.jsonl: it could not be read back"):
         run.record(record(1, tokens=(2**64, 0)))
     assert run.paths.log.read_bytes() == b""
 
 
 def test_a_run_whose_state_nobody_could_read_again_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="nobody could read it again"):
+    with pytest.raises(StorageError, match="it could not be read back"):
         RunDir.create(tmp_path, fresh_run(last_session_seq=2**64))
     assert names(runs_dir(tmp_path)) == [".gitignore"]
 

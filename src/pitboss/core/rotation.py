@@ -107,7 +107,7 @@ def select_by_tags(rotation: Rotation, prompts: Mapping[str, PromptDoc], tags: C
         there_are = sorted({tag for name in rotation.prompt_names for tag in prompts[name].meta.tags})
         raise StartError(
             f"no prompt of rotation '{rotation.name}' is tagged {' or '.join(map(shown, tags))}",
-            hint=f"tags there are: {', '.join(there_are)}" if there_are else "no prompt has tags",
+            hint=f"existing tags: {', '.join(there_are)}" if there_are else "no prompt has tags",
         )
     return msgspec.structs.replace(rotation, entries=entries)
 

@@ -1,13 +1,12 @@
-"""Copies what cannot be made again to where `git clean -fdx` does not reach: git's own folder (SPEC 7).
+"""Copies what cannot be recreated to where `git clean -fdx` does not reach: git's own folder (SPEC 7).
 
     backup/config.toml, prompts/, rotations/   as they were when the last run started or was resumed
-    backup/runs/RUN_ID/state.json              as of the run's last start of a session, or of its end
+    backup/runs/RUN_ID/state.json              as of the run's latest session start, or of its end
                        sessions.jsonl          every record (`store.mirrored_log` keeps it)
 
-It is for a run directory, or a whole `.pitboss`, that somebody deletes. It is not synced, because a power cut
-deletes nothing. Transcripts, the scratchpad and sessions.md are not in it. The copy of a run is kept as long as its
-directory exists. Of runs whose directory is gone, which may be what the user wanted, only the latest copies are
-kept.
+It guards against deletion of a run directory or of all of `.pitboss`. It is not synced, because a power cut deletes
+nothing. Transcripts, the scratchpad and sessions.md are not in it. The copy of a run is kept as long as its directory
+exists. If the directory is gone, perhaps because the user wanted that, only the latest few copies are kept.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _LARGEST_SETTING = 1024 * 1024
 
 
 class Backup:
-    """The copy for the working tree at `repo`; if git has no folder for it, nothing is kept."""
+    """The copy for the working tree at `repo`; if git has no folder for that, nothing is kept."""
 
     def __init__(self, repo: Path) -> None:
         self._repo = repo
@@ -68,7 +67,7 @@ class Backup:
         return self._root and self._root / "runs" / run_id / STATE_FILENAME
 
     def state(self, run_id: str) -> RunState | None:
-        """The state in the copy of a run's state.json; None when there is none that can be read."""
+        """The state in the copy of a run's state.json; None when there is no readable one."""
         path = self.state_file(run_id)
         data = None if path is None else _read(path)
         with suppress(Malformed):
@@ -82,7 +81,7 @@ class Backup:
             _put(path, data)
 
     def keep(self) -> None:
-        """Bring the copy up to date, settings and every run; a failure does no harm."""
+        """Bring the copy of the settings and of every run up to date; a failure does no harm."""
         if self._root is None:
             return
         for here, copy, _ in self._settings():
@@ -96,7 +95,7 @@ class Backup:
                 remove_tree(self._root / "runs" / run_id)
 
     def lost(self) -> tuple[str, ...]:
-        """The runs whose directory is gone and that somebody may miss, in order of their ids.
+        """The runs whose directory is gone and may be missed, ordered by id.
 
         All of them if the folder of runs is gone or empty; otherwise only those that were live when they were lost,
         because the user may have removed the others.
@@ -108,7 +107,7 @@ class Backup:
         return tuple(run_id for run_id in gone if self._was_live(run_id))
 
     def find(self, requested: str) -> list[str]:
-        """The runs whose directory is gone, by id or the beginning of one."""
+        """The runs without a directory whose id is, or begins with, `requested`."""
         names = names_in(self._root / "runs") if self._root is not None else []
         matches = [name for name in sorted(names) if requested and name.startswith(requested)]
         return [name for name in matches if not self._is_there(name)]
@@ -116,8 +115,8 @@ class Backup:
     def bring_back(self, wanted: str | None = None) -> list[str]:
         """Restore what was lost, and `wanted` in any case; returns what to tell the user. Raises StorageError.
 
-        Settings are restored when a run was lost or the whole folder is gone: the user may well delete a single
-        prompt.
+        Settings are restored only when a run was lost or the whole folder is gone: a single prompt may well have been
+        deleted by the user.
         """
         lost = self.lost()
         wiped = bool(lost) or not is_folder(grind_dir(self._repo))
@@ -128,17 +127,17 @@ class Backup:
     def put_back(self) -> list[str]:
         """Restore what was there at the last `keep`, whoever removed it; returns what to tell the user.
 
-        For a live run, where an agent must have done it. Raises StorageError.
+        For a live run: there, an agent must have removed it. Raises StorageError.
         """
         runs = [name for name in self._there if not self._is_there(name)]
         return self._restore(self.restore_settings() if self._there else [], runs)
 
     def _restore(self, settings: list[str], runs: Iterable[str]) -> list[str]:
         restored = [*settings, *filter(None, map(self.restore_run, runs))]
-        return [f"{what} was gone and is restored from {self.place}" for what in restored]
+        return [f"{what} was gone and has been restored from {self.place}" for what in restored]
 
     def restore_settings(self) -> list[str]:
-        """Restore configuration, prompts and rotations, each if all of that kind is gone; returns which."""
+        """Restore configuration, prompts and rotations, each only if all of its kind is gone; returns which."""
         return [what for here, copy, what in self._settings() if _restored(copy, here)]
 
     def restore_run(self, run_id: str) -> str | None:
@@ -179,7 +178,7 @@ def _keep_run(here: Path, copy: Path) -> None:
 
 
 def _mirror(here: Path, copy: Path) -> None:
-    """Make `copy` the same as `here`: a file, or the files of a folder. If all of it is gone, the copy stays."""
+    """Make `copy` the same as `here`, a file or a folder's files. If `here` is gone altogether, the copy stays."""
     contents = _contents(here)
     for name, data in contents.items():
         if _read(copy / name if name else copy) != data:
@@ -200,7 +199,7 @@ def _restored(copy: Path, here: Path) -> bool:
 
 
 def _contents(place: Path) -> dict[str, bytes]:
-    """The files of a folder by name, or one file under an empty name; follows links, which are the user's."""
+    """The files of a folder by name, or a single file under an empty name; follows links, as they are the user's."""
     names = (
         [path.name for path in place.iterdir() if path.suffix in (".md", ".toml")] if place.is_dir() else [""]
     )
@@ -231,15 +230,15 @@ def _put(path: Path, data: bytes) -> None:
 
 
 def restore_lost(repo: Path, wanted: str | None = None) -> list[str]:
-    """`Backup.bring_back` for a command that works with runs, unless a live run sees to that itself.
+    """`Backup.bring_back` for a command that works with runs, unless a live run takes care of that itself.
 
-    Raises StartError if a link, by the user or an agent, is in place of a folder that holds runs.
+    Raises StartError if the user or an agent put a link in place of a folder that holds runs.
     """
     for folder in (pitboss_dir(repo), grind_dir(repo), runs_dir(repo)):
         if folder.is_symlink():
             raise StartError(
-                f"{folder} is a symbolic link, and pitboss follows none where it keeps its runs",
+                f"{folder} is a symbolic link, and pitboss follows no links where it keeps its runs",
                 hint="put the folder itself there; prompts, rotations and config.toml may be links. "
-                "If an agent made this one, remove it: what was there is restored",
+                "If an agent made this one, remove it: what was there will be restored",
             )
     return [] if lock_holder(*lock_paths(repo)) is not None else Backup(repo).bring_back(wanted)

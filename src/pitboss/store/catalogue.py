@@ -1,4 +1,4 @@
-"""All runs of a repository: listed, found by id, by what they need and by who holds the lock (SPEC 7, 8; the seed)."""
+"""All runs of a repository: lists them, finds one by id, by state or by who holds the lock (SPEC 7, 8; the seed)."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ class RunListing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AmbiguousRun(ResumeError):
-    """The id prefix that was asked for fits more than one run."""
+    """The given id prefix fits more than one run."""
 
     def __init__(self, prefix: str, candidates: Sequence[str]) -> None:
         super().__init__(
-            f'grind run "{prefix}" is ambiguous: {", ".join(candidates)}', hint="give more of the run's id"
+            f'grind run "{prefix}" is ambiguous: {", ".join(candidates)}', hint="type more of the run's id"
         )
 
 
 def list_runs(repo: Path) -> list[RunListing]:
-    """Every run, last updated first; unreadable ones too, by when their directory changed (SPEC 8)."""
+    """Every run, last updated first, unreadable ones included, by when their directory changed (SPEC 8)."""
     found = ((_listed(*run), run[1]) for run in _states(runs_dir(repo)))
     runs = [run for run, path in found if run.state is not None or _is_run(path)]
     runs += [_lost(repo, run_id) for run_id in Backup(repo).lost()]
@@ -91,7 +91,7 @@ def find_run(repo: Path, requested: str) -> RunListing:
 
 
 def resolve_target(repo: Path, requested: str | None) -> RunListing:
-    """The run to resume: the one asked for, or the most recent resumable one (the seed).
+    """The run to resume: the requested one, or the most recent resumable one (the seed).
 
     Raises RunNotFound, AmbiguousRun, StateUnreadable, NoResumableRun.
     """
@@ -130,19 +130,19 @@ def live_holder(repo: Path, run_id: str) -> LockInfo | None:
 def run_of(repo: Path, holder: LockInfo) -> str | None:
     """The run that holds the lock; None while it is just starting.
 
-    When its lock files were deleted, nothing says which run it is: then it is the one that changed last.
+    If its lock files were deleted, nothing says which run it is; then the one that changed last is taken.
     """
     return latest_run(repo) if holder.pid is None and holder.run_id is None else holder.run_id
 
 
 def _failed_last(repo: Path) -> str | None:
-    """The last run, if it has failed: by an error of this program, or a budget stop of the Rust one."""
+    """The last run, if it failed: through an error of this program, or a budget stop of the Rust one."""
     last = next((run for run in list_runs(repo) if run.state is not None), None)
     return last.run_id if last and last.state and last.state.status == "failed" else None
 
 
 def _lost(repo: Path, run_id: str) -> RunListing:
-    """A run whose directory is gone, from what was copied of it."""
+    """A run whose directory is gone, read from its backup."""
     return RunListing(
         run_id=run_id,
         state_path=str(RunPaths(repo, run_id).state),
@@ -152,7 +152,7 @@ def _lost(repo: Path, run_id: str) -> RunListing:
 
 
 def _run_names(runs: Path) -> list[str]:
-    """The folders in the folder of the runs; none when it cannot be read."""
+    """The folders in the runs folder; none when it cannot be read."""
     try:
         folder = open_folder(runs)
     except OSError:
@@ -169,7 +169,7 @@ def _folders_in(folder: int) -> list[str]:
 
 
 def _states(runs: Path) -> Iterator[tuple[str, str, bytes | OSError]]:
-    """For each folder in the folder of the runs its name, its path and its state.json, or why that cannot be read."""
+    """For each folder in the runs folder: its name, its path, and its state.json or why that cannot be read."""
     try:
         folder = open_folder(runs)
     except OSError:
@@ -224,7 +224,7 @@ def _last_updated(run: RunListing) -> tuple[float, str]:
 
 
 def _skimmed(directory: str, state: bytes | OSError) -> float | None:
-    """When a run changed last; None where there is none."""
+    """When a run last changed; None if there is no run."""
     if isinstance(state, bytes):
         with suppress(Malformed):
             return decode_last_updated(state).timestamp()

@@ -1,6 +1,6 @@
-"""Core values to the bytes of state.json and sessions.jsonl and back, for the Rust program too (SPEC 2, 7).
+"""Core values to the bytes of state.json and sessions.jsonl and back, compatible with the Rust program (SPEC 2, 7).
 
-Fields are only ever added: what we add is left out when it says nothing and may be missing on read. Top-level
+Fields are only ever added: ours are left out when they say nothing, and may be missing on read. Top-level
 fields of state.json that this version does not know are kept in `RunState.unknown` and written back; unknown
 fields of a record are ignored. Whatever the bytes are, reading them gives a value or raises Malformed.
 """
@@ -72,7 +72,7 @@ IN_FLIGHT_FIELDS = (
     "fixer_model",
     "outcome",
 )
-"""The keys of assignment and progress as one flat object, in this order; others only where they say something."""
+"""The keys that assignment and progress always have as one flat object, in order; others only if they say something."""
 
 IN_FLIGHT_FIELDS_ADDED = (
     "retry_of",
@@ -89,7 +89,7 @@ _T = TypeVar("_T")
 
 
 class RecordHead(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a record that says whose it is and how it ended: all that a scan needs of most lines."""
+    """The part of a record that says whose it is and how it ended: all that a scan needs from most lines."""
 
     seq: Seq
     run_id: str
@@ -112,7 +112,7 @@ class StateHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Malformed(ValueError):
-    """Bytes that are not what they should be: the path of the field (`$.tokens.input`) and the reason."""
+    """Bytes that do not decode: the path of the field (`$.tokens.input`) and the reason."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{reason} (at {field})")
@@ -121,9 +121,9 @@ class Malformed(ValueError):
 
 
 def encode_state(state: RunState) -> bytes:
-    """state.json as the Rust program writes it: two spaces, final newline.
+    """state.json as the Rust program writes it: two-space indent, final newline.
 
-    Raises Malformed for a state that could not be read back, so that it never replaces one that can.
+    Raises Malformed for a state that could not be read back, so that it never replaces a readable one.
     """
     fields = _without_defaults(state, STATE_FIELDS_ADDED)
     del fields["unknown"]
@@ -147,7 +147,7 @@ def decode_state(data: bytes) -> RunState:
 
 
 def _read_state(data: bytes) -> RunState:
-    """As `decode_state`, with times in the zones they are written in."""
+    """As `decode_state`, with times in the zones they were written in."""
     try:
         raw = msgspec.json.decode(data, type=dict[str, object])
         known = {name: raw.pop(name) for name in _STATE_FIELDS & raw.keys()}
@@ -183,9 +183,9 @@ def decode_last_updated(data: bytes) -> datetime:
 def encode_record(record: SessionRecord) -> bytes:
     """One line of sessions.jsonl, newline included.
 
-    Nothing may keep a record from being written: a cost that is not an amount of money is written as unknown, and
-    characters that are not Unicode as `?`. What is left, numbers that no reader can hold, raises Malformed: such a
-    line would damage the log.
+    As little as possible may keep a record from being written: a cost that is not a finite amount is written as
+    unknown, and characters that are not valid Unicode as `?`. Only numbers too large for any reader raise Malformed:
+    such a line would damage the log.
     """
     if not 0 <= record.cost_usd < math.inf:
         record = msgspec.structs.replace(record, cost_usd=0.0, cost_known=False, cost_source="unknown")
@@ -208,9 +208,9 @@ def decode_record(line: bytes) -> SessionRecord:
 
 
 def _as_meant(record: SessionRecord) -> SessionRecord:
-    """`record`, with its cost unknown if it is by a program that writes $0 for tokens without a price.
+    """`record`, with its cost unknown if the Rust program wrote it, which writes $0 for tokens without a price.
 
-    That is the Rust program. It writes no rotation, and this one always does.
+    Its records have no rotation; ours always do.
     """
     unpriced = record.cost_usd == 0 and (record.tokens.input > 0 or record.tokens.output > 0)
     if record.rotation is not None or not (unpriced and record.cost_known):
@@ -263,7 +263,7 @@ def _without_defaults(value: msgspec.Struct, names: tuple[str, ...]) -> dict[str
 
 @cache
 def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
-    """Cached for each type: msgspec would evaluate every annotation again, which takes a millisecond."""
+    """Cached per type: msgspec would evaluate every annotation again, which takes a millisecond."""
     return tuple((field.name, _default(field)) for field in msgspec.structs.fields(kind))
 
 
@@ -307,9 +307,9 @@ def _in_utc(value: _T) -> _T:
 
 
 def _strict(kind: Any) -> Any:
-    """A twin of a core type that accepts only numbers a run can have and times with a zone, nested ones included.
+    """A twin of a core type that accepts only numbers a run can have and times with a zone, also in nested types.
 
-    The core types stay free of such rules, which are about bytes that anybody may have written.
+    The core types stay free of such rules, which are about bytes that anything may have written.
     """
     if kind in _STRICT:
         return _STRICT[kind]
@@ -338,11 +338,11 @@ _STRICT: dict[Any, Any] = {
     datetime: Annotated[datetime, msgspec.Meta(tz=True)],
 }
 _ELSEWHERE = re.compile(rb"[:.][0-9]+[+-][0-9]|\\u")
-"""What is in JSON that may hold a time with a zone other than UTC."""
+"""What only JSON with a time outside UTC may contain."""
 _STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown"}
 
 
-# Made when first used: what a type means to msgspec takes a millisecond to find out, and few commands need them all.
+# Built on first use: analysing a type takes msgspec a millisecond, and few commands need them all.
 @cache
 def _strict_state() -> Any:
     return _strict(RunState)

@@ -39,7 +39,7 @@ _AUTHOR = re.compile(r"[^<>]*[^<>\s][^<>]* <[^<>\s]+>")
 
 
 def load_config(repo: Path) -> Config:
-    """Return the configuration of the repository rooted at `repo`; all defaults where there is no file.
+    """Return the configuration of the repository rooted at `repo`; all defaults if there is no file.
 
     Keys that this version does not know become `warnings`. Raises InputError with every other problem.
     """
@@ -68,7 +68,7 @@ def parse_config(text: str, *, file: str) -> Config:
 
 
 def _agents(agent: Table) -> dict[str, Any]:
-    """What applies to all agents, and a table for each backend; which backends exist is not known here."""
+    """What applies to all agents, and a table for each backend; this module does not know which backends exist."""
     names = [key for key, value in agent.values.items() if isinstance(value, dict) and key not in _ALL_AGENTS]
     found = agent.read({**_ALL_AGENTS, **dict.fromkeys(names, table)})
     shared = {key: value for key, value in found.items() if key in _ALL_AGENTS}
@@ -110,12 +110,12 @@ def _subject(value: object) -> str:
 
     if (wrong := unknown_placeholder(text)) is not None:
         known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise Wrong(f"has {shown(wrong)}, which stands for nothing; a subject may hold {known}")
+        raise Wrong(f"has {shown(wrong)}, which is no placeholder; a subject may have {known}")
     return text
 
 
 def _retention(value: object) -> str:
-    """`keep_all` or `keep_none`; with hyphens too."""
+    """`keep_all` or `keep_none`; hyphens work too."""
     return str(one_of("keep_all", "keep_none")(value.replace("-", "_") if isinstance(value, str) else value))
 
 

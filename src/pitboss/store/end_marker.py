@@ -1,7 +1,7 @@
-"""The file `ended`: when the last process of a run was gone, as its guardian saw it (SPEC 7).
+"""The file `ended`: when a run's last process had gone, as its guardian saw it (SPEC 7).
 
-Its modification time says when, and nothing else does. While a run is live the file says `live`, and it keeps
-saying so if nobody survived to see the end. A refused resume leaves it as it was.
+The time is the file's modification time. While a run is live the file says `live`, and it keeps saying so if no
+process survived to see the end. A refused resume leaves it as it was.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def note_live(paths: RunPaths) -> None:
 
 
 def note_end(paths: RunPaths) -> None:
-    """The last process of the run is gone. Does nothing if the run was not live since the last call."""
+    """The last process of the run is gone. Does nothing if the run has not been live since the last call."""
     if read_regular(paths.ended, len(_LIVE)) == _LIVE:
         with suppress(StorageError):
             write_atomic(paths.ended, b"", durable=False)
 
 
 def ended_ns(paths: RunPaths) -> int | None:
-    """When the run's last process was gone, in nanoseconds since the epoch; None if nobody saw it."""
+    """When the run's last process had gone, in nanoseconds since the epoch; None if no guardian saw it."""
     found = status(paths.ended)
     return None if found is None or found.st_size > 0 else found.st_mtime_ns

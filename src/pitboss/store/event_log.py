@@ -1,7 +1,7 @@
 """events.jsonl: what happens in a run, for viewers; recovery never reads it (SPEC 9).
 
 Lines are appended and not synced. Whatever happens to the file, the run goes on: a full disk, or a file that is
-deleted or replaced, costs some lines. Steps of agents stop at 64 MiB a run; the other kinds are few.
+deleted or replaced, costs some lines. Past 64 MiB, agents' steps are no longer added; other events are few.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 STEPS_END_AT = 64 * 1024 * 1024
-"""Bytes of events.jsonl beyond which no more steps are added."""
+"""Size of events.jsonl, in bytes, beyond which no more steps are added."""
 
 _LOOK_AGAIN_S = 1.0
 _MOST_HELD = 1000
@@ -43,7 +43,7 @@ def encode_event(event: RunEvent) -> bytes:
 
 
 def decode_event(line: bytes) -> RunEvent | None:
-    """The event in a line; None for a kind that this version does not know, and for a line that is not an event."""
+    """The event in a line; None for a kind that this version does not know or a line that is not an event."""
     try:
         return _events().decode(line)
     except _MALFORMED:
@@ -56,12 +56,12 @@ def _events() -> msgspec.json.Decoder[RunEvent]:
 
 
 class EventLog:
-    """The outlet that writes events.jsonl. Events that come before the run has started follow its first line."""
+    """The outlet that writes events.jsonl. Events from before the run's start are written after its first line."""
 
     patience_s = 2.0
 
     def __init__(self, paths: RunPaths, secrets: Secrets, *, started: bool = False) -> None:
-        """`started` says that the run will not report its start: what happens belongs to one that is over."""
+        """`started` says that no start will be reported: the events belong to a run that is over."""
         self._path = paths.events
         self._secrets = secrets
         self._held: list[RunEvent] | None = None if started else []
@@ -76,7 +76,7 @@ class EventLog:
         return event
 
     def hurry(self) -> None:
-        """Nothing to do: a file takes what it gets."""
+        """Nothing to do: a file never keeps its writer waiting."""
 
     def __call__(self, event: RunEvent) -> None:
         """Append one event, or drop it."""
@@ -103,7 +103,7 @@ class EventLog:
             self._close()
 
     def _look(self) -> None:
-        """Open the file, and again if another one, or none, is in its place."""
+        """Open the file; reopen it if it was deleted or replaced."""
         now = time.monotonic()
         if now < self._looked_at + _LOOK_AGAIN_S:
             if self._descriptor < 0:

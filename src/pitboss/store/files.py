@@ -1,8 +1,8 @@
-"""The only code that replaces a file or appends to one, so that a crash finds old or new, never half (SPEC 2, 7).
+"""The only code that replaces a file or appends to one, so that a crash leaves old or new, never half (SPEC 2, 7).
 
 Replace: the new content goes to `NAME.tmp` in the same directory, is fsynced, renamed over NAME, and the
 directory is fsynced. Append: all data goes out in one write and is fsynced. `store.opening` says how files are
-reached although agents may put anything in their place.
+opened safely although agents may put anything in their place.
 
 What each fsync buys
 - file before rename: without it some file systems order the rename before the data, and a power cut
@@ -11,8 +11,8 @@ What each fsync buys
   caller does next may rely on the new file.
 - file after append: the appended record survives a power cut. It is the commit point of a session.
 `durable=False` skips the last two: right where the old file is as good (a checkpoint that the log can bring up
-to date) or the appended part can be made again (sessions.md). The death of a process never loses what the
-kernel has.
+to date) or the appended part can be recreated (sessions.md). The death of a process never loses what it has handed
+to the kernel.
 
 What it costs and does not do
 - The fixed temporary name means one writer per file; the run's lock ensures that. In exchange a crash leaves
@@ -54,10 +54,10 @@ def write_atomic(
     make: bool = False,
     spare: bool = False,
 ) -> None:
-    """Replace the content of `path` by `data`, given whole or in chunks.
+    """Replace the content of `path` with `data`, given whole or in chunks.
 
-    With `durable` false a power cut may bring the old content back, but whole. With `make`, missing folders of a
-    run are made. A `spare` is not synced at all: it is there in case something other than power is lost. Raises
+    With `durable` false a power cut may bring the old content back, but intact. With `make`, missing folders of a
+    run are created. A `spare` copy is not synced at all: it guards against deletion, not power cuts. Raises
     RunDirectoryGone when the directory does not exist, StorageError on any other failure.
     """
     try:
@@ -97,7 +97,7 @@ def open_append(path: AnyPath, mode: int = PRIVATE, *, make: bool = False) -> in
 
 
 def read_regular(path: AnyPath, limit: int) -> bytes | None:
-    """The first `limit` bytes of a regular file with a single name; None when there is none that can be read."""
+    """The first `limit` bytes of a regular file with a single name; None when there is no readable one."""
     try:
         with opening.open_regular(path, alone=True) as file:
             return file.read(limit)
@@ -106,7 +106,7 @@ def read_regular(path: AnyPath, limit: int) -> bytes | None:
 
 
 def make_private(path: AnyPath) -> None:
-    """Keep a regular file from everybody but its owner; does nothing if there is none. Raises StorageError."""
+    """Make a regular file readable by its owner alone; does nothing if there is none. Raises StorageError."""
     try:
         with opening.open_regular(path, alone=True) as file:
             os.fchmod(file.fileno(), PRIVATE)
@@ -145,7 +145,7 @@ def first_free(path: Path, suffix: str) -> Path:
 
 
 def _replace(at: FolderEntry, chunks: Iterable[bytes], sync: Callable[[int], None]) -> None:
-    """Try again when somebody takes the temporary file away or puts another in its place, unless chunks are used up."""
+    """Retry when another process removes or replaces the temporary file, unless the chunks are used up."""
     for tries_left in reversed(range(_TRIES if isinstance(chunks, list) else 1)):
         try:
             if _replaced(at, chunks, sync):
@@ -153,11 +153,11 @@ def _replace(at: FolderEntry, chunks: Iterable[bytes], sync: Callable[[int], Non
         except FileNotFoundError:
             if not tries_left or not os.fstat(at.folder).st_nlink:
                 raise
-    raise opening.InTheWay(errno.EBUSY, "something is put in its place again and again", at.name)
+    raise opening.InTheWay(errno.EBUSY, "something keeps taking its place", at.name)
 
 
 def _replaced(at: FolderEntry, chunks: Iterable[bytes], sync: Callable[[int], None]) -> bool:
-    """Whether the file that ends up with the name is the one that was written."""
+    """Whether the name now leads to the file that was written."""
     temporary = at._replace(name=f"{at.name}.tmp")
     descriptor = opening.create(temporary)
     try:

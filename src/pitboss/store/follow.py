@@ -1,4 +1,4 @@
-"""Reads a run from outside, live or not: a snapshot of it, its records and events as they come (SPEC 2, 8, 9).
+"""Reads a run from outside, live or not: a snapshot, or its records and events as they come (SPEC 2, 8, 9).
 
 Observers only read files; nothing here can disturb the run.
 """
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _OLDER_RECORDS = 64
-"""How many sessions that began before all those in flight may still be recorded late: as many as there are slots."""
+"""How many sessions that began before all those in flight may still be recorded late: one for each slot."""
 
 
 LATE_LOOK = 256 * 1024
-"""Bytes at the end of events.jsonl in which a snapshot looks for what sessions are doing."""
+"""How many bytes at the end of events.jsonl a snapshot searches for what sessions are doing."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A run at one moment. `state` is None when it cannot be read, which `problem` explains.
 
-    `live` is the holder of the lock when this very run holds it; `last` are the latest records in file order.
-    `in_flight` are the sessions of `state` that have no record: one that finished before an earlier one is still
-    listed there. `view` is what a screen shows of it.
+    `live` is the holder of the lock if that is this run; `last` are the latest records in file order.
+    `in_flight` are the sessions of `state` without a record (`state` still lists those that finished before an
+    earlier one). `view` is what a screen shows of it.
     """
 
     run_id: str
@@ -92,9 +92,9 @@ def last_events(paths: RunPaths) -> list[RunEvent]:
 def follow(
     look: Callable[[], Iterator[_T]], *, ended: Callable[[], bool], poll_s: float = 0.2
 ) -> Iterator[_T]:
-    """Yield what each look finds, again and again, until `ended` says so and what was written before that is yielded.
+    """Poll `look` and yield what it finds, until `ended` is true and everything written before that has been yielded.
 
-    For commands that have nothing else to do; a screen that listens to keys looks by itself when it is time to.
+    For commands that have nothing else to do; a screen that listens for keys polls on its own schedule.
     """
     while True:
         over = ended()
@@ -105,7 +105,7 @@ def follow(
 
 
 class EventFollower:
-    """Reads the lines of events.jsonl that were appended since the last look."""
+    """Reads the lines appended to events.jsonl since the last look."""
 
     def __init__(self, paths: RunPaths) -> None:
         self._file = _GrowingFile(paths.events)
@@ -131,7 +131,7 @@ class LogFollower:
 
 
 class _GrowingFile:
-    """A file that somebody appends lines to, and how much of it was read."""
+    """A file that another process appends lines to, and how much of it has been read."""
 
     def __init__(self, path: Path, *, from_start: bool = True) -> None:
         self._path = path

@@ -1,7 +1,7 @@
-"""Where git keeps what is one working tree's own, found without starting git; pitboss's folder in it (SPEC 7).
+"""Finds the git directory of a working tree without starting git, and pitboss's folder in it (SPEC 7).
 
-For the main working tree that is git's common directory. A linked one has a folder of its own: two working trees of
-a repository may each have a run.
+For the main working tree that is git's common directory. A linked one has a folder of its own, because two working
+trees of a repository may each have a run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LONGEST = 4096
 
 
 def git_folder(repo: Path) -> Path | None:
-    """Git's own folder of the working tree at `repo`; None where there is none."""
+    """Git's own folder for the working tree at `repo`; None if there is none."""
     link = repo / ".git"
     if link.is_dir():
         return link
@@ -32,7 +32,7 @@ def git_folder(repo: Path) -> Path | None:
 
 
 def ours_in_git(repo: Path) -> Path | None:
-    """Pitboss's folder in there: the second lock, and copies of what cannot be made again."""
+    """Pitboss's folder in there: it holds the second lock, and copies of what cannot be recreated."""
     folder = git_folder(repo)
     return folder and folder / "pitboss"
 

@@ -39,7 +39,7 @@ class Shadowed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Library(msgspec.Struct, frozen=True, kw_only=True):
-    """Every prompt there is, in the order of discovery, and what was wrong on the way."""
+    """Every prompt found, in order of discovery, and every problem met on the way."""
 
     prompts: dict[str, PromptDoc] = {}
     problems: tuple[Problem, ...] = ()
@@ -64,8 +64,8 @@ def load_inputs(
 ) -> Inputs:
     """Load config, prompts and rotation; raises one InputError with the problems of all three (SPEC 5).
 
-    A prompt that takes part and still has the template's text is a problem too. StartError when no prompt carries
-    any of `tags`. A library without prompts is not an error here.
+    A prompt that takes part and still has the template's text is a problem too. Raises StartError when no prompt
+    has any of `tags`. A library without prompts is not an error here.
     """
     config, config_problems = _load_config(repo)
     folder = prompts_dir or configured_prompts_dir(repo, config, home)
@@ -109,10 +109,10 @@ def discover_prompts(repo: Path, prompts_dir: Path | None, home: Path) -> Librar
 
 
 def load_rotation(repo: Path, name: str | None, library: Library) -> Rotation:
-    """Return the rotation called `name`; without a name, or without a file for `default`, all prompts.
+    """Return the rotation called `name`; all prompts if no name is given, or if `default` has no file.
 
     Raises InputError. A prompt that is not in the library counts as unknown only if the library has no problems:
-    otherwise a file that could not be read may define it.
+    otherwise an unreadable file may define it.
     """
     if name is None:
         return default_rotation(tuple(library.prompts.values()))
@@ -183,6 +183,6 @@ def _rotation_files(repo: Path) -> list[Path]:
 
 
 def _no_such_rotation(repo: Path, name: str, there_are: Collection[str]) -> Problem:
-    listed = f"rotations there are: {', '.join(there_are)}" if there_are else "there are no rotations"
+    listed = f"existing rotations: {', '.join(there_are)}" if there_are else "there are no rotations"
     reason = f"no rotation is named '{name}'{suggestion(name, there_are)} ({listed})"
     return Problem(os.fspath(paths.rotations_dir(repo)), reason)

@@ -1,8 +1,8 @@
 """One live run per working tree: a lock that the kernel frees when the run's last process dies (SPEC 2, 7).
 
 The lock is a flock on `.pitboss/grind/lock`, and another one on `pitboss/lock` in git's own folder. Other versions
-know the first; the second remains when an agent removes everything that git ignores. What the files say is for
-people and observers only, so a file with any other content locks just as well. They are never removed: a lock on a
+know the first; the second survives when an agent removes everything that git ignores. The files' content is for
+people and observers only: any other content locks just as well. They are never removed, because a lock on a
 removed name locks nothing. In case an agent removes both, git's folder itself is locked too. When guardian and
 runner are killed, the warden holds the lock until it has ended what they left. NFS before Linux 2.6.12 and some
 network file systems do not share flock between machines.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # An observer's probe holds a shared lock for microseconds; an acquirer waits it out.
 PATIENCE_S = 0.5
 ENDING_S = 6.0
-"""How many seconds the processes of a killed run may take to end: until then its warden holds the lock too."""
+"""How many seconds the processes of a killed run may take to end; until then its warden holds the lock."""
 
 _RETRY_S = 0.01
 _MOST_READ = 4096
@@ -39,7 +39,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class LockInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the lock file says of its holder; a field is None when the file does not say."""
+    """What the lock file says about its holder; a field is None when the file does not say."""
 
     pid: int | None = None
     started: datetime | None = None
@@ -48,7 +48,7 @@ class LockInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunLock:
-    """The lock, held. A fork shares it, an exec drops it; it is free once every sharer has closed it or died."""
+    """The held lock. A fork shares it, an exec drops it; it is free once every sharer has closed it or died."""
 
     def __init__(self, info: LockInfo) -> None:
         self._descriptors: list[int] = []
@@ -59,7 +59,7 @@ class RunLock:
     def acquire(cls, *paths: Path, run_id: str | None) -> RunLock:
         """Take every file of the lock, or raise LockHeld naming who holds one.
 
-        StartError when it cannot be taken at all.
+        Raises StartError when it cannot be taken at all.
         """
         lock = cls(_own_info(run_id))
         try:
@@ -71,7 +71,7 @@ class RunLock:
         return lock
 
     def take(self, path: Path) -> None:
-        """Lock one more file and write into it who holds it; or lock a folder, which cannot say that.
+        """Lock one more file and write into it who holds it; or lock a folder, which cannot name its holder.
 
         Raises LockHeld, StartError.
         """
@@ -106,7 +106,7 @@ class RunLock:
 
 
 def lock_holder(*paths: Path) -> LockInfo | None:
-    """Who holds the lock, or any file of it, for observers; None when nobody does."""
+    """Who holds the lock, or any file of it, for observers; None when it is free."""
     found = [holder for holder in map(_holder, paths) if holder is not None]
     return next((holder for holder in found if holder.run_id is not None), found[0] if found else None)
 
@@ -118,11 +118,11 @@ def _holder(path: Path) -> LockInfo | None:
         with open_regular(path, buffering=0) as file:
             return _probe(file.fileno())
     except OSError:
-        return None  # what is not a file, or cannot be read, is not the lock of a run by this user
+        return None  # what is not a file, or is unreadable, is not the lock of one of this user's runs
 
 
 def _is_gits(path: Path) -> bool:
-    """Whether it is git's own folder rather than one of our files: what replaced such a file is not a lock."""
+    """Whether it is git's own folder rather than one of our files: a folder in place of such a file is not a lock."""
     return path.name != LOCK_FILENAME
 
 
@@ -184,7 +184,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _is_dead(holder: LockInfo) -> bool:
-    """Whether the guardian that took the lock is gone; that cannot be found out for another machine."""
+    """Whether the guardian that took the lock is gone; there is no telling for another machine."""
     here = holder.host == os.uname().nodename
     return here and holder.pid is not None and proctree.start_time(holder.pid) is None
 
@@ -195,7 +195,7 @@ def _own_info(run_id: str | None) -> LockInfo:
 
 
 def _write_info(descriptor: int, info: LockInfo) -> None:
-    """Write first, then truncate: a reader in between finds a whole first line."""
+    """Write first, then truncate, so that a reader in between finds a whole first line."""
     data = msgspec.json.encode(info) + b"\n"
     os.pwrite(descriptor, data, 0)
     os.ftruncate(descriptor, len(data))

@@ -1,8 +1,8 @@
 """Reads sessions.jsonl, the source of truth, in bounded memory, and tells sound lines from damage (SPEC 7).
 
-Every line is a record of this run with a seq of its own, or it is damage. Damage at the very end is what a crash in
+Every line is either a record of this run with its own seq, or damage. Damage at the very end is what a crash in
 the middle of an append leaves: a torn tail, which may be cut because the append never returned. Damage anywhere
-else is for a person to judge. Records may stand in any order, because parallel sessions end in any order.
+else is for a person to judge. Records may be in any order, because parallel sessions end in any order.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ MOST_DAMAGE_LISTED = 1000
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line as it stands. `number` counts from 1, `offset` and `length` (newline included) are bytes.
+    """One raw line. `number` counts from 1; `offset` and `length` (newline included) are in bytes.
 
-    `data` is None when the line is too long to be a record; `whole` says that a newline ends it.
+    `data` is None when the line is too long to be a record; `whole` says that it ends in a newline.
     """
 
     number: int
@@ -68,7 +68,7 @@ def scan_log(path: Path, run_id: str, *, after_seq: int = 0) -> LogScan:
 def iter_records(path: Path) -> Iterator[SessionRecord]:
     """Every readable record, in file order: the lenient reader for observers.
 
-    Lines that are not records are skipped, and so is a last line without a newline: it is still being written. A
+    Lines that are not records are skipped, and so is a last line without a newline, as it is still being written. A
     missing file is an empty log. Raises StorageError when the file cannot be read.
     """
     try:
@@ -83,7 +83,7 @@ def iter_records(path: Path) -> Iterator[SessionRecord]:
 
 
 def last_records(path: Path, n: int) -> list[SessionRecord]:
-    """The last `n` readable records in file order, read from the end only. As lenient as iter_records."""
+    """The last `n` readable records in file order; reads only the end of the file. As lenient as iter_records."""
     found: list[SessionRecord] = []
     try:
         with open_regular(path) as file:
@@ -102,7 +102,7 @@ def last_records(path: Path, n: int) -> list[SessionRecord]:
 def glance_back(path: Path, n: int) -> list[RecordGlance]:
     """What later sessions are shown of the last `n` lines, in file order; none when the log cannot be read.
 
-    Reads the end of the file only. Lines that are not records are skipped.
+    Reads only the end of the file. Lines that are not records are skipped.
     """
     try:
         with open_regular(path) as file:
@@ -136,7 +136,7 @@ def read_lines(file: BinaryIO, *, number: int = 1, longest: int = LONGEST_LINE) 
 
 
 class LogScanner:
-    """Judges the lines of one log in order and adds up what they say."""
+    """Checks the lines of one log in order and sums up what they say."""
 
     def __init__(self, run_id: str, *, after_seq: int) -> None:
         self._run_id = run_id
@@ -146,11 +146,11 @@ class LogScanner:
         self._damage: list[Damage] = []
         self._any_failed = False
         self._size = 0
-        # The torn tail, unless something follows: a garbage line, blank lines (the first stands for all), or both.
+        # The torn tail, unless something follows: a garbage line, blank lines (counted as one), or both.
         self._suspects: list[tuple[Line, Damage]] = []
 
     def skim(self, file: BinaryIO) -> int:
-        """Take lines from the start in bulk, as long as they are records that the checkpoint covers.
+        """Take lines in bulk from the start, as long as they are records that the checkpoint covers.
 
         Returns how many, and leaves the file at the first block that needs a closer look.
         """
@@ -183,7 +183,7 @@ class LogScanner:
         return self._objection(line.number, record) is None
 
     def result(self) -> LogScan:
-        """What the lines taken so far say as a whole log."""
+        """The result, as if the lines taken so far were the whole log."""
         return LogScan(
             last_seq=self._seqs.prefix,
             highest_seq=self._seqs.highest,
@@ -219,7 +219,7 @@ class LogScanner:
         if record.run_id != self._run_id:
             return Damage(line=number, detail=f"belongs to run {record.run_id}")
         if not self._seqs.add(record.seq):
-            return Damage(line=number, detail=f"session {record.seq} has a record already")
+            return Damage(line=number, detail=f"session {record.seq} already has a record")
         return None
 
     def _read(self, line: Line) -> RecordHead | SessionRecord:

@@ -1,4 +1,4 @@
-"""Repairs a damaged sessions.jsonl; whatever is taken out of it is kept beside it (SPEC 7)."""
+"""Repairs a damaged sessions.jsonl; whatever is taken out is kept beside it (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def set_aside(path: Path) -> Path:
     """Keep a damaged file as `NAME.damaged-N`, durably, and return that name. Raises StorageError.
 
-    It is copied, so that a crash before its replacement is written leaves it in place. Anything but a regular file
-    would be in the way of the replacement and is renamed.
+    It is copied rather than renamed, so that a crash before its replacement is written leaves it in place. Anything
+    but a regular file would be in the replacement's way, and is renamed.
     """
     aside = first_free(path, "damaged")
     try:
@@ -43,8 +43,8 @@ def set_aside(path: Path) -> Path:
 def set_aside_lines(paths: RunPaths, *, after_seq: int = 0) -> Path:
     """Drop from the log every line that scan_log with the same `after_seq` calls torn or damaged.
 
-    The original is kept whole in `sessions.jsonl.damaged-N`, which is returned. Of several records with one seq the
-    first stays.
+    The original is kept whole in `sessions.jsonl.damaged-N`, which is returned. If several records share a seq, the
+    first one stays.
     """
     aside = first_free(paths.log, "damaged")
     try:
@@ -60,7 +60,7 @@ def set_aside_lines(paths: RunPaths, *, after_seq: int = 0) -> Path:
 def cut_torn_tail(paths: RunPaths, torn_at: int) -> Path:
     """Move the bytes from offset `torn_at` on to `sessions.jsonl.torn-N`, then cut the log there; both durably.
 
-    Returns the file that holds them. When repeated after a crash in between, it uses the copy already made.
+    Returns the file that holds them. When repeated after a crash, it uses the copy already made.
     """
     try:
         own(paths.log)
@@ -79,7 +79,7 @@ def cut_torn_tail(paths: RunPaths, torn_at: int) -> Path:
 
 
 def own(path: Path) -> None:
-    """Give a log that has a second name, as some backups make, an inode of its own. Raises StorageError."""
+    """Give a log with a second hard link, as some backup tools make, an inode of its own. Raises StorageError."""
     found = status(path)
     if found is not None and found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
         with open_regular(path) as log:

@@ -1,10 +1,10 @@
-"""The mailbox of a live run: other processes drop requests, the run takes them out (SPEC 5, 6).
+"""The mailbox of a live run: other processes drop requests, the run picks them up (SPEC 5, 6).
 
     control/drain, control/abort, control/skip     the run as a whole
     control/skip-SEQ                               one session
     .pitboss/skip                                  as control/skip, for tools that do not know which run is live
 
-A request is an empty file. Anything else in its place asks for nothing and stays.
+A request is an empty file. Anything else in its place is ignored and stays.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Request(StrEnum):
-    """What may be asked of a live run as a whole; also the name of the file in `control/`."""
+    """What a live run may be asked to do as a whole; also the name of the file in `control/`."""
 
     DRAIN = "drain"
     ABORT = "abort"
@@ -37,14 +37,14 @@ _RUN_REQUESTS = frozenset(Request)
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked: of the run as a whole, and which sessions to `skip`, by seq."""
+    """What was requested: of the run as a whole, and which sessions to `skip`, by seq."""
 
     run: frozenset[Request]
     skip: frozenset[int]
 
 
 def request(paths: RunPaths, what: Request) -> None:
-    """Ask the live run for something; asking twice is asking once. Raises StorageError, RunDirectoryGone."""
+    """Send the live run a request; asking twice is the same as once. Raises StorageError, RunDirectoryGone."""
     _drop(paths.control / what)
 
 
@@ -54,7 +54,7 @@ def request_skip(paths: RunPaths, seq: int) -> None:
 
 
 def take_requests(paths: RunPaths) -> Mail:
-    """For the run itself: take out everything that was asked. Cheap enough for every turn of a loop."""
+    """For the run itself: pick up all requests. Cheap enough for every turn of a loop."""
     run, skip = set(), set()
     if _taken(paths.skip_file):
         run.add(Request.SKIP)
@@ -70,7 +70,7 @@ def take_requests(paths: RunPaths) -> Mail:
 
 
 def _taken(path: Path) -> bool:
-    """Whether the file was there and is gone now; a folder in its place asks for nothing."""
+    """Whether the file was there and is gone now; a folder in its place does not count."""
     try:
         return remove(path)
     except OSError:

@@ -1,9 +1,9 @@
-"""The log of a live run, kept twice: in the run directory, and where no cleaning of the tree reaches (SPEC 7).
+"""The log of a live run, kept twice: in the run directory, and where `git clean` cannot reach (SPEC 7).
 
     append    the run's own log first, durably: the commit point; then the copy, which costs one write and no sync
 
-What the log must hold is known by its size and digest alone. Whatever an agent does to either file (delete, cut,
-overwrite, replace), it is noticed at the next record. The file is then made again from one that still holds
+The expected content of the log is known by its size and digest alone. Whatever an agent does to either file (delete,
+truncate, overwrite, replace) is noticed at the next record. The file is then rebuilt from one that still holds
 everything: the file itself, which stays open, or the other one.
 """
 
@@ -25,10 +25,10 @@ _CHUNK = 1024 * 1024
 
 
 class MirroredLog:
-    """The log of one run, open for the process that writes it, and its copy if there is a place for one."""
+    """The log of one run, open for the process that writes it, and its copy, if there is a place for one."""
 
     def __init__(self, log: Path, copy: Path | None) -> None:
-        """Read what the log holds, and bring the copy up to that. Raises StorageError."""
+        """Read the log, and bring the copy up to date with it. Raises StorageError."""
         from hashlib import sha256
 
         self._digest = sha256()
@@ -53,7 +53,7 @@ class MirroredLog:
         self._keep(line)
 
     def mend(self) -> None:
-        """Make the log again if it is not what was written. Raises StorageError if nothing holds that any more."""
+        """Rebuild the log if it is not what was written. Raises StorageError if neither file holds everything."""
         if self._log.is_as_seen():
             return
         source = next((file for file in self._sources() if self._holds_all(file)), None)
@@ -63,7 +63,7 @@ class MirroredLog:
                 hint="`pitboss repair RUN_ID --force` rewrites the lost records",
             )
         if source is not self._log or self._log.size != self._size or not self._log.leads_here():
-            notice(f"{self._log.path.name} was removed or changed by something else; it was made again")
+            notice(f"{self._log.path.name} was removed or changed by another program; it has been rebuilt")
             self._log.rewrite(source.chunks(self._size), durable=True)
         os.fchmod(self._log.descriptor, PRIVATE)
         self._log.seen(self._size)
@@ -116,7 +116,7 @@ class _File:
         self._seen: tuple[int, ...] | None = None
 
     def open(self) -> None:
-        """Open or create it; a second name, from a backup, stays with the old file. Raises StorageError."""
+        """Open or create it; a second hard link, from a backup, stays with the old file. Raises StorageError."""
         self.close()
         own(self.path)
         try:
@@ -135,7 +135,7 @@ class _File:
         return os.fstat(self.descriptor).st_size
 
     def chunks(self, size: int | None) -> Iterator[bytes]:
-        """Its content, up to `size` bytes; read by the descriptor, so it works even when the name is gone."""
+        """Its content, up to `size` bytes; read through the descriptor, so it works even when the name is gone."""
         offset = 0
         while self.descriptor >= 0 and (size is None or offset < size):
             chunk = os.pread(self.descriptor, _CHUNK if size is None else min(_CHUNK, size - offset), offset)
@@ -150,11 +150,11 @@ class _File:
         self.open()
 
     def seen(self, size: int) -> None:
-        """Remember its status, now that it was written."""
+        """Remember its status after a write."""
         self._seen = None if self.descriptor < 0 else (size, *_identity(self.descriptor)[1:])
 
     def is_as_seen(self) -> bool:
-        """Whether nobody has touched it, or its name, since."""
+        """Whether it and its name are untouched since then."""
         return self._seen is not None and _identity(self.descriptor) == self._seen and self.leads_here()
 
     def leads_here(self) -> bool:

@@ -1,7 +1,7 @@
 """The one way to anything under `.pitboss`: no link is followed, nothing in the way is written to (SPEC 1.6).
 
-Agents may put anything in place of anything, at any moment: a link to a key, a pipe that nobody reads, a hard link
-to `~/.bashrc`, a link in place of a whole folder. So a path is walked name by name, each opened relative to the one
+Agents may replace anything with anything at any moment: a file with a link to a key, a pipe that nobody reads or a
+hard link to `~/.bashrc`, a whole folder with a link. So a path is walked name by name, each opened relative to the one
 before. The walk starts at a folder that is the user's: the one that holds `.pitboss`, or git's own folder, which
 holds `pitboss`. Links on the way there are the user's and are followed; `anchor` holds on to such a folder,
 wherever its name leads later.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     AnyPath = str | os.PathLike[str]
 
 PRIVATE = 0o600
-"""What sessions leave is for the owner alone: transcripts and logs may hold what nobody else should read."""
+"""What sessions leave is for the owner alone: transcripts and logs may hold private data."""
 
 PRIVATE_FOLDER = 0o700
 
@@ -50,11 +50,11 @@ class FolderEntry(NamedTuple):
 
 
 class InTheWay(OSError):
-    """Something is in place of a file of the run: a link, a pipe, a folder, a file with a second name."""
+    """A link, pipe, folder or file with a second hard link stands where a file of the run should be."""
 
 
 def anchor(folder: AnyPath) -> None:
-    """Hold on to a folder of the user's that holds `.pitboss` or git's `pitboss`, if it can be opened."""
+    """Hold on to a user's folder that contains `.pitboss` or git's `pitboss`, if it can be opened."""
     name = os.fspath(folder)
     if name not in _anchors:
         try:
@@ -76,7 +76,7 @@ def notice(text: str) -> None:
 
 @contextmanager
 def entry_at(path: AnyPath, *, make: bool = False) -> Iterator[FolderEntry]:
-    """The open folder of `path`, and its last name; with `make`, our missing folders are made. Raises OSError."""
+    """The open folder of `path`, and its last name; `make` creates our missing folders. Raises OSError."""
     base, names = _split(os.fspath(path))
     folder = _open_base(base)
     try:
@@ -90,7 +90,7 @@ def entry_at(path: AnyPath, *, make: bool = False) -> Iterator[FolderEntry]:
 
 
 def open_folder(path: AnyPath, *, make: bool = False) -> int:
-    """A descriptor of the folder at `path`; with `make`, it is made if missing. Raises OSError."""
+    """A descriptor of the folder at `path`; `make` creates it if missing. Raises OSError."""
     with entry_at(path, make=make) as at:
         return _enter(at.folder, at.name, make=make, ours=at.ours)
 
@@ -103,8 +103,8 @@ def open_inner(folder: int, name: str) -> int:
 def open_regular(path: AnyPath, *, buffering: int = -1, alone: bool = False) -> BinaryIO:
     """Open a regular file for reading; anything else raises OSError at once.
 
-    `alone` refuses a file with a second name: a file that an agent was to write may be a hard link to one it may
-    not read.
+    `alone` refuses a file with a second hard link: where an agent should have written a file, it may have linked one
+    that it must not read.
     """
     with entry_at(path) as at:
         return open_entry(at, buffering=buffering, alone=alone)
@@ -122,7 +122,7 @@ def open_entry(at: FolderEntry, *, buffering: int = -1, alone: bool = False) -> 
 
 
 def open_users(path: AnyPath) -> BinaryIO:
-    """Open a regular file in whose place the user may have put a link, such as a prompt. Raises OSError."""
+    """Open a regular file for which the user may have put a link, for instance a prompt. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -138,7 +138,7 @@ def open_writing(
 ) -> int:
     """A descriptor for writing to a regular file, with a single name if `alone`; what is in the way is set aside.
 
-    With `make`, missing folders are made. Never waits, not even for a pipe that nobody reads. Raises OSError.
+    `make` creates missing folders. Never blocks, not even on a pipe that nobody reads. Raises OSError.
     """
     with entry_at(path, make=make) as at:
         for _ in range(_TRIES):
@@ -151,7 +151,7 @@ def open_writing(
                 if not at.ours or error.errno not in _BLOCKED:
                     raise
                 set_aside(at)
-        raise InTheWay(errno.EBUSY, "something is put in its place again and again", os.fspath(path))
+        raise InTheWay(errno.EBUSY, "something keeps taking its place", os.fspath(path))
 
 
 def create(at: FolderEntry, mode: int = PRIVATE) -> int:
@@ -166,7 +166,7 @@ def create(at: FolderEntry, mode: int = PRIVATE) -> int:
                 set_aside(at)
             else:
                 os.unlink(at.name, dir_fd=at.folder)
-    raise InTheWay(errno.EBUSY, "something is put in its place again and again", at.name)
+    raise InTheWay(errno.EBUSY, "something keeps taking its place", at.name)
 
 
 def put_in_place(at: FolderEntry, temporary: str) -> None:
@@ -177,7 +177,7 @@ def put_in_place(at: FolderEntry, temporary: str) -> None:
 
 
 def leads_to(at: FolderEntry, descriptor: int) -> bool:
-    """Whether the name leads to the file that is open."""
+    """Whether the name still leads to the open file."""
     try:
         found = os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -186,7 +186,7 @@ def leads_to(at: FolderEntry, descriptor: int) -> bool:
 
 
 def remove(path: AnyPath) -> bool:
-    """Remove a name, unless it is a folder's; returns whether there was one. Raises OSError."""
+    """Remove a name that is not a folder's; returns whether there was one. Raises OSError."""
     try:
         with entry_at(path) as at:
             os.unlink(at.name, dir_fd=at.folder)
@@ -196,7 +196,7 @@ def remove(path: AnyPath) -> bool:
 
 
 def remove_tree(path: AnyPath) -> None:
-    """Remove a folder and as much of its content as possible; of anything else, the name alone. Raises OSError."""
+    """Remove a folder and as much of its content as possible; for anything else, only the name. Raises OSError."""
     import shutil
 
     with entry_at(path) as at:
@@ -244,7 +244,7 @@ def names_in(path: AnyPath) -> list[str]:
 def set_aside(at: FolderEntry) -> str | None:
     """Rename what is at `at` to the first free `NAME.set-aside-N`, report it, and return that name.
 
-    None when nothing is there any more. Raises OSError.
+    None when nothing is there. Raises OSError.
     """
     number = 1
     while _exists(at.folder, aside := f"{at.name}.set-aside-{number}"):
@@ -274,7 +274,7 @@ def _split(path: str) -> tuple[str, tuple[str, ...]]:
     starts = [at for at in range(1, len(parts)) if _is_ours(parts, at)]
     splits = [(os.sep.join(parts[:at]) or os.sep, tuple(parts[at:])) for at in starts]
     if splits:
-        # Something that a run keeps may have such a name in it too.
+        # Something a run keeps may have such a name inside it too.
         return next((split for split in splits if split[0] in _anchors), splits[-1])
     folder, name = os.path.split(path)
     return folder or os.curdir, (name,)
@@ -290,7 +290,7 @@ def _open_base(base: str) -> int:
 
 
 def _enter(folder: int, name: str, *, make: bool, ours: bool = True) -> int:
-    """Open a folder in a folder. With `make`, it is made if missing, and what is in its place is set aside."""
+    """Open a folder in a folder. `make` creates it if missing, and sets aside what is in its place."""
     flags = _FOLDER | (os.O_NOFOLLOW if ours else 0)
     for _ in range(_TRIES if make else 1):
         try:
@@ -298,11 +298,11 @@ def _enter(folder: int, name: str, *, make: bool, ours: bool = True) -> int:
         except OSError as error:
             if not make or not _make_way(FolderEntry(folder, name, ours), error):
                 raise
-    raise InTheWay(errno.EBUSY, "something is put in its place again and again", name)
+    raise InTheWay(errno.EBUSY, "something keeps taking its place", name)
 
 
 def _make_way(at: FolderEntry, error: OSError) -> bool:
-    """Try to mend a folder that cannot be opened; returns whether another try is worth while."""
+    """Try to repair a folder that cannot be opened; returns whether to try again."""
     if isinstance(error, PermissionError):
         return _mended(at, PRIVATE_FOLDER)
     blocked = error.errno in _BLOCKED and at.ours
@@ -362,7 +362,7 @@ def _exists(folder: int, name: str) -> bool:
 
 
 def _mended(at: FolderEntry, mode: int = PRIVATE) -> bool:
-    """Give something of ours back the mode that an agent took from it; returns whether that was it. Follows no link."""
+    """Restore the mode of something of ours if an agent changed it; returns whether it did. Follows no link."""
     with suppress(OSError):
         descriptor = os.open(at.name, _UNSEEN | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at.folder)
         try:

@@ -16,7 +16,7 @@ LOCK_FILENAME = "lock"
 
 
 def pitboss_dir(repo: Path) -> Path:
-    """Everything of pitboss in the repository rooted at `repo`."""
+    """The folder of everything pitboss keeps in the repository rooted at `repo`."""
     return repo / PITBOSS_FOLDER
 
 
@@ -46,7 +46,7 @@ def rotations_dir(repo: Path) -> Path:
 
 
 def lock_path(repo: Path) -> Path:
-    """The file that a live run holds locked."""
+    """The file that a live run keeps locked."""
     return grind_dir(repo) / LOCK_FILENAME
 
 
@@ -56,7 +56,7 @@ def runs_dir(repo: Path) -> Path:
 
 
 def attempt_kind(attempt: int) -> str:
-    """The kind of transcript of an attempt, counted from 1; the first one is named by its session alone."""
+    """The kind of an attempt's transcript (attempts count from 1); the first is named after its session alone."""
     return f"attempt-{attempt:02}" if attempt > 1 else ""
 
 
@@ -95,19 +95,19 @@ class RunPaths:
         self.switch = self.root / "switch"
 
     def working_copy(self, name: str) -> Path:
-        """The folder of a session that has a tree of its own, which its assignment calls by this name."""
+        """The folder of a session with a tree of its own, by the name in its assignment."""
         return self.root / name
 
     def set_aside(self, seq: int) -> Path:
-        """Where files of session `seq` go that had to leave its tree and are too much for git."""
+        """Where files go that had to leave the tree of session `seq` and are too large for git."""
         return self.root / "set-aside" / f"session-{seq:04}"
 
     def nested(self, seq: int) -> Path:
-        """Where repositories go that session `seq` made inside its tree and that had to leave it."""
+        """Where repositories go that session `seq` created inside its tree and that had to leave it."""
         return self.root / "nested" / f"session-{seq:04}"
 
     def transcript(self, seq: int, kind: str = "") -> Path:
-        """Raw output of session `seq`: its agent's, or that of a `kind` such as `verify` or `fix-01`."""
+        """Raw output of session `seq`: its agent's, or that of a `kind` (`verify`, `fix-01`)."""
         path = self.root / transcript_name(seq)
         return path.with_suffix(f".{kind}.log") if kind else path
 

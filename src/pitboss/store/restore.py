@@ -1,7 +1,7 @@
-"""Restores from the copy in git's folder what a run at rest has lost of its state or records (SPEC 7).
+"""Restores lost state or records of a run at rest from the copy in git's folder (SPEC 7).
 
     state.json     missing or unreadable
-    sessions.jsonl missing, or with fewer records than its copy; a person decides about damaged lines in it
+    sessions.jsonl missing, or with fewer records than its copy; damaged lines in it are for a person to judge
 
 The old file is kept as `NAME.damaged-N`. If the copy knows less than the file, the file stays.
 """
@@ -33,7 +33,7 @@ class Lost(NamedTuple):
 
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
-        return f"bring {self.path.name} back from {self.copy}"
+        return f"restore {self.path.name} from {self.copy}"
 
 
 def find_lost(paths: RunPaths, backup: Backup, *, force: bool) -> list[Lost]:
@@ -50,7 +50,7 @@ def _brought_back(path: Path, copy: Path) -> str:
     kept = f"; what was there is kept as {set_aside(path).name}" if status(path) is not None else ""
     with open_regular(copy) as file:
         write_atomic(path, file.read())
-    return f"{path.name} was lost or damaged and is restored from {copy}{kept}"
+    return f"{path.name} was lost or damaged and has been restored from {copy}{kept}"
 
 
 def _lost_state(paths: RunPaths, backup: Backup) -> Iterator[Lost]:

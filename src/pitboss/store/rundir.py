@@ -1,7 +1,7 @@
-"""Writes one run's directory: made whole, checkpointed and recorded into durably (SPEC 2, 7; the seed).
+"""Writes one run's directory, durably: creates it whole, checkpoints the state, appends records (SPEC 2, 7; the seed).
 
-state.json says that a run exists, so it is written first; other files that are missing are made again. A record
-counts from the moment that `record` returns: what state.json and sessions.md say of it can be made from the log.
+state.json makes a run exist, so it is written first; other missing files are recreated. A record counts from
+the moment `record` returns: what state.json and sessions.md say about it can be rebuilt from the log.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _TRIES = 5
-"""One `rm -rf` may be in the way more than once, as it takes folder by folder."""
+"""A single `rm -rf` may get in the way more than once, as it removes folder after folder."""
 
 
 class RunDir:
-    """The directory of a run, open for the one process that holds the lock. Close it, or use it in `with`."""
+    """The directory of a run, open for the one process that holds the lock. Close it, or use `with`."""
 
     def __init__(self, paths: RunPaths, backup: Backup | None = None) -> None:
         self.paths = paths
@@ -49,9 +49,9 @@ class RunDir:
 
     @classmethod
     def create(cls, repo: Path, state: RunState, backup: Backup | None = None) -> RunDir:
-        """Make the directory of a new run, durably; a failure leaves none behind.
+        """Create the directory of a new run, durably; a failure leaves none behind.
 
-        Raises StorageError, also when the run exists.
+        Raises StorageError, also if the run already exists.
         """
         paths = RunPaths(repo, state.run_id)
         _make_run(paths, state)
@@ -69,7 +69,7 @@ class RunDir:
 
     @classmethod
     def open(cls, repo: Path, run_id: str, backup: Backup | None = None) -> RunDir:
-        """Open the directory of a run; missing subdirectories are made again.
+        """Open the directory of a run; missing subdirectories are recreated.
 
         Raises RunDirectoryGone when there is none, StorageError.
         """
@@ -96,7 +96,7 @@ class RunDir:
             self._log = None
 
     def make_subdirectories(self) -> None:
-        """Make those again that somebody deleted. Raises StorageError."""
+        """Recreate deleted subdirectories. Raises StorageError."""
         self._do_there(lambda: _make_subdirectories(self.paths))
 
     def checkpoint(self, state: RunState, *, durable: bool = True) -> None:
@@ -114,7 +114,7 @@ class RunDir:
             self._opened().append(line)
 
     def _do_there(self, work: Callable[[], object]) -> None:
-        """Do something in the run directory, and again if somebody removes that at the same time."""
+        """Do something in the run directory; repeat it if the directory is removed at the same time."""
         tries = 0
         while True:
             try:
@@ -135,14 +135,14 @@ class RunDir:
             self._kept = says
 
     def _ensure(self) -> None:
-        """Make sure that the run directory is there: if an agent removed it, make it again."""
+        """Make sure that the run directory exists: recreate it if an agent removed it."""
         with self._lock:
             found = status(self.paths.root)
             if found is None or (found.st_dev, found.st_ino) != self._root:
                 self._restore()
 
     def _opened(self) -> MirroredLog:
-        """The run's log, opened once its state could be written."""
+        """The run's log, opened after its state was first written."""
         with self._lock:
             if self._log is None:
                 copy = None if self._backup is None else self._backup.log(self.paths.run_id)
@@ -150,7 +150,7 @@ class RunDir:
             return self._log
 
     def _restore(self) -> None:
-        """Adopt the directory that is there on the first call; after that, make it again."""
+        """On the first call, adopt the existing directory; after that, recreate it."""
         known = self._root is not None
         if known:
             _make_subdirectories(self.paths)
@@ -166,7 +166,7 @@ class RunDir:
             sessions_md.rewrite(self.paths)
             append_durable(self.paths.scratchpad, b"", durable=False)
             notice(
-                f"the directory of run {self.paths.run_id} was removed; it was made again, without its transcripts"
+                f"the directory of run {self.paths.run_id} was removed; it has been recreated, without its transcripts"
             )
             for text in () if self._backup is None else self._backup.put_back():
                 notice(text)
@@ -174,7 +174,7 @@ class RunDir:
 
 
 def _make_run(paths: RunPaths, state: RunState) -> None:
-    """Make the directory of a new run, durably; a failure leaves none behind. Raises StorageError."""
+    """Create the directory of a new run, durably; a failure leaves none behind. Raises StorageError."""
     runs = paths.root.parent
     make_directory(runs)
     _ignore(runs)
@@ -189,7 +189,7 @@ def _make_run(paths: RunPaths, state: RunState) -> None:
 
 
 def _make_subdirectories(paths: RunPaths) -> None:
-    """Make those that are missing; whatever is in their place is set aside. Raises StorageError."""
+    """Create missing subdirectories; whatever is in their place is set aside. Raises StorageError."""
     for directory in (paths.transcripts, paths.worktrees, paths.control):
         make_directory(directory)
 
@@ -201,12 +201,12 @@ def _ignore(runs: Path) -> None:
 
 
 def _encoded(encode: Callable[[_T], bytes], value: _T, path: Path) -> bytes:
-    """The bytes of a value to be written to `path`. Raises StorageError when they could not be read back."""
+    """The bytes of a value for `path`. Raises StorageError if they could not be read back."""
     try:
         return encode(value)
     except Malformed as error:
         raise StorageError(
-            f"cannot write {path}: nobody could read it again: {error}",
+            f"cannot write {path}: it could not be read back: {error}",
             hint="the file is as it was before; `pitboss repair` shows what the run needs",
         ) from error
 
@@ -223,7 +223,7 @@ def _fill(paths: RunPaths, state: RunState) -> None:
     from pitboss.core.text.sessions import HEADER
 
     _make_subdirectories(paths)
-    # state.json first: with it the run exists, and other files that are missing are made again.
+    # state.json first: it makes the run exist, and other missing files are recreated.
     write_atomic(paths.state, _encoded(encode_state, state, paths.state))
     for path, content in ((paths.log, ""), (paths.markdown, HEADER), (paths.scratchpad, "")):
         append_durable(path, content.encode(), durable=False)

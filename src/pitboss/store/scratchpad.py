@@ -1,11 +1,11 @@
-"""The run's scratchpad: its end for a prompt, lent to parallel sessions, what they add merged back once (SPEC 2).
+"""The run's scratchpad: its end goes into prompts; parallel sessions borrow it, and their notes are merged (SPEC 2).
 
     notes_for_prompt   the end of it
-    lend               the session gets a copy; the copy's length stays with the session in flight
+    lend               gives the session a copy; the copy's length is kept with the session in flight
     merge              what its file has beyond that copy becomes one section at the end of the run's scratchpad
 
-While parallel sessions run, only merges change the run's scratchpad, one after the other and at its end. So what a
-session was given stays its beginning, and only the last section can be torn, by a crash.
+While parallel sessions run, only merges change the run's scratchpad, one at a time and only at its end. So what a
+session was given remains its beginning, and a crash can tear only the last section.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 PROMPT_LIMIT = 16 * 1024
-"""Bytes of the scratchpad that an agent is given in its prompt."""
+"""How many bytes of the scratchpad an agent gets in its prompt."""
 
 COMPARED_LIMIT = 256 * 1024
-"""Bytes: in a longer file that its agent rewrote, everything after the unchanged beginning counts as added."""
+"""Size in bytes above which a rewritten file is not compared: all after its unchanged beginning counts as added."""
 _UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
 class Notes(NamedTuple):
-    """The end of the scratchpad as text, and whether something before it was left out."""
+    """The end of the scratchpad as text, and whether anything before it was left out."""
 
     text: str
     truncated: bool
@@ -73,8 +73,8 @@ def lend(paths: RunPaths, seq: int) -> int:
 def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, secrets: Secrets, again: bool) -> bool:
     """Append what session `seq`, which was lent `size` bytes, added, without `secrets`; return whether it added any.
 
-    `again`: an earlier call may have got anywhere. A section that is there is left, a torn one completed. Merges
-    must not overlap. Raises StorageError, RunDirectoryGone; the notes remain in the session's own file.
+    `again`: an earlier call may have been cut off at any point; a section already there is left, a torn one completed.
+    Merges must not overlap. Raises StorageError, RunDirectoryGone; the notes remain in the session's own file.
     """
     redactor = secrets.stream()
     section = redactor.feed(notes_section(seq, prompt, _added(paths, seq, size))) + redactor.finish()
@@ -88,13 +88,13 @@ def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, secrets: Secrets
 
 
 def _from_line_start(data: bytes) -> str:
-    """Text from the first line that begins in `data`; from the first whole character if none does."""
+    """`data` as text from the first line that begins in it, or from its first whole character if none does."""
     _, _, rest = data.partition(b"\n")
     return (rest or data.lstrip(_UTF8_CONTINUATIONS)).decode(errors="replace")
 
 
 def _added(paths: RunPaths, seq: int, size: int) -> bytes:
-    """The new part of the session's file, as much of its end as can be merged; empty when it cannot be read."""
+    """The new part of the session's file, or as much of its end as can be merged; empty when it cannot be read."""
     try:
         with _opened(paths.scratchpad) as given, open_regular(paths.notes(seq), alone=True) as notes:
             same = _common(given, notes, size)
@@ -110,7 +110,7 @@ def _added(paths: RunPaths, seq: int, size: int) -> bytes:
 
 
 def _common(given: BinaryIO, notes: BinaryIO, size: int) -> int:
-    """How many of the first `size` bytes of both files are the same."""
+    """The length of the common prefix of both files, at most `size` bytes."""
     same = 0
     while same < size:
         ours = given.read(min(BLOCK, size - same))
@@ -122,9 +122,9 @@ def _common(given: BinaryIO, notes: BinaryIO, size: int) -> int:
 
 
 def _written(scratchpad: Path, section: bytes, size: int) -> int:
-    """How many bytes of `section` stand at the start of a line after the first `size` bytes.
+    """How many bytes of `section` are already written, at the start of a line after the first `size` bytes.
 
-    All of them, anywhere; or some, at the end of the file, where an append was cut off.
+    All of them, anywhere; or some, at the end of the file, if an append was cut off.
     """
     at_start = b"\n" if size == 0 else b""
     with _opened(scratchpad) as file:

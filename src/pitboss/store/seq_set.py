@@ -1,4 +1,4 @@
-"""Which session numbers a log holds, in memory that grows with its gaps, not with its length (SPEC 7)."""
+"""Which session numbers a log holds; memory grows with its gaps, not its length (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SeqSet:
         return self._ends[-1] if self._ends else 0
 
     def add(self, seq: int) -> bool:
-        """Add a number; False when it was there already."""
+        """Add a number; returns False if it was already there."""
         if self._ends and seq == self._ends[-1] + 1:
             self._ends[-1] = seq
             return True

@@ -1,4 +1,4 @@
-"""sessions.md, the log for readers: written from sessions.jsonl (SPEC 2, 7)."""
+"""sessions.md, the log for people, written from sessions.jsonl (SPEC 2, 7)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def append(paths: RunPaths, record: SessionRecord) -> None:
-    """Append a record's entry, or make the file again from the log if it is gone. Raises StorageError."""
+    """Append a record's entry, or rebuild the file from the log if it is gone. Raises StorageError."""
     from pitboss.core.text.sessions import sessions_md_entry
 
     if is_plain(paths.markdown):
@@ -25,7 +25,7 @@ def append(paths: RunPaths, record: SessionRecord) -> None:
 
 
 def rewrite(paths: RunPaths) -> None:
-    """Make the whole file again from the log. Raises StorageError."""
+    """Rebuild the whole file from the log. Raises StorageError."""
     from pitboss.core.text.sessions import HEADER, sessions_md_entry
 
     entries = map(sessions_md_entry, iter_records(paths.log))
@@ -33,5 +33,5 @@ def rewrite(paths: RunPaths) -> None:
 
 
 def _utf8(text: str) -> bytes:
-    """Text as bytes, with `?` for characters that are not Unicode."""
+    """Text as UTF-8, with `?` for lone surrogates."""
     return text.encode(errors="replace")

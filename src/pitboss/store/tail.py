@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BLOCK = 64 * 1024
 FIRST_BLOCK = 8 * 1024
-"""Bytes per read: whoever wants the end of a file mostly wants a few lines."""
+"""Bytes per read: callers mostly want a few lines."""
 LONGEST_LINE = 64 * 1024 * 1024
 
 

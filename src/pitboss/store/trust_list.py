@@ -1,6 +1,6 @@
 """Remembers in git's common directory what the user has trusted in a repository (SPEC 8).
 
-Nothing that is cloned or pulled gets there, so its content is this machine's own. One digest a line, oldest first.
+A clone or a pull never writes there, so the content is this machine's own. One digest per line, oldest first.
 """
 
 from __future__ import annotations

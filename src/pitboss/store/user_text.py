@@ -1,7 +1,7 @@
 """Reads the small text files that users write (prompts, rotations, config) without trusting any of them (SPEC 2).
 
-Anything may be under such a name: a pipe that never answers, a device, a directory, gigabytes, bytes that are not
-text. Each of these is one problem, reported at once.
+Such a name may lead to anything: a pipe that never answers, a device, a directory, gigabytes, bytes that are not
+text. Each of these is reported as one problem, without waiting.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _check_size(file: str, size: int) -> None:
 
 
 def _read_bounded(file: str) -> bytes:
-    # The file may have become a pipe since it was checked.
+    # The file may have become a pipe since the check.
     with open_users(file) as stream:
         data = stream.read(MAX_BYTES + 1)
     _check_size(file, len(data))

@@ -15,7 +15,7 @@ _FILES = (
     ),
     *("transcripts/session-000$next.hooks.log", "transcripts/session-000$next.scratchpad.md"),
 )
-MADE_AGAIN = "was removed; it was made again"
+MADE_AGAIN = "was removed; it has been recreated"
 _HOOKS = '[grind.hooks]\npre_session = "echo hook"\npost_session = "echo hook"'
 _PLANTS = {
     "links": 'ln -s "$BESIDE/precious" "$RUN/$file"',
