@@ -1,4 +1,4 @@
-"""A measured number, the limit it should keep, and the table of all of them."""
+"""A measured number, the limit it should keep, and a table of all of them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """One number: what it says, in which unit, and the limit it should keep (None: only reported).
+    """One number: what it measures, its unit, and the limit it should keep (None: only reported).
 
-    The limit is the most it may be, or the least where `at_least` says so.
+    The limit is a maximum, or with `at_least` a minimum.
     """
 
     name: str
@@ -19,7 +19,7 @@ class Figure(NamedTuple):
 
     @property
     def kept(self) -> bool | None:
-        """Whether the limit is kept; None when there is none."""
+        """Whether the limit is kept; None if there is none."""
         if self.limit is None:
             return None
         return self.value >= self.limit if self.at_least else self.value <= self.limit

@@ -1,4 +1,4 @@
-"""Times child processes and takes the fair middle of many interleaved rounds."""
+"""Times child processes and takes the median of many interleaved rounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PITBOSS = os.path.join(os.path.dirname(sys.executable), "pitboss")  # noqa: PTH1
 
 
 class Sample(NamedTuple):
-    """One finished child: wall time, the peak memory of its biggest process, its exit code."""
+    """One finished child: wall time, peak memory of its biggest process, exit code."""
 
     seconds: float
     peak_mb: float
@@ -28,7 +28,7 @@ class Sample(NamedTuple):
 def time_child(argv: Sequence[str], cwd: Path, *, expect: int = 0) -> Sample:
     """Run a child to its end with its output dropped. Raises RuntimeError unless it exits with `expect`.
 
-    It runs without our settings for Python: one of them could keep it from having compiled code, as installed code is.
+    It runs without our Python settings: one of them could keep it from using compiled code, as an installation does.
     """
     started = time.perf_counter()
     child = subprocess.Popen(
@@ -60,11 +60,11 @@ def interleave(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle value."""
+    """The median."""
     return statistics.median(values)
 
 
 def say(text: str) -> None:
-    """Tell the person who waits what is being measured, on stderr."""
+    """Tell the waiting user, on stderr, what is being measured."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()

@@ -1,7 +1,7 @@
-"""What it costs a run to be looked at: agents that say a thousand things a second, beside agents that say nothing.
+"""What it costs to watch a run: agents that say a thousand things a second, against agents that say nothing.
 
-The agents play Claude Code and last equally long, and stderr is a pipe that nobody reads until the end. Whatever the
-run takes longer with the talkative ones, outlets and readers of streams are to blame for (SPEC 9).
+The agents imitate Claude Code and take equally long, and stderr is a pipe that nobody reads until the end. Any extra
+time with the talkative ones is due to outlets and stream readers (SPEC 9).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BUDGET_STOP = 3
 SLOTS = 16
 SECONDS = 3
 LONGER = 4
-"""How many times as long the agents of the run last whose memory is looked at."""
+"""How many times longer the agents last in the run whose memory is measured."""
 
 STEPS_A_SECOND = 1000
 PAIRS = 9
@@ -60,7 +60,7 @@ binary = "{binary}"
 
 
 def measure(scratch: Path) -> list[Figure]:
-    """The wall time of both runs in turn, and the peak memory of a short and of a long talkative one."""
+    """The wall time of both runs in turn, and the peak memory of a short and a long talkative one."""
     say(f"{SLOTS} sessions of {SECONDS} s, {STEPS_A_SECOND} steps a second against none: {PAIRS} pairs")
     numbers = iter(range(10**6))
 

@@ -1,7 +1,7 @@
-"""What sessions side by side gain: wall time against the ideal, memory, and whether landing stays flat (SPEC 1.7, 6).
+"""What parallel sessions gain: wall time against the ideal, memory, and whether landing stays flat (SPEC 1.7, 6).
 
 With agents that sleep, all time beyond the ideal is pitboss's own: start-up, slots made and removed, landing.
-Every session changes one file, and never the file of a session beside it.
+Every session changes one file, never the same as a session running alongside.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FLAT_LIMIT = 1.1
 
 
 def measure(scratch: Path) -> list[Figure]:
-    """Sessions that sleep a second, in more and more slots; then one long run beside new ones."""
+    """Sessions that sleep a second, in more and more slots; then one long run against new ones."""
     figures: list[Figure] = []
     for slots in SLOTS:
         say(f"{SESSIONS} sessions of 1 s in {slots} slots")
@@ -95,7 +95,7 @@ def _grind(repository: Path, sessions: int, slots: int, *options: str) -> Sample
 
 
 def _seconds_a_session(repository: Path) -> float:
-    """The mean time from record to record of the run's last sessions: what one costs where they queue to land."""
+    """The mean time between records of the run's last sessions: what one costs when they queue to land."""
     ends = sorted(record.ended_at for record in iter_records(_paths(repository).log))[-TAIL:]
     return (ends[-1] - ends[0]).total_seconds() / (TAIL - 1)
 

@@ -1,4 +1,4 @@
-"""Throw-away repositories to measure in: so many files, one prompt, an agent that does next to nothing."""
+"""Throw-away repositories to measure in: a number of files, one prompt, an agent that does next to nothing."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def make_repository(path: Path, *, files: int, agent: str, prompt: str = PROMPT)
 
 
 def grind(*options: str) -> list[str]:
-    """The command line of a run that ends by its budget of sessions (exit code 3)."""
+    """The command line of a run that ends when its session budget does (exit code 3)."""
     return [PITBOSS, "grind", "--prompts-dir", ".pitboss/grind/prompts", *options]

@@ -1,4 +1,4 @@
-"""How long a run with a long log takes to go on, and how much memory that needs (SPEC 1.7, 7)."""
+"""How long a run with a long log takes to resume, and how much memory that needs (SPEC 1.7, 7)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST_MB = 100.0
 
 
 def measure(scratch: Path) -> list[Figure]:
-    """Resume runs of many records with no budget left, so that nothing but the resume is measured."""
+    """Resume runs of many records with no budget left, so that only the resume is measured."""
     figures = [_short(scratch)]
     for records, rounds, seconds in SIZES:
         say(f"resume with {records} records: {rounds} rounds")
@@ -48,7 +48,7 @@ def measure(scratch: Path) -> list[Figure]:
 
 
 def _short(scratch: Path) -> Figure:
-    """What a short run takes, of what one `git status` and a Python that does nothing take together."""
+    """A short run's time as a multiple of one `git status` plus a Python that does nothing."""
     repository = make_repository(scratch / "resume-short", files=100, agent=CHANGES_NOTHING)
     _write_run(repository, SHORT)
     commands = {

@@ -1,4 +1,4 @@
-"""`make bench`: measures all that bench/README.md promises; one JSON object on stdout, a table on stderr."""
+"""`make bench`: measures everything that bench/README.md promises; one JSON object on stdout, a table on stderr."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PARTS = {
 
 
 def main() -> int:
-    """Measure the parts named as arguments, or all of them; 0 when every limit is kept, else 1."""
+    """Measure the parts named as arguments, or all of them; 0 if every limit is kept, else 1."""
     wanted = sys.argv[1:] or list(PARTS)
     unknown = [name for name in wanted if name not in PARTS]
     if unknown:

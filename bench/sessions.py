@@ -1,7 +1,7 @@
-"""What a session costs beside a bare loop that starts the same agent and commits (SPEC 1.7).
+"""What a session costs compared with a bare loop that starts the same agent and commits (SPEC 1.7).
 
-The bare loop is the least that anybody would write: start the agent, `git add -A`, `git commit`. Both work on
-repositories of their own, in turn; a session's time is from its record's `started_at` to the next one's.
+The bare loop is the least that anyone would write: start the agent, `git add -A`, `git commit`. Each works on its own
+repository, in turn; a session's time is from its record's `started_at` to the next one's.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def measure(scratch: Path) -> list[Figure]:
 
 
 def measure_flatness(scratch: Path, sessions: int = LONG_RUN) -> list[Figure]:
-    """One real run of many sessions; then its next sessions, in turn with the 10th and later of new runs."""
+    """One real run of many sessions; then its next sessions, in turn with the 10th and later ones of new runs."""
     say(f"one run of {sessions} sessions")
     long = make_repository(scratch / "long", files=100, agent=CHANGES_A_FILE)
     whole = time_child(grind("--max-iterations", str(sessions)), long, expect=BUDGET_STOP)

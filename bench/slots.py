@@ -1,7 +1,7 @@
-"""How soon a reused slot is ready beside a new worktree, at 20,000 files (SPEC 6).
+"""How soon a reused slot is ready compared with a new worktree, at 20,000 files (SPEC 6).
 
-All start from the same commits, in turn. Before each measured move a slot has had a session: a commit of its own,
-landed, and its branch deleted. The plain way for comparison is `git checkout --detach` in a worktree of its own.
+All start from the same commits, in turn. Before each measured move a slot has had a session: its own commit, landed,
+and its branch deleted. The plain way, for comparison, is `git checkout --detach` in a separate worktree.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BRANCH = f"pitboss/grind/{RUN}"
 
 
 def measure(scratch: Path) -> list[Figure]:
-    """A new worktree, a plain checkout and a slot, each moved to where the branch got by a few files, or not moved."""
+    """A new worktree, a plain checkout and a slot, each moved to a tip a few files ahead, or not moved."""
     say(f"a new worktree against a reused slot, {FILES} files: {ROUNDS} rounds")
     race = _Race(make_repository(scratch / "slots", files=FILES, agent=CHANGES_NOTHING))
     cases = {
@@ -48,7 +48,7 @@ def measure(scratch: Path) -> list[Figure]:
 
 
 class _Race:
-    """One repository, with a worktree for the plain way and two slots, all made and used once."""
+    """One repository, with a worktree for the plain way and two slots, all created and used once."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -64,7 +64,7 @@ class _Race:
             self._use(slot, self._tips[0])
 
     def fresh(self) -> float:
-        """Begins a round: the tip is a new one for everybody."""
+        """Begins a round: a new tip for everyone."""
         self._round += 1
         self._seq += 1
         place = str(self._folder / "fresh")
@@ -90,7 +90,7 @@ class _Race:
         return self._tips[self._round]
 
     def _use(self, slot: Slot, tip: str) -> float:
-        """Make the slot ready, which is measured; then have a session there that leaves it at `tip`, released."""
+        """Make the slot ready, which is measured; then run a session there that leaves it at `tip`, released."""
         self._seq += 1
         branch = f"{BRANCH}-session-{self._seq:04}"
         started = time.perf_counter()
@@ -107,7 +107,7 @@ class _Race:
 
 
 def _commits(root: Path, count: int) -> list[str]:
-    """Commits on top of each other that change a few files in as many folders."""
+    """A chain of commits that each change a few files in as many folders."""
     tips = [git(root, "rev-parse", "HEAD").strip()]
     for nth in range(count):
         for folder in range(CHANGED):

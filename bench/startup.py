@@ -1,4 +1,4 @@
-"""How long commands take to say something, as a multiple of `python -c pass` (SPEC 8)."""
+"""How long commands take to print something, as a multiple of `python -c pass` (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def measure(scratch: Path) -> list[Figure]:
         f"pitboss status ({RUNS} runs)": ([PITBOSS, "status"], many),
     }
     for argv, cwd in cases.values():
-        time_child(argv, cwd)  # compiles what an installation has compiled
+        time_child(argv, cwd)  # compiles what would be compiled in an installation
     limits = {
         "pitboss --version": 1.9,
         "pitboss --help": 4.0,

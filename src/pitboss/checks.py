@@ -1,7 +1,7 @@
 """Finds the project's test command and runs it before work lands (SPEC 6, verify).
 
-A prompt that asks for `verify` in a project where no tests are found fails verification: it must never pass because
-there was nothing to ask.
+A prompt that asks for `verify` in a project without tests fails verification: it must never pass because there was
+nothing to run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NO_TESTS = "no tests found: set [tests] command in .pitboss/config.toml, or take
 def find_tests(root: str | Path, command: str | None = None) -> TestCommand | None:
     """The test command of the project at `root`: the configured `command`, else one for the files found there.
 
-    In this order: Cargo.toml, package.json with a test script, pyproject.toml or setup.py, go.mod.
+    Tried in this order: Cargo.toml, package.json with a test script, pyproject.toml or setup.py, go.mod.
     """
     if command is not None and command.strip():
         return TestCommand(argv=("sh", "-c", command), found_by="[tests] command")
@@ -50,7 +50,7 @@ def run_tests(
 ) -> TestResult:
     """Run `tests` in `cwd` with exactly `env`; output is appended to `transcript`, and a timeout ends the tree.
 
-    If `tests` is None, that is a failure that says there are none.
+    If `tests` is None, the result is a failure that says there are none.
     """
     if tests is None:
         return TestResult(passed=False, tail=NO_TESTS, failing=NO_TESTS, found=False)
@@ -84,7 +84,7 @@ def _result(tests: TestCommand, output: str, ended: Exit, timeout_s: float) -> T
 
 
 def _failing(output: str, tail: str, ended: Exit) -> str | None:
-    """What failed, in a line: the first test that did, else why the tests did not finish."""
+    """What failed, in one line: the first failing test, else why the tests did not finish."""
     if ended.ended_by is EndedBy.EXIT:
         return first_failing(output)
     return next(reversed(tail.splitlines()), None)

@@ -1,10 +1,10 @@
-"""The small parent above the runner: passes signals on, waits, and ends what a dead runner leaves (SPEC 1.4, 5).
+"""The runner's small parent: passes on signals, waits, and ends what a dead runner leaves (SPEC 1.4, 5).
 
     guardian  -- one byte for each stop request -->  runner        end of file: the guardian is gone, abort
 
-The guardian holds the terminal; the runner leads a session of its own, so that Ctrl-C reaches neither it nor its
+The guardian holds the terminal; the runner leads its own process session, so Ctrl-C reaches neither it nor its
 agents. Both are child subreapers: orphans go to the runner while it lives, and to the guardian once it has died.
-Where there is no subreaper, the marker finds them. If both are killed at once, the warden ends what they leave.
+Without a subreaper, the marker finds them. If both are killed at once, the warden ends what they leave.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SAME_REQUEST_S = 0.25
 """A closing terminal sends SIGHUP more than once; a service manager sends it right after SIGTERM."""
 
 LAST_WORDS_S = 2.0
-"""How long to wait for a terminal that is paused."""
+"""How long to wait for a paused terminal."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
@@ -51,13 +51,13 @@ class StopChannel:
         self._asked_directly = False
 
     def level(self) -> StopLevel:
-        """What has been asked for so far; never blocks. If the guardian is gone, that means ABORT."""
+        """What has been requested so far; never blocks. A guardian that is gone means ABORT."""
         with self._lock:
             self._requests += self._arrived()
             return max(StopLevel(min(self._requests, StopLevel.ABORT)), StopLevel(self._asked_directly))
 
     def drain(self) -> None:
-        """Count a signal sent to the runner itself, which drains, however often it gets one."""
+        """Note a signal sent to the runner itself; it only drains, however many it gets."""
         self._asked_directly = True
 
     def _arrived(self) -> int:
@@ -76,14 +76,14 @@ def guard(
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
     All processes of this run, and no others, carry the environment pairs in `marker`. The runner never returns from
-    here: it leaves through `os._exit` after flushing stdout and stderr. `body` reports its own failures: what it raises
-    becomes 70 without a word. When this returns or raises, no process of the run is left. Call it before any thread is
-    started.
+    here: it leaves through `os._exit` after flushing stdout and stderr. `body` reports its own failures: anything it
+    raises silently becomes exit code 70. When this returns or raises, no process of the run is left. Call it before
+    starting any thread.
 
-    Raises RunnerKilled when a signal ended the runner, with a hint if its work is `resumable`; StartError when the
-    system allows no further process.
+    Raises RunnerKilled if a signal ended the runner, with a hint if its work is `resumable`; StartError if the system
+    allows no more processes.
     """
-    # Inherited from a careless parent, an ignored SIGCHLD would hide every exit code.
+    # An ignored SIGCHLD, inherited from a careless parent, would hide every exit code.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     warden = Warden(marker)
     with _terminal_restored():
@@ -100,7 +100,7 @@ def guard(
 
 
 def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]:
-    """Return the runner's pid and our end of its pipe. Signals wait until all sides can handle them."""
+    """Return the runner's pid and our end of its pipe. Signals are held until all sides can handle them."""
     requests_out, requests_in = os.pipe()
     ready_out, ready_in = os.pipe()
     _flush()
@@ -121,7 +121,7 @@ def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]
             _forward_signals(requests_in)
             os.close(ready_in)
     if runner == 0:
-        # The orphans of a runner that ends at once must find a guardian that is ready for them.
+        # The guardian must be ready for orphans even of a runner that ends at once.
         os.read(ready_out, 1)
         os.close(ready_out)
         _run(body, channel)
@@ -129,7 +129,7 @@ def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]
 
 
 def _settle_in(channel: StopChannel) -> None:
-    """Make this fork the runner: away from the terminal, heir of its orphans, deaf to Ctrl-C."""
+    """Make this fork the runner: detached from the terminal, heir to its orphans, deaf to Ctrl-C."""
     os.setsid()
     proctree.become_subreaper()
 
@@ -138,7 +138,7 @@ def _settle_in(channel: StopChannel) -> None:
 
     for signum in _heeded():
         signal.signal(signum, drain)
-    # A handler, because children inherit an ignored signal and a shell cannot even trap it then.
+    # A handler, because children inherit an ignored signal, which a shell cannot even trap.
     signal.signal(signal.SIGINT, lambda *_: None)
 
 
@@ -180,9 +180,9 @@ def _hear_no_more() -> None:
 
 
 def _sweep(marker: Mapping[str, str], *, spare: int) -> None:
-    """End every process of the run that is left.
+    """End every remaining process of the run.
 
-    `spare` is the warden: in a container whose first process is this one, it is our child like any orphan.
+    `spare` is the warden: if we are a container's first process, it is our child like any orphan.
     """
     since = proctree.start_time(os.getpid()) or 0
 
@@ -190,7 +190,7 @@ def _sweep(marker: Mapping[str, str], *, spare: int) -> None:
         _reap_orphans()
         below = (pid for pid in proctree.descendants(os.getpid()) if pid != spare)
         alive = proctree.alive(below)
-        # Every orphan of the run comes to a subreaper, whatever it carries: no other process needs a look.
+        # A subreaper gets every orphan of the run, whatever it carries: no other process needs checking.
         return alive if alive or proctree.is_subreaper() else proctree.carrying(marker, since=since)
 
     proctree.Termination(left, grace_s=SWEEP_GRACE_S).run()
@@ -204,7 +204,7 @@ def _reap_orphans() -> None:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Keep the stop signals pending; both sides of a fork in here let them in again when they leave."""
+    """Keep the stop signals pending; both sides of a fork in here unblock them on leaving."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
@@ -214,7 +214,7 @@ def _signals_held() -> Iterator[None]:
 
 @contextmanager
 def _terminal_restored() -> Iterator[None]:
-    """Restore the terminal on stderr, if there is one, to what it was, whatever became of the runner."""
+    """Restore the terminal on stderr, if any, to its former state, whatever became of the runner."""
     import termios
 
     try:
@@ -241,5 +241,5 @@ def _flush() -> None:
 
 
 def _takes_words() -> bool:
-    """Whether stderr takes what we write: a paused terminal must not hold up what is left of a run."""
+    """Whether stderr accepts output: a paused terminal must not hold up the end of a run."""
     return bool(select.select([], [_STDERR], [], LAST_WORDS_S)[1])

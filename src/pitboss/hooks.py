@@ -1,4 +1,4 @@
-"""Runs the user's shell commands around a session, in a small environment and a bounded time (SPEC 6)."""
+"""Runs the user's shell commands around a session, with a small environment and bounded time (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_hook(
     """Run the command of `hook` with `sh -c` in `cwd`; a timeout ends its whole tree.
 
     It sees PATH, HOME, USER, LANG, SHELL, SSH_AUTH_SOCK, what it passes through, the PITBOSS_* variables of
-    `session_env` and its own, nothing else. Its output is appended to `transcript`.
+    `session_env` and its own, and nothing else. Its output is appended to `transcript`.
     """
     env = hook_environment(os.environ, hook.passthrough, {**session_env, **hook.variables})
     ended = process.run(

@@ -1,4 +1,4 @@
-"""What tokens cost when the agent did not say: by the user's prices first, then a public price table (SPEC 4)."""
+"""What tokens cost if the agent did not say: by the user's prices first, then a public price table (SPEC 4)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 MILLION = 1_000_000
 HOUR_BY_INPUT, HOUR_BY_WRITE = 2.0, 1.6
-"""What a cache write kept for an hour costs: in input tokens, and in writes kept for five minutes.
+"""What a one-hour cache write costs, in input tokens and in five-minute writes.
 
 The one vendor that sells them charges this for all models; no price table has a column for them.
 """
 
 REQUEST_SIZED = 100_000
-"""So many input tokens are below every vendor's long-context surcharge."""
+"""This many input tokens are below every vendor's long-context surcharge."""
 
 _VENDORS = {
     "gemini": "google",
@@ -33,15 +33,15 @@ _VENDORS = {
     "amazon-bedrock": "aws",
     "xai": "x-ai",
 }
-"""What CLIs call a vendor, and what the table calls it."""
+"""What CLIs call a vendor: what the table calls it."""
 
 _DATE = re.compile(r"\b20\d\d-\d\d-\d\d\b", re.ASCII)
 
 
 class TableVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """How old the public price table is: its library's release, and the latest date in its remarks.
+    """How old the public price table is: its library's release, and the latest date in its notes.
 
-    `checked` is a date such as `2026-10-14`, on which some of its prices were looked up; None when there is no date.
+    `checked` is a date such as `2026-10-14`, on which some of its prices were looked up; None if there is no date.
     """
 
     release: str
@@ -54,7 +54,7 @@ def with_cost(
     """`usage` with its cost in US dollars: as the agent reported it, else priced, else marked unknown.
 
     `pricing` is `[budgets.pricing]`: an exact model name wins, then the longest name that `model` starts with. Cached
-    tokens cost their own price there, or the input price where there is none. If no tokens were seen and no cost was
+    tokens cost their own price there, else the input price. If no tokens were seen and no cost was
     reported, there is nothing to price.
     """
     cost, source = reported_usd, CostSource.AGENT
@@ -80,7 +80,7 @@ def table_version() -> TableVersion:
 
 
 def _priced(usage: Usage, model: str | None, pricing: Mapping[str, Price]) -> tuple[float, CostSource]:
-    """The cost and whose price it is; 0 and UNKNOWN for a model without a price."""
+    """The cost and the source of its price; 0 and UNKNOWN for a model without a price."""
     if model is None:
         return 0.0, CostSource.UNKNOWN
     configured = _configured(model, pricing)
@@ -113,10 +113,10 @@ def _at(usage: Usage, price: Price) -> float:
 
 
 def _listed(usage: Usage, model: str) -> float | None:
-    """The price by the public table, as for requests of ordinary size.
+    """The price from the public table, as for requests of ordinary size.
 
-    The table's long-context surcharges apply to one request; `usage` is a sum of many, so it is scaled down to one,
-    priced and scaled up again. Writes kept for an hour count as correspondingly more ordinary ones.
+    The table's long-context surcharges apply per request; `usage` is a sum of many, so it is scaled down to one,
+    priced and scaled up again. One-hour writes count as correspondingly more ordinary ones.
     """
     from genai_prices import Usage as Listed
     from genai_prices import calc_price
@@ -140,7 +140,7 @@ def _listed(usage: Usage, model: str) -> float | None:
 
 
 def _names(model: str) -> Iterator[tuple[str, str | None]]:
-    """What the table may call `model`, and its vendor: CLIs for any vendor put the vendor in front."""
+    """What the table may call `model`, and its vendor: multi-vendor CLIs prefix the vendor."""
     yield model, None
     vendor, slash, name = model.partition("/")
     if slash and name:

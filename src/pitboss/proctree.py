@@ -1,8 +1,8 @@
 """What the system knows about processes, and the one way to end whole trees of them (SPEC 1.4, 6).
 
-A process group is not a tree: agents start their tools in sessions of their own. What belongs to a command is its
-descendants, the orphans of its tree that a child subreaper inherits, and whatever carries its marker in the
-environment. On Linux /proc answers; elsewhere psutil answers the same questions.
+A process group is not a tree: agents start their tools in sessions of their own. A command's tree is its descendants,
+the orphans of its tree that a child subreaper inherits, and whatever carries its marker in the environment. On Linux
+/proc answers; elsewhere psutil answers the same questions.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 STEP_S = 0.01
-"""Pause between two looks at a tree that is ending."""
+"""Pause between two looks at a tree being ended."""
 
 BORN_S = 0.25
-"""How long one step may take because processes are born faster than they are ended."""
+"""How long one step may take if processes are born faster than they are ended."""
 
 KILL_PATIENCE_S = 2.0
 """How long SIGKILL may take (a process may be in an uninterruptible system call) before we give up."""
@@ -49,15 +49,15 @@ class _System(Protocol):
 
 
 class ProcSystem:
-    """Processes by Linux's /proc: microseconds a question."""
+    """Processes through Linux's /proc: microseconds per question."""
 
     def ticks(self, timestamp: float) -> int:
-        """The start time of a process that begins at `timestamp`, by the clock as it is set now."""
+        """The start time of a process that begins at `timestamp`, by the clock as now set."""
         up_s = time.clock_gettime(time.CLOCK_BOOTTIME) - (time.time() - timestamp)
         return int(up_s * os.sysconf("SC_CLK_TCK"))
 
     def facts(self, pid: int) -> ProcessInfo | None:
-        """Facts about `pid`, None when there is no such process."""
+        """Facts about `pid`; None if there is no such process."""
         after_name = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
         if not after_name:
             return None
@@ -72,12 +72,12 @@ class ProcSystem:
         return [int(child) for children in lists for child in children.split()]
 
     def own_pids(self) -> list[int]:
-        """Every process of this user; for root, who may end anybody's, every process."""
+        """Every process of this user; for root, who may end anyone's, every process."""
         user = os.geteuid()
         return [pid for pid in _numbers("/proc") if user == 0 or _owner(pid) == user]
 
     def environ(self, pid: int) -> set[bytes]:
-        """The NAME=VALUE pairs that `pid` was started with; empty when they may not be read."""
+        """The NAME=VALUE pairs that `pid` was started with; empty if they may not be read."""
         return set(filter(None, _read(f"/proc/{pid}/environ").split(b"\0")))
 
 
@@ -89,7 +89,7 @@ class PsutilSystem:
         return int(timestamp * 100)
 
     def facts(self, pid: int) -> ProcessInfo | None:
-        """Facts about `pid`, None when there is no such process."""
+        """Facts about `pid`; None if there is no such process."""
         import psutil
 
         try:
@@ -109,13 +109,13 @@ class PsutilSystem:
             return []
 
     def own_pids(self) -> list[int]:
-        """Every process of the machine: asking whose they are costs as much as asking what they carry."""
+        """Every process on the machine: asking whose they are costs as much as asking what they carry."""
         import psutil
 
         return psutil.pids()
 
     def environ(self, pid: int) -> set[bytes]:
-        """The NAME=VALUE pairs that `pid` was started with; empty when they may not be read."""
+        """The NAME=VALUE pairs that `pid` was started with; empty if they may not be read."""
         import psutil
 
         try:
@@ -129,18 +129,18 @@ _subreaper_pid: int | None = None
 
 
 def facts(pid: int) -> ProcessInfo | None:
-    """What is known about `pid`, zombie or not; None when there is no such process."""
+    """What is known about `pid`, zombie or not; None if there is no such process."""
     return _system.facts(pid)
 
 
 def start_time(pid: int) -> int | None:
-    """When `pid` started, in clock ticks since boot; None when it is gone (a zombie is gone)."""
+    """When `pid` started, in clock ticks since boot; None if it is gone (a zombie is gone)."""
     found = _system.facts(pid)
     return None if found is None or found.zombie else found.started
 
 
 def ticks(timestamp: float) -> int:
-    """What `start_time` would be for a process that begins at a Unix `timestamp`, as exact as the clock."""
+    """What `start_time` would be for a process that begins at a Unix `timestamp`, as exactly as the clock allows."""
     return _system.ticks(timestamp)
 
 
@@ -181,15 +181,15 @@ def ancestors() -> list[int]:
 
 
 def carries(pid: int, env_marker: Mapping[str, str]) -> bool:
-    """Whether `pid` was started with every NAME=VALUE pair of the marker; an empty marker marks nobody."""
+    """Whether `pid` was started with every NAME=VALUE pair of the marker; an empty marker marks nothing."""
     return bool(env_marker) and _pairs(env_marker) <= _system.environ(pid)
 
 
 def carrying(env_marker: Mapping[str, str], *, since: int) -> list[int]:
     """Live processes that carry the whole marker and started at `since` or later, in clock ticks since boot.
 
-    Looks at every process of this user, at tens of microseconds each. This process and its ancestors are left out: they
-    may have inherited the marker of a run that is over, and the caller is about to end whatever is found.
+    Looks at every process of this user, at tens of microseconds each. Leaves out this process and its ancestors: they
+    may have inherited a finished run's marker, and the caller is about to end whatever is found.
     """
     if not env_marker:
         return []
@@ -199,7 +199,7 @@ def carrying(env_marker: Mapping[str, str], *, since: int) -> list[int]:
 
 
 def become_subreaper() -> bool:
-    """Make this process inherit the orphans among its descendants; False where the system cannot."""
+    """Make this process inherit the orphans among its descendants; False if the system cannot."""
     global _subreaper_pid  # noqa: PLW0603 - a property of this very process, like its pid
     if not sys.platform.startswith("linux"):
         return False
@@ -217,16 +217,16 @@ def is_subreaper() -> bool:
 
 
 def send(pid: int, signum: int) -> None:
-    """Signal `pid` unless it is gone or somebody else's."""
+    """Signal `pid` unless it is gone or another user's."""
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signum)
 
 
 class Termination:
-    """TERM, a grace, then KILL, for everything that `find` finds and its descendants, one step at a time.
+    """TERM, a grace period, then KILL, for everything that `find` finds and its descendants, one step at a time.
 
     The caller does its own work between steps. Each step looks again, until `find` finds no living process, so that
-    children born meanwhile are ended too; a process seen once stays in sight when its parent dies.
+    children born meanwhile are ended too; a process once seen stays in sight even if its parent dies.
     """
 
     def __init__(self, find: Callable[[], Iterable[int]], *, grace_s: float) -> None:
@@ -235,9 +235,9 @@ class Termination:
         self._known: dict[int, int] = {}
 
     def step(self) -> bool:
-        """Signal whatever is left; True when nothing is, or when even SIGKILL had no effect in bounded time.
+        """Signal whatever is left; True once nothing is, or if even SIGKILL had no effect in bounded time.
 
-        While others are born it looks again at once: nothing else catches a process that keeps restarting itself.
+        While new ones are born it looks again at once: nothing else catches a process that keeps restarting itself.
         """
         began = time.monotonic()
         while True:
@@ -255,12 +255,12 @@ class Termination:
             time.sleep(STEP_S)
 
     def _roots(self) -> set[int]:
-        # Forget the dead: each look has to be faster than a process that keeps restarting itself.
+        # Forget the dead: each look must be faster than a process that keeps restarting itself.
         self._known = {pid: started for pid, started in self._known.items() if start_time(pid) == started}
         return {*self._find(), *self._known}
 
     def _signal(self, pid: int, *, kill: bool) -> bool:
-        """Whether it had not been seen before."""
+        """Signal a process; returns whether it is new."""
         started = start_time(pid)
         if started is None:
             return False
@@ -304,7 +304,7 @@ def _numbers(folder: str) -> Iterator[int]:
 
 
 def _read(path: str) -> bytes:
-    """The whole file; empty when its process is gone or not ours to look at."""
+    """The whole file; empty if its process is gone or not ours to look at."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

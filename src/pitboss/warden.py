@@ -1,10 +1,10 @@
-"""The process beside a run that ends its agents when guardian and runner are killed in one instant (SPEC 1.4).
+"""The process beside a run that ends its agents if guardian and runner are killed at the same instant (SPEC 1.4).
 
     guardian, runner  -- hold a pipe open -->  warden       a byte: the run is over; end of file: both were killed
 
-The warden is nobody's parent, so no orphan comes to it. Instead it looks at the run's processes every second and
-remembers them: a process that scrubbed its environment and lost its parent is still known by pid and start time. Its
-name does not contain pitboss, so that `pkill pitboss` leaves somebody to clean up.
+The warden is nobody's parent, so it inherits no orphans. Instead it looks at the run's processes every second and
+remembers them: one that scrubbed its environment and lost its parent is still known by pid and start time. Its name
+does not contain pitboss, so that `pkill pitboss` leaves something to clean up.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 1.0
 SWEEP_GRACE_S = 2.0
-"""Between TERM, on which git removes its lock files, and KILL; together with KILL's own patience well within 5 s."""
+"""Between TERM, on which git removes its lock files, and KILL; with KILL's own patience, well within 5 s."""
 
 MOST_REMEMBERED = 4096
-"""How many processes it looks at each second: the walk through an endlessly growing tree must end."""
+"""How many processes it looks at each second: a walk through an endlessly growing tree must end."""
 
 NAME = b"grind-warden"
 _FAREWELL_S = 5.0
@@ -50,10 +50,10 @@ class Warden:
             os.close(fd)
 
     def post(self, *, without: tuple[int, ...]) -> None:
-        """In the guardian, with signals held: fork the warden. Raises StartError when no further process can start.
+        """In the guardian, with signals held: fork the warden. Raises StartError if no more processes can start.
 
         Call it before the guardian becomes a subreaper: the warden must be nobody's child. `without` are the guardian's
-        ends of pipes, of which the warden must not hold a copy.
+        pipe ends, of which the warden must hold no copy.
         """
         guardian = os.getpid()
         try:
@@ -73,7 +73,7 @@ class Warden:
         return int(os.read(self._gone_out, _PID_SIZE) or 0)
 
     def stand_down(self) -> None:
-        """In the guardian: the run is over and has left nothing; let the warden go, and wait until it has gone."""
+        """In the guardian: the run is over and has left nothing; let the warden go, and wait until it has."""
         with suppress(OSError):
             os.write(self._run_in, b".")
         os.close(self._run_in)
@@ -81,7 +81,7 @@ class Warden:
         os.close(self._gone_out)
 
     def _fork_again(self, guardian: int) -> NoReturn:
-        """Leave the warden behind as nobody's child: a look at the guardian's tree must not find it."""
+        """Leave the warden behind as nobody's child: a walk of the guardian's tree must not find it."""
         try:
             os.setsid()
             if os.fork() == 0:
@@ -95,7 +95,7 @@ class Warden:
 
 
 def _disguise() -> None:
-    """Let go of the terminal and everybody's pipes, and take another name; the guardian's signals are held."""
+    """Let go of the terminal and all pipes, and take another name; the guardian's signals are held."""
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
@@ -112,7 +112,7 @@ def _rename() -> None:
     libc.prctl(_PR_SET_NAME, NAME, 0, 0, 0)
     with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - its own lines, once
         begin, end = map(int, file.read().rpartition(b")")[2].split()[_ARGUMENTS_AT])
-    # The kernel shows this memory as the command line; Python read it long ago.
+    # The kernel shows this memory as the command line; Python has long since read it.
     if 0 < begin < end:
         ctypes.memset(begin, 0, end - begin)
         ctypes.memmove(begin, NAME, min(len(NAME), end - begin - 1))
@@ -134,7 +134,7 @@ def _stand_guard(guardian: int, run_out: int, marker: Mapping[str, str]) -> None
 
 
 def _seen(guardian: int, known: Mapping[int, int]) -> dict[int, int]:
-    """The guardian's tree, and those seen before that have lost their parent, with the start time of each."""
+    """The guardian's tree, plus processes seen before that have lost their parent, with the start time of each."""
     tree = proctree.descendants(guardian, *_same(known), at_most=MOST_REMEMBERED)
     started = {pid: proctree.start_time(pid) for pid in tree}
     still = {pid: known[pid] for pid in _same(known)}
@@ -142,5 +142,5 @@ def _seen(guardian: int, known: Mapping[int, int]) -> dict[int, int]:
 
 
 def _same(known: Mapping[int, int]) -> list[int]:
-    """Those that live and are not another process under the same pid."""
+    """Those still alive, and not another process with a reused pid."""
     return [pid for pid, started in known.items() if proctree.start_time(pid) == started]

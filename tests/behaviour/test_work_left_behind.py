@@ -84,7 +84,7 @@ def test_a_new_run_names_the_repair(tmp_path: Path) -> None:
 def test_the_reason_of_an_expected_end_is_no_internal_error(tmp_path: Path) -> None:
     scene = Scene(tmp_path, GONE)
     assert scene.run.state["stop_reason"].endswith(
-        ".git is not the git directory any more that the run began with"
+        ".git is no longer the git directory that the run began with"
     )
 
 

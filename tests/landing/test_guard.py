@@ -137,7 +137,7 @@ def test_the_config_of_a_worktree_is_guarded_where_git_reads_one(worktrees: Scen
     guard.begin()
     worktrees.git("-C", "../users", "config", "--worktree", "core.hooksPath", "/else")
     (told,) = guard.check()
-    assert told.startswith("git's worktrees/users/config.worktree was taken away: it set core.hookspath")
+    assert told.startswith("git's worktrees/users/config.worktree was removed: it set core.hookspath")
     assert not (worktrees.root / ".git/worktrees/users/config.worktree").exists()
 
 
@@ -172,7 +172,7 @@ def test_links_of_the_users_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_repository_that_is_gone_is_said_to_be(scene: Scene, tmp_path: Path) -> None:
     os.rename(scene.root / ".git", tmp_path / "gone")  # noqa: PTH104
-    with pytest.raises(RepositoryGone, match="is not the git directory any more"):
+    with pytest.raises(RepositoryGone, match="is no longer the git directory"):
         scene.guard.check()
 
 

@@ -1,4 +1,4 @@
-"""What one coding agent has to say about itself, so that the driver can run and judge it (SPEC 6).
+"""What a coding agent must declare for the driver to run and judge it (SPEC 6).
 
 A backend is a subclass of `Backend` in a file or folder of its own, and one row in `pitboss.agents.table`. It builds
 command lines and reads output; starting, stopping, limits, prices and records are the driver's job.
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """How to start an agent: its program, what it reads, and how to stop it politely.
 
-    `env` is added to the request's environment. `env_defaults` is added where the user has not set the variable; it
+    `env` is added to the request's environment. `env_defaults` is added unless the user has set the variable; it
     switches off updates and telemetry. `split_stderr` sends stderr to a file beside the transcript, so that it cannot
     tear lines of stdout apart. `polite_signal` comes before TERM. `older_argv` is for versions that refuse an option
-    of `argv`; None where every version that works knows them all.
+    in `argv`; None if every version that works knows them all.
     """
 
     argv: tuple[str, ...]
@@ -43,7 +43,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 class RootRefusal(msgspec.Struct, frozen=True, kw_only=True):
     """Why an agent would refuse to work as root, and what to do about it.
 
-    `sure` is false where the program is the user's own, which may see to it.
+    `sure` is false for a program of the user's own, which may take care of this itself.
     """
 
     finding: str
@@ -52,7 +52,7 @@ class RootRefusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backend(ABC):
-    """One kind of coding agent; whatever has a default here need not be said."""
+    """One kind of coding agent; only what has no default here must be declared."""
 
     name: ClassVar[str]
     """Its name in config.toml and in prompts."""
@@ -64,31 +64,31 @@ class Backend(ABC):
     """What to do when the program is missing."""
 
     version_args: ClassVar[tuple[str, ...] | None] = ("--version",)
-    """Arguments that make the program print its version; None when it has none to print."""
+    """Arguments that make the program print its version; None if it cannot."""
 
     known_version: ClassVar[str | None] = None
     """The version it was tested with, as `1.2.3`; None for a program of the user's own."""
 
     oldest_version: ClassVar[str | None] = None
-    """The oldest version whose output the reader understands; None when that is not known."""
+    """The oldest version whose output the reader understands; None if unknown."""
 
     resumable: ClassVar[bool] = False
-    """Whether `launch` can resume a session; the engine restarts the others in the same tree."""
+    """Whether `launch` can resume a session; otherwise the engine starts over in the same tree."""
 
     session_lost: ClassVar[re.Pattern[str] | None] = None
-    """What the CLI says when the session to resume is gone. Its exit code does not tell: opencode's is even 0."""
+    """What the CLI says when the session to resume is gone. The exit code is no help: opencode's is even 0."""
 
     uses_model: ClassVar[bool] = True
     """Whether it may cost something, so that lost output may mean lost costs."""
 
     runs_commands: ClassVar[bool] = True
-    """Whether it can run a command; one that only edits files is not asked to when it is tried."""
+    """Whether it can run commands; a trial does not ask one that only edits files to do so."""
 
     key_variables: ClassVar[tuple[str, ...]] = ()
-    """Variables with an API key that is billed even when `subscription` is logged in."""
+    """Variables holding an API key that is billed even if a `subscription` is logged in."""
 
     def binary(self, settings: AgentSettings) -> str:
-        """The program to start; raises StartError when the settings name none."""
+        """The program to start; raises StartError if the settings name none."""
         program = settings.binary or self.program or next(iter(settings.command), None)
         if program is None:
             raise no_command(self.name)
@@ -98,15 +98,15 @@ class Backend(ABC):
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """How to start it on `request`, or to resume `request.resume`.
 
-        Raises StartError when there is nothing it could do.
+        Raises StartError if there is nothing it could do.
         """
 
     @abstractmethod
     def reader(self, request: AgentRequest) -> Reader:
-        """A fresh reader of the output of one start."""
+        """A new reader for the output of one start."""
 
     def subscription(self, env: Mapping[str, str]) -> str | None:
-        """The file or variable that holds the login to a subscription; None when there is none."""
+        """The file or variable that holds a subscription's login; None if there is none."""
         del env
         return None
 
@@ -119,7 +119,7 @@ class Backend(ABC):
 
 
 def no_command(name: str) -> StartError:
-    """The refusal of a backend whose program the user has to name and did not."""
+    """The refusal of a backend whose program the user must name and did not."""
     return StartError(
         f"the agent `{name}` has no command",
         hint=f'set [agent.{name}] command = ["PROGRAM", "ARGUMENT", ...] in .pitboss/config.toml',

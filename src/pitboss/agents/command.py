@@ -1,6 +1,6 @@
 """The `command` backend: any program that reads the prompt from stdin (SPEC 6).
 
-`[agent.command] command = ["my-agent", "--flag"]` names it. Exit 0 is ok. It may write what it used to the file named
+`[agent.command] command = ["my-agent", "--flag"]` names it. Exit 0 is ok. It may report its usage in the file named
 by `$PITBOSS_USAGE_FILE`, at the end or repeatedly while it runs, as one JSON object:
 
     {"input_tokens": 1200, "output_tokens": 80, "cache_read_tokens": 900, "cache_write_tokens": 0,
@@ -8,8 +8,8 @@ by `$PITBOSS_USAGE_FILE`, at the end or repeatedly while it runs, as one JSON ob
 
 Every key is optional; `input_tokens` includes cached tokens. Without `cost_usd` the tokens are priced by `model` (or
 the model configured for the session). A program that used nothing says `"cost_usd": 0`. If there is no file, or no
-such object in it, the session ends as it would have: the usage is what was last readable, and the cost is unknown,
-unless `[agent.command] usage = "none"` says that the program costs nothing.
+such object in it, the session ends as usual, with the usage that was last readable and an unknown cost, unless
+`[agent.command] usage = "none"` says that the program costs nothing.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class CommandAgent(Backend):
     version_args = None
 
     def binary(self, settings: AgentSettings) -> str:
-        """The first word of the configured command; raises StartError when there is none."""
+        """The first word of the configured command; raises StartError if there is none."""
         if not settings.command:
             raise no_command(self.name)
         return super().binary(settings)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """Start the configured command; raises StartError when there is none."""
+        """Start the configured command; raises StartError if there is none."""
         return Launch(
             argv=(self.binary(settings), *settings.command[1:], *settings.extra_args),
             stdin=request.text.encode("utf-8", "replace"),
@@ -70,7 +70,7 @@ class CommandAgent(Backend):
         )
 
     def reader(self, request: AgentRequest) -> CommandReader:
-        """A reader of plain text and of the usage file."""
+        """A reader of plain text and the usage file."""
         return CommandReader(request)
 
 
@@ -84,7 +84,7 @@ class CommandReader(PlainReader):
         self._last = Spend()
 
     def spend(self) -> Spend:
-        """Read the file again: it may be rewritten while the program runs."""
+        """Reread the file: the program may rewrite it while it runs."""
         try:
             report = _read(self._file)
         except FileNotFoundError:
@@ -104,7 +104,7 @@ def _read(file: Path) -> UsageReport:
 
 
 def _usage(report: UsageReport) -> Usage:
-    """Tokens as pitboss counts them; an input smaller than its cached parts was stated without them."""
+    """Tokens as pitboss counts them; an input smaller than its cached parts must have left them out."""
     cached = report.cache_read_tokens + report.cache_write_tokens
     return Usage(
         input=max(report.input_tokens, cached),

@@ -1,4 +1,4 @@
-"""What an agent's spend comes to in US dollars (SPEC 4)."""
+"""What an agent's spending comes to in US dollars (SPEC 4)."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def verdict_on_cut_short(request: AgentRequest, monitor: AgentMonitor, ended: Exit) -> AgentVerdict | None:
-    """The verdict on an agent that was stopped; None for one that ended by itself.
+    """The verdict on an agent that was stopped; None for one that ended on its own.
 
-    An agent that had said that it was done is judged by that word, unless a person stopped it.
+    An agent that had said it was done is taken at its word, unless a person stopped it.
     """
     match ended.ended_by:
         case EndedBy.WALL_CLOCK:

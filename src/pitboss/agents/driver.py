@@ -1,4 +1,4 @@
-"""Runs any backend's agent under one set of rules and turns its end into one outcome (SPEC 1.5, 6)."""
+"""Runs any backend's agent under one set of rules, and turns its end into an outcome (SPEC 1.5, 6)."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
 CHUNK = 64 * 1024
 _ANY_FAILURE = 1
-"""Stands for an exit code that is lost: then what the agent said decides."""
+"""Stands in for a lost exit code: then what the agent said decides."""
 
 _BY_SIGNAL = 128
-"""Exit codes from here on mean signals; an agent that was killed may have been at work."""
+"""Exit codes from here up mean signals; an agent that was killed may have been at work."""
 
 LINE_WIDTH = 100
-"""Characters kept of a model's name."""
+"""How many characters of a model's name are kept."""
 
 COMPLAINTS = 8 * 1024
 """Bytes of stderr that a verdict considers."""
@@ -76,8 +76,8 @@ class Driver:
     ) -> AgentOutcome:
         """Run the agent to its end and bill what it used, however it ended; failures are outcomes, not exceptions.
 
-        `on_start` gets pid and start time, also of the second process if the first refused an option. Raises
-        StorageError when the transcript cannot be written.
+        `on_start` gets the pid and start time, again for the second process if the first refused an option. Raises
+        StorageError if the transcript cannot be written.
         """
         request = self._completed(request)
         try:
@@ -107,10 +107,10 @@ class Driver:
         return self._outcome(request, launch, monitor, ended)
 
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
-        """Judge an agent whose runner died by what it left on disk: `aborted`, `interrupted`, and its usage.
+        """Judge an agent whose runner died from what it left on disk: `aborted`, `interrupted`, and its usage.
 
-        `started` says that its process was seen; otherwise an agent without a transcript did not start. What it said of
-        its own end counts only for the bill.
+        `started` says that its process was seen; otherwise an agent without a transcript did not start. What it said
+        about its own end counts only for the bill.
         """
         request = self._completed(request)
         monitor = AgentMonitor(self._backend.reader(request), request, self._config.pricing, _unheard)
@@ -130,7 +130,7 @@ class Driver:
 
     @property
     def paid(self) -> bool:
-        """Whether what it does may cost something."""
+        """Whether its work may cost something."""
         return self._backend.uses_model and self._settings.usage != "none"
 
     def _completed(self, request: AgentRequest) -> AgentRequest:
@@ -189,7 +189,7 @@ class Driver:
         *,
         exit_code: int | None = None,
     ) -> AgentOutcome:
-        """The outcome; secrets that did not come by way of the redacted output are removed here."""
+        """The outcome; removes secrets that did not pass through the redacted output."""
         secrets = Secrets.of(os.environ, request.env)
         spend = reader.spend()
         evidence = msgspec.structs.replace(
@@ -214,7 +214,7 @@ class Driver:
         )
 
     def _billed(self, spend: Spend, evidence: Evidence, secrets: Secrets) -> Usage:
-        """What was used, what it cost, and whether that is known to be all."""
+        """What was used, what it cost, and whether that is known to be everything."""
         usage = priced(spend, self._config.pricing)
         return msgspec.structs.replace(
             usage,
@@ -224,7 +224,7 @@ class Driver:
 
 
 def _command(request: AgentRequest, launch: Launch) -> Command:
-    """The command to run; some CLIs work in `$PWD`, whatever their directory is."""
+    """The command to run; some CLIs work in `$PWD`, whatever their working directory."""
     return Command(
         argv=launch.argv,
         cwd=request.cwd,
@@ -244,14 +244,14 @@ def _stderr_path(request: AgentRequest) -> Path:
 
 
 def _refuses_option(request: AgentRequest, ended: Exit) -> bool:
-    """Whether the program did nothing but complain about an option that it does not know."""
+    """Whether the program did nothing but complain about an unknown option."""
     if ended.ended_by is not EndedBy.EXIT or not ended.code or ended.tail:
         return False
     return b"unknown option" in _end_of(_stderr_path(request))
 
 
 def _end_of(path: Path) -> bytes:
-    """The last bytes of a file; nothing when it was never made or is not a file any more."""
+    """The last bytes of a file; nothing if it was never made or is no longer a file."""
     try:
         return last_bytes(path, COMPLAINTS)[0]
     except OSError:
@@ -259,7 +259,7 @@ def _end_of(path: Path) -> bytes:
 
 
 def _read_transcript(path: Path, monitor: AgentMonitor) -> bool | None:
-    """Feed a transcript to `monitor`; whether all of it could be read, None where there is none."""
+    """Feed a transcript to `monitor`; returns whether all of it could be read, None if there is none."""
     try:
         with open_regular(path) as transcript:
             while chunk := transcript.read(CHUNK):
@@ -272,7 +272,7 @@ def _read_transcript(path: Path, monitor: AgentMonitor) -> bool | None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file if there is one; a directory that an agent made in its place stays, and is no usage report."""
+    """Remove a file if there is one; a directory that an agent put in its place stays, and is no usage report."""
     try:
         remove(path)
     except OSError as error:
@@ -281,10 +281,10 @@ def _remove(path: Path) -> None:
 
 
 def _resets_at(verdict: AgentVerdict) -> float | None:
-    """When a usage limit ends, epoch seconds: from the CLI's own numbers, else from its words, as of now."""
+    """When a usage limit ends, epoch seconds: from the CLI's own numbers, else from its words, relative to now."""
     if verdict.resets_at is not None or reason_kind(verdict.reason) is not Reason.RATE_LIMITED:
         return verdict.resets_at
-    # Imported here: it has many patterns, and limits are rare.
+    # Imported here: it compiles many patterns, and limits are rare.
     from pitboss.core.reset_time import moment_in
 
     return moment_in(verdict.words or verdict.reason or "", time())
@@ -301,4 +301,4 @@ def _not_started(request: AgentRequest, message: str | None, hint: str | None) -
 
 
 def _unheard(_event: AgentEvent) -> None:
-    """Nobody follows an agent that has ended."""
+    """Ignore the events of an agent that has ended."""

@@ -1,4 +1,4 @@
-"""Finds an agent's program and asks it for its version, without giving it work (SPEC 2, 8)."""
+"""Finds an agent's program and asks for its version, without giving it work (SPEC 2, 8)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_PATH = 'agents get no PATH to find programs by: [agent] env_keep = ["PATH", 
 
 
 class Fitness(StrEnum):
-    """What is known of the installed version of a backend's program."""
+    """What is known about the installed version of a backend's program."""
 
     KNOWN = "known to work"
     UNTRIED = "untried"
@@ -34,12 +34,12 @@ class Fitness(StrEnum):
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a backend's program without giving it work.
+    """What is known about a backend's program without giving it work.
 
-    `version` is the first line with a version in it, else the first line, that the program prints when asked. It is
-    None when the program was not found or did not answer, or has no such option. `fitness` is what is known of that
-    version and `known_version` the one known to work; both are None for programs of the user's own. `problem` says what
-    is wrong, `hint` what to do.
+    `version` is the first line the program prints with a version in it, else its first line. It is None if the
+    program was not found, did not answer, or has no such option. `fitness` is what is known about that version, and
+    `known_version` the one known to work; both are None for programs of the user's own. `problem` says what is wrong,
+    `hint` what to do.
     """
 
     name: str
@@ -76,8 +76,8 @@ def find_installation(
 ) -> Installation:
     """Look for a backend's program on the PATH of `environ` (ours if None) and ask it for its version.
 
-    With `asking` false nothing is run. Relative entries of PATH begin at `root`, else at the working directory.
-    Without a PATH the system's default one is searched. Raises StartError when there is no such backend.
+    With `asking` false nothing is run. Relative entries of PATH start from `root`, else from the working directory.
+    Without a PATH, the system's default is searched. Raises StartError if there is no such backend.
     """
     environ = os.environ if environ is None else environ
     backend = find_backend(name)
@@ -104,7 +104,7 @@ def find_installation(
 
 
 def locate(program: str, path: str, root: Path | None) -> str | None:
-    """Where a program is on a PATH whose relative entries begin at `root`; None when it is not found."""
+    """Where a program is on a PATH whose relative entries start from `root`; None if it is not found."""
     from pathlib import Path
     from shutil import which
 
@@ -113,7 +113,7 @@ def locate(program: str, path: str, root: Path | None) -> str | None:
 
 
 def _judged(backend: Backend, path: str, version: str) -> Installation:
-    """A program that answered; a version that cannot be read, or that no test has seen, is untried."""
+    """A program that answered; a version that cannot be parsed, or was never tested, is untried."""
     found, oldest = _numbers(version), _numbers(backend.oldest_version)
     fitness = Fitness.UNTRIED
     if found and found == _numbers(backend.known_version):
@@ -131,7 +131,7 @@ def _judged(backend: Backend, path: str, version: str) -> Installation:
 
 
 def _numbers(version: str | None) -> tuple[int, ...]:
-    """The first `1.2.3` in `version`, padded with zeros; empty when there is none."""
+    """The first `1.2.3` in `version`, padded with zeros; empty if there is none."""
     from re import ASCII, search
 
     found = search(r"\d{1,9}(?:\.\d{1,9})+", version or "", ASCII)

@@ -1,4 +1,4 @@
-"""What a backend's reader says about an agent: what it used, and how to judge its end (SPEC 6)."""
+"""What a backend's reader reports about an agent: what it used, and how to judge its end (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WORDS_LIMIT = 4096
-"""Characters kept of what a failed agent said."""
+"""How many characters of a failed agent's words are kept."""
 
 
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent says it has used so far: tokens by model, and its own figure for the cost, if it has one.
 
-    `unreported` are the tokens it used after it reported that cost. `unreadable` says that it tried to report usage and
-    failed, so that nobody knows what it used; `nothing`, that it explicitly said it used nothing.
+    `unreported` are the tokens used after it reported that cost. `unreadable` says that it tried to report usage and
+    failed, so what it used is unknown; `nothing`, that it explicitly said it used nothing.
     """
 
     tokens: dict[str | None, Usage] = {}
@@ -33,7 +33,7 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentExit(msgspec.Struct, frozen=True, kw_only=True):
-    """How an agent exited that nobody stopped: its exit code and the last bytes of its complaints."""
+    """How an agent exited on its own: its exit code and the last bytes of its complaints."""
 
     code: int | None
     complaints: bytes = b""
@@ -42,7 +42,7 @@ class AgentExit(msgspec.Struct, frozen=True, kw_only=True):
 class AgentVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """A backend's judgement of an agent that has ended; the fields are those of AgentOutcome.
 
-    `words` is all that was said where `reason` shortens it. The driver sets `lost_session` where the session to
+    `words` is everything that was said if `reason` shortens it. The driver sets `lost_session` if the session to
     resume is gone.
     """
 
@@ -64,7 +64,7 @@ def failed(reason: Reason, words: str | None, *, resets_at: float | None = None)
 
 
 def too_late(max_seconds: float) -> AgentVerdict:
-    """The verdict on an agent that ran into its wall clock."""
+    """The verdict on an agent that ran out of time."""
     reason = Reason.WALL_CLOCK.because(f"not done within {max_seconds:g} s")
     return AgentVerdict(status=SessionStatus.TIMEOUT, reason=reason)
 

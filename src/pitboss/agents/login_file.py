@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOGIN_SIZE = 1024 * 1024
-"""Bytes of a login file that are read."""
+"""How many bytes of a login file are read."""
 
 
 def login_in(file: Path, key: str, tokens: Iterable[str]) -> str | None:
-    """The file's name if its JSON object at `key` has one of the `tokens`; a login that cannot be read is none."""
+    """The file's name if its JSON object at `key` has one of the `tokens`; an unreadable login counts as none."""
     try:
         with open_users(file) as login:
             content = msgspec.json.decode(login.read(LOGIN_SIZE), type=dict[str, Any])

@@ -1,4 +1,4 @@
-"""Follows one running agent and says when to stop it: it is done, has spent its cap or gets nowhere (SPEC 6)."""
+"""Follows one running agent and says when to stop it: it is done, has spent its cap or is getting nowhere (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from pitboss.core.config import Price
 
 LINGER_S = 30.0
-"""How long a CLI may take to exit once it has said that it is done."""
+"""How long a CLI may take to exit once it has said it is done."""
 
 
 class AgentMonitor:
     """Passes an agent's events on as its output comes, and says every 0.1 s whether to stop it.
 
-    `word` is the verdict on an agent that says it is done, for as long as it says so: what a CLI prints while it is
-    being stopped does not count.
+    `word` is the verdict on an agent that says it is done, as long as it says so: what a CLI prints while being stopped
+    does not count.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class AgentMonitor:
         self._tell(self.reader.finish())
 
     def stop(self) -> StopRequest | None:
-        """Why to stop the agent: it has done its work, spent its cap, or gets nowhere."""
+        """Why to stop the agent: it has done its work, spent its cap, or is getting nowhere."""
         self._note_progress()
         self._note_word()
         return self._over_cap() or self._beyond_hope() or self._lingering() or self._stalled()
 
     def _note_word(self) -> None:
-        """Take the agent at its word from when it says that it is done until it does something more."""
+        """Take the agent at its word from when it says it is done until it does something more."""
         if not self.reader.done:
             self.word = self._settled = None
             return
@@ -87,7 +87,7 @@ class AgentMonitor:
         return None if self.hopeless is None else StopRequest.HOPELESS
 
     def _stalled(self) -> StopRequest | None:
-        """STALLED once nothing new has come for too long while no tool ran, however much was printed.
+        """STALLED once nothing new has come for too long with no tool running, however much was printed.
 
         A pause that the CLI announced is added.
         """
@@ -102,9 +102,9 @@ class AgentMonitor:
             self._progress_at = monotonic()
 
     def _over_cap(self) -> StopRequest | None:
-        """COST_CAP once the known cost reaches the cap; prices are looked up only where there is a cap.
+        """COST_CAP once the known cost reaches the cap; prices are looked up only if there is a cap.
 
-        What the agent had spent when it said that it was done no longer counts; what it spends after that does.
+        What the agent had spent when it said it was done no longer counts; what it spends after that does.
         """
         if self.cap_usd is None:
             return None
@@ -121,7 +121,7 @@ class AgentMonitor:
             self._on_event(self._with_cost(event))
 
     def _with_cost(self, event: AgentEvent) -> AgentEvent:
-        """A usage event with its cost as far as it is known; without a cap, prices are left for the end."""
+        """A usage event with its cost as far as known; without a cap, pricing is left for the end."""
         if event.kind is not EventKind.USAGE or event.usage is None:
             return event
         spend = self.reader.spend()

@@ -1,6 +1,6 @@
-"""Finds API keys that agents would be billed by although their subscription is logged in (SPEC 4).
+"""Finds API keys that would be billed even though the agent's subscription is logged in (SPEC 4).
 
-A CLI takes the key from its environment without asking, and a night's work goes on another bill.
+A CLI takes the key from its environment without asking, and a night's work goes on the wrong bill.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PaidKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """The `variables`, at least one, that hold keys in `agent`'s environment, beside the login that is in `login`."""
+    """The `variables` (at least one) that hold keys in `agent`'s environment, despite the login in `login`."""
 
     agent: str
     variables: tuple[str, ...]
@@ -27,7 +27,7 @@ class PaidKeys(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def finding(self) -> str:
-        """What is odd, in a sentence."""
+        """What is wrong, in a sentence."""
         billed = " or ".join(self.variables)
         return f"{self.agent} may be billed by {billed}, although a subscription is logged in ({self.login})"
 
@@ -40,7 +40,7 @@ class PaidKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def paid_keys(agents: Iterable[str], config: Config, environ: Mapping[str, str]) -> tuple[PaidKeys, ...]:
-    """The keys that each of `agents` would be billed by. Raises StartError when there is no such agent."""
+    """The keys that each of `agents` would be billed through. Raises StartError if there is no such agent."""
     env = agent_environment(environ, remove=config.env_remove, keep=config.env_keep)
     return tuple(found for agent in agents for found in _of_agent(agent, env))
 

@@ -1,4 +1,4 @@
-"""Reads agents that print plain text and answer by their exit code (SPEC 6)."""
+"""Reads agents that print plain text and report success by exit code (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ MISUSED = re.compile(
     r"(unknown|unexpected|unrecogni[sz]ed|invalid|missing) (option|argument|flag|value)|\\busage:",
     re.IGNORECASE,
 )
-"""How programs complain about a command line that they do not understand; they may quote anything."""
+"""How programs complain about a command line they do not understand; they may quote anything."""
 
 
 class PlainReader(Reader):
     """Shows the last line of each chunk; exit 0 is ok, any other code an error with the last line printed.
 
-    Nobody can tell what such output is worth, so all of it is progress.
+    There is no telling what such output is worth, so all of it counts as progress.
     """
 
     def feed(self, chunk: bytes) -> Iterator[AgentEvent]:
-        """Yield the last line of `chunk`: one event a chunk, so that floods of short lines stay cheap."""
+        """Yield the last line of `chunk`: one event per chunk, so that floods of short lines stay cheap."""
         self.progress += 1
         line = last_line(chunk[-4096:])
         if line is not None:

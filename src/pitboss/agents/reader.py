@@ -1,4 +1,4 @@
-"""What all readers of agents' output have in common; a backend's own says only what its lines mean (SPEC 6)."""
+"""What all readers of agents' output have in common; a backend's own only says what its lines mean (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ OPEN_TOOLS = 256
 """How many tools may count as running; a CLI that never says that its tools ended must not fill memory."""
 
 TEXTS = 64
-"""How many texts are remembered, to recognize one that is repeated."""
+"""How many texts are remembered to recognize repeats."""
 
 MOST_RETRIES = 10
-"""How many retries in a row count as progress: some CLIs retry for ever."""
+"""How many retries in a row count as progress: some CLIs retry forever."""
 
 LONGEST_PAUSE_S = 900.0
 """The longest pause that a CLI may announce."""
 
 
 class Reader(ABC):
-    """Reads the output of one start of an agent, cut anywhere; never raises, whatever the bytes.
+    """Reads the output of one start of an agent, in chunks cut anywhere; never raises, whatever the bytes.
 
-    `model`, `text` (the last words so far) and `session_id` (the CLI's own name for its session) are what the output
-    says they are. `finished`: the agent has said its last word, as far as we know yet. `progress` rises with each new
+    `model`, `text` (the last words so far) and `session_id` (the CLI's own name for its session) are as the output
+    reports them. `finished`: the agent has said its last word, as far as we know yet. `progress` rises with each new
     tool call, new text, new retry or token used; repeated output does not raise it. `announced_pause_s` is how long
     the CLI said it would be silent. `retrying` is how it announced its latest retry, until anything else came.
     """
@@ -59,19 +59,19 @@ class Reader(ABC):
 
     @property
     def tool_running(self) -> bool:
-        """Whether a tool or a background task has started and not ended: then silence is no stall."""
+        """Whether a tool or background task is still running: then silence is not a stall."""
         return bool(self._open_tools or self._background)
 
     @property
     def done(self) -> bool:
-        """Whether the CLI says that everything is over, done or failed, so that it has only to exit."""
+        """Whether the CLI says that everything is over, done or failed, so it only has to exit."""
         if not self.finished or self.tool_running:
             return False
         return self.worked or self.verdict(AgentExit(code=0)).status is not SessionStatus.OK
 
     @property
     def worked(self) -> bool:
-        """False where the output shows that nothing was done: no turn, no tokens, no tool call."""
+        """False if the output shows that nothing was done: no turn, no tokens, no tool call."""
         return True
 
     @property
@@ -98,7 +98,7 @@ class Reader(ABC):
         """What this start has used so far, without `billed`; cheap enough to ask several times a second."""
 
     def hopeless(self) -> AgentVerdict | None:
-        """The verdict on an agent that keeps asking for something it will not get for hours; None while there is hope.
+        """The verdict on an agent that keeps asking for what it will not get for hours; None while there is hope.
 
         Such an agent is stopped. Asked several times a second.
         """
@@ -106,10 +106,10 @@ class Reader(ABC):
 
     @abstractmethod
     def verdict(self, ended: AgentExit) -> AgentVerdict:
-        """Judge an agent that ended by itself."""
+        """Judge an agent that ended on its own."""
 
     def named(self, session_id: str | None) -> None:
-        """Note the CLI's own name for its session; a session that is not the one to resume has no earlier bill."""
+        """Note the CLI's own name for its session; one other than the session to resume has no earlier bill."""
         if session_id is None:
             return
         if session_id != self.session_id:
@@ -121,17 +121,17 @@ class Reader(ABC):
         return AgentEvent(kind=EventKind.STARTED, text=self.model or "")
 
     def said(self, text: str) -> AgentEvent:
-        """The event for a whole text, which becomes the last one; a text not said lately is progress."""
+        """The event for a whole text, which becomes the latest; a text not said recently is progress."""
         self.text = text
         self._new_text(text)
         return AgentEvent(kind=EventKind.TEXT, text=shortened(text))
 
     def streamed(self, delta: str) -> None:
-        """Note a piece of a text that comes bit by bit; a piece not said lately is progress."""
+        """Note a piece of a streamed text; a piece not said recently is progress."""
         self._new_text(delta)
 
     def tool_started(self, identity: str | None, line: str) -> AgentEvent:
-        """The event for a tool call, shown as `line`; one without an identity counts as ended."""
+        """The event for a tool call, shown as `line`; one without an identity counts as already ended."""
         if identity not in self._open_tools:
             self.tool_calls += 1
             self._go_on()
@@ -142,7 +142,7 @@ class Reader(ABC):
         return AgentEvent(kind=EventKind.TOOL, text=line)
 
     def tool_ended(self, identity: str | None) -> None:
-        """Note that a tool ended, which is progress if it was known to run."""
+        """Note that a tool ended; progress if it was known to be running."""
         if identity in self._open_tools:
             del self._open_tools[identity]
             self._go_on()
@@ -156,7 +156,7 @@ class Reader(ABC):
             del self._background[next(iter(self._background))]
 
     def task_ended(self, identity: str | None) -> None:
-        """Note that a background task ended, which is progress if it was known to run."""
+        """Note that a background task ended; progress if it was known to be running."""
         if identity in self._background:
             del self._background[identity]
             self._go_on()
@@ -164,7 +164,7 @@ class Reader(ABC):
     def retried(self, text: str, *, pause_s: float = 0.0) -> AgentEvent:
         """The event for a failed request that the CLI retries, after `pause_s` if it said so.
 
-        A retry in other words than the last ones, such as its number, is progress, unless there have been too many.
+        A retry worded differently from the last (its number, say) is progress, unless there have been too many.
         """
         nth = self._retries_in_a_row + 1
         if nth <= MOST_RETRIES:
@@ -174,7 +174,7 @@ class Reader(ABC):
         return AgentEvent(kind=EventKind.RETRY, text=text)
 
     def used(self) -> AgentEvent:
-        """The event for the tokens used according to `spend`; more than before are progress."""
+        """The event for the tokens used according to `spend`; more than before is progress."""
         used = sum(self.spend().tokens.values(), Usage())
         if used.beyond(self._used).has_tokens:
             self._go_on()
@@ -182,7 +182,7 @@ class Reader(ABC):
         return AgentEvent(kind=EventKind.USAGE, usage=used)
 
     def _go_on(self) -> None:
-        """Something new came: no pause is due any more."""
+        """Something new came: no announced pause is pending any longer."""
         self.progress += 1
         self.announced_pause_s, self.retrying, self._retries_in_a_row = 0.0, None, 0
 

@@ -1,4 +1,4 @@
-"""An agent without a process: it plays a script, where a run must be fast and go the same way each time (SPEC 6).
+"""An agent without a process: it plays a script, for runs that must be fast and repeatable (SPEC 6).
 
 Tests of the engine use it. The suite that judges the driver judges it too (`tests/contracts/test_agent_port.py`).
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pitboss.core.stops import StopRequest
 
 NO_PROCESS = 2**31 - 1
-"""The pid that it reports: higher than any that a system gives out."""
+"""The pid that it reports: higher than any real one."""
 
 POLL_S = 0.01
 TRANSCRIPT_LIMIT = 16 * 1024 * 1024
@@ -30,7 +30,7 @@ TRANSCRIPT_LIMIT = 16 * 1024 * 1024
 class Script(msgspec.Struct, frozen=True, kw_only=True):
     """What one start of the agent does: `work` on its tree, then `events`, then the `outcome`.
 
-    With `waits` it does not end by itself after the last event, but when somebody stops it or its time is up.
+    With `waits` it does not end after the last event, but once it is stopped or its time is up.
     """
 
     events: tuple[AgentEvent, ...] = ()
@@ -40,7 +40,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScriptedAgent:
-    """An agent (`core.agent.Agent`) that does for each request what `script` says."""
+    """An agent (`core.agent.Agent`) that does what `script` says for each request."""
 
     def __init__(
         self, name: str, script: Callable[[AgentRequest], Script], *, resumable: bool = False
@@ -62,7 +62,7 @@ class ScriptedAgent:
         on_event: Callable[[AgentEvent], None],
         stop: Callable[[], StopRequest | None],
     ) -> AgentOutcome:
-        """Play the script; a stop ends it between two events. Raises StorageError when the transcript fails."""
+        """Play the script; a stop ends it between two events. Raises StorageError if the transcript fails."""
         began, script = time.monotonic(), self._script(request)
         on_start(NO_PROCESS, None)
         if script.work is not None:
@@ -82,7 +82,7 @@ class ScriptedAgent:
         return script.outcome
 
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
-        """Judge an agent whose runner died by its transcript: `aborted`, `interrupted`, and what it used."""
+        """Judge an agent whose runner died from its transcript: `aborted`, `interrupted`, and its usage."""
         usage = _used(request)
         return AgentOutcome(
             status=SessionStatus.ABORTED,
@@ -91,7 +91,7 @@ class ScriptedAgent:
         )
 
     def _cut_short(self, request: AgentRequest, script: Script, verdict: AgentVerdict) -> AgentOutcome:
-        """The outcome of an agent that was ended from outside, billed by what it had said until then."""
+        """The outcome of an agent that was ended from outside, billed from what it had said until then."""
         usage = _used(request)
         return msgspec.structs.replace(
             script.outcome,
@@ -102,18 +102,18 @@ class ScriptedAgent:
 
 
 def _write(request: AgentRequest, said: AgentEvent | AgentOutcome) -> None:
-    """Append one line to the transcript: what was said, with the usage so far if it is known."""
+    """Append one line to the transcript: what was said, with the usage so far if known."""
     append_durable(request.transcript, msgspec.json.encode(said) + b"\n", durable=False)
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """What a line of a transcript is read for."""
+    """The part of a transcript line that is read back."""
 
     usage: Usage | None = None
 
 
 def _used(request: AgentRequest) -> Usage | None:
-    """The last usage in the transcript: unknown when it names none, None when there is no transcript."""
+    """The last usage in the transcript: unknown if it names none, None if there is no transcript."""
     transcript = read_regular(request.transcript, TRANSCRIPT_LIMIT)
     if transcript is None:
         return None

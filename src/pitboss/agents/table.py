@@ -33,7 +33,7 @@ def backend_names() -> tuple[str, ...]:
 
 
 def find_backend(name: str) -> Backend:
-    """The backend called `name`; raises StartError when there is none."""
+    """The backend called `name`; raises StartError if there is none."""
     if name in _BACKENDS:
         from importlib import import_module
 
@@ -51,7 +51,7 @@ def find_backend(name: str) -> Backend:
 def build_agent(name: str, config: Config) -> Driver:
     """The agent called `name` with its `[agent.NAME]` settings.
 
-    Raises StartError when there is no such backend, or when its settings cannot start anything.
+    Raises StartError if there is no such backend, or if its settings cannot start anything.
     """
     backend = find_backend(name)
     settings = config.agents.get(name, AgentSettings())
@@ -60,5 +60,5 @@ def build_agent(name: str, config: Config) -> Driver:
 
 
 def may_cost(name: str, config: Config) -> bool:
-    """Whether the agent called `name` may cost something; raises as `build_agent`."""
+    """Whether the agent called `name` may cost something; raises like `build_agent`."""
     return build_agent(name, config).paid

@@ -22,7 +22,7 @@ def with_access(
     env: Mapping[str, str] | None = None,
     ok: tuple[int, ...] = (0,),
 ) -> bytes:
-    """Run git, and once more with permissions restored if it lacked them; returns what it printed. Raises GitError."""
+    """Run git, and again with permissions restored if it lacked them; returns what it printed. Raises GitError."""
     try:
         return repo.git(*args, stdin=stdin, env=env, ok=ok)
     except GitError as error:

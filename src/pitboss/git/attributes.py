@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 _LIST = ("ls-files", "-z", "--cached", "--others", "--", ":(glob)**/.gitattributes")
-# An encoding without a name: git dies of it, in `git status` too.
+# An encoding without a name makes every git command die, even `git status`.
 _SENSELESS = re.compile(rb"(?<![^\s])working-tree-encoding(?=\s|$)")
 
 
 def remove_pipes(repo: Repo) -> None:
-    """Remove pipes that stand in place of git's files at the root: git would wait for ever to read them."""
+    """Remove pipes in place of git's files at the root: git would wait forever to read them."""
     for name in (".gitattributes", ".gitignore", ".gitmodules"):
         with suppress(OSError):
             path = os.path.join(repo.root, name)  # noqa: PTH118 - on a fast path
@@ -30,14 +30,14 @@ def remove_pipes(repo: Repo) -> None:
 
 
 def senseless(repo: Repo) -> list[str]:
-    """Attribute files that make git fail, ignored ones too. Raises GitError."""
+    """Attribute files that make git fail, including ignored ones. Raises GitError."""
     listed = dict.fromkeys(os.fsdecode(repo.git(*_LIST)).split("\0"))
     found = raw.regular(repo, filter(None, listed))
     return [path for path in found if _SENSELESS.search((repo.root / path).read_bytes())]
 
 
 def commit_of(repo: Repo, paths: Sequence[str], *, base: str, message: str) -> str | None:
-    """A commit on top of `base`, on no branch, that has these files as they are in the tree; None if it does too.
+    """A commit on top of `base`, on no branch, with these files as they are in the tree; None if `base` has them so.
 
     Raises GitError.
     """
@@ -54,7 +54,7 @@ def commit_of(repo: Repo, paths: Sequence[str], *, base: str, message: str) -> s
 
 
 def put_back(repo: Repo, paths: Sequence[str], *, base: str) -> None:
-    """Restore the files as in `base`, and remove those that it does not have. Raises GitError."""
+    """Restore the files as in `base`, and remove those it does not have. Raises GitError."""
     for path in paths:
         done = repo.run("cat-file", "blob", f"{base}:{path}", ok=(0, 128))
         (repo.root / path).unlink()

@@ -12,12 +12,12 @@ _MARKER = "pitboss-furnished"
 
 
 def set_baseline(repo: Repo, note: bytes) -> None:
-    """Make now the baseline; `note` is kept with it, for whoever asks later."""
+    """Make now the baseline; `note` is stored with it for later."""
     repo.inside(_MARKER).write_bytes(note)
 
 
 def baseline_ns(repo: Repo) -> int | None:
-    """When that was; what changed at that time or later is new. None when there is no baseline."""
+    """When the baseline was set: whatever changed then or later is new. None if there is no baseline."""
     try:
         return os.stat(repo.inside(_MARKER)).st_ctime_ns  # noqa: PTH116 - for each working copy that is moved
     except OSError:
@@ -25,5 +25,5 @@ def baseline_ns(repo: Repo) -> int | None:
 
 
 def baseline_note(repo: Repo) -> bytes:
-    """What was kept with it. Raises OSError."""
+    """The note stored with the baseline. Raises OSError."""
     return repo.inside(_MARKER).read_bytes()

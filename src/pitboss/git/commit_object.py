@@ -1,4 +1,4 @@
-"""Reads a commit that git has just made from git's own file, without a process."""
+"""Reads a commit that git has just made from its object file, without starting a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 LIMIT = 1024 * 1024
-"""Bytes of a commit that is read; git is asked for a longer one."""
+"""Bytes of a commit read here; for a longer one, git is asked."""
 
 _COMMIT = re.compile(
     rb"commit \d+\0tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)"
@@ -34,10 +34,10 @@ class CommitObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_new(repo: Repo, oid: str) -> CommitObject | None:
-    """A commit, given by its whole name, as its file has it.
+    """A commit, given by its full name, as read from its file.
 
-    None when git has to be asked: for one that is packed, is signed, or has another encoding. Agents can write to the
-    file; it counts only if its content has that name.
+    None if git must be asked: for one that is packed, signed, or in another encoding. Agents can write to the file, so
+    it counts only if its content hashes to that name.
     """
     data = _content(repo, oid)
     found = _COMMIT.fullmatch(data)

@@ -1,4 +1,4 @@
-"""Commits that no branch names: made once, and told apart by which other commits contain them."""
+"""Commits on no branch: made once, and sorted by which other commits contain them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def commit_once(repo: Repo, tree: str, parents: Sequence[str], *, message: str, known: Sequence[str]) -> str:
-    """A commit, on no branch, of a tree and its parents: the one of `known` that has the same, else a new one."""
+    """A commit, on no branch, with this tree and these parents: the one among `known` if any, else a new one."""
     asked = ("log", "--no-walk=unsorted", "--format=%H %T %P", "--stdin")
     answer = repo.git(*asked, stdin="\n".join(known).encode()) if known else b""
     for line in answer.decode().splitlines():
@@ -24,7 +24,7 @@ def commit_once(repo: Repo, tree: str, parents: Sequence[str], *, message: str, 
 
 
 def outside(repo: Repo, tips: Sequence[str], *kept: str) -> list[str]:
-    """Those tips that no commit of `kept` contains, without the ones that another of them contains."""
+    """Those tips that no commit of `kept` contains, minus any that another of them contains."""
     unique = list(dict.fromkeys(tips))
     if not unique:
         return []

@@ -28,21 +28,21 @@ _HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-
 
 
 class CommitRefused(Exception):
-    """A git hook of the user said no; the text is the last line it said."""
+    """One of the user's git hooks refused; the text is its last line of output."""
 
 
 class HookHung(CommitRefused):
-    """A git hook of the user never answered, or had to be ended, so it is not asked again."""
+    """One of the user's git hooks never answered, or had to be ended, so it is not run again."""
 
 
 class HookStopped(HookHung):
-    """A git hook of the user was still running when everything had to stop."""
+    """One of the user's git hooks was still running when everything had to stop."""
 
 
 class UserHooks:
     """Where the user's hooks are; git is asked once for all working trees of a repository.
 
-    `source` is the user's tree, where it is another one.
+    `source` is the user's tree, if commits are made elsewhere.
     """
 
     def __init__(self, source: Path | None = None) -> None:
@@ -55,10 +55,10 @@ class UserHooks:
         return any((folder / name).exists() for name in _HOOKS)
 
     def bring(self, repo: Repo) -> Sequence[str]:
-        """Copy hooks that `core.hooksPath` has in the user's tree, but git has not, into a working copy.
+        """Copy into a working copy the hooks that `core.hooksPath` has in the user's tree but not in git.
 
-        Without them git would run none there, and say nothing. Returns what to warn of: those that git does not
-        ignore would be taken for work. Raises GitError.
+        Without them git would silently run none there. Returns warnings: hooks that git does not ignore are not
+        copied, since they would be taken for work. Raises GitError.
         """
         folder = self._found(repo)
         if self._source is None or folder.is_absolute() or (repo.root / folder).exists():
@@ -77,7 +77,7 @@ class UserHooks:
 class Committer:
     """Commits the working tree to the branch that is checked out; a hook has `seconds` to answer.
 
-    A commit that has to be ended leaves `locks`, which are removed.
+    A commit that had to be killed leaves `locks`, which are removed.
     """
 
     def __init__(self, repo: Repo, locks: LockScope, *, seconds: float, hooks: UserHooks) -> None:
@@ -86,7 +86,7 @@ class Committer:
         self._seconds = seconds
         self._hooks = hooks
         self.trouble: str | None = None
-        """What a hook did wrong after the commit that was made last."""
+        """What a hook did wrong after the latest commit."""
         self.stat: DiffStat | None = None
         """How much the last commit changed, where git said so and no hook changed more."""
         self.may_add = True
@@ -95,7 +95,7 @@ class Committer:
     def commit(self, status: TreeStatus, message: str, others: Sequence[str] | None = None) -> str:
         """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree.
 
-        `others` is what `snapshot.others` lists, where that is known.
+        `others` is what `snapshot.others` lists, if already known.
         """
         self.trouble = self.stat = None
         self.may_add = True
@@ -126,14 +126,14 @@ class Committer:
             return self._repo.line("rev-parse", "HEAD")
         said = (done.stderr + done.stdout).decode(errors="replace")
         refused = done.code == 1 or "aborted by hook" in said
-        # Without a hook nobody can refuse; and git exits with 1 too when it cannot write trees to a full disk.
+        # Without a hook nothing can refuse, yet git also exits with 1 when it cannot write trees to a full disk.
         if not refused or not self._has_hooks() or tells_full_disk(said) or _NO_TREES in said:
             raise GitError(("git", "commit"), said, code=done.code)
-        # It stands in a rescue's message and in the record.
+        # It goes into a rescue's message and the record.
         raise CommitRefused(Secrets.of(os.environ).redact(last_line(said)))
 
     def _cut_short(self, done: Captured, before: str, message: str) -> str:
-        """The commit, if it was made and only a hook after it had to be ended; raises HookHung if it was not."""
+        """The commit, if it was made and only a hook after it had to be killed; raises HookHung if not."""
         why = why_cut_short(done, self._seconds)
         clear_the_way(self._repo, self._locks, GitError(("git", "commit"), why, code=-1))
         trailers = message.strip().rpartition("\n\n")[2]
@@ -147,7 +147,7 @@ class Committer:
         return tip
 
     def _with_leftovers(self, message: str) -> str:
-        """Commit what hooks changed in the tree while they let the commit pass; they do not run again."""
+        """Commit what hooks changed in the tree while letting the commit pass; they do not run again."""
         status = self._repo.status()
         if status.dirty:
             self.stat, self.may_add = None, True

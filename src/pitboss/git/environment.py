@@ -1,4 +1,4 @@
-"""The variables that pitboss's git calls get: whose settings, as whom, and in which repository (SPEC 1.6)."""
+"""The environment of pitboss's git calls: whose settings, which identity, which repository (SPEC 1.6)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _QUIET = {
 
 
 def of_the_user(inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what a git hook or an outer git command would make us act on."""
+    """The environment minus what a git hook or an outer git command would make us act on."""
     kept = {name: value for name, value in inherited.items() if not name.startswith("GIT_")}
     settings = {
         name: value
@@ -47,29 +47,29 @@ def of_the_user(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def pinned(root: Path, git_dir: Path, common_dir: Path) -> dict[str, str]:
-    """Where git works, whatever `.git` and its config say by now: agents can write to both.
+    """Pin where git works, whatever `.git` and its config now say: agents can write to both.
 
-    With all three given, git looks for no repository, and obeys neither `core.worktree` nor `core.bare`.
+    With all three given, git searches for no repository, and obeys neither `core.worktree` nor `core.bare`.
     """
     return {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(root), "GIT_COMMON_DIR": str(common_dir)}
 
 
 def as_git_has_it(root: Path, git_dir: Path) -> dict[str, str]:
-    """The same for a command that runs the user's hooks: no more than git itself would let them see.
+    """The same for a command that runs the user's hooks: no more than git itself would show them.
 
-    A hook in a plain repository that goes to another one finds no GIT_DIR; in a worktree or submodule it does.
+    In a plain repository a hook that moves to another one finds no GIT_DIR set; in a worktree or submodule it does.
     """
     return {} if git_dir == root / ".git" else {"GIT_DIR": str(git_dir)}
 
 
 def ceiling(folder: Path) -> str:
-    """GIT_CEILING_DIRECTORIES by which git, at work in `folder`, never takes a folder above it for the repository."""
+    """The GIT_CEILING_DIRECTORIES that keep git, at work in `folder`, from finding a repository above it."""
     above = os.path.realpath(folder.parent)
     return os.pathsep.join(filter(None, (above, os.environ.get("GIT_CEILING_DIRECTORIES"))))
 
 
 def injected(settings: Mapping[str, str], *, after: Mapping[str, str]) -> dict[str, str]:
-    """Settings as variables, behind those that the user has injected by the same way."""
+    """Settings as variables, after any that the user has injected the same way."""
     count = after.get("GIT_CONFIG_COUNT", "")
     first = int(count) if count.isdecimal() else 0
     variables = {"GIT_CONFIG_COUNT": str(first + len(settings))}

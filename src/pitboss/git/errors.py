@@ -18,7 +18,7 @@ _NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace
 _BROKEN_INDEX = re.compile(
     r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses"
 )
-# Git looks at all worktrees, and gives up when another git is just making one.
+# Git looks at all worktrees, and gives up if another git is in the middle of making one.
 _HALF_MADE = re.compile(rb"failed to read .*worktrees/[^/]+/commondir")
 _LOCKED = re.compile(
     r"\.lock': File exists|cannot lock ref '[^']*': is at |unable to lock|could not lock|another git process"
@@ -43,13 +43,13 @@ class Kind(StrEnum):
     FULL_DISK = "full disk"
     """Nothing can go on."""
     RACE = "race"
-    """Somebody was quicker, or holds a lock: wait, and try again."""
+    """Someone was quicker, or holds a lock: wait, then try again."""
     REFUSED = "refused"
-    """Somebody said no, and would say so again."""
+    """Something refused, and would refuse again."""
     GONE = "gone"
     """There is no repository, or just now a part of it is elsewhere."""
     OTHER = "other"
-    """Nobody knows: one more try tells whether it was a passing thing."""
+    """Unknown: one more try shows whether it was transient."""
 
 
 class GitError(StorageError):
@@ -66,7 +66,7 @@ class GitError(StorageError):
 
     @property
     def lock_in_the_way(self) -> bool:
-        """Whether another git, or the remains of a dead one, holds a lock."""
+        """Whether another git, alive or dead, holds a lock."""
         return ".lock': File exists" in self.stderr
 
     @property
@@ -81,29 +81,29 @@ class GitError(StorageError):
 
     @property
     def ref_in_the_way(self) -> str | None:
-        """The ref that a wanted one would have to be a folder of, or the other way round."""
+        """The ref that would have to be a folder of the wanted one, or the other way round."""
         found = _IN_THE_WAY.search(self.stderr)
         return found and found[1]
 
     @property
     def cannot_convert(self) -> bool:
-        """Whether a file is not in the encoding that `.gitattributes` says it is in."""
+        """Whether a file is not in the encoding that `.gitattributes` claims."""
         return _CANNOT_CONVERT.search(self.stderr) is not None
 
     @property
     def senseless_attribute(self) -> bool:
-        """Whether `.gitattributes` says what no git call that looks at files gets past."""
+        """Whether `.gitattributes` says something that makes every git call that looks at files fail."""
         return _SENSELESS_ATTRIBUTE in self.stderr
 
     @property
     def failed_filter(self) -> str | None:
-        """The filter of the user's config that could not be run, if that was it."""
+        """The filter from the user's config that could not be run, if that was the cause."""
         found = _FILTER.search(self.stderr)
         return found and found[1]
 
 
 class LostRace(StorageError):
-    """Somebody else keeps changing the same thing."""
+    """Someone else keeps changing the same thing."""
 
 
 class NotARepository(StartError):
@@ -111,7 +111,7 @@ class NotARepository(StartError):
 
 
 class RepositoryGone(StorageError):
-    """The git directory is not there any more, or not the one it was."""
+    """The git directory is gone, or is no longer the same one."""
 
 
 def kind(error: Exception) -> Kind:
@@ -130,17 +130,17 @@ def kind(error: Exception) -> Kind:
 
 
 def met_half_made_worktree(stderr: bytes) -> bool:
-    """Whether git failed because another git is just creating a worktree: a moment later it works."""
+    """Whether git failed because another git was creating a worktree: a moment later it will work."""
     return _HALF_MADE.search(stderr) is not None
 
 
 def tells_full_disk(said: str) -> bool:
-    """Whether what git, or a hook of the user, said tells of a disk without space."""
+    """Whether the output of git or a user's hook reports a full disk."""
     return any(words in said for words in _NO_SPACE)
 
 
 def last_line(text: str) -> str:
-    """The last line that says something, empty when none does."""
+    """The last non-blank line; empty if there is none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
 
@@ -156,13 +156,13 @@ def _kind(said: str) -> Kind:
 
 
 def _cause(stderr: str) -> str:
-    """The line that says why: the one about the disk if there is one, else the last."""
+    """The line that gives the cause: one about a full disk if there is one, else the last."""
     full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line))
     return next(full, "") or last_line(stderr)
 
 
 def why_cut_short(done: Captured, timeout_s: float) -> str:
-    """Why git was ended: what it runs of the user's, a hook or a filter, took too long or too many processes."""
+    """Why git was killed: a user's hook or filter took too long or started too many processes."""
     match done.ended_by:
         case EndedBy.CROWD:
             return f"a git hook or filter started more than {PROCESSES} processes"

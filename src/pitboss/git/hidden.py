@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 LIMIT = 64 * 1024 * 1024
-"""Bytes that are kept in git, unless `[grind] rescue_ignored_mb` says otherwise."""
+"""Bytes to keep in git at most, unless `[grind] rescue_ignored_mb` says otherwise."""
 MANY = 20_000
-"""Files beyond which they are no longer kept one by one."""
+"""How many files are kept one by one at most."""
 _ADD = ("-c", "core.safecrlf=false", "update-index", "--add", "--remove", "--replace", "-z", "--stdin")
 _IGNORED = ("status", "--porcelain", "-z", "--no-renames", "--ignored=matching", "--untracked-files=all")
 
 
 class Hidden(msgspec.Struct, frozen=True, kw_only=True):
-    """What is hidden: the `files`, or, if that is `too_much` to keep in git, the `places` that hold them.
+    """What is hidden: the `files`, or the `places` that hold them if they are `too_much` to keep in git.
 
-    `dropped` are those of the places that a commit's own files would overwrite. Paths are relative to the root;
+    `dropped` are the places that a commit's own files would overwrite. Paths are relative to the root;
     folders end with a slash.
     """
 
@@ -53,10 +53,10 @@ def has_newer_rules(repo: Repo, since_ns: int) -> bool:
 def find(
     repo: Repo, base: str, beside: bytes, *, since_ns: int, dropped: Iterable[str], limit: int
 ) -> Hidden:
-    """What is ignored in the tree although the rules of `base` and those `beside` it do not say so.
+    """What is ignored in the tree, though not by the rules of `base` or those `beside` it.
 
-    Only what was written since `since_ns` counts, a time of change in the file system's own clock. `dropped` are files
-    that `base` holds and the index no more. What is too much is more than `limit` bytes. Raises GitError.
+    Only files written since `since_ns` count, by the file system's own clock. `dropped` are files that `base` holds but
+    the index no longer does. More than `limit` bytes are too much. Raises GitError.
     """
     listed = _listed(repo)
     ignored = _ignored(listed)
@@ -82,7 +82,7 @@ def _ignored(listed: Iterable[str]) -> list[str]:
 
 
 class _Search:
-    """Goes down, level by level, into what the old rules do not ignore."""
+    """Descends, level by level, into what the old rules do not ignore."""
 
     def __init__(self, root: Path, rules: CommitRules, since_ns: int, limit: int) -> None:
         self._root = root
@@ -109,7 +109,7 @@ class _Search:
         return [path for path in paths if path not in old]
 
     def _entries(self, path: str) -> list[str]:
-        """What a folder holds; a file is taken."""
+        """What a folder holds; a file is collected."""
         if not path.endswith("/"):
             self._take(path, self._since_ns)
             return []
@@ -134,7 +134,7 @@ class _Search:
 
 
 def commit_of(repo: Repo, hidden: Hidden, *, base: str, message: str, known: Sequence[str]) -> str:
-    """A commit on top of `base`, on no branch, that adds the files; the same one again if it is `known`."""
+    """A commit on top of `base`, on no branch, that adds the files; reuses a `known` one that is the same."""
     index = snapshot.scratch_index(repo, "hidden")
     env = {"GIT_INDEX_FILE": str(index)}
     try:
@@ -157,7 +157,7 @@ def _add(repo: Repo, paths: Iterable[str], env: Mapping[str, str]) -> None:
 
 
 def _add_anyhow(repo: Repo, paths: Sequence[str], env: Mapping[str, str]) -> None:
-    """Add files, as they are where git cannot convert one of them."""
+    """Add files; one that git cannot convert goes in as it is."""
     try:
         _add(repo, paths, env)
     except GitError as error:

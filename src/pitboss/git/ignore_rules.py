@@ -1,4 +1,4 @@
-"""What git ignores by rules in no tree, what it ignored at a commit, and whether that changed (SPEC 1.2)."""
+"""What git ignores by rules outside any tree, what it ignored at a commit, and whether that changed (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _SCRATCH = "pitboss-rules"
 
 
 class Excludes(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules that stand in no tree: `info/exclude` and the user's own. `seen` tells whether a file was written."""
+    """The rules outside any tree: `info/exclude` and the user's own. `seen` shows whether a file was rewritten."""
 
     seen: tuple[object, ...]
     text: bytes
 
     @property
     def says_something(self) -> bool:
-        """Whether there are rules among the comments."""
+        """Whether there is any rule, not just comments."""
         return any(line.strip() and not line.startswith(b"#") for line in self.text.splitlines())
 
 
 class ExcludeFiles:
-    """The rules in no tree, read once for all trees of a repository until somebody changes them."""
+    """The rules outside any tree, read once for all trees of a repository until they change."""
 
     def __init__(self) -> None:
         self._excludes = ""
         self._known: Excludes | None = None
 
     def now(self, repo: Repo) -> Excludes:
-        """The rules as they are. Raises GitError."""
+        """The current rules. Raises GitError."""
         if self._known is None or self._known.seen != self._seen(repo):
             self._excludes = os.fsdecode(repo.git(*_EXCLUDES, ok=(0, 1, 128))).strip() or _default()
             texts = (_bytes(self._excludes), _bytes(repo.common_dir / "info" / "exclude"))
@@ -51,7 +51,7 @@ class ExcludeFiles:
         return self._known
 
     def written_since(self, rules: Excludes, repo: Repo) -> bool:
-        """Whether they differ from what they were; git is asked only where a file was written."""
+        """Whether the rules have changed; asks git only if a file was written."""
         return self._seen(repo) != rules.seen and self.now(repo).text != rules.text
 
     def _seen(self, repo: Repo) -> tuple[object, ...]:
@@ -74,7 +74,7 @@ def rules_in(index: Path, *, hash_bytes: int) -> frozenset[bytes] | None:
         return None
     found, place = set(), content.find(_NAME)
     while place >= 0:
-        # Before a path stand the name of its content and two bytes, the first of them zero unless it is long.
+        # A path follows its content's object name and two bytes, the first of them zero unless the path is long.
         start = content.rfind(b"\0", 0, place) - hash_bytes
         found.add(content[max(start, 0) : place + len(_NAME)])
         place = content.find(_NAME, place + 1)
@@ -82,7 +82,7 @@ def rules_in(index: Path, *, hash_bytes: int) -> frozenset[bytes] | None:
 
 
 class CommitRules:
-    """The rules of a commit and those in no tree, in a scratch repository that `ignored` asks."""
+    """A commit's rules plus those outside any tree, in a scratch repository that `ignored` queries."""
 
     def __init__(self, repo: Repo, commit: str, beside: bytes) -> None:
         self._repo = repo
@@ -104,7 +104,7 @@ class CommitRules:
         place.write_bytes(text)
 
     def ignored(self, paths: Sequence[str]) -> set[str]:
-        """Which of the paths the rules ignore; folders end with a slash."""
+        """Those of the paths that the rules ignore; folders end with a slash."""
         env = pinned(self._root, self._git_dir, self._git_dir)
         asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
         check = (

@@ -1,4 +1,4 @@
-"""Copies ignored files, which git does not bring into a new working copy (SPEC 2)."""
+"""Copies ignored files, which git does not put into a new working copy (SPEC 2)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def copy_ignored(source: Path, worktree: Repo, names: Sequence[str]) -> tuple[st
     """Copy files and folders, named relative to `source` (glob patterns too), to the same places in a working copy.
 
     Only what git ignores there is copied: the rest is tracked, or would be committed. Symbolic links stay links;
-    what is missing is passed over. Returns sentences to warn with. Raises GitError.
+    missing files are skipped. Returns warnings. Raises GitError.
     """
     warnings = [
         f"{name} is not a name inside the repository, so it was not copied" for name in names if _leaves(name)
     ]
-    warnings += [f"{name} is no pattern that can be looked for" for name in names if not _is_pattern(name)]
+    warnings += [f"{name} is not a valid pattern" for name in names if not _is_pattern(name)]
     wanted = [name for name in names if not _leaves(name) and _is_pattern(name)]
     found = sorted({path for name in wanted for path in _files(source, name)})
     sound = [
@@ -54,7 +54,7 @@ def _is_pattern(name: str) -> bool:
 
 
 def _files(source: Path, name: str) -> Iterator[str]:
-    """Everything but folders that a name or pattern stands for, relative to `source`."""
+    """Everything except folders that matches a name or pattern, relative to `source`."""
     for match in source.glob(name):
         if match.relative_to(source).parts[:1] and match.relative_to(source).parts[0] in _NEVER:
             continue
@@ -74,7 +74,7 @@ def _below(source: Path, folder: Path) -> Iterator[str]:
 
 
 def _through_link(root: Path, path: str) -> bool:
-    """Whether a folder on the way to a path is a symbolic link, or no folder at all."""
+    """Whether a folder on the way to a path is a symbolic link, or not a folder at all."""
     above = [root / parent for parent in Path(path).parents]
     return any(
         place.is_symlink() or (os.path.lexists(place) and not place.is_dir())
@@ -97,9 +97,9 @@ def _split(listed: bytes) -> list[str]:
 
 
 def _copy(origin: Path, target: Path) -> str | None:
-    """Copy a file or a link as it is; returns why not."""
+    """Copy a file or link as it is; returns why that failed, if it did."""
     if not origin.is_symlink() and not origin.is_file():
-        return "it is no file"
+        return "it is not a file"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(target):

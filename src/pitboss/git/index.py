@@ -1,4 +1,4 @@
-"""Reads an index file for marks that make git look away from changed files (SPEC 1.2)."""
+"""Reads an index file for flags that make git overlook changed files (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNTRACKED = b"UNTR"
 class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What an index is like.
 
-    `plain`: in format 2, in one file, and no path is marked: assume-unchanged is not set, and other marks
+    `plain`: format 2, one file, and no path flagged: assume-unchanged is not set, and other flags
     (skip-worktree, intent to add) need format 3.
     """
 
@@ -35,7 +35,7 @@ _ODD = IndexFacts(plain=False, has_untracked_cache=False)
 
 
 def read_index(repo: Repo, commit: str) -> IndexFacts | None:
-    """What the index is like, None without one; `commit` is any of the repository's, for its kind of hash."""
+    """What the index is like, None without one; `commit` is any in the repository, to tell its kind of hash."""
     try:
         content = repo.inside("index").read_bytes()
     except OSError:
@@ -62,7 +62,7 @@ def judge_index(content: bytes, *, hash_bytes: int) -> IndexFacts:
         length = (high & 0x0F) << 8 | low
         if length == _LONG_NAME:
             length = content.find(b"\0", place + flags + _FLAGS_BYTES) - place - flags - _FLAGS_BYTES
-        # Names end with a NUL and fill up to a multiple of eight, counted from where the entry begins.
+        # Names end with NULs that pad the entry to a multiple of eight.
         place += (flags + _FLAGS_BYTES + length + 8) & ~7
     extensions = _extensions(content, place, end)
     return IndexFacts(plain=_SPLIT not in extensions, has_untracked_cache=_UNTRACKED in extensions)

@@ -1,4 +1,4 @@
-"""A copy of the index while others work in the tree: it alone knows what is tracked though ignored (SPEC 1.2)."""
+"""A copy of the index while others work in the tree: only it knows which ignored files are tracked (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 BACKUP = "pitboss-kept-index"
 _SIGNATURE = b"DIRC"
-# What is cached of untracked files is true of the index as it was then: a newer one would be trusted with it.
+# The cache of untracked files was true of the index at that time; with a newer one git would trust it wrongly.
 _NO_CACHE = ("-c", "core.untrackedCache=false")
 _SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
 
 class IndexBackup:
-    """A copy of the index, in git's own folder, for as long as somebody else may break the index."""
+    """A copy of the index, in git's own folder, for as long as someone else may break the index."""
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
@@ -29,14 +29,14 @@ class IndexBackup:
         self._seen: tuple[int, ...] | None = None
 
     def save(self) -> None:
-        """Copy the index as it is; a link would not outlive a program that writes into the file itself.
+        """Copy the index as it is; a hard link would not survive a program that writes the file in place.
 
-        No room for a copy stops nobody: the last commit can stand in for it.
+        Lack of space for a copy is no obstacle: the last commit can stand in for it.
         """
         self.drop()
         try:
             self._seen = _identity(self._index)
-            # With its time: git takes files that are no older than the index for possibly changed.
+            # With its time: git suspects files that are no older than the index of having changed.
             shutil.copy2(self._index, self._copy)
         except OSError:
             self.drop()
@@ -48,26 +48,26 @@ class IndexBackup:
 
     @property
     def path(self) -> Path:
-        """The copy; when it was made, by the file system's clock, is its time of change."""
+        """The copy; its ctime tells when it was made, by the file system's clock."""
         return self._copy
 
     def is_sound(self, commit: str) -> bool:
-        """Whether there is an index and it is whole; `commit` is any of the repository's, for its kind of hash.
+        """Whether there is an index and it is whole; `commit` is any in the repository, to tell its kind of hash.
 
-        Git itself looks at the beginning alone, and takes one that was cut short for deletions.
+        Git itself checks only the beginning, and takes a truncated index for deletions.
         """
         try:
             unchanged = _identity(self._index) == self._seen
-            # Git would write where a link leads.
+            # Git would write where a link points.
             return unchanged or (not self._index.is_symlink() and _is_whole(self._index, commit))
         except OSError:
             return False
 
     def restore(self, base: str) -> None:
-        """Replace the index by the copy brought up to HEAD, or to `base` where HEAD names no commit.
+        """Replace the index with the copy brought up to HEAD, or to `base` if HEAD names no commit.
 
-        Marks of paths (skip-worktree, assume-unchanged) stay. Where the copy is of no use either, the commit
-        alone makes the index. Raises GitError.
+        Flags on paths (skip-worktree, assume-unchanged) stay. If the copy is unusable too, the index is rebuilt
+        from the commit alone. Raises GitError.
         """
         if not (self._copy.exists() and _is_whole(self._copy, base)):
             self.drop()
@@ -79,13 +79,13 @@ class IndexBackup:
 
 
 def _identity(path: Path) -> tuple[int, ...]:
-    """What differs as soon as a program has written the file."""
+    """Values that differ once a program has written the file."""
     stat = os.lstat(path)
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _is_whole(index: Path, commit: str) -> bool:
-    """Whether an index ends with the hash of the rest, or with zeros where the user turned that off."""
+    """Whether an index ends with the hash of the rest, or with zeros if the user turned that off."""
     content = memoryview(index.read_bytes())
     digest = hashlib.new("sha1" if len(commit) == 40 else "sha256", usedforsecurity=False)
     body, end = content[: -digest.digest_size], bytes(content[-digest.digest_size :])

@@ -1,4 +1,4 @@
-"""Checks that a git directory and its folders are still there, and are no links that lead elsewhere (SPEC 1.6)."""
+"""Checks that a git directory and its folders still exist and are not links to somewhere else (SPEC 1.6)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OWN = ("logs/HEAD",)
 
 
 class Layout:
-    """What a git directory is made of, as far as git writes through it; `ref_folders` are looked at with their logs."""
+    """The parts of a git directory that git writes through; `ref_folders` are checked along with their logs."""
 
     def __init__(self, repo: Repo, ref_folders: Iterable[str] = ()) -> None:
         self._repo = repo
@@ -40,15 +40,15 @@ class Layout:
         self._head: bytes = b""
 
     def begin(self) -> None:
-        """Remember which folders there are, which links are the user's own, and where HEAD is."""
+        """Remember which folders exist, which links are the user's own, and where HEAD is."""
         self._identity = {home: _identity(home) for home in self._homes}
         self._links = frozenset(self._find_links())
         self._head = content_of(self._repo.inside("HEAD"))
 
     def check(self, set_aside: SetAside) -> Iterator[str]:
-        """Put back a git directory that was moved, links that appeared in it, a HEAD that names nothing.
+        """Undo damage: a git directory that was moved, links that appeared in it, a HEAD that names nothing.
 
-        Yields what to warn of. Raises RepositoryGone.
+        Yields warnings. Raises RepositoryGone.
         """
         for home in self._homes:
             if _identity(home) != self._identity[home]:
@@ -62,7 +62,7 @@ class Layout:
         place = _led_to(home)
         if place is None or _identity(place) != self._identity[home]:
             raise RepositoryGone(
-                f"{home} is not the git directory any more that the run began with",
+                f"{home} is no longer the git directory that the run began with",
                 hint=f"put it back as {home}, or a copy of it; {GO_ON}",
             )
         set_aside(home, home.name)
@@ -75,7 +75,7 @@ class Layout:
         set_aside(link, name)
         if led_to is not None and led_to.is_dir() and name.split("/")[0] in ("objects", "refs"):
             _copy_folder(led_to, link)
-        return f"{link} led to {led_to}, and was taken away: git would have written there"
+        return f"{link} pointed to {led_to} and was removed: git would have written there"
 
     def _check_head(self, set_aside: SetAside) -> Iterator[str]:
         head = self._repo.inside("HEAD")
@@ -99,7 +99,7 @@ class Layout:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """Which folder it is, wherever it is moved; None for what is no folder itself."""
+    """Identifies a folder wherever it is moved; None if it is not itself a folder."""
     try:
         found = os.lstat(folder)
     except OSError:
@@ -108,7 +108,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _led_to(place: Path) -> Path | None:
-    """Where a link, or a file as git makes them for worktrees, leads."""
+    """Where a link, or a file like those git makes for worktrees, points."""
     if place.is_symlink():
         return Path(os.path.realpath(place))
     content = content_of(place)
@@ -118,14 +118,14 @@ def _led_to(place: Path) -> Path | None:
 
 
 def is_head(content: bytes) -> bool:
-    """Whether that, as `content_of` has it, names a branch or a commit."""
+    """Whether this, as returned by `content_of`, names a branch or a commit."""
     text = content.strip()
     is_commit = len(text) in (40, 64) and not text.strip(b"0123456789abcdef")
     return is_commit or (text.startswith(_REF) and len(text.split()) == 2)
 
 
 def content_of(file: Path) -> bytes:
-    """What a small file says; a link, as old versions of git have it for HEAD, says where it leads."""
+    """A small file's content; for a link, which old versions of git use for HEAD, where it points."""
     try:
         if file.is_symlink():
             return b"ref: " + os.fsencode(os.readlink(file))  # noqa: PTH115 - the string itself
@@ -135,7 +135,7 @@ def content_of(file: Path) -> bytes:
 
 
 def text_of(file: Path) -> str:
-    """A small file of git's as text; empty when it cannot be read or is no regular file."""
+    """One of git's small files as text; empty if it cannot be read or is not a regular file."""
     try:
         return os.fsdecode(file.read_bytes()) if file.is_file() else ""
     except OSError:

@@ -1,4 +1,4 @@
-"""Removes lock files that a dead git process left behind, but none that a live one may own (SPEC 7)."""
+"""Removes lock files left behind by a dead git process, but none that a live one may own (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LockScope(msgspec.Struct, frozen=True, kw_only=True):
     """Which locks to look for: those of the tree, of `branch`, of other refs, and of linked worktrees.
 
     `refs` are patterns of lock files below git's folder `refs`. Only worktrees in the folder `worktrees` count; a git
-    process that works there holds no lock of the tree around it.
+    process at work there holds no lock on the tree around it.
     """
 
     branch: str
@@ -46,7 +46,7 @@ def stale_locks(repo: Repo, scope: LockScope) -> tuple[Path, ...]:
 def remove_stale_locks(repo: Repo, scope: LockScope, *, wait_s: float = WAIT_S) -> tuple[Path, ...]:
     """Remove the locks of dead git processes, in linked worktrees too, and return them.
 
-    Live ones get `wait_s` seconds to finish. Raises StartError when one still works here after that.
+    Live ones get `wait_s` seconds to finish. Raises StartError if one is still at work here after that.
     """
     deadline = time.monotonic() + wait_s
     removed = _remove_for(repo, scope, deadline)
@@ -62,7 +62,7 @@ def remove_locks_of(worktree: Repo, *, wait_s: float = WAIT_S) -> tuple[Path, ..
 
 
 def clear_the_way(repo: Repo, scope: LockScope, error: GitError) -> None:
-    """Remove the locks of dead git processes after one failed; raises its `error` when a live one holds them."""
+    """Remove the locks of dead git processes after a git call failed; raises its `error` if a live one holds them."""
     try:
         _remove_for(repo, scope, time.monotonic() + WAIT_S)
     except StartError as held:
@@ -78,18 +78,18 @@ class _Territory(NamedTuple):
 
 
 def _own(repo: Repo, scope: LockScope) -> _Territory:
-    """A working tree's own locks: who works in a linked worktree inside it uses others."""
+    """A working tree's own locks: a process in a linked worktree inside it uses others."""
     return _Territory(repo.root, (repo.root, repo.git_dir, repo.common_dir), (scope.worktrees,))
 
 
 def _shared(repo: Repo) -> _Territory:
-    """Locks on refs: every working tree uses the same."""
+    """Locks on refs, which all working trees share."""
     main = (repo.common_dir.parent,) if repo.common_dir.name == ".git" else ()
     return _Territory(repo.root, (repo.root, repo.git_dir, repo.common_dir, *main))
 
 
 def _linked(repo: Repo, scope: LockScope) -> Iterator[tuple[Path, Path]]:
-    """The linked worktrees of the scope that git knows, each with its git folder."""
+    """The linked worktrees in scope that git knows, each with its git folder."""
     for link in sorted((repo.common_dir / "worktrees").glob("*/gitdir")):
         root = Path(link.read_text(errors="surrogateescape").rstrip("\n")).parent
         if scope.worktrees in root.parents:
@@ -138,7 +138,7 @@ def _workers(territory: _Territory, locks: tuple[Path, ...]) -> Iterator[int]:
 
 
 def _is_git(name: str) -> bool:
-    """Whether a program is git, rather than one named after it: gitstatusd, gitk."""
+    """Whether a program is git itself, rather than one named after it: gitstatusd, gitk."""
     return name == "git" or name.startswith("git-")
 
 
@@ -155,7 +155,7 @@ def _linux_processes() -> Iterator[tuple[int, str, str, set[str]]]:
             cwd = os.readlink(f"{entry.path}/cwd")  # noqa: PTH115 - the string as the kernel gives it
             opened = {_link(fd.path) for fd in os.scandir(f"{entry.path}/fd")}
         except OSError:
-            continue  # gone meanwhile, a zombie, or somebody else's
+            continue  # gone meanwhile, a zombie, or another user's
         yield int(entry.name), name, cwd, opened
 
 

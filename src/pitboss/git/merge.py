@@ -16,7 +16,7 @@ _MERGE = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "-
 
 
 class Merged(msgspec.Struct, frozen=True, kw_only=True):
-    """The tree that holds both sides, whole unless there are `conflicts`, by path."""
+    """The merged tree, complete unless there are `conflicts`, by path."""
 
     tree: str
     conflicts: tuple[str, ...] = ()
@@ -30,14 +30,14 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> Merged:
 
 
 def changed_paths(repo: Repo, older: str, newer: str, *, only: str = "") -> frozenset[str]:
-    """Paths that differ between two commits or trees; `only` those of a kind, as git's --diff-filter has it."""
+    """Paths that differ between two commits or trees; `only` those of one kind, as letters for --diff-filter."""
     kind = (f"--diff-filter={only}",) if only else ()
     listed = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *kind, older, newer, "--")
     return frozenset(filter(None, os.fsdecode(listed).split("\0")))
 
 
 def holds_all(repo: Repo, commits: Sequence[str], tree: str) -> bool:
-    """Whether every file of `tree` is in one of `commits` as it is; what it lacks does not matter."""
+    """Whether each file of `tree` is, unchanged, in one of `commits`; what `tree` lacks does not matter."""
     fresh = (_files_beyond(repo, commit, tree) for commit in commits)
     return not frozenset.intersection(*fresh)
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def move_out(root: Path, path: str, keep_in: Path) -> None:
-    """Move `path`, relative to `root`, to the same place in `keep_in`; one that is gone has been moved before.
+    """Move `path`, relative to `root`, to the same place in `keep_in`; if it is gone, it has already been moved.
 
-    What is there already stays: the newcomer gets a number. No link is followed on the way there.
+    Anything already there stays: the newcomer gets a number. No link is followed on the way.
     """
     name = path.rstrip("/")
     if not os.path.lexists(root / name):

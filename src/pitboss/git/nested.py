@@ -1,8 +1,8 @@
-"""Repositories inside a tree, whatever git makes of them: found, their work kept by the outer one, put away (SPEC 1.2).
+"""Repositories inside a tree, whatever git makes of them: found, kept in the outer one, put away (SPEC 1.2).
 
-Untracked ones, gitlinks, submodules, linked worktrees and bare ones are all met in one way: what none but they hold
-becomes one commit of the outer repository, whose parents are the tips of their history and whose files are theirs.
-So are files in the folder of a gitlink whose repository is not there, as in a working copy: git shows none of them.
+Untracked ones, gitlinks, submodules, linked worktrees and bare ones are all treated alike: what only they hold becomes
+one commit in the outer repository, whose parents are the tips of their history and whose files are theirs. So do files
+in the folder of a gitlink whose repository is missing, as in a working copy: git shows none of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FETCH = (
     "--no-auto-maintenance",
 )
 _OWN = ("--exclude=refs/remotes/*", "--all", "--reflog", "--not", "--remotes")
-# In a worktree `--reflog` would be that of all worktrees; `--all` means HEAD and every branch, which stay.
+# In a worktree `--reflog` would cover all worktrees; `--all` covers HEAD and every branch, which stay.
 _BORROWED = ("HEAD", "--not", "--branches", "--remotes", "--tags")
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 _LINK_MODE = b"160000"
@@ -52,9 +52,9 @@ Kind = Literal["plain", "link", "worktree", "bare", "hollow"]
 class Inner(msgspec.Struct, frozen=True, kw_only=True):
     """A repository at `path`, relative to the outer root; `git_dir` and `common_dir` are where its own git looks.
 
-    `kind`: a `plain` one is untracked outside, so that its files land there; a `link` is recorded as one commit,
-    `recorded` being the one that work began from; a `worktree` borrows its history; a `bare` one has no files; a
-    `hollow` one is the folder of a gitlink, which has nothing but files.
+    `kind`: a `plain` one is untracked outside, so its files land there; a `link` is recorded as one commit, `recorded`
+    being the one that work began from; a `worktree` borrows its history; a `bare` one has no files; a `hollow` one is a
+    gitlink's folder with files but no repository.
     """
 
     path: str
@@ -65,7 +65,7 @@ class Inner(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """Its path, fit for a text."""
+        """Its path, printable."""
         return os.fsencode(self.path).decode(errors="replace")
 
 
@@ -73,7 +73,7 @@ class Inner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unique(found: Iterable[Inner]) -> list[Inner]:
-    """One for each path, the first of them."""
+    """The first one found at each path."""
     seen: dict[str, Inner] = {}
     for inner in found:
         seen.setdefault(inner.path, inner)
@@ -81,13 +81,13 @@ def unique(found: Iterable[Inner]) -> list[Inner]:
 
 
 def outermost(found: Iterable[Inner]) -> list[Inner]:
-    """Those that are in none of the others."""
+    """Those not inside any of the others."""
     every = list(found)
     return [inner for inner in every if not any(inner.path.startswith(f"{each.path}/") for each in every)]
 
 
 def may_hold_work(repo: Repo) -> bool:
-    """Whether a working copy may have work in gitlinks that no status shows."""
+    """Whether a working copy may have work in gitlinks that git status does not show."""
     return _has_submodules(repo) or _may_have_links(repo)
 
 
@@ -97,7 +97,7 @@ def _has_submodules(repo: Repo) -> bool:
 
 
 def at(repo: Repo, path: str) -> Inner | None:
-    """The repository whose folder `path` is, None when it is none that git could use."""
+    """The repository at the folder `path`; None if there is none that git could use."""
     place = repo.root / path.rstrip("/")
     bare = not os.path.lexists(place / ".git")
     git_dir = place if bare else _pointed_at(place / ".git")
@@ -113,16 +113,16 @@ def at(repo: Repo, path: str) -> Inner | None:
 
 
 def new_ones(repo: Repo, others: Sequence[str]) -> list[Inner]:
-    """Repositories in what is untracked, as `snapshot.others` lists it, those inside them too."""
+    """Repositories among untracked files, as `snapshot.others` lists them, and any inside those."""
     bare = [path.removesuffix("/HEAD") for path in others if path.endswith("/HEAD")]
     folders = [*(path for path in others if path.endswith("/")), *bare]
     return unique(inner for folder in folders for inner in below(repo, folder))
 
 
 def linked_ones(repo: Repo, status: TreeStatus, base: str, *, everywhere: bool) -> list[Inner]:
-    """Repositories that are gitlinks, where status or index tell of work in them since `base`, and those inside.
+    """Gitlinks' repositories with work since `base`, according to status or index, and any inside those.
 
-    `everywhere`: all of them, as no branch, stash or file inside one will be there much longer.
+    `everywhere`: all gitlinks, since every branch, stash and file inside them is about to go.
     """
     moved = status.head != base
     used = everywhere and _has_submodules(repo)
@@ -141,7 +141,7 @@ def linked_ones(repo: Repo, status: TreeStatus, base: str, *, everywhere: bool) 
 
 
 def _hollow_ones(repo: Repo, links: Iterable[str]) -> list[Inner]:
-    """Gitlinks in whose folders files are newer than the baseline, but no repository is."""
+    """Gitlinks whose folders hold files newer than the baseline, but no repository."""
     since_ns = baseline_ns(repo)
     if since_ns is None:
         return []
@@ -162,7 +162,7 @@ def _has_newer(folder: Path, since_ns: int) -> bool:
 
 
 def without_place(repo: Repo, found: Iterable[Inner], commit: str) -> list[Inner]:
-    """Those that are gitlinks now, but are none in `commit`."""
+    """Those that are gitlinks now, but not in `commit`."""
     links = [inner for inner in found if inner.kind == "link"]
     there = _links(repo, "ls-tree", "-r", "-z", commit) if links else {}
     return [inner for inner in links if inner.path not in there]
@@ -186,10 +186,10 @@ def below(repo: Repo, folder: str) -> list[Inner]:
 
 
 def work_in(repo: Repo, inner: Inner, *, everything: bool, message: str, known: Sequence[str]) -> str | None:
-    """A commit of `repo`, on no branch, that holds what none but the repository inside does; None for nothing.
+    """A commit of `repo`, on no branch, with what only the repository inside holds; None if there is nothing.
 
-    `everything` asks for all its branches, stashes and dropped commits, not for its HEAD alone. One of the `known`
-    commits that holds the same is returned again. Raises GitError.
+    `everything` covers all its branches, stashes and dropped commits, not just its HEAD. Reuses one of the `known`
+    commits if it holds the same. Raises GitError.
     """
     has_head, tips = (False, []) if inner.kind == "hollow" else _tips(repo, inner, everything=everything)
     tips = _brought(repo, inner, tips)
@@ -205,7 +205,7 @@ def work_in(repo: Repo, inner: Inner, *, everything: bool, message: str, known: 
 
 
 def is_held(repo: Repo, tip: str, recorded: str | None, known: Sequence[str], *, again: bool) -> bool:
-    """Whether the `known` commits hold all of `tip`; `again` says that its tree may have been put back in part."""
+    """Whether the `known` commits hold all of `tip`; `again` says that its tree may have been partly put back."""
     if not commits.outside(repo, [tip], *known):
         return True
     if not again or not known or commits.outside(repo, repo.line("rev-parse", f"{tip}^@").split(), *known):
@@ -219,7 +219,7 @@ def _tree(repo: Repo, commit: str) -> str:
 
 
 def _tips(repo: Repo, inner: Inner, *, everything: bool) -> tuple[bool, list[str]]:
-    """The inner HEAD, first of all if there is one, and the ends of all history that is nowhere but there."""
+    """The inner HEAD first, if there is one, then the tips of all history found only there."""
     env = _within(repo, inner)
     asked = repo.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", env=env, ok=ANYTHING)
     head = asked.stdout.decode().strip() or None
@@ -241,7 +241,7 @@ def _borrows(repo: Repo, inner: Inner) -> bool:
 
 
 def _brought(repo: Repo, inner: Inner, tips: Sequence[str]) -> list[str]:
-    """Copy the commits into `repo`; from a shallow clone, the files of each as a commit without parents."""
+    """Copy the commits into `repo`; from a shallow clone, each one's files as a commit without parents."""
     if not tips or _borrows(repo, inner):
         return list(tips)
     whole = not (inner.common_dir / "shallow").exists()
@@ -258,7 +258,7 @@ def _brought(repo: Repo, inner: Inner, tips: Sequence[str]) -> list[str]:
 
 
 def _root(repo: Repo, tree: str, at: str) -> str:
-    """A commit without parents, the same whenever it is made again."""
+    """A commit without parents, identical each time it is made."""
     date = {f"GIT_{role}_DATE": f"@{at} +0000" for role in ("AUTHOR", "COMMITTER")}
     made = repo.git(
         "commit-tree", "--no-gpg-sign", tree, stdin=b"Files of a commit in a shallow clone\n", env=date
@@ -286,7 +286,7 @@ def move_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
 
 
 def put_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
-    """Move a repository whose work is kept to `keep_in`: of a gitlink all, of others not the files that have landed.
+    """Move a repository whose work is kept to `keep_in`: a gitlink's whole, others without files that have landed.
 
     Submodules stay: their history is in the outer git directory.
     """
@@ -299,9 +299,9 @@ def put_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
 
 
 def put_back(repo: Repo, inner: Inner, commit: str) -> None:
-    """Check out `commit` in a submodule, the tree clean; its work must be kept already.
+    """Check out `commit` in a submodule, leaving its tree clean; its work must already be kept.
 
-    One whose history is kept outside the outer repository is left alone: nobody knows whose it is.
+    One whose history lies outside the outer repository is left alone: it may be anyone's.
     """
     found = repo.inner(inner.path)
     if found is not None:
@@ -310,7 +310,7 @@ def put_back(repo: Repo, inner: Inner, commit: str) -> None:
         found.git(*_NO_HOOKS, "clean", "-f", "-d", "-q", ok=ANYTHING)
 
 
-# What is on disk
+# On disk
 
 
 def _within(repo: Repo, inner: Inner) -> dict[str, str]:
@@ -329,7 +329,7 @@ def _oid(words: list[bytes]) -> str:
 
 
 def _may_have_links(repo: Repo) -> bool:
-    """Whether the index may hold a gitlink: it has these four bytes for the kind and rights of one."""
+    """Whether the index may hold a gitlink, whose mode is these four bytes."""
     try:
         content = repo.inside("index").read_bytes()
     except OSError:
@@ -338,7 +338,7 @@ def _may_have_links(repo: Repo) -> bool:
 
 
 def _pointed_at(link: Path) -> Path | None:
-    """The git directory that a `.git` is or names."""
+    """The git directory that a `.git` is or points to."""
     if link.is_dir():
         return link
     said = text_of(link).strip("\n")

@@ -1,4 +1,4 @@
-"""Stages files byte for byte, where git fails to convert them as `.gitattributes` asks (SPEC 1.2, 1.8)."""
+"""Stages files byte for byte if git fails to convert them as `.gitattributes` asks (SPEC 1.2, 1.8)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _WITHOUT = (b"unspecified", b"unset")
 
 
 def encoded(repo: Repo, *, where: Sequence[str] = (), env: Mapping[str, str] | None = None) -> list[str]:
-    """Regular files that git would have to convert from another encoding; it looks at unchanged ones too.
+    """Regular files that git would have to convert from another encoding, unchanged ones included.
 
-    `where` stands before git's command, such as the folder to work in.
+    `where` goes before git's command: the folder to work in, for example.
     """
     listed = repo.git(*where, *_LIST, "--cached", env=env)
     answer = repo.git(*where, "check-attr", "-z", "--stdin", _ENCODING, stdin=listed, env=env).split(b"\0")
@@ -32,13 +32,13 @@ def encoded(repo: Repo, *, where: Sequence[str] = (), env: Mapping[str, str] | N
 def changed(
     repo: Repo, files: Iterable[str], *, where: Sequence[str] = (), env: Mapping[str, str] | None = None
 ) -> list[str]:
-    """Those files that are changed or new."""
+    """Those of the files that are changed or new."""
     listed = os.fsdecode(repo.git(*where, *_LIST, "--modified", env=env)).split("\0")
     return sorted(set(listed).intersection(files))
 
 
 def regular(repo: Repo, paths: Iterable[str], *, env: Mapping[str, str] | None = None) -> list[str]:
-    """Those paths at which there are regular files: git converts nothing else."""
+    """Those of the paths that are regular files: git converts nothing else."""
     return [path for path in paths if stat.S_ISREG(_mode(repo, path, env))]
 
 
@@ -62,5 +62,5 @@ def _mode(repo: Repo, path: str, env: Mapping[str, str] | None) -> int:
 
 
 def _quoted(path: str) -> str:
-    """A path on a line of its own, whatever is in it."""
+    """A path quoted to fit on one line, whatever it contains."""
     return '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

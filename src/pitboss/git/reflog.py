@@ -1,4 +1,4 @@
-"""Reads the logs of HEAD and stash, which name commits that an agent made and dropped (SPEC 1.2)."""
+"""Reads the reflogs of HEAD and stash, which name commits that an agent made and dropped (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _STASH = re.compile(rb"(?:WIP on|On) ([^:]+):")
 
 
 class Reflog:
-    """The logs of HEAD and stash, read as files: a look at their size tells whether anything happened.
+    """The reflogs of HEAD and stash, read as files: their size tells whether anything happened.
 
-    `branch` is what was checked out when work began. A branch that `private` matches belongs to one working tree:
-    what is stashed on another of them is not this one's.
+    `branch` was checked out when work began. A branch that `private` matches belongs to one working tree: a stash made
+    on another such branch is not this tree's.
     """
 
     def __init__(self, repo: Repo, branch: str, *, private: re.Pattern[str] | None = None) -> None:
@@ -31,7 +31,7 @@ class Reflog:
         self._marked: int | None = None
 
     def mark(self) -> None:
-        """Remember how far the log of HEAD goes now."""
+        """Remember where HEAD's reflog ends now."""
         self._marked = _size(self._head)
 
     def has_grown(self) -> bool:
@@ -39,14 +39,14 @@ class Reflog:
         return _size(self._head) != self._marked
 
     def last_moved_at(self) -> int | None:
-        """When HEAD last moved, in seconds since the epoch; None when its log says nothing."""
+        """When HEAD last moved, in seconds since the epoch; None if its reflog does not say."""
         entries = list(_entries(self._head))
         return entries[-1].at if entries else None
 
     def commits_since_mark(self, started_at: datetime) -> list[str]:
-        """Commits that were made, not merely visited, since `mark`; those in the stash since `started_at`.
+        """Commits made, not merely visited, since `mark`; stashes made since `started_at`.
 
-        The stash is looked at only when HEAD's log grew, as making one always lets it grow.
+        The stash is read only if HEAD's reflog grew, since stashing always makes it grow.
         """
         if not self.has_grown():
             return []
@@ -54,14 +54,14 @@ class Reflog:
         return _made([*new, *self._stashed(started_at)])
 
     def commits_since(self, base: str, started_at: datetime) -> list[str]:
-        """The same for work that another process saw begin, on the commit `base`."""
+        """The same for work that began in another process, on the commit `base`."""
         entries = [entry for entry in _entries(self._head) if entry.at >= int(started_at.timestamp())]
         return _made([*entries[self._start(entries, base) :], *self._stashed(started_at)])
 
     def _start(self, entries: list[_Entry], base: str) -> int:
         """How many of the entries came before the work began.
 
-        A working tree that had another private branch in the same second came to its own by a switch.
+        A working tree that had another private branch in the same second switched to its own.
         """
         if self._private is not None and self._private.fullmatch(self._branch):
             to_own = f" to {self._branch}".encode()
@@ -71,7 +71,7 @@ class Reflog:
         return max((nth for nth, e in enumerate(entries, 1) if e.commit == base and e.is_arrival), default=0)
 
     def _stashed(self, started_at: datetime) -> list[_Entry]:
-        """The stash is one for all working trees: what is named after another private branch is not ours."""
+        """All working trees share one stash: an entry named after another private branch is not ours."""
         since = int(started_at.timestamp())
         return [e for e in _entries(self._stash) if e.at >= since and self._may_be_own(e.stashed_on)]
 
@@ -86,18 +86,18 @@ class _Entry(NamedTuple):
 
     @property
     def is_visit(self) -> bool:
-        """Whether HEAD only went to a commit that was there before."""
+        """Whether HEAD merely moved to a commit that already existed."""
         return self.what.startswith((b"checkout:", b"reset:", b"pitboss:"))
 
     @property
     def stashed_on(self) -> str:
-        """The branch that a stash was made on; empty when that is not said."""
+        """The branch that a stash was made on; empty if the entry does not say."""
         found = _STASH.match(self.what)
         return os.fsdecode(found[1]) if found else ""
 
     @property
     def is_arrival(self) -> bool:
-        """Whether the branch was moved to this commit, rather than HEAD coming back to it."""
+        """Whether the branch was moved to this commit, rather than HEAD returning to it."""
         return not self.what.startswith((b"checkout:", b"reset:", b"rebase"))
 
 

@@ -40,14 +40,14 @@ OLDEST_GIT = (2, 38)
 DEFAULT_AUTHOR = "pitboss <pitboss@local>"
 GIT_SECONDS = 600.0
 ABORT_PATIENCE_S = 10.0
-"""How long a call may take that keeps work when everything is to stop."""
+"""How long a call that keeps work may take once everything has to stop."""
 
 NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
-"""For pitboss's own bookkeeping: what keeps work, or puts things back, is nothing for a hook to refuse."""
+"""For pitboss's own bookkeeping: no hook may refuse to keep work or put things back."""
 
 _NO_BACKGROUND_GC = ("-c", "gc.auto=0", "-c", "maintenance.auto=0")
 _NOTHING_COMMITTED = ("-c", "safe.bareRepository=explicit")
-"""A folder with the files of a bare repository may have come with a clone, and its settings say what git runs."""
+"""A clone may contain a folder that looks like a bare repository, whose settings say what git runs."""
 
 _UTF_8 = ("-c", "i18n.commitEncoding=UTF-8")
 _COMMIT = (
@@ -66,7 +66,7 @@ _COMMITTED = re.compile(rb"^\[.* ([0-9a-f]{40,64})\] ", re.MULTILINE)
 
 
 class Repo:
-    """A working tree and its repository; made by `discover`, or by `worktree` for one that pitboss made itself."""
+    """A working tree and its repository; made by `discover`, or by `worktree` for a tree that pitboss created."""
 
     def __init__(
         self,
@@ -83,9 +83,9 @@ class Repo:
         self.common_dir = common_dir
         self.author = author
         self.remembers = False
-        """Whether `status` may write down in the index what it found."""
+        """Whether `status` may save what it found in the index."""
         self.leash: Leash | None = None
-        """What ends git, and what it runs of the user's, before its time: see `on_leash`."""
+        """What cuts short git, and any hook or filter it runs: see `on_leash`."""
         self._variables = dict(variables or {})
         inherited = of_the_user(os.environ) if environment is None else environment
         self._env = {**inherited, **identity(author), **self._variables}
@@ -96,7 +96,7 @@ class Repo:
         """Find the working tree that contains `path`.
 
         Raises NotARepository; its message begins with `purpose` (SPEC 8 fixes the wording for `grind`). StartError
-        when there is no git.
+        if there is no git.
         """
         answer = _capture_git(_WHERE, path, of_the_user(os.environ))
         if answer.code == NOT_STARTED:
@@ -121,7 +121,7 @@ class Repo:
         )
 
     def without_filter(self, name: str) -> Repo:
-        """The same repository, in which one of the user's filters is not run: files are stored as they are."""
+        """The same repository without one of the user's filters: files are stored as they are."""
         off = {"clean": "", "smudge": "", "process": "", "required": "false"}
         settings = {f"filter.{name}.{key}": value for key, value in off.items()}
         return Repo(
@@ -142,16 +142,16 @@ class Repo:
     def on_leash(self, stop: Callable[[], StopRequest | None]) -> Repo:
         """The same repository, whose git calls end once `stop` says so: a commit at once, others after a while.
 
-        The others may be what keeps work just then.
+        The others may be busy keeping work.
         """
         made = self.authored_by(self.author)
         made.leash = Leash(stop=stop)
         return made
 
     def worktree(self, root: Path, git_dir: Path, *, settings: Mapping[str, str]) -> Repo:
-        """A linked worktree of this repository that nobody but pitboss and its agents uses.
+        """A linked worktree of this repository that only pitboss and its agents use.
 
-        Git looks for no repository above it, may write down in its index what it finds, and obeys `settings` there
+        Git searches for no repository above it, may save what it finds in its index, and obeys `settings` there
         before the user's.
         """
         variables = {
@@ -166,10 +166,10 @@ class Repo:
         return made
 
     def inner(self, folder: str) -> Repo | None:
-        """The repository in a folder of the tree, worked in by the same author; None when there is no such.
+        """The repository in a folder of the tree, with the same author; None if there is none.
 
-        It counts only if it is kept inside this one: by its `.git` file, which an agent can write, pitboss would
-        otherwise be led to change somebody else's.
+        It counts only if its git directory is inside this one: agents can write its `.git` file, which could
+        otherwise lead pitboss to change an unrelated repository.
         """
         path = self.root / folder
         answer = self.ask_in(folder, *_WHERE[1:])
@@ -183,7 +183,7 @@ class Repo:
         return made
 
     def ask_in(self, folder: str, *args: str) -> Captured:
-        """Run git in a folder of the tree on whatever repository is right there, but never on this one."""
+        """Run git in a folder of the tree on the repository right there, but never on this one."""
         place = self.root / folder
         env = {**self._env, **FIXED_WORDING, "GIT_CEILING_DIRECTORIES": ceiling(place)}
         return _capture_git(("git", *args), place, env)
@@ -196,7 +196,7 @@ class Repo:
         ok: tuple[int, ...] = (0,),
         timeout_s: float = GIT_SECONDS,
     ) -> Captured:
-        """Run git at the root and return all it said; raises GitError unless its exit code is in `ok`."""
+        """Run git at the root and return all its output; raises GitError unless its exit code is in `ok`."""
         argv = ("git", *args)
         whole = {**self._pinned, **(env or {})}
         for _ in range(_TRIES):
@@ -224,14 +224,14 @@ class Repo:
         return os.fsdecode(self.git(*args)).strip()
 
     def succeeds(self, *args: str) -> bool:
-        """Run a git command that answers yes by 0 and no by 1."""
+        """Run a git command that exits with 0 for yes and 1 for no."""
         return self.run(*args, ok=(0, 1)).code == 0
 
     def status(self, *, writing: bool | None = None) -> TreeStatus:
         """HEAD, branch and dirt in one call. No pathspec: with one, git would not use its untracked cache.
 
-        `writing` says whether git may write down in the index what it found, None what is usual for this tree.
-        With submodules it may not: git would do the same where their `.git` files lead, which agents can write.
+        `writing` says whether git may save what it found in the index; None means as usual for this tree. With
+        submodules it may not: git would also write where their `.git` files point, and agents can write those.
         """
         wanted = self.remembers if writing is None else writing
         may = wanted and not (self.root / ".gitmodules").exists()
@@ -250,7 +250,7 @@ class Repo:
         return capture(argv, cwd=self.root, env=env, stdin=text, timeout_s=timeout_s, leash=self.leash)
 
     def commit_tree(self, tree: str, *, parent: str, message: str, merged: str | None = None) -> str:
-        """Make a commit that is on no branch and runs no hook; `merged` is the other parent of a merge."""
+        """Make a commit on no branch, without running hooks; `merged` is the other parent of a merge."""
         parents = ("-p", parent, *(("-p", merged) if merged else ()))
         made = self.git(*_UTF_8, "commit-tree", "--no-gpg-sign", *parents, tree, stdin=message.encode())
         return made.decode().strip()
@@ -263,30 +263,30 @@ class Repo:
         return found[1].decode(), done.stdout[found.end() :].decode(errors="replace")
 
     def commit_id(self, revision: str) -> str | None:
-        """The commit that a revision names, None when there is none."""
+        """The commit that a revision names; None if there is none."""
         asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         return os.fsdecode(self.git(*asked, ok=(0, 1, 128))).strip() or None
 
     def on_branch(self) -> str | None:
-        """The full name of the branch that HEAD is on, None when it is on none."""
+        """The full name of the branch that HEAD is on; None if it is on none."""
         try:
             said = self.inside("HEAD").read_text(errors="surrogateescape")
         except OSError:
             said = ""
-        # Where refs are kept elsewhere, or HEAD is a link, the file does not tell.
+        # If refs are stored elsewhere, or HEAD is a link, the file does not tell.
         if said.startswith(_ON_BRANCH) and not said.startswith(_ELSEWHERE):
             return said.removeprefix(_ON_BRANCH).rstrip("\n")
         return os.fsdecode(self.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1))).strip() or None
 
     def is_at(self, ref: str, commit: str) -> bool:
-        """Whether a ref, given in full, is at a commit; its own file, if it has one, tells without a call to git."""
+        """Whether a ref, given in full, is at a commit; reads the ref's own file, if any, instead of calling git."""
         try:
             return (self.common_dir / ref).read_text().rstrip("\n") == commit
         except (OSError, UnicodeDecodeError):
             return self.commit_id(ref) == commit
 
     def drop_broken_ref(self, ref: str) -> bool:
-        """Delete the file of a ref that names no commit: git would neither read it nor write it again."""
+        """Delete the file of a ref that names no commit: git would neither read nor overwrite it."""
         file = self.common_dir / ref
         if self.commit_id(ref) is not None or not os.path.lexists(file) or file.is_dir():
             return False
@@ -298,13 +298,13 @@ class Repo:
         return older == newer or self.succeeds("merge-base", "--is-ancestor", older, newer)
 
     def ignores(self, path: str) -> bool:
-        """Whether what is at a path is left out of commits. A path outside the tree is not."""
+        """Whether git ignores a path; never true of a path outside the tree."""
         return self.run("check-ignore", "--quiet", "--", path, ok=(0, 1, 128)).code == 0
 
     def tidy(self) -> None:
-        """Let git collect garbage now, in the foreground, if it is due: commits here never start it themselves.
+        """Let git collect garbage now, in the foreground, if due: commits here never trigger it.
 
-        A failure is nobody's loss: git says why when it is due the next time.
+        A failure does no harm: git says why the next time it is due.
         """
         _capture_git(("git", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"), self.root, self._pinned)
 
@@ -318,10 +318,10 @@ def _capture_git(argv: Sequence[str], cwd: Path, env: dict[str, str]) -> Capture
 
 
 def _places(answer: Captured, ask: Callable[[str], Captured]) -> tuple[Path, Path, Path]:
-    """Root, git directory and common directory as git answered `_WHERE`; `ask` asks for one of them.
+    """Root, git directory and common directory from git's answer to `_WHERE`; `ask` asks for just one.
 
-    That is called for where a path holds a line break, so that lines do not tell. A git too old to know --path-format
-    prints it back; `version` is what refuses such a git.
+    It is needed if a path holds a line break, which makes the lines ambiguous. A git too old to know --path-format
+    prints it back; the check of `version` refuses such a git.
     """
     lines = _told(answer).split(b"\n")
     if len(lines) != len(_PLACES):

@@ -1,4 +1,4 @@
-"""Two versions of a git config compared: what says where git writes or what it runs, and all the rest (SPEC 1.6)."""
+"""Compares two versions of a git config: what says where git writes or what it runs, and the rest (SPEC 1.6)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ Items = dict[str, list[str | None]]
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """How one config became another: keys that must not have changed, those that may, and the config to have now."""
+    """How a config changed: keys that must not have changed, keys that may, and the config to use now."""
 
     decisive: tuple[str, ...]
     other: tuple[str, ...]
@@ -98,7 +98,7 @@ def is_decisive(key: str) -> bool:
 
 
 def compare(was: bytes, now: bytes) -> Comparison | None:
-    """What changed between two configs, and `now` with its decisive keys put back; None when git cannot read it."""
+    """What changed between two configs, and `now` with its decisive keys put back; None if git cannot read it."""
     with tempfile.TemporaryDirectory(prefix="pitboss-") as folder:
         old, new = Path(folder, "old"), Path(folder, "new")
         old.write_bytes(was)
@@ -117,7 +117,7 @@ def compare(was: bytes, now: bytes) -> Comparison | None:
 
 
 def as_copied(content: bytes) -> bytes:
-    """What git writes for a new worktree where that is the config of the worktree it is made from."""
+    """What git writes as a new worktree's config, given that of the worktree it is made from."""
     with tempfile.TemporaryDirectory(prefix="pitboss-") as folder:
         file = Path(folder, "config")
         file.write_bytes(content)
@@ -127,7 +127,7 @@ def as_copied(content: bytes) -> bytes:
 
 
 def _items(file: Path) -> Items | None:
-    """The values of every key in order; None for what is no config."""
+    """The values of every key in order; None if it is not a config."""
     done = _git(file, "--list", "-z", "--no-includes")
     if done is None:
         return None
@@ -145,7 +145,7 @@ def _put(file: Path, key: str, values: list[str | None]) -> None:
 
 
 def _git(file: Path, *args: str) -> bytes | None:
-    """Ask about one file alone, from where no repository's own config is read."""
+    """Ask git about this file alone, from a folder where it reads no repository's config."""
     env = of_the_user(os.environ) | {"GIT_CEILING_DIRECTORIES": str(file.parent)}
     done = capture(("git", "config", "--file", str(file), *args), cwd=str(file.parent), env=env)
     return done.stdout if done.code == 0 else None

@@ -1,4 +1,4 @@
-"""The whole working tree as one commit, and the tree put back to a commit: rescue before reset (SPEC 1.2, 6)."""
+"""Commits the whole working tree, and puts a tree back to a commit: rescue before reset (SPEC 1.2, 6)."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ _UNDERWAY = {
 def stage(
     repo: Repo, status: TreeStatus, others: Sequence[str] | None = None, *, anyhow: bool = False
 ) -> None:
-    """Put every changed and untracked file, pitboss's folder and ignored ones apart, into the index.
+    """Put every changed and untracked file into the index, except ignored ones and pitboss's folder.
 
     Repositories that appeared inside the tree are taken in as plain files: git itself would record a bare
-    reference to them, or refuse when they hold no commit. Linked worktrees are left alone. `anyhow` takes files as
-    they are that git cannot convert as attributes ask; else that raises GitError.
+    reference to them, or refuse when they hold no commit. Linked worktrees are left alone. With `anyhow`, files that
+    git cannot convert as attributes ask go in as they are; otherwise they raise GitError.
     """
     if not status.new_folders and _stage_named(repo, status.few_paths):
         return
@@ -78,9 +78,9 @@ def _add(
     env: Mapping[str, str] | None = None,
     anyhow: bool,
 ) -> None:
-    """Add all but what the pathspecs `kept_out` name; `where` stands before git's command."""
+    """Add all but what the pathspecs `kept_out` name; `where` goes before git's command."""
     try:
-        # Naming what is ignored makes git finish by 1 although it added the rest; errors are 128.
+        # If a named path is ignored, git exits with 1 although it added the rest; real errors exit with 128.
         here = ["--", ".", *kept_out] if kept_out or where else []
         with_access(repo, *where, *_ADD, *here, env=env, ok=(0, 1))
     except GitError as error:
@@ -95,7 +95,7 @@ def _add(
 
 
 def _stage_named(repo: Repo, paths: Iterable[str]) -> bool:
-    """Stage paths by name, which spares git a second look at the whole tree; False when that cannot be done."""
+    """Stage paths by name, which spares git a second look at the whole tree; False if that cannot be done."""
     named = b"\0".join(os.fsencode(path) for path in paths)
     by_name = ("--pathspec-from-file=-", "--pathspec-file-nul")
     return (
@@ -104,7 +104,7 @@ def _stage_named(repo: Repo, paths: Iterable[str]) -> bool:
 
 
 def snapshot(repo: Repo, status: TreeStatus, *, message: str, base: str) -> str:
-    """Commit the whole tree on top of HEAD, on no branch; without a HEAD, on top of `base`."""
+    """Commit the whole tree on top of HEAD, or of `base` if there is no HEAD; on no branch."""
     stage(repo, status, anyhow=True)
     tree = repo.line("write-tree")
     return repo.commit_tree(tree, parent=status.head or base, message=message)
@@ -113,7 +113,7 @@ def snapshot(repo: Repo, status: TreeStatus, *, message: str, base: str) -> str:
 def put_back(repo: Repo, branch: str, target: str) -> None:
     """Check out `branch` at `target` with a clean tree; ignored files and pitboss's folder stay as they are.
 
-    Whatever this overwrites or deletes must be reachable already. Files are written one by one rather than by
+    Whatever this overwrites or deletes must already be reachable. Files are written one by one rather than by
     `reset --hard`: that would revert pitboss's folder if it is tracked, and delete ignored files that were added to
     the index.
     """
@@ -126,7 +126,7 @@ def put_back(repo: Repo, branch: str, target: str) -> None:
 
 
 def _put_back_attributes(repo: Repo) -> None:
-    """Have only the index's `.gitattributes` in the tree: git writes files by those that it finds there."""
+    """Leave only the index's `.gitattributes` in the tree: git obeys the ones it finds there as it writes files."""
     asked = (
         "--modified",
         "--others",
@@ -138,7 +138,7 @@ def _put_back_attributes(repo: Repo) -> None:
     listed = repo.git("ls-files", "-z", "-t", *asked).split(b"\0")
     for line in filter(None, listed):
         if line.startswith(b"? "):
-            with suppress(OSError):  # in a folder without rights, which is cleaned with all that is in it
+            with suppress(OSError):  # in a folder without permissions, which is deleted with everything in it
                 (repo.root / os.fsdecode(line[2:])).unlink()
     _check_out(repo, b"".join(line[2:] + b"\0" for line in listed if line and not line.startswith(b"? ")))
 
@@ -154,7 +154,7 @@ def clean(repo: Repo) -> None:
 
 
 def abandon_operations(repo: Repo) -> None:
-    """Forget a merge, rebase, cherry-pick or bisect that was left half done; refs and stash are not touched."""
+    """Forget an unfinished merge, rebase, cherry-pick or bisect; refs and stash are not touched."""
     if repo.inside("BISECT_LOG").exists():
         repo.git("bisect", "reset", "HEAD", ok=(0, 1))
     for name in _OPERATIONS:
@@ -166,29 +166,29 @@ def abandon_operations(repo: Repo) -> None:
 
 
 def operation_underway(repo: Repo) -> str | None:
-    """The merge, rebase, cherry-pick, revert or bisect that waits to be concluded, in one word."""
+    """The unfinished merge, rebase, cherry-pick, revert or bisect, in one word."""
     return next((word for name, word in _UNDERWAY.items() if repo.inside(name).exists()), None)
 
 
 def autostashes(repo: Repo) -> list[str]:
-    """Work that an unfinished rebase or merge has set aside."""
+    """Work that an unfinished rebase or merge has stashed away."""
     files = (repo.inside(name) for name in _AUTOSTASHES)
     return [file.read_text().strip() for file in files if file.is_file()]
 
 
 def others(repo: Repo) -> list[str]:
-    """What is untracked and not ignored, pitboss's folder apart; repositories are folders, with a slash at the end."""
+    """Untracked paths that are not ignored, except pitboss's folder; repositories are folders ending with a slash."""
     listed = os.fsdecode(repo.git("ls-files", "-z", "--others", "--exclude-standard")).split("\0")
     return [path for path in listed if path.partition("/")[0] not in ("", PITBOSS_FOLDER)]
 
 
 def new_paths(repo: Repo, status: TreeStatus) -> list[str]:
-    """The same where a status tells of untracked folders; else nothing is asked, as nothing is hidden in them."""
+    """The same if a status reports untracked folders; otherwise empty, without asking git."""
     return others(repo) if status.new_folders else []
 
 
 def is_linked_worktree(folder: Path) -> bool:
-    """Whether a folder is a worktree of some repository, and only borrows its history."""
+    """Whether a folder is a linked worktree, which only borrows a repository's history."""
     link = folder / ".git"
     try:
         named = os.fsdecode(link.read_bytes()).removeprefix("gitdir: ").rstrip("\n")
@@ -198,13 +198,13 @@ def is_linked_worktree(folder: Path) -> bool:
 
 
 def changes(repo: Repo, older: str, newer: str) -> frozenset[bytes]:
-    """What differs between two trees, one opaque item a path."""
+    """What differs between two trees, one opaque item per path."""
     fields = repo.git("diff-tree", "-r", "-z", "--no-renames", older, newer, "--").split(b"\0")
     return frozenset(meta + b"\0" + path for meta, path in zip(fields[0::2], fields[1::2], strict=False))
 
 
 def untracked(repo: Repo) -> frozenset[str]:
-    """Untracked files that are not ignored, pitboss's folder and nested repositories apart."""
+    """Untracked files that are not ignored, except pitboss's folder and nested repositories."""
     return frozenset(path for path in others(repo) if not path.endswith("/"))
 
 
@@ -215,10 +215,10 @@ def paths(repo: Repo, commits: Iterable[str]) -> frozenset[str]:
 
 
 def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
-    """A folder's files as a tree in `repo`, the repositories inside it taken in as plain files.
+    """A folder's files as a tree in `repo`, with repositories inside it taken in as plain files.
 
-    The folder may be a repository of its own, or be half made: nothing of its `.git` is asked. Files that `base`
-    holds count though ignored.
+    The folder may be a repository itself, or half made: its `.git` is never used. Files that `base` holds count even
+    if ignored.
     """
     index = scratch_index(repo, str(len(folder.parts)))
     env = {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(index)}

@@ -1,4 +1,4 @@
-"""Finds dropped stashes, which no log names, among the new objects (SPEC 1.2)."""
+"""Finds dropped stashes, which no reflog names, among the new objects (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _STASH = re.compile(r"(?:WIP on|On) ([^:]+): ")
 _ID = re.compile(r"[0-9a-f]{38}(?:[0-9a-f]{24})?")
 _FORMAT = ("log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--format=%H %s")
 _COARSE_NS = 20_000_000
-"""By how much the clock of a file system may be behind."""
+"""How far a file system's clock may be behind."""
 
 
 class Stashes:
-    """The stash of one repository during work on `branch`; two file stats tell whether anybody touched it.
+    """The stash of one repository during work on `branch`; two file stats tell whether it was touched.
 
-    A branch that `private` matches belongs to one working tree: what is stashed on another of them is not this one's.
+    A branch that `private` matches belongs to one working tree: a stash made on another such branch is not this tree's.
     """
 
     def __init__(self, repo: Repo, branch: str, *, private: re.Pattern[str]) -> None:
@@ -36,16 +36,16 @@ class Stashes:
         self._since_ns = 0
 
     def mark(self) -> None:
-        """Remember how the stash is now."""
+        """Remember the stash as it is now."""
         self._seen = self._look()
         self._since_ns = time.time_ns() - _COARSE_NS
 
     def touched(self) -> bool:
-        """Whether there may have been a stash since `mark`; always where that was in another process."""
+        """Whether there may have been a stash since `mark`; always true if `mark` was in another process."""
         return self._look() != self._seen
 
     def dropped(self, started_at: datetime) -> list[str]:
-        """Stashes that were made since `mark`, else since `started_at`, kept or not. Raises GitError."""
+        """Stashes made since `mark`, else since `started_at`, kept or dropped. Raises GitError."""
         if not self.touched():
             return []
         since_ns = self._since_ns if self._seen is not None else int(started_at.timestamp()) * 10**9
@@ -60,12 +60,12 @@ class Stashes:
         ]
 
     def _is_own(self, subject: str) -> bool:
-        """Whether it is a stash, and on no other private branch: all working trees have one stash."""
+        """Whether it is a stash, and not on another private branch: all working trees share one stash."""
         found = _STASH.match(subject)
         return found is not None and (found[1] == self._branch or not self._private.fullmatch(found[1]))
 
     def _objects(self, since_ns: int) -> Iterator[str]:
-        """Objects in files of their own that are as new."""
+        """Loose objects that are at least as new."""
         for folder in os.scandir(self._repo.common_dir / "objects"):
             if len(folder.name) == 2 and folder.stat().st_mtime_ns >= since_ns:
                 for file in os.scandir(folder):

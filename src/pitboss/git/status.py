@@ -16,10 +16,10 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What one `git status` says; pitboss's own folder never counts as dirt.
 
     `head` is empty when `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
-    paths, `few_paths` names them where they are few. `new_folders` says that untracked folders are among
-    them, `new_rules` that a `.gitignore` is, `pitboss_visible` that pitboss's folder is not ignored; `unmerged`,
-    `submodules` and `dropped` name conflicted paths, submodules with changes inside and paths that the index holds
-    no more.
+    paths, `few_paths` names them if they are few. `new_folders` says that untracked folders are among them,
+    `new_rules` that a `.gitignore` is, `pitboss_visible` that pitboss's folder is not ignored; `unmerged`,
+    `submodules` and `dropped` name conflicted paths, submodules with changes inside, and paths that the index no
+    longer holds.
     """
 
     head: str
@@ -36,7 +36,7 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_status(output: bytes) -> TreeStatus:
-    """What `git status` with the options of `STATUS` printed."""
+    """Parse the output of `git status` with the options in `STATUS`."""
     header: dict[str, str] = {}
     entries: list[tuple[str, list[str], str]] = []
     for item in os.fsdecode(output).split("\0"):

@@ -1,8 +1,7 @@
-"""Checks out another branch in the user's tree, so that a kill in the middle can be repaired (SPEC 7, 8).
+"""Checks out another branch in the user's tree, in a way that survives a kill midway (SPEC 7, 8).
 
-The switch is noted in a file before anything moves, and HEAD moves last: a tree that is neither here nor there still
-belongs to the commit that HEAD names, and `undo` brings it back to that. No hook runs, and no file that is in no commit
-is overwritten.
+The switch is noted in a file before anything moves, and HEAD moves last: a half-switched tree still belongs to the
+commit that HEAD names, and `undo` brings it back there. No hook runs, and no file outside the commits is overwritten.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _NOTE_LIMIT = 200
 
 
 class HeadPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """What is or may be checked out: a commit, by way of a branch unless HEAD is detached."""
+    """What is or may be checked out: a commit, through a branch unless HEAD is detached."""
 
     commit: str
     branch: str | None = None
@@ -43,7 +42,7 @@ class HeadPosition(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, repo: Repo, revision: str) -> HeadPosition | None:
-        """What a user means by a revision; None when there is no such commit."""
+        """What a user means by a revision; None if there is no such commit."""
         commit = repo.commit_id(revision)
         if commit is None:
             return None
@@ -53,7 +52,7 @@ class HeadPosition(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def named(cls, repo: Repo, name: str) -> HeadPosition | None:
-        """What state.json calls by the name of a branch, or by a commit; None when it is gone."""
+        """What state.json names by branch or commit; None if it is gone."""
         tip = repo.commit_id(f"{_BRANCHES}{name}")
         if tip is not None:
             return cls(commit=tip, branch=name)
@@ -62,23 +61,23 @@ class HeadPosition(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The branch, or the whole commit, as state.json has it."""
+        """The branch, or the full commit name, as in state.json."""
         return self.branch or self.commit
 
     def __str__(self) -> str:
-        """The branch, or the commit as people write it."""
+        """The branch, or the commit's short name."""
         return self.branch or self.commit[:7]
 
 
 class Switch:
-    """Switches one working tree; `note` is the file that tells of a switch on its way."""
+    """Switches one working tree; `note` is the file that records a switch in progress."""
 
     def __init__(self, repo: Repo, note: Path) -> None:
         self._repo = repo
         self._note = note
 
     def obstacle(self, position: HeadPosition) -> str | None:
-        """Why the checkout cannot go to `position`, the tree being clean; None when it can."""
+        """Why the checkout cannot move to `position`, given a clean tree; None if it can."""
         if word := snapshot.operation_underway(self._repo):
             return f"a {word} is in progress"
         if position.branch and (elsewhere := self._worktree_of(position.branch)):
@@ -88,7 +87,7 @@ class Switch:
         return None
 
     def to(self, position: HeadPosition) -> None:
-        """Check `position` out; raises StartError where files are in the way, GitError, with the tree as it was."""
+        """Check out `position`. Raises StartError if files are in the way, or GitError, leaving the tree as it was."""
         old = self._repo.line("rev-parse", "--verify", "HEAD")
         try:
             if old != position.commit:
@@ -106,7 +105,7 @@ class Switch:
         return os.path.lexists(self._note)
 
     def explains(self) -> bool:
-        """Whether all that is dirty is of the two commits between which a switch was cut short."""
+        """Whether all dirt comes from the two commits of a switch that was cut short."""
         noted = self._noted()
         head = self._repo.commit_id("HEAD")
         if noted is None or head not in noted:
@@ -116,7 +115,7 @@ class Switch:
         return all(path.partition("/")[0] == PITBOSS_FOLDER or self._is_half(path, noted) for path in foreign)
 
     def undo(self) -> None:
-        """Bring the tree back to the commit that HEAD names, unless somebody has changed more in it. Repeatable."""
+        """Bring the tree back to the commit that HEAD names, unless someone has changed more in it. Repeatable."""
         if self._repo.status().dirty:
             noted, head = self._noted(), self._repo.commit_id("HEAD")
             if noted is None or not self.explains():
@@ -136,7 +135,7 @@ class Switch:
             said = done.stderr.decode(errors="replace")
             raise StartError(
                 f"cannot check out {new[:7]}: {' '.join(said.split())}",
-                hint="move away what is in the way, then try again",
+                hint="move those files away, then try again",
             )
 
     def _move_head(self, position: HeadPosition) -> None:
@@ -158,7 +157,7 @@ class Switch:
         self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
 
     def _is_half(self, path: str, commits: tuple[str, str]) -> bool:
-        """Whether a file holds the beginning of what one of the commits has there: git was killed as it wrote."""
+        """Whether a file holds the beginning of what one of the commits has there: git was killed while writing it."""
         try:
             held = (self._repo.root / path).read_bytes()
         except OSError:
@@ -175,12 +174,12 @@ class Switch:
         return path if path and os.path.realpath(path) != os.path.realpath(self._repo.root) else None
 
     def _ignored_in_the_way(self, new: str) -> str | None:
-        """A file that no commit has, where `new` has one or a folder: git would overwrite it, as it is ignored."""
+        """A file in no commit where `new` has a file or folder: since it is ignored, git would overwrite it."""
         added = sorted(changed_paths(self._repo, "HEAD", new, only="A"))
         return next((found for path in added if (found := self._unknown_at(path))), None)
 
     def _unknown_at(self, path: str) -> str | None:
-        """An untracked file at `path`, or in it, or where a folder above it has to be."""
+        """An untracked file at `path`, inside it, or where one of its parent folders must go."""
         steps = path.split("/")
         for n in range(1, len(steps) + 1):
             name = "/".join(steps[:n])

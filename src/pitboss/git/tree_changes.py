@@ -1,4 +1,4 @@
-"""What a commit would bring into a working tree, and what is in its way: git overwrites ignored files."""
+"""What a commit would bring into a working tree, and what is in the way: git overwrites ignored files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 Changes = dict[str, str]
-"""Path to letter, as git's --name-status has it."""
+"""Path to status letter, as in git's --name-status."""
 
 
 def changes(repo: Repo, old: str, new: str) -> Changes:
@@ -31,7 +31,7 @@ def added(changed: Changes) -> list[str]:
 
 
 def is_taken(root: Path, paths: Iterable[str]) -> bool:
-    """Whether something is at one of the paths, or something other than a folder is above it."""
+    """Whether anything exists at one of the paths, or a non-folder lies above it."""
     base, paths = os.path.realpath(root), list(paths)
     for folder in {os.path.dirname(path) for path in paths}:  # noqa: PTH120 - of thousands, maybe
         inside = os.path.normpath(os.path.join(base, folder))  # noqa: PTH118

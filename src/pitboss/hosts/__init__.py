@@ -1,1 +1,1 @@
-"""Where sessions have their trees and their processes: this machine, or what plays one."""
+"""Where sessions have their trees and processes: this machine, or a simulated one."""

@@ -1,6 +1,6 @@
-"""A host without processes: agents, hooks and tests play scripts, so that a run goes the same way each time (SPEC 6).
+"""A host without processes: agents, hooks and tests play scripts, so that runs are repeatable (SPEC 6).
 
-Tests of the engine use it. The suite that judges this machine judges it too (`tests/contracts/test_host_port.py`).
+Tests of the engine use it. The suite that judges the real host judges it too (`tests/contracts/test_host_port.py`).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ NO_TESTS = TestResult(passed=False, tail="no tests found", failing="no tests fou
 
 
 class ScriptedHosts:
-    """The hosts of a run (`engine.ports.Hosts`), all of which do as their scripts say.
+    """The hosts of a run (`engine.ports.Hosts`), all of which follow their scripts.
 
-    `agent` makes an agent by its name. `hook` gets the variables that it would see, `tests` the command and the kind of
-    transcript; each returns how it ended, or None when it goes on until it is stopped or its time is up. `name` is what
-    the host of a session is called.
+    `agent` makes an agent by name. `hook` gets the variables that it would see, `tests` the command and the kind of
+    transcript; each returns how it ended, or None to go on until it is stopped or its time is up. `name` is what a
+    session's host is called.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class ScriptedHosts:
         self.tests = tests
         self.name = name
         self.survivors: set[tuple[int, int | None]] = set()
-        """Processes that a dead run left, each by its pid and its start time."""
+        """Processes that a dead run left, by pid and start time."""
 
     def of(self, session: Assignment) -> ScriptedHost:
         """The host of a session."""
         return ScriptedHost(self, session)
 
     def end_strays(self, run_id: str, *, since: float) -> bool:  # noqa: ARG002 - there is one run
-        """End every process that is left; returns whether there was one."""
+        """End every remaining process; returns whether there was one."""
         found = bool(self.survivors)
         self.survivors.clear()
         return found
@@ -72,7 +72,7 @@ class ScriptedHost:
 
     @property
     def name(self) -> str:
-        """The name that the script has for it."""
+        """Its name in the script."""
         return self._hosts.name(self._session)
 
     def is_resumable(self, agent: str) -> bool:
@@ -92,7 +92,7 @@ class ScriptedHost:
         return self._hosts.agent(order.agent).run(request, on_start=on_start, on_event=on_event, stop=stop)
 
     def bill_agent(self, order: AgentOrder, *, started: bool) -> AgentOutcome:
-        """Judge an agent whose runner died by its transcript."""
+        """Judge an agent whose runner died from its transcript."""
         request = self._hosts.surroundings.request(self._session, order)
         return self._hosts.agent(order.agent).bill(request, started=started)
 
@@ -122,12 +122,12 @@ class ScriptedHost:
         return (pid, pid_started) in self._hosts.survivors
 
     def end_process(self, pid: int, pid_started: int | None) -> None:
-        """End that process, if it lives."""
+        """End that process, if it is alive."""
         self._hosts.survivors.discard((pid, pid_started))
 
 
 def _await(stop: Stop, most_s: float = float("inf")) -> StopRequest | None:
-    """Wait for a stop; None when there was none for so many seconds."""
+    """Wait for a stop; None if there is none for that many seconds."""
     began = time.monotonic()
     while (why := stop()) is None and time.monotonic() - began < most_s:
         time.sleep(POLL_S)

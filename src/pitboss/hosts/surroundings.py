@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Surroundings:
-    """The tree, the files and the environment of a run's sessions on one machine, which has `environ` itself.
+    """The tree, files and environment of a run's sessions on one machine, whose own environment is `environ`.
 
     `tree` says which folder a session works in, as an absolute path.
     """
@@ -50,9 +50,9 @@ class Surroundings:
         }
 
     def environment(self, session: Assignment) -> dict[str, str]:
-        """All that the session's agents and tests see.
+        """The whole environment that the session's agents and tests see.
 
-        In a working copy of its own, git does not look for a repository above it: that one is the user's.
+        In a session's own working copy, git does not look for a repository further up: that one is the user's.
         """
         env = {**self._environ, **self.variables(session)}
         if session.worktree is not None:
@@ -62,7 +62,7 @@ class Surroundings:
         return env
 
     def request(self, session: Assignment, order: AgentOrder) -> AgentRequest:
-        """What the agent of an order is asked for on this machine."""
+        """An order as a request to its agent on this machine."""
         usage_file = str(self._paths.usage(session.seq, order.kind))
         return AgentRequest(
             **{name: getattr(order, name) for name in AgentWork.__struct_fields__},

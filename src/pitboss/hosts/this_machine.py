@@ -41,7 +41,7 @@ class ThisMachine:
         return os.uname().nodename
 
     def is_resumable(self, agent: str) -> bool:
-        """Whether the agent can resume a session of its own. Raises StartError when there is no such agent."""
+        """Whether the agent can resume a session of its own. Raises StartError if there is no such agent."""
         return build_agent(agent, self._config).resumable
 
     def run_agent(
@@ -58,7 +58,7 @@ class ThisMachine:
         return agent.run(request, on_start=on_start, on_event=on_event, stop=stop)
 
     def bill_agent(self, order: AgentOrder, *, started: bool) -> AgentOutcome:
-        """Judge an agent whose runner died by what it left on disk; raises StartError."""
+        """Judge an agent whose runner died from what it left on disk; raises StartError."""
         request = self._surroundings.request(self._session, order)
         return build_agent(order.agent, self._config).bill(request, started=started)
 
@@ -73,13 +73,13 @@ class ThisMachine:
         )
 
     def find_tests(self, command: str | None) -> TestCommand | None:
-        """The tests: the configured `command`, else by the files in the session's tree."""
+        """The tests: the configured `command`, else as detected from the session's tree."""
         return find_tests(self._surroundings.tree(self._session), command)
 
     def run_tests(
         self, tests: TestCommand | None, kind: str, *, stop: Callable[[], StopRequest | None]
     ) -> TestResult:
-        """Run the tests in the session's tree; their transcript is of that kind."""
+        """Run the tests in the session's tree, with a transcript of that kind."""
         return run_tests(
             tests,
             cwd=self._surroundings.tree(self._session),
@@ -89,11 +89,11 @@ class ThisMachine:
         )
 
     def is_running(self, pid: int, pid_started: int) -> bool:
-        """Whether that process lives; another one that has its pid by now is not meant."""
+        """Whether that process is alive, and not another that has since been given its pid."""
         return proctree.start_time(pid) == pid_started
 
     def end_process(self, pid: int, pid_started: int | None) -> None:
-        """End that process and all below it, if it lives."""
+        """End that process and its descendants, if it is alive."""
         if proctree.start_time(pid) == pid_started:
             proctree.end_tree([pid], grace_s=STOP_GRACE_S)
 

@@ -1,4 +1,4 @@
-"""Branches of sessions that have their record: they go together, with the next landing, so that git is called once."""
+"""Branches of sessions that have their record: deleted together with the next landing, in one git call."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class FinishedBranch(msgspec.Struct, frozen=True, kw_only=True):
-    """The branch of session `seq`, which had landed or was rescued when it was at `settled`.
+    """The branch of session `seq`, which had landed or been rescued when it was at `settled`.
 
-    `is_free` says whether no working copy has it checked out by now.
+    `is_free` says whether no working copy has it checked out any longer.
     """
 
     seq: int
@@ -31,7 +31,7 @@ class FinishedBranch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinishedBranches:
-    """The branches of a run that are to be deleted. Safe to call from several session threads."""
+    """A run's branches that await deletion. Safe to call from several session threads."""
 
     def __init__(self, repo: Repo, run_id: str) -> None:
         self._repo = repo
@@ -40,12 +40,12 @@ class FinishedBranches:
         self._waiting: list[FinishedBranch] = []
 
     def add(self, finished: FinishedBranch) -> None:
-        """Have a branch deleted once nothing needs it."""
+        """Schedule a branch for deletion once nothing needs it."""
         with self._lock:
             self._waiting.append(finished)
 
     def take(self) -> list[FinishedBranch]:
-        """Those that can be deleted now: the caller does so, or puts them back."""
+        """Those that can be deleted now: the caller deletes them or puts them back."""
         with self._lock:
             taken = [finished for finished in self._waiting if finished.is_free()]
             self._waiting = [finished for finished in self._waiting if finished not in taken]
@@ -57,7 +57,7 @@ class FinishedBranches:
             self._waiting += taken
 
     def delete(self, finished: FinishedBranch) -> None:
-        """Delete one branch; what somebody committed there after it was settled is rescued. Raises GitError."""
+        """Delete one branch; anything committed there after it was settled is rescued. Raises GitError."""
         tip = self._repo.commit_id(f"refs/heads/{finished.branch}")
         if tip is None:
             return
@@ -66,7 +66,7 @@ class FinishedBranches:
         self._repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{finished.branch}", tip)
 
     def delete_all(self) -> None:
-        """Delete those that wait, now that no working copy is left. Raises GitError."""
+        """Delete all that are waiting, now that no working copy is left. Raises GitError."""
         with self._lock:
             taken, self._waiting = self._waiting, []
         if not taken:
@@ -77,7 +77,7 @@ class FinishedBranches:
                 self.delete(finished)
 
     def delete_one_by_one(self, taken: Sequence[FinishedBranch]) -> None:
-        """Delete them although some are not where they were settled; those that git cannot delete are put back."""
+        """Delete them even if some have moved since they were settled; those that git cannot delete are put back."""
         for finished in taken:
             try:
                 self.delete(finished)
@@ -86,6 +86,6 @@ class FinishedBranches:
 
 
 def deletions(taken: Sequence[FinishedBranch]) -> list[str]:
-    """The orders by which `git update-ref --stdin` deletes them, all or none."""
+    """The commands by which `git update-ref --stdin` deletes all of them or none."""
     orders = [f"delete refs/heads/{finished.branch} {finished.settled}" for finished in taken]
     return ["start", *orders, "commit"] if orders else []

@@ -1,6 +1,6 @@
-"""What to do when git fails for a session, so that the failure ends one session and not the run (SPEC 1.6, 1.8).
+"""What to do when git fails for a session, so that one session ends and not the run (SPEC 1.6, 1.8).
 
-    a lock, a lost race              retried, for up to 30 s a session
+    a lock, a lost race              retried, for up to 30 s per session
     a hook, filter, config refuses   not retried
     anything else                    retried once
     something was just restored      retried
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from pitboss.landing.places import GitPlaces
 
 PATIENCE_S = 30.0
-"""For locks and lost races, all in all a session."""
+"""Total per session, for locks and lost races."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 LOOKS_FOR_REPOSITORY = 4
 
 TROUBLE = (GitError, LostRace, RepositoryGone, StartError, OSError)
-"""What work with git may raise that need not end a run."""
+"""What git work may raise without ending the run."""
 
 T = TypeVar("T")
 
@@ -46,21 +46,21 @@ class GitFailed(Exception):
 
 @contextmanager
 def git_refusing(what: str) -> Iterator[None]:
-    """Turn a failure of git into a refusal to start, where nothing has begun yet: raises StartError (SPEC 5)."""
+    """Turn a git failure into a refusal to start, while nothing has begun yet: raises StartError (SPEC 5)."""
     try:
         yield
     except GitError as error:
         if kind(error) is Kind.FULL_DISK:
             raise
         raise StartError(
-            f"cannot {what}: {error.message}", hint="mend what git complains of, then try again"
+            f"cannot {what}: {error.message}", hint="fix what git complains about, then try again"
         ) from error
 
 
 class RepositoryMonitor:
     """Checks the repository on behalf of all sessions of a run, and reports what it restores; thread-safe.
 
-    `hurried` says that somebody is waiting for the run to end: then there are no more pauses.
+    `hurried` says that someone is waiting for the run to end: then retries no longer pause.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class RepositoryMonitor:
         self.places = places
         self.hurried = hurried
         self.restorations = 0
-        """How many things were restored so far."""
+        """How many things have been restored so far."""
         self.gone: RepositoryGone | None = None
-        """Set once there is no repository any more."""
+        """Set once the repository is gone."""
 
     def look(self, seq: int) -> None:
         """Restore what session `seq` may have changed in git's config. Raises RepositoryGone."""
@@ -90,7 +90,7 @@ class RepositoryMonitor:
 
 
 class Perseverance:
-    """How often, and for how long, one session retries what git fails at."""
+    """How often, and for how long, one session retries when git fails."""
 
     def __init__(self, monitor: RepositoryMonitor, seq: int) -> None:
         self._monitor = monitor
@@ -98,9 +98,9 @@ class Perseverance:
         self._waited = 0.0
 
     def attempt(self, work: Callable[[], T]) -> T:
-        """Do something with git, and retry while that makes sense.
+        """Do `work` with git, retrying while that makes sense.
 
-        Raises GitFailed, and StorageError when the disk is full.
+        Raises GitFailed, and StorageError if the disk is full.
         """
         tries = 0
         while True:
@@ -123,7 +123,7 @@ class Perseverance:
         match kind(error):
             case Kind.RACE:
                 return self._pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1)))
-            case Kind.GONE if tries < LOOKS_FOR_REPOSITORY:  # an agent beside this one may just be moving it
+            case Kind.GONE if tries < LOOKS_FOR_REPOSITORY:  # another agent may be moving it
                 return self._pause(FIRST_PAUSE_S * 2**tries)
             case Kind.OTHER:
                 return tries == 1
@@ -131,7 +131,7 @@ class Perseverance:
                 return False
 
     def _pause(self, seconds: float) -> bool:
-        """Pause, unless the session has waited too long already; locks of dead git processes are removed first."""
+        """Pause, unless the session has already waited too long; locks of dead git processes are removed first."""
         began = time.monotonic()
         if self._waited >= PATIENCE_S or self._monitor.hurried():
             return False
@@ -142,7 +142,7 @@ class Perseverance:
         return True
 
     def _was_just_restored(self, tries: int, before: int) -> bool:
-        """Whether an agent, this one or a neighbour, had just changed what git relies on; by now it is restored.
+        """Whether some agent had just changed what git relies on; it has been restored by now.
 
         Another session may have restored it in the meantime: then the count has moved on from `before`.
         """

@@ -1,7 +1,7 @@
-"""Git's config, attributes, hooks and directory as a run found them, looked at after each session (SPEC 1.6).
+"""Git's config, attributes, hooks and directory as the run found them, checked after each session (SPEC 1.6).
 
-A look costs some tens of file stats. What was found is kept in the run directory, so that a resumed run compares with
-that, and so are the versions that were put back from.
+A check costs some tens of file stats. What was found is kept in the run directory for a resumed run to compare with,
+and so are the changed versions that were replaced.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 FOLDER = "git-settings"
-"""In the run directory: what was found, and what was put back from."""
+"""In the run directory: what was found, and the changed versions that were replaced."""
 
 _FOUND = "found.json"
 _MOST_BYTES = 1024 * 1024
 _MOST_NAMED = 5
 _MOST_LOOKS = 4
-"""Looks in a row while something still changes: what the last one leaves is for the next check."""
+"""Looks in a row while something still changes; what the last one leaves waits for the next check."""
 _OF_WORKTREE = "config.worktree"
 _CONFIGS = ("config", _OF_WORKTREE)
 _WORKTREES = "worktrees/"
@@ -43,7 +43,7 @@ _OWN_HOOKS = "hooks of core.hooksPath"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as it was found: its permissions, and what is in it."""
+    """A file as it was found: permissions and content."""
 
     mode: int
     content: bytes
@@ -62,20 +62,20 @@ class Guard:
         self._seen: dict[str, tuple[int, ...]] = {}
 
     def begin(self) -> None:
-        """Take everything as it is now for the user's own, and remember it in the run directory."""
+        """Take everything as it is now to be the user's own, and remember it in the run directory."""
         self._take()
         self._save()
 
     def resume(self, gone_at: float) -> tuple[str, ...]:
-        """Go on from what the run found when it began; what a session that was cut short changed is put back.
+        """Go on from what the run found when it began; put back what a session that was cut short changed.
 
-        What changed after `gone_at`, in seconds since the epoch, when the last process of the run was gone, is the
-        user's. Returns what to warn of. Raises RepositoryGone.
+        `gone_at` is when the run's last process was gone, in seconds since the epoch: later changes are the user's.
+        Returns the warnings. Raises RepositoryGone.
         """
         saved = self._saved()
         warnings = self._compared(saved, gone_at)
         if warnings:
-            warnings += self._compared(saved, gone_at)  # where hooks are may be another place now
+            warnings += self._compared(saved, gone_at)  # the hooks may be somewhere else now
         self._save()
         return warnings
 
@@ -96,13 +96,13 @@ class Guard:
                 self._found[name] = saved[name]
             else:
                 self._found.pop(name, None)
-            self._seen[name] = ()  # unlike anything that is there, and unlike nothing
+            self._seen[name] = ()  # differs from any file, and from no file
         return self.check()
 
     def check(self) -> tuple[str, ...]:
-        """Put back what must not have changed since the last look; returns what to warn of.
+        """Put back what must not have changed since the last look; returns the warnings.
 
-        Raises RepositoryGone when there is no repository any more.
+        Raises RepositoryGone if the repository is gone.
         """
         with self._lock:
             warnings = [*self._layout.check(self._set_aside)]
@@ -114,16 +114,16 @@ class Guard:
             return tuple(warnings)
 
     def _settle_changed(self, looked: dict[str, tuple[int, ...]]) -> list[str]:
-        """Bring in order what differs from the last look; returns what to say of it."""
+        """Deal with what differs from the last look; returns the warnings."""
         names = sorted({**self._seen, **looked, **self._found})
         changed = [name for name in names if looked.get(name) != self._seen.get(name)]
         warnings = [words for name in changed if (words := self._settle(name))]
-        # What was read is at least as new as this look: whatever changed since, the next look sees.
+        # What was read is at least as new as this look; the next look sees any later change.
         self._seen = looked
         self._save()
         return warnings
 
-    # What is there
+    # What to look at
 
     def _path(self, name: str) -> Path:
         match name:
@@ -138,7 +138,7 @@ class Guard:
                 return self._repo.common_dir / name
 
     def _names(self) -> Iterator[str]:
-        """Every file to look at, there or not."""
+        """Every file to look at, whether it exists or not."""
         yield from (*_CONFIGS, "commondir", "info/attributes")
         if self._repo.git_dir != self._repo.root / ".git":
             yield ".git"
@@ -151,12 +151,12 @@ class Guard:
                 yield from (f"{folder}//{e.name}" for e in entries if not e.name.endswith(".sample"))
 
     def _find_hooks(self) -> dict[str, Path]:
-        """Folders of hooks that are not the sessions' work: git's own, and one in the tree that git ignores.
+        """Hook folders that are not part of sessions' work: git's own, and one in the tree that git ignores.
 
-        Tools such as husky create the latter on every machine; `git clean -x` takes it away.
+        Tools such as husky create the latter on every machine; `git clean -x` removes it.
         """
         folders = {"hooks": self._repo.common_dir / "hooks"}
-        with suppress(GitError):  # by a config that is about to be put back
+        with suppress(GitError):  # said by a config that is about to be put back
             named = Path(self._repo.line("rev-parse", "--git-path", "hooks"))
             if not named.is_absolute() and self._repo.ignores(str(named)):
                 folders[_OWN_HOOKS] = self._repo.root / named
@@ -171,7 +171,7 @@ class Guard:
         return looked
 
     def _changed_at(self, name: str) -> float:
-        """When a file changed last, or the folder that it is no longer in."""
+        """When a file last changed or, if it is gone, its folder."""
         path = self._path(name)
         for place in (path, path.parent):
             with suppress(OSError):
@@ -181,7 +181,7 @@ class Guard:
     # Putting back
 
     def _settle(self, name: str) -> str | None:
-        """Bring one changed file in order; returns what to say of it."""
+        """Deal with one changed file; returns the warning."""
         was, now = self._was(name), _read(self._path(name))
         if was == now:
             return None
@@ -193,7 +193,7 @@ class Guard:
         return self._put_back(name, was)
 
     def _was(self, name: str) -> Found | None:
-        """What was found; of a worktree made since then, what git copied there."""
+        """What was found; for a worktree created since, what git copied there."""
         known = self._found.get(name)
         copied = self._found.get(_OF_WORKTREE)
         if known is not None or copied is None or not name.startswith(_WORKTREES):
@@ -203,7 +203,7 @@ class Guard:
     def _settle_config(self, name: str, was: Found | None, now: Found) -> str | None:
         compared = compare(was.content if was else b"", now.content)
         if compared is None:
-            return self._put_back(name, was, why="it could not be read any more")
+            return self._put_back(name, was, why="it could no longer be read")
         if not compared.decisive:
             self._found[name] = now
             return f"git's {name} was changed: {_named(compared.other)}" if compared.other else None
@@ -219,13 +219,13 @@ class Guard:
             self._found[name] = was
         else:
             self._found.pop(name, None)
-        done = "was put back" if was is not None else "was taken away"
+        done = "was put back" if was is not None else "was removed"
         return f"git's {name.replace('//', '/')} {done}{f': {why}' if why else ''}" + (
             f"; kept as {kept}" if kept else ""
         )
 
     def _set_aside(self, path: Path, name: str) -> Path | None:
-        """Move whatever is at `path` into the run directory; returns where it is now, None when nothing was there."""
+        """Move whatever is at `path` into the run directory; returns where it is now, None if nothing was there."""
         if not os.path.lexists(path):
             return None
         flat = name.replace("//", "-").replace("/", "-").replace(" ", "-").lstrip(".")
@@ -236,7 +236,7 @@ class Guard:
             with entry_at(target, make=True) as at:
                 os.rename(path, at.name, dst_dir_fd=at.folder)
         except OSError:
-            path.unlink()  # no place to keep it, and it may not stay
+            path.unlink()  # nowhere to keep it, and it may not stay
             return None
         return target
 
@@ -255,7 +255,7 @@ class Guard:
 
 
 def _read(path: Path) -> Found | None:
-    """A regular file, or one that a link of the user's leads to; None for anything else."""
+    """A regular file, or one that a link of the user's points to; None for anything else."""
     try:
         with open_users(path) as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)

@@ -1,7 +1,7 @@
-"""Places without git, for runs that must be fast and repeatable: trees and commits are values in memory (SPEC 6).
+"""Places without git, for runs that must be fast and repeatable: trees and commits are in-memory values (SPEC 6).
 
 Tests of the engine use them. The suite that judges places in git judges them too
-(`tests/contracts/test_place_port.py`). A tree is changed by way of `Memory.trees`; there is nothing at its path.
+(`tests/contracts/test_place_port.py`). Change a tree through `Memory.trees`; nothing exists at its path.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def tree(session: Assignment) -> str:
 
 
 class StoredCommit(msgspec.Struct, frozen=True, kw_only=True):
-    """A commit: all files, what it says, the session that it landed, and the commits that it follows."""
+    """A commit: all files, its message, the session that it landed, and its parents."""
 
     files: Files
     message: str = ""
@@ -43,7 +43,7 @@ class StoredCommit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memory:
-    """What outlives the process of a run: commits, branches, rescue refs, and the files in each tree by its path."""
+    """What outlives a run's process: commits, branches, rescue refs, and each tree's files by path."""
 
     def __init__(self, run_id: str, files: Mapping[str, str]) -> None:
         self.run_id = run_id
@@ -73,7 +73,7 @@ class Memory:
         return name
 
     def history(self, tip: str) -> set[str]:
-        """A commit and all that it follows."""
+        """A commit and all its ancestors."""
         return {tip}.union(*(self.history(parent) for parent in self.commits[tip].parents))
 
     def landing_of(self, seq: int) -> str | None:
@@ -86,7 +86,7 @@ class Memory:
         return tuple(ref for ref in sorted(self.rescued) if ref == first or ref.startswith(f"{first}-"))
 
     def rescue(self, seq: int, tips: Iterable[str]) -> tuple[str, ...]:
-        """Name commits by rescue refs of a session, after those it has; returns all of them."""
+        """Create rescue refs for a session's commits, after any it has; returns all of them."""
         for tip in tips:
             refs = self.refs_of(seq)
             if tip not in {self.rescued[ref] for ref in refs}:
@@ -104,7 +104,7 @@ class InMemoryPlaces:
         self._in_use: dict[int, InMemoryPlace] = {}
 
     def open(self) -> None:
-        """Nothing has to be made ready."""
+        """There is nothing to set up."""
 
     def close(self) -> None:
         """Remove all trees but the user's."""
@@ -131,18 +131,18 @@ class InMemoryPlaces:
         return self._in_use.setdefault(session.seq, InMemoryPlace(self, session))
 
     def is_landing(self) -> bool:
-        """Whether some session has its turn, or waits for it."""
+        """Whether any session has a turn or is waiting for one."""
         return self._turns.taken
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait for one's turn to land."""
+        """Wait for a turn to land."""
         return self._turns.turn()
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
         """Nothing is ever left behind: each rescue succeeds."""
 
     def free(self, session: Assignment) -> None:
-        """Let another session have the place of this one."""
+        """Free this session's place for another."""
         self._taken.discard(str(session.worktree))
 
     def forget(self, session: Assignment) -> None:
@@ -167,7 +167,7 @@ class InMemoryPlace:
         return tree(self._session)
 
     def prepare(self) -> bool:
-        """Have a slot at the session's base, once what it holds is rescued; the user's tree is there already."""
+        """Rescue what a slot holds and bring it to the session's base; the user's tree is there already."""
         if self._session.worktree is None:
             return True
         self._rescue_leftovers()
@@ -201,21 +201,21 @@ class InMemoryPlace:
             self._memory.branches[self._branch] = self._add(self._files, message, self._own)
 
     def committed(self) -> str | None:
-        """What `commit` has made; None in the user's tree."""
+        """The commit that `commit` made; None in the user's tree."""
         return None if self._session.worktree is None else self._own
 
     def vacate(self, committed: str) -> None:
-        """Let another session have the slot; in a new process it is another's already."""
+        """Free the slot for another session; in a new process it is already another's."""
         self._vacated_at = committed
         if self._prepared:
             self._places.free(self._session)
 
     def is_behind(self) -> bool:
-        """Whether the run branch has commits that the session's branch has not."""
+        """Whether the run branch has commits that the session's branch lacks."""
         return self._vacated_at is None and self._memory.tip not in self._memory.history(self._own)
 
     def catch_up(self, message: str) -> bool:
-        """Merge what landed meanwhile into the tree; False where the two meet in a file."""
+        """Merge what has landed meanwhile into the tree; False if both changed the same file."""
         self.commit(message)
         merged, conflicts = self._merged(self._own)
         if conflicts or self._own == self._session.base_commit:
@@ -285,7 +285,7 @@ class InMemoryPlace:
         return self._memory.rescue(self._session.seq, [own] if own != base else [])
 
     def release(self) -> None:
-        """Delete the session's own branch, and let others have the place."""
+        """Delete the session's own branch, and free the place."""
         if self._session.worktree is not None:
             self._memory.branches.pop(self._branch, None)
         if self._vacated_at is None:
@@ -302,7 +302,7 @@ class InMemoryPlace:
 
     @property
     def _own(self) -> str:
-        """The last commit of the session's own, whatever its branch says once it has vacated its slot."""
+        """The session's own last commit; once it has vacated its slot, whatever its branch says."""
         return self._vacated_at or self._memory.branches.get(self._branch, self._session.base_commit)
 
     def _put(self, files: Files) -> None:
@@ -314,7 +314,7 @@ class InMemoryPlace:
         )
 
     def _merged(self, own: str) -> tuple[Files, list[str]]:
-        """The files of the run branch's tip and of the session's, and the paths that the two changed differently."""
+        """The merged files of the run branch's tip and the session's, and the paths that they changed differently."""
         base, ours, theirs = self._base, self._memory.landed, self._memory.commits[own].files
         merged, conflicts = dict(ours), []
         for path in sorted({*base, *ours, *theirs}):

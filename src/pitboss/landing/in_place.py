@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pitboss.landing.site import Site
 
 EDITOR_S = 30.0
-"""How long a `git commit` of the user's may keep a session in the same tree from beginning."""
+"""How long a user's own `git commit` may delay a session in the same tree."""
 
 
 class InPlace:
@@ -35,9 +35,9 @@ class InPlace:
         return str(self._site.repo.root)
 
     def prepare(self) -> bool:
-        """Bring the tree to where the session begins, and remember it as it is; it never needs provisioning.
+        """Bring the tree to where the session begins, and remember its state; it never needs provisioning.
 
-        Raises GitError, and StartError when a git of the user's keeps the tree from following the run branch.
+        Raises GitError, and StartError if the user's own git keeps the tree from following the run branch.
         """
         label = RescueLabel.of(self._site.run_id, self._session.seq, self._session.prompt)
         self._site.branch.retry_checkout(label, wait_s=EDITOR_S)
@@ -49,16 +49,16 @@ class InPlace:
         return ()
 
     def provisioned(self) -> None:
-        """Nothing was added, so nothing is taken back."""
+        """Nothing was added, so there is nothing to undo."""
 
     def commit(self, message: str) -> None:
-        """The session has no branch but the run's: it is committed where it lands."""
+        """The session has no branch but the run's: its work is committed as it lands."""
 
     def committed(self) -> None:
-        """It is committed only as it lands."""
+        """Its work is committed only as it lands."""
 
     def vacate(self, committed: str) -> None:
-        """The tree is the user's: it is never another session's before this one has landed."""
+        """The tree is the user's: no other session gets it before this one has landed."""
         raise AssertionError(f"the user's tree cannot be vacated: {committed}")
 
     def is_behind(self) -> bool:
@@ -96,8 +96,8 @@ class InPlace:
         return landing
 
     def rescue_commits(self) -> Sequence[str]:
-        """Rescue what the session committed, and put the run branch back; no tree is looked at. Raises GitError."""
+        """Rescue what the session committed and put the run branch back; no tree is looked at. Raises GitError."""
         return self._site.branch.withdraw(self._session)
 
     def release(self) -> None:
-        """The tree is the user's: there is nothing to give back."""
+        """The tree is the user's: there is nothing to free."""

@@ -14,7 +14,7 @@ from pitboss.git.commit_object import read_new
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
-# Git's own search for trailers looks at the last paragraph alone, and a hook of the user may have added another.
+# Git's own search for trailers looks only at the last paragraph, and a user's hook may have added another.
 _TRAILER = re.compile(r"^Pitboss-(Run|Session|Prompt): (.*)$", re.MULTILINE)
 _FORMAT = "%H%x1f%P%x1f%ct%x1f%B"
 _LOG = ("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", f"--format={_FORMAT}")
@@ -33,7 +33,7 @@ class LandedCommit(msgspec.Struct, frozen=True, kw_only=True):
 def landed_sessions(repo: Repo, run_id: str, tip: str | None, since: str | None) -> dict[int, LandedCommit]:
     """The run's landed sessions by seq, newest commit first; empty when the branch is gone.
 
-    `tip` is the branch's tip and `since` the commit before the first one to look at, None for all.
+    `tip` is the branch's tip; `since` is the commit before the first one to look at, None for all.
     """
     if tip is None:
         return {}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pitboss.landing.run_branch import RunBranch
 
 MOST_NAMED = 20
-"""Paths of a conflict that are named: a formatter may conflict in thousands."""
+"""How many conflicting paths are named: a formatter may conflict in thousands."""
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,16 +28,16 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def conflicting(self) -> str:
-        """The first of the conflicting paths in words."""
+        """The first few conflicting paths, in words."""
         more = len(self.conflicts) - MOST_NAMED
         return ", ".join(self.conflicts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def merge_onto(repo: Repo, branch: RunBranch, change: str, commits: Sequence[Commit], message: str) -> Merge:
-    """Make the commit that brings `branch` from its tip to hold `change` too; `commits` are what it has beyond that.
+    """Make the commit that adds `change` to `branch`; `commits` are what `change` has beyond the branch's tip.
 
-    What pitboss committed for the session is put on top of the tip, so that the history reads as if sessions had
-    run one after the other; an agent's own commits are kept as they are, by a merge commit that says `message`.
+    What pitboss committed for the session goes on top of the tip, so that history reads as if sessions had run one
+    after another; an agent's own commits are kept as they are, through a merge commit with `message`.
     Raises GitError.
     """
     tip, own = branch.tip, all(commit.own for commit in commits)

@@ -45,9 +45,9 @@ class GitPlaces:
         self._turns = Turns()
 
     def open(self) -> None:
-        """The run is about to begin: check its branch out, or see that nobody has if sessions work elsewhere.
+        """The run is about to begin: check out its branch, or make sure nobody has if sessions work elsewhere.
 
-        Raises StartError when that cannot be.
+        Raises StartError if that fails.
         """
         if self._branch.checked_out:
             self._check_out()
@@ -74,7 +74,7 @@ class GitPlaces:
         self._switch.to(position)
 
     def restore_checkout(self, name: str) -> HeadPosition:
-        """The run is over: check out what was before it (`RunState.return_to`).
+        """The run is over: check out what was checked out before it (`RunState.return_to`).
 
         Raises StartError, which says why the checkout stays where it is, and GitError.
         """
@@ -90,15 +90,15 @@ class GitPlaces:
             raise StartError(obstacle)
         self._switch.to(back)
         if self._repo.status().dirty:
-            # What only the run's branch ignores, or has a place for, would be in the way of the next run.
+            # Files that only the run's branch ignores or places would get in the next run's way.
             self._switch.to(HeadPosition.now(status))
             raise StartError("files would show there that belong to this branch")
         return back
 
     def close(self) -> None:
-        """No session will run any more: remove the working copies.
+        """No more sessions will run: remove the working copies.
 
-        Raises GitError, and StartError when the user's tree cannot be brought to the run branch's tip.
+        Raises GitError, and StartError if the user's tree cannot be brought to the run branch's tip.
         """
         self._pool.close()
         if not self._branch.checked_out:
@@ -116,13 +116,13 @@ class GitPlaces:
         )
 
     def at(self, session: Assignment) -> InPlace | SlotPlace:
-        """A session's place, as a new process sees it: whatever was done there, another process did."""
+        """A session's place as a new process sees it: anything done there was done by another process."""
         if session.worktree is None:
             return InPlace(self._site, self._tree, session)
         return SlotPlace(self._site, self._pool, session)
 
     def is_landing(self) -> bool:
-        """Whether some session has its turn, or waits for it."""
+        """Whether any session has a turn or is waiting for one."""
         return self._turns.taken
 
     def turn(self) -> AbstractContextManager[None]:
@@ -132,11 +132,11 @@ class GitPlaces:
     # When git fails
 
     def clear_locks(self) -> None:
-        """Remove the locks of git processes that died. Raises StartError when a live one holds them."""
+        """Remove the locks of dead git processes. Raises StartError if a live one holds them."""
         remove_stale_locks(self._repo, lock_scope(self._repo, self._branch.name), wait_s=0.0)
 
     def disk_is_full(self) -> bool:
-        """Whether a little cannot be written beside git's own files: git does not always say so itself."""
+        """Whether even a little cannot be written beside git's own files: git does not always report a full disk."""
         try:
             with TemporaryFile(dir=self._repo.git_dir) as file:
                 file.write(bytes(PROBE_BYTES))

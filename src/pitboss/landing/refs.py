@@ -1,4 +1,4 @@
-"""Every name that pitboss gives a branch or a ref, spelled here alone (SPEC 2)."""
+"""Every name that pitboss gives a branch or ref, defined only here (SPEC 2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 RUN_BRANCHES = "pitboss/grind/"
 RESCUE_REFS = "refs/pitboss/rescue"
 SESSION_BRANCH = re.compile(rf"{RUN_BRANCHES}[^/: ]+-session-\d+")
-"""A branch that one session has to itself, of whichever run."""
+"""A session's own branch, in any run."""
 
 REF_FOLDERS = (
     "refs/heads/pitboss",
@@ -33,7 +33,7 @@ def run_branch(run_id: str) -> str:
 
 
 def session_branch(branch: str, seq: int) -> str:
-    """The branch of a session that works side by side with others; `branch` is the run's."""
+    """The branch of a parallel session; `branch` is the run's."""
     return f"{branch}-session-{seq:04}"
 
 
@@ -50,7 +50,7 @@ def rescue_ref(run_id: str, seq: int, nth: int) -> str:
 
 
 def lock_scope(repo: Repo, branch: str) -> LockScope:
-    """The locks that can stop pitboss from working on `branch`, a run's or a session's, in this working tree."""
+    """The locks that can keep pitboss from working on `branch`, a run's or a session's, in this working tree."""
     rescue = RESCUE_REFS.removeprefix("refs/")
     return LockScope(
         branch=branch,

@@ -1,4 +1,4 @@
-"""Refs that keep work which did not land: made and listed, with the reason why there is one (SPEC 1.2, 2)."""
+"""Refs that keep work that did not land: created and listed, each with its reason (SPEC 1.2, 2)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIELDS = ("refname", "objectname", "committerdate:unix", "contents:subject")
 _FORMAT = "--format=" + "%00".join(f"%({field})" for field in _FIELDS)
 _WHY = "pitboss rescue"
 WORDS_LIMIT = 1000
-"""Characters of a reason beside a ref: an argument of a program may have 128 KiB on Linux."""
+"""Characters of the reason stored with a ref: on Linux a program's argument may have 128 KiB."""
 
 
 class Rescued(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +41,12 @@ class Rescued(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_rescued(repo: Repo, run_id: str | None = None, seq: int | None = None) -> tuple[Rescued, ...]:
-    """Rescue refs of one session, of one run, or all, in order of name."""
+    """Rescue refs of one session, of one run, or all, by name."""
     patterns = [RESCUE_REFS if run_id is None else f"{RESCUE_REFS}/{run_id}"]
     if run_id is not None and seq is not None:
         whole = rescue_ref(run_id, seq, 1)
         patterns = [whole, f"{whole}-*"]
-    # Subjects are agents' words: of what Python takes for the end of a line, they may hold all but this one.
+    # Agents write the subjects: these may hold anything Python takes for a line end, except this one.
     lines = os.fsdecode(repo.git("for-each-ref", _FORMAT, *patterns)).split("\n")
     return tuple(_parse(line) for line in lines if line)
 
@@ -54,10 +54,10 @@ def list_rescued(repo: Repo, run_id: str | None = None, seq: int | None = None) 
 def keep(
     repo: Repo, run_id: str, seq: int, tips: Iterable[str], *, why: str, first: bool = False
 ) -> tuple[str, ...]:
-    """Name commits by rescue refs of a session, after the refs it has; `why` is kept beside each ref.
+    """Create rescue refs for a session's commits, after any it has; `why` is stored with each ref.
 
-    Returns the session's refs, old and new. A commit that has a ref already gets no second one. `first` says
-    that the session has none, so that git need not look at what other sessions have.
+    Returns the session's refs, old and new. A commit that already has a ref gets no second one. `first` says
+    that the session has none, which spares git a look at the other sessions' refs.
     """
     existing = () if first else list_rescued(repo, run_id, seq)
     known = {rescued.oid for rescued in existing}
@@ -70,7 +70,7 @@ def keep(
 
 
 def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
-    """Create a ref; False when one of that name exists, or now holds what was in its place."""
+    """Create a ref; False if one of that name exists, or has just been made for what was in the way."""
     made = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}", ref, tip, "")
     try:
         repo.git(*made)
@@ -85,7 +85,7 @@ def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
 
 
 def _create_instead(repo: Repo, ref: str, tip: str, why: str, *, blocking: str) -> bool:
-    """Create a ref where an agent's own ref has the name of a folder of ours; what only that one held goes first."""
+    """Create a ref where an agent's ref bears the name of one of our folders; what only that one held gets it first."""
     held = repo.commit_id(blocking)
     repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-d", blocking)
     if held is None or repo.is_ancestor(held, tip):
@@ -95,7 +95,7 @@ def _create_instead(repo: Repo, ref: str, tip: str, why: str, *, blocking: str) 
 
 
 def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
-    """Name `tip` by a rescue ref unless the run branch or a rescue ref contains it."""
+    """Create a rescue ref for `tip` unless the run branch or a rescue ref contains it."""
     run_tip = repo.commit_id(f"refs/heads/{run_branch(run_id)}")
     known = [r.oid for r in list_rescued(repo, run_id)]
     loose = commits.outside(repo, [tip], *([run_tip] if run_tip else []), *known)
@@ -127,7 +127,7 @@ def _parse(line: str) -> Rescued:
 
 
 def _moment(seconds: int) -> datetime:
-    """The time of a commit; an agent may have set one that no calendar has."""
+    """A commit's time; an agent may have set one beyond any calendar."""
     try:
         return datetime.fromtimestamp(seconds, tz=UTC)
     except (ValueError, OverflowError, OSError):

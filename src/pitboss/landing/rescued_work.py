@@ -1,4 +1,4 @@
-"""Rescued work for the user: found by a name, shown, and applied to the tree again (SPEC 8)."""
+"""Rescued work for the user: found by name, shown, and applied to the tree (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.landing.rescue_refs import Rescued
 
-# Told in full: users may have set any of it otherwise.
+# Spelled out in full: users may have configured any of it differently.
 _LOG = (
     *("log", "--no-color", "--no-decorate", "--no-show-signature", "--no-notes", "--no-abbrev-commit"),
     *("--no-mailmap", "--pretty=medium", "--date=default", "--encoding=UTF-8"),
 )
-# Plumbing obeys few settings, and looks below the top folder only with -r.
+# Plumbing obeys few settings, and recurses only with -r.
 _DIFF = (
     "-c",
     "core.quotePath=false",
@@ -35,14 +35,14 @@ _DIFF = (
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What bringing a ref into the tree changed, by path; with `conflicts` nothing was changed at all."""
+    """What applying a ref changed in the tree, by path; with `conflicts`, nothing was changed at all."""
 
     changed: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
 
 
 def find(repo: Repo, name: str) -> Rescued:
-    """The rescue ref that a user means: the whole name, RUN_ID/session-NNNN, or a unique beginning of that.
+    """The rescue ref that a user means: its full name, RUN_ID/session-NNNN, or a unique prefix of that.
 
     Raises CommandError.
     """
@@ -54,7 +54,7 @@ def find(repo: Repo, name: str) -> Rescued:
     if not matching:
         raise CommandError(f"no rescue ref {name}", hint="`pitboss rescue ls` lists them")
     raise CommandError(
-        f"{name} may be any of {', '.join(r.short_name for r in matching)}", hint="give the whole name"
+        f"{name} may be any of {', '.join(r.short_name for r in matching)}", hint="give the full name"
     )
 
 
@@ -93,7 +93,7 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
 
 
 def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
-    """Git itself would overwrite ignored files."""
+    """Refuse to overwrite ignored files, as git itself would."""
     for path in changed_paths(repo, "HEAD", tree, only="A"):
         if os.path.lexists(repo.root / path):
             raise CommandError(

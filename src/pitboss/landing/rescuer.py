@@ -1,4 +1,4 @@
-"""Keeps what a session made that does not land: under rescue refs, or in the run directory (SPEC 1.2)."""
+"""Keeps work of a session that does not land: under rescue refs, or in the run directory (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HISTORY = "the history of a repository inside"
 HIDDEN = "files that its own ignore rules hide"
 STASHED = "a stash that was dropped"
 BESIDE = (INSIDE, HISTORY, HIDDEN, STASHED)
-"""Why a session has refs although it lands."""
+"""Why a session has rescue refs even though it landed."""
 _KEPT_RULES = "pitboss-kept-rules"
 
 
@@ -56,7 +56,7 @@ class Effort:
         self._inside: set[str] = set()
 
     def others(self, repo: Repo) -> list[str]:
-        """What was untracked when the effort began, if folders were."""
+        """What was untracked when the effort began, if that included folders."""
         if self._others is None:
             self._others = snapshot.new_paths(repo, self.status)
         return self._others
@@ -67,13 +67,13 @@ class Effort:
         self._others = None
 
     def is_first_look(self, inner: Inner) -> bool:
-        """Whether nobody has looked into a repository inside yet."""
+        """Whether this is the first look into a repository inside."""
         seen = inner.path in self._inside
         self._inside.add(inner.path)
         return not seen
 
     def verdict(self) -> str | None:
-        """Why a session that has landed is not as good as one that had to keep nothing elsewhere."""
+        """Why a session that landed still had to keep something elsewhere; None if it did not."""
         reasons = [why for why in self.whys if why.partition(":")[0] in list(Reason)]
         return next((why for why in reasons if why != INSIDE), reasons[0] if reasons else None)
 
@@ -81,8 +81,8 @@ class Effort:
 class RescuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How work in one tree is kept. What cannot stay in the tree is moved to the run's `paths`.
 
-    A `temporary` tree will be deleted, with all that an agent left in it. `exclude_files` knows the ignore rules
-    that are in no tree; more than `ignored_limit` bytes of files that a session's own rules hide are moved, not kept
+    A `temporary` tree will be deleted, with everything an agent left in it. `exclude_files` knows the ignore rules
+    outside any tree. If a session's own rules hide more than `ignored_limit` bytes, those files are moved, not kept
     in git.
     """
 
@@ -115,12 +115,12 @@ class Rescuer:
             self._repo.inside(_KEPT_RULES).write_bytes(self._excludes.text)
 
     def end(self) -> None:
-        """Forget what `begin` wrote down."""
+        """Forget what `begin` remembered."""
         if self._excludes is None or self._excludes.says_something:
             self._repo.inside(_KEPT_RULES).unlink(missing_ok=True)
 
     def rules_changed(self) -> bool:
-        """Whether rules beside the tree may have changed since `begin`."""
+        """Whether ignore rules outside the tree may have changed since `begin`."""
         return self._excludes is not None and self._exclude_files.written_since(self._excludes, self._repo)
 
     def effort(self, session: Assignment, status: TreeStatus, *, again: bool) -> Effort:
@@ -134,7 +134,7 @@ class Rescuer:
         return effort
 
     def keep(self, effort: Effort, tips: Sequence[str], *, kept: str, why: str | None) -> None:
-        """Name by rescue refs those of `tips` that neither `kept` nor a rescue ref contains."""
+        """Create rescue refs for those `tips` that neither `kept` nor a rescue ref contains."""
         seq, first = effort.session.seq, not effort.again and not effort.refs
         known = (
             [r.oid for r in rescue_refs.list_rescued(self._repo, self._run_id, seq)] if effort.again else []
@@ -156,11 +156,11 @@ class Rescuer:
         found = nested.linked_ones(self._repo, effort.status, base, everywhere=self._temporary)
         found += nested.new_ones(self._repo, effort.others(self._repo))
         if self._temporary and effort.again:
-            found += nested.below(self._repo, ".")  # what landed before a crash looks like any other folder
+            found += nested.below(self._repo, ".")  # once landed, one looks like any other folder
         return nested.unique(found)
 
     def keep_inner(self, effort: Effort, found: Iterable[Inner], *, kept: str) -> None:
-        """Name by rescue refs what repositories inside hold; in a tree that stays, files that land need none."""
+        """Create rescue refs for what repositories inside hold; in a tree that stays, files that land need none."""
         for inner in filter(effort.is_first_look, found):
             known = [r.oid for r in rescue_refs.list_rescued(self._repo, self._run_id)]
             everything = self._temporary or inner.recorded is None
@@ -180,12 +180,12 @@ class Rescuer:
                 nested.put_back(self._repo, inner, recorded[1])
 
     def move_away(self, effort: Effort, found: Iterable[Inner]) -> None:
-        """Move the outermost of some repositories, whole, to the run directory; they are kept already."""
+        """Move the outermost of these repositories, whole, to the run directory; their work is already kept."""
         for inner in nested.outermost(found):
             nested.move_away(self._repo, inner, self._paths.nested(effort.session.seq))
 
     def will_move(self, inner: Sequence[Inner], found: Hidden) -> None:
-        """Note what `clear_out` is to move: repositories whose work is safe, and hidden files too large for git."""
+        """Note what `clear_out` will move: repositories whose work is safe, and hidden files too large for git."""
         links = [each for each in inner if each.kind == "link"]
         self._leaving = [*nested.outermost(links), *(each for each in inner if each.kind == "plain")]
         self._hidden_places = found.places if found.too_much and self._temporary else ()
@@ -207,7 +207,7 @@ class Rescuer:
     # Hidden files
 
     def look_for_hidden(self, effort: Effort, *, resetting: bool) -> Hidden:
-        """Files that only the session's own new ignore rules hide; git is asked where there may be any."""
+        """Files hidden only by the session's own new ignore rules; asks git only where there may be any."""
         base = effort.session.base_commit
         moved = effort.status.head != base
         dropped = [path for path in effort.status.dropped if os.path.lexists(self._repo.root / path)]
@@ -237,7 +237,7 @@ class Rescuer:
         return effort.hidden
 
     def keep_hidden(self, effort: Effort, found: Hidden, *, kept: str) -> list[str]:
-        """Keep hidden files in a commit, which is returned; does nothing where they are too large for that."""
+        """Keep hidden files in a commit, which is returned; does nothing if they are too large for that."""
         if not found or found.too_much:
             return []
         known = [r.oid for r in rescue_refs.list_rescued(self._repo, self._run_id, effort.session.seq)]
@@ -254,12 +254,12 @@ class Rescuer:
             move_out(self._repo.root, path, self._paths.set_aside(effort.session.seq))
 
     def revealed(self, effort: Effort) -> list[str]:
-        """Places of hidden files, too large for git, that are no longer hidden."""
+        """Places of files too large for git that are no longer hidden."""
         others = effort.others(self._repo) if effort.hidden.too_much else []
         return [place for place in effort.hidden.places if any(path.startswith(place) for path in others)]
 
     def hidden_words(self, effort: Effort) -> str | None:
-        """What the session's record says about hidden files; None where there are none."""
+        """What the session's record says about hidden files; None if there are none."""
         if HIDDEN in effort.whys:
             return f"{HIDDEN} are kept under a rescue ref"
         place = self._paths.set_aside(effort.session.seq)

@@ -1,7 +1,7 @@
-"""The places that the engine uses: when git fails, one session ends and its work is kept (SPEC 1.2, 1.8).
+"""The places that the engine uses: if git fails, one session ends and its work is kept (SPEC 1.2, 1.8).
 
-Work that cannot land is rescued; work that cannot be rescued either stays where it is, and is rescued before the next
-session works there.
+Work that cannot land is rescued; work that cannot be rescued either stays put, and is rescued before the next session
+works there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pitboss.landing.slot_place import SlotPlace
 
 MOST_UNREADY = 2
-"""After so many sessions in a row whose place could not be prepared, no more are tried."""
+"""How many sessions in a row may fail to get a place ready before no more are tried."""
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class LeftBehind(Protocol):
 
     @property
     def state(self) -> RunState:
-        """The run, with its `unrescued` sessions."""
+        """The run's state, with its `unrescued` sessions."""
         ...
 
     def unrescued(self, seq: int) -> None:
@@ -69,7 +69,7 @@ class ResilientPlaces:
         self._places.open()
 
     def close(self) -> None:
-        """No session will run any more. What could not be rescued is tried once more. Raises PitbossError."""
+        """No more sessions will run. Retries any rescue that failed. Raises PitbossError."""
         for left in self._left.state.unrescued:
             with suppress(*TROUBLE):
                 self.rescue_left(left)
@@ -79,13 +79,13 @@ class ResilientPlaces:
             raise StorageError(f"working copies could not be removed: {error}") from error
 
     def restore_checkout(self, name: str) -> object:
-        """The run is over: check out what was before it. Raises StartError, GitError."""
+        """The run is over: check out what was checked out before it. Raises StartError, GitError."""
         return self._places.restore_checkout(name)
 
     def reserve(self, seq: int, *, in_slot: bool) -> Location:
         """Choose the place of session `seq`.
 
-        Raises Unworkable when git failed for those before it, too, and RepositoryGone.
+        Raises Unworkable if git also failed for those before it, and RepositoryGone.
         """
         if len(self._unready) >= MOST_UNREADY:
             raise Unworkable(
@@ -96,7 +96,7 @@ class ResilientPlaces:
         return self._places.reserve(seq, in_slot=in_slot)
 
     def at(self, session: Assignment) -> ResilientPlace:
-        """The place of a session: the same one until it is released."""
+        """A session's place: the same one until it is released."""
         place = self._in_use.get(session.seq)
         if place is None:
             place = self._in_use[session.seq] = ResilientPlace(
@@ -105,15 +105,15 @@ class ResilientPlaces:
         return place
 
     def is_landing(self) -> bool:
-        """Whether some session has its turn, or waits for it."""
+        """Whether any session has a turn or is waiting for one."""
         return self._places.is_landing()
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait for one's turn to land: one session at a time, first come, first served."""
+        """Wait for a turn to land: one session at a time, first come, first served."""
         return self._places.turn()
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Rescue what a session with a record left where it was; `elsewhere`: it is not to be looked for any more."""
+        """Rescue what a session with a record left where it was; with `elsewhere`, do not look there."""
         left = next(s for s in self._left.state.unrescued if s.seq == seq)
         if elsewhere:
             self._left.rescued(seq)
@@ -138,7 +138,7 @@ class ResilientPlaces:
         self._monitor.warn(left.seq, f"its work is kept under {kept}")
 
     def became_ready(self, failure: str | None) -> None:
-        """Take note whether a place could be made ready."""
+        """Note whether a place could be made ready."""
         if failure is None:
             self._unready.clear()
         else:
@@ -150,7 +150,7 @@ class ResilientPlaces:
 
 
 class ResilientPlace:
-    """The place of one session (`engine.ports.Place`); `inner` is what git makes of it."""
+    """One session's place (`engine.ports.Place`); `inner` is the place in git."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class ResilientPlace:
         return self.inner.path
 
     def prepare(self) -> bool:
-        """Make the place ready; False for one that has yet to be provisioned. Raises GitFailed."""
+        """Make the place ready; False if it still needs provisioning. Raises GitFailed."""
         try:
             ready = self._try(self._prepare)
         except GitFailed as failed:
@@ -194,35 +194,35 @@ class ResilientPlace:
         return self.inner.prepare()
 
     def provision(self) -> Sequence[str]:
-        """Copy into a new working copy what git does not bring there. Raises GitFailed."""
+        """Copy into a new working copy what git does not put there. Raises GitFailed."""
         return self._try(self.inner.provision)
 
     def provisioned(self) -> None:
-        """The working copy is as sessions need it. Raises GitFailed."""
+        """The working copy is ready for sessions. Raises GitFailed."""
         self._try(self.inner.provisioned)
 
     def commit(self, message: str) -> None:
-        """Put the session's work on a branch of its own, if it has one; a failure is kept for `land`."""
+        """Commit the session's work to its own branch, if it has one; a failure is saved for `land` to report."""
         self._step(lambda: self.inner.commit(message), None)
 
     def committed(self) -> str | None:
-        """The commit that holds all of the session's work; None where landing needs the tree."""
+        """The commit that holds all of the session's work; None if landing needs the tree."""
         return None if self._failed is not None else self.inner.committed()
 
     def vacate(self, committed: str) -> None:
-        """Let others have the tree now; `committed` is all that there is of the session."""
+        """Give up the tree to other sessions; `committed` is all there is of this one."""
         self.inner.vacate(committed)
 
     def is_behind(self) -> bool:
-        """Whether others have landed what the session's tree does not hold."""
+        """Whether others have landed work that the session's tree lacks."""
         return self._step(self.inner.is_behind, False)
 
     def catch_up(self, message: str) -> bool:
-        """Bring that into the session's tree; False when it cannot be, as landing will then tell."""
+        """Merge that into the session's tree; False if that fails; landing will then say why."""
         return self._step(lambda: self.inner.catch_up(message), False)
 
     def land(self, message: str) -> Landing:
-        """Put the session's work on the run branch; what cannot go there is rescued, with the reason why."""
+        """Put the session's work on the run branch; what cannot go there is rescued, with the reason."""
         landing = self._step(lambda: self.inner.land(message), None)
         if landing is None:
             return replace(self.rescue(), reason=self._failed)
@@ -234,7 +234,7 @@ class ResilientPlace:
         return self.inner.diff()
 
     def rescue(self) -> Landing:
-        """Keep all of the session's work under rescue refs, or where it is when git cannot even do that."""
+        """Keep all of the session's work under rescue refs, or where it is if git cannot even do that."""
         if self._unprepared:
             return Landing()
         try:
@@ -247,7 +247,7 @@ class ResilientPlace:
         return kept
 
     def rescue_commits(self) -> Sequence[str]:
-        """Rescue what the session committed, without a look at its tree; returns the refs."""
+        """Rescue what the session committed, without looking at its tree; returns the refs."""
         self._left.rescued(self._seq)
         try:
             return self._try(self.inner.rescue_commits)
@@ -256,7 +256,7 @@ class ResilientPlace:
             return ()
 
     def release(self) -> None:
-        """Nobody needs the session's place any more, unless its work is still there."""
+        """Free the session's place, unless its work is still there."""
         if any(stuck.seq == self._seq for stuck in self._left.state.unrescued):
             return
         self._owner.let_go(self._seq)
@@ -266,7 +266,7 @@ class ResilientPlace:
             self._warn(f"its working copy could not be released: {failed}")
 
     def _step(self, work: Callable[[], T], otherwise: T) -> T:
-        """Do a step of landing; once one has failed, the others are not tried."""
+        """Do a step of landing; once one has failed, skip the rest."""
         if self._failed is not None:
             return otherwise
         try:
@@ -276,7 +276,7 @@ class ResilientPlace:
             return otherwise
 
     def _looked(self, work: Callable[[], T]) -> T:
-        """Do it once what the session may have done to git's config is put back."""
+        """First put back what the session may have done to git's config, then do it."""
         self._monitor.look(self._seq)
         return work()
 

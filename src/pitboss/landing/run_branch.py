@@ -1,4 +1,4 @@
-"""The branch a run's sessions land on: made, moved forward, put right, made again (SPEC 5, 7)."""
+"""The branch a run's sessions land on: created, advanced, repaired, recreated (SPEC 5, 7)."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _COMMITTED = b"commit: ok"
 
 
 class BranchMoved(Exception):
-    """Somebody else has just moved the run branch: call `RunBranch.reconcile`, then try again."""
+    """Someone else has just moved the run branch: call `RunBranch.reconcile`, then try again."""
 
 
 class RunBranch:
-    """The run branch. With `checked_out` it is the branch of the user's working tree, which then follows it."""
+    """The run branch. With `checked_out`, the user's working tree is on it and follows it."""
 
     def __init__(self, repo: Repo, name: str, *, checked_out: bool) -> None:
         self.name = name
@@ -45,7 +45,7 @@ class RunBranch:
         self._tree: tuple[str, str] | None = None
         self._checkout = UserCheckout(repo, name) if checked_out else None
         self.finished = FinishedBranches(repo, name.removeprefix(RUN_BRANCHES))
-        """Branches of sessions that have their record; `advance` deletes them as well."""
+        """Branches of sessions that have their record; `advance` deletes them along the way."""
 
     @property
     def tip(self) -> str:
@@ -55,7 +55,7 @@ class RunBranch:
         return self._tip
 
     def moved_to(self, commit: str) -> None:
-        """Note that a session moved it in the user's working tree."""
+        """Note that a session in the user's working tree moved it."""
         self._tip = commit
 
     @property
@@ -68,7 +68,7 @@ class RunBranch:
     # Starting and resuming a run
 
     def check_ready(self) -> TreeStatus:
-        """Refuse to start a run where git or the tree is not ready (SPEC 5); raises StartError.
+        """Refuse to start a run if git or the tree is not ready (SPEC 5); raises StartError.
 
         The status returned names the commit and branch that the run starts from.
         """
@@ -86,7 +86,7 @@ class RunBranch:
         return status
 
     def refuse_unclean(self, status: TreeStatus) -> None:
-        """Raise StartError when a session in the user's working tree would take in what is not its own."""
+        """Raise StartError if a session in the user's working tree would pick up work that is not its own."""
         if word := snapshot.operation_underway(self._repo):
             raise StartError(f"a {word} is in progress in the working tree", hint="finish or abort it first")
         if status.dirty:
@@ -99,7 +99,7 @@ class RunBranch:
     def create(self, base: str) -> None:
         """Create the run branch at the commit `base`; nothing is checked out.
 
-        Raises StartError when another branch is in the way of its name.
+        Raises StartError if another branch's name is in the way.
         """
         try:
             self._repo.git("update-ref", "-m", "pitboss: run branch", self.ref, base, "")
@@ -113,11 +113,11 @@ class RunBranch:
         self._tip = base
 
     def undo(self, base: str) -> None:
-        """Take back `create`: the run could not begin."""
+        """Undo `create`: the run could not begin."""
         self._repo.git("update-ref", "-d", self.ref, base)
 
     def recreate(self, at: str) -> None:
-        """Create a lost run branch again at commit `at`; raises StartError when that commit is gone too."""
+        """Recreate a lost run branch at commit `at`; raises StartError if that commit is gone too."""
         if self._repo.commit_id(at) is None:
             raise StartError(
                 f"the run branch {self.name} is gone, and so is commit {at[:7]}",
@@ -126,9 +126,9 @@ class RunBranch:
         self._repo.git("update-ref", "-m", "pitboss: run branch again", self.ref, at, "")
 
     def withdraw(self, session: Assignment) -> tuple[str, ...]:
-        """Put the branch back to where a session began that nobody can land any more; nothing is checked out.
+        """Put the branch back to where a session began that can no longer land; nothing is checked out.
 
-        What it has beyond that, and commits made since that no ref holds, are rescued under the refs returned.
+        What it has beyond that, and any commits made since that no ref holds, are rescued under the returned refs.
         Repeatable. Raises GitError.
         """
         base, run_id = session.base_commit, self.name.rpartition("/")[2]
@@ -148,13 +148,13 @@ class RunBranch:
         return bool(self._repo.git("for-each-ref", "--count=1", f"--contains={oid}"))
 
     def remove_stale_locks(self) -> tuple[Path, ...]:
-        """Remove lock files of a git that died; raises StartError when a live one works here."""
+        """Remove lock files of a dead git; raises StartError if a live one is at work here."""
         return remove_stale_locks(self._repo, lock_scope(self._repo, self.name))
 
     # Landing from elsewhere
 
     def reconcile(self, label: RescueLabel) -> tuple[str, ...]:
-        """Accept what others committed on top of it; rescue and undo anything else that they did to it.
+        """Accept what others committed on top of it; rescue and undo anything else they did to it.
 
         Returns the refs of what was rescued. Raises GitError.
         """
@@ -184,10 +184,10 @@ class RunBranch:
     def advance(
         self, new: str, label: RescueLabel, *, tree: str | None = None, adds: bool = True
     ) -> tuple[str, ...]:
-        """Advance the branch to `new`, which follows its tip; the user's checkout follows. `tree` is that of `new`.
+        """Advance the branch to `new`, a descendant of its tip; the user's checkout follows. `tree` is `new`'s tree.
 
-        `adds` says whether `new` may hold files that are new, for which something in the checkout may be in the way.
-        Changes in the checkout stay unless they are in the way; then they are rescued under the refs returned.
+        `adds` says whether `new` may add files, for which something in the checkout may be in the way.
+        Changes in the checkout stay unless they are in the way; then they are rescued under the returned refs.
         Raises BranchMoved, and GitError.
         """
         old = self.tip
@@ -216,14 +216,14 @@ class RunBranch:
         self.finished.delete_one_by_one(taken)
 
     def resume_checkout(self, label: RescueLabel) -> tuple[str, ...]:
-        """Bring the user's checkout to the tip, if a dead runner moved the branch and came no further.
+        """Bring the user's checkout to the tip, if a dead runner moved the branch and got no further.
 
         Returns what `advance` does. Raises GitError.
         """
         return self._checkout.resume(self.tip, label) if self._checkout else ()
 
     def retry_checkout(self, label: RescueLabel, *, wait_s: float) -> None:
-        """Bring the user's checkout to the tip, if a git of the user's kept it from following.
+        """Bring the user's checkout to the tip, if the user's own git kept it from following.
 
         That git gets `wait_s` seconds to end. Raises StartError, which says how to do it by hand, and GitError.
         """

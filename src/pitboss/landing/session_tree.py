@@ -1,8 +1,8 @@
-"""A working tree in which a session works, and from which its work is landed or rescued (SPEC 1.2, 6).
+"""The working tree a session works in, and from which its work is landed or rescued (SPEC 1.2, 6).
 
 `land` and `rescue` may be repeated after a crash between any two of their git calls. Everything is reachable before
 anything is overwritten, and what an earlier attempt left tells the next one how to go on: a commit on the branch stays,
-and a session that has rescue refs commits nothing more.
+and a session with rescue refs commits nothing more.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ATTRIBUTES = ".gitattributes"
 class SessionTree:
     """A working tree whose sessions land on `branch`: the run's in the user's tree, a session's own in a slot.
 
-    `hooks` knows where the user's are; one has `commit_seconds` to answer.
+    `hooks` knows where the user's hooks are; each has `commit_seconds` to answer.
     """
 
     def __init__(
@@ -82,15 +82,15 @@ class SessionTree:
     def land(self, session: Assignment, message: str) -> Landing:
         """Put the session's work on the run branch; what cannot go there is rescued (SPEC 6).
 
-        Raises GitError with the tree as it is when git fails for a reason that is not the session's.
+        Raises GitError, with the tree left as it is, if git fails for a reason that is not the session's.
         """
         return self._repeatable(session, lambda again: self._land(session, message, again=again))
 
     def rescue(self, session: Assignment) -> Landing:
         """Keep all of the session's work under rescue refs and put the tree back to where it started.
 
-        A filter of the user's that cannot be run is left out: what it would have changed is kept as it is. So are
-        attributes of the session's that make git fail, once they are kept themselves.
+        If a filter of the user's cannot be run, files are kept as they are, without it. Attributes of the session's
+        that make git fail are left out too, once they have been kept themselves.
         """
         whole, off = self._repo, set[str]()
         try:
@@ -129,7 +129,7 @@ class SessionTree:
         return landing
 
     def _mend(self, error: GitError, session: Assignment) -> None:
-        """Repair what a git process of the agent's left when it was killed; raises any other error again."""
+        """Repair what a killed git process of the agent's left behind; re-raises any other error."""
         if not error.index_is_broken and not error.lock_in_the_way:
             raise error
         clear_the_way(self._repo, self._locks, error)
@@ -137,7 +137,7 @@ class SessionTree:
             self._index_backup.restore(session.base_commit)
 
     def _look(self, session: Assignment) -> TreeStatus:
-        """The tree's status. With a broken index, files would look new, and ignored ones deleted."""
+        """The tree's status. A broken index would make files look new, and ignored ones deleted."""
         attributes.remove_pipes(self._repo)
         if not self._index_backup.is_sound(session.base_commit):
             self._index_backup.restore(session.base_commit)
@@ -188,7 +188,7 @@ class SessionTree:
         return self._set_aside(effort, target, reason)
 
     def _landable(self, session: Assignment) -> str:
-        """What the run branch may keep: its tip when that follows the session's base, else the base."""
+        """What the run branch may keep: its tip if that descends from the session's base, else the base."""
         tip = self._branch_tip()
         follows = tip is not None and self._repo.is_ancestor(session.base_commit, tip)
         return tip if tip is not None and follows else session.base_commit
@@ -214,7 +214,7 @@ class SessionTree:
             self.stat = self._committer.stat if alone else None
             self.may_add = not alone or self._committer.may_add
         if effort.again:
-            # What an earlier attempt committed, on the branch or just before its ref moved, was made again.
+            # This remade what an earlier attempt committed, on the branch or just before its ref moved.
             made = [oid for oid in made if not self._is_own(effort, oid)]
         self._rescuer.keep(effort, made, kept=tip, why=DROPPED)
         self._rescuer.keep(effort, self._dropped_stashes(effort, made, tip), kept=tip, why=STASHED)
@@ -246,7 +246,7 @@ class SessionTree:
         return is_own(self._repo, commit, run_id=self._run_id, seq=effort.session.seq)
 
     def _dropped_stashes(self, effort: Effort, made: Sequence[str], tip: str) -> list[str]:
-        """Stashes that are neither kept as `made` nor landed whole: an agent that pops one goes on from there."""
+        """Stashes neither kept as `made` nor landed whole: an agent that pops one works on from there."""
         session = effort.session
         found = [oid for oid in self._stashes.dropped(session.started_at) if oid not in made]
         landed = (session.base_commit, tip)
@@ -255,7 +255,7 @@ class SessionTree:
         ]
 
     def _trees(self, stash: str) -> list[str]:
-        """The files of a stash: those in the tree, in the index, and untracked ones where they are in it."""
+        """A stash's trees: the working tree, the index, and untracked files if it has any."""
         return [stash, *self._repo.line("rev-parse", f"{stash}^@").split()[1:]]
 
     # Setting aside
@@ -285,7 +285,7 @@ class SessionTree:
         return self._landing(effort, target, reason)
 
     def _landing(self, effort: Effort, tip: str, reason: str | None) -> Landing:
-        """The outcome so far. Where nothing had to be rescued there is no reason to give either."""
+        """The outcome so far. If nothing had to be rescued, no reason is given either."""
         commit = None if tip == effort.session.base_commit else tip
         counts = any(why != HIDDEN for why in effort.whys)
         words = self._rescuer.hidden_words(effort)
@@ -297,7 +297,7 @@ class SessionTree:
         return [*heads, *snapshot.autostashes(self._repo)]
 
     def _snapshot(self, effort: Effort, target: str, reason: str | None) -> list[str]:
-        """A commit of uncommitted changes; empty without any, or when an earlier attempt has kept them."""
+        """A commit of uncommitted changes; empty if there are none or an earlier attempt has kept them."""
         if not effort.status.dirty:
             return []
         message, base = self._rescuer.message(effort, reason), effort.session.base_commit

@@ -14,7 +14,7 @@ from pitboss.store.paths import RunPaths
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run's sessions work and land.
 
-    More than `ignored_limit` bytes of files that a session's own rules hide are moved, not kept in git.
+    If a session's own ignore rules hide more than `ignored_limit` bytes, those files are moved, not kept in git.
     """
 
     repo: Repo

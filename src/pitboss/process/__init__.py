@@ -1,10 +1,10 @@
-"""The one door for child processes: start, feed, drain, limit and end a command's whole tree (SPEC 1.4, 6).
+"""The one entry point for child processes: start, feed, drain, limit and end a command's whole tree (SPEC 1.4, 6).
 
     run      an agent, a hook, the project's tests: output streams to a transcript in bounded memory
     capture  git and other small commands: output is returned whole
 
-Every command leads a session of its own, so the terminal's Ctrl-C never reaches it. Whatever a command leaves behind
-is ended with it; `supervisor` says how.
+Every command leads its own process session, so the terminal's Ctrl-C never reaches it. Whatever a command leaves
+behind is ended with it; `supervisor` says how.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def run(
     on_start: Callable[[int, int | None], None] | None = None,
     stop: Callable[[], StopRequest | None] | None = None,
 ) -> Exit:
-    """Run a command to its end and leave nothing of it behind (SPEC 6).
+    """Run a command to its end, leaving nothing of it behind (SPEC 6).
 
-    `on_start` gets the pid and its start time; `stop` is asked every 0.1 s. A command that cannot start is an Exit, not
-    an exception. What the environment calls secret is replaced (`core.redact`) before anything sees the output. What a
-    callback raises is raised again once the command has been ended, and so is StorageError when its output could not be
+    `on_start` gets the pid and its start time; `stop` is polled every 0.1 s. A command that cannot start is an Exit,
+    not an exception. The environment's secrets are redacted (`core.redact`) before anything sees the output. What a
+    callback raises is re-raised once the command has been ended, and so is StorageError if its output could not be
     written.
     """
     from pitboss.core.redact import Secrets
@@ -85,9 +85,9 @@ def capture(
 ) -> Captured:
     """Run a small command and return its whole output; a timeout ends its tree.
 
-    The program is searched for only in absolute entries of PATH: through others a folder such as `cwd` would decide
-    what runs. A program that cannot be started is code 127 with the reason on `stderr`. Without a `leash`, daemons
-    that let go of the output, such as git's background maintenance, are left alone.
+    The program is searched for only in absolute entries of PATH: through relative ones a folder such as `cwd` would
+    decide what runs. A program that cannot be started is code 127 with the reason on `stderr`. Without a `leash`,
+    daemons that let go of the output, such as git's background maintenance, are left alone.
     """
     out: list[bytes] = []
     err: list[bytes] = []
@@ -115,13 +115,13 @@ def capture(
 
 
 def _installed(program: str, env: Mapping[str, str]) -> str:
-    """Where `program` is, so that not every start searches the whole PATH again."""
+    """Where `program` is, cached to spare each start a search of the whole PATH."""
     return program if "/" in program else _found(program, env.get("PATH", os.defpath))
 
 
 @cache
 def _found(program: str, path: str) -> str:
-    """The program in the absolute entries; where none has it, its name, or a path that cannot exist."""
+    """The program found in the absolute entries; if none has it, its name, or a path that cannot exist."""
     from shutil import which
 
     entries = path.split(os.pathsep)

@@ -11,7 +11,7 @@ import msgspec
 from pitboss.core.stops import StopRequest
 
 PROCESSES = 1000
-"""How many processes a small command may start: hooks run test suites, which start some hundreds at most."""
+"""How many processes a small command may start: hooks run test suites, which start a few hundred at most."""
 
 
 class EndedBy(StrEnum):
@@ -25,13 +25,13 @@ class EndedBy(StrEnum):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A program to run and the rules it runs under; times in seconds, None for no limit.
+    """A program to run and its rules; times in seconds, None for no limit.
 
     `env` None inherits ours. Empty `stdin` is /dev/null. Raw output is appended to `transcript`; with `merge_stderr`
     false, stderr goes to `stderr_path` instead (created with the first byte; None drops it). A stop sends
     `polite_signal`, if any, to the leader and waits `polite_grace_s`, unless it is DONE and so has nothing left to
-    say; then it sends TERM to the tree, waits `grace_s` and sends KILL. After the leader's end its pipes get
-    `pipe_grace_s`. A tree of more than `max_processes` is ended like one that ran out of time. `marker` holds pairs of
+    say; then it sends TERM to the tree, waits `grace_s` and sends KILL. Once the leader has ended, its pipes get
+    `pipe_grace_s`. A tree of more than `max_processes` is ended as if it had run out of time. `marker` holds pairs of
     `env`; no other live command has all of them.
     """
 
@@ -54,8 +54,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
     """How a command ended.
 
-    `code` is negative when a signal killed it, None when it never started or not even SIGKILL ended it. `tail` is the
-    last 8 KiB of its output. `error` says in words why it did not start.
+    `code` is negative if a signal killed it, None if it never started or survived even SIGKILL. `tail` is the last
+    8 KiB of its output. `error` says in words why it did not start.
     """
 
     code: int | None
@@ -69,8 +69,8 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 class Leash(msgspec.Struct, frozen=True, kw_only=True):
     """The rules for a small command that may run the user's own programs, such as git with its hooks.
 
-    It ends when `stop`, asked every 0.1 s, gives a reason, and when its tree grows beyond `processes`. What it leaves
-    behind is ended with it, except daemons that let go of the output if `spare_daemons` says so.
+    It is ended when `stop`, polled every 0.1 s, gives a reason, or its tree grows beyond `processes`. What it leaves
+    behind is ended with it, except, with `spare_daemons`, daemons that let go of the output.
     """
 
     stop: Callable[[], StopRequest | None]
@@ -91,7 +91,7 @@ class Leash(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Captured(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished small command with its whole output; `code` is negative when a signal killed it."""
+    """A finished small command with its whole output; `code` is negative if a signal killed it."""
 
     code: int
     stdout: bytes
@@ -100,5 +100,5 @@ class Captured(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cut_short(self) -> bool:
-        """Whether it was ended early: by its time, its number of processes, or a stop."""
+        """Whether it was ended early: by its time limit, its number of processes, or a stop."""
         return self.ended_by is not EndedBy.EXIT

@@ -1,7 +1,7 @@
-"""The live commands of this process, and the orphans they leave to it (SPEC 1.4).
+"""This process's live commands, and the orphans they leave to it (SPEC 1.4).
 
-The runner is a child subreaper: whatever loses its parent anywhere below becomes the runner's own child. Looking at
-one's own children costs microseconds; looking at every process of the machine costs milliseconds.
+The runner is a child subreaper: any descendant that loses its parent becomes the runner's own child. Looking at
+one's own children costs microseconds; looking at every process on the machine costs milliseconds.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 
 class Leaders:
-    """The commands started through the door, which tells an inherited orphan from a child of our own; thread-safe."""
+    """The commands started here, which tells an inherited orphan from a child of our own; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._live: set[int] = set()
 
     def spawn(self, start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-        """Start a leader; nobody looks for orphans until it is known."""
+        """Start a leader; no search for orphans runs until it is registered."""
         with self._lock:
             child = start()
             self._live.add(child.pid)
         return child
 
     def forget(self, leader: int) -> None:
-        """Note that the leader is reaped and its tree has been ended."""
+        """Note that the leader has been reaped and its tree ended."""
         with self._lock:
             self._live.discard(leader)
 
     def orphans_of(self, leader: int, marker: Mapping[str, str]) -> list[int]:
         """Live orphans in the leader's session, with its marker, or too old for any other live leader's tree.
 
-        The last rule finds one that left the session and scrubbed its environment. If two leaders could have been its
-        ancestor, the one that ends last ends it.
+        The last rule finds one that left the session and scrubbed its environment. If it could descend from two
+        leaders, the one that ends last ends it.
         """
         orphans = list(self.inherited())
         others = self._start_times(besides=leader) if orphans else []
@@ -62,7 +62,7 @@ class Leaders:
             strangers = [pid for pid in proctree.children(os.getpid()) if pid not in self._live]
         for pid in strangers:
             facts = proctree.facts(pid)
-            # Every leader has a session of its own, so a child in ours did not come through the door.
+            # Every leader has its own process session, so a child in ours was not started here.
             if facts is None or facts.session == own_session:
                 continue
             if facts.zombie:
@@ -71,13 +71,13 @@ class Leaders:
                 yield pid, facts
 
     def _start_times(self, *, besides: int) -> list[int]:
-        """When the other live leaders started; they are not reaped yet, so nobody else has their pids."""
+        """When the other live leaders started; they are not reaped yet, so their pids cannot have been reused."""
         with self._lock:
             found = [proctree.facts(pid) for pid in self._live if pid != besides]
         return [facts.started for facts in found if facts is not None]
 
     def bury(self) -> None:
-        """Reap the dead orphans, so that an agent that starts daemons does not fill the process table."""
+        """Reap dead orphans, so that an agent that starts daemons does not fill the process table."""
         for _ in self.inherited():
             pass
 

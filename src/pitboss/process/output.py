@@ -25,12 +25,12 @@ class Tail:
         self.data = b""
 
     def add(self, chunk: bytes) -> None:
-        """Take the stream's next bytes."""
+        """Take in the stream's next bytes."""
         self.data = (self.data + chunk)[-TAIL_SIZE:]
 
 
 class Clean:
-    """A stream's consumers behind a redactor: none of them sees a secret, and least of all the files."""
+    """A stream's consumers behind a redactor: none of them sees a secret, least of all the files."""
 
     def __init__(self, secrets: Secrets, consumers: Sequence[Consumer]) -> None:
         self._redactor = secrets.stream()
@@ -38,7 +38,7 @@ class Clean:
         self.consumers: list[Consumer] = [self._take, *(self._for(each) for each in consumers)]
 
     def end(self) -> None:
-        """Pass on what the redactor still held, once the stream has ended; raises what a consumer raises."""
+        """Pass on what the redactor still holds once the stream has ended; raises what a consumer raises."""
         _, *waiting = self.consumers
         self._data = self._redactor.finish()
         for consumer in waiting:
@@ -58,7 +58,7 @@ class Clean:
 class Appender:
     """A file to which raw output is appended, created at once or, when `lazy`, with the first byte.
 
-    Without a path it discards everything. Missing folders of the run are created. Raises StorageError.
+    Without a path it discards everything. Missing run folders are created. Raises StorageError.
     """
 
     def __init__(self, path: str | None, *, lazy: bool = False) -> None:

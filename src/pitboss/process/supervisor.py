@@ -1,10 +1,10 @@
-"""The loop around one live child; all its work happens in the caller's thread (SPEC 1.4, 6).
+"""The loop around one live child, run entirely in the caller's thread (SPEC 1.4, 6).
 
     leader runs     a stop, a limit, a failed callback -> polite signal -> TERM tree -> KILL tree
     leader is gone  strays ended -> pipes at their end, or `pipe_grace_s` over -> Exit
 
-Output is read all the while. Strays are what a leader leaves behind: orphans inherited from its tree (`leaders`), and
-whatever carries the command's marker: after a stop, and where there is no subreaper.
+Output is read throughout. Strays are what a leader leaves behind: orphans inherited from its tree (`leaders`) and,
+after a stop or without a subreaper, whatever carries the command's marker.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHUNK = 64 * 1024
 POLL_S = 0.1
 BURY_S = 1.0
 SETTLE_S = 0.25
-"""How long a captured command's pipes may stay open before whoever holds them counts as a stray."""
+"""How long a captured command's pipes may stay open before their holder counts as a stray."""
 
 _SPAWN_ERRORS = {
     errno.ENOENT: "no such program",
@@ -85,7 +85,7 @@ def supervise(
 
 
 class Supervisor:
-    """One child from its start to the end of its tree and its pipes."""
+    """One child, from its start to the end of its tree and pipes."""
 
     def __init__(
         self, command: Command, child: subprocess.Popen[bytes], *, stop: Stop | None, spare_daemons: bool
@@ -134,7 +134,7 @@ class Supervisor:
             raise self._failure
 
     def close(self) -> None:
-        """Close every file descriptor, and drop the one reference that leads back here."""
+        """Close every file descriptor, and drop the one reference back to this object."""
         self._termination = None
         self._selector.close()
         for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
@@ -144,7 +144,7 @@ class Supervisor:
             os.close(self._pidfd)
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Lose the child to no exception, not even Ctrl-C; a second one ends it on the spot."""
+        """Let no exception lose the child, not even Ctrl-C; a second one ends it on the spot."""
         try:
             work()
         except BaseException as error:
@@ -170,7 +170,7 @@ class Supervisor:
         if self._gone_at is None:
             self._while_alive(now)
         elif self._close_at is None and self._sweep(now, self._gone_at):
-            # A stray that took its time to end may have left last words in the pipe.
+            # A stray that was slow to end may have left last words in the pipe.
             self._close_at = max(self._gone_at + self._command.pipe_grace_s, now + POLL_S)
 
     def _over(self) -> bool:
@@ -212,7 +212,7 @@ class Supervisor:
             self._gone_at = now
 
     def _judge(self, now: float) -> None:
-        """Begin to end the child when a stop was asked for or its time is over."""
+        """Begin to end the child if a stop was requested or its time is up."""
         if self._stop is not None and now >= self._asked_at + POLL_S:
             self._asked_at = now
             self.stopped_for = self._stop()
@@ -230,22 +230,22 @@ class Supervisor:
         self._polite_until = now + self._command.polite_grace_s
 
     def _end_tree(self) -> None:
-        # A crowd goes on growing while it is asked to end.
+        # A crowd keeps growing while it is asked politely.
         grace_s = 0.0 if self.ended_by is EndedBy.CROWD else self._command.grace_s
         self._termination = proctree.Termination(self._tree, grace_s=grace_s)
 
     def _sweep(self, now: float, gone_at: float) -> bool:
-        """End the strays; True when none is left."""
+        """End the strays; True once none is left."""
         if self._spare_daemons and self.ended_by is EndedBy.EXIT and now < gone_at + SETTLE_S:
             return not self._outputs
         if self._termination is None:
-            # Half the time that the pipes get, so that KILL still comes within it.
+            # Half the pipes' time, so that KILL still comes within it.
             grace_s = min(self._command.grace_s, self._command.pipe_grace_s / 2)
             self._termination = proctree.Termination(self._tree, grace_s=grace_s)
         return self._termination.step()
 
     def _tree(self) -> list[int]:
-        """The leader and its orphans; once these are gone, what carries the marker, which takes longer to find."""
+        """The leader and its orphans; once those are gone, whatever carries the marker, which takes longer to find."""
         found = [self._child.pid] if self._gone_at is None else []
         found += _leaders.orphans_of(self._child.pid, self._command.marker)
         alive = proctree.alive(found)
@@ -267,7 +267,7 @@ class Supervisor:
                 self._fail(error)
 
     def _feed(self, pipe: IO[bytes]) -> None:
-        if pipe.closed:  # by `_reap`, in this very turn
+        if pipe.closed:  # by `_reap`, during this same turn
             return
         try:
             self._unsent = self._unsent[os.write(pipe.fileno(), self._unsent[:CHUNK]) :]
@@ -309,7 +309,7 @@ def _spawn(command: Command) -> subprocess.Popen[bytes]:
 
 
 def _pidfd(pid: int) -> int | None:
-    """A descriptor that becomes readable when `pid` ends; None where the child has to be polled instead."""
+    """A descriptor that becomes readable when `pid` ends; None if the child must be polled instead."""
     if sys.platform != "linux":
         return None
     try:

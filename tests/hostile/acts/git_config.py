@@ -77,7 +77,7 @@ ACTS = {
         'cd "$SCRATCH"; printf "#!/bin/sh\\nexit 1\\n" >refuses; chmod +x refuses; '
         'for name in pre-commit reference-transaction; do cp refuses new; mv new "$REPO/.git/hooks/$name"; done',
         ends=("ok",),
-        told="hooks/pre-commit was taken away",
+        told="hooks/pre-commit was removed",
         modes=("in-place", WORKTREE),
     ),
     "no-hooks-any-more": Act(

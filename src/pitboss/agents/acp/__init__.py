@@ -1,10 +1,10 @@
 """The `acp` backend: any agent that speaks the Agent Client Protocol (SPEC 6).
 
-`[agent.acp] command = ["my-agent", "--acp"]` names it. Our own client (`acp.client`) talks to it in a process in
-between, so that only that process loads the protocol's library, and prints what it hears as JSON lines.
-`permission_mode` is `allow` unless configured: every request for permission is granted, once each. `deny` refuses
-them; any other word is one of the agent's own modes, and requests are granted. `model` and `effort` are set where the
-agent offers a choice, and are an error where it does not.
+`[agent.acp] command = ["my-agent", "--acp"]` names it. Our own client (`acp.client`) talks to it from a process
+in between, so that only that process loads the protocol's library, and prints what it hears as JSON lines.
+`permission_mode` is `allow` unless configured: every permission request is granted, each for one time. `deny` refuses
+them; any other word is one of the agent's own modes, and requests are granted. `model` and `effort` are set if the
+agent offers a choice, and are an error if it does not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ALLOW = "allow"
 
 
 class AcpAgent(Backend):
-    """An agent behind the protocol; a stop first cancels its turn, after which it still reports what it used."""
+    """An agent behind the protocol; a stop first cancels its turn, and then it still reports its usage."""
 
     name = "acp"
     install = "install it, or set [agent.acp] command to an agent that speaks the Agent Client Protocol"
@@ -45,7 +45,7 @@ class AcpAgent(Backend):
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """Start our client with the agent's command line behind it.
 
-        Raises StartError when there is no such agent, or the library that speaks the protocol is missing.
+        Raises StartError if there is no such agent, or the protocol's library is missing.
         """
         program = self.binary(settings)
         self._check(program, request.env.get("PATH"))
@@ -57,7 +57,7 @@ class AcpAgent(Backend):
         }
         return Launch(
             argv=(
-                # Not from the folder it works in, where a module may have any name.
+                # Not from its working folder, where a module may have any name.
                 *(sys.executable, "-P", "-m", CLIENT, msgspec.json.encode(asked).decode()),
                 *(program, *settings.command[1:], *settings.extra_args),
             ),

@@ -1,10 +1,10 @@
-"""Talks to an agent by the Agent Client Protocol, in a process of its own, and prints what it hears (SPEC 6).
+"""Talks the Agent Client Protocol to an agent, in a process of its own, and prints what it hears (SPEC 6).
 
     python -m pitboss.agents.acp.client '{"permission": "allow", ...}' PROGRAM ARGUMENT...
 
-The prompt comes by stdin; each line of stdout is a JSON object with a `type`: `session`, `prompt`, `update` (one
-`session/update` of the protocol as it came), `refused`, `end`, `error`. SIGINT cancels the turn. If the agent ends by
-itself, the client exits as it did; otherwise with 0 after a turn that came to its end, and with 1 after an error.
+The prompt comes on stdin; each line of stdout is a JSON object with a `type`: `session`, `prompt`, `update` (one
+`session/update` of the protocol as it came), `refused`, `end`, `error`. SIGINT cancels the turn. If the agent ends on
+its own, the client exits as it did; otherwise with 0 after a complete turn and 1 after an error.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from acp.schema import PermissionOption, ToolCallUpdate
 
 MESSAGE_LIMIT = 64 * 1024 * 1024
-"""Bytes that a message of the agent may have."""
+"""Maximum bytes in one of the agent's messages."""
 
 LAST_WORDS_S = 1.0
-"""How long it may take to read what a dead agent has said."""
+"""How long reading a dead agent's last output may take."""
 
 LEAVE_S = 2.0
-"""How long an agent may take to end once nobody talks to it any more."""
+"""How long an agent may take to exit once we stop talking to it."""
 
 DENY = "deny"
 GRANTS = ("allow_once", "allow_always")
@@ -59,7 +59,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unoffered(Exception):
-    """The agent does not offer what the user has chosen."""
+    """The agent does not offer what the user chose."""
 
 
 class Listener:
@@ -70,14 +70,14 @@ class Listener:
         self.muted = False
 
     async def session_update(self, update: Any, **_: Any) -> None:
-        """Print an update, except for a session's past, which is repeated when the session is loaded."""
+        """Print an update, unless it replays the past of a session being loaded."""
         if not self.muted:
             tell("update", update=_plain(update))
 
     async def request_permission(
         self, tool_call: ToolCallUpdate, options: list[PermissionOption], **_: Any
     ) -> acp.RequestPermissionResponse:
-        """Choose the narrowest option of the kind wanted, or none if there is no such option."""
+        """Choose the narrowest option of the wanted kind, if there is one."""
         kinds = {option.kind: option.option_id for option in reversed(options)}
         chosen = next((kinds[kind] for kind in self._wanted if kind in kinds), None)
         if chosen is None or self._wanted is REFUSALS:
@@ -99,7 +99,7 @@ def main() -> int:
 
 
 async def talk(asked: Asked, command: list[str], prompt: str) -> int:
-    """Start the agent, have one turn with it and end it; returns the exit code, or minus the signal's number."""
+    """Start the agent, run one turn and end it; returns the exit code, or minus the signal's number."""
     pipe = asyncio.subprocess.PIPE
     agent = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=MESSAGE_LIMIT)
     listener = Listener(grant=asked.permission != DENY)
@@ -145,7 +145,7 @@ async def _turn(connection: ClientSideConnection, listener: Listener, asked: Ask
 
 
 async def _set_up(connection: ClientSideConnection, session: str, options: list[Any], asked: Asked) -> None:
-    """Set mode, model and effort; raises Unoffered where the agent offers no such choice."""
+    """Set mode, model and effort; raises Unoffered if the agent offers no such choice."""
     if asked.mode is not None:
         await connection.set_session_mode(session_id=session, mode_id=asked.mode)
     for category, value in (("model", asked.model), ("thought_level", asked.effort)):
@@ -174,7 +174,7 @@ def _printed_end(turn: asyncio.Future[Any]) -> int | None:
 
 
 async def _left(agent: Process, gone: asyncio.Future[int]) -> int:
-    """End the agent, to which nobody talks any more; returns its exit code."""
+    """End the agent, now that we are done with it; returns its exit code."""
     if agent.stdin is not None:
         agent.stdin.close()
     for end in (agent.terminate, agent.kill):

@@ -1,11 +1,11 @@
-"""Reads what our client of the Agent Client Protocol prints: what the agent does, used, how it ended (SPEC 6).
+"""Reads what our Agent Client Protocol client prints: what the agent does, what it used, how it ended (SPEC 6).
 
 What the protocol says, and what follows from it:
 - A turn ends with a stop reason, and only `end_turn` is a success; a request that fails ends in an error.
-- Words come in pieces, which make up one message until the agent does something else.
+- Words come in pieces, which form one message until the agent does something else.
 - Some agents report tokens, at the end of the turn; a cost may come at any time, for the whole session.
   After a resume, what was billed before is subtracted if the totals include it.
-- Whether input includes cached tokens, and output the thoughts, follows from the sum that comes with them.
+- Whether input includes cached tokens, and output the thoughts, follows from the total reported with them.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ STOPS = {
     "cancelled": "its turn was cancelled",
 }
 TEXT_LIMIT = 64 * 1024
-"""Characters kept of a message: its last."""
+"""How many of a message's last characters are kept."""
 
 
 class AcpReader(JsonReader):
-    """Reads one turn of an agent behind the protocol, cut anywhere."""
+    """Reads one turn of an agent behind the protocol, from chunks cut anywhere."""
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
@@ -58,13 +58,13 @@ class AcpReader(JsonReader):
         self._refused = 0
 
     def finish(self) -> Iterator[AgentEvent]:
-        """Yield what a last line says, and a message that nothing came after."""
+        """Yield what a last line says, and a message still open at the end."""
         yield from super().finish()
         yield from self._spoken()
 
     @property
     def worked(self) -> bool:
-        """False where nothing was said, done or counted."""
+        """False if nothing was said, done or counted."""
         return bool(self.text) or self.tool_calls > 0 or (self._tokens or Usage()).has_tokens
 
     def spend(self) -> Spend:
@@ -79,7 +79,7 @@ class AcpReader(JsonReader):
         )
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
-        """By the error reported, then the stop reason, then the exit code, then what was allowed."""
+        """Judge by the reported error, then the stop reason, the exit code, and what was allowed."""
         if self._error:
             data = table(self._error, "data")
             at = amount(data, "resetsAt") or amount(data, "resets_at")
@@ -134,7 +134,7 @@ class AcpReader(JsonReader):
         self._message = (self._message + piece)[-TEXT_LIMIT:]
 
     def _spoken(self) -> Iterator[AgentEvent]:
-        """The message whose pieces came until now, as a whole; only its pieces were progress."""
+        """The message assembled from its pieces so far; only the pieces counted as progress."""
         if self._message:
             self.text, self._message = self._message, ""
             yield AgentEvent(kind=EventKind.TEXT, text=shortened(self.text))

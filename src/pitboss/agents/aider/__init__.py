@@ -1,7 +1,7 @@
 """The `aider` backend: one message to aider, which edits files but neither runs commands nor resumes (SPEC 6).
 
-It says yes to everything, because nobody is there to ask; `permission_mode` means nothing to it. Its map of the
-repository needs a cache in the working copy, which would count as work: there is a map only where git ignores
+It says yes to everything, because there is nobody to ask; `permission_mode` means nothing to it. Its map of the
+repository needs a cache in the working copy, which would count as work: so it gets a map only if git ignores
 `.aider.tags.cache.v4`, as with `.aider*` in .gitignore.
 """
 
@@ -35,17 +35,17 @@ UNATTENDED = (
     ),
     *("--chat-history-file", "/dev/null", "--input-history-file", "/dev/null"),
 )
-"""It asks nothing, commits nothing, leaves nothing in the working copy, and fetches no address in the prompt."""
+"""It asks nothing, commits nothing, leaves nothing in the working copy, and fetches no URL in the prompt."""
 
 EXACT = ("--no-stream",)
-"""Only an answer that comes whole has the service's token counts; aider guesses those of a streamed one."""
+"""Only an unstreamed answer has the service's token counts; for a streamed one aider guesses."""
 
 QUIET = {
     "AIDER_ANALYTICS": "false",
     "AIDER_CHECK_UPDATE": "false",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
 }
-"""Without these it reports home, looks for updates and fetches prices."""
+"""Without these it phones home, looks for updates and fetches prices."""
 
 MAP_CACHE = ".aider.tags.cache.v4"
 
@@ -62,7 +62,7 @@ class Aider(Backend):
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented command line for one message, then `extra_args`, which therefore win.
 
-        Only the log of what it would report home says exactly what it used.
+        Only its analytics log says exactly what it used.
         """
         model = request.model or settings.model
         return Launch(

@@ -1,4 +1,4 @@
-"""Reads aider's log of what it would report home, the only exact account of what it used (SPEC 6)."""
+"""Reads aider's analytics log, the only exact account of what it used (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AiderLog:
-    """One start's `--analytics-log`, read on from where the last reading ended."""
+    """One start's `--analytics-log`, read from where the last reading ended."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -37,7 +37,7 @@ class AiderLog:
         self._seen = Logged()
 
     def read(self) -> Logged:
-        """What the log says by now; a log that is missing or unreadable says nothing new."""
+        """What the log says so far; a missing or unreadable log says nothing new."""
         try:
             with open_regular(self._path) as log:
                 log.seek(self._offset)

@@ -1,12 +1,12 @@
 """Reads aider's text and its log: what it used, and whether it got an answer at all (SPEC 6).
 
 What the program prints, and what follows from it:
-- It exits 0 on every failure. A failure begins a line with `litellm.SomethingError:`, or with words of its own; what
+- It exits 0 on every failure. A failure is a line that begins with `litellm.SomethingError:` or words of its own; what
   counts is whether an answer (a line `Tokens: ...`) came after it.
 - It reports retries, each with the whole error again.
-- Progress bars and colors may precede any of its own marks on a line.
-- The `Tokens:` line rounds; its log (`--analytics-log`) does not. If the log has as many answers, it counts.
-- It names no tools and no session. The last words are the last paragraph before `Tokens:`.
+- Progress bars and colors may precede its own markers on a line.
+- The `Tokens:` line rounds; its log (`--analytics-log`) does not. If the log has as many answers, the log counts.
+- It names no tools and no session. Its last words are the last paragraph before `Tokens:`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ GLUED = re.compile(
     rf"litellm\.(?:\w+\.)*\w*(?:Error|Timeout): |Tokens: {COUNT} sent, .{{0,99}}received\."
     rf"|{FULL.pattern}|{re.escape(KEYLESS)}"
 )
-"""What aider says even in the middle of a line."""
+"""What aider may say even in the middle of a line."""
 
 COST = re.compile(r"Cost: \$([\d.]{1,20}) message")
 UNITS = {"k": 1_000, "M": 1_000_000}
@@ -55,7 +55,7 @@ WORDS_LIMIT = 4096
 
 
 class AiderReader(Reader):
-    """Reads one aider from its first byte to its last, cut anywhere."""
+    """Reads one aider from first byte to last, in chunks cut anywhere."""
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
@@ -73,8 +73,8 @@ class AiderReader(Reader):
         self._report = ""
 
     def feed(self, chunk: bytes) -> Iterator[AgentEvent]:
-        """Yield what the lines that `chunk` completes say, and the last of its plain words."""
-        # The splitter skips empty lines, and here they mean something.
+        """Yield what the lines completed by `chunk` say, and the last of its plain words."""
+        # The splitter skips empty lines, which mean something here.
         yield from self._events(self._lines.feed(chunk.replace(b"\n", b" \n")))
 
     def finish(self) -> Iterator[AgentEvent]:
@@ -82,7 +82,7 @@ class AiderReader(Reader):
         yield from self._events(self._lines.finish())
 
     def spend(self) -> Spend:
-        """By the log if it knows every answer, else by the rounded counts in the text."""
+        """From the log if it has every answer, else from the rounded counts in the text."""
         logged = self._log.read()
         if logged.answers and logged.answers >= self._answers:
             used, cost = logged.used, logged.cost_usd
@@ -98,7 +98,7 @@ class AiderReader(Reader):
         return Spend(tokens={self.model: used}, reported_usd=cost)
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
-        """By a failure with no answer after it, then the exit code, then whether there was an answer."""
+        """Judge by a failure with no answer after it, then the exit code, then whether there was an answer."""
         if self._failure is not None:
             return failed(*_named(self._failure))
         if ended.code != 0:
@@ -132,7 +132,7 @@ class AiderReader(Reader):
             yield line[mark.start() :]
 
     def _line(self, line: str) -> AgentEvent | None:
-        """Take in one line: a mark of aider's own, or words."""
+        """Take in one line: one of aider's own markers, or words."""
         report, self._report = self._report, ""
         if line.startswith(ANSWERED) and SENT.match(line):
             return self._answered(line)
@@ -190,7 +190,7 @@ class AiderReader(Reader):
         return self.used()
 
     def _price(self, report: str) -> bool:
-        """Add the cost in a report of tokens, from its line or, if it was broken, the next; whether it was a cost."""
+        """Add the cost from a token report, on its line or, if broken, the next; returns whether there was one."""
         cost = COST.search(report)
         if cost is None:
             return False
@@ -216,7 +216,7 @@ def _number(text: str) -> float:
 
 
 def _named(words: str) -> tuple[Reason, str]:
-    """The failure's reason, by its words where its name leaves it open, and the service's words."""
+    """The failure's reason, from its words if its name leaves it open, and the service's words."""
     failed = FAILED.match(words)
     name, said = (None, words) if failed is None else (failed[1], failed[2].removeprefix(f"{failed[1]}: "))
     reason = service_failure(codes=(name,), words=f"{name}: {said}" if name else said, cli="aider")

@@ -1,6 +1,6 @@
-"""The `claude_code` backend: Claude Code without its terminal, read by its stream of JSON events (SPEC 6).
+"""The `claude_code` backend: Claude Code without its terminal, read through its stream of JSON events (SPEC 6).
 
-The prompt goes to stdin. `permission_mode` is `bypassPermissions` unless configured, because nobody is there to ask.
+The prompt goes to stdin. `permission_mode` is `bypassPermissions` unless configured, because there is nobody to ask.
 As root, Claude Code refuses that mode unless IS_SANDBOX=1 is in the environment; only the user can know that.
 """
 
@@ -28,7 +28,7 @@ QUIET = {
     "DISABLE_AUTOUPDATER": "1",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
 }
-"""Without these it looks for updates and reports home."""
+"""Without these it looks for updates and phones home."""
 
 LOGIN_VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 LEAST_BUDGET_USD = 0.000001
@@ -36,7 +36,7 @@ LEAST_BUDGET_USD = 0.000001
 
 
 class ClaudeCode(Backend):
-    """`claude -p`; a stop begins with SIGINT, on which it still prints what it used."""
+    """`claude -p`; a stop begins with SIGINT, after which it still prints its usage."""
 
     name = "claude_code"
     program = "claude"
@@ -82,12 +82,12 @@ class ClaudeCode(Backend):
     def root_refusal(
         self, settings: AgentSettings, env: Mapping[str, str], *, uid: int
     ) -> RootRefusal | None:
-        """It refuses to work as root with all permissions."""
+        """Why it would refuse to work as root with all permissions."""
         return root_refusal(self.name, settings, env, uid=uid)
 
 
 def _live(request: AgentRequest) -> tuple[str, ...]:
-    """Ask for partial messages: until a message is whole, the other lines say that it is one token long.
+    """Ask for partial messages: until a message is complete, the other lines say that it is one token long.
 
     They make the transcript several times larger, so only a session with a cap asks for them.
     """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pitboss.core.config import AgentSettings
 
 UNATTENDED = "bypassPermissions"
-"""The permission mode of sessions, because nobody is there to ask."""
+"""The sessions' permission mode, because there is nobody to ask."""
 
 SANDBOX = "IS_SANDBOX"
 _YES = ("1", "true", "yes", "on")

@@ -1,8 +1,8 @@
 """Adds up what one start of Claude Code used, from its messages and its result lines (SPEC 4, 6).
 
-- Each content block is an `assistant` line that repeats its message's usage, so a message must count once. Its output
-  is known only from `message_delta` or from the result.
-- `input_tokens` leaves out cached tokens; ours includes them. `cache_creation` says which were written for an hour.
+- Each content block is an `assistant` line that repeats its message's usage, so each message must count only once.
+  Its output is known only from `message_delta` or the result.
+- `input_tokens` leaves out cached tokens; ours includes them. `cache_creation` says which were cached for an hour.
 - A result's `usage` covers the main loop of this start; `modelUsage` also covers subagents and what a budget cut off.
   After `--resume` the cost and `modelUsage` cover the whole session.
 - More work, and more results, may follow a result: their cost is a total, their usage a turn's or a total.
@@ -21,13 +21,13 @@ SYNTHETIC = "<synthetic>"
 """The model name of messages that the CLI wrote itself."""
 
 OPEN_MESSAGES = 64
-"""How many messages may still change their usage; fewer ever stream at a time, subagents included."""
+"""How many messages may still change their usage; never so many stream at once, subagents included."""
 
 ByModel = dict[str | None, Usage]
 
 
 class Bill:
-    """The bill of one start; `billed` is what earlier starts of the session were billed."""
+    """The bill of one start; `billed` is what earlier starts of the session were billed for."""
 
     def __init__(self, billed: Usage) -> None:
         self.billed = billed
@@ -47,7 +47,7 @@ class Bill:
         self._at_result = self.messages.by_model()
 
     def spend(self, model: str | None) -> Spend:
-        """What the messages used, what the results count beyond them, and what came after the last result.
+        """What the messages used, what the results count beyond that, and what came after the last result.
 
         `model` is the main loop's. The result's own cost stands unless it was guessed, or is 0 for tokens used.
         """
@@ -66,7 +66,7 @@ class Bill:
         return Spend(tokens=by_model, reported_usd=cost, unreported={} if cost is None else later)
 
     def _by_model(self, seen: ByModel, whole: Usage, main: str | None) -> ByModel:
-        """The messages' tokens; the rest of the whole goes to models that no message named, then to the main one."""
+        """The messages' tokens; the rest of the total goes to models that no message named, then to the main one."""
         sums, rest = dict(seen), whole.beyond(_sum(seen))
         for name, entry in table(self._result, "modelUsage").items():
             part = rest.beyond(rest.beyond(_model_tokens(entry)))
@@ -89,7 +89,7 @@ class Bill:
 
     @property
     def _has_earlier_starts(self) -> bool:
-        """Whether the totals cover the whole session: they count more than this start's main loop used."""
+        """Whether the totals cover the whole session, that is, exceed what this start's main loop used."""
         return self.billed.has_tokens and self._models().beyond(self._stated).has_tokens
 
     def _models_of_this_start(self) -> Usage:
@@ -101,7 +101,7 @@ class Bill:
 
 
 class MessageUsages:
-    """The usage of each message once, in memory that does not grow with their number.
+    """Each message's usage, counted once, in memory that does not grow with their number.
 
     `main_input` is the input of the main loop's messages alone.
     """
@@ -149,7 +149,7 @@ class MessageUsages:
 
 
 def tokens(usage: dict[str, Any]) -> Usage:
-    """A `usage` as the service writes it."""
+    """Parse a `usage` as the service writes it."""
     created = table(usage, "cache_creation")
     hour, minutes = count(created, "ephemeral_1h_input_tokens"), count(created, "ephemeral_5m_input_tokens")
     read = count(usage, "cache_read_input_tokens")
@@ -164,7 +164,7 @@ def tokens(usage: dict[str, Any]) -> Usage:
 
 
 def _model_tokens(total: object) -> Usage:
-    """One entry of `modelUsage`."""
+    """Parse one entry of `modelUsage`."""
     entry = total if isinstance(total, dict) else {}
     read, write = count(entry, "cacheReadInputTokens"), count(entry, "cacheCreationInputTokens")
     return Usage(

@@ -1,8 +1,7 @@
-"""Names the failures of Claude Code by the words it prints for them (SPEC 6).
+"""Classifies Claude Code's failures by the words it prints (SPEC 6).
 
-A 429 may be a limit of this minute, which a retry cures, or of a window of hours, which has to be waited for. It is the
-latter if the CLI says so, or if it does not even retry: it does so ten times, unless the service told it to stay away
-for long.
+A 429 may be a per-minute limit, which a retry cures, or one over hours, which must be waited out. It is the latter if
+the CLI says so, or does not even retry: it retries ten times unless the service told it to stay away for long.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLI = "claude"
-"""The folder of its vocabulary."""
+"""The folder that holds its vocabulary."""
 
 TOO_MANY_REQUESTS = 429
 SERVER_FAILED = 500
 _MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit|capacity", re.IGNORECASE)
 _EPOCH = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
 _A_MAXIMUM = "error_max_"
-"""Subtypes of work that reached a maximum: then the agent's last words are no reason."""
+"""Subtypes for work that hit a maximum: the agent's last words then do not give the reason."""
 
 _CUT_SHORT = re.compile(
     r"max_|limit|hook|abort|error|too_long|budget|exhausted|breaker|deferred|unavailable|failed"
 )
-"""In a `terminal_reason`: the work was ended before it was done, whatever else the line says."""
+"""In a `terminal_reason`: the work was cut short, whatever else the line says."""
 
 _STOPPED = re.compile(r"max_turns|hook|budget")
-"""In a `stop_reason`: somebody other than the model stopped the work."""
+"""In a `stop_reason`: something other than the model stopped the work."""
 
 _BY_HOOK = re.compile(
     r"\A(operation|execution|session|turn)?\s*(stopped|blocked|prevented)\b.{0,30}\bhook",
@@ -53,7 +52,7 @@ ROOT_ADVICE = (
 def failure(
     result: dict[str, Any], api_failure: dict[str, Any], *, retried: bool = False, rejected: bool = False
 ) -> tuple[Reason, str | None]:
-    """Reason and words for a result line of a failure; `api_failure` is the last failed assistant line.
+    """Reason and words for a failed result line; `api_failure` is the last failed assistant line.
 
     `retried`: a 429 was retried before; `rejected`: the CLI said that the subscription's windows were used up.
     """
@@ -75,7 +74,7 @@ def _by_status(status: int) -> Reason | None:
 
 
 def _of_limits(said: Reason | None, status: int, words: str, *, retried: bool, rejected: bool) -> Reason:
-    """Whether a request too many has hit a window of hours, a bill, or only a limit of this minute."""
+    """Whether a limit was hit that lasts hours, a billing limit, or only a per-minute one."""
     if _MINUTE.search(words):
         return Reason.OVERLOADED
     if said in UNMENDED:
@@ -91,7 +90,7 @@ def reset_in(words: str | None) -> float | None:
 
 
 def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
-    """Reason and words for a result without error whose work was ended before it was done; None for all others."""
+    """Reason and words for a result without error whose work was cut short; None for all others."""
     ending = word(result, "terminal_reason") or ""
     if _STOPPED.search(word(result, "stop_reason") or ""):
         ending = str(result["stop_reason"])
@@ -112,7 +111,7 @@ def stderr_failure(stderr: bytes) -> tuple[Reason, str] | None:
 
 
 def given_up(retry: dict[str, Any]) -> tuple[Reason, str]:
-    """Reason and words for a CLI that was retrying, by its last `api_retry`, and ended without a word."""
+    """Reason and words, from its last `api_retry`, for a CLI that was retrying and ended without a word."""
     status = count(retry, "error_status")
     named = word(retry, "error")
     reason = meaning_of_code(named, CLI) or _by_status(status) or Reason.OVERLOADED
@@ -122,7 +121,7 @@ def given_up(retry: dict[str, Any]) -> tuple[Reason, str]:
 def _named(result: dict[str, Any], api_failure: dict[str, Any]) -> Iterator[Reason]:
     """The reasons that the CLI names, the most specific first.
 
-    The assistant line counts only when the run ended in it: a failed request that was retried is past.
+    The assistant line counts only if the run ended with it: a failed request that was retried is history.
     """
     api_ended = result.get("terminal_reason") in (None, "api_error", "completed")
     last = api_failure if api_ended else {}

@@ -1,11 +1,11 @@
 """Reads Claude Code's stream-json: what it does and how it ended; `bill` adds up what it used (SPEC 6).
 
 What the CLI prints, and what follows from it:
-- A failed request ends in `subtype: success` with `is_error: true`. When older versions give up, they print a `subtype`
+- A failed request ends in `subtype: success` with `is_error: true`. Older versions that give up print a `subtype`
   of `error_...` with `is_error: false`, and the same words may come without any error.
-- Exit 0 without a `result` line is no success: something that is not Claude Code, or not all of it, ran.
-- A `result` is not the end while tasks run in the background: `init` or a message of the main loop begins a new turn.
-- A result without error may be for work that a hook or a maximum cut short, or for no turn at all.
+- Exit 0 without a `result` line is no success: what ran was not Claude Code, or not all of it.
+- A `result` is not the end while tasks run in the background: `init` or a message in the main loop begins a new turn.
+- A result without error may stand for work that a hook or a maximum cut short, or for no turn at all.
 - An agent whose every tool call was denied has done nothing, whatever it says.
 """
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
 
 STREAMED = ("text", "thinking", "partial_json")
-"""What may come bit by bit: words, thoughts, a tool's arguments."""
+"""What may arrive piecemeal: words, thoughts, a tool's arguments."""
 
 API_ERROR = "API Error: "
 """How the CLI's own words for a failed request begin, even where some versions call the result a success."""
@@ -48,11 +48,11 @@ OVER = ("completed", "failed", "stopped", "killed")
 """Statuses of a task that has ended."""
 
 LONGEST_PAUSE_S = 3600.0
-"""No pause before a retry is longer, whatever the CLI announces."""
+"""The longest pause before a retry, whatever the CLI announces."""
 
 
 class ClaudeReader(JsonReader):
-    """Reads one `claude -p` from its first byte to its last, cut anywhere."""
+    """Reads one `claude -p` from first byte to last, in chunks cut anywhere."""
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
@@ -68,7 +68,7 @@ class ClaudeReader(JsonReader):
         self._turn_tools: list[str | None] = []
 
     def spend(self) -> Spend:
-        """By the messages and the results seen so far."""
+        """From the messages and results seen so far."""
         return self._bill.spend(self.model)
 
     @property
@@ -81,7 +81,7 @@ class ClaudeReader(JsonReader):
         )
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
-        """By what the result says went wrong, then the exit code, then whether any tool call was allowed."""
+        """Judge by what the result says went wrong, then the exit code, then whether any tool call was allowed."""
         if self._has_failed():
             said = word(self._result, "result") or _text(self._own_words)
             result = self._result | {"result": said}
@@ -165,9 +165,9 @@ class ClaudeReader(JsonReader):
         return self.retried(f"{word(line, 'error') or 'error'}, {attempt}", pause_s=pause_s)
 
     def _task(self, line: dict[str, Any]) -> None:
-        """What the CLI announces about commands and agents that run beside the main loop.
+        """What the CLI announces about commands and agents that run alongside the main loop.
 
-        One in the foreground is part of the tool that started it, and ends with it.
+        One in the foreground belongs to the tool that started it, and ends with it.
         """
         task = word(line, "task_id")
         change = table(line, "patch") or line
@@ -184,7 +184,7 @@ class ClaudeReader(JsonReader):
             self.task_ended(task)
 
     def _running(self, tasks: list[dict[str, Any]]) -> None:
-        """Take `tasks` for all that run in the background; nobody waits for the CLI's own."""
+        """Take `tasks` as everything running in the background; the CLI's own are not waited for."""
         now = {task for each in tasks if each.get("ambient") is not True and (task := word(each, "task_id"))}
         for over in [task for task in self._background if task not in now]:
             self.task_ended(over)
@@ -213,7 +213,7 @@ class ClaudeReader(JsonReader):
             self.finished = False
 
     def _next_turn(self, identity: str | None, blocks: list[dict[str, Any]]) -> None:
-        """The model speaks again only when its tools have ended, even one whose result the CLI never reported."""
+        """The model speaks again only once its tools have ended, even one whose result the CLI never reported."""
         if identity != self._turn:
             for each in self._turn_tools:
                 self.tool_ended(each)

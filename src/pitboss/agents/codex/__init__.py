@@ -1,4 +1,4 @@
-"""The `codex` backend: `codex exec --json`, prompt by stdin, no sandbox unless configured (SPEC 6).
+"""The `codex` backend: `codex exec --json`, prompt on stdin, no sandbox unless configured (SPEC 6).
 
 It waits for more of the prompt while stdin is open, so stdin always ends.
 """
@@ -24,7 +24,7 @@ QUIET = (
     *("-c", "analytics.enabled=false", "-c", "check_for_update_on_startup=false"),
     *("--disable", "plugins"),
 )
-"""Without these it looks for updates and plugins and reports home."""
+"""Without these it looks for updates and plugins and phones home."""
 
 
 class Codex(Backend):
@@ -42,7 +42,7 @@ class Codex(Backend):
     )
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """The documented headless command line, then `extra_args`, which therefore win, then what to work on.
+        """The documented headless command line, then `extra_args`, which therefore win, then the task.
 
         `permission_mode` is a sandbox (`workspace-write`, ...); unless configured there is none.
         """
@@ -64,7 +64,7 @@ class Codex(Backend):
         )
 
     def reader(self, request: AgentRequest) -> CodexReader:
-        """A reader of the events and of the thread's file."""
+        """A reader of its events and the thread's file."""
         return CodexReader(request)
 
     def subscription(self, env: Mapping[str, str]) -> str | None:

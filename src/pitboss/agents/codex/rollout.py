@@ -1,12 +1,11 @@
-"""Reads Codex's own file about its thread, for what it never prints: use so far, limits, model (SPEC 1.5, 6).
+"""Reads Codex's own file about its thread, for what it never prints: usage so far, limits, model (SPEC 1.5, 6).
 
-`$CODEX_HOME/sessions/YYYY/MM/DD/rollout-TIME-THREAD.jsonl` grows while a thread runs, and goes on growing when it is
-resumed:
+`$CODEX_HOME/sessions/YYYY/MM/DD/rollout-TIME-THREAD.jsonl` grows while a thread runs, and again when it is resumed:
 - `token_usage_record` comes with each answer of the model, `token_count` after its tools; both have totals of
   the whole thread. Printed output has them only at the end of a turn that succeeds.
-- The totals in `token_count` fall to 0 when the context is full: an earlier count stays.
-- `rate_limits` are a subscription's windows, of hours, days or a month, give or take some minutes;
-  `used_percent` is 100 for one that is used up. In the file of a resumed thread they may date from an earlier start: a
+- The totals in `token_count` drop to 0 when the context is full: then an earlier count stands.
+- `rate_limits` are a subscription's windows, of hours, days or a month, give or take a few minutes;
+  `used_percent` is 100 for one that is used up. In a resumed thread's file they may date from an earlier start: a
   window that ended before the last line was written says nothing.
 A day's folder holds the threads of all projects, so a thread is looked for only in the folders that its identity,
 which contains the time it was created, allows.
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 FIVE_HOURS_MIN = 300
 SEVEN_DAYS_MIN = 7 * 24 * 60
 TOLERANCE = 0.05
-"""How far a window may be from a known length and still count as it."""
+"""How far a window's length may be off and still count as a known one."""
 
 
 class Rollout:
@@ -44,7 +43,7 @@ class Rollout:
         self._file = SessionFile(lambda thread_id: _find(sessions, thread_id))
 
     def read(self, thread_id: str | None) -> None:
-        """Take in what was written about the thread since the last call."""
+        """Take in what has been written about the thread since the last call."""
         for line in self._file.news(thread_id):
             self._take(line)
 
@@ -58,7 +57,7 @@ class Rollout:
         return None if quota == Quota() else quota
 
     def resets_at(self) -> float | None:
-        """When the last of the used-up windows ends, epoch seconds; None when none is used up."""
+        """When the last of the used-up windows ends, epoch seconds; None if none is used up."""
         full = (window for _, window in self._lasting() if window.used >= 1.0)
         return max((window.resets_at for window in full if window.resets_at), default=None)
 
@@ -94,7 +93,7 @@ def tokens(usage: dict[str, Any]) -> Usage:
 
 
 def _epoch(written: str | None) -> float | None:
-    """A line's time in epoch seconds; None when it has none."""
+    """A line's time in epoch seconds; None if it has none."""
     try:
         return datetime.fromisoformat(written or "").timestamp()
     except (ValueError, OverflowError):
@@ -122,7 +121,7 @@ def _days(thread_id: str) -> list[str]:
 
 
 def _windows(limits: dict[str, Any], written_at: float) -> list[tuple[int, QuotaWindow]]:
-    """The windows by length in minutes, rounded to a known length that they come near."""
+    """The windows by length in minutes, rounded to the nearest known length if close."""
     return [
         (
             _known_length(count(window, "window_minutes")),
@@ -139,6 +138,6 @@ def _known_length(minutes: int) -> int:
 
 
 def _resets_at(window: dict[str, Any], written_at: float) -> float | None:
-    """The moment itself, or, from older versions, the seconds until then."""
+    """When a window resets; older versions give the seconds until then."""
     left_s = amount(window, "resets_in_seconds")
     return amount(window, "resets_at") or (written_at + left_s if left_s is not None and written_at else None)

@@ -1,11 +1,11 @@
-"""Reads the JSON lines of `codex exec`, and its thread's file for what it used (SPEC 6).
+"""Reads the JSON lines of `codex exec`, and its thread's file for its usage (SPEC 6).
 
 What the CLI prints, and what follows from it:
 - `error` lines and items of type `error` are often no failure (reconnecting, a model it has no metadata for);
   `turn.failed` is one.
 - Tokens come only with `turn.completed` and are the thread's total, which includes earlier starts of a resumed one.
-  For a turn that failed or was cut off, only the thread's own file has them; without it they are unknown.
-- It prints no model, no cost, and no date for the end of a usage limit: the model and the date are in that file too.
+  For a failed or truncated turn only the thread's own file has them; without it they are unknown.
+- It prints neither model nor cost nor when a usage limit ends: the model and that time are in the file too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ RECONNECTING = "Reconnecting..."
 
 
 class CodexReader(JsonReader):
-    """Reads one `codex exec --json` from its first byte to its last, cut anywhere."""
+    """Reads one `codex exec --json` from first byte to last, in chunks cut anywhere."""
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
@@ -54,13 +54,13 @@ class CodexReader(JsonReader):
 
     @property
     def worked(self) -> bool:
-        """False where nothing was said, done or counted."""
+        """False if nothing was said, done or counted."""
         return self._answered or self.tool_calls > 0 or self._total.beyond(self.billed).has_tokens
 
     def spend(self) -> Spend:
         """What the thread used beyond its earlier starts; unknown if it was answered and nothing says more.
 
-        No answer is free: zeros come from a gateway that does not count.
+        No answer is free: zeros mean a gateway that does not count.
         """
         used = self._total.beyond(self.billed)
         return Spend(
@@ -69,7 +69,7 @@ class CodexReader(JsonReader):
         )
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
-        """By `turn.failed`, then the exit code, then whether the turn was completed."""
+        """Judge by `turn.failed`, then the exit code, then whether the turn was completed."""
         failure = self._failure
         if failure is None and ended.code is not None and ended.code > 0:
             failure = self._complaint
@@ -87,7 +87,7 @@ class CodexReader(JsonReader):
         return failed(reason, words, resets_at=self._rollout.resets_at() if limited else None)
 
     def finish(self) -> Iterator[AgentEvent]:
-        """Yield the events of a last line, and what the thread's file says in the end."""
+        """Yield the events of a last line, and what the thread's file says at the end."""
         yield from super().finish()
         yield from self._looked_up()
 
@@ -123,7 +123,7 @@ class CodexReader(JsonReader):
             yield from self._looked_up()
 
     def _tool(self, identity: str | None, line: str, *, ended: bool) -> Iterator[AgentEvent]:
-        """Some tools are named only when they have ended."""
+        """Some tools are named only once they have ended."""
         if identity not in self._open_tools:
             yield self.tool_started(identity, shortened(line))
         if ended:
@@ -144,7 +144,7 @@ class CodexReader(JsonReader):
         yield self.used()
 
     def _end(self) -> None:
-        """The last word is said, and nobody waits for tools that were left running."""
+        """The last word is said; tools left running are not waited for."""
         self.finished = True
         self._open_tools.clear()
 

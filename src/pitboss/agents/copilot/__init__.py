@@ -1,4 +1,4 @@
-"""The `copilot` backend: GitHub's Copilot CLI without its terminal, prompt by stdin (SPEC 6)."""
+"""The `copilot` backend: GitHub's Copilot CLI without its terminal, prompt on stdin (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -50,5 +50,5 @@ class Copilot(Backend):
         )
 
     def reader(self, request: AgentRequest) -> CopilotReader:
-        """A reader of the events and of the usage file."""
+        """A reader of its events and the usage file."""
         return CopilotReader(request)

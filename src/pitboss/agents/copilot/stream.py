@@ -1,12 +1,12 @@
-"""Reads Copilot CLI's JSON events, and its usage file for what it used (SPEC 6).
+"""Reads Copilot CLI's JSON events and its usage file (SPEC 6).
 
 What the CLI says, and what follows from it:
-- Tokens are only in the usage file, which it writes when it ends, also when it is terminated; for a resumed session
-  they cover the whole session. Killed, it leaves no file: then nobody knows what it used.
-- It has no price, and premium requests do not make one: tokens are priced by model.
-- A failed request that is retried is a `model.call_failure`; `session.error` is the failure of a turn.
-  The end of a usage limit is in the service's words, quoted in the last `model.call_failure`.
-- An agent whose every tool call was denied has done nothing, whatever it says and exits with.
+- Tokens are only in the usage file, which it writes when it exits, even on TERM; for a resumed session they cover the
+  whole session. If killed it leaves no file, and its usage is unknown.
+- It reports no price, and premium requests do not amount to one: tokens are priced by model.
+- A failed request that is retried is a `model.call_failure`; `session.error` is a turn's failure. When a usage limit
+  ends is in the service's words, quoted in the last `model.call_failure`.
+- An agent whose every tool call was denied has done nothing, whatever it says and whatever its exit code.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LOGIN_ADVICE = (
 
 
 class CopilotReader(JsonReader):
-    """Reads one `copilot --output-format json` from its first byte to its last, cut anywhere."""
+    """Reads one `copilot --output-format json` from first byte to last, in chunks cut anywhere."""
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
@@ -59,15 +59,15 @@ class CopilotReader(JsonReader):
 
     @property
     def worked(self) -> bool:
-        """False where nothing was said, done or counted."""
+        """False if nothing was said, done or counted."""
         return self._answered or self.tool_calls > 0 or bool(self._tokens)
 
     def spend(self) -> Spend:
-        """What the usage file said when the agent had ended; unknown if it was answered and the file says nothing."""
+        """What the usage file said once the agent had ended; unknown if it was answered but the file says nothing."""
         return Spend(tokens=self._tokens, unreadable=self._answered and not self._tokens)
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
-        """By the session's last error, the exit codes, the last word, and whether any tool call was allowed."""
+        """Judge by the session's last error, the exit codes, the last word, and whether any tool call was allowed."""
         if self._error is not None:
             return self._failed(self._error)
         if ended.code != 0:
@@ -95,14 +95,14 @@ class CopilotReader(JsonReader):
         return failed(reason, words, resets_at=amount(service, "resets_at") if limited else None)
 
     def finish(self) -> Iterator[AgentEvent]:
-        """Yield the events of a last line, and what the usage file says in the end."""
+        """Yield the events of a last line, and what the usage file says at the end."""
         yield from super().finish()
         self._tokens = self._on_top(_metrics(self._usage_file))
         if self._tokens:
             yield self.used()
 
     def _on_top(self, session: dict[str | None, Usage]) -> dict[str | None, Usage]:
-        """The session's tokens without those already billed for earlier starts, whichever model used them."""
+        """The session's tokens minus those already billed for earlier starts, whichever model used them."""
         rest, tokens = self.billed, {}
         for model, used in session.items():
             more = used.beyond(rest)
@@ -139,7 +139,7 @@ class CopilotReader(JsonReader):
                 self._note_failure(kind, data)
 
     def _note_failure(self, kind: object, data: dict[str, Any]) -> None:
-        """Note that the turn begins again, has failed or is over."""
+        """Note that the turn is restarting, has failed or is over."""
         match kind:
             case "assistant.turn_start":
                 self._error = None
@@ -179,7 +179,7 @@ class CopilotReader(JsonReader):
 
 
 def _metrics(file: Path) -> dict[str | None, Usage]:
-    """The tokens of each model in the usage file; nothing when there is none, or it cannot be read."""
+    """Each model's tokens in the usage file; nothing if the file is missing or unreadable."""
     models = table(_decoded(read_regular(file, USAGE_FILE_LIMIT)), "modelMetrics")
     return {
         model: _usage(table(metrics, "usage"))

@@ -1,7 +1,7 @@
-"""The `gemini` backend: Gemini CLI without its terminal, read by its stream of JSON events (SPEC 6).
+"""The `gemini` backend: Gemini CLI without its terminal, read through its stream of JSON events (SPEC 6).
 
-The prompt goes to stdin. `permission_mode` is the CLI's approval mode, `yolo` unless configured, because nobody is
-there to ask. The CLI has no option for effort. What it reads only from settings.json is left to the user: how to
+The prompt goes to stdin. `permission_mode` is the CLI's approval mode, `yolo` unless configured, because there is
+nobody to ask. The CLI has no option for effort. What it reads only from settings.json is left to the user: how to
 log in (with GOOGLE_GEMINI_BASE_URL a key in the environment is not enough) and its usage statistics.
 """
 
@@ -23,11 +23,11 @@ UNATTENDED_ENV = {
     "GEMINI_CLI_NO_RELAUNCH": "true",
     "GEMINI_TELEMETRY_ENABLED": "false",
 }
-"""It refuses to start in a folder that is not trusted; relaunched as its own child it ignores TERM."""
+"""It refuses to start in an untrusted folder; relaunched as its own child, it ignores TERM."""
 
 
 class Gemini(Backend):
-    """`gemini` in headless mode; when stopped it does not say what it used, but its session's file does."""
+    """`gemini` in headless mode; when stopped it does not report its usage, but its session's file does."""
 
     name = "gemini"
     program = "gemini"

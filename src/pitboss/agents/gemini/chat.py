@@ -1,8 +1,8 @@
-"""Reads Gemini CLI's own file about its session, for what it prints only at its end: use so far (SPEC 1.5, 6).
+"""Reads Gemini CLI's own file about its session, for what it prints only at its end: usage so far (SPEC 1.5, 6).
 
-`~/.gemini/tmp/PROJECT/chats/session-TIME-ID8.jsonl` grows while a session runs, and goes on growing when it is resumed;
+`~/.gemini/tmp/PROJECT/chats/session-TIME-ID8.jsonl` grows while a session runs, and again when it is resumed;
 ID8 is how the session's identity begins:
-- A message of the model is written when its answer is whole, before its tools run, and again with their results.
+- A message from the model is written when its answer is complete, before its tools run, and again with their results.
 - Its `output` leaves the thoughts out. An answer that was cut off is not written.
 """
 
@@ -36,7 +36,7 @@ class Chat:
         self._file = SessionFile(lambda session_id: _find(projects, session_id))
 
     def read(self, session_id: str | None) -> bool:
-        """Take in what has been written by now; whether there was a message in it."""
+        """Take in what has been written so far; returns whether there was a message in it."""
         before, lines = self.answers, [*self._later, *self._file.news(session_id)]
         self._later = []
         for line in lines:

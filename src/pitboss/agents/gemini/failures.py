@@ -1,4 +1,4 @@
-"""Names the failures of Gemini CLI by its words, its complaints and its exit code (SPEC 6).
+"""Classifies Gemini CLI's failures by its words, its complaints and its exit code (SPEC 6).
 
 A message is `[API Error: WORDS]`, where the words may be the service's whole JSON answer, and advice that is the same
 for every limit may follow. Which quota is used up, and for how long, the CLI says only on stderr:
@@ -39,7 +39,7 @@ class GeminiFailure(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float | None = None
 
     def ends_at(self, said_at: str | None) -> float | None:
-        """When a limit ends, epoch seconds; `said_at` is when the CLI spoke of it, as it writes times."""
+        """When a limit ends, epoch seconds; `said_at` is when the CLI said so, in its own time format."""
         if self.wait_s is None or self.reason is not Reason.RATE_LIMITED:
             return None
         try:
@@ -49,7 +49,7 @@ class GeminiFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a service answered: words to show, all that it said, names of what failed, the HTTP status."""
+    """A service's answer: words to show, everything it said, names of what failed, the HTTP status."""
 
     words: str
     said: str
@@ -65,7 +65,7 @@ class _Code(IntEnum):
 
 
 def failure(message: str, ended: AgentExit) -> GeminiFailure:
-    """Why a program failed that said so in its result line."""
+    """Why a program failed, given that its result line says it did."""
     wrapped = API_ERROR.search(message)
     answer = _unfolded(message if wrapped is None else wrapped[1])
     complaint = _complained(ended)
@@ -93,7 +93,7 @@ def refusal(ended: AgentExit) -> GeminiFailure | None:
 
 
 def _named(answer: _Answer, complaint: _Answer | None, ended: AgentExit) -> GeminiFailure:
-    """The failure by what was said, where `complaint` says more about a quota."""
+    """The failure according to `answer`; `complaint` may say more about a quota."""
     more = _Answer(words="", said="") if complaint is None else complaint
     reason = service_failure(
         codes=(*more.codes, *answer.codes),
@@ -108,7 +108,7 @@ def _named(answer: _Answer, complaint: _Answer | None, ended: AgentExit) -> Gemi
 
 
 def _complained(ended: AgentExit) -> _Answer | None:
-    """The last error on stderr with what is printed below it; None when there is none."""
+    """The last error on stderr with what is printed below it; None if there is none."""
     stderr = ended.complaints.decode("utf-8", "replace")
     errors = list(ERROR.finditer(stderr))
     if not errors:
@@ -123,7 +123,7 @@ def _complained(ended: AgentExit) -> _Answer | None:
 
 
 def _unfolded(words: str) -> _Answer:
-    """The service's answer, which may be inside another one or in a list; other words stay as they are."""
+    """The service's answer, which may be inside another one or in a list; other words are left as they are."""
     try:
         answer = msgspec.json.decode(words.strip().removeprefix("[").removesuffix("]"), type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError, UnicodeError):
@@ -144,5 +144,5 @@ def _unfolded(words: str) -> _Answer:
 
 
 def _http_status(code: int | None) -> int:
-    """The status of which an exit code may be the lower eight bits; 0 when it is not that of a failed request."""
+    """The status whose lower eight bits the exit code may be; 0 if it is not that of a failed request."""
     return 0 if code is None or not 144 <= code <= 255 else code + 256

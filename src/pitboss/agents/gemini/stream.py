@@ -2,12 +2,12 @@
 
 What the CLI prints, and what follows from it:
 - Usage comes only with the `result` line; until then, and for an agent that was stopped, the session's own file has
-  it. The usage of an answer that was cut off is nowhere.
+  it. The usage of a truncated answer is nowhere.
 - `output_tokens` leaves the thoughts out; they are what `total_tokens` counts beyond input and output.
 - After `--resume` the stats cover this start alone.
 - Exit 0 may come with `status: error`, and `status: success` after an `error` line that ended the work (too many turns,
-  a loop); an `error` line after which the agent goes on has ended nothing.
-- A failed request exits with its HTTP status, of which the system keeps eight bits.
+  a loop); an `error` line after which the agent goes on does not count.
+- A failed request makes it exit with the HTTP status, of which the system keeps eight bits.
 - A retried request repeats its first words.
 """
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentEvent, AgentRequest
 
 AT_THE_END = "9"
-"""Later than any time that is written."""
+"""Later than any time on record."""
 
 MESSAGE_LIMIT = 16 * 1024
-"""Characters kept of one message; the last ones are the answer."""
+"""How many of a message's last characters are kept; the answer is at the end."""
 
 SAID_AGAIN = 8
-"""A first piece of at least so many characters that comes again means that the request was retried."""
+"""If a first piece of at least this many characters comes again, the request was retried."""
 
 
 class GeminiReader(JsonReader):
-    """Reads one `gemini` from its first byte to its last, cut anywhere."""
+    """Reads one `gemini` from first byte to last, in chunks cut anywhere."""
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
@@ -59,7 +59,7 @@ class GeminiReader(JsonReader):
         self._message = ""
 
     def finish(self) -> Iterator[AgentEvent]:
-        """Yield the events of a last line without newline, of words that nothing followed, and of the file."""
+        """Yield the events of a last line without newline, of a message still open, and of the file."""
         yield from super().finish()
         yield from self._message_ended()
         if not self.finished:
@@ -68,16 +68,16 @@ class GeminiReader(JsonReader):
 
     @property
     def worked(self) -> bool:
-        """False where nothing was said, done or counted."""
+        """False if nothing was said, done or counted."""
         return self._answers > 0 or self.tool_calls > 0 or bool(self._tokens)
 
     def spend(self) -> Spend:
-        """By the result's stats, else the session's file; unreadable when neither counts all answers."""
+        """From the result's stats, else the session's file; unreadable if neither counts all answers."""
         uncounted = not self._tokens and self._answers > self._chat.answers
         return Spend(tokens=self._tokens or self._chat.tokens, unreadable=uncounted)
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
-        """By the result's status first, then the exit code, then the last complaint."""
+        """Judge by the result's status first, then the exit code, then the last complaint."""
         if self._result.get("status") not in (None, "success"):
             error = word(table(self._result, "error"), "message") or self._complaint
             return self._failed(failure(error or "an error without a message", ended))
@@ -127,7 +127,7 @@ class GeminiReader(JsonReader):
             yield self.used()
 
     def _spoke(self, piece: str) -> None:
-        """One piece of a message, or the whole message from its start again."""
+        """One piece of a message, or the whole message from the start again."""
         self._went_on()
         if not self._message:
             self._first_piece = piece
@@ -158,7 +158,7 @@ class GeminiReader(JsonReader):
         yield self.used()
 
     def _count(self, stats: dict[str, Any]) -> None:
-        """The stats by model; what only their sum counts goes to the model that was asked for."""
+        """The stats by model; whatever only their total counts goes to the requested model."""
         models = table(stats, "models")
         tokens = {name: _tokens(table(models, name)) for name in models}
         rest = _tokens(stats).beyond(sum(tokens.values(), Usage()))

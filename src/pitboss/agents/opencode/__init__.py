@@ -1,6 +1,6 @@
-"""The `opencode` backend: `opencode run` with JSON events, prompt by stdin (SPEC 6).
+"""The `opencode` backend: `opencode run` with JSON events, prompt on stdin (SPEC 6).
 
-`permission_mode` is `allow` unless configured, because nobody is there to ask; another word (`ask`, `deny`)
+`permission_mode` is `allow` unless configured, because there is nobody to ask; another word (`ask`, `deny`)
 becomes opencode's `permission`. What the user's own configuration denies stays denied. `effort` is what
 opencode calls a model's variant.
 """
@@ -46,7 +46,7 @@ class Opencode(Backend):
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which therefore win.
 
-        With a title of ours it need not ask a model for one, which no event would count.
+        Our own title spares it asking a model for one, which no event would count.
         """
         model = request.model or settings.model
         mode = settings.permission_mode or ALLOW
@@ -73,9 +73,9 @@ class Opencode(Backend):
 
 
 def _configured(env: Mapping[str, str], mode: str | None) -> dict[str, str]:
-    """The configuration to pass on: the user's own from the environment, and ours where it says nothing.
+    """The configuration to pass on: the user's own from the environment, and ours where that says nothing.
 
-    Whatever is there and is not plain JSON (comments are allowed) stays as it is.
+    A configuration that is not plain JSON (comments are allowed) stays as it is.
     """
     try:
         theirs = msgspec.json.decode(env.get(CONFIG) or "{}", type=dict[str, Any])

@@ -1,4 +1,4 @@
-"""Names the failures of opencode by its error events, which pass on what the model's service answered (SPEC 6)."""
+"""Classifies opencode's failures by its error events, which pass on what the model's service answered (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def failure(line: dict[str, Any]) -> OpencodeFailure:
 def wait(line: dict[str, Any]) -> OpencodeFailure | None:
     """Why opencode will retry, if `line` says that it is waiting to; None for any other status.
 
-    A moment far ahead is the end of a limit, whatever the words; a near one is its own choice.
+    A time far ahead is the end of a limit, whatever the words; a near one is its own choice.
     """
     status = (
         table(line, "status") or table(table(line, "properties"), "status") or table(line, "part") or line
@@ -65,7 +65,7 @@ def wait(line: dict[str, Any]) -> OpencodeFailure | None:
 def _reason(error: dict[str, Any], answer: dict[str, Any], words: str) -> Reason:
     data = table(error, "data")
     if "ref" in data:
-        return Reason.AGENT_ERROR  # opencode's own server failed, whatever it says; no service was asked
+        return Reason.AGENT_ERROR  # opencode's own server failed, whatever it says, not a model service
     return service_failure(
         codes=(word(error, "name"), word(answer, "code"), word(answer, "type")),
         words=words,

@@ -2,14 +2,14 @@
 
 What the CLI prints, and what follows from it:
 - There is no final event: a run has succeeded when its last step finished with `stop` and it exits 0.
-- Each `step_finish` has the tokens and cost of its step alone, after `--session` too, so they are added up. A step
-  that broke off has no numbers; when no step has any, nobody knows what was used.
+- Each `step_finish` has the tokens and cost of its step alone, even after `--session`, so they are added up. A step
+  that broke off has no numbers; if no step has any, the usage is unknown.
 - Input leaves out cached tokens and output leaves out reasoning; ours include them.
 - A cost of 0 for tokens means that it has no price for the model.
-- A failed request is retried with nothing but a second `step_start`, or with a status of `retry` that says why and
-  when; an answer that was cut off ends in a step of reason `unknown`, and is asked for again without end.
+- A failed request is retried with just a second `step_start`, or with a status of `retry` that says why and when; a
+  truncated answer ends in a step of reason `unknown`, and is requested again, endlessly.
 - It may wait for days for the end of a limit, and may never exit after its last step, or after an error.
-- A tool that nobody allowed ends the run with exit 0; its last step is `tool-calls`.
+- A tool call that was not permitted ends the run with exit 0; its last step is `tool-calls`.
 - A tool is reported only once it has ended, so one may be running in an open step.
 """
 
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
 
 DONE = "stop"
 FRUITFUL = (DONE, "tool-calls", "length", "content-filter")
-"""How a step finishes whose answer came whole, as far as the model meant to give it."""
+"""How a step finishes if its answer came whole, as far as the model meant to give it."""
 
 MOST_CUTS = 20
-"""After so many answers cut off in a row, no next one will come whole."""
+"""After this many truncated answers in a row, none will come whole."""
 
 REFUSED = ("rejected permission", "prevents you from using")
-"""What a tool call says when nobody was there to allow it."""
+"""What a tool call says when there was nobody to allow it."""
 
 
 class OpencodeReader(JsonReader):
-    """Reads one `opencode run` from its first byte to its last, cut anywhere."""
+    """Reads one `opencode run` from first byte to last, in chunks cut anywhere."""
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
@@ -71,18 +71,18 @@ class OpencodeReader(JsonReader):
 
     @property
     def worked(self) -> bool:
-        """False where nothing was said, done or counted."""
+        """False if nothing was said, done or counted."""
         return bool(self.text) or self.tool_calls > 0 or self._total.has_tokens
 
     def spend(self) -> Spend:
-        """The sum of the steps that finished."""
+        """The sum of the finished steps."""
         if not self._total.has_tokens:
             return Spend(unreadable=self._began)
         cost = None if self._unpriced else self._cost_usd
         return Spend(tokens={self.model: self._total}, reported_usd=cost)
 
     def hopeless(self) -> AgentVerdict | None:
-        """By what it waits for, or by one answer after the other being cut off.
+        """Judge by what it waits for, or by truncated answers one after another.
 
         Each of these may cost money, and it asks for more twice a second.
         """
@@ -94,7 +94,7 @@ class OpencodeReader(JsonReader):
         return AgentVerdict(status=SessionStatus.TIMEOUT, reason=Reason.STALLED.because(words))
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
-        """By the last error, then the exit code, then how the last step finished, then what was allowed."""
+        """Judge by the last error, then the exit code, how the last step finished, and what was allowed."""
         why = self._failure or self._waits_for
         if why is not None:
             return _failed(why)
@@ -156,7 +156,7 @@ class OpencodeReader(JsonReader):
         return self.tool_started(None, tool_line(name, table(state, "input")))
 
     def _step_finished(self, part: dict[str, Any]) -> Iterator[AgentEvent]:
-        """Only in a step that came to something do words and tokens count as progress."""
+        """Words and tokens count as progress only in a step that produced something."""
         self._last_step = word(part, "reason") or "unknown"
         self._step_open = False
         self._failure = self._waits_for = None

@@ -1,4 +1,4 @@
-"""Takes values out of JSON that an agent printed and nobody checked: anything unexpected counts as absent."""
+"""Takes values out of an agent's unchecked JSON: anything unexpected counts as absent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 COUNT_LIMIT = 2**53
-"""More tokens than this are damage, not use; JSON numbers are exact up to here."""
+"""More tokens than this are garbage, not usage; JSON numbers are exact up to here."""
 
 
 def table(source: dict[str, Any], key: str) -> dict[str, Any]:

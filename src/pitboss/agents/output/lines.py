@@ -1,8 +1,8 @@
 """Splits an agent's output, whatever its bytes, into lines and JSON objects in bounded memory (SPEC 6).
 
 Agents print anything: endless lines, invalid UTF-8, half a line when they are killed. pitboss skips what is too long
-or is not JSON; the transcript keeps every byte. `loose_json` finds the objects on a line, `long_strings` makes a line
-that is too long fit.
+or not JSON; the transcript keeps every byte. `loose_json` finds the objects on a line, `long_strings` makes an
+overlong line fit.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LINE_LIMIT = 4 * 1024 * 1024
-"""Bytes held of a line; a longer one is dropped, unless it is JSON whose long strings can be cut."""
+"""Bytes held per line; a longer one is dropped, unless it is JSON whose long strings can be cut."""
 
 DETAIL_LIMIT = 300
-"""Characters of an agent's words that go into a reason."""
+"""How many characters of an agent's words go into a reason."""
 
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]?"  # colors, movements
@@ -41,7 +41,7 @@ class LineSplitter:
 
     @property
     def held(self) -> bytes:
-        """What is held of a line that has not ended."""
+        """The part held so far of an unfinished line."""
         return bytes(self._partial)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
@@ -53,7 +53,7 @@ class LineSplitter:
             self._hold(piece)
 
     def finish(self) -> Iterator[bytes]:
-        """Yield what is held as a line: at a newline, and at the end of the output."""
+        """Yield the held part as a line: at a newline, and at the end of the output."""
         line, dropped = bytes(self._partial), self._too_long
         self._partial.clear()
         self._too_long = False
@@ -76,7 +76,7 @@ class JsonLineSplitter(LineSplitter):
         self._shortener: Shortener | None = None
 
     def finish(self) -> Iterator[bytes]:
-        """Yield what is held as a line."""
+        """Yield the held part as a line."""
         self._shortener = None
         return super().finish()
 
@@ -89,7 +89,7 @@ class JsonLineSplitter(LineSplitter):
 
 
 class JsonLines:
-    """Turns chunks into the JSON objects on their lines and skips everything else."""
+    """Turns chunks into the JSON objects on their lines, and skips everything else."""
 
     def __init__(self) -> None:
         self._lines = JsonLineSplitter()
@@ -101,7 +101,7 @@ class JsonLines:
         return self._objects(self._lines.feed(_without_noise(chunk)))
 
     def finish(self) -> Iterator[dict[str, Any]]:
-        """Yield the objects of a last line without newline, as far as they are whole."""
+        """Yield the complete objects on a last line without newline."""
         last = self._lines.held.strip()
         found = list(self._objects(self._lines.finish()))
         self.torn = last.startswith(b"{") and not found
@@ -123,7 +123,7 @@ def _without_noise(chunk: bytes) -> bytes:
 
 
 def last_line(output: bytes) -> str | None:
-    """The last line of `output` that is not blank, shortened for a reason; None when there is none."""
+    """The last line of `output` that is not blank, shortened for a reason; None if there is none."""
     for line in reversed(output.splitlines()):
         text = shortened(line.decode("utf-8", "replace"))
         if text:
@@ -132,7 +132,7 @@ def last_line(output: bytes) -> str | None:
 
 
 def plain(text: str) -> str:
-    """`text` without what a terminal acts on."""
+    """`text` without terminal escapes."""
     return _ESCAPES.sub("", text)
 
 

@@ -1,6 +1,6 @@
-"""Shortens the long strings of a JSON line while it is read, so that a line of any length fits in memory (SPEC 6).
+"""Shortens long strings in a JSON line as it is read, so that a line of any length fits in memory (SPEC 6).
 
-What an agent said may be megabytes long; what it used and how it ended are on the same line and must not be lost.
+An agent's words may be megabytes long; its usage and how it ended are on the same line and must not be lost.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 
 STRING_LIMIT = 64 * 1024
-"""Bytes kept of each string of such a line."""
+"""How many bytes of each string on such a line are kept."""
 
 _PIECES = re.compile(rb'"|(?:[^"\\]++|\\.)++', re.DOTALL)
-"""A quote, or what stands between two quotes."""
+"""A quote, or the text between two quotes."""
 
 _WHOLE = re.compile(rb"(?:[^\\]++|\\[^u]|\\u[0-9a-fA-F]{4}|\\u(?![0-9a-fA-F]{0,3}\Z))*+")
-"""As much as does not end in the middle of an escape."""
+"""As much as possible without ending in the middle of an escape."""
 
 
 class Shortener:
@@ -26,7 +26,7 @@ class Shortener:
         self._half_escape = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """What is kept of the line's next bytes; half an escape at their end waits for its other half."""
+        """Return what is kept of the line's next bytes; half an escape at their end waits for its other half."""
         text = self._half_escape + chunk
         whole = _without_half_escape(text)
         self._half_escape = text[len(whole) :]
@@ -41,7 +41,7 @@ class Shortener:
         if len(piece) <= self._room:
             self._room -= len(piece)
             return piece
-        # Nothing more is kept of a string that was cut: whatever followed would seem to have stood there.
+        # Nothing more is kept of a string once cut: later text would seem to follow directly.
         room, self._room = self._room, 0
         return _without_half_escape(piece[:room])
 

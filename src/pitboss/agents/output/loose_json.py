@@ -1,4 +1,4 @@
-"""Finds the JSON objects on a line of an agent's output, whatever else is on it (SPEC 6).
+"""Finds the JSON objects on a line of an agent's output, whatever else the line holds (SPEC 6).
 
 A line should hold one object and nothing else. But shells print titles and prompts before it, two writers share a
 line, a program pads with NUL bytes, and JavaScript writes what the standard does not allow.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_TRIES = 64
-"""How many places on a line are tried as the start of an object: noise full of braces must stay cheap."""
+"""How many positions on a line are tried as the start of an object: noise full of braces must stay cheap."""
 
 _BLANK = b" \t\r\0\xef\xbb\xbf"
 """What may surround an object: blanks, padding, and a byte order mark."""
@@ -29,7 +29,7 @@ _INSIDE = re.compile(r"[:,\[]\s*$")
 
 
 def objects_on(line: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the outermost objects that are whole, in order; never raises."""
+    """Yield the complete outermost objects, in order; never raises."""
     bare = line.strip(_BLANK)
     if bare.startswith(b"{"):
         text = bare.decode("utf-8", "replace")
@@ -65,7 +65,7 @@ def _glued(text: str) -> Iterator[dict[str, Any]]:
 def _after_torn(text: str, start: int, broke_at: int) -> re.Match[str] | None:
     """Where the next object may begin, after one that began at `start` and is unreadable beyond `broke_at`.
 
-    Another writer's object may stand in the middle of the torn one; the torn one's own parts are skipped.
+    Another writer's object may sit inside the torn one; the torn one's own parts are skipped.
     """
     inside = [
         each for each in _OPENING.finditer(text, start + 1, broke_at) if not _belongs(text, each.start())
@@ -78,7 +78,7 @@ def _belongs(text: str, at: int) -> bool:
 
 
 def _whole_characters(value: Any) -> Any:
-    """`value` with `?` in place of each half of a surrogate pair: no file could hold it."""
+    """`value` with `?` in place of each lone surrogate, which no file could hold."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 CHUNK = 256 * 1024
 NAMES = 20_000
-"""How many names of one folder are looked at."""
+"""How many names in a folder are looked at."""
 
 
 class SessionFile:
     """A file of JSON lines that grows while a session runs; `find` locates it by the session's name.
 
-    Anything else in its place says nothing, and is no error.
+    Anything else in its place is ignored without an error.
     """
 
     def __init__(self, find: Callable[[str], Path | None]) -> None:
@@ -31,7 +31,7 @@ class SessionFile:
         self._lines = JsonLines()
 
     def skip(self, session_id: str) -> None:
-        """Skip what is already in the file of a session to be resumed: it is no news."""
+        """Skip what is already in the file of a session about to be resumed: it is not news."""
         self._path = self._find(session_id)
         try:
             self._offset = 0 if self._path is None else self._path.stat().st_size

@@ -1,8 +1,8 @@
-"""The `qwen` backend: Qwen Code without its terminal, read by its stream of JSON events (SPEC 6).
+"""The `qwen` backend: Qwen Code without its terminal, read through its stream of JSON events (SPEC 6).
 
-The prompt goes to stdin. `permission_mode` is the CLI's approval mode, `yolo` unless configured, because nobody is
-there to ask. The user chooses its service, in settings.json or by OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL.
-The CLI has no option for effort.
+The prompt goes to stdin. `permission_mode` is the CLI's approval mode, `yolo` unless configured, because there is
+nobody to ask. The user chooses its service, in settings.json or through OPENAI_API_KEY, OPENAI_BASE_URL and
+OPENAI_MODEL. The CLI has no option for effort.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ QUIET = {
     "QWEN_TELEMETRY_ENABLED": "false",
     "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
 }
-"""The warning would be the last complaint of whatever fails."""
+"""Otherwise this warning would be the last complaint of any failure."""
 
 
 class Qwen(Backend):

@@ -1,4 +1,4 @@
-"""Names the failures of Qwen Code by its words, and finds those that it keeps to itself (SPEC 6).
+"""Classifies Qwen Code's failures by its words, and finds those it keeps to itself (SPEC 6).
 
 It retries a request refused with 429 or 503 for hours, and prints no reason. Its session's file has the reasons:
 `QWEN_DIR/projects/PROJECT/chats/SESSION.jsonl` gets a line for each request, refused or answered.
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 API_ERROR = re.compile(r"\[API Error: (?:(\d{3}) )?(.*)\]\s*\Z", re.DOTALL)
 
 ENOUGH = 2
-"""So many refusals of one kind in a row are no accident."""
+"""This many refusals of one kind in a row are no accident."""
 
 
 def failure(said: str) -> tuple[Reason, str]:
-    """Reason and words for what a result line calls the error."""
+    """Reason and words for what a result line gives as the error."""
     wrapped = API_ERROR.search(said)
     words, status = (said, 0) if wrapped is None else (wrapped[2], int(wrapped[1] or 0))
     return service_failure(words=words, status=status, cli="qwen"), words
 
 
 class Refusals:
-    """The requests of one start refused since the last one that was answered; `words` are the last one's."""
+    """One start's refused requests since the last answered one; `words` are the latest refusal's."""
 
     def __init__(self, env: Mapping[str, str], resumed: str | None) -> None:
         folder = home_of(env, "QWEN_RUNTIME_DIR" if env.get("QWEN_RUNTIME_DIR") else "QWEN_HOME", ".qwen")
@@ -45,7 +45,7 @@ class Refusals:
             self._file.skip(resumed)
 
     def hopeless(self, session_id: str | None) -> tuple[Reason, str] | None:
-        """Why it asks in vain, in the service's words, by the file as it is now; None while an answer may yet come."""
+        """Why its requests are hopeless, in the service's words, going by the file; None while there is hope."""
         for line in self._file.news(session_id):
             self._take(table(table(line, "systemPayload"), "uiEvent"))
         if self._last in UNMENDED and self._in_a_row >= ENOUGH:

@@ -1,11 +1,11 @@
 """Reads Qwen Code's stream-json: what it does, what it used, how it ended (SPEC 6).
 
 The events look like Claude Code's and mean other things:
-- `input_tokens` includes the cached ones, and nothing has a cost.
-- The last of a turn's `assistant` lines has its usage, the others have zeros: the cost of what was said after the
-  last count and never counted, because it failed or was killed, is unknown.
-- The `result` line has the sum; after `--resume` it covers the whole session, and counts requests that no line
-  mentions. An error's has zeros: then the messages seen are the bill.
+- `input_tokens` includes cached ones, and nothing carries a cost.
+- The last of a turn's `assistant` lines has its usage, the others have zeros: the cost of anything said after the
+  last count, because it failed or was killed, is unknown.
+- The `result` line has the total; after `--resume` it covers the whole session, and counts requests that no line
+  mentions. An error's has zeros: then the bill is the messages seen.
 - A failed request is part of the agent's words, `[API Error: ...]` after what it had said; in older versions nothing
   else reports it, and the `result` is a success.
 - A request retried after a cut repeats its first words, in the same text.
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentEvent, AgentRequest
 
 SAID_AGAIN = 8
-"""A text's first words, at least so many characters, that come again mean that the request was retried."""
+"""If at least this many of a text's first characters come again, the request was retried."""
 
 
 class QwenReader(JsonReader):
-    """Reads one `qwen` from its first byte to its last, cut anywhere."""
+    """Reads one `qwen` from first byte to last, in chunks cut anywhere."""
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
@@ -49,11 +49,11 @@ class QwenReader(JsonReader):
 
     @property
     def worked(self) -> bool:
-        """False where nothing was said, done or counted."""
+        """False if nothing was said, done or counted."""
         return bool(self.text) or self.tool_calls > 0 or bool(self.spend().tokens)
 
     def spend(self) -> Spend:
-        """By the messages seen, and what the result line counts beyond them and beyond earlier attempts."""
+        """From the messages seen, and what the result line counts beyond them and beyond earlier attempts."""
         tokens = self._by_message()
         stated = _tokens(table(self._result, "usage")).beyond(self.billed)
         more = stated.beyond(sum(tokens.values(), Usage()))
@@ -62,7 +62,7 @@ class QwenReader(JsonReader):
         return Spend(tokens=tokens, unreadable=self._uncounted)
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
-        """By `is_error` and the subtype first, then the exit code, then whether it finished and what was allowed."""
+        """Judge by `is_error` and the subtype, then the exit code, whether it finished, and what was allowed."""
         kind = word(self._result, "subtype") or ""
         if self._result.get("is_error") is True or kind.startswith("error"):
             return failed(*failure(word(table(self._result, "error"), "message") or kind or "an error"))
@@ -78,7 +78,7 @@ class QwenReader(JsonReader):
         return all_denied(denied, self.tool_calls) or AgentVerdict()
 
     def hopeless(self) -> AgentVerdict | None:
-        """By what the session's file says about the requests that it silently retries."""
+        """Judge by what the session's file says about requests that it silently retries."""
         if self.finished:
             return None
         refused = self._refusals.hopeless(self.session_id)
@@ -130,7 +130,7 @@ class QwenReader(JsonReader):
                 yield self.said(text)
 
     def _own_words(self, text: str) -> str:
-        """What the agent itself said: not the CLI's words about an error, and nothing twice because of a retry."""
+        """The agent's own words: without the CLI's about an error, and without repeats due to a retry."""
         words, retries, self._retries = API_ERROR.sub("", text), self._retries, 0
         for _ in range(min(retries, len(words) // SAID_AGAIN)):
             again = words.find(words[:SAID_AGAIN], SAID_AGAIN)
@@ -157,7 +157,7 @@ class QwenReader(JsonReader):
         yield self.used()
 
     def _count(self, identity: str | None, model: str | None, used: Usage) -> None:
-        """Count a message once; its lines come one after the other."""
+        """Count a message once; its lines come in succession."""
         before, its_model, had = self._open
         if identity is None or identity != before:
             self._counted[its_model] = self._counted.get(its_model, Usage()) + had

@@ -1,7 +1,7 @@
-"""Names a model service's failure by its code, its words or its HTTP status, for CLIs that pass these on (SPEC 6).
+"""Classifies a model service's failure by code, words or HTTP status, for CLIs that pass these on (SPEC 6).
 
-A CLI that talks to any service prints what that service said. Codes are the surest; words (`services.words`) say more
-than a status, because 429 may be a limit of this minute, a limit of this week, or an empty purse.
+A CLI that can use any service prints what that service said. Codes are the most reliable; words (`services.words`)
+say more than a status, because 429 may mean a per-minute limit, a weekly limit, or no credit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LONG_WAIT_S = 300.0
 """A service that asks for a longer wait than this has a limit; with a shorter one it is busy."""
 
 UNMENDED = (Reason.RATE_LIMITED, Reason.BILLING)
-"""What retrying within minutes does not cure, however often a CLI does so."""
+"""Failures that retrying within minutes does not cure, however often a CLI tries."""
 
 BY_STATUS = {
     401: Reason.AUTH,
@@ -40,11 +40,11 @@ _STATUS = re.compile(
 def service_failure(
     *, codes: Iterable[str | None] = (), words: str = "", status: int = 0, cli: str | None = None
 ) -> Reason:
-    """The reason for a failed request: by the first code that is known, else the words, else the status.
+    """The reason for a failed request: from the first known code, else the words, else the status.
 
-    An unambiguous status (401, 402, 404) outranks the words, unless these are about money or a limit; AGENT_ERROR when
-    nothing is known. `cli` is the folder whose words and codes apply too. A limit that is said to last for long has to
-    be waited for, whatever it is called.
+    An unambiguous status (401, 402, 404) outranks the words, unless these are about money or a limit; AGENT_ERROR if
+    nothing is known. `cli` is the folder whose words and codes apply too. A limit said to last long must be waited
+    out, whatever it is called.
     """
     status = status or status_in(words)
     named = next((reason for code in codes if (reason := meaning_of_code(code, cli))), None)
@@ -63,14 +63,14 @@ def reason_to_ask_again(words: str) -> Reason:
 
 
 def status_in(words: str) -> int:
-    """The HTTP status that `words` name; 0 when they name none."""
+    """The HTTP status that `words` name; 0 if they name none."""
     found = _STATUS.search(words)
     return 0 if found is None else int(found[1])
 
 
 def wait_s(words: str) -> float | None:
     """How many seconds from now `words` say to wait; None if they name no moment in the future."""
-    # Imported here: it has many patterns, and failures are rare.
+    # Imported here: it compiles many patterns, and failures are rare.
     from pitboss.core.reset_time import moment_in
 
     now = time()

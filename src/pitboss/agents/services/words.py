@@ -1,9 +1,9 @@
-"""Knows what services and CLIs mean by their words, from data in which the first match counts (SPEC 6).
+"""Knows what services and CLIs mean by their words, from tables in which the first match counts (SPEC 6).
 
 `words.toml` in the folder of a CLI or of the services has a `[[row]]` for each thing said: `means` is a
-core.session.Reason, `words` a regular expression that ignores case, and `said` the sentences it was written for, which
+core.session.Reason, `words` a case-insensitive regular expression, and `said` the sentences it was written for, which
 test it. A CLI's rows come before those of the services, its `[[last]]` rows after them. `[codes]` are names of failures
-as they appear in answers. `[[broken]]` are words said only of an answer that had begun.
+as they appear in answers. `[[broken]]` are words said only about an answer that had begun.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Broken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that one CLI or the services say; the rows in `last` count when no others match."""
+    """Everything that one CLI or the services say; the rows in `last` count if no others match."""
 
     row: tuple[Row, ...] = ()
     last: tuple[Row, ...] = ()
@@ -49,7 +49,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def vocabulary(name: str) -> Vocabulary:
-    """What is said in the folder called `name`; read once, when something has failed."""
+    """The vocabulary in the folder `name`; read once, when something has failed."""
     return msgspec.toml.decode(
         (Path(__file__).parent.parent / name / "words.toml").read_bytes(), type=Vocabulary
     )

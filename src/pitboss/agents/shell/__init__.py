@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
     from pitboss.core.config import AgentSettings
 
-# The script comes by stdin because an argument is limited to 128 KiB. It is read whole before it runs, so that
+# The script comes on stdin because an argument is limited to 128 KiB. It is read whole before it runs, so that
 # its commands find an empty stdin instead of consuming the rest of the script.
 _RUN_STDIN = 'set -eu; script=$(cat); exec </dev/null; eval "$script"'
 
@@ -28,7 +28,7 @@ class Shell(Backend):
     uses_model = False
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
-        """Start the shell on the body's blocks; raises StartError when there is none."""
+        """Start the shell on the body's blocks; raises StartError if there is none."""
         blocks = sh_blocks(request.body)
         if not blocks:
             message = f"the prompt `{request.prompt_name}` has no ```sh block for the shell agent to run"

@@ -1,4 +1,4 @@
-"""Finds the fenced `sh` blocks of a markdown text, by CommonMark's rules for fences (SPEC 6).
+"""Finds the fenced `sh` blocks in a markdown text, by CommonMark's rules for fences (SPEC 6).
 
 Fences may be indented by up to three spaces, consist of backticks or tildes, and have any length from three. A block
 ends at a fence of the same kind that is at least as long, or at the end of the text. A fence inside another block or
