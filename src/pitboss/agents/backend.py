@@ -113,7 +113,7 @@ class Backend(ABC):
     def root_refusal(
         self, settings: AgentSettings, env: Mapping[str, str], *, uid: int
     ) -> RootRefusal | None:
-        """Why it would not work for the user `uid` in the environment `env`; None when it would."""
+        """Why it would refuse to work for the user `uid` in the environment `env`; None if it would not."""
         del settings, env, uid
         return None
 

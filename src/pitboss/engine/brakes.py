@@ -80,7 +80,7 @@ class Brakes:
         return None
 
     def ends_waits(self, stop: Ending | None) -> bool:
-        """Whether sessions stop waiting out long limits, given what `why_stop` says.
+        """Whether sessions give up waiting for hours, given what `why_stop` says.
 
         A session in flight may still break a streak of failures; then they wait again.
         """

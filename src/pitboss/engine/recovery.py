@@ -149,7 +149,7 @@ class Settling:
             case repairs.RemoveSessionBranch(name=name):
                 self._remains.remove_branch(name)
             case _:
-                pass  # files were mended before there was a journal
+                pass  # files were repaired before there was a journal
         return None
 
     def _complete(self, repair: repairs.CompleteSession) -> SessionRecord:

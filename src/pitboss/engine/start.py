@@ -49,7 +49,7 @@ def _left_in_tree(root: Path, run_id: str) -> str | None:
         state = read_state(paths)
         left = (s.seq for s in (*state.unrescued, *state.in_flight) if s.assignment.worktree is None)
         if (seq := next(left, None)) is not None:
-            return f"session {seq} of run {run_id} left its work there: `pitboss repair {run_id}` sees to it"
+            return f"session {seq} of run {run_id} left its work there: `pitboss repair {run_id}` takes care of it"
     return None
 
 
@@ -65,7 +65,7 @@ def start_from(repo: Repo, here: HeadPosition, revision: str | None, *, in_place
         )
     switch = Switch(repo, RunPaths(repo.root, "").switch)
     if in_place and (obstacle := switch.obstacle(HeadPosition(commit=start.commit))):
-        raise StartError(f"cannot start from {revision}: {obstacle}", hint="see to that, then try again")
+        raise StartError(f"cannot start from {revision}: {obstacle}", hint="resolve that, then try again")
     return start
 
 

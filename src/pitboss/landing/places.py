@@ -69,7 +69,7 @@ class GitPlaces:
         if obstacle := self._switch.obstacle(position):
             raise StartError(
                 f"the run branch {self._branch.name} cannot be checked out: {obstacle}",
-                hint="see to that, then try again",
+                hint="resolve that, then try again",
             )
         self._switch.to(position)
 

@@ -1,11 +1,11 @@
 """Working copies that parallel sessions use in turn: created once, then moved from commit to commit (SPEC 6).
 
-A plain move costs two to five git calls: a status proves that the tree holds nothing of its own, then git looks only
-at what differs. Anything else (uncommitted changes, commits, marks in the index, changed ignore rules or attributes,
-submodules, a crash) takes the careful way: everything is kept under rescue refs, then the tree is reset to the commit.
-A working copy that even this cannot repair is created again.
+A plain move costs two to five git calls: a status proves that the tree holds nothing of its own, then git touches only
+what differs. Anything else (uncommitted changes, commits, flags in the index, changed ignore rules or attributes,
+submodules, a crash) takes the careful path: everything is kept under rescue refs, then the tree is reset to the commit.
+A working copy that even this cannot repair is recreated.
 
-Indexes are written in format 2: GitPython, and so aider, reads no other.
+Indexes are written in format 2, the only one that GitPython, and so aider, can read.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
 RELEASED = b"pitboss: released"
 _REFLOG_TAIL = 8192
-# Git reads what other worktrees have checked out, and stumbles over one that is being made.
+# Git reads what other worktrees have checked out, and trips over one being created.
 _MAKING = threading.Lock()
 _HALF_MADE = "initializing"
-"""Why git itself locks a working copy while it creates it."""
+"""The reason git gives for locking a working copy while creating it."""
 _SMALL_INDEX = 200_000
 _GITDIR = "gitdir: "
 _SETTINGS = {
@@ -61,7 +61,7 @@ _SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
 
 class Slot:
-    """One reusable working copy, at `path`; `clean` says whether ignored files are deleted too between sessions.
+    """One reusable working copy, at `path`; `clean` says whether ignored files, too, are deleted between sessions.
 
     For one thread at a time; several slots of a repository may be used at once.
     """
@@ -76,19 +76,19 @@ class Slot:
         self._clean = clean
         self.used_by: int | None = None
         self.branch: str | None = None
-        """The session's branch that its HEAD is on, as far as this process knows."""
+        """The session branch that its HEAD is on, as far as this process knows."""
         self._left_at: str | None = None
         self.provisioned = False
-        """Whether it has been provisioned since it was created."""
+        """Whether it has been provisioned since its creation."""
         self._session = re.compile(rf"{re.escape(run_branch(run_id))}-session-(\d+)".encode())
 
     def prepare(self, branch: str, base: str, *, seq: int) -> bool:
-        """Check out the new `branch` at the commit `base`: tracked files as there, nothing untracked.
+        """Check out the new `branch` at the commit `base`: tracked files as in `base`, nothing untracked.
 
-        What the working copy holds that neither the run branch nor a rescue ref does is rescued, under the name of
-        the session that used it before, else of session `seq`. True when it was newly made, so that it
-        needs its copied files and set-up. May be repeated after a crash. Raises GitError, and StartError when a
-        live git holds a lock in it.
+        Whatever neither the run branch nor a rescue ref holds is rescued first, under the name of the session that
+        used the working copy before, else of session `seq`. True if it was newly made, and so still needs its copied
+        files and set-up. May be repeated after a crash. Raises GitError, and StartError if a live git holds a lock
+        in it.
         """
         made = self._prepare(branch, base, seq)
         self.used_by, self.branch, self._left_at = seq, branch, None
@@ -105,7 +105,7 @@ class Slot:
             if not half_made and self._move(repo, branch, base):
                 return False
         except GitError:
-            pass  # whatever it was, the careful way meets it again
+            pass  # whatever it was, the careful path will meet it again
         try:
             self._move_carefully(repo, branch, base, seq=seq, rescuing=not half_made)
         except GitError:
@@ -115,25 +115,25 @@ class Slot:
         return half_made
 
     def leave(self, branch: str, settled: str) -> None:
-        """The session of `branch` needs it no more, whose work in the commit `settled` has landed or is rescued.
+        """The session of `branch` is done with it; its work, in the commit `settled`, has landed or been rescued.
 
-        HEAD stays on the branch, which therefore has to stay until the slot is prepared for another session.
+        HEAD stays on the branch, which must therefore exist until the slot is prepared for another session.
         """
         self.branch, self._left_at = branch, settled
 
     def let_go(self) -> None:
-        """Take HEAD off a branch that was left there. Raises GitError."""
+        """Take HEAD off the branch it was left on. Raises GitError."""
         left_at, repo = self._left_at, self.opened()
         if left_at is not None and repo is not None and self.is_where_left(repo):
             repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-m", RELEASED.decode(), "HEAD", left_at)
         self.branch, self._left_at = None, None
 
     def is_where_left(self, repo: Repo) -> bool:
-        """Whether HEAD is still on the branch of the session that used it last."""
+        """Whether HEAD is still on the last session's branch."""
         return repo.on_branch() == f"refs/heads/{self.branch}"
 
     def opened(self) -> Repo | None:
-        """The working copy as a repository, its `.git` file mended if need be; None when it is not usable."""
+        """The working copy as a repository, its `.git` file repaired if need be; None if it is unusable."""
         if not is_folder(self.path):
             return None
         git_dir = self._registered_at()
@@ -143,15 +143,13 @@ class Slot:
         said = f"{_GITDIR}{git_dir}\n"
         if text_of(link) != said:
             if link.is_dir() and not link.is_symlink():
-                return (
-                    None  # a repository of an agent's own: kept as files, and the working copy created again
-                )
+                return None  # an agent's own repository: kept as files, and the working copy recreated
             link.unlink(missing_ok=True)
             link.write_bytes(os.fsencode(said))
         return self._repo.worktree(self.path, git_dir, settings=_settings(self.path.parent))
 
     def _registered_at(self) -> Path | None:
-        """Git's administrative folder of this working copy."""
+        """Git's administrative folder for this working copy."""
         here = str(self.path / ".git")
         named = Path(text_of(self.path / ".git").removeprefix(_GITDIR).rstrip("\n"))
         folder = self._repo.common_dir / "worktrees"
@@ -169,7 +167,7 @@ class Slot:
             try:
                 self._add(branch, base)
             except GitError:
-                pass  # remains of a crash; they are kept, then in nobody's way
+                pass  # remains of a crash: kept, then out of the way
             else:
                 return
         remove_worktree(self._repo, self._run_id, str(self.path), seq=seq)
@@ -177,7 +175,7 @@ class Slot:
         self._add(branch, base)
 
     def _add(self, branch: str, base: str) -> None:
-        """Create the working copy. While its files are written, others can be created; until then it is half made."""
+        """Create the working copy. Others can be created while its files are written; until then it is half made."""
         settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
         make_directory(self.path.parent)
         half_made = ("--no-checkout", "--lock", "--reason", _HALF_MADE)
@@ -204,7 +202,7 @@ class Slot:
     # Moving
 
     def _move(self, repo: Repo, branch: str, base: str) -> bool:
-        """Move a working copy that holds nothing of its own; False when that is not certain."""
+        """Move a working copy that holds nothing of its own; False if that is not certain."""
         index = read_index(repo, base)
         if index is None or not index.plain:
             return False
@@ -224,7 +222,7 @@ class Slot:
         if repo.inside("index").stat().st_size <= _SMALL_INDEX:
             repo.git(*NO_HOOKS, "checkout", "--quiet", "--no-track", "-b", branch, base, "--")
             return
-        # More calls than a checkout, but they look at no file save those that change: the status has seen them all.
+        # More calls than a checkout, but they touch only the files that change: the status has seen them all.
         if status.head != base:
             repo.git(*NO_HOOKS, "reset", "--quiet", "--keep", base)
         ref = f"refs/heads/{branch}"
@@ -240,7 +238,7 @@ class Slot:
         )
 
     def _is_plain_move(self, repo: Repo, status: TreeStatus, base: str) -> bool:
-        """Whether nothing is lost by leaving HEAD, and files that stay the same may stay as they are."""
+        """Whether leaving HEAD loses nothing, and unchanged files may stay as they are."""
         if not self._is_as_left(status):
             if status.branch is not None:
                 return False
@@ -250,10 +248,10 @@ class Slot:
         return not _are_rules(changed) and not is_taken(repo.root, added(changed))
 
     def _is_as_left(self, status: TreeStatus) -> bool:
-        """Whether HEAD is where the session before left it, in this process."""
+        """Whether HEAD is where the previous session, in this process, left it."""
         return self._left_at is not None and (status.branch, status.head) == (self.branch, self._left_at)
 
-    # The careful way
+    # The careful path
 
     def _move_carefully(self, repo: Repo, branch: str, base: str, *, seq: int, rescuing: bool) -> None:
         remove_locks_of(repo)
@@ -281,7 +279,7 @@ class Slot:
             repo.git("read-tree", commit)
 
     def _empty(self, repo: Repo, commit: str) -> None:
-        """Reset all tracked files to a commit and delete the others, which are kept by then."""
+        """Reset all tracked files to a commit and delete the others, which have been kept by then."""
         repo.git(*NO_HOOKS, "read-tree", "--reset", "-u", commit)
         _sweep(repo, ignored_too=self._clean == "all")
 
@@ -317,7 +315,7 @@ class Slot:
                 rescue_commit(self._repo, self._run_id, seq, tip)
 
     def _inner(self, repo: Repo, status: TreeStatus, base: str) -> list[nested.Inner]:
-        """Repositories inside that may hold work, those in what is ignored only where that goes too."""
+        """Repositories inside that may hold work; ones among ignored files only if those get deleted too."""
         found = nested.linked_ones(repo, status, base, everywhere=True)
         found += nested.new_ones(repo, snapshot.new_paths(repo, status))
         return found + (nested.below(repo, ".") if self._clean == "all" else [])
@@ -333,7 +331,7 @@ class Slot:
 
 
 def _is_sound(git_dir: Path, common_dir: Path) -> bool:
-    """Whether git can use its administrative folder of a working copy, and would write nowhere else."""
+    """Whether git can use its administrative folder for a working copy, and would write nowhere else."""
     if git_dir.is_symlink() or not is_head(content_of(git_dir / "HEAD")):
         return False
     leads_to = text_of(git_dir / "commondir").rstrip("\n")
@@ -341,7 +339,7 @@ def _is_sound(git_dir: Path, common_dir: Path) -> bool:
 
 
 def _is_half_made(repo: Repo) -> bool:
-    """Whether git was killed while it created the working copy: nobody can have worked there."""
+    """Whether git was killed while creating the working copy: then nobody can have worked there."""
     return text_of(repo.inside("locked")).startswith(_HALF_MADE)
 
 
@@ -380,9 +378,9 @@ def _settings(folder: Path) -> dict[str, str]:
 
 @cache
 def _tells_changes(folder: Path) -> bool:
-    """Whether a folder's time changes with what is in it: git's untracked cache relies on it.
+    """Whether a folder's mtime changes with its content: git's untracked cache relies on that.
 
-    It is tried beside `folder`: what a crash leaves in there counts as a working copy.
+    It is tried beside `folder`, inside which a crash's leftovers would count as a working copy.
     """
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".probe-") as name:
         file = Path(name, "file")

@@ -1,8 +1,8 @@
-"""The place of a session beside others: a slot, a branch of its own, and from there onto the run branch (SPEC 6).
+"""A parallel session's place: a slot, a branch of its own, and from there onto the run branch (SPEC 6).
 
 A session works and is committed on its own branch, by the same `SessionTree` as in the user's tree. Then its change
-is merged onto the run branch's tip, on trees alone. All may be repeated after a crash: the session's branch is
-there until its record is, and what is on the run branch is known by its trailers.
+is merged onto the run branch's tip, on trees alone. Any step may be repeated after a crash: the session's branch
+stays until its record is written, and what is on the run branch is known from its trailers.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ class SlotPlace:
     # Before the session works
 
     def prepare(self) -> bool:
-        """Make or move the slot: the session's branch at its base, the tree clean; False until it is provisioned.
+        """Make or move the slot: the session's branch at its base, the tree clean; False until provisioned.
 
-        Raises GitError, LostRace, and StartError when a live git holds a lock there.
+        Raises GitError, LostRace, and StartError if a live git holds a lock there.
         """
         self._pool.used_for(self._seq)
         if self._move():
@@ -107,7 +107,7 @@ class SlotPlace:
         return (*self._pool.hooks.bring(repo), *copy_ignored(self._repo.root, repo, self._site.worktree.copy))
 
     def provisioned(self) -> None:
-        """Take back what the set-up committed, or changed in tracked files; from now on the slot is provisioned."""
+        """Undo what the set-up committed or changed in tracked files; from now on the slot is provisioned."""
         repo = self._slot.opened()
         if repo is not None:
             status = repo.status()
@@ -122,7 +122,7 @@ class SlotPlace:
     # Landing
 
     def commit(self, message: str) -> None:
-        """Commit everything on the session's own branch, ahead of its turn: others may do the same at that time."""
+        """Commit everything on the session's own branch, ahead of its turn: others may do so at the same time."""
         landing = self._commit(message)
         beyond = None
         if landing.commit is not None and self._run_branch.tip != self._base:
@@ -130,7 +130,7 @@ class SlotPlace:
         self._ahead = _Ahead(landing=landing, commits=beyond)
 
     def committed(self) -> str | None:
-        """The commit that holds all of the session's work; None where some of it is elsewhere."""
+        """The commit that holds all of the session's work; None if some of it is elsewhere."""
         ahead, tree = self._ahead, self._opened
         if ahead is None or tree is None or not tree.is_clear:
             return None
@@ -138,7 +138,7 @@ class SlotPlace:
         return ahead.landing.commit or self._base if whole else None
 
     def vacate(self, committed: str) -> None:
-        """Let another session have the slot; also in a new process, after a crash, where it is another's already."""
+        """Free the slot for another session; also in a new process after a crash, where it is already another's."""
         self._vacated_at = committed
         if self._begun is not None:
             self._slot.leave(self._branch, committed)
@@ -148,14 +148,14 @@ class SlotPlace:
             self._ahead = _Ahead(landing=landing, commits=None)
 
     def is_behind(self) -> bool:
-        """Whether the run branch has commits that the session's branch has not."""
+        """Whether the run branch has commits that the session's branch lacks."""
         if self._run_branch.tip == self._base or self._vacated_at is not None:
             return False
         own = self._own_tip()
         return own is not None and not self._repo.is_ancestor(self._run_branch.tip, own)
 
     def catch_up(self, message: str) -> bool:
-        """Merge what has landed since into the session's tree; False when that is not possible."""
+        """Merge what has landed since into the session's tree; False if that is not possible."""
         ahead, self._ahead = self._ahead, None
         landed = ahead.landing if ahead else self._commit(message)
         repo = self._slot.opened()
@@ -171,7 +171,7 @@ class SlotPlace:
         return True
 
     def _keep_hidden(self, repo: Repo) -> None:
-        """Keep files that uncommitted ignore rules hide, and that what others landed would overwrite."""
+        """Keep files that uncommitted ignore rules hide and that others' landed work would overwrite."""
         seq = self._seq
         words = rescue_message(prompt=self._session.prompt, seq=seq, run_id=self._run_id, reason=HIDDEN)
         for tip in keep_hidden(repo, message=words, keep_in=self._site.paths.set_aside(seq)):
@@ -194,7 +194,7 @@ class SlotPlace:
         for _ in range(TRIES):
             with suppress(BranchMoved):
                 return self._land_on_tip(landed, landed.commit, message)
-        raise LostRace(f"{self._run_branch.name} is moved all the time by somebody else", hint=TRY_AGAIN)
+        raise LostRace(f"{self._run_branch.name} keeps being moved by someone else", hint=TRY_AGAIN)
 
     def _land_on_tip(self, landed: Landing, change: str, message: str) -> Landing:
         label = self._label()
@@ -233,7 +233,7 @@ class SlotPlace:
         return Landing(commit=commit, rescue=self._keep_remains(), reason=gone)
 
     def _landed_by_pitboss(self) -> str | None:
-        """The commit on the run branch by which a dead runner landed the session, if it came that far."""
+        """The commit on the run branch by which a dead runner landed the session, if it got that far."""
         tip = self._run_branch.tip
         if self._begun is not None or tip == self._base:
             return None
@@ -241,7 +241,7 @@ class SlotPlace:
         return landed[self._seq].commit if self._seq in landed else None
 
     def _as_landed(self, commit: str) -> Landing:
-        """The landing that a dead runner got to; refs of what it rescued on the way say why."""
+        """The landing that a dead runner reached; refs of what it rescued on the way say why."""
         self._settled = self._own_tip() or self._base
         self._run_branch.resume_checkout(self._label())
         kept = rescue_refs.list_rescued(self._repo, self._run_id, self._seq)
@@ -251,7 +251,7 @@ class SlotPlace:
         return Landing(commit=commit, rescue=tuple(found.ref for found in kept), reason=reason, hidden=hidden)
 
     def _landed_by_agent(self, change: str) -> bool:
-        """Whether the agent's own commits, which have no trailers, got onto the run branch before a crash."""
+        """Whether the agent's own commits, which have no trailers, reached the run branch before a crash."""
         tip = self._run_branch.tip
         begun_here = self._begun is not None or tip == self._base
         return not begun_here and self._repo.is_ancestor(change, tip)
@@ -288,11 +288,11 @@ class SlotPlace:
         return Landing(rescue=self._keep_remains())
 
     def rescue_late(self) -> Landing:
-        """Like `rescue`, for a session that has its record: nobody else works in its tree. Raises GitError."""
+        """Like `rescue`, for a session that has its record: no other session works in its tree. Raises GitError."""
         return self.rescue()
 
     def rescue_commits(self) -> Sequence[str]:
-        """Rescue what the session committed on its branch; the tree is not looked at. Raises GitError."""
+        """Rescue what the session committed on its branch, without looking at the tree. Raises GitError."""
         own = self._own_tip()
         if own is None:
             return ()
@@ -311,7 +311,7 @@ class SlotPlace:
     # Afterwards
 
     def release(self) -> None:
-        """The session has its record: its slot is free for another, its branch goes by and by. Raises GitError."""
+        """The session has its record: free its slot, and have its branch deleted later. Raises GitError."""
         slot, branch = self._slot, self._branch
         finished = FinishedBranch(
             seq=self._seq,
@@ -331,7 +331,7 @@ class SlotPlace:
         """The same for a session that began before a crash: recovery removes what is not another session's by now."""
         tip = self._branch_tip()
         if tip is None:
-            return  # its slot is as the session before left it
+            return  # its slot is as the previous session left it
         if self._vacated_at is None:
             self._slot.leave(self._branch, finished.settled)
             self._slot.let_go()
@@ -339,10 +339,10 @@ class SlotPlace:
         elif tip != finished.settled:
             rescue_commit(self._repo, self._run_id, self._seq, tip)
 
-    # What is there
+    # Looking
 
     def _tree(self) -> SessionTree | None:
-        """The session's tree, opened if need be; None when git can no longer use it."""
+        """The session's tree, opened if need be; None if git can no longer use it."""
         repo = self._slot.opened()
         if repo is None:
             return None
@@ -357,7 +357,7 @@ class SlotPlace:
         return self._opened
 
     def _own_tip(self) -> str | None:
-        """The last commit of the session's own; of one that has vacated its slot, whatever its branch says by now."""
+        """The session's own last commit; once it has vacated its slot, whatever its branch says."""
         return self._vacated_at or self._branch_tip()
 
     def _branch_tip(self) -> str | None:
@@ -368,12 +368,12 @@ class SlotPlace:
 
 
 class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session committed on its own branch before its turn; `commits` since its base, where they may matter."""
+    """What a session committed on its own branch before its turn; `commits` since its base, if they may matter."""
 
     landing: Landing
     commits: list[Commit] | None
 
 
 def _with_rescued(landing: Landing, refs: tuple[str, ...], why: str) -> Landing:
-    """The landing with the `refs` of what it had to set aside, and the reason for that."""
+    """The landing, with the `refs` of what it had to set aside and why."""
     return replace(landing, rescue=refs, reason=landing.reason or why) if refs else landing

@@ -1,4 +1,4 @@
-"""The pool of slots: working copies that parallel sessions use one after the other (SPEC 6)."""
+"""The pool of slots: working copies that parallel sessions use one after another (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SlotPool:
-    """The slots of one run. `reserve` and `close` are for the loop's thread, the rest for the sessions'."""
+    """The slots of one run. The loop's thread calls `reserve` and `close`; sessions' threads call the rest."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -27,12 +27,12 @@ class SlotPool:
         self._taken: set[str] = set()
         self._last_seq = 0
         self.hooks = UserHooks(site.repo.root)
-        """Where the user's hooks are, in slots as in the user's tree."""
+        """Where the user's hooks are, for slots as for the user's tree."""
         self.exclude_files = ExcludeFiles()
-        """The ignore rules that are in no tree, the same for all slots."""
+        """The ignore rules outside any tree, shared by all slots."""
 
     def path(self, worktree: str) -> Path:
-        """The folder of a slot, given as an assignment has it: relative to the run directory."""
+        """The folder of a slot, named as in an assignment: relative to the run directory."""
         return self._site.paths.working_copy(worktree)
 
     def reserve(self) -> str:
@@ -51,11 +51,11 @@ class SlotPool:
         return self._slots[worktree]
 
     def used_for(self, seq: int) -> None:
-        """Note that session `seq` is about to work in one."""
+        """Note that session `seq` is about to work in a slot."""
         self._last_seq = max(self._last_seq, seq)
 
     def free(self, worktree: str) -> None:
-        """Let another session have the slot."""
+        """Free the slot for another session."""
         self._taken.discard(worktree)
 
     def _discard(self) -> set[Slot]:

@@ -1,4 +1,4 @@
-"""A fair lock: sessions land one at a time, in the order in which they asked (SPEC 6)."""
+"""A fair lock: sessions land one at a time, in the order they asked (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Turns:
-    """A lock that is granted in the order of the requests."""
+    """A lock granted in order of request."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -20,12 +20,12 @@ class Turns:
 
     @property
     def taken(self) -> bool:
-        """Whether somebody has the lock."""
+        """Whether the lock is held."""
         return bool(self._queue)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for everybody who asked earlier, then hold the lock."""
+        """Wait for all earlier requests, then hold the lock."""
         ticket = object()
         with self._changed:
             self._queue.append(ticket)

@@ -1,4 +1,4 @@
-"""What a working copy holds that no status shows, to be kept before the copy is removed or emptied (SPEC 1.2)."""
+"""What a working copy holds that git status does not show, to keep before the copy is removed or emptied (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def mark_provisioned(worktree: Repo, limit: int) -> None:
-    """Note that whatever changes in a working copy from now on, by the file system's clock, is work of sessions.
+    """Note that any change in a working copy from now on, by the file system's clock, is sessions' work.
 
-    `limit` says how many bytes of hidden files are kept in git, for whoever removes the working copy.
+    `limit` tells whoever removes the working copy how many bytes of hidden files to keep in git.
     """
     set_baseline(worktree, b"%d" % limit)
 
@@ -48,14 +48,14 @@ def _limit(worktree: Repo) -> int:
 
 
 def keep_hidden(worktree: Repo, *, message: str, keep_in: Path) -> list[str]:
-    """Keep such files: in a commit, which is returned, or in `keep_in` when they are too large for git."""
+    """Keep such files: in a commit, which is returned, or in `keep_in` if they are too large for git."""
     try:
         found = hidden_files(worktree)
         if found and not found.too_much:
             base = worktree.line("rev-parse", "HEAD")
             return [hidden.commit_of(worktree, found, base=base, message=message, known=())]
     except GitError:
-        return []  # git can use it no more, and nobody can tell what it ignored
+        return []  # unusable to git now, so there is no telling what it ignored
     for place in found.places:
         move_out(worktree.root, place, keep_in)
     return []

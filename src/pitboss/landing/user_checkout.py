@@ -1,7 +1,7 @@
 """The user's checkout of the run branch, which follows it while sessions land from elsewhere (SPEC 6, 7).
 
-What somebody changed there meanwhile stays if it does not meet what landed, else it is rescued. A git of the user's
-that holds the index keeps the checkout from following; then that is done later.
+Changes made there meanwhile stay if they do not collide with what landed, else they are rescued. If the user's own git
+holds the index, the checkout catches up later.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 
 
 class RescueLabel(msgspec.Struct, frozen=True, kw_only=True):
-    """Names the session during whose landing work in the user's tree is rescued; `text` is the commit's message."""
+    """Names the session whose landing causes work in the user's tree to be rescued; `text` is the commit message."""
 
     run_id: str
     seq: int
@@ -38,7 +38,7 @@ class RescueLabel(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, run_id: str, seq: int, who: str) -> RescueLabel:
-        """The label for what is in the way while `who` lands."""
+        """The label for whatever is in the way while `who` lands."""
         reason = "in the way in the working tree"
         return cls(
             run_id=run_id, seq=seq, text=rescue_message(prompt=who, seq=seq, run_id=run_id, reason=reason)
@@ -55,14 +55,14 @@ class UserCheckout:
         self._left_at: str | None = None
 
     def follow(self, old: str, new: str, label: RescueLabel, *, adds: bool = True) -> tuple[str, ...]:
-        """Bring index and files from `old` to `new`, where the branch is by now, unless a git of the user's is at work.
+        """Bring index and files from `old` to `new`, where the branch now is, unless the user's own git is at work.
 
         Returns the refs of what was rescued. Raises GitError.
         """
         return self._bring(old, new, label, again=False, adds=adds) if self._is_here() else ()
 
     def resume(self, tip: str, label: RescueLabel) -> tuple[str, ...]:
-        """Finish what a dead runner may have left half done after it had moved the branch to `tip`.
+        """Finish what a dead runner may have left half done after moving the branch to `tip`.
 
         Returns the refs of what was rescued. Raises GitError.
         """
@@ -71,7 +71,7 @@ class UserCheckout:
         return self._bring(self._commit(tip), tip, label, again=True)
 
     def retry(self, tip: str, label: RescueLabel, *, wait_s: float) -> None:
-        """Bring it to `tip` if a git process of the user's kept it from following.
+        """Bring it to `tip` if the user's own git kept it from following.
 
         That process gets `wait_s` seconds to end; locks of dead ones are removed. Raises StartError, which says how to
         bring the tree along by hand, and GitError.
@@ -88,11 +88,11 @@ class UserCheckout:
         self._bring(tip, tip, label, again=False)
 
     def _is_here(self) -> bool:
-        """Whether the user has not gone to another branch."""
+        """Whether the user is still on the run branch."""
         return self._repo.on_branch() == self._ref
 
     def _commit(self, tip: str) -> str:
-        """The commit of the branch that the index was made from; a dead runner may have left it some behind."""
+        """The commit of the branch that the index was made from; a dead runner may have left it some commits behind."""
         tree = self._repo.line("write-tree")
         log = self._repo.git("log", "--first-parent", "--max-count=200", "--format=%T %H", self._ref, "--")
         commits = dict(line.split() for line in reversed(log.decode().splitlines()))
@@ -118,7 +118,7 @@ class UserCheckout:
             return ()
 
     def _moves(self, old: str, new: str) -> bool:
-        """Move index and files from one commit to another; False when edits are in the way."""
+        """Move index and files from one commit to another; False if edits are in the way."""
         try:
             self._repo.git("read-tree", "-m", "-u", old, new)
         except GitError as error:
@@ -128,9 +128,9 @@ class UserCheckout:
         return True
 
     def _overrule(self, old: str, new: str, label: RescueLabel, hidden: Sequence[str]) -> tuple[str, ...]:
-        """Put the files that differ between two commits to the newer one, whatever they are; other edits stay.
+        """Set the files that differ between two commits to the newer one, whatever they hold now; other edits stay.
 
-        A checkout that was cut short holds files of both; anything else is somebody's work, and rescued first.
+        A checkout that was cut short holds files of both; anything else is someone's work, and rescued first.
         """
         if hidden:
             self._repo.git("add", "-f", *FROM_STDIN, stdin=_listed(hidden))
@@ -139,7 +139,7 @@ class UserCheckout:
         landing = changed_paths(self._repo, old, new)
         refs = self._kept(dirt, label) if foreign & landing else ()
         if not self._write(old, new):
-            # Something stands where a file or a folder has to be: then all of it goes.
+            # Something is where a file or folder has to go: then all of it is removed.
             refs = refs or (self._kept(dirt, label) if foreign else ())
             snapshot.put_back(self._repo, self._name, new)
             snapshot.clean(self._repo)
@@ -150,7 +150,7 @@ class UserCheckout:
         return rescue_refs.keep(self._repo, label.run_id, label.seq, [dirt], why="in the way")
 
     def _write(self, old: str, new: str) -> bool:
-        """Write and delete the files that differ between two commits; False when some could not be."""
+        """Write and delete the files that differ between two commits; False if some could not be."""
         self._repo.git("read-tree", new)
         for path in changed_paths(self._repo, old, new, only="D"):
             with suppress(OSError):
@@ -167,7 +167,7 @@ class UserCheckout:
         return sorted(path for path in added if os.path.lexists(self._repo.root / path))
 
     def _is_stale(self, old: str, new: str) -> bool:
-        """Whether a checkout that was cut short has brought along the index, but not every file."""
+        """Whether a checkout that was cut short updated the index, but not every file."""
         unlike = os.fsdecode(self._repo.git("diff-files", "-z", "--name-only")).split("\0")
         return not changed_paths(self._repo, old, new).isdisjoint(unlike)
 

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 HOLD = "run-branch"
 GONE = "gone-"
-"""Begins the name of a working copy that is being deleted: all it held is kept elsewhere."""
+"""Prefix of a working copy that is being deleted: all it held is kept elsewhere."""
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """Sessions 1 to `last_seq` have their record: their commits have landed, in whatever form, or are rescued.
+    """Sessions 1 to `last_seq` have their record: their commits have landed in some form, or been rescued.
 
-    Files that one of `commits` holds are nobody's loss either.
+    Files that one of `commits` holds are safe as well.
     """
 
     last_seq: int
@@ -51,13 +51,13 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def session_branches(repo: Repo, run_id: str) -> tuple[str, ...]:
-    """Branches of the run's parallel sessions, in order of name."""
+    """Branches of the run's parallel sessions, by name."""
     pattern = f"refs/heads/{run_branch(run_id)}-session-*"
     return tuple(os.fsdecode(repo.git("for-each-ref", "--format=%(refname:short)", pattern)).split())
 
 
 def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
-    """Working copies of the run's parallel sessions, half-made ones too, in order of path."""
+    """Working copies of the run's parallel sessions, half-made ones too, by path."""
     folder = RunPaths(repo.root, run_id).worktrees
     made = {str(folder / name) for name in names_in(folder)}
     known = {path for path in _registered(repo) if Path(path).parent == folder}
@@ -65,9 +65,9 @@ def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
 
 
 def hold_branch(repo: Repo, run_id: str, branch: str) -> None:
-    """Check the run branch out in an empty working copy, so that git lets nobody check it out elsewhere.
+    """Check out the run branch in an empty working copy, so that git lets nobody check it out elsewhere.
 
-    May be repeated. Raises GitError when it is checked out already.
+    May be repeated. Raises GitError if it is already checked out.
     """
     place = RunPaths(repo.root, run_id).worktrees / HOLD
     known = _registered(repo).get(str(place))
@@ -83,9 +83,9 @@ def remove_worktree(
 ) -> None:
     """Rescue what a working copy holds beyond the run branch, then remove it. Raises GitError.
 
-    Only new files of sessions that are `settled` are rescued. What is rescued gets the name of the session
-    whose branch is checked out there, else of the session that the folder is named after, else of `seq`, else
-    of session 0: nobody can tell whose it was.
+    Of `settled` sessions, only new files are rescued. What is rescued is named after the session whose branch is
+    checked out there, else the session that the folder is named after, else `seq`, else session 0, when there is no
+    telling whose it was.
     """
     known = _registered(repo).get(path)
     if Path(path).name != HOLD and not Path(path).name.startswith(GONE):
@@ -97,9 +97,9 @@ def remove_worktree(
 
 
 def discard_worktree(worktree: Repo) -> bool:
-    """Delete a working copy whose files are as its commit has them, ignored ones apart; False when that is not certain.
+    """Delete a working copy whose files, except ignored ones, are as in its commit; False if that is not certain.
 
-    Git forgets it by the next `git worktree prune`.
+    Git forgets it at the next `git worktree prune`.
     """
     try:
         status = worktree.status()
@@ -117,7 +117,7 @@ def discard_worktree(worktree: Repo) -> bool:
 def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settled | None = None) -> None:
     """Rescue what only a session's branch holds unless it is `settled`, then delete the branch. Raises GitError.
 
-    An agent may have moved the branch of a session that is: then it holds something else.
+    An agent may have moved a settled session's branch: then it holds something else.
     """
     tip, seq = repo.commit_id(f"refs/heads/{name}"), session_of(name) or 0
     covered = settled is not None and settled.covers(name)
@@ -128,7 +128,7 @@ def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settle
 
 
 def clear_name(repo: Repo, run_id: str, seq: int, branch: str) -> None:
-    """Rescue and delete branches below the name of a session's branch, which git could not create beside them."""
+    """Rescue and delete branches named below a session's branch, which git could not create beside them."""
     below = repo.git("for-each-ref", "--format=%(objectname) %(refname)", f"refs/heads/{branch}/")
     for line in os.fsdecode(below).splitlines():
         oid, _, ref = line.partition(" ")
@@ -176,14 +176,14 @@ def _rescue(
 
 
 def _has_files(path: str) -> bool:
-    """Whether there is a folder with more in it than its link to git."""
+    """Whether the folder exists and holds more than its link to git."""
     return any(name != ".git" for name in names_in(path))
 
 
 def _rescue_files(
     repo: Repo, run_id: str, path: str, *, head: str | None, seq: int, settled: Settled | None
 ) -> None:
-    """Commit the folder's files on top of where it began, unless they are what is committed there."""
+    """Commit the folder's files on top of where it began, unless they match what is committed there."""
     base = head or repo.line("rev-parse", f"refs/heads/{run_branch(run_id)}")
     make_readable(Path(path))
     tree = snapshot.tree_of(repo, Path(path), base=base)
@@ -197,7 +197,7 @@ def _rescue_files(
 
 
 def _rescue_inner(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
-    """Keep what repositories inside a working copy hold, ignored ones and submodules too."""
+    """Keep what repositories inside a working copy hold, including ignored ones and submodules."""
     folder = os.path.relpath(path, repo.root)
     found = (inner for inner in nested.below(repo, folder) if inner.path != folder)
     message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
@@ -206,7 +206,7 @@ def _rescue_inner(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
 
 
 def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
-    """Keep what uncommitted ignore rules hide, where git can tell."""
+    """Keep what uncommitted ignore rules hide, if git can tell."""
     git_dir = Path(text_of(Path(path, ".git")).removeprefix("gitdir: ").strip())
     if git_dir.parent != repo.common_dir / "worktrees" or not git_dir.is_dir():
         return
@@ -218,7 +218,7 @@ def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
 
 
 def _delete(path: str) -> None:
-    """Delete a file or a folder. A folder is renamed first, so that a crash never leaves half a working copy."""
+    """Delete a file or a folder. Renames a folder first, so that a crash never leaves half a working copy."""
     place = Path(path)
     if is_folder(place):
         gone = place.with_name(f"{GONE}{place.name.removeprefix(GONE)}-{os.getpid()}")
@@ -230,7 +230,7 @@ def _delete(path: str) -> None:
 
 
 def _registered(repo: Repo) -> dict[str, _Known]:
-    """Every linked worktree git knows, by path."""
+    """Every linked worktree that git knows, by path."""
     records = os.fsdecode(repo.git("worktree", "list", "--porcelain", "-z")).split("\0\0")
     facts = (dict(line.partition(" ")[::2] for line in record.split("\0")) for record in records if record)
     return {fact["worktree"]: _known(fact) for fact in facts if "worktree" in fact}

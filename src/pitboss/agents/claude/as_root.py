@@ -23,7 +23,7 @@ _SKIP = "--dangerously-skip-permissions"
 def root_refusal(
     agent: str, settings: AgentSettings, env: Mapping[str, str], *, uid: int
 ) -> RootRefusal | None:
-    """Why Claude Code would not work for the user `uid` in the environment `env`; None when it would."""
+    """Why Claude Code would refuse to work for the user `uid` in the environment `env`; None if it would not."""
     if uid != 0 or env.get(SANDBOX, "").lower() in _YES or not _has_all_permissions(settings):
         return None
     return RootRefusal(
