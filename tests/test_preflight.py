@@ -50,7 +50,7 @@ def test_an_agent_that_writes_runs_and_ends_works(name: str, tmp_path: Path) -> 
     trial = tried(name, scripted(name, tmp_path, f"{READ}\n{WRITE}\n{RUN}\nexit 0"), tmp_path)
     assert (trial.wrote, trial.ran, trial.outcome.status) == (True, True, SessionStatus.OK)
     assert trial.works
-    assert trial.finding.startswith(f"{name}: writes files, runs commands and ends in order (")
+    assert trial.finding.startswith(f"{name}: writes files, runs commands and ends cleanly (")
     assert trial.hint is None
 
 
@@ -161,5 +161,5 @@ def test_a_limit_is_no_reason_to_refuse(tmp_path: Path) -> None:
 
 def test_a_stop_ends_the_trial_and_starts_nothing(tmp_path: Path) -> None:
     binary = executable(tmp_path / "claude", "exec sleep 300")
-    with pytest.raises(StartError, match="stopped while the agents were tried"):
+    with pytest.raises(StartError, match="stopped while trying the agents"):
         required("claude_code", AgentSettings(binary=str(binary)), StopRequest.ABORT)

@@ -1,4 +1,4 @@
-"""The composition root: builds what a run is made of, and nothing else."""
+"""The composition root: builds the parts of a run, and nothing else."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def utc_now() -> datetime:
 
 
 def find_repo(root: Path, here: Path, requested: str | None, *, purpose: str) -> tuple[Repo, tuple[str, ...]]:
-    """The repository of a run that is to go on, and what to warn of: git may be able to find it only by then.
+    """The repository of a run about to go on, and warnings. Undoes a session's git settings first: they may hide it.
 
     `root` is where its `.git` seems to be. Raises NotARepository.
     """
@@ -77,12 +77,12 @@ def find_repo(root: Path, here: Path, requested: str | None, *, purpose: str) ->
 
 
 def lost_files(repo: Repo, run_id: str, *, force: bool) -> list[Lost]:
-    """What `restore_files` would bring back; changes nothing. Raises StorageError."""
+    """What `restore_files` would restore; changes nothing. Raises StorageError."""
     return restoring.lost_files(repo, run_id, force=force)
 
 
 def restore_files(repo: Repo, run_id: str, *, force: bool) -> list[str]:
-    """Bring back what the copy in git's folder knows better, under the run's lock (SPEC 7).
+    """Restore files that are more complete in the copy in git's folder, under the run's lock (SPEC 7).
 
     Returns what to tell the user. Raises StorageError, GitError.
     """
@@ -93,7 +93,7 @@ def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
     """What `Run.repair` would do, in order; changes nothing (SPEC 7)."""
     rundir = RunDir(RunPaths(repo.root, run_id))
     dead = dead_run(rundir)
-    hosts = _hosts(repo, rundir.paths, Config())  # no agent runs, so it does not matter how they are set up
+    hosts = _hosts(repo, rundir.paths, Config())  # no agent runs, so their settings do not matter
     return plan_recovery(gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=False, force=force))
 
 
@@ -108,7 +108,7 @@ def _hosts(repo: Repo, paths: RunPaths, config: Config) -> OnlyThisMachine:
 
 @contextmanager
 def observed(outlets: Sequence[Outlet[Any]], warnings: Sequence[str]) -> Iterator[Observer]:
-    """What a run tells its news to, and `outlets` show: `warnings` first. In the end they get time to catch up."""
+    """The observer that a run reports to and `outlets` show, `warnings` first. At the end they get time to catch up."""
     with closing(Bus(outlets)) as emit:
         for text in warnings:
             emit(Warned(text=text))
@@ -116,7 +116,7 @@ def observed(outlets: Sequence[Outlet[Any]], warnings: Sequence[str]) -> Iterato
 
 
 def build_run(mission: Mission, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> Run:
-    """A run that can be started, resumed or repaired, under a lock that the caller holds."""
+    """A run that can be started, resumed or repaired; the caller holds the lock."""
     os.environ[RUN_ID] = run_id
     builder = LiveBuilder(mission, repo, run_id, channel, emit)
     for folder in filter(None, (repo.root, git_folder(repo.root))):
@@ -125,7 +125,7 @@ def build_run(mission: Mission, repo: Repo, run_id: str, channel: StopChannel, e
 
 
 class LiveBuilder:
-    """Builds one run on the real outside (`engine.run.Builder`)."""
+    """Builds one run on the real adapters (`engine.run.Builder`)."""
 
     def __init__(
         self, mission: Mission, repo: Repo, run_id: str, channel: StopChannel, emit: Observer
@@ -149,11 +149,11 @@ class LiveBuilder:
         return RunBranch(self.repo, name, checked_out=self._mission.in_place)
 
     def journal(self, rundir: RunDir, state: RunState) -> Journal:
-        """The memory of a run that begins with `state`."""
+        """The journal of a run that begins with `state`."""
         return Journal(rundir, state, self._chooser, self.clock.now)
 
     def mender(self, rundir: RunDir, dead: DeadRun, branch: RunBranch) -> Mender:
-        """What makes the files of a dead run whole again."""
+        """What repairs the files of a dead run."""
         return Mender(rundir, dead, branch, Switch(self.repo, rundir.paths.switch), self._chooser, self.hosts)
 
     def parts(self, branch: RunBranch, journal: Journal) -> Parts:

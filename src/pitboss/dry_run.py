@@ -1,4 +1,4 @@
-"""`grind --dry-run`: gathers what a run, new or resumed, would start from; changes nothing (SPEC 8)."""
+"""`grind --dry-run`: gathers what a new or resumed run would start from; changes nothing (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Report(NamedTuple):
-    """What goes to stdout, and what the run would be warned of."""
+    """What goes to stdout, and the warnings that the run would give."""
 
     text: str
     warnings: tuple[str, ...]
@@ -40,7 +40,7 @@ class Report(NamedTuple):
 def report(here: Path, options: Options, resume: str | None) -> Report:
     """The whole report; `resume` is a RUN_ID, empty for the most recent run, None for a new one.
 
-    Works outside a git repository too. Raises the errors with which a real run would refuse its inputs.
+    Also works outside a git repository. Raises the errors that a real run would raise for its inputs.
     """
     repo = _repository(here)
     root = repo.root if repo else here
@@ -92,7 +92,7 @@ def _replayed(root: Path, mission: Mission, run: RunState, chooser: Chooser) -> 
 
 
 def _first(chooser: Chooser, mission: Mission, run: RunState | None) -> tuple[Choice, ...]:
-    """The sessions the run would start with, budgets aside."""
+    """The sessions that the run would start with, ignoring budgets."""
     state = run or build_state(
         run_id="",
         branch="",
@@ -113,7 +113,7 @@ def _used_up(mission: Mission, run: RunState | None) -> str | None:
 
 
 def _problem(status: TreeStatus | None, *, in_place: bool) -> str | None:
-    """Why a real run would refuse to start here, if it would; without a `status` there is no repository."""
+    """Why a real run would refuse to start here, if so; without a `status` there is no repository."""
     if status is None:
         return "this is not a git repository"
     if status.unborn:

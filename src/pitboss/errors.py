@@ -10,7 +10,7 @@
     |   `-- DamagedRun       exit 4    a run's files are damaged, and only a person may decide what to do
     |-- RunnerKilled         exit 70   a signal ended the process that ran the sessions
     `-- StorageError         exit 70   a file of the run could not be read or written
-        `-- RunDirectoryGone exit 70   somebody deleted the run directory while the run was live
+        `-- RunDirectoryGone exit 70   the run directory was deleted while the run was live
 
 `cli.shared.failures` is the one place that renders them: `error: what happened`, then `hint: what to do`.
 """
@@ -33,7 +33,7 @@ FREE_SPACE = (
 GO_ON = "then `pitboss repair RUN_ID` and `pitboss grind --resume RUN_ID` continue the run"
 WHEN_GIT_FAILED = f"nothing is lost: fix what git complains about (a full disk?); {GO_ON}"
 CONFIG_UNUSABLE = (
-    "git cannot work with .git/config here: `pitboss repair RUN_ID` undoes what a "
+    "git cannot work with .git/config as it is: `pitboss repair RUN_ID` undoes what a "
     "session of that run did to it, or fix it by hand"
 )
 
@@ -62,7 +62,7 @@ class StartError(PitbossError):
 
 
 class Problem:
-    """One thing that is wrong in a file the user wrote: where, which field, why."""
+    """One mistake in a file the user wrote: where, which field, why."""
 
     __slots__ = ("field", "file", "line", "reason")
 
@@ -103,11 +103,11 @@ class ResumeError(StartError):
 
 
 class DamagedRun(StartError):
-    """A run's files are damaged, and pitboss must not decide alone what to do about it."""
+    """A run's files are damaged, and only a person may decide what to do about it."""
 
 
 class RunnerKilled(PitbossError):
-    """A signal ended the process that ran the sessions; none of its processes is left."""
+    """A signal ended the process that ran the sessions; none of its processes are left."""
 
 
 class StorageError(PitbossError):
@@ -142,4 +142,4 @@ def _hint(number: int | None) -> str:
         return "check who owns the files under .pitboss and their permissions"
     if number in GONE:
         return "the directory was deleted or moved; restore it, or start a new run"
-    return "the disk or file system reported a failure; look at the system's log"
+    return "the disk or file system reported a failure; check the system log"

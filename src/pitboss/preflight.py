@@ -1,7 +1,7 @@
-"""Tries agents before they are given work: whether they can write, run a command and end (SPEC 5, 8).
+"""Tries agents before they get any work: whether they can write, run a command and end (SPEC 5, 8).
 
-Each gets a small task in a repository of its own, in a temporary folder, where it can do no harm. A word that is only
-in its environment proves that the command really ran.
+Each gets a small task in its own repository in a temporary folder, where it can do no harm. A word found only in its
+environment proves that the command really ran.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 180.0
 MOST_USD = 1.0
-"""What trying one agent may cost, as far as it reports its cost while it works."""
+"""What trying one agent may cost, if it reports its cost while it works."""
 
 WRITTEN = "written.txt"
 RAN = "ran.txt"
@@ -52,13 +52,13 @@ This only checks that you can work here on your own. Do these steps and nothing 
 """
 _SCRIPT = f"```sh\necho WORD >{WRITTEN}\nprintenv {MARK} >{RAN}\n```\n"
 _NO_FAULT = (Reason.RATE_LIMITED, Reason.OVERLOADED)
-"""A run waits for these to pass."""
+"""A run waits until these pass."""
 
 _CAN_WAIT = "it may be asking for a login, or whether to trust a folder: start the agent by hand once"
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent did with its small task, asked to use `model`; `seconds` is how long it took."""
+    """What an agent did with its small task when asked to use `model`; `seconds` is how long it took."""
 
     agent: str
     model: str | None
@@ -75,28 +75,28 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def excused(self) -> bool:
-        """Whether it failed for a reason that passes with time, so that nobody knows if it works."""
+        """Whether it failed for a reason that will pass, so that the trial proves nothing."""
         return not self.works and _kind(self.outcome) in _NO_FAULT
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody asked for a stop."""
+        """Whether a stop was requested."""
         return self.outcome.status is SessionStatus.ABORTED
 
     @property
     def finding(self) -> str:
-        """What works and what does not, why, and what it cost, in a sentence."""
+        """What works, what does not and why, and what the trial cost, in a sentence."""
         usage = self.outcome.usage
         cost = spent(usage.cost_usd, known=usage.cost_known)
         took = ", ".join(filter(None, (self.outcome.model or self.model, cost, duration(self.seconds))))
         if self.works:
             commands = "runs commands" if self.ran else "runs no commands by itself"
-            return f"{self.agent}: writes files, {commands} and ends in order ({took})"
+            return f"{self.agent}: writes files, {commands} and ends cleanly ({took})"
         return f"{self.agent}: {', '.join(self._failures())} ({took})"
 
     @property
     def hint(self) -> str | None:
-        """What to do about what does not work; None when there is nothing to do, or the reason says it."""
+        """How to fix what does not work; None when there is nothing to do, or the reason already says it."""
         kind = _kind(self.outcome)
         if self.works or self.excused:
             return None
@@ -120,7 +120,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What applies to all trials. Their processes carry `run_id`; none may cost more than `max_cost_usd` either."""
+    """What applies to all trials. Their processes carry `run_id`; no trial may cost more than `max_cost_usd`."""
 
     config: Config
     run_id: str
@@ -129,26 +129,26 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def most_usd(self) -> float:
-        """What one trial may cost."""
+        """The most that one trial may cost."""
         return MOST_USD if self.max_cost_usd is None else min(MOST_USD, self.max_cost_usd)
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for trials that is removed afterwards, whatever agents left in it."""
+    """A folder for trials, removed afterwards whatever agents left in it."""
     with TemporaryDirectory(prefix="pitboss-probe-", ignore_cleanup_errors=True) as folder:
         yield Path(folder).resolve()
 
 
 def announced(worker: Worker) -> str:
-    """What to say before a trial, which may take long."""
-    return f"trying {worker}, for {PATIENCE_S:g} s at most"
+    """What to say before a trial, which may take a while."""
+    return f"trying {worker}, for at most {PATIENCE_S:g} s"
 
 
 def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
     """Give an agent its small task in a repository made below `folder`.
 
-    Raises StartError when there is no such agent, or no repository can be made.
+    Raises StartError when there is no such agent, or the repository cannot be made.
     """
     agent = build_agent(worker.agent, terms.config)
     word, mark = secrets.token_hex(8), secrets.token_hex(8)
@@ -186,7 +186,7 @@ def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
 
 
 def require_working(workers: tuple[Worker, ...], terms: Terms, *, tell: Callable[[str], None]) -> None:
-    """Try each agent and `tell` how it went; raises StartError when one does not work, or at a stop.
+    """Try each agent and `tell` how it went; raises StartError when one does not work, or on a stop.
 
     An agent that cannot be tried because of a usage limit or a busy service passes: the run waits for that.
     """
@@ -195,7 +195,7 @@ def require_working(workers: tuple[Worker, ...], terms: Terms, *, tell: Callable
             tell(announced(worker))
             trial = try_agent(worker, terms, folder)
             if trial.stopped:
-                raise StartError("stopped while the agents were tried; nothing was started")
+                raise StartError("stopped while trying the agents; nothing was started")
             if not (trial.works or trial.excused):
                 raise StartError(f"probe of {trial.finding}", hint=trial.hint)
             tell(f"probe of {trial.finding}")
@@ -225,7 +225,7 @@ def _make_repository(folder: Path) -> Path:
 
 
 def _holds(file: Path, word: str) -> bool:
-    """Whether the file holds `word` and nothing else but blanks."""
+    """Whether the file holds only `word`, apart from blanks."""
     return (read_regular(file, 1024) or b"").strip() == word.encode()
 
 
@@ -235,4 +235,4 @@ def _kind(outcome: AgentOutcome) -> Reason | None:
 
 
 def _unheard(*_: object) -> None:
-    """Nobody watches a trial."""
+    """Ignores events: trials are not displayed."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SET_A_BUDGET = (
     "`--max-cost USD`, `--max-iterations N` or `--until 8h` sets one, "
-    "[grind.budgets] in .pitboss/config.toml one for all runs"
+    "[grind.budgets] in .pitboss/config.toml sets one for all runs"
 )
 
 
@@ -43,7 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     start_from: str | None = None
 
     def selection(self, root: Path) -> Selection:
-        """What these options select to run, as state.json keeps it for the repository at `root`."""
+        """What these options select, as state.json keeps it for the repository at `root`."""
         return Selection(
             rotation=self.rotation,
             tags=self.tags,
@@ -56,8 +56,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 def resolve_mission(root: Path, options: Options, *, run: RunState | None = None) -> Mission:
     """Read config, prompts and rotation of the repository at `root` and apply `options`.
 
-    A `run` that is resumed keeps its own rotation, selection and caps where the options say nothing. Raises InputError
-    with every problem of the files, StartError for what only their combination shows.
+    A resumed `run` keeps its own rotation, selection and caps where the options say nothing. Raises InputError with
+    every problem of the files, StartError for problems that only show in combination.
     """
     choice = options.selection(root).over(run.selection if run else None)
     inputs = load_inputs(
@@ -93,9 +93,9 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
 
 
 def mission_to_repair(root: Path, options: Options, run: RunState | None) -> Mission:
-    """What is needed to settle the sessions of `run`: as resolve_mission, or the configuration alone where that fails.
+    """What settling the sessions of `run` needs: as resolve_mission, or the configuration alone if that fails.
 
-    A run whose state is lost can only be rebuilt with its rotation: then resolve_mission's errors are raised.
+    A run whose state is lost cannot be rebuilt without its rotation, so then resolve_mission's errors are raised.
     """
     try:
         mission = resolve_mission(root, options, run=run)
@@ -116,7 +116,7 @@ def mission_to_repair(root: Path, options: Options, run: RunState | None) -> Mis
 
 
 def _kept(folder: Path, root: Path) -> str:
-    """`folder` relative to the repository's root if it is inside, so that both may move; else as it is."""
+    """`folder` relative to the repository's root if it is inside, so that both can move; else as it is."""
     whole = Path(os.path.abspath(folder))  # noqa: PTH100 - a link stays what the user named
     return str(whole.relative_to(root) if whole.is_relative_to(root) else whole)
 
@@ -124,12 +124,13 @@ def _kept(folder: Path, root: Path) -> str:
 def _refuse_empty(mission: Mission) -> None:
     if not mission.prompts:
         raise StartError(
-            "no prompts discovered", hint="`pitboss prompts new NAME` makes one; `pitboss init` an example"
+            "no prompts discovered",
+            hint="`pitboss prompts new NAME` makes one; `pitboss init` makes an example",
         )
 
 
 def _refuse_unknown_agents(mission: Mission) -> None:
-    """Build every agent that may be needed, so that a wrong name is found before the night."""
+    """Build every agent that may be needed, so that a wrong name is found now and not overnight."""
     named = {doc.meta.agent for doc in mission.prompts.values() if doc.meta.agent is not None}
     for name in sorted({mission.config.backend, *mission.config.limits.fallback, *named}):
         build_agent(name, mission.config)
@@ -140,7 +141,7 @@ def _unexpanded(mission: Mission) -> list[str]:
 
 
 def _unbounded(mission: Mission) -> list[str]:
-    """A warning when agents that cost something would work until somebody stops them."""
+    """A warning when agents that cost money would work until stopped by hand."""
     if mission.caps != Caps():
         return []
     endless = {c.name for c in contenders(mission.rotation, mission.prompts) if c.max_runs is None}
@@ -151,9 +152,9 @@ def _unbounded(mission: Mission) -> list[str]:
     if not paid:
         return []
     who = " and ".join(paid)
-    return [f"nothing ends this run but you, and {who} may cost money: no budget is set; {_SET_A_BUDGET}"]
+    return [f"only you can end this run, and {who} may cost money: no budget is set; {_SET_A_BUDGET}"]
 
 
 def _paid_keys(mission: Mission) -> list[str]:
-    """A warning for each agent of the mission that may be billed by a key although it is logged in."""
+    """A warning for each agent of the mission that may bill an API key although it is logged in."""
     return [f"{keys.finding}; {keys.hint}" for keys in paid_keys(mission.agents, mission.config, os.environ)]

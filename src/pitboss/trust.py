@@ -1,8 +1,8 @@
-"""Which programs a repository brings with it, and whether they may run because they were used here before (SPEC 8).
+"""Which programs a repository brings with it, and which of them may run because they were used here before (SPEC 8).
 
 Commands that only look must run nothing that came with a clone or a pull: neither an agent that the repository's
-configuration names nor one that is in it. `init`, `grind` and `doctor --trust` remember what was meant to run, program
-by program; for files in the working tree, the content counts too.
+configuration names nor one inside the repository. `init`, `grind` and `doctor --trust` remember what the user meant
+to run, program by program; for files in the working tree, the content counts too.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
     from pitboss.core.config import Config
 
-GRANT = "`pitboss doctor --trust` runs them from now on; look at them first"
+GRANT = "look at them first; `pitboss doctor --trust` then lets them run"
 _USED = hashlib.sha256(b"").hexdigest()
-"""Remembered for any repository that was used."""
+"""Remembered for every repository that was used."""
 
 _SHOWN = 100
 _MOST_HASHED = 64 << 20
-"""How many bytes of a program count."""
+"""How many bytes of a program go into its digest."""
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of an agent's command line that the repository brings: its words, and the setting they come from.
+    """Part of an agent's command line that the repository brings: its words, and the setting they come from.
 
-    `only_working`: arguments that the agent does not get when it is asked for its version.
+    `only_working`: arguments that the agent does not get when only asked for its version.
     """
 
     agent: str
@@ -60,7 +60,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
     """The programs that the working tree at `root` brings, and the digests remembered for its repository.
 
-    `common_dir` is None outside git: nothing is remembered there.
+    `common_dir` is None outside git, where nothing is remembered.
     """
 
     root: Path
@@ -69,7 +69,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     known: frozenset[str]
 
     def withheld(self, agent: str, *, working: bool = True) -> tuple[Program, ...]:
-        """What must not be run of `agent` when it is to work, or when it is only asked for its version."""
+        """What must not run of `agent`, either for work or, if not `working`, just to ask for its version."""
         return tuple(
             program
             for program in self.programs
@@ -80,28 +80,28 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def new(self) -> tuple[Program, ...]:
-        """Everything that is withheld, of any agent."""
+        """Everything that is withheld, for any agent."""
         return tuple(program for program in self.programs if program.digest not in self.known)
 
     @property
     def reason(self) -> str:
         """Why something is withheld."""
         if self.known:
-            return "of what is new or changed since this repository was last used here"
+            return "of something new or changed since this repository was last used here"
         return "this repository has not been used here before"
 
     def grant(self) -> None:
         """Withhold nothing from now on. Raises CommandError outside git, StorageError when it cannot be written."""
         if self.common_dir is None:
             raise CommandError(
-                f"{self.root} is not in a git repository: nothing can be remembered of it",
+                f"{self.root} is not in a git repository: nothing can be remembered about it",
                 hint="run `git init`",
             )
         remember(self.common_dir, [_USED, *(program.digest for program in self.programs)])
 
 
 def look(root: Path, config: Config, environ: Mapping[str, str]) -> Trust:
-    """What the working tree at `root` brings for a user with this environment; runs nothing of it."""
+    """What the working tree at `root` brings for a user with this environment; runs none of it."""
     env = agent_environment(environ, remove=config.env_remove, keep=config.env_keep)
     common_dir = None
     with suppress(NotARepository):
@@ -115,7 +115,7 @@ def look(root: Path, config: Config, environ: Mapping[str, str]) -> Trust:
 
 
 def used(root: Path, config: Config, environ: Mapping[str, str]) -> None:
-    """Remember that this repository is used here, with all that it brings. After a failure we only ask again."""
+    """Remember that this repository is used here, with all that it brings. A failure only means asking again."""
     with suppress(PitbossError):
         look(root, config, environ).grant()
 
@@ -160,7 +160,7 @@ def _content(word: str, root: Path) -> str | None:
 
 
 def _inside(path: str, root: Path) -> bool:
-    """Whether a path leads into the working tree, by its own name or through links."""
+    """Whether a path leads into the working tree, directly or through links."""
     top = os.path.join(os.path.realpath(root), "")  # noqa: PTH118
     return any(
         f"{place}{os.sep}".startswith(top)

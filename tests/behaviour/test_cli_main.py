@@ -217,7 +217,7 @@ class TestErrors:
 
         assert done.returncode == 4
         error, hint = done.stderr.splitlines()
-        assert error == "error: the current directory does not exist any more"
+        assert error == "error: the current directory no longer exists"
         assert hint.startswith("hint: go to a directory that exists")
 
     def test_ctrl_c_ends_a_command_quietly(self, project: Project) -> None:

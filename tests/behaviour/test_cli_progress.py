@@ -105,7 +105,7 @@ def test_away_from_a_terminal_each_event_worth_reading_is_a_line(capfd: pytest.C
         "session-0002 alpha: fixing (attempt 1)",
         "session-0002 error   alpha         1m00s   1.5k tok  $0.0200 [exit code: 3] session 2",
         "warning: max-cost at 80%: $4.0000 of $5.0000",
-        "draining: no new session starts, waiting for session-0003, session-0004; once more aborts it",
+        "draining: no new session starts, waiting for session-0003, session-0004; stop again to abort",
         "draining: no new session starts, nothing is in flight",
         "run rid stopped at its limit: 3 of 3 sessions",
         "3 of 10 sessions, 2.2k of 1.00M tokens, $0.0450 of $5.0000",

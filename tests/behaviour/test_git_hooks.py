@@ -53,7 +53,7 @@ def test_a_second_stop_ends_a_hook_that_hangs_at_once(
     with grinding(project) as live:
         wait_until((tmp_path / "begun").exists)
         live.send(SIGTERM)
-        live.wait_for("once more aborts it\n")
+        live.wait_for("stop again to abort\n")
         live.send(SIGTERM)
         asked = time.monotonic()
         done = live.ended()

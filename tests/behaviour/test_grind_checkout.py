@@ -230,7 +230,7 @@ def test_a_run_starts_from_where_it_is_told_to(project: Project) -> None:
         (("--from", "--help"), "error: creating run branch: there is no commit --help to start from\nhint: "),
         (
             ("--from", "main", "--resume"),
-            "error: --from is for a new run: a resumed one goes on where it was",
+            "error: --from is for a new run: a resumed one continues where it was",
         ),
     ],
 )

@@ -74,7 +74,7 @@ def test_one_signal_lets_the_session_finish_and_starts_no_other(
     with grinding(scene.project) as live:
         scene.gate.wait()
         live.send(signum)
-        live.wait_for("draining: no new session starts, waiting for session-0001; once more aborts it\n")
+        live.wait_for("draining: no new session starts, waiting for session-0001; stop again to abort\n")
         scene.gate.open()
         done = live.ended()
     run = the_run(scene.project)

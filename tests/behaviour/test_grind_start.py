@@ -209,7 +209,7 @@ def test_a_run_in_a_linked_worktree_leaves_the_main_one_alone(project: Project, 
     assert not (project.root / ".pitboss/grind/runs").exists()
 
 
-UNBOUNDED = "nothing ends this run but you, and codex may cost money: no budget is set"
+UNBOUNDED = "only you can end this run, and codex may cost money: no budget is set"
 
 
 @pytest.mark.parametrize(

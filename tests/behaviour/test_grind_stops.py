@@ -59,7 +59,7 @@ def test_a_run_whose_prompts_have_all_run_is_completed(project: Project) -> None
         f"run {run.run_id} finished: every prompt has had its runs",
         "2 sessions",
         f"the work is on {run.branch}; main is checked out again",
-        f"`git merge {run.branch}` takes it over",
+        f"`git merge {run.branch}` merges it",
     ]
 
 
@@ -99,7 +99,7 @@ def test_a_drained_run_can_be_resumed_and_its_exit_code_says_whether_a_session(
         f"run {run.run_id} stopped on request",
         "1 session",
         f"the work is on {run.branch}; main is checked out again",
-        f"`git merge {run.branch}` takes it over",
+        f"`git merge {run.branch}` merges it",
         f"go on with `pitboss grind --resume {run.run_id}`",
     ]
     assert project.pitboss("grind", "--resume", "--max-iterations", "2").code == 3
@@ -120,7 +120,7 @@ def test_an_aborted_run_stops_its_agent_and_rescues_the_work(project: Project, t
     assert run.ending() == ("aborted", "aborted on request")
     assert verdict(run.record("one")) == ("aborted", "aborted", False, 1)
     assert run.rescued("one") == {"half.txt": "half\n"}
-    assert "warning: aborting: what is in flight is being stopped\n" in done.err
+    assert "warning: aborting: sessions in flight are being stopped\n" in done.err
 
 
 def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:
@@ -132,7 +132,7 @@ def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:
         f"run {run.run_id} stopped at its limit: 2 of 2 sessions",
         "2 of 2 sessions, 220 tokens, $0.5000",
         f"the work is on {run.branch}; main is checked out again",
-        f"`git merge {run.branch}` takes it over",
+        f"`git merge {run.branch}` merges it",
         f"go on with `pitboss grind --resume {run.run_id} --max-iterations 4`",
     ]
 

@@ -58,8 +58,8 @@ def test_doctor_shows_what_works_and_what_it_cost(project: Project) -> None:
     done = project.pitboss("doctor", "--probe", "--json")
     ((health, finding, hint),) = trials(done)
     assert (done.code, health, hint) == (0, "ok", None)
-    assert finding.startswith("command: writes files, runs commands and ends in order ($0.0123, ")
-    assert done.err == "trying command, for 180 s at most\n"
+    assert finding.startswith("command: writes files, runs commands and ends cleanly ($0.0123, ")
+    assert done.err == "trying command, for at most 180 s\n"
     assert left(project) == []
     assert project.git("status", "--porcelain") == ""
     assert project.git("worktree", "list").count("\n") == 1
@@ -80,7 +80,7 @@ def test_each_agent_is_tried_with_the_models_that_a_run_would_ask_of_it(project:
     instruct(project, "gamma", agent="shell")
     project.pitboss("doctor", "--trust")
     done = project.pitboss("doctor", "--probe")
-    assert [line.removesuffix(", for 180 s at most") for line in done.err.splitlines()] == [
+    assert [line.removesuffix(", for at most 180 s") for line in done.err.splitlines()] == [
         "trying claude_code",
         "trying codex with gpt-x",
         "trying codex with gpt-y",
@@ -109,7 +109,7 @@ def test_a_program_in_the_repository_is_tried_from_wherever_one_stands(project: 
     )
     assert (health, finding.partition(" (")[0]) == (
         "ok",
-        "command: writes files, runs commands and ends in order",
+        "command: writes files, runs commands and ends cleanly",
     )
     assert project.pitboss("grind", cwd=project.root / "tools").code == 0
 
@@ -135,7 +135,7 @@ def test_doctor_tries_nothing_unless_asked(project: Project) -> None:
 def test_the_shell_agent_is_tried_too_and_without_a_prompt(project: Project) -> None:
     ((health, finding, _),) = trials(project.pitboss("doctor", "--trust", "--probe", "--json"))
     assert health == "ok"
-    assert finding.startswith("shell: writes files, runs commands and ends in order ($0.0000, ")
+    assert finding.startswith("shell: writes files, runs commands and ends cleanly ($0.0000, ")
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -156,7 +156,7 @@ def test_a_run_whose_agent_works_says_so_and_begins(project: Project) -> None:
     done = project.pitboss("grind")
     assert done.code == 0, done
     assert done.err.startswith(
-        "trying command, for 180 s at most\nprobe of command: writes files, runs commands and ends in order ("
+        "trying command, for at most 180 s\nprobe of command: writes files, runs commands and ends cleanly ("
     )
     run = the_run(project)
     assert "done.txt" in run.files(run.branch)
@@ -220,7 +220,7 @@ def test_while_it_tries_its_agents_a_run_can_be_told_of_and_ended(
         assert hint.endswith(f"`kill -INT {live.process.pid}`")
         live.send(signal.SIGINT)
         assert live.ended().code == 4
-    assert "stopped while the agents were tried" in live.err
+    assert "stopped while trying the agents" in live.err
 
 
 def test_nothing_is_to_be_resumed_of_a_run_killed_while_it_tried_its_agents(project: Project) -> None:

@@ -258,7 +258,7 @@ def test_new_refuses_a_bad_name(pitboss: Callable[..., Said], repo: Path, name: 
     assert pitboss("prompts", "new", name) == Said(
         1,
         "",
-        f"error: the name of a prompt must be of {NAME_RULE}, not {name!r}\n",
+        f"error: the prompt's name must be of {NAME_RULE}, not {name!r}\n",
     )
     assert not (repo / ".pitboss").exists()
 
@@ -272,7 +272,7 @@ def test_new_writes_to_the_global_folder_or_any_other(
     assert (repo / "a" / "b" / "alpha.md").read_bytes() == shared.read_bytes()
     both = pitboss("prompts", "new", "beta", "--global", "--dir", "a")
     assert both.code == 4
-    assert both.err.startswith("error: --global and --dir exclude each other\n")
+    assert both.err.startswith("error: --global and --dir cannot be combined\n")
 
 
 def test_new_says_why_a_folder_cannot_be_made(pitboss: Callable[..., Said], repo: Path) -> None:
@@ -319,7 +319,7 @@ def test_show_of_no_prompt_suggests_the_nearest_and_of_a_bad_one_says_what_is_wr
         1,
         "",
         "error: no prompt is named 'alhpa'; did you mean 'alpha'?\n"
-        "hint: `pitboss prompts ls` lists the prompts there are\n",
+        "hint: `pitboss prompts ls` lists all prompts\n",
     )
     assert pitboss("prompts", "show", "bad") == Said(
         4, "", f"error: {bad}:4: weight: must be a whole number >= 1, not 0\n"
@@ -343,7 +343,7 @@ def test_init_prepares_a_repository_and_says_what_it_did(pitboss: Callable[..., 
         f"created {repo}/.pitboss/config.toml\n"
         f"created {grind}/prompts/hello.md\n"
         f"added .pitboss/ to {repo}/.gitignore\n",
-        f"note: a run ends when it has cost $10: [grind.budgets] max_cost_usd in {repo}/.pitboss/config.toml\n"
+        f"note: a run ends once it has cost $10: [grind.budgets] max_cost_usd in {repo}/.pitboss/config.toml\n"
         "next: commit .gitignore (a run needs a clean working tree), then `pitboss grind --dry-run`\n",
     )
     assert "\nmax_cost_usd = 10.0\n" in (repo / ".pitboss/config.toml").read_text(encoding="utf-8")

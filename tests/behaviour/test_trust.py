@@ -142,7 +142,7 @@ def test_a_pull_that_changes_what_is_named_or_what_it_does_asks_again(clone: Clo
     assert "tools/agent ([agent.claude_code] binary)" in told
     assert "sh tools/agent ([agent.command] command)" in told
     assert told.startswith(
-        "not run, because of what is new or changed since this repository was last used here: "
+        "not run, because of something new or changed since this repository was last used here: "
     )
     clone.ran()
     clone.pitboss("doctor", "--trust")
@@ -188,7 +188,7 @@ def test_outside_of_git_nothing_can_be_remembered(clone: Clone, tmp_path: Path) 
     done = clone.pitboss("doctor", "--trust", cwd=plain)
     assert (done.code, done.err.splitlines()[0]) == (
         1,
-        f"error: {plain} is not in a git repository: nothing can be remembered of it",
+        f"error: {plain} is not in a git repository: nothing can be remembered about it",
     )
 
 

@@ -1,1 +1,1 @@
-"""The command line: one file a command, loaded only when it is used (SPEC 8)."""
+"""The command line: one file per command, loaded only when used (SPEC 8)."""

@@ -1,8 +1,8 @@
 """`pitboss demo`: grind a throw-away repository with the `shell` agent, then show where the work went (SPEC 8).
 
-The repository, its three prompts and its settings are the files of `pitboss/demo`. Those that programs would
-take for pitboss's own, such as `.gitignore`, carry `.txt` there and lose it on the way out. The run sees no
-git settings and no prompts of the user, so it goes the same way on every machine.
+The repository, its three prompts and its settings are the files of `pitboss/demo`. Files that tools would mistake
+for pitboss's own (`.gitignore`) have a `.txt` suffix there, which is dropped when they are copied. The run sees none
+of the user's git settings or prompts, so it goes the same way on every machine.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _toml_text(text: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Our environment without the variables of git and of an outer run, and without the user's git settings."""
+    """Our environment without the variables of git or an outer run, and without the user's git settings."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PITBOSS_"))
     }
@@ -182,7 +182,7 @@ def _heading(text: str) -> None:
 
 
 def _program() -> str:
-    """How the reader can call pitboss: by name if it is on PATH, otherwise as this process was called."""
+    """How the user can call pitboss: by name if it is on PATH, otherwise as this process was called."""
     import shutil
 
     if shutil.which("pitboss"):

@@ -26,13 +26,13 @@ _INK = {Health.OK: Ink.GOOD, Health.WARNING: Ink.WARN, Health.PROBLEM: Ink.BAD}
 @command()
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 @option("--probe", is_flag=True, help="Give each agent a small task too; this may cost a little.")
-@option("--trust", is_flag=True, help="Allow the agents that this repository brings, now and later.")
+@option("--trust", is_flag=True, help="Allow the agents that this repository brings, from now on.")
 def doctor(*, as_json: bool, probe: bool, trust: bool) -> int:
     """Check git, the repository, agents, configuration, prompts, lock and disk; exit 1 if something is wrong.
 
-    With --probe each agent that a run would use writes a file and runs a command in a temporary repository. Agents
-    that a repository's config.toml names, or that lie in it, are not run before you have used it: with `init`,
-    `grind` or --trust.
+    With --probe, each agent that a run would use writes a file and runs a command in a temporary repository. Agents
+    that a repository's config.toml names, or that are inside it, do not run until you have used the repository:
+    with `init`, `grind` or --trust.
     """
     root = project_root()
     if trust:
@@ -69,7 +69,7 @@ def _print(checks: Sequence[Check]) -> None:
 
 
 def _probe(root: Path, *, as_json: bool) -> int:
-    """Report, and try the agents under a guardian: whichever process is killed, nothing stays behind (SPEC 1.4)."""
+    """Report, and try the agents under a guardian: whichever process is killed, nothing is left behind (SPEC 1.4)."""
     from secrets import token_hex
 
     from pitboss.cli.shared.guarded import guarded

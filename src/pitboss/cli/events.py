@@ -17,7 +17,7 @@ from pitboss.store.paths import RunPaths
 @argument("run_id", required=False, shell_complete=completing.run_ids)
 @option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
 def events(*, run_id: str | None, follow: bool) -> None:
-    """Print what happened in a run, one JSON line each: in RUN_ID, else in the live run, else in the latest."""
+    """Print what happened in a run, one JSON line each: RUN_ID, else the live run, else the latest."""
     repo = project_root()
     paths = RunPaths(repo, chosen_run(repo, run_id))
 

@@ -32,7 +32,7 @@ LATEST = ""
     shell_complete=completing.rotations,
     help="The rotation to run; default: all discovered prompts.",
 )
-@option("--prompts-dir", type=folder, help="Take prompts from this folder alone.")
+@option("--prompts-dir", type=folder, help="Take prompts from this folder only.")
 @option(
     "--tag",
     "tags",
@@ -88,7 +88,7 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
     if options.start_from is not None and resume is not None:
         from click import UsageError
 
-        raise UsageError("--from is for a new run: a resumed one goes on where it was")
+        raise UsageError("--from is for a new run: a resumed one continues where it was")
     if dry_run:
         _print_dry_run(options, resume)
         return 0
@@ -98,7 +98,7 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
 
 
 def _options(**chosen: Any) -> Options:
-    """Return what was chosen, its caps in one value; those that are `none` are lifted."""
+    """The options, with their caps in one value; a cap given as `none` is lifted."""
     from pitboss.resolve import Options
 
     asked = {cap: chosen.pop(cap) for cap in Caps.__struct_fields__}
@@ -139,7 +139,7 @@ def _start(options: Options, *, as_json: bool) -> int:
 
 
 def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> None:
-    """Try the agents of the plan; any request to stop stops that (SPEC 5)."""
+    """Try the mission's agents; any request to stop ends the trials (SPEC 5)."""
     from pitboss.agents.installation import rooted
     from pitboss.core.stops import StopRequest
     from pitboss.preflight import Terms, require_working

@@ -24,7 +24,7 @@ def init() -> None:
     """Prepare this repository for pitboss.
 
     Makes .pitboss/ with a commented config.toml and one example prompt that changes nothing, and adds
-    .pitboss/ to .gitignore. What exists is kept; running it again is safe.
+    .pitboss/ to .gitignore. Existing files are kept; running it again is safe.
     """
     root = project_root()
     configured = config_path(root).exists()
@@ -32,13 +32,13 @@ def init() -> None:
     for line in done or [f"nothing to do: {root} is ready for pitboss"]:
         say(line)
     if not configured:
-        note(f"note: a run ends when it has cost $10: [grind.budgets] max_cost_usd in {config_path(root)}")
+        note(f"note: a run ends once it has cost $10: [grind.budgets] max_cost_usd in {config_path(root)}")
     for line in (*_used(root), *_advice(root, changed=bool(done))):
         note(line)
 
 
 def _used(root: Path) -> Iterator[str]:
-    """From now on `doctor` may run the agents that this repository names; the first time, list them."""
+    """Let `doctor` run the agents that this repository names from now on; list them the first time."""
     import os
 
     from pitboss.errors import InputError
@@ -83,7 +83,7 @@ def _created(path: Path, text: str) -> str:
 
 
 def _ignore(path: Path) -> Iterator[str]:
-    """Append our line to .gitignore, unless it is there, with the line ending that the file uses."""
+    """Append our line to .gitignore unless it is there, with the file's own line ending."""
     content = path.read_bytes() if path.exists() else b""
     if any(line.strip() in _SAME_AS_IGNORED for line in content.splitlines()):
         return

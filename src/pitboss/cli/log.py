@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 @command()
 @argument("run_id", required=False, shell_complete=completing.run_ids)
 @option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
-@option("--json", "as_json", is_flag=True, help="Print each record as the JSON line it is.")
+@option("--json", "as_json", is_flag=True, help="Print each record as its JSON line.")
 def log(*, run_id: str | None, follow: bool, as_json: bool) -> None:
-    """Print the sessions of a run, one line each: of RUN_ID, else of the live run, else of the latest."""
+    """Print the sessions of a run, one line each: RUN_ID, else the live run, else the latest."""
     repo = project_root()
     for record in _records(repo, chosen_run(repo, run_id), follow=follow):
         if as_json:

@@ -40,7 +40,7 @@ _prompts_dir = option(
     "--prompts-dir",
     type=a_path,
     metavar="DIR",
-    help="Only this folder, instead of the project's and the global one.",
+    help="Search this folder only, not the project's or the global one.",
 )
 _as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -84,19 +84,19 @@ def list_prompts(prompts_dir: Path | None, as_json: bool) -> int:
 def new(name: str | None, source: Path | None, shared: bool, folder: Path | None) -> None:
     """Create a commented prompt to start from, or import a file with --from.
 
-    --from keeps the text, description and model, and says what it dropped and what to use instead. Without NAME
-    the prompt takes the name that the file gives, or the file's own.
+    --from keeps the text, description and model, and says what it dropped and what to use instead. Without NAME,
+    the prompt gets the name in the file, or the file's own name.
     """
     from click import UsageError
 
     if shared and folder is not None:
-        raise UsageError("--global and --dir exclude each other")
+        raise UsageError("--global and --dir cannot be combined")
     if name is None and source is None:
         raise UsageError("Missing argument 'NAME'")
     try:
         made = _template(name) if source is None else _imported(source, name)
     except Wrong as wrong:
-        raise CommandError(f"the name of a prompt {wrong}") from None
+        raise CommandError(f"the prompt's name {wrong}") from None
     path = (folder or _default_folder(shared=shared)) / f"{made.name}.md"
     try:
         create(path, made.text)
@@ -152,7 +152,7 @@ def _template(name: str | None) -> Imported:
 
 
 def _imported(source: Path, name: str | None) -> Imported:
-    """The prompt made from `source`: a file, or the folder of a skill."""
+    """The prompt made from `source`, a file or a skill's folder."""
     file = source / SKILL if source.is_dir() else source
     skill = file.name == SKILL
     stem = file.absolute().parent.name if skill else file.stem
@@ -161,7 +161,7 @@ def _imported(source: Path, name: str | None) -> Imported:
     if not others:
         return made
     folder = path_in_words(file.absolute().parent)
-    left = f"not copied: {', '.join(others)} of {folder}; name their paths in the text"
+    left = f"not copied: {', '.join(others)} from {folder}; name their paths in the text"
     return msgspec.structs.replace(made, notes=(*made.notes, left))
 
 
@@ -182,7 +182,7 @@ def _find(library: Library, name: str) -> PromptDoc:
         raise InputError(in_its_file)
     raise CommandError(
         f"no prompt is named '{name}'{suggestion(name, library.prompts)}",
-        hint="`pitboss prompts ls` lists the prompts there are",
+        hint="`pitboss prompts ls` lists all prompts",
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @command()
 @argument("run_id", shell_complete=completing.run_ids)
-@option("--dry-run", is_flag=True, help="Print what would be done and change nothing.")
+@option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 @option("--force", is_flag=True, help="Set damaged lines of the log aside; rewrite lost records.")
 @option(
     "--rotation",
@@ -59,7 +59,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
 
 
 def _gone(root: Path, run_id: str) -> str | None:
-    """What to do first for a run whose directory is gone."""
+    """What must be done first, if the run's directory is gone."""
     from pitboss.store.backup import Backup
 
     backup = Backup(root)
@@ -69,7 +69,7 @@ def _gone(root: Path, run_id: str) -> str | None:
 
 
 def _restored(repo: Repo, run_id: str, *, force: bool) -> list[str]:
-    """Restore what the copy in the git directory has and the run has lost, before anything is read. Raises LockHeld."""
+    """Before anything is read, restore what the run has lost from the copy in the git directory. Raises LockHeld."""
     from pitboss import app
     from pitboss.store.git_dir import lock_paths
     from pitboss.store.lock import RunLock
@@ -79,7 +79,7 @@ def _restored(repo: Repo, run_id: str, *, force: bool) -> list[str]:
 
 
 def _print_plan(repo: Repo, run_id: str, *, force: bool) -> int:
-    """Print what a repair would do; under the lock, because a live run keeps changing."""
+    """Print what a repair would do, under the lock, because a live run keeps changing."""
     from pitboss import app
     from pitboss.store.git_dir import lock_paths
     from pitboss.store.lock import RunLock

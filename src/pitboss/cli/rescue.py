@@ -22,7 +22,7 @@ from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
 
 _SUBJECT = re.compile(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
-"""The subject of a commit that pitboss made: apart from the prompt, the ref says all of it."""
+"""The subject of a commit that pitboss made; apart from the prompt, the ref says all of this."""
 
 _LONGEST_WHY = 160
 """Characters."""
@@ -52,7 +52,7 @@ def ls(*, run_id: str | None, as_json: bool) -> None:
 @argument("ref", shell_complete=completing.rescued)
 @option("--raw", is_flag=True, help="Print control characters as they are.")
 def show(*, ref: str, raw: bool) -> None:
-    """Show the commits and changes under REF: a full name, RUN_ID/session-NNNN, or the beginning of that."""
+    """Show the commits and changes under REF: a full name, RUN_ID/session-NNNN, or a prefix of that."""
     repo = _repo()
     write_diff(rescued_work.show(repo, rescued_work.find(repo, ref)), raw=raw)
 
@@ -85,7 +85,7 @@ def _files(count: int) -> str:
 
 
 def _reasons(repo: Repo, found: tuple[refs.Rescued, ...]) -> dict[str, str | None]:
-    """Why each was rescued: from the log of the ref, otherwise the reason why its session did not land."""
+    """Why each was rescued: from the ref's reflog, else the reason why its session did not land."""
     runs = {rescued.short_name.partition("/")[0] for rescued in found}
     ended = {
         f"{run_id}/session-{record.seq:04}": record.reason

@@ -1,4 +1,4 @@
-"""`pitboss runs`: every run, newest first, unreadable ones too (SPEC 8)."""
+"""`pitboss runs`: every run, newest first, unreadable ones included (SPEC 8)."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv")
 _CHUNK = 1 << 20
 _NUMBER = re.compile(r"\d{1,6}")
-"""Longest word taken for the number of a session: a useful prefix of a run's id is longer."""
+"""The longest word that counts as a session number: a useful prefix of a run's id is longer."""
 
 _OUTPUTS = ("transcript", "verify", "hooks")
 _PRICED_BY: dict[str, str] = {
@@ -57,17 +57,17 @@ _PRICED_BY: dict[str, str] = {
     "--diff",
     "view",
     flag_value="diff",
-    help="Print the changes that it landed, else those that were rescued.",
+    help="Print the changes it landed, else those that were rescued.",
 )
 @option("--transcript", "view", flag_value="transcript", help="Print its agent's output.")
-@option("--verify", "view", flag_value="verify", help="Print the output of the tests, each time they ran.")
+@option("--verify", "view", flag_value="verify", help="Print the output of each run of the tests.")
 @option("--hooks", "view", flag_value="hooks", help="Print the output of its hooks.")
 @option("--json", "view", flag_value="json", help="Print its record as JSON.")
 @option("--raw", is_flag=True, help="Print control characters as they are.")
 def show(*, run_id: str | None, seq: int | None, view: str | None, raw: bool) -> None:
-    """Show a session: SEQ of the run RUN_ID (or the beginning of its id).
+    """Show a session: SEQ of the run RUN_ID (or a prefix of its id).
 
-    Without SEQ the latest session of the run; without RUN_ID the live run, else the latest.
+    Without SEQ, the latest session of the run; without RUN_ID, the live run, else the latest.
 
     Control characters that would move the cursor, set a title, reach the clipboard or hide text are shown as marks
     such as ^[, unless the output is a file, or with --raw.
@@ -133,7 +133,7 @@ def _fields(record: SessionRecord) -> Iterator[tuple[str, str]]:
 
 
 def _spent(record: SessionRecord) -> Iterator[tuple[str, str]]:
-    """Tokens and cost, leaving out what used none."""
+    """Tokens and cost, leaving out roles that used none."""
     tokens = record.tokens
     if tokens.input or tokens.output:
         yield "tokens", f"{tokens.input + tokens.output} (input={tokens.input}, output={tokens.output})"
@@ -164,11 +164,11 @@ def _opened(paths: RunPaths, path: Path, seq: int, view: str) -> BinaryIO:
     except OSError:
         what, when = {
             "transcript": ("transcript", "no agent was started"),
-            "verify": ("output of tests", "its prompt does not say `verify`"),
+            "verify": ("output of tests", "its prompt does not set `verify`"),
             "hooks": ("output of hooks", "no hook ran"),
         }[view]
         why = f'none is kept when {when}, or with `transcript_retention = "keep_none"`'
-        gone = "the run's directory was removed, and this with it; its records are kept"
+        gone = "it was removed with the run's directory; only the run's records are kept"
         raise CommandError(
             f"run {paths.run_id} has no {what} of session {seq}",
             hint=why if is_folder(paths.root) else gone,
@@ -176,7 +176,7 @@ def _opened(paths: RunPaths, path: Path, seq: int, view: str) -> BinaryIO:
 
 
 def _files(paths: RunPaths, seq: int, view: str) -> Iterator[Path]:
-    """The first file, which should exist, then those of later attempts."""
+    """The first file, whether or not it exists, then those of later attempts."""
     if view == "hooks":
         return iter((paths.transcript(seq, "hooks"),))
     later = (

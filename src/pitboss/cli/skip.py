@@ -1,4 +1,4 @@
-"""`pitboss skip`: stops the sessions in flight, or one of them; the run goes on with the next (SPEC 6, 8)."""
+"""`pitboss skip`: stops one or all sessions in flight; the run goes on with the next (SPEC 6, 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pitboss status`: one run: its state, the budgets used, what is in flight, how the last sessions ended (SPEC 8)."""
+"""`pitboss status`: one run's state, budgets used, sessions in flight, and how the last ones ended (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STEP_WIDTH = 60
 @argument("run_id", required=False, shell_complete=completing.run_ids)
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, run_id: str | None, as_json: bool) -> None:
-    """Show one run: RUN_ID (or the beginning of it), else the live run, else the latest."""
+    """Show one run: RUN_ID (or a prefix of it), else the live run, else the latest."""
     repo = project_root()
     seen = snapshot(repo, chosen_run(repo, run_id), last=LAST_SESSIONS)
     following = _next_pick(repo, seen)

@@ -138,7 +138,7 @@ class Agent(Protocol):
 
     @property
     def resumable(self) -> bool:
-        """Whether the agent can resume a session of its own."""
+        """Whether the agent can resume its own sessions."""
         ...
 
     def run(

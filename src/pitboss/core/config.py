@@ -60,7 +60,7 @@ class HookSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorktreeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[grind.worktree]`: what a parallel session's working copy gets besides the commit."""
+    """`[grind.worktree]`: what a parallel session's working copy gets in addition to the commit."""
 
     copy: tuple[str, ...] = (".env",)
     setup: str | None = None

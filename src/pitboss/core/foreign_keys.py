@@ -31,7 +31,7 @@ _ROWS = (
     ("disallowedTools", _SUBAGENTS, _PERMISSIONS),
     ("effort", _SUBAGENTS, "`[agent.claude_code] effort` in .pitboss/config.toml sets it"),
     ("initialPrompt", _SUBAGENTS, "the text is all that the agent is given"),
-    ("isolation", _SUBAGENTS, "`parallel_safe: true` gives it a working copy of its own"),
+    ("isolation", _SUBAGENTS, "`parallel_safe: true` gives it its own working copy"),
     ("maxTurns", _SUBAGENTS, "`max_session_seconds` and `max_session_cost_usd` end a session"),
     ("mcpServers", _SUBAGENTS, "the agent's own settings list its servers"),
     ("memory", _SUBAGENTS, "the scratchpad keeps notes from session to session"),

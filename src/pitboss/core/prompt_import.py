@@ -138,7 +138,7 @@ def _dropped(key: str, value: object) -> str | None:
     if key in STAND_INS:
         return STAND_INS[key]
     if key == _NOT_OURS:
-        return "here it names the program that works, such as claude_code; set it if it is not the configured one"
+        return "here it names the agent, claude_code for example; set it unless the configured one is right"
     if key not in CHECKS:
         return "pitboss has no such setting"
     try:

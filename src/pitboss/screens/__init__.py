@@ -1,1 +1,1 @@
-"""What people see of runs: viewers that read `core` and `store` alone, and never reach the engine (SPEC 9)."""
+"""What people see of runs: viewers that read only `core` and `store` and never reach the engine (SPEC 9)."""

@@ -19,7 +19,7 @@ _ON_REQUEST = {"drained on request": "on request", "aborted on request": "at onc
 
 
 def word(status: str) -> str:
-    """`finished`, `stopped`, and any other condition by its own name."""
+    """`finished` or `stopped`; any other condition goes by its own name."""
     return _WORDS.get(status, status)
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class JsonProgress:
     """One JSON line for each finished session, as sessions.jsonl holds it, then one for the run (SPEC 9).
 
-    A line that waits is only a position in the log, so a slow reader costs no memory. At the end a reader gets 10 s
-    while it keeps reading; one that takes nothing for 2 s is given up.
+    A waiting line is only a position in the log, so a slow reader costs no memory. At the end a reader gets 10 s as
+    long as it keeps reading; one that takes nothing for 2 s is abandoned.
     """
 
     patience_s = 10.0
@@ -33,7 +33,7 @@ class JsonProgress:
         self._due = self._taken = 0
 
     def waits_as(self, event: RunEvent) -> int | RunEnded | None:
-        """The number of a session, whose line is in the log; the end of the run; nothing else."""
+        """The number of a session, whose line is in the log, or the end of the run; None for anything else."""
         if isinstance(event, SessionEnded):
             self._due += 1
             return event.seq
@@ -44,7 +44,7 @@ class JsonProgress:
         self._stdout.hurry(LAST_WORDS_S)
 
     def __call__(self, waiting: int | RunEnded) -> None:
-        """Print what the log has gained since, or the line of the run, if anybody still reads."""
+        """Print what the log has gained since, or the line of the run, if there is still a reader."""
         if isinstance(waiting, RunEnded):
             self._print(_run_line(waiting))
             if self._stdout.gave_up:

@@ -1,6 +1,6 @@
 """Lines about a session or a run, the same in `log`, `status` and the progress of `grind` (SPEC 8).
 
-What says nothing is left out: no tokens, no cost, no commit.
+What is empty is left out: no tokens, no cost, no commit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def by(cls, used: BudgetSnapshot, *, cost_known: bool, started: int = 0) -> Used:
-        """By records alone; `started` is the number of the last session in flight."""
+        """From records alone; `started` is the number of the last session in flight."""
         return cls(
             sessions=max(used.iterations, started),
             tokens=used.tokens,
@@ -47,7 +47,7 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def seen(cls, view: View) -> Used:
-        """By records, and what sessions in flight have used so far."""
+        """From records, plus what sessions in flight have used so far."""
         flights = view.in_flight
         recorded = cls.by(view.used, cost_known=view.cost_known, started=view.last_seq)
         return cls(
@@ -61,8 +61,8 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
 def session_lines(record: SessionRecord, stream: TextIO | None = None, *, before: str = "") -> list[str]:
     """Who, how it ended, how long, how much, where it landed, and its first words.
 
-    One line, after `before`; on a terminal that is too narrow for it the words get a line of their own, and `before`
-    goes with them if it has to.
+    One line, after `before`; on a terminal too narrow for that, the words get a line of their own, and `before`
+    moves there too if it must.
     """
     stream = stream or sys.stdout
     cells = _cells(record)
@@ -95,23 +95,23 @@ def _cells(record: SessionRecord) -> list[tuple[str, Ink | None]]:
 
 
 def cost_in_words(usd: float, *, known: bool) -> str:
-    """What something cost: `$0.0123`, `cost unknown`, nothing where it was free."""
+    """What something cost: `$0.0123`, `cost unknown`, or empty if it was free."""
     cost = spent(usd, known=known)
     return "" if known and not usd else cost.replace("unknown", "cost unknown")
 
 
 def log_lines(record: SessionRecord) -> list[str]:
-    """A session's lines with the time it ended, as `log` and `status` print it."""
+    """A session's lines with the time it ended, as `log` and `status` print them."""
     return session_lines(record, before=clock(record.ended_at))
 
 
 def named(sessions: Iterable[InFlight]) -> str:
-    """Sessions in flight as people name them, on one line."""
+    """Sessions in flight by number and prompt, on one line."""
     return ", ".join(f"session-{s.seq:04} ({one_line(s.assignment.prompt)})" for s in sessions)
 
 
 def budget_parts(caps: Caps, used: Used, stream: TextIO | None = None) -> list[str]:
-    """What a run consumed, each beside its cap where it has one."""
+    """What a run consumed, each amount beside its cap, if any."""
     many = used.sessions if caps.max_iterations is None else caps.max_iterations
     of = "" if caps.max_iterations is None else f" of {caps.max_iterations}"
     parts = [f"{used.sessions}{of} session{'' if many == 1 else 's'}"]
@@ -131,7 +131,7 @@ def _words(record: SessionRecord) -> str:
 
 
 def _reason_and_summary(record: SessionRecord) -> str:
-    """The summary; a failure's reason before it, unless one of them says what the other does."""
+    """The summary, after a failure's reason, unless one of them repeats the other."""
     summary = one_line((record.summary or "").strip().partition("\n")[0], SUMMARY_WIDTH)
     reason = one_line(in_words(record.reason or ""), SUMMARY_WIDTH)
     if not reason or summary == reason:

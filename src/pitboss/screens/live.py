@@ -1,7 +1,7 @@
 """The live display of `grind`: finished sessions scroll by, a footer ticks below them (SPEC 8).
 
-Nothing is switched on that would have to be switched off again (no hidden cursor, no other screen), so a
-runner that is killed leaves a terminal that works.
+It changes no terminal state that would have to be restored (no hidden cursor, no alternate screen), so a
+killed runner leaves a working terminal.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ADVICE = "Ctrl-C: finish what runs, then stop; twice: stop now"
 
 
 def flight_lines(flight: Flight, now: datetime) -> list[Text]:
-    """Who runs and since when; below it what it does and what it used so far."""
+    """Which session runs and since when; below that, what it does and what it has used so far."""
     since = duration(max(int((now - (flight.started_at or now)).total_seconds()), 0))
     phase = f"{flight.phase or Phase.AGENT} {one_line(flight.detail)}".rstrip()
     if flight.until is not None:
@@ -62,12 +62,12 @@ def flight_lines(flight: Flight, now: datetime) -> list[Text]:
 
 
 def harmless(line: str) -> Text:
-    """A line with our color codes in it, and none of anybody else's."""
+    """A line with our own color codes and no one else's."""
     return Text.from_ansi(visible(line, colors=True))
 
 
 def fitting(sessions: Sequence[list[Text]], rows: int) -> list[Text]:
-    """As much of the sessions as fits into `rows`: all lines, else all titles, else some titles."""
+    """As much of the sessions as fits in `rows`: all lines, else all titles, else some titles."""
     if sum(map(len, sessions)) <= rows:
         return [line for lines in sessions for line in lines]
     titles = [lines[0] for lines in sessions]
@@ -80,8 +80,8 @@ def fitting(sessions: Sequence[list[Text]], rows: int) -> list[Text]:
 class Footer:
     """A few lines at the bottom that are redrawn in place; other lines are printed above them.
 
-    Lines are cut to the width of the terminal. A terminal that has become narrower since has wrapped what was
-    drawn; the widths drawn say how many rows that takes now.
+    Lines are cut to the width of the terminal. A terminal made narrower since then has wrapped what was drawn; the
+    widths drawn tell how many rows that takes now.
     """
 
     def __init__(self, lines: Callable[[], Sequence[Text]]) -> None:
@@ -92,7 +92,7 @@ class Footer:
         self._lock = RLock()
 
     def draw(self, above: Sequence[Text] = ()) -> None:
-        """Replace what was drawn before by lines `above`, which stay, and the footer below them."""
+        """Replace what was drawn with the lines `above`, which stay, and the footer below them."""
         with self._lock:
             erase = self._erasing()
             footer = [self._cut(line) for line in self._lines()]
@@ -104,7 +104,7 @@ class Footer:
             sys.stderr.flush()
 
     def clear(self) -> None:
-        """Take the footer away and leave the cursor where it began."""
+        """Erase the footer and leave the cursor where it began."""
         with self._lock:
             steer(self._erasing())
             sys.stderr.flush()
@@ -120,7 +120,7 @@ class Footer:
         return self._cut(harmless(line))
 
     def _erasing(self) -> str:
-        """Row by row: to clear from the top of the screen downwards, tmux saves it all to its history first."""
+        """Row by row: on a clear from the top of the screen down, tmux would save it all to its history first."""
         width = self._console.width
         rows = sum(max(1, -(-cells // width)) for cells in self._drawn)
         return "\r\x1b[2K" + "\x1b[1A\x1b[2K" * (rows - 1)
@@ -136,7 +136,7 @@ class Footer:
 
 
 class LiveProgress(PlainProgress):
-    """Prints the same lines as PlainProgress, above a footer of what runs now."""
+    """Prints the same lines as PlainProgress, above a footer that shows what runs now."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -150,14 +150,14 @@ class LiveProgress(PlainProgress):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Take the footer away."""
+        """Erase the footer."""
         self._over.set()
         self._ticker.join()
         with suppress(OSError):
             self._footer.clear()
 
     def __call__(self, event: RunEvent) -> None:
-        """Take the event into the footer, and print it above if it is worth a line."""
+        """Update the footer, and print the event above it if it is worth a line."""
         before, self.view = self.view, fold(self.view, event)
         if isinstance(event, Draining):
             self._draining = draining(event)

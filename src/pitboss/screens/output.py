@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Ink(StrEnum):
-    """Colors by meaning, as SGR codes: the sixteen that every terminal theme sets for itself."""
+    """Colors by meaning, as SGR codes: the sixteen that every terminal theme defines."""
 
     GOOD = "32"
     WARN = "33"
@@ -34,7 +34,7 @@ _DIFF_INK = {
     "d": Ink.STRONG,
     "i": Ink.FAINT,
 }
-"""The color of a line of a diff by its first character; every line of a file begins with a blank, `+` or `-`."""
+"""The color of a diff line by its first character; lines of the files begin with a blank, `+` or `-`."""
 
 STATUS_INK = {
     "ok": Ink.GOOD,
@@ -50,17 +50,17 @@ STATUS_INK = {
 
 
 def paint(text: str, ink: Ink, stream: TextIO | None = None) -> str:
-    """`text` in color if `stream` (stdout when not given) gets any."""
+    """`text` in color if `stream` (by default stdout) gets color."""
     return f"\x1b[{ink}m{text}\x1b[0m" if colored(stream or sys.stdout) else text
 
 
 def paint_status(status: str, width: int = 0, stream: TextIO | None = None) -> str:
-    """The status of a run or session, padded to `width`, in the color of how good it is."""
+    """The status of a run or session, padded to `width`, colored by how good it is."""
     return paint(status.ljust(width), STATUS_INK.get(status, Ink.BAD), stream)
 
 
 def width_of(stream: TextIO) -> int | None:
-    """The columns of the terminal behind `stream`; None if there is none."""
+    """The width in columns of the terminal behind `stream`; None if there is none."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or None
     except (OSError, ValueError):
@@ -68,20 +68,20 @@ def width_of(stream: TextIO) -> int | None:
 
 
 def clock(moment: datetime, stream: TextIO | None = None) -> str:
-    """A time to the second: on a terminal the local one with its zone, elsewhere RFC 3339 in UTC."""
+    """A time to the second: local with its zone on a terminal, RFC 3339 in UTC elsewhere."""
     if not (stream or sys.stdout).isatty():
         return stamp(moment)
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def when(moment: datetime, now: datetime) -> str:
-    """A time in a table: on a terminal, which is narrow, how long ago it was; elsewhere both."""
+    """A time in a table: only its age on a terminal, which is narrow; elsewhere both time and age."""
     ago = age(moment, now)
     return ago if sys.stdout.isatty() else f"{clock(moment)} ({ago})"
 
 
 def path_in_words(path: str | os.PathLike[str]) -> str:
-    """A path as text that can be printed, whatever bytes are in it."""
+    """A path as printable text, whatever bytes are in it."""
     return os.fspath(path).encode(errors="surrogateescape").decode(errors="replace")
 
 
@@ -91,7 +91,7 @@ def say(text: str = "") -> None:
 
 
 def say_now(text: str) -> None:
-    """Print a line of a result that arrives bit by bit, at once."""
+    """Print a line of a result that arrives bit by bit, and flush it."""
     say(text)
     sys.stdout.flush()
 
@@ -102,9 +102,9 @@ def note(text: str) -> None:
 
 
 def write_foreign(chunks: Iterable[bytes], *, raw: bool) -> None:
-    """Print what an agent wrote: as it came where `raw` or into a file, else made harmless for a terminal.
+    """Print what an agent wrote: unchanged if `raw` or into a file, else made harmless for a terminal.
 
-    A pipe counts as a terminal, since it often ends at one (`| less -R`).
+    A pipe counts as a terminal, since it often leads to one (`| less -R`).
     """
     if raw or goes_to_file(sys.stdout):
         for chunk in chunks:
@@ -128,13 +128,13 @@ def write_diff(diff: bytes, *, raw: bool) -> None:
 
 
 def _pass_on(data: bytes) -> None:
-    """Bytes as they are, in order with what was said before."""
+    """Write bytes unchanged, in order with what was printed before."""
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
 
 
 def write_line(line: bytes) -> None:
-    """Print one JSON line of a stream of results at once."""
+    """Print one JSON line of a stream of results, and flush it."""
     _pass_on(visible_json(line))
     sys.stdout.flush()
 

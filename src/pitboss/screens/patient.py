@@ -1,7 +1,7 @@
-"""Writing to a stream that nobody may be reading any more, without blocking forever (SPEC 9).
+"""Writes to a stream that may have lost its reader, without blocking forever (SPEC 9).
 
-A paused terminal or a full pipe makes `write` wait without end. This writes only what the system takes at once, so
-that the writer can give up: not while a run is live, but soon after it has ended.
+A paused terminal or a full pipe makes `write` wait forever. This writes only what the system accepts at once, so that
+the writer can give up: not while a run is live, but soon after it has ended.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import time
 from typing import TextIO, cast
 
 LAST_WORDS_S = 2.0
-"""Seconds without progress after which a reader is given up, once a run is over."""
+"""Seconds without progress after which a reader is abandoned, once a run is over."""
 
 AT_ONCE = 4096
-"""Bytes that a pipe reported as ready takes at once: POSIX promises at least 512, Linux this many."""
+"""How many bytes a pipe reported as ready accepts at once: POSIX promises at least 512, Linux this many."""
 
 _LOOK_S = 0.1
 
 
 class Patient:
-    """A file descriptor to write to. After `hurry`, it gives up a reader that takes nothing for a while."""
+    """A file descriptor to write to. After `hurry`, it abandons a reader that takes nothing for a while."""
 
     def __init__(self, fd: int) -> None:
         self.gave_up = False
@@ -31,12 +31,12 @@ class Patient:
         self._moved_at = time.monotonic()
 
     def hurry(self, patience_s: float) -> None:
-        """From now on give up a reader that takes nothing for `patience_s` seconds."""
+        """From now on, abandon a reader that takes nothing for `patience_s` seconds."""
         self._moved_at = time.monotonic()
         self._patience_s = patience_s
 
     def write(self, data: bytes) -> bool:
-        """Write all of it; False if the reader was given up. Raises OSError when there is no reader any more."""
+        """Write all of it; returns False if the reader was abandoned. Raises OSError when there is no reader left."""
         while data and not self.gave_up:
             if select.select([], [self._fd], [], _LOOK_S)[1]:
                 try:
@@ -51,7 +51,7 @@ class Patient:
 
 
 class PatientText:
-    """Stands in for a standard text stream: unbuffered, and drops what nobody takes any more."""
+    """Stands in for a standard text stream: unbuffered; drops output once the reader is abandoned."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -68,14 +68,14 @@ class PatientText:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing to do: nothing is buffered."""
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 
 def be_patient() -> None:
-    """From now on write everything that this process says on stderr patiently."""
+    """From now on, write everything to stderr patiently."""
     from pitboss.screens.terminal import Screen
 
     sys.stderr.flush()
@@ -83,7 +83,7 @@ def be_patient() -> None:
 
 
 def hurry() -> None:
-    """The run is over: wait no longer for a reader of stderr that takes nothing."""
+    """The run is over: stop waiting for a reader of stderr that takes nothing."""
     stream = sys.stderr
     if hasattr(stream, "hurry"):
         stream.hurry(LAST_WORDS_S)

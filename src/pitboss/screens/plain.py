@@ -46,14 +46,14 @@ class PlainProgress:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Nothing to put back."""
+        """Nothing to restore."""
 
     def waits_as(self, event: RunEvent) -> RunEvent:
         """Events are kept whole until they are shown."""
         return event
 
     def hurry(self) -> None:
-        """Wait no longer for a reader that has stopped reading."""
+        """Stop waiting for a reader that has stopped reading."""
         hurry()
 
     def __call__(self, event: RunEvent) -> None:
@@ -82,7 +82,7 @@ class PlainProgress:
             case Draining():
                 return [draining(event)]
             case Aborting():
-                return [warning("aborting: what is in flight is being stopped")]
+                return [warning("aborting: sessions in flight are being stopped")]
             case RunEnded():
                 return run_ended(event, before.caps)
             case PhaseChanged(seq=seq):
@@ -94,14 +94,14 @@ class PlainProgress:
 
 
 def draining(event: Draining) -> str:
-    """What a drain waits for, and how to hurry."""
+    """What a drain waits for, and how to hurry it."""
     waiting = ", ".join(f"session-{seq:04}" for seq in event.in_flight)
-    what = f"waiting for {waiting}; once more aborts it" if waiting else "nothing is in flight"
+    what = f"waiting for {waiting}; stop again to abort" if waiting else "nothing is in flight"
     return f"draining: no new session starts, {what}"
 
 
 def run_ended(event: RunEnded, caps: Caps) -> list[str]:
-    """Why the run is over, what it used, where its work is, and how to go on."""
+    """Why the run is over, what it used, where its work is, and how to continue."""
     used = Used.by(event.used, cost_known=event.cost_known)
     lines = [
         f"run {event.run_id} {ending(event.status, event.message, sys.stderr)}",
@@ -111,7 +111,7 @@ def run_ended(event: RunEnded, caps: Caps) -> list[str]:
         lines.append(f"the work is on {event.branch}")
     else:
         lines.append(f"the work is on {event.branch}; {event.checkout} is checked out again")
-        lines.append(f"`git merge {event.branch}` takes it over")
+        lines.append(f"`git merge {event.branch}` merges it")
     if event.resume is not None:
         lines.append(f"go on with `{event.resume}`")
     return lines
@@ -130,7 +130,7 @@ def _session_started(event: SessionStarted) -> str:
 
 
 def warning(text: str) -> str:
-    """A line that warns."""
+    """A warning as a line."""
     return f"{paint('warning:', Ink.WARN, sys.stderr)} {text}"
 
 
@@ -141,7 +141,7 @@ def _within(view: View, seq: int, text: str | None) -> list[str]:
 
 
 def _step_of(view: View, seq: int) -> str | None:
-    """What a retry said that is shown already: the step stays the same while only its use grows."""
+    """The retry text already shown: the step stays the same while only its usage grows."""
     flight = view.flight(seq)
     return flight.step if flight is not None and flight.what is StepKind.RETRY else None
 

@@ -12,11 +12,11 @@ from pitboss.screens.plain import PlainProgress
 
 
 def for_stderr(*, json: bool) -> PlainProgress:
-    """The display for stderr: the live footer needs a terminal to itself, which JSON lines would tear."""
+    """The display for stderr: the live footer needs the terminal to itself, and JSON lines would break it up."""
     torn = json and sys.stdout.isatty()
     if not sys.stderr.isatty() or torn or os.environ.get("TERM", "dumb") == "dumb":
         return PlainProgress()
-    # rich is loaded on a terminal only.
+    # rich is loaded only on a terminal.
     from pitboss.screens.live import LiveProgress
 
     return LiveProgress()

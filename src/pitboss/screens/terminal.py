@@ -1,8 +1,8 @@
-"""The one way to a terminal: a standard stream that passes on nothing a terminal would act on (SPEC 1.6, 8).
+"""The only way to a terminal: a standard stream that passes on nothing a terminal would act on (SPEC 1.6, 8).
 
-Whatever agents wrote (file names, summaries, errors that quote them) may be in any line that any command prints, so
-the streams themselves see to it, not each place that prints. Our own colors pass; the live footer, which moves the
-cursor, says what of its output does.
+What agents wrote (file names, summaries, errors that quote them) may be in any line of any command, so the streams
+filter it rather than each place that prints. Our own colors pass; the live footer, which moves the cursor, marks its
+own control sequences with `steer`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def colored(stream: TextIO) -> bool:
 
 
 class Screen:
-    """A text stream whose `write` shows harmful bytes instead of printing them; all else is the stream's own."""
+    """A text stream whose `write` shows harmful characters instead of printing them; the rest is the stream's own."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -42,7 +42,7 @@ class Screen:
         return self._stream.write(visible(text, colors=self.colors))
 
     def steer(self, controls: str) -> None:
-        """Pass on control sequences of our own."""
+        """Pass on our own control sequences."""
         self._stream.write(controls)
 
     def __getattr__(self, name: str) -> object:
@@ -50,7 +50,7 @@ class Screen:
 
 
 def install() -> None:
-    """Put a Screen before both output streams; what the locale cannot show is escaped instead of raising."""
+    """Put a Screen in front of both output streams; what the locale cannot encode is escaped rather than raising."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, Screen):
@@ -62,24 +62,24 @@ def install() -> None:
 
 
 def steer(controls: str) -> None:
-    """Move the cursor of stderr by control sequences of our own."""
+    """Move stderr's cursor with our own control sequences."""
     (sys.stderr.steer if isinstance(sys.stderr, Screen) else sys.stderr.write)(controls)
 
 
 def legible(chunks: Iterable[bytes]) -> Iterable[str]:
-    """Bytes that others wrote, as harmless text, chunk by chunk; what is not UTF-8 is shown by its numbers."""
+    """Foreign bytes as harmless text, chunk by chunk; invalid UTF-8 is shown as escapes."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
     held = ""
     for chunk in chunks:
         text = held + decoder.decode(chunk)
-        # What comes next says whether a carriage return ends a line.
+        # The next chunk tells whether a carriage return ends a line.
         held = "\r" if text.endswith("\r") else ""
         yield visible(text.removesuffix(held))
     yield visible(held + decoder.decode(b"", final=True))
 
 
 def goes_to_file(stream: TextIO) -> bool:
-    """Whether what is printed goes into a regular file, which may have the bytes as they are."""
+    """Whether output goes into a regular file, which may get the bytes unchanged."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):

@@ -132,7 +132,7 @@ def test_a_line_whose_seq_cannot_be_true_is_refused_even_with_force(last_seq: in
     with pytest.raises(DamagedRun) as refusal:
         plan_recovery(facts(state, last_seq=last_seq, early=frozenset({2**32 - 1}), force=force))
     assert refusal.value.message == (
-        f"sessions.jsonl speaks of session 4294967295, and {2**32 - 2 - last_seq} sessions before it have no record"
+        f"sessions.jsonl mentions session 4294967295, and {2**32 - 2 - last_seq} sessions before it have no record"
     )
     assert refusal.value.hint == (
         "remove what says 4294967295 if that is wrong, else restore sessions.jsonl from a copy"
@@ -148,7 +148,7 @@ def test_a_line_whose_seq_cannot_be_true_is_refused_even_with_force(last_seq: in
     ],
 )
 def test_an_unlikely_seq_is_named_with_where_it_was_found(changes: dict[str, Any], where: str) -> None:
-    with pytest.raises(DamagedRun, match=f"{where} speaks of session 20000, and 1999[67] sessions before"):
+    with pytest.raises(DamagedRun, match=f"{where} mentions session 20000, and 1999[67] sessions before"):
         plan_recovery(facts(force=True, **changes))
 
 

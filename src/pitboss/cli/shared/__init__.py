@@ -1,1 +1,1 @@
-"""What commands share, and what is loaded before any of them: no module here is a command."""
+"""What commands share, and what is loaded before any of them. No module here is a command."""

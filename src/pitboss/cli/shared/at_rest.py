@@ -1,4 +1,4 @@
-"""The prompt with which a run that is not live would continue, according to its files (SPEC 3, 8)."""
+"""Which prompt a run that is not live would continue with, according to its files (SPEC 3, 8)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def next_at_rest(repo: Path, state: RunState) -> str | None:
-    """The prompt of the first session after a resume; None if there is none or the resume would be refused."""
+    """The prompt of the first session after a resume; None if there is none, or if the resume would be refused."""
     choice = state.selection or Selection()
     inputs = _inputs(repo, state, choice)
     if inputs is None or sorted(inputs.rotation.prompt_names) != sorted(state.prompt_names):

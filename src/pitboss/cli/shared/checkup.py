@@ -1,4 +1,4 @@
-"""What `pitboss doctor` examines, one function per subject: from a working tree to its findings (SPEC 8)."""
+"""What `pitboss doctor` examines, one function per subject: a working tree in, findings out (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HARDLY_ANY_DISK = 100 << 20
 
 
 class Health(StrEnum):
-    """A verdict: a run will work, it will work with a catch, or it will not work."""
+    """A verdict: a run will work, will work with a catch, or will not work."""
 
     OK = "ok"
     WARNING = "warning"
@@ -93,12 +93,14 @@ def _repository(root: Path) -> Iterator[Check]:
     if status.dirty:
         paths = "1 path differs" if status.dirty == 1 else f"{status.dirty} paths differ"
         yield _warning(
-            "repository", f"{where}, but {paths} from the commit", hint="commit or stash before you grind"
+            "repository",
+            f"{where}, but {paths} from the last commit",
+            hint="commit or stash before you grind",
         )
     else:
         yield _ok("repository", f"{where}, clean")
     if status.pitboss_visible:
-        yield _warning("repository", ".pitboss is not ignored by git", hint="`pitboss init` sees to that")
+        yield _warning("repository", ".pitboss is not ignored by git", hint="`pitboss init` fixes that")
 
 
 def _inputs(root: Path) -> Iterator[Check]:
@@ -123,7 +125,7 @@ def _inputs(root: Path) -> Iterator[Check]:
 
 
 def _agents(root: Path) -> Iterator[Check]:
-    """Agents that a run would use must be installed; others are listed only if they are."""
+    """Agents that a run would use must be installed; others are listed only if installed."""
     try:
         config = load_config(root)
     except InputError:
@@ -161,14 +163,14 @@ def _refusals(name: str, settings: AgentSettings, env: dict[str, str]) -> Iterat
 
 
 def _withheld(trust: Trust) -> Iterator[Check]:
-    """What is not run, because it came with the repository."""
+    """What does not run because it came with the repository."""
     if trust.new:
         listed = one_line(", ".join(map(str, trust.new)), 300)
         yield _warning("trust", f"not run, because {trust.reason}: {listed}", hint=GRANT)
 
 
 def _agent_found(found: Installation, *, used: bool, asked: bool) -> Check:
-    """An agent that is installed; one that is too old to be understood is a problem only if a run would use it."""
+    """An installed agent; one too old to be understood is a problem only if a run would use it."""
     if not asked:
         return _ok("agent", one_line(f"{found.name}: found, not run ({found.path})"))
     words = {
@@ -186,7 +188,7 @@ def _agent_found(found: Installation, *, used: bool, asked: bool) -> Check:
 
 
 def _prices(_root: Path) -> Iterator[Check]:
-    """The public price table: the older it is, the less its prices are worth."""
+    """The public price table: the older it is, the less reliable its prices are."""
     table = table_version()
     checked = f", last checked {table.checked}" if table.checked else ""
     yield _ok("prices", f"public price table: genai-prices {table.release}{checked}")

@@ -1,4 +1,4 @@
-"""Which run an observing command is about, and what condition that run is in (SPEC 8)."""
+"""Which run an observing command is about, and that run's condition (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Condition(StrEnum):
-    """The condition of a run, from its state.json and from whether its process is alive."""
+    """The condition of a run, judged by its state.json and by whether its process is alive."""
 
     LIVE = "live"
     CRASHED = "crashed"
@@ -40,7 +40,7 @@ def condition(state: RunState | None, *, live: bool) -> Condition:
 
 
 def chosen_run(repo: Path, requested: str | None) -> str:
-    """The run named by its id or a prefix of it; otherwise the live run, or else the one that changed last.
+    """The run with the `requested` id or prefix; by default the live run, else the one that changed last.
 
     Raises RunNotFound, AmbiguousRun, and CommandError when there is no run at all or the live one has not begun.
     """
@@ -56,7 +56,7 @@ def chosen_run(repo: Path, requested: str | None) -> str:
 
 
 def live_run(repo: Path) -> tuple[str, LockInfo]:
-    """The id of the live run, and who holds its lock. Raises CommandError when no run is live, or it has not begun."""
+    """The id of the live run, and its lock's holder. Raises CommandError when no run is live or it has not begun."""
     holder = lock_holder(*lock_paths(repo))
     if holder is None:
         raise CommandError("no run is live in this working tree", hint="`pitboss runs` lists all runs")
@@ -72,7 +72,7 @@ def _begun(repo: Path, run_id: str, holder: LockInfo) -> str:
         return run_id
     raise CommandError(
         f"run {run_id} has not begun: it is still trying its agents, or just starting",
-        hint=f"Ctrl-C where it was started ends it, or SIGINT to it: `kill -INT {holder.pid}`",
+        hint=f"end it with Ctrl-C where it was started, or with `kill -INT {holder.pid}`",
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 COMPLETION_VARIABLE = "_PITBOSS_COMPLETE"
 PURPOSE = "Run coding agents on your repository overnight, and lose nothing."
 VERSION_HELP = "Show the version and exit."
-VERBOSE_HELP = "Say more about errors."
+VERBOSE_HELP = "Show more detail about errors."
 
 SECTIONS = {
     "Set up": {
@@ -63,7 +63,7 @@ def declared(name: str) -> DeclaredCommand | DeclaredGroup | None:
 
 
 def help_page() -> str | None:
-    """`pitboss --help` as click prints it; None if the terminal is so narrow that lines must be wrapped."""
+    """`pitboss --help` as click prints it; None if the terminal is too narrow for it without wrapping."""
     lines = ["Usage: pitboss [OPTIONS] [COMMAND] [ARGS]...", "", f"  {PURPOSE}"]
     for section, rows in {"Options": _OPTIONS, **SECTIONS}.items():
         width = max(map(len, rows))

@@ -1,7 +1,7 @@
-"""What a shell may complete besides commands and options: runs, prompts, refs, agents, tags (SPEC 8).
+"""What a shell can complete besides commands and options: runs, prompts, refs, agents, tags (SPEC 8).
 
-Each is the `shell_complete` of a parameter. What cannot be read completes to nothing: a shell waiting for the next key
-is no place for an error.
+Each is the `shell_complete` of a parameter. What cannot be read completes to nothing: the middle of a command line is
+no place for an error.
 """
 
 from __future__ import annotations

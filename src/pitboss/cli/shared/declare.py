@@ -1,8 +1,8 @@
 """Declares commands without loading click, which takes longer than most of them do (SPEC 8).
 
-A command line is plain if it has flags only: `pitboss status`, `pitboss runs --json`, `pitboss grind --dry-run`. The
-command is then called just as click would call it. All else (values, help, completion) goes through click, which is
-built from the same declarations.
+A command line is plain if it has only flags: `pitboss status`, `pitboss runs --json`, `pitboss grind --dry-run`. The
+command is then called just as click would call it. All else (values, help, completion) goes through click, whose
+commands are built from the same declarations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Parameter:
-    """An option or an argument, as click declares it, except that `type` is a function, called when click is loaded."""
+    """An option or argument, as click declares it, except that `type` is a function, called when click is loaded."""
 
     def __init__(self, kind: str, names: tuple[str, ...], settings: Mapping[str, Any]) -> None:
         self.names = names
@@ -46,7 +46,7 @@ class Parameter:
         return False if self.is_flag else () if self._settings.get("multiple") else None
 
     def add_to(self, function: Function) -> Function:
-        """Declare it to click."""
+        """Declare it for click."""
         import click
 
         settings = dict(self._settings)
@@ -56,7 +56,7 @@ class Parameter:
 
 
 class DeclaredCommand:
-    """A command: the function that it runs, and the parameters attached to it."""
+    """A command: the function it runs, and the parameters attached to that."""
 
     def __init__(self, name: str, function: Function, *, asks_click: bool) -> None:
         self.name = name
@@ -65,7 +65,7 @@ class DeclaredCommand:
         self._asks_click = asks_click or any(parameter.is_required for parameter in self._parameters)
 
     def plain_call(self, words: Sequence[str]) -> Callable[[], int | None] | None:
-        """The call that `words` after the command's name stand for; None if only click can parse them."""
+        """The call that the `words` after the command's name mean; None if only click can parse them."""
         flags = {name: p.name for p in self._parameters if p.is_flag for name in p.names if name[0] == "-"}
         if self._asks_click or not flags.keys() >= set(words):
             return None
@@ -83,7 +83,7 @@ class DeclaredCommand:
 
 
 class DeclaredGroup:
-    """A command that has commands below it."""
+    """A command with subcommands."""
 
     def __init__(self, name: str, summary: str) -> None:
         self.name = name
@@ -93,7 +93,7 @@ class DeclaredGroup:
     def command(
         self, name: str | None = None, *, asks_click: bool = False
     ) -> Callable[[Function], DeclaredCommand]:
-        """Declare a command of this group; by default it has the name of the function."""
+        """Declare a command of this group, named after the function by default."""
 
         def declared(function: Function) -> DeclaredCommand:
             made = DeclaredCommand(name or function.__name__, function, asks_click=asks_click)
@@ -115,7 +115,7 @@ class DeclaredGroup:
 
 
 def command(*, asks_click: bool = False) -> Callable[[Function], DeclaredCommand]:
-    """Declare a command with the name of the function.
+    """Declare a command named after the function.
 
     `asks_click` means that it needs click's context while it runs, for instance to raise a UsageError.
     """

@@ -1,4 +1,4 @@
-"""Every failure of a command in one place: its exit code, and what is said of it (SPEC 5, 8)."""
+"""Every failure of a command in one place: its exit code, and what to say about it (SPEC 5, 8)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ INTERNAL = 70
 
 _MAKE_ROOM = "free some disk space, then try again"
 _GO_THERE = (
-    "go to a directory that exists: `cd` to the repository again, even if a new one was created in its place"
+    "go to a directory that exists: `cd` into the repository again, even if it was recreated at the same path"
 )
 _PLEASE_REPORT = "please report this with the output of the same command after `pitboss -v`"
 
 
 class Failure(NamedTuple):
-    """What the caller gets to see of a failure: an exit code, a line for each thing that is wrong, and what to do.
+    """What the user sees of a failure: an exit code, a line for each thing that is wrong, and what to do.
 
-    `page` is a help page, printed instead of an error; `trace` means that the traceback helps to fix it.
+    `page` is a help page, printed instead of an error; `trace` means that the traceback helps.
     """
 
     code: int
@@ -45,7 +45,7 @@ class _Manner:
 
 
 def be_verbose() -> None:
-    """From now on, print the cause of an error, and the whole traceback of a bug."""
+    """From now on, print the cause of an error and the whole traceback of a bug."""
     _Manner.verbose = True
 
 
@@ -70,8 +70,8 @@ def render(error: BaseException) -> int:
 def explain(error: BaseException) -> Failure:
     """Look the error up in the table of failures.
 
-    130 and 141 are what a shell reports for a process that SIGINT or SIGPIPE ended: Ctrl-C, and a reader such as
-    `head` that has seen enough.
+    130 and 141 are what a shell reports for a process ended by SIGINT or SIGPIPE: by Ctrl-C, or because a reader
+    (`head`) has seen enough.
     """
     match error:
         case KeyboardInterrupt():
@@ -89,13 +89,13 @@ def explain(error: BaseException) -> Failure:
 
 
 def _foreseen(error: OSError) -> PitbossError | None:
-    """What can happen to any command: no room for its output, or a current directory that was deleted."""
+    """What can happen to any command: no space for its output, or a deleted current directory."""
     if error.errno in FULL:
         return StorageError(
             f"cannot write {error.filename or 'the output'}: {error.strerror}", hint=_MAKE_ROOM
         )
-    if error.errno == ENOENT and error.filename is None:  # of getcwd alone
-        return StartError("the current directory does not exist any more", hint=_GO_THERE)
+    if error.errno == ENOENT and error.filename is None:  # only from getcwd
+        return StartError("the current directory no longer exists", hint=_GO_THERE)
     return None
 
 
@@ -119,7 +119,7 @@ def _of_the_command_line(error: BaseException) -> Failure | None:
 
 
 def _unforeseen(error: BaseException) -> Failure:
-    """A bug, or a failure of the system that nobody foresaw."""
+    """A bug, or an unforeseen failure of the system."""
     said = " ".join(str(error).split())
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return Failure(INTERNAL, (f"internal error: {what}",), _PLEASE_REPORT, trace=True)

@@ -1,4 +1,4 @@
-"""The types of values on the command line, each built when click is loaded (SPEC 8)."""
+"""The types of command-line values, each built when click is loaded (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pitboss.cli.shared.declare import Kind
 
 NO_CAP = "none"
-"""What lifts a cap on the command line."""
+"""The word that lifts a cap on the command line."""
 
 
 def whole(least: int, most: int | None = None) -> Kind:
@@ -32,7 +32,7 @@ def money() -> click.ParamType[Any]:
 
 
 def moment() -> click.ParamType[Any]:
-    """A moment to stop at."""
+    """A time to stop at."""
     from pitboss.cli.shared.kinds import Until
 
     return Until()
@@ -59,7 +59,7 @@ def path() -> click.ParamType[Any]:
 
 
 def folder() -> click.ParamType[Any]:
-    """The path of a folder, or of nothing yet."""
+    """The path of a folder, which need not exist yet."""
     import pathlib
 
     import click
@@ -68,7 +68,7 @@ def folder() -> click.ParamType[Any]:
 
 
 def one_of(*words: str) -> Kind:
-    """One of some words."""
+    """One of a few fixed words."""
 
     def made() -> click.ParamType[Any]:
         import click

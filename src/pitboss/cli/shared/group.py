@@ -36,7 +36,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Look up the command; for a mistyped name, fail with the nearest one."""
+        """Look up the command; for a mistyped name, fail and suggest the closest one."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             from pitboss.core.fields import suggestion
@@ -73,7 +73,7 @@ class LazyGroup(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help=VERBOSE_HELP)
 @click.pass_context
 def pitboss(context: click.Context, verbose: bool) -> None:
-    """Every command, or without one the help page."""
+    """Every command; the help page if none is given."""
     if verbose:
         from pitboss.cli.shared.failures import be_verbose
 

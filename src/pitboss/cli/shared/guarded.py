@@ -1,4 +1,4 @@
-"""Runs the working part of a command under the run's lock and below a guardian (SPEC 1.4, 5)."""
+"""Runs the working part of a command under the run's lock and a guardian (SPEC 1.4, 5)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def run_guarded(
 ) -> int:
     """Take the lock, put a guardian above this process and run `body` under it; returns its exit code.
 
-    `body` gets what shows the run. `starts`: it starts sessions. Raises LockHeld, RunnerKilled. What `body` raises is
-    rendered in the runner, which then ends with the exit code that goes with it.
+    `body` gets the outlets that show the run. `starts`: it starts sessions. Raises LockHeld, RunnerKilled. What `body`
+    raises is rendered in the runner, which then ends with the matching exit code.
     """
     paths = RunPaths(root, run_id)
 
@@ -54,7 +54,7 @@ def run_guarded(
             return body(channel, outlets)
 
     with RunLock.acquire(*lock_paths(root), run_id=run_id):
-        take_requests(paths)  # those of an earlier life of the run
+        take_requests(paths)  # those from before a resume
         try:
             code = guarded(shown, run_id, resumable=lambda: is_folder(paths.root))
         except RunnerKilled:
@@ -67,7 +67,7 @@ def run_guarded(
 def guarded(
     body: Callable[[StopChannel], int], run_id: str, *, resumable: Callable[[], bool] = lambda: False
 ) -> int:
-    """Run `body` in a runner below a guardian; returns its exit code. Raises RunnerKilled."""
+    """Run `body` in a runner under a guardian; returns its exit code. Raises RunnerKilled."""
 
     def runner(channel: StopChannel) -> int:
         return exit_code(lambda: body(channel))
@@ -75,7 +75,7 @@ def guarded(
     try:
         return guard(runner, marker={RUN_ID: run_id}, resumable=resumable)
     except RunnerKilled:
-        # A paused terminal must not hold what is left of a run.
+        # A paused terminal must not hold up what is left of a run.
         be_patient()
         hurry()
         raise

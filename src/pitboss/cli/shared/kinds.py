@@ -1,4 +1,4 @@
-"""The kinds of values that a command line may hold, refused in words that people use (SPEC 8)."""
+"""The kinds of command-line values, with readable error messages (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Whole(click.ParamType[int]):
 
 
 class Money(click.ParamType[float]):
-    """US dollars: a finite number, at least 0; infinity or NaN would switch a cap off."""
+    """US dollars: a finite number, at least 0; infinity or NaN would disable a cap."""
 
     name = "usd"
 
@@ -48,7 +48,7 @@ class Money(click.ParamType[float]):
 
 
 class Until(click.ParamType[datetime]):
-    """A moment: RFC 3339, `23:30` (local time) or `8h`."""
+    """A time: RFC 3339, `23:30` (local time) or `8h`."""
 
     name = "time"
 

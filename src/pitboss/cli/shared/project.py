@@ -16,16 +16,16 @@ def in_git(folder: Path) -> bool:
 
 
 def project_root() -> Path:
-    """The nearest folder, upwards from the current one, that is the top of a git working tree; else the current one.
+    """The top of the git working tree around the current folder; the current folder if there is none.
 
-    A folder inside `.pitboss`, where parallel sessions work, belongs to the project around `.pitboss`.
+    Inside `.pitboss`, where parallel sessions work, that is the project that contains `.pitboss`.
     """
     here = Path(str(Path.cwd()).partition(f"{os.sep}.pitboss{os.sep}")[0])
     return next((folder for folder in (here, *here.parents) if in_git(folder)), here)
 
 
 def template(name: str) -> str:
-    """The template of the file `name`."""
+    """The template for the file `name`."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 

@@ -175,7 +175,7 @@ def _refuse_unlikely_seq(facts: Facts) -> None:
     else:
         where = "state.json"
     raise DamagedRun(
-        f"{where} speaks of session {facts.top}, and {lost} sessions before it have no record",
+        f"{where} mentions session {facts.top}, and {lost} sessions before it have no record",
         hint=f"remove what says {facts.top} if that is wrong, else restore sessions.jsonl from a copy",
     )
 

@@ -53,7 +53,7 @@ CONTINUE = (
     "You were cut off by a limit of the service, not by anything you did. "
     "Look at the state of the working tree, then continue the task where you left off and finish it.\n"
 )
-"""For an agent that continues a session of its own."""
+"""For an agent that resumes its own session."""
 
 
 def fixer_prompt(*, body: str, command: str, output: str) -> str:
