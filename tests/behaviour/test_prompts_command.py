@@ -222,7 +222,7 @@ def test_new_makes_a_prompt_of_a_command_a_skill_or_a_text(
     assert pitboss("prompts", "new", "--from", str(skill)) == Said(
         0,
         f"created {prompts}/look-around.md\n",
-        f"note: not copied: scripts of {skill}; name their paths in the text\n",
+        f"note: not copied: scripts from {skill}; name their paths in the text\n",
     )
     assert pitboss("prompts", "new", "again", "--from", str(skill / "SKILL.md")).code == 0
     assert json.loads(pitboss("prompts", "show", "again", "--json").out)["body"] == "Look.\n"

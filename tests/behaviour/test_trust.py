@@ -106,7 +106,7 @@ def test_what_was_not_run_is_told_with_why_and_what_to_do(clone: Clone) -> None:
     assert told["finding"].startswith(
         "not run, because this repository has not been used here before: tools/agent ([agent.claude_code] binary), "
     )
-    assert told["hint"].startswith("`pitboss doctor --trust` runs them from now on")
+    assert told["hint"].startswith("look at them first; `pitboss doctor --trust`")
     probed = [check for check in clone.checks("--probe") if check["subject"] == "probe"]
     assert [check["finding"] for check in probed] == [
         "claude_code: not tried, because this repository has not been used here before"

@@ -7,7 +7,7 @@ The port leaves room for other choosers:
 
 - Queued tasks, in a queue that grows while the run is live. The loop would have to put new tasks into the state before
   it asks. The chooser offers the oldest task not in flight; when there is none, it asks the chooser behind it.
-  `advance` delegates likewise, except for the record of a task, which moves no rotation. An `Ending` is final for one
+  `advance` delegates likewise, except for the record of a task, which moves no rotation. An `Ending` holds for one
   state only, and a new task makes a new state.
 - A phased plan. `advance` works out the phase from the records and keeps it in the state. `next` asks the chooser of
   that phase, and answers `Wait` while the record of a session in flight may still end the phase.

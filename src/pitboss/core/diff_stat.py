@@ -16,7 +16,7 @@ _NOT_NEW = (" mode change ", " delete mode ", " rewrite ")
 
 
 class DiffStat(msgspec.Struct, frozen=True, kw_only=True):
-    """Files that differ, and the lines that were added and removed in them; none in binary files."""
+    """How many files changed, and how many lines were added and removed; binary files count as no lines."""
 
     files: int
     added: int = 0
@@ -24,7 +24,7 @@ class DiffStat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_shortstat(said: str) -> DiffStat | None:
-    """What the first line of git's `--shortstat` says, which `git commit` prints too; None without one."""
+    """Parse git's `--shortstat` line, which `git commit` prints too; None if there is none."""
     found = _SHORTSTAT.search(said)
     if found is None:
         return None
@@ -32,7 +32,7 @@ def parse_shortstat(said: str) -> DiffStat | None:
 
 
 def may_add(said: str) -> bool:
-    """Whether files may be new by what `git commit` prints below that line: it names those that are."""
+    """Whether a commit may have added files: below that line, `git commit` names those that it added."""
     found = _SHORTSTAT.search(said)
     return found is None or not all(
         line.startswith(_NOT_NEW) for line in said[found.end() :].split("\n") if line

@@ -8,7 +8,7 @@
 | commit messages | trailers, `---`, the scissors  | such lines are quoted with `> `                |
 | one line        | control sequences              | control characters are dropped                 |
 
-`core.terminal` makes text harmless that is printed whole, a diff for example: it shows what is dropped here.
+Text that is printed whole, a diff for example, goes through `core.terminal`, which shows what is dropped here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TRUNCATED = "[...]"
 
 
 def clean(text: str) -> str:
-    """Keep what is text: one kind of line break, no control characters, nothing that UTF-8 cannot hold."""
+    """Keep only plain text: one kind of line break, no control characters, nothing that UTF-8 cannot encode."""
     if text.isprintable():
         return text
     text = re.sub(_LINE_BREAKS, "\n", text)

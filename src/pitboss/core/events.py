@@ -38,7 +38,7 @@ class Phase(StrEnum):
 
 
 class StepKind(StrEnum):
-    """What a step is: words of the agent, a use of a tool, a repeated request."""
+    """What a step is: the agent's words, a tool call, a repeated request."""
 
     TEXT = "text"
     TOOL = "tool"
@@ -46,7 +46,7 @@ class StepKind(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """What all events have: when it happened, in UTC; the bus fills it in."""
+    """What all events share: when they happened, in UTC; the bus fills it in."""
 
     t: datetime | None = None
 
@@ -143,7 +143,7 @@ class QuotaSeen(Event, frozen=True, kw_only=True, tag="quota"):
 class SessionEnded(Event, frozen=True, kw_only=True, tag="session_ended"):
     """A session has its record, the same as in the log; `next_pick` is the prompt that comes next, if any.
 
-    `diff` says how much it changed that landed, where that is known.
+    `diff` is how much of a change landed, if known.
     """
 
     record: SessionRecord

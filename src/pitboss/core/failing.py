@@ -12,7 +12,7 @@ import re
 from pitboss.core.embed import clean, one_line
 
 LIMIT = 200
-"""Characters."""
+"""How many characters of a test's name or a line are kept."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _RULE = re.compile(r"^[\W_]+|[\W_]+$")

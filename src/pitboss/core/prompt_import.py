@@ -149,7 +149,7 @@ def _dropped(key: str, value: object) -> str | None:
 
 
 def _left_to_the_agent(body: str) -> Iterator[str]:
-    """What another program would have replaced in the text, with its lines."""
+    """What another program would have replaced in the text, and on which lines."""
     lines = body.split("\n")
     for pattern, advice in _NOT_DONE:
         found = [

@@ -1,4 +1,4 @@
-"""Replaces secrets by `[redacted]` before anything is written, in streams as well as in whole texts (SPEC 6).
+"""Replaces secrets with `[redacted]` before anything is written, in streams as well as in whole texts (SPEC 6).
 
 A secret is the value of a variable whose name says so (as it stands, line by line, or escaped for JSON), or
 anything shaped like a well-known kind of key. The end of a stream is held back only while it may be the beginning

@@ -165,7 +165,7 @@ def _days_in(year: int, month: int) -> int:
 
 
 def _next(day: date, at: time, step: int, now: float, zone: tzinfo | None) -> float:
-    """`at` on the first of `day`, `day` + `step`, ... (`step` in days) when it is ahead or has only just passed."""
+    """`at` on `day`, or `step` days later if that is long past."""
     moments = (
         _epoch(day + timedelta(days=step * n), at.replace(fold=fold), zone) for n in (0, 1) for fold in (0, 1)
     )

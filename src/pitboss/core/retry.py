@@ -26,7 +26,7 @@ SETTLING_S = 5.0
 """Seconds from the end of a usage limit to the next try: clocks differ."""
 
 LONGEST_LIMIT_S = 40 * 24 * 3600.0
-"""No limit ends more than about a month from now: a later date is damaged, or in another unit."""
+"""No limit ends more than about a month from now: a later time is corrupt, or in another unit."""
 
 LOGIN_PAUSE_S = 5.0
 """Seconds before a rejected login is tried once more: another process may just have renewed the token."""

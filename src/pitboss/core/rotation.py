@@ -94,9 +94,9 @@ def parse_rotation(text: str, *, name: str, path: str, known: Collection[str] | 
 
 
 def select_by_tags(rotation: Rotation, prompts: Mapping[str, PromptDoc], tags: Collection[str]) -> Rotation:
-    """The entries of `rotation` whose prompts carry any of `tags`; all of them when no tag is asked for.
+    """The entries of `rotation` whose prompts have any of `tags`; all of them if `tags` is empty.
 
-    Raises StartError when no prompt carries one.
+    Raises StartError when no prompt has one.
     """
     if not tags:
         return rotation

@@ -29,7 +29,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     workers: str | None = None
 
     def over(self, kept: Selection | None) -> Selection:
-        """These choices, completed by those that were `kept`."""
+        """These choices; where one is missing, the one that was `kept`."""
         chosen = msgspec.structs.asdict(kept or Selection())
         chosen |= {name: value for name, value in msgspec.structs.asdict(self).items() if value}
         return Selection(**chosen)

@@ -65,7 +65,7 @@ class StopReason(StrEnum):
                 return RunStatus.ABORTED
 
     def exit_code(self, *, any_failed: bool) -> int:
-        """The exit code of `grind`; `any_failed`: some session was error or timeout."""
+        """The exit code of `grind`; `any_failed`: some session ended in error or timeout."""
         match self:
             case StopReason.EXHAUSTED | StopReason.DRAINED:
                 return 1 if any_failed else 0

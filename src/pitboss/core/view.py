@@ -83,7 +83,7 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """One run as a screen shows it; `used` sums up its records, `recent` are the last of them, latest first.
 
-    `diffs` says of the recent ones how much they changed, where that is known.
+    `diffs` says how much each recent session changed, if known.
     """
 
     run_id: str = ""

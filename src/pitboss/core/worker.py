@@ -39,7 +39,7 @@ def fixer(config: Config, meta: PromptMeta) -> Worker | None:
 
 
 def stand_in(config: Config, agent: str) -> Worker:
-    """`agent` when it takes over from another, with its own model: roles and prompts name models of the other's."""
+    """`agent` when it takes over from another, with its own model: roles and prompts name the other agent's models."""
     settings = config.agents.get(agent)
     return Worker(agent, settings.model if settings else None)
 

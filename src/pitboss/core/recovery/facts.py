@@ -40,7 +40,7 @@ class LogScan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run with no live process: its state, if readable, and its log, scanned past `after_seq`."""
+    """A run that is not live: its state, if readable, and its log, scanned past `after_seq`."""
 
     run_id: str
     branch: str
