@@ -96,7 +96,7 @@ def test_without_kept_caps_those_of_the_configuration_count_and_it_says_so(proje
     configure(project, agent="command", more=f"{METERED}[grind.budgets]\nmax_iterations = 3\n")
     ended = project.pitboss("grind", "--resume")
     assert (ended.code, len(run.records)) == (3, 3)
-    assert "warning: state.json does not say what budgets the run had" in ended.err
+    assert "warning: state.json does not record the run's budgets" in ended.err
     assert caps(run)["max_iterations"] == 3
 
 

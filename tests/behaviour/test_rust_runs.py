@@ -87,7 +87,7 @@ def test_a_run_that_its_budget_stopped_is_repaired_as_the_hint_says_and_then_res
     assert run.project.pitboss("repair", run.run_id).code == 0
     resumed = run.project.pitboss("grind", "--resume", "--max-iterations", "3")
     assert (resumed.code, len(run.records)) == (3, 3), resumed
-    assert "state.json does not say what budgets the run had" in resumed.err
+    assert "state.json does not record the run's budgets" in resumed.err
 
 
 def test_costs_that_are_known_stay_known_when_the_run_goes_on(tmp_path: Path) -> None:

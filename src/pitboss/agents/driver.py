@@ -107,7 +107,7 @@ class Driver:
         return self._outcome(request, launch, monitor, ended)
 
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
-        """Judge an agent whose runner died from what it left on disk: `aborted`, `interrupted`, and its usage.
+        """Judge, by what it left on disk, an agent whose runner died: `aborted`, `interrupted`, and its usage.
 
         `started` says that its process was seen; otherwise an agent without a transcript did not start. What it said
         about its own end counts only for the bill.

@@ -82,7 +82,7 @@ class ScriptedAgent:
         return script.outcome
 
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
-        """Judge an agent whose runner died from its transcript: `aborted`, `interrupted`, and its usage."""
+        """Judge, by its transcript, an agent whose runner died: `aborted`, `interrupted`, and its usage."""
         usage = _used(request)
         return AgentOutcome(
             status=SessionStatus.ABORTED,

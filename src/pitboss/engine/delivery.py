@@ -112,7 +112,7 @@ class Delivery:
         return msgspec.structs.replace(landing, reason=reason)
 
     def diff(self, session: Assignment, landing: Landing) -> DiffStat | None:
-        """How much the session changed that landed; None where nothing did, or where it is not known."""
+        """How much the session's landed work changed; None if nothing landed or it is unknown."""
         return None if landing.commit is None else self._places.at(session).diff()
 
     def rescue_commits(self, session: Assignment) -> Landing:

@@ -38,12 +38,12 @@ class Pool:
 
     @property
     def landing(self) -> tuple[Assignment, ...]:
-        """Those of them that have vacated their place."""
+        """The running sessions that have vacated their place."""
         return tuple(self._running[seq] for seq in sorted(self._landing))
 
     @property
     def placed(self) -> tuple[Assignment, ...]:
-        """Those of them that have not."""
+        """The running sessions that still hold their place."""
         return tuple(session for seq, session in self._running.items() if seq not in self._landing)
 
     def start(self, choice: Choice) -> None:

@@ -175,7 +175,7 @@ class Place(Protocol):
         ...
 
     def diff(self) -> DiffStat | None:
-        """How much the session changed that `land` has put on the run branch; None where that is not known."""
+        """How much of the session's change `land` put on the run branch; None if unknown."""
         ...
 
     def rescue(self) -> Landing:
@@ -229,5 +229,5 @@ class Places(Protocol):
         ...
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Rescue what a session with a record left where it was; with `elsewhere`, do not look there."""
+        """Retry rescuing the work that a recorded session left in its tree; with `elsewhere`, do not look there."""
         ...

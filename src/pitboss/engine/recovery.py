@@ -45,7 +45,7 @@ class Remains(Protocol):
         ...
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Rescue what a session with a record left where it was; `elsewhere`: its tree is now another session's."""
+        """Retry rescuing the work a recorded session left in its tree; `elsewhere`: the tree is now another's."""
         ...
 
     def remove_worktree(self, path: str) -> None:

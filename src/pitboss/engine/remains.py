@@ -83,7 +83,7 @@ class GitRemains:
         )
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Rescue what a session with a record left where it was; `elsewhere`: its tree is now another session's."""
+        """Retry rescuing the work a recorded session left in its tree; `elsewhere`: the tree is now another's."""
         self._places.retry_rescue(seq, elsewhere=elsewhere)
 
     def remove_worktree(self, path: str) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pitboss.landing.run_branch import RunBranch
     from pitboss.store.backup import Backup
 
-_CAPS_NOT_KEPT = "state.json does not say what budgets the run had: those of configuration and rotation count"
+_CAPS_NOT_KEPT = "state.json does not record the run's budgets: those of configuration and rotation apply"
 
 
 class Builder(Protocol):

@@ -88,7 +88,7 @@ class Committer:
         self.trouble: str | None = None
         """What a hook did wrong after the latest commit."""
         self.stat: DiffStat | None = None
-        """How much the last commit changed, where git said so and no hook changed more."""
+        """How much the latest commit changed, if git said so and no hook changed more."""
         self.may_add = True
         """Whether it may hold new files."""
 

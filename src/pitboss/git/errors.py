@@ -107,7 +107,7 @@ class LostRace(StorageError):
 
 
 class NotARepository(StartError):
-    """There is no git repository at the place asked for."""
+    """There is no git repository at the given place."""
 
 
 class RepositoryGone(StorageError):

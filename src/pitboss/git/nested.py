@@ -286,7 +286,7 @@ def move_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
 
 
 def put_away(repo: Repo, inner: Inner, keep_in: Path) -> None:
-    """Move a repository whose work is kept to `keep_in`: a gitlink's whole, others without files that have landed.
+    """Move a repository whose work is kept to `keep_in`: all of a gitlink's, only the `.git` if its files have landed.
 
     Submodules stay: their history is in the outer git directory.
     """

@@ -15,7 +15,7 @@ STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=norma
 class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What one `git status` says; pitboss's own folder never counts as dirt.
 
-    `head` is empty when `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
+    `head` is empty if `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
     paths, `few_paths` names them if they are few. `new_folders` says that untracked folders are among them,
     `new_rules` that a `.gitignore` is, `pitboss_visible` that pitboss's folder is not ignored; `unmerged`,
     `submodules` and `dropped` name conflicted paths, submodules with changes inside, and paths that the index no

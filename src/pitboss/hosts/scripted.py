@@ -92,7 +92,7 @@ class ScriptedHost:
         return self._hosts.agent(order.agent).run(request, on_start=on_start, on_event=on_event, stop=stop)
 
     def bill_agent(self, order: AgentOrder, *, started: bool) -> AgentOutcome:
-        """Judge an agent whose runner died from its transcript."""
+        """Judge, by its transcript, an agent whose runner died."""
         request = self._hosts.surroundings.request(self._session, order)
         return self._hosts.agent(order.agent).bill(request, started=started)
 

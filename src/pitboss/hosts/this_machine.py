@@ -58,7 +58,7 @@ class ThisMachine:
         return agent.run(request, on_start=on_start, on_event=on_event, stop=stop)
 
     def bill_agent(self, order: AgentOrder, *, started: bool) -> AgentOutcome:
-        """Judge an agent whose runner died from what it left on disk; raises StartError."""
+        """Judge, by what it left on disk, an agent whose runner died; raises StartError."""
         request = self._surroundings.request(self._session, order)
         return build_agent(order.agent, self._config).bill(request, started=started)
 

@@ -31,7 +31,7 @@ class LandedCommit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def landed_sessions(repo: Repo, run_id: str, tip: str | None, since: str | None) -> dict[int, LandedCommit]:
-    """The run's landed sessions by seq, newest commit first; empty when the branch is gone.
+    """The run's landed sessions by seq, newest commit first; empty if the branch is gone.
 
     `tip` is the branch's tip; `since` is the commit before the first one to look at, None for all.
     """

@@ -113,7 +113,7 @@ class ResilientPlaces:
         return self._places.turn()
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Rescue what a session with a record left where it was; with `elsewhere`, do not look there."""
+        """Retry rescuing the work that a recorded session left in its tree; with `elsewhere`, do not look there."""
         left = next(s for s in self._left.state.unrescued if s.seq == seq)
         if elsewhere:
             self._left.rescued(seq)

@@ -66,7 +66,7 @@ class SessionTree:
         self._index_backup = IndexBackup(repo)
         self._begun: int | None = None
         self.stat: DiffStat | None = None
-        """How much the session changed, as `git commit` said; None where its agent, or a hook, has a share in that."""
+        """How much the session changed, according to `git commit`; None if its agent or a hook committed part of it."""
         self.may_add = True
         """Whether what landed may hold new files."""
 

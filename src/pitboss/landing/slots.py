@@ -59,7 +59,7 @@ class SlotPool:
         self._taken.discard(worktree)
 
     def _discard(self) -> set[Slot]:
-        """Delete the working copies that hold nothing of their own, side by side; the others need care."""
+        """Delete, in parallel, the working copies that hold nothing of their own; the others need care."""
         gone: set[Slot] = set()
 
         def discard(slot: Slot) -> None:

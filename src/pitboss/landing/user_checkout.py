@@ -162,7 +162,7 @@ class UserCheckout:
         return done.code == 0
 
     def _ignored_in_the_way(self, old: str, new: str) -> list[str]:
-        """Files that are there although neither `old` nor the index knows them: git would overwrite ignored ones."""
+        """Existing files that neither `old` nor the index knows: git would overwrite ignored ones."""
         added = changed_paths(self._repo, old, new, only="A")
         return sorted(path for path in added if os.path.lexists(self._repo.root / path))
 

@@ -145,7 +145,7 @@ def inner_work(repo: Repo, found: Iterable[nested.Inner], *, run_id: str, messag
 
 
 class _Known(msgspec.Struct, frozen=True, kw_only=True):
-    """A worktree as git lists it: the commit its HEAD is on, None when there is none, and the branch."""
+    """A worktree as git lists it: the commit its HEAD is on (None if there is none) and the branch."""
 
     head: str | None
     branch: str | None

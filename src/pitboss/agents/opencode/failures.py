@@ -89,7 +89,7 @@ def _seconds(headers: dict[str, Any], name: str) -> float | None:
 
 
 def _json(text: str | None) -> dict[str, Any]:
-    """The object in `text`; empty when it is something else."""
+    """The object in `text`; empty if it is something else."""
     try:
         return msgspec.json.decode(text or "{}", type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
