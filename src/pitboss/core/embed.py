@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 
-# Compiled when first used, by `re`: most text needs none of them.
+# `re` compiles these on first use: most text needs none of them.
 _MARKER = r"(?i)<!--(?=\s*/?\s*pitboss:)"
 _LINE_BREAKS = "\r\n?|[\v\f\x85\u2028\u2029]"
 _CONTROL = "[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"

@@ -37,7 +37,7 @@ def visible_json(text: bytes) -> bytes:
     return _in_json().sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)
 
 
-# Compiled when first used: most commands print nothing that these have to look at.
+# Compiled on first use: most commands print nothing that needs them.
 @cache
 def _harmless() -> re.Pattern[str]:
     return re.compile(rf"[^{_ACTED_ON}\r]*")

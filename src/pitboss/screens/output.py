@@ -1,4 +1,4 @@
-"""How pitboss speaks on a terminal: results on stdout, errors and hints on stderr, color only where wanted (SPEC 8)."""
+"""Terminal output: results on stdout, errors and hints on stderr, color only where wanted (SPEC 8)."""
 
 from __future__ import annotations
 

@@ -291,7 +291,7 @@ def _without_surrogates(value: object) -> object:
 
 
 def _in_utc(value: _T) -> _T:
-    """`value` with every time in it in UTC. Raises OverflowError at the ends of the calendar."""
+    """`value` with every time in it in UTC. Raises OverflowError at the limits of datetime."""
     match value:
         case datetime():
             return value if value.tzinfo is UTC else value.astimezone(UTC)
@@ -330,7 +330,7 @@ def _strict_field(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[s
     return (field.name, kind) if field.required else (field.name, kind, None)
 
 
-# Besides its own errors msgspec raises these for invalid UTF-8, deep nesting and times off the calendar.
+# Besides its own errors, msgspec raises these for invalid UTF-8, deep nesting and dates out of range.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 _STRICT: dict[Any, Any] = {
     int: Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)],
@@ -338,7 +338,7 @@ _STRICT: dict[Any, Any] = {
     datetime: Annotated[datetime, msgspec.Meta(tz=True)],
 }
 _ELSEWHERE = re.compile(rb"[:.][0-9]+[+-][0-9]|\\u")
-"""What only JSON with a time outside UTC may contain."""
+"""Found in any JSON that holds a time in a zone other than UTC; without a match there is none."""
 _STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown"}
 
 

@@ -184,7 +184,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _is_dead(holder: LockInfo) -> bool:
-    """Whether the guardian that took the lock is gone; there is no telling for another machine."""
+    """Whether the guardian that took the lock is gone; False on another machine, where that cannot be known."""
     here = holder.host == os.uname().nodename
     return here and holder.pid is not None and proctree.start_time(holder.pid) is None
 

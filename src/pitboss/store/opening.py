@@ -1,4 +1,4 @@
-"""The one way to anything under `.pitboss`: no link is followed, nothing in the way is written to (SPEC 1.6).
+"""The only way to anything under `.pitboss`: follows no link, writes to nothing that is in the way (SPEC 1.6).
 
 Agents may replace anything with anything at any moment: a file with a link to a key, a pipe that nobody reads or a
 hard link to `~/.bashrc`, a whole folder with a link. So a path is walked name by name, each opened relative to the one
@@ -42,7 +42,7 @@ _notices: deque[str] = deque(maxlen=_MOST_NOTICES)
 
 
 class FolderEntry(NamedTuple):
-    """A name in an open folder. `ours` says that no link may stand there."""
+    """A name in an open folder. `ours` says that it must not be a link."""
 
     folder: int
     name: str
@@ -209,7 +209,7 @@ def remove_tree(path: AnyPath) -> None:
 
 
 def status(path: AnyPath) -> os.stat_result | None:
-    """What is at `path`, links not followed; None when nothing is, or it cannot be reached."""
+    """What is at `path`, without following links; None when nothing is there, or it cannot be reached."""
     try:
         with entry_at(path) as at:
             return os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)

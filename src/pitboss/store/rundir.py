@@ -128,7 +128,7 @@ class RunDir:
                 return
 
     def _keep(self, state: RunState) -> None:
-        """Copy a state that says something new about what is in flight: one more write per session."""
+        """Back up the state when what is in flight has changed: one more write per session."""
         says = (state.status, [session.seq for session in state.in_flight])
         if self._backup is not None and says != self._kept:
             self._backup.keep_state(state.run_id, self._state)

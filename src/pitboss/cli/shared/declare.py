@@ -29,7 +29,7 @@ class Parameter:
         self._settings = settings
 
     def __call__(self, function: Function) -> Function:
-        """As a decorator: attach the parameter to `function`, where `DeclaredCommand` collects it."""
+        """Use as a decorator: attach the parameter to `function`, where `DeclaredCommand` collects it."""
         declared = getattr(function, "parameters", ())
         function.parameters = (self, *declared)  # type: ignore[attr-defined]
         return function
