@@ -158,7 +158,7 @@ def test_a_session_of_a_removed_run_is_shown_by_its_record(project: Project) -> 
     assert "+early\n" in project.pitboss("show", run.run_id, "1", "--diff").out
     for output in ("--transcript", "--verify", "--hooks"):
         done = project.pitboss("show", run.run_id, output)
-        assert (done.code, "the run's directory was removed" in done.err) == (1, True), done
+        assert (done.code, "it was removed with the run's directory" in done.err) == (1, True), done
 
 
 def test_a_run_that_the_user_deletes_stays_deleted_until_it_is_asked_for(project: Project) -> None:

@@ -238,7 +238,7 @@ def test_an_agent_that_costs_and_no_budget_is_warned_about_before_the_start(
     limit = () if warned or settings or config or "--max-iterations" in args else ("--until", "1s")
     err = project.pitboss("grind", *args, *limit).err
     assert (UNBOUNDED in err) == warned
-    assert err.count("nothing ends this run") <= 1
+    assert err.count("only you can end this run") <= 1
     if warned:
         assert UNBOUNDED in project.pitboss("grind", "--resume").err
 
