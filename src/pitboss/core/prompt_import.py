@@ -29,7 +29,7 @@ _LOOSE_KEY = re.compile(r"([A-Za-z][\w-]*):(?:[ \t]+(.*))?")
 _BLOCK = re.compile(r"[|>][-+]?\d?")
 _NO_MODEL = ("inherit", "default")
 _NOT_OURS = "agent"
-"""In a skill it names a subagent."""
+"""A skill's key of this name means a subagent, not one of our agents."""
 
 _NOT_DONE = (
     (

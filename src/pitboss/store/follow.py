@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _OLDER_RECORDS = 64
-"""How many sessions that began before all those in flight may still be recorded late: one for each slot."""
+"""How many sessions that began before all those in flight may still be recorded late: at most one per slot."""
 
 
 LATE_LOOK = 256 * 1024

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Room(msgspec.Struct, frozen=True, kw_only=True):
     """Room for `max_parallel` sessions of the `parallel_safe` prompts, or for one of any other.
 
-    Sessions that have vacated their place take up no room, but no more of them may wait to land than are working.
+    Sessions that have vacated their place take no room, but nothing starts while `max_parallel` of them wait to land.
 
     `own_copies`: every session has its own working copy, even one that runs alone.
     """
