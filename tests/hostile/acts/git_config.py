@@ -56,7 +56,7 @@ ACTS = {
         'echo "[core" >"$(git rev-parse --git-path config.worktree)"',
         before=WORKTREE_CONFIG,
         ends=("ok",),
-        told="could not be read",
+        told="could no longer be read",
     ),
     "a-required-filter": Act(
         "git config filter.none.required true; git config filter.none.clean false; "
@@ -64,7 +64,9 @@ ACTS = {
         ends=("ok",),
     ),
     "no-config-any-more": Act('rm "$REPO/.git/config"', ends=("ok",)),
-    "no-config-but-garbage": Act('echo "[core" >"$REPO/.git/config"', ends=("ok",), told="could not be read"),
+    "no-config-but-garbage": Act(
+        'echo "[core" >"$REPO/.git/config"', ends=("ok",), told="could no longer be read"
+    ),
     "a-link-for-a-config": Act(
         # In one step: a neighbour that lands puts a missing config back.
         'cd "$REPO/.git"; cp config "$SCRATCH"; ln -s "$SCRATCH/config" new; mv -T new config',

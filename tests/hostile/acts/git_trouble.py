@@ -113,10 +113,10 @@ ACTS = {
         modes=("in-place",),
     ),
     "link-for-head-log": Act(
-        'cd "$REPO/.git/logs"; mv HEAD "$SCRATCH"; ln -s "$BESIDE/precious" HEAD', told="taken away"
+        'cd "$REPO/.git/logs"; mv HEAD "$SCRATCH"; ln -s "$BESIDE/precious" HEAD', told="was removed"
     ),
     "link-for-commit-message": Act(
-        'cd "$REPO/.git"; ln -sf "$BESIDE/precious" COMMIT_EDITMSG', told="taken away"
+        'cd "$REPO/.git"; ln -sf "$BESIDE/precious" COMMIT_EDITMSG', told="was removed"
     ),
     "link-for-index": Act(f'{_OWN}; mv index "$SCRATCH"; ln -s "$BESIDE/precious" index'),
     "link-for-index-that-is-one": Act(
