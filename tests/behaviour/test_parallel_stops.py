@@ -119,7 +119,7 @@ def test_the_first_ctrl_c_lets_all_in_flight_finish_and_starts_no_other(tmp_path
         run = scene.wait()
         live.send(SIGINT)
         live.wait_for(
-            "draining: no new session starts, waiting for session-0001, session-0002, session-0003; once more aborts"
+            "draining: no new session starts, waiting for session-0001, session-0002, session-0003; stop again to abort"
         )
         scene.gate.open()
         assert live.ended().code == 0
