@@ -27,8 +27,8 @@ LONGER = 4
 
 STEPS_A_SECOND = 1000
 PAIRS = 9
-LIMIT = 1.05
-FLAT_LIMIT = 1.1
+LIMIT = 1.1
+FLAT_LIMIT = 1.2
 
 AGENT = """\
 #!{python} -IS
@@ -56,6 +56,7 @@ backend = "claude_code"
 
 [agent.claude_code]
 binary = "{binary}"
+permission_mode = "acceptEdits"
 """
 
 
