@@ -1,7 +1,7 @@
 """The user's checkout of the run branch, which follows it while sessions land from elsewhere (SPEC 6, 7).
 
-Changes made there meanwhile stay if they do not collide with what landed, else they are rescued. If the user's own git
-holds the index, the checkout catches up later.
+Changes made there meanwhile stay if they do not collide with what landed, else they are rescued. If it cannot follow
+now, because the user's own git holds the index or a filter fails, it catches up later: what has landed has landed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from pitboss.core.text import rescue_message
 from pitboss.errors import StartError
 from pitboss.git import snapshot
-from pitboss.git.errors import GitError
+from pitboss.git.errors import GitError, tells_full_disk
 from pitboss.git.locks import remove_stale_locks
 from pitboss.git.merge import changed_paths
 from pitboss.landing import rescue_refs
@@ -55,11 +55,17 @@ class UserCheckout:
         self._left_at: str | None = None
 
     def follow(self, old: str, new: str, label: RescueLabel, *, adds: bool = True) -> tuple[str, ...]:
-        """Bring index and files from `old` to `new`, where the branch now is, unless the user's own git is at work.
+        """Bring index and files from `old` to `new`, where the branch now is; if git fails, later.
 
-        Returns the refs of what was rescued. Raises GitError.
+        Returns the refs of what was rescued. Raises GitError if the disk is full.
         """
-        return self._bring(old, new, label, again=False, adds=adds) if self._is_here() else ()
+        try:
+            return self._bring(old, new, label, again=False, adds=adds) if self._is_here() else ()
+        except GitError as error:
+            if tells_full_disk(error.stderr):
+                raise
+            self._left_at = self._left_at or old
+            return ()
 
     def resume(self, tip: str, label: RescueLabel) -> tuple[str, ...]:
         """Finish what a dead runner may have left half done after moving the branch to `tip`.
@@ -71,21 +77,22 @@ class UserCheckout:
         return self._bring(self._commit(tip), tip, label, again=True)
 
     def retry(self, tip: str, label: RescueLabel, *, wait_s: float) -> None:
-        """Bring it to `tip` if the user's own git kept it from following.
+        """Bring it to `tip` if it could not follow before.
 
-        That process gets `wait_s` seconds to end; locks of dead ones are removed. Raises StartError, which says how to
-        bring the tree along by hand, and GitError.
+        A git of the user's that is still at work gets `wait_s` seconds to end; locks of dead ones are removed. Raises
+        StartError, which says how to bring the tree along by hand.
         """
-        if self._left_at is None or not self._is_here():
+        left_at = self._left_at
+        if left_at is None or not self._is_here():
             return
         try:
             remove_stale_locks(self._repo, lock_scope(self._repo, self._name), wait_s=wait_s)
-        except StartError as held:
+            self._bring(tip, tip, label, again=False)
+        except (StartError, GitError) as held:
             raise StartError(
                 f"the working tree could not follow {self._name}: {held.message}",
-                hint=f"once that is over, `git read-tree -m -u {self._left_at[:12]} HEAD` brings it along",
+                hint=f"once that is over, `git read-tree -m -u {left_at[:12]} HEAD` brings it along",
             ) from held
-        self._bring(tip, tip, label, again=False)
 
     def _is_here(self) -> bool:
         """Whether the user is still on the run branch."""
@@ -104,17 +111,17 @@ class UserCheckout:
     def _bring(
         self, old: str, new: str, label: RescueLabel, *, again: bool, adds: bool = True
     ) -> tuple[str, ...]:
-        adds = adds or self._left_at is not None
-        old, self._left_at = self._left_at or old, None
+        if self._left_at is not None:
+            old, self._left_at, again, adds = self._left_at, None, True, True
         hidden = self._ignored_in_the_way(old, new) if adds else []
         try:
             if not hidden and self._moves(old, new) and not (again and self._is_stale(old, new)):
                 return ()
             return self._overrule(old, new, label, hidden)
         except GitError as error:
+            self._left_at = old
             if not error.lock_in_the_way:
                 raise
-            self._left_at = old
             return ()
 
     def _moves(self, old: str, new: str) -> bool:
