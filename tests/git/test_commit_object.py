@@ -11,6 +11,7 @@ import pytest
 
 from pitboss.git.commit_object import CommitObject, read_new
 from pitboss.git.repo import Repo
+from tests.support.disk import NO_FILES, put
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,4 +88,13 @@ def test_a_forged_commit_does_not_count(repo: Repo) -> None:
     assert hashlib.sha1(forged, usedforsecurity=False).hexdigest() != oid
     place(repo, oid).chmod(0o644)
     place(repo, oid).write_bytes(zlib.compress(forged))
+    assert read_new(repo, oid) is None
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_an_agent_put_in_place_of_a_commit_is_not_waited_for(repo: Repo, kind: str) -> None:
+    oid = tip(repo)
+    place(repo, oid).unlink()
+    put(place(repo, oid), kind)
     assert read_new(repo, oid) is None

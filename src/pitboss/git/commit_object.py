@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.store.opening import open_users
+
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
@@ -51,7 +53,6 @@ def read_new(repo: Repo, oid: str) -> CommitObject | None:
 
 
 def _content(repo: Repo, oid: str) -> bytes:
-    with suppress(OSError, zlib.error):
-        packed = (repo.common_dir / "objects" / oid[:2] / oid[2:]).read_bytes()
-        return zlib.decompressobj().decompress(packed, LIMIT)
+    with suppress(OSError, zlib.error), open_users(repo.common_dir / "objects" / oid[:2] / oid[2:]) as file:
+        return zlib.decompressobj().decompress(file.read(LIMIT), LIMIT)
     return b""
