@@ -18,6 +18,7 @@ from pitboss.store.log import LogScanner, glance_back, iter_records, last_record
 from pitboss.store.log_repair import cut_torn_tail, set_aside_lines
 from pitboss.store.paths import RunPaths
 from tests.support.disk import NO_FILES, put
+from tests.support.logs import GARBAGE, empty_run, lines
 from tests.support.values import RUN_ID, record
 
 if TYPE_CHECKING:
@@ -26,18 +27,10 @@ if TYPE_CHECKING:
 
     from pitboss.core.session import SessionRecord
 
-GARBAGE = b'{"seq": 2, "run'
-
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunPaths:
-    paths = RunPaths(tmp_path, RUN_ID)
-    paths.root.mkdir(parents=True)
-    return paths
-
-
-def lines(*seqs: int) -> bytes:
-    return b"".join(encode_record(record(seq)) for seq in seqs)
+    return empty_run(tmp_path)
 
 
 def seqs(records: Sequence[SessionRecord]) -> list[int]:

@@ -9,25 +9,19 @@ import pytest
 from pitboss.errors import RunDirectoryGone
 from pitboss.store.codec import encode_record
 from pitboss.store.log_repair import cut_torn_tail, set_aside, set_aside_lines
-from pitboss.store.paths import RunPaths
 from tests.support.disk import names
-from tests.support.values import RUN_ID, record
+from tests.support.logs import GARBAGE, empty_run, lines
+from tests.support.values import record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-GARBAGE = b'{"seq": 2, "run'
+    from pitboss.store.paths import RunPaths
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunPaths:
-    paths = RunPaths(tmp_path, RUN_ID)
-    paths.root.mkdir(parents=True)
-    return paths
-
-
-def lines(*seqs: int) -> bytes:
-    return b"".join(encode_record(record(seq)) for seq in seqs)
+    return empty_run(tmp_path)
 
 
 def test_a_torn_tail_is_kept_beside_the_log_and_cut_off(run: RunPaths) -> None:
