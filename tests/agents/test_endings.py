@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,8 +46,14 @@ def said(identity: str, tokens: int = 0, **fields: Any) -> Line:
 
 
 def claude(folder: Path, *steps: str | Line, **changes: Any) -> AgentOutcome:
-    """The outcome of a `claude` that goes through `steps`: lines to print, or shell."""
-    script = [step if isinstance(step, str) else f"echo '{json.dumps(step)}'" for step in steps]
+    """The outcome of a `claude` that goes through `steps`: lines to print, or shell.
+
+    Lines that follow each other arrive together, because they are printed by one short write.
+    """
+    script = []
+    for printed, group in groupby(steps, lambda step: not isinstance(step, str)):
+        lines = [step if isinstance(step, str) else f"'{json.dumps(step)}'" for step in group]
+        script += [" ".join(["printf '%s\\n'", *lines])] if printed else lines
     binary = executable(folder / "claude", "\n".join(["cat > /dev/null", *script]))
     settings = AgentSettings(binary=str(binary), idle_seconds=IDLE_S)
     return run(agent("claude_code", settings), request(folder, **changes))
