@@ -32,6 +32,7 @@ _SET_A_BUDGET = (
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line of `grind` overrides; `lifted` names caps to remove, as fields of Caps."""
 
+    names: tuple[str, ...] = ()
     rotation: str | None = None
     prompts_dir: Path | None = None
     tags: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         """What these options select, as state.json keeps it for the repository at `root`."""
         return Selection(
             rotation=self.rotation,
+            names=tuple(dict.fromkeys(self.names)),
             tags=self.tags,
             prompts_dir=None if self.prompts_dir is None else _kept(self.prompts_dir, root),
             agent=self.agent,
@@ -63,9 +65,9 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
     inputs = load_inputs(
         root,
         home=Path.home(),
-        prompts_dir=None if choice.prompts_dir is None else root / choice.prompts_dir,
+        choice=choice,
         rotation=options.rotation or (run.plan_name if run else None),
-        tags=choice.tags,
+        kept=run is not None and not options.names,
     )
     chosen = inputs.rotation
     prompts = {name: inputs.library.prompts[name] for name in chosen.prompt_names}

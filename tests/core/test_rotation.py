@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from pitboss.core.budget import Caps
 from pitboss.core.config import HookSettings
-from pitboss.core.rotation import Entry, Rotation, default_rotation, parse_rotation, select_by_tags
+from pitboss.core.rotation import (
+    Entry,
+    Rotation,
+    default_rotation,
+    parse_rotation,
+    select_by_names,
+    select_by_tags,
+)
 from pitboss.errors import InputError, StartError
 from tests.support.values import prompt
 
@@ -221,6 +228,46 @@ def test_tags_select_the_prompts_that_carry_any_of_them(
 ) -> None:
     rotation = default_rotation([NIGHT, DAY, PLAIN])
     assert select_by_tags(rotation, PROMPTS, tags).prompt_names == names
+
+
+@pytest.mark.parametrize(
+    ("names", "taking_part"),
+    [
+        ((), ("alpha", "bravo", "charlie")),
+        (("charlie", "alpha", "charlie"), ("alpha", "charlie")),
+    ],
+)
+def test_names_select_prompts_in_the_order_of_the_rotation(
+    names: tuple[str, ...], taking_part: tuple[str, ...]
+) -> None:
+    rotation = default_rotation([NIGHT, DAY, PLAIN])
+    assert select_by_names(rotation, names, PROMPTS).prompt_names == taking_part
+
+
+@pytest.mark.parametrize(
+    ("names", "known", "message", "hint"),
+    [
+        (
+            ("alhpa", "delta", "zulu"),
+            ("delta", "charlie", "bravo", "alpha"),
+            "no prompt is named 'alhpa' or 'zulu'; did you mean 'alpha'?",
+            "existing prompts: alpha, bravo, charlie, delta",
+        ),
+        (("zulu",), (), "no prompt is named 'zulu'", "there are no prompts"),
+        (
+            ("delta",),
+            ("delta",),
+            "rotation 'default' does not contain 'delta'",
+            "`--rotation default` chooses from all prompts",
+        ),
+    ],
+)
+def test_a_name_that_takes_no_part_refuses_to_start(
+    names: tuple[str, ...], known: tuple[str, ...], message: str, hint: str
+) -> None:
+    with pytest.raises(StartError) as caught:
+        select_by_names(default_rotation([NIGHT, DAY, PLAIN]), names, known)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,8 @@ def test_how_many_run_at_once_is_said_by_the_command_line_then_the_rotation_then
     assert Selection(max_parallel=4).side_by_side(rotation, grind) == 4
     assert Selection().side_by_side(rotation, grind) == 3
     assert Selection().side_by_side(msgspec.structs.replace(rotation, max_parallel=None), grind) == 2
+
+
+def test_a_run_of_named_prompts_is_narrow() -> None:
+    assert WHOLE.is_narrow
+    assert not Selection(rotation="night", tags=("x",)).is_narrow

@@ -11,6 +11,7 @@ from pitboss.core.config import Config, GrindSettings
 from pitboss.core.prompt import PromptSource
 from pitboss.core.prompt_template import new_prompt
 from pitboss.core.rotation import Entry, Rotation
+from pitboss.core.selection import Selection
 from pitboss.errors import InputError, StartError
 from pitboss.store.library import (
     Library,
@@ -228,11 +229,25 @@ def test_everything_a_run_needs_is_loaded_as_the_config_says(repo: Path, home: P
     assert inputs.config.grind.default_rotation == "nightly"
     assert list(inputs.library.prompts) == ["alpha", "bravo"]
     assert inputs.rotation.prompt_names == ("alpha", "bravo")
-    assert load_inputs(repo, home=home, tags=["night"]).rotation.prompt_names == ("bravo",)
-    asked = load_inputs(repo, home=home, prompts_dir=prompts_dir(repo), rotation="weekly")
+    assert load_inputs(repo, home=home, choice=Selection(tags=("night",))).rotation.prompt_names == ("bravo",)
+    elsewhere = Selection(prompts_dir=str(prompts_dir(repo)))
+    asked = load_inputs(repo, home=home, choice=elsewhere, rotation="weekly")
     assert asked.rotation.prompt_names == ("charlie",)
     with pytest.raises(StartError, match="is tagged 'day'"):
-        load_inputs(repo, home=home, tags=["day"])
+        load_inputs(repo, home=home, choice=Selection(tags=("day",)))
+
+
+def test_prompts_chosen_by_name_must_take_part_unless_the_choice_is_an_old_one(
+    repo: Path, home: Path
+) -> None:
+    for name in ("alpha", "bravo"):
+        write_prompt(prompts_dir(repo), name)
+    gone = Selection(names=("bravo", "zulu"))
+    with pytest.raises(StartError, match="no prompt is named 'zulu'"):
+        load_inputs(repo, home=home, choice=gone)
+    assert load_inputs(repo, home=home, choice=gone, kept=True).rotation.prompt_names == ("bravo",)
+    none_left = load_inputs(repo, home=home, choice=Selection(names=("zulu",)), kept=True)
+    assert none_left.rotation.prompt_names == ()
 
 
 def test_problems_of_config_prompts_and_rotation_are_reported_together(repo: Path, home: Path) -> None:
@@ -268,4 +283,4 @@ def test_a_prompt_that_takes_part_must_not_be_the_template(repo: Path, home: Pat
         load_inputs(repo, home=home)
     (problem,) = complaints(caught)
     assert problem.startswith(f"{alpha}: body: is still the template's text")
-    assert load_inputs(repo, home=home, tags=["ready"]).rotation.prompt_names == ("beta",)
+    assert load_inputs(repo, home=home, choice=Selection(tags=("ready",))).rotation.prompt_names == ("beta",)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.shared import completing
-from pitboss.cli.shared.declare import command, option
+from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.given import NO_CAP, folder, moment, money, or_none, whole
 from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
@@ -26,6 +26,7 @@ LATEST = ""
 
 
 @command()
+@argument("names", nargs=-1, metavar="[NAME]...", required=False, shell_complete=completing.prompts)
 @option(
     "--rotation",
     metavar="NAME",
@@ -77,6 +78,8 @@ LATEST = ""
 @option("--json", "as_json", is_flag=True, help="Print one JSON line per session, then one for the run.")
 def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) -> int:
     """Run agents over your prompts, session by session, until told to stop.
+
+    With NAMEs it runs these prompts only, else all of the rotation.
 
     Each session's work is committed to the run's own branch, or rescued under a ref. Prompts that are
     parallel_safe run side by side, up to --max-parallel. The first Ctrl-C lets the sessions in flight finish;

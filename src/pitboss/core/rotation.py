@@ -93,6 +93,31 @@ def parse_rotation(text: str, *, name: str, path: str, known: Collection[str] | 
     )
 
 
+def select_by_names(rotation: Rotation, names: Collection[str], known: Collection[str]) -> Rotation:
+    """The entries of `rotation` with these names; all of them if `names` is empty.
+
+    `known` are the names of all prompts. Raises StartError that names every one that does not take part.
+    """
+    if not names:
+        return rotation
+    there_are = rotation.prompt_names
+    if missing := [name for name in dict.fromkeys(names) if name not in there_are]:
+        raise _not_taking_part(rotation, missing, known)
+    entries = tuple(entry for entry in rotation.entries if entry.name in names)
+    return msgspec.structs.replace(rotation, entries=entries)
+
+
+def _not_taking_part(rotation: Rotation, missing: Sequence[str], known: Collection[str]) -> StartError:
+    if unknown := [name for name in missing if name not in known]:
+        near = next(filter(None, (suggestion(name, known) for name in unknown)), "")
+        hint = f"existing prompts: {', '.join(sorted(known))}" if known else "there are no prompts"
+        return StartError(f"no prompt is named {' or '.join(map(shown, unknown))}{near}", hint=hint)
+    return StartError(
+        f"rotation '{rotation.name}' does not contain {' or '.join(map(shown, missing))}",
+        hint=f"`--rotation {DEFAULT_ROTATION}` chooses from all prompts",
+    )
+
+
 def select_by_tags(rotation: Rotation, prompts: Mapping[str, PromptDoc], tags: Collection[str]) -> Rotation:
     """The entries of `rotation` whose prompts have any of `tags`; all of them if `tags` is empty.
 

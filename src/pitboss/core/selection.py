@@ -16,7 +16,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     `rotation`, `names` and `tags` say which prompts run, `prompts_dir` where they are (relative to the repository if
     inside it), `agent` who works on them, and `max_parallel`, `mode` and `workers` how many run side by side, and
-    where. No option sets `names`, `mode` or `workers` yet; they belong to the format of state.json.
+    where. No option sets `mode` or `workers` yet; they belong to the format of state.json.
     """
 
     rotation: str | None = None
@@ -33,6 +33,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         chosen = msgspec.structs.asdict(kept or Selection())
         chosen |= {name: value for name, value in msgspec.structs.asdict(self).items() if value}
         return Selection(**chosen)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the run is for what was named alone: queued tasks from before it began are not its business."""
+        return bool(self.names)
 
     def side_by_side(self, rotation: Rotation, grind: GrindSettings) -> int:
         """How many sessions may run at once, as chosen here, else by the rotation, else by the configuration."""

@@ -17,8 +17,10 @@ from pitboss.core.rotation import (
     Rotation,
     default_rotation,
     parse_rotation,
+    select_by_names,
     select_by_tags,
 )
+from pitboss.core.selection import Selection
 from pitboss.errors import InputError, Problem
 from pitboss.store import paths
 from pitboss.store.config import load_config
@@ -26,6 +28,9 @@ from pitboss.store.user_text import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+EVERYTHING = Selection()
+"""All prompts that are found."""
 
 _HINT = "`pitboss prompts validate` checks all prompts"
 
@@ -58,17 +63,19 @@ def load_inputs(
     repo: Path,
     *,
     home: Path,
-    prompts_dir: Path | None = None,
+    choice: Selection = EVERYTHING,
     rotation: str | None = None,
-    tags: Collection[str] = (),
+    kept: bool = False,
 ) -> Inputs:
     """Load config, prompts and rotation; raises one InputError with the problems of all three (SPEC 5).
 
-    A prompt that takes part and still has the template's text is a problem too. Raises StartError when no prompt
-    has any of `tags`. A library without prompts is not an error here.
+    `rotation` is the one to load, else the configuration says. A prompt that takes part and still has the template's
+    text is a problem too. Raises StartError when a prompt that `choice` names takes no part, or none has any of its
+    tags. If the choice was `kept` from an earlier start, names that are gone since then are left out. A library
+    without prompts is not an error here.
     """
     config, config_problems = _load_config(repo)
-    folder = prompts_dir or configured_prompts_dir(repo, config, home)
+    folder = repo / choice.prompts_dir if choice.prompts_dir else configured_prompts_dir(repo, config, home)
     found = discover_prompts(repo, folder, home)
     library = msgspec.structs.replace(found, problems=(*config_problems, *found.problems))
     try:
@@ -77,11 +84,18 @@ def load_inputs(
         raise InputError((*library.problems, *error.problems), hint=_HINT) from None
     if library.problems:
         raise InputError(library.problems, hint=_HINT)
-    taking_part = select_by_tags(chosen, library.prompts, tags)
+    taking_part = _chosen(chosen, library, choice, kept=kept)
     empty = [problem for name in taking_part.prompt_names if (problem := unedited(library.prompts[name]))]
     if empty:
         raise InputError(empty, hint=_HINT)
     return Inputs(config=config, library=library, rotation=taking_part)
+
+
+def _chosen(rotation: Rotation, library: Library, choice: Selection, *, kept: bool) -> Rotation:
+    names = [name for name in choice.names if name in rotation.prompt_names] if kept else choice.names
+    if choice.names and not names:
+        return msgspec.structs.replace(rotation, entries=())
+    return select_by_tags(select_by_names(rotation, names, library.prompts), library.prompts, choice.tags)
 
 
 def configured_prompts_dir(repo: Path, config: Config, home: Path) -> Path | None:

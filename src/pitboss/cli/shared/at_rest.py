@@ -31,10 +31,7 @@ def next_at_rest(repo: Path, state: RunState) -> str | None:
 
 def _inputs(repo: Path, state: RunState, choice: Selection) -> Inputs | None:
     """The rotation and prompts that the run chose; None if they can no longer be read."""
-    folder = None if choice.prompts_dir is None else repo / choice.prompts_dir
     try:
-        return load_inputs(
-            repo, home=Path.home(), prompts_dir=folder, rotation=state.plan_name, tags=choice.tags
-        )
+        return load_inputs(repo, home=Path.home(), choice=choice, rotation=state.plan_name, kept=True)
     except PitbossError:
         return None

@@ -43,7 +43,8 @@ class Parameter:
     @property
     def default(self) -> object:
         """What the function gets when the parameter is not on the command line."""
-        return False if self.is_flag else () if self._settings.get("multiple") else None
+        several = self._settings.get("multiple") or self._settings.get("nargs") == -1
+        return False if self.is_flag else () if several else None
 
     def add_to(self, function: Function) -> Function:
         """Declare it for click."""
