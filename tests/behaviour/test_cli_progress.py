@@ -97,7 +97,7 @@ def test_away_from_a_terminal_each_event_worth_reading_is_a_line(capfd: pytest.C
     assert err.splitlines() == [
         "resuming rid after session 1",
         "run rid on branch pitboss/grind/rid",
-        "0 of 10 sessions, 0 of 1.00M tokens, $0.0000 of $5.0000; next alpha",
+        "0 of 10 sessions, $0.0000 of $5.0000, 0 of 1.00M tokens; next alpha",
         "session-0002 alpha started (claude_code, opus)",
         "session-0002 alpha: running a hook (make warm)",
         "session-0002 alpha: retrying: overloaded attempt 2",
@@ -108,7 +108,7 @@ def test_away_from_a_terminal_each_event_worth_reading_is_a_line(capfd: pytest.C
         "draining: no new session starts, waiting for session-0003, session-0004; stop again to abort",
         "draining: no new session starts, nothing is in flight",
         "run rid stopped at its limit: 3 of 3 sessions",
-        "3 of 10 sessions, 2.2k of 1.00M tokens, $0.0450 of $5.0000",
+        "3 of 10 sessions, $0.0450 of $5.0000, 2.2k of 1.00M tokens",
         "the work is on pitboss/grind/rid",
         "go on with `pitboss grind --resume rid`",
     ]
@@ -270,7 +270,7 @@ def test_on_a_terminal_a_footer_shows_what_runs_and_leaves_no_trace(tmp_path: Pa
         assert doing.startswith("  12.5k tokens  $0.1100  Looking at the test Looking")
         assert doing.endswith("…")
         assert re.fullmatch(
-            r"1 of 10 sessions  ·  12\.5k of 1\.00M tokens  ·  \$0\.1100 of \$5\.0000  ·  3h0[01]m left",
+            r"1 of 10 sessions  ·  \$0\.1100 of \$5\.0000  ·  12\.5k of 1\.00M tokens  ·  3h0[01]m left",
             budget,
         )
         assert advice == "next: alpha  ·  Ctrl-C: finish what runs, then stop; twice: stop now"

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.session import SessionStatus
-from pitboss.core.usage import RoleTokens
-from pitboss.core.view import Flight, View
-from pitboss.screens.endings import ending, why
-from pitboss.screens.lines import Used, budget_parts, session_lines
+from pitboss.screens.lines import session_lines
 from tests.support.cli import Project
 from tests.support.runs import Gate, configure, grinding, the_run
 from tests.support.values import record
@@ -26,33 +22,6 @@ def project(tmp_path: Path) -> Project:
     return Project.create(tmp_path / "repo")
 
 
-@pytest.mark.parametrize(
-    ("status", "reason", "words"),
-    [
-        ("completed", "every prompt has had its runs", "finished: every prompt has had its runs"),
-        ("aborted", "max-iterations reached: 2 >= 2", "stopped at its limit: 2 of 2 sessions"),
-        ("aborted", "max-iterations reached: 1 >= 1", "stopped at its limit: 1 of 1 session"),
-        ("aborted", "max-tokens reached: 1500 >= 1200", "stopped at its limit: 1.5k of 1.2k tokens"),
-        ("aborted", "max-cost reached: $1.2000 >= $1.0000", "stopped at its limit: $1.2000 of $1.0000"),
-        (
-            "aborted",
-            "until reached: 2026-01-01T10:00:01Z >= 2026-01-01T10:00:00Z",
-            "stopped at its limit: 2026-01-01T10:00:00Z",
-        ),
-        ("aborted", "until reached: soon >= now", "stopped at its limit: now"),
-        ("aborted", "drained on request", "stopped on request"),
-        ("aborted", "aborted on request", "stopped at once, on request"),
-        ("aborted", "3 sessions failed in a row (limit 3)", "stopped: 3 sessions failed in a row (limit 3)"),
-        ("aborted", None, "stopped"),
-        ("failed", "internal error: no", "failed: internal error: no"),
-        ("crashed", None, "crashed"),
-    ],
-)
-def test_how_a_run_ended_in_words(status: str, reason: str | None, words: str) -> None:
-    assert ending(status, reason) == words
-    assert "abort" not in why(reason)
-
-
 def test_what_says_nothing_is_left_out() -> None:
     free = record(1, commit=None, summary="did it")
     assert session_lines(free, sys.stdout) == ["session-0001 ok      alpha         1m00s did it"]
@@ -64,18 +33,6 @@ def test_what_says_nothing_is_left_out() -> None:
     assert session_lines(paid, sys.stdout) == [
         f"session-0012 dirty   alpha         1m00s   1.5k tok  $0.5000 {str(paid.commit)[:7]} did it"
     ]
-
-
-def test_what_a_run_used_counts_its_sessions_in_flight() -> None:
-    recorded = BudgetSnapshot(iterations=1, tokens_input=900, cost_usd=0.25)
-    flights = (Flight(seq=2, tokens=RoleTokens(input=100), cost_usd=0.25), Flight(seq=3))
-    used = Used.seen(View(used=recorded, last_seq=3, in_flight=flights))
-    assert budget_parts(Caps(), used) == ["3 sessions", "1.0k tokens", "$0.5000"]
-    one = Used.by(recorded, cost_known=True, started=1)
-    assert budget_parts(Caps(max_iterations=1), one)[0] == "1 of 1 session"
-    guess = Used.seen(View(used=recorded, last_seq=2, in_flight=(Flight(seq=2, cost_known=False),)))
-    assert budget_parts(Caps(max_cost_usd=1.0), guess) == ["2 sessions", "900 tokens", "$0.2500+ of $1.0000"]
-    assert budget_parts(Caps(), Used.seen(View())) == ["0 sessions"]
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:
     assert run.ending() == ("aborted", "max-iterations reached: 2 >= 2")
     assert last_words(done.err, run) == [
         f"run {run.run_id} stopped at its limit: 2 of 2 sessions",
-        "2 of 2 sessions, 220 tokens, $0.5000",
+        "2 of 2 sessions, $0.5000, 220 tokens",
         f"the work is on {run.branch}; main is checked out again",
         f"`git merge {run.branch}` merges it",
         f"go on with `pitboss grind --resume {run.run_id} --max-iterations 4`",

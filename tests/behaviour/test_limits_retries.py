@@ -215,8 +215,7 @@ def test_a_busy_service_is_asked_again_within_the_session(tmp_path: Path) -> Non
     assert verdict(record) == ("ok", None, True, 0)
     assert (record["attempts"], *billed(record)) == (3, 1400, 75, 0.015, True)
     assert run.files(run.branch) == {"work.txt": "half\nwhole\n"}
-    assert "session-0001 chore: waiting until " in ended.err
-    assert "(retry: overloaded: Overloaded)\n" in ended.err
+    assert "session-0001 chore: waiting for retry: overloaded: Overloaded until 20" in ended.err
     shown = project.pitboss("show", run.run_id, "1").out
     assert re.search(r"^attempts +3, waited 0", shown, re.MULTILINE)
     printed = project.pitboss("show", run.run_id, "1", "--transcript").out

@@ -87,8 +87,7 @@ def test_a_limited_session_waits_and_goes_on_in_the_same_tree_and_is_one_record(
     assert asked[asked.index("--resume") + 1] == SESSION
     assert claude.stdin(2) == CONTINUE
     assert {"session-0001.log", "session-0001.attempt-02.log"} <= set(names(run.folder / "transcripts"))
-    assert "session-0001 chore: waiting until 20" in ended.err
-    assert "Z (claude_code's usage limit)\n" in ended.err
+    assert "session-0001 chore: waiting for claude_code's usage limit until 20" in ended.err
 
 
 def test_the_capture_of_a_limit_waits_and_starts_the_agent_no_second_time(tmp_path: Path) -> None:
@@ -101,7 +100,7 @@ def test_the_capture_of_a_limit_waits_and_starts_the_agent_no_second_time(tmp_pa
     ends = seen["quota"]["claude_code"]["five_hour"]["resets_at"]
     assert 5 <= datetime.fromisoformat(until).timestamp() - ends <= 31
     assert "in flight" in status.out
-    assert f"waiting until {seen['in_flight'][0]['waits_until'][:10]}" in status.out
+    assert f"waiting for claude_code's usage limit until {until[:10]}" in status.out
     assert "claude_code: 5-hour 100% until 20" in status.out
     assert "7-day 42% until 20" in status.out
     assert seen["in_flight"][0]["waits_until"] is not None

@@ -179,7 +179,7 @@ def test_a_session_that_waits_with_its_transcript_gone(tmp_path: Path) -> None:
     config = project.root / ".pitboss/config.toml"
     config.write_text(config.read_text().replace("0.01", "600"))
     with grinding(project) as live:
-        live.wait_for("waiting until")
+        live.wait_for("waiting for retry")
         run = the_run(project)
         os.kill(live.runner(), SIGKILL)
         live.ended()

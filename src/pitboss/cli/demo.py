@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from pitboss.cli.shared.declare import command
 from pitboss.core.session import SessionStatus
+from pitboss.core.tone import SESSION_TONES
 from pitboss.errors import CommandError, PitbossError
-from pitboss.screens.output import Ink, paint, paint_status, say
+from pitboss.screens.output import Ink, paint, paint_tone, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +157,8 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
     _heading("Did not land")
     for record in records:
         if record.status.failed:
-            say(f"  session {record.seq}  {record.prompt:10}  {paint_status(record.status)}: {record.reason}")
+            status = paint_tone(record.status, SESSION_TONES[record.status])
+            say(f"  session {record.seq}  {record.prompt:10}  {status}: {record.reason}")
     _heading("Rescued, each under a ref of its own")
     for record, ref in rescued:
         say(f"  {ref}  {record.prompt}")

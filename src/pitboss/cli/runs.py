@@ -6,14 +6,27 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pitboss.cli.shared.chosen import condition, run_json
+from pitboss.cli.shared.chosen import run_json
 from pitboss.cli.shared.declare import command, option
 from pitboss.cli.shared.project import project_root
+from pitboss.core.condition import condition
 from pitboss.core.embed import one_line, up_to_a_word
+from pitboss.core.gauges import Used
 from pitboss.core.measures import tokens
-from pitboss.screens.endings import why, word
-from pitboss.screens.lines import Used, cost_in_words
-from pitboss.screens.output import Ink, columns, paint, paint_status, say, when, width_of, write_json
+from pitboss.core.tone import CONDITION_TONES
+from pitboss.core.words.endings import why, word
+from pitboss.screens.lines import cost_in_words
+from pitboss.screens.output import (
+    Ink,
+    clock,
+    columns,
+    paint,
+    paint_tone,
+    say,
+    when,
+    width_of,
+    write_json,
+)
 from pitboss.store.catalogue import RunListing, list_runs, run_of
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
@@ -58,13 +71,14 @@ def _print(listings: list[RunListing], live: str | None, now: datetime) -> None:
         room = (width_of(sys.stdout) or _WIDE) - sum(widths[:-1]) - 2 * len(widths) + 1
         if room >= _LEAST_WHY:
             break
+    tones = [CONDITION_TONES[condition(run.state, live=run.run_id == live)] for run in listings]
     for number, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         cells[-1] = up_to_a_word(row[-1], max(room, 1))
         if number == 0:
             cells = [paint(cell, Ink.FAINT) for cell in cells]
         else:
-            cells[1] = paint_status(row[1], widths[1])
+            cells[1] = paint_tone(cells[1], tones[number - 1])
         say("  ".join(cells).rstrip())
 
 
@@ -94,4 +108,4 @@ def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
 def _why(run: RunListing, *, live: bool) -> str:
     if run.problem is not None or run.state is None:
         return one_line(run.problem or "")
-    return "" if live else why(run.state.stop_reason).removeprefix("at its ")
+    return "" if live else why(run.state.stop_reason, clock).removeprefix("at its ")

@@ -14,13 +14,14 @@ from pitboss.cli.shared.given import whole
 from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration, spent
+from pitboss.core.tone import SESSION_TONES
 from pitboss.core.usage import CostSource
 from pitboss.errors import CommandError
 from pitboss.screens.output import (
     clock,
     fields,
     note,
-    paint_status,
+    paint_tone,
     say,
     write_diff,
     write_foreign,
@@ -112,10 +113,8 @@ def _print(record: SessionRecord) -> None:
 def _fields(record: SessionRecord) -> Iterator[tuple[str, str]]:
     yield "session", f"session-{record.seq:04} of {one_line(record.run_id)}"
     yield "prompt", one_line(record.prompt)
-    yield (
-        "status",
-        paint_status(str(record.status)) + (f": {one_line(record.reason)}" if record.reason else ""),
-    )
+    why = f": {one_line(record.reason)}" if record.reason else ""
+    yield "status", f"{paint_tone(record.status, SESSION_TONES[record.status])}{why}"
     yield "started", clock(record.started_at)
     yield "ended", clock(record.ended_at)
     yield "duration", duration((record.ended_at - record.started_at).total_seconds())

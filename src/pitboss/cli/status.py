@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.cli.shared import completing
-from pitboss.cli.shared.chosen import Condition, chosen_run, condition, run_json
+from pitboss.cli.shared.chosen import chosen_run, run_json
 from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.project import project_root
-from pitboss.core.budget import Caps
+from pitboss.core.condition import Condition, condition
 from pitboss.core.embed import one_line
 from pitboss.core.events import Phase
+from pitboss.core.gauges import gauges_of
 from pitboss.core.measures import age, tokens
 from pitboss.core.recovery.refusals import resume_command
-from pitboss.core.retry import limit_ahead
-from pitboss.screens.endings import ending, word
-from pitboss.screens.lines import Used, budget_parts, cost_in_words, log_lines
-from pitboss.screens.output import Ink, clock, fields, paint, paint_status, say, write_json
+from pitboss.core.tone import CONDITION_TONES
+from pitboss.core.words.endings import word
+from pitboss.core.words.phases import flight_words
+from pitboss.core.words.quotas import window_words, windows
+from pitboss.core.words.run_state import live_words, run_words
+from pitboss.screens.lines import budget_parts, cost_in_words, log_lines
+from pitboss.screens.output import Ink, clock, fields, paint, paint_tone, say, write_json
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
 
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pitboss.core.agent import Quota, QuotaWindow
     from pitboss.core.run import RunState
     from pitboss.core.session import InFlight
     from pitboss.core.view import Flight, View
@@ -78,6 +81,9 @@ def _fields(
 ) -> Iterator[tuple[str, str]]:
     yield "run", one_line(seen.run_id)
     yield "state", _state(seen, how, now)
+    if how is Condition.LIVE:
+        doing = live_words(seen.view, clock)
+        yield "now", paint_tone(doing.text, doing.tone)
     if seen.problem is not None:
         yield "problem", one_line(seen.problem)
     if seen.state is not None:
@@ -91,10 +97,10 @@ def _fields(
 
 def _state(seen: Snapshot, how: Condition, now: datetime) -> str:
     if how is Condition.LIVE:
-        return paint_status(how) + _holder(seen, now)
-    said = ending(how, seen.state.stop_reason if seen.state else None)
+        return paint_tone(how, CONDITION_TONES[how]) + _holder(seen, now)
+    said = run_words(seen.view, how, seen.state.stop_reason if seen.state else None, clock)
     name = word(how)
-    return paint_status(name) + said.removeprefix(name)
+    return paint_tone(name, said.tone) + said.text.removeprefix(name)
 
 
 def _state_fields(state: RunState, view: View, now: datetime) -> Iterator[tuple[str, str]]:
@@ -106,25 +112,10 @@ def _state_fields(state: RunState, view: View, now: datetime) -> Iterator[tuple[
     yield "updated", _when(state.last_updated_at, now)
     failures = state.budget_consumed.consecutive_failures
     for agent, quota in sorted(state.quota.items()):
-        yield "quota", f"{one_line(agent)}: {_quota(quota, now)}"
-    used = Used.seen(view)
+        said = ", ".join(window_words(use, clock) for use in windows(quota, now))
+        yield "quota", f"{one_line(agent)}: {said}"
     streak = [f"{failures} failed in a row"] if failures else []
-    yield "used", ", ".join([*budget_parts(state.caps or Caps(), used), *streak])
-
-
-def _quota(quota: Quota, now: datetime) -> str:
-    """How much of each window is used, and when it resets."""
-    windows = (("5-hour", quota.five_hour), ("7-day", quota.seven_day), ("other", quota.other))
-    return ", ".join(f"{name} {_window(window, now)}" for name, window in windows if window is not None)
-
-
-def _window(window: QuotaWindow, now: datetime) -> str:
-    resets_at = window.resets_at
-    if resets_at is not None and resets_at <= now.timestamp():
-        return "renewed"
-    end = limit_ahead(resets_at, now.timestamp())
-    until = "" if end is None else f" until {clock(datetime.fromtimestamp(end, tz=UTC))}"
-    return f"{window.used:.0%}{until}"
+    yield "used", ", ".join([*budget_parts(gauges_of(view, now)), *streak])
 
 
 def _in_flight(session: InFlight, flight: Flight, now: datetime) -> str:
@@ -140,9 +131,10 @@ def _in_flight(session: InFlight, flight: Flight, now: datetime) -> str:
 
 def _doing(session: InFlight, flight: Flight) -> str:
     if session.progress.waits_until is not None:
-        return f"waiting until {clock(session.progress.waits_until)}"
+        waiting = msgspec.structs.replace(flight, phase=Phase.WAIT, until=session.progress.waits_until)
+        return flight_words(waiting, clock)
     if flight.phase not in (None, Phase.AGENT):
-        return f"{flight.phase} {one_line(flight.detail)}".rstrip()
+        return flight_words(flight, clock)
     if session.progress.outcome is not None:
         return f"agent ended {session.progress.outcome.status}, not recorded yet"
     return f"agent pid {session.progress.pid}" if session.progress.pid is not None else "agent not started"

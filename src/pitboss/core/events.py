@@ -65,7 +65,10 @@ class PromptFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
-    """The loop is about to begin; a `resumed` run has already `used` this much and has had `last_seq` sessions."""
+    """The loop is about to begin; a `resumed` run has already `used` this much and has had `last_seq` sessions.
+
+    `started_at` is when the run first began.
+    """
 
     run_id: str
     branch: str
@@ -83,6 +86,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     cost_known: bool = True
     last_seq: int = 0
     next_pick: str | None = None
+    started_at: datetime | None = None
 
 
 class Repaired(Event, frozen=True, kw_only=True, tag="repaired"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import UTC, datetime
 
-if TYPE_CHECKING:
-    from datetime import datetime
+ClockFace = Callable[[datetime], str]
+"""How a screen writes a time: local on a terminal, in UTC for programs."""
 
 
 def stamp(moment: datetime) -> str:

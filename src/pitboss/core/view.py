@@ -97,6 +97,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None = None
     host: str | None = None
     version: str = ""
+    started_at: datetime | None = None
     activity: Activity = Activity.RUNNING
     used: BudgetSnapshot = BudgetSnapshot()
     cost_known: bool = True
@@ -124,6 +125,7 @@ def of_state(state: RunState, in_flight: tuple[InFlight, ...]) -> View:
         rotation=state.plan_name,
         prompts=tuple(PromptFacts(name=name) for name in state.prompt_names),
         caps=state.caps or Caps(),
+        started_at=state.started_at,
         activity=Activity.OVER if over else Activity.RUNNING,
         used=state.budget_consumed,
         cost_known=state.cost_known,
@@ -199,6 +201,7 @@ def _started(view: View, event: RunStarted) -> View:
         pid=event.pid,
         host=event.host,
         version=event.version,
+        started_at=event.started_at or view.started_at or event.t,
         activity=Activity.RUNNING,
         used=event.used,
         cost_known=event.cost_known,

@@ -105,6 +105,7 @@ def started(
         cost_known=run.cost_known,
         last_seq=journal.next_seq() - 1,
         next_pick=next_pick,
+        started_at=run.started_at,
     )
 
 

@@ -8,54 +8,22 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-import msgspec
-
 from pitboss.core.embed import one_line, up_to_a_word
-from pitboss.core.measures import duration, money, spent, tokens
+from pitboss.core.gauges import gauge_words
+from pitboss.core.measures import duration, spent, tokens
 from pitboss.core.session import in_words
-from pitboss.screens.output import STATUS_INK, Ink, clock, paint, width_of
+from pitboss.core.tone import SESSION_TONES
+from pitboss.screens.output import TONE_INK, Ink, clock, clock_face, paint, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pitboss.core.budget import BudgetSnapshot, Caps
+    from pitboss.core.gauges import Gauge
     from pitboss.core.session import InFlight, SessionRecord
-    from pitboss.core.view import View
 
 SUMMARY_WIDTH = 100
 _STATUS_WIDTH = len("skipped")
 _INDENT = "  "
-
-
-class Used(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run has used up: sessions, tokens, US dollars."""
-
-    sessions: int
-    tokens: int
-    cost_usd: float
-    cost_known: bool
-
-    @classmethod
-    def by(cls, used: BudgetSnapshot, *, cost_known: bool, started: int = 0) -> Used:
-        """From records alone; `started` is the number of the last session in flight."""
-        return cls(
-            sessions=max(used.iterations, started),
-            tokens=used.tokens,
-            cost_usd=used.cost_usd,
-            cost_known=cost_known,
-        )
-
-    @classmethod
-    def seen(cls, view: View) -> Used:
-        """From records, plus what sessions in flight have used so far."""
-        flights = view.in_flight
-        recorded = cls.by(view.used, cost_known=view.cost_known, started=view.last_seq)
-        return cls(
-            sessions=recorded.sessions,
-            tokens=recorded.tokens + sum(flight.tokens.input + flight.tokens.output for flight in flights),
-            cost_usd=recorded.cost_usd + sum(flight.cost_usd for flight in flights),
-            cost_known=recorded.cost_known and all(flight.cost_known for flight in flights),
-        )
 
 
 def session_lines(record: SessionRecord, stream: TextIO | None = None, *, before: str = "") -> list[str]:
@@ -81,7 +49,7 @@ def _cells(record: SessionRecord) -> list[tuple[str, Ink | None]]:
     used = record.tokens.input + record.tokens.output
     cells: list[tuple[str, Ink | None]] = [
         (f"session-{record.seq:04}", Ink.FAINT),
-        (str(record.status).ljust(_STATUS_WIDTH), STATUS_INK.get(str(record.status), Ink.BAD)),
+        (str(record.status).ljust(_STATUS_WIDTH), TONE_INK[SESSION_TONES[record.status]]),
         (f"{one_line(record.prompt):<12}", Ink.STRONG),
         (f"{duration((record.ended_at - record.started_at).total_seconds()):>6}", None),
     ]
@@ -110,19 +78,10 @@ def named(sessions: Iterable[InFlight]) -> str:
     return ", ".join(f"session-{s.seq:04} ({one_line(s.assignment.prompt)})" for s in sessions)
 
 
-def budget_parts(caps: Caps, used: Used, stream: TextIO | None = None) -> list[str]:
+def budget_parts(gauges: Iterable[Gauge], stream: TextIO | None = None) -> list[str]:
     """What a run consumed, each amount beside its cap, if any."""
-    many = used.sessions if caps.max_iterations is None else caps.max_iterations
-    of = "" if caps.max_iterations is None else f" of {caps.max_iterations}"
-    parts = [f"{used.sessions}{of} session{'' if many == 1 else 's'}"]
-    if used.tokens or caps.max_tokens is not None:
-        most = "" if caps.max_tokens is None else f" of {tokens(caps.max_tokens)}"
-        parts.append(f"{tokens(used.tokens)}{most} tokens")
-    if caps.max_cost_usd is not None:
-        parts.append(f"{spent(used.cost_usd, known=used.cost_known)} of {money(caps.max_cost_usd)}")
-    elif cost := cost_in_words(used.cost_usd, known=used.cost_known):
-        parts.append(cost)
-    return parts if caps.until is None else [*parts, f"until {clock(caps.until, stream)}"]
+    face = clock_face(stream)
+    return [gauge_words(gauge, face) for gauge in gauges if not gauge.says_nothing]
 
 
 def _words(record: SessionRecord) -> str:

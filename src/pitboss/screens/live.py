@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Literal, Self
 
-import msgspec
 from rich.console import Console
 from rich.text import Text
 
@@ -28,10 +27,11 @@ from pitboss.core.events import (
     Step,
     StepKind,
 )
+from pitboss.core.gauges import gauges_of, time_left
 from pitboss.core.measures import duration, tokens
 from pitboss.core.terminal import visible
 from pitboss.core.view import Activity, Flight, View, fold
-from pitboss.screens.lines import Used, budget_parts, cost_in_words, session_lines
+from pitboss.screens.lines import budget_parts, cost_in_words, session_lines
 from pitboss.screens.plain import PlainProgress, draining
 from pitboss.screens.terminal import colored, steer
 
@@ -179,9 +179,8 @@ class LiveProgress(PlainProgress):
         return [*fitting(sessions, self._footer.height - len(below) - 1), *below]
 
     def _budget(self, view: View, now: datetime) -> Text:
-        parts = budget_parts(msgspec.structs.replace(view.caps, until=None), Used.seen(view), sys.stderr)
-        if view.caps.until is not None:
-            parts.append(f"{duration((view.caps.until - now).total_seconds())} left")
+        shown = [gauge for gauge in gauges_of(view, now) if not gauge.says_nothing]
+        parts = (time_left(gauge) if gauge.until else budget_parts([gauge], sys.stderr)[0] for gauge in shown)
         return Text("  ·  ".join(parts))
 
     def _last_line(self, view: View) -> Text:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, TextIO
 
 from pitboss.core.measures import age, stamp
 from pitboss.core.terminal import visible_json
+from pitboss.core.tone import Tone
 from pitboss.screens.terminal import colored, goes_to_file, legible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+
+    from pitboss.core.measures import ClockFace
 
 
 class Ink(StrEnum):
@@ -36,16 +39,12 @@ _DIFF_INK = {
 }
 """The color of a diff line by its first character; lines of the files begin with a blank, `+` or `-`."""
 
-STATUS_INK = {
-    "ok": Ink.GOOD,
-    "finished": Ink.GOOD,
-    "active": Ink.NAME,
-    "live": Ink.NAME,
-    "dirty": Ink.WARN,
-    "skipped": Ink.WARN,
-    "aborted": Ink.WARN,
-    "stopped": Ink.WARN,
-    "warning": Ink.WARN,
+TONE_INK: Mapping[Tone, Ink] = {
+    Tone.OK: Ink.GOOD,
+    Tone.ACTIVE: Ink.NAME,
+    Tone.WARN: Ink.WARN,
+    Tone.BAD: Ink.BAD,
+    Tone.QUIET: Ink.FAINT,
 }
 
 
@@ -54,9 +53,9 @@ def paint(text: str, ink: Ink, stream: TextIO | None = None) -> str:
     return f"\x1b[{ink}m{text}\x1b[0m" if colored(stream or sys.stdout) else text
 
 
-def paint_status(status: str, width: int = 0, stream: TextIO | None = None) -> str:
-    """The status of a run or session, padded to `width`, colored by how good it is."""
-    return paint(status.ljust(width), STATUS_INK.get(status, Ink.BAD), stream)
+def paint_tone(text: str, tone: Tone, stream: TextIO | None = None) -> str:
+    """`text`, colored by how good it is."""
+    return paint(text, TONE_INK[tone], stream)
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -72,6 +71,11 @@ def clock(moment: datetime, stream: TextIO | None = None) -> str:
     if not (stream or sys.stdout).isatty():
         return stamp(moment)
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def clock_face(stream: TextIO | None = None) -> ClockFace:
+    """How times are written on `stream`, as `clock` does."""
+    return lambda moment: clock(moment, stream)
 
 
 def when(moment: datetime, now: datetime) -> str:

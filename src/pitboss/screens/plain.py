@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Self
+from datetime import UTC, datetime
+from typing import Self
 
 from pitboss.core.embed import one_line
 from pitboss.core.events import (
@@ -22,14 +23,13 @@ from pitboss.core.events import (
     StepKind,
     Warned,
 )
-from pitboss.core.view import View, fold
-from pitboss.screens.endings import ending
-from pitboss.screens.lines import Used, budget_parts, session_lines
-from pitboss.screens.output import Ink, clock, note, paint
+from pitboss.core.gauges import Used, gauges
+from pitboss.core.view import Flight, View, fold
+from pitboss.core.words.endings import ending
+from pitboss.core.words.phases import flight_words, phase_words
+from pitboss.screens.lines import budget_parts, session_lines
+from pitboss.screens.output import Ink, clock_face, note, paint
 from pitboss.screens.patient import LAST_WORDS_S, hurry
-
-if TYPE_CHECKING:
-    from pitboss.core.budget import Caps
 
 _TEXT_WIDTH = 200
 
@@ -70,7 +70,7 @@ class PlainProgress:
         """The lines for one event, often none; `before` is the view without it."""
         match event:
             case RunStarted():
-                return _run_started(self.view)
+                return _run_started(event, self.view)
             case Repaired(text=text):
                 return [text]
             case SessionStarted():
@@ -84,9 +84,9 @@ class PlainProgress:
             case Aborting():
                 return [warning("aborting: sessions in flight are being stopped")]
             case RunEnded():
-                return run_ended(event, before.caps)
+                return run_ended(event, self.view)
             case PhaseChanged(seq=seq):
-                return _within(before, seq, _phase(event))
+                return _within(before, seq, _phase(event, self.view))
             case Step(seq=seq, what=StepKind.RETRY, text=text) if text != _step_of(before, seq):
                 return _within(before, seq, f"retrying: {one_line(text, _TEXT_WIDTH)}")
             case Step() | QuotaSeen():
@@ -100,12 +100,11 @@ def draining(event: Draining) -> str:
     return f"draining: no new session starts, {what}"
 
 
-def run_ended(event: RunEnded, caps: Caps) -> list[str]:
+def run_ended(event: RunEnded, view: View) -> list[str]:
     """Why the run is over, what it used, where its work is, and how to continue."""
-    used = Used.by(event.used, cost_known=event.cost_known)
     lines = [
-        f"run {event.run_id} {ending(event.status, event.message, sys.stderr)}",
-        ", ".join(budget_parts(caps, used, sys.stderr)),
+        f"run {event.run_id} {ending(event.status, event.message, clock_face(sys.stderr))}",
+        _budget(view, event),
     ]
     if event.checkout is None or event.checkout == event.branch:
         lines.append(f"the work is on {event.branch}")
@@ -117,11 +116,17 @@ def run_ended(event: RunEnded, caps: Caps) -> list[str]:
     return lines
 
 
-def _run_started(view: View) -> list[str]:
-    used = Used.by(view.used, cost_known=view.cost_known)
+def _run_started(event: RunStarted, view: View) -> list[str]:
     following = f"; next {view.next_pick}" if view.next_pick else ""
-    parts = budget_parts(view.caps, used, sys.stderr)
-    return [f"run {view.run_id} on branch {view.branch}", f"{', '.join(parts)}{following}"]
+    return [f"run {view.run_id} on branch {view.branch}", f"{_budget(view, event)}{following}"]
+
+
+def _budget(view: View, event: RunStarted | RunEnded) -> str:
+    """What the records say is used: no session is in flight when a run starts or ends."""
+    used = Used.by(view.used, cost_known=view.cost_known)
+    now = event.t or datetime.now(UTC)
+    begun = view.started_at or now
+    return ", ".join(budget_parts(gauges(view.caps, used, started_at=begun, now=now), sys.stderr))
 
 
 def _session_started(event: SessionStarted) -> str:
@@ -146,11 +151,15 @@ def _step_of(view: View, seq: int) -> str | None:
     return flight.step if flight is not None and flight.what is StepKind.RETRY else None
 
 
-def _phase(event: PhaseChanged) -> str | None:
-    if event.phase is Phase.WAIT and event.until is not None:
-        return f"waiting until {clock(event.until, sys.stderr)} ({one_line(event.detail, _TEXT_WIDTH)})"
-    if event.phase is Phase.AGENT:
-        return one_line(event.detail, _TEXT_WIDTH) or None
-    words = {Phase.HOOK: "running a hook", Phase.VERIFY: "running the tests", Phase.FIX: "fixing"}
-    text = words.get(event.phase)
-    return f"{text} ({one_line(event.detail)})" if text and event.detail else text
+def _phase(event: PhaseChanged, view: View) -> str | None:
+    """What is worth a line: a wait, a hook, the tests, a fixer, and why an attempt begins."""
+    match event.phase:
+        case Phase.WAIT:
+            waiting = view.flight(event.seq) or Flight(seq=event.seq)
+            return flight_words(waiting, clock_face(sys.stderr))
+        case Phase.AGENT:
+            return one_line(event.detail, _TEXT_WIDTH) or None
+        case Phase.LAND:
+            return None
+        case phase:
+            return phase_words(phase, event.detail)

@@ -13,7 +13,7 @@ import msgspec
 from pitboss.agents.installation import Fitness, Installation, find_installation, rooted
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import backend_names, find_backend
-from pitboss.cli.shared.chosen import Condition, condition
+from pitboss.core.condition import Condition, condition
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment

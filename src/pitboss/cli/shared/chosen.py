@@ -1,10 +1,10 @@
-"""Which run an observing command is about, and that run's condition (SPEC 8)."""
+"""Which run an observing command is about (SPEC 8)."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pitboss.core.condition import condition
 from pitboss.errors import CommandError
 from pitboss.store.catalogue import find_run, latest_run, run_of
 from pitboss.store.git_dir import lock_paths
@@ -17,26 +17,6 @@ if TYPE_CHECKING:
 
     from pitboss.core.run import RunState
     from pitboss.store.lock import LockInfo
-
-
-class Condition(StrEnum):
-    """The condition of a run, judged by its state.json and by whether its process is alive."""
-
-    LIVE = "live"
-    CRASHED = "crashed"
-    COMPLETED = "completed"
-    ABORTED = "aborted"
-    FAILED = "failed"
-    UNREADABLE = "unreadable"
-
-
-def condition(state: RunState | None, *, live: bool) -> Condition:
-    """The condition of a run; `active` without a holder of the lock means that its processes died."""
-    if live:
-        return Condition.LIVE
-    if state is None:
-        return Condition.UNREADABLE
-    return Condition.CRASHED if state.status == "active" else Condition(state.status)
 
 
 def chosen_run(repo: Path, requested: str | None) -> str:

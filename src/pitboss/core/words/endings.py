@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
 from pitboss.core.measures import tokens
-from pitboss.screens.output import clock
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from pitboss.core.measures import ClockFace
 
 _WORDS = {"completed": "finished", "aborted": "stopped"}
 _LIMIT = re.compile(r"(max-iterations|max-tokens|max-cost|until) reached: (\S+) >= (\S+)")
@@ -23,31 +22,34 @@ def word(status: str) -> str:
     return _WORDS.get(status, status)
 
 
-def ending(status: str, reason: str | None, stream: TextIO | None = None) -> str:
-    """`stopped at its limit: 2 of 2 sessions`, `stopped on request`, `finished: every prompt has had its runs`."""
-    words = why(reason, stream)
+def ending(status: str, reason: str | None, clock: ClockFace) -> str:
+    """`stopped at its limit: 2 of 2 sessions`, `stopped on request`, `finished: every prompt has had its runs`.
+
+    `clock` writes a time.
+    """
+    words = why(reason, clock)
     if not words:
         return word(status)
     follows = words.startswith(("at its limit", *_ON_REQUEST.values()))
     return f"{word(status)}{' ' if follows else ': '}{words}"
 
 
-def why(reason: str | None, stream: TextIO | None = None) -> str:
+def why(reason: str | None, clock: ClockFace) -> str:
     """Why a run stopped, for people; empty when the run did not say."""
     text = one_line(reason or "")
     if limit := _LIMIT.fullmatch(text):
-        return f"at its limit: {_limit(limit[1], limit[2], limit[3], stream)}"
+        return f"at its limit: {_limit(limit[1], limit[2], limit[3], clock)}"
     return _ON_REQUEST.get(text, text)
 
 
-def _limit(cap: str, used: str, most: str, stream: TextIO | None) -> str:
+def _limit(cap: str, used: str, most: str, clock: ClockFace) -> str:
     match cap:
         case "max-iterations":
             return f"{used} of {most} session{'' if most == '1' else 's'}"
         case "max-tokens":
             return f"{_tokens(used)} of {_tokens(most)} tokens"
         case "until":
-            return _time(most, stream)
+            return _time(most, clock)
         case _:
             return f"{used} of {most}"
 
@@ -56,8 +58,8 @@ def _tokens(count: str) -> str:
     return tokens(int(count)) if count.isdecimal() else count
 
 
-def _time(stamp: str, stream: TextIO | None) -> str:
+def _time(stamp: str, clock: ClockFace) -> str:
     try:
-        return clock(datetime.fromisoformat(stamp), stream)
+        return clock(datetime.fromisoformat(stamp))
     except ValueError:
         return stamp

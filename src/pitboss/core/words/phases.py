@@ -1,0 +1,39 @@
+"""What a session is doing, in words (SPEC 6, 10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.embed import one_line
+from pitboss.core.events import Phase
+
+if TYPE_CHECKING:
+    from pitboss.core.measures import ClockFace
+    from pitboss.core.view import Flight
+
+PHASE_WORDS = {
+    Phase.HOOK: "running a hook",
+    Phase.AGENT: "agent at work",
+    Phase.WAIT: "waiting",
+    Phase.VERIFY: "running the tests",
+    Phase.FIX: "fixing",
+    Phase.LAND: "landing",
+}
+"""What each phase means, in the order in which a session goes through them."""
+
+_DETAIL_WIDTH = 200
+
+
+def phase_words(phase: Phase | None, detail: str = "") -> str:
+    """`running the tests (pytest)`, `agent at work`; `starting` before the first phase."""
+    words = "starting" if phase is None else PHASE_WORDS[phase]
+    return f"{words} ({one_line(detail, _DETAIL_WIDTH)})" if detail else words
+
+
+def flight_words(flight: Flight, clock: ClockFace) -> str:
+    """As `phase_words`; a wait says for what and until when: `waiting for codex's usage limit until 03:10`."""
+    if flight.phase is not Phase.WAIT:
+        return phase_words(flight.phase, flight.detail)
+    what = f" for {one_line(flight.detail, _DETAIL_WIDTH)}" if flight.detail else ""
+    until = f" until {clock(flight.until)}" if flight.until is not None else ""
+    return f"waiting{what}{until}"
