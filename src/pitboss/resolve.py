@@ -13,15 +13,18 @@ from pitboss.agents.table import build_agent, may_cost
 from pitboss.core import budget
 from pitboss.core.budget import Caps
 from pitboss.core.mission import Mission
+from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
 from pitboss.core.selection import Selection
 from pitboss.core.slash_commands import unexpanded
-from pitboss.errors import StartError
+from pitboss.errors import ResumeError, StartError
 from pitboss.store.config import load_config
 from pitboss.store.library import load_inputs
+from pitboss.store.task import kept_inputs, task_inputs
 
 if TYPE_CHECKING:
     from pitboss.core.run import RunState
+    from pitboss.store.library import Inputs
 
 _SET_A_BUDGET = (
     "`--max-cost USD`, `--max-iterations N` or `--until 8h` sets one, "
@@ -30,8 +33,12 @@ _SET_A_BUDGET = (
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line of `grind` overrides; `lifted` names caps to remove, as fields of Caps."""
+    """What the command line of `grind` chooses and overrides; `lifted` names caps to remove, as fields of Caps.
 
+    `task` is the one prompt of a new run that takes no others.
+    """
+
+    task: PromptDoc | None = None
     names: tuple[str, ...] = ()
     rotation: str | None = None
     prompts_dir: Path | None = None
@@ -48,11 +55,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return Selection(
             rotation=self.rotation,
             names=tuple(dict.fromkeys(self.names)),
+            task_runs=self._task_runs(),
             tags=self.tags,
             prompts_dir=None if self.prompts_dir is None else _kept(self.prompts_dir, root),
             agent=self.agent,
             max_parallel=self.max_parallel,
         )
+
+    def _task_runs(self) -> int | None:
+        """How often the task runs; None without one."""
+        if self.task is None:
+            return None
+        return 1 if self.caps.max_iterations is None else self.caps.max_iterations
 
 
 def resolve_mission(root: Path, options: Options, *, run: RunState | None = None) -> Mission:
@@ -61,14 +75,8 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
     A resumed `run` keeps its own rotation, selection and caps where the options say nothing. Raises InputError with
     every problem of the files, StartError for problems that only show in combination.
     """
-    choice = options.selection(root).over(run.selection if run else None)
-    inputs = load_inputs(
-        root,
-        home=Path.home(),
-        choice=choice,
-        rotation=options.rotation or (run.plan_name if run else None),
-        kept=run is not None and not options.names,
-    )
+    choice = _choice(root, options, run)
+    inputs = _inputs(root, options, choice, run)
     chosen = inputs.rotation
     prompts = {name: inputs.library.prompts[name] for name in chosen.prompt_names}
     config = inputs.config
@@ -80,7 +88,7 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
         rotation=chosen,
         prompts=prompts,
         hooks=chosen.hooks.over(config.grind.hooks),
-        caps=budget.layer(budget.without(caps, options.lifted), options.caps),
+        caps=_caps(caps, options, choice),
         max_parallel=choice.side_by_side(chosen, config.grind),
         selection=choice,
         allow_prompt_changes=options.allow_prompt_changes,
@@ -92,6 +100,43 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
     keys = () if run else _paid_keys(mission)  # it was warned when it started
     warnings = (*mission.warnings, *_unexpanded(mission), *_unbounded(mission), *keys)
     return msgspec.structs.replace(mission, warnings=warnings)
+
+
+def _choice(root: Path, options: Options, run: RunState | None) -> Selection:
+    choice = options.selection(root).over(run.selection if run else None)
+    runs = options.caps.max_iterations
+    if choice.task_runs is None or runs is None:
+        return choice
+    return msgspec.structs.replace(choice, task_runs=runs)
+
+
+def _inputs(root: Path, options: Options, choice: Selection, run: RunState | None) -> Inputs:
+    runs = choice.task_runs
+    if runs is not None and options.task is not None:
+        return task_inputs(root, options.task, runs)
+    if runs is not None and run is not None:
+        _refuse_other_work(options, run)
+        return kept_inputs(root, run, runs)
+    rotation = options.rotation or (run.plan_name if run else None)
+    kept = run is not None and not options.names
+    return load_inputs(root, home=Path.home(), choice=choice, rotation=rotation, kept=kept)
+
+
+def _caps(layered: Caps, options: Options, choice: Selection) -> Caps:
+    """The caps of the run; how often a task runs is no cap, as a run that has done so is complete."""
+    caps = budget.layer(budget.without(layered, options.lifted), options.caps)
+    return caps if choice.task_runs is None else budget.without(caps, {"max_iterations"})
+
+
+def _refuse_other_work(options: Options, run: RunState) -> None:
+    """Raise ResumeError if the command line chooses prompts, or no end, for a run that has a task of its own."""
+    if any((options.rotation, options.names, options.tags, options.prompts_dir)):
+        raise ResumeError(
+            f"run {run.run_id} works on a task of its own, and on no other prompt",
+            hint=f"`pitboss grind --resume {run.run_id}` continues it; `pitboss grind` begins another run",
+        )
+    if "max_iterations" in options.lifted:
+        raise ResumeError("a task has to end", hint="`--max-iterations N` says how often it runs in all")
 
 
 def mission_to_repair(root: Path, options: Options, run: RunState | None) -> Mission:

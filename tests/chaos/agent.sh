@@ -40,5 +40,6 @@ agent-d-fails)
 agent-e-breaks-tests) work broken ;;
 fixer-e-breaks-tests) work attempt.txt ;;
 agent-g-commit) work g.txt ;;
+agent-task) work "task-$PITBOSS_SESSION_SEQ.txt" ;;
 esac
 say "end $PITBOSS_SESSION_SEQ"

@@ -3,9 +3,10 @@
     python -m tests.chaos.sweep [--only crash|full-disk] [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --parallel [--mode in-place|worktree] [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --attempts [--every N] [--jobs N] [--first K]
+    python -m tests.chaos.sweep --task [--every N] [--jobs N] [--first K]
 
-the second for sessions side by side, the third for one that is retried, limited and taken over. Prints points tried
-and points that held, and ends with 1 when any did not.
+the second for sessions side by side, the third for one that is retried, limited and taken over, the fourth for a run of
+one task. Prints points tried and points that held, and ends with 1 when any did not.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from tests.chaos.parallel import PROMPTS, Mode, build_parallel, picture
 from tests.chaos.parallel_checks import expected_of
 from tests.chaos.parallel_checks import violations as parallel_violations
 from tests.chaos.scenario import REPEATED, Place, build, copy
+from tests.chaos.task import BEGIN_TASK, build_task
+from tests.chaos.task import violations as task_violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +66,9 @@ class Sweep:
     finished = FINISHED
     """Exit code of a run that nothing disturbs."""
 
+    begin: tuple[str, ...] = ("grind",)
+    """The command that begins the run."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.template = self.built(folder / "template")
@@ -79,7 +85,7 @@ class Sweep:
     def undisturbed(self) -> Place:
         """A run in which nothing dies, at its end."""
         place = copy(self.template, self.folder / "undisturbed")
-        ended = place.pitboss("grind")
+        ended = place.pitboss(*self.begin)
         if ended.code != self.finished:
             raise SystemExit(f"the undisturbed run failed: {ended}")
         return place
@@ -92,7 +98,7 @@ class Sweep:
     def calls(self, *, guardian: bool = False) -> list[str]:
         """The state-changing calls of an undisturbed run."""
         place = copy(self.template, self.folder / f"traced-{guardian}")
-        return self.shim.trace(place, "grind", follow=not guardian)
+        return self.shim.trace(place, *self.begin, follow=not guardian)
 
     def judge(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
         """What does not hold of a run that came to its end after these crashes."""
@@ -102,13 +108,13 @@ class Sweep:
         """Crash a fresh copy at `point`, bring it to its end, and return what does not hold."""
         place = copy(self.template, self.folder / str(point).replace(" ", "-"))
         crashes = []
-        ended = self.shim.crash(place, point.at, "grind", torn=point.torn, follow=not point.guardian)
+        ended = self.shim.crash(place, point.at, *self.begin, torn=point.torn, follow=not point.guardian)
         if self.shim.died_at(place) == NOWHERE:
             self.missed.append(point)
         if left := processes_left(place):
             return [f"processes left after the crash: {left}"]
         if place.run_id() is None:
-            return self._start_again(place)
+            return self.start_again(place)
         if ended.code in (KILLED, -9):
             crashes.append(look(place))
         moments = self.shim.died_at(place)
@@ -121,12 +127,12 @@ class Sweep:
 
     def try_guardian(self, place: Place, moment: Moment) -> list[str]:
         """Kill the guardian at `moment`, bring the run to its end, and return what does not hold."""
-        ended = self.shim.crash_at(place, moment, "grind", follow=False)
+        ended = self.shim.crash_at(place, moment, *self.begin, follow=False)
         if ended.code != -SIGKILL:
             return [f"the guardian did not die: {ended}"]
         if left := processes_left(place):
             return [f"processes left after the crash: {left}"]
-        return self._start_again(place) if place.run_id() is None else self.finish(place, [look(place)])
+        return self.start_again(place) if place.run_id() is None else self.finish(place, [look(place)])
 
     def finish(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
         """Bring a crashed run to its end, and return what does not hold."""
@@ -139,12 +145,12 @@ class Sweep:
             shutil.rmtree(place.root)
         return wrong
 
-    def _start_again(self, place: Place) -> list[str]:
+    def start_again(self, place: Place) -> list[str]:
         """The run had not come to be: nothing may be in the way of a new one."""
         ended = place.pitboss("grind", "--resume")
         if ended.code != 4 or "no resumable grind run found" not in ended.stderr:
             return [f"resume of no run: {ended}"]
-        ended = place.pitboss("grind")
+        ended = place.pitboss(*self.begin)
         if ended.code != self.finished:
             return [f"new run: {ended}"]
         known = "main", f"pitboss/grind/{place.run_id()}"
@@ -187,6 +193,21 @@ class AttemptsSweep(Sweep):
     def judge(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
         """What does not hold of a run that came to its end after these crashes."""
         return [*super().judge(place, crashes), *miscounted(place)]
+
+
+class TaskSweep(Sweep):
+    """The same for a run of one task, which must have been worked on to the end as often as was asked."""
+
+    finished = 0
+    begin = BEGIN_TASK
+
+    def built(self, root: Path) -> Place:
+        """The repository that each point gets a copy of."""
+        return build_task(root)
+
+    def judge(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
+        """What does not hold of a run that came to its end after these crashes."""
+        return task_violations(place, crashes)
 
 
 def points(calls: list[str], guardian_calls: list[str], every: int) -> list[Point]:
@@ -272,11 +293,12 @@ def main() -> int:
     parser.add_argument(
         "--attempts", action="store_true", help="sessions of several attempts; crash points only"
     )
+    parser.add_argument("--task", action="store_true", help="a run of one task; crash points only")
     parser.add_argument("--mode", choices=get_args(Mode), default="in-place", help="where they work")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
     sweep, began = _chosen(folder, args), time.monotonic()
-    only = "crash" if args.parallel or args.attempts else args.only
+    only = "crash" if args.parallel or args.attempts or args.task else args.only
     held = [trouble(sweep, args) for name, trouble in TROUBLES.items() if only in (None, name)]
     print(f"{time.monotonic() - began:.0f} seconds; what did not hold is kept in {folder}")
     return 0 if all(held) else 1
@@ -285,6 +307,8 @@ def main() -> int:
 def _chosen(folder: Path, args: argparse.Namespace) -> Sweep:
     if args.attempts:
         return AttemptsSweep(folder)
+    if args.task:
+        return TaskSweep(folder)
     return ParallelSweep(folder, args.mode) if args.parallel else Sweep(folder)
 
 

@@ -17,6 +17,7 @@ WHOLE = Selection(
     max_parallel=3,
     mode="worktree",
     workers="local:2",
+    task_runs=2,
 )
 
 
@@ -35,6 +36,7 @@ def test_each_choice_wins_over_the_kept_one_alone() -> None:
         max_parallel=1,
         mode="in-place",
         workers="local:1",
+        task_runs=0,
     )
     for name, value in msgspec.structs.asdict(other).items():
         chosen = Selection(**{name: value}).over(WHOLE)
@@ -48,6 +50,7 @@ def test_how_many_run_at_once_is_said_by_the_command_line_then_the_rotation_then
     assert Selection().side_by_side(msgspec.structs.replace(rotation, max_parallel=None), grind) == 2
 
 
-def test_a_run_of_named_prompts_is_narrow() -> None:
-    assert WHOLE.is_narrow
+def test_a_run_of_a_task_or_of_named_prompts_is_narrow() -> None:
+    assert Selection(task_runs=1).is_narrow
+    assert Selection(names=("a",)).is_narrow
     assert not Selection(rotation="night", tags=("x",)).is_narrow

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.declare import argument, command, option
-from pitboss.cli.shared.given import NO_CAP, folder, moment, money, or_none, whole
+from pitboss.cli.shared.given import NO_CAP, folder, moment, money, or_none, path, whole
 from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.events import Outlet
     from pitboss.core.mission import Mission
+    from pitboss.core.prompt import PromptDoc
     from pitboss.guardian import StopChannel
     from pitboss.resolve import Options
 
@@ -27,6 +28,10 @@ LATEST = ""
 
 @command()
 @argument("names", nargs=-1, metavar="[NAME]...", required=False, shell_complete=completing.prompts)
+@option(
+    "-p", "--prompt", "text", metavar="TEXT", help="Work on this text only, once or --max-iterations times."
+)
+@option("--prompt-file", type=path, metavar="FILE", help="The same with the text, or prompt file, in FILE.")
 @option(
     "--rotation",
     metavar="NAME",
@@ -76,10 +81,18 @@ LATEST = ""
 @option("--allow-prompt-changes", is_flag=True, help="Resume although prompts were added or removed.")
 @option("--dry-run", is_flag=True, help="Print what would run and change nothing.")
 @option("--json", "as_json", is_flag=True, help="Print one JSON line per session, then one for the run.")
-def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) -> int:
+def grind(
+    *,
+    text: str | None,
+    prompt_file: Path | None,
+    resume: str | None,
+    dry_run: bool,
+    as_json: bool,
+    **chosen: Any,
+) -> int:
     """Run agents over your prompts, session by session, until told to stop.
 
-    With NAMEs it runs these prompts only, else all of the rotation.
+    With NAMEs it runs these prompts only, else all of the rotation. With -p or --prompt-file it works on that one task.
 
     Each session's work is committed to the run's own branch, or rescued under a ref. Prompts that are
     parallel_safe run side by side, up to --max-parallel. The first Ctrl-C lets the sessions in flight finish;
@@ -87,11 +100,11 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
 
     A run keeps its budgets: --resume uses them unless you give others; `none` lifts one.
     """
-    options = _options(**chosen)
-    if options.start_from is not None and resume is not None:
-        from click import UsageError
+    if text is not None or prompt_file is not None or resume is not None:
+        from pitboss.cli.shared.combining import refuse_contradictions
 
-        raise UsageError("--from is for a new run: a resumed one continues where it was")
+        refuse_contradictions(text=text, prompt_file=prompt_file, resume=resume, **chosen)
+    options = _options(text, prompt_file, **chosen)
     if dry_run:
         _print_dry_run(options, resume)
         return 0
@@ -100,14 +113,26 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
     return _start(options, as_json=as_json)
 
 
-def _options(**chosen: Any) -> Options:
-    """The options, with their caps in one value; a cap given as `none` is lifted."""
+def _options(text: str | None, prompt_file: Path | None, **chosen: Any) -> Options:
+    """The options, with their caps in one value; a cap given as `none` is lifted. Raises InputError for a bad task."""
     from pitboss.resolve import Options
 
     asked = {cap: chosen.pop(cap) for cap in Caps.__struct_fields__}
     lifted = frozenset(cap for cap, value in asked.items() if value == NO_CAP)
     caps = Caps(**{cap: value for cap, value in asked.items() if cap not in lifted})
-    return Options(**chosen, caps=caps, lifted=lifted)
+    return Options(**chosen, caps=caps, lifted=lifted, task=_task(text, prompt_file))
+
+
+def _task(text: str | None, prompt_file: Path | None) -> PromptDoc | None:
+    if text is not None:
+        from pitboss.core.task import plain_task
+
+        return plain_task(text, "-p")
+    if prompt_file is not None:
+        from pitboss.store.task import given_task
+
+        return given_task(prompt_file)
+    return None
 
 
 def _start(options: Options, *, as_json: bool) -> int:

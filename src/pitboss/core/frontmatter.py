@@ -34,6 +34,11 @@ _IN_PLAIN_WORDS = {
 }
 
 
+def has_frontmatter(text: str) -> bool:
+    """Whether the first line of `text` opens a frontmatter."""
+    return _FENCE.match(text.replace("\r\n", "\n")) is not None
+
+
 def split_frontmatter(text: str, file: str) -> tuple[Table, str]:
     """Return the frontmatter of `text` and the body below it, which is verbatim except that CRLF is read as LF.
 

@@ -10,6 +10,7 @@ from pitboss.core.config import Config, HookSettings
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation
 from pitboss.core.selection import Selection
+from pitboss.core.task import TASK
 from pitboss.core.worker import SHELL, Worker
 
 
@@ -30,6 +31,11 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
     allow_prompt_changes: bool = False
     start_from: str | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> PromptDoc | None:
+        """The one prompt of a run that has no other, and whose directory keeps it."""
+        return self.prompts.get(TASK) if self.selection.task_runs is not None else None
 
     @property
     def workers(self) -> tuple[Worker, ...]:

@@ -20,6 +20,7 @@ class PromptSource(StrEnum):
     PROJECT = "project"
     GLOBAL = "global"
     OVERRIDE = "override"
+    TASK = "task"
 
 
 class PromptMeta(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     `rotation`, `names` and `tags` say which prompts run, `prompts_dir` where they are (relative to the repository if
     inside it), `agent` who works on them, and `max_parallel`, `mode` and `workers` how many run side by side, and
-    where. No option sets `mode` or `workers` yet; they belong to the format of state.json.
+    where. No option sets `mode` or `workers` yet; they belong to the format of state.json. `task_runs` is how often a
+    run of one task works on that; None if it is no such run.
     """
 
     rotation: str | None = None
@@ -27,17 +28,19 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel: int | None = None
     mode: str | None = None
     workers: str | None = None
+    task_runs: int | None = None
 
     def over(self, kept: Selection | None) -> Selection:
         """These choices; where one is missing, the one that was `kept`."""
         chosen = msgspec.structs.asdict(kept or Selection())
-        chosen |= {name: value for name, value in msgspec.structs.asdict(self).items() if value}
+        given = msgspec.structs.asdict(self)
+        chosen |= {name: value for name, value in given.items() if value not in (None, "", ())}
         return Selection(**chosen)
 
     @property
     def is_narrow(self) -> bool:
         """Whether the run is for what was named alone: queued tasks from before it began are not its business."""
-        return bool(self.names)
+        return self.task_runs is not None or bool(self.names)
 
     def side_by_side(self, rotation: Rotation, grind: GrindSettings) -> int:
         """How many sessions may run at once, as chosen here, else by the rotation, else by the configuration."""

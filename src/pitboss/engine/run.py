@@ -9,6 +9,7 @@ from pitboss.core.events import Repaired, Warned
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.run import build_state, spend
 from pitboss.core.stops import RunStatus
+from pitboss.core.task import task_text
 from pitboss.engine.brakes import Past
 from pitboss.engine.examining import examine
 from pitboss.engine.git_settings import cut_short_before
@@ -165,7 +166,9 @@ class Run:
         with git_refusing("start the run"):
             branch.create(commit)
         try:
-            return RunDir.create(self._repo.root, state, self._backup)
+            task = self._mission.task
+            kept = None if task is None else task_text(task).encode()
+            return RunDir.create(self._repo.root, state, self._backup, kept)
         except PitbossError:
             branch.undo(commit)
             raise

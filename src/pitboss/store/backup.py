@@ -3,6 +3,7 @@
     backup/config.toml, prompts/, rotations/   as they were when the last run started or was resumed
     backup/runs/RUN_ID/state.json              as of the run's latest session start, or of its end
                        sessions.jsonl          every record (`store.mirrored_log` keeps it)
+                       task.md                 the task of a run that has one, as it was at its start
 
 It guards against deletion of a run directory or of all of `.pitboss`. It is not synced, because a power cut deletes
 nothing. Transcripts, the scratchpad and sessions.md are not in it. The copy of a run is kept as long as its directory
@@ -24,6 +25,7 @@ from pitboss.store.opening import is_folder, names_in, open_regular, open_users,
 from pitboss.store.paths import (
     LOG_FILENAME,
     STATE_FILENAME,
+    TASK_FILENAME,
     config_path,
     grind_dir,
     pitboss_dir,
@@ -79,6 +81,11 @@ class Backup:
         path = self.state_file(run_id)
         if path is not None:
             _put(path, data)
+
+    def keep_task(self, run_id: str, data: bytes) -> None:
+        """Keep the bytes of a run's task; a failure does no harm."""
+        if self._root is not None:
+            _put(self._root / "runs" / run_id / TASK_FILENAME, data)
 
     def keep(self) -> None:
         """Bring the copy of the settings and of every run up to date; a failure does no harm."""
@@ -147,6 +154,8 @@ class Backup:
             return None
         folder = runs_dir(self._repo) / run_id
         make_directory(folder)
+        if (task := _read(state.with_name(TASK_FILENAME))) is not None:
+            write_atomic(folder / TASK_FILENAME, task)
         write_atomic(folder / LOG_FILENAME, _read(log) or b"")
         write_atomic(folder / STATE_FILENAME, data)
         return f"run {run_id} (without its transcripts)"
@@ -172,7 +181,7 @@ def _keep_run(here: Path, copy: Path) -> None:
     same = kept is not None and found is not None and kept.st_size == found.st_size
     if same and status(copy / STATE_FILENAME) is not None:
         return
-    for name in (LOG_FILENAME, STATE_FILENAME):
+    for name in (LOG_FILENAME, TASK_FILENAME, STATE_FILENAME):
         if (data := _read(here / name)) is not None:
             _put(copy / name, data)
 

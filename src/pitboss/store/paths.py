@@ -13,6 +13,7 @@ PITBOSS_FOLDER = ".pitboss"
 STATE_FILENAME = "state.json"
 LOG_FILENAME = "sessions.jsonl"
 LOCK_FILENAME = "lock"
+TASK_FILENAME = "task.md"
 
 
 def pitboss_dir(repo: Path) -> Path:
@@ -75,6 +76,7 @@ class RunPaths:
         "skip_file",
         "state",
         "switch",
+        "task",
         "transcripts",
         "worktrees",
     )
@@ -93,6 +95,7 @@ class RunPaths:
         self.skip_file = skip_path(repo)
         self.events = self.root / "events.jsonl"
         self.switch = self.root / "switch"
+        self.task = self.root / TASK_FILENAME
 
     def working_copy(self, name: str) -> Path:
         """The folder of a session with a tree of its own, by the name in its assignment."""

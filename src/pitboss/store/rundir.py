@@ -1,7 +1,7 @@
 """Writes one run's directory, durably: creates it whole, checkpoints the state, appends records (SPEC 2, 7; the seed).
 
-state.json makes a run exist, so it is written first; other missing files are recreated. A record counts from
-the moment `record` returns: what state.json and sessions.md say about it can be rebuilt from the log.
+state.json makes a run exist, so it is written before whatever can be recreated, and after the run's task. A record
+counts from the moment `record` returns: what state.json and sessions.md say about it can be rebuilt from the log.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pitboss.errors import RunDirectoryGone, StorageError, storage_error
 from pitboss.store import sessions_md
 from pitboss.store.codec import Malformed, encode_record, encode_state
-from pitboss.store.files import append_durable, make_directory, sync_directory, write_atomic
+from pitboss.store.files import append_durable, make_directory, read_regular, sync_directory, write_atomic
 from pitboss.store.mirrored_log import MirroredLog
 from pitboss.store.opening import PRIVATE_FOLDER, entry_at, is_folder, notice, remove_tree, status
 from pitboss.store.paths import RunPaths
+from pitboss.store.user_text import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +39,10 @@ _TRIES = 5
 class RunDir:
     """The directory of a run, open for the one process that holds the lock. Close it, or use `with`."""
 
-    def __init__(self, paths: RunPaths, backup: Backup | None = None) -> None:
+    def __init__(self, paths: RunPaths, backup: Backup | None = None, task: bytes | None = None) -> None:
         self.paths = paths
         self._backup = backup
+        self._task = task
         self._log: MirroredLog | None = None
         self._root: tuple[int, int] | None = None
         self._state = b""
@@ -48,18 +50,21 @@ class RunDir:
         self._lock = RLock()
 
     @classmethod
-    def create(cls, repo: Path, state: RunState, backup: Backup | None = None) -> RunDir:
-        """Create the directory of a new run, durably; a failure leaves none behind.
+    def create(
+        cls, repo: Path, state: RunState, backup: Backup | None = None, task: bytes | None = None
+    ) -> RunDir:
+        """Create the directory of a new run, durably, with its `task` if it has one; a failure leaves none behind.
 
         Raises StorageError, also if the run already exists.
         """
         paths = RunPaths(repo, state.run_id)
-        _make_run(paths, state)
+        _make_run(paths, state, task)
         try:
-            rundir = cls(paths, backup)
+            rundir = cls(paths, backup, task)
             rundir._state = _encoded(encode_state, state, paths.state)
             rundir._ensure()
             rundir._keep(state)
+            rundir._keep_task()
             rundir._opened()
         except BaseException:
             with suppress(OSError):
@@ -79,7 +84,7 @@ class RunDir:
                 f"there is no run directory {paths.root}", hint="`pitboss runs` lists all runs"
             )
         _make_subdirectories(paths)
-        return cls(paths, backup)
+        return cls(paths, backup, read_regular(paths.task, MAX_BYTES))
 
     def __enter__(self) -> Self:
         return self
@@ -134,6 +139,10 @@ class RunDir:
             self._backup.keep_state(state.run_id, self._state)
             self._kept = says
 
+    def _keep_task(self) -> None:
+        if self._backup is not None and self._task is not None:
+            self._backup.keep_task(self.paths.run_id, self._task)
+
     def _ensure(self) -> None:
         """Make sure that the run directory exists: recreate it if an agent removed it."""
         with self._lock:
@@ -162,6 +171,8 @@ class RunDir:
             )
         if known and self._log is not None:
             self._log.mend()
+            if self._task is not None:
+                write_atomic(self.paths.task, self._task)
             write_atomic(self.paths.state, self._state)
             sessions_md.rewrite(self.paths)
             append_durable(self.paths.scratchpad, b"", durable=False)
@@ -173,14 +184,14 @@ class RunDir:
         self._root = (found.st_dev, found.st_ino)
 
 
-def _make_run(paths: RunPaths, state: RunState) -> None:
+def _make_run(paths: RunPaths, state: RunState, task: bytes | None) -> None:
     """Create the directory of a new run, durably; a failure leaves none behind. Raises StorageError."""
     runs = paths.root.parent
     make_directory(runs)
     _ignore(runs)
     _make_root(paths)
     try:
-        _fill(paths, state)
+        _fill(paths, state, task)
         sync_directory(runs)
     except BaseException:
         with suppress(OSError):
@@ -219,11 +230,13 @@ def _make_root(paths: RunPaths) -> None:
         raise storage_error("create", paths.root, error) from error
 
 
-def _fill(paths: RunPaths, state: RunState) -> None:
+def _fill(paths: RunPaths, state: RunState, task: bytes | None) -> None:
     from pitboss.core.text.sessions import HEADER
 
     _make_subdirectories(paths)
-    # state.json first: it makes the run exist, and other missing files are recreated.
+    if task is not None:
+        write_atomic(paths.task, task)
+    # state.json makes the run exist. The task, which nobody could recreate, is there before it; the rest is recreated.
     write_atomic(paths.state, _encoded(encode_state, state, paths.state))
     for path, content in ((paths.log, ""), (paths.markdown, HEADER), (paths.scratchpad, "")):
         append_durable(path, content.encode(), durable=False)

@@ -32,7 +32,7 @@ def read_text(path: Path) -> str:
         _refuse(file, "is a symlink whose target does not exist" if path.is_symlink() else "does not exist")
     except OSError as error:
         _refuse(file, f"cannot be read: {error.strerror}")
-    return _decode(file, data)
+    return decode_text(file, data)
 
 
 def _check_kind(file: str, status: os.stat_result) -> None:
@@ -51,12 +51,12 @@ def _check_size(file: str, size: int) -> None:
 def _read_bounded(file: str) -> bytes:
     # The file may have become a pipe since the check.
     with open_users(file) as stream:
-        data = stream.read(MAX_BYTES + 1)
+        return stream.read(MAX_BYTES + 1)
+
+
+def decode_text(file: str, data: bytes) -> str:
+    """The text in the bytes of a file, without its byte order mark; raises InputError if it is too long or no text."""
     _check_size(file, len(data))
-    return data
-
-
-def _decode(file: str, data: bytes) -> str:
     nul = data.find(0)
     if nul >= 0:
         _refuse(file, "contains a NUL byte: this is not a text file", _line_at(data, nul))

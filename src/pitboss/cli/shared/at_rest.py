@@ -10,6 +10,7 @@ from pitboss.core.choosers.for_run import chooser_for
 from pitboss.core.selection import Selection
 from pitboss.errors import PitbossError
 from pitboss.store.library import load_inputs
+from pitboss.store.task import kept_inputs
 
 if TYPE_CHECKING:
     from pitboss.core.run import RunState
@@ -32,6 +33,8 @@ def next_at_rest(repo: Path, state: RunState) -> str | None:
 def _inputs(repo: Path, state: RunState, choice: Selection) -> Inputs | None:
     """The rotation and prompts that the run chose; None if they can no longer be read."""
     try:
+        if choice.task_runs is not None:
+            return kept_inputs(repo, state, choice.task_runs)
         return load_inputs(repo, home=Path.home(), choice=choice, rotation=state.plan_name, kept=True)
     except PitbossError:
         return None

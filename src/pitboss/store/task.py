@@ -1,0 +1,65 @@
+"""The task of `grind -p` and `--prompt-file`, read from where the user has it or from its run's directory (SPEC 10)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pitboss.core.prompt_template import unedited
+from pitboss.core.session import SessionStatus
+from pitboss.core.task import TASK, parse_task, task_rotation
+from pitboss.errors import InputError, ResumeError
+from pitboss.store.config import load_config
+from pitboss.store.files import read_regular
+from pitboss.store.library import Inputs, Library
+from pitboss.store.log import iter_records
+from pitboss.store.paths import RunPaths
+from pitboss.store.user_text import MAX_BYTES, decode_text, read_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.core.prompt import PromptDoc
+    from pitboss.core.run import RunState
+
+
+def given_task(file: Path) -> PromptDoc:
+    """The task in a file of the user's. Raises InputError."""
+    return parse_task(read_text(file), os.fspath(file))
+
+
+def kept_task(paths: RunPaths) -> PromptDoc:
+    """The task that a run keeps. Raises ResumeError if it is gone, InputError if somebody has spoilt it."""
+    data = read_regular(paths.task, MAX_BYTES + 1)
+    if data is None:
+        raise ResumeError(
+            f"the task of run {paths.run_id} is gone: {paths.task} is no file",
+            hint=f"`pitboss repair {paths.run_id}` settles the run; `pitboss grind -p TEXT` begins another",
+        )
+    return parse_task(decode_text(str(paths.task), data), str(paths.task))
+
+
+def task_inputs(repo: Path, task: PromptDoc, runs: int) -> Inputs:
+    """What a run of `task` alone reads; neither prompts nor rotations count. Raises InputError."""
+    config = load_config(repo)
+    if problem := unedited(task):
+        raise InputError([problem])
+    return Inputs(config=config, library=Library(prompts={TASK: task}), rotation=task_rotation(runs))
+
+
+def kept_inputs(repo: Path, run: RunState, runs: int) -> Inputs:
+    """What a resumed `run` of a task reads, which is to have been worked on `runs` times in all.
+
+    A session that was aborted, or will be because its runner died, did not get to work on it: the task gets that turn
+    again. Raises ResumeError, InputError.
+    """
+    paths = RunPaths(repo, run.run_id)
+    return task_inputs(repo, kept_task(paths), runs + _turns_lost(paths, run))
+
+
+def _turns_lost(paths: RunPaths, run: RunState) -> int:
+    ended = {record.seq: record.status for record in iter_records(paths.log)}
+    for session in run.in_flight:
+        outcome = session.progress.outcome
+        ended.setdefault(session.seq, outcome.status if outcome else SessionStatus.ABORTED)
+    return sum(status is SessionStatus.ABORTED for status in ended.values())
