@@ -1,4 +1,4 @@
-"""What a screen shows: the fold of events, whole or from the middle on."""
+"""What a screen shows: the fold of events."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from pitboss.core.events import (
 )
 from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.usage import RoleTokens
-from pitboss.core.view import MOST_RECENT, MOST_WARNINGS, Activity, Flight, View, fold, fold_late, of_state
-from tests.support.values import flying, fresh_run, record, run_state
+from pitboss.core.view import MOST_RECENT, MOST_WARNINGS, Activity, Flight, View, fold
+from tests.support.values import record
 
 NOW = datetime(2026, 5, 1, 23, 0, tzinfo=UTC)
 STARTED = RunStarted(
@@ -132,45 +132,3 @@ def test_quotas_are_kept_by_agent() -> None:
         QuotaSeen(agent="codex", five_hour=window), QuotaSeen(agent="claude_code", seven_day=window)
     )
     assert view.quota == {"codex": Quota(five_hour=window), "claude_code": Quota(seven_day=window)}
-
-
-def test_whoever_comes_late_begins_with_the_state_and_adds_what_only_events_tell() -> None:
-    waiting = flying(3, waits_until=NOW)
-    begun = of_state(fresh_run(), (flying(2), waiting))
-    assert [flight.phase for flight in begun.in_flight] == [None, Phase.WAIT]
-    assert (begun.last_seq, begun.activity) == (3, Activity.RUNNING)
-    assert of_state(run_state(status=RunStatus.ABORTED), ()).activity is Activity.OVER
-    view = begun
-    old = SessionEnded(record=record(1))
-    for event in (
-        Draining(),
-        STARTED,
-        old,
-        BEGUN,
-        STEP,
-        Step(seq=9),
-        PhaseChanged(seq=9, phase=Phase.LAND),
-        Draining(),
-    ):
-        view = fold_late(view, event)
-    assert [(flight.seq, flight.step) for flight in view.in_flight] == [(2, "make"), (3, "")]
-    assert (view.flight(2) or Flight(seq=0)).host == "here"
-    assert (view.used, view.activity) == (begun.used, Activity.DRAINING)
-    assert fold_late(view, SessionStarted(seq=9, prompt="other")) == view
-
-
-def test_whoever_comes_late_sees_what_comes_next_unless_the_run_stops() -> None:
-    view = of_state(fresh_run(), (flying(2),))
-    for event, following in (
-        (STARTED, "alpha"),
-        (SessionStarted(seq=2, prompt="alpha", next_pick="bravo"), "bravo"),
-        (SessionStarted(seq=9, prompt="bravo", next_pick="charlie"), "charlie"),
-        (SessionEnded(record=record(2), next_pick="delta"), "delta"),
-        (Step(seq=2), "delta"),
-        (Warned(text="look"), "delta"),
-        (Draining(), None),
-        (STARTED, "alpha"),
-        (Aborting(), None),
-    ):
-        view = fold_late(view, event)
-        assert view.next_pick == following

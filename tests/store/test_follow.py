@@ -41,7 +41,7 @@ def test_a_snapshot_shows_state_last_sessions_and_who_holds_the_lock(run: RunDir
     with RunLock.acquire(lock_path(tmp_path), run_id=RUN_ID) as lock:
         seen = snapshot(tmp_path, "ri", last=2)
         assert (seen.run_id, seen.state, seen.problem, seen.live) == (RUN_ID, fresh_run(), None, lock.info)
-        assert seen.last == [record(3), record(4)]
+        assert seen.records == (record(3), record(4))
     assert snapshot(tmp_path, RUN_ID).live is None
 
 
@@ -54,9 +54,9 @@ def test_a_session_that_has_its_record_is_in_flight_no_more_though_an_earlier_on
     run.record(record(82))
     seen = snapshot(tmp_path, RUN_ID, last=2)
     assert [session.seq for session in seen.in_flight] == [81, 83]
-    assert seen.last == [record(80), record(82)]
-    assert snapshot(tmp_path, RUN_ID, last=0).last == []
-    assert len(snapshot(tmp_path, RUN_ID, last=75).last) == 75
+    assert seen.records == (record(80), record(82))
+    assert snapshot(tmp_path, RUN_ID, last=0).records == ()
+    assert len(snapshot(tmp_path, RUN_ID, last=75).records) == 75
 
 
 def test_as_many_sessions_as_a_run_has_slots_may_be_recorded_after_one_that_began_later(

@@ -67,9 +67,9 @@ def _next_pick(repo: Path, seen: Snapshot) -> str | None:
 def _print(seen: Snapshot, following: str | None, now: datetime) -> None:
     how = condition(seen.state, live=seen.live is not None)
     fields(_fields(seen, how, following, now))
-    if seen.last:
+    if seen.records:
         say(f"\n{paint('last sessions', Ink.FAINT)}")
-        for record in seen.last:
+        for record in seen.records:
             say("\n".join(log_lines(record)))
     advice = _advice(seen, how)
     if advice:
@@ -179,7 +179,7 @@ def _as_json(seen: Snapshot) -> dict[str, object]:
         "consecutive_failures": state and state.budget_consumed.consecutive_failures,
         "scheduler": state and state.scheduler_state,
         "in_flight": [_in_flight_json(session, flights[session.seq]) for session in seen.in_flight],
-        "last": [msgspec.Raw(encode_record(record)) for record in seen.last],
+        "last": [msgspec.Raw(encode_record(record)) for record in seen.records],
     }
 
 

@@ -1,7 +1,7 @@
 """What a screen shows of a run: one value, folded from its events alone (SPEC 9).
 
 The live footer, `status` and every other viewer show a `View`. Folding the lines of events.jsonl gives the view
-that the live display had. A viewer that starts late and has no events begins with `of_state`.
+that the live display had. `core.sighting` corrects it by what is on record.
 """
 
 from __future__ import annotations
@@ -161,29 +161,6 @@ def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911 - a case f
             return view
         case _:  # RunEnded: mypy refuses the call when a kind of event has no case above
             return _run_ended(view, event)
-
-
-def fold_late(view: View, event: RunEvent) -> View:
-    """As `fold`, for a viewer that began with `of_state`: only what state.json cannot say about sessions in flight."""
-    match event:
-        case Draining() | Aborting():
-            return fold(view, event)
-        case RunStarted(next_pick=name):
-            return msgspec.structs.replace(view, activity=Activity.RUNNING, next_pick=name)
-        case PhaseChanged(seq=seq) | Step(seq=seq):
-            return view if view.flight(seq) is None else fold(view, event)
-        case SessionStarted(seq=seq, host=host, next_pick=name):
-            seen = msgspec.structs.replace(view, next_pick=name)
-            flight = view.flight(seq)
-            return seen if flight is None else _with_flight(seen, msgspec.structs.replace(flight, host=host))
-        case QuotaSeen() | Warned() | Repaired() | RunEnded():
-            return view
-        case _:  # SessionEnded: mypy refuses the call when a kind of event has no case above
-            return _session_ended_late(view, event)
-
-
-def _session_ended_late(view: View, event: SessionEnded) -> View:
-    return msgspec.structs.replace(view, next_pick=event.next_pick)
 
 
 def _started(view: View, event: RunStarted) -> View:

@@ -5,15 +5,21 @@ Observers only read files; nothing here can disturb the run.
 
 from __future__ import annotations
 
+import stat
 import time
+from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from pitboss.core.budget import BudgetSnapshot
+from pitboss.core.condition import Condition, condition
 from pitboss.core.run import RunState
 from pitboss.core.session import InFlight, SessionRecord
-from pitboss.core.view import View, fold_late, of_state
+from pitboss.core.sighting import OnRecord, sighted
+from pitboss.core.timeline import Track
+from pitboss.core.view import MOST_RECENT, View, fold
 from pitboss.errors import storage_error
 from pitboss.store.catalogue import find_run, live_holder, readable_log
 from pitboss.store.event_log import decode_event
@@ -24,6 +30,7 @@ from pitboss.store.paths import RunPaths
 from pitboss.store.tail import last_bytes
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -43,9 +50,10 @@ LATE_LOOK = 256 * 1024
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A run at one moment. `state` is None when it cannot be read, which `problem` explains.
 
-    `live` is the holder of the lock if that is this run; `last` are the latest records in file order.
-    `in_flight` are the sessions of `state` without a record (`state` still lists those that finished before an
-    earlier one). `view` is what a screen shows of it.
+    `live` is the holder of the lock if that is this run. `records` are the latest in file order, or all of them if it
+    comes from a `RunWatch`. `in_flight` are the sessions of `state` without a record (`state` still lists those that
+    finished before an earlier one). `view` is what a screen shows of it; `tracks` are what events said of each session,
+    by seq, for a `RunWatch` alone.
     """
 
     run_id: str
@@ -53,28 +61,45 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None
     live: LockInfo | None
     in_flight: tuple[InFlight, ...]
-    last: list[SessionRecord]
+    records: tuple[SessionRecord, ...]
     view: View
+    tracks: Mapping[int, Track] = {}
+
+    @property
+    def condition(self) -> Condition:
+        """Whether it is live, and if not, how it ended."""
+        return condition(self.state, live=self.live is not None)
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why it stopped, as state.json has it."""
+        return None if self.state is None else self.state.stop_reason
 
 
 def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
     """Look at a run, live or not; a unique prefix of its id will do. Raises RunNotFound, StorageError."""
     run = find_run(repo, run_id)
     listed = run.state.in_flight if run.state else ()
-    wanted = max(last, len(listed) + _OLDER_RECORDS) if listed else last
+    wanted = max(last, MOST_RECENT, len(listed) + _OLDER_RECORDS if listed else 0)
     records = last_records(readable_log(repo, run.run_id), wanted)
-    recorded = {record.seq for record in records}
-    in_flight = tuple(session for session in listed if session.seq not in recorded)
     paths, live = RunPaths(repo, run.run_id), live_holder(repo, run.run_id)
-    events = last_events(paths) if live is not None else ()
+    found = OnRecord(
+        run_id=run.run_id,
+        state=run.state,
+        live=live is not None,
+        used=BudgetSnapshot() if run.state is None else run.state.budget_consumed,
+        cost_known=run.state is None or run.state.cost_known,
+        recent=tuple(reversed(records)),
+        recorded=frozenset(record.seq for record in records),
+    )
     return Snapshot(
         run_id=run.run_id,
         state=run.state,
         problem=run.problem,
         live=live,
-        in_flight=in_flight,
-        last=records[max(len(records) - last, 0) :],
-        view=View() if run.state is None else reduce(fold_late, events, of_state(run.state, in_flight)),
+        in_flight=found.in_flight,
+        records=tuple(records[max(len(records) - last, 0) :]),
+        view=sighted(reduce(fold, last_events(paths) if live is not None else (), View()), found),
     )
 
 
@@ -108,7 +133,7 @@ class EventFollower:
     """Reads the lines appended to events.jsonl since the last look."""
 
     def __init__(self, paths: RunPaths) -> None:
-        self._file = _GrowingFile(paths.events)
+        self._file = _GrowingFile(paths.events, starts_over=True)
 
     def new_lines(self) -> Iterator[bytes]:
         """Yield the new JSON lines, newline included; `decode_event` reads them. Raises StorageError."""
@@ -131,18 +156,25 @@ class LogFollower:
 
 
 class _GrowingFile:
-    """A file that another process appends lines to, and how much of it has been read."""
+    """A file that another process appends lines to, and how much of it has been read.
 
-    def __init__(self, path: Path, *, from_start: bool = True) -> None:
+    `starts_over`: a file that takes its place holds other lines, rather than a repaired copy of the same.
+    """
+
+    def __init__(self, path: Path, *, from_start: bool = True, starts_over: bool = False) -> None:
         self._path = path
-        self._offset = 0 if from_start else _size(path)
+        self._starts_over = starts_over
+        found = status(path)
+        self._file = _identity(found)
+        self._offset = 0 if from_start or found is None else found.st_size
 
     def new_lines(self) -> Iterator[Line]:
         """Yield the lines since the last look; an unfinished last line is left for later.
 
         A file that does not exist yet has no lines. Raises StorageError.
         """
-        self._offset = min(self._offset, _size(self._path))
+        if not self._has_more():
+            return
         try:
             with open_regular(self._path) as file:
                 file.seek(self._offset)
@@ -156,7 +188,19 @@ class _GrowingFile:
         except OSError as error:
             raise storage_error("read", self._path, error) from error
 
+    def _has_more(self) -> bool:
+        """Whether there is anything to read; a file that was cut is followed from its new end."""
+        found = status(self._path)
+        if found is None:
+            self._offset = self._offset if self._starts_over else 0
+            return False
+        if self._starts_over and _identity(found) != self._file:
+            self._offset = 0
+        self._file = _identity(found)
+        is_file = stat.S_ISREG(found.st_mode)
+        self._offset = min(self._offset, found.st_size) if is_file else self._offset
+        return not is_file or found.st_size > self._offset
 
-def _size(path: Path) -> int:
-    found = status(path)
-    return found.st_size if found is not None else 0
+
+def _identity(found: os.stat_result | None) -> tuple[int, int] | None:
+    return None if found is None else (found.st_dev, found.st_ino)
