@@ -31,6 +31,7 @@ SECTIONS = {
         "log": "Print a run's sessions, one line each.",
         "events": "Print what happened in a run, one JSON line each.",
         "show": "Show one session: its record, diff or transcript.",
+        "serve": "Show the runs in a browser.",
     },
     "Repair": {
         "rescue": "List, show and apply rescued work.",

@@ -1,0 +1,138 @@
+"""The addresses of the web page, and what each answers (SPEC 10).
+
+| address                     | answer                                        |
+|-----------------------------|-----------------------------------------------|
+| `/`                         | all runs                                      |
+| `.../events`                | what changes on the page above, as it changes |
+| `/static/...`               | style, script, icon                           |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from pitboss.core.recovery.refusals import RunNotFound
+from pitboss.errors import PitbossError
+from pitboss.screens.output import note
+from pitboss.screens.web.entrance import Entrance
+from pitboss.screens.web.event_stream import HEARTBEAT_S, EventStream
+from pitboss.screens.web.feeds import Feeds
+from pitboss.screens.web.pages import HERE
+from pitboss.screens.web.serving import serve
+from pitboss.screens.web.subjects import Subjects
+from pitboss.store.catalogue import AmbiguousRun
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+    from pitboss.screens.web.admission import Door
+    from pitboss.screens.web.feeds import Feed
+    from pitboss.screens.web.subjects import Subject
+
+MOST_STREAMS = 128
+"""How many streams of events may be open at once."""
+
+_ADDRESSES = ("",)
+_STATIC = {
+    "pitboss.css": "text/css; charset=utf-8",
+    "pitboss.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+class Website:
+    """All pages of one repository's runs, behind `door`."""
+
+    def __init__(self, repo: Path, door: Door) -> None:
+        self._door = door
+        self._subjects = Subjects(repo)
+        self._feeds = Feeds(secrets.token_hex(4))
+        self._streams = asyncio.Semaphore(MOST_STREAMS)
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End the streams of events: the server is about to stop."""
+        self._closing.set()
+
+    def app(self) -> ASGIApp:
+        """What answers requests."""
+        routes = [Route("/static/{name}", _static)]
+        for address in _ADDRESSES:
+            routes.append(Route(f"{address}/events", self._events))
+            routes.append(Route(address or "/", self._page))
+        handlers: dict[Any, Callable[..., Awaitable[Response]]] = {
+            HTTPException: self._no_page,
+            PitbossError: self._refused,
+            Exception: self._bug,
+        }
+        return Entrance(Starlette(routes=routes, exception_handlers=handlers), self._door)
+
+    async def _page(self, _request: Request) -> Response:
+        subject, feed = await self._found()
+        return HTMLResponse(await asyncio.to_thread(subject.page, *feed.since(None)))
+
+    async def _events(self, request: Request) -> EventStream:
+        if self._streams.locked():
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
+        _, feed = await self._found()
+        version = request.headers.get("last-event-id") or request.query_params.get("after")
+        return EventStream(feed.updates(version, HEARTBEAT_S), self._closing, self._streams)
+
+    async def _found(self) -> tuple[Subject, Feed]:
+        """What a request is about, read and up to date. Raises StorageError."""
+        subject = await asyncio.to_thread(self._subjects.find)
+        feed = self._feeds.feed(subject.key, subject.reader)
+        await feed.look()
+        return subject, feed
+
+    async def _no_page(self, request: Request, error: HTTPException) -> Response:
+        status = HTTPStatus(error.status_code)
+        text = "This address shows nothing." if status is HTTPStatus.NOT_FOUND else status.description
+        return await self._problem(request, status, text)
+
+    async def _refused(self, request: Request, error: PitbossError) -> Response:
+        missing = isinstance(error, (RunNotFound, AmbiguousRun))
+        status = HTTPStatus.NOT_FOUND if missing else HTTPStatus.INTERNAL_SERVER_ERROR
+        return await self._problem(request, status, error.message, error.hint)
+
+    async def _bug(self, request: Request, error: Exception) -> Response:
+        note(f"error: {request.url.path}: internal error: {type(error).__name__}: {error}")
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return await self._problem(
+            request, status, "pitboss failed to make this page; its terminal says why."
+        )
+
+    async def _problem(
+        self, request: Request, status: HTTPStatus, text: str, hint: str | None = None
+    ) -> Response:
+        depth = request.url.path.count("/") - 1
+        page = await asyncio.to_thread(self._subjects.problem, depth, status.phrase, text, hint)
+        return HTMLResponse(page, status)
+
+
+def serve_website(repo: Path, door: Door, listening: socket.socket) -> None:
+    """Serve the runs of `repo` to whoever `door` lets in, until a signal."""
+    website = Website(repo, door)
+    serve(website.app(), listening, website.close)
+
+
+async def _static(request: Request) -> Response:
+    """A file of ours; their names are known, so that no other file can be asked for."""
+    name = request.path_params["name"]
+    if name not in _STATIC:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    text = await asyncio.to_thread((HERE / "static" / name).read_bytes)
+    return Response(text, media_type=_STATIC[name])
