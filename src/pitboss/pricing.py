@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.usage import CostSource
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _VENDORS = {
 }
 """What CLIs call a vendor: what the table calls it."""
 
-_DATE = re.compile(r"\b20\d\d-\d\d-\d\d\b", re.ASCII)
+_DATE = lazy_pattern(r"\b20\d\d-\d\d-\d\d\b", re.ASCII)
 
 
 class TableVersion(msgspec.Struct, frozen=True, kw_only=True):

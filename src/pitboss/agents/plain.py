@@ -10,12 +10,13 @@ from pitboss.agents.output.lines import last_line
 from pitboss.agents.reader import Reader
 from pitboss.agents.services.failures import service_failure
 from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import Reason, SessionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MISUSED = re.compile(
+MISUSED = lazy_pattern(
     r"(unknown|unexpected|unrecogni[sz]ed|invalid|missing) (option|argument|flag|value)|\\busage:",
     re.IGNORECASE,
 )

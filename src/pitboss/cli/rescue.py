@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pitboss.cli.shared.chosen import chosen_run
 from pitboss.cli.shared.declare import DeclaredGroup, argument, option
 from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import in_words
 from pitboss.errors import CommandError
 from pitboss.git.repo import Repo
@@ -21,7 +21,7 @@ from pitboss.screens.output import columns, note, say, when, write_diff, write_j
 from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
 
-_SUBJECT = re.compile(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
+_SUBJECT = lazy_pattern(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
 """The subject of a commit that pitboss made; apart from the prompt, the ref says all of this."""
 
 _LONGEST_WHY = 160

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,6 +13,7 @@ from pitboss.cli.shared.given import whole
 from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration, spent
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.tone import SESSION_TONES
 from pitboss.core.usage import CostSource
 from pitboss.errors import CommandError
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv")
 _CHUNK = 1 << 20
-_NUMBER = re.compile(r"\d{1,6}")
+_NUMBER = lazy_pattern(r"\d{1,6}")
 """The longest word that counts as a session number: a useful prefix of a run's id is longer."""
 
 _OUTPUTS = ("transcript", "verify", "hooks")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 
-_SPAN = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+from pitboss.core.patterns import lazy_pattern
+
+_SPAN = lazy_pattern(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
+_CLOCK = lazy_pattern(r"(\d{1,2}):(\d{2})")
 
 
 def parse_span(text: str) -> float | None:

@@ -6,7 +6,9 @@ import re
 
 import msgspec
 
-_SHORTSTAT = re.compile(
+from pitboss.core.patterns import lazy_pattern
+
+_SHORTSTAT = lazy_pattern(
     r"^ (?P<files>\d+) files? changed"
     r"(?:, (?P<added>\d+) insertions?\(\+\))?(?:, (?P<removed>\d+) deletions?\(-\))?$",
     re.MULTILINE,

@@ -10,17 +10,18 @@ from __future__ import annotations
 import re
 
 from pitboss.core.embed import clean, one_line
+from pitboss.core.patterns import lazy_pattern
 
 LIMIT = 200
 """How many characters of a test's name or a line are kept."""
 
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_RULE = re.compile(r"^[\W_]+|[\W_]+$")
-_WORD = re.compile(r"\w")
+_ESCAPES = lazy_pattern(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_RULE = lazy_pattern(r"^[\W_]+|[\W_]+$")
+_WORD = lazy_pattern(r"\w")
 
 
 def _line(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.MULTILINE)
+    return lazy_pattern(pattern, re.MULTILINE)
 
 
 RUNNERS = (

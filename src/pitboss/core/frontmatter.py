@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
 
 from pitboss.core.fields import Document, Table, shown
 from pitboss.core.foreign_keys import REASONS
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.plain_yaml import read_plain, word
 from pitboss.errors import InputError, Problem
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_FRONTMATTER_CHARS = 64 * 1024
 _MAX_DEPTH = 8
-_FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_FENCE = lazy_pattern(r"^---[ \t]*$", re.MULTILINE)
 _GOES_ON = r"""([\w-]+):[ \t]+((?:\[[^\]]*\]|\{[^}]*\}|"[^"]*"|'[^']*')[ \t]*[^\s#].*)"""
 """A key whose value goes on after the closing bracket or quote, where YAML ends it."""
 _ENDED_INSIDE = "found unexpected end of stream"

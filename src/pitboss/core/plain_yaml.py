@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from pitboss.core.patterns import lazy_pattern
+
 _MAX_INT_CHARS = 40
 _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -19,7 +21,7 @@ _INT = r"[-+]?[0-9]+"
 _BASED_INT = r"0o[0-7]+|0x[0-9a-fA-F]+"
 _FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
 _SPECIAL_FLOAT = r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-_LINE = re.compile(
+_LINE = lazy_pattern(
     r"(?P<key>[A-Za-z_][\w-]{0,60}):"
     r"(?: +(?:(?P<bare>[A-Za-z0-9](?:[^:#]|:(?=[^ ])|(?<=[^ ])#)*(?<=[^ :]))"
     r"""|"(?P<double>[^"\\]*)"|'(?P<single>[^']*)'"""

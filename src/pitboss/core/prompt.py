@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 
 import msgspec
@@ -10,8 +9,9 @@ import msgspec
 from pitboss.core.fields import Wrong, amount, count, flag, folded, labels, nullable, one_line, shown
 from pitboss.core.foreign_keys import REASONS
 from pitboss.core.frontmatter import split_frontmatter
+from pitboss.core.patterns import lazy_pattern
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_NAME = lazy_pattern(r"[a-z0-9][a-z0-9_-]*")
 
 
 class PromptSource(StrEnum):

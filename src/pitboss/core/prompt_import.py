@@ -15,6 +15,7 @@ from pitboss.core import embed
 from pitboss.core.fields import Wrong
 from pitboss.core.foreign_keys import STAND_INS
 from pitboss.core.frontmatter import split_fences, split_frontmatter
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.prompt import CHECKS, prompt_name
 from pitboss.errors import InputError, Problem
 
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 DESCRIPTION_CHARS = 200
 """Characters of a text's first line that become its description, if it has none."""
 
-_NO_NAME = re.compile(r"[^a-z0-9_-]+")
-_LOOSE_KEY = re.compile(r"([A-Za-z][\w-]*):(?:[ \t]+(.*))?")
-_BLOCK = re.compile(r"[|>][-+]?\d?")
+_NO_NAME = lazy_pattern(r"[^a-z0-9_-]+")
+_LOOSE_KEY = lazy_pattern(r"([A-Za-z][\w-]*):(?:[ \t]+(.*))?")
+_BLOCK = lazy_pattern(r"[|>][-+]?\d?")
 _NO_MODEL = ("inherit", "default")
 _NOT_OURS = "agent"
 """A skill's key of this name means a subagent, not one of our agents."""

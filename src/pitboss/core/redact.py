@@ -17,6 +17,8 @@ from functools import cache, lru_cache
 from itertools import chain, starmap
 from typing import TYPE_CHECKING
 
+from pitboss.core.patterns import lazy_pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -27,23 +29,23 @@ SHORTEST = 8
 LONGEST = 1024
 """The most bytes of a secret that are searched for at once; longer secrets are searched for in pieces."""
 
-_SECRET_NAME = re.compile(
+_SECRET_NAME = lazy_pattern(
     r"KEY(?!BOARD|MAP|STROKE|CLOAK)|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH_CONFIG|CONN(ECTION)?_STR"
     r"|(^|_)(PAT|AUTH|PASS|JWT|COOKIES?|HEADERS?|CREDS?|PWD)$|SSHPASS$",
     re.IGNORECASE,
 )
-_HARMLESS_NAME = re.compile(
+_HARMLESS_NAME = lazy_pattern(
     r"^(PITBOSS_.*|PWD|OLD_?PWD)$|ASK_?PASS$"
     r"|_(FILE|PATH|DIR|DIRECTORY|HOME|ROOT|SOCK|URL|HOST|NAME|USER|TYPE|MODEL|REALM|REGION|MODE|ENV|BACKEND"
     r"|PROVIDER|STORE)$|(?<!SECRET)_ID$",
     re.IGNORECASE,
 )
-_WEBHOOK_NAME = re.compile(r"WEBHOOK", re.IGNORECASE)
+_WEBHOOK_NAME = lazy_pattern(r"WEBHOOK", re.IGNORECASE)
 """Whoever knows a webhook's address can use it."""
 
-_URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s]+)@")
+_URL_PASSWORD = lazy_pattern(r"://[^/\s:@]*:([^/\s]+)@")
 
-_NUMBER = re.compile(r"[\d.,+eE-]+", re.ASCII)
+_NUMBER = lazy_pattern(r"[\d.,+eE-]+", re.ASCII)
 
 _SHAPES = {
     b"sk-": rb"(?:(?:ant|proj|or|svcacct|admin)-[\w-]{20}|[A-Za-z0-9]{20})",
@@ -79,7 +81,7 @@ _EDGE = rb"(?:(?<![A-Za-z0-9]%s)|(?<=\\[nrtbf]%s)|(?<=\\u[0-9A-Fa-f]{4}%s)|(?<=[
 _EDGE_SIZE = 6
 """How many bytes before a key tell whether it may begin there."""
 
-_BODY = re.compile(rb"[\w-]*(?:\.[\w-]+)*")
+_BODY = lazy_pattern(rb"[\w-]*(?:\.[\w-]+)*")
 _DECIDED = 32
 """How many characters after the beginning of a shape decide whether it is one."""
 

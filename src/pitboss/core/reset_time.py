@@ -10,6 +10,7 @@ import re
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.zones import UnknownZone, zone_in
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ LATELY_S = 2 * 24 * 3600.0
 REACH = 100
 """How many characters may lie between a time and the word that announces it."""
 
-_ANNOUNCED = re.compile(
+_ANNOUNCED = lazy_pattern(
     r"\b(?:resets?|resetting|renews?|refresh(?:es)?|unlocks?|lifts?|(?:try|retry|available|back) again|retry|wait"
     r"|available|come back|until|after)\b",
     re.IGNORECASE,
@@ -33,8 +34,8 @@ _AMOUNT = (
     r"(?P<{0}>\d{{1,7}}(?:\.\d{{1,9}})?|an?|one)\s*"
     r"(?P<{1}>ms|milliseconds?|w(?:eeks?|ks?)?|d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)(?![a-z])"
 )
-_PART = re.compile(_AMOUNT.format("count", "unit") + r"(?:\s|,|and\b)*", re.IGNORECASE)
-_SPAN = re.compile(
+_PART = lazy_pattern(_AMOUNT.format("count", "unit") + r"(?:\s|,|and\b)*", re.IGNORECASE)
+_SPAN = lazy_pattern(
     r"\W*(?:(?:in|after|within|for|about|around|approximately|another)\b\W*)*"
     + _AMOUNT.format("first", "its"),
     re.IGNORECASE,
@@ -52,17 +53,17 @@ _DATES = tuple(
         rf"\b(?P<day>\d\d?)(?:st|nd|rd|th)?\.?\s+(?:of\s+)?{_MONTH}(?![a-z])(?:,?\s+(?P<year>20\d\d)\b)?",
     )
 )
-_WEEKDAY = re.compile(
+_WEEKDAY = lazy_pattern(
     r"\b(mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)\b",
     re.IGNORECASE,
 )
-_TOMORROW = re.compile(r"\btomorrow\b", re.IGNORECASE)
-_CLOCK = re.compile(
+_TOMORROW = lazy_pattern(r"\btomorrow\b", re.IGNORECASE)
+_CLOCK = lazy_pattern(
     r"(?<![\d:/.\-])(?:(?P<hour>\d\d?)(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?)?\s*(?P<half>[ap])\.?m\b\.?"
     r"|(?P<hour24>\d\d?):(?P<minute24>\d\d)(?::(?P<second24>\d\d)(?:\.\d+)?)?|\b(?P<word>noon|midnight)\b)",
     re.IGNORECASE,
 )
-_UNREADABLE = re.compile(r"\d+[/.]\d+(?:[/.]\d+)?")
+_UNREADABLE = lazy_pattern(r"\d+[/.]\d+(?:[/.]\d+)?")
 """A date in numbers: there is no telling whether the day or the month comes first."""
 
 

@@ -6,17 +6,17 @@ instructions, so a model would read the bare word.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.worker import SHELL
 from pitboss.errors import Problem
 
 if TYPE_CHECKING:
     from pitboss.core.prompt import PromptDoc
 
-_COMMAND = re.compile(r"\s*(/[A-Za-z][\w:-]*)(?=\s|\Z)")
-_FOLDER = re.compile(
+_COMMAND = lazy_pattern(r"\s*(/[A-Za-z][\w:-]*)(?=\s|\Z)")
+_FOLDER = lazy_pattern(
     r"/(?:bin|boot|dev|etc|home|lib|media|mnt|opt|proc|root|run|s?bin|srv|sys|tmp|usr|var"
     r"|Applications|Library|System|Users|Volumes)"
 )

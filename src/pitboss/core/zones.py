@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta, timezone, tzinfo
+
+from pitboss.core.patterns import lazy_pattern
 
 _ZONES_EAST = {
     **dict.fromkeys(("UTC", "GMT", "Z", "WET"), 0.0),
@@ -35,7 +36,7 @@ _WITH_SUMMER_TIME = {
     "ET": "America/New_York",
 }
 _PLACE = r"(?<![\w./:])[A-Z][A-Za-z]+(?:/[A-Z][\w+\-]{1,30}){1,2}"
-_NAMED = re.compile(
+_NAMED = lazy_pattern(
     rf"(?P<place>{_PLACE})"
     r"|(?:\b(?:UTC|GMT)\s?|(?<![\w:]))(?P<sign>[+\-\u2212])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?(?![\d:])"
     rf"|\b(?P<short>{'|'.join((*_ZONES_EAST, *_WITH_SUMMER_TIME))})\b(?!\s?[+\-\u2212]\d)"

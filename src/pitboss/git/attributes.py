@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.git import raw, snapshot
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LIST = ("ls-files", "-z", "--cached", "--others", "--", ":(glob)**/.gitattributes")
 # An encoding without a name makes every git command die, even `git status`.
-_SENSELESS = re.compile(rb"(?<![^\s])working-tree-encoding(?=\s|$)")
+_SENSELESS = lazy_pattern(rb"(?<![^\s])working-tree-encoding(?=\s|$)")
 
 
 def remove_pipes(repo: Repo) -> None:

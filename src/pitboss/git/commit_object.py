@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.store.opening import open_users
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 LIMIT = 1024 * 1024
 """Bytes of a commit read here; for a longer one, git is asked."""
 
-_COMMIT = re.compile(
+_COMMIT = lazy_pattern(
     rb"commit \d+\0tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)"
     rb"author [^\n]*\ncommitter [^\n]*\n\n(?P<message>.*)",
     re.DOTALL,

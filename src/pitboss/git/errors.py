@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.errors import FREE_SPACE, FULL, WHEN_GIT_FAILED, StartError, StorageError
 from pitboss.process import PROCESSES, EndedBy
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from pitboss.process import Captured
 
 _NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
-_BROKEN_INDEX = re.compile(
+_BROKEN_INDEX = lazy_pattern(
     r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses"
 )
 # Git looks at all worktrees, and gives up if another git is in the middle of making one.
-_HALF_MADE = re.compile(rb"failed to read .*worktrees/[^/]+/commondir")
-_LOCKED = re.compile(
+_HALF_MADE = lazy_pattern(rb"failed to read .*worktrees/[^/]+/commondir")
+_LOCKED = lazy_pattern(
     r"\.lock': File exists|cannot lock ref '[^']*': is at |unable to lock|could not lock|another git process"
     r"|cannot lock ref '[^']*': unable to resolve reference '[^']*': reference not found"
 )
-_REFUSED = re.compile(
+_REFUSED = lazy_pattern(
     r"aborted by hook|hook declined|(?:clean|smudge) filter '|external filter '|bad config"
     r"|must be run in a work tree|bad numeric config|unknown repository extension|exists; cannot create"
 )
 _NO_REPOSITORY = "not a git repository"
-_CANNOT_CONVERT = re.compile(
+_CANNOT_CONVERT = lazy_pattern(
     r"BOM is (?:required|prohibited) in '|failed to encode '|encoding '.*' from .* and back is not the same"
 )
 _SENSELESS_ATTRIBUTE = "no valid working-tree-encodings"
-_IN_THE_WAY = re.compile(r"'([^']+)' exists; cannot create")
-_FILTER = re.compile(r"(?:clean|smudge) filter '([^']+)' failed")
+_IN_THE_WAY = lazy_pattern(r"'([^']+)' exists; cannot create")
+_FILTER = lazy_pattern(r"(?:clean|smudge) filter '([^']+)' failed")
 
 
 class Kind(StrEnum):

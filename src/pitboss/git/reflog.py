@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from pitboss.core.patterns import lazy_pattern
+
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from pitboss.git.repo import Repo
 
-_STASH = re.compile(rb"(?:WIP on|On) ([^:]+):")
+_STASH = lazy_pattern(rb"(?:WIP on|On) ([^:]+):")
 
 
 class Reflog:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.errors import CONFIG_UNUSABLE, StartError
 from pitboss.git.environment import (
     FIXED_WORDING,
@@ -62,7 +63,7 @@ _TRIES = 20
 _TRY_AGAIN_S = 0.02
 _ON_BRANCH = "ref: "
 _ELSEWHERE = "ref: refs/heads/.invalid"
-_COMMITTED = re.compile(rb"^\[.* ([0-9a-f]{40,64})\] ", re.MULTILINE)
+_COMMITTED = lazy_pattern(rb"^\[.* ([0-9a-f]{40,64})\] ", re.MULTILINE)
 
 
 class Repo:

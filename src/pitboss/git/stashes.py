@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from typing import TYPE_CHECKING
 
+from pitboss.core.patterns import lazy_pattern
+
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
     from datetime import datetime
 
     from pitboss.git.repo import Repo
 
-_STASH = re.compile(r"(?:WIP on|On) ([^:]+): ")
-_ID = re.compile(r"[0-9a-f]{38}(?:[0-9a-f]{24})?")
+_STASH = lazy_pattern(r"(?:WIP on|On) ([^:]+): ")
+_ID = lazy_pattern(r"[0-9a-f]{38}(?:[0-9a-f]{24})?")
 _FORMAT = ("log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--format=%H %s")
 _COARSE_NS = 20_000_000
 """How far a file system's clock may be behind."""

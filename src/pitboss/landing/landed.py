@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.git.commit_object import read_new
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 # Git's own search for trailers looks only at the last paragraph, and a user's hook may have added another.
-_TRAILER = re.compile(r"^Pitboss-(Run|Session|Prompt): (.*)$", re.MULTILINE)
+_TRAILER = lazy_pattern(r"^Pitboss-(Run|Session|Prompt): (.*)$", re.MULTILINE)
 _FORMAT = "%H%x1f%P%x1f%ct%x1f%B"
 _LOG = ("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", f"--format={_FORMAT}")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.git.locks import LockScope
 from pitboss.store.paths import runs_dir
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 RUN_BRANCHES = "pitboss/grind/"
 RESCUE_REFS = "refs/pitboss/rescue"
-SESSION_BRANCH = re.compile(rf"{RUN_BRANCHES}[^/: ]+-session-\d+")
+SESSION_BRANCH = lazy_pattern(rf"{RUN_BRANCHES}[^/: ]+-session-\d+")
 """A session's own branch, in any run."""
 
 REF_FOLDERS = (
@@ -24,7 +24,7 @@ REF_FOLDERS = (
 )
 """Folders of the git directory that pitboss's own refs lie in, outermost first."""
 
-_SESSION = re.compile(r"(?:^|-)session-(\d+)$")
+_SESSION = lazy_pattern(r"(?:^|-)session-(\d+)$")
 
 
 def run_branch(run_id: str) -> str:

@@ -8,7 +8,6 @@ fields of a record are ignored. Whatever the bytes are, reading them gives a val
 from __future__ import annotations
 
 import math
-import re
 from datetime import UTC, datetime
 from functools import cache, reduce
 from operator import is_, or_
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_args, get_o
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.run import RunState
 from pitboss.core.session import Assignment, InFlight, Progress, SessionRecord, SessionStatus
 from pitboss.core.usage import MOST_TOKENS
@@ -337,7 +337,7 @@ _STRICT: dict[Any, Any] = {
     float: Annotated[float, msgspec.Meta(ge=0)],
     datetime: Annotated[datetime, msgspec.Meta(tz=True)],
 }
-_ELSEWHERE = re.compile(rb"[:.][0-9]+[+-][0-9]|\\u")
+_ELSEWHERE = lazy_pattern(rb"[:.][0-9]+[+-][0-9]|\\u")
 """Found in any JSON that holds a time in a zone other than UTC; without a match there is none."""
 _STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +24,7 @@ from pitboss.core.fields import (
     some_text,
     table,
 )
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.rotation import BUDGET_CHECKS, HOOK_CHECKS
 from pitboss.core.toml import parse_toml
 from pitboss.store.paths import config_path
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.fields import Check, Table
 
-_AUTHOR = re.compile(r"[^<>]*[^<>\s][^<>]* <[^<>\s]+>")
+_AUTHOR = lazy_pattern(r"[^<>]*[^<>\s][^<>]* <[^<>\s]+>")
 
 
 def load_config(repo: Path) -> Config:

@@ -18,6 +18,7 @@ import msgspec
 
 from pitboss.agents.acp.stream import AcpReader
 from pitboss.agents.backend import Backend, Launch
+from pitboss.core.patterns import lazy_pattern
 from pitboss.errors import StartError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class AcpAgent(Backend):
     install = "install it, or set [agent.acp] command to an agent that speaks the Agent Client Protocol"
     version_args = None
     resumable = True
-    session_lost = re.compile(
+    session_lost = lazy_pattern(
         r"\b(session|thread) ([\w-]+ )?not found|unknown session|invalid session identifier|thread not loaded"
         r"|\bno (conversation|rollout|(saved|previous) sessions?) found|no session\b.{0,20} matched",
         re.IGNORECASE,

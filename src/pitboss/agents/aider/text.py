@@ -23,6 +23,7 @@ from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import Reader
 from pitboss.agents.services.failures import service_failure
 from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import Reason
 from pitboss.core.usage import Usage, add_usd
 
@@ -31,24 +32,24 @@ if TYPE_CHECKING:
 
     from pitboss.core.agent import AgentRequest
 
-FAILED = re.compile(r"litellm\.(?:\w+\.)*(\w*(?:Error|Timeout)): ?(.*)")
+FAILED = lazy_pattern(r"litellm\.(?:\w+\.)*(\w*(?:Error|Timeout)): ?(.*)")
 KEYLESS = "No LLM model was specified and no API keys were provided."
-FULL = re.compile(r"Model \S+ has hit a token limit!")
-MODEL = re.compile(r"(?:Main model|Model): (\S+) with ")
+FULL = lazy_pattern(r"Model \S+ has hit a token limit!")
+MODEL = lazy_pattern(r"(?:Main model|Model): (\S+) with ")
 BANNER = ("Git repo:", "Repo-map:")
 ANSWERED = "Tokens: "
 COUNT = r"([\d.,]{1,20}[kM]?)"
-SENT = re.compile(rf"Tokens: {COUNT} sent")
-RECEIVED = re.compile(rf"{COUNT} received\.")
-CACHE_READ = re.compile(rf"{COUNT} cache hit")
-CACHE_WRITE = re.compile(rf"{COUNT} cache write")
-GLUED = re.compile(
+SENT = lazy_pattern(rf"Tokens: {COUNT} sent")
+RECEIVED = lazy_pattern(rf"{COUNT} received\.")
+CACHE_READ = lazy_pattern(rf"{COUNT} cache hit")
+CACHE_WRITE = lazy_pattern(rf"{COUNT} cache write")
+GLUED = lazy_pattern(
     rf"litellm\.(?:\w+\.)*\w*(?:Error|Timeout): |Tokens: {COUNT} sent, .{{0,99}}received\."
     rf"|{FULL.pattern}|{re.escape(KEYLESS)}"
 )
 """What aider may say even in the middle of a line."""
 
-COST = re.compile(r"Cost: \$([\d.]{1,20}) message")
+COST = lazy_pattern(r"Cost: \$([\d.]{1,20}) message")
 UNITS = {"k": 1_000, "M": 1_000_000}
 
 WORDS_LIMIT = 4096

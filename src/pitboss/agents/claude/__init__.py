@@ -15,6 +15,7 @@ from pitboss.agents.claude.as_root import UNATTENDED, root_refusal
 from pitboss.agents.claude.stream import ClaudeReader
 from pitboss.agents.login_file import login_in
 from pitboss.agents.output.session_file import home_of
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ class ClaudeCode(Backend):
     oldest_version = "2.0.0"
     resumable = True
     key_variables = ("ANTHROPIC_API_KEY",)
-    session_lost = re.compile("no conversation found with session id", re.IGNORECASE)
+    session_lost = lazy_pattern("no conversation found with session id", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which therefore win."""

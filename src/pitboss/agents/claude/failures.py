@@ -13,6 +13,7 @@ from pitboss.agents.output.json_values import count, word
 from pitboss.agents.output.lines import last_line, shortened
 from pitboss.agents.services.failures import BY_STATUS, UNMENDED, status_in
 from pitboss.agents.services.words import meaning, meaning_of_code, vocabulary
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import Reason
 
 if TYPE_CHECKING:
@@ -23,20 +24,20 @@ CLI = "claude"
 
 TOO_MANY_REQUESTS = 429
 SERVER_FAILED = 500
-_MINUTE = re.compile(r"per (minute|second)|concurren|not your usage limit|capacity", re.IGNORECASE)
-_EPOCH = re.compile(r"limit reached\|(\d{10})\b", re.ASCII)
+_MINUTE = lazy_pattern(r"per (minute|second)|concurren|not your usage limit|capacity", re.IGNORECASE)
+_EPOCH = lazy_pattern(r"limit reached\|(\d{10})\b", re.ASCII)
 _A_MAXIMUM = "error_max_"
 """Subtypes for work that hit a maximum: the agent's last words then do not give the reason."""
 
-_CUT_SHORT = re.compile(
+_CUT_SHORT = lazy_pattern(
     r"max_|limit|hook|abort|error|too_long|budget|exhausted|breaker|deferred|unavailable|failed"
 )
 """In a `terminal_reason`: the work was cut short, whatever else the line says."""
 
-_STOPPED = re.compile(r"max_turns|hook|budget")
+_STOPPED = lazy_pattern(r"max_turns|hook|budget")
 """In a `stop_reason`: something other than the model stopped the work."""
 
-_BY_HOOK = re.compile(
+_BY_HOOK = lazy_pattern(
     r"\A(operation|execution|session|turn)?\s*(stopped|blocked|prevented)\b.{0,30}\bhook",
     re.IGNORECASE | re.DOTALL,
 )

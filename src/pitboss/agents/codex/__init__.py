@@ -12,6 +12,7 @@ from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.codex.stream import CodexReader
 from pitboss.agents.login_file import login_in
 from pitboss.agents.output.session_file import home_of
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ class Codex(Backend):
     oldest_version = "0.156.1"
     resumable = True
     key_variables = ("OPENAI_API_KEY", "CODEX_API_KEY")
-    session_lost = re.compile(
+    session_lost = lazy_pattern(
         r"no rollout found|thread not loaded|\bthread [0-9a-f-]{36} not found", re.IGNORECASE
     )
 

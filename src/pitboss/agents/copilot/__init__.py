@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.copilot.stream import CopilotReader
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
@@ -25,7 +26,7 @@ class Copilot(Backend):
     known_version = "1.0.102"
     oldest_version = "1.0.102"
     resumable = True
-    session_lost = re.compile("no session(, task, or name| or task) matched", re.IGNORECASE)
+    session_lost = lazy_pattern("no session(, task, or name| or task) matched", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which therefore win.

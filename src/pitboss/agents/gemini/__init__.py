@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.gemini.stream import GeminiReader
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
@@ -35,7 +36,7 @@ class Gemini(Backend):
     known_version = "0.61.0"
     oldest_version = "0.11.0"
     resumable = True
-    session_lost = re.compile("invalid session identifier|no previous sessions found", re.IGNORECASE)
+    session_lost = lazy_pattern("invalid session identifier|no previous sessions found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which therefore win.

@@ -18,16 +18,17 @@ import msgspec
 from pitboss.agents.output.json_values import count, objects, table, word
 from pitboss.agents.output.lines import last_line, shortened
 from pitboss.agents.services.failures import LONG_WAIT_S, service_failure, wait_s
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import Reason
 
 if TYPE_CHECKING:
     from pitboss.agents.judgement import AgentExit
 
-API_ERROR = re.compile(r"\[API Error: (.*)\]", re.DOTALL)
+API_ERROR = lazy_pattern(r"\[API Error: (.*)\]", re.DOTALL)
 LOG_IN_ADVICE = "set GEMINI_API_KEY, and security.auth.selectedType in settings.json if it has a base URL too"
-ERROR = re.compile(r"(?:\A|\s)_?(\w*Error): (.*)")
-REASON = re.compile(r"\breason: '(\w+)'", re.ASCII)
-DELAY = re.compile(r"\bretryDelayMs: (\d{1,12}(?:\.\d+)?)", re.ASCII)
+ERROR = lazy_pattern(r"(?:\A|\s)_?(\w*Error): (.*)")
+REASON = lazy_pattern(r"\breason: '(\w+)'", re.ASCII)
+DELAY = lazy_pattern(r"\bretryDelayMs: (\d{1,12}(?:\.\d+)?)", re.ASCII)
 QUOTA_ERRORS = ("TerminalQuotaError", "RetryableQuotaError")
 
 

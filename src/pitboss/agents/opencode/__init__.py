@@ -14,6 +14,7 @@ import msgspec
 
 from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.opencode.stream import OpencodeReader
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ class Opencode(Backend):
     known_version = "1.18.33"
     oldest_version = "1.18.3"
     resumable = True
-    session_lost = re.compile("session not found", re.IGNORECASE)
+    session_lost = lazy_pattern("session not found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which therefore win.

@@ -7,11 +7,11 @@ overlong line fit.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.output.long_strings import Shortener
 from pitboss.agents.output.loose_json import objects_on
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ LINE_LIMIT = 4 * 1024 * 1024
 DETAIL_LIMIT = 300
 """How many characters of an agent's words go into a reason."""
 
-_ESCAPES = re.compile(
+_ESCAPES = lazy_pattern(
     r"\x1b\[[0-?]*[ -/]*[@-~]?"  # colors, movements
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
     r"|\x1b[ -/]*[0-~]?"

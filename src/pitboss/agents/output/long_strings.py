@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 
+from pitboss.core.patterns import lazy_pattern
+
 STRING_LIMIT = 64 * 1024
 """How many bytes of each string on such a line are kept."""
 
-_PIECES = re.compile(rb'"|(?:[^"\\]++|\\.)++', re.DOTALL)
+_PIECES = lazy_pattern(rb'"|(?:[^"\\]++|\\.)++', re.DOTALL)
 """A quote, or the text between two quotes."""
 
-_WHOLE = re.compile(rb"(?:[^\\]++|\\[^u]|\\u[0-9a-fA-F]{4}|\\u(?![0-9a-fA-F]{0,3}\Z))*+")
+_WHOLE = lazy_pattern(rb"(?:[^\\]++|\\[^u]|\\u[0-9a-fA-F]{4}|\\u(?![0-9a-fA-F]{0,3}\Z))*+")
 """As much as possible without ending in the middle of an escape."""
 
 

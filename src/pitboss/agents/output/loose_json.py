@@ -6,12 +6,14 @@ line, a program pads with NUL bytes, and JavaScript writes what the standard doe
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
+
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
 MOST_TRIES = 64
@@ -20,11 +22,11 @@ MOST_TRIES = 64
 _BLANK = b" \t\r\0\xef\xbb\xbf"
 """What may surround an object: blanks, padding, and a byte order mark."""
 
-_OPENING = re.compile(r'\{\s*"')
-_STRINGS_FOR_A_TERMINAL = re.compile(r"\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\0")
+_OPENING = lazy_pattern(r'\{\s*"')
+_STRINGS_FOR_A_TERMINAL = lazy_pattern(r"\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\0")
 """Titles and the like, whose text may look like an object, and padding."""
 
-_INSIDE = re.compile(r"[:,\[]\s*$")
+_INSIDE = lazy_pattern(r"[:,\[]\s*$")
 """What precedes an object that is part of another one."""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.qwen.stream import QwenReader
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
@@ -33,7 +34,7 @@ class Qwen(Backend):
     install = "npm install -g @qwen-code/qwen-code (with Node.js 22), or set [agent.qwen] binary"
     known_version = "0.24.4"
     resumable = True
-    session_lost = re.compile("no saved session found", re.IGNORECASE)
+    session_lost = lazy_pattern("no saved session found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """The documented headless command line, then `extra_args`, which therefore win."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pitboss.agents.output.json_values import count, table, word
 from pitboss.agents.output.session_file import SessionFile, home_of, names_in
 from pitboss.agents.services.failures import UNMENDED, service_failure
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.session import Reason
 
-API_ERROR = re.compile(r"\[API Error: (?:(\d{3}) )?(.*)\]\s*\Z", re.DOTALL)
+API_ERROR = lazy_pattern(r"\[API Error: (?:(\d{3}) )?(.*)\]\s*\Z", re.DOTALL)
 
 ENOUGH = 2
 """This many refusals of one kind in a row are no accident."""

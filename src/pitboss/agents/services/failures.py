@@ -11,6 +11,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from pitboss.agents.services.words import meaning, meaning_of_code
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import Reason
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ BY_STATUS = {
     429: Reason.OVERLOADED,
 }
 
-_STATUS = re.compile(
+_STATUS = lazy_pattern(
     r"(?:\A|[\[(]|\bstatus(?: code)?|\berror(?: code)?|\bHTTP(?:/[\d.]+)?|\bcode)\W{0,3}([45]\d\d)\b",
     re.IGNORECASE | re.ASCII,
 )

@@ -7,6 +7,7 @@ from string import Formatter
 
 from pitboss.core.config import DEFAULT_SUBJECT
 from pitboss.core.embed import clean, first_bytes, one_line, up_to_a_word
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import NO_SUMMARY
 
 MESSAGE_LIMIT = 16 * 1024
@@ -16,10 +17,10 @@ SUBJECT_LIMIT = 72
 PLACEHOLDERS = ("prompt", "session", "seq", "run", "summary")
 _RESCUE_SUBJECT = "[pitboss/grind] rescue of"
 # Git ends a message at a `---` line or at scissors, wherever they are; recovery reads our own keys.
-_MISREAD = re.compile(
+_MISREAD = lazy_pattern(
     r"^(?=[^\S\n]*pitboss-[a-z]+[^\S\n]*:|---|.*-{24} >8 -{24})", re.IGNORECASE | re.MULTILINE
 )
-_HEADING = re.compile(r"#+ +")
+_HEADING = lazy_pattern(r"#+ +")
 
 
 def commit_message(

@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ NOTES_LIMIT = 64 * 1024
 """The most bytes that one session may add."""
 
 _CUT = b"(only the last part of what this session noted)\n"
-_HEADING = re.compile(rb"^## session-", re.MULTILINE)
+_HEADING = lazy_pattern(rb"^## session-", re.MULTILINE)
 
 
 def notes_section(seq: int, prompt: str, added: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.embed import clean, first_bytes, one_line
 from pitboss.core.measures import duration, spent, stamp
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import NO_SUMMARY
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 HEADER = "# Sessions\n"
 _SUMMARY_BYTES = 16 * 1024
 _LINE_WIDTH = 200
-_HEADING = re.compile(r"^(\s*)#", re.MULTILINE)
+_HEADING = lazy_pattern(r"^(\s*)#", re.MULTILINE)
 
 
 def sessions_md_entry(record: SessionRecord) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from pitboss.core.embed import clean, up_to_a_word
+from pitboss.core.patterns import lazy_pattern
 
 LIMIT = 500
 """Characters."""
 
-_BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
-_HEADING = re.compile(r"(?:#{1,6}[ \t][^\n]*|[-*_=]{3,}|\*\*[^\n*]*\*\*:?)\Z")
+_BLANK_LINES = lazy_pattern(r"\n[ \t]*(?:\n[ \t]*)+")
+_HEADING = lazy_pattern(r"(?:#{1,6}[ \t][^\n]*|[-*_=]{3,}|\*\*[^\n*]*\*\*:?)\Z")
 
 
 def first_paragraph(message: str | None) -> str | None:

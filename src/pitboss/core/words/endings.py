@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
 from pitboss.core.measures import tokens
+from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from pitboss.core.measures import ClockFace
 
 _WORDS = {"completed": "finished", "aborted": "stopped"}
-_LIMIT = re.compile(r"(max-iterations|max-tokens|max-cost|until) reached: (\S+) >= (\S+)")
+_LIMIT = lazy_pattern(r"(max-iterations|max-tokens|max-cost|until) reached: (\S+) >= (\S+)")
 _ON_REQUEST = {"drained on request": "on request", "aborted on request": "at once, on request"}
 
 
