@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pitboss.cli.shared.failures import how_to_use
 from pitboss.cli.shared.given import NO_CAP
+from pitboss.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,11 +19,9 @@ _CHOOSING = {"names": "NAME", "rotation": "--rotation", "prompts_dir": "--prompt
 def refuse_contradictions(
     *, text: str | None, prompt_file: Path | None, resume: str | None, **chosen: Any
 ) -> None:
-    """Raise UsageError if a task, a resume and the rest of the command line do not go together."""
+    """Raise StartError if a task, a resume and the rest of the command line do not go together."""
     if reason := next(_contradictions(text, prompt_file, resume, chosen), None):
-        from click import UsageError
-
-        raise UsageError(reason)
+        raise StartError(reason, hint=how_to_use("grind"))
 
 
 def _contradictions(

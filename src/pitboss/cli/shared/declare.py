@@ -1,8 +1,8 @@
 """Declares commands without loading click, which takes longer than most of them do (SPEC 8).
 
-A command line is plain if it has only flags: `pitboss status`, `pitboss runs --json`, `pitboss grind --dry-run`. The
-command is then called just as click would call it. All else (values, help, completion) goes through click, whose
-commands are built from the same declarations.
+A command line is plain if it has only options, each spelled out and with a value that makes sense: `pitboss status`,
+`pitboss runs --json`, `pitboss grind --max-iterations 10`. The command is then called just as click would call it. All
+else (arguments, mistakes, help, completion) goes through click, whose commands are built from the same declarations.
 """
 
 from __future__ import annotations
@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
     import click
 
+    from pitboss.cli.shared.given import Kind
+
     Function = Callable[..., int | None]
-    Kind = Callable[[], click.ParamType[Any]]
+
+_PLAIN = frozenset(
+    ("flag_value", "help", "is_flag", "metavar", "multiple", "shell_complete", "type"),
+)
+"""Settings of options whose values need no click."""
 
 
 class Parameter:
-    """An option or argument, as click declares it, except that `type` is a function, called when click is loaded."""
+    """An option or argument, as click declares it, except that `type` is a `Kind`."""
 
     def __init__(self, kind: str, names: tuple[str, ...], settings: Mapping[str, Any]) -> None:
         self.names = names
@@ -46,13 +52,31 @@ class Parameter:
         several = self._settings.get("multiple") or self._settings.get("nargs") == -1
         return False if self.is_flag else () if several else None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it can be parsed without click."""
+        return self._kind == "option" and self._settings.keys() <= _PLAIN
+
+    def taken(self, rest: list[str], before: object) -> object:
+        """What the function gets for this option, with its value taken from `rest`, the words after it.
+
+        `before` is what it would get without. Raises ValueError or IndexError if that is something for click.
+        """
+        if self.is_flag:
+            return True
+        if "flag_value" in self._settings and (not rest or rest[0][:1] == "-"):
+            return self._settings["flag_value"]
+        kind: Kind | None = self._settings.get("type")
+        value = rest.pop(0) if kind is None else kind.parse(rest.pop(0))
+        return (*before, value) if isinstance(before, tuple) else value
+
     def add_to(self, function: Function) -> Function:
         """Declare it for click."""
         import click
 
         settings = dict(self._settings)
         if "type" in settings:
-            settings["type"] = settings["type"]()
+            settings["type"] = settings["type"].as_click()
         return getattr(click, self._kind)(*self.names, **settings)(function)  # type: ignore[no-any-return]
 
 
@@ -67,11 +91,17 @@ class DeclaredCommand:
 
     def plain_call(self, words: Sequence[str]) -> Callable[[], int | None] | None:
         """The call that the `words` after the command's name mean; None if only click can parse them."""
-        flags = {name: p.name for p in self._parameters if p.is_flag for name in p.names if name[0] == "-"}
-        if self._asks_click or not flags.keys() >= set(words):
+        options = {name: p for p in self._parameters if p.is_plain for name in p.names if name[0] == "-"}
+        chosen = {p.name: p.default for p in self._parameters}
+        rest = list(words)
+        try:
+            while rest and not self._asks_click:
+                word = rest.pop(0)
+                option = options[word]
+                chosen[option.name] = option.taken(rest, chosen[option.name])
+        except (LookupError, ValueError):
             return None
-        chosen = {p.name: p.default for p in self._parameters} | {flags[word]: True for word in words}
-        return lambda: self._function(**chosen)
+        return None if self._asks_click else lambda: self._function(**chosen)
 
     def as_click(self) -> click.Command:
         """The same command for click."""

@@ -67,6 +67,11 @@ def render(error: BaseException) -> int:
     return failure.code
 
 
+def how_to_use(command: str = "") -> str:
+    """The hint after a wrong command line; for pitboss itself if no command is named."""
+    return f"`{f'pitboss {command}'.strip()} --help` shows how to use it"
+
+
 def explain(error: BaseException) -> Failure:
     """Look the error up in the table of failures.
 
@@ -113,7 +118,7 @@ def _of_the_command_line(error: BaseException) -> Failure | None:
         case click.ClickException():
             context = getattr(error, "ctx", None)
             path = context.command_path if context is not None else "pitboss"
-            return Failure(USAGE, (error.format_message(),), f"`{path} --help` shows how to use it")
+            return Failure(USAGE, (error.format_message(),), how_to_use(path.removeprefix("pitboss").strip()))
         case _:
             return None
 

@@ -1,78 +1,125 @@
-"""The types of command-line values, each built when click is loaded (SPEC 8)."""
+"""The kinds of command-line values: what a word means, with readable error messages (SPEC 8)."""
 
 from __future__ import annotations
 
+import math
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import click
+    from collections.abc import Callable
+    from datetime import datetime
 
-    from pitboss.cli.shared.declare import Kind
+    import click
 
 NO_CAP = "none"
 """The word that lifts a cap on the command line."""
 
 
+class Kind:
+    """A kind of value. Its `parse` raises ValueError for a word that is none, saying what is wrong with it."""
+
+    def __init__(
+        self,
+        name: str,
+        parse: Callable[[str], Any],
+        of_click: Callable[[], click.ParamType[Any]] | None = None,
+    ) -> None:
+        self.name = name
+        self.parse = parse
+        self._of_click = of_click
+
+    def as_click(self) -> click.ParamType[Any]:
+        """The same kind for click; `of_click`, if click has one that says and completes more."""
+        if self._of_click is not None:
+            return self._of_click()
+        from pitboss.cli.shared.kinds import Parsed
+
+        return Parsed(self.name, self.parse)
+
+
 def whole(least: int, most: int | None = None) -> Kind:
     """A whole number from `least` to `most`."""
 
-    def made() -> click.ParamType[Any]:
-        from pitboss.cli.shared.kinds import Whole
+    def parse(word: str) -> int:
+        try:
+            number = int(word)
+        except ValueError:
+            raise ValueError(f"{word!r} is not a whole number") from None
+        if number < least:
+            raise ValueError(f"{number} is too small: at least {least}")
+        if most is not None and number > most:
+            raise ValueError(f"{number} is too large: at most {most}")
+        return number
 
-        return Whole(least, most)
-
-    return made
-
-
-def money() -> click.ParamType[Any]:
-    """US dollars."""
-    from pitboss.cli.shared.kinds import Money
-
-    return Money()
-
-
-def moment() -> click.ParamType[Any]:
-    """A time to stop at."""
-    from pitboss.cli.shared.kinds import Until
-
-    return Until()
+    return Kind("number", parse)
 
 
 def or_none(kind: Kind) -> Kind:
     """A value of another kind, or `none`."""
-
-    def made() -> click.ParamType[Any]:
-        from pitboss.cli.shared.kinds import OrNone
-
-        return OrNone(kind(), NO_CAP)
-
-    return made
-
-
-def path() -> click.ParamType[Any]:
-    """The path of a file or folder."""
-    import pathlib
-
-    import click
-
-    return click.Path(path_type=pathlib.Path)
-
-
-def folder() -> click.ParamType[Any]:
-    """The path of a folder, which need not exist yet."""
-    import pathlib
-
-    import click
-
-    return click.Path(path_type=pathlib.Path, file_okay=False)
+    return Kind(kind.name, lambda word: word if word == NO_CAP else kind.parse(word))
 
 
 def one_of(*words: str) -> Kind:
     """One of a few fixed words."""
 
-    def made() -> click.ParamType[Any]:
+    def parse(word: str) -> str:
+        if word not in words:
+            raise ValueError(f"{word!r} is not one of {', '.join(words)}")
+        return word
+
+    def choice() -> click.ParamType[Any]:
         import click
 
         return click.Choice(words)
 
-    return made
+    return Kind("word", parse, choice)
+
+
+def _amount(word: str) -> float:
+    try:
+        amount = float(word)
+    except ValueError:
+        amount = math.nan
+    if not math.isfinite(amount) or amount < 0:
+        raise ValueError(f"{word!r} is not an amount of US dollars")
+    return amount
+
+
+def _moment(word: str) -> datetime:
+    """The instant in UTC."""
+    from datetime import datetime
+
+    from pitboss.core.deadline import parse_until
+
+    return parse_until(word, datetime.now().astimezone())
+
+
+def _path_for_click(*, file_okay: bool) -> click.ParamType[Any]:
+    import pathlib
+
+    import click
+
+    return click.Path(path_type=pathlib.Path, file_okay=file_okay)
+
+
+def _readable(word: str, *, folder: bool) -> object:
+    """The path, if click would have nothing to say against it."""
+    from pathlib import Path
+
+    if not os.access(word, os.R_OK) or (folder and not Path(word).is_dir()):
+        raise ValueError(f"{word!r} cannot be read")
+    return Path(word)
+
+
+money = Kind("usd", _amount)
+"""US dollars: a finite number, at least 0; infinity or NaN would disable a cap."""
+
+moment = Kind("time", _moment)
+"""A time to stop at: RFC 3339, `23:30` (local time) or `8h`."""
+
+path = Kind("path", lambda word: _readable(word, folder=False), lambda: _path_for_click(file_okay=True))
+"""The path of a file or folder."""
+
+folder = Kind("folder", lambda word: _readable(word, folder=True), lambda: _path_for_click(file_okay=False))
+"""The path of a folder, which need not exist yet."""
