@@ -1,40 +1,25 @@
-"""The composition root: builds the parts of a run, and nothing else."""
+"""The composition root: builds the parts of a run, and nothing else.
+
+What only a run that goes on needs is imported when it is built: a resume may be refused, and that should be quick.
+"""
 
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pitboss.core.choosers.for_run import chooser_for
-from pitboss.core.config import Config
 from pitboss.core.environment import RUN_ID
 from pitboss.core.events import Warned
-from pitboss.core.recovery.plan import plan_recovery
-from pitboss.core.redact import Secrets
-from pitboss.engine import restoring
-from pitboss.engine.announcing import StopNews
 from pitboss.engine.bus import Bus
 from pitboss.engine.clock import SystemClock
-from pitboss.engine.control import Control
-from pitboss.engine.dead_run import dead_run, gather_facts
 from pitboss.engine.git_settings import put_back_settings
-from pitboss.engine.journal import Journal
-from pitboss.engine.mending import Mender
-from pitboss.engine.parts import Outside, Parts
-from pitboss.engine.remains import GitRemains
 from pitboss.engine.run import Run
 from pitboss.git.repo import Repo
-from pitboss.git.switch import Switch
 from pitboss.hosts.surroundings import Surroundings
 from pitboss.hosts.this_machine import OnlyThisMachine
-from pitboss.landing.git_trouble import RepositoryMonitor
 from pitboss.landing.guard import Guard
-from pitboss.landing.places import GitPlaces
-from pitboss.landing.resilient import ResilientPlaces
-from pitboss.landing.run_branch import RunBranch
-from pitboss.landing.site import Site
 from pitboss.store.backup import Backup
 from pitboss.store.git_dir import git_folder
 from pitboss.store.opening import anchor
@@ -46,6 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from pitboss.core.config import Config
     from pitboss.core.events import Observer, Outlet
     from pitboss.core.mission import Mission
     from pitboss.core.recovery.facts import DeadRun
@@ -53,13 +39,19 @@ if TYPE_CHECKING:
     from pitboss.core.run import RunState
     from pitboss.core.session import Assignment
     from pitboss.core.stops import StopRequest
+    from pitboss.engine.control import Control
+    from pitboss.engine.journal import Journal
+    from pitboss.engine.mending import Mender
+    from pitboss.engine.parts import Parts
     from pitboss.guardian import StopChannel
+    from pitboss.landing.resilient import ResilientPlaces
+    from pitboss.landing.run_branch import RunBranch
     from pitboss.store.restore import Lost
 
 
 def new_run_id(now: datetime) -> str:
     """`YYYYMMDDTHHMMSSZ-xxxx`, 4 random hex digits (SPEC 2)."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return f"{now:%Y%m%dT%H%M%SZ}-{os.urandom(2).hex()}"
 
 
 def utc_now() -> datetime:
@@ -78,6 +70,8 @@ def find_repo(root: Path, here: Path, requested: str | None, *, purpose: str) ->
 
 def lost_files(repo: Repo, run_id: str, *, force: bool) -> list[Lost]:
     """What `restore_files` would restore; changes nothing. Raises StorageError."""
+    from pitboss.engine import restoring
+
     return restoring.lost_files(repo, run_id, force=force)
 
 
@@ -86,11 +80,17 @@ def restore_files(repo: Repo, run_id: str, *, force: bool) -> list[str]:
 
     Returns what to tell the user. Raises StorageError, GitError.
     """
+    from pitboss.engine import restoring
+
     return restoring.restore_files(repo, run_id, force=force)
 
 
 def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
     """What `Run.repair` would do, in order; changes nothing (SPEC 7)."""
+    from pitboss.core.config import Config
+    from pitboss.core.recovery.plan import plan_recovery
+    from pitboss.engine.dead_run import dead_run, gather_facts
+
     rundir = RunDir(RunPaths(repo.root, run_id))
     dead = dead_run(rundir)
     hosts = _hosts(repo, rundir.paths, Config())  # no agent runs, so their settings do not matter
@@ -146,18 +146,31 @@ class LiveBuilder:
 
     def branch(self, name: str) -> RunBranch:
         """The run branch of that name."""
+        from pitboss.landing.run_branch import RunBranch
+
         return RunBranch(self.repo, name, checked_out=self._mission.in_place)
 
     def journal(self, rundir: RunDir, state: RunState) -> Journal:
         """The journal of a run that begins with `state`."""
+        from pitboss.engine.journal import Journal
+
         return Journal(rundir, state, self._chooser, self.clock.now)
 
     def mender(self, rundir: RunDir, dead: DeadRun, branch: RunBranch) -> Mender:
         """What repairs the files of a dead run."""
+        from pitboss.engine.mending import Mender
+        from pitboss.git.switch import Switch
+
         return Mender(rundir, dead, branch, Switch(self.repo, rundir.paths.switch), self._chooser, self.hosts)
 
     def parts(self, branch: RunBranch, journal: Journal) -> Parts:
         """The parts of the live run."""
+        from pitboss.core.redact import Secrets
+        from pitboss.engine.announcing import StopNews
+        from pitboss.engine.control import Control
+        from pitboss.engine.parts import Outside, Parts
+        from pitboss.engine.remains import GitRemains
+
         control = Control(self._channel, journal.rundir.paths, StopNews(self._emit, journal))
         self._control = control
         places = self._places(branch, journal, control)
@@ -174,6 +187,11 @@ class LiveBuilder:
         return Parts(self._mission, self._chooser, journal, control, outside, self._emit)
 
     def _places(self, branch: RunBranch, journal: Journal, control: Control) -> ResilientPlaces:
+        from pitboss.landing.git_trouble import RepositoryMonitor
+        from pitboss.landing.places import GitPlaces
+        from pitboss.landing.resilient import ResilientPlaces
+        from pitboss.landing.site import Site
+
         grind = self._mission.config.grind
         site = Site(
             repo=self.repo,

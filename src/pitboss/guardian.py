@@ -101,6 +101,8 @@ def guard(
 
 def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]:
     """Return the runner's pid and our end of its pipe. Signals are held until all sides can handle them."""
+    import ctypes  # noqa: F401 - all sides of the forks need it: this way it is loaded once
+
     requests_out, requests_in = os.pipe()
     ready_out, ready_in = os.pipe()
     _flush()

@@ -7,7 +7,6 @@ environment proves that the command really ran.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,7 +150,7 @@ def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
     Raises StartError when there is no such agent, or the repository cannot be made.
     """
     agent = build_agent(worker.agent, terms.config)
-    word, mark = secrets.token_hex(8), secrets.token_hex(8)
+    word, mark = os.urandom(8).hex(), os.urandom(8).hex()
     place = Path(mkdtemp(prefix=f"{worker.agent}-", dir=folder))
     repository = _make_repository(place)
     environ = {key: value for key, value in os.environ.items() if key not in NEVER_INHERITED}

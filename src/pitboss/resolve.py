@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.paid_keys import paid_keys
-from pitboss.agents.table import build_agent, may_cost
+from pitboss.agents.table import check_agent, may_cost
 from pitboss.core import budget
 from pitboss.core.budget import Caps
 from pitboss.core.mission import Mission
@@ -177,10 +177,10 @@ def _refuse_empty(mission: Mission) -> None:
 
 
 def _refuse_unknown_agents(mission: Mission) -> None:
-    """Build every agent that may be needed, so that a wrong name is found now and not overnight."""
+    """Look at every agent that may be needed, so that a wrong name is found now and not overnight."""
     named = {doc.meta.agent for doc in mission.prompts.values() if doc.meta.agent is not None}
     for name in sorted({mission.config.backend, *mission.config.limits.fallback, *named}):
-        build_agent(name, mission.config)
+        check_agent(name, mission.config)
 
 
 def _unexpanded(mission: Mission) -> list[str]:

@@ -7,7 +7,6 @@ to run, program by program; for files in the working tree, the content counts to
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.installation import locate
-from pitboss.agents.table import backend_names, find_backend
+from pitboss.agents.programs import program_of
+from pitboss.agents.table import backend_names
 from pitboss.core.config import AgentSettings
 from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pitboss.core.config import Config
 
 GRANT = "look at them first; `pitboss doctor --trust` then lets them run"
-_USED = hashlib.sha256(b"").hexdigest()
-"""Remembered for every repository that was used."""
+_USED = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""Remembered for every repository that was used: the digest of nothing."""
 
 _SHOWN = 100
 _MOST_HASHED = 64 << 20
@@ -102,10 +102,14 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
 
 def look(root: Path, config: Config, environ: Mapping[str, str]) -> Trust:
     """What the working tree at `root` brings for a user with this environment; runs none of it."""
-    env = agent_environment(environ, remove=config.env_remove, keep=config.env_keep)
     common_dir = None
     with suppress(NotARepository):
         common_dir = Repo.discover(root, purpose="looking for what may run").common_dir
+    return _look(root, common_dir, config, environ)
+
+
+def _look(root: Path, common_dir: Path | None, config: Config, environ: Mapping[str, str]) -> Trust:
+    env = agent_environment(environ, remove=config.env_remove, keep=config.env_keep)
     return Trust(
         root=root,
         programs=tuple(_programs(root, config, env.get("PATH", os.defpath))),
@@ -114,10 +118,10 @@ def look(root: Path, config: Config, environ: Mapping[str, str]) -> Trust:
     )
 
 
-def used(root: Path, config: Config, environ: Mapping[str, str]) -> None:
+def used(repo: Repo, config: Config, environ: Mapping[str, str]) -> None:
     """Remember that this repository is used here, with all that it brings. A failure only means asking again."""
     with suppress(PitbossError):
-        look(root, config, environ).grant()
+        _look(repo.root, repo.common_dir, config, environ).grant()
 
 
 def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
@@ -132,7 +136,7 @@ def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
             if words:
                 yield _program(root, agent, f"[agent.{agent}] {key}", words, only_working=only_working)
         try:
-            program = find_backend(agent).binary(settings)
+            program = program_of(agent, settings)
         except StartError:
             continue
         found = None if "/" in program else locate(program, path, root)
@@ -143,6 +147,8 @@ def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
 def _program(
     root: Path, agent: str, setting: str, words: tuple[str, ...], *, only_working: bool = False
 ) -> Program:
+    import hashlib
+
     encoded = msgspec.json.encode([agent, setting, words, [_content(word, root) for word in words]])
     digest = hashlib.sha256(encoded).hexdigest()
     return Program(agent=agent, setting=setting, words=words, digest=digest, only_working=only_working)
@@ -150,6 +156,8 @@ def _program(
 
 def _content(word: str, root: Path) -> str | None:
     """A digest of the file in the working tree that a word of a command line names; None when it names none."""
+    import hashlib
+
     try:
         if not _inside(word, root):
             return None

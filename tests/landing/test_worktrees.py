@@ -11,13 +11,12 @@ import pytest
 
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs
+from pitboss.landing.listing import session_branches, session_worktrees
 from pitboss.landing.worktrees import (
     GONE,
     hold_branch,
     remove_session_branch,
     remove_worktree,
-    session_branches,
-    session_worktrees,
 )
 from pitboss.store.paths import RunPaths
 from tests.support.cli import wait_until

@@ -1,6 +1,7 @@
 """Coding agents: any CLI behind one driver (SPEC 6).
 
-before a run     table: a name becomes an agent    installation: its program and version    paid_keys, login_file
+before a run     table: a name becomes an agent    programs, installation: its program and version
+                 paid_keys, login_file
 one start        driver: launch -> child -> reader -> verdict and bill -> outcome
                  monitor: follows it and stops it    cut_short: judges it if it was stopped
 what a CLI is    backend: how to start it    reader: what its lines mean    judgement: how it ended

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from pitboss.errors import StartError
+from pitboss.agents.programs import program_of
 
 if TYPE_CHECKING:
     import re
@@ -57,9 +57,6 @@ class Backend(ABC):
     name: ClassVar[str]
     """Its name in config.toml and in prompts."""
 
-    program: ClassVar[str | None] = None
-    """What to start unless the settings name something else; None for a program of the user's own."""
-
     install: ClassVar[str]
     """What to do when the program is missing."""
 
@@ -89,10 +86,7 @@ class Backend(ABC):
 
     def binary(self, settings: AgentSettings) -> str:
         """The program to start; raises StartError if the settings name none."""
-        program = settings.binary or self.program or next(iter(settings.command), None)
-        if program is None:
-            raise no_command(self.name)
-        return program
+        return program_of(self.name, settings)
 
     @abstractmethod
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
@@ -116,11 +110,3 @@ class Backend(ABC):
         """Why it would refuse to work for the user `uid` in the environment `env`; None if it would not."""
         del settings, env, uid
         return None
-
-
-def no_command(name: str) -> StartError:
-    """The refusal of a backend whose program the user must name and did not."""
-    return StartError(
-        f"the agent `{name}` has no command",
-        hint=f'set [agent.{name}] command = ["PROGRAM", "ARGUMENT", ...] in .pitboss/config.toml',
-    )

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from pitboss.agents.backend import Backend, Launch, no_command
+from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.judgement import Spend
 from pitboss.agents.output.json_values import COUNT_LIMIT
 from pitboss.agents.plain import PlainReader
+from pitboss.agents.programs import no_command
 from pitboss.core.usage import Usage
 from pitboss.store.opening import open_regular
 

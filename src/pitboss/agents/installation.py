@@ -12,6 +12,7 @@ from pitboss.agents.output.lines import shortened
 from pitboss.agents.table import find_backend
 from pitboss.errors import StartError
 from pitboss.process import capture
+from pitboss.process.search import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,10 +107,9 @@ def find_installation(
 def locate(program: str, path: str, root: Path | None) -> str | None:
     """Where a program is on a PATH whose relative entries start from `root`; None if it is not found."""
     from pathlib import Path
-    from shutil import which
 
     folder = Path.cwd() if root is None else root
-    return which(program, path=os.pathsep.join(str(folder / entry) for entry in path.split(os.pathsep)))
+    return find_program(program, (str(folder / entry) for entry in path.split(os.pathsep)))
 
 
 def _judged(backend: Backend, path: str, version: str) -> Installation:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.agents.driver import Driver
 from pitboss.core.config import AgentSettings
 from pitboss.errors import StartError
 
 if TYPE_CHECKING:
     from pitboss.agents.backend import Backend
+    from pitboss.agents.driver import Driver
     from pitboss.core.config import Config
 
 _BACKENDS = {
@@ -48,17 +48,25 @@ def find_backend(name: str) -> Backend:
     raise StartError(f"unknown agent `{name}`", hint=f"{meant}known agents: {known}")
 
 
-def build_agent(name: str, config: Config) -> Driver:
-    """The agent called `name` with its `[agent.NAME]` settings.
+def check_agent(name: str, config: Config) -> None:
+    """Raise StartError if there is no backend called `name`, or its `[agent.NAME]` settings cannot start anything."""
+    _ready(name, config)
 
-    Raises StartError if there is no such backend, or if its settings cannot start anything.
-    """
-    backend = find_backend(name)
-    settings = config.agents.get(name, AgentSettings())
-    backend.binary(settings)
+
+def build_agent(name: str, config: Config) -> Driver:
+    """The agent called `name` with its `[agent.NAME]` settings; raises like `check_agent`."""
+    from pitboss.agents.driver import Driver
+
+    backend, settings = _ready(name, config)
     return Driver(backend, settings, config)
 
 
 def may_cost(name: str, config: Config) -> bool:
-    """Whether the agent called `name` may cost something; raises like `build_agent`."""
+    """Whether the agent called `name` may cost something; raises like `check_agent`."""
     return build_agent(name, config).paid
+
+
+def _ready(name: str, config: Config) -> tuple[Backend, AgentSettings]:
+    backend, settings = find_backend(name), config.agents.get(name, AgentSettings())
+    backend.binary(settings)
+    return backend, settings

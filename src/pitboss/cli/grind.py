@@ -152,7 +152,7 @@ def _start(options: Options, *, as_json: bool) -> int:
         raise
     restored = restore_lost(repo.root)
     mission = resolve_mission(repo.root, options)
-    used(repo.root, mission.config, os.environ)
+    used(repo, mission.config, os.environ)
     run_id = app.new_run_id(app.utc_now())
 
     def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
@@ -195,7 +195,7 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
     repo, warnings = app.find_repo(root, Path.cwd(), requested or None, purpose="resuming a run")
     run = resolve_target(repo.root, requested or None)
     mission = resolve_mission(repo.root, options, run=run.state)
-    used(repo.root, mission.config, os.environ)
+    used(repo, mission.config, os.environ)
 
     def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
         with app.observed(outlets, (*restored, *mission.warnings, *warnings)) as emit:

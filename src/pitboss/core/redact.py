@@ -11,7 +11,6 @@ checked against a pattern.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache, lru_cache
 from itertools import chain, starmap
@@ -229,7 +228,16 @@ def _forms(value: str) -> Iterator[bytes]:
     value = value.strip()
     if len(value) < SHORTEST or _NUMBER.fullmatch(value):
         return
-    for form in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+    for form in {value, *_in_json(value)}:
         raw = form.encode("utf-8", "surrogateescape")
         pieces = (raw[at : at + LONGEST] for at in range(0, len(raw), LONGEST))
         yield from (piece for piece in pieces if len(piece) >= SHORTEST)
+
+
+def _in_json(value: str) -> tuple[str, ...]:
+    """How JSON may write a value, if not as it is."""
+    if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+        return ()
+    import json
+
+    return json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import msgspec
 
 from pitboss.core.stops import StopRequest
@@ -39,6 +37,8 @@ class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """The command as a person would type it."""
+        import shlex
+
         return self.argv[-1] if self.argv[:2] == ("sh", "-c") else shlex.join(self.argv)
 
 

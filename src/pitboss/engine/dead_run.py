@@ -8,11 +8,10 @@ from pitboss.core.recovery.facts import Checkout, DeadRun, Facts
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.git.locks import stale_locks
 from pitboss.git.reflog import Reflog
-from pitboss.git.snapshot import untracked
 from pitboss.git.switch import Switch
 from pitboss.landing.landed import landed_sessions
+from pitboss.landing.listing import session_branches, session_worktrees
 from pitboss.landing.refs import lock_scope, run_branch
-from pitboss.landing.worktrees import session_branches, session_worktrees
 from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import iter_records, scan_log
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pitboss.core.session import InFlight
     from pitboss.engine.ports import Hosts
     from pitboss.git.repo import Repo
+    from pitboss.git.status import TreeStatus
     from pitboss.store.paths import RunPaths
     from pitboss.store.rundir import RunDir
 
@@ -60,11 +60,14 @@ def gather_facts(
     `goes_on_here`: sessions will start in the user's tree afterwards, so the run branch must be checked out there.
     """
     state, scan = dead.state, dead.scan
-    tip = repo.commit_id(f"refs/heads/{dead.branch}")
+    tree = repo.status()
+    tip = (
+        tree.head if tree.branch == dead.branch and tree.head else repo.commit_id(f"refs/heads/{dead.branch}")
+    )
     base = state.base_commit if state else None
     last_commit = None if tip else _last_commit(paths) or base
     switch = Switch(repo, paths.switch)
-    checkout = _checkout(repo, tip or last_commit, switch)
+    checkout = _checkout(repo, tree, tip or last_commit, switch)
     in_tree = state is not None and any(
         s.assignment.worktree is None for s in (*state.in_flight, *state.unrescued)
     )
@@ -145,11 +148,12 @@ def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:
         return True
 
 
-def _checkout(repo: Repo, tip: str | None, switch: Switch) -> Checkout:
+def _checkout(repo: Repo, status: TreeStatus, tip: str | None, switch: Switch) -> Checkout:
     """The user's tree. If its branch is gone, git calls every file new, so compare with the branch's commit."""
-    status = repo.status()
     dirty = status.dirty > 0
     if status.unborn and tip is not None:
+        from pitboss.git.snapshot import untracked
+
         # Not diff-index: it reports files that were merely touched.
         dirty = bool(untracked(repo)) or not repo.succeeds("diff", "--quiet", tip, "--")
     return Checkout(branch=status.branch, dirty=dirty and not (switch.is_cut_short() and switch.explains()))

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 def put_back_settings(root: Path, requested: str | None) -> tuple[str, ...]:
     """Let git find the repository at `root` again, whatever a killed session changed; returns the warnings.
 
-    The run is the one `requested`, else the one a resume would pick. Does nothing while a run is live, or where `.git`
-    is not a folder: only git can find the config of a worktree or submodule.
+    The run is the one `requested`, else the one a resume would pick. Does nothing while a run is live, if no session
+    was cut short, or where `.git` is not a folder: only git can find the config of a worktree or submodule.
     """
     git_dir = root / ".git"
     if not git_dir.is_dir() or git_dir.is_symlink() or lock_holder(*lock_paths(root)) is not None:
         return ()
     with suppress(PitbossError):
         run = find_run(root, requested) if requested else most_recent_resumable(root)
-        if run is not None:
-            rundir = RunDir(RunPaths(root, run.run_id))
-            return Guard(Repo(root, git_dir, git_dir), rundir.paths.root).resume(cut_short_before(rundir))
+        rundir = run and RunDir(RunPaths(root, run.run_id))
+        if rundir and (gone_at := cut_short_before(rundir)) > -inf:
+            return Guard(Repo(root, git_dir, git_dir), rundir.paths.root).resume(gone_at)
     return ()
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -49,8 +48,7 @@ if TYPE_CHECKING:
     from pitboss.store.backup import Backup
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outside:
+class Outside(NamedTuple):
     """Everything outside the run that its parts use; `runner` is what people call the runner's machine."""
 
     hosts: Hosts

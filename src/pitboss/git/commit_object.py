@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import zlib
@@ -25,7 +24,7 @@ _COMMIT = lazy_pattern(
     rb"author [^\n]*\ncommitter [^\n]*\n\n(?P<message>.*)",
     re.DOTALL,
 )
-_HASHES = {40: hashlib.sha1, 64: hashlib.sha256}
+_HASHES = {40: "sha1", 64: "sha256"}
 
 
 class CommitObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +41,11 @@ def read_new(repo: Repo, oid: str) -> CommitObject | None:
     None if git must be asked: for one that is packed, signed, or in another encoding. Agents can write to the file, so
     it counts only if its content hashes to that name.
     """
+    import hashlib
+
     data = _content(repo, oid)
     found = _COMMIT.fullmatch(data)
-    if found is None or _HASHES[len(oid)](data, usedforsecurity=False).hexdigest() != oid:
+    if found is None or hashlib.new(_HASHES[len(oid)], data, usedforsecurity=False).hexdigest() != oid:
         return None
     return CommitObject(
         tree=found["tree"].decode(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -122,6 +121,8 @@ class CommitRules:
 
     def close(self) -> None:
         """Remove the scratch repository."""
+        import shutil
+
         shutil.rmtree(self._root, ignore_errors=True)
 
 

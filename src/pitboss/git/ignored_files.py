@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +97,8 @@ def _split(listed: bytes) -> list[str]:
 
 def _copy(origin: Path, target: Path) -> str | None:
     """Copy a file or link as it is; returns why that failed, if it did."""
+    import shutil
+
     if not origin.is_symlink() and not origin.is_file():
         return "it is not a file"
     try:

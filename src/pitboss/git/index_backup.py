@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +31,8 @@ class IndexBackup:
 
         Lack of space for a copy is no obstacle: the last commit can stand in for it.
         """
+        import shutil
+
         self.drop()
         try:
             self._seen = _identity(self._index)
@@ -86,6 +86,8 @@ def _identity(path: Path) -> tuple[int, ...]:
 
 def _is_whole(index: Path, commit: str) -> bool:
     """Whether an index ends with the hash of the rest, or with zeros if the user turned that off."""
+    import hashlib
+
     content = memoryview(index.read_bytes())
     digest = hashlib.new("sha1" if len(commit) == 40 else "sha256", usedforsecurity=False)
     body, end = content[: -digest.digest_size], bytes(content[-digest.digest_size :])

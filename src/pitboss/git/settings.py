@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -99,6 +98,8 @@ def is_decisive(key: str) -> bool:
 
 def compare(was: bytes, now: bytes) -> Comparison | None:
     """What changed between two configs, and `now` with its decisive keys put back; None if git cannot read it."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="pitboss-") as folder:
         old, new = Path(folder, "old"), Path(folder, "new")
         old.write_bytes(was)
@@ -118,6 +119,8 @@ def compare(was: bytes, now: bytes) -> Comparison | None:
 
 def as_copied(content: bytes) -> bytes:
     """What git writes as a new worktree's config, given that of the worktree it is made from."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="pitboss-") as folder:
         file = Path(folder, "config")
         file.write_bytes(content)

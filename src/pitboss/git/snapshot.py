@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -155,6 +154,8 @@ def clean(repo: Repo) -> None:
 
 def abandon_operations(repo: Repo) -> None:
     """Forget an unfinished merge, rebase, cherry-pick or bisect; refs and stash are not touched."""
+    import shutil
+
     if repo.inside("BISECT_LOG").exists():
         repo.git("bisect", "reset", "HEAD", ok=(0, 1))
     for name in _OPERATIONS:

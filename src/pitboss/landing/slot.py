@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import threading
 from functools import cache
 from pathlib import Path
@@ -382,6 +381,8 @@ def _tells_changes(folder: Path) -> bool:
 
     It is tried beside `folder`, inside which a crash's leftovers would count as a working copy.
     """
+    import tempfile
+
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".probe-") as name:
         file = Path(name, "file")
         return all(_changes_time(name, change) for change in (file.touch, file.unlink))

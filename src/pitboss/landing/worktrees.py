@@ -1,4 +1,4 @@
-"""Working copies and branches of parallel sessions: found after a crash, rescued, removed (SPEC 2, 7)."""
+"""Working copies and branches of parallel sessions: rescued, then removed (SPEC 2, 7)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pitboss.git.merge import holds_all
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.landed import is_own
+from pitboss.landing.listing import registered
 from pitboss.landing.refs import run_branch, session_of
 from pitboss.landing.rescue_refs import rescue_commit
 from pitboss.store.files import make_directory
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pitboss.git.repo import Repo
+    from pitboss.landing.listing import Registered
 
 HOLD = "run-branch"
 GONE = "gone-"
@@ -50,27 +52,13 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
         return branch is None or (seq is not None and seq <= self.last_seq)
 
 
-def session_branches(repo: Repo, run_id: str) -> tuple[str, ...]:
-    """Branches of the run's parallel sessions, by name."""
-    pattern = f"refs/heads/{run_branch(run_id)}-session-*"
-    return tuple(os.fsdecode(repo.git("for-each-ref", "--format=%(refname:short)", pattern)).split())
-
-
-def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
-    """Working copies of the run's parallel sessions, half-made ones too, by path."""
-    folder = RunPaths(repo.root, run_id).worktrees
-    made = {str(folder / name) for name in names_in(folder)}
-    known = {path for path in _registered(repo) if Path(path).parent == folder}
-    return tuple(sorted(made | known))
-
-
 def hold_branch(repo: Repo, run_id: str, branch: str) -> None:
     """Check out the run branch in an empty working copy, so that git lets nobody check it out elsewhere.
 
     May be repeated. Raises GitError if it is already checked out.
     """
     place = RunPaths(repo.root, run_id).worktrees / HOLD
-    known = _registered(repo).get(str(place))
+    known = registered(repo).get(str(place))
     if known is not None and known.branch == branch and (place / ".git").is_file():
         return
     remove_worktree(repo, run_id, str(place))
@@ -87,7 +75,7 @@ def remove_worktree(
     checked out there, else the session that the folder is named after, else `seq`, else session 0, when there is no
     telling whose it was.
     """
-    known = _registered(repo).get(path)
+    known = registered(repo).get(path)
     if Path(path).name != HOLD and not Path(path).name.startswith(GONE):
         _rescue(repo, run_id, path, known, seq=seq, settled=settled)
     if known is not None:
@@ -144,19 +132,11 @@ def inner_work(repo: Repo, found: Iterable[nested.Inner], *, run_id: str, messag
     return commits.outside(repo, [tip for tip in made if tip], *known)
 
 
-class _Known(msgspec.Struct, frozen=True, kw_only=True):
-    """A worktree as git lists it: the commit its HEAD is on (None if there is none) and the branch."""
-
-    head: str | None
-    branch: str | None
-    half_made: bool
-
-
 def _rescue(
     repo: Repo,
     run_id: str,
     path: str,
-    known: _Known | None,
+    known: Registered | None,
     *,
     seq: int | None,
     settled: Settled | None,
@@ -227,19 +207,3 @@ def _delete(path: str) -> None:
             place = gone
     with suppress(OSError):
         remove_tree(place)
-
-
-def _registered(repo: Repo) -> dict[str, _Known]:
-    """Every linked worktree that git knows, by path."""
-    records = os.fsdecode(repo.git("worktree", "list", "--porcelain", "-z")).split("\0\0")
-    facts = (dict(line.partition(" ")[::2] for line in record.split("\0")) for record in records if record)
-    return {fact["worktree"]: _known(fact) for fact in facts if "worktree" in fact}
-
-
-def _known(fact: dict[str, str]) -> _Known:
-    head = fact.get("HEAD", "")
-    return _Known(
-        head=head if head.strip("0") else None,
-        branch=fact["branch"].removeprefix("refs/heads/") if "branch" in fact else None,
-        half_made=fact.get("locked", "").startswith("initializing"),
-    )

@@ -18,6 +18,7 @@ import msgspec
 
 from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit, Leash
 from pitboss.process.output import Appender, Clean, Tail
+from pitboss.process.search import find_program
 from pitboss.process.supervisor import supervise
 
 if TYPE_CHECKING:
@@ -122,9 +123,7 @@ def _installed(program: str, env: Mapping[str, str]) -> str:
 @cache
 def _found(program: str, path: str) -> str:
     """The program found in the absolute entries; if none has it, its name, or a path that cannot exist."""
-    from shutil import which
-
     entries = path.split(os.pathsep)
     absolute = [entry for entry in entries if entry.startswith("/")]
     nowhere = program if absolute == entries else os.path.join("/", program)  # noqa: PTH118
-    return which(program, path=os.pathsep.join(absolute)) or nowhere
+    return find_program(program, absolute) or nowhere

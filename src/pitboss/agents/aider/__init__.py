@@ -54,7 +54,6 @@ class Aider(Backend):
     """`aider --message-file`; it ignores SIGINT, so a stop begins with TERM."""
 
     name = "aider"
-    program = "aider"
     install = "pip install aider-chat, or set [agent.aider] binary"
     known_version = "0.86.2"
     runs_commands = False

@@ -40,7 +40,6 @@ class ClaudeCode(Backend):
     """`claude -p`; a stop begins with SIGINT, after which it still prints its usage."""
 
     name = "claude_code"
-    program = "claude"
     install = "npm install -g @anthropic-ai/claude-code, or set [agent.claude_code] binary"
     known_version = "2.1.332"
     oldest_version = "2.0.0"

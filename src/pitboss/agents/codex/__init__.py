@@ -32,7 +32,6 @@ class Codex(Backend):
     """`codex exec`, with the prompt on stdin."""
 
     name = "codex"
-    program = "codex"
     install = "npm install -g @openai/codex, or set [agent.codex] binary"
     known_version = "0.169.0"
     oldest_version = "0.156.1"

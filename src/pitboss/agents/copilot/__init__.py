@@ -21,7 +21,6 @@ class Copilot(Backend):
     """`copilot` with the prompt on stdin."""
 
     name = "copilot"
-    program = "copilot"
     install = "npm install -g @github/copilot, or set [agent.copilot] binary"
     known_version = "1.0.102"
     oldest_version = "1.0.102"

@@ -31,7 +31,6 @@ class Gemini(Backend):
     """`gemini` in headless mode; when stopped it does not report its usage, but its session's file does."""
 
     name = "gemini"
-    program = "gemini"
     install = "npm install -g @google/gemini-cli, or set [agent.gemini] binary"
     known_version = "0.61.0"
     oldest_version = "0.11.0"

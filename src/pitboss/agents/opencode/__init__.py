@@ -37,7 +37,6 @@ class Opencode(Backend):
     """`opencode run`; it ignores SIGINT, so a stop begins with TERM."""
 
     name = "opencode"
-    program = "opencode"
     install = "npm install -g opencode-ai, or set [agent.opencode] binary"
     known_version = "1.18.33"
     oldest_version = "1.18.3"

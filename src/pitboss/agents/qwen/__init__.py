@@ -30,7 +30,6 @@ class Qwen(Backend):
     """`qwen` in headless mode; it silently retries a 429 or 503 for hours, but its session's file says why."""
 
     name = "qwen"
-    program = "qwen"
     install = "npm install -g @qwen-code/qwen-code (with Node.js 22), or set [agent.qwen] binary"
     known_version = "0.24.4"
     resumable = True

@@ -22,7 +22,6 @@ class Shell(Backend):
     """All blocks run in order as one `sh` process with `set -eu`, in the session's directory; it costs nothing."""
 
     name = "shell"
-    program = "sh"
     install = "a POSIX shell named `sh` must be on PATH, or set [agent.shell] binary"
     version_args = None
     uses_model = False

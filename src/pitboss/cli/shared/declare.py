@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from pitboss.cli.shared.given import Kind
+    from pitboss.cli.shared.given import ValueKind
 
     Function = Callable[..., int | None]
 
@@ -25,7 +25,7 @@ _PLAIN = frozenset(
 
 
 class Parameter:
-    """An option or argument, as click declares it, except that `type` is a `Kind`."""
+    """An option or argument, as click declares it, except that `type` is a `ValueKind`."""
 
     def __init__(self, kind: str, names: tuple[str, ...], settings: Mapping[str, Any]) -> None:
         self.names = names
@@ -66,7 +66,7 @@ class Parameter:
             return True
         if "flag_value" in self._settings and (not rest or rest[0][:1] == "-"):
             return self._settings["flag_value"]
-        kind: Kind | None = self._settings.get("type")
+        kind: ValueKind | None = self._settings.get("type")
         value = rest.pop(0) if kind is None else kind.parse(rest.pop(0))
         return (*before, value) if isinstance(before, tuple) else value
 

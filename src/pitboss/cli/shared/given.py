@@ -16,7 +16,7 @@ NO_CAP = "none"
 """The word that lifts a cap on the command line."""
 
 
-class Kind:
+class ValueKind:
     """A kind of value. Its `parse` raises ValueError for a word that is none, saying what is wrong with it."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Kind:
         return Parsed(self.name, self.parse)
 
 
-def whole(least: int, most: int | None = None) -> Kind:
+def whole(least: int, most: int | None = None) -> ValueKind:
     """A whole number from `least` to `most`."""
 
     def parse(word: str) -> int:
@@ -52,15 +52,15 @@ def whole(least: int, most: int | None = None) -> Kind:
             raise ValueError(f"{number} is too large: at most {most}")
         return number
 
-    return Kind("number", parse)
+    return ValueKind("number", parse)
 
 
-def or_none(kind: Kind) -> Kind:
+def or_none(kind: ValueKind) -> ValueKind:
     """A value of another kind, or `none`."""
-    return Kind(kind.name, lambda word: word if word == NO_CAP else kind.parse(word))
+    return ValueKind(kind.name, lambda word: word if word == NO_CAP else kind.parse(word))
 
 
-def one_of(*words: str) -> Kind:
+def one_of(*words: str) -> ValueKind:
     """One of a few fixed words."""
 
     def parse(word: str) -> str:
@@ -73,7 +73,7 @@ def one_of(*words: str) -> Kind:
 
         return click.Choice(words)
 
-    return Kind("word", parse, choice)
+    return ValueKind("word", parse, choice)
 
 
 def _amount(word: str) -> float:
@@ -112,14 +112,16 @@ def _readable(word: str, *, folder: bool) -> object:
     return Path(word)
 
 
-money = Kind("usd", _amount)
+money = ValueKind("usd", _amount)
 """US dollars: a finite number, at least 0; infinity or NaN would disable a cap."""
 
-moment = Kind("time", _moment)
+moment = ValueKind("time", _moment)
 """A time to stop at: RFC 3339, `23:30` (local time) or `8h`."""
 
-path = Kind("path", lambda word: _readable(word, folder=False), lambda: _path_for_click(file_okay=True))
+path = ValueKind("path", lambda word: _readable(word, folder=False), lambda: _path_for_click(file_okay=True))
 """The path of a file or folder."""
 
-folder = Kind("folder", lambda word: _readable(word, folder=True), lambda: _path_for_click(file_okay=False))
+folder = ValueKind(
+    "folder", lambda word: _readable(word, folder=True), lambda: _path_for_click(file_okay=False)
+)
 """The path of a folder, which need not exist yet."""

@@ -10,7 +10,6 @@ from pitboss.core.environment import RUN_ID
 from pitboss.core.redact import Secrets
 from pitboss.errors import RunnerKilled
 from pitboss.guardian import guard
-from pitboss.screens.json_lines import JsonProgress
 from pitboss.screens.patient import be_patient, hurry
 from pitboss.screens.progress import for_stderr
 from pitboss.store.end_marker import note_end
@@ -49,6 +48,8 @@ def run_guarded(
         display = for_stderr(json=as_json)
         outlets: list[Outlet[Any]] = [display, EventLog(paths, Secrets.of(os.environ), started=not starts)]
         if as_json:
+            from pitboss.screens.json_lines import JsonProgress
+
             outlets.append(JsonProgress(paths))
         with display:
             return body(channel, outlets)

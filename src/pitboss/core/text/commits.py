@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from string import Formatter
 
 from pitboss.core.config import DEFAULT_SUBJECT
 from pitboss.core.embed import clean, first_bytes, one_line, up_to_a_word
@@ -46,6 +45,8 @@ def commit_message(
 
 def unknown_placeholder(subject: str) -> str | None:
     """The first text in braces in `subject` that is not one of PLACEHOLDERS, with its braces; None when all are."""
+    from string import Formatter
+
     try:
         fields = list(Formatter().parse(subject))
     except ValueError:

@@ -1,0 +1,56 @@
+"""Finds working copies and branches of parallel sessions, as a crash may leave them; changes nothing (SPEC 2, 7)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.landing.refs import run_branch
+from pitboss.store.opening import names_in
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from pitboss.git.repo import Repo
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """A worktree as git lists it: the commit its HEAD is on (None if there is none) and the branch."""
+
+    head: str | None
+    branch: str | None
+    half_made: bool
+
+
+def session_branches(repo: Repo, run_id: str) -> tuple[str, ...]:
+    """Branches of the run's parallel sessions, by name."""
+    pattern = f"refs/heads/{run_branch(run_id)}-session-*"
+    return tuple(os.fsdecode(repo.git("for-each-ref", "--format=%(refname:short)", pattern)).split())
+
+
+def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
+    """Working copies of the run's parallel sessions, half-made ones too, by path."""
+    folder = RunPaths(repo.root, run_id).worktrees
+    made = {str(folder / name) for name in names_in(folder)}
+    known = {path for path in registered(repo) if Path(path).parent == folder}
+    return tuple(sorted(made | known))
+
+
+def registered(repo: Repo) -> dict[str, Registered]:
+    """Every linked worktree that git knows, by path; git is not asked if it has a folder for none."""
+    if not names_in(repo.common_dir / "worktrees"):
+        return {}
+    records = os.fsdecode(repo.git("worktree", "list", "--porcelain", "-z")).split("\0\0")
+    facts = (dict(line.partition(" ")[::2] for line in record.split("\0")) for record in records if record)
+    return {fact["worktree"]: _known(fact) for fact in facts if "worktree" in fact}
+
+
+def _known(fact: dict[str, str]) -> Registered:
+    head = fact.get("HEAD", "")
+    return Registered(
+        head=head if head.strip("0") else None,
+        branch=fact["branch"].removeprefix("refs/heads/") if "branch" in fact else None,
+        half_made=fact.get("locked", "").startswith("initializing"),
+    )
