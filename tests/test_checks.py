@@ -10,6 +10,8 @@ import pytest
 from pitboss.checks import NO_TESTS, find_tests, run_tests
 from pitboss.core.stops import StopRequest
 from pitboss.core.user_commands import TestCommand, TestResult
+from pitboss.process import supervisor
+from tests.support.clock import LeapingClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,12 +87,14 @@ def test_a_flood_of_output_is_cut_to_its_end(tmp_path: Path) -> None:
     assert len(result.tail) <= 64 * 1024
 
 
-def test_tests_that_take_too_long_fail_and_say_so(tmp_path: Path) -> None:
-    result = checked(tmp_path, "echo started; exec sleep 300", timeout_s=0.3)
+def test_tests_that_take_too_long_fail_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = LeapingClock(tmp_path, monkeypatch)
+    clock.rules(supervisor)
+    result = checked(tmp_path, f"echo started; {clock.passes(100)}", timeout_s=99.5, stop=clock.look)
     assert result == TestResult(
         passed=False,
-        tail="started\ntests timed out after 0.3 s",
-        failing="tests timed out after 0.3 s",
+        tail="started\ntests timed out after 99.5 s",
+        failing="tests timed out after 99.5 s",
     )
 
 

@@ -14,7 +14,9 @@ from pitboss.agents.judgement import AgentExit
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
+from pitboss.process import supervisor
 from tests.support.agents import agent, executable, request, run
+from tests.support.clock import LeapingClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
 Line = dict[str, Any]
 MODEL = "claude-sonnet-4-5"
-IDLE_S = 0.4
+IDLE_S = 100.0
+STILL_S = IDLE_S + 1
+LINGERED_S = monitor.LINGER_S + 1
 DONE: Line = {
     "type": "result",
     "is_error": False,
@@ -45,7 +49,7 @@ def said(identity: str, tokens: int = 0, **fields: Any) -> Line:
     return {"type": "assistant", "message": message, **fields}
 
 
-def claude(folder: Path, *steps: str | Line, **changes: Any) -> AgentOutcome:
+def claude(folder: Path, clock: LeapingClock, *steps: str | Line, **changes: Any) -> AgentOutcome:
     """The outcome of a `claude` that goes through `steps`: lines to print, or shell.
 
     Lines that follow each other arrive together, because they are printed by one short write.
@@ -56,7 +60,7 @@ def claude(folder: Path, *steps: str | Line, **changes: Any) -> AgentOutcome:
         script += [" ".join(["printf '%s\\n'", *lines])] if printed else lines
     binary = executable(folder / "claude", "\n".join(["cat > /dev/null", *script]))
     settings = AgentSettings(binary=str(binary), idle_seconds=IDLE_S)
-    return run(agent("claude_code", settings), request(folder, **changes))
+    return run(agent("claude_code", settings), request(folder, **changes), stop=clock.look)
 
 
 def read(folder: Path, *lines: Line) -> ClaudeReader:
@@ -66,32 +70,40 @@ def read(folder: Path, *lines: Line) -> ClaudeReader:
     return reader
 
 
-@pytest.fixture(autouse=True)
-def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor, "LINGER_S", 1.0)
+@pytest.fixture
+def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LeapingClock:
+    """What agents' patience goes by."""
+    clock = LeapingClock(tmp_path, monkeypatch)
+    clock.rules(monitor)
+    return clock
 
 
-def test_who_is_done_and_does_not_exit_is_stopped_and_judged_by_its_word(tmp_path: Path) -> None:
-    outcome = claude(tmp_path, INIT, DONE, FOREVER)
+def test_who_is_done_and_does_not_exit_is_stopped_and_judged_by_its_word(
+    tmp_path: Path, clock: LeapingClock
+) -> None:
+    outcome = claude(tmp_path, clock, INIT, DONE, clock.passes(LINGERED_S), FOREVER)
     assert (outcome.status, outcome.reason, outcome.usage.cost_usd) == (SessionStatus.OK, None, 0.5)
 
 
-def test_who_says_that_it_failed_and_does_not_exit_has_failed(tmp_path: Path) -> None:
-    outcome = claude(tmp_path, INIT, FAILED, FOREVER)
+def test_who_says_that_it_failed_and_does_not_exit_has_failed(tmp_path: Path, clock: LeapingClock) -> None:
+    outcome = claude(tmp_path, clock, INIT, FAILED, clock.passes(LINGERED_S), FOREVER)
     assert outcome.status is SessionStatus.ERROR
     assert (outcome.reason or "").startswith("overloaded: API Error: 529")
 
 
-def test_what_it_prints_while_it_is_stopped_is_not_its_word(tmp_path: Path) -> None:
+def test_what_it_prints_while_it_is_stopped_is_not_its_word(tmp_path: Path, clock: LeapingClock) -> None:
     cancelled = DONE | {"is_error": True, "subtype": "error_during_execution", "total_cost_usd": 0.75}
     trap = f"trap 'echo {json.dumps(json.dumps(cancelled))}; exit 0' TERM"
-    outcome = claude(tmp_path, trap, INIT, DONE, FOREVER)
+    outcome = claude(tmp_path, clock, trap, INIT, DONE, clock.passes(LINGERED_S), FOREVER)
     assert (outcome.status, outcome.reason, outcome.usage.cost_usd) == (SessionStatus.OK, None, 0.75)
 
 
-def test_at_the_wall_clock_too_its_word_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor, "LINGER_S", 60.0)
-    outcome = claude(tmp_path, INIT, DONE, FOREVER, max_seconds=1.5)
+def test_at_the_wall_clock_too_its_word_stands(
+    tmp_path: Path, clock: LeapingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.rules(supervisor)
+    monkeypatch.setattr(monitor, "LINGER_S", 9000.0)
+    outcome = claude(tmp_path, clock, INIT, DONE, clock.passes(4000), FOREVER, max_seconds=3600)
     assert (outcome.status, outcome.reason) == (SessionStatus.OK, None)
 
 
@@ -106,48 +118,57 @@ def test_whoever_asks_for_a_stop_is_heard_also_after_the_last_word(tmp_path: Pat
     assert outcome.status is SessionStatus.SKIPPED
 
 
-def test_silence_while_a_task_runs_in_the_background_is_no_stall(tmp_path: Path) -> None:
+def test_silence_while_a_task_runs_in_the_background_is_no_stall(tmp_path: Path, clock: LeapingClock) -> None:
     started = system("task_started", task_id="b1", tool_use_id="t1")
     over = system("task_notification", task_id="b1", status="completed")
-    outcome = claude(tmp_path, INIT, started, "sleep 1.5", over, said("m1"), DONE)
+    outcome = claude(tmp_path, clock, INIT, started, clock.passes(STILL_S), over, said("m1"), DONE)
     assert (outcome.status, outcome.reason) == (SessionStatus.OK, None)
 
 
-def test_a_result_is_not_the_last_word_while_a_task_runs(tmp_path: Path) -> None:
+def test_a_result_is_not_the_last_word_while_a_task_runs(tmp_path: Path, clock: LeapingClock) -> None:
     started = system("task_started", task_id="b1", tool_use_id="t1")
     over = system("task_notification", task_id="b1", status="completed")
-    outcome = claude(tmp_path, INIT, started, DONE, "sleep 2", over, said("m2"), ": > more", DONE)
+    still = clock.passes(LINGERED_S + STILL_S)
+    outcome = claude(tmp_path, clock, INIT, started, DONE, still, over, said("m2"), ": > more", DONE)
     assert (outcome.status, (tmp_path / "more").exists()) == (SessionStatus.OK, True)
 
 
-def test_who_has_done_nothing_is_not_done_and_stalls(tmp_path: Path) -> None:
-    outcome = claude(tmp_path, INIT, DONE | {"num_turns": 0, "usage": {}, "total_cost_usd": 0}, FOREVER)
-    assert (outcome.status, outcome.reason) == (SessionStatus.TIMEOUT, "stalled: no progress for 0.4 s")
+def test_who_has_done_nothing_is_not_done_and_stalls(tmp_path: Path, clock: LeapingClock) -> None:
+    nothing = DONE | {"num_turns": 0, "usage": {}, "total_cost_usd": 0}
+    outcome = claude(tmp_path, clock, INIT, nothing, clock.passes(STILL_S), FOREVER)
+    assert (outcome.status, outcome.reason) == (SessionStatus.TIMEOUT, "stalled: no progress for 100 s")
 
 
-def test_a_pause_that_was_announced_is_no_stall_and_nothing_more(tmp_path: Path) -> None:
-    retry = system("api_retry", attempt=1, max_retries=10, retry_delay_ms=1200, error="overloaded")
-    assert claude(tmp_path, INIT, retry, "sleep 1.2", said("m1"), DONE).status is SessionStatus.OK
-    assert claude(tmp_path, INIT, retry, FOREVER).reason == "overloaded: overloaded, attempt 1 of 10"
+def test_a_pause_that_was_announced_is_no_stall_and_nothing_more(tmp_path: Path, clock: LeapingClock) -> None:
+    retry = system("api_retry", attempt=1, max_retries=10, retry_delay_ms=300_000, error="overloaded")
+    waited = claude(tmp_path, clock, INIT, retry, clock.passes(300 + IDLE_S / 2), said("m1"), DONE)
+    assert waited.status is SessionStatus.OK
+    still = claude(tmp_path, clock, INIT, retry, clock.passes(300 + STILL_S), FOREVER)
+    assert still.reason == "overloaded: overloaded, attempt 1 of 10"
 
 
-def test_who_gives_up_without_a_word_gave_up_what_it_asked_for_last(tmp_path: Path) -> None:
+def test_who_gives_up_without_a_word_gave_up_what_it_asked_for_last(
+    tmp_path: Path, clock: LeapingClock
+) -> None:
     retry = system("api_retry", attempt=10, max_retries=10, error_status=529, error="overloaded")
-    outcome = claude(tmp_path, INIT, retry, "exit 1")
+    outcome = claude(tmp_path, clock, INIT, retry, "exit 1")
     assert outcome.reason == "overloaded: gave up after 10 retries: overloaded"
 
 
-def test_what_is_spent_after_a_result_is_capped(tmp_path: Path) -> None:
+def test_what_is_spent_after_a_result_is_capped(tmp_path: Path, clock: LeapingClock) -> None:
     more = [said(f"m{nth}", 100_000) for nth in range(2, 5)]
-    outcome = claude(tmp_path, INIT, said("m1", 9), DONE, *more, FOREVER, max_cost_usd=1.0)
+    outcome = claude(tmp_path, clock, INIT, said("m1", 9), DONE, *more, FOREVER, max_cost_usd=1.0)
     assert outcome.reason == "cost_cap: $1.4000 >= $1.0000"
     assert outcome.usage.cost_usd == pytest.approx(1.4)
     assert outcome.usage.input == 300_009
 
 
-def test_what_agents_beside_it_spend_after_a_result_is_capped_too(tmp_path: Path) -> None:
+def test_what_agents_beside_it_spend_after_a_result_is_capped_too(
+    tmp_path: Path, clock: LeapingClock
+) -> None:
     more = [said(f"m{nth}", 200_000, parent_tool_use_id="t1") for nth in range(2, 4)]
-    outcome = claude(tmp_path, INIT, said("m1", 9), DONE, "sleep 0.5", *more, FOREVER, max_cost_usd=1.0)
+    steps: list[str | Line] = [INIT, said("m1", 9), DONE, clock.passes(1), *more, FOREVER]
+    outcome = claude(tmp_path, clock, *steps, max_cost_usd=1.0)
     assert (outcome.reason or "").startswith("cost_cap: $1.7000")
 
 

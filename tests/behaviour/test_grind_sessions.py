@@ -43,7 +43,7 @@ ENDINGS = {
     "does-nothing": ("ok", None, False, 0),
     "exits-3": ("error", "exit_code: 3: no luck", False, 1),
     "fails-with-a-summary": ("error", "exit_code: 1", False, 0),
-    "goes-silent": ("timeout", "stalled: no progress for 1.5 s", False, 1),
+    "goes-silent": ("timeout", "stalled: no progress for 3 s", False, 1),
     "has-no-block": (
         "error",
         (
@@ -61,7 +61,7 @@ ENDINGS = {
     "resets-history": ("dirty", "history_rewritten", False, 1),
     "skips-itself": ("skipped", "skipped", False, 1),
     "stashes": ("dirty", "head_moved: commits that are no longer on the run branch", False, 1),
-    "takes-too-long": ("timeout", "wall_clock: not done within 2 s", False, 1),
+    "takes-too-long": ("timeout", "wall_clock: not done within 3 s", False, 1),
     "writes-a-binary": ("ok", None, True, 0),
 }
 RESCUED = {
@@ -95,11 +95,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 pre_session = 'if [ "$PITBOSS_PROMPT_NAME" = hook-refuses-it ]; then echo not today; exit 9; fi'
 [agent.command]
 command = ["sh", "-c", "cat >/dev/null; echo silent >silent.txt; exec sleep 60"]
-idle_seconds = 1.5
+idle_seconds = 3
 """,
     )
     for name, script in SCRIPTS.items():
-        limits = {"max_session_seconds": 2} if name == "takes-too-long" else {}
+        limits = {"max_session_seconds": 3} if name == "takes-too-long" else {}
         project.prompt(name, script.replace("{out}", str(folder)), max_runs=1, **limits)
     instruct(project, "goes-silent", max_runs=1, agent="command")
     instruct(project, "has-no-block", max_runs=1)
@@ -198,7 +198,7 @@ def test_a_record_says_what_happened_and_leaves_out_what_says_nothing(run: Run) 
         ("deletes-its-summary", "(no summary provided)"),
         ("does-nothing", "(no summary provided)"),
         ("fails-with-a-summary", "Gave up."),
-        ("takes-too-long", "wall clock: not done within 2 s"),
+        ("takes-too-long", "wall clock: not done within 3 s"),
         ("skips-itself", "skipped"),
         ("writes-a-binary", "\ufffd summary"),
     ],
@@ -250,12 +250,12 @@ def test_land_always_lands_what_a_failed_agent_left_but_not_what_a_slow_one_did(
     project = Project.create(tmp_path / "repo")
     configure(project, grind='land = "always"')
     project.prompt("fails", "echo half >half.txt; exit 2", max_runs=1)
-    project.prompt("slow", "echo slow >slow.txt; exec sleep 60", max_runs=1, max_session_seconds=2)
+    project.prompt("slow", "echo slow >slow.txt; exec sleep 60", max_runs=1, max_session_seconds=3)
     assert project.pitboss("grind").code == 1
     run = the_run(project)
     assert [verdict(r) for r in run.records] == [
         ("error", "exit_code: 2", True, 0),
-        ("timeout", "wall_clock: not done within 2 s", False, 1),
+        ("timeout", "wall_clock: not done within 3 s", False, 1),
     ]
     assert run.files(run.branch) == {"half.txt": "half\n"}
 

@@ -156,7 +156,7 @@ def test_a_budget_is_checked_after_each_session(
 
 
 def test_a_run_stops_at_its_time(project: Project) -> None:
-    until = (datetime.now(UTC) + timedelta(seconds=3)).replace(microsecond=0)
+    until = (datetime.now(UTC) + timedelta(seconds=5)).replace(microsecond=0)
     project.prompt("one", "sleep 0.3")
     done = project.pitboss("grind", "--until", until.strftime("%Y-%m-%dT%H:%M:%SZ"))
     status, said = the_run(project).ending()

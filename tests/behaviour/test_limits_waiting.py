@@ -10,7 +10,6 @@ import re
 import struct
 import subprocess
 import termios
-import time
 from datetime import UTC, datetime, timedelta
 from signal import SIGINT, SIGKILL
 from typing import TYPE_CHECKING, Any
@@ -79,7 +78,7 @@ def test_a_limited_session_waits_and_goes_on_in_the_same_tree_and_is_one_record(
     assert verdict(record) == ("ok", None, True, 0)
     assert run.files(run.branch) == {"work.txt": "half\nwhole\n"}
     assert (record["attempts"], record["agent"]) == (2, "claude_code")
-    assert 5.0 <= record["waited_s"] <= 15.0
+    assert 5.0 <= record["waited_s"] <= 60.0
     assert billed(record) == (1300, 70, 0.014, True)
     assert run.state["budget_consumed"]["cost_usd"] == record["cost_usd"]
     assert "--resume" not in claude.args(1)
@@ -189,7 +188,7 @@ def test_a_stop_ends_a_session_that_waits_and_keeps_its_work(
 
 def test_until_ends_a_session_that_waits(tmp_path: Path) -> None:
     project, _ = stage(tmp_path, limited())
-    until = datetime.now(UTC) + timedelta(seconds=5)
+    until = datetime.now(UTC) + timedelta(seconds=6)
     ended = project.pitboss("grind", "--until", until.isoformat())
     run = the_run(project)
     assert ended.code == 3, ended
@@ -214,12 +213,13 @@ def test_a_killed_runner_that_waited_leaves_one_aborted_record_billed_for_its_at
     project, claude = stage(tmp_path, f"{HALF}\n{limited()}")
     with grinding(project) as live:
         run = waiting(project)
-        time.sleep(1.0)
+        since = datetime.fromisoformat(run.state["in_flight"][0]["waits_since"]).timestamp()
         os.kill(live.runner(), SIGKILL)
         live.ended()
+    gone_at = (run.folder / "ended").stat().st_mtime
     assert project.pitboss("grind", "--resume").code == 0
     (record,) = run.records
-    assert record["waited_s"] == pytest.approx(1.5, abs=0.5)
+    assert record["waited_s"] == pytest.approx(gone_at - since, abs=0.01)
     assert verdict(record) == ("aborted", "interrupted", False, 1)
     assert billed(record) == (1000, 50, 0.01, True)
     assert ("attempts" in record, record["agent"], claude.starts) == (False, "claude_code", 1)
@@ -255,7 +255,8 @@ def test_a_limit_without_a_date_is_waited_for_up_to_max_wait(tmp_path: Path) -> 
     assert (ended.code, claude.starts) == (5, 2)
     assert record["status"] == "error"
     assert record["reason"].startswith("rate_limited: API Error")
-    assert (record["attempts"], record["waited_s"]) == (2, pytest.approx(1.0, abs=0.9))
+    assert record["attempts"] == 2
+    assert 0.9 <= record["waited_s"] < 60.0
     assert "[limits] fallback" in ended.err
 
 
@@ -296,7 +297,7 @@ def healthy(used: float, *, resets_in: int = 3600) -> str:
 
 def test_a_quota_that_is_nearly_used_up_holds_the_next_session_back_until_it_renews(tmp_path: Path) -> None:
     project, claude = stage(
-        tmp_path, healthy(0.96, resets_in=4), healthy(0.01), more="[limits]\npause_at = 0.95"
+        tmp_path, healthy(0.96, resets_in=5), healthy(0.01), more="[limits]\npause_at = 0.95"
     )
     instruct(project, "later", max_runs=1)
     ended = project.pitboss("grind")
@@ -305,7 +306,7 @@ def test_a_quota_that_is_nearly_used_up_holds_the_next_session_back_until_it_ren
     assert [verdict(r)[0] for r in run.records] == ["ok", "ok"]
     first, later = run.records
     assert ("waited_s" in first, "attempts" in later) == (False, False)
-    assert 0 < later["waited_s"] <= 4.5
+    assert 0 < later["waited_s"] < 60
     assert run.state["quota"]["claude_code"]["five_hour"]["used"] == 0.01
 
 
@@ -374,7 +375,7 @@ def test_a_hard_cap_ends_a_wait_as_well(tmp_path: Path) -> None:
 def test_a_hard_end_of_time_ends_the_wait_before_a_retry(tmp_path: Path) -> None:
     limits = "[limits]\nretry_base_seconds = 60\n[budgets]\nhard = true"
     project, claude = stage(tmp_path, busy(), done(), more=limits)
-    ended = project.pitboss("grind", "--until", "2s")
+    ended = project.pitboss("grind", "--until", "4s")
     assert (ended.code, claude.starts) == (3, 1)
     assert the_run(project).records[0]["status"] == "aborted"
 
@@ -385,8 +386,6 @@ def test_stopped_before_a_second_attempt_there_was_one(tmp_path: Path) -> None:
     project, claude = stage(tmp_path, f"{told}\n{busy()}", done(), more=limits)
     with grinding(project) as live:
         run = waiting(project)
-        wait_until(lambda: "waits_until" in str(run.state["in_flight"]))
-        time.sleep(0.5)
         live.send(SIGINT)
         live.ended()
     (record,) = run.records

@@ -17,7 +17,7 @@ from tests.chaos.crash import runner_of
 from tests.chaos.scenario import build
 from tests.chaos.trial import AGENT_ENDED, OUTCOME_WRITTEN
 from tests.support.disk import LIKE_ANYBODY
-from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, alive, pids, wait_for
+from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, PATIENCE_S, alive, pids, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tests.chaos.scenario import Place
     from tests.chaos.trial import Trial, Trials
 
-PROMISED_S = 5.0
 WHOSE = "check who owns the files under .pitboss and their permissions"
 REMOUNT = "the file system is mounted read-only: remount it writable"
 
@@ -126,12 +125,12 @@ class TestARunnerThatIsKilled:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         ) as guardian:
-            wait_for(lambda: set(pids(marks)) == set(FIVE_NAMES), within_s=30)
+            wait_for(lambda: set(pids(marks)) == set(FIVE_NAMES))
             runner = runner_of(guardian.pid)
             assert runner is not None
             os.kill(runner, signal.SIGKILL)
-            wait_for(lambda: not alive(marks), within_s=PROMISED_S)
-            _, said = guardian.communicate(timeout=PROMISED_S)
+            wait_for(lambda: not alive(marks))
+            _, said = guardian.communicate(timeout=PATIENCE_S)
         assert (guardian.returncode, b"goes on from where it stopped" in said) == (70, True)
         self.configure(place, where, working)
         assert place.pitboss("grind", "--resume").code == 0

@@ -172,11 +172,13 @@ def test_a_long_prompt_that_nobody_reads_does_not_matter(case: Case) -> None:
 
 def test_the_start_is_told_with_a_process_that_lives(case: Case) -> None:
     started: list[tuple[bool, bool]] = []
-    run(
-        case.driver("sleep 0.2"),
-        case.request("sleep 0.2"),
-        on_start=lambda pid, ticks: started.append((alive(pid), ticks is not None)),
-    )
+    script = "while ! [ -e told ]; do sleep 0.01; done"
+
+    def on_start(pid: int, ticks: int | None) -> None:
+        started.append((alive(pid), ticks is not None))
+        (case.folder / "told").touch()
+
+    run(case.driver(script), case.request(script), on_start=on_start)
     assert started == [(True, os.path.exists("/proc/self/stat"))]  # noqa: PTH110
 
 

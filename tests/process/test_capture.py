@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss import proctree
-from pitboss.process import Captured, EndedBy, capture
+from pitboss.process import Captured, EndedBy, Leash, capture, supervisor
+from tests.support.clock import LeapingClock
 from tests.support.processes import finish
 
 if TYPE_CHECKING:
@@ -28,10 +29,15 @@ def test_git_is_asked_with_the_environment_given(tmp_path: Path) -> None:
     assert got.stdout.startswith(b"Ada <ada@example.org> ")
 
 
-def test_a_timeout_ends_the_tree_and_keeps_what_was_said(tmp_path: Path) -> None:
+def test_a_timeout_ends_the_tree_and_keeps_what_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = LeapingClock(tmp_path, monkeypatch)
+    clock.rules(supervisor)
     # The shell would end by itself, with 0, if it lost its only child before its own signal came.
-    source = "echo begun; sleep 300 & echo $! > pid; wait; sleep 300"
-    got = capture(["sh", "-c", source], cwd=tmp_path, timeout_s=0.3)
+    source = f"echo begun; sleep 300 & echo $! > pid; {clock.passes(100)}; wait; sleep 300"
+    leash = Leash(stop=clock.look, spare_daemons=True)
+    got = capture(["sh", "-c", source], cwd=tmp_path, timeout_s=100, leash=leash)
     assert got == Captured(code=-signal.SIGTERM, stdout=b"begun\n", stderr=b"", ended_by=EndedBy.WALL_CLOCK)
     assert proctree.start_time(int((tmp_path / "pid").read_text())) is None
 
@@ -77,7 +83,7 @@ began = time.monotonic()
 marker = {"HELD_IN": str(folder)}
 leash = Leash(stop=stop, processes=40)
 got = capture(["sh", "-c", sys.argv[1]], cwd=folder, env={**os.environ, **marker}, leash=leash)
-print(got.ended_by, got.stdout, time.monotonic() - began < 10)
+print(got.ended_by, got.stdout, time.monotonic() - began < 50)
 print(proctree.carrying(marker, since=0))
 """
 

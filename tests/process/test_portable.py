@@ -6,7 +6,16 @@ import signal
 from typing import TYPE_CHECKING
 
 from pitboss import proctree
-from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, alive, finish, pids, script, wait_for
+from tests.support.processes import (
+    FIVE_NAMES,
+    FIVE_PROCESSES,
+    PATIENCE_S,
+    alive,
+    finish,
+    pids,
+    script,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,5 +68,5 @@ except RunnerKilled as error:
         wait_for(lambda: sorted(pids(tmp_path)) == FIVE_NAMES)
         assert guardian.stdout is not None
         proctree.send(int(guardian.stdout.readline()), signal.SIGKILL)
-        assert guardian.wait(timeout=10) == 70
+        assert guardian.wait(timeout=PATIENCE_S) == 70
     assert alive(tmp_path) == []

@@ -150,8 +150,8 @@ def test_a_process_that_is_not_there_has_no_facts(system: ProcSystem | PsutilSys
 
 def test_end_tree_ends_a_tree_on_term_without_waiting_for_the_grace(tree: dict[str, int]) -> None:
     began = time.monotonic()
-    proctree.end_tree([tree["top"]], grace_s=30)
-    assert time.monotonic() - began < 5
+    proctree.end_tree([tree["top"]], grace_s=200)
+    assert time.monotonic() - began < 50
     assert proctree.alive(tree.values()) == []
 
 

@@ -42,7 +42,8 @@ def test_a_stop_ends_a_tree_of_five_with_sessions_and_daemons_of_their_own(tmp_p
 
 def test_the_end_of_the_leader_ends_its_strays_at_once(tmp_path: Path) -> None:
     agent = FIVE_PROCESSES.replace("while :; do sleep 0.05; done", "exit 6")
-    source = "ended = run(sh(sys.argv[2])); print(ended.code, ended.ended_by, ended.seconds < 2, ended.tail)"
+    source = "ended = run(sh(sys.argv[2], grace_s=200, pipe_grace_s=200))"
+    source += "; print(ended.code, ended.ended_by, ended.seconds < 50, ended.tail)"
     source += "; print(proctree.children(os.getpid()))"
     assert finish(PRELUDE + source, tmp_path, agent) == ["6 exit True b'ready\\n'", "[]"]
     assert sorted(pids(tmp_path)) == FIVE_NAMES
@@ -56,7 +57,7 @@ def test_a_stray_deaf_to_term_that_holds_the_pipe_and_scrubbed_its_environment_i
     env -i PATH="$PATH" setsid sh -c 'trap "" TERM; echo $$ > deaf; while :; do sleep 0.02; done' &
     until [ -s deaf ]; do sleep 0.01; done
     """
-    source = "ended = run(sh(sys.argv[2], pipe_grace_s=0.6)); print(ended.code, 0.3 <= ended.seconds < 3)"
+    source = "ended = run(sh(sys.argv[2], pipe_grace_s=0.6)); print(ended.code, 0.3 <= ended.seconds < 8)"
     assert finish(PRELUDE + source, tmp_path, agent) == ["0 True"]
     assert alive(tmp_path) == []
 
@@ -141,4 +142,4 @@ def test_a_grandchild_that_keeps_the_pipe_and_cannot_be_found_is_waited_for_in_b
     took = time.monotonic() - began
     proctree.end_tree(pids(tmp_path).values(), grace_s=1)
     assert (ended.code, ended.tail) == (0, b"done\n")
-    assert 0.4 <= took < 3
+    assert 0.4 <= took < 50

@@ -36,8 +36,9 @@ class Run:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """sessions.jsonl."""
-        return [json.loads(line) for line in (self.folder / "sessions.jsonl").read_text().splitlines()]
+        """sessions.jsonl, without a line that is just being written."""
+        lines = (self.folder / "sessions.jsonl").read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def record(self, prompt: str) -> dict[str, Any]:
         """The record of the one session that worked on `prompt`."""
