@@ -1,11 +1,19 @@
-"""What holds for every test: properties are checked with the same examples everywhere, however slow the machine."""
+"""What holds for every test, on whatever machine and however it was started."""
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
+# Properties are checked with the same examples everywhere, however slow the machine.
 settings.register_profile(
     "reproducible", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("searching", max_examples=5000, deadline=None)  # --hypothesis-profile=searching
 settings.load_profile("reproducible")
+
+# In the background of a script, or under nohup, these are ignored, and agents and commands would inherit that.
+for _signum, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_signum) is signal.SIG_IGN:
+        signal.signal(_signum, _handler)
