@@ -82,6 +82,17 @@ def test_a_snapshot_of_an_unreadable_run_says_what_is_wrong(run: RunDir, tmp_pat
     assert seen.problem == f"parsing {run.paths.state}: Input data was truncated (at $)"
 
 
+def test_a_snapshot_of_a_live_run_adds_what_its_events_say_if_they_can_be_read(
+    run: RunDir, tmp_path: Path
+) -> None:
+    run.checkpoint(fresh_run(in_flight=(flying(1),)))
+    run.paths.events.write_bytes(b'garbage\n{"kind":"step","seq":1,"what":"text","text":"reads"}\n')
+    with RunLock.acquire(lock_path(tmp_path), run_id=RUN_ID):
+        assert [flight.step for flight in snapshot(tmp_path, RUN_ID).view.in_flight] == ["reads"]
+        run.paths.events.unlink()
+        assert [flight.step for flight in snapshot(tmp_path, RUN_ID).view.in_flight] == [""]
+
+
 def test_a_snapshot_of_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunNotFound):
         snapshot(tmp_path, RUN_ID)

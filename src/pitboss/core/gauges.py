@@ -132,7 +132,7 @@ def gauge_words(gauge: Gauge, clock: ClockFace) -> str:
             )
         case Budget.TOKENS:
             return f"{tokens(int(gauge.used))}{_of(gauge.cap, lambda cap: tokens(int(cap)))} tokens"
-        case Budget.TIME:
+        case _:
             return duration(gauge.used) if gauge.until is None else f"until {clock(gauge.until)}"
 
 

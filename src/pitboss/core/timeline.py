@@ -75,7 +75,7 @@ def tracked(track: Track | None, event: SessionStarted | PhaseChanged | SessionE
             return Track(seq=event.seq, began=event.t, slot=event.slot, host=event.host)
         case PhaseChanged():
             return _entered(track or Track(seq=event.seq), event)
-        case SessionEnded():
+        case _:  # SessionEnded
             return _ended(track or Track(seq=event.seq), event)
 
 
@@ -103,18 +103,12 @@ class _Slots:
         """Put a span, later than all before it, into its lane."""
         name = slot or next((name for name in self._spans if self._is_free(name, span)), None)
         if name is None or not self._is_free(name, span):
-            name = self._unused(name)
+            name = f"lane {len(self._spans) + 1}" if self._spans else USERS_TREE
         self._spans.setdefault(name, []).append(span)
 
     def _is_free(self, name: str, span: Span) -> bool:
         last = self._spans.get(name, [])[-1:]
         return not last or (last[0].ended is not None and last[0].ended <= span.began)
-
-    def _unused(self, wanted: str | None) -> str:
-        if wanted is not None and wanted not in self._spans:
-            return wanted
-        number = len(self._spans) + 1
-        return USERS_TREE if not self._spans else f"lane {number}"
 
     def lanes(self) -> tuple[Lane, ...]:
         """Your own tree first, then by name."""

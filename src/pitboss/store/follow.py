@@ -193,7 +193,7 @@ class _GrowingFile:
         found = status(self._path)
         if found is None:
             self._offset = self._offset if self._starts_over else 0
-            return False
+            return True
         if self._starts_over and _identity(found) != self._file:
             self._offset = 0
         self._file = _identity(found)

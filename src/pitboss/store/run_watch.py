@@ -6,7 +6,6 @@ state.json and sessions.jsonl still say what happened; where the run's directory
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import msgspec
 
 from pitboss.core.budget import BudgetSnapshot
 from pitboss.core.events import PhaseChanged, SessionEnded, SessionStarted
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.run import spend
 from pitboss.core.sighting import OnRecord, sighted
 from pitboss.core.timeline import tracked
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from pitboss.store.lock import LockInfo
 
 _T = rb'^\{"t":(?:"[^"]*"|null),"kind":'
-_STEP = re.compile(_T + rb'"step","seq":(\d+),')
-_PHASE = re.compile(_T + rb'"phase","seq":(\d+)[,}]')
-_RUN = re.compile(_T + rb'"run_(?:started|ended)"[,}]')
-_BOUNDARY = re.compile(_T + rb'"(?:session_started","seq":|session_ended","record":\{"seq":)(\d+)[,}]')
+_STEP = lazy_pattern(_T + rb'"step","seq":(\d+),')
+_PHASE = lazy_pattern(_T + rb'"phase","seq":(\d+)[,}]')
+_RUN = lazy_pattern(_T + rb'"run_(?:started|ended)"[,}]')
+_BOUNDARY = lazy_pattern(_T + rb'"(?:session_started","seq":|session_ended","record":\{"seq":)(\d+)[,}]')
 
 
 class RunWatch:

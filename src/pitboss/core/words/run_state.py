@@ -48,7 +48,7 @@ def live_words(view: View, clock: ClockFace) -> Said:
             return Said(text=f"stopping{waits}", tone=Tone.WARN)
         case Activity.OVER:
             return Said(text="ending", tone=Tone.ACTIVE)
-        case Activity.RUNNING:
+        case _:  # RUNNING
             return _running(view, clock)
 
 
