@@ -41,7 +41,7 @@ def test_plain_text_is_all_body_even_if_it_looks_like_a_prompt() -> None:
 
 @pytest.mark.parametrize(
     ("text", "description"),
-    [("# Fix *it*\nnow", "Fix *it*"), ("###", "task"), ("word " * 40, "word " * 14 + "w…")],
+    [("# Fix *it*\nnow", "Fix *it*"), ("###", "task"), ("word " * 50, "word " * 39 + "word…")],
 )
 def test_a_task_is_described_by_its_first_line(text: str, description: str) -> None:
     assert parse_task(text, "f").meta.description == description

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,6 +12,10 @@ from pitboss.core.fields import Wrong, amount, count, flag, folded, labels, null
 from pitboss.core.foreign_keys import REASONS
 from pitboss.core.frontmatter import split_frontmatter
 from pitboss.core.patterns import lazy_pattern
+from pitboss.core.plain_yaml import word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NAME = lazy_pattern(r"[a-z0-9][a-z0-9_-]*")
 
@@ -21,6 +27,7 @@ class PromptSource(StrEnum):
     GLOBAL = "global"
     OVERRIDE = "override"
     TASK = "task"
+    QUEUE = "queue"
 
 
 class PromptMeta(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +66,19 @@ def parse_prompt(text: str, *, path: str, source: PromptSource) -> PromptDoc:
     table.document.finish()
     meta = msgspec.convert(found, PromptMeta)
     return PromptDoc(meta=meta, body=body, source_path=path, source_kind=source)
+
+
+def prompt_text(settings: Mapping[str, object], body: str) -> str:
+    """The text of a prompt file with these settings, in their order."""
+    front = "".join(f"{key}: {_spelled(key, value)}\n" for key, value in settings.items())
+    return f"---\n{front}---\n{body}"
+
+
+def _spelled(key: str, value: object) -> str:
+    """A value as YAML reads it; a name has no quotes unless it would be something else without, such as a number."""
+    if key == "name" and isinstance(value, str) and word(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def prompt_name(value: object) -> str:

@@ -5,7 +5,6 @@ Such files are read more loosely than prompts, because their own programs accept
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -15,17 +14,14 @@ from pitboss.core import embed
 from pitboss.core.fields import Wrong
 from pitboss.core.foreign_keys import STAND_INS
 from pitboss.core.frontmatter import split_fences, split_frontmatter
+from pitboss.core.made_up import beginning, slug
 from pitboss.core.patterns import lazy_pattern
-from pitboss.core.prompt import CHECKS, prompt_name
+from pitboss.core.prompt import CHECKS, prompt_name, prompt_text
 from pitboss.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-DESCRIPTION_CHARS = 200
-"""Characters of a text's first line that become its description, if it has none."""
-
-_NO_NAME = lazy_pattern(r"[^a-z0-9_-]+")
 _LOOSE_KEY = lazy_pattern(r"([A-Za-z][\w-]*):(?:[ \t]+(.*))?")
 _BLOCK = lazy_pattern(r"[|>][-+]?\d?")
 _NO_MODEL = ("inherit", "default")
@@ -68,7 +64,7 @@ def import_prompt(text: str, *, file: str, name: str | None, stem: str) -> Impor
     body = body.strip("\n")
     if not body.strip():
         raise InputError([Problem(file, "has no text to give to an agent")])
-    called = prompt_name(name or _slug(values.get("name")) or _slug(stem))
+    called = prompt_name(name or slug(values.get("name")) or slug(stem))
     settings: dict[str, object] = {"name": called, "description": _description(values, body)}
     notes = []
     for key, value in values.items():
@@ -79,13 +75,8 @@ def import_prompt(text: str, *, file: str, name: str | None, stem: str) -> Impor
             settings[key] = value
         else:
             notes.append(f"dropped `{embed.one_line(key, 40)}`: {dropped}")
-    del settings["name"]
-    front = "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.items())
-    return Imported(
-        name=called,
-        text=f"---\nname: {called}\n{front}---\n{body}\n",
-        notes=(*notes, *_left_to_the_agent(body)),
-    )
+    text = prompt_text(settings, f"{body}\n")
+    return Imported(name=called, text=text, notes=(*notes, *_left_to_the_agent(body)))
 
 
 def _read(text: str, file: str) -> tuple[Mapping[str, object], str]:
@@ -125,11 +116,7 @@ def _description(values: Mapping[str, object], body: str) -> str:
     given = values.get("description")
     # Subagents' files write `\n` for a line break.
     stated = embed.one_line(given.replace("\\n", " ")) if isinstance(given, str) else ""
-    return (
-        stated
-        or embed.one_line(body.strip().partition("\n")[0].lstrip("# "), DESCRIPTION_CHARS)
-        or "Imported"
-    )
+    return stated or beginning(body) or "Imported"
 
 
 def _dropped(key: str, value: object) -> str | None:
@@ -160,8 +147,3 @@ def _left_to_the_agent(body: str) -> Iterator[str]:
             where = ", ".join(str(number) for number, _ in found[:5]) + (", ..." if found[5:] else "")
             plural = "s" if len(found) > 1 else ""
             yield f'line{plural} {where} of the text: "{embed.one_line(found[0][1], 60)}": {advice}'
-
-
-def _slug(name: object) -> str:
-    """A name reduced to the characters allowed in prompt names."""
-    return _NO_NAME.sub("-", name.lower()).strip("-_") if isinstance(name, str) else ""

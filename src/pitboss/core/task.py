@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import msgspec
 
-from pitboss.core.embed import one_line
 from pitboss.core.foreign_keys import REASONS
 from pitboss.core.frontmatter import has_frontmatter, split_frontmatter
-from pitboss.core.prompt import CHECKS, PromptDoc, PromptMeta, PromptSource
+from pitboss.core.made_up import beginning
+from pitboss.core.prompt import CHECKS, PromptDoc, PromptMeta, PromptSource, prompt_text
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.errors import InputError, Problem
 
 TASK = "task"
 """The name of the prompt, and of the rotation that it is alone in."""
-
-_DESCRIPTION_CHARS = 72
 
 
 def plain_task(text: str, path: str) -> PromptDoc:
@@ -26,7 +22,7 @@ def plain_task(text: str, path: str) -> PromptDoc:
         raise InputError([Problem(path, "has no text to give to an agent")])
     if any("\ud800" <= char <= "\udfff" for char in body):
         raise InputError([Problem(path, "is not UTF-8 text")])
-    meta = PromptMeta(name=TASK, description=_description(body))
+    meta = PromptMeta(name=TASK, description=beginning(body) or TASK)
     return PromptDoc(meta=meta, body=body, source_path=path, source_kind=PromptSource.TASK)
 
 
@@ -52,18 +48,13 @@ def task_text(task: PromptDoc) -> str:
     says = {
         key: value for key, value in meta.items() if value != default[key] and key not in _OF_THE_ROTATION
     }
-    front = "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in says.items())
-    return f"---\nname: {TASK}\n{front}---\n{task.body}"
+    return prompt_text({"name": TASK} | says, task.body)
 
 
 def task_rotation(runs: int) -> Rotation:
     """The rotation of a task that runs so many times, whatever its own settings say about turns."""
     entry = Entry(name=TASK, weight_override=1, every_override=1, max_runs_override=runs)
     return Rotation(name=TASK, entries=(entry,))
-
-
-def _description(body: str) -> str:
-    return one_line(body.strip().partition("\n")[0].lstrip("# "), _DESCRIPTION_CHARS) or TASK
 
 
 _OF_THE_ROTATION = frozenset({"weight", "every", "max_runs"})

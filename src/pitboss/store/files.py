@@ -70,6 +70,18 @@ def write_atomic(
         raise storage_error("write", path, error) from error
 
 
+def write_new(path: AnyPath, data: bytes) -> bool:
+    """Create a file with `data`, whole and durably; False if the name is taken. Missing folders of a run are created.
+
+    A second process that creates the same name at that moment gets False too. Raises StorageError.
+    """
+    try:
+        with opening.entry_at(path, make=True) as at:
+            return _created(at, data)
+    except OSError as error:
+        raise storage_error("write", path, error) from error
+
+
 def append_durable(
     path: AnyPath, data: bytes, *, descriptor: int | None = None, durable: bool = True, mode: int = PRIVATE
 ) -> None:
@@ -172,6 +184,26 @@ def _replaced(at: FolderEntry, chunks: Iterable[bytes], sync: Callable[[int], No
         raise
     finally:
         os.close(descriptor)
+
+
+def _created(at: FolderEntry, data: bytes) -> bool:
+    """Whether this process created the file: the temporary name goes to one process alone."""
+    temporary, flags = f".{at.name}.tmp", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        descriptor = os.open(temporary, flags, PRIVATE, dir_fd=at.folder)
+    except FileExistsError:
+        return False
+    try:
+        if is_new := not opening.is_there(at):
+            write_all(descriptor, data)
+            _sync_file(descriptor)
+            os.rename(temporary, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
+            os.fsync(at.folder)
+        return is_new
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=at.folder)
 
 
 def _append(descriptor: int, data: bytes, *, durable: bool) -> None:

@@ -20,12 +20,8 @@ def git_folder(repo: Path) -> Path | None:
     link = repo / ".git"
     if link.is_dir():
         return link
-    try:
-        with open_users(link) as file:
-            said = file.read(_LONGEST)
-    except OSError:
-        return None
-    if not said.startswith(_POINTER):
+    said = _said(link)
+    if said is None or not said.startswith(_POINTER):
         return None
     folder = repo / Path(said.removeprefix(_POINTER).rstrip(b"\n").decode(errors="surrogateescape"))
     return folder if folder.is_dir() else None
@@ -37,6 +33,15 @@ def ours_in_git(repo: Path) -> Path | None:
     return folder and folder / "pitboss"
 
 
+def common_folder(repo: Path) -> Path | None:
+    """Git's folder that all working trees of the repository share; None if there is none."""
+    folder = git_folder(repo)
+    if folder is None:
+        return None
+    said = _said(folder / "commondir")
+    return folder if said is None else folder / Path(said.rstrip(b"\n").decode(errors="surrogateescape"))
+
+
 def lock_paths(repo: Path) -> tuple[Path, ...]:
     """Everything that a live run locks: two files and, because an agent may delete them, git's folder itself."""
     folder, ours = git_folder(repo), ours_in_git(repo)
@@ -45,3 +50,12 @@ def lock_paths(repo: Path) -> tuple[Path, ...]:
         if folder is None or ours is None
         else (lock_path(repo), ours / LOCK_FILENAME, folder)
     )
+
+
+def _said(file: Path) -> bytes | None:
+    """What git wrote in one of its small files; None if there is no such file."""
+    try:
+        with open_users(file) as opened:
+            return opened.read(_LONGEST)
+    except OSError:
+        return None

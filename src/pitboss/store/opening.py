@@ -185,6 +185,15 @@ def leads_to(at: FolderEntry, descriptor: int) -> bool:
     return os.path.samestat(found, os.fstat(descriptor))
 
 
+def is_there(at: FolderEntry) -> bool:
+    """Whether there is anything of that name, be it a link that leads nowhere. Raises OSError."""
+    try:
+        os.stat(at.name, dir_fd=at.folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def remove(path: AnyPath) -> bool:
     """Remove a name that is not a folder's; returns whether there was one. Raises OSError."""
     try:
@@ -247,7 +256,7 @@ def set_aside(at: FolderEntry) -> str | None:
     None when nothing is there. Raises OSError.
     """
     number = 1
-    while _exists(at.folder, aside := f"{at.name}.set-aside-{number}"):
+    while is_there(at._replace(name=(aside := f"{at.name}.set-aside-{number}"))):
         number += 1
     try:
         os.rename(at.name, aside, src_dir_fd=at.folder, dst_dir_fd=at.folder)
@@ -351,14 +360,6 @@ def _is_file(at: FolderEntry, *, or_missing: bool = False) -> bool:
     except FileNotFoundError:
         return or_missing
     return stat.S_ISREG(found.st_mode)
-
-
-def _exists(folder: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _mended(at: FolderEntry, mode: int = PRIVATE) -> bool:

@@ -46,6 +46,11 @@ def rotations_dir(repo: Path) -> Path:
     return grind_dir(repo) / "rotations"
 
 
+def queue_dir(repo: Path) -> Path:
+    """Tasks that wait for a run."""
+    return grind_dir(repo) / "queue"
+
+
 def lock_path(repo: Path) -> Path:
     """The file that a live run keeps locked."""
     return grind_dir(repo) / LOCK_FILENAME
@@ -70,6 +75,7 @@ class RunPaths:
         "events",
         "log",
         "markdown",
+        "queued",
         "root",
         "run_id",
         "scratchpad",
@@ -96,10 +102,15 @@ class RunPaths:
         self.events = self.root / "events.jsonl"
         self.switch = self.root / "switch"
         self.task = self.root / TASK_FILENAME
+        self.queued = self.root / "queue"
 
     def working_copy(self, name: str) -> Path:
         """The folder of a session with a tree of its own, by the name in its assignment."""
         return self.root / name
+
+    def queued_task(self, task_id: str) -> Path:
+        """The file of a task that this run took from the queue."""
+        return self.queued / f"{task_id}.md"
 
     def set_aside(self, seq: int) -> Path:
         """Where files go that had to leave the tree of session `seq` and are too large for git."""

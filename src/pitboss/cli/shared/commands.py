@@ -22,6 +22,7 @@ SECTIONS = {
     },
     "Run": {
         "grind": "Run agents over your prompts until told to stop.",
+        "queue": "Queue one-off tasks for the live run or the next one.",
         "stop": "Ask the live run to finish.",
         "skip": "Skip the sessions in flight, or one of them.",
     },

@@ -94,6 +94,13 @@ def _in_flight(_ctx: click.Context) -> Iterable[str]:
     return [str(session.seq) for session in snapshot(repo, run_id, last=0).in_flight]
 
 
+def _queued(_ctx: click.Context) -> Iterable[str]:
+    from pitboss.cli.shared.project import project_root
+    from pitboss.store.queue import waiting
+
+    return [task.id for task in waiting(project_root()).tasks]
+
+
 run_ids = _completing(_run_ids)
 prompts = _completing(_prompts)
 tags = _completing(_tags)
@@ -102,3 +109,4 @@ agents = _completing(_agents)
 rescued = _completing(_rescued)
 branches = _completing(_branches)
 in_flight = _completing(_in_flight)
+queued = _completing(_queued)

@@ -1,0 +1,64 @@
+"""Queues a task for whoever asks: the command line, and screens that may change a run (SPEC 10)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.queued_task import parse_queued_task, queued_task_text
+from pitboss.core.slash_commands import unexpanded
+from pitboss.store.config import load_config
+from pitboss.store.git_dir import lock_paths
+from pitboss.store.lock import lock_holder
+from pitboss.store.queue import add
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pitboss.core.prompt import PromptDoc
+
+
+class Queued(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that was queued, and what to tell whoever did it: who takes it, and what looks odd about it."""
+
+    id: str
+    name: str
+    taken_by: str
+    warnings: tuple[str, ...] = ()
+
+
+def queue_task(repo: Path, text: str, *, given: Mapping[str, object], file: str | None = None) -> Queued:
+    """Queue the task in `text`, read from `file` or plain, with the settings `given` instead of its own.
+
+    Raises InputError for what is wrong with the text, StartError for an agent that cannot be used, CommandError if the
+    queue belongs to another user, StorageError.
+    """
+    source = file or "TEXT"
+    whole = queued_task_text(text, path=source, given=given, plain=file is None)
+    doc = parse_queued_task(whole, path=source)
+    _refuse_unknown_agent(repo, doc)
+    task_id = add(repo, whole, datetime.now(UTC))
+    odd = unexpanded(doc)
+    return Queued(
+        id=task_id,
+        name=doc.meta.name,
+        taken_by=_taken_by(repo),
+        warnings=() if odd is None else (str(odd),),
+    )
+
+
+def _refuse_unknown_agent(repo: Path, doc: PromptDoc) -> None:
+    if doc.meta.agent is not None:
+        from pitboss.agents.table import check_agent
+
+        check_agent(doc.meta.agent, load_config(repo))
+
+
+def _taken_by(repo: Path) -> str:
+    live = lock_holder(*lock_paths(repo))
+    if live is None:
+        return "the next run takes it: `pitboss grind`, or `pitboss grind --resume`"
+    return f"run {live.run_id} takes it as soon as there is room" if live.run_id else "the live run takes it"

@@ -1,0 +1,107 @@
+"""Queued tasks: prompts that run once, outside any rotation (SPEC 10).
+
+A task's file is a prompt file in which all but the text may be missing: name and description are made up then. Its id
+is the name of the file; ids sort by age.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss.core.foreign_keys import REASONS
+from pitboss.core.frontmatter import has_frontmatter, split_frontmatter
+from pitboss.core.made_up import beginning, short_name
+from pitboss.core.patterns import lazy_pattern
+from pitboss.core.prompt import CHECKS, PromptDoc, PromptMeta, PromptSource, prompt_text
+from pitboss.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NO_NAME = "task"
+"""What a task is called if no name can be made of its text."""
+
+_ID = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Base 32, without letters that look like digits or like each other."""
+
+_MADE_ID = lazy_pattern(f"[{_DIGITS}]{{7}}")
+_PER_SECOND = 32
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class WaitingTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that waits in the queue: all that choosing the next session needs of it."""
+
+    id: str
+    prompt: str
+    parallel_safe: bool = False
+
+    @classmethod
+    def of(cls, task_id: str, doc: PromptDoc) -> WaitingTask:
+        """The task whose file says `doc`."""
+        return cls(id=task_id, prompt=doc.meta.name, parallel_safe=doc.meta.parallel_safe)
+
+
+def parse_queued_task(text: str, *, path: str) -> PromptDoc:
+    """Return the task written in `text`, which was read from `path`.
+
+    Raises InputError with every problem of the file.
+    """
+    settings, body = _read(text, path)
+    meta = msgspec.convert(_complete(settings, body), PromptMeta)
+    return PromptDoc(meta=meta, body=body, source_path=path, source_kind=PromptSource.QUEUE)
+
+
+def queued_task_text(text: str, *, path: str, given: Mapping[str, object], plain: bool = False) -> str:
+    """The whole file of a task: `text`, which was read from `path`, with the settings `given` instead of its own.
+
+    `plain` text has no settings, whatever it begins with. Raises InputError with every problem of the file.
+    """
+    settings, body = _read(text, path, plain=plain)
+    return prompt_text(_complete({**settings, **given}, body), body)
+
+
+def is_task_id(name: str) -> bool:
+    """Whether the name of a file, without its suffix, may be the id of a task."""
+    return _ID.fullmatch(name) is not None
+
+
+def made_id(now: datetime, others: Iterable[str]) -> str:
+    """An id for a task that is queued `now`: later in order than all `others` that were made here."""
+    made = (_number(other) for other in others if _MADE_ID.fullmatch(other))
+    number = max(int((now - _EPOCH).total_seconds() * _PER_SECOND), *(n + 1 for n in made), 0)
+    digits = ""
+    while number or len(digits) < 7:
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return digits
+
+
+def _number(task_id: str) -> int:
+    number = 0
+    for digit in task_id:
+        number = number * len(_DIGITS) + _DIGITS.index(digit)
+    return number
+
+
+def _read(text: str, path: str, *, plain: bool = False) -> tuple[dict[str, Any], str]:
+    """The settings and the body of a file; without frontmatter it is all body."""
+    settings, body = dict[str, Any](), text.replace("\r\n", "\n")
+    if not plain and has_frontmatter(text):
+        table, body = split_frontmatter(text, path)
+        settings = table.read(CHECKS, foreign=REASONS)
+        table.document.finish()
+    if not body.strip():
+        raise InputError([Problem(path, "has no text to give to an agent")])
+    return settings, body
+
+
+def _complete(settings: Mapping[str, Any], body: str) -> dict[str, Any]:
+    """The settings, name and description first; they are made up where they are missing."""
+    described = settings.get("description") or beginning(body) or NO_NAME
+    named = settings.get("name") or short_name(described) or NO_NAME
+    return {"name": named, "description": described, **settings}
