@@ -30,7 +30,7 @@ FAILED = 70
 """Exit code of a runner whose body raised."""
 
 SAME_REQUEST_S = 0.25
-"""A closing terminal sends SIGHUP more than once; a service manager sends it right after SIGTERM."""
+"""A closing terminal sends SIGHUP more than once; a service manager sends SIGTERM and SIGHUP, heard in any order."""
 
 LAST_WORDS_S = 2.0
 """How long to wait for a paused terminal."""
@@ -155,13 +155,14 @@ def _run(body: Callable[[StopChannel], int], channel: StopChannel) -> NoReturn:
 
 def _forward_signals(requests_fd: int) -> None:
     os.set_blocking(requests_fd, False)
-    last = float("-inf")
+    before, last = 0, float("-inf")
 
     def forward(signum: int, _frame: object) -> None:
-        nonlocal last
+        nonlocal before, last
         now = time.monotonic()
-        same = signum == signal.SIGHUP and now - last < SAME_REQUEST_S
-        last = now
+        joined = signum == signal.SIGHUP or (before, signum) == (signal.SIGHUP, signal.SIGTERM)
+        same = joined and now - last < SAME_REQUEST_S
+        before, last = signum, now
         if not same:
             with suppress(OSError):
                 os.write(requests_fd, b"!")

@@ -251,12 +251,19 @@ class Terminal:
         self.screen = fresh
 
 
+def shows_the_whole_footer(tty: Terminal) -> bool:
+    """Whether the last words of the agent are there, and what comes below them: a terminal may be read in between."""
+    shown = tty.shows("Looking at")
+    lines = tty.screen.lines()
+    return shown and lines[-4:][0].startswith("●") and lines[-1].endswith(("stop now", "…"))
+
+
 @pytest.mark.parametrize("width", [120, 40])
 def test_on_a_terminal_a_footer_shows_what_runs_and_leaves_no_trace(tmp_path: Path, width: int) -> None:
     project = Project.create(tmp_path / "project")
     env = project.env | {"PYTHONPATH": str(ROOT)}
     with Terminal([sys.executable, "-c", DRIVER], width, project.root, env) as tty:
-        wait_until(lambda: tty.shows("Looking at"))
+        wait_until(lambda: shows_the_whole_footer(tty))
         running = tty.screen.lines()
         assert tty.process.stdin is not None
         tty.process.stdin.write(b"go\n")

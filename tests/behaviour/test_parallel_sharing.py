@@ -17,7 +17,7 @@ TESTIFY = """
 echo start $PITBOSS_SESSION_SEQ >>{diary}
 touch {present}/$PITBOSS_SESSION_SEQ
 echo $PITBOSS_PROMPT_NAME $PITBOSS_SESSION_SEQ: $(ls {present}) >>{out}
-sleep 0.05
+{stay}
 echo $PITBOSS_PROMPT_NAME $PITBOSS_SESSION_SEQ: $(ls {present}) >>{out}
 rm {present}/$PITBOSS_SESSION_SEQ
 echo end $PITBOSS_SESSION_SEQ >>{diary}
@@ -33,9 +33,14 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def account(project: Project) -> str:
+def account(project: Project, stay: str = "sleep 0.05") -> str:
     folder = project.root.parent
-    return TESTIFY.format(out=folder / "out", present=folder / "present", diary=folder / "diary")
+    return TESTIFY.format(out=folder / "out", present=folder / "present", diary=folder / "diary", stay=stay)
+
+
+def in_company(project: Project) -> str:
+    """The account of one that stays until it is not the only one that has come."""
+    return account(project, f"{meeting(project.root.parent / 'meeting', 2)}\nsleep 0.05")
 
 
 def most_at_once(project: Project) -> int:
@@ -48,9 +53,8 @@ def most_at_once(project: Project) -> int:
 
 
 def test_a_prompt_that_is_not_parallel_safe_runs_alone_and_nobody_starves(project: Project) -> None:
-    script = account(project)
-    project.prompt("alone", script, max_runs=4)
-    project.prompt("shared", script, parallel_safe=True, weight=3, max_runs=12)
+    project.prompt("alone", account(project), max_runs=4)
+    project.prompt("shared", in_company(project), parallel_safe=True, weight=3, max_runs=12)
     done = project.pitboss("grind", "--max-parallel", "3")
     run = the_run(project)
     seen = [line.split() for line in (project.root.parent / "out").read_text().splitlines()]
@@ -82,13 +86,13 @@ def test_sessions_in_flight_count_as_runs_of_their_prompt(project: Project) -> N
 
 
 def test_no_more_run_at_once_than_allowed(project: Project) -> None:
-    project.prompt("chore", account(project), parallel_safe=True, max_runs=8)
+    project.prompt("chore", in_company(project), parallel_safe=True, max_runs=8)
     assert project.pitboss("grind", "--max-parallel", "2").code == 0
     assert most_at_once(project) == 2
 
 
 def test_a_rotation_says_how_many_run_at_once(project: Project) -> None:
-    project.prompt("chore", account(project), parallel_safe=True, max_runs=6)
+    project.prompt("chore", in_company(project), parallel_safe=True, max_runs=6)
     project.write(".pitboss/grind/rotations/duo.toml", 'max_parallel = 2\nprompts = [{name = "chore"}]\n')
     configure(project, grind="max_parallel = 5")
     assert project.pitboss("grind", "--rotation", "duo").code == 0

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.cli import COMMAND, PATIENCE_S, Project
+from tests.support.runs import Gate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ATTACKS = {
@@ -36,15 +38,24 @@ OURS = re.compile(rb"\x1b\[(?:[0-2]|3[0-7])?(?:;3[0-7])?m")
 FOOTER = re.compile(rb"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*|\x1b\[\?25h")
 
 
-def on_terminal(project: Project, *args: str, **more: str) -> bytes:
-    """All that a command sends to a terminal, which is its stdin, stdout and stderr."""
+def on_terminal(
+    project: Project, *args: str, look: Callable[[bytes], object] | None = None, **more: str
+) -> bytes:
+    """All that a command sends to a terminal, which is its stdin, stdout and stderr.
+
+    `look` is shown it as it grows.
+    """
     ours, theirs = pty.openpty()
     env = project.env | {"TERM": "xterm-256color", "COLUMNS": "200", "LINES": "50"} | more
     with subprocess.Popen(
         [*COMMAND, *args], cwd=project.root, env=env, stdin=theirs, stdout=theirs, stderr=theirs
     ) as child:
         os.close(theirs)
-        said = b"".join(iter(lambda: _read(ours), b""))
+        said = b""
+        while chunk := _read(ours):
+            said += chunk
+            if look is not None:
+                look(said)
         child.wait(PATIENCE_S)
     os.close(ours)
     return said
@@ -194,8 +205,15 @@ def test_json_is_harmless_and_means_the_same(project: Project) -> None:
 
 def test_without_color_there_is_none_and_no_mark_of_one(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "repo")
-    project.prompt("one", "sleep 0.6", max_runs=1)
-    said = on_terminal(project, "grind", NO_COLOR="1")
-    assert "● session-0001 one".encode() in said
+    title = "● session-0001 one".encode()
+    gate = Gate(tmp_path / "gate")
+    project.prompt("one", gate.script, max_runs=1)
+
+    def look(said: bytes) -> None:
+        if title in said:
+            gate.open()
+
+    said = on_terminal(project, "grind", look=look, NO_COLOR="1")
+    assert title in said
     assert b"^[" not in said
     assert b"\x1b" not in FOOTER.sub(b"", said)
