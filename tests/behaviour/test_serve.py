@@ -119,6 +119,14 @@ def test_no_page_has_inline_script_or_style_or_anything_from_elsewhere(server: S
 
 
 @pytest.mark.parametrize(
+    "run_id", ["20200101T000000Z-abcd", "..", "%2e%2e", "..%2f..", "%00", "x" * 5000, "-h"]
+)
+def test_a_run_that_does_not_exist_says_so(server: Server, run_id: str) -> None:
+    for path in (f"/runs/{run_id}", f"/runs/{run_id}/events"):
+        assert server.get(path).status == 404
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/static/../pages.py",

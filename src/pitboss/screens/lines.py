@@ -36,7 +36,7 @@ def session_lines(record: SessionRecord, stream: TextIO | None = None, *, before
     cells = _cells(record)
     plain = " ".join(text for text, _ in cells)
     head = " ".join(paint(text, ink, stream) if ink else text for text, ink in cells)
-    words, width = _words(record), width_of(stream)
+    words, width = session_words(record), width_of(stream)
     if width is None or len(before) + len(plain) + len(words) + 2 < width:
         return [" ".join(filter(None, (before, head, words))).rstrip()]
     if before and len(before) + len(plain) + 1 < width:
@@ -84,7 +84,8 @@ def budget_parts(gauges: Iterable[Gauge], stream: TextIO | None = None) -> list[
     return [gauge_words(gauge, face) for gauge in gauges if not gauge.says_nothing]
 
 
-def _words(record: SessionRecord) -> str:
+def session_words(record: SessionRecord) -> str:
+    """Why a session failed and the first line of its summary, unless one repeats the other."""
     said = _reason_and_summary(record)
     return f"{said} ({one_line(record.hidden)})" if record.hidden else said
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pitboss.screens.web.all_runs import AllRuns
+from pitboss.screens.web.one_run import OneRun
 from pitboss.screens.web.pages import Pages
 from pitboss.screens.web.showing import FUNCTIONS
+from pitboss.store.catalogue import find_run
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -38,9 +40,11 @@ class Subjects:
         self._repo = repo
         self._pages = Pages({**FUNCTIONS, "project": repo.name})
 
-    def find(self) -> Subject:
-        """The subject of an address."""
-        return AllRuns(self._repo, self._pages)
+    def find(self, run_id: str | None) -> Subject:
+        """The subject of an address. Raises RunNotFound, AmbiguousRun."""
+        if run_id is None:
+            return AllRuns(self._repo, self._pages)
+        return OneRun(self._repo, self._pages, find_run(self._repo, run_id).run_id)
 
     def problem(self, depth: int, heading: str, text: str, hint: str | None) -> Markup:
         """A page that says what is wrong; `depth` is how many folders its address is below `/`."""

@@ -3,6 +3,7 @@
 | address                     | answer                                        |
 |-----------------------------|-----------------------------------------------|
 | `/`                         | all runs                                      |
+| `/runs/ID`                  | one run                                       |
 | `.../events`                | what changes on the page above, as it changes |
 | `/static/...`               | style, script, icon                           |
 """
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 MOST_STREAMS = 128
 """How many streams of events may be open at once."""
 
-_ADDRESSES = ("",)
+_ADDRESSES = ("", "/runs/{run_id}")
 _STATIC = {
     "pitboss.css": "text/css; charset=utf-8",
     "pitboss.js": "text/javascript; charset=utf-8",
@@ -80,20 +81,20 @@ class Website:
         }
         return Entrance(Starlette(routes=routes, exception_handlers=handlers), self._door)
 
-    async def _page(self, _request: Request) -> Response:
-        subject, feed = await self._found()
+    async def _page(self, request: Request) -> Response:
+        subject, feed = await self._found(request)
         return HTMLResponse(await asyncio.to_thread(subject.page, *feed.since(None)))
 
     async def _events(self, request: Request) -> EventStream:
         if self._streams.locked():
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
-        _, feed = await self._found()
+        _, feed = await self._found(request)
         version = request.headers.get("last-event-id") or request.query_params.get("after")
         return EventStream(feed.updates(version, HEARTBEAT_S), self._closing, self._streams)
 
-    async def _found(self) -> tuple[Subject, Feed]:
+    async def _found(self, request: Request) -> tuple[Subject, Feed]:
         """What a request is about, read and up to date. Raises StorageError."""
-        subject = await asyncio.to_thread(self._subjects.find)
+        subject = await asyncio.to_thread(self._subjects.find, request.path_params.get("run_id"))
         feed = self._feeds.feed(subject.key, subject.reader)
         await feed.look()
         return subject, feed

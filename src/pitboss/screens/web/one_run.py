@@ -1,0 +1,118 @@
+"""The page `/runs/ID`: what a run does and needs, its sessions, the night as lanes (SPEC 10)."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pitboss.core.condition import condition
+from pitboss.core.gauges import gauges_of
+from pitboss.core.words.endings import word
+from pitboss.core.words.run_state import run_words
+from pitboss.screens.web.lanes import chart
+from pitboss.screens.web.showing import clock
+from pitboss.store.run_watch import RunWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from pathlib import Path
+
+    from markupsafe import Markup
+
+    from pitboss.screens.web.feeds import Parts, Render
+    from pitboss.screens.web.pages import Pages
+    from pitboss.store.follow import Snapshot
+
+MOST_SESSIONS = 50
+"""How many sessions that have ended the page shows; others have a page of their own."""
+
+_OLD_S = 15.0
+"""Seconds after which bars that grow with time are drawn again, though nothing has happened."""
+
+
+class OneRun:
+    """The subject of `/runs/ID`."""
+
+    def __init__(self, repo: Path, pages: Pages, run_id: str) -> None:
+        self._repo = repo
+        self._pages = pages
+        self._run_id = run_id
+
+    @property
+    def key(self) -> Hashable:
+        """The run's id."""
+        return self._run_id
+
+    def reader(self) -> Render:
+        """Watches the run."""
+        return _Reader(self._repo, self._pages, self._run_id)
+
+    def page(self, version: str, parts: Parts) -> Markup:
+        """The page around what the run does."""
+        return self._pages.page(
+            "run",
+            parts,
+            version=version,
+            root="../",
+            stream=f"{self._run_id}/events",
+            crumbs=((self._run_id, None),),
+        )
+
+
+def _moment(seen: Snapshot) -> datetime:
+    """Until when time has gone by for the run: now while it is live, else its last change."""
+    return datetime.now(UTC) if seen.live or seen.state is None else seen.state.last_updated_at
+
+
+class _Reader:
+    """The parts of a run's page; what has not changed is not rendered again."""
+
+    def __init__(self, repo: Path, pages: Pages, run_id: str) -> None:
+        self._watch = RunWatch(repo, run_id)
+        self._pages = pages
+        self._seen: Snapshot | None = None
+        self._parts: Parts = {}
+        self._made = 0.0
+
+    def __call__(self) -> Parts:
+        """The parts as of now."""
+        seen = self._watch.look()
+        if seen is not self._seen or time.monotonic() - self._made > _OLD_S:
+            self._parts = self._rendered(seen)
+            self._seen, self._made = seen, time.monotonic()
+        return self._parts
+
+    def _rendered(self, seen: Snapshot) -> Parts:
+        now = _moment(seen)
+        how = condition(seen.state, live=seen.live is not None)
+        said = run_words(seen.view, how, seen.state.stop_reason if seen.state else None, clock)
+        render = self._pages.render
+        return {
+            "title": f"{'● ' if seen.live else ''}{said.text} - {seen.run_id} - pitboss",
+            "head": render(
+                "head",
+                seen=seen,
+                view=seen.view,
+                how=how,
+                word=word(how),
+                said=said,
+                now=now,
+                gauges=gauges_of(seen.view, now),
+            ),
+            "flights": render("flights", run_id=seen.run_id, flights=seen.view.in_flight),
+            "sessions": self._sessions(seen),
+            "lanes": self._lanes(seen, now),
+        }
+
+    def _sessions(self, seen: Snapshot) -> Markup:
+        return self._pages.render(
+            "sessions",
+            run_id=seen.run_id,
+            records=seen.records[: -MOST_SESSIONS - 1 : -1],
+            total=len(seen.records),
+            tracks=seen.tracks,
+        )
+
+    def _lanes(self, seen: Snapshot, now: datetime) -> Markup:
+        return self._pages.render("lanes", run_id=seen.run_id, chart=chart(seen, now))
