@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents.installation import locate
-from pitboss.agents.programs import program_of
+from pitboss.agents.programs import locate, program_of
 from pitboss.agents.table import backend_names
 from pitboss.core.config import AgentSettings
 from pitboss.core.embed import one_line
@@ -147,22 +146,28 @@ def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
 def _program(
     root: Path, agent: str, setting: str, words: tuple[str, ...], *, only_working: bool = False
 ) -> Program:
-    import hashlib
-
     encoded = msgspec.json.encode([agent, setting, words, [_content(word, root) for word in words]])
-    digest = hashlib.sha256(encoded).hexdigest()
+    digest = _digest(encoded)
     return Program(agent=agent, setting=setting, words=words, digest=digest, only_working=only_working)
+
+
+def _digest(data: bytes) -> str:
+    """SHA-256 as Python's own `random` gets it: `hashlib` loads all of OpenSSL, which takes longer than to hash."""
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found, unused-ignore] # CPython 3.11
+    except ImportError:
+        from hashlib import sha256
+    digest: str = sha256(data).hexdigest()
+    return digest
 
 
 def _content(word: str, root: Path) -> str | None:
     """A digest of the file in the working tree that a word of a command line names; None when it names none."""
-    import hashlib
-
     try:
         if not _inside(word, root):
             return None
         with open_users(root / word) as file:
-            return hashlib.sha256(file.read(_MOST_HASHED)).hexdigest()
+            return _digest(file.read(_MOST_HASHED))
     except (OSError, ValueError):
         return None
 

@@ -23,7 +23,6 @@ from pitboss.agents.backend import Backend, Launch
 from pitboss.agents.judgement import Spend
 from pitboss.agents.output.json_values import COUNT_LIMIT
 from pitboss.agents.plain import PlainReader
-from pitboss.agents.programs import no_command
 from pitboss.core.usage import Usage
 from pitboss.store.opening import open_regular
 
@@ -55,12 +54,6 @@ class CommandAgent(Backend):
     name = "command"
     install = "set [agent.command] command to a program that exists"
     version_args = None
-
-    def binary(self, settings: AgentSettings) -> str:
-        """The first word of the configured command; raises StartError if there is none."""
-        if not settings.command:
-            raise no_command(self.name)
-        return super().binary(settings)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
         """Start the configured command; raises StartError if there is none."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.output.lines import shortened
+from pitboss.agents.programs import locate
 from pitboss.agents.table import find_backend
 from pitboss.errors import StartError
 from pitboss.process import capture
-from pitboss.process.search import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,14 +102,6 @@ def find_installation(
         asked = " ".join((path, *backend.version_args))
         return Installation(name=name, path=path, problem=f"{asked} failed", hint=hint)
     return _judged(backend, path, next(filter(_numbers, lines), lines[0]))
-
-
-def locate(program: str, path: str, root: Path | None) -> str | None:
-    """Where a program is on a PATH whose relative entries start from `root`; None if it is not found."""
-    from pathlib import Path
-
-    folder = Path.cwd() if root is None else root
-    return find_program(program, (str(folder / entry) for entry in path.split(os.pathsep)))
 
 
 def _judged(backend: Backend, path: str, version: str) -> Installation:

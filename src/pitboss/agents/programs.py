@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pitboss.errors import StartError
+from pitboss.process.search import find_program
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pitboss.core.config import AgentSettings
 
 _PROGRAMS = {
@@ -21,6 +25,9 @@ _PROGRAMS = {
 }
 """By backend; those that are not here start a program of the user's own."""
 
+_COMMAND = "command"
+"""It needs a command even if its settings name another program to start."""
+
 
 def is_users_own(name: str) -> bool:
     """Whether the backend called `name` starts a program that the user must name."""
@@ -30,14 +37,17 @@ def is_users_own(name: str) -> bool:
 def program_of(name: str, settings: AgentSettings) -> str:
     """The program that the backend called `name` starts; raises StartError if the settings had to name one."""
     program = settings.binary or _PROGRAMS.get(name) or next(iter(settings.command), None)
-    if program is None:
-        raise no_command(name)
+    if program is None or (name == _COMMAND and not settings.command):
+        raise StartError(
+            f"the agent `{name}` has no command",
+            hint=f'set [agent.{name}] command = ["PROGRAM", "ARGUMENT", ...] in .pitboss/config.toml',
+        )
     return program
 
 
-def no_command(name: str) -> StartError:
-    """The refusal of a backend whose program the user must name and did not."""
-    return StartError(
-        f"the agent `{name}` has no command",
-        hint=f'set [agent.{name}] command = ["PROGRAM", "ARGUMENT", ...] in .pitboss/config.toml',
-    )
+def locate(program: str, path: str, root: Path | None) -> str | None:
+    """Where a program is on a PATH whose relative entries start from `root`; None if it is not found."""
+    from pathlib import Path
+
+    folder = Path.cwd() if root is None else root
+    return find_program(program, (str(folder / entry) for entry in path.split(os.pathsep)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pitboss.agents.programs import program_of
 from pitboss.core.config import AgentSettings
 from pitboss.errors import StartError
 
@@ -40,33 +41,33 @@ def find_backend(name: str) -> Backend:
         module, _, kind = _BACKENDS[name].rpartition(".")
         backend: Backend = getattr(import_module(f"pitboss.agents.{module}"), kind)()
         return backend
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> StartError:
     from difflib import get_close_matches
 
     known = ", ".join(backend_names())
     close = get_close_matches(name, backend_names(), n=1)
     meant = f"did you mean `{close[0]}`? " if close else ""
-    raise StartError(f"unknown agent `{name}`", hint=f"{meant}known agents: {known}")
+    return StartError(f"unknown agent `{name}`", hint=f"{meant}known agents: {known}")
 
 
 def check_agent(name: str, config: Config) -> None:
     """Raise StartError if there is no backend called `name`, or its `[agent.NAME]` settings cannot start anything."""
-    _ready(name, config)
+    if name not in _BACKENDS:
+        raise _unknown(name)
+    program_of(name, config.agents.get(name, AgentSettings()))
 
 
 def build_agent(name: str, config: Config) -> Driver:
     """The agent called `name` with its `[agent.NAME]` settings; raises like `check_agent`."""
     from pitboss.agents.driver import Driver
 
-    backend, settings = _ready(name, config)
-    return Driver(backend, settings, config)
+    check_agent(name, config)
+    return Driver(find_backend(name), config.agents.get(name, AgentSettings()), config)
 
 
 def may_cost(name: str, config: Config) -> bool:
     """Whether the agent called `name` may cost something; raises like `check_agent`."""
     return build_agent(name, config).paid
-
-
-def _ready(name: str, config: Config) -> tuple[Backend, AgentSettings]:
-    backend, settings = find_backend(name), config.agents.get(name, AgentSettings())
-    backend.binary(settings)
-    return backend, settings

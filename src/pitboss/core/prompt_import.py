@@ -60,6 +60,7 @@ def import_prompt(text: str, *, file: str, name: str | None, stem: str) -> Impor
     The prompt is called `name`, else what the file says, else `stem`. Raises InputError when there is no text
     for an agent, Wrong when the name is not valid.
     """
+
     values, body = _read(text, file)
     body = body.strip("\n")
     if not body.strip():

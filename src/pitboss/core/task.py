@@ -43,6 +43,7 @@ def parse_task(text: str, path: str) -> PromptDoc:
 
 def task_text(task: PromptDoc) -> str:
     """The prompt file that says the same; how often it runs is not in it."""
+
     meta = msgspec.structs.asdict(task.meta)
     default = msgspec.structs.asdict(PromptMeta(name=TASK, description=""))
     says = {

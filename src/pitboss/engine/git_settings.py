@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.errors import PitbossError
 from pitboss.git.repo import Repo
-from pitboss.landing.guard import Guard
 from pitboss.store.catalogue import find_run, most_recent_resumable, read_state
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.git_dir import lock_paths
@@ -34,6 +33,8 @@ def put_back_settings(root: Path, requested: str | None) -> tuple[str, ...]:
         run = find_run(root, requested) if requested else most_recent_resumable(root)
         rundir = run and RunDir(RunPaths(root, run.run_id))
         if rundir and (gone_at := cut_short_before(rundir)) > -inf:
+            from pitboss.landing.guard import Guard
+
             return Guard(Repo(root, git_dir, git_dir), rundir.paths.root).resume(gone_at)
     return ()
 

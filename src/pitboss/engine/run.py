@@ -10,11 +10,9 @@ from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.run import build_state, spend
 from pitboss.core.stops import RunStatus
 from pitboss.core.task import task_text
-from pitboss.engine.brakes import Past
 from pitboss.engine.examining import examine
 from pitboss.engine.git_settings import cut_short_before
 from pitboss.engine.mending import blank_state
-from pitboss.engine.start import check_ready, earlier_run, start_from
 from pitboss.errors import PitbossError
 from pitboss.git.switch import HeadPosition
 from pitboss.landing.git_trouble import git_refusing
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
+    from pitboss.engine.brakes import Past
     from pitboss.engine.clock import Clock
     from pitboss.engine.journal import Journal
     from pitboss.engine.mending import Mender
@@ -99,10 +98,15 @@ class Run:
 
     def check_ready(self) -> TreeStatus:
         """Refuse whatever `start` would refuse about git and the tree; raises StartError, changes nothing (SPEC 5)."""
+        from pitboss.engine.start import check_ready
+
         return check_ready(self._builder.branch(run_branch(self._builder.run_id)), self._repo.root)
 
     def start(self) -> int:
         """Start the run and grind to its end; returns the exit code (SPEC 5)."""
+        from pitboss.engine.brakes import Past
+        from pitboss.engine.start import earlier_run, start_from
+
         mission = self._mission
         with git_refusing("start the run"):
             here = HeadPosition.now(self.check_ready())
@@ -197,6 +201,8 @@ class Run:
         self._accept(parts.journal, here)
         if here:
             self._emit(Repaired(text=f"{here} is checked out: going over to {dead.branch}"))
+        from pitboss.engine.brakes import Past
+
         past = Past(
             any_failed=dead.scan.any_failed,
             unjudged=(*dead.scan.tail, *settled),
