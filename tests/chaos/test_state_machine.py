@@ -26,7 +26,8 @@ from pitboss.core.recovery.repairs import (
 )
 from pitboss.core.run import fold
 from pitboss.core.scheduler import Contender, Pick, next_pick, record_run
-from pitboss.core.session import Assignment, InFlight, Landing, Outcome, SessionStatus, settle
+from pitboss.core.session import Assignment, InFlight, Landing, Outcome, SessionStatus
+from pitboss.core.settling import settle
 from pitboss.engine.journal import Journal
 from pitboss.store.catalogue import read_state
 from pitboss.store.log import scan_log

@@ -1,20 +1,23 @@
-"""What every chooser keeps, be it the rotation or the script that tests play (SPEC 3)."""
+"""What every chooser keeps: the rotation, the script that tests play, the queue before each of them (SPEC 3)."""
 
 from __future__ import annotations
 
 import copy
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.chooser import Choice, Chooser, Wait, upcoming
+from pitboss.core.choosers.queue import QueueChooser
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.rotation import RotationChooser
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.recovery.refusals import StateOutOfSync
 from pitboss.core.recovery.replay import replay_records
+from pitboss.core.run import WaitingTask
 from pitboss.core.scheduler import Contender
 from pitboss.core.stops import Ending
 from tests.support.rehearsal import Rehearsal
@@ -22,6 +25,8 @@ from tests.support.values import fresh_run, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pitboss.core.session import Assignment
 
 ROOM = Room(max_parallel=3, parallel_safe=frozenset({"alpha", "bravo"}))
 
@@ -41,14 +46,41 @@ def script() -> Chooser:
     return ScriptedChooser(["alpha", "bravo", "alpha", "weekly", "bravo", "bravo", "alpha"], ROOM)
 
 
-choosers = pytest.mark.parametrize("make", [rotation, script])
+def queue_before_rotation() -> Chooser:
+    return QueueChooser(rotation(), ROOM)
+
+
+def queue_before_script() -> Chooser:
+    return QueueChooser(script(), ROOM)
+
+
+TASKS = (
+    WaitingTask(id="1", prompt="alpha"),
+    WaitingTask(id="2", prompt="weekly", parallel_safe=True),
+    WaitingTask(id="3", prompt="door", parallel_safe=True),
+    WaitingTask(id="4", prompt="door"),
+)
+"""Named like prompts in part, which are then not the other way round about running side by side."""
+
+choosers = pytest.mark.parametrize("make", [rotation, script, queue_before_rotation, queue_before_script])
 endings = st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=25)
 
 
+def begun(make: Callable[[], Chooser]) -> Rehearsal:
+    """A run in which a chooser of queued tasks has some to choose."""
+    return Rehearsal(make(), TASKS if isinstance(make(), QueueChooser) else ())
+
+
 def played(make: Callable[[], Chooser], ends: list[tuple[int, bool]]) -> Rehearsal:
-    rehearsal = Rehearsal(make())
+    rehearsal = begun(make)
     rehearsal.play(ends)
     return rehearsal
+
+
+def may_share(session: Assignment) -> bool:
+    if session.queued is None:
+        return session.prompt in ROOM.parallel_safe
+    return session.queued in {task.id for task in TASKS if task.parallel_safe}
 
 
 @choosers
@@ -92,11 +124,11 @@ def test_it_ends_only_when_nothing_runs_and_then_for_good(
 def test_sessions_run_side_by_side_only_where_all_of_them_may(
     make: Callable[[], Chooser], ends: list[tuple[int, bool]]
 ) -> None:
-    rehearsal = Rehearsal(make())
+    rehearsal = begun(make)
     for which, conflict in ends:
         while isinstance(rehearsal.start(), Choice):
-            prompts = [session.prompt for session in rehearsal.running]
-            assert len(prompts) == 1 or (set(prompts) <= ROOM.parallel_safe and len(prompts) <= 3)
+            running = rehearsal.running
+            assert len(running) == 1 or (all(map(may_share, running)) and len(running) <= 3)
         if rehearsal.running:
             rehearsal.end(which, conflict=conflict)
 
@@ -111,11 +143,12 @@ def test_advancing_by_each_record_is_replaying_the_log_from_any_checkpoint(
         rehearsal.end(0)
     checkpoints = [fresh_run()]
     log = sorted(rehearsal.log, key=lambda line: line.seq)
+    left = rehearsal.run.queue
     for line in log:
         checkpoints.append(make().advance(checkpoints[-1], line))
-    assert checkpoints[-1] == rehearsal.run
+    assert msgspec.structs.replace(checkpoints[-1], queue=left) == rehearsal.run
     for checkpoint in checkpoints:
-        assert replay_records(checkpoint, log, make(), log_seq=len(log)) == rehearsal.run
+        assert replay_records(checkpoint, log, make(), log_seq=len(log)) == checkpoints[-1]
 
 
 @choosers
@@ -128,7 +161,7 @@ def test_a_record_out_of_its_turn_is_refused(make: Callable[[], Chooser]) -> Non
 
 @choosers
 def test_the_forecast_is_what_starts_when_sessions_run_one_by_one(make: Callable[[], Chooser]) -> None:
-    rehearsal = Rehearsal(make())
+    rehearsal = begun(make)
     forecast = list(upcoming(rehearsal.chooser, rehearsal.run))
     while isinstance(rehearsal.start(), Choice):
         rehearsal.end(0)

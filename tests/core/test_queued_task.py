@@ -11,7 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pitboss.core.prompt import PromptMeta, PromptSource
-from pitboss.core.queued_task import WaitingTask, is_task_id, made_id, parse_queued_task, queued_task_text
+from pitboss.core.queued_task import is_task_id, made_id, parse_queued_task, queued_task_text
 from pitboss.errors import InputError
 
 NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
@@ -54,7 +54,6 @@ def test_a_task_is_a_prompt_with_its_text_verbatim() -> None:
     )
     assert doc.body == "\n  Fix\n it\n"
     assert (doc.source_path, doc.source_kind) == ("q/1.md", PromptSource.QUEUE)
-    assert WaitingTask.of("1", doc) == WaitingTask(id="1", prompt="door", parallel_safe=False)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,15 @@ def log_seq(records: list[SessionRecord]) -> int:
     return max((r.seq for r in records), default=0)
 
 
+def test_reconstruct_passes_over_queued_tasks() -> None:
+    """Ours: they are no picks of the scheduler, though they count for budgets."""
+    line = [record(1), record(2, "door", queued="6fr1mzz", cost_usd=0.25), record(3, "alpha")]
+    run = replay_records(fresh_run(), line, ALPHA, log_seq=3)
+    assert run.scheduler_state == SchedulerState(rotation=2, runs_per_prompt={"alpha": 2})
+    assert (run.last_session_seq, run.budget_consumed.iterations) == (3, 3)
+    assert run.budget_consumed.cost_usd == 0.25
+
+
 # --- the seed's tests ---------------------------------------------------------------------------------------
 
 

@@ -20,9 +20,9 @@ from pitboss.core.session import (
     SessionRecord,
     SessionStatus,
     TokenUsage,
-    settle,
     transcript_name,
 )
+from pitboss.core.settling import settle
 from pitboss.core.usage import MOST_TOKENS, RoleTokens, Usage
 from tests.support.values import STARTED, flying, usd
 
@@ -161,6 +161,13 @@ def test_the_second_turn_says_whose_it_takes_and_is_the_last() -> None:
     conflict = Landing(rescue=("r",), reason="conflict: with a.py", retry=True)
     record = settle("rid", flying(7, retry_of=4), outcome(), conflict)
     assert (record.status, record.retry_of, record.retry, record.awaits_retry) == (ERROR, 4, False, False)
+
+
+def test_a_queued_task_names_itself_in_its_record_and_is_not_retried_by_itself() -> None:
+    conflict = Landing(rescue=("r",), reason="conflict: with a.py", retry=True)
+    record = settle("rid", flying(7, queued="6fr1mzz"), outcome(), conflict)
+    assert (record.status, record.queued, record.retry) == (ERROR, "6fr1mzz", False)
+    assert not msgspec.structs.replace(record, retry=True).awaits_retry
 
 
 def test_only_a_conflict_awaits_its_retry_whatever_a_record_claims() -> None:

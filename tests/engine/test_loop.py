@@ -16,7 +16,8 @@ from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.config import Config, GrindSettings
 from pitboss.core.events import RunEnded, Warned
-from pitboss.core.session import Assignment, Landing, Outcome, SessionRecord, SessionStatus, settle
+from pitboss.core.session import Assignment, Landing, Outcome, SessionRecord, SessionStatus
+from pitboss.core.settling import settle
 from pitboss.core.stops import Ending, RunStatus, StopReason, StopRequest
 from pitboss.engine import loop as loop_module
 from pitboss.engine.brakes import Brakes, Past

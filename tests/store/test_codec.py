@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.budget import BudgetSnapshot, PromptSpend
-from pitboss.core.run import Retry, RunState
+from pitboss.core.run import Retry, RunState, WaitingTask
 from pitboss.core.scheduler import SchedulerState
 from pitboss.core.session import (
     Assignment,
@@ -114,6 +114,8 @@ assignments = st.builds(
     agent=st.none() | words,
     model=st.none() | words,
     retry_of=st.none() | seqs,
+    queued=st.none() | words,
+    parallel_safe=st.booleans(),
     notes_size=st.none() | counts,
 )
 
@@ -198,6 +200,7 @@ records = st.builds(
     cache_write=counts,
     retry_of=st.none() | seqs,
     retry=st.booleans(),
+    queued=st.none() | words,
 )
 
 
@@ -282,6 +285,17 @@ def test_what_was_added_to_a_session_in_flight_is_written_only_when_it_says_some
     assert list(retried) == [*plain, "retry_of", "notes_size"]
     assert (retried["retry_of"], retried["notes_size"]) == (2, 0)
     assert decode_state(encode_state(state)) == state
+
+
+def test_a_queued_task_in_flight_is_named_and_those_that_wait_are_not_in_the_state() -> None:
+    flight = (flying(4, queued="6fr1mzz", parallel_safe=True),)
+    state = run_state(in_flight=flight, queue=(WaitingTask(id="7", prompt="door"),))
+    [written] = json.loads(encode_state(state))["in_flight"]
+    assert (written["queued"], written["parallel_safe"]) == ("6fr1mzz", True)
+    assert decode_state(encode_state(state)) == msgspec.structs.replace(state, queue=())
+    foreign = decode_state(changed(SEED_STATE, queue="whatever"))
+    assert (foreign.queue, foreign.unknown) == ((), {"queue": "whatever"})
+    assert b'"queue": "whatever"' in encode_state(foreign)
 
 
 def test_unknown_fields_of_a_state_are_kept_and_written_back_after_ours() -> None:
@@ -380,6 +394,7 @@ def test_what_we_add_to_a_record_is_written_only_when_it_says_something() -> Non
         cache_write=4,
         retry_of=7,
         retry=True,
+        queued="6fr1mzz",
     )
     written = json.loads(encode_record(line))
     assert list(written)[11:] == [
@@ -395,6 +410,7 @@ def test_what_we_add_to_a_record_is_written_only_when_it_says_something() -> Non
         "cache_write",
         "retry_of",
         "retry",
+        "queued",
     ]
     assert decode_record(encode_record(line)) == line
 

@@ -12,7 +12,7 @@ from pitboss.cli.shared.declare import DeclaredGroup, argument, option
 from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.patterns import lazy_pattern
-from pitboss.core.session import in_words
+from pitboss.core.settling import in_words
 from pitboss.errors import CommandError
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs as refs

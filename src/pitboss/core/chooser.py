@@ -5,10 +5,6 @@ A chooser is two pure functions. All that its answers depend on is in the run's 
 
 The port leaves room for other choosers:
 
-- Queued tasks, in a queue that grows while the run is live. The loop would have to put new tasks into the state before
-  it asks. The chooser offers the oldest task not in flight; when there is none, it asks the chooser behind it.
-  `advance` delegates likewise, except for the record of a task, which moves no rotation. An `Ending` holds for one
-  state only, and a new task makes a new state.
 - A phased plan. `advance` works out the phase from the records and keeps it in the state. `next` asks the chooser of
   that phase, and answers `Wait` while the record of a session in flight may still end the phase.
 - A prompt that drops out after too many sessions that landed nothing: `advance` counts them, `next` reads the count.
@@ -20,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from pitboss.core.session import Assignment, InFlight
+from pitboss.core.session import Assignment, InFlight, cost_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,12 +27,21 @@ if TYPE_CHECKING:
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The session to start: `in_slot` in a working copy of its own, `retry_of` the one that ended in conflict."""
+    """The session to start: `in_slot` in a working copy of its own, `retry_of` the one that ended in conflict.
+
+    `queued` is the id of a task from the queue, whose name is then `prompt`.
+    """
 
     prompt: str
     rotation: int
     in_slot: bool = False
     retry_of: int | None = None
+    queued: str | None = None
+
+    @property
+    def cost_group(self) -> str:
+        """As that of the assignment which it leads to."""
+        return cost_group(self.prompt, self.queued)
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -54,7 +59,8 @@ class Chooser(Protocol):
         Those in `landing` have vacated their place and wait for their turn to land. `state.in_flight` holds every
         dispatch without a record. `running` may differ from it: a session that has its record still runs while its
         last hooks do, and a forecast passes none. The answer is `Wait` only while something runs or is in flight;
-        `Ending` only when nothing that runs could change it.
+        `Ending` only when nothing that runs could change it. An `Ending` holds for one state: a task that is queued
+        meanwhile makes another one.
         """
         ...
 
@@ -81,5 +87,6 @@ def _dispatched(state: RunState, choice: Choice) -> RunState:
         started_at=state.last_updated_at,
         base_commit="",
         retry_of=choice.retry_of,
+        queued=choice.queued,
     )
     return msgspec.structs.replace(state, in_flight=(*state.in_flight, InFlight.begin(assignment)))

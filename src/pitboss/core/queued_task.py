@@ -33,19 +33,6 @@ _PER_SECOND = 32
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-class WaitingTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A task that waits in the queue: all that choosing the next session needs of it."""
-
-    id: str
-    prompt: str
-    parallel_safe: bool = False
-
-    @classmethod
-    def of(cls, task_id: str, doc: PromptDoc) -> WaitingTask:
-        """The task whose file says `doc`."""
-        return cls(id=task_id, prompt=doc.meta.name, parallel_safe=doc.meta.parallel_safe)
-
-
 def parse_queued_task(text: str, *, path: str) -> PromptDoc:
     """Return the task written in `text`, which was read from `path`.
 

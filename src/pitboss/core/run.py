@@ -26,6 +26,14 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str
 
 
+class WaitingTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that waits in the queue: all that choosing the next session needs of it."""
+
+    id: str
+    prompt: str
+    parallel_safe: bool = False
+
+
 class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """state.json: the fold of records 1..last_session_seq, and what is in flight (SPEC 7).
 
@@ -36,7 +44,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     before it is not: until that gap closes, no sum includes it. `unrescued` are sessions with a record whose work git
     could not rescue: it is still where they left it. `unknown` holds fields of state.json that this version does
     not know, written back as found. `original_branch` is where the run began, `return_to` what was checked
-    out when it was started or resumed: a branch, or a full commit id.
+    out when it was started or resumed: a branch, or a full commit id. `queue` are the tasks that wait, oldest first; it
+    is not in state.json, as each task has a file of its own.
     """
 
     run_id: str
@@ -62,6 +71,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     caps: Caps | None = None
     selection: Selection | None = None
     unknown: dict[str, object] = {}
+    queue: tuple[WaitingTask, ...] = ()
 
     @property
     def cost_known(self) -> bool:
@@ -117,7 +127,7 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
 
     `scheduler` is the scheduler after this dispatch, if the caller had to re-run it (records written by
     another program carry no `rotation`); without it the record's own rotation is trusted. A retry
-    leaves the scheduler alone: it takes the turn of the session that ended in conflict.
+    leaves the scheduler alone: it takes the turn of the session that ended in conflict. So does a queued task.
     The session leaves `in_flight`. Raises ValueError when `record` is not the next one.
     """
     if record.seq != run.last_session_seq + 1:
@@ -175,7 +185,7 @@ def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
 
 
 def _dispatched(state: SchedulerState, record: SessionRecord) -> SchedulerState:
-    if record.retry_of is not None:
+    if record.is_no_turn:
         return state
     runs = dict(state.runs_per_prompt)
     runs[record.prompt] = runs.get(record.prompt, 0) + 1
@@ -190,11 +200,12 @@ def _conflicts(conflicts: tuple[Retry, ...], record: SessionRecord) -> tuple[Ret
 
 
 def _spend_per_prompt(spent: dict[str, PromptSpend], record: SessionRecord) -> dict[str, PromptSpend]:
-    before = spent.get(record.prompt, PromptSpend())
+    group = record.cost_group
+    before = spent.get(group, PromptSpend())
     if not record.cost_known:
-        return {**spent, record.prompt: before}
+        return {**spent, group: before}
     cost_usd = add_usd(before.cost_usd, record.cost_usd)
-    return {**spent, record.prompt: PromptSpend(sessions=before.sessions + 1, cost_usd=cost_usd)}
+    return {**spent, group: PromptSpend(sessions=before.sessions + 1, cost_usd=cost_usd)}
 
 
 def _unknown_costs(run: RunState, record: SessionRecord) -> int | None:

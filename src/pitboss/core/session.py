@@ -12,7 +12,8 @@ from pitboss.core.usage import CostSource, RoleTokens, Usage, add_tokens, add_us
 IMPLEMENTER = "implementer"
 FIXER = "fixer"
 NO_SUMMARY = "(no summary provided)"
-NOTHING_DONE = "it reports success but did nothing: no turn, no tokens, no change"
+QUEUED_TASKS = "(queued)"
+"""What all queued tasks go by where costs are summed up; no prompt can have that name."""
 
 
 class SessionStatus(StrEnum):
@@ -160,8 +161,9 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     `agent` and `fixer` are the backends this session was given: its bill goes by them, whatever the
     configuration says later. `worktree` is the working copy it runs in, relative to the run directory
     (`worktrees/slot-1`); None is the user's own. `retry_of` is the session that ended in conflict and whose
-    turn this one takes. `notes_size` is the size of the run's scratchpad in bytes when the session began; None
-    if the session writes to that scratchpad itself.
+    turn this one takes. `queued` is the id of its task if that came from the queue, and `parallel_safe` whether that
+    task may run beside others; of a prompt, its file says so. `notes_size` is the size of the run's scratchpad in bytes
+    when the session began; None if the session writes to that scratchpad itself.
     """
 
     seq: int
@@ -176,7 +178,19 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     fixer: str | None = None
     fixer_model: str | None = None
     retry_of: int | None = None
+    queued: str | None = None
+    parallel_safe: bool = False
     notes_size: int | None = None
+
+    @property
+    def is_no_turn(self) -> bool:
+        """Whether it leaves the rotation alone: it retries another session, or its task was queued."""
+        return self.retry_of is not None or self.queued is not None
+
+    @property
+    def cost_group(self) -> str:
+        """The sessions that are expected to cost as much: those of its prompt, or all queued tasks."""
+        return cost_group(self.prompt, self.queued)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,7 +267,8 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `cost_usd` is a lower bound when `cost_known` is false; `transcript_path` is relative to the run
     directory; fields from `rotation` on are ours, and left out when they say nothing. `retry` says that
-    the prompt is due one more session, `retry_of` that this session was that second turn.
+    the prompt is due one more session, `retry_of` that this session was that second turn. `queued` is the id of its
+    task if that came from the queue.
     `cost_source` is a CostSource, or a word from a newer version; None when nothing was spent.
     """
 
@@ -283,11 +298,22 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     retry_of: int | None = None
     retry: bool = False
     waited_s: float = 0.0
+    queued: str | None = None
+
+    @property
+    def is_no_turn(self) -> bool:
+        """Whether it leaves the rotation alone: it retries another session, or its task was queued."""
+        return self.retry_of is not None or self.queued is not None
+
+    @property
+    def cost_group(self) -> str:
+        """The sessions that are expected to cost as much: those of its prompt, or all queued tasks."""
+        return cost_group(self.prompt, self.queued)
 
     @property
     def awaits_retry(self) -> bool:
         """Whether it ended in a conflict that calls for one more session; a second turn never does."""
-        return self.retry and self.retry_of is None and reason_kind(self.reason) is Reason.CONFLICT
+        return self.retry and not self.is_no_turn and reason_kind(self.reason) is Reason.CONFLICT
 
     @property
     def is_outage(self) -> bool:
@@ -297,94 +323,11 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
         return away and not used and self.waited_s > 0
 
 
+def cost_group(prompt: str, queued: str | None) -> str:
+    """The sessions that are expected to cost as much as one of `prompt`, or one of the `queued` task."""
+    return prompt if queued is None else QUEUED_TASKS
+
+
 def transcript_name(seq: int) -> str:
     """The transcript of session `seq`, relative to the run directory."""
     return f"transcripts/session-{seq:04}.log"
-
-
-def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -> SessionRecord:
-    """Turn what happened into the session's one record (SPEC 6).
-
-    A landing that had to set something aside makes an ok session dirty; one that could not land
-    makes it an error, which earns the prompt one more turn if `landing.retry` says so. The agent's own
-    verdict is never softened.
-    """
-    assignment, progress = session.assignment, session.progress
-    verdict = _settled(outcome, landing)
-    return SessionRecord(
-        seq=assignment.seq,
-        run_id=run_id,
-        prompt=assignment.prompt,
-        started_at=assignment.started_at,
-        ended_at=outcome.ended_at,
-        status=verdict.status,
-        summary=summarized(outcome, verdict.status, verdict.reason),
-        commit=landing.commit,
-        tokens=outcome.tokens,
-        cost_usd=outcome.cost_usd,
-        transcript_path=transcript_name(assignment.seq),
-        rotation=assignment.rotation,
-        cost_known=outcome.cost_known,
-        cost_source=_cost_source(outcome),
-        unpriced=outcome.unpriced,
-        reason=verdict.reason,
-        rescue=landing.rescue,
-        hidden=landing.hidden,
-        attempts=progress.attempt,
-        model=outcome.model,
-        agent=outcome.agent,
-        cache_read=outcome.cache_read,
-        cache_write=outcome.cache_write,
-        retry_of=assignment.retry_of,
-        waited_s=round(progress.waited_s, 3),
-        retry=landing.retry
-        and assignment.retry_of is None
-        and verdict.status is SessionStatus.ERROR
-        and _by_landing(outcome, landing),
-    )
-
-
-def _settled(outcome: Outcome, landing: Landing) -> Verdict:
-    if _by_landing(outcome, landing):
-        return Verdict(_landing_verdict(landing.reason), landing.reason)
-    if outcome.status is SessionStatus.OK and outcome.idle and landing.commit is None and not landing.rescue:
-        return Verdict(SessionStatus.ERROR, Reason.AGENT_ERROR.because(NOTHING_DONE))
-    return Verdict(outcome.status, outcome.reason)
-
-
-def _by_landing(outcome: Outcome, landing: Landing) -> bool:
-    """Whether the landing changed the verdict."""
-    return outcome.status is SessionStatus.OK and landing.reason is not None
-
-
-def summarized(outcome: Outcome, status: SessionStatus, reason: str | None) -> str:
-    """The summary of a session that ends as `status`: the agent's, else why it failed, else the agent's last words."""
-    written = (outcome.summary or "").strip()
-    if written:
-        return written
-    failed = status not in (SessionStatus.OK, SessionStatus.DIRTY)
-    last_words = None if failed else outcome.said
-    return last_words or (in_words(reason) if reason else NO_SUMMARY)
-
-
-def in_words(reason: str) -> str:
-    """A reason as people read it: `verify failed: test_sums`."""
-    kind, colon, detail = reason.partition(":")
-    return kind.replace("_", " ") + colon + detail
-
-
-def _cost_source(outcome: Outcome) -> str | None:
-    if not outcome.cost_known:
-        return str(CostSource.UNKNOWN)
-    used = outcome.tokens.input or outcome.tokens.output or outcome.cost_usd
-    return str(outcome.priced_by) if used else None
-
-
-def _landing_verdict(reason: str | None) -> SessionStatus:
-    match reason_kind(reason):
-        case Reason.COMMIT_REFUSED | Reason.CONFLICT | Reason.GIT_FAILED:
-            return SessionStatus.ERROR
-        case Reason.ABORTED:
-            return SessionStatus.ABORTED
-        case _:
-            return SessionStatus.DIRTY

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.events import Phase, PhaseChanged
-from pitboss.core.session import Landing, SessionStatus, summarized
+from pitboss.core.session import Landing, SessionStatus
+from pitboss.core.settling import summarized
 from pitboss.core.text import commit_message
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.core.session import settle
+from pitboss.core.settling import settle
 
 if TYPE_CHECKING:
     from pitboss.core.diff_stat import DiffStat

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from pitboss.core.embed import one_line, up_to_a_word
 from pitboss.core.gauges import gauge_words
 from pitboss.core.measures import duration, spent, tokens
-from pitboss.core.session import in_words
+from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
 from pitboss.screens.output import TONE_INK, Ink, clock, clock_face, paint, width_of
 

@@ -40,6 +40,7 @@ RECORD_FIELDS_ADDED = (
     "retry_of",
     "retry",
     "waited_s",
+    "queued",
 )
 STATE_FIELDS_ADDED = (
     "stop_reason",
@@ -76,6 +77,8 @@ IN_FLIGHT_FIELDS = (
 
 IN_FLIGHT_FIELDS_ADDED = (
     "retry_of",
+    "queued",
+    "parallel_safe",
     "notes_size",
     "tried",
     "begun",
@@ -126,7 +129,7 @@ def encode_state(state: RunState) -> bytes:
     Raises Malformed for a state that could not be read back, so that it never replaces a readable one.
     """
     fields = _without_defaults(state, STATE_FIELDS_ADDED)
-    del fields["unknown"]
+    del fields["unknown"], fields["queue"]
     for name in ("in_flight", "unrescued"):
         if name in fields:
             fields[name] = [_flat(session) for session in getattr(state, name)]
@@ -339,7 +342,7 @@ _STRICT: dict[Any, Any] = {
 }
 _ELSEWHERE = lazy_pattern(rb"[:.][0-9]+[+-][0-9]|\\u")
 """Found in any JSON that holds a time in a zone other than UTC; without a match there is none."""
-_STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown"}
+_STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown", "queue"}
 
 
 # Built on first use: analysing a type takes msgspec a millisecond, and few commands need them all.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pitboss.core.choosers.queue import QueueChooser
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.rotation import RotationChooser
 
@@ -19,5 +20,6 @@ if TYPE_CHECKING:
 def chooser_for(
     rotation: Rotation, prompts: Mapping[str, PromptDoc], grind: GrindSettings, *, max_parallel: int
 ) -> Chooser:
-    """The chooser of a run of `rotation`, with at most `max_parallel` sessions side by side."""
-    return RotationChooser.of(rotation, prompts, Room.of(prompts, max_parallel=max_parallel, mode=grind.mode))
+    """The chooser of a run of `rotation`, queued tasks first, with at most `max_parallel` sessions side by side."""
+    room = Room.of(prompts, max_parallel=max_parallel, mode=grind.mode)
+    return QueueChooser(RotationChooser.of(rotation, prompts, room), room)

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pitboss.core.prompt import PromptDoc
+    from pitboss.core.run import WaitingTask
     from pitboss.core.session import Assignment
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
     """Room for `max_parallel` sessions of the `parallel_safe` prompts, or for one of any other.
+
+    Tasks from the queue say themselves whether they are `parallel_safe`.
 
     Sessions that have vacated their place take no room, but nothing starts while `max_parallel` of them wait to land.
 
@@ -31,16 +34,25 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         safe = frozenset(name for name, doc in prompts.items() if doc.meta.parallel_safe)
         return cls(max_parallel=max_parallel, parallel_safe=safe, own_copies=mode == "worktree")
 
-    def in_slot(self, prompt: str) -> bool:
-        """Whether a session of `prompt` gets a working copy of its own."""
-        return self.own_copies or self._shares(prompt)
+    def in_slot(self, wants: str | WaitingTask) -> bool:
+        """Whether a session of that prompt or task gets a working copy of its own."""
+        return self.own_copies or self._shares(wants)
 
-    def is_free(self, prompt: str, running: Sequence[Assignment], landing: Sequence[Assignment] = ()) -> bool:
-        """Whether a session of `prompt` may start beside those in `running` and those only waiting to land."""
+    def is_free(
+        self,
+        wants: str | WaitingTask,
+        running: Sequence[Assignment],
+        landing: Sequence[Assignment] = (),
+    ) -> bool:
+        """Whether a session of that prompt or task may start beside those in `running` and those waiting to land."""
         if not running and not landing:
             return True
-        shares = self._shares(prompt) and all(self._shares(each.prompt) for each in (*running, *landing))
+        shares = self._shares(wants) and all(map(self._is_shared_by, (*running, *landing)))
         return shares and max(len(running), len(landing)) < self.max_parallel
 
-    def _shares(self, prompt: str) -> bool:
-        return self.max_parallel > 1 and prompt in self.parallel_safe
+    def _shares(self, wants: str | WaitingTask) -> bool:
+        safe = wants in self.parallel_safe if isinstance(wants, str) else wants.parallel_safe
+        return self.max_parallel > 1 and safe
+
+    def _is_shared_by(self, session: Assignment) -> bool:
+        return self._shares(session.prompt) if session.queued is None else session.parallel_safe

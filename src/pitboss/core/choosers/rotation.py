@@ -69,7 +69,7 @@ class RotationChooser:
 
     def _rescheduled(self, state: SchedulerState, record: SessionRecord) -> SchedulerState | None:
         """The scheduler after a record that does not name its rotation: the Rust program's do not."""
-        if record.rotation is not None or record.retry_of is not None:
+        if record.rotation is not None or record.is_no_turn:
             return None
         picked = next_pick(self._takers, state)
         if isinstance(picked, Exhausted) or picked.name != record.prompt:
@@ -78,9 +78,9 @@ class RotationChooser:
 
 
 def dispatched_scheduler(state: RunState) -> SchedulerState:
-    """The scheduler after every dispatch, including those of sessions in flight; second turns do not count."""
+    """The scheduler after every dispatch, including those in flight; second turns and queued tasks do not count."""
     scheduler = state.scheduler_state
-    picked = (s.assignment for s in state.in_flight if s.assignment.retry_of is None)
+    picked = (s.assignment for s in state.in_flight if not s.assignment.is_no_turn)
     for session in sorted(picked, key=lambda s: s.seq):
         runs = record_run(scheduler, session.prompt).runs_per_prompt
         scheduler = SchedulerState(rotation=session.rotation, runs_per_prompt=runs)
