@@ -14,8 +14,9 @@ from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from pitboss.cli.shared.background import Background
     from pitboss.core.events import Outlet
     from pitboss.core.mission import Mission
     from pitboss.core.prompt import PromptDoc
@@ -79,17 +80,10 @@ LATEST = ""
     help="Resume a run; default: the last that can be resumed.",
 )
 @option("--allow-prompt-changes", is_flag=True, help="Resume although prompts were added or removed.")
+@option("--detach", is_flag=True, help="Return once the run is live; it goes on without this terminal.")
 @option("--dry-run", is_flag=True, help="Print what would run and change nothing.")
 @option("--json", "as_json", is_flag=True, help="Print one JSON line per session, then one for the run.")
-def grind(
-    *,
-    text: str | None,
-    prompt_file: Path | None,
-    resume: str | None,
-    dry_run: bool,
-    as_json: bool,
-    **chosen: Any,
-) -> int:
+def grind(*, resume: str | None, dry_run: bool, detach: bool, as_json: bool, **chosen: Any) -> int:
     """Run agents over your prompts, session by session, until told to stop.
 
     With NAMEs it runs these prompts only, else all of the rotation. With -p or --prompt-file it works on that one task.
@@ -100,20 +94,43 @@ def grind(
 
     A run keeps its budgets: --resume uses them unless you give others; `none` lifts one.
     """
-    if text is not None or prompt_file is not None or resume is not None:
+    if any(chosen[name] is not None for name in ("text", "prompt_file")) or resume is not None or detach:
         from pitboss.cli.shared.combining import refuse_contradictions
 
-        refuse_contradictions(text=text, prompt_file=prompt_file, resume=resume, **chosen)
-    options = _options(text, prompt_file, **chosen)
+        refuse_contradictions(resume=resume, dry_run=dry_run, detach=detach, **chosen)
+    if detach:
+        return _detached(resume, chosen, as_json=as_json)
+    options = _options(**chosen)
     if dry_run:
         _print_dry_run(options, resume)
         return 0
-    if resume is not None:
-        return _resume(options, resume, as_json=as_json)
-    return _start(options, as_json=as_json)
+    return _grind(options, resume, as_json=as_json)
 
 
-def _options(text: str | None, prompt_file: Path | None, **chosen: Any) -> Options:
+def _detached(resume: str | None, chosen: Mapping[str, Any], *, as_json: bool) -> int:
+    """Return once the run is live; in the background, where this is called again, do what `grind` does."""
+    from pitboss.cli.shared.background import Background
+
+    background = Background.inherited()
+    if background is not None:
+        return background.run(lambda: _grind(_options(**chosen), resume, background=background))
+    from pitboss.cli.shared.detaching import start, tell
+
+    started = start()
+    if started.exit_code is not None:
+        return started.exit_code
+    tell(started, as_json=as_json)
+    return 0
+
+
+def _grind(
+    options: Options, resume: str | None, *, as_json: bool = False, background: Background | None = None
+) -> int:
+    shown = {"as_json": as_json, "background": background}
+    return _start(options, **shown) if resume is None else _resume(options, resume, **shown)
+
+
+def _options(*, text: str | None, prompt_file: Path | None, **chosen: Any) -> Options:
     """The options, with their caps in one value; a cap given as `none` is lifted. Raises InputError for a bad task."""
     from pitboss.resolve import Options
 
@@ -135,7 +152,7 @@ def _task(text: str | None, prompt_file: Path | None) -> PromptDoc | None:
     return None
 
 
-def _start(options: Options, *, as_json: bool) -> int:
+def _start(options: Options, **shown: Any) -> int:
     from pitboss import app
     from pitboss.cli.shared.guarded import run_guarded
     from pitboss.git.errors import NotARepository
@@ -163,7 +180,7 @@ def _start(options: Options, *, as_json: bool) -> int:
                 _probe(mission, repo.root, run_id, channel)
             return run.start()
 
-    return run_guarded(repo.root, run_id, as_json=as_json, body=body)
+    return run_guarded(repo.root, run_id, body=body, **shown)
 
 
 def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> None:
@@ -181,7 +198,7 @@ def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> N
     require_working(mission.workers, terms, tell=note)
 
 
-def _resume(options: Options, requested: str, *, as_json: bool) -> int:
+def _resume(options: Options, requested: str, **shown: Any) -> int:
     from pitboss import app
     from pitboss.cli.shared.guarded import run_guarded
     from pitboss.cli.shared.project import project_root
@@ -201,7 +218,7 @@ def _resume(options: Options, requested: str, *, as_json: bool) -> int:
         with app.observed(outlets, (*restored, *mission.warnings, *warnings)) as emit:
             return app.build_run(mission, repo, run.run_id, channel, emit).resume()
 
-    return run_guarded(repo.root, run.run_id, as_json=as_json, body=body)
+    return run_guarded(repo.root, run.run_id, body=body, **shown)
 
 
 def _print_dry_run(options: Options, resume: str | None) -> None:

@@ -78,6 +78,7 @@ class RunPaths:
         "queued",
         "root",
         "run_id",
+        "runner_log",
         "scratchpad",
         "skip_file",
         "state",
@@ -100,6 +101,7 @@ class RunPaths:
         self.ended = self.root / "ended"
         self.skip_file = skip_path(repo)
         self.events = self.root / "events.jsonl"
+        self.runner_log = self.root / "runner.log"
         self.switch = self.root / "switch"
         self.task = self.root / TASK_FILENAME
         self.queued = self.root / "queue"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.shared.failures import how_to_use
@@ -10,29 +11,34 @@ from pitboss.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 _CHOOSING = {"names": "NAME", "rotation": "--rotation", "prompts_dir": "--prompts-dir", "tags": "--tag"}
 """What chooses among prompts: the parameter, and what it is called on the command line."""
 
 
-def refuse_contradictions(
-    *, text: str | None, prompt_file: Path | None, resume: str | None, **chosen: Any
-) -> None:
-    """Raise StartError if a task, a resume and the rest of the command line do not go together."""
-    if reason := next(_contradictions(text, prompt_file, resume, chosen), None):
+def refuse_contradictions(*, resume: str | None, dry_run: bool, detach: bool, **chosen: Any) -> None:
+    """Raise StartError if a task, a resume, a run in the background and the rest do not go together."""
+    reasons = (_of_a_resume(resume, chosen), _of_a_task(resume, chosen), _of_the_background(detach, dry_run))
+    if reason := next(chain(*reasons), None):
         raise StartError(reason, hint=how_to_use("grind"))
 
 
-def _contradictions(
-    text: str | None, prompt_file: Path | None, resume: str | None, chosen: Mapping[str, Any]
-) -> Iterator[str]:
+def _of_a_resume(resume: str | None, chosen: Mapping[str, Any]) -> Iterator[str]:
     if resume is not None and chosen["start_from"] is not None:
         yield "--from is for a new run: a resumed one continues where it was"
-    task = "-p" if text is not None else "--prompt-file" if prompt_file is not None else None
-    if task is None:
+
+
+def _of_the_background(detach: bool, dry_run: bool) -> Iterator[str]:
+    if detach and dry_run:
+        yield "--dry-run starts no run that --detach could let go"
+
+
+def _of_a_task(resume: str | None, chosen: Mapping[str, Any]) -> Iterator[str]:
+    text, file = chosen["text"], chosen["prompt_file"]
+    task = "-p" if text is not None else "--prompt-file"
+    if text is None and file is None:
         return
-    if text is not None and prompt_file is not None:
+    if text is not None and file is not None:
         yield "-p and --prompt-file are two ways to give one task: use either"
     if resume is not None:
         yield f"{task} is for a new run: a resumed one keeps what it works on"

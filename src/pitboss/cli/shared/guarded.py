@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from pitboss.cli.shared.background import Background
     from pitboss.core.events import Outlet
     from pitboss.guardian import StopChannel
 
@@ -32,20 +33,24 @@ def run_guarded(
     root: Path,
     run_id: str,
     *,
-    as_json: bool,
+    as_json: bool = False,
+    background: Background | None = None,
     starts: bool = True,
     body: Callable[[StopChannel, Sequence[Outlet[Any]]], int],
 ) -> int:
     """Take the lock, put a guardian above this process and run `body` under it; returns its exit code.
 
-    `body` gets the outlets that show the run. `starts`: it starts sessions. Raises LockHeld, RunnerKilled. What `body`
-    raises is rendered in the runner, which then ends with the matching exit code.
+    `body` gets the outlets that show the run. `background` is set in the process of a detached run. `starts`: it starts
+    sessions. Raises LockHeld, RunnerKilled. What `body` raises is rendered in the runner, which then ends with the
+    matching exit code.
     """
     paths = RunPaths(root, run_id)
+    if background is not None:
+        background.watch_over(paths)
 
     def shown(channel: StopChannel) -> int:
         be_patient()
-        display = for_stderr(json=as_json)
+        display = for_stderr(json=as_json) if background is None else background.display(paths)
         outlets: list[Outlet[Any]] = [display, EventLog(paths, Secrets.of(os.environ), started=not starts)]
         if as_json:
             from pitboss.screens.json_lines import JsonProgress
