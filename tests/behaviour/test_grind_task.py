@@ -184,7 +184,7 @@ def test_a_large_task_and_one_with_awkward_text_reach_the_agent_whole(
 
 
 def test_a_run_whose_directory_an_agent_removed_keeps_its_task(project: Project) -> None:
-    text = "```sh\nrm -r .pitboss/grind/runs\necho line >>work.txt\n```"
+    text = "```sh\nwhile [ -e .pitboss/grind/runs ]; do rm -rf .pitboss/grind/runs; done\necho line >>work.txt\n```"
     done = project.pitboss("grind", "-p", text, "--max-iterations", "2")
     assert done.code == 0, done
     assert (the_run(project).folder / "task.md").read_text().endswith(f"{text}\n")
@@ -206,14 +206,19 @@ def test_a_killed_run_whose_directory_is_gone_is_restored_with_its_task(
     assert [record["status"] for record in the_run(project).records] == ["aborted", "ok"]
 
 
-def test_a_kept_task_that_is_gone_is_named(project: Project) -> None:
+def test_a_kept_task_that_is_gone_is_read_from_its_copy_and_without_one_it_is_named(
+    project: Project,
+) -> None:
     configure(project, more="[grind.budgets]\nmax_tokens = 0")
     assert project.pitboss("grind", "-p", "Fix it.").code == 3
-    kept = the_run(project).folder / "task.md"
+    run = the_run(project)
+    kept = run.folder / "task.md"
     kept.unlink()
     kept.symlink_to("/etc/passwd")
+    assert project.pitboss("status", "--json").json()["next_pick"] == "task"
+    (project.root / ".git/pitboss/backup/runs" / run.run_id / "task.md").unlink()
     done = project.pitboss("grind", "--resume", "--max-tokens", "none")
     assert done.code == 4
-    assert f"the task of run {the_run(project).run_id} is gone: {kept} is no file" in done.err
+    assert f"the task of run {run.run_id} is gone: {kept} is no file" in done.err
     assert project.pitboss("status", "--json").json()["next_pick"] is None
-    assert project.pitboss("repair", the_run(project).run_id).code == 0
+    assert project.pitboss("repair", run.run_id).code == 0

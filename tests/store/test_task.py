@@ -33,7 +33,7 @@ def repo(tmp_path: Path) -> Path:
 
 def test_a_task_is_there_as_soon_as_its_run_is(repo: Path) -> None:
     with RunDir.create(repo, fresh_run(), Backup(repo), TEXT) as run:
-        assert kept_task(run.paths).body == "Fix it.\n"
+        assert kept_task(repo, run.paths.run_id).body == "Fix it.\n"
         assert run.paths.task.stat().st_mtime_ns <= run.paths.state.stat().st_mtime_ns
 
 
@@ -53,7 +53,7 @@ def test_a_task_comes_back_with_a_run_that_was_wiped_at_rest(repo: Path) -> None
     RunDir.create(repo, fresh_run(), Backup(repo), TEXT).close()
     shutil.rmtree(runs_dir(repo))
     Backup(repo).bring_back()
-    assert kept_task(RunPaths(repo, fresh_run().run_id)).body == "Fix it.\n"
+    assert kept_task(repo, fresh_run().run_id).body == "Fix it.\n"
     Backup(repo.parent).keep_task("x", TEXT)  # where git has no folder, nothing is kept
 
 
@@ -62,17 +62,27 @@ def test_a_task_that_is_gone_or_spoilt_is_refused(repo: Path, tmp_path: Path) ->
     RunDir.create(repo, fresh_run(), None, TEXT).close()
     paths.task.write_bytes(b"a\0b")
     with pytest.raises(InputError, match="NUL byte"):
-        kept_task(paths)
+        kept_task(repo, paths.run_id)
     paths.task.write_bytes(b"x" * (2 * 1024 * 1024))
     with pytest.raises(InputError, match="is larger than"):
-        kept_task(paths)
+        kept_task(repo, paths.run_id)
     paths.task.unlink()
     with pytest.raises(ResumeError, match="the task of run"):
-        kept_task(paths)
+        kept_task(repo, paths.run_id)
     (tmp_path / "elsewhere").write_bytes(TEXT)
     paths.task.hardlink_to(tmp_path / "elsewhere")
     with pytest.raises(ResumeError, match="the task of run"):
-        kept_task(paths)
+        kept_task(repo, paths.run_id)
+
+
+def test_a_task_that_somebody_removed_or_spoilt_is_read_from_its_copy(repo: Path) -> None:
+    RunDir.create(repo, fresh_run(), Backup(repo), TEXT).close()
+    paths = RunPaths(repo, fresh_run().run_id)
+    for spoilt in (b"a\0b", b""):
+        paths.task.write_bytes(spoilt)
+        assert kept_task(repo, paths.run_id).body == "Fix it.\n"
+    paths.task.unlink()
+    assert kept_task(repo, paths.run_id).body == "Fix it.\n"
 
 
 def test_a_turn_that_was_cut_short_is_given_again(repo: Path) -> None:

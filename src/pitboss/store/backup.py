@@ -82,6 +82,10 @@ class Backup:
         if path is not None:
             _put(path, data)
 
+    def task(self, run_id: str) -> bytes | None:
+        """The copy of a run's task, as it was when the run began."""
+        return None if self._root is None else _read(self._root / "runs" / run_id / TASK_FILENAME)
+
     def keep_task(self, run_id: str, data: bytes) -> None:
         """Keep the bytes of a run's task; a failure does no harm."""
         if self._root is not None:

@@ -9,6 +9,7 @@ from pitboss.core.prompt_template import unedited
 from pitboss.core.session import SessionStatus
 from pitboss.core.task import TASK, parse_task, task_rotation
 from pitboss.errors import InputError, ResumeError
+from pitboss.store.backup import Backup
 from pitboss.store.config import load_config
 from pitboss.store.files import read_regular
 from pitboss.store.library import Inputs, Library
@@ -28,15 +29,28 @@ def given_task(file: Path) -> PromptDoc:
     return parse_task(read_text(file), os.fspath(file))
 
 
-def kept_task(paths: RunPaths) -> PromptDoc:
-    """The task that a run keeps. Raises ResumeError if it is gone, InputError if somebody has spoilt it."""
-    data = read_regular(paths.task, MAX_BYTES + 1)
-    if data is None:
+def kept_task(repo: Path, run_id: str) -> PromptDoc:
+    """The task that a run keeps; the copy in git's folder if somebody has removed or spoilt it.
+
+    Raises ResumeError if both are gone, InputError if there is no sound copy.
+    """
+    file, copy = RunPaths(repo, run_id).task, Backup(repo).task(run_id)
+    data = read_regular(file, MAX_BYTES + 1)
+    if data is None and copy is None:
         raise ResumeError(
-            f"the task of run {paths.run_id} is gone: {paths.task} is no file",
-            hint=f"`pitboss repair {paths.run_id}` settles the run; `pitboss grind -p TEXT` begins another",
+            f"the task of run {run_id} is gone: {file} is no file",
+            hint=f"`pitboss repair {run_id}` settles the run; `pitboss grind -p TEXT` begins another",
         )
-    return parse_task(decode_text(str(paths.task), data), str(paths.task))
+    try:
+        return _parsed(file, data or b"")
+    except InputError:
+        if copy is None:
+            raise
+        return _parsed(file, copy)
+
+
+def _parsed(file: Path, data: bytes) -> PromptDoc:
+    return parse_task(decode_text(str(file), data), str(file))
 
 
 def task_inputs(repo: Path, task: PromptDoc, runs: int) -> Inputs:
@@ -53,8 +67,8 @@ def kept_inputs(repo: Path, run: RunState, runs: int) -> Inputs:
     A session that was aborted, or will be because its runner died, did not get to work on it: the task gets that turn
     again. Raises ResumeError, InputError.
     """
-    paths = RunPaths(repo, run.run_id)
-    return task_inputs(repo, kept_task(paths), runs + _turns_lost(paths, run))
+    lost = _turns_lost(RunPaths(repo, run.run_id), run)
+    return task_inputs(repo, kept_task(repo, run.run_id), runs + lost)
 
 
 def _turns_lost(paths: RunPaths, run: RunState) -> int:
