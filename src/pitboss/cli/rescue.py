@@ -18,8 +18,6 @@ from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs as refs
 from pitboss.landing import rescued_work
 from pitboss.screens.output import columns, note, say, when, write_diff, write_json
-from pitboss.store.catalogue import readable_log
-from pitboss.store.log import iter_records
 
 _SUBJECT = lazy_pattern(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
 """The subject of a commit that pitboss made; apart from the prompt, the ref says all of this."""
@@ -39,7 +37,7 @@ def ls(*, run_id: str | None, as_json: bool) -> None:
     run = chosen_run(project_root(), run_id) if run_id is not None else None
     repo = _repo()
     found = refs.list_rescued(repo, run)
-    why = _reasons(repo, found)
+    why = rescued_work.reasons(repo, found)
     if as_json:
         write_json([_as_json(rescued, why[rescued.ref]) for rescued in found])
     elif not found:
@@ -82,21 +80,6 @@ def _repo() -> Repo:
 
 def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
-
-
-def _reasons(repo: Repo, found: tuple[refs.Rescued, ...]) -> dict[str, str | None]:
-    """Why each was rescued: from the ref's reflog, else the reason why its session did not land."""
-    runs = {rescued.short_name.partition("/")[0] for rescued in found}
-    ended = {
-        f"{run_id}/session-{record.seq:04}": record.reason
-        for run_id in runs
-        for record in iter_records(readable_log(repo.root, run_id))
-    }
-
-    def of_session(name: str) -> str | None:
-        return next((ended[known] for known in (name, name.rpartition("-")[0]) if known in ended), None)
-
-    return {r.ref: refs.why_kept(repo, r.ref) or of_session(r.short_name) for r in found}
 
 
 def _print(found: tuple[refs.Rescued, ...], why: dict[str, str | None], now: datetime) -> None:

@@ -9,7 +9,9 @@ import msgspec
 
 from pitboss.errors import CommandError
 from pitboss.git.merge import changed_paths, merge_trees
-from pitboss.landing.rescue_refs import list_rescued
+from pitboss.landing.rescue_refs import list_rescued, why_kept
+from pitboss.store.catalogue import readable_log
+from pitboss.store.log import iter_records
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
@@ -90,6 +92,21 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
         )
     repo.git("read-tree", "-m", "HEAD")
     return Applied(changed=tuple(sorted(changed)))
+
+
+def reasons(repo: Repo, found: tuple[Rescued, ...]) -> dict[str, str | None]:
+    """Why each was rescued: from the ref's reflog, else the reason why its session did not land."""
+    runs = {rescued.short_name.partition("/")[0] for rescued in found}
+    ended = {
+        f"{run_id}/session-{record.seq:04}": record.reason
+        for run_id in runs
+        for record in iter_records(readable_log(repo.root, run_id))
+    }
+
+    def of_session(name: str) -> str | None:
+        return next((ended[known] for known in (name, name.rpartition("-")[0]) if known in ended), None)
+
+    return {r.ref: why_kept(repo, r.ref) or of_session(r.short_name) for r in found}
 
 
 def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:

@@ -1,0 +1,137 @@
+"""The desk of this repository: what screens ask for and may not do themselves (SPEC 10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.agents.readable import readable
+from pitboss.core.embed import one_line
+from pitboss.core.needs import InGit
+from pitboss.core.patterns import lazy_pattern
+from pitboss.core.settling import in_words
+from pitboss.core.terminal import visible
+from pitboss.errors import PitbossError
+from pitboss.git.file_diffs import file_diffs
+from pitboss.git.repo import Repo
+from pitboss.landing import rescue_refs, rescued_work
+from pitboss.landing.refs import session_of
+from pitboss.screens.desk import MOST_LINES, MOST_OF_A_FILE, Changes, FileChange, Reply, RescuedWork
+from pitboss.screens.output import path_in_words
+from pitboss.store.catalogue import find_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pitboss.core.run import RunState
+    from pitboss.core.session import SessionRecord
+
+_FURTHER = lazy_pattern(r"(?<=-\d{4})-\d+$")
+"""What tells a session's further rescue refs from its first."""
+
+
+class RepositoryDesk:
+    """Answers from the git repository whose working tree is at `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def changes(self, record: SessionRecord, landed_before: str | None) -> Changes:
+        """See `Desk.changes`."""
+        tips = (record.commit,) if record.commit else record.rescue
+        try:
+            base = landed_before or self._base_commit(record.run_id)
+            files = tuple(file for tip in tips for file in self._diff(f"{base or f'{tip}^'}...{tip}"))
+        except PitbossError as error:
+            return Changes(note=_failed(error))
+        if record.commit and record.rescue:
+            return Changes(
+                files=files, note=f"more work was rescued: {', '.join(map(one_line, record.rescue))}"
+            )
+        return Changes(files=files, note="" if tips else f"session {record.seq} left no work behind")
+
+    def rescued_changes(self, ref: str) -> Changes:
+        """See `Desk.rescued_changes`."""
+        try:
+            found = rescued_work.find(self._repo, ref)
+            return Changes(files=tuple(self._diff(f"HEAD...{found.oid}")))
+        except PitbossError as error:
+            return Changes(note=_failed(error))
+
+    def rescued(self, run_id: str) -> tuple[RescuedWork, ...]:
+        """See `Desk.rescued`."""
+        try:
+            repo = self._repo
+            found = rescue_refs.list_rescued(repo, run_id)
+            why = rescued_work.reasons(repo, found)
+        except PitbossError:
+            return ()
+        return tuple(
+            RescuedWork(
+                ref=each.ref,
+                name=each.short_name,
+                seq=session_of(_FURTHER.sub("", each.short_name.rpartition("/")[2])),
+                made_at=each.made_at,
+                why=in_words(why[each.ref] or ""),
+            )
+            for each in found
+        )
+
+    def apply_rescue(self, ref: str) -> Reply:
+        """See `Desk.apply_rescue`."""
+        try:
+            rescued = rescued_work.find(self._repo, ref)
+            done = rescued_work.apply(self._repo, rescued)
+        except PitbossError as error:
+            return Reply(done=False, text=one_line(error.message), hint=one_line(error.hint or ""))
+        if done.conflicts:
+            paths = ", ".join(map(one_line, done.conflicts))
+            text = f"{rescued.short_name} conflicts with this working tree in {paths}; nothing was changed"
+            return Reply(done=False, text=text, hint=f"`git merge {rescued.ref}` lets you resolve it by hand")
+        files = "1 file" if len(done.changed) == 1 else f"{len(done.changed)} files"
+        return Reply(done=True, text=f"applied {rescued.short_name}: {files} changed, nothing committed")
+
+    def in_git(self, state: RunState) -> InGit:
+        """See `Desk.in_git`."""
+        try:
+            return self._in_git(state)
+        except PitbossError:
+            return InGit()
+
+    def _in_git(self, state: RunState) -> InGit:
+        repo, onto = self._repo, state.original_branch
+        kept = frozenset(each.ref for each in rescue_refs.list_rescued(repo, state.run_id))
+        if onto is None or onto == state.branch:
+            return InGit(rescued=kept)
+        ahead = f"refs/heads/{onto}..refs/heads/{state.branch}"
+        counted = repo.run("rev-list", "--count", "--end-of-options", ahead, "--", ok=(0, 128))
+        if counted.code != 0:
+            return InGit(rescued=kept)
+        return InGit(rescued=kept, onto=onto, not_landed=int(counted.stdout))
+
+    def readable(self, agent: str | None, raw: bytes) -> tuple[str, ...]:
+        """See `Desk.readable`."""
+        return readable(agent, raw)
+
+    @property
+    def _repo(self) -> Repo:
+        return Repo.discover(self._root, purpose="looking at a run's work")
+
+    def _base_commit(self, run_id: str) -> str | None:
+        state = find_run(self._root, run_id).state
+        return state.base_commit if state else None
+
+    def _diff(self, span: str) -> Iterator[FileChange]:
+        for diff in file_diffs(self._repo, span, most_lines=MOST_LINES, most_of_a_file=MOST_OF_A_FILE):
+            text = visible((diff.patch or b"").decode(errors="backslashreplace")).removesuffix("\n")
+            yield FileChange(
+                path=visible(path_in_words(diff.paths[-1])),
+                added=diff.added,
+                removed=diff.removed,
+                lines=tuple(text.split("\n")) if text else (),
+                left_out=diff.patch is None,
+            )
+
+
+def _failed(error: PitbossError) -> str:
+    return f"there is no diff to show: {one_line(error.message)}"

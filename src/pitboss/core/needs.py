@@ -1,0 +1,221 @@
+"""What of a run needs a person, each with the command that comes next (SPEC 10).
+
+The commands work as they are pasted, and start no session. `status`, the end of `grind`, the TUI and the web page show
+the same list.
+"""
+
+from __future__ import annotations
+
+import shlex
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.condition import Condition
+from pitboss.core.embed import one_line
+from pitboss.core.patterns import lazy_pattern
+from pitboss.core.run import RunState
+from pitboss.core.session import Reason, SessionRecord, SessionStatus, reason_kind
+from pitboss.core.settling import in_words
+from pitboss.core.tone import Tone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_WHY_WIDTH = 160
+_DEAD_END = lazy_pattern(r"(session \d+) met a dead end: (.*); (.*?)")
+_IN_A_ROW = lazy_pattern(r"\d+ sessions failed in a row.*")
+_UNPRICED = lazy_pattern(r"the cost of session (\d+) is unknown.*")
+
+
+class NeedKind(StrEnum):
+    """What kind of thing needs a person, most urgent first."""
+
+    UNREADABLE = "unreadable"
+    FAILED = "failed"
+    CRASHED = "crashed"
+    UNRESCUED = "unrescued"
+    DEAD_END = "dead_end"
+    FAILURES = "failures"
+    UNKNOWN_COST = "unknown_cost"
+    PAUSED = "paused"
+    CONFLICT = "conflict"
+    VERIFY = "verify"
+    RESCUED = "rescued"
+    NOT_LANDED = "not_landed"
+
+    @property
+    def tone(self) -> Tone:
+        """How bad it is."""
+        return Tone.BAD if self in _BAD else Tone.WARN
+
+
+_BAD = (NeedKind.UNREADABLE, NeedKind.FAILED, NeedKind.CRASHED, NeedKind.UNRESCUED, NeedKind.DEAD_END)
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that needs a person: what, why (it may be empty), and the command to paste. `seq` is its session."""
+
+    kind: NeedKind
+    what: str
+    why: str
+    command: str
+    seq: int | None = None
+
+
+class InGit(msgspec.Struct, frozen=True, kw_only=True):
+    """What git knows of a run's work: the rescue refs that are still there, and commits that `onto` lacks.
+
+    `onto` is the branch that the run began on; None if it is gone or the run does not say.
+    """
+
+    rescued: frozenset[str] = frozenset()
+    onto: str | None = None
+    not_landed: int = 0
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is asked about a run. `git` is None if git was not asked: then all rescue refs count as still there.
+
+    `records` may be all of the run's, or only those that can need anyone: see `may_need`.
+    """
+
+    run_id: str
+    condition: Condition
+    state: RunState | None
+    problem: str | None
+    paused: bool
+    records: tuple[SessionRecord, ...]
+    git: InGit | None = None
+
+
+def may_need(record: SessionRecord) -> bool:
+    """Whether a session may need a person, or settle what another one needed."""
+    return bool(record.rescue) or record.retry_of is not None or _failed_tests(record)
+
+
+def needs(found: Situation) -> tuple[Need, ...]:
+    """What needs a person, most urgent first, sessions in their order."""
+    listed = [*_of_run(found), *_of_sessions(found), *_not_landed(found)]
+    return tuple(sorted(listed, key=lambda need: _URGENCY[need.kind]))
+
+
+_URGENCY = {kind: place for place, kind in enumerate(NeedKind)}
+
+
+def _of_run(found: Situation) -> Iterator[Need]:
+    run, state = found.run_id, found.state
+    if found.problem is not None or state is None:
+        check = " --dry-run" if state is None else ""
+        yield _need(
+            NeedKind.UNREADABLE, f"run {run} cannot be read", found.problem, f"pitboss repair {run}{check}"
+        )
+    elif found.condition is Condition.FAILED:
+        yield _need(NeedKind.FAILED, f"run {run} failed", state.stop_reason, f"pitboss repair {run}")
+    elif found.condition is Condition.CRASHED:
+        yield _need(NeedKind.CRASHED, f"run {run} was killed", _left(state), f"pitboss repair {run}")
+    elif found.condition is Condition.LIVE and found.paused:
+        why = "no new session starts until it is unpaused"
+        yield _need(NeedKind.PAUSED, f"run {run} is paused", why, "pitboss unpause")
+    elif found.condition is Condition.ABORTED:
+        yield from _of_stop(run, one_line(state.stop_reason or ""))
+    for session in () if state is None else state.unrescued:
+        where = session.assignment.worktree
+        place = "your working tree" if where is None else f"the run's {where}"
+        what = f"session {session.seq} left work that git could not rescue"
+        yield _need(
+            NeedKind.UNRESCUED, what, f"it is still in {place}", f"pitboss repair {run}", seq=session.seq
+        )
+
+
+def _left(state: RunState) -> str:
+    count = len(state.in_flight)
+    return f"{count} session{'' if count == 1 else 's'} in flight left work to settle" if count else ""
+
+
+def _of_stop(run: str, reason: str) -> Iterator[Need]:
+    """A run that stopped because going on was no use until somebody does something."""
+    if met := _DEAD_END.fullmatch(reason):
+        yield _need(
+            NeedKind.DEAD_END, f"{met[1]} met a dead end: {in_words(met[2])}", met[3], "pitboss doctor"
+        )
+    elif _IN_A_ROW.fullmatch(reason):
+        yield _need(NeedKind.FAILURES, reason, "", f"pitboss log {run}")
+    elif unpriced := _UNPRICED.fullmatch(reason):
+        seq = int(unpriced[1])
+        yield _need(NeedKind.UNKNOWN_COST, reason, "", f"pitboss show {run} {seq}", seq=seq)
+
+
+def _of_sessions(found: Situation) -> Iterator[Need]:
+    settled = {record.retry_of for record in found.records if record.commit is not None}
+    retried = {record.retry_of for record in found.records}
+    for record in found.records:
+        waits = record.awaits_retry and record.seq not in retried and found.condition is Condition.LIVE
+        if record.seq not in settled and not waits:
+            yield from _of_session(found, record)
+
+
+def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
+    refs = tuple(ref for ref in record.rescue if found.git is None or ref in found.git.rescued)
+    if record.rescue and not refs:
+        return  # it was dropped or applied
+    who, why = f"session {record.seq} ({one_line(record.prompt)})", _why(record)
+    if _failed_tests(record):
+        tests = f"pitboss show {found.run_id} {record.seq} --verify"
+        yield _need(NeedKind.VERIFY, f"{who} did not pass the tests", why, tests, seq=record.seq)
+    elif refs:
+        conflict = reason_kind(record.reason) is Reason.CONFLICT
+        kind = NeedKind.CONFLICT if conflict else NeedKind.RESCUED
+        what = (
+            f"{who} conflicts with what had landed" if conflict else f"{who}: {_rescued(record, len(refs))}"
+        )
+        yield _need(kind, what, why, f"pitboss rescue show {shlex.quote(_short(refs[0]))}", seq=record.seq)
+
+
+def _rescued(record: SessionRecord, refs: int) -> str:
+    more = "" if refs == 1 else f" under {refs} refs"
+    return f"{'some' if record.commit else 'its'} work did not land and is kept{more}"
+
+
+def _short(ref: str) -> str:
+    """A rescue ref as commands take it: RUN_ID/session-NNNN."""
+    return "/".join(ref.split("/")[-2:])
+
+
+def _why(record: SessionRecord) -> str:
+    return in_words(record.reason) if record.reason else ""
+
+
+def _failed_tests(record: SessionRecord) -> bool:
+    failed = record.status is SessionStatus.ERROR
+    return failed and record.commit is None and reason_kind(record.reason) is Reason.VERIFY_FAILED
+
+
+def _not_landed(found: Situation) -> Iterator[Need]:
+    git, state = found.git, found.state
+    if git is None or state is None or git.onto is None or not git.not_landed:
+        return
+    if found.condition in (Condition.COMPLETED, Condition.ABORTED):
+        commits = f"{git.not_landed} commit{'' if git.not_landed == 1 else 's'}"
+        what = f"{commits} of run {found.run_id} {'is' if git.not_landed == 1 else 'are'} not on {one_line(git.onto)}"
+        yield _need(NeedKind.NOT_LANDED, what, "", f"git merge {shlex.quote(state.branch)}")
+
+
+def _need(kind: NeedKind, what: str, why: str | None, command: str, *, seq: int | None = None) -> Need:
+    return Need(
+        kind=kind,
+        what=one_line(what, _WHY_WIDTH),
+        why=one_line(why or "", _WHY_WIDTH),
+        command=command,
+        seq=seq,
+    )
+
+
+def by_session(listed: Iterable[Need]) -> dict[int, Need]:
+    """The most urgent need of each session, by seq."""
+    found: dict[int, Need] = {}
+    for need in listed:
+        if need.seq is not None:
+            found.setdefault(need.seq, need)
+    return found

@@ -1,0 +1,77 @@
+"""A desk that plays a script: screens can be tried, and tested, without a repository (SPEC 10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.needs import InGit
+from pitboss.core.terminal import visible
+from pitboss.screens.desk import Changes, Reply, RescuedWork
+
+if TYPE_CHECKING:
+    from pitboss.core.run import RunState
+    from pitboss.core.session import SessionRecord
+
+
+class DeskScript(msgspec.Struct, frozen=True, kw_only=True):
+    """What the desk knows: the changes of sessions by seq, and of rescued work by ref; which refs conflict."""
+
+    changes: dict[int, Changes] = {}
+    rescued: tuple[RescuedWork, ...] = ()
+    rescued_changes: dict[str, Changes] = {}
+    conflicts: dict[str, tuple[str, ...]] = {}
+    onto: str | None = None
+    not_landed: int = 0
+
+
+class ScriptedDesk:
+    """Answers from its script, and remembers in `applied` what was applied."""
+
+    def __init__(self, script: DeskScript) -> None:
+        self._script = script
+        self.applied: list[str] = []
+
+    def changes(self, record: SessionRecord, landed_before: str | None) -> Changes:
+        """See `Desk.changes`."""
+        del landed_before
+        nothing = Changes(note=f"session {record.seq} left no work behind")
+        return self._script.changes.get(record.seq, nothing)
+
+    def rescued_changes(self, ref: str) -> Changes:
+        """See `Desk.rescued_changes`."""
+        work = self._find(ref)
+        missing = Changes(note=f"there is no diff to show: no rescue ref {ref}")
+        return missing if work is None else self._script.rescued_changes.get(work.ref, Changes())
+
+    def rescued(self, run_id: str) -> tuple[RescuedWork, ...]:
+        """See `Desk.rescued`."""
+        return tuple(work for work in self._script.rescued if work.name.startswith(f"{run_id}/"))
+
+    def apply_rescue(self, ref: str) -> Reply:
+        """See `Desk.apply_rescue`."""
+        work = self._find(ref)
+        if work is None:
+            return Reply(done=False, text=f"no rescue ref {ref}", hint="`pitboss rescue ls` lists them")
+        if paths := self._script.conflicts.get(work.ref):
+            text = f"{work.name} conflicts with this working tree in {', '.join(paths)}; nothing was changed"
+            return Reply(done=False, text=text, hint=f"`git merge {work.ref}` lets you resolve it by hand")
+        self.applied.append(work.ref)
+        count = len(self._script.rescued_changes.get(work.ref, Changes()).files)
+        files = "1 file" if count == 1 else f"{count} files"
+        return Reply(done=True, text=f"applied {work.name}: {files} changed, nothing committed")
+
+    def in_git(self, state: RunState) -> InGit:
+        """See `Desk.in_git`."""
+        kept = frozenset(work.ref for work in self.rescued(state.run_id))
+        return InGit(rescued=kept, onto=self._script.onto, not_landed=self._script.not_landed)
+
+    def readable(self, agent: str | None, raw: bytes) -> tuple[str, ...]:
+        """Every line as it is, made harmless: it knows no agent's language."""
+        del agent
+        text = visible(raw.decode(errors="backslashreplace"))
+        return tuple(text.removesuffix("\n").split("\n")) if text else ()
+
+    def _find(self, ref: str) -> RescuedWork | None:
+        return next((work for work in self._script.rescued if ref in (work.ref, work.name)), None)

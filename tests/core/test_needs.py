@@ -1,0 +1,199 @@
+"""What needs a person: each with a command that works as it is pasted and starts no session."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import msgspec
+import pytest
+
+from pitboss.core.condition import Condition
+from pitboss.core.needs import InGit, Need, NeedKind, Situation, by_session, may_need, needs
+from pitboss.core.session import SessionRecord, SessionStatus
+from pitboss.core.stops import RunStatus
+from pitboss.core.tone import Tone
+from tests.support.values import BRANCH, RUN_ID, flying, fresh_run, record
+
+REF = f"refs/pitboss/rescue/{RUN_ID}/session-0003"
+
+
+def failed(seq: int, reason: str, **changes: Any) -> SessionRecord:
+    kept: dict[str, Any] = {
+        "status": SessionStatus.ERROR,
+        "commit": None,
+        "rescue": (f"refs/pitboss/rescue/{RUN_ID}/session-{seq:04}",),
+    }
+    return record(seq, reason=reason, **(kept | changes))
+
+
+def asked(
+    *records: SessionRecord, condition: Condition = Condition.COMPLETED, **changes: Any
+) -> tuple[Need, ...]:
+    found = Situation(
+        run_id=RUN_ID,
+        condition=condition,
+        state=fresh_run(status=RunStatus.COMPLETED),
+        problem=None,
+        paused=False,
+        records=records,
+    )
+    return needs(msgspec.structs.replace(found, **changes))
+
+
+def stopped(reason: str) -> tuple[Need, ...]:
+    state = fresh_run(status=RunStatus.ABORTED, stop_reason=reason)
+    return asked(condition=Condition.ABORTED, state=state)
+
+
+def lines(listed: tuple[Need, ...]) -> list[tuple[str, str, str]]:
+    return [(need.what, need.why, need.command) for need in listed]
+
+
+# --- runs ------------------------------------------------------------------------------------------------------
+
+
+def test_a_good_night_needs_nobody() -> None:
+    assert asked(record(1), record(2, commit=None)) == ()
+    assert stopped("max-iterations reached: 3 >= 3") == ()
+    assert asked(condition=Condition.LIVE) == ()
+
+
+def test_a_run_that_cannot_be_read_or_failed_or_was_killed_is_repaired() -> None:
+    assert lines(asked(condition=Condition.UNREADABLE, state=None, problem="parsing state.json: no")) == [
+        ("run rid cannot be read", "parsing state.json: no", "pitboss repair rid --dry-run")
+    ]
+    gone = asked(problem="its directory is gone; `pitboss repair rid` brings it back")
+    assert [need.command for need in gone] == ["pitboss repair rid"]
+    broken = fresh_run(status=RunStatus.FAILED, stop_reason="internal error: no")
+    assert lines(asked(condition=Condition.FAILED, state=broken)) == [
+        ("run rid failed", "internal error: no", "pitboss repair rid")
+    ]
+    for flights, why in (
+        ((), ""),
+        ((flying(1),), "1 session in flight left work to settle"),
+        ((flying(1), flying(2)), "2 sessions in flight left work to settle"),
+    ):
+        killed = asked(condition=Condition.CRASHED, state=fresh_run(in_flight=flights))
+        assert lines(killed) == [("run rid was killed", why, "pitboss repair rid")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "need"),
+    [
+        (
+            "session 4 met a dead end: auth: no; no; log in",
+            (
+                "session 4 met a dead end: auth: no; no",
+                "log in",
+                "pitboss doctor",
+            ),
+        ),
+        (
+            "3 sessions failed in a row (limit 3)",
+            ("3 sessions failed in a row (limit 3)", "", "pitboss log rid"),
+        ),
+        (
+            "the cost of session 2 is unknown (model m)",
+            (
+                "the cost of session 2 is unknown (model m)",
+                "",
+                "pitboss show rid 2",
+            ),
+        ),
+    ],
+)
+def test_a_run_that_stopped_because_going_on_was_no_use_says_what_to_look_at(
+    reason: str, need: tuple[str, str, str]
+) -> None:
+    assert lines(stopped(reason)) == [need]
+
+
+def test_a_paused_run_is_unpaused() -> None:
+    (need,) = asked(condition=Condition.LIVE, paused=True)
+    assert (need.kind, need.command) == (NeedKind.PAUSED, "pitboss unpause")
+    assert asked(condition=Condition.ABORTED, paused=True) == ()
+
+
+def test_work_that_git_could_not_rescue_comes_first() -> None:
+    state = fresh_run(unrescued=(flying(2), flying(3, worktree="worktrees/slot-1")))
+    listed = asked(failed(1, "exit_code: 3"), state=state)
+    what, repair = "left work that git could not rescue", "pitboss repair rid"
+    assert lines(listed[:2]) == [
+        (f"session 2 {what}", "it is still in your working tree", repair),
+        (f"session 3 {what}", "it is still in the run's worktrees/slot-1", repair),
+    ]
+    assert [need.kind for need in listed] == [NeedKind.UNRESCUED, NeedKind.UNRESCUED, NeedKind.RESCUED]
+    assert [need.kind.tone for need in listed] == [Tone.BAD, Tone.BAD, Tone.WARN]
+
+
+def test_commits_that_the_branch_of_the_user_lacks_are_merged() -> None:
+    git = InGit(onto="main", not_landed=1)
+    assert lines(asked(git=git)) == [("1 commit of run rid is not on main", "", f"git merge {BRANCH}")]
+    two = msgspec.structs.replace(git, not_landed=2)
+    assert asked(git=two)[0].what == "2 commits of run rid are not on main"
+    assert asked(git=two, condition=Condition.LIVE) == ()
+    assert asked(git=InGit(onto="main")) == asked(git=InGit()) == ()
+
+
+# --- sessions ----------------------------------------------------------------------------------------------------
+
+
+def test_rescued_work_is_shown_with_why_it_did_not_land() -> None:
+    more = failed(
+        4, "head_moved", commit="c", status=SessionStatus.DIRTY, rescue=("refs/r/rid/a", "refs/r/rid/b")
+    )
+    first, second = asked(failed(3, "exit_code: 3"), more)
+    assert (first.what, first.why) == ("session 3 (alpha): its work did not land and is kept", "exit code: 3")
+    assert first.command == "pitboss rescue show rid/session-0003"
+    assert second.what == "session 4 (alpha): some work did not land and is kept under 2 refs"
+    assert (second.why, second.command) == ("head moved", "pitboss rescue show rid/a")
+
+
+def test_what_was_dropped_or_applied_since_needs_nobody_any_more() -> None:
+    there, gone = failed(3, "exit_code: 3"), failed(5, "exit_code: 3")
+    listed = asked(there, gone, git=InGit(rescued=frozenset({REF})))
+    assert [need.seq for need in listed] == [3]
+
+
+def test_failing_tests_are_shown_whether_or_not_there_is_work() -> None:
+    listed = asked(failed(3, "verify_failed: test_a"), failed(4, "verify_failed", rescue=()))
+    assert lines(listed) == [
+        ("session 3 (alpha) did not pass the tests", "verify failed: test_a", "pitboss show rid 3 --verify"),
+        ("session 4 (alpha) did not pass the tests", "verify failed", "pitboss show rid 4 --verify"),
+    ]
+
+
+def test_a_conflict_needs_nobody_while_it_is_retried_or_once_that_has_landed() -> None:
+    clash = failed(3, "conflict: a.txt", retry=True)
+    (need,) = asked(clash)
+    assert (need.kind, need.what) == (NeedKind.CONFLICT, "session 3 (alpha) conflicts with what had landed")
+    assert asked(clash, condition=Condition.LIVE) == ()
+    again = failed(5, "conflict: a.txt", retry_of=3)
+    assert [need.seq for need in asked(clash, again, condition=Condition.LIVE)] == [3, 5]
+    assert asked(clash, record(5, retry_of=3)) == ()
+
+
+def test_records_that_can_need_nobody_may_be_left_out() -> None:
+    assert [may_need(each) for each in (record(1), record(2, retry_of=1), failed(3, "exit_code"))] == [
+        False,
+        True,
+        True,
+    ]
+    assert may_need(failed(4, "verify_failed", rescue=()))
+    assert not may_need(failed(5, "exit_code", rescue=()))
+
+
+def test_the_most_urgent_need_of_a_session_stands_for_it() -> None:
+    git = InGit(onto="m", not_landed=1, rescued=frozenset({REF}))
+    listed = asked(failed(3, "exit_code: 3"), state=fresh_run(unrescued=(flying(3),)), git=git)
+    assert {seq: need.kind for seq, need in by_session(listed).items()} == {3: NeedKind.UNRESCUED}
+    assert len(listed) == 3
+
+
+def test_what_agents_wrote_stays_on_one_line_and_out_of_commands() -> None:
+    odd = failed(3, "exit_code: \x1b[2J\n" + "x" * 500, prompt="a", rescue=("refs/r/rid/$(reboot) x",))
+    (need,) = asked(odd)
+    assert len(need.why) <= 160
+    assert "\x1b" not in need.why
+    assert shlex.split(need.command) == ["pitboss", "rescue", "show", "rid/$(reboot) x"]
