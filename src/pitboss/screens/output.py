@@ -13,7 +13,7 @@ from pitboss.core.tone import Tone
 from pitboss.screens.terminal import colored, goes_to_file, legible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pitboss.core.measures import ClockFace
@@ -123,12 +123,17 @@ def write_diff(diff: bytes, *, raw: bool) -> None:
     if raw or goes_to_file(sys.stdout):
         _pass_on(diff)
         return
-    inside = False
-    for line in "".join(legible([diff])).splitlines(keepends=True):
-        inside = (inside or line.startswith("diff ")) and not line.startswith("commit ")
+    for line, ink in diff_lines("".join(legible([diff])).splitlines(keepends=True)):
         text = line.rstrip("\r\n")
-        painted = paint(text, _DIFF_INK[text[0]]) if inside and text[:1] in _DIFF_INK else text
-        sys.stdout.write(painted + line.removeprefix(text))
+        sys.stdout.write((paint(text, ink) if ink else text) + line.removeprefix(text))
+
+
+def diff_lines(lines: Iterable[str]) -> Iterator[tuple[str, Ink | None]]:
+    """The lines of a diff, each with its color; what precedes the first file of a commit has none."""
+    inside = False
+    for line in lines:
+        inside = (inside or line.startswith("diff ")) and not line.startswith("commit ")
+        yield line, _DIFF_INK.get(line[:1]) if inside else None
 
 
 def _pass_on(data: bytes) -> None:

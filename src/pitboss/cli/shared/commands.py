@@ -32,6 +32,7 @@ SECTIONS = {
         "log": "Print a run's sessions, one line each.",
         "events": "Print what happened in a run, one JSON line each.",
         "show": "Show one session: its record, diff or transcript.",
+        "watch": "Watch and steer a run on the terminal.",
         "serve": "Show the runs in a browser.",
     },
     "Repair": {

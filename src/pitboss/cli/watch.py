@@ -1,0 +1,39 @@
+"""`pitboss watch`: the TUI, a viewer in a process of its own (SPEC 10)."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pitboss.cli.shared import completing
+from pitboss.cli.shared.chosen import chosen_run
+from pitboss.cli.shared.declare import argument, command
+from pitboss.cli.shared.extras import need_screens
+from pitboss.cli.shared.project import project_root
+from pitboss.errors import CommandError
+from pitboss.store.catalogue import latest_run
+
+
+@command()
+@argument("run_id", required=False, shell_complete=completing.run_ids)
+def watch(*, run_id: str | None) -> None:
+    """Watch and steer a run on the terminal: RUN_ID (or a prefix of it), else the live run, else the latest.
+
+    Any number of these may look at one run, also over ssh, and at runs at rest. Quitting or killing it never
+    touches the run. `?` shows all keys.
+    """
+    need_screens("watch")
+    _need_terminal()
+    repo = project_root()
+    first = None if run_id is None and latest_run(repo) is None else chosen_run(repo, run_id)
+    from pitboss.screens.tui.app import WatchApp
+
+    WatchApp(repo, first).run()
+
+
+def _need_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+        raise CommandError(
+            "`pitboss watch` needs a terminal",
+            hint="`pitboss status` shows the run once, `pitboss events -f` follows it line by line",
+        )

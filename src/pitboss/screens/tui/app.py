@@ -1,0 +1,155 @@
+"""The TUI as a whole: which screen is on, when it looks at files, how it ends (SPEC 10).
+
+It ends in order on SIGTERM and SIGHUP, so the terminal is as it was before; a run never notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from pitboss.screens.tui.clocks import short
+from pitboss.screens.tui.live_screen import LiveScreen
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from textual.screen import Screen
+
+    from pitboss.screens.tui.wishes import OpenRun, OpenSession
+    from pitboss.store.run_watch import RunWatch
+
+TICK_S = 1.0
+"""How often ages and times go on while nothing happens."""
+
+
+class WatchApp(App[None]):
+    """`pitboss watch`: begins with a run, or with the list of runs."""
+
+    CSS_PATH = "watch.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True)]
+
+    def __init__(
+        self, repo: Path, run_id: str | None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        super().__init__(ansi_color=True)
+        self.theme = "ansi-dark"
+        self.repo = repo
+        self.now = now
+        self._run_id = run_id
+        self._watch: RunWatch | None = None
+        self._drawn_at = 0.0
+        self._hurry = asyncio.Event()
+
+    def clock(self, moment: datetime) -> str:
+        """A time, as rows show it."""
+        return short(moment, self.now())
+
+    @property
+    def live_screen(self) -> LiveScreen | None:
+        """The screen that is on, or the one below a dialog."""
+        return next((each for each in reversed(self.screen_stack) if isinstance(each, LiveScreen)), None)
+
+    def on_load(self) -> None:
+        """Before the terminal is taken over: from here on, signals end this in order."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            with suppress(RuntimeError, ValueError):  # not in the main thread, as under test
+                loop.add_signal_handler(signum, self.exit)
+
+    async def on_mount(self) -> None:
+        """Show the first screen, and begin to look."""
+        if self._run_id is None:
+            await self.show_runs()
+        else:
+            await self.open_run(self._run_id)
+        self.run_worker(self._looks())
+
+    async def open_run(self, run_id: str) -> None:
+        """Show a run."""
+        from pitboss.screens.tui.beside import Beside
+        from pitboss.screens.tui.run_screen import RunScreen
+        from pitboss.store.run_watch import RunWatch
+
+        self._watch = RunWatch(self.repo, run_id)
+        beside = Beside(self.repo, RunPaths(self.repo, self._watch.run_id))
+        await self.push(RunScreen(self._watch, beside, self.clock))
+
+    async def on_open_run(self, event: OpenRun) -> None:
+        """A row of the list was chosen."""
+        await self.open_run(event.run_id)
+
+    async def on_open_session(self, event: OpenSession) -> None:
+        """A row of a run was chosen."""
+        from pitboss.screens.tui.session_screen import SessionScreen
+
+        if self._watch is not None:
+            await self.push(
+                SessionScreen(self._watch, RunPaths(self.repo, self._watch.run_id), event, self.clock)
+            )
+
+    async def show_runs(self) -> None:
+        """Show the list of runs."""
+        from pitboss.screens.tui.runs_screen import RunsScreen
+
+        await self.push(RunsScreen(self.repo, self.clock))
+
+    async def push(self, screen: Screen[Any]) -> None:
+        """Put a screen on, and look at its files at once."""
+        await self.push_screen(screen)
+        self._hurry.set()
+
+    async def _looks(self) -> None:
+        """Look at files, and draw what is new or has aged; forever."""
+        while True:
+            screen = self.live_screen
+            if screen is not None:
+                await self._look(screen)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), TICK_S if screen is None else screen.look_s)
+            self._hurry.clear()
+
+    async def _look(self, screen: LiveScreen) -> None:
+        news = await asyncio.to_thread(screen.look)
+        at = asyncio.get_running_loop().time()
+        aged = screen.ages and at - self._drawn_at >= TICK_S
+        if screen.is_attached and (news or aged or screen.is_fresh):
+            self._drawn_at = at
+            screen.is_fresh = False
+            screen.draw(self.now())
+
+    def on_draw_again(self) -> None:
+        """Look at once."""
+        self._hurry.set()
+
+    async def action_back(self) -> None:
+        """Back to the screen before; from the first one to the list of all runs."""
+        from pitboss.screens.tui.runs_screen import RunsScreen
+
+        screen = self.live_screen
+        if isinstance(screen, RunsScreen):
+            return
+        others = [each for each in self.screen_stack if isinstance(each, LiveScreen) and each is not screen]
+        await self.pop_screen()
+        if not others:
+            await self.show_runs()
+        self._hurry.set()
+
+    def action_help(self) -> None:
+        """Show all keys."""
+        from pitboss.screens.tui.dialogs import Help
+
+        self.push_screen(Help())
+
+    def action_leave(self) -> None:
+        """Quit; runs go on."""
+        self.exit()

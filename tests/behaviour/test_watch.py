@@ -1,0 +1,170 @@
+"""`pitboss watch` in a real terminal, beside real runs: attached late, killed, resized, without color."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss import proctree
+from tests.support.cli import Project, wait_until
+from tests.support.runs import Gate, configure, grinding, the_run
+from tests.support.tmux import Terminal, command, terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COLORED = re.compile(r"\x1b\[[\d;]*\b(?:[349][0-7]|10[0-7])\b")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+def viewer(screen: Terminal) -> int:
+    """The process of `pitboss watch`: the child of the shell in the terminal."""
+    shell = int(screen.flag("pane_pid"))
+    wait_until(lambda: proctree.children(shell) != [])
+    return proctree.children(shell)[0]
+
+
+def settings(project: Project, screen: Terminal) -> str:
+    """What `stty` says of the terminal now."""
+    told, done = project.root.parent / "stty", project.root.parent / "told"
+    screen.enter(f"stty -g > {told}; mv {told} {done}")
+    wait_until(done.exists)
+    said = done.read_text()
+    done.unlink()
+    return said
+
+
+def test_attached_late_it_shows_what_runs_and_follows_until_the_run_is_over(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    configure(project)
+    project.prompt("fast", "echo one > one.txt; echo Did it. > $PITBOSS_SUMMARY_FILE", max_runs=1, weight=9)
+    project.prompt("slow", f"echo at the gate; {gate.script}; echo two > two.txt", max_runs=1)
+    with grinding(project) as live, terminal(project) as screen:
+        gate.wait()
+        screen.enter(command("watch"))
+        screen.wait_for("● live", "session 2", "slow", "agent at work", "fast", "Did it.")
+        gate.open()
+        assert live.ended().code == 0
+        seen = screen.wait_for("✓ finished")
+        assert "Landed 2" in seen
+        screen.keys("q")
+        wait_until(lambda: screen.flag("alternate_on") == "0")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_the_terminal_as_it_was(project: Project, signum: signal.Signals) -> None:
+    project.prompt("once", "true", max_runs=1)
+    assert project.pitboss("grind").code == 0
+    with terminal(project) as screen:
+        before = settings(project, screen)
+        screen.enter(command("watch"))
+        screen.wait_for("finished", "Landed")
+        os.kill(viewer(screen), signum)
+        wait_until(lambda: screen.flag("alternate_on") == "0")
+        assert settings(project, screen) == before
+        assert (screen.flag("cursor_flag"), screen.flag("mouse_any_flag")) == ("1", "0")
+
+
+def test_killed_outright_it_leaves_the_run_alone(project: Project, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gate")
+    configure(project)
+    project.prompt("slow", f"{gate.script}; echo two > two.txt", max_runs=1)
+    with grinding(project) as live, terminal(project) as screen:
+        gate.wait()
+        screen.enter(command("watch"))
+        screen.wait_for("● live", "slow")
+        os.kill(viewer(screen), signal.SIGKILL)
+        gate.open()
+        assert live.ended().code == 0
+    assert [record["status"] for record in the_run(project).records] == ["ok"]
+
+
+def test_it_follows_a_run_across_a_kill_and_a_resume(project: Project, tmp_path: Path) -> None:
+    first, second, resumed = Gate(tmp_path / "first"), Gate(tmp_path / "second"), tmp_path / "resumed"
+    configure(project)
+    script = (
+        f"if [ -e {resumed} ]; then {second.script}; else {first.script}; fi; echo > $PITBOSS_SESSION_SEQ.txt"
+    )
+    project.prompt("slow", script, max_runs=2)
+    with terminal(project) as screen:
+        with grinding(project) as live:
+            first.wait()
+            screen.enter(command("watch"))
+            screen.wait_for("● live", "session 1")
+            os.kill(live.runner(), signal.SIGKILL)
+            live.ended()
+            screen.wait_for("✗ crashed")
+        resumed.touch()
+        with grinding(project, "--resume") as live:
+            second.wait()
+            screen.wait_for("● live", "session 2", "Not landed 1")
+            second.open()
+            live.ended()
+            screen.wait_for("✓ finished", "Landed 1")
+
+
+def test_resizing_moves_the_parts_and_loses_nothing(project: Project) -> None:
+    project.prompt("once", "echo x > x.txt", max_runs=1)
+    assert project.pitboss("grind").code == 0
+    with terminal(project) as screen:
+        screen.enter(command("watch"))
+        screen.wait_for("[ Landed 1 ]")
+        screen.resize(200, 50)
+        screen.wait_for("─ Landed 1 ", "─ Timeline ", "─ Scratchpad ")
+        screen.resize(60, 15)
+        screen.wait_for("[ Landed 1 ]", "q quit")
+        screen.resize(80, 24)
+        screen.wait_for("[ Landed 1 ]")
+
+
+def test_no_color_means_none(project: Project) -> None:
+    project.prompt("once", "echo x > x.txt", max_runs=1)
+    assert project.pitboss("grind").code == 0
+    with terminal(project, NO_COLOR="1") as screen:
+        screen.enter(command("watch"))
+        screen.wait_for("[ Landed 1 ]")
+        assert COLORED.findall(screen.colored) == []
+
+
+@pytest.mark.parametrize("name", ["xterm-256color", "xterm-16color", "xterm"])
+def test_any_terminal_gets_the_sixteen_colors_of_its_own_theme(project: Project, name: str) -> None:
+    project.prompt("once", "echo x > x.txt", max_runs=1)
+    assert project.pitboss("grind").code == 0
+    with terminal(project) as screen:
+        screen.enter(f"TERM={name} {command('watch')}")
+        screen.wait_for("[ Landed 1 ]")
+        assert "\x1b[32m" in screen.colored
+        assert "[38;" not in screen.colored
+        assert "[48;" not in screen.colored
+
+
+def test_without_a_terminal_it_says_what_to_use_instead(project: Project) -> None:
+    done = project.pitboss("watch")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "error: `pitboss watch` needs a terminal\n"
+        "hint: `pitboss status` shows the run once, `pitboss events -f` follows it line by line\n"
+    )
+
+
+def test_without_any_run_it_says_how_to_begin(project: Project) -> None:
+    with terminal(project) as screen:
+        screen.enter(command("watch"))
+        screen.wait_for("no runs yet", "`pitboss grind` starts one")
+        project.prompt("once", "echo x > x.txt", max_runs=1)
+        assert project.pitboss("grind").code == 0
+        screen.wait_for("finished", "every prompt has had its runs"[:8])
+        screen.keys("Enter")
+        screen.wait_for("[ Landed 1 ]")
+        screen.keys("Escape")
+        screen.wait_for("1 run of")
