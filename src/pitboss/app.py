@@ -166,12 +166,11 @@ class LiveBuilder:
     def parts(self, branch: RunBranch, journal: Journal) -> Parts:
         """The parts of the live run."""
         from pitboss.core.redact import Secrets
-        from pitboss.engine.announcing import StopNews
         from pitboss.engine.control import Control
         from pitboss.engine.parts import Outside, Parts
         from pitboss.engine.remains import GitRemains
 
-        control = Control(self._channel, journal.rundir.paths, StopNews(self._emit, journal))
+        control = Control(self._channel, journal.rundir.paths, self._emit)
         self._control = control
         places = self._places(branch, journal, control)
         outside = Outside(

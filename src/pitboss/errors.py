@@ -2,6 +2,7 @@
 
     PitbossError             exit 70   anything unexpected: a bug, a full disk, a vanished run directory
     |-- CommandError         exit 1    a command other than `grind` could not do what was asked
+    |   `-- NoLiveRun        exit 4    a request to a live run, and none is live
     |-- StartError           exit 4    a run could not start or could not be resumed
     |   |-- InputError       exit 4    prompts, rotation or config are wrong; carries every Problem found
     |   |-- LockHeld         exit 4    another live run owns this working tree
@@ -53,6 +54,12 @@ class CommandError(PitbossError):
     """A command other than `grind` could not do what was asked."""
 
     exit_code = 1
+
+
+class NoLiveRun(CommandError):
+    """There is no live run to ask for something; nothing was done."""
+
+    exit_code = 4
 
 
 class StartError(PitbossError):

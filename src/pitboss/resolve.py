@@ -11,7 +11,7 @@ import msgspec
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import check_agent, may_cost
 from pitboss.core import budget
-from pitboss.core.budget import Caps
+from pitboss.core.budget import CapChanges, Caps
 from pitboss.core.mission import Mission
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
@@ -33,7 +33,7 @@ _SET_A_BUDGET = (
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line of `grind` chooses and overrides; `lifted` names caps to remove, as fields of Caps.
+    """What the command line of `grind` chooses and overrides.
 
     `task` is the one prompt of a new run that takes no others.
     """
@@ -45,8 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     agent: str | None = None
     max_parallel: int | None = None
-    caps: Caps = Caps()
-    lifted: frozenset[str] = frozenset()
+    caps: CapChanges = CapChanges()
     allow_prompt_changes: bool = False
     start_from: str | None = None
 
@@ -66,7 +65,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         """How often the task runs; None without one."""
         if self.task is None:
             return None
-        return 1 if self.caps.max_iterations is None else self.caps.max_iterations
+        return self.caps.max_iterations if isinstance(self.caps.max_iterations, int) else 1
 
 
 def resolve_mission(root: Path, options: Options, *, run: RunState | None = None) -> Mission:
@@ -105,7 +104,7 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
 def _choice(root: Path, options: Options, run: RunState | None) -> Selection:
     choice = options.selection(root).over(run.selection if run else None)
     runs = options.caps.max_iterations
-    if choice.task_runs is None or runs is None:
+    if choice.task_runs is None or not isinstance(runs, int):
         return choice
     return msgspec.structs.replace(choice, task_runs=runs)
 
@@ -124,8 +123,8 @@ def _inputs(root: Path, options: Options, choice: Selection, run: RunState | Non
 
 def _caps(layered: Caps, options: Options, choice: Selection) -> Caps:
     """The caps of the run; how often a task runs is no cap, as a run that has done so is complete."""
-    caps = budget.layer(budget.without(layered, options.lifted), options.caps)
-    return caps if choice.task_runs is None else budget.without(caps, {"max_iterations"})
+    caps = options.caps.over(layered)
+    return caps if choice.task_runs is None else msgspec.structs.replace(caps, max_iterations=None)
 
 
 def _refuse_other_work(options: Options, run: RunState) -> None:
@@ -135,7 +134,7 @@ def _refuse_other_work(options: Options, run: RunState) -> None:
             f"run {run.run_id} works on a task of its own, and on no other prompt",
             hint=f"`pitboss grind --resume {run.run_id}` continues it; `pitboss grind` begins another run",
         )
-    if "max_iterations" in options.lifted:
+    if options.caps.max_iterations is None:
         raise ResumeError("a task has to end", hint="`--max-iterations N` says how often it runs in all")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_RUN = (
-    1,
+    4,
     "",
     "error: no run is live in this working tree\nhint: `pitboss runs` lists all runs\n",
 )

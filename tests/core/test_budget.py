@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pitboss.core.budget import (
     BudgetSnapshot,
+    CapChanges,
     Caps,
     Exceeded,
     PromptSpend,
@@ -20,7 +21,6 @@ from pitboss.core.budget import (
     layer,
     nearing,
     used_up,
-    without,
 )
 from tests.support.values import usd
 
@@ -274,7 +274,10 @@ def test_every_cap_that_is_used_up_comes_with_the_option_for_as_much_again(
 @pytest.mark.parametrize("cap", Caps.__struct_fields__)
 def test_a_cap_that_is_lifted_is_gone_and_the_others_stay(cap: str) -> None:
     whole = Caps(max_iterations=1, until=NOW, max_tokens=2, max_cost_usd=3.0)
-    left = without(whole, [cap])
+    left = CapChanges(**{cap: None}).over(whole)
     assert getattr(left, cap) is None
     assert layer(left, Caps(**{cap: getattr(whole, cap)})) == whole
-    assert without(whole, ()) == whole
+    assert CapChanges().over(whole) == whole
+    assert CapChanges(max_iterations=4).over(whole) == Caps(
+        max_iterations=4, until=NOW, max_tokens=2, max_cost_usd=3.0
+    )

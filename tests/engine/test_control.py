@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from threading import Barrier, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pitboss.core.events import Aborting, Draining
+from pitboss.core.requests import Skip, Stop
 from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.engine.control import Control
 from pitboss.guardian import StopChannel
-from pitboss.store.mailbox import Request, request, request_skip
+from pitboss.store.mailbox import send
 from pitboss.store.paths import RunPaths
 from pitboss.store.rundir import RunDir
 from tests.support.cli import wait_until
@@ -22,29 +24,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pitboss.core.stops import StopBy
-
 SKIP, ABORT = StopRequest.SKIP, StopRequest.ABORT
 
 
 class Desk:
-    """A run's control with a guardian's line to it, and what it said when its level rose."""
+    """A run's control with a guardian's line to it, and what it said."""
 
     def __init__(self, repo: Path) -> None:
         RunDir.create(repo, fresh_run()).close()
         self.paths = RunPaths(repo, RUN_ID)
         self.skip_file = self.paths.skip_file
-        self.raised: list[StopLevel] = []
+        self.events: list[Any] = []
         self._requests_out, self._requests_in = os.pipe()
         self.control = self.listen(every_s=0)
 
     def listen(self, *, every_s: float) -> Control:
         """Another control of the run, which looks at files so often."""
         channel = StopChannel(self._requests_out)
-        return Control(channel, self.paths, self._on_raise, listen_every_s=every_s)
+        return Control(channel, self.paths, self.events.append, listen_every_s=every_s)
 
-    def _on_raise(self, level: StopLevel, _by: StopBy) -> None:
-        self.raised.append(level)
+    @property
+    def raised(self) -> list[StopLevel]:
+        """How urgently the run said each time that it was asked to end."""
+        levels: dict[object, StopLevel] = {Draining: StopLevel.DRAIN, Aborting: StopLevel.ABORT}
+        return [levels[type(event)] for event in self.events if type(event) in levels]
 
     def signal(self) -> None:
         """What the guardian does for each Ctrl-C."""
@@ -73,7 +76,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def test_a_session_is_skipped_alone(desk: Desk) -> None:
     for seq in (3, 4):
         desk.control.began(seq)
-    request_skip(desk.paths, 3)
+    send(desk.paths, Skip(seq=3), by="test")
     assert desk.stops(4, 3, 3) == [None, SKIP, SKIP]
     assert not desk.paths.skip(3).exists()
     assert desk.control.level() is StopLevel.NONE
@@ -85,7 +88,7 @@ def test_a_skip_of_all_concerns_those_in_flight_and_no_later_session(desk: Desk,
     for seq in (3, 4):
         desk.control.began(seq)
     if by != "the skip file":
-        request(desk.paths, Request.SKIP)
+        send(desk.paths, Skip(), by="test")
     if by != "pitboss skip":
         desk.skip_file.touch()
     desk.control.began(5)
@@ -107,28 +110,28 @@ def test_what_a_session_asked_for_right_before_its_end_is_heard(desk: Desk) -> N
 
 def test_what_was_asked_for_before_a_session_began_does_not_concern_it(desk: Desk) -> None:
     desk.skip_file.touch()
-    request(desk.paths, Request.SKIP)
-    request_skip(desk.paths, 3)
+    send(desk.paths, Skip(), by="test")
+    send(desk.paths, Skip(seq=3), by="test")
     desk.control.began(3)
     assert desk.stops(3) == [None]
     desk.control.ended(3)
-    request_skip(desk.paths, 3)
+    send(desk.paths, Skip(seq=3), by="test")
     desk.control.began(3)
     assert desk.stops(3) == [None]
 
 
 def test_a_session_that_is_not_in_flight_is_stopped_by_an_abort_alone(desk: Desk) -> None:
-    request_skip(desk.paths, 3)
+    send(desk.paths, Skip(seq=3), by="test")
     assert desk.stops(3) == [None]
-    request(desk.paths, Request.ABORT)
+    send(desk.paths, Stop(now=True), by="test")
     assert desk.stops(3) == [ABORT]
 
 
 def test_an_abort_goes_before_a_skip_and_concerns_every_session(desk: Desk) -> None:
     for seq in (3, 4):
         desk.control.began(seq)
-    request_skip(desk.paths, 3)
-    request(desk.paths, Request.ABORT)
+    send(desk.paths, Skip(seq=3), by="test")
+    send(desk.paths, Stop(now=True), by="test")
     assert desk.stops(3, 4) == [ABORT, ABORT]
     assert desk.control.abort_session() is ABORT
     assert desk.raised == [StopLevel.ABORT]
@@ -140,16 +143,17 @@ def test_a_folder_in_the_place_of_the_skip_file_asks_for_nothing(desk: Desk) -> 
     assert desk.stops(3) == [None]
 
 
-def test_signals_and_requests_raise_the_level_and_each_rise_is_told_once(desk: Desk) -> None:
-    request(desk.paths, Request.DRAIN)
+def test_signals_and_requests_raise_the_level_each_rise_is_told_and_each_request_answered(desk: Desk) -> None:
+    send(desk.paths, Stop(), by="test")
     assert [desk.heard(), desk.heard()] == [StopLevel.DRAIN, StopLevel.DRAIN]
     desk.signal()
     assert desk.heard() is StopLevel.DRAIN
     desk.signal()
     assert desk.heard() is StopLevel.ABORT
-    request(desk.paths, Request.DRAIN)
+    send(desk.paths, Stop(), by="test")
     assert desk.heard() is StopLevel.ABORT
-    assert desk.raised == [StopLevel.DRAIN, StopLevel.ABORT]
+    assert desk.raised == [StopLevel.DRAIN, StopLevel.ABORT, StopLevel.ABORT]
+    assert [event.request for event in desk.events] == ["drain", "", "drain"]
 
 
 def test_the_run_itself_may_ask_for_an_abort(desk: Desk) -> None:
@@ -161,22 +165,22 @@ def test_the_run_itself_may_ask_for_an_abort(desk: Desk) -> None:
 
 def test_asking_takes_nothing(desk: Desk) -> None:
     desk.control.began(3)
-    request(desk.paths, Request.DRAIN)
-    request_skip(desk.paths, 3)
+    send(desk.paths, Stop(), by="test")
+    send(desk.paths, Skip(seq=3), by="test")
     desk.skip_file.touch()
     desk.signal()
     asked = (desk.control.level(), desk.control.stop_session(3), desk.control.abort_session())
     assert asked == (StopLevel.NONE, None, None)
     assert sorted(entry.name for entry in desk.paths.control.iterdir()) == ["drain", "skip-3"]
     assert (desk.skip_file.exists(), desk.raised) == (True, [])
-    assert (desk.heard(), desk.stops(3), desk.raised) == (StopLevel.DRAIN, [SKIP], [StopLevel.DRAIN])
+    assert (desk.heard(), desk.stops(3), desk.raised) == (StopLevel.DRAIN, [SKIP], [StopLevel.DRAIN] * 2)
 
 
 def test_requests_are_heard_while_nobody_asks(desk: Desk) -> None:
     desk.control.began(3)
     with desk.control.listening():
-        request(desk.paths, Request.DRAIN)
-        request_skip(desk.paths, 3)
+        send(desk.paths, Stop(), by="test")
+        send(desk.paths, Skip(seq=3), by="test")
         wait_until(lambda: desk.raised == [StopLevel.DRAIN] and not desk.paths.skip(3).exists())
     assert desk.stops(3) == [SKIP]
 

@@ -16,6 +16,7 @@ from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.config import Config, GrindSettings
 from pitboss.core.events import RunEnded, Warned
+from pitboss.core.requests import Stop
 from pitboss.core.session import Assignment, Landing, Outcome, SessionRecord, SessionStatus
 from pitboss.core.settling import settle
 from pitboss.core.stops import Ending, RunStatus, StopReason, StopRequest
@@ -30,7 +31,7 @@ from pitboss.engine.pool import Pool
 from pitboss.engine.spending import Spending
 from pitboss.guardian import StopChannel
 from pitboss.store.log import iter_records
-from pitboss.store.mailbox import Request, request
+from pitboss.store.mailbox import send
 from pitboss.store.rundir import RunDir
 from tests.support.cli import wait_until
 from tests.support.values import RUN_ID, STARTED, fresh_run, record
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.chooser import Choice
+    from pitboss.core.requests import Request
     from pitboss.core.run import RunState
 
 OK, ERROR, ABORTED = SessionStatus.OK, SessionStatus.ERROR, SessionStatus.ABORTED
@@ -92,8 +94,8 @@ class Stage:
         chooser = ScriptedChooser(script.split(), room)
         self._how = how
         self.journal = Journal(self.rundir, self._state, chooser, lambda: self.now)
-        self.control = Control(self._channel, self.rundir.paths, lambda *_: None, listen_every_s=0)
-        self.gate, self.meter = Gate(None, {}), Meter(caps)
+        self.control = Control(self._channel, self.rundir.paths, self.events.append, listen_every_s=0)
+        self.gate, self.meter = Gate(None, {}), Meter()
         spending = Spending(caps, self.meter, self.journal, lambda: self.now, hard=config.hard_budgets)
         self.brakes = Brakes(self.control, spending, self.journal, config, past or Past(), self.events.append)
         self.pool = Pool(self.dispatch, self.work)
@@ -137,7 +139,7 @@ class Stage:
         return line
 
     def ask(self, what: Request) -> None:
-        request(self.rundir.paths, what)
+        send(self.rundir.paths, what, by="test")
 
     def wait_for(self, seq: int) -> None:
         assert self.started[seq].wait(PATIENCE_S)
@@ -284,7 +286,7 @@ def test_a_drain_lets_those_in_flight_finish_and_starts_nobody(stage: Stage) -> 
     def how(seq: int) -> How:
         stage.wait_for(2)
         if seq == 2:
-            stage.ask(Request.DRAIN)
+            stage.ask(Stop())
         return How()
 
     stopped = stage.grind("alpha alpha charlie", how, room=ROOM)
@@ -293,14 +295,14 @@ def test_a_drain_lets_those_in_flight_finish_and_starts_nobody(stage: Stage) -> 
 
 
 def test_a_drain_that_is_asked_for_before_the_first_session_starts_none(stage: Stage) -> None:
-    stage.prepare("alpha", lambda _seq: How()).ask(Request.DRAIN)
+    stage.prepare("alpha", lambda _seq: How()).ask(Stop())
     assert stage.run().reason is StopReason.DRAINED
     assert stage.beside == {}
 
 
 def test_an_abort_ends_the_run_once_the_sessions_have_heard_of_it(stage: Stage) -> None:
     def how(seq: int) -> How:
-        stage.ask(Request.ABORT)
+        stage.ask(Stop(now=True))
         stage.control.listen()
         assert stage.control.stop_session(seq) is StopRequest.ABORT
         return How(ABORTED, "aborted")

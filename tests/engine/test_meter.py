@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pitboss.core.budget import Caps
 from pitboss.core.usage import Usage
 from pitboss.engine.meter import Meter
 
 
 def test_what_neighbours_cost_is_what_all_but_the_session_itself_cost() -> None:
-    meter = Meter(Caps(max_cost_usd=10.0))
+    meter = Meter()
     assert meter.cost_beside(1) == 0.0
     for seq, usd in ((1, 1.0), (2, 2.0), (3, 4.0)):
         meter.show(seq, Usage(cost_usd=usd))

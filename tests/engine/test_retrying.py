@@ -11,10 +11,11 @@ from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
 from pitboss.core.budget import Caps
 from pitboss.core.config import Config, Limits
 from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.requests import Skip, Stop
 from pitboss.core.retry import SETTLING_S, UNKNOWN_RESET_S, Cause
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
-from pitboss.store.mailbox import Request, request, request_skip
+from pitboss.store.mailbox import send
 from tests.support.stage import USED, Stage, badly
 from tests.support.values import prompt
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pitboss.core.requests import Request
     from pitboss.core.session import SessionRecord
 
 OK, ERROR = SessionStatus.OK, SessionStatus.ERROR
@@ -168,21 +170,18 @@ def test_a_fallback_that_is_no_good_leaves_the_first_agent_to_be_waited_for(tmp_
 @pytest.mark.parametrize(
     ("reason", "ask", "status", "said"),
     [
-        (LIMITED, "skip", SessionStatus.SKIPPED, "skipped"),
-        (LIMITED, "abort", SessionStatus.ABORTED, "rate_limited: stopped while it waited for"),
-        (LIMITED, "drain", SessionStatus.ABORTED, "rate_limited: stopped while it waited for"),
-        (BUSY, "abort", SessionStatus.ABORTED, "aborted"),
-        (BUSY, "drain", OK, "None"),
+        (LIMITED, Skip(seq=1), SessionStatus.SKIPPED, "skipped"),
+        (LIMITED, Stop(now=True), SessionStatus.ABORTED, "rate_limited: stopped while it waited for"),
+        (LIMITED, Stop(), SessionStatus.ABORTED, "rate_limited: stopped while it waited for"),
+        (BUSY, Stop(now=True), SessionStatus.ABORTED, "aborted"),
+        (BUSY, Stop(), OK, "None"),
     ],
 )
 def test_a_wait_ends_when_somebody_stops_it_but_a_drain_waits_for_seconds(
-    stage: Stage, reason: str, ask: str, status: SessionStatus, said: str
+    stage: Stage, reason: str, ask: Request, status: SessionStatus, said: str
 ) -> None:
     def asks() -> None:
-        if ask == "skip":
-            request_skip(stage.rundir.paths, 1)
-        else:
-            request(stage.rundir.paths, Request(ask))
+        send(stage.rundir.paths, ask, by="test")
 
     stage.clock.on_sleep = asks
     stage.plays["claude_code"] = [badly(reason, usage=USED)]
@@ -216,7 +215,7 @@ def test_each_attempt_gets_what_those_before_it_have_left_of_money_and_time(tmp_
 
 def test_a_session_stopped_before_its_agent_could_start_has_done_nothing(stage: Stage) -> None:
     stage.parts.gate.close("claude_code", stage.clock.now().timestamp() + 600, Cause.LIMIT)
-    stage.clock.on_sleep = lambda: request(stage.rundir.paths, Request.ABORT)
+    stage.clock.on_sleep = lambda: send(stage.rundir.paths, Stop(now=True), by="test")
     line = stage.run()
     assert (line.status, stage.asked, line.cost_usd) == (SessionStatus.ABORTED, [], 0)
     assert line.reason == "rate_limited: stopped while it waited for claude_code's usage limit"
@@ -232,7 +231,7 @@ def test_a_service_that_stays_away_is_waited_for_like_a_limit(tmp_path: Path) ->
 
 def test_a_run_that_drains_waits_for_no_service(tmp_path: Path) -> None:
     with Stage(tmp_path, config=Config(limits=Limits(retries=0))) as stage:
-        stage.clock.on_sleep = lambda: request(stage.rundir.paths, Request.DRAIN)
+        stage.clock.on_sleep = lambda: send(stage.rundir.paths, Stop(), by="test")
         stage.plays["claude_code"] = [badly(BUSY)]
         line = stage.run()
         assert line.reason == "overloaded: stopped while it waited for claude_code's service"

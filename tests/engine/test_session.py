@@ -10,11 +10,12 @@ import pytest
 from pitboss.core.config import Config, GrindSettings, HookSettings, WorktreeSettings
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted
+from pitboss.core.requests import Skip
 from pitboss.core.session import Outcome, SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from pitboss.core.user_commands import HookResult, TestResult
-from pitboss.store.mailbox import request_skip
+from pitboss.store.mailbox import send
 from tests.support.cli import wait_until
 from tests.support.stage import FILES, USED, Stage
 from tests.support.values import prompt
@@ -160,7 +161,7 @@ def test_a_hook_after_the_record_changes_nothing_about_it(stage: Stage) -> None:
 
 def test_a_skip_that_the_agent_asked_for_itself_is_heard_when_it_has_ended(stage: Stage) -> None:
     def ask(_: AgentRequest) -> None:
-        request_skip(stage.rundir.paths, 1)
+        send(stage.rundir.paths, Skip(seq=1), by="test")
 
     stage.plays["claude_code"] = [stage.well(then=ask)]
     assert (line := stage.run()).status is SessionStatus.SKIPPED

@@ -41,7 +41,7 @@ def spending(tmp_path: Path) -> Iterator[Callable[..., Spending]]:
         def build(*, hard: bool = False, state: RunState = IN_FLIGHT, **caps: object) -> Spending:
             limits = Caps(**caps)  # type: ignore[arg-type]
             journal = Journal(rundir, state, ScriptedChooser(()), lambda: NOW)
-            return Spending(limits, Meter(limits), journal, lambda: NOW, hard=hard)
+            return Spending(limits, Meter(), journal, lambda: NOW, hard=hard)
 
         yield build
 

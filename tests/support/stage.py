@@ -24,7 +24,6 @@ from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.session import Landing, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
-from pitboss.engine.announcing import StopNews
 from pitboss.engine.control import Control
 from pitboss.engine.dead_run import dead_run
 from pitboss.engine.journal import Journal
@@ -236,8 +235,7 @@ class Stage:
         for descriptor in (requests_out, self._requests_in):
             self._stack.callback(os.close, descriptor)
         paths = RunPaths(self.repo, RUN_ID)
-        news = StopNews(self.events.append, journal)
-        control = Control(StopChannel(requests_out), paths, news, listen_every_s=0)
+        control = Control(StopChannel(requests_out), paths, self.events.append, listen_every_s=0)
         self.places = InMemoryPlaces(self.memory)
         outside = Outside(
             hosts=self.hosts,

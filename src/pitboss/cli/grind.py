@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.declare import argument, command, option
-from pitboss.cli.shared.given import NO_CAP, folder, moment, money, or_none, path, whole
+from pitboss.cli.shared.given import cap_changes, folder, moment, money, or_none, path, whole
 from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 
@@ -131,13 +131,11 @@ def _grind(
 
 
 def _options(*, text: str | None, prompt_file: Path | None, **chosen: Any) -> Options:
-    """The options, with their caps in one value; a cap given as `none` is lifted. Raises InputError for a bad task."""
+    """The options, with what they change about the caps in one value. Raises InputError for a bad task."""
     from pitboss.resolve import Options
 
     asked = {cap: chosen.pop(cap) for cap in Caps.__struct_fields__}
-    lifted = frozenset(cap for cap, value in asked.items() if value == NO_CAP)
-    caps = Caps(**{cap: value for cap, value in asked.items() if cap not in lifted})
-    return Options(**chosen, caps=caps, lifted=lifted, task=_task(text, prompt_file))
+    return Options(**chosen, caps=cap_changes(asked), task=_task(text, prompt_file))
 
 
 def _task(text: str | None, prompt_file: Path | None) -> PromptDoc | None:

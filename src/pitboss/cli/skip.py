@@ -5,21 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.cli.shared import completing
-from pitboss.cli.shared.chosen import live_run
 from pitboss.cli.shared.declare import argument, command
 from pitboss.cli.shared.given import whole
-from pitboss.cli.shared.project import project_root
+from pitboss.cli.shared.steering import LiveRun
+from pitboss.core.requests import Skip
+from pitboss.core.words.deeds import named
 from pitboss.errors import CommandError
-from pitboss.screens.lines import named
-from pitboss.screens.output import say
-from pitboss.store.follow import snapshot
-from pitboss.store.mailbox import Request, request, request_skip
-from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pitboss.core.session import InFlight
+    from pitboss.core.view import View
 
 
 @command()
@@ -29,25 +23,19 @@ def skip(*, seq: int | None) -> None:
 
     The agent is stopped, its work rescued, and the run goes on.
     """
-    repo = project_root()
-    run_id, _ = live_run(repo)
-    sessions = snapshot(repo, run_id, last=0).in_flight
-    if not sessions:
-        raise CommandError(f"run {run_id} has no session in flight to skip", hint="ask again in a moment")
-    paths = RunPaths(repo, run_id)
-    if seq is None:
-        request(paths, Request.SKIP)
-    else:
-        sessions = _only(seq, sessions)
-        request_skip(paths, seq)
-    say(f"run {run_id} skips {named(sessions)}: recorded as skipped, work rescued")
+    live = LiveRun()
+    _refuse_absent(seq, live.view)
+    live.ask(Skip(seq=seq), by="skip")
 
 
-def _only(seq: int, sessions: Sequence[InFlight]) -> tuple[InFlight, ...]:
-    chosen = tuple(session for session in sessions if session.seq == seq)
-    if not chosen:
+def _refuse_absent(seq: int | None, view: View) -> None:
+    seqs = [flight.seq for flight in view.in_flight]
+    if not seqs:
         raise CommandError(
-            f"session {seq} is not in flight; in flight: {named(sessions)}",
+            f"run {view.run_id} has no session in flight to skip", hint="ask again in a moment"
+        )
+    if seq is not None and seq not in seqs:
+        raise CommandError(
+            f"session {seq} is not in flight; in flight: {named(seqs, view)}",
             hint="`pitboss status` shows what runs now",
         )
-    return chosen

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 NEARING_SHARE = 0.8
 SUM_NOISE = 1e-9
 """Rounding tolerance, as a share of a cap: 0.1 + 0.1 + 0.1 is a little more than 0.3."""
+
+
+_Sessions = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
+_Dollars = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +31,22 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     max_tokens: int | None = None
     max_cost_usd: float | None = None
+
+
+class CapChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What to change about the caps of a run: a cap that is left out stays, None lifts it (SPEC 4, 10)."""
+
+    max_iterations: _Sessions | msgspec.UnsetType | None = msgspec.UNSET
+    until: _Instant | msgspec.UnsetType | None = msgspec.UNSET
+    max_tokens: _Tokens | msgspec.UnsetType | None = msgspec.UNSET
+    max_cost_usd: _Dollars | msgspec.UnsetType | None = msgspec.UNSET
+
+    def over(self, caps: Caps) -> Caps:
+        """`caps` with these changes."""
+        changed = msgspec.structs.asdict(self)
+        return msgspec.structs.replace(
+            caps, **{name: value for name, value in changed.items() if value is not msgspec.UNSET}
+        )
 
 
 class BudgetSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,11 +85,6 @@ def layer(*layers: Caps) -> Caps:
     for caps in layers:
         merged |= {name: value for name, value in msgspec.structs.asdict(caps).items() if value is not None}
     return msgspec.convert(merged, Caps)
-
-
-def without(caps: Caps, lifted: Collection[str]) -> Caps:
-    """`caps` without those that are `lifted`, named as its fields."""
-    return msgspec.structs.replace(caps, **dict.fromkeys(lifted))
 
 
 def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0) -> Exceeded | None:

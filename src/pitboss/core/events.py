@@ -161,22 +161,63 @@ class SessionEnded(Event, frozen=True, kw_only=True, tag="session_ended"):
 
 
 class Warned(Event, frozen=True, kw_only=True, tag="warned"):
-    """Something a person should know, though it stops nothing: a budget at 80 %, an unknown price."""
+    """Something a person should know, though it stops nothing: a budget at 80 %, an unknown price.
+
+    `request` is the id of a request that was refused, if the warning is about one.
+    """
 
     text: str
+    request: str = ""
+
+
+class Paused(Event, frozen=True, kw_only=True, tag="paused"):
+    """No new session starts until the run is unpaused; those in flight finish.
+
+    Of this event and the next ones, `by` is the command that asked for it, and `request` the id of its request.
+    """
+
+    by: str = ""
+    request: str = ""
+
+
+class Unpaused(Event, frozen=True, kw_only=True, tag="unpaused"):
+    """Sessions start again."""
+
+    by: str = ""
+    request: str = ""
+
+
+class CapsChanged(Event, frozen=True, kw_only=True, tag="caps"):
+    """From now on these are all the caps of the run."""
+
+    caps: Caps
+    by: str = ""
+    request: str = ""
+
+
+class Skipping(Event, frozen=True, kw_only=True, tag="skipping"):
+    """The sessions `seqs` are being stopped on request; none, if those it asked about had ended."""
+
+    seqs: tuple[int, ...] = ()
+    request: str = ""
 
 
 class Draining(Event, frozen=True, kw_only=True, tag="draining"):
-    """No new session will start; `in_flight` are the seqs that may still finish."""
+    """No new session will start; `in_flight` are the seqs that may still finish.
+
+    `request` is the id of the request that it answers, if any; the same of an abort.
+    """
 
     by: StopBy = StopBy.SIGNAL
     in_flight: tuple[int, ...] = ()
+    request: str = ""
 
 
 class Aborting(Event, frozen=True, kw_only=True, tag="aborting"):
     """The sessions in flight are being stopped."""
 
     by: StopBy = StopBy.SIGNAL
+    request: str = ""
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):
@@ -207,6 +248,10 @@ RunEvent = (
     | QuotaSeen
     | SessionEnded
     | Warned
+    | Paused
+    | Unpaused
+    | CapsChanged
+    | Skipping
     | Draining
     | Aborting
     | RunEnded

@@ -42,7 +42,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     whose one retry has no record yet, `spend_per_prompt` is the cost of each prompt's sessions, `unknown_costs` counts
     those of unknown cost (None: never counted). `in_flight` also holds a session that is already in the log while one
     before it is not: until that gap closes, no sum includes it. `unrescued` are sessions with a record whose work git
-    could not rescue: it is still where they left it. `unknown` holds fields of state.json that this version does
+    could not rescue: it is still where they left it. While the run lives, `paused` says that it starts no new session.
+    `unknown` holds fields of state.json that this version does
     not know, written back as found. `original_branch` is where the run began, `return_to` what was checked
     out when it was started or resumed: a branch, or a full commit id. `queue` are the tasks that wait, oldest first; it
     is not in state.json, as each task has a file of its own.
@@ -69,6 +70,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     quota: dict[str, Quota] = {}
     unknown_costs: int | None = None
     caps: Caps | None = None
+    paused: bool = False
     selection: Selection | None = None
     unknown: dict[str, object] = {}
     queue: tuple[WaitingTask, ...] = ()

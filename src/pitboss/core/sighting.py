@@ -55,6 +55,7 @@ def sighted(events: View, found: OnRecord) -> View:
         view,
         run_id=found.run_id,
         activity=activity,
+        paused=running and view.paused,
         used=found.used,
         cost_known=found.cost_known,
         last_seq=max((found.used.iterations, *seqs)),
@@ -75,6 +76,7 @@ def _with_state(events: View, found: OnRecord) -> View:
     return msgspec.structs.replace(
         base,
         caps=base.caps if state.caps is None else state.caps,
+        paused=state.paused,
         started_at=state.started_at,
         quota={**state.quota, **events.quota},
         warnings=events.warnings,

@@ -17,7 +17,9 @@ from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
     Aborting,
+    CapsChanged,
     Draining,
+    Paused,
     Phase,
     PhaseChanged,
     PromptFacts,
@@ -27,8 +29,10 @@ from pitboss.core.events import (
     RunStarted,
     SessionEnded,
     SessionStarted,
+    Skipping,
     Step,
     StepKind,
+    Unpaused,
     Warned,
 )
 from pitboss.core.run import spend
@@ -83,7 +87,8 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """One run as a screen shows it; `used` sums up its records, `recent` are the last of them, latest first.
 
-    `diffs` says how much each recent session changed, if known.
+    `diffs` says how much each recent session changed, if known. While it is `paused`, a run that is RUNNING starts no
+    new session.
     """
 
     run_id: str = ""
@@ -99,6 +104,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     started_at: datetime | None = None
     activity: Activity = Activity.RUNNING
+    paused: bool = False
     used: BudgetSnapshot = BudgetSnapshot()
     cost_known: bool = True
     last_seq: int = 0
@@ -127,6 +133,7 @@ def of_state(state: RunState, in_flight: tuple[InFlight, ...]) -> View:
         caps=state.caps or Caps(),
         started_at=state.started_at,
         activity=Activity.OVER if over else Activity.RUNNING,
+        paused=state.paused and not over,
         used=state.budget_consumed,
         cost_known=state.cost_known,
         last_seq=max((state.last_session_seq, *(session.seq for session in in_flight))),
@@ -135,7 +142,7 @@ def of_state(state: RunState, in_flight: tuple[InFlight, ...]) -> View:
     )
 
 
-def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911 - a case for each kind of event
+def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911, PLR0912 - a case for each kind of event
     """`view` after one more event: the only code that turns events into what a screen shows."""
     match event:
         case RunStarted():
@@ -157,7 +164,11 @@ def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911 - a case f
             return msgspec.structs.replace(view, activity=Activity.DRAINING, next_pick=None)
         case Aborting():
             return msgspec.structs.replace(view, activity=Activity.ABORTING, next_pick=None)
-        case Repaired():
+        case Paused() | Unpaused():
+            return msgspec.structs.replace(view, paused=isinstance(event, Paused))
+        case CapsChanged(caps=caps):
+            return msgspec.structs.replace(view, caps=caps)
+        case Repaired() | Skipping():
             return view
         case _:  # RunEnded: mypy refuses the call when a kind of event has no case above
             return _run_ended(view, event)
@@ -180,6 +191,7 @@ def _started(view: View, event: RunStarted) -> View:
         version=event.version,
         started_at=event.started_at or view.started_at or event.t,
         activity=Activity.RUNNING,
+        paused=False,
         used=event.used,
         cost_known=event.cost_known,
         last_seq=event.last_seq,
@@ -193,6 +205,7 @@ def _run_ended(view: View, event: RunEnded) -> View:
     return msgspec.structs.replace(
         view,
         activity=Activity.OVER,
+        paused=False,
         used=event.used,
         cost_known=event.cost_known,
         in_flight=(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.chooser import upcoming
-from pitboss.core.events import Aborting, Draining, SessionEnded, SessionStarted, Warned
+from pitboss.core.events import SessionEnded, SessionStarted, Warned
 from pitboss.core.stops import StopLevel
 from pitboss.store.opening import take_notices
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pitboss.core.diff_stat import DiffStat
     from pitboss.core.events import AgentStep, Observer, RunEvent
     from pitboss.core.session import Assignment, SessionRecord
-    from pitboss.core.stops import StopBy
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Hosts
@@ -79,19 +78,3 @@ class Announcer:
         """Warn of anything found in the way of the run's own files since the last call (SPEC 1.6)."""
         for text in take_notices():
             self.warn(text)
-
-
-class StopNews:
-    """Tells the run's observers how urgently it has been asked to end; `Control` calls it when that level rises."""
-
-    def __init__(self, emit: Observer, journal: Journal) -> None:
-        self._emit = emit
-        self._journal = journal
-
-    def __call__(self, level: StopLevel, by: StopBy) -> None:
-        """The run drains or aborts because `by` asked for it."""
-        if level is StopLevel.DRAIN:
-            in_flight = tuple(session.seq for session in self._journal.state.in_flight)
-            self._emit(Draining(by=by, in_flight=in_flight))
-        else:
-            self._emit(Aborting(by=by))

@@ -51,7 +51,6 @@ class Brakes:
         self._config = config
         self._emit = emit
         self._streak_counts = not past.was_stopped
-        self._warned: set[str] = set()
         self._any_failed = past.any_failed
         self._ending: Ending | None = None
         for record in past.unjudged:
@@ -95,8 +94,7 @@ class Brakes:
         self._judge(record)
         self._ending = self._ending or self._dead_end(record)
         self._streak_counts = True
-        for warning in self._spending.nearing(self._warned):
-            self._warned.add(warning.cap)
+        for warning in self._spending.take_warnings():
             self._emit(Warned(text=warning.message))
 
     def _judge(self, record: SessionRecord) -> None:

@@ -1,4 +1,4 @@
-"""What people ask of a live run: drain, abort, skip; by signal or through the mailbox (SPEC 5, 6)."""
+"""What people ask of a live run, by signal or through the mailbox (SPEC 5, 6, 10)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from contextlib import contextmanager
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
+from pitboss.core.events import Aborting, Draining, Skipping, Warned
+from pitboss.core.requests import Skip, Stop
 from pitboss.core.stops import StopBy, StopLevel, StopRequest
-from pitboss.store.mailbox import Request, take_requests
+from pitboss.store.mailbox import take_mail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from pitboss.core.events import Observer
+    from pitboss.core.requests import Received
+    from pitboss.engine.steering import Steering
     from pitboss.guardian import StopChannel
     from pitboss.store.paths import RunPaths
 
@@ -23,27 +28,34 @@ LISTEN_S = 0.1
 class Control:
     """Gathers the requests to one run and to each of its sessions; safe to call from every session's thread.
 
-    `listen`, `began` and `take_last_word` take in requests; everything else only reports what has been taken in.
-    A request to skip concerns the sessions in flight when it is taken in, and no later one.
+    `listen`, `began` and `take_last_word` take in requests, and answer each by an event; everything else only reports
+    what has been taken in. A request to skip concerns the sessions in flight when it is taken in, and no later one.
+    Letters wait in the mailbox until there is somebody to do what they say.
     """
 
     def __init__(
-        self,
-        channel: StopChannel,
-        paths: RunPaths,
-        on_raise: Callable[[StopLevel, StopBy], None],
-        *,
-        listen_every_s: float = LISTEN_S,
+        self, channel: StopChannel, paths: RunPaths, emit: Observer, *, listen_every_s: float = LISTEN_S
     ) -> None:
         self._channel = channel
         self._paths = paths
-        self._on_raise = on_raise
+        self._emit = emit
         self._level = StopLevel.NONE
         self._listen_every_s = listen_every_s
         self._look_at = float("-inf")
         self._in_flight: set[int] = set()
         self._skipped: set[int] = set()
+        self._steering: Steering | None = None
         self._lock = RLock()
+
+    def steer_by(self, steering: Steering) -> None:
+        """From now on letters are taken in too, and `steering` does what they say."""
+        with self._lock:
+            self._steering = steering
+
+    @property
+    def paused(self) -> bool:
+        """Whether no new session may start for now."""
+        return self._steering is not None and self._steering.paused
 
     def level(self) -> StopLevel:
         """How urgently the run must end; never goes down."""
@@ -111,18 +123,33 @@ class Control:
 
     def _take_files(self) -> None:
         self._look_at = time.monotonic() + self._listen_every_s
-        asked = take_requests(self._paths)
-        everybody = Request.SKIP in asked.run
-        self._skipped |= self._in_flight if everybody else self._in_flight & asked.skip
-        self._raise_to(_asked(asked.run), StopBy.REQUEST)
+        mail = take_mail(self._paths, letters=self._steering is not None)
+        for received in mail.received:
+            self._do(received)
+        for refused in mail.refused:
+            self._emit(Warned(text=refused.why, request=refused.id))
+
+    def _do(self, received: Received) -> None:
+        match received.what:
+            case Stop(now=now):
+                self._raise_to(StopLevel.ABORT if now else StopLevel.DRAIN, StopBy.REQUEST)
+                self._announce(StopBy.REQUEST, received.id)
+            case Skip(seq=seq):
+                seqs = self._in_flight if seq is None else self._in_flight & {seq}
+                self._skipped |= seqs
+                self._emit(Skipping(seqs=tuple(sorted(seqs)), request=received.id))
+            case letter if self._steering is not None:
+                self._steering.do(letter, received)
 
     def _raise_to(self, level: StopLevel, by: StopBy) -> None:
         if level > self._level:
             self._level = level
-            self._on_raise(level, by)
+            if by is not StopBy.REQUEST:
+                self._announce(by)
 
-
-def _asked(requests: frozenset[Request]) -> StopLevel:
-    if Request.ABORT in requests:
-        return StopLevel.ABORT
-    return StopLevel.DRAIN if Request.DRAIN in requests else StopLevel.NONE
+    def _announce(self, by: StopBy, request: str = "") -> None:
+        """Tell observers how urgently the run is asked to end."""
+        if self._level is StopLevel.ABORT:
+            self._emit(Aborting(by=by, request=request))
+        else:
+            self._emit(Draining(by=by, in_flight=tuple(sorted(self._in_flight)), request=request))

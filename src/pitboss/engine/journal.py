@@ -222,13 +222,31 @@ class Journal:
     ) -> None:
         """Write what the run does from now on, and what to check out at the end; durable."""
         with self._lock:
-            self._replace(prompt_names=prompt_names, caps=caps, selection=selection, return_to=return_to)
+            self._replace(
+                prompt_names=prompt_names, caps=caps, selection=selection, return_to=return_to, paused=False
+            )
         self._write(durable=True)
+
+    def capped(self, caps: Caps) -> None:
+        """Write the caps that the run keeps from now on; durable, so that a resume keeps them too."""
+        with self._lock:
+            self._replace(caps=caps)
+        self._write(durable=True)
+
+    def paused(self, *, paused: bool) -> None:
+        """Show observers whether the run is paused; a resumed run is not."""
+        with self._lock:
+            self._replace(paused=paused)
+        self._write(durable=False)
+
+    def caught_up(self) -> None:
+        """Write what no dispatch will for a while: the records since the last one; does nothing if all is written."""
+        self._write(durable=False)
 
     def finished(self, status: RunStatus, stop_reason: str) -> None:
         """Write the run's terminal state."""
         with self._lock:
-            self._replace(status=status, stop_reason=stop_reason)
+            self._replace(status=status, stop_reason=stop_reason, paused=False)
         self._write(durable=True)
         with self._lock:
             if self._projection_lags:

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 SESSIONS_BETWEEN_TIDYING = 500
 
+LOOK_S = 0.5
+"""Seconds after which a loop that waits looks again whether it may go on: requests, time and signals may have come."""
+
+
+class Idle:
+    """Nothing may start for now, whether or not sessions are in flight."""
+
 
 class Loop:
     """One live run, until nothing more may start and nothing is in flight."""
@@ -48,8 +55,10 @@ class Loop:
                 match step:
                     case Choice():
                         self._pool.start(step)
-                    case Wait():
-                        self._take(self._pool.wait(), tidy)
+                    case Wait() if not self._pool.running:
+                        raise AssertionError("nothing runs that could end")
+                    case Wait() | Idle():
+                        self._take(self._pool.wait(LOOK_S), tidy)
         except BaseException:
             if self._pool.running:
                 self._control.abort()
@@ -57,13 +66,20 @@ class Loop:
             raise
         return step
 
-    def _next(self) -> Choice | Wait | Ending:
-        """Stops come first, then turns, then money: a session that cannot be afforded yet waits, with no overtaking."""
+    def _next(self) -> Choice | Wait | Idle | Ending:
+        """Stops come first, then pauses, then turns, then money.
+
+        A session that cannot be afforded yet waits, with no overtaking.
+        """
         self._control.listen()
         running, stop = self._pool.running, self._brakes.why_stop()
         self._gate.closing = self._brakes.ends_waits(stop)
         if stop is not None:
             return Wait() if running else stop
+        if self._control.paused:
+            if not running:
+                self._journal.caught_up()
+            return Idle()
         step = self._chooser.next(self._journal.state, self._pool.placed, self._pool.landing)
         if isinstance(step, Choice) and running and not self._brakes.can_afford(step.prompt):
             return Wait()

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 class Meter:
     """What the sessions in flight have used so far, as far as their agents report it; thread-safe."""
 
-    def __init__(self, caps: Caps) -> None:
-        self._caps = msgspec.structs.replace(caps, max_iterations=None)
+    def __init__(self) -> None:
         self._live: dict[int, Usage] = {}
         self._lock = Lock()
 
@@ -38,8 +37,10 @@ class Meter:
         with self._lock:
             return sum((used for other, used in self._live.items() if other != seq), Usage()).cost_usd
 
-    def exceeded(self, recorded: BudgetSnapshot, running: Sequence[int], now: datetime) -> Exceeded | None:
-        """The first cap of the run that records and `running` sessions have together reached."""
+    def exceeded(
+        self, caps: Caps, recorded: BudgetSnapshot, running: Sequence[int], now: datetime
+    ) -> Exceeded | None:
+        """The first of a run's `caps`, but for that on sessions, that records and `running` ones together reached."""
         with self._lock:
             live = sum((self._live[seq] for seq in running if seq in self._live), Usage())
         used = msgspec.structs.replace(
@@ -48,4 +49,4 @@ class Meter:
             tokens_output=add_tokens(recorded.tokens_output, live.output),
             cost_usd=add_usd(recorded.cost_usd, live.cost_usd),
         )
-        return budget.exceeded(self._caps, used, now=now)
+        return budget.exceeded(msgspec.structs.replace(caps, max_iterations=None), used, now=now)

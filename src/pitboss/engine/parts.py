@@ -29,6 +29,7 @@ from pitboss.engine.session_agents import SessionAgents
 from pitboss.engine.session_hooks import SessionHooks
 from pitboss.engine.spending import Spending
 from pitboss.engine.start import started
+from pitboss.engine.steering import Steering
 from pitboss.engine.verify import Fixing, ProjectTests, Verifier
 from pitboss.engine.waiting import Waiting
 
@@ -109,6 +110,7 @@ class Parts:
         )
         brakes = Brakes(self.control, self._spending, self.journal, self._config, past, self._emit)
         pool = Pool(self.dispatcher.dispatch, self.sessions.run)
+        self.control.steer_by(Steering(self._spending, self.journal, self._emit))
         loop = Loop(self._chooser, brakes, pool, self.journal, self.control, self.gate)
         return grinding.grind(loop, brakes, tidy=self._outside.tidy)
 
@@ -199,7 +201,7 @@ class Parts:
 
     @cached_property
     def _meter(self) -> Meter:
-        return Meter(self._mission.caps)
+        return Meter()
 
     @cached_property
     def gate(self) -> Gate:

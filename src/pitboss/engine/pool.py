@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -61,9 +61,15 @@ class Pool:
         self._running[session.seq] = session
         Thread(target=body, name=f"session-{session.seq}", daemon=True).start()
 
-    def wait(self) -> SessionRecord | None:
-        """The record of the session that ends next; None if one vacates its place first. Raises what ended it."""
-        ended = self._take()
+    def wait(self, limit_s: float) -> SessionRecord | None:
+        """The record of the session that ends next; raises what ended it.
+
+        None if one vacates its place first, or none ends within `limit_s` seconds.
+        """
+        try:
+            ended = self._take(limit_s)
+        except Empty:
+            return None
         if isinstance(ended, BaseException):
             raise ended
         return ended
@@ -73,10 +79,8 @@ class Pool:
         while self._running:
             self._take()
 
-    def _take(self) -> SessionRecord | BaseException | None:
-        if not self._running:
-            raise AssertionError("nothing runs that could end")
-        seq, ended = self._news.get()
+    def _take(self, limit_s: float | None = None) -> SessionRecord | BaseException | None:
+        seq, ended = self._news.get(timeout=limit_s)
         if ended is None:
             self._landing.add(seq)
         else:

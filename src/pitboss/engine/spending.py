@@ -8,7 +8,7 @@ from pitboss.core import budget
 from pitboss.core.stops import StopRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import datetime
 
     from pitboss.core.budget import Caps, Exceeded
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Spending:
-    """The run's caps, and what counts towards them: its records and, if budgets are `hard`, sessions in flight."""
+    """The run's caps, and what counts towards them: its records and, if budgets are `hard`, sessions in flight.
+
+    The only holder of the caps that are in force: people may change them while the run lives.
+    """
 
     def __init__(
         self, caps: Caps, meter: Meter, journal: Journal, now: Callable[[], datetime], *, hard: bool
@@ -28,6 +31,17 @@ class Spending:
         self._journal = journal
         self._now = now
         self._hard = hard
+        self._warned: set[str] = set()
+
+    @property
+    def caps(self) -> Caps:
+        """The caps in force."""
+        return self._caps
+
+    def hold_to(self, caps: Caps) -> None:
+        """Put other caps in force, from the next check on; of these too a warning is due at 80 %."""
+        self._caps = caps
+        self._warned = set()
 
     def show(self, seq: int, used: Usage | None) -> None:
         """Note what session `seq` has used so far; None once its record counts it."""
@@ -49,7 +63,7 @@ class Spending:
         over = budget.exceeded(self._caps, used, now=now, in_flight=len(running))
         if over is not None or not self._hard:
             return over
-        return self._meter.exceeded(used, running, now)
+        return self._meter.exceeded(self._caps, used, running, now)
 
     def fits(self, prompt: str) -> bool:
         """Whether a session of `prompt` fits in beside those in flight, given what they are all expected to cost."""
@@ -59,23 +73,26 @@ class Spending:
         )
         return budget.fits(self._caps, self._journal.consumed, in_flight, budget.expected_cost(spent, prompt))
 
-    def nearing(self, warned: Iterable[str]) -> list[Exceeded]:
-        """The caps that are 80 % used, except those already `warned` about."""
-        started_at, used = self._journal.state.started_at, self._journal.consumed
-        return budget.nearing(self._caps, used, started_at=started_at, now=self._now(), warned=warned)
+    def take_warnings(self) -> list[Exceeded]:
+        """The caps that have come to be 80 % used since the last call."""
+        started_at, used, warned = self._journal.state.started_at, self._journal.consumed, self._warned
+        found = budget.nearing(self._caps, used, started_at=started_at, now=self._now(), warned=warned)
+        warned.update(each.cap for each in found)
+        return found
 
     def stop_session(self) -> StopRequest | None:
         """With hard budgets, a run cap ends sessions in flight too; running out of time is not a failure."""
         if not self._hard:
             return None
-        over = self._meter.exceeded(*self._journal.spent(), self._now())
+        over = self._meter.exceeded(self._caps, *self._journal.spent(), self._now())
         if over is None:
             return None
         return StopRequest.ABORT if over.cap == "until" else StopRequest.RUN_CAP
 
     def is_past_end(self) -> bool:
         """Whether the run has reached its end time."""
-        return self._caps.until is not None and self._now() >= self._caps.until
+        until = self._caps.until
+        return until is not None and self._now() >= until
 
     def left_usd(self, seq: int, cap_usd: float | None, billed_usd: float) -> float | None:
         """How much session `seq`, at `billed_usd` so far, may still cost; None if nothing bounds it.
@@ -83,9 +100,10 @@ class Spending:
         The bounds are its own cap and, with hard budgets, what others have left of the run's.
         """
         left = [] if cap_usd is None else [cap_usd - billed_usd]
-        if self._caps.max_cost_usd is not None and self._hard:
+        most_usd = self._caps.max_cost_usd
+        if most_usd is not None and self._hard:
             used = self._journal.consumed.cost_usd + self._meter.cost_beside(seq)
-            left.append(self._caps.max_cost_usd - used - billed_usd)
+            left.append(most_usd - used - billed_usd)
         return max(0.0, min(left)) if left else None
 
     def ends_sessions(self) -> bool:

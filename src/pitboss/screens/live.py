@@ -31,8 +31,9 @@ from pitboss.core.gauges import gauges_of, time_left
 from pitboss.core.measures import duration, tokens
 from pitboss.core.terminal import visible
 from pitboss.core.view import Activity, Flight, View, fold
+from pitboss.core.words.deeds import PAUSED
 from pitboss.screens.lines import budget_parts, cost_in_words, session_lines
-from pitboss.screens.plain import PlainProgress, draining
+from pitboss.screens.plain import PlainProgress, deed_line
 from pitboss.screens.terminal import colored, steer
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class LiveProgress(PlainProgress):
         """Update the footer, and print the event above it if it is worth a line."""
         before, self.view = self.view, fold(self.view, event)
         if isinstance(event, Draining):
-            self._draining = draining(event)
+            self._draining = deed_line(event, self.view)
         if isinstance(event, SessionEnded):
             self._footer.draw([self._footer.fitted(line) for line in session_lines(event.record, sys.stderr)])
         elif not isinstance(event, SessionStarted | PhaseChanged | Step | QuotaSeen):
@@ -186,5 +187,7 @@ class LiveProgress(PlainProgress):
     def _last_line(self, view: View) -> Text:
         if self._draining is not None:
             return Text(self._draining, style="yellow")
+        if view.paused:
+            return Text(f"paused: {PAUSED}", style="yellow")
         following = f"next: {one_line(view.next_pick)}  ·  " if view.next_pick else ""
         return Text(f"{following}{_ADVICE}", style="dim")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pitboss.core.embed import one_line
 from pitboss.core.events import (
     Aborting,
+    CapsChanged,
     Draining,
+    Paused,
     Phase,
     PhaseChanged,
     QuotaSeen,
@@ -19,17 +21,23 @@ from pitboss.core.events import (
     RunStarted,
     SessionEnded,
     SessionStarted,
+    Skipping,
     Step,
     StepKind,
+    Unpaused,
     Warned,
 )
 from pitboss.core.gauges import Used, gauges
 from pitboss.core.view import Flight, View, fold
+from pitboss.core.words.deeds import deed_news
 from pitboss.core.words.endings import ending
 from pitboss.core.words.phases import flight_words, phase_words
 from pitboss.screens.lines import budget_parts, session_lines
 from pitboss.screens.output import Ink, clock_face, note, paint
 from pitboss.screens.patient import LAST_WORDS_S, hurry
+
+if TYPE_CHECKING:
+    from pitboss.core.requests import Deed
 
 _TEXT_WIDTH = 200
 
@@ -79,10 +87,10 @@ class PlainProgress:
                 return session_lines(record, sys.stderr)
             case Warned(text=text):
                 return [warning(text)]
-            case Draining():
-                return [draining(event)]
             case Aborting():
-                return [warning("aborting: sessions in flight are being stopped")]
+                return [warning(deed_line(event, self.view))]
+            case Draining() | Paused() | Unpaused() | CapsChanged() | Skipping():
+                return [deed_line(event, self.view)]
             case RunEnded():
                 return run_ended(event, self.view)
             case PhaseChanged(seq=seq):
@@ -93,11 +101,9 @@ class PlainProgress:
                 return []
 
 
-def draining(event: Draining) -> str:
-    """What a drain waits for, and how to hurry it."""
-    waiting = ", ".join(f"session-{seq:04}" for seq in event.in_flight)
-    what = f"waiting for {waiting}; stop again to abort" if waiting else "nothing is in flight"
-    return f"draining: no new session starts, {what}"
+def deed_line(deed: Deed, view: View) -> str:
+    """What the run does because it was asked to."""
+    return deed_news(deed, view, datetime.now(UTC), clock_face(sys.stderr))
 
 
 def run_ended(event: RunEnded, view: View) -> list[str]:

@@ -54,6 +54,7 @@ STATE_FIELDS_ADDED = (
     "quota",
     "unknown_costs",
     "caps",
+    "paused",
     "selection",
 )
 IN_FLIGHT_FIELDS = (

@@ -132,8 +132,8 @@ def follow(
 class EventFollower:
     """Reads the lines appended to events.jsonl since the last look."""
 
-    def __init__(self, paths: RunPaths) -> None:
-        self._file = _GrowingFile(paths.events, starts_over=True)
+    def __init__(self, paths: RunPaths, *, from_start: bool = True) -> None:
+        self._file = _GrowingFile(paths.events, from_start=from_start, starts_over=True)
 
     def new_lines(self) -> Iterator[bytes]:
         """Yield the new JSON lines, newline included; `decode_event` reads them. Raises StorageError."""

@@ -245,9 +245,14 @@ def names_in(path: AnyPath) -> list[str]:
     except OSError:
         return []
     try:
-        return os.listdir(folder)
+        return names_at(folder)
     finally:
         os.close(folder)
+
+
+def names_at(folder: int) -> list[str]:
+    """The names in an open folder. Raises OSError."""
+    return os.listdir(folder)
 
 
 def set_aside(at: FolderEntry) -> str | None:

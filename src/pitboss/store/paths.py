@@ -76,6 +76,7 @@ class RunPaths:
         "log",
         "markdown",
         "queued",
+        "refused",
         "root",
         "run_id",
         "runner_log",
@@ -98,6 +99,7 @@ class RunPaths:
         self.transcripts = self.root / "transcripts"
         self.worktrees = self.root / "worktrees"
         self.control = self.root / "control"
+        self.refused = self.root / "set-aside" / "control"
         self.ended = self.root / "ended"
         self.skip_file = skip_path(repo)
         self.events = self.root / "events.jsonl"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.condition import condition
-from pitboss.errors import CommandError
+from pitboss.errors import CommandError, NoLiveRun
 from pitboss.store.catalogue import find_run, latest_run, run_of
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
@@ -35,15 +35,18 @@ def chosen_run(repo: Path, requested: str | None) -> str:
     return latest
 
 
-def live_run(repo: Path) -> tuple[str, LockInfo]:
-    """The id of the live run, and its lock's holder. Raises CommandError when no run is live or it has not begun."""
+def live_run(repo: Path, instead: str) -> str:
+    """The id of the live run.
+
+    Raises NoLiveRun, whose hint says what to do `instead`, and CommandError when it has not begun.
+    """
     holder = lock_holder(*lock_paths(repo))
     if holder is None:
-        raise CommandError("no run is live in this working tree", hint="`pitboss runs` lists all runs")
+        raise NoLiveRun("no run is live in this working tree", hint=instead)
     run_id = run_of(repo, holder)
     if run_id is None:
         raise CommandError("a run is just starting", hint="ask again in a moment")
-    return _begun(repo, run_id, holder), holder
+    return _begun(repo, run_id, holder)
 
 
 def _begun(repo: Path, run_id: str, holder: LockInfo) -> str:

@@ -25,6 +25,9 @@ SECTIONS = {
         "queue": "Queue one-off tasks for the live run or the next one.",
         "stop": "Ask the live run to finish.",
         "skip": "Skip the sessions in flight, or one of them.",
+        "pause": "Let the live run start no new session for a while.",
+        "unpause": "Let the live run start sessions again.",
+        "budget": "Show what a run has used, or change the live run's budgets.",
     },
     "Look": {
         "runs": "List every run, newest first.",

@@ -85,13 +85,9 @@ def _branches(_ctx: click.Context) -> Iterable[str]:
 
 
 def _in_flight(_ctx: click.Context) -> Iterable[str]:
-    from pitboss.cli.shared.chosen import live_run
-    from pitboss.cli.shared.project import project_root
-    from pitboss.store.follow import snapshot
+    from pitboss.cli.shared.steering import LiveRun
 
-    repo = project_root()
-    run_id, _ = live_run(repo)
-    return [str(session.seq) for session in snapshot(repo, run_id, last=0).in_flight]
+    return [str(flight.seq) for flight in LiveRun().view.in_flight]
 
 
 def _queued(_ctx: click.Context) -> Iterable[str]:

@@ -16,7 +16,7 @@ from pitboss.store.end_marker import note_end
 from pitboss.store.event_log import EventLog
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
-from pitboss.store.mailbox import take_requests
+from pitboss.store.mailbox import throw_away
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths
 
@@ -60,7 +60,7 @@ def run_guarded(
             return body(channel, outlets)
 
     with RunLock.acquire(*lock_paths(root), run_id=run_id):
-        take_requests(paths)  # those from before a resume
+        throw_away(paths)
         try:
             code = guarded(shown, run_id, resumable=lambda: is_folder(paths.root))
         except RunnerKilled:

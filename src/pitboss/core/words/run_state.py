@@ -48,6 +48,9 @@ def live_words(view: View, clock: ClockFace) -> Said:
             return Said(text=f"stopping{waits}", tone=Tone.WARN)
         case Activity.OVER:
             return Said(text="ending", tone=Tone.ACTIVE)
+        case Activity.RUNNING if view.paused:
+            waits = f": {_named(view)} still running" if view.in_flight else ""
+            return Said(text=f"paused{waits}", tone=Tone.WARN)
         case _:  # RUNNING
             return _running(view, clock)
 

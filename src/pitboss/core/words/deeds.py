@@ -1,0 +1,105 @@
+"""What a live run does because it was asked to, in words: for whoever asked, and for its progress (SPEC 10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.embed import one_line
+from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, Skipping, Unpaused
+from pitboss.core.gauges import gauge_words, gauges_of
+from pitboss.core.requests import Declined, Granted, NotLive, Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from pitboss.core.measures import ClockFace
+    from pitboss.core.requests import Answer, Deed
+    from pitboss.core.view import View
+
+PAUSED = "no new session starts; `pitboss unpause` goes on"
+
+
+def answer_words(answer: Answer, view: View, now: datetime, clock: ClockFace) -> str:
+    """An answer as a sentence for whoever asked; `view` is the run as it was right before, `clock` writes a time."""
+    run = f"run {view.run_id}"
+    match answer:
+        case Granted(deed=deed):
+            return f"{run} {_granted(deed, view, now, clock)}"
+        case Declined(why=why):
+            return why
+        case NotLive():
+            return f"{run} is not live: it does nothing more"
+        case Silence(waits=True):
+            return f"{run} has not answered yet; the request counts once the run reads it"
+        case Silence():
+            return f"{run} has taken the request and has not said what became of it"
+
+
+def deed_news(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  # noqa: PLR0911 - a case for each
+    """What the run does now and who asked for it, as a line of its progress."""
+    match deed:
+        case Paused():
+            return f"paused{_by(deed.by)}: {PAUSED}"
+        case Unpaused():
+            return f"unpaused{_by(deed.by)}: sessions start again"
+        case CapsChanged():
+            return f"budgets changed{_by(deed.by)}: {_budgets(deed, view, now, clock)}"
+        case Skipping(seqs=()):
+            return "nothing to skip: no such session is in flight"
+        case Skipping(seqs=seqs):
+            return f"skipping {named(seqs, view)}"
+        case Draining(in_flight=seqs):
+            names = ", ".join(f"session-{seq:04}" for seq in seqs)
+            waiting = f"waiting for {names}; stop again to abort" if seqs else "nothing is in flight"
+            return f"draining: no new session starts, {waiting}"
+        case Aborting():
+            return "aborting: sessions in flight are being stopped"
+
+
+def named(seqs: Iterable[int], view: View) -> str:
+    """Sessions by number and, where known, prompt: `session-0012 (alpha), session-0013`."""
+    flights = {flight.seq: flight for flight in view.in_flight}
+    return ", ".join(
+        f"session-{seq:04} ({one_line(flights[seq].prompt)})" if seq in flights else f"session-{seq:04}"
+        for seq in seqs
+    )
+
+
+def _granted(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  # noqa: PLR0911 - a case for each
+    flying = [flight.seq for flight in view.in_flight]
+    match deed:
+        case Paused():
+            finish = f"{named(flying, view)} {_many(flying, 'finishes', 'finish')}; " if flying else ""
+            return f"is paused: no new session starts; {finish}`pitboss unpause` goes on"
+        case Unpaused():
+            return "goes on: sessions start again"
+        case CapsChanged():
+            return f"goes on under other budgets: {_budgets(deed, view, now, clock)}"
+        case Skipping(seqs=()):
+            return "had nothing to skip"
+        case Skipping(seqs=seqs):
+            return f"skips {named(seqs, view)}: recorded as skipped, work rescued"
+        case Draining(in_flight=seqs) if seqs:
+            have = _many(seqs, "has", "have")
+            return f"stops when {named(seqs, view)} {have} ended; `pitboss stop --now` does not wait"
+        case Aborting() if flying:
+            whose = _many(flying, "its", "their")
+            return f"stops now: {named(flying, view)} will be recorded as aborted, {whose} work rescued"
+        case Draining() | Aborting():
+            return "stops before it starts another session"
+
+
+def _budgets(deed: CapsChanged, view: View, now: datetime, clock: ClockFace) -> str:
+    shown = gauges_of(msgspec.structs.replace(view, caps=deed.caps), now)
+    return ", ".join(gauge_words(gauge, clock) for gauge in shown if not gauge.says_nothing)
+
+
+def _by(command: str) -> str:
+    return f" by `pitboss {command}`" if command else ""
+
+
+def _many(seqs: list[int] | tuple[int, ...], one: str, several: str) -> str:
+    return one if len(seqs) == 1 else several
