@@ -83,8 +83,7 @@ class TestPause:
             wait_until(lambda: idle_after(project, 1))
             seen, text = status(project), project.pitboss("status").out
             assert (seen["condition"], seen["paused"]) == ("live", True)
-            assert f"\nstate      live, pid {live.process.pid} since " in text
-            assert "\nnow        paused\n" in text
+            assert "now paused" in [" ".join(line.split()) for line in text.splitlines()]
             assert text.endswith("\n\nno new session starts; `pitboss unpause` goes on\n")
             assert said(project.pitboss("unpause")) == f"{name} goes on: sessions start again\n"
             done = live.ended()

@@ -209,6 +209,7 @@ class Journal:
             self._early[record.seq] = record
             while following := self._early.pop(self._state.last_session_seq + 1, None):
                 self._state = self._chooser.advance(self._state, following)
+                self._version += 1
 
     def adopt(self, state: RunState) -> None:
         """Take over a state that recovery worked out, and make it the checkpoint."""
