@@ -24,6 +24,7 @@ from pitboss.store.backup import Backup
 from pitboss.store.git_dir import git_folder
 from pitboss.store.opening import anchor
 from pitboss.store.paths import RunPaths
+from pitboss.store.prompt_watch import PromptWatch
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class LiveBuilder:
         self._mission = mission
         self._channel = channel
         self._emit = emit
+        self._prompt_files = PromptWatch(mission.prompts)
         self._chooser = chooser_for(
             mission.rotation, mission.prompts, mission.config.grind, max_parallel=mission.max_parallel
         )
@@ -180,6 +182,7 @@ class LiveBuilder:
             clock=self.clock,
             secrets=Secrets.of(os.environ),
             backup=self.backup,
+            prompt_files=self._prompt_files,
             tidy=self.repo.tidy,
             runner=os.uname().nodename,
         )

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.agent import AgentRequest
     from pitboss.core.prompt import PromptDoc
+    from pitboss.core.prompt_edit import Edit
     from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
     from pitboss.core.session import Assignment, InFlight, SessionRecord
@@ -144,6 +145,7 @@ class Stage:
         """Each start of an agent: whose, and by which request."""
         self.hooked: list[tuple[str, Mapping[str, str]]] = []
         self.tested: list[str] = []
+        self.edits: dict[str, Edit] = {}
         self.events: list[Any] = []
         self.hosts = ScriptedHosts(
             Surroundings(RunPaths(repo, RUN_ID), {"PATH": "/bin"}, tree),
@@ -222,6 +224,10 @@ class Stage:
 
     # The fakes
 
+    def look(self, name: str) -> Edit | None:
+        """The prompt files are as a test has edited them."""
+        return self.edits.pop(name, None)
+
     def _opened(self, rundir: RunDir) -> FragileRunDir:
         assert isinstance(rundir, FragileRunDir)
         self._stack.callback(rundir.close)
@@ -244,6 +250,7 @@ class Stage:
             clock=self.clock,
             secrets=Secrets.of({}),
             backup=Backup(self.repo),
+            prompt_files=self,
             tidy=lambda: None,
             runner="here",
         )

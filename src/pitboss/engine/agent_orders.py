@@ -12,12 +12,11 @@ from pitboss.store.log import glance_back
 from pitboss.store.scratchpad import notes_for_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pitboss.core.config import Config
     from pitboss.core.prompt import PromptDoc
     from pitboss.core.session import Assignment
     from pitboss.engine.attempt import Attempt
+    from pitboss.engine.session_prompts import SessionPrompts
     from pitboss.engine.spending import Spending
     from pitboss.store.paths import RunPaths
 
@@ -40,7 +39,7 @@ class AgentOrders:
     def __init__(
         self,
         config: Config,
-        prompts: Mapping[str, PromptDoc],
+        prompts: SessionPrompts,
         paths: RunPaths,
         spending: Spending,
     ) -> None:
@@ -51,14 +50,20 @@ class AgentOrders:
 
     def cap_usd(self, session: Assignment) -> float | None:
         """What the session may cost; None if that is unlimited or its prompt is gone."""
-        prompt = self._prompts.get(session.prompt)
+        prompt = self._prompts.of(session)
         return prompt.meta.max_session_cost_usd if prompt else None
+
+    def _prompt(self, session: Assignment) -> PromptDoc:
+        prompt = self._prompts.of(session)
+        if prompt is None:
+            raise AssertionError(f"session {session.seq} has no prompt")
+        return prompt
 
     def implementer_text(self, session: Assignment) -> str:
         """The whole composed prompt of the session."""
         notes, truncated = notes_for_prompt(self._paths)
         return compose_prompt(
-            body=self._prompts[session.prompt].body,
+            body=self._prompt(session).body,
             session_log=self._session_log(),
             scratchpad=notes,
             scratchpad_truncated=truncated,
@@ -73,7 +78,7 @@ class AgentOrders:
 
     def fixer_text(self, session: Assignment, failed: FailedTests) -> str:
         """The whole prompt of a fixer."""
-        body = self._prompts[session.prompt].body
+        body = self._prompt(session).body
         return fixer_prompt(body=body, command=failed.command, output=failed.output)
 
     def to_run(
@@ -83,7 +88,7 @@ class AgentOrders:
 
         An agent that resumes its own session already knows the prompt.
         """
-        prompt = self._prompts[session.prompt]
+        prompt = self._prompt(session)
         settings = self._config.agents.get(attempt.agent)
         cap_usd = prompt.meta.max_session_cost_usd
         max_seconds = prompt.meta.max_session_seconds or DEFAULT_SESSION_SECONDS

@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
     from pitboss.core.chooser import Choice
     from pitboss.core.config import Config
-    from pitboss.core.prompt import PromptMeta
     from pitboss.core.worker import Worker
     from pitboss.engine.announcing import Announcer
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Places
+    from pitboss.engine.session_prompts import SessionPrompts
 
 
 class Workers:
     """Chooses who works on a prompt: by its own settings, then roles, then configuration."""
 
-    def __init__(self, config: Config, meta: Callable[[str], PromptMeta]) -> None:
+    def __init__(self, config: Config, prompts: SessionPrompts) -> None:
         self._config = config
-        self._meta = meta
+        self._prompts = prompts
 
-    def on(self, prompt: str) -> tuple[Worker, Worker | None]:
-        """The implementer of a prompt, and its fixer if it has one."""
-        meta = self._meta(prompt)
+    def on(self, prompt: str, seq: int) -> tuple[Worker, Worker | None]:
+        """The implementer of session `seq`, which begins on a prompt, and its fixer if it has one."""
+        meta = self._prompts.begin(prompt, seq).meta
         return worker.implementer(self._config, meta), worker.fixer(self._config, meta)
 
 
@@ -62,7 +62,7 @@ class Dispatcher:
         location = self._places.reserve(seq, in_slot=choice.in_slot)
         started_at = self._now()
         notes_size = lend(rundir.paths, seq) if choice.in_slot else None
-        implementer, fixer = self._workers.on(choice.prompt)
+        implementer, fixer = self._workers.on(choice.prompt, seq)
         session = Assignment(
             seq=seq,
             prompt=choice.prompt,

@@ -27,6 +27,7 @@ from pitboss.engine.retrying import Retrying
 from pitboss.engine.session import SessionRunner
 from pitboss.engine.session_agents import SessionAgents
 from pitboss.engine.session_hooks import SessionHooks
+from pitboss.engine.session_prompts import SessionPrompts
 from pitboss.engine.spending import Spending
 from pitboss.engine.start import started
 from pitboss.engine.steering import Steering
@@ -39,13 +40,13 @@ if TYPE_CHECKING:
     from pitboss.core.chooser import Chooser
     from pitboss.core.events import Observer, RunStarted
     from pitboss.core.mission import Mission
-    from pitboss.core.prompt import PromptMeta
     from pitboss.core.redact import Secrets
     from pitboss.engine.clock import Clock
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Hosts, Places
     from pitboss.engine.recovery import Remains
+    from pitboss.engine.session_prompts import PromptFiles
     from pitboss.store.backup import Backup
 
 
@@ -58,6 +59,7 @@ class Outside(NamedTuple):
     clock: Clock
     secrets: Secrets
     backup: Backup
+    prompt_files: PromptFiles
     tidy: Callable[[], None]
     runner: str
 
@@ -125,11 +127,8 @@ class Parts:
     @cached_property
     def dispatcher(self) -> Dispatcher:
         """Puts sessions in flight."""
-        workers = Workers(self._config, self._meta)
+        workers = Workers(self._config, self._prompts)
         return Dispatcher(self.journal, self.control, self._places, workers, self._announcer, self._now)
-
-    def _meta(self, prompt: str) -> PromptMeta:
-        return self._mission.prompts[prompt].meta
 
     @cached_property
     def sessions(self) -> SessionRunner:
@@ -163,7 +162,7 @@ class Parts:
         tests = ProjectTests(command, hosts, self.control, self._emit)
         most = self._config.fixer_max_attempts
         fixing = Fixing(self._retrying, self._orders, self._emit, most=most)
-        return Verifier(tests, fixing, self._billing, self._mission.prompts, self._now)
+        return Verifier(tests, fixing, self._billing, self._prompts, self._now)
 
     @cached_property
     def _billing(self) -> Billing:
@@ -183,8 +182,12 @@ class Parts:
     # What they share
 
     @cached_property
+    def _prompts(self) -> SessionPrompts:
+        return SessionPrompts(self._mission, self._outside.prompt_files, self.journal, self._emit)
+
+    @cached_property
     def _orders(self) -> AgentOrders:
-        return AgentOrders(self._config, self._mission.prompts, self._paths, self._spending)
+        return AgentOrders(self._config, self._prompts, self._paths, self._spending)
 
     @cached_property
     def _announcer(self) -> Announcer:

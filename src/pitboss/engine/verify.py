@@ -19,11 +19,10 @@ from pitboss.engine.agent_orders import FailedTests
 from pitboss.engine.attempt import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
     from pitboss.core.events import Observer
-    from pitboss.core.prompt import PromptDoc
     from pitboss.core.session import Assignment, Outcome
     from pitboss.core.user_commands import TestCommand, TestResult
     from pitboss.engine.agent_orders import AgentOrders
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from pitboss.engine.control import Control
     from pitboss.engine.ports import Hosts
     from pitboss.engine.retrying import Retrying
+    from pitboss.engine.session_prompts import SessionPrompts
 
 
 class Tests(Protocol):
@@ -113,7 +113,7 @@ class Verifier:
         tests: Tests,
         fixing: Fixing,
         billing: Billing,
-        prompts: Mapping[str, PromptDoc],
+        prompts: SessionPrompts,
         now: Callable[[], datetime],
     ) -> None:
         self._tests = tests
@@ -124,7 +124,7 @@ class Verifier:
 
     def is_due(self, session: Assignment) -> bool:
         """Whether the session's prompt asks for tests; a deleted prompt does not."""
-        prompt = self._prompts.get(session.prompt)
+        prompt = self._prompts.of(session)
         return prompt is not None and prompt.meta.verify
 
     def await_tests(self, session: Assignment, outcome: Outcome) -> Outcome:
@@ -142,7 +142,7 @@ class Verifier:
                 return self._judged(outcome, Verdict(SessionStatus.OK))
             if result.stop is not None:
                 return self._judged(outcome, _stopped(result.stop))
-            may_fix = session.prompt in self._prompts and self._fixing.may_fix(session, outcome)
+            may_fix = self._prompts.of(session) is not None and self._fixing.may_fix(session, outcome)
             if not (result.found and may_fix):
                 return self._judged(
                     outcome, Verdict(SessionStatus.ERROR, Reason.VERIFY_FAILED.because(result.failing))

@@ -1,0 +1,85 @@
+"""Which text of its prompt a session works with: the one that its file held when it was dispatched (SPEC 10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pitboss.core.events import Warned
+from pitboss.core.prompt_edit import Rewritten, Unreadable, turns_differ, unfit
+from pitboss.core.slash_commands import unexpanded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitboss.core.events import Observer
+    from pitboss.core.mission import Mission
+    from pitboss.core.prompt import PromptDoc
+    from pitboss.core.prompt_edit import Edit
+    from pitboss.core.session import Assignment
+    from pitboss.engine.journal import Journal
+
+
+class PromptFiles(Protocol):
+    """The files that prompts come from."""
+
+    def look(self, name: str) -> Edit | None:
+        """What became of a prompt's file since the last look; None if it says what it said."""
+        ...
+
+
+class SessionPrompts:
+    """The prompts of a live run. A session keeps its text to its end, whatever is edited meanwhile."""
+
+    def __init__(self, mission: Mission, files: PromptFiles, journal: Journal, emit: Observer) -> None:
+        self._mission = mission
+        self._files = files
+        self._journal = journal
+        self._emit = emit
+        self._latest = dict(mission.prompts)
+        self._kept: dict[int, PromptDoc] = {}
+        self._refused: dict[str, str] = {}
+
+    def of(self, session: Assignment) -> PromptDoc | None:
+        """The text of a session; None if its prompt takes no part any more. Any thread may ask."""
+        return self._kept.get(session.seq) or self._latest.get(session.prompt)
+
+    def begin(self, name: str, seq: int) -> PromptDoc:
+        """The text that session `seq`, which is being dispatched, gets; only the loop's thread calls this."""
+        match self._files.look(name):
+            case Rewritten(doc):
+                self._judge(doc, name, seq)
+            case Unreadable(reason):
+                self._refuse(name, reason)
+            case None:
+                pass
+        return self._latest[name]
+
+    def _judge(self, doc: PromptDoc, name: str, seq: int) -> None:
+        if reason := unfit(doc, name, self._mission):
+            self._refuse(name, f"{doc.source_path}: {reason}")
+            return
+        self._refused.pop(name, None)
+        old = self._latest[name]
+        if doc == old:
+            return
+        running = {s.seq: s.assignment for s in self._journal.state.in_flight}
+        theirs = {n: old for n, each in running.items() if each.prompt == name and n not in self._kept}
+        self._kept = {n: text for n, text in self._kept.items() if n in running} | theirs
+        self._latest = {**self._latest, name: doc}
+        for text in _news(old, doc, seq):
+            self._emit(Warned(text=text))
+
+    def _refuse(self, name: str, reason: str) -> None:
+        """Warn of a text that does not count, once."""
+        if self._refused.get(name) != reason:
+            self._refused[name] = reason
+            self._emit(Warned(text=f"the prompt {name} was edited, but its old text stays: {reason}"))
+
+
+def _news(old: PromptDoc, new: PromptDoc, seq: int) -> Iterator[str]:
+    name = new.meta.name
+    yield f"the prompt {name} was edited: session {seq} is the first to get its new text"
+    if turns_differ(old, new):
+        yield f"the new weight, every, max_runs and parallel_safe of {name} count when the run is resumed"
+    if problem := unexpanded(new):
+        yield str(problem)
