@@ -152,7 +152,16 @@ class TestStatus:
         assert fields["next"] == "a-land"
         assert lines[8:10] == ["", "last sessions"]
         assert lines[10:13] == ground.pitboss("log").out.splitlines()
-        assert lines[13:] == ["", f"`pitboss grind --resume {run['run_id']} --max-iterations 6` goes on"]
+        assert lines[13:] == [
+            "",
+            "needs you",
+            "session 3 (c-fail): its work did not land and is kept: exit code: 3",
+            f"  pitboss rescue show {run['run_id']}/session-0003",
+            f"1 commit of run {run['run_id']} is not on main",
+            f"  git merge pitboss/grind/{run['run_id']}",
+            "",
+            f"`pitboss grind --resume {run['run_id']} --max-iterations 6` goes on",
+        ]
 
     def test_what_was_in_flight_when_a_run_crashed_is_shown(self, project: Project) -> None:
         state = run_state(in_flight=(flying(4, prompt="bravo", pid=4242),))
@@ -166,6 +175,7 @@ class TestStatus:
             rf"\nin flight  session-0004 bravo since {started} \(.+ ago\), agent pid 4242\n", done.out
         )
         assert done.out.endswith(
+            "\nneeds you\nrun rid was killed: 1 session in flight left work to settle\n  pitboss repair rid\n"
             "\nits processes died; `pitboss grind --resume rid` recovers it and goes on\n"
         )
 
@@ -210,7 +220,7 @@ class TestStatus:
         assert done.code == 0
         assert "\nstate    unreadable\nproblem  parsing " in done.out
         assert "session-0001 ok" in done.out
-        assert done.out.endswith("`pitboss repair broken --dry-run` shows what can be rebuilt\n")
+        assert done.out.endswith("\n  pitboss repair broken --dry-run\n")
 
     def test_a_summary_cannot_write_to_the_terminal(self, project: Project) -> None:
         on_disk(project, run_state(), record(1, summary="\x1b[2Jgone\x07\nsecond line"))
@@ -269,6 +279,7 @@ class TestLog:
             cache_read=1,
             cache_write=1,
             retry_of=7,
+            queued="t1",
             retry=True,
             waited_s=1.5,
         )

@@ -156,6 +156,16 @@ def test_what_was_dropped_or_applied_since_needs_nobody_any_more() -> None:
     assert [need.seq for need in listed] == [3]
 
 
+def test_a_queued_task_that_was_aborted_can_be_queued_again() -> None:
+    lost = record(3, status=SessionStatus.ABORTED, reason="interrupted", commit=None, queued="t1")
+    kept = msgspec.structs.replace(lost, rescue=(REF,))
+    listed = asked(lost, kept, tasks="/a b/queue")
+    assert [need.kind for need in listed] == [NeedKind.RESCUED, NeedKind.TASK, NeedKind.TASK]
+    what = "session 3 (alpha): the queued task was not done, and does not run again by itself"
+    assert lines(listed[1:2]) == [(what, "interrupted", "pitboss queue add -f '/a b/queue/t1.md'")]
+    assert may_need(lost)
+
+
 def test_failing_tests_are_shown_whether_or_not_there_is_work() -> None:
     listed = asked(failed(3, "verify_failed: test_a"), failed(4, "verify_failed", rescue=()))
     assert lines(listed) == [

@@ -10,6 +10,7 @@ import msgspec
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.chosen import chosen_run, run_json
 from pitboss.cli.shared.declare import argument, command, option
+from pitboss.cli.shared.needy import needs_of
 from pitboss.cli.shared.project import project_root
 from pitboss.core.condition import Condition, condition
 from pitboss.core.embed import one_line
@@ -23,15 +24,16 @@ from pitboss.core.words.endings import word
 from pitboss.core.words.phases import flight_words
 from pitboss.core.words.quotas import window_words, windows
 from pitboss.core.words.run_state import live_words, run_words
-from pitboss.screens.lines import budget_parts, cost_in_words, log_lines
+from pitboss.screens.lines import budget_parts, cost_in_words, log_lines, need_lines
 from pitboss.screens.output import Ink, clock, fields, paint, paint_tone, say, write_json
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from pitboss.core.needs import Need
     from pitboss.core.run import RunState
     from pitboss.core.session import InFlight
     from pitboss.core.view import Flight, View
@@ -49,9 +51,9 @@ def status(*, run_id: str | None, as_json: bool) -> None:
     seen = snapshot(repo, chosen_run(repo, run_id), last=LAST_SESSIONS)
     following = _next_pick(repo, seen)
     if as_json:
-        write_json(_as_json(seen) | {"next_pick": following})
+        write_json(_as_json(seen) | {"next_pick": following, "needs_you": needs_of(repo, seen)})
     else:
-        _print(seen, following, datetime.now(UTC))
+        _print(seen, following, needs_of(repo, seen), datetime.now(UTC))
 
 
 def _next_pick(repo: Path, seen: Snapshot) -> str | None:
@@ -65,13 +67,17 @@ def _next_pick(repo: Path, seen: Snapshot) -> str | None:
     return next_at_rest(repo, seen.state)
 
 
-def _print(seen: Snapshot, following: str | None, now: datetime) -> None:
+def _print(seen: Snapshot, following: str | None, listed: Sequence[Need], now: datetime) -> None:
     how = condition(seen.state, live=seen.live is not None)
     fields(_fields(seen, how, following, now))
     if seen.records:
         say(f"\n{paint('last sessions', Ink.FAINT)}")
         for record in seen.records:
             say("\n".join(log_lines(record)))
+    if listed:
+        say(f"\n{paint('needs you', Ink.FAINT)}")
+        for need in listed:
+            say("\n".join(need_lines(need)))
     advice = _advice(seen, how)
     if advice:
         say(f"\n{advice}")
@@ -161,10 +167,6 @@ def _advice(seen: Snapshot, how: Condition) -> str | None:
             return f"its processes died; {goes_on} recovers it and goes on"
         case Condition.ABORTED:
             return f"{goes_on} goes on"
-        case Condition.FAILED:
-            return f"`pitboss repair {seen.run_id}` settles it; then it can be resumed"
-        case Condition.UNREADABLE:
-            return f"`pitboss repair {seen.run_id} --dry-run` shows what can be rebuilt"
         case _:
             return None
 

@@ -43,6 +43,7 @@ class NeedKind(StrEnum):
     CONFLICT = "conflict"
     VERIFY = "verify"
     RESCUED = "rescued"
+    TASK = "task"
     NOT_LANDED = "not_landed"
 
     @property
@@ -78,7 +79,8 @@ class InGit(msgspec.Struct, frozen=True, kw_only=True):
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """All that is asked about a run. `git` is None if git was not asked: then all rescue refs count as still there.
 
-    `records` may be all of the run's, or only those that can need anyone: see `may_need`.
+    `records` may be all of the run's, or only those that can need anyone: see `may_need`. `tasks` is the folder of the
+    tasks that the run took from the queue.
     """
 
     run_id: str
@@ -87,12 +89,14 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None
     paused: bool
     records: tuple[SessionRecord, ...]
+    tasks: str = ""
     git: InGit | None = None
 
 
 def may_need(record: SessionRecord) -> bool:
     """Whether a session may need a person, or settle what another one needed."""
-    return bool(record.rescue) or record.retry_of is not None or _failed_tests(record)
+    kept = bool(record.rescue) or record.retry_of is not None
+    return kept or _failed_tests(record) or _task_not_done(record)
 
 
 def needs(found: Situation) -> tuple[Need, ...]:
@@ -158,9 +162,13 @@ def _of_sessions(found: Situation) -> Iterator[Need]:
 
 def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
     refs = tuple(ref for ref in record.rescue if found.git is None or ref in found.git.rescued)
-    if record.rescue and not refs:
-        return  # it was dropped or applied
     who, why = f"session {record.seq} ({one_line(record.prompt)})", _why(record)
+    if record.queued is not None and _task_not_done(record):
+        again = f"pitboss queue add -f {shlex.quote(f'{found.tasks}/{record.queued}.md')}"
+        what = f"{who}: the queued task was not done, and does not run again by itself"
+        yield _need(NeedKind.TASK, what, why, again, seq=record.seq)
+    if record.rescue and not refs:
+        return  # somebody has dropped it
     if _failed_tests(record):
         tests = f"pitboss show {found.run_id} {record.seq} --verify"
         yield _need(NeedKind.VERIFY, f"{who} did not pass the tests", why, tests, seq=record.seq)
@@ -185,6 +193,10 @@ def _short(ref: str) -> str:
 
 def _why(record: SessionRecord) -> str:
     return in_words(record.reason) if record.reason else ""
+
+
+def _task_not_done(record: SessionRecord) -> bool:
+    return record.queued is not None and record.status is SessionStatus.ABORTED
 
 
 def _failed_tests(record: SessionRecord) -> bool:

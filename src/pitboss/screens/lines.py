@@ -13,12 +13,13 @@ from pitboss.core.gauges import gauge_words
 from pitboss.core.measures import duration, spent, tokens
 from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
-from pitboss.screens.output import TONE_INK, Ink, clock, clock_face, paint, width_of
+from pitboss.screens.output import TONE_INK, Ink, clock, clock_face, paint, paint_tone, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pitboss.core.gauges import Gauge
+    from pitboss.core.needs import Need
     from pitboss.core.session import InFlight, SessionRecord
 
 SUMMARY_WIDTH = 100
@@ -71,6 +72,12 @@ def cost_in_words(usd: float, *, known: bool) -> str:
 def log_lines(record: SessionRecord) -> list[str]:
     """A session's lines with the time it ended, as `log` and `status` print them."""
     return session_lines(record, before=clock(record.ended_at))
+
+
+def need_lines(need: Need, stream: TextIO | None = None) -> list[str]:
+    """What needs a person and why, and below it the command to paste."""
+    why = f": {need.why}" if need.why else ""
+    return [f"{paint_tone(need.what, need.kind.tone, stream)}{why}", f"{_INDENT}{need.command}"]
 
 
 def named(sessions: Iterable[InFlight]) -> str:

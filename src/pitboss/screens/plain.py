@@ -32,14 +32,18 @@ from pitboss.core.view import Flight, View, fold
 from pitboss.core.words.deeds import deed_news
 from pitboss.core.words.endings import ending
 from pitboss.core.words.phases import flight_words, phase_words
-from pitboss.screens.lines import budget_parts, session_lines
+from pitboss.screens.lines import budget_parts, need_lines, session_lines
 from pitboss.screens.output import Ink, clock_face, note, paint
 from pitboss.screens.patient import LAST_WORDS_S, hurry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pitboss.core.needs import Need
     from pitboss.core.requests import Deed
 
 _TEXT_WIDTH = 200
+_MOST_NEEDS = 5
 
 
 class PlainProgress:
@@ -49,6 +53,8 @@ class PlainProgress:
 
     def __init__(self) -> None:
         self.view = View()
+        self.needs: Callable[[], Sequence[Need]] = tuple
+        """What needs a person once the run has ended."""
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +98,7 @@ class PlainProgress:
             case Draining() | Paused() | Unpaused() | CapsChanged() | Skipping():
                 return [deed_line(event, self.view)]
             case RunEnded():
-                return run_ended(event, self.view)
+                return run_ended(event, self.view, self.needs())
             case PhaseChanged(seq=seq):
                 return _within(before, seq, _phase(event, self.view))
             case Step(seq=seq, what=StepKind.RETRY, text=text) if text != _step_of(before, seq):
@@ -106,8 +112,8 @@ def deed_line(deed: Deed, view: View) -> str:
     return deed_news(deed, view, datetime.now(UTC), clock_face(sys.stderr))
 
 
-def run_ended(event: RunEnded, view: View) -> list[str]:
-    """Why the run is over, what it used, where its work is, and how to continue."""
+def run_ended(event: RunEnded, view: View, needs: Sequence[Need] = ()) -> list[str]:
+    """Why the run is over, what it used, where its work is, what needs a person, and how to continue."""
     lines = [
         f"run {event.run_id} {ending(event.status, event.message, clock_face(sys.stderr))}",
         _budget(view, event),
@@ -117,9 +123,17 @@ def run_ended(event: RunEnded, view: View) -> list[str]:
     else:
         lines.append(f"the work is on {event.branch}; {event.checkout} is checked out again")
         lines.append(f"`git merge {event.branch}` merges it")
+    lines += _needing(needs, event.run_id)
     if event.resume is not None:
         lines.append(f"go on with `{event.resume}`")
     return lines
+
+
+def _needing(needs: Sequence[Need], run_id: str) -> list[str]:
+    shown = [need_lines(need, sys.stderr) for need in needs[:_MOST_NEEDS]]
+    lines = [line for what, command in shown for line in (f"needs you: {what}", command)]
+    left = len(needs) - len(shown)
+    return [*lines, f"and {left} more: `pitboss status {run_id}` shows them"] if left else lines
 
 
 def _run_started(event: RunStarted, view: View) -> list[str]:

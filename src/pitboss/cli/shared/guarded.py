@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pitboss.cli.shared.background import Background
     from pitboss.core.events import Outlet
+    from pitboss.core.needs import Need
     from pitboss.guardian import StopChannel
 
 
@@ -51,6 +52,7 @@ def run_guarded(
     def shown(channel: StopChannel) -> int:
         be_patient()
         display = for_stderr(json=as_json) if background is None else background.display(paths)
+        display.needs = lambda: _needs(root, run_id)
         outlets: list[Outlet[Any]] = [display, EventLog(paths, Secrets.of(os.environ), started=not starts)]
         if as_json:
             from pitboss.screens.json_lines import JsonProgress
@@ -68,6 +70,12 @@ def run_guarded(
             raise
         note_end(paths)
         return code
+
+
+def _needs(root: Path, run_id: str) -> Sequence[Need]:
+    from pitboss.cli.shared.needy import needs_at_the_end
+
+    return needs_at_the_end(root, run_id)
 
 
 def guarded(

@@ -1,0 +1,56 @@
+"""What of a run needs a person, for commands that print it and end (SPEC 10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.condition import Condition, condition
+from pitboss.core.needs import Need, NeedKind, needs
+from pitboss.errors import PitbossError
+from pitboss.store.follow import Snapshot, snapshot
+from pitboss.store.situation import records_that_may_need, situation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.core.needs import InGit
+    from pitboss.core.session import SessionRecord
+
+
+def needs_of(root: Path, seen: Snapshot) -> tuple[Need, ...]:
+    """The needs of a run, live or not; git is asked only if it can know something about them."""
+    records = _records(root, seen.run_id)
+    ended = seen.condition in (Condition.COMPLETED, Condition.ABORTED)
+    git = _in_git(root, seen) if ended or any(record.rescue for record in records) else None
+    return needs(situation(root, seen, git, records=records))
+
+
+def needs_at_the_end(root: Path, run_id: str) -> tuple[Need, ...]:
+    """The needs of a run that has just ended, though its processes still hold the lock.
+
+    That its commits have not landed goes without saying: the last lines of `grind` say where the work is.
+    """
+    try:
+        seen = snapshot(root, run_id, last=0)
+    except PitbossError:
+        return ()
+    records = _records(root, run_id)
+    git = _in_git(root, seen) if any(record.rescue for record in records) else None
+    how = condition(seen.state, live=False)
+    listed = needs(situation(root, seen, git, records=records, condition=how))
+    return tuple(need for need in listed if need.kind is not NeedKind.NOT_LANDED)
+
+
+def _records(root: Path, run_id: str) -> tuple[SessionRecord, ...]:
+    try:
+        return records_that_may_need(root, run_id)
+    except PitbossError:
+        return ()
+
+
+def _in_git(root: Path, seen: Snapshot) -> InGit | None:
+    if seen.state is None:
+        return None
+    from pitboss.cli.shared.desk import RepositoryDesk
+
+    return RepositoryDesk(root).in_git(seen.state)

@@ -1,0 +1,63 @@
+"""What is asked about a run to say what needs a person, read from its files (SPEC 10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.needs import Situation, may_need
+from pitboss.errors import storage_error
+from pitboss.store.catalogue import readable_log
+from pitboss.store.log import read_lines, readable_record
+from pitboss.store.opening import open_regular
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pitboss.core.condition import Condition
+    from pitboss.core.needs import InGit
+    from pitboss.core.session import SessionRecord
+    from pitboss.store.follow import Snapshot
+
+_MARKS = (b'"rescue"', b'"retry_of"', b'"queued"', b'"verify_failed')
+"""One of these is in the line of every record that `may_need` is true of."""
+
+
+def situation(
+    repo: Path,
+    seen: Snapshot,
+    git: InGit | None,
+    *,
+    records: Sequence[SessionRecord] | None = None,
+    condition: Condition | None = None,
+) -> Situation:
+    """A run as `core.needs` asks about it; `git` as in `Situation`.
+
+    `seen` is from a `RunWatch`, so that it has all records, unless `records` are given. `condition` is that of `seen`
+    unless given.
+    """
+    every = seen.records if records is None else records
+    return Situation(
+        run_id=seen.run_id,
+        condition=seen.condition if condition is None else condition,
+        state=seen.state,
+        problem=seen.problem,
+        paused=False,
+        records=tuple(record for record in every if may_need(record)),
+        tasks=str(RunPaths(repo, seen.run_id).queued),
+        git=git,
+    )
+
+
+def records_that_may_need(repo: Path, run_id: str) -> tuple[SessionRecord, ...]:
+    """The records of a run that may need a person; of all others only the bytes are looked at. Raises StorageError."""
+    log = readable_log(repo, run_id)
+    try:
+        with open_regular(log) as file:
+            marked = [line for line in read_lines(file) if any(mark in (line.data or b"") for mark in _MARKS)]
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise storage_error("read", log, error) from error
+    return tuple(record for record in map(readable_record, marked) if record is not None and may_need(record))
