@@ -84,7 +84,9 @@ class TestPause:
             seen, text = status(project), project.pitboss("status").out
             assert (seen["condition"], seen["paused"]) == ("live", True)
             assert "now paused" in [" ".join(line.split()) for line in text.splitlines()]
-            assert text.endswith("\n\nno new session starts; `pitboss unpause` goes on\n")
+            assert text.endswith(
+                " is paused: no new session starts until it is unpaused\n  pitboss unpause\n"
+            )
             assert said(project.pitboss("unpause")) == f"{name} goes on: sessions start again\n"
             done = live.ended()
 

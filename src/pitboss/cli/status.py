@@ -19,7 +19,6 @@ from pitboss.core.gauges import gauges_of
 from pitboss.core.measures import age, tokens
 from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.tone import CONDITION_TONES
-from pitboss.core.words.deeds import PAUSED
 from pitboss.core.words.endings import word
 from pitboss.core.words.phases import flight_words
 from pitboss.core.words.quotas import window_words, windows
@@ -161,8 +160,6 @@ def _when(moment: datetime, now: datetime) -> str:
 def _advice(seen: Snapshot, how: Condition) -> str | None:
     goes_on = f"`{resume_command(seen.state)}`" if seen.state is not None else ""
     match how:
-        case Condition.LIVE if seen.view.paused:
-            return PAUSED
         case Condition.CRASHED:
             return f"its processes died; {goes_on} recovers it and goes on"
         case Condition.ABORTED:

@@ -43,7 +43,7 @@ def situation(
         condition=seen.condition if condition is None else condition,
         state=seen.state,
         problem=seen.problem,
-        paused=False,
+        paused=seen.view.paused,
         records=tuple(record for record in every if may_need(record)),
         tasks=str(RunPaths(repo, seen.run_id).queued),
         git=git,
