@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pitboss import proctree
-from tests.support.cli import Done, Project, wait_until
+from tests.support.cli import PATIENCE_S, Done, Project, wait_until
 from tests.support.runs import Gate, configure, grinding, the_run, verdict
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def test_log_f_follows_a_live_run_to_its_end(project: Project, gate: Gate) -> No
             assert following.stdout is not None
             first = json.loads(following.stdout.readline())
             gate.open()
-            rest, err = following.communicate(timeout=30)
+            rest, err = following.communicate(timeout=PATIENCE_S)
         assert live.ended().code == 0
     assert [first, *map(json.loads, rest.splitlines())] == the_run(project).records
     assert (err, following.returncode) == (b"", 0)

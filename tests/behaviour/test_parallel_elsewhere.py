@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cli import Done, Project, wait_until
+from tests.support.cli import PATIENCE_S, Done, Project, wait_until
 from tests.support.runs import Gate, configure, grinding, the_run, verdict
 from tests.support.side_by_side import remains
 
@@ -154,7 +154,7 @@ def test_commands_that_look_at_a_run_see_one_that_works_elsewhere(project: Proje
             assert live.process.poll() is None
             gate.open()
             assert live.ended().code == 1
-            out, _ = following.communicate(timeout=30)
+            out, _ = following.communicate(timeout=PATIENCE_S)
     assert [(s["seq"], s["prompt"]) for s in status["in_flight"]] == [(3, "c-waits")]
     assert "session-0003 c-waits since " in told
     assert "+text" in diff

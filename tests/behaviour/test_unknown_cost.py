@@ -132,7 +132,7 @@ def test_an_agent_that_printed_only_its_first_line_and_was_stopped(tmp_path: Pat
     with grinding(project, *CAP) as live:
         gate.wait()
         run = the_run(project)
-        wait_until((run.folder / "transcripts/session-0001.log").read_bytes)  # type: ignore[arg-type]
+        wait_until((run.folder / "transcripts/session-0001.log").read_bytes)
         ask(project, live)
         live.ended()
     assert known(run.records[0]) == UNKNOWN

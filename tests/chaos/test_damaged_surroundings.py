@@ -16,8 +16,9 @@ from tests.chaos.checks import records_of
 from tests.chaos.crash import runner_of
 from tests.chaos.scenario import build
 from tests.chaos.trial import AGENT_ENDED, OUTCOME_WRITTEN
+from tests.support.cli import PATIENCE_S, wait_until
 from tests.support.disk import LIKE_ANYBODY
-from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, PATIENCE_S, alive, pids, wait_for
+from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, alive, pids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,11 +126,11 @@ class TestARunnerThatIsKilled:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         ) as guardian:
-            wait_for(lambda: set(pids(marks)) == set(FIVE_NAMES))
+            wait_until(lambda: set(pids(marks)) == set(FIVE_NAMES))
             runner = runner_of(guardian.pid)
             assert runner is not None
             os.kill(runner, signal.SIGKILL)
-            wait_for(lambda: not alive(marks))
+            wait_until(lambda: not alive(marks))
             _, said = guardian.communicate(timeout=PATIENCE_S)
         assert (guardian.returncode, b"goes on from where it stopped" in said) == (70, True)
         self.configure(place, where, working)

@@ -26,7 +26,7 @@ from pitboss.hosts.surroundings import Surroundings
 from pitboss.hosts.this_machine import OnlyThisMachine
 from pitboss.store.paths import RunPaths
 from tests.support.agents import executable, never, nothing
-from tests.support.processes import wait_for
+from tests.support.cli import wait_until
 from tests.support.values import STARTED, assigned
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Here(Folder):
     def leave_process(self) -> tuple[int, int]:
         left = subprocess.Popen(["sleep", "300"], env={**os.environ, "PITBOSS_RUN_ID": self.paths.run_id})
         self._left.append(left)
-        wait_for(lambda: proctree.carries(left.pid, {"PITBOSS_RUN_ID": self.paths.run_id}))
+        wait_until(lambda: proctree.carries(left.pid, {"PITBOSS_RUN_ID": self.paths.run_id}))
         started = proctree.start_time(left.pid)
         assert started is not None
         return left.pid, started

@@ -393,7 +393,7 @@ def test_turns_come_one_after_the_other_in_the_order_in_which_they_were_asked_fo
         waiting = Thread(target=come, args=(2,))
         waiting.start()
         came.append(1)
-    waiting.join(timeout=30)
+    waiting.join(timeout=60)
     assert came == [1, 2]
 
 

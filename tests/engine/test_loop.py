@@ -33,7 +33,7 @@ from pitboss.guardian import StopChannel
 from pitboss.store.log import iter_records
 from pitboss.store.mailbox import send
 from pitboss.store.rundir import RunDir
-from tests.support.cli import wait_until
+from tests.support.cli import PATIENCE_S, wait_until
 from tests.support.values import RUN_ID, STARTED, fresh_run, record
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 OK, ERROR, ABORTED = SessionStatus.OK, SessionStatus.ERROR, SessionStatus.ABORTED
 ROOM = Room(max_parallel=3, parallel_safe=frozenset({"alpha", "bravo"}))
-PATIENCE_S = 30
 
 
 class How(NamedTuple):

@@ -13,7 +13,7 @@ import pytest
 from pitboss.git.errors import RepositoryGone
 from pitboss.git.repo import Repo
 from pitboss.landing.guard import FOLDER, Guard
-from tests.support.processes import wait_for
+from tests.support.cli import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,7 @@ def test_a_config_that_changes_again_during_a_look_is_looked_at_again(scene: Sce
         (hooks / f"hook-{nth:02}").write_text("theirs")
     looking = Thread(target=scene.guard.check)
     looking.start()
-    wait_for(lambda: not (hooks / "hook-00").exists())  # hooks come after the config
+    wait_until(lambda: not (hooks / "hook-00").exists())  # hooks come after the config
     scene.git("config", "core.worktree", "/else")
     looking.join()
     scene.guard.check()

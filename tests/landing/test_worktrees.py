@@ -19,7 +19,7 @@ from pitboss.landing.worktrees import (
     remove_worktree,
 )
 from pitboss.store.paths import RunPaths
-from tests.support.cli import wait_until
+from tests.support.cli import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -275,7 +275,7 @@ def test_working_copies_that_go_at_the_same_moment_are_rescued_each_by_itself(
             remove_worktree(repo, RUN, str(beside))
         finally:
             go_on.touch()
-        first.result(timeout=20)
+        first.result(timeout=PATIENCE_S)
 
     kept = rescue_refs.list_rescued(repo, RUN)
     assert [

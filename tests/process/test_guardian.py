@@ -15,17 +15,8 @@ import pytest
 
 from pitboss import proctree
 from pitboss.warden import SWEEP_GRACE_S
-from tests.support.processes import (
-    FIVE_NAMES,
-    FIVE_PROCESSES,
-    PATIENCE_S,
-    ROOT,
-    alive,
-    finish,
-    pids,
-    script,
-    wait_for,
-)
+from tests.support.cli import PATIENCE_S, wait_until
+from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, ROOT, alive, finish, pids, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +63,7 @@ class Run:
         self.folder = folder
         folder.mkdir()
         self.guardian = script(source, folder, agent)
-        wait_for(lambda: set(pids(folder)) == {*FIVE_NAMES, "runner"})
+        wait_until(lambda: set(pids(folder)) == {*FIVE_NAMES, "runner"})
         self.runner = pids(folder)["runner"]
 
         self.note = Path(f"{folder}.level")
@@ -86,7 +77,7 @@ class Run:
             self._wait_for_a_note_after(self._noted_at())
 
     def _wait_for_a_note_after(self, moment: int) -> None:
-        wait_for(lambda: self.level() and self._noted_at() > moment)
+        wait_until(lambda: self.level() and self._noted_at() > moment)
 
     def _noted_at(self) -> int:
         return self.note.stat().st_mtime_ns if self.note.exists() else 0
@@ -94,7 +85,7 @@ class Run:
     def end(self) -> tuple[int, str]:
         """Exit code and stderr, once nothing is left of the tree."""
         _, err = self.guardian.communicate(timeout=PATIENCE_S)
-        wait_for(lambda: alive(self.folder) == [])
+        wait_until(lambda: alive(self.folder) == [])
         return self.guardian.returncode, err
 
     def clean_up(self) -> None:
@@ -152,9 +143,9 @@ def test_whatever_is_left_of_a_run_is_gone_within_five_seconds() -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_signal_drains_and_the_next_aborts(run: Run, signum: signal.Signals) -> None:
-    wait_for(lambda: run.level() == "NONE")
+    wait_until(lambda: run.level() == "NONE")
     run.guardian.send_signal(signum)
-    wait_for(lambda: run.level() == "DRAIN")
+    wait_until(lambda: run.level() == "DRAIN")
     assert alive(run.folder) == sorted([*FIVE_NAMES, "runner"]), "the agent goes on"
     run.guardian.send_signal(signal.SIGINT)
     assert run.end() == (2, "")
@@ -194,10 +185,10 @@ def test_nothing_is_left_when_guardian_and_runner_are_killed_in_one_instant(
 
 def _wait_until_the_warden_has_looked(guardian: int) -> None:
     """Then it knows also who scrubbed its environment and lost its parent."""
-    wait_for(lambda: _warden_of(guardian))
+    wait_until(lambda: _warden_of(guardian))
     (warden,) = _warden_of(guardian)
     before = _waits(warden)
-    wait_for(lambda: _waits(warden) > before + 5)
+    wait_until(lambda: _waits(warden) > before + 5)
 
 
 def _warden_of(guardian: int) -> list[int]:
@@ -225,7 +216,7 @@ def test_the_warden_does_not_go_by_the_name_of_the_command(tmp_path: Path) -> No
     try:
         # A child that has not come to its exec yet has the name of its parent.
         named = {run.guardian.pid, run.runner, pids(run.folder)["leader"]}
-        wait_for(lambda: _with_words(str(run.folder)) == named)
+        wait_until(lambda: _with_words(str(run.folder)) == named)
         assert _with_words("grind-warden")
     finally:
         run.clean_up()
@@ -282,7 +273,7 @@ def test_under_nohup_a_closing_terminal_stops_nothing(tmp_path: Path) -> None:
     agent = "trap 'echo hup' HUP; echo ready; until [ -e over ]; do sleep 0.02; done; exit 4"
     (tmp_path / "run").mkdir()
     guardian = script(source, tmp_path / "run", agent)
-    wait_for((tmp_path / "run.level").exists)
+    wait_until((tmp_path / "run.level").exists)
     guardian.send_signal(signal.SIGHUP)
     os.kill(pids(tmp_path / "run")["runner"], signal.SIGHUP)
     (tmp_path / "run" / "over").touch()
@@ -364,9 +355,9 @@ def test_ctrl_c_on_the_terminal_is_one_request_and_reaches_neither_runner_nor_ag
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-c", GUARDED, str(folder), agent])
     level = Path(f"{folder}.level")
-    wait_for(lambda: level.exists() and level.read_text() == "NONE")
+    wait_until(lambda: level.exists() and level.read_text() == "NONE")
     os.write(terminal, b"\x03")
-    wait_for(lambda: level.read_text() == "DRAIN")
+    wait_until(lambda: level.read_text() == "DRAIN")
     (folder / "over").touch()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 4
     assert level.read_text() == "DRAIN"

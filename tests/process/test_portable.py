@@ -6,16 +6,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from pitboss import proctree
-from tests.support.processes import (
-    FIVE_NAMES,
-    FIVE_PROCESSES,
-    PATIENCE_S,
-    alive,
-    finish,
-    pids,
-    script,
-    wait_for,
-)
+from tests.support.cli import PATIENCE_S, wait_until
+from tests.support.processes import FIVE_NAMES, FIVE_PROCESSES, alive, finish, pids, script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +57,7 @@ except RunnerKilled as error:
     sys.exit(error.exit_code)
 """
     with script(ELSEWHERE + source, tmp_path, WITHOUT_SCRUBBING) as guardian:
-        wait_for(lambda: sorted(pids(tmp_path)) == FIVE_NAMES)
+        wait_until(lambda: sorted(pids(tmp_path)) == FIVE_NAMES)
         assert guardian.stdout is not None
         proctree.send(int(guardian.stdout.readline()), signal.SIGKILL)
         assert guardian.wait(timeout=PATIENCE_S) == 70

@@ -14,7 +14,8 @@ import pytest
 
 from pitboss import proctree
 from pitboss.proctree import ProcSystem, PsutilSystem
-from tests.support.processes import FIVE_PROCESSES, alive, pids, script, wait_for
+from tests.support.cli import wait_until
+from tests.support.processes import FIVE_PROCESSES, alive, pids, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ def tree(tmp_path: Path) -> Iterator[dict[str, int]]:
     """Three generations of processes that carry TREE and FOLDER in their environment."""
     env = {**os.environ, "TREE": "yes", "FOLDER": str(tmp_path)}
     with subprocess.Popen(["sh", "-c", TREE, "sh", str(tmp_path)], env=env) as top:
-        wait_for(lambda: len(pids(tmp_path)) == 3)
+        wait_until(lambda: len(pids(tmp_path)) == 3)
         yield pids(tmp_path)
         proctree.end_tree([top.pid], grace_s=1)
 
@@ -42,7 +43,7 @@ def test_a_start_time_is_in_clock_ticks_and_tells_a_process_from_another_with_it
 
 def test_a_zombie_is_gone_but_its_facts_can_be_had_until_it_is_reaped() -> None:
     with subprocess.Popen(["true"]) as child:
-        wait_for(lambda: proctree.start_time(child.pid) is None)
+        wait_until(lambda: proctree.start_time(child.pid) is None)
         facts = proctree.facts(child.pid)
         assert facts is not None
         assert facts.zombie
@@ -57,7 +58,7 @@ print("ready", flush=True)
 ctypes.CDLL(None).syscall({"x86_64": 60}.get(platform.machine(), 93), 0)
 """
     with script(source) as child:
-        wait_for(lambda: "State:\tZ" in Path(f"/proc/{child.pid}/status").read_text())
+        wait_until(lambda: "State:\tZ" in Path(f"/proc/{child.pid}/status").read_text())
         assert proctree.start_time(child.pid) is not None
         child.kill()
 
@@ -159,7 +160,7 @@ def test_end_tree_kills_the_deaf_and_follows_those_whose_parent_dies_first(tmp_p
     deaf = "trap '' TERM; echo $$ > deaf; while :; do sleep 0.02; done"
     source = f'cd $1; setsid sh -c "{deaf.replace("$", chr(92) + "$")}" & sleep 300'
     with subprocess.Popen(["sh", "-c", source, "sh", str(tmp_path)]) as top:
-        wait_for(lambda: pids(tmp_path))
+        wait_until(lambda: pids(tmp_path))
         proctree.end_tree([top.pid], grace_s=0.3)
         # Whether the shell or the sleep that it waits for is met first is up to the system.
         assert top.poll() in (-15, 128 + 15)
@@ -169,7 +170,7 @@ def test_end_tree_kills_the_deaf_and_follows_those_whose_parent_dies_first(tmp_p
 def test_end_tree_overtakes_a_tree_that_has_children_while_it_ends(tmp_path: Path) -> None:
     source = "cd $1; trap 'sleep 300 & echo $! > $!' TERM; echo $$ > top; while :; do sleep 0.01; done"
     with subprocess.Popen(["sh", "-c", source, "sh", str(tmp_path)], stderr=subprocess.DEVNULL) as top:
-        wait_for(lambda: pids(tmp_path))
+        wait_until(lambda: pids(tmp_path))
         proctree.end_tree([top.pid], grace_s=0.2)
     assert len(pids(tmp_path)) == 2
     assert alive(tmp_path) == []
@@ -201,11 +202,11 @@ def test_five_processes_are_five(tmp_path: Path) -> None:
         ["sh", "-c", FIVE_PROCESSES, "sh", str(tmp_path)], start_new_session=True, stdout=subprocess.DEVNULL
     ) as leader:
         outside = ("daemon", "own_session", "scrubbed_daemon")
-        wait_for(lambda: len(pids(tmp_path)) == 5)
-        wait_for(lambda: all(os.getpgid(pids(tmp_path)[name]) != leader.pid for name in outside))
+        wait_until(lambda: len(pids(tmp_path)) == 5)
+        wait_until(lambda: all(os.getpgid(pids(tmp_path)[name]) != leader.pid for name in outside))
         os.killpg(leader.pid, 9)
         leader.wait()
-        wait_for(lambda: "child" not in alive(tmp_path))
+        wait_until(lambda: "child" not in alive(tmp_path))
         left = alive(tmp_path)
         proctree.end_tree(pids(tmp_path).values(), grace_s=1)
     assert left == ["daemon", "own_session", "scrubbed_daemon"]

@@ -150,7 +150,10 @@ def test_a_fork_shares_the_lock_and_an_exec_does_not(path: Path) -> None:
         os.close(descriptor)
 
 
-def test_a_run_that_starts_while_an_observer_looks_waits_for_it(path: Path) -> None:
+def test_a_run_that_starts_while_an_observer_looks_waits_for_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pitboss.store.lock.PATIENCE_S", 60.0)
     path.parent.mkdir(parents=True)
     path.touch()
     with path.open("rb") as observer:

@@ -1,18 +1,14 @@
-"""Real process trees for tests: scripted agents, conditions waited for with a bound, scripts run on their own."""
+"""Real process trees for tests: scripted agents, and scripts run on their own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pitboss import proctree
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.support.cli import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,18 +27,6 @@ while :; do sleep 0.05; done
 """An agent as bad as the real ones: five processes, of which a killed process group would leave three."""
 
 FIVE_NAMES = ["child", "daemon", "leader", "own_session", "scrubbed_daemon"]
-
-
-PATIENCE_S = 60.0
-"""How long anything may take on a busy machine; only a test that fails waits for so long."""
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Return as soon as the condition holds; fail when it never does."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def pids(folder: Path) -> dict[str, int]:
