@@ -88,8 +88,7 @@ def test_a_flood_of_output_is_cut_to_its_end(tmp_path: Path) -> None:
 
 
 def test_tests_that_take_too_long_fail_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = LeapingClock(tmp_path, monkeypatch)
-    clock.rules(supervisor)
+    clock = LeapingClock(tmp_path, monkeypatch, supervisor)
     result = checked(tmp_path, f"echo started; {clock.passes(100)}", timeout_s=99.5, stop=clock.look)
     assert result == TestResult(
         passed=False,

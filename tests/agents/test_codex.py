@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from pitboss.agents import monitor
 from pitboss.agents.codex.stream import CodexReader
 from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import CostSource, Usage
 from tests.support.agents import agent, executable, request, run
+from tests.support.clock import LeapingClock
 from tests.support.codex import (
     FAILED_BY_LIMIT,
     STARTED,
@@ -104,9 +106,12 @@ def test_reconnecting_is_told_as_a_retry_and_is_progress_once(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("words", ["Reconnecting... 2/5", "waiting for network", "Reconnecting... 1/5 (503)"])
-def test_one_that_gets_no_answer_for_too_long_has_a_service_out_of_reach(tmp_path: Path, words: str) -> None:
+def test_one_that_gets_no_answer_for_too_long_has_a_service_out_of_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    clock = LeapingClock(tmp_path, monkeypatch, monitor)
     asks: Line = {"type": "error", "message": words}
-    outcome = codex(tmp_path, STARTED, asks, then="exec sleep 60", idle_seconds=0.3)
+    outcome = codex(tmp_path, STARTED, asks, then=clock.passes(100), stop=clock.look, idle_seconds=100)
     assert told(outcome) == (ERROR, f"overloaded: {words}")
     assert (outcome.usage, outcome.idle) == (Usage(), True)
 

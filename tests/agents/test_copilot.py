@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from pitboss.agents import monitor
 from pitboss.agents.copilot.stream import CopilotReader
 from pitboss.agents.judgement import AgentExit
 from pitboss.core.agent import AgentEvent, EventKind, Resume
@@ -20,7 +21,8 @@ from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from tests.contracts.expected_copilot import MODEL
-from tests.support.agents import agent, executable, request, run
+from tests.support.agents import Stop, agent, executable, never, request, run
+from tests.support.clock import LeapingClock
 from tests.support.replay import tokens
 
 if TYPE_CHECKING:
@@ -67,13 +69,12 @@ def used(total: int, output: int, *, cached: int = 0, written: int = 0) -> Line:
 
 
 def copilot(
-    folder: Path, *lines: Line, left: object = None, then: str = "exit 0", **asked: Any
+    folder: Path, *lines: Line, left: object = None, then: str = "exit 0", stop: Stop = never, **asked: Any
 ) -> AgentOutcome:
     """The outcome of a `copilot` that prints `lines`, leaves the usage of models and goes on with `then`."""
     binary = printing(folder, *lines, left=left, then=then)
-    return run(
-        agent("copilot", AgentSettings(binary=str(binary))), request(folder, **{"model": MODEL, **asked})
-    )
+    driver = agent("copilot", AgentSettings(binary=str(binary)))
+    return run(driver, request(folder, **{"model": MODEL, **asked}), stop=stop)
 
 
 def printing(folder: Path, *lines: Line, left: object = None, then: str = "exit 0") -> Path:
@@ -255,9 +256,12 @@ def test_a_request_that_failed_and_was_made_again_is_no_failure(tmp_path: Path) 
     ]
 
 
-def test_one_that_hangs_while_it_asks_again_has_a_busy_service(tmp_path: Path) -> None:
+def test_one_that_hangs_while_it_asks_again_has_a_busy_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = LeapingClock(tmp_path, monkeypatch, monitor)
     asks = event("model.call_failure", statusCode=503, retryAttempt=2)
-    outcome = copilot(tmp_path, asks, then="exec sleep 60", idle_seconds=0.3)
+    outcome = copilot(tmp_path, asks, then=clock.passes(100), stop=clock.look, idle_seconds=100)
     assert told(outcome) == (ERROR, "overloaded: HTTP status 503 (attempt 2)")
     assert outcome.usage == Usage()
 

@@ -73,9 +73,7 @@ def read(folder: Path, *lines: Line) -> ClaudeReader:
 @pytest.fixture
 def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LeapingClock:
     """What agents' patience goes by."""
-    clock = LeapingClock(tmp_path, monkeypatch)
-    clock.rules(monitor)
-    return clock
+    return LeapingClock(tmp_path, monkeypatch, monitor)
 
 
 def test_who_is_done_and_does_not_exit_is_stopped_and_judged_by_its_word(

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from pitboss.agents import monitor
 from pitboss.agents.gemini.stream import GeminiReader
 from pitboss.agents.judgement import AgentExit
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
@@ -22,6 +23,7 @@ from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
 from tests.contracts.expected_gemini import MODEL, TABLE, WITH_THOUGHTS, WITH_THOUGHTS_USD
 from tests.support.agents import PYTHON, agent, executable, request, run
+from tests.support.clock import LeapingClock
 from tests.support.processes import alive
 from tests.support.replay import replaying, tokens
 
@@ -391,9 +393,12 @@ def test_of_an_agent_that_answered_and_was_stopped_nobody_knows_the_cost(tmp_pat
     assert outcome.usage.cost_source is CostSource.UNKNOWN
 
 
-def test_of_an_agent_that_was_stopped_before_it_was_answered_nobody_knows_the_cost(tmp_path: Path) -> None:
-    settings = replaying(tmp_path / "gemini", TABLE, "hang", then="exec sleep 300")
-    outcome = run(agent("gemini", settings), request(tmp_path, idle_seconds=0.3))
+def test_of_an_agent_that_was_stopped_before_it_was_answered_nobody_knows_the_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = LeapingClock(tmp_path, monkeypatch, monitor)
+    settings = replaying(tmp_path / "gemini", TABLE, "hang", then=clock.passes(100))
+    outcome = run(agent("gemini", settings), request(tmp_path, idle_seconds=100), stop=clock.look)
     assert outcome.status is SessionStatus.TIMEOUT
     assert outcome.usage == Usage(cost_known=False)
 

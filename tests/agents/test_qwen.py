@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from pitboss.agents import monitor
 from pitboss.agents.judgement import AgentExit
 from pitboss.agents.qwen.stream import QwenReader
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
@@ -21,6 +22,7 @@ from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
 from tests.contracts.expected_qwen import MODEL, ONE_REQUEST, TABLE, TWO_REQUESTS
 from tests.support.agents import PYTHON, agent, executable, request, run
+from tests.support.clock import LeapingClock
 from tests.support.processes import alive
 from tests.support.replay import replaying, tokens
 
@@ -236,11 +238,13 @@ def test_an_agent_whose_every_tool_call_was_denied_has_done_nothing(tmp_path: Pa
     assert said(tmp_path, INIT, message("m1", 7, 2, call), more, DONE | denied).status is OK
 
 
-def test_retries_without_end_are_a_busy_service(tmp_path: Path) -> None:
+def test_retries_without_end_are_a_busy_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = LeapingClock(tmp_path, monkeypatch, monitor)
     line = shlex.quote(json.dumps(RETRY))
-    script = f"cat > /dev/null; while :; do echo {line}; sleep 0.02; done"
+    loop = f"while :; do echo {line}; sleep 0.02; done"
+    script = f"cat > /dev/null; echo {line}; {loop} & {clock.passes(60)}; {clock.passes(60)}; wait"
     settings = AgentSettings(binary=str(executable(tmp_path / "qwen", script)))
-    outcome = run(agent("qwen", settings), request(tmp_path, idle_seconds=0.3))
+    outcome = run(agent("qwen", settings), request(tmp_path, idle_seconds=100), stop=clock.look)
     assert (outcome.status, outcome.reason) == (SessionStatus.ERROR, "overloaded: retry")
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from pitboss.agents import monitor
 from pitboss.agents.qwen.failures import Refusals
 from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 from tests.support.agents import agent, executable, request, run
+from tests.support.clock import LeapingClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,12 +48,14 @@ def chat(home: Path) -> Path:
 
 
 def retrying(tmp_path: Path, then: str = "", *, resume: Resume | None = None) -> AgentOutcome:
-    """Qwen that has begun, does `then`, and asks on and on without a word, for half a second."""
-    script = f"cat > prompt.txt; echo '{json.dumps(INIT)}'\n{then}\nexec sleep 300"
-    settings = AgentSettings(binary=str(executable(tmp_path / "qwen", script)))
-    asked = request(tmp_path, resume=resume, idle_seconds=0.5)
-    env = {**asked.env, "HOME": str(tmp_path / "home")}
-    return run(agent("qwen", settings), msgspec.structs.replace(asked, env=env))
+    """Qwen that has begun, does `then`, and asks on and on without a word, until somebody stops it."""
+    with pytest.MonkeyPatch.context() as patch:
+        clock = LeapingClock(tmp_path, patch, monitor)
+        script = f"cat > prompt.txt; echo '{json.dumps(INIT)}'\n{then}\n{clock.passes(100)}"
+        settings = AgentSettings(binary=str(executable(tmp_path / "qwen", script)))
+        asked = request(tmp_path, resume=resume, idle_seconds=100)
+        env = {**asked.env, "HOME": str(tmp_path / "home")}
+        return run(agent("qwen", settings), msgspec.structs.replace(asked, env=env), stop=clock.look)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,7 @@ def test_refusals_for_good_end_it_at_once(tmp_path: Path, message: str, reason: 
 @pytest.mark.parametrize(
     ("events", "reason"),
     [
-        pytest.param([], "stalled: no progress for 0.5 s", id="no file's line"),
+        pytest.param([], "stalled: no progress for 100 s", id="no file's line"),
         pytest.param(
             [refused(LIMITED)], "rate_limited: The usage limit has been reached", id="a single refusal"
         ),
@@ -84,7 +88,7 @@ def test_refusals_for_good_end_it_at_once(tmp_path: Path, message: str, reason: 
         ),
         pytest.param(
             [refused(LIMITED), refused(LIMITED), ANSWERED],
-            "stalled: no progress for 0.5 s",
+            "stalled: no progress for 100 s",
             id="answered since",
         ),
     ],

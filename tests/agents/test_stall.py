@@ -39,9 +39,7 @@ RETRY: Line = {"type": "system", "subtype": "api_retry", "attempt": 1, "max_retr
 @pytest.fixture
 def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LeapingClock:
     """What agents' patience goes by."""
-    clock = LeapingClock(tmp_path, monkeypatch)
-    clock.rules(monitor)
-    return clock
+    return LeapingClock(tmp_path, monkeypatch, monitor)
 
 
 def claude(folder: Path, clock: LeapingClock, *steps: str | Line) -> AgentOutcome:

@@ -32,8 +32,7 @@ def test_git_is_asked_with_the_environment_given(tmp_path: Path) -> None:
 def test_a_timeout_ends_the_tree_and_keeps_what_was_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = LeapingClock(tmp_path, monkeypatch)
-    clock.rules(supervisor)
+    clock = LeapingClock(tmp_path, monkeypatch, supervisor)
     # The shell would end by itself, with 0, if it lost its only child before its own signal came.
     source = f"echo begun; sleep 300 & echo $! > pid; {clock.passes(100)}; wait; sleep 300"
     leash = Leash(stop=clock.look, spare_daemons=True)

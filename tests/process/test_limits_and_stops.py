@@ -79,8 +79,7 @@ def test_the_polite_signal_lets_an_agent_print_its_result_and_exit_cleanly(tmp_p
 
 
 def test_a_limit_uses_the_polite_signal_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = LeapingClock(tmp_path, monkeypatch)
-    clock.rules(supervisor)
+    clock = LeapingClock(tmp_path, monkeypatch, supervisor)
     source = f"trap 'echo result; exit 0' INT; echo ready; {clock.passes(100)}; {FOREVER}"
     ended = run(sh(source, tmp_path, polite_signal=signal.SIGINT, max_seconds=100), stop=clock.look)
     assert verdict(ended) == (0, EndedBy.WALL_CLOCK, None, b"ready\nresult\n")
@@ -94,11 +93,19 @@ def test_an_agent_deaf_to_the_polite_signal_gets_term_after_its_grace(tmp_path: 
     assert verdict(ended) == (7, EndedBy.STOPPED, StopRequest.ABORT, b"ready\nterm\n")
 
 
-def test_an_agent_deaf_to_everything_is_killed_and_read_to_the_end(tmp_path: Path) -> None:
-    heard = Heard(b"ready")
+def test_an_agent_deaf_to_everything_is_killed_and_read_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, heard = LeapingClock(tmp_path, monkeypatch, proctree), Heard(b"ready")
+
+    def listen(chunk: bytes) -> None:
+        heard.listen(chunk)
+        if b"no" in chunk:
+            clock.leap(100)
+
     source = f"trap '' INT; trap 'echo no' TERM; echo ready; {FOREVER}"
-    command = sh(source, tmp_path, polite_signal=signal.SIGINT, polite_grace_s=0.1, grace_s=0.3)
-    ended = run(command, on_output=heard.listen, stop=heard.stop)
+    command = sh(source, tmp_path, polite_signal=signal.SIGINT, polite_grace_s=0.1, grace_s=100)
+    ended = run(command, on_output=listen, stop=heard.stop)
     assert verdict(ended) == (-signal.SIGKILL, EndedBy.STOPPED, StopRequest.ABORT, b"ready\nno\n")
 
 

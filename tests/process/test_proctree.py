@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import psutil
@@ -15,6 +16,7 @@ import pytest
 from pitboss import proctree
 from pitboss.proctree import ProcSystem, PsutilSystem
 from tests.support.cli import wait_until
+from tests.support.clock import LeapingClock
 from tests.support.processes import FIVE_PROCESSES, alive, pids, script
 
 if TYPE_CHECKING:
@@ -167,13 +169,25 @@ def test_end_tree_kills_the_deaf_and_follows_those_whose_parent_dies_first(tmp_p
         assert alive(tmp_path) == []
 
 
-def test_end_tree_overtakes_a_tree_that_has_children_while_it_ends(tmp_path: Path) -> None:
+def test_end_tree_overtakes_a_tree_that_has_children_while_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = LeapingClock(tmp_path, monkeypatch, proctree)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+
+    def leap_once_it_has_a_child() -> None:
+        wait_until(lambda: len(pids(tree)) == 2)
+        clock.leap(100)
+
     source = "cd $1; trap 'sleep 300 & echo $! > $!' TERM; echo $$ > top; while :; do sleep 0.01; done"
-    with subprocess.Popen(["sh", "-c", source, "sh", str(tmp_path)], stderr=subprocess.DEVNULL) as top:
-        wait_until(lambda: pids(tmp_path))
-        proctree.end_tree([top.pid], grace_s=0.2)
-    assert len(pids(tmp_path)) == 2
-    assert alive(tmp_path) == []
+    with subprocess.Popen(["sh", "-c", source, "sh", str(tree)], stderr=subprocess.DEVNULL) as top:
+        wait_until(lambda: pids(tree))
+        leaps = Thread(target=leap_once_it_has_a_child)
+        leaps.start()
+        proctree.end_tree([top.pid], grace_s=100)
+        leaps.join()
+    assert alive(tree) == []
 
 
 def test_end_tree_leaves_a_stranger_with_a_reused_pid_alone() -> None:

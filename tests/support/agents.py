@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,17 +13,18 @@ import msgspec
 from pitboss.agents.table import build_agent
 from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
 from pitboss.core.config import AgentSettings, Config
+from pitboss.core.stops import StopRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from pitboss.agents.driver import Driver
     from pitboss.core.agent import Agent
     from pitboss.core.config import Price
-    from pitboss.core.stops import StopRequest
 
 PYTHON = shlex.quote(sys.executable)
+
+Stop = Callable[[], StopRequest | None]
 
 
 def run_id(folder: Path) -> str:
@@ -76,7 +78,7 @@ def run(
     driver: Agent,
     asked: AgentRequest,
     *,
-    stop: Callable[[], StopRequest | None] = never,
+    stop: Stop = never,
     on_event: Callable[[AgentEvent], None] = nothing,
     on_start: Callable[[int, int | None], None] = nothing,
 ) -> AgentOutcome:

@@ -23,7 +23,7 @@ class LeapingClock:
     between reads, so no leap overtakes what the script printed before.
     """
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *modules: ModuleType) -> None:
         self._asked = folder / "clock"
         self._passed = folder / "passed"
         self._monkeypatch = monkeypatch
@@ -33,11 +33,19 @@ class LeapingClock:
         self._ahead_s = 0.0
         self._asked.touch()
         self._passed.touch()
+        for module in modules:
+            self.rules(module)
 
     def rules(self, module: ModuleType) -> None:
         """Let `module` tell the time by this clock, whether it imports `time` or only `monotonic`."""
-        name, clock = ("time", self) if hasattr(module, "time") else ("monotonic", self.monotonic)
-        self._monkeypatch.setattr(module, name, clock)
+        if hasattr(module, "time"):
+            self._monkeypatch.setattr(module, "time", self)
+        else:
+            self._monkeypatch.setattr(module, "monotonic", self.monotonic)
+
+    def __getattr__(self, name: str) -> object:
+        """Everything else that `time` has."""
+        return getattr(time, name)
 
     def monotonic(self) -> float:
         return time.monotonic() + self._ahead_s

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.core.config import AgentSettings
 from tests.contracts.expected_codex import MODEL
-from tests.support.agents import agent, executable, request, run
+from tests.support.agents import Stop, agent, executable, never, request, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,10 +84,10 @@ def rollout(home: Path, *lines: Line, thread: str = THREAD, day: str = BORN) -> 
     return file
 
 
-def codex(folder: Path, *lines: Line, then: str = "exit 0", **asked: Any) -> AgentOutcome:
+def codex(folder: Path, *lines: Line, then: str = "exit 0", stop: Stop = never, **asked: Any) -> AgentOutcome:
     """The outcome of a `codex` that prints `lines` and goes on with `then`."""
     settings = AgentSettings(binary=str(printing(folder, *lines, then=then)))
-    return run(agent("codex", settings), request(folder, **{"model": MODEL, **asked}))
+    return run(agent("codex", settings), request(folder, **{"model": MODEL, **asked}), stop=stop)
 
 
 def printing(folder: Path, *lines: Line, then: str = "exit 0") -> Path:
