@@ -20,6 +20,7 @@ from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
 from tests.support.cli import COMMAND, PATIENCE_S, Done, Project, wait_until
 from tests.support.runs import Gate, Run, configure, the_run
+from tests.support.tmux import command, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +110,9 @@ def test_as_data(scene: Scene) -> None:
         (("--resume",), 4, "no resumable grind run found"),
         (("--from", "nowhere"), 4, "there is no commit nowhere to start from"),
         (("--prompt-file", "missing.md"), 4, "missing.md: does not exist"),
-        (("--dry-run",), 4, "--dry-run starts no run that --detach could let go"),
+        (("--dry-run",), 4, "--dry-run starts no run that --detach could be about"),
+        (("--tui", "--json"), 4, "--tui shows the run to a person, --json is for programs: use either"),
+        (("--tui",), 1, "`pitboss grind --tui` needs a terminal"),
         (("--max-iterations", "many"), 4, "Invalid value for '--max-iterations'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -272,3 +275,14 @@ def test_it_starts_from_the_bare_environment_of_cron(scene: Scene) -> None:
     run_id_of(Done(done.returncode, done.stdout, done.stderr))
     scene.gate.open()
     assert scene.over().ending()[0] == "completed"
+
+
+def test_a_run_that_is_watched_from_its_start_outlives_its_watcher(scene: Scene) -> None:
+    with terminal(scene.project) as screen:
+        screen.enter(command("grind", "--tui"))
+        screen.wait_for("● live", "alpha", "agent at work")
+        screen.keys("q")
+        screen.wait_for("log:", "runner.log")
+        assert scene.live()
+    scene.gate.open()
+    assert scene.over().ending() == ("completed", "every prompt has had its runs")

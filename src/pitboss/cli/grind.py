@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pitboss.guardian import StopChannel
     from pitboss.resolve import Options
 
+
 LATEST = ""
 """What `--resume` without a value means: the most recent resumable run."""
 
@@ -81,9 +82,10 @@ LATEST = ""
 )
 @option("--allow-prompt-changes", is_flag=True, help="Resume although prompts were added or removed.")
 @option("--detach", is_flag=True, help="Return once the run is live; it goes on without this terminal.")
+@option("--tui", is_flag=True, help="The same, and then watch it: quitting that does not touch the run.")
 @option("--dry-run", is_flag=True, help="Print what would run and change nothing.")
 @option("--json", "as_json", is_flag=True, help="Print one JSON line per session, then one for the run.")
-def grind(*, resume: str | None, dry_run: bool, detach: bool, as_json: bool, **chosen: Any) -> int:
+def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) -> int:
     """Run agents over your prompts, session by session, until told to stop.
 
     With NAMEs it runs these prompts only, else all of the rotation. With -p or --prompt-file it works on that one task.
@@ -94,12 +96,20 @@ def grind(*, resume: str | None, dry_run: bool, detach: bool, as_json: bool, **c
 
     A run keeps its budgets: --resume uses them unless you give others; `none` lifts one.
     """
-    if any(chosen[name] is not None for name in ("text", "prompt_file")) or resume is not None or detach:
+    detach, tui = chosen.pop("detach"), chosen.pop("tui")
+    if (
+        detach
+        or tui
+        or any(chosen[name] is not None for name in ("text", "prompt_file"))
+        or resume is not None
+    ):
         from pitboss.cli.shared.combining import refuse_contradictions
 
-        refuse_contradictions(resume=resume, dry_run=dry_run, detach=detach, **chosen)
-    if detach:
-        return _detached(resume, chosen, as_json=as_json)
+        refuse_contradictions(
+            resume=resume, detach=detach, tui=tui, dry_run=dry_run, as_json=as_json, **chosen
+        )
+    if detach or tui:
+        return _detached(resume, chosen, tui=tui, as_json=as_json)
     options = _options(**chosen)
     if dry_run:
         _print_dry_run(options, resume)
@@ -107,19 +117,26 @@ def grind(*, resume: str | None, dry_run: bool, detach: bool, as_json: bool, **c
     return _grind(options, resume, as_json=as_json)
 
 
-def _detached(resume: str | None, chosen: Mapping[str, Any], *, as_json: bool) -> int:
+def _detached(resume: str | None, chosen: Mapping[str, Any], *, tui: bool, as_json: bool) -> int:
     """Return once the run is live; in the background, where this is called again, do what `grind` does."""
     from pitboss.cli.shared.background import Background
 
     background = Background.inherited()
     if background is not None:
         return background.run(lambda: _grind(_options(**chosen), resume, background=background))
-    from pitboss.cli.shared.detaching import start, tell
+    from pitboss.cli.shared.detaching import start, tell, watch
 
+    if tui:
+        from pitboss.cli.shared.extras import need_screens, need_terminal
+
+        need_screens("grind --tui")
+        need_terminal("grind --tui")
     started = start()
     if started.exit_code is not None:
         return started.exit_code
     tell(started, as_json=as_json)
+    if tui:
+        watch(started)
     return 0
 
 

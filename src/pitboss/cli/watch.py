@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.chosen import chosen_run
 from pitboss.cli.shared.declare import argument, command
-from pitboss.cli.shared.extras import need_screens
+from pitboss.cli.shared.extras import need_screens, need_terminal
 from pitboss.cli.shared.project import project_root
-from pitboss.errors import CommandError
 from pitboss.store.catalogue import latest_run
 
 
@@ -23,17 +19,9 @@ def watch(*, run_id: str | None) -> None:
     touches the run. `?` shows all keys.
     """
     need_screens("watch")
-    _need_terminal()
+    need_terminal("watch")
     repo = project_root()
     first = None if run_id is None and latest_run(repo) is None else chosen_run(repo, run_id)
     from pitboss.screens.tui.app import WatchApp
 
     WatchApp(repo, first).run()
-
-
-def _need_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
-        raise CommandError(
-            "`pitboss watch` needs a terminal",
-            hint="`pitboss status` shows the run once, `pitboss events -f` follows it line by line",
-        )

@@ -16,9 +16,9 @@ _CHOOSING = {"names": "NAME", "rotation": "--rotation", "prompts_dir": "--prompt
 """What chooses among prompts: the parameter, and what it is called on the command line."""
 
 
-def refuse_contradictions(*, resume: str | None, dry_run: bool, detach: bool, **chosen: Any) -> None:
-    """Raise StartError if a task, a resume, a run in the background and the rest do not go together."""
-    reasons = (_of_a_resume(resume, chosen), _of_a_task(resume, chosen), _of_the_background(detach, dry_run))
+def refuse_contradictions(*, resume: str | None, **chosen: Any) -> None:
+    """Raise StartError if a task, a resume, a run without this terminal and the rest do not go together."""
+    reasons = (_of_a_resume(resume, chosen), _of_a_task(resume, chosen), _of_the_terminal(chosen))
     if reason := next(chain(*reasons), None):
         raise StartError(reason, hint=how_to_use("grind"))
 
@@ -28,9 +28,12 @@ def _of_a_resume(resume: str | None, chosen: Mapping[str, Any]) -> Iterator[str]
         yield "--from is for a new run: a resumed one continues where it was"
 
 
-def _of_the_background(detach: bool, dry_run: bool) -> Iterator[str]:
-    if detach and dry_run:
-        yield "--dry-run starts no run that --detach could let go"
+def _of_the_terminal(chosen: Mapping[str, Any]) -> Iterator[str]:
+    away = "--tui" if chosen["tui"] else "--detach" if chosen["detach"] else None
+    if away is not None and chosen["dry_run"]:
+        yield f"--dry-run starts no run that {away} could be about"
+    if chosen["tui"] and chosen["as_json"]:
+        yield "--tui shows the run to a person, --json is for programs: use either"
 
 
 def _of_a_task(resume: str | None, chosen: Mapping[str, Any]) -> Iterator[str]:

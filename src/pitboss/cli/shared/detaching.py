@@ -14,7 +14,7 @@ import select
 import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pitboss.cli.shared.background import STDERR, VARIABLE
 from pitboss.errors import PitbossError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _AT_ONCE = 65536
+_OURSELVES = (sys.executable, "-P", "-m", "pitboss")
 
 
 class Started(NamedTuple):
@@ -63,7 +64,7 @@ def _spawn() -> tuple[int, int, int]:
     )
     child = os.posix_spawn(
         sys.executable,
-        [sys.executable, "-P", "-m", "pitboss", *sys.argv[1:]],
+        [*_OURSELVES, *sys.argv[1:]],
         {**os.environ, VARIABLE: f"{line_in} {stderr_out}"},
         file_actions=[*null, (os.POSIX_SPAWN_DUP2, stderr_in, STDERR)],
         setsid=True,
@@ -120,3 +121,8 @@ def tell(started: Started, *, as_json: bool) -> None:
     say(f"watch: pitboss watch {started.run_id}")
     say("stop:  pitboss stop")
     say(f"log:   {started.log}")
+
+
+def watch(started: Started) -> NoReturn:
+    """Become `pitboss watch` of the run."""
+    os.execv(sys.executable, [*_OURSELVES, "watch", started.run_id])  # noqa: S606 - our own command line

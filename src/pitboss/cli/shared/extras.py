@@ -1,7 +1,9 @@
-"""Says how to get what is not part of a plain installation (SPEC 8)."""
+"""Says what a screen needs that is not there: an extra of the installation, or a terminal (SPEC 8)."""
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib.util import find_spec
 
 from pitboss.errors import CommandError
@@ -16,4 +18,13 @@ def need_screens(command: str) -> None:
         raise CommandError(
             f"`pitboss {command}` needs the extra `screens`, which is not installed: {', '.join(missing)}",
             hint="install it beside pitboss: `pip install 'pitboss[screens]'`",
+        )
+
+
+def need_terminal(command: str) -> None:
+    """Raise CommandError if there is no terminal that `command` could draw on and read keys from."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+        raise CommandError(
+            f"`pitboss {command}` needs a terminal",
+            hint="`pitboss status` shows the run once, `pitboss events -f` follows it line by line",
         )
