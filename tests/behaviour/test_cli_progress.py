@@ -273,7 +273,7 @@ def test_on_a_terminal_a_footer_shows_what_runs_and_leaves_no_trace(tmp_path: Pa
 
     title, doing, budget, advice = running[-4:]
     if width == 120:
-        assert re.fullmatch(r"● session-0001 alpha  \d+s  fix attempt 1  claude_code opus", title)
+        assert re.fullmatch(r"● session-0001 alpha  \d+s  fixing \(attempt 1\)  claude_code opus", title)
         assert doing.startswith("  12.5k tokens  $0.1100  Looking at the test Looking")
         assert doing.endswith("…")
         assert re.fullmatch(

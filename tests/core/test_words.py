@@ -122,6 +122,7 @@ def test_what_a_session_does_in_words() -> None:
     assert phase_words(Phase.VERIFY, "make\ntest") == "running the tests (make test)"
     assert flight_words(Flight(seq=1, phase=Phase.LAND), hour) == "landing"
     assert flight_words(Flight(seq=1, phase=Phase.WAIT), hour) == "waiting"
+    assert flight_words(LIMIT) == "waiting for claude_code's usage limit"
     assert flight_words(LIMIT, hour) == "waiting for claude_code's usage limit until 03:10"
 
 

@@ -18,7 +18,6 @@ from rich.text import Text
 from pitboss.core.embed import one_line
 from pitboss.core.events import (
     Draining,
-    Phase,
     PhaseChanged,
     QuotaSeen,
     RunEvent,
@@ -32,6 +31,7 @@ from pitboss.core.measures import duration, tokens
 from pitboss.core.terminal import visible
 from pitboss.core.view import Activity, Flight, View, fold
 from pitboss.core.words.deeds import PAUSED
+from pitboss.core.words.phases import flight_words
 from pitboss.screens.lines import budget_parts, cost_in_words, session_lines
 from pitboss.screens.plain import PlainProgress, deed_line
 from pitboss.screens.terminal import colored, steer
@@ -48,7 +48,7 @@ _ADVICE = "Ctrl-C: finish what runs, then stop; twice: stop now"
 def flight_lines(flight: Flight, now: datetime) -> list[Text]:
     """Which session runs and since when; below that, what it does and what it has used so far."""
     since = duration(max(int((now - (flight.started_at or now)).total_seconds()), 0))
-    phase = f"{flight.phase or Phase.AGENT} {one_line(flight.detail)}".rstrip()
+    phase = flight_words(flight)
     if flight.until is not None:
         phase = f"{phase}, {duration(max(int((flight.until - now).total_seconds()), 0))} left"
     who = one_line(" ".join(filter(None, (flight.agent, flight.model))))

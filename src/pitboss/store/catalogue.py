@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_Stamp = tuple[int, int, int, int]
+
+
 class RunListing(msgspec.Struct, frozen=True, kw_only=True):
     """A run found on disk. `state` is None when it cannot be read; `problem` then says why."""
 
@@ -49,9 +52,28 @@ class AmbiguousRun(ResumeError):
         )
 
 
-def list_runs(repo: Path) -> list[RunListing]:
-    """Every run, last updated first, unreadable ones included, by when their directory changed (SPEC 8)."""
-    found = ((_listed(*run), run[1]) for run in _states(runs_dir(repo)))
+class KnownRuns:
+    """What was read of each state.json, so that `list_runs` reads only those that have changed since."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[_Stamp, RunListing]] = {}
+
+    def listing(self, run_id: str, stamp: _Stamp) -> RunListing | None:
+        """What was read of a run, if its file is still the same."""
+        known = self._known.get(run_id)
+        return known[1] if known is not None and known[0] == stamp else None
+
+    def keep(self, stamp: _Stamp, listing: RunListing) -> None:
+        """Remember what was read of a run."""
+        self._known[listing.run_id] = (stamp, listing)
+
+
+def list_runs(repo: Path, known: KnownRuns | None = None) -> list[RunListing]:
+    """Every run, last updated first, unreadable ones included, by when their directory changed (SPEC 8).
+
+    `known` is what earlier calls have read: of a file that has not changed since, only its status is looked at.
+    """
+    found = _listings(runs_dir(repo), known or KnownRuns())
     runs = [run for run, path in found if run.state is not None or _is_run(path)]
     runs += [_lost(repo, run_id) for run_id in Backup(repo).lost()]
     return sorted(runs, key=_last_updated, reverse=True)
@@ -168,17 +190,49 @@ def _folders_in(folder: int) -> list[str]:
         return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
+def _listings(runs: Path, known: KnownRuns) -> Iterator[tuple[RunListing, str]]:
+    """For each folder in the runs folder: its listing and its path."""
+    for folder, name in _run_folders(runs):
+        path = f"{runs}{os.sep}{name}"
+        stamp = _stamp(folder, name)
+        listing = None if stamp is None else known.listing(name, stamp)
+        if listing is None:
+            listing = _listed(name, path, _state_in(folder, name))
+            if stamp is not None:
+                known.keep(stamp, listing)
+        yield listing, path
+
+
 def _states(runs: Path) -> Iterator[tuple[str, str, bytes | OSError]]:
     """For each folder in the runs folder: its name, its path, and its state.json or why that cannot be read."""
+    for folder, name in _run_folders(runs):
+        yield name, f"{runs}{os.sep}{name}", _state_in(folder, name)
+
+
+def _run_folders(runs: Path) -> Iterator[tuple[int, str]]:
+    """The runs folder, open while this is iterated, with the name of each folder in it."""
     try:
         folder = open_folder(runs)
     except OSError:
         return
     try:
         for name in _folders_in(folder):
-            yield name, f"{runs}{os.sep}{name}", _state_in(folder, name)
+            yield folder, name
     finally:
         os.close(folder)
+
+
+def _stamp(folder: int, name: str) -> _Stamp | None:
+    """What changes when the state.json of a run does; None if there is none."""
+    try:
+        run = open_inner(folder, name)
+        try:
+            found = os.stat(STATE_FILENAME, dir_fd=run, follow_symlinks=False)
+        finally:
+            os.close(run)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _state_in(folder: int, name: str) -> bytes | OSError:

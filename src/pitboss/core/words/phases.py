@@ -30,10 +30,13 @@ def phase_words(phase: Phase | None, detail: str = "") -> str:
     return f"{words} ({one_line(detail, _DETAIL_WIDTH)})" if detail else words
 
 
-def flight_words(flight: Flight, clock: ClockFace) -> str:
-    """As `phase_words`; a wait says for what and until when: `waiting for codex's usage limit until 03:10`."""
+def flight_words(flight: Flight, clock: ClockFace | None = None) -> str:
+    """As `phase_words`; a wait says for what and until when: `waiting for codex's usage limit until 03:10`.
+
+    Without a `clock` it does not say until when: a screen that ticks says how long it still takes.
+    """
     if flight.phase is not Phase.WAIT:
         return phase_words(flight.phase, flight.detail)
     what = f" for {one_line(flight.detail, _DETAIL_WIDTH)}" if flight.detail else ""
-    until = f" until {clock(flight.until)}" if flight.until is not None else ""
+    until = f" until {clock(flight.until)}" if flight.until is not None and clock is not None else ""
     return f"waiting{what}{until}"
