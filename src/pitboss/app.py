@@ -167,6 +167,7 @@ class LiveBuilder:
 
     def parts(self, branch: RunBranch, journal: Journal) -> Parts:
         """The parts of the live run."""
+        from pitboss.agents.table import check_agent
         from pitboss.core.redact import Secrets
         from pitboss.engine.control import Control
         from pitboss.engine.parts import Outside, Parts
@@ -184,6 +185,7 @@ class LiveBuilder:
             backup=self.backup,
             prompt_files=self._prompt_files,
             tidy=self.repo.tidy,
+            check_agent=lambda name: check_agent(name, self._mission.config),
             runner=os.uname().nodename,
         )
         return Parts(self._mission, self._chooser, journal, control, outside, self._emit)

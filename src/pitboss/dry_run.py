@@ -19,6 +19,7 @@ from pitboss.resolve import resolve_mission
 from pitboss.store.catalogue import resolve_target
 from pitboss.store.log import scan_log
 from pitboss.store.paths import RunPaths
+from pitboss.store.queue import with_queue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +65,7 @@ def report(here: Path, options: Options, resume: str | None) -> Report:
             caps=mission.caps,
             hooks=mission.hooks,
             run=run,
-            first=_first(chooser, mission, run),
+            first=_first(root, chooser, mission, run),
             problem=_problem(status, in_place=mission.in_place) or _used_up(mission, run),
         )
     )
@@ -91,7 +92,7 @@ def _replayed(root: Path, mission: Mission, run: RunState, chooser: Chooser) -> 
     return replay_records(run, due, chooser, log_seq=scan.highest_seq)
 
 
-def _first(chooser: Chooser, mission: Mission, run: RunState | None) -> tuple[Choice, ...]:
+def _first(root: Path, chooser: Chooser, mission: Mission, run: RunState | None) -> tuple[Choice, ...]:
     """The sessions that the run would start with, ignoring budgets."""
     state = run or build_state(
         run_id="",
@@ -99,8 +100,9 @@ def _first(chooser: Chooser, mission: Mission, run: RunState | None) -> tuple[Ch
         plan_name=mission.rotation.name,
         prompt_names=mission.rotation.prompt_names,
         now=datetime.now(UTC),
+        selection=mission.selection,
     )
-    return tuple(islice(upcoming(chooser, state), PREVIEWED))
+    return tuple(islice(upcoming(chooser, with_queue(root, state)), PREVIEWED))
 
 
 def _used_up(mission: Mission, run: RunState | None) -> str | None:

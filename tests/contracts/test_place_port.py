@@ -259,6 +259,18 @@ def test_a_session_has_one_place_until_it_is_released(world: World) -> None:
     assert places.at(first) is not place
 
 
+def test_the_place_of_a_session_that_does_not_begin_after_all_is_free_again(world: World) -> None:
+    places = world.opened()
+    first = session(world, places)
+    places.withdraw(first)
+    again = session(world, places)
+    assert (again.worktree, again.branch) == (first.worktree, first.branch)
+    place = prepared(places.at(again))
+    place.land(message(1))
+    place.release()
+    assert session(world, places, 2).worktree == first.worktree
+
+
 def test_work_lands_as_one_commit(world: World) -> None:
     places = world.opened()
     place = prepared(places.at(session(world, places)))

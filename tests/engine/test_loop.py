@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from pitboss.core.budget import Caps, PromptSpend
+from pitboss.core.choosers.queue import QueueChooser
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.config import Config, GrindSettings
@@ -27,8 +28,10 @@ from pitboss.engine.gate import Gate
 from pitboss.engine.journal import Journal
 from pitboss.engine.loop import Loop, finish
 from pitboss.engine.meter import Meter
+from pitboss.engine.picking import Picking
 from pitboss.engine.pool import Pool
 from pitboss.engine.spending import Spending
+from pitboss.engine.task_queue import TaskQueue
 from pitboss.guardian import StopChannel
 from pitboss.store.log import iter_records
 from pitboss.store.mailbox import send
@@ -98,8 +101,13 @@ class Stage:
         spending = Spending(caps, self.meter, self.journal, lambda: self.now, hard=config.hard_budgets)
         self.brakes = Brakes(self.control, spending, self.journal, config, past or Past(), self.events.append)
         self.pool = Pool(self.dispatch, self.work)
-        self.loop = Loop(chooser, self.brakes, self.pool, self.journal, self.control, self.gate)
+        self.picking = Picking(QueueChooser(chooser, room or Room()), self.journal, self.queue())
+        self.loop = Loop(self.picking, self.brakes, self.pool, self.journal, self.control, self.gate)
         return self
+
+    def queue(self) -> TaskQueue:
+        """The tasks that wait for a run."""
+        return TaskQueue(self.journal, self.events.append, lambda _agent: None, only_new=False)
 
     def run(self) -> Ending:
         return self.loop.run(tidy=lambda: self.tidied.append(len(self.log)))
@@ -413,7 +421,7 @@ def test_a_session_that_cannot_be_dispatched_stops_the_others_too(stage: Stage) 
 
     stage.pool = Pool(refuse_the_second, stage.work)
     stage.loop = Loop(
-        ScriptedChooser(["alpha", "alpha"], ROOM),
+        stage.picking,
         stage.brakes,
         stage.pool,
         stage.journal,

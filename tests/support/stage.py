@@ -14,6 +14,8 @@ from pitboss.agents.scripted import Script, ScriptedAgent
 from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind
 from pitboss.core.budget import Caps
 from pitboss.core.chooser import Choice
+from pitboss.core.choosers.queue import QueueChooser
+from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.config import Config, HookSettings
 from pitboss.core.mission import Mission
@@ -21,14 +23,17 @@ from pitboss.core.recovery.facts import Facts
 from pitboss.core.recovery.plan import plan_recovery
 from pitboss.core.redact import Secrets
 from pitboss.core.rotation import Entry, Rotation
+from pitboss.core.selection import Selection
 from pitboss.core.session import Landing, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
+from pitboss.engine.brakes import Past
 from pitboss.engine.control import Control
 from pitboss.engine.dead_run import dead_run
 from pitboss.engine.journal import Journal
 from pitboss.engine.mending import Mender
 from pitboss.engine.parts import Outside, Parts
+from pitboss.errors import StartError
 from pitboss.guardian import StopChannel
 from pitboss.hosts.scripted import ScriptedHosts
 from pitboss.hosts.surroundings import Surroundings
@@ -36,6 +41,7 @@ from pitboss.landing.in_memory import InMemoryPlaces, Memory, tree
 from pitboss.store.backup import Backup
 from pitboss.store.log import iter_records
 from pitboss.store.paths import RunPaths
+from pitboss.store.queue import is_unmoved
 from pitboss.store.rundir import RunDir
 from tests.support.values import RUN_ID, STARTED, fresh_run, prompt
 
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from pitboss.core.agent import AgentRequest
+    from pitboss.core.chooser import Chooser
     from pitboss.core.prompt import PromptDoc
     from pitboss.core.prompt_edit import Edit
     from pitboss.core.recovery.repairs import Repair
@@ -56,6 +63,9 @@ USED = Usage(input=100, output=10, cost_usd=0.25)
 FILES = {"a": "one"}
 SAID = (AgentEvent(kind=EventKind.TEXT, text="on it"),)
 """So that somebody looks at the agent while it lives."""
+
+
+ROOM = Room(max_parallel=4)
 
 
 class Crash(BaseException):
@@ -138,6 +148,7 @@ class Stage:
     def __init__(self, repo: Path, **given: Any) -> None:
         self.repo = repo
         self.memory = Memory(RUN_ID, FILES)
+        self.script = ["alpha"] * 20
         self.plays: dict[str, list[Script]] = {}
         self.tests: list[TestResult] = []
         self.hooks: dict[str, HookResult] = {}
@@ -168,13 +179,24 @@ class Stage:
 
     # What a test does
 
-    def run(
-        self, prompt: str = "alpha", *, in_slot: bool = False, retry_of: int | None = None
-    ) -> SessionRecord:
+    def run(self, prompt: str = "alpha", **choice: Any) -> SessionRecord:
         """Run one session to its record."""
-        return self.parts.sessions.run(self.dispatch(prompt, in_slot=in_slot, retry_of=retry_of))
+        return self.parts.sessions.run(self.dispatch(prompt, **choice))
+
+    def grind(self, **given: Any) -> list[SessionRecord]:
+        """Let the loop run, with other settings perhaps; returns the log."""
+        self._given |= given
+        self._join(self.parts.journal)
+        self.parts.grind(Past())
+        return self.log
 
     def dispatch(self, prompt: str = "alpha", **choice: Any) -> Assignment:
+        session = self.try_dispatch(prompt, **choice)
+        assert session is not None
+        return session
+
+    def try_dispatch(self, prompt: str = "alpha", **choice: Any) -> Assignment | None:
+        """As `dispatch`, of a task perhaps that has gone meanwhile."""
         rotation = self.parts.journal.next_seq()
         return self.parts.dispatcher.dispatch(Choice(prompt=prompt, rotation=rotation, **choice))
 
@@ -196,6 +218,7 @@ class Stage:
             last_seq=dead.scan.last_seq,
             landed=frozenset(landed),
             branch_tip=self.memory.tip,
+            unmoved=frozenset(s.seq for s in in_flight if self._is_unmoved(s.assignment)),
         )
         plan = plan_recovery(msgspec.structs.replace(found, **facts))
         nothing = cast("Any", None)  # of git there is nothing to mend
@@ -222,6 +245,10 @@ class Stage:
     def asked_agents(self) -> list[str]:
         return [name for name, _ in self.asked]
 
+    def _is_unmoved(self, session: Assignment) -> bool:
+        task_id = session.queued
+        return task_id is not None and is_unmoved(self.repo, RUN_ID, task_id, session.seq)
+
     # The fakes
 
     def look(self, name: str) -> Edit | None:
@@ -233,8 +260,12 @@ class Stage:
         self._stack.callback(rundir.close)
         return rundir
 
-    def _chooser(self) -> ScriptedChooser:
-        return ScriptedChooser(["alpha"] * 20)
+    def _chooser(self) -> Chooser:
+        return QueueChooser(ScriptedChooser(self.script, ROOM), ROOM)
+
+    def _check_agent(self, name: str) -> None:
+        if name == "nobody":
+            raise StartError("unknown agent `nobody`")
 
     def _join(self, journal: Journal) -> None:
         requests_out, self._requests_in = os.pipe()
@@ -252,6 +283,7 @@ class Stage:
             backup=Backup(self.repo),
             prompt_files=self,
             tidy=lambda: None,
+            check_agent=self._check_agent,
             runner="here",
         )
         self.parts = Parts(self._mission(), self._chooser(), journal, control, outside, self.events.append)
@@ -262,6 +294,7 @@ class Stage:
             "caps": Caps(),
             "hooks": HookSettings(),
             "prompts": [prompt("alpha")],
+            "selection": Selection(),
         } | self._given
         prompts: list[PromptDoc] = given["prompts"]
         return Mission(
@@ -270,6 +303,7 @@ class Stage:
             prompts={doc.meta.name: doc for doc in prompts},
             hooks=given["hooks"],
             caps=given["caps"],
+            selection=given["selection"],
             max_parallel=4,
         )
 

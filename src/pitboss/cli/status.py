@@ -27,17 +27,21 @@ from pitboss.screens.lines import budget_parts, cost_in_words, log_lines, need_l
 from pitboss.screens.output import Ink, clock, fields, paint, paint_tone, say, write_json
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
+from pitboss.store.queue import with_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pitboss.core.needs import Need
-    from pitboss.core.run import RunState
+    from pitboss.core.run import RunState, WaitingTask
     from pitboss.core.session import InFlight
     from pitboss.core.view import Flight, View
 
 LAST_SESSIONS = 10
+_TASKS = 5
+"""Waiting tasks that are listed."""
+
 _STEP_WIDTH = 60
 
 
@@ -48,17 +52,19 @@ def status(*, run_id: str | None, as_json: bool) -> None:
     """Show one run: RUN_ID (or a prefix of it), else the live run, else the latest."""
     repo = project_root()
     seen = snapshot(repo, chosen_run(repo, run_id), last=LAST_SESSIONS)
-    following = _next_pick(repo, seen)
+    queue = () if seen.state is None else with_queue(repo, seen.state).queue
+    following = _next_pick(repo, seen, queue)
     if as_json:
-        write_json(_as_json(seen) | {"next_pick": following, "needs_you": needs_of(repo, seen)})
+        needs_you = needs_of(repo, seen)
+        write_json(_as_json(seen) | {"next_pick": following, "queue": queue, "needs_you": needs_you})
     else:
-        _print(seen, following, needs_of(repo, seen), datetime.now(UTC))
+        _print(seen, _coming(following, queue), needs_of(repo, seen), datetime.now(UTC))
 
 
-def _next_pick(repo: Path, seen: Snapshot) -> str | None:
-    """The prompt that the run starts next, or would start after a resume."""
+def _next_pick(repo: Path, seen: Snapshot, queue: Sequence[WaitingTask]) -> str | None:
+    """The prompt or task that the run starts next, or would start after a resume."""
     if seen.state is None or seen.live is not None:
-        return seen.view.next_pick
+        return queue[0].prompt if queue and seen.view.next_pick is not None else seen.view.next_pick
     if condition(seen.state, live=False) not in (Condition.ABORTED, Condition.CRASHED):
         return None
     from pitboss.cli.shared.at_rest import next_at_rest
@@ -66,9 +72,9 @@ def _next_pick(repo: Path, seen: Snapshot) -> str | None:
     return next_at_rest(repo, seen.state)
 
 
-def _print(seen: Snapshot, following: str | None, listed: Sequence[Need], now: datetime) -> None:
+def _print(seen: Snapshot, coming: Iterable[tuple[str, str]], listed: Sequence[Need], now: datetime) -> None:
     how = condition(seen.state, live=seen.live is not None)
-    fields(_fields(seen, how, following, now))
+    fields([*_fields(seen, how, now), *coming])
     if seen.records:
         say(f"\n{paint('last sessions', Ink.FAINT)}")
         for record in seen.records:
@@ -82,9 +88,16 @@ def _print(seen: Snapshot, following: str | None, listed: Sequence[Need], now: d
         say(f"\n{advice}")
 
 
-def _fields(
-    seen: Snapshot, how: Condition, following: str | None, now: datetime
-) -> Iterator[tuple[str, str]]:
+def _coming(following: str | None, queue: Sequence[WaitingTask]) -> Iterator[tuple[str, str]]:
+    if following is not None:
+        yield "next", one_line(following)
+    for task in queue[:_TASKS]:
+        yield "queued", f"{one_line(task.id)} {task.prompt}"
+    if len(queue) > _TASKS:
+        yield "queued", f"and {len(queue) - _TASKS} more: `pitboss queue ls`"
+
+
+def _fields(seen: Snapshot, how: Condition, now: datetime) -> Iterator[tuple[str, str]]:
     yield "run", one_line(seen.run_id)
     yield "state", _state(seen, how, now)
     if how is Condition.LIVE:
@@ -97,8 +110,6 @@ def _fields(
     flights = {flight.seq: flight for flight in seen.view.in_flight}
     for session in seen.in_flight:
         yield "in flight", _in_flight(session, flights[session.seq], now)
-    if following is not None:
-        yield "next", one_line(following)
 
 
 def _state(seen: Snapshot, how: Condition, now: datetime) -> str:

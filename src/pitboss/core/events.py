@@ -98,7 +98,7 @@ class Repaired(Event, frozen=True, kw_only=True, tag="repaired"):
 class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
     """A session was dispatched and is durably in flight; `slot` names its working copy, if it has one of its own.
 
-    `next_pick` is the prompt that comes after it, if any.
+    `queued` is the id of its task, if that came from the queue. `next_pick` is the prompt or task that comes after it.
     """
 
     seq: int
@@ -108,6 +108,7 @@ class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
     slot: str | None = None
     host: str | None = None
     retry_of: int | None = None
+    queued: str | None = None
     next_pick: str | None = None
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pitboss.core.prompt import PromptDoc
     from pitboss.core.session import Assignment
     from pitboss.engine.attempt import Attempt
-    from pitboss.engine.session_prompts import SessionPrompts
+    from pitboss.engine.documents import Documents
     from pitboss.engine.spending import Spending
     from pitboss.store.paths import RunPaths
 
@@ -39,22 +39,22 @@ class AgentOrders:
     def __init__(
         self,
         config: Config,
-        prompts: SessionPrompts,
+        documents: Documents,
         paths: RunPaths,
         spending: Spending,
     ) -> None:
         self._config = config
-        self._prompts = prompts
+        self._documents = documents
         self._paths = paths
         self._spending = spending
 
     def cap_usd(self, session: Assignment) -> float | None:
         """What the session may cost; None if that is unlimited or its prompt is gone."""
-        prompt = self._prompts.of(session)
+        prompt = self._documents.of(session)
         return prompt.meta.max_session_cost_usd if prompt else None
 
     def _prompt(self, session: Assignment) -> PromptDoc:
-        prompt = self._prompts.of(session)
+        prompt = self._documents.of(session)
         if prompt is None:
             raise AssertionError(f"session {session.seq} has no prompt")
         return prompt

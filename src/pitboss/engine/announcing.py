@@ -58,6 +58,7 @@ class Announcer:
                 slot=session.worktree,
                 host=self._hosts.of(session).name,
                 retry_of=session.retry_of,
+                queued=session.queued,
                 next_pick=self._next_pick(),
             )
         )

@@ -85,9 +85,9 @@ class Brakes:
         """
         return stop is not None and (stop is self._ending or stop.reason is StopReason.FAILURES)
 
-    def can_afford(self, prompt: str) -> bool:
-        """Whether a session of `prompt` can be afforded beside those in flight, given its expected cost."""
-        return self._spending.fits(prompt)
+    def can_afford(self, cost_group: str) -> bool:
+        """Whether a session of that group can be afforded beside those in flight, given its expected cost."""
+        return self._spending.fits(cost_group)
 
     def take(self, record: SessionRecord) -> None:
         """Judge the record of a session that this run started, and warn of caps that are nearly used up."""

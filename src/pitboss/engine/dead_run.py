@@ -16,6 +16,7 @@ from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import iter_records, scan_log
 from pitboss.store.opening import status
+from pitboss.store.queue import is_unmoved
 
 if TYPE_CHECKING:
     from pitboss.core.run import RunState
@@ -91,6 +92,7 @@ def gather_facts(
         stale_locks=tuple(str(path) for path in stale_locks(repo, lock_scope(repo, dead.branch))),
         worktrees=session_worktrees(repo, dead.run_id),
         session_branches=session_branches(repo, dead.run_id),
+        unmoved=_unmoved(dead, paths),
         force=force,
     )
 
@@ -136,6 +138,16 @@ def _lives(session: InFlight, hosts: Hosts) -> bool:
     if pid is None or started is None:
         return False
     return hosts.of(session.assignment).is_running(pid, started)
+
+
+def _unmoved(dead: DeadRun, paths: RunPaths) -> frozenset[int]:
+    """Sessions in flight whose task is still in the queue."""
+    in_flight = (session.assignment for session in (dead.state.in_flight if dead.state else ()))
+    return frozenset(
+        session.seq
+        for session in in_flight
+        if session.queued is not None and is_unmoved(paths.repo, dead.run_id, session.queued, session.seq)
+    )
 
 
 def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:

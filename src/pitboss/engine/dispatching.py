@@ -9,29 +9,31 @@ from pitboss.core.session import Assignment
 from pitboss.store.scratchpad import lend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from pitboss.core.chooser import Choice
     from pitboss.core.config import Config
+    from pitboss.core.prompt import PromptMeta
     from pitboss.core.worker import Worker
     from pitboss.engine.announcing import Announcer
     from pitboss.engine.control import Control
+    from pitboss.engine.documents import Documents
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Places
-    from pitboss.engine.session_prompts import SessionPrompts
+    from pitboss.engine.task_queue import TaskQueue
 
 
 class Workers:
-    """Chooses who works on a prompt: by its own settings, then roles, then configuration."""
+    """Chooses who works on a prompt or task: by its own settings, then roles, then configuration."""
 
-    def __init__(self, config: Config, prompts: SessionPrompts) -> None:
+    def __init__(self, config: Config, documents: Documents) -> None:
         self._config = config
-        self._prompts = prompts
+        self._documents = documents
 
-    def on(self, prompt: str, seq: int) -> tuple[Worker, Worker | None]:
-        """The implementer of session `seq`, which begins on a prompt, and its fixer if it has one."""
-        meta = self._prompts.begin(prompt, seq).meta
+    def begin(self, choice: Choice, seq: int) -> PromptMeta:
+        """The settings of what session `seq`, which is being dispatched, works on."""
+        return self._documents.begin(choice, seq).meta
+
+    def on(self, meta: PromptMeta) -> tuple[Worker, Worker | None]:
+        """The implementer, and the fixer if there is one."""
         return worker.implementer(self._config, meta), worker.fixer(self._config, meta)
 
 
@@ -44,26 +46,39 @@ class Dispatcher:
         control: Control,
         places: Places,
         workers: Workers,
+        queue: TaskQueue,
         announcer: Announcer,
-        now: Callable[[], datetime],
     ) -> None:
         self._journal = journal
         self._control = control
         self._places = places
         self._workers = workers
+        self._queue = queue
         self._announcer = announcer
-        self._now = now
 
-    def dispatch(self, choice: Choice) -> Assignment:
-        """Give the session its number, its place and its agents, and record it as in flight."""
+    def dispatch(self, choice: Choice) -> Assignment | None:
+        """Give the session its number, its place and its agents, and record it as in flight.
+
+        None if its task has gone from the queue meanwhile: then it does not begin.
+        """
+        session = self._assigned(choice)
+        self._journal.dispatched(session)
+        if not self._queue.take(session):
+            self._withdraw(session)
+            return None
+        self._announcer.session_started(session)
+        return session
+
+    def _assigned(self, choice: Choice) -> Assignment:
         seq, rundir = self._journal.next_seq(), self._journal.rundir
         self._control.began(seq)
         rundir.make_subdirectories()
         location = self._places.reserve(seq, in_slot=choice.in_slot)
-        started_at = self._now()
+        started_at = self._journal.now()
         notes_size = lend(rundir.paths, seq) if choice.in_slot else None
-        implementer, fixer = self._workers.on(choice.prompt, seq)
-        session = Assignment(
+        meta = self._workers.begin(choice, seq)
+        implementer, fixer = self._workers.on(meta)
+        return Assignment(
             seq=seq,
             prompt=choice.prompt,
             rotation=choice.rotation,
@@ -76,8 +91,12 @@ class Dispatcher:
             fixer=fixer.agent if fixer else None,
             fixer_model=fixer.model if fixer else None,
             retry_of=choice.retry_of,
+            queued=choice.queued,
+            parallel_safe=choice.queued is not None and meta.parallel_safe,
             notes_size=notes_size,
         )
-        self._journal.dispatched(session)
-        self._announcer.session_started(session)
-        return session
+
+    def _withdraw(self, session: Assignment) -> None:
+        self._journal.withdrawn(session.seq)
+        self._places.withdraw(session)
+        self._control.ended(session.seq)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pitboss.core.agent import Quota
     from pitboss.core.budget import BudgetSnapshot, Caps
     from pitboss.core.chooser import Chooser
-    from pitboss.core.run import RunState
+    from pitboss.core.run import RunState, WaitingTask
     from pitboss.core.selection import Selection
     from pitboss.core.session import Assignment, Outcome, Progress, SessionRecord
     from pitboss.core.stops import RunStatus
@@ -116,6 +116,24 @@ class Journal:
         with self._lock:
             self._replace(in_flight=(*self._state.in_flight, InFlight.begin(assignment)))
         self._write(durable=True)
+
+    def withdrawn(self, seq: int) -> None:
+        """Forget a session that was dispatched and did not begin; its number goes to the next one.
+
+        A power cut may undo that: then it gets a record as one that was cut short.
+        """
+        with self._lock:
+            self._replace(in_flight=tuple(s for s in self._state.in_flight if s.seq != seq))
+        self._write(durable=False)
+
+    def queued(self, tasks: tuple[WaitingTask, ...]) -> None:
+        """Note which tasks wait, oldest first. Not written: each of them has a file of its own."""
+        with self._lock:
+            self._state = msgspec.structs.replace(self._state, queue=tasks)
+
+    def now(self) -> datetime:
+        """The time by the run's clock."""
+        return self._clock()
 
     def started(self, seq: int, pid: int, pid_started: int | None) -> None:
         """Note the agent's process. A pid means nothing after a reboot, so no power cut matters."""

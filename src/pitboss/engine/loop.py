@@ -12,13 +12,13 @@ from pitboss.core.stops import Ending
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.core.chooser import Chooser
     from pitboss.core.events import Observer
     from pitboss.core.session import SessionRecord
     from pitboss.engine.brakes import Brakes
     from pitboss.engine.control import Control
     from pitboss.engine.gate import Gate
     from pitboss.engine.journal import Journal
+    from pitboss.engine.picking import Picking
     from pitboss.engine.pool import Pool
 
 SESSIONS_BETWEEN_TIDYING = 500
@@ -35,9 +35,9 @@ class Loop:
     """One live run, until nothing more may start and nothing is in flight."""
 
     def __init__(
-        self, chooser: Chooser, brakes: Brakes, pool: Pool, journal: Journal, control: Control, gate: Gate
+        self, picking: Picking, brakes: Brakes, pool: Pool, journal: Journal, control: Control, gate: Gate
     ) -> None:
-        self._chooser = chooser
+        self._picking = picking
         self._brakes = brakes
         self._pool = pool
         self._journal = journal
@@ -80,8 +80,8 @@ class Loop:
             if not running:
                 self._journal.caught_up()
             return Idle()
-        step = self._chooser.next(self._journal.state, self._pool.placed, self._pool.landing)
-        if isinstance(step, Choice) and running and not self._brakes.can_afford(step.prompt):
+        step = self._picking.next(self._pool.placed, self._pool.landing)
+        if isinstance(step, Choice) and running and not self._brakes.can_afford(step.cost_group):
             return Wait()
         return step
 

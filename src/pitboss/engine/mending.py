@@ -19,6 +19,7 @@ from pitboss.store import sessions_md
 from pitboss.store.log import iter_records
 from pitboss.store.log_repair import cut_torn_tail, set_aside, set_aside_lines
 from pitboss.store.opening import status
+from pitboss.store.queue import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,6 +107,8 @@ class Mender:
                 return self._rebuilt(state, last_seq)
             case repairs.ReplayRecords():
                 return self._replayed(state)
+            case repairs.MoveTask(seq=seq, task=task):
+                take(self._rundir.paths.repo, self._rundir.paths, task, seq)
             case repairs.DropInFlight(seq=seq):
                 kept = tuple(s for s in state.in_flight if s.seq != seq)
                 return msgspec.structs.replace(state, in_flight=kept)
@@ -140,7 +143,8 @@ class Mender:
         return state
 
     def _refolded(self, state: RunState, record: SessionRecord) -> RunState:
-        if self._dead.state is None and record.prompt not in state.prompt_names:
+        is_turn = record.queued is None
+        if self._dead.state is None and is_turn and record.prompt not in state.prompt_names:
             raise StartError(
                 f"session {record.seq} ran {record.prompt}, which is not in rotation {state.plan_name}",
                 hint=f"`pitboss repair {state.run_id} --rotation NAME` with the rotation of the run",

@@ -14,11 +14,13 @@ from pitboss.engine.billing import Billing
 from pitboss.engine.brakes import Brakes, Past
 from pitboss.engine.delivery import Delivery
 from pitboss.engine.dispatching import Dispatcher, Workers
+from pitboss.engine.documents import Documents
 from pitboss.engine.gate import Gate
 from pitboss.engine.grinding import Grinding
 from pitboss.engine.implementing import Implementing
 from pitboss.engine.loop import Loop
 from pitboss.engine.meter import Meter
+from pitboss.engine.picking import Picking
 from pitboss.engine.pool import Pool
 from pitboss.engine.preparation import Preparation
 from pitboss.engine.recording import Recorder
@@ -31,6 +33,7 @@ from pitboss.engine.session_prompts import SessionPrompts
 from pitboss.engine.spending import Spending
 from pitboss.engine.start import started
 from pitboss.engine.steering import Steering
+from pitboss.engine.task_queue import TaskQueue
 from pitboss.engine.verify import Fixing, ProjectTests, Verifier
 from pitboss.engine.waiting import Waiting
 
@@ -51,7 +54,10 @@ if TYPE_CHECKING:
 
 
 class Outside(NamedTuple):
-    """Everything outside the run that its parts use; `runner` is what people call the runner's machine."""
+    """Everything outside the run that its parts use.
+
+    `check_agent` raises StartError for an agent that cannot be used. `runner` is what people call the runner's machine.
+    """
 
     hosts: Hosts
     places: Places
@@ -61,6 +67,7 @@ class Outside(NamedTuple):
     backup: Backup
     prompt_files: PromptFiles
     tidy: Callable[[], None]
+    check_agent: Callable[[str], object]
     runner: str
 
 
@@ -113,7 +120,8 @@ class Parts:
         brakes = Brakes(self.control, self._spending, self.journal, self._config, past, self._emit)
         pool = Pool(self.dispatcher.dispatch, self.sessions.run)
         self.control.steer_by(Steering(self._spending, self.journal, self._emit))
-        loop = Loop(self._chooser, brakes, pool, self.journal, self.control, self.gate)
+        picking = Picking(self._chooser, self.journal, self.queue)
+        loop = Loop(picking, brakes, pool, self.journal, self.control, self.gate)
         return grinding.grind(loop, brakes, tidy=self._outside.tidy)
 
     @cached_property
@@ -127,8 +135,8 @@ class Parts:
     @cached_property
     def dispatcher(self) -> Dispatcher:
         """Puts sessions in flight."""
-        workers = Workers(self._config, self._prompts)
-        return Dispatcher(self.journal, self.control, self._places, workers, self._announcer, self._now)
+        workers = Workers(self._config, self._documents)
+        return Dispatcher(self.journal, self.control, self._places, workers, self.queue, self._announcer)
 
     @cached_property
     def sessions(self) -> SessionRunner:
@@ -162,7 +170,7 @@ class Parts:
         tests = ProjectTests(command, hosts, self.control, self._emit)
         most = self._config.fixer_max_attempts
         fixing = Fixing(self._retrying, self._orders, self._emit, most=most)
-        return Verifier(tests, fixing, self._billing, self._prompts, self._now)
+        return Verifier(tests, fixing, self._billing, self._documents, self._now)
 
     @cached_property
     def _billing(self) -> Billing:
@@ -187,7 +195,17 @@ class Parts:
 
     @cached_property
     def _orders(self) -> AgentOrders:
-        return AgentOrders(self._config, self._prompts, self._paths, self._spending)
+        return AgentOrders(self._config, self._documents, self._paths, self._spending)
+
+    @cached_property
+    def _documents(self) -> Documents:
+        return Documents(self._prompts, self.queue)
+
+    @cached_property
+    def queue(self) -> TaskQueue:
+        """The tasks that wait for a run."""
+        outside, only_new = self._outside, self._mission.selection.is_narrow
+        return TaskQueue(self.journal, self._announcer.warn, outside.check_agent, only_new=only_new)
 
     @cached_property
     def _announcer(self) -> Announcer:

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 class Pool:
     """Runs sessions side by side; only the loop's thread talks to it.
 
-    `dispatch` notes a session as in flight, in the loop's thread. `work` brings it to its record in its own thread,
-    and may call its second argument to say that the session has vacated its place.
+    `dispatch` notes a session as in flight, in the loop's thread; None says that it is not to begin after all. `work`
+    brings it to its record in its own thread, and may call its second argument to say that the session has vacated its
+    place.
     """
 
     def __init__(
         self,
-        dispatch: Callable[[Choice], Assignment],
+        dispatch: Callable[[Choice], Assignment | None],
         work: Callable[[Assignment, Callable[[], None]], SessionRecord],
     ) -> None:
         self._dispatch = dispatch
@@ -49,6 +50,8 @@ class Pool:
     def start(self, choice: Choice) -> None:
         """Dispatch a session and run it in a thread of its own, which cannot keep the process from ending."""
         session = self._dispatch(choice)
+        if session is None:
+            return
 
         def body() -> None:
             try:

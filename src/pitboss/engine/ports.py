@@ -216,6 +216,10 @@ class Places(Protocol):
         """
         ...
 
+    def withdraw(self, session: Assignment) -> None:
+        """The session is not to begin after all: free what `reserve` chose for it."""
+        ...
+
     def at(self, session: Assignment) -> Place:
         """A session's place: the same one until it is released."""
         ...

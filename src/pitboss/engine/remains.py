@@ -13,6 +13,8 @@ from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, Ses
 from pitboss.landing.landed import landed_sessions
 from pitboss.landing.rescue_refs import list_rescued, why_kept
 from pitboss.landing.worktrees import Settled, remove_session_branch, remove_worktree
+from pitboss.store.claims import claims_of
+from pitboss.store.queue import taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +66,7 @@ class GitRemains:
         """A record for a session whose own is lost: from its commit if it landed, else aborted; cost unknown."""
         run = self._journal.state
         landed = self._landed(run.base_commit).get(seq)
-        prompt, rotation = self._picked()
+        prompt, rotation, queued = self._queued(seq) or self._picked()
         at = landed.committed_at if landed else self._now()
         return SessionRecord(
             seq=seq,
@@ -78,6 +80,7 @@ class GitRemains:
             commit=landed.commit if landed else None,
             transcript_path=transcript_name(seq),
             rotation=rotation,
+            queued=queued,
             cost_known=False,
             rescue=self._rescued(seq),
         )
@@ -103,10 +106,19 @@ class GitRemains:
         run_id = self._journal.state.run_id
         return tuple(rescued.ref for rescued in list_rescued(self._repo, run_id, seq))
 
-    def _picked(self) -> tuple[str, int]:
-        """The prompt and rotation to assume for a lost session; never assumes a second turn."""
-        state = msgspec.structs.replace(self._journal.state, conflicts=())
+    def _picked(self) -> tuple[str, int, str | None]:
+        """The prompt and rotation to assume for a lost session; never assumes a second turn or a task."""
+        state = msgspec.structs.replace(self._journal.state, conflicts=(), queue=())
         choice = self._chooser.next(state, ())
         if isinstance(choice, Choice):
-            return choice.prompt, choice.rotation
-        return "unknown", dispatched_scheduler(state).rotation + 1
+            return choice.prompt, choice.rotation, None
+        return "unknown", dispatched_scheduler(state).rotation + 1, None
+
+    def _queued(self, seq: int) -> tuple[str, int, str] | None:
+        """The name of the task that a lost session took from the queue, the rotation, and the task's id."""
+        paths = self._journal.rundir.paths
+        task_id = claims_of(paths.repo, paths.run_id).get(seq)
+        doc = None if task_id is None else taken(paths, task_id)
+        if task_id is None or doc is None:
+            return None
+        return doc.meta.name, dispatched_scheduler(self._journal.state).rotation, task_id

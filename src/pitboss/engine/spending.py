@@ -65,13 +65,14 @@ class Spending:
             return over
         return self._meter.exceeded(self._caps, used, running, now)
 
-    def fits(self, prompt: str) -> bool:
-        """Whether a session of `prompt` fits in beside those in flight, given what they are all expected to cost."""
+    def fits(self, cost_group: str) -> bool:
+        """Whether a session of that group fits in beside those in flight, given what they are all expected to cost."""
         spent = self._journal.state.spend_per_prompt
         in_flight = sum(
-            budget.expected_cost(spent, session.assignment.prompt) for session in self._journal.running
+            budget.expected_cost(spent, session.assignment.cost_group) for session in self._journal.running
         )
-        return budget.fits(self._caps, self._journal.consumed, in_flight, budget.expected_cost(spent, prompt))
+        expected = budget.expected_cost(spent, cost_group)
+        return budget.fits(self._caps, self._journal.consumed, in_flight, expected)
 
     def take_warnings(self) -> list[Exceeded]:
         """The caps that have come to be 80 % used since the last call."""

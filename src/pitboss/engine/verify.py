@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pitboss.engine.agent_orders import AgentOrders
     from pitboss.engine.billing import Billing
     from pitboss.engine.control import Control
+    from pitboss.engine.documents import Documents
     from pitboss.engine.ports import Hosts
     from pitboss.engine.retrying import Retrying
-    from pitboss.engine.session_prompts import SessionPrompts
 
 
 class Tests(Protocol):
@@ -113,18 +113,18 @@ class Verifier:
         tests: Tests,
         fixing: Fixing,
         billing: Billing,
-        prompts: SessionPrompts,
+        documents: Documents,
         now: Callable[[], datetime],
     ) -> None:
         self._tests = tests
         self._fixing = fixing
         self._billing = billing
-        self._prompts = prompts
+        self._documents = documents
         self._now = now
 
     def is_due(self, session: Assignment) -> bool:
         """Whether the session's prompt asks for tests; a deleted prompt does not."""
-        prompt = self._prompts.of(session)
+        prompt = self._documents.of(session)
         return prompt is not None and prompt.meta.verify
 
     def await_tests(self, session: Assignment, outcome: Outcome) -> Outcome:
@@ -142,7 +142,7 @@ class Verifier:
                 return self._judged(outcome, Verdict(SessionStatus.OK))
             if result.stop is not None:
                 return self._judged(outcome, _stopped(result.stop))
-            may_fix = self._prompts.of(session) is not None and self._fixing.may_fix(session, outcome)
+            may_fix = self._documents.of(session) is not None and self._fixing.may_fix(session, outcome)
             if not (result.found and may_fix):
                 return self._judged(
                     outcome, Verdict(SessionStatus.ERROR, Reason.VERIFY_FAILED.because(result.failing))

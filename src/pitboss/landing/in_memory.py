@@ -126,6 +126,10 @@ class InMemoryPlaces:
         branch = session_branch(self.memory.run_branch, seq)
         return Location(base_commit=self.memory.tip, worktree=name, branch=branch)
 
+    def withdraw(self, session: Assignment) -> None:
+        """The session is not to begin after all."""
+        self.free(session)
+
     def at(self, session: Assignment) -> InMemoryPlace:
         """The place of a session: the same one until it is released."""
         return self._in_use.setdefault(session.seq, InMemoryPlace(self, session))

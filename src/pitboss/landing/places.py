@@ -115,6 +115,11 @@ class GitPlaces:
             branch=session_branch(self._branch.name, seq),
         )
 
+    def withdraw(self, session: Assignment) -> None:
+        """The session is not to begin after all: free what `reserve` chose for it."""
+        if session.worktree is not None:
+            self._pool.free(session.worktree)
+
     def at(self, session: Assignment) -> InPlace | SlotPlace:
         """A session's place as a new process sees it: anything done there was done by another process."""
         if session.worktree is None:

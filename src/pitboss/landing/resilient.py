@@ -95,6 +95,10 @@ class ResilientPlaces:
             raise self._monitor.gone
         return self._places.reserve(seq, in_slot=in_slot)
 
+    def withdraw(self, session: Assignment) -> None:
+        """The session is not to begin after all: free what `reserve` chose for it."""
+        self._places.withdraw(session)
+
     def at(self, session: Assignment) -> ResilientPlace:
         """A session's place: the same one until it is released."""
         place = self._in_use.get(session.seq)

@@ -77,6 +77,7 @@ class RunPaths:
         "markdown",
         "queued",
         "refused",
+        "repo",
         "root",
         "run_id",
         "runner_log",
@@ -91,6 +92,7 @@ class RunPaths:
 
     def __init__(self, repo: Path, run_id: str) -> None:
         self.run_id = run_id
+        self.repo = repo
         self.root = runs_dir(repo) / run_id
         self.state = self.root / STATE_FILENAME
         self.log = self.root / LOG_FILENAME

@@ -14,6 +14,7 @@ import msgspec
 
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.queued_task import is_task_id, made_id, parse_queued_task
+from pitboss.core.run import RunState, WaitingTask
 from pitboss.errors import CommandError, InputError, Problem, StorageError, storage_error
 from pitboss.store.claims import Claim, claim, claimed
 from pitboss.store.files import write_new
@@ -37,6 +38,12 @@ class QueuedTask(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     doc: PromptDoc
     added: float
+
+    @property
+    def waiting(self) -> WaitingTask:
+        """All that choosing the next session needs of it."""
+        meta = self.doc.meta
+        return WaitingTask(id=self.id, prompt=meta.name, parallel_safe=meta.parallel_safe)
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +109,13 @@ class QueueReader:
 def waiting(repo: Path) -> Queue:
     """What the queue of the project at `repo` holds now; nothing is raised."""
     return QueueReader(repo).read()
+
+
+def with_queue(repo: Path, run: RunState) -> RunState:
+    """The state from which the run would begin or go on: with the tasks that wait, if it takes them."""
+    if run.selection is not None and run.selection.is_narrow:
+        return run
+    return msgspec.structs.replace(run, queue=tuple(task.waiting for task in waiting(repo).tasks))
 
 
 def add(repo: Path, text: str, now: datetime) -> str:

@@ -72,8 +72,10 @@ def kept_inputs(repo: Path, run: RunState, runs: int) -> Inputs:
 
 
 def _turns_lost(paths: RunPaths, run: RunState) -> int:
-    ended = {record.seq: record.status for record in iter_records(paths.log)}
+    ended = {record.seq: record.status for record in iter_records(paths.log) if record.queued is None}
     for session in run.in_flight:
+        if session.assignment.queued is not None:
+            continue
         outcome = session.progress.outcome
         ended.setdefault(session.seq, outcome.status if outcome else SessionStatus.ABORTED)
     return sum(status is SessionStatus.ABORTED for status in ended.values())

@@ -19,6 +19,7 @@ from pitboss.core.recovery.repairs import (
     CompleteSession,
     CutTornTail,
     DropInFlight,
+    MoveTask,
     RebuildState,
     RecreateBranch,
     RemoveSessionBranch,
@@ -54,6 +55,7 @@ ORDER: tuple[type | tuple[type, ...], ...] = (
     RebuildState,
     ReplayRecords,
     DropInFlight,
+    MoveTask,
     RescueLeft,
     CompleteSession,
     (AbortSession, RestoreRecord),
@@ -450,6 +452,17 @@ def test_a_session_whose_landing_is_recorded_explains_no_changes() -> None:
         plan_recovery(facts(recorded, early=frozenset({5}), checkout=Checkout(branch=BRANCH, dirty=True)))
 
 
+def test_a_task_is_moved_out_of_the_queue_before_its_session_is_settled() -> None:
+    in_flight = (flying(4, queued="a"), flying(5, queued="b"), flying(6))
+    found = facts(run_state(in_flight=in_flight), unmoved=frozenset({5, 6}))
+    assert plan_recovery(found) == (
+        MoveTask(seq=5, task="b"),
+        AbortSession(seq=4),
+        AbortSession(seq=5),
+        AbortSession(seq=6),
+    )
+
+
 @pytest.mark.parametrize(
     "checkout", [Checkout(branch="feature", dirty=True), Checkout(branch=None, dirty=True)]
 )
@@ -477,6 +490,10 @@ def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: C
         ),
         (ReplayRecords(first=4, last=6), "bring state.json up to date with records 4 to 6"),
         (DropInFlight(seq=4), "session 4 is recorded: it is no longer in flight"),
+        (
+            MoveTask(seq=4, task="6fr1mzz"),
+            "move task 6fr1mzz of session 4 from the queue into the run directory",
+        ),
         (CompleteSession(seq=4, landed=False), "complete session 4 by landing or rescuing its work"),
         (CompleteSession(seq=4, landed=True), "complete session 4 from its commit on the run branch"),
         (AbortSession(seq=9, elsewhere=True), "record session 9 as aborted, another branch is checked out"),
@@ -517,6 +534,7 @@ def states(draw: st.DrawFn, last_seq: int) -> RunState:
             outcome=draw(outcomes),
             worktree=draw(st.none() | st.just("/w")),
             pid=draw(st.none() | st.integers(100, 101)),
+            queued=draw(st.none() | st.just(f"task-{seq}")),
         )
         for seq in range(first, first + draw(st.integers(0, 4)))
         if not draw(rarely)
@@ -553,6 +571,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
         stale_locks=draw(names),
         worktrees=draw(names),
         session_branches=draw(names),
+        unmoved=draw(st.frozensets(st.integers(1, 8))),
         force=draw(st.booleans()),
     )
 
@@ -592,6 +611,8 @@ def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911, PLR091
             return _folded(found)
         case DropInFlight(seq=seq):
             return _dropped(found, seq)
+        case MoveTask(seq=seq):
+            return _with(found, unmoved=found.unmoved - {seq})
         case RescueLeft(seq=seq):
             return _rescued(found, seq)
         case CompleteSession(seq=seq) | AbortSession(seq=seq) | RestoreRecord(seq=seq):

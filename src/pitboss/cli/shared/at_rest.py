@@ -10,6 +10,7 @@ from pitboss.core.choosers.for_run import chooser_for
 from pitboss.core.selection import Selection
 from pitboss.errors import PitbossError
 from pitboss.store.library import load_inputs
+from pitboss.store.queue import with_queue
 from pitboss.store.task import kept_inputs
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def next_at_rest(repo: Path, state: RunState) -> str | None:
-    """The prompt of the first session after a resume; None if there is none, or if the resume would be refused."""
+    """The prompt or task of the first session after a resume; None if there is none, or if that would be refused."""
     choice = state.selection or Selection()
     inputs = _inputs(repo, state, choice)
     if inputs is None or sorted(inputs.rotation.prompt_names) != sorted(state.prompt_names):
@@ -26,7 +27,7 @@ def next_at_rest(repo: Path, state: RunState) -> str | None:
     rotation, grind = inputs.rotation, inputs.config.grind
     most = choice.side_by_side(rotation, grind)
     chooser = chooser_for(rotation, inputs.library.prompts, grind, max_parallel=most)
-    first = next(upcoming(chooser, state), None)
+    first = next(upcoming(chooser, with_queue(repo, state)), None)
     return first.prompt if first else None
 
 

@@ -85,7 +85,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     flight whose process group is alive (pid and start time match). `last_commit` is the last recorded commit, or the
     run's base commit. `checkout` is the tree that a resumed run is about to work in: None in worktree mode, and for
     a repair after which nothing runs. `moved_since`: HEAD is on another branch, and may have moved there after the
-    run's last process ended. `cut_switch`: a switch of branches may have been interrupted.
+    run's last process ended. `cut_switch`: a switch of branches may have been interrupted. `unmoved` are the sessions
+    in flight whose task is still in the queue.
     """
 
     run_id: str
@@ -106,6 +107,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     stale_locks: tuple[str, ...] = ()
     worktrees: tuple[str, ...] = ()
     session_branches: tuple[str, ...] = ()
+    unmoved: frozenset[int] = frozenset()
     force: bool = False
 
     @property

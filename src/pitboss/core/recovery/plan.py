@@ -8,6 +8,7 @@ from the start, and a repaired run needs none:
     CutTornTail, SetAsideDamage    the log must be sound before anything is appended to it
     RemoveStaleLocks, RecreateBranch, UndoSwitch    git works, on the branch the sessions land on, and the tree is whole
     RebuildState, ReplayRecords, DropInFlight    the state is the fold of the log
+    MoveTask              before its session gets the record that says it was taken
     RescueLeft            before other work is taken from the same tree
     CompleteSession       in the order in which they were due to land: one that had begun to comes first
     AbortSession, RestoreRecord    every other session without a record gets one
@@ -24,6 +25,7 @@ from pitboss.core.recovery.repairs import (
     CompleteSession,
     CutTornTail,
     DropInFlight,
+    MoveTask,
     RebuildState,
     RecreateBranch,
     RemoveSessionBranch,
@@ -58,6 +60,7 @@ def plan_recovery(facts: Facts) -> tuple[Repair, ...]:
         *_mend_log(facts),
         *_mend_git(facts),
         *_mend_state(facts),
+        *_move_tasks(facts),
         *(RescueLeft(seq=s.seq, elsewhere=_is_apart(facts, s)) for s in facts.unrescued),
         *_settle_sessions(facts),
         *(RemoveWorktree(path=path) for path in facts.worktrees),
@@ -99,6 +102,12 @@ def _mend_state(facts: Facts) -> Iterator[Repair]:
     for session in facts.in_flight:
         if session.seq <= facts.last_seq:
             yield DropInFlight(seq=session.seq)
+
+
+def _move_tasks(facts: Facts) -> Iterator[Repair]:
+    for session in facts.in_flight:
+        if session.seq in facts.unmoved and session.assignment.queued is not None:
+            yield MoveTask(seq=session.seq, task=session.assignment.queued)
 
 
 def _settle_sessions(facts: Facts) -> Iterator[Repair]:

@@ -106,6 +106,17 @@ class DropInFlight(msgspec.Struct, frozen=True, kw_only=True):
         return f"session {self.seq} is recorded: it is no longer in flight"
 
 
+class MoveTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Move the task of a session that is in flight from the queue into the run directory, so that no run starts it."""
+
+    seq: int
+    task: str
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"move task {self.task} of session {self.seq} from the queue into the run directory"
+
+
 class CompleteSession(msgspec.Struct, frozen=True, kw_only=True):
     """Finish a session whose agent has ended, from its outcome: keep its landed commit, or land or rescue its work.
 
@@ -192,6 +203,7 @@ Repair: TypeAlias = (
     | RebuildState
     | ReplayRecords
     | DropInFlight
+    | MoveTask
     | RescueLeft
     | CompleteSession
     | AbortSession

@@ -129,6 +129,8 @@ def _preview(first: Sequence[Choice]) -> list[str]:
 
 
 def _turn(choice: Choice) -> str:
+    if choice.queued is not None:
+        return f"(queued task {choice.queued})"
     if choice.retry_of is None:
         return f"(rotation {choice.rotation})"
     return f"(again after session {choice.retry_of}, which ended in conflict)"
