@@ -166,7 +166,7 @@ def test_what_is_not_known_is_no_zero_in_the_sum_of_a_run_either(tmp_path: Path)
     configure(project, agent="command", more=f"[agent.command]\ncommand = {json.dumps(['sh', '-c', report])}")
     instruct(project, "alpha", max_runs=1)
     ended = project.pitboss("grind")
-    assert "unknown\n" in ended.err
+    assert "1 session, cost unknown, 9 tokens\n" in ended.err
     assert "unknown" in project.pitboss("status").out
     assert "unknown" in project.pitboss("runs").out
     (run,) = project.pitboss("runs", "--json").json()
