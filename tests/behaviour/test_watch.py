@@ -34,6 +34,8 @@ def viewer(screen: Terminal) -> int:
 
 def settings(project: Project, screen: Terminal) -> str:
     """What `stty` says of the terminal now."""
+    shell = int(screen.flag("pane_pid"))
+    wait_until(lambda: proctree.children(shell) == [])  # a program that ends drops what was typed meanwhile
     told, done = project.root.parent / "stty", project.root.parent / "told"
     screen.enter(f"stty -g > {told}; mv {told} {done}")
     wait_until(done.exists)
@@ -55,8 +57,7 @@ def test_attached_late_it_shows_what_runs_and_follows_until_the_run_is_over(
         screen.wait_for("● live", "session 2", "slow", "agent at work", "fast", "Did it.")
         gate.open()
         assert live.ended().code == 0
-        seen = screen.wait_for("✓ finished")
-        assert "Landed 2" in seen
+        screen.wait_for("✓ finished", "Landed 2")
         screen.keys("q")
         wait_until(lambda: screen.flag("alternate_on") == "0")
 
@@ -143,7 +144,7 @@ def test_any_terminal_gets_the_sixteen_colors_of_its_own_theme(project: Project,
     with terminal(project) as screen:
         screen.enter(f"TERM={name} {command('watch')}")
         screen.wait_for("[ Landed 1 ]")
-        assert "\x1b[32m" in screen.colored
+        wait_until(lambda: "\x1b[32m" in screen.colored)
         assert "[38;" not in screen.colored
         assert "[48;" not in screen.colored
 
