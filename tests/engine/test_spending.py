@@ -89,13 +89,38 @@ def test_a_session_fits_if_all_in_flight_may_cost_what_their_prompts_cost_so_far
     assert (held.fits("alpha"), held.fits("bravo")) == (alpha, bravo)
 
 
-@pytest.mark.parametrize(
-    ("hard", "cap_usd", "left"),
-    [(False, None, None), (False, 0.4, 0.3), (True, None, 0.2), (True, 0.15, 0.05), (True, 0.05, 0.0)],
-)
-def test_a_session_may_cost_what_its_own_cap_and_a_hard_one_of_the_run_leave(
-    spending: Callable[..., Spending], cap_usd: float | None, left: float | None, *, hard: bool
+@pytest.mark.parametrize(("hard", "left"), [(False, None), (True, 0.2)])
+def test_a_session_may_cost_what_a_hard_cap_of_the_run_leaves(
+    spending: Callable[..., Spending], left: float | None, *, hard: bool
 ) -> None:
     held = spending(hard=hard, max_cost_usd=1.0)
     held.show(2, Usage(cost_usd=0.2))
-    assert held.left_usd(1, cap_usd, billed_usd=0.1) == (None if left is None else pytest.approx(left))
+    assert held.left_usd(1, billed_usd=0.1) == (None if left is None else pytest.approx(left))
+    held.show(2, Usage(cost_usd=2.0))
+    assert held.left_usd(1, billed_usd=0.1) == (None if left is None else 0.0)
+    assert spending(hard=hard).left_usd(1, billed_usd=0.1) is None
+
+
+def test_other_caps_count_from_the_next_look_on_for_sessions_in_flight_too(
+    spending: Callable[..., Spending],
+) -> None:
+    held = spending(hard=True)
+    held.show(1, Usage(cost_usd=0.5))
+    assert (held.cap_reached(), held.stop_session(), held.caps) == (None, None, Caps())
+    held.hold_to(Caps(max_cost_usd=1.0))
+    assert (held.stop_session(), held.caps_cost) == (StopRequest.RUN_CAP, True)
+    held.hold_to(Caps(max_cost_usd=2.0, until=NOW))
+    assert (held.stop_session(), held.is_past_end()) == (StopRequest.ABORT, True)
+    held.hold_to(Caps(max_cost_usd=2.0))
+    assert (held.stop_session(), held.cap_reached()) == (None, None)
+    assert held.left_usd(1, billed_usd=0.5) == pytest.approx(1.0)
+
+
+def test_each_cap_is_warned_of_once_and_again_after_it_has_changed(spending: Callable[..., Spending]) -> None:
+    held = spending(max_cost_usd=0.6)
+    assert [each.message for each in held.take_warnings()] == ["max-cost at 80%: $0.5000 of $0.6000"]
+    assert held.take_warnings() == []
+    held.hold_to(Caps(max_cost_usd=0.55))
+    assert [each.message for each in held.take_warnings()] == ["max-cost at 80%: $0.5000 of $0.5500"]
+    held.hold_to(Caps(max_cost_usd=1.0))
+    assert held.take_warnings() == []

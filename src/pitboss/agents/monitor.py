@@ -39,6 +39,7 @@ class AgentMonitor:
     ) -> None:
         self.reader = reader
         self.cap_usd = request.max_cost_usd
+        self._prices_steps = request.live_usage or request.max_cost_usd is not None
         self.idle_s = request.idle_seconds
         self.spent_usd = 0.0
         self.hopeless: AgentVerdict | None = None
@@ -121,11 +122,11 @@ class AgentMonitor:
             self._on_event(self._with_cost(event))
 
     def _with_cost(self, event: AgentEvent) -> AgentEvent:
-        """A usage event with its cost as far as known; without a cap, pricing is left for the end."""
+        """A usage event with its cost as far as known; where no cap depends on it, pricing is left for the end."""
         if event.kind is not EventKind.USAGE or event.usage is None:
             return event
         spend = self.reader.spend()
-        if self.cap_usd is not None:
+        if self._prices_steps:
             whole = priced(spend, self._pricing)
             cost, known = whole.cost_usd, whole.cost_known
         else:

@@ -51,7 +51,9 @@ class AgentWork(msgspec.Struct, frozen=True, kw_only=True):
     `body` is the prompt file's body alone (the `shell` backend runs its blocks); `text` is the whole composed
     prompt. `max_seconds` limits the wall clock, `idle_seconds` the time without progress (None: the backend's
     setting); `max_cost_usd` is enforced while the agent runs; `live_usage` says that a cap depends on usage reported
-    during the run. `resume` asks a `resumable` backend to continue an earlier attempt.
+    during the run. `run_left_usd` is what a hard budget of the run leaves as the agent starts, for a CLI that can be
+    told: the run itself holds its sessions to that budget, which people may change meanwhile. `resume` asks a
+    `resumable` backend to continue an earlier attempt.
     """
 
     prompt_name: str
@@ -61,6 +63,7 @@ class AgentWork(msgspec.Struct, frozen=True, kw_only=True):
     max_seconds: float = 1800.0
     idle_seconds: float | None = None
     max_cost_usd: float | None = None
+    run_left_usd: float | None = None
     live_usage: bool = False
     resume: Resume | None = None
 

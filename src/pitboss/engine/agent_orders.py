@@ -98,8 +98,9 @@ class AgentOrders:
             body=prompt.body,
             max_seconds=max(LEAST_SECONDS, max_seconds - worked_s),
             idle_seconds=settings.idle_seconds if settings else None,
-            max_cost_usd=self._spending.left_usd(session.seq, cap_usd, billed_usd),
-            live_usage=cap_usd is not None or self._spending.ends_sessions(),
+            max_cost_usd=None if cap_usd is None else max(0.0, cap_usd - billed_usd),
+            run_left_usd=self._spending.left_usd(session.seq, billed_usd),
+            live_usage=cap_usd is not None or self._spending.is_hard,
         )
 
     def to_bill(self, prompt_name: str, attempt: Attempt) -> AgentOrder:

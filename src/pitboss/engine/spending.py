@@ -95,18 +95,10 @@ class Spending:
         until = self._caps.until
         return until is not None and self._now() >= until
 
-    def left_usd(self, seq: int, cap_usd: float | None, billed_usd: float) -> float | None:
-        """How much session `seq`, at `billed_usd` so far, may still cost; None if nothing bounds it.
-
-        The bounds are its own cap and, with hard budgets, what others have left of the run's.
-        """
-        left = [] if cap_usd is None else [cap_usd - billed_usd]
+    def left_usd(self, seq: int, billed_usd: float) -> float | None:
+        """With hard budgets, how much the run's cap leaves session `seq`, at `billed_usd` so far; None without one."""
         most_usd = self._caps.max_cost_usd
-        if most_usd is not None and self._hard:
-            used = self._journal.consumed.cost_usd + self._meter.cost_beside(seq)
-            left.append(most_usd - used - billed_usd)
-        return max(0.0, min(left)) if left else None
-
-    def ends_sessions(self) -> bool:
-        """Whether what a session uses while it runs may end it, its own cap aside."""
-        return self._hard and (self._caps.max_cost_usd is not None or self._caps.max_tokens is not None)
+        if most_usd is None or not self._hard:
+            return None
+        used = self._journal.consumed.cost_usd + self._meter.cost_beside(seq)
+        return max(0.0, most_usd - used - billed_usd)

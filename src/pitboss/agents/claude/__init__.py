@@ -96,7 +96,8 @@ def _live(request: AgentRequest) -> tuple[str, ...]:
 
 def _budget(request: AgentRequest) -> tuple[str, ...]:
     """The CLI's own budget; for a resumed session the CLI's total includes what it cost before."""
-    if request.max_cost_usd is None:
+    bounds = [usd for usd in (request.max_cost_usd, request.run_left_usd) if usd is not None]
+    if not bounds:
         return ()
     earlier = 0.0 if request.resume is None else request.resume.usage.cost_usd
-    return ("--max-budget-usd", f"{max(request.max_cost_usd + earlier, LEAST_BUDGET_USD):.6f}")
+    return ("--max-budget-usd", f"{max(min(bounds) + earlier, LEAST_BUDGET_USD):.6f}")
