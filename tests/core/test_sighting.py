@@ -16,7 +16,9 @@ from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
     Aborting,
+    CapsChanged,
     Draining,
+    Paused,
     Phase,
     PhaseChanged,
     QuotaSeen,
@@ -27,6 +29,7 @@ from pitboss.core.events import (
     SessionStarted,
     Step,
     StepKind,
+    Unpaused,
     Warned,
 )
 from pitboss.core.run import spend
@@ -161,6 +164,16 @@ def test_events_from_the_middle_on_add_what_only_they_tell() -> None:
 )
 def test_what_comes_next_is_what_the_last_event_said(event: RunEvent, following: str | None) -> None:
     assert sighted(folded(BEGAN, event), on_record(fresh_run(), record(1))).next_pick == following
+
+
+@pytest.mark.parametrize("events", [(), (BEGAN,), (BEGAN, Paused()), (BEGAN, Paused(), Unpaused())])
+def test_whether_it_is_paused_and_its_caps_are_what_the_state_says(events: tuple[RunEvent, ...]) -> None:
+    caps = Caps(max_iterations=7)
+    state = fresh_run(paused=True, caps=caps)
+    view = sighted(folded(*events, CapsChanged(caps=Caps())), on_record(state))
+    assert (view.paused, view.caps) == (True, caps)
+    assert not sighted(folded(*events), on_record(fresh_run(caps=caps))).paused
+    assert not sighted(folded(*events), on_record(state, live=False)).paused
 
 
 def test_a_record_that_no_event_told_of_counts() -> None:

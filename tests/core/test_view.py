@@ -9,7 +9,9 @@ from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
     Aborting,
+    CapsChanged,
     Draining,
+    Paused,
     Phase,
     PhaseChanged,
     PromptFacts,
@@ -20,14 +22,16 @@ from pitboss.core.events import (
     RunStarted,
     SessionEnded,
     SessionStarted,
+    Skipping,
     Step,
     StepKind,
+    Unpaused,
     Warned,
 )
 from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.usage import RoleTokens
-from pitboss.core.view import MOST_RECENT, MOST_WARNINGS, Activity, Flight, View, fold
-from tests.support.values import record
+from pitboss.core.view import MOST_RECENT, MOST_WARNINGS, Activity, Flight, View, fold, of_state
+from tests.support.values import fresh_run, record, run_state
 
 NOW = datetime(2026, 5, 1, 23, 0, tzinfo=UTC)
 STARTED = RunStarted(
@@ -124,6 +128,21 @@ def test_what_the_run_does_and_how_it_ended() -> None:
     assert (view.activity, view.in_flight, view.used.iterations) == (Activity.OVER, (), 7)
     assert view.ended == ended
     assert folded(STARTED, view=view).ended is None, "resumed"
+
+
+def test_a_pause_lasts_until_it_ends_the_run_does_or_another_start() -> None:
+    assert folded(STARTED, Paused()).paused
+    assert folded(STARTED, Paused(), BEGUN, Draining()).paused
+    assert not folded(STARTED, Paused(), Unpaused()).paused
+    assert not folded(STARTED, Paused(), STARTED).paused
+    assert of_state(fresh_run(paused=True), ()).paused
+    assert not of_state(run_state(status=RunStatus.ABORTED, paused=True), ()).paused
+
+
+def test_other_caps_replace_those_of_the_start_and_a_skip_changes_nothing() -> None:
+    caps = Caps(max_tokens=9)
+    assert folded(STARTED, CapsChanged(caps=caps)).caps == caps
+    assert folded(STARTED, BEGUN, Skipping(seqs=(2,))) == folded(STARTED, BEGUN)
 
 
 def test_quotas_are_kept_by_agent() -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from contextlib import ExitStack
 from datetime import timedelta
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pytest
 
-from pitboss.core.budget import Caps, PromptSpend
+from pitboss.core.budget import CapChanges, Caps, PromptSpend
+from pitboss.core.chooser import Wait
 from pitboss.core.choosers.queue import QueueChooser
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.config import Config, GrindSettings
 from pitboss.core.events import RunEnded, Warned
-from pitboss.core.requests import Stop
+from pitboss.core.requests import ChangeCaps, Pause, Stop, Unpause
 from pitboss.core.session import Assignment, Landing, Outcome, SessionRecord, SessionStatus
 from pitboss.core.settling import settle
 from pitboss.core.stops import Ending, RunStatus, StopReason, StopRequest
@@ -31,8 +33,10 @@ from pitboss.engine.meter import Meter
 from pitboss.engine.picking import Picking
 from pitboss.engine.pool import Pool
 from pitboss.engine.spending import Spending
+from pitboss.engine.steering import Steering
 from pitboss.engine.task_queue import TaskQueue
 from pitboss.guardian import StopChannel
+from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records
 from pitboss.store.mailbox import send
 from pitboss.store.rundir import RunDir
@@ -103,6 +107,7 @@ class Stage:
         self.pool = Pool(self.dispatch, self.work)
         self.picking = Picking(QueueChooser(chooser, room or Room()), self.journal, self.queue())
         self.loop = Loop(self.picking, self.brakes, self.pool, self.journal, self.control, self.gate)
+        self.control.steer_by(Steering(spending, self.journal, self.events.append))
         return self
 
     def queue(self) -> TaskQueue:
@@ -150,6 +155,10 @@ class Stage:
 
     def wait_for(self, seq: int) -> None:
         assert self.started[seq].wait(PATIENCE_S)
+
+    def rundir_state(self) -> RunState:
+        """What state.json says."""
+        return read_state(self.rundir.paths)
 
     @property
     def log(self) -> list[int]:
@@ -468,3 +477,137 @@ def test_the_end_is_written_and_told(
     assert told.resume == (None if status is RunStatus.COMPLETED else f"pitboss grind --resume {RUN_ID}")
     state = stage.journal.state
     assert (state.status, state.stop_reason) == (status, "because")
+
+
+# --- while people steer ---------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def running(stage: Stage) -> Iterator[list[Ending]]:
+    """The run beside the test; its ending is in the list once the block is left."""
+    endings: list[Ending] = []
+    thread = Thread(target=lambda: endings.append(stage.run()))
+    thread.start()
+    yield endings
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+def paused_after_one(stage: Stage, script: str, **given: Any) -> None:
+    """Prepare a run whose first session pauses it; from the second on they just end."""
+
+    def how(seq: int) -> How:
+        if seq == 1:
+            stage.ask(Pause())
+            stage.control.listen()
+        return How()
+
+    stage.prepare(script, how, **given)
+
+
+def is_idle(stage: Stage) -> bool:
+    return stage.log == [1] and stage.rundir_state().last_session_seq == 1
+
+
+def test_a_paused_run_starts_nobody_and_stays_until_it_is_unpaused(stage: Stage) -> None:
+    paused_after_one(stage, "alpha bravo")
+    with running(stage) as endings:
+        wait_until(lambda: is_idle(stage))
+        assert (endings, sorted(stage.beside), stage.rundir_state().paused) == ([], [1], True)
+        stage.ask(Unpause())
+    assert (endings, stage.log) == ([EXHAUSTED], [1, 2])
+
+
+def test_a_run_that_has_had_all_its_sessions_is_over_only_once_it_is_unpaused(stage: Stage) -> None:
+    paused_after_one(stage, "alpha")
+    with running(stage) as endings:
+        wait_until(lambda: is_idle(stage))
+        assert endings == []
+        stage.ask(Unpause())
+    assert endings == [EXHAUSTED]
+
+
+@pytest.mark.parametrize(
+    ("what", "ending"),
+    [
+        (Stop(), ends(StopReason.DRAINED, "drained on request")),
+        (Stop(now=True), ends(StopReason.ABORTED, "aborted on request")),
+        (
+            ChangeCaps(caps=CapChanges(max_iterations=1)),
+            ends(StopReason.BUDGET, "max-iterations reached: 1 >= 1"),
+        ),
+        (
+            ChangeCaps(caps=CapChanges(until=STARTED)),
+            ends(StopReason.BUDGET, "until reached: 2026-04-30T18:00:00Z >= 2026-04-30T17:00:00Z"),
+        ),
+    ],
+)
+def test_stops_and_budgets_end_a_paused_run(stage: Stage, what: Request, ending: Ending) -> None:
+    paused_after_one(stage, "alpha bravo")
+    with running(stage) as endings:
+        wait_until(lambda: is_idle(stage))
+        stage.ask(what)
+    assert (endings, stage.log) == ([ending], [1])
+
+
+def test_the_end_time_of_a_paused_run_comes_while_nothing_happens(stage: Stage) -> None:
+    paused_after_one(stage, "alpha bravo", caps=Caps(until=stage.now + timedelta(hours=1)))
+    with running(stage) as endings:
+        wait_until(lambda: is_idle(stage))
+        stage.now += timedelta(hours=1)
+    assert (endings[0].reason, stage.log) == (StopReason.BUDGET, [1])
+
+
+def test_a_pause_lets_those_in_flight_finish(stage: Stage) -> None:
+    going = Event()
+
+    def how(seq: int) -> How:
+        stage.wait_for(2)
+        assert going.wait(PATIENCE_S)
+        return How()
+
+    stage.prepare("alpha alpha alpha", how, room=msgspec.structs.replace(ROOM, max_parallel=2))
+    with running(stage) as endings:
+        stage.wait_for(2)
+        stage.ask(Pause())
+        wait_until(lambda: stage.control.paused)
+        going.set()
+        wait_until(lambda: stage.rundir_state().last_session_seq == 2)
+        assert (endings, stage.log) == ([], [1, 2])
+        stage.ask(Stop())
+    assert stage.log == [1, 2]
+
+
+def test_a_larger_cap_starts_the_next_session_though_none_has_ended(stage: Stage) -> None:
+    """The first session ends only once the second has started, which its cap forbids until it is raised."""
+
+    def how(seq: int) -> How:
+        if seq == 1:
+            stage.ask(ChangeCaps(caps=CapChanges(max_iterations=2)))
+        stage.wait_for(2)
+        return How()
+
+    stopped = stage.grind("alpha alpha alpha", how, room=ROOM, caps=Caps(max_iterations=1))
+    assert stopped == ends(StopReason.BUDGET, "max-iterations reached: 2 >= 2")
+    assert stage.log == [1, 2]
+
+
+def test_a_cost_cap_that_is_lifted_lets_sessions_of_unknown_cost_go_on(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        stage.ask(ChangeCaps(caps=CapChanges(max_cost_usd=None)))
+        stage.control.listen()
+        return How(cost_known=False)
+
+    assert stage.grind("alpha alpha", how, caps=Caps(max_cost_usd=1.0)) == EXHAUSTED
+
+
+def test_a_chooser_that_waits_for_nobody_is_a_bug(stage: Stage) -> None:
+    class Stuck(ScriptedChooser):
+        def next(self, *_: object) -> Wait:
+            return Wait()
+
+    stage.prepare("alpha", lambda _seq: How())
+    picking = Picking(Stuck(()), stage.journal, stage.queue())
+    stage.loop = Loop(picking, stage.brakes, stage.pool, stage.journal, stage.control, stage.gate)
+    with pytest.raises(AssertionError, match="nothing runs"):
+        stage.run()

@@ -138,7 +138,9 @@ class Control:
                 seqs = self._in_flight if seq is None else self._in_flight & {seq}
                 self._skipped |= seqs
                 self._emit(Skipping(seqs=tuple(sorted(seqs)), request=received.id))
-            case letter if self._steering is not None:
+            case letter:
+                if self._steering is None:
+                    raise AssertionError("a letter was taken with nobody to do what it says")
                 self._steering.do(letter, received)
 
     def _raise_to(self, level: StopLevel, by: StopBy) -> None:

@@ -57,7 +57,7 @@ class Loop:
                         self._pool.start(step)
                     case Wait() if not self._pool.running:
                         raise AssertionError("nothing runs that could end")
-                    case Wait() | Idle():
+                    case _:  # Wait, Idle
                         self._take(self._pool.wait(LOOK_S), tidy)
         except BaseException:
             if self._pool.running:

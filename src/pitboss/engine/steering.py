@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.events import CapsChanged, Paused, Unpaused, Warned
-from pitboss.core.requests import ChangeCaps, Pause, Unpause
+from pitboss.core.requests import Pause, Unpause
 from pitboss.errors import StorageError
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Steering:
             case Unpause():
                 self._pause(paused=False)
                 self._emit(Unpaused(by=letter.by, request=letter.id))
-            case ChangeCaps(caps=changes):
-                caps = changes.over(self._spending.caps)
+            case _:  # ChangeCaps
+                caps = what.caps.over(self._spending.caps)
                 self._cap(caps)
                 self._emit(CapsChanged(caps=caps, by=letter.by, request=letter.id))
 

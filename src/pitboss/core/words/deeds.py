@@ -34,7 +34,7 @@ def answer_words(answer: Answer, view: View, now: datetime, clock: ClockFace) ->
             return f"{run} is not live: it does nothing more"
         case Silence(waits=True):
             return f"{run} has not answered yet; the request counts once the run reads it"
-        case Silence():
+        case _:  # Silence
             return f"{run} has taken the request and has not said what became of it"
 
 
@@ -55,7 +55,7 @@ def deed_news(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  
             names = ", ".join(f"session-{seq:04}" for seq in seqs)
             waiting = f"waiting for {names}; stop again to abort" if seqs else "nothing is in flight"
             return f"draining: no new session starts, {waiting}"
-        case Aborting():
+        case _:  # Aborting
             return "aborting: sessions in flight are being stopped"
 
 
@@ -88,7 +88,7 @@ def _granted(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  #
         case Aborting() if flying:
             whose = _many(flying, "its", "their")
             return f"stops now: {named(flying, view)} will be recorded as aborted, {whose} work rescued"
-        case Draining() | Aborting():
+        case _:  # Draining, Aborting
             return "stops before it starts another session"
 
 

@@ -1,0 +1,110 @@
+"""What a live run says when it was asked for something: to whoever asked, and in its progress."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pitboss.core.budget import BudgetSnapshot, Caps
+from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, Skipping, Unpaused
+from pitboss.core.requests import Answer, Declined, Deed, Granted, NotLive, Silence
+from pitboss.core.view import Flight, View
+from pitboss.core.words.deeds import answer_words, deed_news, named
+
+NOW = datetime(2026, 5, 1, 3, 0, tzinfo=UTC)
+ONE = View(run_id="rid", in_flight=(Flight(seq=1, prompt="alpha"),), last_seq=1, started_at=NOW)
+TWO = View(
+    run_id="rid",
+    in_flight=(Flight(seq=1, prompt="alpha"), Flight(seq=2, prompt="bravo\x1b[2J")),
+    used=BudgetSnapshot(iterations=3, cost_usd=0.5),
+    last_seq=5,
+    started_at=NOW,
+)
+IDLE = View(run_id="rid")
+
+
+def hour(moment: datetime) -> str:
+    return f"{moment:%H:%M}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "view", "words"),
+    [
+        (Granted(deed=Paused()), IDLE, "run rid is paused: no new session starts; `pitboss unpause` goes on"),
+        (
+            Granted(deed=Paused()),
+            ONE,
+            "run rid is paused: no new session starts; session-0001 (alpha) finishes; `pitboss unpause` goes on",
+        ),
+        (Granted(deed=Unpaused()), ONE, "run rid goes on: sessions start again"),
+        (
+            Granted(deed=CapsChanged(caps=Caps(max_iterations=9, until=NOW + timedelta(hours=1)))),
+            TWO,
+            "run rid goes on under other budgets: 5 of 9 sessions, $0.5000, until 04:00",
+        ),
+        (
+            Granted(deed=Skipping(seqs=(1,))),
+            ONE,
+            "run rid skips session-0001 (alpha): recorded as skipped, work rescued",
+        ),
+        (Granted(deed=Skipping()), ONE, "run rid had nothing to skip"),
+        (
+            Granted(deed=Draining(in_flight=(1, 7))),
+            ONE,
+            "run rid stops when session-0001 (alpha), session-0007 have ended; `pitboss stop --now` does not wait",
+        ),
+        (Granted(deed=Draining()), ONE, "run rid stops before it starts another session"),
+        (
+            Granted(deed=Aborting()),
+            ONE,
+            "run rid stops now: session-0001 (alpha) will be recorded as aborted, its work rescued",
+        ),
+        (Granted(deed=Aborting()), IDLE, "run rid stops before it starts another session"),
+        (Declined(why="not you"), ONE, "not you"),
+        (NotLive(), ONE, "run rid is not live: it does nothing more"),
+        (
+            Silence(waits=True),
+            ONE,
+            "run rid has not answered yet; the request counts once the run reads it",
+        ),
+        (
+            Silence(waits=False),
+            ONE,
+            "run rid has taken the request and has not said what became of it",
+        ),
+    ],
+)
+def test_an_answer_in_words(answer: Answer, view: View, words: str) -> None:
+    assert answer_words(answer, view, NOW, hour) == words
+
+
+@pytest.mark.parametrize(
+    ("deed", "words"),
+    [
+        (
+            Paused(by="watch"),
+            "paused by `pitboss watch`: no new session starts; `pitboss unpause` goes on",
+        ),
+        (Unpaused(), "unpaused: sessions start again"),
+        (
+            CapsChanged(caps=Caps(max_cost_usd=2.0), by="budget"),
+            "budgets changed by `pitboss budget`: 1 session, $0.0000 of $2.0000",
+        ),
+        (Skipping(seqs=(1,)), "skipping session-0001 (alpha)"),
+        (Skipping(), "nothing to skip: no such session is in flight"),
+        (
+            Draining(in_flight=(1, 2)),
+            "draining: no new session starts, waiting for session-0001, session-0002; stop again to abort",
+        ),
+        (Draining(), "draining: no new session starts, nothing is in flight"),
+        (Aborting(), "aborting: sessions in flight are being stopped"),
+    ],
+)
+def test_what_a_run_does_in_its_progress(deed: Deed, words: str) -> None:
+    assert deed_news(deed, ONE, NOW, hour) == words
+
+
+def test_sessions_are_named_by_number_and_prompt_on_one_line() -> None:
+    assert "\x1b" not in named((1, 2), TWO)
+    assert named((1,), ONE) == "session-0001 (alpha)"
