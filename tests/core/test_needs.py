@@ -37,6 +37,7 @@ def asked(
         problem=None,
         paused=False,
         records=records,
+        tasks="",
     )
     return needs(msgspec.structs.replace(found, **changes))
 

@@ -77,10 +77,11 @@ class InGit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is asked about a run. `git` is None if git was not asked: then all rescue refs count as still there.
+    """All that is asked about a run; `store.situation` reads it.
 
     `records` may be all of the run's, or only those that can need anyone: see `may_need`. `tasks` is the folder of the
-    tasks that the run took from the queue.
+    tasks that the run took from the queue. `git` is None if git was not asked: then all rescue refs count as still
+    there.
     """
 
     run_id: str
@@ -89,7 +90,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None
     paused: bool
     records: tuple[SessionRecord, ...]
-    tasks: str = ""
+    tasks: str
     git: InGit | None = None
 
 

@@ -1,8 +1,8 @@
 """From the engine to whatever shows a run: each outlet has a bounded queue and a thread (SPEC 9).
 
-    session threads -- put, microseconds --> lane -- its own thread --> outlet: footer, events.jsonl, --json
+    session threads -- put, microseconds --> queue -- a thread each --> outlet: footer, events.jsonl, --json
 
-Agent steps come by the thousand, so a lane keeps one per session and shows at most four a second; a slow reader sees
+Agent steps come by the thousand, so a queue keeps one per session and shows at most four a second; a slow reader sees
 fewer. Other events are few: an outlet that takes nothing for hours loses some, and learns how many. The end of a
 session is never lost.
 """
@@ -38,18 +38,18 @@ class Bus:
     """The engine's observer: hands every event to all outlets. Safe to call from any thread; never waits."""
 
     def __init__(self, outlets: Sequence[Outlet[Any]]) -> None:
-        self._lanes = [Lane(outlet, self._warn) for outlet in outlets]
+        self._threads = [OutletThread(outlet, self._warn) for outlet in outlets]
 
     def __call__(self, event: RunEvent | AgentStep) -> None:
         """Have `event` shown soon."""
         now = datetime.now(UTC)
         if isinstance(event, AgentStep):
-            for lane in self._lanes:
-                lane.put_step(event, now)
+            for thread in self._threads:
+                thread.put_step(event, now)
             return
         stamped = msgspec.structs.replace(event, t=now)
-        for lane in self._lanes:
-            lane.put(stamped)
+        for thread in self._threads:
+            thread.put(stamped)
 
     def _warn(self, text: str) -> None:
         self(Warned(text=text))
@@ -57,13 +57,13 @@ class Bus:
     def close(self) -> None:
         """Give each outlet its time to catch up; whatever it has not shown by then is dropped."""
         began = time.monotonic()
-        for lane in self._lanes:
-            lane.finish()
-        for lane in self._lanes:
-            lane.join(max(0.0, began + lane.patience_s - time.monotonic()))
+        for thread in self._threads:
+            thread.finish()
+        for thread in self._threads:
+            thread.join(max(0.0, began + thread.patience_s - time.monotonic()))
 
 
-class Lane(Thread):
+class OutletThread(Thread):
     """The queue of one outlet and the thread that empties it.
 
     An outlet that raises gets nothing more, and `warn` tells the others, unless it has merely lost its reader.

@@ -27,7 +27,7 @@ class Printed(StrEnum):
     HOOKS = "hooks"
 
 
-class SessionFile(msgspec.Struct, frozen=True, kw_only=True):
+class PrintedFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a session's output: whose it is, a title for people, and its size in bytes when it was found."""
 
     by: Printed
@@ -36,7 +36,7 @@ class SessionFile(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-def session_files(paths: RunPaths, seq: int) -> tuple[SessionFile, ...]:
+def session_files(paths: RunPaths, seq: int) -> tuple[PrintedFile, ...]:
     """The files of session `seq` that there are, in the order in which they begin; its hooks come last."""
     found = [*_attempts(paths, seq, Printed.AGENT, "agent", ""), *_of_kind(paths, seq, "verify", "tests")]
     fix = 1
@@ -46,12 +46,12 @@ def session_files(paths: RunPaths, seq: int) -> tuple[SessionFile, ...]:
     return (*found, *_file(paths.transcript(seq, "hooks"), Printed.HOOKS, "hooks"))
 
 
-def _fixed(paths: RunPaths, seq: int, fix: int) -> Iterator[SessionFile]:
+def _fixed(paths: RunPaths, seq: int, fix: int) -> Iterator[PrintedFile]:
     yield from _attempts(paths, seq, Printed.FIXER, f"fixer {fix}", f"fix-{fix:02}")
     yield from _of_kind(paths, seq, f"verify-{fix:02}", f"tests after fixer {fix}")
 
 
-def _attempts(paths: RunPaths, seq: int, by: Printed, title: str, kind: str) -> Iterator[SessionFile]:
+def _attempts(paths: RunPaths, seq: int, by: Printed, title: str, kind: str) -> Iterator[PrintedFile]:
     yield from _file(paths.transcript(seq, kind), by, title)
     nth = 2
     while file := list(_file(paths.transcript(seq, _later(kind, nth)), by, f"{title}, attempt {nth}")):
@@ -63,11 +63,11 @@ def _later(kind: str, nth: int) -> str:
     return ".".join(filter(None, (kind, attempt_kind(nth))))
 
 
-def _of_kind(paths: RunPaths, seq: int, kind: str, title: str) -> Iterator[SessionFile]:
+def _of_kind(paths: RunPaths, seq: int, kind: str, title: str) -> Iterator[PrintedFile]:
     return _file(paths.transcript(seq, kind), Printed.VERIFY, title)
 
 
-def _file(path: Path, by: Printed, title: str) -> Iterator[SessionFile]:
+def _file(path: Path, by: Printed, title: str) -> Iterator[PrintedFile]:
     found = status(path)
     if found is not None and stat.S_ISREG(found.st_mode):
-        yield SessionFile(by=by, title=title, path=path, size=found.st_size)
+        yield PrintedFile(by=by, title=title, path=path, size=found.st_size)

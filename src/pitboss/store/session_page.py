@@ -10,7 +10,7 @@ from pitboss.core.session import SessionRecord
 from pitboss.core.timeline import Track
 from pitboss.core.view import Flight
 from pitboss.core.words.session_facts import Fact, flight_facts, session_facts
-from pitboss.store.session_files import SessionFile, session_files
+from pitboss.store.session_files import PrintedFile, session_files
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +33,7 @@ class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
     flight: Flight | None
     landed_before: str | None
     track: Track | None
-    files: tuple[SessionFile, ...]
+    files: tuple[PrintedFile, ...]
 
     def facts(self, now: datetime, clock: ClockFace) -> tuple[Fact, ...]:
         """Names and values, in order."""

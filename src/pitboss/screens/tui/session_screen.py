@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pitboss.screens.tui.wishes import OpenSession
     from pitboss.store.paths import RunPaths
     from pitboss.store.run_watch import RunWatch
-    from pitboss.store.session_files import SessionFile
+    from pitboss.store.session_files import PrintedFile
     from pitboss.store.session_page import SessionPage
 
 _PRINTED = {
@@ -140,7 +140,7 @@ class SessionScreen(LiveScreen):
         name = files[at].title if len(files) == 1 else f"{files[at].title} ({at + 1} of {len(files)}, ← →)"
         self._output.border_subtitle = f" {name} "
 
-    def _files(self, page: SessionPage) -> list[SessionFile]:
+    def _files(self, page: SessionPage) -> list[PrintedFile]:
         return [file for file in page.files if file.by in _PRINTED[self._on]]
 
     def action_part(self, by: int) -> None:
