@@ -221,9 +221,52 @@ def test_a_run_starts_from_where_it_is_told_to(project: Project) -> None:
     assert run.state["base_commit"] == project.git("rev-parse", "main").strip()
 
 
+@pytest.mark.parametrize("kind", ["annotated tag", "plain tag", "short commit", "remote branch"])
+def test_a_run_that_starts_from_what_is_no_branch_goes_back_to_where_its_user_was(
+    project: Project, kind: str
+) -> None:
+    tip = project.git("rev-parse", "main").strip()
+    project.git(
+        "-c", "user.name=t", "-c", "user.email=t@local", "tag", "-a", "-m", "one", "annotated", "main"
+    )
+    project.git("tag", "plain", "main")
+    project.git("update-ref", "refs/remotes/origin/main", tip)
+    project.git("checkout", "-q", "-b", "mine")
+    project.write("mine.txt", "mine\n")
+    project.commit("mine")
+    revision = {
+        "annotated tag": "annotated",
+        "plain tag": "plain",
+        "short commit": tip[:9],
+        "remote branch": "origin/main",
+    }[kind]
+    done = project.pitboss("grind", "--from", revision, "--max-iterations", "1")
+    run = the_run(project)
+    assert (done.code, head(project), run.state["base_commit"]) == (3, "mine", tip)
+    assert (run.state["original_branch"], run.state["return_to"]) == ("mine", "mine")
+    assert f"the work is on {run.branch}; mine is checked out again\n" in done.err
+
+
+def test_a_run_elsewhere_starts_from_where_it_is_told_to_beside_changes_of_the_user(project: Project) -> None:
+    configure(project, grind='mode = "worktree"')
+    project.git("checkout", "-q", "-b", "mine")
+    project.write("mine.txt", "mine\n")
+    project.commit("mine")
+    project.write("begun.txt", "begun\n")
+    done = project.pitboss("grind", "--from", "main", "--max-iterations", "1")
+    run = the_run(project)
+    assert (done.code, run.files(run.branch)) == (3, {"file-1": "1\n"})
+    assert (head(project), (project.root / "begun.txt").read_text()) == ("mine", "begun\n")
+    assert done.err.splitlines()[-2] == f"the work is on {run.branch}"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (
+            ("--from", "HEAD^{tree}"),
+            "error: creating run branch: there is no commit HEAD^{tree} to start from\nhint: ",
+        ),
         (
             ("--from", "no-such"),
             "error: creating run branch: there is no commit no-such to start from\nhint: ",
@@ -254,6 +297,8 @@ def test_a_run_on_top_of_an_earlier_one_says_so(project: Project) -> None:
     ) in done.err
     elsewhere = project.pitboss("grind", "--max-iterations", "1", "--from", "main")
     assert "on top of" not in elsewhere.err
+    asked = project.pitboss("grind", "--max-iterations", "1", "--from", earlier.branch)
+    assert f"this run begins on the branch of run {earlier.run_id}" in asked.err
 
 
 def test_a_tree_that_a_killed_run_left_between_two_branches_is_put_right_by_repair(project: Project) -> None:
