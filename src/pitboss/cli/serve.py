@@ -35,9 +35,11 @@ def serve(*, port: int | None, host: str | None, allow_control: bool, open_it: b
     _warn(host, allow_control=allow_control)
     if open_it:
         _open(address)
+    from pitboss.cli.shared.desk import RepositoryDesk
     from pitboss.screens.web.website import serve_website
 
-    serve_website(project_root(), door, listening)
+    repo = project_root()
+    serve_website(repo, RepositoryDesk(repo), door, listening)
 
 
 def _warn(host: str, *, allow_control: bool) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.run import RunState
     from pitboss.screens.web.feeds import Parts, Render
-    from pitboss.screens.web.pages import Pages
+    from pitboss.screens.web.supplies import Supplies
     from pitboss.store.catalogue import RunListing
 
 
@@ -47,9 +47,9 @@ class AllRuns:
 
     key: Hashable = "all runs"
 
-    def __init__(self, repo: Path, pages: Pages) -> None:
-        self._repo = repo
-        self._pages = pages
+    def __init__(self, supplies: Supplies) -> None:
+        self._repo = supplies.repo
+        self._pages = supplies.pages
 
     def reader(self) -> Render:
         """Reads the state of every run."""

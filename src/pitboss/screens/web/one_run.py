@@ -12,16 +12,13 @@ from pitboss.core.words.endings import word
 from pitboss.core.words.run_state import run_words
 from pitboss.screens.web.lanes import chart
 from pitboss.screens.web.showing import clock
-from pitboss.store.run_watch import RunWatch
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-    from pathlib import Path
-
     from markupsafe import Markup
 
     from pitboss.screens.web.feeds import Parts, Render
-    from pitboss.screens.web.pages import Pages
+    from pitboss.screens.web.supplies import Supplies
     from pitboss.store.follow import Snapshot
 
 MOST_SESSIONS = 50
@@ -34,9 +31,8 @@ _OLD_S = 15.0
 class OneRun:
     """The subject of `/runs/ID`."""
 
-    def __init__(self, repo: Path, pages: Pages, run_id: str) -> None:
-        self._repo = repo
-        self._pages = pages
+    def __init__(self, supplies: Supplies, run_id: str) -> None:
+        self._supplies = supplies
         self._run_id = run_id
 
     @property
@@ -46,11 +42,11 @@ class OneRun:
 
     def reader(self) -> Render:
         """Watches the run."""
-        return _Reader(self._repo, self._pages, self._run_id)
+        return _Reader(self._supplies, self._run_id)
 
     def page(self, version: str, parts: Parts) -> Markup:
         """The page around what the run does."""
-        return self._pages.page(
+        return self._supplies.pages.page(
             "run",
             parts,
             version=version,
@@ -68,9 +64,10 @@ def _moment(seen: Snapshot) -> datetime:
 class _Reader:
     """The parts of a run's page; what has not changed is not rendered again."""
 
-    def __init__(self, repo: Path, pages: Pages, run_id: str) -> None:
-        self._watch = RunWatch(repo, run_id)
-        self._pages = pages
+    def __init__(self, supplies: Supplies, run_id: str) -> None:
+        self._watch = supplies.watches.watch(run_id)
+        self._desk = supplies.desk
+        self._pages = supplies.pages
         self._seen: Snapshot | None = None
         self._parts: Parts = {}
         self._made = 0.0
@@ -108,7 +105,8 @@ class _Reader:
     def _sessions(self, seen: Snapshot) -> Markup:
         return self._pages.render(
             "sessions",
-            run_id=seen.run_id,
+            link=f"{seen.run_id}/sessions",
+            still=False,
             records=seen.records[: -MOST_SESSIONS - 1 : -1],
             total=len(seen.records),
             tracks=seen.tracks,

@@ -44,8 +44,12 @@ class Pages:
 
     def page(self, name: str, parts: Parts, /, **values: object) -> Markup:
         """The page `name.html` around its `parts`."""
-        made = {part: Markup(text) for part, text in parts.items()}  # noqa: S704
-        return self.render(name, parts=made, **values)
+        return self.render(name, parts=marked(parts), **values)
+
+
+def marked(parts: Parts) -> dict[str, Markup]:
+    """Parts as templates may show them: other templates made them."""
+    return {name: Markup(text) for name, text in parts.items()}  # noqa: S704
 
 
 def harmless(value: object) -> object:

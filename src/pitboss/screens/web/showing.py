@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from pitboss.core.gauges import Budget, gauge_words
 from pitboss.core.measures import age, duration, stamp, tokens
+from pitboss.core.session import in_words
 from pitboss.core.tone import SESSION_TONES
-from pitboss.core.words.phases import flight_words
+from pitboss.core.words.phases import flight_words, phase_words
 from pitboss.core.words.quotas import window_words, windows
 from pitboss.screens.lines import cost_in_words, session_words
 
@@ -29,6 +30,18 @@ def clock(moment: datetime) -> str:
     local = moment.astimezone()
     today = datetime.now(UTC).astimezone().date()
     return local.strftime("%H:%M" if local.date() == today else "%b %d %H:%M")
+
+
+def clock_s(moment: datetime) -> str:
+    """A time of day here, to the second."""
+    return moment.astimezone().strftime("%H:%M:%S")
+
+
+def size(count: int) -> str:
+    """A number of bytes: `950 B`, `12 KB`, `3.4 MB`."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:.0f} KB" if count < 999_500 else f"{count / 1_000_000:.1f} MB"
 
 
 def ago(moment: datetime) -> Markup:
@@ -87,13 +100,17 @@ def _joined(*texts: str | None) -> str:
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "ago": ago,
     "clock": clock,
+    "clock_s": clock_s,
     "flight_amounts": flight_amounts,
     "flight_words": lambda flight: flight_words(flight, clock),
     "gauge_text": gauge_text,
+    "in_words": in_words,
     "lasting": lasting,
+    "phase_words": phase_words,
     "quotas": quotas,
     "record_amounts": record_amounts,
     "sentence": sentence,
+    "size": size,
     "session_words": session_words,
     "tone": SESSION_TONES.__getitem__,
     "window_words": lambda use: window_words(use, clock),

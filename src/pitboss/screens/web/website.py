@@ -4,7 +4,10 @@
 |-----------------------------|-----------------------------------------------|
 | `/`                         | all runs                                      |
 | `/runs/ID`                  | one run                                       |
+| `/runs/ID/sessions/N`       | one session                                   |
 | `.../events`                | what changes on the page above, as it changes |
+| `/runs/ID/sessions`         | the sessions that ended, older ones too       |
+| `.../sessions/N/output/K`   | a file of a session's output, by windows      |
 | `/static/...`               | style, script, icon                           |
 """
 
@@ -26,9 +29,14 @@ from pitboss.screens.output import note
 from pitboss.screens.web.entrance import Entrance
 from pitboss.screens.web.event_stream import HEARTBEAT_S, EventStream
 from pitboss.screens.web.feeds import Feeds
-from pitboss.screens.web.pages import HERE
+from pitboss.screens.web.one_session import NoSession
+from pitboss.screens.web.pages import HERE, Pages
 from pitboss.screens.web.serving import serve
-from pitboss.screens.web.subjects import Subjects
+from pitboss.screens.web.showing import FUNCTIONS
+from pitboss.screens.web.still_pages import older_sessions, output, problem
+from pitboss.screens.web.subjects import subject_of
+from pitboss.screens.web.supplies import Supplies
+from pitboss.screens.web.watches import Watches
 from pitboss.store.catalogue import AmbiguousRun
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
+    from pitboss.screens.desk import Desk
     from pitboss.screens.web.admission import Door
     from pitboss.screens.web.feeds import Feed
     from pitboss.screens.web.subjects import Subject
@@ -46,7 +55,7 @@ if TYPE_CHECKING:
 MOST_STREAMS = 128
 """How many streams of events may be open at once."""
 
-_ADDRESSES = ("", "/runs/{run_id}")
+_ADDRESSES = ("", "/runs/{run_id}", "/runs/{run_id}/sessions/{seq:int}")
 _STATIC = {
     "pitboss.css": "text/css; charset=utf-8",
     "pitboss.js": "text/javascript; charset=utf-8",
@@ -57,9 +66,9 @@ _STATIC = {
 class Website:
     """All pages of one repository's runs, behind `door`."""
 
-    def __init__(self, repo: Path, door: Door) -> None:
+    def __init__(self, supplies: Supplies, door: Door) -> None:
+        self._supplies = supplies
         self._door = door
-        self._subjects = Subjects(repo)
         self._feeds = Feeds(secrets.token_hex(4))
         self._streams = asyncio.Semaphore(MOST_STREAMS)
         self._closing = asyncio.Event()
@@ -70,7 +79,11 @@ class Website:
 
     def app(self) -> ASGIApp:
         """What answers requests."""
-        routes = [Route("/static/{name}", _static)]
+        routes = [
+            Route("/static/{name}", _static),
+            Route("/runs/{run_id}/sessions", self._older),
+            Route("/runs/{run_id}/sessions/{seq:int}/output/{place:int}", self._output),
+        ]
         for address in _ADDRESSES:
             routes.append(Route(f"{address}/events", self._events))
             routes.append(Route(address or "/", self._page))
@@ -92,9 +105,23 @@ class Website:
         version = request.headers.get("last-event-id") or request.query_params.get("after")
         return EventStream(feed.updates(version, HEARTBEAT_S), self._closing, self._streams)
 
+    async def _older(self, request: Request) -> Response:
+        before = request.query_params.get("before", "")
+        below = int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else None
+        run_id = request.path_params["run_id"]
+        return HTMLResponse(await asyncio.to_thread(older_sessions, self._supplies, run_id, below))
+
+    async def _output(self, request: Request) -> Response:
+        path, query = request.path_params, request.query_params
+        page = await asyncio.to_thread(
+            output, self._supplies, path["run_id"], path["seq"], path["place"], query
+        )
+        return HTMLResponse(page)
+
     async def _found(self, request: Request) -> tuple[Subject, Feed]:
-        """What a request is about, read and up to date. Raises StorageError."""
-        subject = await asyncio.to_thread(self._subjects.find, request.path_params.get("run_id"))
+        """What a request is about, read and up to date. Raises RunNotFound, AmbiguousRun, NoSession, StorageError."""
+        path = request.path_params
+        subject = await asyncio.to_thread(subject_of, self._supplies, path.get("run_id"), path.get("seq"))
         feed = self._feeds.feed(subject.key, subject.reader)
         await feed.look()
         return subject, feed
@@ -105,7 +132,7 @@ class Website:
         return await self._problem(request, status, text)
 
     async def _refused(self, request: Request, error: PitbossError) -> Response:
-        missing = isinstance(error, (RunNotFound, AmbiguousRun))
+        missing = isinstance(error, (RunNotFound, AmbiguousRun, NoSession))
         status = HTTPStatus.NOT_FOUND if missing else HTTPStatus.INTERNAL_SERVER_ERROR
         return await self._problem(request, status, error.message, error.hint)
 
@@ -120,13 +147,14 @@ class Website:
         self, request: Request, status: HTTPStatus, text: str, hint: str | None = None
     ) -> Response:
         depth = request.url.path.count("/") - 1
-        page = await asyncio.to_thread(self._subjects.problem, depth, status.phrase, text, hint)
+        page = await asyncio.to_thread(problem, self._supplies, depth, status.phrase, text, hint)
         return HTMLResponse(page, status)
 
 
-def serve_website(repo: Path, door: Door, listening: socket.socket) -> None:
+def serve_website(repo: Path, desk: Desk, door: Door, listening: socket.socket) -> None:
     """Serve the runs of `repo` to whoever `door` lets in, until a signal."""
-    website = Website(repo, door)
+    pages = Pages({**FUNCTIONS, "project": repo.name})
+    website = Website(Supplies(repo, Watches(repo), desk, pages, door.allow_control), door)
     serve(website.app(), listening, website.close)
 
 

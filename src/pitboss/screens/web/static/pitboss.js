@@ -46,7 +46,7 @@ function say(text) {
 
 // One part of the page. Whoever reads the end of something that grows keeps seeing its end.
 function show(id, html) {
-  const part = document.getElementById(id);
+  const part = document.getElementById(id) || grown(id);
   if (!part) return;
   if (part.tagName === "TITLE") {
     part.textContent = html;
@@ -58,6 +58,16 @@ function show(id, html) {
   fresh.innerHTML = html;
   children(part, fresh);
   if (atEnd) followed.scrollTop = followed.scrollHeight;
+}
+
+// A block of output that has no place yet: it comes after those there are.
+function grown(id) {
+  const output = document.getElementById("output");
+  if (!output || !id.startsWith("block-")) return null;
+  const block = document.createElement("div");
+  block.id = id;
+  output.append(block);
+  return block;
 }
 
 // Turn `old` into `fresh` and leave alone what is the same: focus, selection, scrolling and open folds stay.
