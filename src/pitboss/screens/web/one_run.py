@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.condition import condition
 from pitboss.core.gauges import gauges_of
+from pitboss.core.needs import Situation, may_need, needs
 from pitboss.core.words.endings import word
 from pitboss.core.words.run_state import run_words
 from pitboss.screens.web.lanes import chart
@@ -15,8 +16,12 @@ from pitboss.screens.web.showing import clock
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
     from markupsafe import Markup
 
+    from pitboss.core.condition import Condition
+    from pitboss.core.needs import InGit, Need
+    from pitboss.core.run import RunState
     from pitboss.screens.web.feeds import Parts, Render
     from pitboss.screens.web.supplies import Supplies
     from pitboss.store.follow import Snapshot
@@ -71,6 +76,8 @@ class _Reader:
         self._seen: Snapshot | None = None
         self._parts: Parts = {}
         self._made = 0.0
+        self._git: InGit | None = None
+        self._asked_git = 0.0
 
     def __call__(self) -> Parts:
         """The parts as of now."""
@@ -97,10 +104,33 @@ class _Reader:
                 now=now,
                 gauges=gauges_of(seen.view, now),
             ),
+            "needs": render("needs", run_id=seen.run_id, needs=self._needs(seen, how)),
             "flights": render("flights", run_id=seen.run_id, flights=seen.view.in_flight),
             "sessions": self._sessions(seen),
             "lanes": self._lanes(seen, now),
         }
+
+    def _needs(self, seen: Snapshot, how: Condition) -> tuple[Need, ...]:
+        """What needs a person. Git is asked only if it may know better: it costs a process."""
+        records = tuple(record for record in seen.records if may_need(record))
+        ask_git = seen.state is not None and (records or seen.live is None)
+        return needs(
+            Situation(
+                run_id=seen.run_id,
+                condition=how,
+                state=seen.state,
+                problem=seen.problem,
+                paused=False,
+                records=records,
+                git=self._in_git(seen.state) if ask_git and seen.state is not None else None,
+            )
+        )
+
+    def _in_git(self, state: RunState) -> InGit:
+        """What git knows, asked again only after a while."""
+        if self._git is None or time.monotonic() - self._asked_git > _OLD_S:
+            self._git, self._asked_git = self._desk.in_git(state), time.monotonic()
+        return self._git
 
     def _sessions(self, seen: Snapshot) -> Markup:
         return self._pages.render(

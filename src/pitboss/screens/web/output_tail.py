@@ -75,4 +75,3 @@ def _pieces(raw: bytes) -> list[bytes]:
         else:
             pieces.append(line)
     return pieces
-

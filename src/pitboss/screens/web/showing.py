@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from pitboss.core.gauges import Budget, gauge_words
 from pitboss.core.measures import age, duration, stamp, tokens
-from pitboss.core.session import in_words
+from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
 from pitboss.core.words.phases import flight_words, phase_words
 from pitboss.core.words.quotas import window_words, windows
@@ -101,6 +101,7 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "ago": ago,
     "clock": clock,
     "clock_s": clock_s,
+    "duration": duration,
     "flight_amounts": flight_amounts,
     "flight_words": lambda flight: flight_words(flight, clock),
     "gauge_text": gauge_text,

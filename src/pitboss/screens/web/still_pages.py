@@ -66,7 +66,11 @@ def output(supplies: Supplies, run_id: str, seq: int, place: int, query: Mapping
         "output",
         f"{file.title} of session {seq}",
         root="../" * 5,
-        crumbs=((page.run_id, f"../../../../{page.run_id}"), (f"session {seq}", f"../../{seq}"), ("output", None)),
+        crumbs=(
+            (page.run_id, f"../../../../{page.run_id}"),
+            (f"session {seq}", f"../../{seq}"),
+            ("output", None),
+        ),
         heading=f"Output: {file.title}",
         window=window,
         before=transcript.before(window).start,
