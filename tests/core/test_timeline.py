@@ -107,6 +107,18 @@ def test_events_say_in_which_slot_a_session_was_and_two_at_once_in_one_slot_are_
     ]
 
 
+def test_a_session_that_waits_to_land_leaves_its_lane_to_the_next_one() -> None:
+    landing = (Stretch(phase=Phase.LAND, began=at(3), ended=at(5)),)
+    tracks = {
+        1: Track(seq=1, began=at(0), slot="slot-1", stretches=landing),
+        2: Track(seq=2, began=at(4), slot="slot-1"),
+    }
+    (lane,) = lanes([ran(1, 0, 5), ran(2, 4, 9)], (), tracks)
+    assert [(span.began, span.ended) for span in lane.spans] == [(at(0), at(4)), (at(4), at(9))]
+    (lane,) = lanes([ran(2, 4, 9)], [Flight(seq=1, prompt="a", started_at=at(0))], tracks)
+    assert [(span.seq, span.ended) for span in lane.spans] == [(1, at(4)), (2, at(9))]
+
+
 def test_a_session_that_died_in_a_phase_has_left_it_when_it_was_recorded() -> None:
     track = followed(
         SessionStarted(t=at(0), seq=1, prompt="alpha"), PhaseChanged(t=at(2), seq=1, phase=Phase.AGENT)

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from markupsafe import Markup
 
 from pitboss.screens.web import feeds
 from pitboss.screens.web.event_stream import encode
@@ -14,7 +15,7 @@ from pitboss.screens.web.feeds import MOST_FEEDS, Feed, Feeds, Update
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.screens.web.feeds import Parts
+    from pitboss.screens.web.pages import Parts
 
 
 class Source:
@@ -81,14 +82,20 @@ def test_a_part_that_is_gone_becomes_empty_once() -> None:
 @pytest.mark.usefixtures("_eager")
 def test_that_time_goes_by_is_no_change_but_a_new_page_shows_it() -> None:
     async def scene() -> None:
-        source = Source(top='<time data-tick="ago" datetime="T">2 s ago</time>')
+        source = Source(top=Markup('<time data-tick="ago" datetime="T">2 s ago</time>'))
         feed = Feed(source, "x")
         first = await seen(feed)
-        source.parts["top"] = '<time data-tick="ago" datetime="T">9 s ago</time>'
+        source.parts["top"] = Markup('<time data-tick="ago" datetime="T">9 s ago</time>')
         assert await seen(feed, first.version) == Update("x-1", {})
         assert feed.since(None).parts["top"] == source.parts["top"]
 
     asyncio.run(scene())
+
+
+@pytest.mark.usefixtures("_eager")
+def test_what_no_template_made_is_text() -> None:
+    parts = asyncio.run(seen(Feed(Source(title="<b>\x1b[1m"), "x"))).parts
+    assert parts == {"title": "&lt;b&gt;^[[1m"}
 
 
 def test_many_viewers_at_once_cost_one_reading() -> None:

@@ -62,7 +62,10 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """One slot over the night; its spans are in order of their beginning and do not overlap."""
+    """One slot over the night; its spans are in order of their beginning and do not overlap.
+
+    A session that lands while the next one has its working copy ends where that one begins.
+    """
 
     name: str
     spans: tuple[Span, ...]
@@ -104,16 +107,25 @@ class _Slots:
         name = slot or next((name for name in self._spans if self._is_free(name, span)), None)
         if name is None or not self._is_free(name, span):
             name = f"lane {len(self._spans) + 1}" if self._spans else USERS_TREE
-        self._spans.setdefault(name, []).append(span)
+        spans = self._spans.setdefault(name, [])
+        if spans and (spans[-1].ended is None or spans[-1].ended > span.began):
+            spans[-1] = msgspec.structs.replace(spans[-1], ended=span.began)
+        spans.append(span)
 
     def _is_free(self, name: str, span: Span) -> bool:
         last = self._spans.get(name, [])[-1:]
-        return not last or (last[0].ended is not None and last[0].ended <= span.began)
+        return not last or ((left := _left(last[0])) is not None and left <= span.began)
 
     def lanes(self) -> tuple[Lane, ...]:
         """Your own tree first, then by name."""
         names = sorted(self._spans, key=lambda name: (name != USERS_TREE, len(name), name))
         return tuple(Lane(name=name, spans=tuple(self._spans[name])) for name in names)
+
+
+def _left(span: Span) -> datetime | None:
+    """When a session left its lane to others: while it waits to land, the next one has its working copy."""
+    landing = span.stretches[-1:]
+    return landing[0].began if landing and landing[0].phase is Phase.LAND else span.ended
 
 
 def _entered(track: Track, event: PhaseChanged) -> Track:

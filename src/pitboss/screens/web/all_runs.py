@@ -8,25 +8,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.budget import Caps
-from pitboss.core.condition import condition
+from pitboss.core.condition import Condition
 from pitboss.core.gauges import Used, gauge_words, gauges
 from pitboss.core.tone import CONDITION_TONES, Tone
 from pitboss.core.words.endings import why, word
 from pitboss.screens.web.showing import clock
-from pitboss.store.catalogue import list_runs, run_of
-from pitboss.store.git_dir import lock_paths
-from pitboss.store.lock import lock_holder
+from pitboss.store.run_list import RunList
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-    from pathlib import Path
 
     from markupsafe import Markup
 
     from pitboss.core.run import RunState
-    from pitboss.screens.web.feeds import Parts, Render
+    from pitboss.screens.web.feeds import Render
+    from pitboss.screens.web.pages import Parts
     from pitboss.screens.web.supplies import Supplies
     from pitboss.store.catalogue import RunListing
+    from pitboss.store.run_list import RunsSeen
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,15 +51,16 @@ class AllRuns:
         self._pages = supplies.pages
 
     def reader(self) -> Render:
-        """Reads the state of every run."""
-        return self._parts
+        """Reads the state of each run, again only when it has changed."""
+        listed = RunList(self._repo)
+        return lambda: self._parts(listed.look())
 
     def page(self, version: str, parts: Parts) -> Markup:
         """The page around the list."""
         return self._pages.page("index", parts, version=version, root="", stream="events", crumbs=())
 
-    def _parts(self) -> Parts:
-        rows = _rows(self._repo)
+    def _parts(self, seen: RunsSeen) -> Parts:
+        rows = [_row(run, seen.condition_of(run)) for run in seen.runs]
         live = sum(row.live for row in rows)
         return {
             "title": f"{'● ' if live else ''}{self._repo.name} - pitboss",
@@ -68,14 +68,8 @@ class AllRuns:
         }
 
 
-def _rows(repo: Path) -> list[RunRow]:
-    holder = lock_holder(*lock_paths(repo))
-    live = run_of(repo, holder) if holder is not None else None
-    return [_row(run, live=run.run_id == live) for run in list_runs(repo)]
-
-
-def _row(run: RunListing, *, live: bool) -> RunRow:
-    state, how = run.state, condition(run.state, live=live)
+def _row(run: RunListing, how: Condition) -> RunRow:
+    state, live = run.state, how is Condition.LIVE
     ended_because = state.stop_reason if state is not None and not live else None
     return RunRow(
         run_id=run.run_id,

@@ -68,7 +68,7 @@ def encode(update: Update) -> bytes:
     """An update as an event: its version is the id, its parts are JSON, which is one line."""
     return b"id: %b\nevent: parts\ndata: %b\n\n" % (
         update.version.encode(),
-        msgspec.json.encode(update.parts),
+        msgspec.json.encode({name: str(text) for name, text in update.parts.items()}),
     )
 
 

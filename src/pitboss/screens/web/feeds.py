@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
+
+from markupsafe import Markup
+
+from pitboss.screens.web.pages import Parts, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable
 
-Parts = Mapping[str, str]
-"""The HTML of each part of a page, by the id of its element."""
 Render = Callable[[], Parts]
+"""Reads what a page is about and renders its parts."""
 
 LOOK_S = 0.5
 """Seconds between two looks at a run that somebody watches."""
@@ -43,7 +46,7 @@ class Feed:
     def __init__(self, render: Render, origin: str) -> None:
         self._render = render
         self._origin = origin
-        self._parts: dict[str, tuple[int, str]] = {}
+        self._parts: dict[str, tuple[int, Markup]] = {}
         self._steady: dict[str, str] = {}
         self._number = 0
         self._looked = float("-inf")
@@ -79,7 +82,7 @@ class Feed:
 
     def _take(self, parts: Parts) -> None:
         """Note what changed; a part that is gone becomes empty. That time goes by is no change."""
-        texts = dict.fromkeys(self._parts, "") | {name: str(text) for name, text in parts.items()}
+        texts = dict.fromkeys(self._parts, Markup("")) | {name: shown(text) for name, text in parts.items()}
         steady = {name: _TICKING.sub(r"\1", text) for name, text in texts.items()}
         changed = {name for name, text in steady.items() if self._steady.get(name) != text}
         self._number += bool(changed)

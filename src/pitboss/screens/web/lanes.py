@@ -127,6 +127,7 @@ def _one_with(last: DrawnSpan, bar: DrawnSpan) -> bool:
 
 def _marks(span: Span, scale: _Scale) -> Iterator[DrawnStretch]:
     for stretch in span.stretches:
-        x, width = scale.place(stretch.began, stretch.ended or span.ended)
+        ends = [each for each in (stretch.ended, span.ended) if each is not None]
+        x, width = scale.place(stretch.began, min(ends, default=None))
         if stretch.phase in _MARKED and width >= _THIN:
             yield DrawnStretch(x=x, width=width, phase=stretch.phase)

@@ -6,23 +6,25 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pitboss.core.condition import condition
+import msgspec
+
 from pitboss.core.gauges import gauges_of
-from pitboss.core.needs import Situation, may_need, needs
+from pitboss.core.needs import needs
 from pitboss.core.words.endings import word
 from pitboss.core.words.run_state import run_words
 from pitboss.screens.web.lanes import chart
 from pitboss.screens.web.showing import clock
+from pitboss.store.situation import situation
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from markupsafe import Markup
 
-    from pitboss.core.condition import Condition
     from pitboss.core.needs import InGit, Need
     from pitboss.core.run import RunState
-    from pitboss.screens.web.feeds import Parts, Render
+    from pitboss.screens.web.feeds import Render
+    from pitboss.screens.web.pages import Parts
     from pitboss.screens.web.supplies import Supplies
     from pitboss.store.follow import Snapshot
 
@@ -71,6 +73,7 @@ class _Reader:
 
     def __init__(self, supplies: Supplies, run_id: str) -> None:
         self._watch = supplies.watches.watch(run_id)
+        self._repo = supplies.repo
         self._desk = supplies.desk
         self._pages = supplies.pages
         self._seen: Snapshot | None = None
@@ -89,8 +92,8 @@ class _Reader:
 
     def _rendered(self, seen: Snapshot) -> Parts:
         now = _moment(seen)
-        how = condition(seen.state, live=seen.live is not None)
-        said = run_words(seen.view, how, seen.state.stop_reason if seen.state else None, clock)
+        how = seen.condition
+        said = run_words(seen.view, how, seen.stop_reason, clock)
         render = self._pages.render
         return {
             "title": f"{'● ' if seen.live else ''}{said.text} - {seen.run_id} - pitboss",
@@ -104,27 +107,18 @@ class _Reader:
                 now=now,
                 gauges=gauges_of(seen.view, now),
             ),
-            "needs": render("needs", run_id=seen.run_id, needs=self._needs(seen, how)),
+            "needs": render("needs", run_id=seen.run_id, needs=self._needs(seen)),
             "flights": render("flights", run_id=seen.run_id, flights=seen.view.in_flight),
             "sessions": self._sessions(seen),
             "lanes": self._lanes(seen, now),
         }
 
-    def _needs(self, seen: Snapshot, how: Condition) -> tuple[Need, ...]:
+    def _needs(self, seen: Snapshot) -> tuple[Need, ...]:
         """What needs a person. Git is asked only if it may know better: it costs a process."""
-        records = tuple(record for record in seen.records if may_need(record))
-        ask_git = seen.state is not None and (records or seen.live is None)
-        return needs(
-            Situation(
-                run_id=seen.run_id,
-                condition=how,
-                state=seen.state,
-                problem=seen.problem,
-                paused=False,
-                records=records,
-                git=self._in_git(seen.state) if ask_git and seen.state is not None else None,
-            )
-        )
+        asks = situation(self._repo, seen, None)
+        worth_asking = seen.state is not None and (asks.records or seen.live is None)
+        git = self._in_git(seen.state) if worth_asking and seen.state is not None else None
+        return needs(msgspec.structs.replace(asks, git=git))
 
     def _in_git(self, state: RunState) -> InGit:
         """What git knows, asked again only after a while."""

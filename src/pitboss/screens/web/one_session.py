@@ -9,7 +9,6 @@ from pitboss.core.embed import clean
 from pitboss.errors import CommandError
 from pitboss.screens.web.diffs import folded
 from pitboss.screens.web.output_tail import OutputTail
-from pitboss.screens.web.pages import marked
 from pitboss.screens.web.showing import clock
 from pitboss.store.paths import RunPaths
 from pitboss.store.session_files import Printed
@@ -21,9 +20,10 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from pitboss.screens.web.feeds import Parts, Render
+    from pitboss.screens.web.feeds import Render
+    from pitboss.screens.web.pages import Parts
     from pitboss.screens.web.supplies import Supplies
-    from pitboss.store.session_files import SessionFile
+    from pitboss.store.session_files import PrintedFile
     from pitboss.store.session_page import SessionPage
 
 VERIFY_BYTES = 16 * 1024
@@ -59,7 +59,7 @@ class OneSession:
         return self._supplies.pages.page(
             "session",
             parts,
-            blocks=marked({name: text for name, text in parts.items() if name.startswith(BLOCK) and text}),
+            blocks={name: text for name, text in parts.items() if name.startswith(BLOCK) and text},
             version=version,
             root="../../../",
             stream=f"{self._seq}/events",
@@ -147,20 +147,20 @@ _ELSEWHERE = ("session", "prompt", "status")
 """Facts that the page shows as its title."""
 
 
-def shown(files: tuple[SessionFile, ...], *, live: bool) -> int | None:
+def shown(files: tuple[PrintedFile, ...], *, live: bool) -> int | None:
     """Which of a session's files its page shows the end of: the one that grows, else the agent's last."""
     kinds = (Printed.AGENT, Printed.VERIFY, Printed.FIXER) if live else (Printed.AGENT,)
     return next((place for place in reversed(range(len(files))) if files[place].by in kinds), None)
 
 
-def readable(supplies: Supplies, page: SessionPage, file: SessionFile) -> Callable[[bytes], tuple[str, ...]]:
+def readable(supplies: Supplies, page: SessionPage, file: PrintedFile) -> Callable[[bytes], tuple[str, ...]]:
     """What makes lines for people of a file's bytes; only agents may speak JSON."""
     who = page.record or page.flight
     agent = who.agent if who is not None and file.by in (Printed.AGENT, Printed.FIXER) else None
     return lambda raw: supplies.desk.readable(agent, raw)
 
 
-def _verify_runs(files: tuple[SessionFile, ...]) -> list[tuple[str, tuple[str, ...], bool]]:
+def _verify_runs(files: tuple[PrintedFile, ...]) -> list[tuple[str, tuple[str, ...], bool]]:
     """Each run of the tests: its title, the end of its output, and whether there was more."""
     runs = []
     for file in files:

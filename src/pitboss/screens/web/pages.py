@@ -6,19 +6,17 @@ What a template shows is text: control characters become marks, then HTML is esc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pitboss.core.embed import clean
 from pitboss.core.terminal import visible
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pitboss.screens.web.feeds import Parts
+Parts = Mapping[str, str]
+"""Each part of a page, by the id of its element: what a template made, or text."""
 
 HERE = Path(__file__).parent
 
@@ -44,12 +42,12 @@ class Pages:
 
     def page(self, name: str, parts: Parts, /, **values: object) -> Markup:
         """The page `name.html` around its `parts`."""
-        return self.render(name, parts=marked(parts), **values)
+        return self.render(name, parts={part: shown(text) for part, text in parts.items()}, **values)
 
 
-def marked(parts: Parts) -> dict[str, Markup]:
-    """Parts as templates may show them: other templates made them."""
-    return {name: Markup(text) for name, text in parts.items()}  # noqa: S704
+def shown(value: str) -> Markup:
+    """`value` as HTML: text becomes harmless, what a template made stays as it is."""
+    return escape(harmless(value))
 
 
 def harmless(value: object) -> object:

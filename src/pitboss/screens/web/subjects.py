@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from pitboss.screens.web.feeds import Parts, Render
+    from pitboss.screens.web.feeds import Render
+    from pitboss.screens.web.pages import Parts
     from pitboss.screens.web.supplies import Supplies
 
 

@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 MOST_STREAMS = 128
 """How many streams of events may be open at once."""
 
+MOST_BUGS = 20
+"""How many different bugs the terminal is told of: nobody may read it, and then it must not fill up."""
+
 _ADDRESSES = ("", "/runs/{run_id}", "/runs/{run_id}/sessions/{seq:int}")
 _STATIC = {
     "pitboss.css": "text/css; charset=utf-8",
@@ -72,6 +75,7 @@ class Website:
         self._feeds = Feeds(secrets.token_hex(4))
         self._streams = asyncio.Semaphore(MOST_STREAMS)
         self._closing = asyncio.Event()
+        self._bugs = set[str]()
 
     def close(self) -> None:
         """End the streams of events: the server is about to stop."""
@@ -137,7 +141,10 @@ class Website:
         return await self._problem(request, status, error.message, error.hint)
 
     async def _bug(self, request: Request, error: Exception) -> Response:
-        note(f"error: {request.url.path}: internal error: {type(error).__name__}: {error}")
+        said = f"error: internal error: {type(error).__name__}: {error}"
+        if said not in self._bugs and len(self._bugs) < MOST_BUGS:
+            self._bugs.add(said)
+            note(said)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         return await self._problem(
             request, status, "pitboss failed to make this page; its terminal says why."

@@ -49,7 +49,7 @@ function show(id, html) {
   const part = document.getElementById(id) || grown(id);
   if (!part) return;
   if (part.tagName === "TITLE") {
-    part.textContent = html;
+    part.innerHTML = html;
     return;
   }
   const followed = part.querySelector("[data-follow]") || part.closest("[data-follow]");
