@@ -249,6 +249,18 @@ class TestBudget:
             assert live.ended().code == 3
         assert the_run(project).ending() == ("aborted", "max-iterations reached: 2 >= 2")
 
+    def test_with_hard_budgets_an_earlier_end_stops_the_session_in_flight(
+        self, project: Project, gate: Gate
+    ) -> None:
+        configure(project, more="[budgets]\nhard = true")
+        with grinding(project, "--until", "8h") as live:
+            gate.wait()
+            said(project.pitboss("budget", "--until", "1s"))
+            done = live.ended()
+        run = the_run(project)
+        assert (done.code, [record["status"] for record in run.records]) == (3, ["aborted"])
+        assert "until reached" in str(run.ending()[1])
+
     @pytest.mark.parametrize(
         ("args", "why"),
         [

@@ -12,7 +12,7 @@ import pytest
 from pitboss.core.events import Aborting, Draining
 from pitboss.core.requests import Skip, Stop
 from pitboss.core.stops import StopLevel, StopRequest
-from pitboss.engine.control import Control
+from pitboss.engine.control import LONGEST_REST_S, Control, next_look
 from pitboss.guardian import StopChannel
 from pitboss.store.mailbox import send
 from pitboss.store.paths import RunPaths
@@ -211,3 +211,11 @@ def test_sessions_that_ask_at_once_each_hear_what_concerns_them(desk: Desk) -> N
     for thread in threads:
         thread.join()
     assert heard == {seq: {SKIP} if seq % 2 else {None} for seq in seqs}
+
+
+@pytest.mark.parametrize(
+    ("every_s", "took_s", "rest_s"),
+    [(0.1, 0.001, 0.1), (0.1, 0.02, 0.2), (0.1, 9.0, LONGEST_REST_S), (0.0, 0.02, 0.0)],
+)
+def test_the_longer_a_look_takes_the_rarer_looks_are(every_s: float, took_s: float, rest_s: float) -> None:
+    assert next_look(every_s, 5.0, 5.0 + took_s) == pytest.approx(5.0 + took_s + rest_s)

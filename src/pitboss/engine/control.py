@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 LISTEN_S = 0.1
 """Seconds between two looks at the request files, however many sessions listen."""
 
+LOOK_SHARE = 0.1
+"""The most of a thread's time that looks may take: a folder full of rubbish is looked at less often."""
+
+LONGEST_REST_S = 0.8
+"""Seconds between two looks at most: a request is taken within a second."""
+
 
 class Control:
     """Gathers the requests to one run and to each of its sessions; safe to call from every session's thread.
@@ -122,8 +128,9 @@ class Control:
         self._raise_to(self._channel.level(), StopBy.SIGNAL)
 
     def _take_files(self) -> None:
-        self._look_at = time.monotonic() + self._listen_every_s
+        began = time.monotonic()
         mail = take_mail(self._paths, letters=self._steering is not None)
+        self._look_at = next_look(self._listen_every_s, began, time.monotonic())
         for received in mail.received:
             self._do(received)
         for refused in mail.refused:
@@ -155,3 +162,9 @@ class Control:
             self._emit(Aborting(by=by, request=request))
         else:
             self._emit(Draining(by=by, in_flight=tuple(sorted(self._in_flight)), request=request))
+
+
+def next_look(every_s: float, began: float, ended: float) -> float:
+    """When to look again; with `every_s` 0 at every call."""
+    rest_s = min((ended - began) / LOOK_SHARE, LONGEST_REST_S)
+    return ended + (every_s and max(every_s, rest_s))

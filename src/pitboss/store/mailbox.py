@@ -202,9 +202,10 @@ def _is_letter(name: str) -> bool:
 
 
 def _told_by_name(name: str) -> Request | None:
-    if one := _SKIP_ONE.fullmatch(name):
-        return Skip(seq=int(one[1]))
-    return _BY_NAME.get(name)
+    if not name.startswith("skip-"):
+        return _BY_NAME.get(name)
+    one = _SKIP_ONE.fullmatch(name)
+    return Skip(seq=int(one[1])) if one else None
 
 
 def _refused(name: str, why: str) -> Refused:
