@@ -198,7 +198,7 @@ class TestBudget:
             gate.wait()
             run = the_run(project)
             answer = said(project.pitboss("budget", "--max-iterations", "2", "--max-cost", "none"))
-            assert answer == f"run {run.run_id} goes on under other budgets: 1 of 2 sessions\n"
+            assert answer == f"run {run.run_id} has other budgets: 1 of 2 sessions\n"
             caps = {"max_iterations": 2, "until": None, "max_tokens": None, "max_cost_usd": None}
             assert (run.state["caps"], status(project)["caps"]) == (caps, caps)
             gate.open()
@@ -229,7 +229,7 @@ class TestBudget:
             gate.wait()
             run = the_run(project)
             for done in pool.map(lambda given: project.pitboss("budget", *given), asked):
-                assert "goes on under other budgets" in said(done)
+                assert "has other budgets" in said(done)
             caps = run.state["caps"]
         assert (caps["max_iterations"], caps["max_tokens"], caps["max_cost_usd"]) == (7, 9000, 3.0)
         assert caps["until"] is not None

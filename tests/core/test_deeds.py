@@ -41,7 +41,12 @@ def hour(moment: datetime) -> str:
         (
             Granted(deed=CapsChanged(caps=Caps(max_iterations=9, until=NOW + timedelta(hours=1)))),
             TWO,
-            "run rid goes on under other budgets: 5 of 9 sessions, $0.5000, until 04:00",
+            "run rid has other budgets: 5 of 9 sessions, $0.5000, until 04:00",
+        ),
+        (
+            Granted(deed=CapsChanged(caps=Caps(max_iterations=5))),
+            TWO,
+            "run rid has other budgets: 5 of 5 sessions, $0.5000; it starts no further session",
         ),
         (
             Granted(deed=Skipping(seqs=(1,))),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.budget import exceeded
 from pitboss.core.embed import one_line
 from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, Skipping, Unpaused
 from pitboss.core.gauges import gauge_words, gauges_of
@@ -77,7 +78,9 @@ def _granted(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  #
         case Unpaused():
             return "goes on: sessions start again"
         case CapsChanged():
-            return f"goes on under other budgets: {_budgets(deed, view, now, clock)}"
+            over = exceeded(deed.caps, view.used, now=now, in_flight=len(view.in_flight))
+            ending = "" if over is None else "; it starts no further session"
+            return f"has other budgets: {_budgets(deed, view, now, clock)}{ending}"
         case Skipping(seqs=()):
             return "had nothing to skip"
         case Skipping(seqs=seqs):
