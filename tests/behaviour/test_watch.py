@@ -114,6 +114,70 @@ def test_it_follows_a_run_across_a_kill_and_a_resume(project: Project, tmp_path:
             screen.wait_for("✓ finished", "Landed 1")
 
 
+def test_the_run_is_steered_from_it_and_each_key_asks_first(project: Project, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gate")
+    configure(project)
+    project.prompt("slow", f"{gate.script}; echo two > $PITBOSS_SESSION_SEQ.txt", max_runs=3)
+    with grinding(project, "--max-iterations", "5") as live, terminal(project, width=100) as screen:
+        gate.wait()
+        screen.enter(command("watch"))
+        screen.wait_for("● live", "session 1 of 5")
+        screen.keys("p")
+        screen.wait_for("Pause the run?", "session-0001 (slow) will finish")
+        screen.keys("n")
+        screen.wait_without("Pause the run?")
+        assert "paused" not in live.err
+        screen.keys("p")
+        screen.wait_for("Pause the run?")
+        screen.keys("y")
+        screen.wait_for("is paused: no new session starts", "Needs you")
+        live.wait_for("paused")
+        screen.keys("p")
+        screen.wait_for("Let the run go on?")
+        screen.keys("Enter")
+        screen.wait_for("goes on: sessions start again")
+        screen.keys("+")
+        screen.wait_for("Which cap", "5 → 6")
+        screen.keys("Enter")
+        screen.wait_for("Set the cap on sessions to 6?")
+        screen.keys("y")
+        screen.wait_for("1 of 6 sessions")
+        screen.keys("x")
+        screen.wait_for("Skip session-0001 (slow)?")
+        screen.keys("y")
+        screen.wait_for("skips session-0001 (slow)", "Not landed 1", "session 2")
+        screen.keys("S")
+        screen.wait_for("Stop the run now?", "session-0002 (slow) will be ended")
+        screen.keys("y")
+        screen.wait_for("◐ stopped")
+        assert live.ended().code == 2
+        screen.keys("p")
+        screen.wait_for("is not live: `pitboss grind --resume")
+    assert [record["status"] for record in the_run(project).records] == ["skipped", "aborted"]
+
+
+def test_a_task_is_queued_from_it_and_rescued_work_applied(project: Project) -> None:
+    configure(project)
+    project.prompt("fail", "echo half > half.txt; exit 3", max_runs=1)
+    assert project.pitboss("grind").code == 1
+    with terminal(project, width=100) as screen:
+        screen.enter(command("watch"))
+        screen.wait_for("✓ finished", "Needs you 1")
+        screen.keys("n")
+        screen.wait_for("What should an agent do?")
+        screen.say("Mend the [red]lexer[/]")
+        screen.keys("C-s")
+        screen.wait_for("Queue this task?", "Mend the [red]lexer[/]")
+        screen.keys("y")
+        screen.wait_for("queued ", "the next run takes it")
+        assert "Mend the [red]lexer[/]" in project.pitboss("queue", "ls").out
+        screen.keys("Tab", "a")
+        screen.wait_for("Apply ", "session-0001 to the working tree?")
+        screen.keys("y")
+        screen.wait_for("1 file changed, nothing committed")
+    assert (project.root / "half.txt").read_text() == "half\n"
+
+
 def test_resizing_moves_the_parts_and_loses_nothing(project: Project) -> None:
     project.prompt("once", "echo x > x.txt", max_runs=1)
     assert project.pitboss("grind").code == 0

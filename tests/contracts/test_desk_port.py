@@ -147,6 +147,13 @@ def test_applied_work_is_in_the_tree_uncommitted(night: Night) -> None:
         assert (again.done, again.text) == (False, "the working tree is not clean")
 
 
+def test_a_queued_task_is_taken_by_the_next_run_and_an_empty_one_is_refused(night: Night) -> None:
+    reply = night.desk.queue_task("Mend it.")
+    assert (reply.done, reply.hint) == (True, "")
+    assert re.fullmatch(r"queued \S+: the next run takes it.*", reply.text)
+    assert not night.desk.queue_task(" ").done
+
+
 def test_a_repository_that_is_not_one_has_no_answers_and_raises_nothing(tmp_path: Path) -> None:
     desk = RepositoryDesk(tmp_path)
     line = record(1, rescue=("refs/one",))

@@ -22,6 +22,10 @@ def watch(*, run_id: str | None) -> None:
     need_terminal("watch")
     repo = project_root()
     first = None if run_id is None and latest_run(repo) is None else chosen_run(repo, run_id)
+    from pitboss.cli.shared.desk import RepositoryDesk
     from pitboss.screens.tui.app import WatchApp
 
-    WatchApp(repo, first).run()
+    app = WatchApp(repo, first, RepositoryDesk(repo))
+    app.run()
+    if app.failure is not None:
+        raise app.failure

@@ -1,7 +1,7 @@
 """What viewers ask for that they may not do themselves: diffs, rescues, what an agent's output means (SPEC 10).
 
 Screens import `core` and `store` alone. Whatever needs git or knows an agent comes through this port, which the command
-that starts a screen hands to it. Requests to a live run need no desk: `store.mailbox` and `store.queue` take them.
+that starts a screen hands to it. Requests to a live run need no desk: `store.asking` takes them.
 `cli.shared.desk` is the real one, `screens.scripted_desk` plays one.
 """
 
@@ -81,6 +81,10 @@ class Desk(Protocol):
 
     def apply_rescue(self, ref: str) -> Reply:
         """Bring rescued work into the working tree, uncommitted; a conflict changes nothing."""
+        ...
+
+    def queue_task(self, text: str) -> Reply:
+        """Queue a one-off task for an agent, as `pitboss queue add TEXT` does; the reply says which run takes it."""
         ...
 
     def in_git(self, state: RunState) -> InGit:

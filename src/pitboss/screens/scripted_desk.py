@@ -27,11 +27,12 @@ class DeskScript(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScriptedDesk:
-    """Answers from its script, and remembers in `applied` what was applied."""
+    """Answers from its script, and remembers what was `applied` and `queued`."""
 
     def __init__(self, script: DeskScript) -> None:
         self._script = script
         self.applied: list[str] = []
+        self.queued: list[str] = []
 
     def changes(self, record: SessionRecord, landed_before: str | None) -> Changes:
         """See `Desk.changes`."""
@@ -61,6 +62,13 @@ class ScriptedDesk:
         count = len(self._script.rescued_changes.get(work.ref, Changes()).files)
         files = "1 file" if count == 1 else f"{count} files"
         return Reply(done=True, text=f"applied {work.name}: {files} changed, nothing committed")
+
+    def queue_task(self, text: str) -> Reply:
+        """See `Desk.queue_task`."""
+        if not text.strip():
+            return Reply(done=False, text="TEXT: the task is empty")
+        self.queued.append(text)
+        return Reply(done=True, text=f"queued task-{len(self.queued)}: the next run takes it")
 
     def in_git(self, state: RunState) -> InGit:
         """See `Desk.in_git`."""

@@ -128,8 +128,8 @@ def test_a_run_without_sessions_has_no_lanes() -> None:
     [
         (24, 0, 0, False, (0, 0)),
         (24, 0, 0, True, (0, 2)),
-        (24, 9, 9, True, (4, 5)),
-        (50, 9, 16, True, (7, 11)),
+        (24, 9, 9, True, (5, 5)),
+        (50, 9, 16, True, (9, 11)),
         (10, 5, 5, True, (3, 4)),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.agents.readable import readable
+from pitboss.cli.shared.queueing import queue_task
 from pitboss.core.embed import one_line
 from pitboss.core.needs import InGit
 from pitboss.core.patterns import lazy_pattern
@@ -90,6 +91,15 @@ class RepositoryDesk:
             return Reply(done=False, text=text, hint=f"`git merge {rescued.ref}` lets you resolve it by hand")
         files = "1 file" if len(done.changed) == 1 else f"{len(done.changed)} files"
         return Reply(done=True, text=f"applied {rescued.short_name}: {files} changed, nothing committed")
+
+    def queue_task(self, text: str) -> Reply:
+        """See `Desk.queue_task`."""
+        try:
+            queued = queue_task(self._root, f"{text}\n", given={})
+        except PitbossError as error:
+            return Reply(done=False, text=one_line(error.message), hint=one_line(error.hint or ""))
+        odd = "".join(f"; warning: {one_line(warning)}" for warning in queued.warnings)
+        return Reply(done=True, text=f"queued {queued.id}: {queued.taken_by}{odd}")
 
     def in_git(self, state: RunState) -> InGit:
         """See `Desk.in_git`."""

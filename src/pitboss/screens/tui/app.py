@@ -9,23 +9,31 @@ import asyncio
 import signal
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from pitboss.core.embed import one_line
+from pitboss.screens.output import TONE_INK
 from pitboss.screens.tui.clocks import short
 from pitboss.screens.tui.live_screen import LiveScreen
-from pitboss.store.paths import RunPaths
+from pitboss.screens.tui.pieces import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from textual.screen import Screen
+    from textual.screen import ModalScreen, Screen
 
+    from pitboss.core.tone import Tone
+    from pitboss.screens.desk import Desk
+    from pitboss.screens.tui.helm import Helm
+    from pitboss.screens.tui.run_reader import RunReader
     from pitboss.screens.tui.wishes import OpenRun, OpenSession
-    from pitboss.store.run_watch import RunWatch
+
+T = TypeVar("T")
 
 TICK_S = 1.0
 """How often ages and times go on while nothing happens."""
@@ -39,16 +47,29 @@ class WatchApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True)]
 
     def __init__(
-        self, repo: Path, run_id: str | None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        repo: Path,
+        run_id: str | None,
+        desk: Desk,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self.repo = repo
-        self.now = now
+        self._now = now
         self._run_id = run_id
-        self._watch: RunWatch | None = None
+        self.failure: Exception | None = None
+        self._reader: RunReader | None = None
+        self._desk = desk
+        self.looks = 0
+        """How often files were looked at and shown so far."""
         self._drawn_at = 0.0
         self._hurry = asyncio.Event()
+
+    def now(self) -> datetime:
+        """The time."""
+        return self._now()
 
     def clock(self, moment: datetime) -> str:
         """A time, as rows show it."""
@@ -76,13 +97,11 @@ class WatchApp(App[None]):
 
     async def open_run(self, run_id: str) -> None:
         """Show a run."""
-        from pitboss.screens.tui.beside import Beside
+        from pitboss.screens.tui.run_reader import RunReader
         from pitboss.screens.tui.run_screen import RunScreen
-        from pitboss.store.run_watch import RunWatch
 
-        self._watch = RunWatch(self.repo, run_id)
-        beside = Beside(self.repo, RunPaths(self.repo, self._watch.run_id))
-        await self.push(RunScreen(self._watch, beside, self.clock))
+        self._reader = RunReader(self.repo, run_id, self._desk)
+        await self.push(RunScreen(self._reader, self.clock))
 
     async def on_open_run(self, event: OpenRun) -> None:
         """A row of the list was chosen."""
@@ -92,10 +111,8 @@ class WatchApp(App[None]):
         """A row of a run was chosen."""
         from pitboss.screens.tui.session_screen import SessionScreen
 
-        if self._watch is not None:
-            await self.push(
-                SessionScreen(self._watch, RunPaths(self.repo, self._watch.run_id), event, self.clock)
-            )
+        if self._reader is not None:
+            await self.push(SessionScreen(self._reader, event, self.clock))
 
     async def show_runs(self) -> None:
         """Show the list of runs."""
@@ -126,10 +143,20 @@ class WatchApp(App[None]):
             self._drawn_at = at
             screen.is_fresh = False
             screen.draw(self.now())
+        self.looks += 1
+
+    def look_now(self) -> None:
+        """Look at files at once."""
+        self._hurry.set()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End in order; whoever started this says what went wrong."""
+        self.failure = self.failure or error
+        self.exit(return_code=1)
 
     def on_draw_again(self) -> None:
-        """Look at once."""
-        self._hurry.set()
+        """A screen waits for it."""
+        self.look_now()
 
     async def action_back(self) -> None:
         """Back to the screen before; from the first one to the list of all runs."""
@@ -153,3 +180,44 @@ class WatchApp(App[None]):
     def action_leave(self) -> None:
         """Quit; runs go on."""
         self.exit()
+
+    def action_pause(self) -> None:
+        """Pause the run, or let it go on."""
+        self.run_worker(self._helm.pause())
+
+    def action_stop(self, now: bool) -> None:
+        """Stop the run."""
+        self.run_worker(self._helm.stop(now=now))
+
+    def action_skip(self) -> None:
+        """Skip the session in flight that the cursor is on."""
+        self.run_worker(self._helm.skip())
+
+    def action_cap(self, by: int) -> None:
+        """Change a cap, beginning with a step up or down."""
+        self.run_worker(self._helm.change_cap(by))
+
+    def action_task(self) -> None:
+        """Queue a task."""
+        self.run_worker(self._helm.queue_task())
+
+    def action_apply(self) -> None:
+        """Apply the rescued work of the session that the cursor is on."""
+        self.run_worker(self._helm.apply_rescue())
+
+    def say(self, text: str, tone: Tone) -> None:
+        """Show an answer above the keys, until the next one."""
+        if self.live_screen is not None:
+            self.live_screen.show_answer([Piece(one_line(text), TONE_INK[tone])])
+
+    async def closed(self, dialog: ModalScreen[T]) -> T:
+        """Show a dialog, and wait for what it comes to; only for workers."""
+        answer: T = await self.push_screen_wait(dialog)
+        return answer
+
+    @cached_property
+    def _helm(self) -> Helm:
+        # Most people only look.
+        from pitboss.screens.tui.helm import Helm
+
+        return Helm(self, self._desk)

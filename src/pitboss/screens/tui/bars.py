@@ -8,11 +8,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from pitboss.screens.output import Ink
-from pitboss.screens.tui.keys import KEYS
+from pitboss.screens.tui.keys import KEYS, Key
 from pitboss.screens.tui.pieces import Piece, length, strip, style_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from textual.geometry import Size
 
 
 class Lines(Widget):
@@ -32,6 +34,10 @@ class Lines(Widget):
             self._lines = lines
             self.refresh()
 
+    def get_content_width(self, container: Size, viewport: Size) -> int:  # noqa: ARG002 - textual's signature
+        """As wide as the widest line."""
+        return max(map(length, self._lines), default=0)
+
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
         width = self.size.width
@@ -39,19 +45,26 @@ class Lines(Widget):
 
 
 class KeyLine(Widget):
-    """The keys that matter most, as many as fit; `?` and `q` always do."""
+    """The keys that matter most on a screen, as many as fit; `?` and `q` always do."""
+
+    def __init__(self, wanted: Sequence[str]) -> None:
+        """`wanted` are names of keys, by what they do: see `keys.KEYS`."""
+        super().__init__()
+        known = {key.brief: key for key in KEYS}
+        self._hints = [_hint(known[name]) for name in wanted]
+        self._last = [piece for name in ("help", "quit") for piece in _hint(known[name])]
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
         """Draw the line."""
-        hints = [
-            [Piece(key.shown, Ink.STRONG), Piece(f" {key.brief}  ", Ink.FAINT)] for key in KEYS if key.brief
-        ]
-        last = [piece for hint in hints[-2:] for piece in hint]
-        room = self.size.width - length(last)
+        room = self.size.width - length(self._last)
         line: list[Piece] = []
-        for hint in hints[:-2]:
+        for hint in self._hints:
             if length(hint) > room:
                 break
             room -= length(hint)
             line += hint
-        return strip([*line, *last], self.size.width)
+        return strip([*line, *self._last], self.size.width)
+
+
+def _hint(key: Key) -> list[Piece]:
+    return [Piece(key.shown, Ink.STRONG), Piece(f" {key.brief}  ", Ink.FAINT)]

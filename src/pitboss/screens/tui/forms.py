@@ -15,6 +15,7 @@ from pitboss.screens.output import Ink
 from pitboss.screens.tui.bars import Lines
 from pitboss.screens.tui.dialogs import hints
 from pitboss.screens.tui.pieces import Piece
+from pitboss.screens.tui.steering import NewCap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from pitboss.core.gauges import Gauge
-
-
-class NewCap:
-    """A cap to ask for: of which budget, and how high; None lifts it."""
-
-    def __init__(self, budget: Budget, cap: float | None) -> None:
-        self.budget = budget
-        self.cap = cap
 
 
 _STEPS: Mapping[Budget, tuple[float, ...]] = {
@@ -79,9 +72,7 @@ class CapForm(ModalScreen[NewCap | None]):
 
     def _show(self) -> None:
         rows = [self._row(n) for n in range(len(self._gauges))]
-        keys = hints(
-            "+ -", "change", "0", "no cap", "j k", "other cap", "enter", "ask the run", "esc", "cancel"
-        )
+        keys = hints("+ -", "change", "0", "none", "j k", "other", "enter", "ask", "esc", "cancel")
         self.query_one(Lines).show([[Piece("Which cap, and how high?", Ink.STRONG)], *rows, [], keys])
 
     def _row(self, number: int) -> list[Piece]:
@@ -98,7 +89,8 @@ class CapForm(ModalScreen[NewCap | None]):
         ]
 
     def action_choose(self, by: int) -> None:
-        """Move to another cap."""
+        """Move to another cap; this one stays as it is."""
+        self._caps[self._at] = self._gauges[self._at].cap
         self._at = (self._at + by) % len(self._gauges)
         self._show()
 

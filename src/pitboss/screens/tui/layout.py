@@ -22,7 +22,10 @@ def is_roomy(width: int, height: int) -> bool:
 
 
 def shares(height: int, *, needs: int, flights: int, live: bool) -> Shares:
-    """How many of `height` rows the upper parts get for so many rows of their own; most are for what has ended."""
-    most_needs, most_flights = max(height // 8, 2), max(height // 5, 3)
+    """How many of `height` rows the upper parts get for so many rows of their own; most are for what has ended.
+
+    An even number of rows is for needs, which may take two each.
+    """
+    most_needs, most_flights = max(height // 12, 1) * 2, max(height // 5, 3)
     in_flight = 1 + min(max(flights, 1), most_flights) if flights or live else 0
     return Shares(needs=1 + min(needs, most_needs) if needs else 0, flights=in_flight)

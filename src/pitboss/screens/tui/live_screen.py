@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from textual.widgets import Input
 
     from pitboss.screens.tui.pieces import Piece
+    from pitboss.screens.tui.run_reader import RunReader
     from pitboss.screens.tui.table import RowTable
 
 
@@ -31,6 +32,9 @@ class LiveScreen(Screen[None]):
         Binding("shift+tab", "part(-1)", show=False),
         Binding("minus", "app.cap(-1)", show=False),
     ]
+
+    reader: RunReader | None = None
+    """What reads the run that it is about, if it is about one."""
 
     look_s = 0.25
     """Seconds between two looks; nothing is drawn more often than that unless a key is pressed."""
@@ -56,6 +60,21 @@ class LiveScreen(Screen[None]):
         """The widgets between the top and the keys."""
 
     @property
+    @abstractmethod
+    def hints(self) -> Sequence[str]:
+        """The keys that the bottom line names, by what they do, most useful first."""
+
+    @property
+    def seq_in_flight(self) -> int | None:
+        """The session in flight that the cursor is on."""
+        return None
+
+    @property
+    def rescue_ref(self) -> str | None:
+        """The rescued work of the session that the cursor is on."""
+        return None
+
+    @property
     def ages(self) -> bool:
         """Whether what it shows changes with time alone."""
         return True
@@ -70,7 +89,7 @@ class LiveScreen(Screen[None]):
         yield Lines(id="top")
         yield from self.body()
         yield Lines(id="answer")
-        yield KeyLine()
+        yield KeyLine(self.hints)
 
     def action_part(self, by: int) -> None:
         """Move to the next part, if there are several."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pitboss.core.embed import one_line
 from pitboss.core.events import Phase
 from pitboss.core.measures import duration
 from pitboss.core.session import SessionStatus
 from pitboss.core.tone import SESSION_TONES
 from pitboss.screens.output import TONE_INK, Ink
 from pitboss.screens.tui.pieces import Piece, fitted
+from pitboss.screens.tui.rows import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +75,7 @@ def night(lanes: Sequence[Lane], now: datetime, clock: ClockFace, width: int) ->
 
 
 def _name(name: str) -> list[Piece]:
-    return [Piece(fitted(one_line(name), _NAME_WIDTH) + " ", Ink.FAINT)]
+    return [Piece(fitted(place(name), _NAME_WIDTH) + " ", Ink.FAINT)]
 
 
 def _axis(scale: _Scale, example: datetime, clock: ClockFace) -> list[Piece]:

@@ -65,7 +65,7 @@ class Pager(ScrollView, can_focus=True):
         stay = follows and self.at_end
         top = self.scroll_offset.y - self._starts[min(gone_above, len(self._starts) - 1)]
         self._rows = rows
-        self._lay(self.size.width)
+        self._lay(self._width)
         if stay:
             self._go(self._most)
         elif added_above or gone_above:
@@ -75,7 +75,12 @@ class Pager(ScrollView, can_focus=True):
     def draw(self, rows: Callable[[int], Sequence[Row]]) -> None:
         """Replace the text by what `rows` makes of the width, now and whenever that changes."""
         self._drawn = rows
-        self.show(rows(self.size.width))
+        self.show(rows(self._width))
+
+    @property
+    def _width(self) -> int:
+        """Cells of a line, without the scrollbar, for which there is always room."""
+        return self.scrollable_content_region.width
 
     def _lay(self, width: int) -> None:
         heights = (_height(row, width) for row in self._rows)
@@ -85,25 +90,27 @@ class Pager(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Wrap at the new width; the line at the top stays there."""
-        if self.size.width != self._laid_for:
+        if self._width != self._laid_for:
             if self._drawn is not None:
-                self._rows = self._drawn(self.size.width)
+                self._rows = self._drawn(self._width)
             stay, top = (
                 self.at_end and self._laid_for > 0,
                 bisect_right(self._starts, self.scroll_offset.y) - 1,
             )
-            self._lay(self.size.width)
+            self._lay(self._width)
             self._go(self._most if stay and self._most else self._starts[max(min(top, len(self._rows)), 0)])
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of what is in sight."""
-        width = self.size.width
+        width = self._width
         row = y + self.scroll_offset.y
         if not 0 <= row < self._starts[-1]:
             return Strip.blank(width, style_of(None))
         number = bisect_right(self._starts, row) - 1
-        return strip(wrapped(self._rows[number], width)[row - self._starts[number]], width)
+        # A narrower screen may be drawn before it is laid out again.
+        lines = wrapped(self._rows[number], self._laid_for)
+        return strip(lines[row - self._starts[number]], width)
 
     def _go(self, y: int) -> None:
         self.scroll_to(y=min(max(y, 0), self._most), animate=False, immediate=True, force=True)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.condition import Condition, condition
 from pitboss.core.embed import one_line
 from pitboss.core.events import Phase, StepKind
 from pitboss.core.gauges import Used
 from pitboss.core.measures import age, duration, spent, tokens
-from pitboss.core.settling import in_words
 from pitboss.core.tone import CONDITION_TONES, SESSION_TONES
 from pitboss.core.words.endings import why, word
 from pitboss.core.words.phases import PHASE_WORDS
+from pitboss.screens.lines import session_words
 from pitboss.screens.output import TONE_INK, Ink
 from pitboss.screens.tui.columns import Column
 from pitboss.screens.tui.pieces import Piece
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from pitboss.core.diff_stat import DiffStat
     from pitboss.core.measures import ClockFace
+    from pitboss.core.needs import Need
     from pitboss.core.session import SessionRecord
     from pitboss.core.view import Flight
     from pitboss.store.catalogue import RunListing
@@ -49,6 +51,13 @@ SESSIONS = (
     Column("agent", 6, 24, gives_way=7),
     Column("summary", 32, 500, grows=True, gives_way=1),
 )
+NEEDS = (
+    Column("", 1, 1),
+    Column("what", 20, 70),
+    Column("command", 20, 64),
+    Column("why", 24, 500, grows=True, gives_way=1),
+)
+NARROW_NEEDS = (Column("", 1, 1), Column("what", 40, 500, grows=True))
 RUNS = (
     Column("state", 6, 10),
     Column("run", 21, 21),
@@ -71,7 +80,7 @@ def flight_cells(flight: Flight, now: datetime, clock: ClockFace) -> list[Piece]
         Piece(str(flight.seq), Ink.NAME),
         Piece(one_line(flight.prompt), Ink.STRONG),
         Piece(one_line(" ".join(filter(None, (flight.agent, flight.model)))), Ink.FAINT),
-        Piece(one_line(flight.host or flight.slot or ""), Ink.FAINT),
+        Piece(place(flight.host or flight.slot or ""), Ink.FAINT),
         Piece(since),
         Piece(
             "starting" if flight.phase is None else PHASE_WORDS[flight.phase],
@@ -82,6 +91,11 @@ def flight_cells(flight: Flight, now: datetime, clock: ClockFace) -> list[Piece]
         Piece("" if flight.step_at is None else age(flight.step_at, now).removesuffix(" ago"), Ink.FAINT),
         _step(flight, clock),
     ]
+
+
+def place(name: str) -> str:
+    """Where a session works, without the folder that holds all slots."""
+    return one_line(name).removeprefix("worktrees/")
 
 
 def _step(flight: Flight, clock: ClockFace) -> Piece:
@@ -108,7 +122,7 @@ def session_cells(record: SessionRecord, diff: DiffStat | None) -> list[Piece]:
         Piece("" if free else spent(record.cost_usd, known=record.cost_known)),
         _change(record, diff),
         Piece(one_line(" ".join(filter(None, (record.agent, record.model)))), Ink.FAINT),
-        Piece(_words(record)),
+        Piece(session_words(record)),
     ]
 
 
@@ -116,12 +130,6 @@ def _change(record: SessionRecord, diff: DiffStat | None) -> Piece:
     if record.rescue:
         return Piece("rescued", Ink.WARN)
     return Piece("" if diff is None else f"+{diff.added} -{diff.removed}", Ink.FAINT)
-
-
-def _words(record: SessionRecord) -> str:
-    summary = one_line((record.summary or "").strip().partition("\n")[0], _STEP)
-    reason = one_line(in_words(record.reason or ""), _STEP)
-    return summary if not reason or reason == summary else f"{reason}. {summary}".rstrip()
 
 
 def run_cells(run: RunListing, live: str | None, now: datetime, clock: ClockFace) -> list[Piece]:
@@ -145,3 +153,26 @@ def run_cells(run: RunListing, live: str | None, now: datetime, clock: ClockFace
         Piece(one_line(state.plan_name), Ink.FAINT),
         Piece("" if how is Condition.LIVE else one_line(run.problem or why(state.stop_reason, clock))),
     ]
+
+
+class NeedLine(NamedTuple):
+    """A line about what needs somebody: all of it, or where it takes two lines, one of them."""
+
+    need: Need
+    is_command: bool = False
+
+
+def need_lines(needs: Sequence[Need], *, narrow: bool) -> list[NeedLine]:
+    """One line each; two where the terminal is narrow."""
+    return [NeedLine(need, second) for need in needs for second in ((False, True) if narrow else (False,))]
+
+
+def need_cells(line: NeedLine, *, narrow: bool) -> list[Piece]:
+    """What needs somebody, and the command that comes next."""
+    need, ink = line.need, TONE_INK[line.need.kind.tone]
+    command = Piece(f"$ {need.command}", Ink.NAME)
+    if line.is_command:
+        return [Piece(" "), command]
+    if narrow:
+        return [Piece("!", ink), Piece(": ".join(filter(None, (need.what, need.why))))]
+    return [Piece("!", ink), Piece(need.what), command, Piece(need.why, Ink.FAINT)]

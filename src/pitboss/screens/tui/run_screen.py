@@ -15,7 +15,6 @@ from pitboss.screens.tui.layout import is_roomy, shares
 from pitboss.screens.tui.live_screen import LiveScreen
 from pitboss.screens.tui.night import night
 from pitboss.screens.tui.pager import Pager
-from pitboss.screens.tui.pieces import Piece
 from pitboss.screens.tui.table import RowTable
 from pitboss.screens.tui.titles import page_titles, title
 from pitboss.screens.tui.wishes import OpenSession, RowChosen
@@ -29,13 +28,15 @@ if TYPE_CHECKING:
     from pitboss.core.measures import ClockFace
     from pitboss.core.session import SessionRecord
     from pitboss.core.view import Flight
-    from pitboss.screens.tui.beside import Beside
+    from pitboss.screens.tui.pieces import Piece
+    from pitboss.screens.tui.rows import NeedLine
+    from pitboss.screens.tui.run_reader import RunReader
     from pitboss.store.follow import Snapshot
-    from pitboss.store.run_watch import RunWatch
 
 PAGES = ("landed", "missed", "lanes", "queue", "notes")
 """The parts that take turns where there is no room for all, in the order of `tab`."""
 PARTS = ("needs", "flights", *PAGES)
+_ONE_LINE_EACH = 120
 _IDLE = "nothing is in flight right now"
 _NONE_YET = {
     "landed": "nothing has landed yet; what lands is on the run's branch, newest first here",
@@ -47,21 +48,22 @@ _IN_RIGHT_COLUMN = ("lanes", "queue", "notes")
 class RunScreen(LiveScreen):
     """A run, live or at rest."""
 
-    def __init__(self, watch: RunWatch, beside: Beside, clock: ClockFace) -> None:
+    AUTO_FOCUS = "#landed"
+
+    def __init__(self, reader: RunReader, clock: ClockFace) -> None:
         super().__init__()
-        self._beside = beside
-        self._watch = watch
+        self.reader: RunReader = reader
         self._clock = clock
-        self._seen: Snapshot | None = None
         self._now: datetime | None = None
         self._page = "landed"
+        self._narrow = True
         self._flights: RowTable[Flight] = RowTable(
             rows.FLIGHTS, self._flight_cells, lambda each: each.seq, empty=_IDLE, id="flights"
         )
         self._landed: RowTable[SessionRecord] = self._sessions("landed")
         self._missed: RowTable[SessionRecord] = self._sessions("missed")
-        self._needs: RowTable[str] = RowTable(
-            rows.FLIGHTS, lambda each: [Piece(each)], lambda each: each, id="needs"
+        self._needs: RowTable[NeedLine] = RowTable(
+            rows.NEEDS, self._need_cells, lambda each: each, id="needs"
         )
         self._queue = Pager(id="queue")
         self._lanes, self._notes = Pager(id="lanes"), Pager(id="notes")
@@ -94,15 +96,32 @@ class RunScreen(LiveScreen):
                 yield self._queue
                 yield self._notes
 
+    @property
+    def hints(self) -> Sequence[str]:
+        """What one does here."""
+        return (
+            "part",
+            "open",
+            "diff",
+            "transcript",
+            "pause",
+            "stop",
+            "task",
+            "filter",
+            "skip",
+            "cap",
+            "apply",
+            "back",
+        )
+
     def look(self) -> bool:
         """Read what the run has written since the last look."""
-        before, self._seen = self._seen, self._watch.look()
-        return self._beside.look() or self._seen is not before
+        return self.reader.look()
 
     def draw(self, now: datetime) -> None:
         """Show the run as it was at the last look."""
         self._now = now
-        seen = self._seen
+        seen = self.reader.seen
         if seen is None:
             return
         self.show_top(self._top(seen, now))
@@ -115,32 +134,39 @@ class RunScreen(LiveScreen):
         used = gauges(view.caps, Used.seen(view), started_at=view.started_at or now, now=now)
         return [
             top.headline(said, seen.condition, seen.run_id, width),
-            *top.gauge_lines(used, self._clock, width),
+            *top.gauge_lines(used, self._clock, width, live=self.reader.live),
             *top.quota_lines(view.quota, self._clock, now, width),
         ]
 
     def _fill(self, seen: Snapshot, now: datetime) -> None:
         records = seen.records[::-1]
+        self._narrow = self.size.width < _ONE_LINE_EACH or is_roomy(*self.size)
+        self._needs.use(rows.NARROW_NEEDS if self._narrow else rows.NEEDS)
+        self._needs.show(rows.need_lines(self.reader.needs, narrow=self._narrow))
         self._flights.show(seen.view.in_flight)
         self._landed.show([record for record in records if record.commit is not None])
         self._missed.show([record for record in records if record.commit is None])
         following = seen.view.next_pick
-        self._queue.show(queue_rows(self._beside.queue, following, now))
-        self._notes.show(note_rows(self._beside.notes), follows=True)
+        self._queue.show(queue_rows(self.reader.queue, following, now))
+        self._notes.show(note_rows(self.reader.notes), follows=True)
         drawn = lanes(seen.records, seen.view.in_flight, seen.tracks)
         self._lanes.draw(lambda width: night(drawn, now, self._clock, width))
+
+    def _need_cells(self, line: NeedLine) -> Sequence[Piece]:
+        return rows.need_cells(line, narrow=self._narrow)
 
     def _flight_cells(self, flight: Flight) -> Sequence[Piece]:
         return [] if self._now is None else rows.flight_cells(flight, self._now, self._clock)
 
     def _session_cells(self, record: SessionRecord) -> Sequence[Piece]:
-        track = None if self._seen is None else self._seen.tracks.get(record.seq)
+        seen = self.reader.seen
+        track = None if seen is None else seen.tracks.get(record.seq)
         return rows.session_cells(record, None if track is None else track.diff)
 
     def _arrange(self) -> None:
         """Share the room among the parts."""
         width, height = self.size
-        roomy, live = is_roomy(width, height), self._seen is not None and self._seen.live is not None
+        roomy, live = is_roomy(width, height), self.reader.live
         self.set_class(roomy, "-roomy")
         share = shares(height, needs=len(self._needs.items), flights=len(self._flights.items), live=live)
         for table, height_ in ((self._needs, share.needs), (self._flights, share.flights)):
@@ -155,10 +181,9 @@ class RunScreen(LiveScreen):
         self._entitle(roomy=roomy)
 
     def _entitle(self, *, roomy: bool) -> None:
-        counts: dict[str, int | None] = {
-            table.id or "": len(table.items)
-            for table in (self._needs, self._flights, self._landed, self._missed)
-        }
+        tables = (self._flights, self._landed, self._missed)
+        counts: dict[str, int | None] = {table.id or "": len(table.items) for table in tables}
+        counts["needs"] = len(self.reader.needs)
         for name in PARTS:
             whole = {page: counts.get(page) for page in PAGES}
             alone = roomy or name not in PAGES
@@ -166,9 +191,29 @@ class RunScreen(LiveScreen):
             self.query_one(f"#{name}").border_title = words
 
     @property
+    def _seq(self) -> int | None:
+        """The session that the cursor is on."""
+        table = self.focused
+        return _seq_of(table.item) if isinstance(table, RowTable) else None
+
+    @property
+    def seq_in_flight(self) -> int | None:
+        """See `LiveScreen`; where only one is in flight, that one."""
+        flights = [flight.seq for flight in self._flights.items]
+        if self._seq in flights:
+            return self._seq
+        return flights[0] if len(flights) == 1 else None
+
+    @property
+    def rescue_ref(self) -> str | None:
+        """See `LiveScreen`."""
+        record = None if self._seq is None else self.reader.record(self._seq)
+        return record.rescue[0] if record is not None and record.rescue else None
+
+    @property
     def ages(self) -> bool:
         """Only a live run goes on by itself."""
-        return self._seen is not None and self._seen.live is not None
+        return self.reader.live
 
     @property
     def tables(self) -> Sequence[RowTable[Any]]:
@@ -177,13 +222,14 @@ class RunScreen(LiveScreen):
 
     def on_row_chosen(self, event: RowChosen) -> None:
         """Open the session under the cursor."""
-        self.post_message(OpenSession(event.item.seq))
+        seq = _seq_of(event.item)
+        if seq is not None:
+            self.post_message(OpenSession(seq))
 
     def action_look(self, page: str) -> None:
         """Open a page of the session under the cursor."""
-        table = self.focused
-        if isinstance(table, RowTable) and table.item is not None:
-            self.post_message(OpenSession(table.item.seq, page))
+        if self._seq is not None:
+            self.post_message(OpenSession(self._seq, page))
 
     def action_part(self, by: int) -> None:
         """Move to the next part that has something to show."""
@@ -202,3 +248,10 @@ class RunScreen(LiveScreen):
         """Share the room again."""
         if self._now is not None:
             self.draw(self._now)
+
+
+def _seq_of(item: SessionRecord | Flight | NeedLine | None) -> int | None:
+    """The session that a row is about, if it is about one."""
+    if item is None:
+        return None
+    return item.need.seq if isinstance(item, rows.NeedLine) else item.seq

@@ -56,6 +56,11 @@ class RunsScreen(LiveScreen):
         """What a filter is for."""
         return (self._table,)
 
+    @property
+    def hints(self) -> Sequence[str]:
+        """What one does here."""
+        return ("open", "filter", "task")
+
     def look(self) -> bool:
         """List the runs."""
         before = self._runs, self._live, self._problem
@@ -72,7 +77,7 @@ class RunsScreen(LiveScreen):
         """Show them."""
         self._now = now
         count = len(self._runs)
-        words = f"{count} run{'' if count == 1 else 's'} of {one_line(path_in_words(self._repo))}"
+        words = f"{count} run{'' if count == 1 else 's'} of {one_line(path_in_words(self._repo.name))}"
         problem = (
             [[Piece(f"cannot list the runs: {one_line(self._problem)}", Ink.BAD)]] if self._problem else []
         )

@@ -21,17 +21,18 @@ from pitboss.store.session_files import Printed
 from pitboss.store.session_page import session_page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from textual.app import ComposeResult
 
     from pitboss.core.measures import ClockFace
+    from pitboss.screens.desk import Changes
+    from pitboss.screens.tui.run_reader import RunReader
     from pitboss.screens.tui.wishes import OpenSession
-    from pitboss.store.paths import RunPaths
-    from pitboss.store.run_watch import RunWatch
     from pitboss.store.session_files import PrintedFile
     from pitboss.store.session_page import SessionPage
+    from pitboss.store.transcript import Window
 
 _PRINTED = {
     "transcript": (Printed.AGENT, Printed.FIXER),
@@ -48,12 +49,13 @@ class SessionScreen(LiveScreen):
         Binding("left,h", "file(-1)", show=False),
     ]
 
-    def __init__(self, watch: RunWatch, paths: RunPaths, wish: OpenSession, clock: ClockFace) -> None:
+    def __init__(self, reader: RunReader, wish: OpenSession, clock: ClockFace) -> None:
         super().__init__()
-        self._watch, self._paths, self._clock = watch, paths, clock
+        self.reader: RunReader = reader
+        self._clock = clock
         self.seq, self._on = wish.seq, wish.page
         self._page: SessionPage | None = None
-        self._diff: Sequence[str] | None = None
+        self._changes: Changes | None = None
         self._file = dict.fromkeys(_PRINTED, 0)
         self._text, self._output = Pager(id="text"), OutputPane(id="output")
         for pane in (self._text, self._output):
@@ -65,18 +67,36 @@ class SessionScreen(LiveScreen):
         yield self._output
 
     @property
+    def seq_in_flight(self) -> int | None:
+        """See `LiveScreen`."""
+        return self.seq if self._page is not None and self._page.flight is not None else None
+
+    @property
+    def rescue_ref(self) -> str | None:
+        """See `LiveScreen`."""
+        record = self._page.record if self._page is not None else None
+        return record.rescue[0] if record is not None and record.rescue else None
+
+    @property
     def run_id(self) -> str:
         """The run it belongs to."""
-        return self._watch.run_id
+        return self.reader.run_id
+
+    @property
+    def hints(self) -> Sequence[str]:
+        """What one does here."""
+        return ("part", "back", "skip", "apply")
 
     def look(self) -> bool:
         """Read what is new about the session; its diff too, once that is wanted."""
-        before = self._page
-        self._page = session_page(self._paths, self._watch.look(), self.seq)
+        self.reader.look()
+        before, seen = self._page, self.reader.seen
+        self._page = None if seen is None else session_page(self.reader.paths, seen, self.seq)
         news = self._page != before
-        if self._on == "diff" and self._page is not None and (self._diff is None or news):
-            diff: Sequence[str] = ()
-            news, self._diff = news or diff != self._diff, diff
+        record = None if self._page is None else self._page.record
+        if self._on == "diff" and self._page is not None and record is not None and self._changes is None:
+            self._changes = self.reader.desk.changes(record, self._page.landed_before)
+            news = True
         return news or self._output.grown()
 
     def draw(self, now: datetime) -> None:
@@ -125,7 +145,7 @@ class SessionScreen(LiveScreen):
             case "summary":
                 return session_texts.summary(page, now, self._clock)
             case "diff":
-                return session_texts.diff(page, self._diff)
+                return session_texts.diff(page, self._changes)
             case _:
                 return session_texts.attempts(page, now, self._clock)
 
@@ -135,10 +155,18 @@ class SessionScreen(LiveScreen):
             self._output.show(session_texts.nothing_printed(self._on, live=page.flight is not None))
             return
         at = min(self._file[self._on], len(files) - 1)
-        self._output.open(files[at].path)
+        self._output.over = page.flight is None
+        self._output.open(files[at].path, self._readable(page, files[at]))
         self._output.follow()
         name = files[at].title if len(files) == 1 else f"{files[at].title} ({at + 1} of {len(files)}, ← →)"
         self._output.border_subtitle = f" {name} "
+
+    def _readable(self, page: SessionPage, file: PrintedFile) -> Callable[[Window], Sequence[str]]:
+        """How the lines of a file are read: what agents print means something only to those who know them."""
+        who = page.record or page.flight
+        if file.by not in _PRINTED["transcript"] or who is None:
+            return lambda window: window.lines
+        return lambda window: self.reader.desk.readable(who.agent, window.raw)
 
     def _files(self, page: SessionPage) -> list[PrintedFile]:
         return [file for file in page.files if file.by in _PRINTED[self._on]]

@@ -8,7 +8,7 @@ from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration
 from pitboss.core.words.phases import phase_words
 from pitboss.screens.output import TONE_INK, Ink, diff_lines
-from pitboss.screens.tui.pieces import Piece
+from pitboss.screens.tui.pieces import Piece, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
     from pitboss.core.measures import ClockFace
     from pitboss.core.words.session_facts import Fact
+    from pitboss.screens.desk import Changes, FileChange
     from pitboss.store.session_page import SessionPage
 
     Rows = Sequence[Sequence[Piece]]
 
 _NAME_WIDTH = 11
+_PATH_WIDTH = 60
 
 
 def summary(page: SessionPage, now: datetime, clock: ClockFace) -> Rows:
@@ -40,15 +42,32 @@ def _fact(fact: Fact) -> list[Piece]:
     return [name, Piece(fact.toned, TONE_INK[fact.tone]), Piece(fact.value.removeprefix(fact.toned))]
 
 
-def diff(page: SessionPage, lines: Sequence[str] | None) -> Rows:
-    """What the session changed, in the colors of `pitboss show --diff`."""
-    if lines is None:
-        return [[Piece("reading the diff ...", Ink.FAINT)]]
-    if not lines and page.record is None:
+def diff(page: SessionPage, changes: Changes | None) -> Rows:
+    """What the session changed: each file, then its lines in the colors of `pitboss show --diff`."""
+    if page.record is None:
         return [[Piece("in flight: what it changes is here once it has landed or was rescued", Ink.FAINT)]]
-    if not lines:
-        return [[Piece("it left no work behind", Ink.FAINT)]]
-    return [[Piece(line, ink)] for line, ink in diff_lines(lines)]
+    if changes is None:
+        return [[Piece("reading the diff ...", Ink.FAINT)]]
+    note = [[Piece(one_line(changes.note), Ink.FAINT)], []] if changes.note else []
+    width = max((len(file.path) for file in changes.files), default=0)
+    stat = [_stat(file, min(width, _PATH_WIDTH)) for file in changes.files]
+    return [*note, *stat, *(row for file in changes.files for row in _file(file))]
+
+
+def _stat(file: FileChange, width: int) -> list[Piece]:
+    path = Piece(f"{fitted(file.path, width)}  ")
+    if file.added is None:
+        return [path, Piece("binary", Ink.FAINT)]
+    return [path, Piece(f"{f'+{file.added}':>6}", Ink.GOOD), Piece(f" {f'-{file.removed}':>6}", Ink.BAD)]
+
+
+def _file(file: FileChange) -> Rows:
+    if file.left_out:
+        return [
+            [],
+            [Piece(f"{file.path}: too long to be shown here; `pitboss show --diff` prints it", Ink.FAINT)],
+        ]
+    return [[], *([Piece(line, ink)] for line, ink in diff_lines(file.lines))]
 
 
 def attempts(page: SessionPage, now: datetime, clock: ClockFace) -> Rows:
@@ -56,10 +75,14 @@ def attempts(page: SessionPage, now: datetime, clock: ClockFace) -> Rows:
     rows: list[list[Piece]] = []
     for stretch in page.track.stretches if page.track is not None else ():
         took = duration(((stretch.ended or now) - stretch.began).total_seconds())
-        running = " so far" if stretch.ended is None else ""
+        running = ", until now" if stretch.ended is None else ""
         words = phase_words(stretch.phase, stretch.detail)
         rows.append(
-            [Piece(f"{clock(stretch.began):<12}", Ink.FAINT), Piece(f"{took:>7}{running}  "), Piece(words)]
+            [
+                Piece(f"{clock(stretch.began):<12}", Ink.FAINT),
+                Piece(f"{took:>7}  "),
+                Piece(f"{words}{running}"),
+            ]
         )
     if not rows:
         rows = [[Piece("no events of this session are left, so its phases are not known", Ink.FAINT)]]

@@ -74,6 +74,10 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         """The rows, first to last."""
         return self._items
 
+    def use(self, columns: Sequence[Column]) -> None:
+        """Take other columns, before the next `show`."""
+        self._columns = columns
+
     def show(self, items: Sequence[T]) -> None:
         """Replace the rows; the cursor stays where it was, or at the top if it never moved."""
         self._all = items
@@ -115,6 +119,11 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         heads = [cell_len(column.head) for column in self._columns] if self.heads else natural
         return [max(wide, head) if wide else 0 for wide, head in zip(natural, heads, strict=True)]
 
+    @property
+    def _width(self) -> int:
+        """Cells of a row, without the scrollbar."""
+        return self.scrollable_content_region.width
+
     def _resized(self) -> None:
         self.virtual_size = Size(self.size.width, max(len(self._items), 1) + self.heads)
 
@@ -126,7 +135,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of what is in sight."""
-        width = self.size.width
+        width = self._width
         if self.heads and y == 0:
             return strip(self._laid([Piece(column.head, Ink.FAINT) for column in self._columns]), width)
         number = y + self.scroll_offset.y - self.heads
@@ -139,7 +148,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
 
     def _laid(self, cells: Cells) -> list[Piece]:
         laid: list[Piece] = []
-        wide = widths(self._columns, self._natural, self.size.width)
+        wide = widths(self._columns, self._natural, self._width)
         for column, cell, width in zip(self._columns, cells, wide, strict=True):
             if width:
                 laid += [Piece(" " * GAP)] if laid else []

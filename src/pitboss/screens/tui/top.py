@@ -38,9 +38,12 @@ def headline(said: Said, condition: Condition, run_id: str, width: int) -> list[
     return [*left, Piece(" " * room), Piece(run_id, Ink.FAINT)] if room > 0 else left
 
 
-def gauge_lines(gauges: Iterable[Gauge], clock: ClockFace, width: int) -> list[list[Piece]]:
-    """All gauges that say something, as many in a line as fit."""
-    return flowed([_gauge(gauge, clock) for gauge in gauges if not gauge.says_nothing], width)
+def gauge_lines(gauges: Iterable[Gauge], clock: ClockFace, width: int, *, live: bool) -> list[list[Piece]]:
+    """All gauges that say something, as many in a line as fit; time only goes by while a run is live."""
+    shown = [
+        gauge for gauge in gauges if not gauge.says_nothing and (live or gauge.budget is not Budget.TIME)
+    ]
+    return flowed([_gauge(gauge, clock) for gauge in shown], width)
 
 
 def quota_lines(
