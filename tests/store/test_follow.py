@@ -163,6 +163,20 @@ def test_a_log_that_cannot_be_read_is_a_storage_error(run: RunDir) -> None:
         new_seqs(LogFollower(run.paths.log))
 
 
+def test_a_line_that_does_not_end_is_passed_over_in_little_memory(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pitboss.store.follow.LONGEST_LINE", 2000)
+    monkeypatch.setattr("pitboss.store.follow.CHUNK", 1000)
+    follower = LogFollower(run.paths.log)
+    line = encode_record(record(1))
+    run.paths.log.write_bytes(line + b"x" * 10_000)
+    assert new_seqs(follower) == [1]
+    run.paths.log.write_bytes(line + b"x" * 10_000 + b"\n" + encode_record(record(2)))
+    assert new_seqs(follower) == [2]
+    assert new_seqs(follower) == []
+
+
 # --- events -------------------------------------------------------------------------------------------------
 
 

@@ -24,18 +24,18 @@ from pitboss.errors import storage_error
 from pitboss.store.catalogue import find_run, live_holder, readable_log
 from pitboss.store.event_log import decode_event
 from pitboss.store.lock import LockInfo
-from pitboss.store.log import last_records, read_lines, readable_record
+from pitboss.store.log import CHUNK, last_records, record_in
 from pitboss.store.opening import open_regular, status
 from pitboss.store.paths import RunPaths
-from pitboss.store.tail import last_bytes
+from pitboss.store.tail import LONGEST_LINE, last_bytes
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from pitboss.core.events import RunEvent
-    from pitboss.store.log import Line
 
 _T = TypeVar("_T")
 
@@ -138,8 +138,8 @@ class EventFollower:
     def new_lines(self) -> Iterator[bytes]:
         """Yield the new JSON lines, newline included; `decode_event` reads them. Raises StorageError."""
         for line in self._file.new_lines():
-            if line.data is not None and line.data.startswith(b"{"):
-                yield line.data.rstrip(b"\n") + b"\n"
+            if line.startswith(b"{"):
+                yield line + b"\n"
 
 
 class LogFollower:
@@ -151,7 +151,7 @@ class LogFollower:
     def new_records(self) -> Iterator[SessionRecord]:
         """Yield the new records; lines that are not records are skipped. Raises StorageError."""
         for line in self._file.new_lines():
-            if record := readable_record(line):
+            if record := record_in(line):
                 yield record
 
 
@@ -168,25 +168,34 @@ class _GrowingFile:
         self._file = _identity(found)
         self._offset = 0 if from_start or found is None else found.st_size
 
-    def new_lines(self) -> Iterator[Line]:
-        """Yield the lines since the last look; an unfinished last line is left for later.
+    def new_lines(self) -> Iterator[bytes]:
+        """Yield the lines since the last look, without newlines; an unfinished last line is left for later.
 
-        A file that does not exist yet has no lines. Raises StorageError.
+        A file that does not exist yet has no lines. A line over LONGEST_LINE is passed over. Raises StorageError.
         """
         if not self._has_more():
             return
         try:
             with open_regular(self._path) as file:
                 file.seek(self._offset)
-                for line in read_lines(file):
-                    if not line.whole:
-                        return
-                    self._offset += line.length
-                    yield line
+                yield from self._lines_of(file)
         except FileNotFoundError:
             return
         except OSError as error:
             raise storage_error("read", self._path, error) from error
+
+    def _lines_of(self, file: BinaryIO) -> Iterator[bytes]:
+        rest, skipped = b"", 0
+        while chunk := file.read(CHUNK):
+            lines = (rest + chunk).split(b"\n")
+            rest = lines.pop()
+            for line in lines:
+                self._offset += skipped + len(line) + 1
+                if not skipped:
+                    yield line
+                skipped = 0
+            if skipped or len(rest) > LONGEST_LINE:
+                skipped, rest = skipped + len(rest), b""
 
     def _has_more(self) -> bool:
         """Whether there is anything to read; a file that was cut is followed from its new end."""

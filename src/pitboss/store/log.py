@@ -90,7 +90,7 @@ def last_records(path: Path, n: int) -> list[SessionRecord]:
             for line in _whole_lines_from_end(file):
                 if len(found) == n:
                     break
-                if record := _readable(line):
+                if record := record_in(line):
                     found.append(record)
     except FileNotFoundError:
         return []
@@ -253,10 +253,11 @@ def _is_blank(line: Line) -> bool:
 
 def readable_record(line: Line) -> SessionRecord | None:
     """The record in a line, for lenient readers: None when it is damaged or unfinished."""
-    return _readable(line.data) if line.whole and line.data is not None else None
+    return record_in(line.data) if line.whole and line.data is not None else None
 
 
-def _readable(data: bytes) -> SessionRecord | None:
+def record_in(data: bytes) -> SessionRecord | None:
+    """The record that a whole line holds, for lenient readers: None when it is damaged."""
     try:
         return decode_record(data)
     except Malformed:

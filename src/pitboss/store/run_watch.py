@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from pitboss.store.catalogue import RunListing
     from pitboss.store.lock import LockInfo
 
+_IS_STEP = b'"kind":"step"'
+_KIND_WITHIN = 64
+"""The kind of an event is within this many bytes from the start of its line."""
+
 _T = rb'^\{"t":(?:"[^"]*"|null),"kind":'
 _STEP = lazy_pattern(_T + rb'"step","seq":(\d+),')
 _PHASE = lazy_pattern(_T + rb'"phase","seq":(\d+)[,}]')
@@ -200,7 +204,7 @@ def latest_steps(lines: Iterable[bytes]) -> Iterator[bytes]:
     """
     steps: dict[bytes, bytes] = {}
     for line in lines:
-        if step := _STEP.match(line):
+        if _IS_STEP in line[:_KIND_WITHIN] and (step := _STEP.match(line)):
             steps[step[1]] = line
             continue
         if phase := _PHASE.match(line):
