@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -78,6 +77,8 @@ def _spelled(key: str, value: object) -> str:
     """A value as YAML reads it; a name has no quotes unless it would be something else without, such as a number."""
     if key == "name" and isinstance(value, str) and word(value) == value:
         return value
+    import json
+
     return json.dumps(value, ensure_ascii=False)
 
 

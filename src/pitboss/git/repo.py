@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pitboss.core.stops import StopRequest
+    from pitboss.git.kept_running import KeptRunning
     from pitboss.process import Captured
 
 WITHOUT_PITBOSS = f":(exclude,top){PITBOSS_FOLDER}"
@@ -87,6 +88,8 @@ class Repo:
         """Whether `status` may save what it found in the index."""
         self.leash: Leash | None = None
         """What cuts short git, and any hook or filter it runs: see `on_leash`."""
+        self.kept_running: KeptRunning | None = None
+        """Git processes that answer for all working trees of this repository: see `keep_running`."""
         self._variables = dict(variables or {})
         inherited = of_the_user(os.environ) if environment is None else environment
         self._env = {**inherited, **identity(author), **self._variables}
@@ -163,7 +166,7 @@ class Repo:
             root, git_dir, self.common_dir, author=self.author, variables=variables, environment=self._env
         )
         made.remembers = True
-        made.leash = self.leash
+        made.leash, made.kept_running = self.leash, self.kept_running
         return made
 
     def inner(self, folder: str) -> Repo | None:
@@ -182,6 +185,13 @@ class Repo:
         made = Repo(path, git_dir, common_dir, author=self.author)
         made.leash = self.leash
         return made
+
+    def keep_running(self) -> KeptRunning:
+        """Keep git processes for questions that this tree and its linked worktrees ask often; the caller ends them."""
+        from pitboss.git.kept_running import KeptRunning
+
+        self.kept_running = KeptRunning(self._pinned)
+        return self.kept_running
 
     def ask_in(self, folder: str, *args: str) -> Captured:
         """Run git in a folder of the tree on the repository right there, but never on this one."""
@@ -252,9 +262,11 @@ class Repo:
 
     def commit_tree(self, tree: str, *, parent: str, message: str, merged: str | None = None) -> str:
         """Make a commit on no branch, without running hooks; `merged` is the other parent of a merge."""
+        if self.kept_running and (made := self.kept_running.write_commit(tree, parent, merged, message)):
+            return made
         parents = ("-p", parent, *(("-p", merged) if merged else ()))
-        made = self.git(*_UTF_8, "commit-tree", "--no-gpg-sign", *parents, tree, stdin=message.encode())
-        return made.decode().strip()
+        said = self.git(*_UTF_8, "commit-tree", "--no-gpg-sign", *parents, tree, stdin=message.encode())
+        return said.decode().strip()
 
     def committed(self, done: Captured) -> tuple[str, str]:
         """The commit that a successful `commit` made, and what git said of its changes."""

@@ -20,7 +20,9 @@ def changes(repo: Repo, old: str, new: str) -> Changes:
     """What differs between two commits. Raises GitError."""
     if old == new:
         return {}
-    listed = repo.git("diff-tree", "-r", "-z", "--name-status", "--no-renames", old, new, "--")
+    listed = repo.kept_running.name_status(old, new) if repo.kept_running else None
+    if listed is None:
+        listed = repo.git("diff-tree", "-r", "-z", "--name-status", "--no-renames", old, new, "--")
     words = os.fsdecode(listed).split("\0")
     return dict(zip(words[1::2], words[::2], strict=False))
 

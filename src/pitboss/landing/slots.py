@@ -26,6 +26,7 @@ class SlotPool:
         self._slots: dict[str, Slot] = {}
         self._taken: set[str] = set()
         self._last_seq = 0
+        self._kept_running = site.repo.keep_running()
         self.hooks = UserHooks(site.repo.root)
         """Where the user's hooks are, for slots as for the user's tree."""
         self.exclude_files = ExcludeFiles()
@@ -77,6 +78,12 @@ class SlotPool:
 
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
+        try:
+            self._remove_all()
+        finally:
+            self._kept_running.close()
+
+    def _remove_all(self) -> None:
         site = self._site
         settled = Settled(last_seq=self._last_seq, commits=(site.branch.tip,))
         gone = self._discard()

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import os
 import signal
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit, Leash
 from pitboss.process.output import Appender, Clean, Tail
-from pitboss.process.search import find_program
+from pitboss.process.search import installed
 from pitboss.process.supervisor import supervise
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def capture(
     out: list[bytes] = []
     err: list[bytes] = []
     command = Command(
-        argv=(_installed(argv[0], os.environ if env is None else env), *argv[1:]),
+        argv=(installed(argv[0], os.environ if env is None else env), *argv[1:]),
         cwd=os.fspath(cwd),
         env=None if env is None else dict(env),
         stdin=stdin,
@@ -113,17 +112,3 @@ def capture(
         stderr=b"".join(err),
         ended_by=ended.ended_by,
     )
-
-
-def _installed(program: str, env: Mapping[str, str]) -> str:
-    """Where `program` is, cached to spare each start a search of the whole PATH."""
-    return program if "/" in program else _found(program, env.get("PATH", os.defpath))
-
-
-@cache
-def _found(program: str, path: str) -> str:
-    """The program found in the absolute entries; if none has it, its name, or a path that cannot exist."""
-    entries = path.split(os.pathsep)
-    absolute = [entry for entry in entries if entry.startswith("/")]
-    nowhere = program if absolute == entries else os.path.join("/", program)  # noqa: PTH118
-    return find_program(program, absolute) or nowhere

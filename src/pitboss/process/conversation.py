@@ -1,0 +1,102 @@
+"""A program that is kept running and asked one question after another: starting it for each costs more (SPEC 1.5)."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+from contextlib import suppress
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pitboss.process.search import installed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+ANSWER_S = 10.0
+"""How long an answer may take: whoever asks can always start the program for that one question."""
+
+FAREWELL_S = 1.0
+_CHUNK = 64 * 1024
+
+
+class Conversation:
+    """One such program; it starts with the first question, and again if it has died. Safe to call from any thread.
+
+    It stays in this process's own session, so that nobody takes it for an agent's orphan, and works in the root
+    folder, so that it is at work nowhere. It ends when this process does, because its input ends.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        self._argv = (installed(argv[0], env), *argv[1:])
+        self._env = dict(env)
+        self._lock = Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def ask(self, question: bytes, *, is_whole: Callable[[bytes], bool]) -> bytes | None:
+        """What it answers up to where `is_whole`; None if it does not, after which it is ended."""
+        with self._lock:
+            try:
+                child = self._child = self._child or self._start()
+                os.write(_input(child), question)
+                answer = _answer(child, is_whole)
+            except OSError:
+                answer = None
+            if answer is None:
+                self._end(patience_s=0.0)
+            return answer
+
+    def close(self) -> None:
+        """End it."""
+        with self._lock:
+            self._end(patience_s=FAREWELL_S)
+
+    def __del__(self) -> None:
+        """End it when nobody can ask it any more."""
+        self._end(patience_s=FAREWELL_S)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._argv,
+            cwd="/",
+            env=self._env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+
+    def _end(self, *, patience_s: float) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        with child:  # closes its pipes and waits for it
+            if child.stdin is not None:
+                child.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(patience_s)
+            child.kill()
+
+
+def _input(child: subprocess.Popen[bytes]) -> int:
+    if child.stdin is None:
+        raise AssertionError("it was started with a pipe")
+    return child.stdin.fileno()
+
+
+def _answer(child: subprocess.Popen[bytes], is_whole: Callable[[bytes], bool]) -> bytes | None:
+    if child.stdout is None:
+        raise AssertionError("it was started with a pipe")
+    pipe, until, said = child.stdout.fileno(), monotonic() + ANSWER_S, b""
+    while not is_whole(said):
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
+        if not poll.poll(max(0.0, until - monotonic()) * 1000):
+            return None
+        chunk = os.read(pipe, _CHUNK)
+        if not chunk:
+            return None
+        said += chunk
+    return said
