@@ -19,7 +19,9 @@ from pitboss.core.selection import Selection
 from pitboss.core.slash_commands import unexpanded
 from pitboss.errors import ResumeError, StartError
 from pitboss.store.config import load_config
+from pitboss.store.kept_prompts import kept_prompts
 from pitboss.store.library import load_inputs
+from pitboss.store.paths import RunPaths
 from pitboss.store.task import kept_inputs, task_inputs
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
         selection=choice,
         allow_prompt_changes=options.allow_prompt_changes,
         start_from=options.start_from,
-        warnings=config.warnings,
+        warnings=(*config.warnings, *inputs.warnings),
     )
     _refuse_empty(mission)
     _refuse_unknown_agents(mission)
@@ -117,7 +119,7 @@ def _inputs(root: Path, options: Options, choice: Selection, run: RunState | Non
         _refuse_other_work(options, run)
         return kept_inputs(root, run, runs)
     rotation = options.rotation or (run.plan_name if run else None)
-    kept = run is not None and not options.names
+    kept = None if run is None or options.names else kept_prompts(RunPaths(root, run.run_id))
     return load_inputs(root, home=Path.home(), choice=choice, rotation=rotation, kept=kept)
 
 

@@ -74,6 +74,34 @@ def test_a_run_that_is_killed_after_an_edit_is_resumed_with_the_new_text(project
     assert said(project) == "new\n"
 
 
+def test_a_run_that_is_killed_after_a_bad_edit_is_resumed_with_the_text_that_it_had(
+    project: Project, tmp_path: Path
+) -> None:
+    gates = [Gate(tmp_path / "first"), Gate(tmp_path / "second")]
+    waits = "".join(
+        f'if [ "$PITBOSS_SESSION_SEQ" = {seq} ]; then {gate.script}; fi\n'
+        for seq, gate in enumerate(gates, 1)
+    )
+    project.prompt("alpha", f"{waits}echo old >>said.txt")
+    with grinding(project, "--max-iterations", "4") as live:
+        gates[0].wait()
+        path(project).write_text("no front matter")
+        gates[0].open()
+        gates[1].wait()
+        live.wait_for(STAYS)
+        os.kill(live.runner(), signal.SIGKILL)
+        assert live.ended().code == 70
+    gates[1].open()
+    assert project.pitboss("status", "--json").json()["next_pick"] == "alpha"
+    resumed = project.pitboss("grind", "--resume", "--max-iterations", "3")
+    assert resumed.code == 3, resumed
+    goes_on = "no frontmatter: the first line must be `---`; the run goes on with the text that it had\n"
+    assert f"warning: {path(project)}:1: {goes_on}" in resumed.err
+    assert [record["status"] for record in the_run(project).records] == ["ok", "aborted", "ok"]
+    assert said(project) == "old\nold\n"
+    assert project.pitboss("grind").code == 4  # a new run has no text to go on with
+
+
 def piped(file: Path) -> None:
     """Put a pipe that nobody writes to in the place of a file."""
     file.unlink()

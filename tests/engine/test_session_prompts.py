@@ -10,6 +10,7 @@ import pytest
 from pitboss.core.events import Warned
 from pitboss.core.prompt_edit import Rewritten, Unreadable
 from pitboss.core.user_commands import TestResult
+from pitboss.store.kept_prompts import kept_prompts
 from tests.support.stage import Stage
 from tests.support.values import prompt
 
@@ -90,6 +91,18 @@ def test_a_bad_text_is_warned_of_once_and_changes_nothing(stage: Stage) -> None:
         f"{stays}{reason}",
         f"{stays}{OLD.source_path}: the run was started without the agent gemini",
     ]
+
+
+def test_the_text_that_a_run_holds_on_to_is_kept_and_is_the_latest_that_counted(stage: Stage) -> None:
+    paths = stage.rundir.paths
+    stage.run()
+    assert kept_prompts(paths) == {}
+    stage.edits["alpha"] = Unreadable("alpha.md: does not exist")
+    stage.run()
+    assert kept_prompts(paths) == {OLD.source_path: OLD}
+    stage.edits["alpha"] = Rewritten(text("New."))
+    stage.run()
+    assert kept_prompts(paths) == {OLD.source_path: text("New.")}
 
 
 def test_a_new_text_that_begins_with_a_slash_command_is_told_of(stage: Stage) -> None:

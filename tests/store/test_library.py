@@ -13,6 +13,7 @@ from pitboss.core.prompt_template import new_prompt
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.selection import Selection
 from pitboss.errors import InputError, StartError
+from pitboss.store.kept_prompts import drop_kept, keep_prompt, kept_prompts
 from pitboss.store.library import (
     Library,
     Shadowed,
@@ -21,7 +22,7 @@ from pitboss.store.library import (
     load_inputs,
     load_rotation,
 )
-from pitboss.store.paths import config_path, prompts_dir, rotations_dir
+from pitboss.store.paths import RunPaths, config_path, prompts_dir, rotations_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,9 +246,32 @@ def test_prompts_chosen_by_name_must_take_part_unless_the_choice_is_an_old_one(
     gone = Selection(names=("bravo", "zulu"))
     with pytest.raises(StartError, match="no prompt is named 'zulu'"):
         load_inputs(repo, home=home, choice=gone)
-    assert load_inputs(repo, home=home, choice=gone, kept=True).rotation.prompt_names == ("bravo",)
-    none_left = load_inputs(repo, home=home, choice=Selection(names=("zulu",)), kept=True)
+    assert load_inputs(repo, home=home, choice=gone, kept={}).rotation.prompt_names == ("bravo",)
+    none_left = load_inputs(repo, home=home, choice=Selection(names=("zulu",)), kept={})
     assert none_left.rotation.prompt_names == ()
+
+
+def test_what_a_run_holds_on_to_stands_in_for_a_file_that_is_no_prompt(repo: Path, home: Path) -> None:
+    paths = RunPaths(repo, "20261122T181937Z-d843")
+    alpha, bravo = (write_prompt(prompts_dir(repo), name) for name in ("alpha", "bravo"))
+    good = discover_prompts(repo, None, home).prompts
+    for doc in good.values():
+        keep_prompt(paths, doc)
+    (paths.kept_prompts / "torn.json").write_text("{")
+    write(alpha, "no front matter")
+    kept = kept_prompts(paths)
+    assert kept == {str(alpha): good["alpha"], str(bravo): good["bravo"]}
+    inputs = load_inputs(repo, home=home, kept=kept)
+    assert inputs.library.prompts == good
+    assert inputs.warnings == (
+        f"{alpha}:1: no frontmatter: the first line must be `---`; the run goes on with the text that it had",
+    )
+    write(prompts_dir(repo) / "charlie.md", "no front matter either")
+    with pytest.raises(InputError, match=r"charlie\.md:1"):
+        load_inputs(repo, home=home, kept=kept)
+    assert kept_prompts(RunPaths(repo, "another")) == {}
+    drop_kept(paths, {"alpha": good["alpha"], "bravo": good["alpha"]})
+    assert kept_prompts(paths) == {str(alpha): good["alpha"]}
 
 
 def test_problems_of_config_prompts_and_rotation_are_reported_together(repo: Path, home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import reduce
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,7 @@ from pitboss.landing.git_trouble import git_refusing
 from pitboss.landing.refs import run_branch
 from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import note_live
+from pitboss.store.kept_prompts import drop_kept
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -225,6 +227,8 @@ class Run:
             mission.selection,
             return_to if mission.in_place else None,
         )
+        with suppress(OSError):
+            drop_kept(journal.rundir.paths, mission.prompts)
 
     def _refuse_used_up(self, dead: DeadRun) -> None:
         """Refuse to go on at a cap: raises CapReached before anything changes."""

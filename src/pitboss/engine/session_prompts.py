@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from pitboss.core.events import Warned
 from pitboss.core.prompt_edit import Rewritten, Unreadable, turns_differ, unfit
 from pitboss.core.slash_commands import unexpanded
+from pitboss.store.kept_prompts import keep_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,8 @@ class SessionPrompts:
         if reason := unfit(doc, name, self._mission):
             self._refuse(name, f"{doc.source_path}: {reason}")
             return
-        self._refused.pop(name, None)
+        if self._refused.pop(name, None) is not None:
+            keep_prompt(self._journal.rundir.paths, doc)
         old = self._latest[name]
         if doc == old:
             return
@@ -70,9 +72,10 @@ class SessionPrompts:
             self._emit(Warned(text=text))
 
     def _refuse(self, name: str, reason: str) -> None:
-        """Warn of a text that does not count, once."""
+        """Warn of a text that does not count, once; a resume must find the one that does."""
         if self._refused.get(name) != reason:
             self._refused[name] = reason
+            keep_prompt(self._journal.rundir.paths, self._latest[name])
             self._emit(Warned(text=f"the prompt {name} was edited, but its old text stays: {reason}"))
 
 

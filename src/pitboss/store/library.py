@@ -27,7 +27,7 @@ from pitboss.store.config import load_config
 from pitboss.store.user_text import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 EVERYTHING = Selection()
 """All prompts that are found."""
@@ -57,6 +57,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     library: Library
     rotation: Rotation
+    warnings: tuple[str, ...] = ()
 
 
 def load_inputs(
@@ -65,18 +66,20 @@ def load_inputs(
     home: Path,
     choice: Selection = EVERYTHING,
     rotation: str | None = None,
-    kept: bool = False,
+    kept: Mapping[str, PromptDoc] | None = None,
 ) -> Inputs:
     """Load config, prompts and rotation; raises one InputError with the problems of all three (SPEC 5).
 
     `rotation` is the one to load, else the configuration says. A prompt that takes part and still has the template's
     text is a problem too. Raises StartError when a prompt that `choice` names takes no part, or none has any of its
-    tags. If the choice was `kept` from an earlier start, names that are gone since then are left out. A library
-    without prompts is not an error here.
+    tags. If the choice is that of an earlier start, `kept` are the texts that its run holds on to, by file: they stand
+    in for files that are no prompts, with a warning, and names that are gone since then are left out. A library without
+    prompts is not an error here.
     """
     config, config_problems = _load_config(repo)
     folder = repo / choice.prompts_dir if choice.prompts_dir else configured_prompts_dir(repo, config, home)
     found = discover_prompts(repo, folder, home)
+    found, warnings = _with_kept(found, kept or {})
     library = msgspec.structs.replace(found, problems=(*config_problems, *found.problems))
     try:
         chosen = load_rotation(repo, rotation or config.grind.default_rotation, library)
@@ -84,11 +87,25 @@ def load_inputs(
         raise InputError((*library.problems, *error.problems), hint=_HINT) from None
     if library.problems:
         raise InputError(library.problems, hint=_HINT)
-    taking_part = _chosen(chosen, library, choice, kept=kept)
+    taking_part = _chosen(chosen, library, choice, kept=kept is not None)
     empty = [problem for name in taking_part.prompt_names if (problem := unedited(library.prompts[name]))]
     if empty:
         raise InputError(empty, hint=_HINT)
-    return Inputs(config=config, library=library, rotation=taking_part)
+    return Inputs(config=config, library=library, rotation=taking_part, warnings=warnings)
+
+
+def _with_kept(found: Library, kept: Mapping[str, PromptDoc]) -> tuple[Library, tuple[str, ...]]:
+    """`found` with `kept` prompts in place of files that are no prompts any more, and a warning for each problem."""
+    spoilt = {problem.file for problem in found.problems}
+    docs = [doc for file, doc in kept.items() if file in spoilt and doc.meta.name not in found.prompts]
+    files = {doc.source_path for doc in docs}
+    settled = [str(problem) for problem in found.problems if problem.file in files]
+    library = msgspec.structs.replace(
+        found,
+        prompts=found.prompts | {doc.meta.name: doc for doc in docs},
+        problems=tuple(problem for problem in found.problems if problem.file not in files),
+    )
+    return library, tuple(f"{text}; the run goes on with the text that it had" for text in settled)
 
 
 def _chosen(rotation: Rotation, library: Library, choice: Selection, *, kept: bool) -> Rotation:

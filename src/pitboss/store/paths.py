@@ -73,6 +73,7 @@ class RunPaths:
         "control",
         "ended",
         "events",
+        "kept_prompts",
         "log",
         "markdown",
         "queued",
@@ -105,6 +106,7 @@ class RunPaths:
         self.ended = self.root / "ended"
         self.skip_file = skip_path(repo)
         self.events = self.root / "events.jsonl"
+        self.kept_prompts = self.root / "kept-prompts"
         self.runner_log = self.root / "runner.log"
         self.switch = self.root / "switch"
         self.task = self.root / TASK_FILENAME

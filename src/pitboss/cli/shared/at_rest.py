@@ -9,7 +9,9 @@ from pitboss.core.chooser import upcoming
 from pitboss.core.choosers.for_run import chooser_for
 from pitboss.core.selection import Selection
 from pitboss.errors import PitbossError
+from pitboss.store.kept_prompts import kept_prompts
 from pitboss.store.library import load_inputs
+from pitboss.store.paths import RunPaths
 from pitboss.store.queue import with_queue
 from pitboss.store.task import kept_inputs
 
@@ -36,6 +38,7 @@ def _inputs(repo: Path, state: RunState, choice: Selection) -> Inputs | None:
     try:
         if choice.task_runs is not None:
             return kept_inputs(repo, state, choice.task_runs)
-        return load_inputs(repo, home=Path.home(), choice=choice, rotation=state.plan_name, kept=True)
+        kept = kept_prompts(RunPaths(repo, state.run_id))
+        return load_inputs(repo, home=Path.home(), choice=choice, rotation=state.plan_name, kept=kept)
     except PitbossError:
         return None
