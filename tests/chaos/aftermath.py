@@ -45,7 +45,7 @@ def _checkpoint(state: dict[str, Any], records: list[dict[str, Any]]) -> list[st
     found = [
         f"checkpoint: {name} is {used[name]}, not {n}" for name, n in spent(folded).items() if used[name] != n
     ]
-    picked = [r for r in folded if not r.get("retry_of")]
+    picked = [r for r in folded if not r.get("retry_of") and not r.get("queued")]
     runs = {name: n for name, n in state["scheduler_state"]["runs_per_prompt"].items() if n}
     if runs != Counter(r["prompt"] for r in picked):
         found.append(f"checkpoint: {runs} after {picked}")

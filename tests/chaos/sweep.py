@@ -4,9 +4,11 @@
     python -m tests.chaos.sweep --parallel [--mode in-place|worktree] [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --attempts [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --task [--every N] [--jobs N] [--first K]
+    python -m tests.chaos.sweep --queue [--every N] [--jobs N] [--first K]
 
 the second for sessions side by side, the third for one that is retried, limited and taken over, the fourth for a run of
-one task. Prints points tried and points that held, and ends with 1 when any did not.
+one task, the fifth for one that takes queued tasks. Prints points tried and points that held, and ends with 1 when any
+did not.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from tests.chaos.full_disk import FullDisk, FullPoint, try_full
 from tests.chaos.parallel import PROMPTS, Mode, build_parallel, picture
 from tests.chaos.parallel_checks import expected_of
 from tests.chaos.parallel_checks import violations as parallel_violations
+from tests.chaos.queue import build_queue, mistaken
 from tests.chaos.scenario import REPEATED, Place, build, copy
 from tests.chaos.task import BEGIN_TASK, build_task
 from tests.chaos.task import violations as task_violations
@@ -210,6 +213,18 @@ class TaskSweep(Sweep):
         return task_violations(place, crashes)
 
 
+class QueueSweep(Sweep):
+    """The same for a run with queued tasks, each of which must be run once at most."""
+
+    def built(self, root: Path) -> Place:
+        """The repository that each point gets a copy of."""
+        return build_queue(root)
+
+    def judge(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
+        """What does not hold of a run that came to its end after these crashes."""
+        return [*super().judge(place, crashes), *mistaken(place)]
+
+
 def points(calls: list[str], guardian_calls: list[str], every: int) -> list[Point]:
     """Every `every`-th point: each call plain, each write torn, some with a second crash while resuming."""
     found = []
@@ -294,11 +309,12 @@ def main() -> int:
         "--attempts", action="store_true", help="sessions of several attempts; crash points only"
     )
     parser.add_argument("--task", action="store_true", help="a run of one task; crash points only")
+    parser.add_argument("--queue", action="store_true", help="a run with queued tasks; crash points only")
     parser.add_argument("--mode", choices=get_args(Mode), default="in-place", help="where they work")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
     sweep, began = _chosen(folder, args), time.monotonic()
-    only = "crash" if args.parallel or args.attempts or args.task else args.only
+    only = "crash" if args.parallel or args.attempts or args.task or args.queue else args.only
     held = [trouble(sweep, args) for name, trouble in TROUBLES.items() if only in (None, name)]
     print(f"{time.monotonic() - began:.0f} seconds; what did not hold is kept in {folder}")
     return 0 if all(held) else 1
@@ -309,6 +325,8 @@ def _chosen(folder: Path, args: argparse.Namespace) -> Sweep:
         return AttemptsSweep(folder)
     if args.task:
         return TaskSweep(folder)
+    if args.queue:
+        return QueueSweep(folder)
     return ParallelSweep(folder, args.mode) if args.parallel else Sweep(folder)
 
 
