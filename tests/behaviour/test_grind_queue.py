@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.cli import Project
+from tests.support.cli import Project, wait_until
 from tests.support.runs import Gate, Run, grinding, the_run, verdict
 
 if TYPE_CHECKING:
@@ -214,6 +214,114 @@ def test_two_working_trees_that_have_the_same_task_run_it_once(project: Project,
     assert (tmp_path / "begun").read_text() == "begun\n"
     taken = [record.get("queued") for each in (project, linked) for record in the_run(each).records]
     assert sorted(map(str, taken)) == [task_id, "None", "None"]
+
+
+def killed_at_its_task(project: Project, gate: Gate) -> Run:
+    """A run that was killed while it worked on a queued task."""
+    project.prompt("alpha", "echo a >> a", max_runs=1)
+    added(project, gate.script)
+    with grinding(project) as live:
+        gate.wait()
+        os.kill(live.runner(), signal.SIGKILL)
+        live.ended()
+    gate.open()
+    return the_run(project)
+
+
+def test_a_task_that_was_cut_short_waits_for_a_person_who_queues_it_again(
+    project: Project, tmp_path: Path
+) -> None:
+    run = killed_at_its_task(project, Gate(tmp_path / "gate"))
+    ended = project.pitboss("grind", "--resume")
+    (file,) = (run.folder / "queue").iterdir()
+    command = f"pitboss queue add -f {file}"
+    assert command in ended.err
+    assert command in project.pitboss("status").out
+    [need] = project.pitboss("status", "--json").json()["needs_you"][:1]
+    assert (need["kind"], need["seq"], need["command"]) == ("task", 1, command)
+    again = project.pitboss(*command.split()[1:])
+    assert (again.code, again.out.split()[2]) == (0, "(door)")
+    assert command not in project.pitboss("status").out
+    assert [task["id"] for task in project.pitboss("queue", "ls", "--json").json()["tasks"]] == [
+        again.out.split()[1]
+    ]
+
+
+def test_a_task_in_flight_stays_where_recovery_finds_it_when_it_is_queued_again(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    project.prompt("alpha", "true", max_runs=1)
+    first = added(project, gate.script)
+    with grinding(project) as live:
+        gate.wait()
+        run = the_run(project)
+        file = run.folder / "queue" / f"{first}.md"
+        second = project.pitboss("queue", "add", "-f", str(file)).out.split()[1]
+        assert file.exists()
+        gate.open()
+        assert live.ended().code == 0
+    assert dispatched(run) == [("door", first), ("door", second), ("alpha", None)]
+
+
+def test_a_lost_record_of_a_task_is_that_of_a_task_again(project: Project) -> None:
+    project.prompt("alpha", "echo a >> a", max_runs=2)
+    task_id = added(project, "echo d > d")
+    assert project.pitboss("grind").code == 0
+    run = the_run(project)
+    log = run.folder / "sessions.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[1:]))
+    shutil.rmtree(project.root / ".git/pitboss/backup")
+    repaired = project.pitboss("repair", run.run_id, "--force")
+    assert repaired.code == 0, repaired
+    by_seq = sorted((r["seq"], r["prompt"], r.get("queued"), r["status"]) for r in run.records)
+    assert by_seq[0] == (1, "door", task_id, "ok")
+    assert run.state["scheduler_state"]["runs_per_prompt"] == {"alpha": 2}
+
+
+def test_a_lost_state_is_rebuilt_around_tasks(project: Project) -> None:
+    project.prompt("alpha", "echo a >> a", max_runs=2)
+    added(project, "echo d > d")
+    assert project.pitboss("grind", "--max-iterations", "2").code == 3
+    run = the_run(project)
+    before = run.state
+    (run.folder / "state.json").unlink()
+    shutil.rmtree(project.root / ".git/pitboss/backup")
+    repaired = project.pitboss("repair", run.run_id)
+    assert repaired.code == 0, repaired
+    same = ("scheduler_state", "budget_consumed", "last_session_seq", "prompt_names")
+    assert {name: run.state[name] for name in same} == {name: before[name] for name in same}
+    assert project.pitboss("grind", "--resume").code == 0
+
+
+def test_a_paused_run_starts_no_task_until_it_goes_on(project: Project, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gate")
+    project.prompt("alpha", gate.script, max_runs=1)
+    with grinding(project) as live:
+        gate.wait()
+        run = the_run(project)
+        assert project.pitboss("pause").code == 0
+        task_id = added(project, "echo d > d")
+        gate.open()
+        wait_until(lambda: len(run.records) == 1)
+        seen = project.pitboss("status", "--json").json()
+        assert (seen["paused"], seen["in_flight"], len(seen["queue"])) == (True, [], 1)
+        assert project.pitboss("unpause").code == 0
+        assert live.ended().code == 0
+    assert dispatched(run) == [("alpha", None), ("door", task_id)]
+
+
+def test_a_task_that_deletes_everything_is_not_run_again(project: Project, tmp_path: Path) -> None:
+    project.prompt("alpha", "echo a >> a", max_runs=1)
+    text = f"echo begun >> {tmp_path}/begun; cp -r .pitboss/grind/queue {tmp_path}/copy; rm -rf .pitboss"
+    task_id = added(project, text)
+    shutil.copytree(project.root / QUEUE, tmp_path / "before")
+    assert project.pitboss("grind").code == 0
+    run = the_run(project)
+    assert dispatched(run) == [("door", task_id), ("alpha", None)]
+    shutil.copytree(tmp_path / "before", project.root / QUEUE, dirs_exist_ok=True)
+    assert project.pitboss("grind").code == 0
+    assert (tmp_path / "begun").read_text() == "begun\n"
 
 
 def events(run: Run) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def asked(
         problem=None,
         paused=False,
         records=records,
-        tasks="",
+        tasks={},
     )
     return needs(msgspec.structs.replace(found, **changes))
 
@@ -160,11 +160,12 @@ def test_what_was_dropped_or_applied_since_needs_nobody_any_more() -> None:
 def test_a_queued_task_that_was_aborted_can_be_queued_again() -> None:
     lost = record(3, status=SessionStatus.ABORTED, reason="interrupted", commit=None, queued="t1")
     kept = msgspec.structs.replace(lost, rescue=(REF,))
-    listed = asked(lost, kept, tasks="/a b/queue")
+    listed = asked(lost, kept, tasks={"t1": "/a b/queue/t1.md"})
     assert [need.kind for need in listed] == [NeedKind.RESCUED, NeedKind.TASK, NeedKind.TASK]
     what = "session 3 (alpha): the queued task was not done, and does not run again by itself"
     assert lines(listed[1:2]) == [(what, "interrupted", "pitboss queue add -f '/a b/queue/t1.md'")]
     assert may_need(lost)
+    assert asked(lost, tasks={"t2": "/queue/t2.md"}) == ()
 
 
 def test_failing_tests_are_shown_whether_or_not_there_is_work() -> None:

@@ -20,6 +20,7 @@ from pitboss.store.files import (
     read_regular,
     sync_directory,
     write_atomic,
+    write_new,
 )
 from tests.support.disk import NO_FILES, largest_file, names, open_descriptors, put
 
@@ -226,3 +227,18 @@ def test_a_file_is_kept_from_everybody_else_and_a_missing_one_is_not_made(tmp_pa
         make_private(tmp_path / name)
     assert names(tmp_path) == ["open"]
     assert (tmp_path / "open").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_file_takes_no_name_that_is_taken_or_about_to_be(tmp_path: Path) -> None:
+    assert write_new(tmp_path / "a", b"one")
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / ".b.tmp").touch()
+    assert [write_new(tmp_path / name, b"two") for name in ("a", "link", "b")] == [False, False, False]
+    assert (names(tmp_path), (tmp_path / "a").read_bytes()) == ([".b.tmp", "a", "link"], b"one")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    with largest_file(2), pytest.raises(StorageError, match="cannot write"):
+        write_new(tmp_path / "a", b"one")
+    assert names(tmp_path) == []

@@ -10,12 +10,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.core.run import WaitingTask
+from pitboss.core.selection import Selection
 from pitboss.errors import CommandError, StorageError
 from pitboss.store import queue
 from pitboss.store.claims import Claim, claim, claimed, claims_of
 from pitboss.store.paths import RunPaths, queue_dir
-from pitboss.store.queue import QueueReader, add, is_unmoved, take, taken, waiting, withdraw
+from pitboss.store.queue import (
+    QueueReader,
+    add,
+    is_unmoved,
+    take,
+    taken,
+    taken_files,
+    waiting,
+    was_queued_again,
+    with_queue,
+    withdraw,
+)
+from pitboss.store.rundir import RunDir
 from tests.support.disk import largest_file, names
+from tests.support.values import flying, fresh_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -281,3 +296,39 @@ def test_a_claim_that_cannot_be_read_is_somebody_elses(repo: Path) -> None:
 def test_a_claim_that_cannot_be_made_is_an_error(repo: Path) -> None:
     with pytest.raises(StorageError, match="cannot write"):
         claim(repo, "x" * 300, Claim("run", 1))
+
+
+def test_a_state_gets_the_tasks_that_its_run_would_take(repo: Path) -> None:
+    task_id = add(repo, "---\nname: door\nparallel_safe: true\n---\nDo it.", NOW)
+    tasks = (WaitingTask(id=task_id, prompt="door", parallel_safe=True),)
+    for selection in (None, Selection(tags=("night",))):
+        assert with_queue(repo, fresh_run(selection=selection)).queue == tasks
+    for narrow in (Selection(names=("alpha",)), Selection(task_runs=1)):
+        assert with_queue(repo, fresh_run(selection=narrow)).queue == ()
+
+
+def test_a_task_that_is_queued_again_is_marked_unless_it_is_in_flight(repo: Path) -> None:
+    with RunDir.create(repo, fresh_run()) as run:
+        task_id = add(repo, "Do it.", NOW)
+        take(repo, run.paths, task_id, 1)
+        file = run.paths.queued_task(task_id)
+        run.checkpoint(fresh_run(in_flight=(flying(1, queued=task_id),)))
+        was_queued_again(repo, file)
+        assert taken_files(run.paths) == {task_id: str(file)}
+        run.checkpoint(fresh_run())
+        was_queued_again(repo, file)
+        assert taken_files(run.paths) == {}
+        assert names(run.paths.queued) == [f"{task_id}.md.again"]
+
+
+def test_no_other_file_is_marked(repo: Path, run: RunPaths) -> None:
+    task_id = add(repo, "Do it.", NOW)
+    take(repo, run, task_id, 1)
+    other = by_hand(repo, "mine.md")
+    was_queued_again(repo, other)
+    namesake = repo / run.run_id / "queue" / f"{task_id}.md"
+    namesake.parent.mkdir(parents=True)
+    namesake.write_text("Do it.")
+    was_queued_again(repo, namesake)
+    was_queued_again(repo, run.queued_task(task_id))  # the run has no state to tell whether it is in flight
+    assert (other.exists(), namesake.exists(), run.queued_task(task_id).exists()) == (True, True, True)

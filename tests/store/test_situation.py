@@ -50,6 +50,14 @@ def test_a_watch_and_a_short_look_need_the_same(run: RunDir, tmp_path: Path) -> 
     seen = RunWatch(tmp_path, RUN_ID).look()
     watched = situation(tmp_path, seen, InGit())
     assert watched == situation(tmp_path, seen, InGit(), records=records_that_may_need(tmp_path, RUN_ID))
-    assert (watched.condition, watched.tasks) == (Condition.CRASHED, str(run.paths.queued))
+    run.paths.queued.mkdir()
+    for name in ("t1.md", "t2.md.again"):
+        (run.paths.queued / name).touch()
+    tasks = situation(tmp_path, seen, InGit()).tasks
+    assert (watched.condition, watched.tasks, tasks) == (
+        Condition.CRASHED,
+        {},
+        {"t1": str(run.paths.queued / "t1.md")},
+    )
     over = situation(tmp_path, seen, InGit(), condition=Condition.COMPLETED)
     assert [need.seq for need in needs(over)] == [4, 5]

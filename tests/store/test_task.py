@@ -93,8 +93,9 @@ def test_a_turn_that_was_cut_short_is_given_again(repo: Path) -> None:
             (SessionStatus.OK, SessionStatus.ABORTED, SessionStatus.SKIPPED, SessionStatus.ERROR), start=1
         ):
             run.record(record(seq, prompt=TASK, status=status))
+        run.record(record(5, prompt="door", status=SessionStatus.ABORTED, queued="t1"))
     assert _turns(repo) == 3 + 1
-    assert _turns(repo, flying(4), flying(5)) == 3 + 2
+    assert _turns(repo, flying(6), flying(7, queued="t2")) == 3 + 2
 
 
 def _turns(repo: Path, *in_flight: object) -> int | None:

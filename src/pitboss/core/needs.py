@@ -79,9 +79,9 @@ class InGit(msgspec.Struct, frozen=True, kw_only=True):
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """All that is asked about a run; `store.situation` reads it.
 
-    `records` may be all of the run's, or only those that can need anyone: see `may_need`. `tasks` is the folder of the
-    tasks that the run took from the queue. `git` is None if git was not asked: then all rescue refs count as still
-    there.
+    `records` may be all of the run's, or only those that can need anyone: see `may_need`. `tasks` are the files of the
+    tasks that the run took from the queue, by id; one that was queued again is no longer among them. `git` is None if
+    git was not asked: then all rescue refs count as still there.
     """
 
     run_id: str
@@ -90,7 +90,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None
     paused: bool
     records: tuple[SessionRecord, ...]
-    tasks: str
+    tasks: dict[str, str]
     git: InGit | None = None
 
 
@@ -164,8 +164,9 @@ def _of_sessions(found: Situation) -> Iterator[Need]:
 def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
     refs = tuple(ref for ref in record.rescue if found.git is None or ref in found.git.rescued)
     who, why = f"session {record.seq} ({one_line(record.prompt)})", _why(record)
-    if record.queued is not None and _task_not_done(record):
-        again = f"pitboss queue add -f {shlex.quote(f'{found.tasks}/{record.queued}.md')}"
+    file = found.tasks.get(record.queued or "")
+    if file is not None and _task_not_done(record):
+        again = f"pitboss queue add -f {shlex.quote(file)}"
         what = f"{who}: the queued task was not done, and does not run again by itself"
         yield _need(NeedKind.TASK, what, why, again, seq=record.seq)
     if record.rescue and not refs:

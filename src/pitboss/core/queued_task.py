@@ -1,12 +1,10 @@
 """Queued tasks: prompts that run once, outside any rotation (SPEC 10).
 
-A task's file is a prompt file in which all but the text may be missing: name and description are made up then. Its id
-is the name of the file; ids sort by age.
+A task's file is a prompt file in which all but the text may be missing: name and description are made up then.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,23 +12,14 @@ import msgspec
 from pitboss.core.foreign_keys import REASONS
 from pitboss.core.frontmatter import has_frontmatter, split_frontmatter
 from pitboss.core.made_up import beginning, short_name
-from pitboss.core.patterns import lazy_pattern
 from pitboss.core.prompt import CHECKS, PromptDoc, PromptMeta, PromptSource, prompt_text
 from pitboss.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 NO_NAME = "task"
 """What a task is called if no name can be made of its text."""
-
-_ID = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
-"""Base 32, without letters that look like digits or like each other."""
-
-_MADE_ID = lazy_pattern(f"[{_DIGITS}]{{7}}")
-_PER_SECOND = 32
-_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def parse_queued_task(text: str, *, path: str) -> PromptDoc:
@@ -50,29 +39,6 @@ def queued_task_text(text: str, *, path: str, given: Mapping[str, object], plain
     """
     settings, body = _read(text, path, plain=plain)
     return prompt_text(_complete({**settings, **given}, body), body)
-
-
-def is_task_id(name: str) -> bool:
-    """Whether the name of a file, without its suffix, may be the id of a task."""
-    return _ID.fullmatch(name) is not None
-
-
-def made_id(now: datetime, others: Iterable[str]) -> str:
-    """An id for a task that is queued `now`: later in order than all `others` that were made here."""
-    made = (_number(other) for other in others if _MADE_ID.fullmatch(other))
-    number = max(int((now - _EPOCH).total_seconds() * _PER_SECOND), *(n + 1 for n in made), 0)
-    digits = ""
-    while number or len(digits) < 7:
-        number, digit = divmod(number, len(_DIGITS))
-        digits = _DIGITS[digit] + digits
-    return digits
-
-
-def _number(task_id: str) -> int:
-    number = 0
-    for digit in task_id:
-        number = number * len(_DIGITS) + _DIGITS.index(digit)
-    return number
 
 
 def _read(text: str, path: str, *, plain: bool = False) -> tuple[dict[str, Any], str]:

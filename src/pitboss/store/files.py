@@ -194,16 +194,20 @@ def _created(at: FolderEntry, data: bytes) -> bool:
     except FileExistsError:
         return False
     try:
-        if is_new := not opening.is_there(at):
-            write_all(descriptor, data)
-            _sync_file(descriptor)
-            os.rename(temporary, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
-            os.fsync(at.folder)
-        return is_new
-    finally:
-        os.close(descriptor)
+        if opening.is_there(at):
+            os.unlink(temporary, dir_fd=at.folder)
+            return False
+        write_all(descriptor, data)
+        _sync_file(descriptor)
+        os.rename(temporary, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
+    except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=at.folder)
+        raise
+    finally:
+        os.close(descriptor)
+    os.fsync(at.folder)
+    return True
 
 
 def _append(descriptor: int, data: bytes, *, durable: bool) -> None:

@@ -8,31 +8,33 @@ its agent start, so a task that somebody removed, or that another run took, is n
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pitboss.core.prompt import PromptDoc
-from pitboss.core.queued_task import is_task_id, made_id, parse_queued_task
+from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.run import RunState, WaitingTask
+from pitboss.core.task_ids import is_task_id, made_id
 from pitboss.errors import CommandError, InputError, Problem, StorageError, storage_error
+from pitboss.store.catalogue import read_state
 from pitboss.store.claims import Claim, claim, claimed
 from pitboss.store.files import write_new
-from pitboss.store.opening import entry_at, names_in, open_regular, remove, status
-from pitboss.store.paths import queue_dir
+from pitboss.store.opening import entry_at, is_plain, names_in, open_regular, remove, status
+from pitboss.store.paths import RunPaths, queue_dir
 from pitboss.store.user_text import MAX_BYTES, decode_text
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from pitboss.store.paths import RunPaths
+    from pitboss.core.prompt import PromptDoc
 
 SUFFIX = ".md"
 _TRIES = 100
 
 
-class QueuedTask(msgspec.Struct, frozen=True, kw_only=True):
+class QueuedTask(NamedTuple):
     """A task that waits; `added` is when its file last changed, in seconds since 1970."""
 
     id: str
@@ -46,7 +48,7 @@ class QueuedTask(msgspec.Struct, frozen=True, kw_only=True):
         return WaitingTask(id=self.id, prompt=meta.name, parallel_safe=meta.parallel_safe)
 
 
-class Queue(msgspec.Struct, frozen=True, kw_only=True):
+class Queue(NamedTuple):
     """Every task that waits, oldest first, and what is wrong with other files, by name."""
 
     tasks: tuple[QueuedTask, ...] = ()
@@ -97,9 +99,7 @@ class QueueReader:
             return Problem(file, f"session {by.seq} of run {by.run_id} took it; {_add_again(file)}")
         try:
             data, added = _own_file(self._folder / name)
-            return QueuedTask(
-                id=task_id, doc=parse_queued_task(decode_text(file, data), path=file), added=added
-            )
+            return QueuedTask(id=task_id, doc=_parsed(file, data), added=added)
         except InputError as error:
             return error.problems[0]
         except OSError as error:
@@ -189,9 +189,37 @@ def taken(paths: RunPaths, task_id: str) -> PromptDoc | None:
     """A task that a run took; None if its file cannot be read."""
     path = paths.queued_task(task_id)
     try:
-        return parse_queued_task(decode_text(os.fspath(path), _own_file(path)[0]), path=os.fspath(path))
+        return _parsed(os.fspath(path), _own_file(path)[0])
     except (InputError, OSError):
         return None
+
+
+def taken_files(paths: RunPaths) -> dict[str, str]:
+    """The files of the tasks that a run took, by id; those that were queued again are not among them."""
+    names = (name for name in sorted(names_in(paths.queued)) if name.endswith(SUFFIX))
+    return {name.removesuffix(SUFFIX): str(paths.queued / name) for name in names}
+
+
+def was_queued_again(repo: Path, file: Path) -> None:
+    """If `file` is that of a task which a run took and is no longer in flight, mark it: nobody need queue it again.
+
+    It stays beside the others, under another name. A failure does no harm.
+    """
+    run_id = file.parent.parent.name
+    paths = RunPaths(repo, run_id)
+    if not is_plain(paths.queued / file.name) or not file.samefile(paths.queued / file.name):
+        return
+    with suppress(OSError, StateUnreadable), entry_at(paths.queued / file.name) as at:
+        in_flight = {session.assignment.queued for session in read_state(paths).in_flight}
+        if file.name.removesuffix(SUFFIX) not in in_flight:
+            os.rename(at.name, f"{at.name}.again", src_dir_fd=at.folder, dst_dir_fd=at.folder)
+
+
+def _parsed(file: str, data: bytes) -> PromptDoc:
+    """The task in the content of a file. Raises InputError."""
+    from pitboss.core.queued_task import parse_queued_task  # mostly nothing is queued
+
+    return parse_queued_task(decode_text(file, data), path=file)
 
 
 def _own_file(path: Path) -> tuple[bytes, float]:

@@ -10,6 +10,7 @@ from pitboss.store.catalogue import readable_log
 from pitboss.store.log import read_lines, readable_record
 from pitboss.store.opening import open_regular
 from pitboss.store.paths import RunPaths
+from pitboss.store.queue import taken_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ def situation(
         problem=seen.problem,
         paused=seen.view.paused,
         records=tuple(record for record in every if may_need(record)),
-        tasks=str(RunPaths(repo, seen.run_id).queued),
+        tasks=taken_files(RunPaths(repo, seen.run_id)),
         git=git,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,11 +13,10 @@ from pitboss.core.slash_commands import unexpanded
 from pitboss.store.config import load_config
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
-from pitboss.store.queue import add
+from pitboss.store.queue import add, was_queued_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pitboss.core.prompt import PromptDoc
 
@@ -41,6 +41,8 @@ def queue_task(repo: Path, text: str, *, given: Mapping[str, object], file: str 
     doc = parse_queued_task(whole, path=source)
     _refuse_unknown_agent(repo, doc)
     task_id = add(repo, whole, datetime.now(UTC))
+    if file is not None:
+        was_queued_again(repo, Path(file))
     odd = unexpanded(doc)
     return Queued(
         id=task_id,
