@@ -567,6 +567,6 @@ def test_the_words_of_a_dead_end_are_told_without_the_key_in_them(tmp_path: Path
 
 def test_busy_lines_are_what_the_service_says(tmp_path: Path) -> None:
     lines = said(init(), result((0, 0), 0.0, error=BUSY))
-    project, _ = stage(tmp_path, f"{lines}\nexit 1", more="[limits]\nretries = 0")
+    project, _ = stage(tmp_path, f"{lines}\nexit 1", more=f"{AT_ONCE}retries = 0")
     assert project.pitboss("grind").code == 1
     assert billed(the_run(project).record("chore")) == (0, 0, 0.0, True)

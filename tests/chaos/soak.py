@@ -178,9 +178,12 @@ def _look(pid: int, sessions: int) -> Sample | None:
 
 
 def growth(samples: Sequence[Sample]) -> list[str]:
-    """What grew between the second quarter of a run and its end: the first quarter warms caches."""
-    second = samples[len(samples) // 4 : len(samples) // 2]
-    last = samples[-len(samples) // 4 :]
+    """What grew between the second quarter of a run's sessions and the last: the first warms caches."""
+    whole = samples[-1].sessions
+    second = [seen for seen in samples if whole / 4 < seen.sessions <= whole / 2]
+    last = [seen for seen in samples if seen.sessions > whole * 3 / 4]
+    if not second:
+        return ["nobody looked in the second quarter"]
     found = []
     if min(s.rss_kib for s in last) > max(s.rss_kib for s in second) + MOST_GROWTH_KIB:
         found.append(f"memory grew from {second[0]} to {last[-1]}")

@@ -25,16 +25,17 @@ peak_kib = int(status["VmHWM"].split()[0])
 print(ended.code, sum(heard), max(heard) <= 256 * 1024)
 assert peak_kib < 64 * 1024, peak_kib
 """
+MUCH = 100 * 1024 * 1024
 # VmHWM and not ru_maxrss, which a process inherits from whoever started it.
 
 
 @pytest.mark.parametrize(
     ("source", "size"),
     [
-        ("head -c 134217728 /dev/zero | tr '\\0' x", 1 << 27),
-        ("yes | head -c 268435456", 1 << 28),
+        (f"head -c {MUCH} /dev/zero | tr '\\0' x", MUCH),
+        (f"yes | head -c {MUCH}", MUCH),
     ],
-    ids=["a line of 128 MiB", "256 MiB of lines"],
+    ids=["one line", "many lines"],
 )
 def test_memory_stays_under_64_mb(source: str, size: int) -> None:
     assert finish(MEASURED, source, "/dev/null") == [f"0 {size} True"]
