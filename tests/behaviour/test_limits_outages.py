@@ -52,7 +52,7 @@ def test_an_outage_is_waited_for_within_the_session_beyond_its_retries(tmp_path:
     assert (record["status"], record["attempts"], claude.starts) == ("ok", 7, 7)
     assert record["waited_s"] >= 0.05 * (2**6 - 1)
     assert "cost_known" not in record
-    assert "(claude_code's service: overloaded: Overloaded)\n" in ended.err
+    assert "waiting for claude_code's service: overloaded: Overloaded until 20" in ended.err
 
 
 def test_an_outage_beyond_max_wait_is_a_dead_end_and_no_failure_in_a_row(tmp_path: Path) -> None:
@@ -135,4 +135,4 @@ def test_a_login_that_was_refused_is_asked_again_once(tmp_path: Path, refusals: 
     project, claude = stage(tmp_path, *[refused] * refusals, done())
     ended = project.pitboss("grind")
     assert (ended.code, claude.starts) == (code, 2), ended
-    assert "(retry: auth: API Error: 401 token expired)\n" in ended.err
+    assert "waiting for retry: auth: API Error: 401 token expired until 20" in ended.err

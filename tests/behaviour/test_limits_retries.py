@@ -231,7 +231,7 @@ def test_a_drain_lets_a_retry_finish_and_an_abort_does_not(
     second = f"{gate.script}\n{done(usd=0.014, whole=(1300, 70))}"
     project, claude = stage(tmp_path, f"{HALF}\n{busy()}", second, more=more)
     with grinding(project) as live:
-        live.wait_for("(retry: overloaded: Overloaded)")
+        live.wait_for("waiting for retry: overloaded: Overloaded until")
         live.send(SIGINT)
         live.wait_for("draining")
         gate.open()
