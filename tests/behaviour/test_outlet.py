@@ -179,7 +179,7 @@ def test_status_of_a_live_run_shows_what_its_sessions_do(tmp_path: Path) -> None
     assert flight["tokens"] == {"input": 0, "output": 0}
     assert (flight["cost_usd"], flight["cost_known"], flight["until"]) == (0.0, True, None)
     assert "session-0001 chore since " in shown
-    assert ", verify" in shown
+    assert ", running the tests\n" in shown
 
 
 def test_events_are_followed_while_the_run_lives(tmp_path: Path) -> None:
