@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from pitboss.core.budget import Caps
 from pitboss.core.config import AgentSettings, Config, GrindSettings, HookSettings, Limits
 from pitboss.core.mission import Mission
 from pitboss.core.rotation import Rotation
+from pitboss.core.selection import Selection
 from tests.support.values import prompt
 
 if TYPE_CHECKING:
@@ -52,3 +54,9 @@ def test_workers_are_all_whom_a_run_may_start_with_the_models_it_would_ask_for(
 @pytest.mark.parametrize("mode", ["in-place", "worktree"])
 def test_the_mode_says_whether_a_session_alone_works_in_the_users_tree(mode: Any) -> None:
     assert mission(grind=GrindSettings(mode=mode)).in_place == (mode == "in-place")
+
+
+def test_only_a_run_of_a_task_has_one() -> None:
+    ordinary = mission(prompt("task"))
+    assert ordinary.task is None
+    assert msgspec.structs.replace(ordinary, selection=Selection(task_runs=1)).task == prompt("task")

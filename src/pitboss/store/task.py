@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.prompt import PromptDoc
     from pitboss.core.run import RunState
+    from pitboss.core.session import Assignment, SessionRecord
 
 
 def given_task(file: Path) -> PromptDoc:
@@ -72,10 +73,14 @@ def kept_inputs(repo: Path, run: RunState, runs: int) -> Inputs:
 
 
 def _turns_lost(paths: RunPaths, run: RunState) -> int:
-    ended = {record.seq: record.status for record in iter_records(paths.log) if record.queued is None}
+    """How many turns of the task were cut short; queued tasks and second turns after a conflict are no turns."""
+    ended = {r.seq: r.status for r in iter_records(paths.log) if _is_turn(r)}
     for session in run.in_flight:
-        if session.assignment.queued is not None:
-            continue
-        outcome = session.progress.outcome
-        ended.setdefault(session.seq, outcome.status if outcome else SessionStatus.ABORTED)
+        if _is_turn(session.assignment):
+            outcome = session.progress.outcome
+            ended.setdefault(session.seq, outcome.status if outcome else SessionStatus.ABORTED)
     return sum(status is SessionStatus.ABORTED for status in ended.values())
+
+
+def _is_turn(session: SessionRecord | Assignment) -> bool:
+    return session.queued is None and session.retry_of is None
