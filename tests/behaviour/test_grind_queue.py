@@ -78,7 +78,7 @@ def test_a_live_run_takes_a_task_at_the_next_free_place(project: Project, tmp_pa
         assert done.err == f"run {run.run_id} takes it as soon as there is room\n"
         gate.open()
         assert live.ended().code == 0
-    assert [prompt for prompt, _ in dispatched(run)] == ["alpha", "sh", "alpha", "alpha"]
+    assert [prompt for prompt, _ in dispatched(run)] == ["alpha", "echo-d-d", "alpha", "alpha"]
 
 
 def test_a_task_starts_beside_a_session_that_does_not_end_before(project: Project, tmp_path: Path) -> None:

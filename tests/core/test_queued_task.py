@@ -27,6 +27,7 @@ def meta(text: str) -> dict[str, Any]:
         ("Fix it.", "fix-it", "Fix it."),
         ("\n\n# Fix the `login`!\n\nIt fails.\n", "fix-the-login", "Fix the `login`!"),
         ("日本語", "task", "日本語"),
+        ("```sh\necho one\n```\n", "echo-one", "echo one"),
         ("#", "task", "task"),
         ("x" * 300, "x" * 40, "x" * 199 + "…"),
         (

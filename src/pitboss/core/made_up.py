@@ -11,12 +11,15 @@ DESCRIPTION_CHARS = 200
 NAME_CHARS = 40
 """Characters of a text's first line that become its name."""
 
+_FENCES = ("```", "~~~")
 _NO_NAME = lazy_pattern(r"[^a-z0-9_-]+")
 
 
 def beginning(body: str) -> str:
-    """The beginning of a text's first line, as its description; empty if there is none."""
-    return embed.one_line(body.strip().partition("\n")[0].lstrip("# "), DESCRIPTION_CHARS)
+    """The beginning of a text's first line, code fences left out, as its description; empty if there is none."""
+    lines = (line.strip() for line in body.splitlines())
+    first = next((line for line in lines if line and not line.startswith(_FENCES)), "")
+    return embed.one_line(first.lstrip("# "), DESCRIPTION_CHARS)
 
 
 def slug(name: object) -> str:
