@@ -14,7 +14,10 @@ from pitboss.core.words.endings import word
 from pitboss.core.words.run_state import run_words
 from pitboss.screens.web.lanes import chart
 from pitboss.screens.web.showing import clock
+from pitboss.store.paths import RunPaths
+from pitboss.store.queue import QueueReader
 from pitboss.store.situation import situation
+from pitboss.store.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 MOST_SESSIONS = 50
 """How many sessions that have ended the page shows; others have a page of their own."""
+
+_NOTES = 8 * 1024
+"""Bytes at the end of the agents' scratchpad that are shown: the newest notes are there."""
 
 _OLD_S = 15.0
 """Seconds after which bars that grow with time are drawn again, though nothing has happened."""
@@ -75,6 +81,9 @@ class _Reader:
         self._watch = supplies.watches.watch(run_id)
         self._repo = supplies.repo
         self._desk = supplies.desk
+        self._allow_control = supplies.allow_control
+        self._queue = QueueReader(supplies.repo)
+        self._notes = Transcript(RunPaths(supplies.repo, run_id).scratchpad)
         self._pages = supplies.pages
         self._seen: Snapshot | None = None
         self._parts: Parts = {}
@@ -84,11 +93,11 @@ class _Reader:
 
     def __call__(self) -> Parts:
         """The parts as of now."""
-        seen = self._watch.look()
+        seen, coming = self._watch.look(), self._coming()
         if seen is not self._seen or time.monotonic() - self._made > _OLD_S:
             self._parts = self._rendered(seen)
             self._seen, self._made = seen, time.monotonic()
-        return self._parts
+        return {**self._parts, "coming": coming}
 
     def _rendered(self, seen: Snapshot) -> Parts:
         now = _moment(seen)
@@ -108,10 +117,30 @@ class _Reader:
                 gauges=gauges_of(seen.view, now),
             ),
             "needs": render("needs", run_id=seen.run_id, needs=self._needs(seen)),
+            "controls": self._controls(seen),
             "flights": render("flights", run_id=seen.run_id, flights=seen.view.in_flight),
             "sessions": self._sessions(seen),
             "lanes": self._lanes(seen, now),
         }
+
+    def _controls(self, seen: Snapshot) -> Markup | str:
+        if not self._allow_control:
+            return ""
+        return self._pages.render(
+            "controls",
+            run_id=seen.run_id,
+            live=seen.live is not None,
+            paused=seen.view.paused,
+            flights=seen.view.in_flight,
+        )
+
+    def _coming(self) -> Markup:
+        """Queued tasks, the rotation's next pick, the agents' notes: they change without a word in the run's files."""
+        seen = self._watch.look()
+        notes = "\n".join(self._notes.last(_NOTES).lines)
+        return self._pages.render(
+            "coming", queue=self._queue.read(), next_pick=seen.view.next_pick, notes=notes
+        )
 
     def _needs(self, seen: Snapshot) -> tuple[Need, ...]:
         """What needs a person. Git is asked only if it may know better: it costs a process."""

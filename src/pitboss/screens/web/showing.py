@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from pitboss.core.embed import one_line
 from pitboss.core.gauges import Budget, gauge_words
 from pitboss.core.measures import age, duration, stamp, tokens
 from pitboss.core.settling import in_words
@@ -107,6 +108,7 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "gauge_text": gauge_text,
     "in_words": in_words,
     "lasting": lasting,
+    "one_line": one_line,
     "phase_words": phase_words,
     "quotas": quotas,
     "record_amounts": record_amounts,

@@ -8,6 +8,7 @@
 | `.../events`                | what changes on the page above, as it changes |
 | `/runs/ID/sessions`         | the sessions that ended, older ones too       |
 | `.../sessions/N/output/K`   | a file of a session's output, by windows      |
+| `/runs/ID/control`          | GET asks a person, POST asks the run          |
 | `/static/...`               | style, script, icon                           |
 """
 
@@ -26,13 +27,16 @@ from starlette.routing import Route
 from pitboss.core.recovery.refusals import RunNotFound
 from pitboss.errors import PitbossError
 from pitboss.screens.output import note
+from pitboss.screens.web.admission import WRITING
+from pitboss.screens.web.control import BadForm, fields_of
 from pitboss.screens.web.entrance import Entrance
 from pitboss.screens.web.event_stream import HEARTBEAT_S, EventStream
 from pitboss.screens.web.feeds import Feeds
 from pitboss.screens.web.one_session import NoSession
 from pitboss.screens.web.pages import HERE, Pages
 from pitboss.screens.web.serving import serve
-from pitboss.screens.web.showing import FUNCTIONS
+from pitboss.screens.web.showing import FUNCTIONS, sentence
+from pitboss.screens.web.steering_pages import answer, question
 from pitboss.screens.web.still_pages import older_sessions, output, problem
 from pitboss.screens.web.subjects import subject_of
 from pitboss.screens.web.supplies import Supplies
@@ -57,6 +61,11 @@ MOST_STREAMS = 128
 
 MOST_BUGS = 20
 """How many different bugs the terminal is told of: nobody may read it, and then it must not fill up."""
+
+FORM = "application/x-www-form-urlencoded"
+
+BODY_S = 10.0
+"""How long the body of a request may take."""
 
 _ADDRESSES = ("", "/runs/{run_id}", "/runs/{run_id}/sessions/{seq:int}")
 _STATIC = {
@@ -86,6 +95,7 @@ class Website:
         routes = [
             Route("/static/{name}", _static),
             Route("/runs/{run_id}/sessions", self._older),
+            Route("/runs/{run_id}/control", self._control, methods=["GET", "POST"]),
             Route("/runs/{run_id}/sessions/{seq:int}/output/{place:int}", self._output),
         ]
         for address in _ADDRESSES:
@@ -94,6 +104,7 @@ class Website:
         handlers: dict[Any, Callable[..., Awaitable[Response]]] = {
             HTTPException: self._no_page,
             PitbossError: self._refused,
+            BadForm: self._bad_form,
             Exception: self._bug,
         }
         return Entrance(Starlette(routes=routes, exception_handlers=handlers), self._door)
@@ -114,6 +125,19 @@ class Website:
         below = int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else None
         run_id = request.path_params["run_id"]
         return HTMLResponse(await asyncio.to_thread(older_sessions, self._supplies, run_id, below))
+
+    async def _control(self, request: Request) -> Response:
+        """Ask a person first, then the run; `Entrance` has let a POST in only if runs may be steered."""
+        run_id = request.path_params["run_id"]
+        if not self._door.allow_control:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+        if request.method != WRITING:
+            return HTMLResponse(
+                await asyncio.to_thread(question, self._supplies, run_id, request.query_params)
+            )
+        fields = fields_of(await _body(request))
+        status, page = await asyncio.to_thread(answer, self._supplies, run_id, fields)
+        return HTMLResponse(page, status)
 
     async def _output(self, request: Request) -> Response:
         path, query = request.path_params, request.query_params
@@ -140,6 +164,9 @@ class Website:
         status = HTTPStatus.NOT_FOUND if missing else HTTPStatus.INTERNAL_SERVER_ERROR
         return await self._problem(request, status, error.message, error.hint)
 
+    async def _bad_form(self, request: Request, error: BadForm) -> Response:
+        return await self._problem(request, HTTPStatus.BAD_REQUEST, sentence(str(error)))
+
     async def _bug(self, request: Request, error: Exception) -> Response:
         said = f"error: internal error: {type(error).__name__}: {error}"
         if said not in self._bugs and len(self._bugs) < MOST_BUGS:
@@ -163,6 +190,17 @@ def serve_website(repo: Path, desk: Desk, door: Door, listening: socket.socket) 
     pages = Pages({**FUNCTIONS, "project": repo.name})
     website = Website(Supplies(repo, Watches(repo), desk, pages, door.allow_control), door)
     serve(website.app(), listening, website.close)
+
+
+async def _body(request: Request) -> bytes:
+    """The body of a request, which must come in time; how large it may be, `Entrance` has seen to. Raises BadForm."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
+        raise BadForm(f"a form is sent as {FORM}")
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.body()
+    except TimeoutError as error:
+        raise BadForm("the form did not come in time") from error
 
 
 async def _static(request: Request) -> Response:

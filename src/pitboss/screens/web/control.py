@@ -1,0 +1,167 @@
+"""What a form of the web page asks a run for: its fields become a request, or it says what is wrong (SPEC 10)."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from pitboss.core.budget import CapChanges
+from pitboss.core.deadline import parse_until
+from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
+from pitboss.core.requests import ChangeCaps, Pause, Request, Skip, Stop, Unpause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+BY = "serve"
+"""Who asks: the command whose page this is."""
+
+_NO_CAP = "none"
+_MOST_FIELDS = 16
+
+
+class Action(StrEnum):
+    """What may be asked for, as forms say it."""
+
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    STOP = "stop"
+    SKIP = "skip"
+    QUEUE = "queue"
+    BUDGET = "budget"
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person is asked before anything happens."""
+
+    title: str
+    details: str
+    button: str
+    danger: bool = False
+
+
+QUESTIONS: Mapping[Action, Question] = {
+    Action.PAUSE: Question(
+        title="Pause the run?",
+        details="Sessions in flight finish. No new session starts until it is unpaused.",
+        button="Pause",
+    ),
+    Action.UNPAUSE: Question(
+        title="Let the run go on?", details="Sessions start again at once.", button="Unpause"
+    ),
+    Action.STOP: Question(
+        title="Stop the run?",
+        details="It can be resumed with pitboss grind --resume.",
+        button="Stop",
+        danger=True,
+    ),
+    Action.SKIP: Question(
+        title="Skip a session?",
+        details="Its agent is ended, its work is rescued. The run goes on with the next session.",
+        button="Skip",
+        danger=True,
+    ),
+    Action.QUEUE: Question(
+        title="Queue a task",
+        details="It runs once, before the rotation goes on. Without a live run, the next one takes it.",
+        button="Queue it",
+    ),
+    Action.BUDGET: Question(
+        title="Change budgets",
+        details="They count from the run's next check on, for the whole run. Leave empty what stays; none lifts a cap.",
+        button="Change",
+    ),
+}
+
+
+class BadForm(ValueError):
+    """A form that says nothing sensible; the text is for the person who sent it."""
+
+
+def fields_of(body: bytes) -> Mapping[str, str]:
+    """The fields of a form; of two with one name, the last counts. Raises BadForm."""
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError as error:
+        raise BadForm("this is not a form of ours") from error
+    return dict(pairs)
+
+
+def action_of(fields: Mapping[str, str]) -> Action:
+    """What a form or a link is about. Raises BadForm."""
+    said = fields.get("action", "")
+    if said not in list(Action):
+        raise BadForm(f"an action is one of {', '.join(Action)}")
+    return Action(said)
+
+
+def task_of(fields: Mapping[str, str]) -> str:
+    """The text of a task. Raises BadForm."""
+    text = fields.get("text", "").replace("\r\n", "\n").strip()
+    if not text:
+        raise BadForm("a task needs a text")
+    return text
+
+
+def request_of(action: Action, fields: Mapping[str, str], now: datetime | None = None) -> Request:
+    """What to ask the run for; `now` has a zone and is for times of day. Raises BadForm."""
+    match action:
+        case Action.PAUSE:
+            return Pause()
+        case Action.UNPAUSE:
+            return Unpause()
+        case Action.STOP:
+            return Stop(now=fields.get("now", "") not in ("", "0"))
+        case Action.SKIP:
+            return Skip(seq=_read("the session", fields.get("seq", ""), _whole(MAX_COUNT)))
+        case _:
+            return ChangeCaps(caps=_caps(fields, now or datetime.now(UTC).astimezone()))
+
+
+def _caps(fields: Mapping[str, str], now: datetime) -> CapChanges:
+    readers: Mapping[str, Callable[[str], object]] = {
+        "max_iterations": _whole(MAX_COUNT),
+        "max_cost_usd": _dollars,
+        "max_tokens": _whole(MAX_TOKENS),
+        "until": lambda text: parse_until(text, now),
+    }
+    given = {**fields, "max_cost_usd": fields.get("max_cost_usd") or fields.get("max_cost", "")}
+    asked = {name: given.get(name, "").strip() for name in readers}
+    changes = {
+        name: None if text.lower() == _NO_CAP else _read(name, text, readers[name])
+        for name, text in asked.items()
+        if text
+    }
+    if not changes:
+        raise BadForm("no budget is given")
+    return CapChanges(**changes)  # type: ignore[arg-type] # each is read by its own reader
+
+
+def _read(name: str, text: str, reader: Callable[[str], object]) -> object:
+    if not text:
+        return None
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise BadForm(f"{name.replace('_', ' ')}: {error}") from error
+
+
+def _whole(most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= most):
+            raise ValueError(f"expected a whole number up to {most}")
+        return int(text)
+
+    return read
+
+
+def _dollars(text: str) -> float:
+    amount = float(text.removeprefix("$")) if text.isascii() else math.nan
+    if not math.isfinite(amount) or amount < 0:
+        raise ValueError("expected an amount of US dollars")
+    return amount
