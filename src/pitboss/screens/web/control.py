@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BY = "serve"
 """Who asks: the command whose page this is."""
+
+T = TypeVar("T")
 
 _NO_CAP = "none"
 _MOST_FIELDS = 16
@@ -142,7 +144,7 @@ def _caps(fields: Mapping[str, str], now: datetime) -> CapChanges:
     return CapChanges(**changes)  # type: ignore[arg-type] # each is read by its own reader
 
 
-def _read(name: str, text: str, reader: Callable[[str], object]) -> object:
+def _read(name: str, text: str, reader: Callable[[str], T]) -> T | None:
     if not text:
         return None
     try:

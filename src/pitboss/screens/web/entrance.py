@@ -41,7 +41,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-"""What every answer says, errors included."""
+"""What every answer says, errors included, unless its page says otherwise."""
 
 _REFUSALS = {
     Decision.WRONG_HOST: (
@@ -135,7 +135,9 @@ def _with_headers(send: Send, *more: tuple[str, str]) -> Send:
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in (*HEADERS.items(), *more):
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            for name, value in more:
                 headers[name] = value
         await send(message)
 

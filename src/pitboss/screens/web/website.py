@@ -64,6 +64,9 @@ MOST_BUGS = 20
 
 FORM = "application/x-www-form-urlencoded"
 
+_OF_FORMS = {"referrer-policy": "same-origin"}
+"""With `no-referrer`, a browser does not say which origin a form comes from."""
+
 BODY_S = 10.0
 """How long the body of a request may take."""
 
@@ -132,9 +135,8 @@ class Website:
         if not self._door.allow_control:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         if request.method != WRITING:
-            return HTMLResponse(
-                await asyncio.to_thread(question, self._supplies, run_id, request.query_params)
-            )
+            page = await asyncio.to_thread(question, self._supplies, run_id, request.query_params)
+            return HTMLResponse(page, headers=_OF_FORMS)
         fields = fields_of(await _body(request))
         status, page = await asyncio.to_thread(answer, self._supplies, run_id, fields)
         return HTMLResponse(page, status)
