@@ -24,6 +24,7 @@ class Leaders:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._live: set[int] = set()
+        self._buried_at = float("-inf")
 
     def spawn(self, start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
         """Start a leader; no search for orphans runs until it is registered."""
@@ -76,8 +77,14 @@ class Leaders:
             found = [proctree.facts(pid) for pid in self._live if pid != besides]
         return [facts.started for facts in found if facts is not None]
 
-    def bury(self) -> None:
-        """Reap dead orphans, so that an agent that starts daemons does not fill the process table."""
+    def bury(self, now: float, *, every_s: float) -> None:
+        """Reap dead orphans, so that an agent that starts daemons does not fill the process table.
+
+        Once in `every_s` seconds is enough, however many leaders there are: it looks at every thread's children.
+        """
+        if now < self._buried_at + every_s:
+            return
+        self._buried_at = now
         for _ in self.inherited():
             pass
 

@@ -36,6 +36,9 @@ CHUNK = 64 * 1024
 """Bytes read or written at a time: what a pipe holds."""
 
 POLL_S = 0.1
+CLOCK_SLACK_S = 2.0
+"""How far a process's start may seem to lie before what it was: some systems know it to the second."""
+
 BURY_S = 1.0
 SETTLE_S = 0.25
 """How long a captured command's pipes may stay open before their holder counts as a stray."""
@@ -62,12 +65,12 @@ def supervise(
 
     With `spare_daemons`, a daemon that does not hold the output survives a command that ended by itself.
     """
-    began = time.monotonic()
+    began, since = time.monotonic(), proctree.ticks(time.time() - CLOCK_SLACK_S)
     try:
         child = _leaders.spawn(partial(_spawn, command))
     except (OSError, ValueError) as error:
         return Exit(code=None, ended_by=EndedBy.SPAWN_FAILED, error=_why_not(command, error))
-    supervisor = Supervisor(command, child, stop=stop, spare_daemons=spare_daemons)
+    supervisor = Supervisor(command, child, since=since, stop=stop, spare_daemons=spare_daemons)
     try:
         supervisor.connect(streams)
         supervisor.watch(
@@ -88,8 +91,15 @@ class Supervisor:
     """One child, from its start to the end of its tree and pipes."""
 
     def __init__(
-        self, command: Command, child: subprocess.Popen[bytes], *, stop: Stop | None, spare_daemons: bool
+        self,
+        command: Command,
+        child: subprocess.Popen[bytes],
+        *,
+        since: int,
+        stop: Stop | None,
+        spare_daemons: bool,
     ) -> None:
+        """`since` is a moment before the child was started, in clock ticks since boot."""
         self.ended_by = EndedBy.EXIT
         self.stopped_for: StopRequest | None = None
         self._command = command
@@ -100,8 +110,7 @@ class Supervisor:
         self._selector = selectors.PollSelector()
         self._outputs: set[IO[bytes]] = set()
         self._pidfd = _pidfd(child.pid)
-        facts = proctree.facts(child.pid)
-        self._started = 0 if facts is None else facts.started
+        self._since = since
         self._asked_at = self._buried_at = time.monotonic()
         self._deadline = self._asked_at + (math.inf if command.max_seconds is None else command.max_seconds)
         self._polite_until: float | None = None
@@ -192,7 +201,7 @@ class Supervisor:
     def _while_alive(self, now: float) -> None:
         if now >= self._buried_at + BURY_S:
             self._buried_at = now
-            _leaders.bury()
+            _leaders.bury(now, every_s=BURY_S)
             if self._termination is None and self._polite_until is None and self._is_crowded():
                 self._begin_stop(EndedBy.CROWD, now)
         if self._termination is not None:
@@ -251,7 +260,7 @@ class Supervisor:
         alive = proctree.alive(found)
         if alive or (self.ended_by is EndedBy.EXIT and proctree.is_subreaper()):
             return alive
-        return proctree.carrying(self._command.marker, since=self._started)
+        return proctree.carrying(self._command.marker, since=self._since)
 
     def _pump(self, pipe: IO[bytes], consumers: list[Consumer]) -> None:
         chunk = os.read(pipe.fileno(), CHUNK)
