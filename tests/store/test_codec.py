@@ -30,6 +30,7 @@ from pitboss.core.usage import RoleTokens
 from pitboss.store.codec import (
     Malformed,
     RecordHead,
+    Seen,
     decode_head,
     decode_heads,
     decode_record,
@@ -324,6 +325,27 @@ def test_a_state_that_could_not_be_read_again_is_not_written() -> None:
     with pytest.raises(Malformed) as failure:
         encode_state(run_state(budget_consumed=spent))
     assert failure.value.field == "$.budget_consumed.cost_usd"
+
+
+@given(st.lists(st.lists(sessions, max_size=4).map(tuple), max_size=4), st.booleans())
+def test_what_was_encoded_before_is_written_the_same_again(
+    changes: list[tuple[InFlight, ...]], twice: bool
+) -> None:
+    seen: Seen = {}
+    for in_flight in (each for each in changes for _ in range(1 + twice)):
+        state = run_state(in_flight=in_flight, unrescued=in_flight[:1])
+        assert encode_state(state, seen) == encode_state(state)
+        assert len(seen) == len(in_flight)
+
+
+def test_an_unreadable_session_is_refused_beside_one_that_was_encoded_before() -> None:
+    good, seen = flying(1), dict[int, Any]()
+    encode_state(run_state(in_flight=(good,)), seen)
+    bad = flying(2, waited_s=-1.0)
+    for _ in range(2):
+        with pytest.raises(Malformed, match=r"Expected `float` >= 0.0"):
+            encode_state(run_state(in_flight=(good, bad)), seen)
+        assert [session for session, _ in seen.values()] == [good]
 
 
 @pytest.mark.parametrize(

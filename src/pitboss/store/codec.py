@@ -115,6 +115,10 @@ class StateHead(msgspec.Struct, frozen=True, kw_only=True):
     last_updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
+Seen = dict[int, tuple[InFlight, msgspec.Raw]]
+"""Sessions in flight that were encoded and could be read back, by identity."""
+
+
 class Malformed(ValueError):
     """Bytes that do not decode: the path of the field (`$.tokens.input`) and the reason."""
 
@@ -124,19 +128,27 @@ class Malformed(ValueError):
         self.reason = reason
 
 
-def encode_state(state: RunState) -> bytes:
+def encode_state(state: RunState, seen: Seen | None = None) -> bytes:
     """state.json as the Rust program writes it: two-space indent, final newline.
 
+    `seen` is kept between calls: of many sessions in flight, all but one are as they were, and are not encoded again.
     Raises Malformed for a state that could not be read back, so that it never replaces a readable one.
     """
-    fields = _without_defaults(state, STATE_FIELDS_ADDED)
+    before = {} if seen is None else seen
+    short = msgspec.structs.replace(state, in_flight=state.in_flight[:1])
+    fields = _without_defaults(short, STATE_FIELDS_ADDED)
     del fields["unknown"], fields["queue"]
-    for name in ("in_flight", "unrescued"):
-        if name in fields:
-            fields[name] = [_flat(session) for session in getattr(state, name)]
-    data = msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
-    _read_state(data)
-    return data
+    if "unrescued" in fields:
+        fields["unrescued"] = [_flat(session) for session in state.unrescued]
+    sessions = {id(s): before.get(id(s)) or (s, msgspec.Raw(_to_json(_flat(s)))) for s in state.in_flight}
+    new = [encoded for key, (_, encoded) in sessions.items() if key not in before]
+    _read_state(_to_json(fields | {"in_flight": new} | state.unknown))
+    if seen is not None:
+        seen.clear()
+        seen.update(sessions)
+    if sessions:
+        fields["in_flight"] = [encoded for _, encoded in sessions.values()]
+    return msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
 
 
 def decode_state(data: bytes) -> RunState:

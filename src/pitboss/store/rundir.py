@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
     from pitboss.store.backup import Backup
+    from pitboss.store.codec import Seen
 
 _T = TypeVar("_T")
 
@@ -46,6 +47,7 @@ class RunDir:
         self._log: MirroredLog | None = None
         self._root: tuple[int, int] | None = None
         self._state = b""
+        self._seen: Seen = {}
         self._kept: object = None
         self._lock = RLock()
 
@@ -106,7 +108,7 @@ class RunDir:
 
     def checkpoint(self, state: RunState, *, durable: bool = True) -> None:
         """Replace state.json. Raises StorageError."""
-        self._state = _encoded(encode_state, state, self.paths.state)
+        self._state = _encoded(lambda it: encode_state(it, self._seen), state, self.paths.state)
         self._do_there(lambda: write_atomic(self.paths.state, self._state, durable=durable))
         self._keep(state)
         self._opened()
