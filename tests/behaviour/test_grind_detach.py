@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import time
@@ -93,6 +94,25 @@ def test_it_returns_while_the_run_goes_on_and_holds_no_pipe_of_the_caller(scene:
     assert said.startswith("session-0001 alpha started (shell)\n")
     assert f"run {run_id} finished: every prompt has had its runs\n" in said
     assert "\x1b" not in said
+
+
+def test_it_holds_nothing_else_that_the_caller_has_open(scene: Scene) -> None:
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [*COMMAND, "grind", "--detach"],
+        cwd=scene.project.root,
+        env=scene.project.env,
+        pass_fds=[writing],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        os.close(writing)
+        assert process.wait(PATIENCE_S) == 0
+    scene.gate.wait()
+    assert select.select([reading], [], [], PATIENCE_S)[0]
+    assert os.read(reading, 1) == b""  # so nobody can write to it
+    os.close(reading)
+    assert scene.live()
 
 
 def test_as_data(scene: Scene) -> None:

@@ -58,20 +58,31 @@ def _spawn() -> tuple[int, int, int]:
     line_out, line_in = os.pipe()
     for fd in (line_in, stderr_out):
         os.set_inheritable(fd, True)
-    null = (
+    actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-    )
+        (os.POSIX_SPAWN_DUP2, stderr_in, STDERR),
+        *((os.POSIX_SPAWN_CLOSE, fd) for fd in _of_the_caller({line_in, stderr_out})),
+    ]
     child = os.posix_spawn(
         sys.executable,
         [*_OURSELVES, *sys.argv[1:]],
         {**os.environ, VARIABLE: f"{line_in} {stderr_out}"},
-        file_actions=[*null, (os.POSIX_SPAWN_DUP2, stderr_in, STDERR)],
+        file_actions=actions,
         setsid=True,
     )
     os.close(stderr_in)
     os.close(line_in)
     return child, stderr_out, line_out
+
+
+def _of_the_caller(ours: set[int]) -> Iterator[int]:
+    """Descriptors that whoever called this command has left open in it: a run must not keep them from closing."""
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - names are all it takes
+        fd = int(name)
+        with suppress(OSError):  # the listing's own
+            if fd > STDERR and fd not in ours and os.get_inheritable(fd):
+                yield fd
 
 
 def _relayed(stderr: int, line: int) -> Iterator[bytes]:
