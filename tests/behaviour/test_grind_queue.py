@@ -45,6 +45,7 @@ def test_a_task_waits_for_the_next_run_and_comes_first(project: Project) -> None
     assert project.pitboss("grind").code == 0
     run = the_run(project)
     assert dispatched(run) == [("door", task_id), ("alpha", None), ("alpha", None)]
+    assert [event.get("next_pick") for event in events(run)[:2]] == ["door", "alpha"]
     assert run.files(run.branch) == {"a": "a\na\n", "d": "d\n"}
     assert (run.folder / "queue" / f"{task_id}.md").read_text().startswith("---\nname: door\n")
     assert project.pitboss("queue", "ls").out == "no tasks are queued\n"
@@ -145,6 +146,7 @@ def test_a_bad_file_in_the_queue_is_warned_of_and_stays(project: Project) -> Non
     other = project.write(f"{QUEUE}/other.md", "---\nagent: nobody\n---\nx")
     done = project.pitboss("grind")
     assert done.code == 0
+    assert [event["kind"] for event in events(the_run(project))[:3]] == ["run_started", "warned", "warned"]
     assert done.err.count(f"a task in the queue cannot be run: {bad}:2: verify: must be true or false") == 1
     assert done.err.count(f"a task in the queue cannot be run: {other}: unknown agent `nobody`") == 1
     assert (len(the_run(project).records), bad.exists(), other.exists()) == (2, True, True)

@@ -97,7 +97,8 @@ class Parts:
     # What begins and ends the run
 
     def started(self, *, resumed: bool = False) -> RunStarted:
-        """What viewers learn about the run as it starts."""
+        """What viewers learn about the run as it starts, its queue included."""
+        self.queue.look()
         return started(
             self._mission,
             self.journal,
