@@ -4,7 +4,7 @@
     python -m tests.chaos.sweep --parallel [--mode in-place|worktree] [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --attempts [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --task [--every N] [--jobs N] [--first K]
-    python -m tests.chaos.sweep --queue [--every N] [--jobs N] [--first K]
+    python -m tests.chaos.sweep --queue [--parallel] [--every N] [--jobs N] [--first K]
 
 the second for sessions side by side, the third for one that is retried, limited and taken over, the fourth for a run of
 one task, the fifth for one that takes queued tasks. Prints points tried and points that held, and ends with 1 when any
@@ -31,7 +31,7 @@ from tests.chaos.full_disk import FullDisk, FullPoint, try_full
 from tests.chaos.parallel import PROMPTS, Mode, build_parallel, picture
 from tests.chaos.parallel_checks import expected_of
 from tests.chaos.parallel_checks import violations as parallel_violations
-from tests.chaos.queue import build_queue, mistaken
+from tests.chaos.queue import TASKS, build_queue, build_side_by_side, mistaken, wrong_side_by_side
 from tests.chaos.scenario import REPEATED, Place, build, copy
 from tests.chaos.task import BEGIN_TASK, build_task
 from tests.chaos.task import violations as task_violations
@@ -222,7 +222,22 @@ class QueueSweep(Sweep):
 
     def judge(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
         """What does not hold of a run that came to its end after these crashes."""
-        return [*super().judge(place, crashes), *mistaken(place)]
+        turns = {"a-commit": 2, "f-hook-fails": 1, "g-commit": 2}
+        return [*super().judge(place, crashes), *mistaken(place, TASKS, turns)]
+
+
+class ParallelQueueSweep(Sweep):
+    """The same for tasks side by side."""
+
+    finished = 0
+
+    def built(self, root: Path) -> Place:
+        """The repository that each point gets a copy of."""
+        return build_side_by_side(root)
+
+    def judge(self, place: Place, crashes: Sequence[Aftermath]) -> list[str]:
+        """What does not hold of a run that came to its end after these crashes."""
+        return wrong_side_by_side(place, crashes)
 
 
 def points(calls: list[str], guardian_calls: list[str], every: int) -> list[Point]:
@@ -326,7 +341,7 @@ def _chosen(folder: Path, args: argparse.Namespace) -> Sweep:
     if args.task:
         return TaskSweep(folder)
     if args.queue:
-        return QueueSweep(folder)
+        return ParallelQueueSweep(folder) if args.parallel else QueueSweep(folder)
     return ParallelSweep(folder, args.mode) if args.parallel else Sweep(folder)
 
 

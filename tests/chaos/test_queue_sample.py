@@ -10,15 +10,22 @@ from tests.chaos.aftermath import Aftermath, look
 from tests.chaos.checks import processes_of
 from tests.chaos.crash import KILLED, Moment
 from tests.chaos.scenario import copy
-from tests.chaos.sweep import QueueSweep
+from tests.chaos.sweep import ParallelQueueSweep, QueueSweep
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.chaos.sweep import Sweep
 
 
 @pytest.fixture(scope="session")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> QueueSweep:
     return QueueSweep(tmp_path_factory.mktemp("queue"))
+
+
+@pytest.fixture(scope="session")
+def side_by_side(tmp_path_factory: pytest.TempPathFactory) -> ParallelQueueSweep:
+    return ParallelQueueSweep(tmp_path_factory.mktemp("side-by-side"))
 
 
 MOMENTS = {
@@ -41,6 +48,26 @@ MOMENTS = {
 def test_tasks_survive_their_run_and_none_is_run_twice(
     sweep: QueueSweep, tmp_path: Path, moments: tuple[Moment, ...]
 ) -> None:
+    assert killed_at(sweep, tmp_path, moments) == []
+
+
+MOMENTS_SIDE_BY_SIDE = {
+    "the second is claimed while the first runs": (Moment("rename", after="symlink", file="task-2"),),
+    "the one that runs alone is claimed": (Moment("rename", after="symlink", file="task-3"),),
+    "its agent runs": (Moment("waitpid", after="open", file="session-0003.log"),),
+    "the last has moved": (Moment("fsync", after="rename", file="task-4.md"),),
+}
+
+
+@pytest.mark.parametrize("moments", MOMENTS_SIDE_BY_SIDE.values(), ids=MOMENTS_SIDE_BY_SIDE)
+def test_tasks_side_by_side_survive_their_run_and_none_is_run_twice(
+    side_by_side: ParallelQueueSweep, tmp_path: Path, moments: tuple[Moment, ...]
+) -> None:
+    assert killed_at(side_by_side, tmp_path, moments) == []
+
+
+def killed_at(sweep: Sweep, tmp_path: Path, moments: tuple[Moment, ...]) -> list[str]:
+    """Kill a run at each of the moments, and say what does not hold of it at its end."""
     place, crashes = copy(sweep.template, tmp_path / "place"), list[Aftermath]()
     for moment in moments:
         command = ("grind", "--resume") if crashes else sweep.begin
@@ -48,4 +75,4 @@ def test_tasks_survive_their_run_and_none_is_run_twice(
         assert ended.code == KILLED, ended
         assert processes_of(place) == []
         crashes.append(look(place))
-    assert sweep.finish(place, crashes) == []
+    return sweep.finish(place, crashes)
