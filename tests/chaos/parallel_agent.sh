@@ -16,10 +16,11 @@ commit() {
     git add "$1"
     git -c user.name=agent -c user.email=agent@local commit -qm "the agent's own commit"
 }
-# Wait for what another session says, not for ever: it may be dead, or done with long ago.
+# Wait for what another session says. Once a process of the run has been killed, not for long: the other may be dead.
 await() {
-    tries=0
-    until grep -q "$1" "$CHAOS_LOG" || [ $tries -ge 25 ]; do
+    most=1500 tries=0
+    [ ! -e "${CHAOS_LOG%/*}/moment" ] || most=25
+    until grep -q "$1" "$CHAOS_LOG" || [ $tries -ge $most ]; do
         sleep 0.02
         tries=$((tries + 1))
     done

@@ -88,6 +88,7 @@ def kill_and_resume_parallel(
     undisturbed.pitboss("grind", "--max-iterations", turns)
     expected = expected_of(undisturbed, PARALLEL_PROMPTS, user=user, endless=True)
     place.pitboss("grind", "--max-iterations", turns)
+    (place.root / "moment").touch()
     crashes = []
     for _ in range(cycles):
         _one_life(place, chance, LONGEST_PARALLEL_LIFE_S)

@@ -25,7 +25,7 @@ peak_kib = int(status["VmHWM"].split()[0])
 print(ended.code, sum(heard), max(heard) <= 256 * 1024)
 assert peak_kib < 64 * 1024, peak_kib
 """
-MUCH = 100 * 1024 * 1024
+MUCH = 64 * 1024 * 1024
 # VmHWM and not ru_maxrss, which a process inherits from whoever started it.
 
 
