@@ -30,7 +30,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports coverage check bench chaos agents docs picture format lock clean
+.PHONY: help install demo test lint types imports coverage check bench chaos agents docs picture screens format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -85,6 +85,9 @@ docs: $(INSTALLED_DEV) ## write the generated pages of docs/reference
 
 picture: $(INSTALLED_DEV) ## draw docs/demo.svg from a real run
 	$(BIN)/python docs/picture.py docs/demo.svg
+
+screens: $(INSTALLED_DEV) ## draw the screens of `pitboss watch` in docs/screens, from a real run
+	$(BIN)/python docs/screens.py
 
 format: $(INSTALLED_DEV) ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

@@ -13,6 +13,7 @@ from pitboss.core.config import AgentSettings, GrindSettings, HookSettings, Pric
 from pitboss.core.prompt import PromptMeta
 from pitboss.core.run import RunState
 from pitboss.core.session import Reason, SessionRecord
+from pitboss.screens.tui.keys import KEYS, Group
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -39,6 +40,14 @@ def test_every_key_is_documented(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     keys = {name for kind in NAMED_IN[page] for name in kind.__struct_fields__} - TABLES - NOT_ON_DISK
     assert {key for key in keys if f"`{key}`" not in text} == set()
+
+
+def test_every_key_of_the_tui_is_documented() -> None:
+    text = (DOCS / "watching.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\| `(.+)` \| (.+) \|", text)
+    assert [(key.shown, key.words) for group in Group for key in KEYS if key.group is group] == [
+        row for row in rows if row[0] in {key.shown for key in KEYS}
+    ]
 
 
 def test_every_reason_is_documented() -> None:

@@ -19,6 +19,7 @@ from pitboss.core.scheduler import (
     choose,
     next_pick,
     record_run,
+    standings,
 )
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "fixtures" / "scheduler.json").read_text())
@@ -170,3 +171,21 @@ def test_runs_in_other_rotations_weigh_in_so_a_light_gated_prompt_may_wait_for_e
         Contender(name="always"),
     ]
     assert "light" not in dispatches(contenders, SchedulerState(), 1000)
+
+
+@given(rotations(), st.integers(0, 40))
+def test_who_stands_first_is_who_is_chosen_next(contenders: list[Contender], before: int) -> None:
+    _, state = steps(contenders, SchedulerState(), before)
+    found = standings(contenders, state)
+    first = next((each.name for each in found if each.score is not None), None)
+    answer = choose(contenders, state)
+    assert first == (answer.name if isinstance(answer, Pick) else None)
+    assert sorted(each.name for each in found) == sorted(c.name for c in contenders)
+
+
+def test_a_standing_says_why() -> None:
+    one = Contender(name="one", weight=2)
+    two, rare = Contender(name="two"), Contender(name="rare", every=5)
+    state = SchedulerState(rotation=3, runs_per_prompt={"one": 1, "two": 2})
+    found = [(each.name, each.score, each.runs) for each in standings([two, rare, one], state)]
+    assert found == [("one", 3, 1), ("two", -3, 2), ("rare", None, 0)]

@@ -87,12 +87,42 @@ def _before_next_rotation(contenders: Sequence[Contender], state: SchedulerState
     return SchedulerState(rotation=nearest - 1, runs_per_prompt=state.runs_per_prompt)
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a prompt stands in the next rotation: the highest `score` runs. None: it takes no part in it."""
+
+    name: str
+    score: int | None
+    runs: int
+    weight: int
+    every: int
+    max_runs: int | None
+
+
+def standings(contenders: Sequence[Contender], state: SchedulerState) -> tuple[Standing, ...]:
+    """All prompts in the order in which the next rotation prefers them; those that take no part come last (SPEC 3)."""
+    rotation = state.rotation + 1
+    scores = _scores([c for c in _eligible(contenders, state) if rotation % c.every == 0], state)
+    found = [
+        Standing(
+            name=c.name,
+            score=scores.get(c.name),
+            runs=state.runs(c.name),
+            weight=c.weight,
+            every=c.every,
+            max_runs=c.max_runs,
+        )
+        for c in contenders
+    ]
+    return tuple(sorted(found, key=lambda each: (each.score is None, -(each.score or 0), each.name)))
+
+
 def _neediest(candidates: Sequence[Contender], state: SchedulerState) -> str:
+    scores = _scores(candidates, state)
+    return min(scores, key=lambda name: (-scores[name], name))
+
+
+def _scores(candidates: Sequence[Contender], state: SchedulerState) -> dict[str, int]:
+    """How far each is behind its share of the runs of all that take part."""
     total_runs = sum(state.runs(c.name) for c in candidates)
     total_weight = sum(c.weight for c in candidates)
-
-    def rank(contender: Contender) -> tuple[int, str]:
-        score = contender.weight * total_runs - state.runs(contender.name) * total_weight
-        return (-score, contender.name)
-
-    return min(candidates, key=rank).name
+    return {c.name: c.weight * total_runs - state.runs(c.name) * total_weight for c in candidates}

@@ -15,6 +15,7 @@ from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
     Phase,
     PhaseChanged,
+    PromptFacts,
     QuotaSeen,
     RunStarted,
     SessionEnded,
@@ -115,13 +116,18 @@ RECORDS = (
     ended(6, "add-tests", SessionStatus.OK, 85, 31, summary="日本語 names parse too."),
 )
 DIFFS = {1: DiffStat(files=4, added=212, removed=9), 2: DiffStat(files=1, added=3, removed=14)}
+PROMPTS = (
+    PromptFacts(name="add-tests", weight=2),
+    PromptFacts(name="tidy", max_runs=9),
+    PromptFacts(name="changelog", every=4),
+)
 SLOT = "worktrees/slot-1"
 
 
 def events() -> Iterator[RunEvent]:
     """What the run has said so far."""
     yield RunStarted(
-        t=BEGAN, run_id=RUN_ID, branch=f"pitboss/grind/{RUN_ID}", rotation="night", caps=CAPS, max_parallel=3
+        t=BEGAN, run_id=RUN_ID, branch=f"pitboss/grind/{RUN_ID}", rotation="night", caps=CAPS, prompts=PROMPTS
     )
     for record in RECORDS:
         slot = None if record.seq % 2 else SLOT
@@ -172,7 +178,9 @@ def state(**changes: object) -> RunState:
         "original_branch": "main",
         "plan_name": "night",
         "prompt_names": ("add-tests", "changelog", "tidy"),
-        "scheduler_state": SchedulerState(),
+        "scheduler_state": SchedulerState(
+            rotation=6, runs_per_prompt={"add-tests": 3, "tidy": 2, "changelog": 1}
+        ),
         "status": RunStatus.ACTIVE,
         "caps": CAPS,
         "started_at": BEGAN,

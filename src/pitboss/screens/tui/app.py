@@ -143,6 +143,7 @@ class WatchApp(App[None]):
             self._drawn_at = at
             screen.is_fresh = False
             screen.draw(self.now())
+            screen.show_hints()
         self.looks += 1
 
     def look_now(self) -> None:

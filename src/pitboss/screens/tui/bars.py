@@ -47,18 +47,23 @@ class Lines(Widget):
 class KeyLine(Widget):
     """The keys that matter most on a screen, as many as fit; `?` and `q` always do."""
 
-    def __init__(self, wanted: Sequence[str]) -> None:
-        """`wanted` are names of keys, by what they do: see `keys.KEYS`."""
+    def __init__(self) -> None:
         super().__init__()
-        known = {key.brief: key for key in KEYS}
-        self._hints = [_hint(known[name]) for name in wanted]
-        self._last = [piece for name in ("help", "quit") for piece in _hint(known[name])]
+        self._known = {key.brief: key for key in KEYS}
+        self._wanted: Sequence[str] = ()
+        self._last = [piece for name in ("help", "quit") for piece in _hint(self._known[name])]
+
+    def show(self, wanted: Sequence[str]) -> None:
+        """Name other keys: `wanted` says what they do, most useful first, in the words of `keys.KEYS`."""
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self.refresh()
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
         """Draw the line."""
         room = self.size.width - length(self._last)
         line: list[Piece] = []
-        for hint in self._hints:
+        for hint in (_hint(self._known[name]) for name in self._wanted):
             if length(hint) > room:
                 break
             room -= length(hint)

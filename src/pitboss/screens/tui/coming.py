@@ -13,6 +13,7 @@ from pitboss.screens.tui.pieces import Piece
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pitboss.core.scheduler import Standing
     from pitboss.store.queue import Queue, QueuedTask
 
     Rows = Sequence[Sequence[Piece]]
@@ -20,22 +21,39 @@ if TYPE_CHECKING:
 _WORDS = 200
 
 
-def queue_rows(queue: Queue, next_pick: str | None, now: datetime) -> Rows:
-    """Tasks in the order in which they run, what is wrong with others, and what the rotation would start next."""
-    return list(_queue_rows(queue, next_pick, now))
+def queue_rows(queue: Queue, standings: Sequence[Standing], now: datetime) -> Rows:
+    """Tasks in the order in which they run, what is wrong with others, and what the rotation prefers."""
+    return [*_task_rows(queue, now), [], *_standing_rows(standings)]
 
 
-def _queue_rows(queue: Queue, next_pick: str | None, now: datetime) -> Iterator[list[Piece]]:
-    yield [Piece("queued tasks", Ink.FAINT)]
+def _task_rows(queue: Queue, now: datetime) -> Iterator[list[Piece]]:
+    yield [Piece("queued tasks, first in line", Ink.FAINT)]
     for task in queue.tasks:
         yield _task(task, now)
     for problem in queue.problems:
         yield [Piece("  not a task  ", Ink.WARN), Piece(one_line(str(problem)))]
     if not queue.tasks:
         yield [Piece("  none; "), Piece("n", Ink.STRONG), Piece(" queues one")]
-    yield []
-    yield [Piece("next of the rotation", Ink.FAINT)]
-    yield [Piece(f"  {one_line(next_pick)}", Ink.STRONG) if next_pick else Piece("  nothing")]
+
+
+def _standing_rows(standings: Sequence[Standing]) -> Iterator[list[Piece]]:
+    """The score is how far a prompt is behind its share: `weight * runs of all - runs * weights of all`."""
+    yield [Piece("then the rotation: who is farthest behind its share of runs", Ink.FAINT)]
+    width = max((len(each.name) for each in standings), default=0)
+    for each in standings:
+        score = "-" if each.score is None else f"{each.score:+d}"
+        most = "" if each.max_runs is None else f" of {each.max_runs}"
+        why = (
+            f"{each.runs}{most} runs, weight {each.weight}{f', every {each.every}' if each.every > 1 else ''}"
+        )
+        ink = Ink.FAINT if each.score is None else Ink.STRONG
+        yield [
+            Piece(f"  {one_line(each.name):<{width}}", ink),
+            Piece(f"  {score:>5}  "),
+            Piece(why, Ink.FAINT),
+        ]
+    if not standings:
+        yield [Piece("  not known: the run's events are gone")]
 
 
 def _task(task: QueuedTask, now: datetime) -> list[Piece]:

@@ -30,7 +30,7 @@ def hints(*pairs: str) -> list[Piece]:
     return pieces
 
 
-class Question(ModalScreen[bool]):
+class YesOrNo(ModalScreen[bool]):
     """Asks before something is done. Only `y` and enter mean yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -137,8 +137,9 @@ class TaskForm(ModalScreen[str | None]):
     """Takes the text of a task."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s,f2", "done", show=False, priority=True),
-        Binding("escape", "give_up", show=False, priority=True),
+        # Not before the field has had its keys: what was typed last is part of the text.
+        Binding("ctrl+s,f2", "done", show=False),
+        Binding("escape", "give_up", show=False),
     ]
 
     def compose(self) -> ComposeResult:

@@ -13,7 +13,7 @@ from pitboss.core.tone import Tone
 from pitboss.core.words.deeds import answer_words
 from pitboss.errors import PitbossError
 from pitboss.screens.tui import steering
-from pitboss.screens.tui.dialogs import Question
+from pitboss.screens.tui.dialogs import YesOrNo
 from pitboss.store.asking import ask
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Helm:
         return None
 
     async def _agreed(self, question: str, *details: str) -> bool:
-        return await self._bridge.closed(Question(question, details))
+        return await self._bridge.closed(YesOrNo(question, details))
 
     def _show(self, reply: Reply) -> None:
         text = f"{reply.text}; {reply.hint}" if reply.hint else reply.text

@@ -89,7 +89,7 @@ class LiveScreen(Screen[None]):
         yield Lines(id="top")
         yield from self.body()
         yield Lines(id="answer")
-        yield KeyLine(self.hints)
+        yield KeyLine()
 
     def action_part(self, by: int) -> None:
         """Move to the next part, if there are several."""
@@ -100,6 +100,10 @@ class LiveScreen(Screen[None]):
     def show_top(self, lines: Sequence[Sequence[Piece]]) -> None:
         """Replace the lines at the top."""
         self.query_one("#top", Lines).show(lines)
+
+    def show_hints(self) -> None:
+        """Name the keys that are of use now."""
+        self.query_one(KeyLine).show(self.hints)
 
     def show_answer(self, line: Sequence[Piece]) -> None:
         """Show a line above the keys; an empty one takes no room."""

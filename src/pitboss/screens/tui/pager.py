@@ -149,8 +149,11 @@ def wrapped(row: Row, width: int) -> list[list[Piece]]:
             head = chop_cells(rest, room)[0] if room else ""
             if cell_len(head) > room:
                 head = ""
-            if (blank := head.rfind(" ")) > len(head) * 2 // 3:
+            begun = room < width
+            if (blank := head.rfind(" ")) >= 0 and (begun or blank > len(head) * 2 // 3):
                 head = head[: blank + 1]
+            elif begun and cell_len(rest) <= width:
+                head = ""  # it fits on the next line as a whole
             if not head and room == width:
                 head = rest[0]  # wider than the whole line
             lines[-1].append(Piece(head, piece.ink))

@@ -41,8 +41,9 @@ class Piece(NamedTuple):
 @cache
 def style_of(ink: Ink | None, *, chosen: bool = False) -> Style:
     """The style of an ink; `chosen` for the line that the cursor is on."""
-    plain = Style.parse(_STYLES[ink]) if ink is not None else Style.null()
-    return plain + Style(reverse=True) if chosen else plain
+    if chosen:
+        return Style(reverse=True, bold=ink is Ink.STRONG or None)
+    return Style.null() if ink is None else Style.parse(_STYLES[ink])
 
 
 def printable(text: str) -> str:

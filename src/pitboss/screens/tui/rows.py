@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 FLIGHTS = (
     Column("#", 3, 6, right=True),
     Column("prompt", 6, 24),
-    Column("agent", 6, 30, gives_way=6),
-    Column("where", 4, 20, gives_way=5),
+    Column("agent", 6, 30, gives_way=5),
+    Column("where", 4, 20, gives_way=6),
     Column("since", 5, 6, right=True),
     Column("phase", 6, 17),
     Column("tokens", 5, 7, right=True, gives_way=4),
@@ -80,7 +80,7 @@ def flight_cells(flight: Flight, now: datetime, clock: ClockFace) -> list[Piece]
         Piece(str(flight.seq), Ink.NAME),
         Piece(one_line(flight.prompt), Ink.STRONG),
         Piece(one_line(" ".join(filter(None, (flight.agent, flight.model)))), Ink.FAINT),
-        Piece(place(flight.host or flight.slot or ""), Ink.FAINT),
+        Piece(place(flight.slot or flight.host or ""), Ink.FAINT),
         Piece(since),
         Piece(
             "starting" if flight.phase is None else PHASE_WORDS[flight.phase],

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.choosers.rotation import dispatched_scheduler
 from pitboss.core.needs import needs
+from pitboss.core.scheduler import Contender, Standing, standings
 from pitboss.store.paths import RunPaths
 from pitboss.store.queue import Queue, QueueReader
 from pitboss.store.run_watch import RunWatch, stamp_of
@@ -65,6 +67,18 @@ class RunReader:
         """Whether a live run has, or may soon have, a session in the user's own tree."""
         view = self.seen.view if self.seen is not None else None
         return self.live and view is not None and view.mode != "worktree"
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Which prompts the rotation prefers next, and by how much; empty where no event says what its prompts are."""
+        seen = self.seen
+        if seen is None or seen.state is None:
+            return ()
+        contenders = [
+            Contender(name=each.name, weight=each.weight, every=each.every, max_runs=each.max_runs)
+            for each in seen.view.prompts
+        ]
+        return standings(contenders, dispatched_scheduler(seen.state))
 
     def record(self, seq: int) -> SessionRecord | None:
         """The record of a session, if it has one."""

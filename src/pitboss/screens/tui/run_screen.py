@@ -99,20 +99,21 @@ class RunScreen(LiveScreen):
     @property
     def hints(self) -> Sequence[str]:
         """What one does here."""
-        return (
-            "part",
-            "open",
-            "diff",
-            "transcript",
-            "pause",
-            "stop",
-            "task",
-            "filter",
-            "skip",
-            "cap",
-            "apply",
-            "back",
-        )
+        if self.reader.live:
+            return (
+                "part",
+                "open",
+                "diff",
+                "transcript",
+                "pause",
+                "stop",
+                "task",
+                "filter",
+                "skip",
+                "cap",
+                "back",
+            )
+        return ("part", "open", "diff", "transcript", "apply", "filter", "back", "task")
 
     def look(self) -> bool:
         """Read what the run has written since the last look."""
@@ -146,8 +147,7 @@ class RunScreen(LiveScreen):
         self._flights.show(seen.view.in_flight)
         self._landed.show([record for record in records if record.commit is not None])
         self._missed.show([record for record in records if record.commit is None])
-        following = seen.view.next_pick
-        self._queue.show(queue_rows(self.reader.queue, following, now))
+        self._queue.show(queue_rows(self.reader.queue, self.reader.standings, now))
         self._notes.show(note_rows(self.reader.notes), follows=True)
         drawn = lanes(seen.records, seen.view.in_flight, seen.tracks)
         self._lanes.draw(lambda width: night(drawn, now, self._clock, width))

@@ -85,7 +85,12 @@ class SessionScreen(LiveScreen):
     @property
     def hints(self) -> Sequence[str]:
         """What one does here."""
-        return ("part", "back", "skip", "apply")
+        return (
+            "part",
+            "back",
+            *(("skip",) if self.seq_in_flight else ()),
+            *(("apply",) if self.rescue_ref else ()),
+        )
 
     def look(self) -> bool:
         """Read what is new about the session; its diff too, once that is wanted."""
