@@ -16,19 +16,9 @@ from pitboss.errors import CommandError, StorageError
 from pitboss.store import queue
 from pitboss.store.claims import Claim, claim, claimed, claims_of
 from pitboss.store.paths import RunPaths, queue_dir
-from pitboss.store.queue import (
-    QueueReader,
-    add,
-    is_unmoved,
-    take,
-    taken,
-    taken_files,
-    waiting,
-    was_queued_again,
-    with_queue,
-    withdraw,
-)
+from pitboss.store.queue import QueueReader, add, waiting, with_queue, withdraw
 from pitboss.store.rundir import RunDir
+from pitboss.store.taking import is_unmoved, take, taken, taken_files, was_queued_again
 from tests.support.disk import largest_file, names
 from tests.support.values import flying, fresh_run
 

@@ -41,8 +41,8 @@ from pitboss.landing.in_memory import InMemoryPlaces, Memory, tree
 from pitboss.store.backup import Backup
 from pitboss.store.log import iter_records
 from pitboss.store.paths import RunPaths
-from pitboss.store.queue import is_unmoved
 from pitboss.store.rundir import RunDir
+from pitboss.store.taking import is_unmoved
 from tests.support.values import RUN_ID, STARTED, fresh_run, prompt
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import iter_records, scan_log
 from pitboss.store.opening import status
-from pitboss.store.queue import is_unmoved
+from pitboss.store.taking import is_unmoved
 
 if TYPE_CHECKING:
     from pitboss.core.run import RunState

@@ -19,7 +19,7 @@ from pitboss.store import sessions_md
 from pitboss.store.log import iter_records
 from pitboss.store.log_repair import cut_torn_tail, set_aside, set_aside_lines
 from pitboss.store.opening import status
-from pitboss.store.queue import take
+from pitboss.store.taking import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ from pitboss.landing.landed import landed_sessions
 from pitboss.landing.rescue_refs import list_rescued, why_kept
 from pitboss.landing.worktrees import Settled, remove_session_branch, remove_worktree
 from pitboss.store.claims import claims_of
-from pitboss.store.queue import taken
+from pitboss.store.taking import taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.errors import StartError
-from pitboss.store import queue
+from pitboss.store import taking
 from pitboss.store.queue import QueueReader
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class TaskQueue:
         task_id = session.queued
         if task_id is None:
             return True
-        taken = queue.take(self._paths.repo, self._paths, task_id, session.seq)
+        taken = taking.take(self._paths.repo, self._paths, task_id, session.seq)
         if not taken:
             self._not_ours.add(task_id)
         self._journal.queued(tuple(task for task in self._journal.state.queue if task.id != task_id))
@@ -70,7 +70,7 @@ class TaskQueue:
     def task(self, task_id: str) -> PromptDoc | None:
         """What a task says: as it was when it was taken, so nobody can change it while its session runs."""
         known = self._docs.get(task_id)
-        return queue.taken(self._paths, task_id) if known is None else known
+        return taking.taken(self._paths, task_id) if known is None else known
 
     def _why_unusable(self, task: QueuedTask) -> str | None:
         agent = task.doc.meta.agent

@@ -10,7 +10,7 @@ from pitboss.store.catalogue import readable_log
 from pitboss.store.log import read_lines, readable_record
 from pitboss.store.opening import open_regular
 from pitboss.store.paths import RunPaths
-from pitboss.store.queue import taken_files
+from pitboss.store.taking import taken_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

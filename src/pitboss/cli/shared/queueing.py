@@ -13,7 +13,8 @@ from pitboss.core.slash_commands import unexpanded
 from pitboss.store.config import load_config
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
-from pitboss.store.queue import add, was_queued_again
+from pitboss.store.queue import add
+from pitboss.store.taking import was_queued_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
