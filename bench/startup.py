@@ -22,9 +22,9 @@ def measure(scratch: Path) -> list[Figure]:
     """Start each command many times, in turn with a Python that does nothing."""
     say(f"start-up: {ROUNDS} rounds")
     few = make_repository(scratch / "startup", files=10, agent=CHANGES_NOTHING)
-    _add_runs(few, 1)
+    add_runs(few, 1)
     many = make_repository(scratch / "many-runs", files=10, agent=CHANGES_NOTHING)
-    _add_runs(many, RUNS)
+    add_runs(many, RUNS)
     cases = {
         "python -c pass": ([PYTHON, "-c", "pass"], few),
         "pitboss --version": ([PITBOSS, "--version"], few),
@@ -58,7 +58,8 @@ def measure(scratch: Path) -> list[Figure]:
     return [Figure("python -c pass", bare * 1000, "ms"), *ratios]
 
 
-def _add_runs(repository: Path, count: int) -> None:
+def add_runs(repository: Path, count: int) -> None:
+    """Give a repository that many runs, each just begun."""
     began = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(count):
         now = began + timedelta(minutes=number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from html import unescape
@@ -273,3 +274,22 @@ def test_tests_that_failed_show_what_they_said(tmp_path: Path) -> None:
         assert "Tests tests 3 of 14 failed" in said
         assert "Running the tests" in said
         assert f"pitboss show {run.run_id} 1 --verify" in words(server.get(f"/runs/{run.run_id}").text)
+
+
+def test_twenty_clients_of_sixteen_sessions_are_served_from_little_memory(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    gate = Gate(tmp_path / "gate")
+    for number in range(16):
+        project.prompt(f"p{number:02}", f"echo step; {gate.script}", parallel_safe=True)
+    options = ("--max-parallel", "16", "--max-iterations", "16")
+    with serving(project) as server, grinding(project, *options) as live, contextlib.ExitStack() as clients:
+        gate.wait()
+        events = f"/runs/{the_run(project).run_id}/events"
+        heard = [clients.enter_context(server.events(events)) for _ in range(20)]
+        for each in heard:
+            until(each, "In flight <small>16</small>", "flights")
+        assert server.resident_bytes() < 80_000_000
+        gate.open()
+        live.ended()
+        for each in heard:
+            until(each, "Stopped at its limit: 16 of 16 sessions", "head")

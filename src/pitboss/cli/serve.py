@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pitboss.cli.shared.declare import command, option
 from pitboss.cli.shared.extras import need_screens
 from pitboss.cli.shared.given import whole
 from pitboss.cli.shared.project import project_root
 from pitboss.screens.output import note, say_now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.screens.desk import Desk
 
 _HOST = "127.0.0.1"
 
@@ -35,11 +42,17 @@ def serve(*, port: int | None, host: str | None, allow_control: bool, open_it: b
     _warn(host, allow_control=allow_control)
     if open_it:
         _open(address)
-    from pitboss.cli.shared.desk import RepositoryDesk
     from pitboss.screens.web.website import serve_website
 
     repo = project_root()
-    serve_website(repo, RepositoryDesk(repo), door, listening)
+    serve_website(repo, lambda: _desk(repo), door, listening)
+
+
+def _desk(repo: Path) -> Desk:
+    """What knows git and agents; loading that takes longer than the first page."""
+    from pitboss.cli.shared.desk import RepositoryDesk
+
+    return RepositoryDesk(repo)
 
 
 def _warn(host: str, *, allow_control: bool) -> None:

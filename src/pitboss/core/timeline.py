@@ -124,8 +124,7 @@ class _Slots:
 
 def _left(span: Span) -> datetime | None:
     """When a session left its lane to others: while it waits to land, the next one has its working copy."""
-    landing = span.stretches[-1:]
-    return landing[0].began if landing and landing[0].phase is Phase.LAND else span.ended
+    return next((each.began for each in span.stretches if each.phase is Phase.LAND), span.ended)
 
 
 def _entered(track: Track, event: PhaseChanged) -> Track:

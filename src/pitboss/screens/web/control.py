@@ -6,7 +6,6 @@ import math
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -14,6 +13,7 @@ from pitboss.core.budget import CapChanges
 from pitboss.core.deadline import parse_until
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 from pitboss.core.requests import ChangeCaps, Pause, Request, Skip, Stop, Unpause
+from pitboss.screens.web.forms import BadForm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,6 @@ BY = "serve"
 T = TypeVar("T")
 
 _NO_CAP = "none"
-_MOST_FIELDS = 16
 
 
 class Action(StrEnum):
@@ -79,19 +78,6 @@ QUESTIONS: Mapping[Action, Question] = {
         button="Change",
     ),
 }
-
-
-class BadForm(ValueError):
-    """A form that says nothing sensible; the text is for the person who sent it."""
-
-
-def fields_of(body: bytes) -> Mapping[str, str]:
-    """The fields of a form; of two with one name, the last counts. Raises BadForm."""
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
-    except ValueError as error:
-        raise BadForm("this is not a form of ours") from error
-    return dict(pairs)
 
 
 def action_of(fields: Mapping[str, str]) -> Action:

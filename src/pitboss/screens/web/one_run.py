@@ -152,7 +152,7 @@ class _Reader:
     def _in_git(self, state: RunState) -> InGit:
         """What git knows, asked again only after a while."""
         if self._git is None or time.monotonic() - self._asked_git > _OLD_S:
-            self._git, self._asked_git = self._desk.in_git(state), time.monotonic()
+            self._git, self._asked_git = self._desk().in_git(state), time.monotonic()
         return self._git
 
     def _sessions(self, seen: Snapshot) -> Markup:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import clean
-from pitboss.errors import CommandError
+from pitboss.core.settling import in_words
 from pitboss.screens.web.diffs import folded
 from pitboss.screens.web.output_tail import OutputTail
 from pitboss.screens.web.showing import clock
+from pitboss.screens.web.supplies import NoSession
 from pitboss.store.paths import RunPaths
 from pitboss.store.session_files import Printed
 from pitboss.store.session_page import session_page
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
+    from pitboss.core.session import SessionRecord
     from pitboss.screens.web.feeds import Render
     from pitboss.screens.web.pages import Parts
     from pitboss.screens.web.supplies import Supplies
@@ -31,10 +33,6 @@ VERIFY_BYTES = 16 * 1024
 
 BLOCK = "block-"
 """How the ids of the parts begin that are blocks of output."""
-
-
-class NoSession(CommandError):
-    """The run has no session of that number."""
 
 
 class OneSession:
@@ -108,7 +106,7 @@ class _Reader:
             facts=[fact for fact in page.facts(now, clock) if fact.name not in _ELSEWHERE],
             flight=page.flight,
             record=record,
-            summary=clean(record.summary or "").strip() if record else "",
+            summary=_summary(record) if record else "",
         )
 
     def _changed(self, page: SessionPage) -> Markup | str:
@@ -116,7 +114,7 @@ class _Reader:
         if page.record is None:
             return ""
         if self._diff is None:
-            changes = self._supplies.desk.changes(page.record, page.landed_before)
+            changes = self._supplies.desk().changes(page.record, page.landed_before)
             diff = self._supplies.pages.render(
                 "diff",
                 run_id=page.run_id,
@@ -143,6 +141,12 @@ class _Reader:
         }
 
 
+def _summary(record: SessionRecord) -> str:
+    """What the agent wrote, unless that only repeats why the session failed."""
+    summary = clean(record.summary or "").strip()
+    return "" if record.reason and summary == in_words(record.reason) else summary
+
+
 _ELSEWHERE = ("session", "prompt", "status")
 """Facts that the page shows as its title."""
 
@@ -157,7 +161,7 @@ def readable(supplies: Supplies, page: SessionPage, file: PrintedFile) -> Callab
     """What makes lines for people of a file's bytes; only agents may speak JSON."""
     who = page.record or page.flight
     agent = who.agent if who is not None and file.by in (Printed.AGENT, Printed.FIXER) else None
-    return lambda raw: supplies.desk.readable(agent, raw)
+    return lambda raw: supplies.desk().readable(agent, raw)
 
 
 def _verify_runs(files: tuple[PrintedFile, ...]) -> list[tuple[str, tuple[str, ...], bool]]:

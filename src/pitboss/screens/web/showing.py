@@ -84,7 +84,7 @@ def flight_amounts(flight: Flight) -> str:
     used = flight.tokens.input + flight.tokens.output
     cost = cost_in_words(flight.cost_usd, known=flight.cost_known)
     spent = (f"{tokens(used)} tokens", cost) if used or cost else ()
-    return _joined(flight.agent, flight.model, flight.host, flight.slot, *spent)
+    return _joined(flight.agent, flight.model, flight.host, (flight.slot or "").rpartition("/")[2], *spent)
 
 
 def record_amounts(record: SessionRecord, diff: DiffStat | None) -> str:

@@ -56,7 +56,7 @@ def answer(supplies: Supplies, run_id: str, fields: Mapping[str, str]) -> Answer
     action = action_of(fields)
     seen = supplies.watches.watch(run_id).look()
     if action is Action.QUEUE:
-        return _queued(supplies, seen, supplies.desk.queue_task(task_of(fields)))
+        return _queued(supplies, seen, supplies.desk().queue_task(task_of(fields)))
     request = request_of(action, fields)
     said = ask(supplies.repo, seen.run_id, request, by=BY)
     words = answer_words(said, seen.view, datetime.now(UTC), clock)

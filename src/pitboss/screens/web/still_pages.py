@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.screens.web.one_session import NoSession, readable
-from pitboss.store.paths import RunPaths
-from pitboss.store.session_page import session_page
-from pitboss.store.transcript import Transcript
+from pitboss.screens.web.supplies import NoSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +13,7 @@ if TYPE_CHECKING:
 
     from pitboss.screens.web.supplies import Supplies
     from pitboss.store.session_page import SessionPage
-    from pitboss.store.transcript import Window
+    from pitboss.store.transcript import Transcript, Window
 
 MOST_LISTED = 200
 """How many sessions a page of older ones lists."""
@@ -54,11 +51,14 @@ def output(supplies: Supplies, run_id: str, seq: int, place: int, query: Mapping
     `query` may say at which byte it begins (`at`), or what to `find` after which byte (`after`). Raises NoSession,
     RunNotFound, AmbiguousRun, StorageError.
     """
+    from pitboss.screens.web.one_session import readable
+    from pitboss.store.transcript import Transcript as File
+
     page = _session(supplies, run_id, seq)
     if not place < len(page.files):
         raise NoSession(f"session {seq} has no such file of output")
     file = page.files[place]
-    transcript = Transcript(file.path)
+    transcript = File(file.path)
     window, missing = _window(transcript, query)
     lines = readable(supplies, page, file)(window.raw)
     return _still(
@@ -81,8 +81,10 @@ def output(supplies: Supplies, run_id: str, seq: int, place: int, query: Mapping
 
 
 def _session(supplies: Supplies, run_id: str, seq: int) -> SessionPage:
-    watch = supplies.watches.watch(run_id)
-    seen = watch.look()
+    from pitboss.store.paths import RunPaths
+    from pitboss.store.session_page import session_page
+
+    seen = supplies.watches.watch(run_id).look()
     page = session_page(RunPaths(supplies.repo, seen.run_id), seen, seq)
     if page is None:
         raise NoSession(f"run {seen.run_id} has no session {seq}")

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pitboss.screens.web.all_runs import AllRuns
-from pitboss.screens.web.one_run import OneRun
-from pitboss.screens.web.one_session import OneSession
-from pitboss.store.catalogue import find_run
-
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -34,8 +29,14 @@ class Subject(Protocol):
 
 
 def subject_of(supplies: Supplies, run_id: str | None, seq: int | None) -> Subject:
-    """The subject of an address. Raises RunNotFound, AmbiguousRun."""
+    """The subject of an address, loaded when it is asked for. Raises RunNotFound, AmbiguousRun."""
     if run_id is None:
+        from pitboss.screens.web.all_runs import AllRuns
+
         return AllRuns(supplies)
+    from pitboss.screens.web.one_run import OneRun
+    from pitboss.screens.web.one_session import OneSession
+    from pitboss.store.catalogue import find_run
+
     whole_id = find_run(supplies.repo, run_id).run_id
     return OneRun(supplies, whole_id) if seq is None else OneSession(supplies, whole_id, seq)

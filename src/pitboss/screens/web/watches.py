@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 from pitboss.screens.web.feeds import LOOK_S
-from pitboss.store.run_watch import RunWatch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +22,8 @@ class SharedWatch:
 
     def __init__(self, repo: Path, run_id: str) -> None:
         """Raises RunNotFound, AmbiguousRun."""
+        from pitboss.store.run_watch import RunWatch
+
         self._watch = RunWatch(repo, run_id)
         self._lock = threading.Lock()
         self._looked = float("-inf")

@@ -28,18 +28,16 @@ from pitboss.core.recovery.refusals import RunNotFound
 from pitboss.errors import PitbossError
 from pitboss.screens.output import note
 from pitboss.screens.web.admission import WRITING
-from pitboss.screens.web.control import BadForm, fields_of
 from pitboss.screens.web.entrance import Entrance
 from pitboss.screens.web.event_stream import HEARTBEAT_S, EventStream
 from pitboss.screens.web.feeds import Feeds
-from pitboss.screens.web.one_session import NoSession
+from pitboss.screens.web.forms import BadForm, fields_of
 from pitboss.screens.web.pages import HERE, Pages
 from pitboss.screens.web.serving import serve
 from pitboss.screens.web.showing import FUNCTIONS, sentence
-from pitboss.screens.web.steering_pages import answer, question
 from pitboss.screens.web.still_pages import older_sessions, output, problem
 from pitboss.screens.web.subjects import subject_of
-from pitboss.screens.web.supplies import Supplies
+from pitboss.screens.web.supplies import NoSession, Supplies
 from pitboss.screens.web.watches import Watches
 from pitboss.store.catalogue import AmbiguousRun
 
@@ -131,6 +129,8 @@ class Website:
 
     async def _control(self, request: Request) -> Response:
         """Ask a person first, then the run; `Entrance` has let a POST in only if runs may be steered."""
+        from pitboss.screens.web.steering_pages import answer, question
+
         run_id = request.path_params["run_id"]
         if not self._door.allow_control:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
@@ -187,8 +187,8 @@ class Website:
         return HTMLResponse(page, status)
 
 
-def serve_website(repo: Path, desk: Desk, door: Door, listening: socket.socket) -> None:
-    """Serve the runs of `repo` to whoever `door` lets in, until a signal."""
+def serve_website(repo: Path, desk: Callable[[], Desk], door: Door, listening: socket.socket) -> None:
+    """Serve the runs of `repo` to whoever `door` lets in, until a signal; `desk` is made when it is needed."""
     pages = Pages({**FUNCTIONS, "project": repo.name})
     website = Website(Supplies(repo, Watches(repo), desk, pages, door.allow_control), door)
     serve(website.app(), listening, website.close)
