@@ -41,6 +41,8 @@ from tests.support.values import flying
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from textual.app import App
+
     from pitboss.core.events import RunEvent
 
 RUN_ID = "20260430T210000Z-beef"
@@ -241,7 +243,7 @@ def watching(repo: Path, run_id: str | None = RUN_ID) -> WatchApp:
     return WatchApp(repo, run_id, desk(), now=lambda: NOW)
 
 
-def shown(app: WatchApp) -> str:
+def shown(app: App[None]) -> str:
     """The text on the screen, line by line."""
     return "\n".join(line.text.rstrip() for line in app.screen._compositor.render_strips()) + "\n"
 

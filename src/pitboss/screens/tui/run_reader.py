@@ -90,27 +90,43 @@ class RunReader:
 
         Git is not asked at the first look, so that the screen is there at once.
         """
-        first, before = self.seen is None, (self.seen, self.queue, self.needs, self.notes)
-        self.seen = self._watch.look()
+        seen, first = self._watch.look(), self.seen is None
+        news = seen is not self.seen
+        self.seen = seen
+        if news or self._git_is_old:
+            news |= self._find_needs(seen, ask_git=not first)
+        return self._look_beside() or news
+
+    def _look_beside(self) -> bool:
+        before = self.queue, self.notes
         self.queue = self._tasks.read()
         self._read_notes()
-        self._find_needs(self.seen, ask_git=not first)
-        return before != (self.seen, self.queue, self.needs, self.notes)
+        return before != (self.queue, self.notes)
+
+    @property
+    def _git_is_old(self) -> bool:
+        """Whether it is time to ask git again."""
+        return time.monotonic() >= self._ask_git_at
 
     def forget_git(self) -> None:
         """What git knows has changed: ask again at the next look."""
         self._ask_git_at = 0.0
 
-    def _find_needs(self, seen: Snapshot, *, ask_git: bool) -> None:
+    def _find_needs(self, seen: Snapshot, *, ask_git: bool) -> bool:
+        """Whether the list has changed."""
         found = situation(self._repo, seen, self._git)
         if ask_git and seen.state is not None and (found.records or seen.live is None):
             self._ask_git(seen.state, len(seen.records))
+        elif ask_git:
+            self._ask_git_at = time.monotonic() + _GIT_STANDS_S
+        if self._git is not None:
             found = msgspec.structs.replace(found, git=self._git)
         listed = needs(found)
-        self.needs = self.needs if listed == self.needs else listed
+        changed, self.needs = listed != self.needs, listed
+        return changed
 
     def _ask_git(self, state: RunState, records: int) -> None:
-        if records != self._asked_for or time.monotonic() >= self._ask_git_at:
+        if records != self._asked_for or self._git_is_old:
             self._git = self.desk.in_git(state)
             self._asked_for, self._ask_git_at = records, time.monotonic() + _GIT_STANDS_S
 

@@ -55,6 +55,7 @@ class RunScreen(LiveScreen):
         self.reader: RunReader = reader
         self._clock = clock
         self._now: datetime | None = None
+        self._filled: Snapshot | None = None
         self._page = "landed"
         self._narrow = True
         self._flights: RowTable[Flight] = RowTable(
@@ -126,6 +127,7 @@ class RunScreen(LiveScreen):
         if seen is None:
             return
         self.show_top(self._top(seen, now))
+        self._arrange()
         self._fill(seen, now)
         self._arrange()
 
@@ -140,17 +142,19 @@ class RunScreen(LiveScreen):
         ]
 
     def _fill(self, seen: Snapshot, now: datetime) -> None:
-        records = seen.records[::-1]
         self._narrow = self.size.width < _ONE_LINE_EACH or is_roomy(*self.size)
         self._needs.use(rows.NARROW_NEEDS if self._narrow else rows.NEEDS)
         self._needs.show(rows.need_lines(self.reader.needs, narrow=self._narrow))
         self._flights.show(seen.view.in_flight)
-        self._landed.show([record for record in records if record.commit is not None])
-        self._missed.show([record for record in records if record.commit is None])
+        if seen is not self._filled:
+            self._filled, records = seen, seen.records[::-1]
+            self._landed.show([record for record in records if record.commit is not None])
+            self._missed.show([record for record in records if record.commit is None])
         self._queue.show(queue_rows(self.reader.queue, self.reader.standings, now))
         self._notes.show(note_rows(self.reader.notes), follows=True)
-        drawn = lanes(seen.records, seen.view.in_flight, seen.tracks)
-        self._lanes.draw(lambda width: night(drawn, now, self._clock, width))
+        if self._lanes.display:
+            drawn = lanes(seen.records, seen.view.in_flight, seen.tracks)
+            self._lanes.draw(lambda width: night(drawn, now, self._clock, width))
 
     def _need_cells(self, line: NeedLine) -> Sequence[Piece]:
         return rows.need_cells(line, narrow=self._narrow)
@@ -241,7 +245,8 @@ class RunScreen(LiveScreen):
     def _turn_to(self, name: str) -> None:
         if name in PAGES:
             self._page = name
-            self._arrange()
+            if self._now is not None:
+                self.draw(self._now)
         self.query_one(f"#{name}").focus()
 
     def on_resize(self) -> None:

@@ -93,9 +93,9 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         self._items = [item for item in self._all if self._matches(item)] if self._words else self._all
         self._natural = self._measure(self._items[:_MEASURED])
         self._cursor = min(self._cursor, max(len(self._items) - 1, 0))
+        self._resized()
         if before is not None and self._cursor:
             self._return_to(self._key(before))
-        self._resized()
         self.refresh()
 
     def _matches(self, item: T) -> bool:
