@@ -86,8 +86,9 @@ docs: $(INSTALLED_DEV) ## write the generated pages of docs/reference
 picture: $(INSTALLED_DEV) ## draw docs/demo.svg from a real run
 	$(BIN)/python docs/picture.py docs/demo.svg
 
-screens: $(INSTALLED_DEV) ## draw the screens of `pitboss watch` in docs/screens, from a real run
+screens: $(INSTALLED_DEV) ## draw the screens of `watch` and `serve` in docs/screens, from real runs
 	$(BIN)/python docs/screens.py
+	$(BIN)/python docs/pages.py
 
 format: $(INSTALLED_DEV) ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

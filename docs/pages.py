@@ -34,7 +34,6 @@ PICTURES = {
     "web-run": Picture("/runs/{run}", DESK, "light"),
     "web-run-phone": Picture("/runs/{run}", PHONE, "dark"),
     "web-session": Picture("/runs/{run}/sessions/1", DESK, "dark"),
-    "web-live-session-phone": Picture("/runs/{run}/sessions/{live}", PHONE, "light"),
 }
 
 
@@ -72,8 +71,7 @@ def take(browser: Browser, night: Night, address: str, name: str) -> None:
     )
     page = window.new_page()
     page.goto(address)
-    live = max(int(str(flight["seq"])) for flight in night.flights() if not flight.get("waits_until"))
-    page.goto(address.partition("/?")[0] + picture.path.format(run=night.run_id, live=live))
+    page.goto(address.partition("/?")[0] + picture.path.format(run=night.run_id))
     page.wait_for_timeout(1500)
     page.screenshot(path=FOLDER / f"{name}.png")
     window.close()
