@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import outlets, parallel, resume, serve, sessions, slots, startup
+from bench import outlets, parallel, resume, serve, sessions, slots, startup, watch
 from bench.figures import as_json, table
 from bench.measure import say
 
@@ -22,6 +22,7 @@ PARTS = {
     "slots": slots.measure,
     "parallel": parallel.measure,
     "outlets": outlets.measure,
+    "watch": watch.measure,
     "serve": serve.measure,
 }
 
