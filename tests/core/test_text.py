@@ -428,6 +428,11 @@ class TestDryRun:
             "(nothing left to run)\n"
         )
 
+    def test_a_queued_task_is_no_turn_of_the_rotation(self) -> None:
+        task = Choice(prompt="door", rotation=0, queued="20261126T080000Z-0a1b")
+        report = dry_run_report(plan(first=(task, Choice(prompt="alpha", rotation=1))))
+        assert "\n1. door (queued task 20261126T080000Z-0a1b)\n2. alpha (rotation 1)\n" in report
+
     def test_resuming_adds_what_was_consumed_and_previews_from_there(self) -> None:
         run = RunState(
             run_id=RUN_ID,
