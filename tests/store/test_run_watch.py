@@ -32,7 +32,7 @@ from pitboss.store.codec import encode_record
 from pitboss.store.event_log import EventLog, decode_event, encode_event
 from pitboss.store.lock import RunLock
 from pitboss.store.opening import remove_tree
-from pitboss.store.paths import lock_path
+from pitboss.store.paths import RunPaths, lock_path
 from pitboss.store.run_watch import RunWatch, latest_steps
 from pitboss.store.rundir import RunDir
 from tests.support.disk import NO_FILES, put
@@ -165,6 +165,14 @@ def test_a_run_at_rest_shows_how_it_ended_and_all_its_records(run: RunDir, watch
 
 
 @pytest.mark.timeout(10)
+def test_the_rotation_says_whom_it_prefers_as_long_as_its_state_can_be_read(
+    watch: RunWatch, tmp_path: Path
+) -> None:
+    assert [(each.name, each.score) for each in watch.look().standings] == [("alpha", 0), ("bravo", 0)]
+    RunPaths(tmp_path, RUN_ID).state.write_text("{")
+    assert RunWatch(tmp_path, RUN_ID).look().standings == ()
+
+
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_without_readable_events_the_files_say_what_they_can(run: RunDir, watch: RunWatch, kind: str) -> None:
     put(run.paths.events, kind)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from pitboss.core.events import RunEvent
+    from pitboss.core.scheduler import Standing
 
 _T = TypeVar("_T")
 
@@ -69,6 +70,20 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def condition(self) -> Condition:
         """Whether it is live, and if not, how it ended."""
         return condition(self.state, live=self.live is not None)
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Which prompts the rotation prefers next, and by how much; empty if its state cannot be read."""
+        from pitboss.core.choosers.rotation import dispatched_scheduler
+        from pitboss.core.scheduler import Contender, standings
+
+        if self.state is None:
+            return ()
+        contenders = [
+            Contender(name=each.name, weight=each.weight, every=each.every, max_runs=each.max_runs)
+            for each in self.view.prompts
+        ]
+        return standings(contenders, dispatched_scheduler(self.state))
 
     @property
     def stop_reason(self) -> str | None:

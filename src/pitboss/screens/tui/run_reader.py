@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.choosers.rotation import dispatched_scheduler
 from pitboss.core.needs import needs
-from pitboss.core.scheduler import Contender, Standing, standings
 from pitboss.store.paths import RunPaths
 from pitboss.store.queue import Queue, QueueReader
 from pitboss.store.run_watch import RunWatch, stamp_of
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.needs import InGit, Need
     from pitboss.core.run import RunState
+    from pitboss.core.scheduler import Standing
     from pitboss.core.session import SessionRecord
     from pitboss.screens.desk import Desk
     from pitboss.store.follow import Snapshot
@@ -70,15 +69,8 @@ class RunReader:
 
     @property
     def standings(self) -> tuple[Standing, ...]:
-        """Which prompts the rotation prefers next, and by how much; empty where no event says what its prompts are."""
-        seen = self.seen
-        if seen is None or seen.state is None:
-            return ()
-        contenders = [
-            Contender(name=each.name, weight=each.weight, every=each.every, max_runs=each.max_runs)
-            for each in seen.view.prompts
-        ]
-        return standings(contenders, dispatched_scheduler(seen.state))
+        """Which prompts the rotation prefers next, and by how much."""
+        return () if self.seen is None else self.seen.standings
 
     def record(self, seq: int) -> SessionRecord | None:
         """The record of a session, if it has one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.condition import Condition
 from pitboss.core.gauges import gauges_of
 from pitboss.core.needs import needs
 from pitboss.core.words.endings import word
@@ -139,7 +140,11 @@ class _Reader:
         seen = self._watch.look()
         notes = "\n".join(self._notes.last(_NOTES).lines)
         return self._pages.render(
-            "coming", queue=self._queue.read(), next_pick=seen.view.next_pick, notes=notes
+            "coming",
+            queue=self._queue.read(),
+            standings=() if seen.condition is Condition.COMPLETED else seen.standings,
+            next_pick=seen.view.next_pick,
+            notes=notes,
         )
 
     def _needs(self, seen: Snapshot) -> tuple[Need, ...]:
