@@ -76,6 +76,17 @@ def test_a_signal_ends_it_with_the_terminal_as_it_was(project: Project, signum: 
         assert (screen.flag("cursor_flag"), screen.flag("mouse_any_flag")) == ("1", "0")
 
 
+def test_it_ends_when_its_terminal_goes_away(project: Project) -> None:
+    project.prompt("once", "true", max_runs=1)
+    assert project.pitboss("grind").code == 0
+    with terminal(project) as screen:
+        screen.enter(command("watch"))
+        screen.wait_for("finished", "Landed")
+        process = viewer(screen)
+        screen.tmux("kill-server")
+        wait_until(lambda: proctree.alive([process]) == [])
+
+
 def test_killed_outright_it_leaves_the_run_alone(project: Project, tmp_path: Path) -> None:
     gate = Gate(tmp_path / "gate")
     configure(project)
@@ -176,6 +187,29 @@ def test_a_task_is_queued_from_it_and_rescued_work_applied(project: Project) -> 
         screen.keys("y")
         screen.wait_for("1 file changed, nothing committed")
     assert (project.root / "half.txt").read_text() == "half\n"
+
+
+def test_a_transcript_follows_its_agent_and_lets_nothing_act_on_the_terminal(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    configure(project)
+    evil = r"printf 'before \033]0;owned\007\033[2J[red]x[/]\n'"
+    project.prompt("slow", f"{evil}; {gate.script}; echo after the gate; sleep 60", max_runs=1)
+    with grinding(project) as live, terminal(project) as screen:
+        gate.wait()
+        screen.enter(command("watch"))
+        screen.wait_for("● live", "slow")
+        screen.keys("t")
+        seen = screen.wait_for("[ Transcript ]", "before ^[]0;owned^G^[[2J[red]x[/]")
+        assert "after the gate" not in seen
+        gate.open()
+        screen.wait_for("before", "after the gate")
+        assert screen.flag("pane_title") != "owned"
+        screen.keys("Escape")
+        screen.wait_for("In flight 1")
+        assert project.pitboss("stop", "--now").code == 0
+        assert live.ended().code == 2
 
 
 def test_resizing_moves_the_parts_and_loses_nothing(project: Project) -> None:

@@ -16,6 +16,8 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from pitboss.core.embed import one_line
+from pitboss.core.tone import Tone
+from pitboss.errors import PitbossError
 from pitboss.screens.output import TONE_INK
 from pitboss.screens.tui.clocks import short
 from pitboss.screens.tui.live_screen import LiveScreen
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from textual.screen import ModalScreen, Screen
 
-    from pitboss.core.tone import Tone
     from pitboss.screens.desk import Desk
     from pitboss.screens.tui.helm import Helm
     from pitboss.screens.tui.run_reader import RunReader
@@ -104,8 +105,11 @@ class WatchApp(App[None]):
         await self.push(RunScreen(self._reader, self.clock))
 
     async def on_open_run(self, event: OpenRun) -> None:
-        """A row of the list was chosen."""
-        await self.open_run(event.run_id)
+        """A row of the list was chosen; it may be gone by now."""
+        try:
+            await self.open_run(event.run_id)
+        except PitbossError as error:
+            self.say(error.message, Tone.BAD)
 
     async def on_open_session(self, event: OpenSession) -> None:
         """A row of a run was chosen."""

@@ -231,9 +231,10 @@ class RunScreen(LiveScreen):
             self.post_message(OpenSession(seq))
 
     def action_look(self, page: str) -> None:
-        """Open a page of the session under the cursor."""
-        if self._seq is not None:
-            self.post_message(OpenSession(self._seq, page))
+        """Open a page of the session under the cursor; without one, of the only session in flight."""
+        seq = self.seq_in_flight if self._seq is None else self._seq
+        if seq is not None:
+            self.post_message(OpenSession(seq, page))
 
     def action_part(self, by: int) -> None:
         """Move to the next part that has something to show."""
