@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import outlets, parallel, resume, serve, sessions, slots, startup, watch
+from bench import outlets, parallel, resume, serve, sessions, slots, startup, viewers, watch
 from bench.figures import as_json, table
 from bench.measure import say
 
@@ -24,6 +24,7 @@ PARTS = {
     "outlets": outlets.measure,
     "watch": watch.measure,
     "serve": serve.measure,
+    "viewers": viewers.measure,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -17,7 +18,7 @@ from bench.measure import PITBOSS, PYTHON, interleave, median, say
 from bench.repositories import CHANGES_A_FILE, grind, make_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 ROUNDS = 21
@@ -70,10 +71,18 @@ def measure(scratch: Path) -> list[Figure]:
 
 def first_screen(argv: Sequence[str], cwd: Path, text: str) -> float:
     """Seconds until a program has drawn `text` on its terminal; it is killed then. Raises RuntimeError."""
+    started = time.perf_counter()
+    with on_terminal(argv, cwd) as terminal:
+        _wait_for(terminal, text.encode())
+        return time.perf_counter() - started
+
+
+@contextlib.contextmanager
+def on_terminal(argv: Sequence[str], cwd: Path) -> Iterator[int]:
+    """A program on a terminal of its own, 80x24, which is killed at the end; what is on our side of the terminal."""
     terminal, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    started = time.perf_counter()
     program = subprocess.Popen(
         argv,
         cwd=cwd,
@@ -85,8 +94,7 @@ def first_screen(argv: Sequence[str], cwd: Path, text: str) -> float:
     )
     os.close(side)
     try:
-        _wait_for(terminal, text.encode())
-        return time.perf_counter() - started
+        yield terminal
     finally:
         program.kill()
         program.wait()
