@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
+import signal
 from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -298,3 +300,32 @@ def test_twenty_clients_of_sixteen_sessions_are_served_from_little_memory(tmp_pa
         live.ended()
         for each in heard:
             until(each, "Stopped at its limit: 16 of 16 sessions", "head")
+
+
+def test_viewers_that_are_stopped_or_killed_are_nothing_to_a_run_that_is_killed_and_resumed(
+    tmp_path: Path,
+) -> None:
+    project = Project.create(tmp_path / "project")
+    gate = Gate(tmp_path / "gate")
+    project.prompt("alpha", f"{gate.script}; echo x > x.txt")
+    with serving(project) as stopped, serving(project) as killed:
+        with grinding(project, "--max-iterations", "2") as live:
+            gate.wait()
+            run = the_run(project)
+            events = f"/runs/{run.run_id}/events"
+            with stopped.events(events) as heard, killed.events(events) as others:
+                until(heard, "alpha", "flights")
+                until(others, "alpha", "flights")
+                stopped.process.send_signal(signal.SIGSTOP)
+                killed.process.kill()
+                runner = live.runner()
+                live.process.kill()
+                os.kill(runner, signal.SIGKILL)
+                live.process.wait(60)
+                gate.open()
+                done = project.pitboss("grind", "--resume")
+                assert done.code == 3, done
+                stopped.process.send_signal(signal.SIGCONT)
+                until(heard, "Stopped at its limit: 2 of 2 sessions", "head")
+        statuses = [record["status"] for record in run.records]
+        assert statuses == ["aborted", "ok"]
