@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -243,6 +244,12 @@ def test_a_client_that_reads_nothing_costs_the_others_nothing(project: Project, 
             sock.close()
         server.process.terminate()
         assert server.process.wait(30) == 0
+
+
+def test_many_first_requests_at_once_are_all_answered(project: Project, run: Run) -> None:
+    paths = ["/", f"/runs/{run.run_id}", f"/runs/{run.run_id}/sessions/1", f"/runs/{run.run_id}/sessions"] * 8
+    with serving(project) as server, ThreadPoolExecutor(len(paths)) as people:
+        assert {answer.status for answer in people.map(server.get, paths)} == {200}
 
 
 def test_runs_that_begin_and_end_appear_in_the_list_by_themselves(tmp_path: Path) -> None:
