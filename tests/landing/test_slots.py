@@ -62,7 +62,8 @@ def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(tmp_path: Path) -
     (root / f".pitboss/grind/runs/{RUN}/worktrees/slot-1/a").write_text("two\n")
     landed = place.land("landed\n")
     place.release()
-    sh(root, f"git update-ref refs/heads/{BRANCH} $(echo later | git commit-tree -p {BRANCH} main^{{tree}})")
+    commit = f"git -c user.name=t -c user.email=t@local commit-tree -p {BRANCH} main^{{tree}}"
+    sh(root, f"git update-ref refs/heads/{BRANCH} $(echo later | {commit})")
 
     # The runner died before the slot was moved for the second session.
     second = session(root, 2, str(first.worktree))
