@@ -249,7 +249,7 @@ def shown(app: App[None]) -> str:
 
 
 def judge(name: str, app: WatchApp) -> None:
-    """Compare what is on the screen with its snapshot; PITBOSS_SNAPSHOTS=write takes it anew."""
+    """Compare what is on the screen with its snapshot; PITBOSS_SNAPSHOTS=write replaces that."""
     file, seen = SNAPSHOTS / f"{name}.txt", re.sub(r"parsing /.*", "parsing PATH", shown(app))
     if os.environ.get("PITBOSS_SNAPSHOTS") == "write":
         SNAPSHOTS.mkdir(exist_ok=True)
