@@ -182,6 +182,20 @@ def test_no_two_classes_have_one_name() -> None:
     assert sorted(classes) == sorted(set(classes))
 
 
+def test_types_of_our_own_reach_msgspec_through_one_door() -> None:
+    """Two threads that meet a type at once crash msgspec; dicts of anything have nothing to meet."""
+    handing_types = re.compile(
+        r"(?:msgspec\.convert|json\.Decoder|type=(?!dict\[str, (?:Any|object)\]\)))[^\n]*"
+    )
+    reading = re.compile(r"msgspec\.(?:convert|\w+\.(?:decode|Decoder))\([^\n]*")
+    calls = {
+        (name, call)
+        for name, module in zip(NAMES, MODULES, strict=True)
+        for call in reading.findall(module.read_text(encoding="utf-8"))
+    }
+    assert {name for name, call in calls if handing_types.search(call)} == {"typed.py"}
+
+
 def test_names_of_refs_are_spelled_in_one_module() -> None:
     """All but documentation: what a comment or a docstring says need not be looked up."""
     assert spelling_refs() - SUBJECTS == {"landing/refs.py"}

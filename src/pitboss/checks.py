@@ -16,6 +16,7 @@ from pitboss.core.environment import marker
 from pitboss.core.failing import first_failing
 from pitboss.core.user_commands import TestCommand, TestResult
 from pitboss.process import Command, EndedBy, Exit
+from pitboss.typed import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,6 +132,6 @@ class _Manifest(msgspec.Struct):
 
 def _has_test_script(manifest: Path) -> bool:
     try:
-        return bool(msgspec.json.decode(manifest.read_bytes(), type=_Manifest).scripts.get("test"))
+        return bool(from_json(manifest.read_bytes(), _Manifest).scripts.get("test"))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False

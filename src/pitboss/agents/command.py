@@ -25,6 +25,7 @@ from pitboss.agents.output.json_values import COUNT_LIMIT
 from pitboss.agents.plain import PlainReader
 from pitboss.core.usage import Usage
 from pitboss.store.opening import open_regular
+from pitboss.typed import from_json
 
 if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
@@ -94,7 +95,7 @@ class CommandReader(PlainReader):
 
 def _read(file: Path) -> UsageReport:
     with open_regular(file, alone=True) as usage:
-        return msgspec.json.decode(usage.read(USAGE_FILE_LIMIT), type=UsageReport)
+        return from_json(usage.read(USAGE_FILE_LIMIT), UsageReport)
 
 
 def _usage(report: UsageReport) -> Usage:

@@ -16,6 +16,7 @@ from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.store.files import append_durable, read_regular
+from pitboss.typed import from_json
 
 if TYPE_CHECKING:
     from pitboss.core.stops import StopRequest
@@ -117,6 +118,6 @@ def _used(request: AgentRequest) -> Usage | None:
     transcript = read_regular(request.transcript, TRANSCRIPT_LIMIT)
     if transcript is None:
         return None
-    lines = (msgspec.json.decode(line, type=_Line) for line in transcript.splitlines())
+    lines = (from_json(line, _Line) for line in transcript.splitlines())
     usages = [line.usage for line in lines if line.usage is not None]
     return usages[-1] if usages else Usage(cost_known=False)

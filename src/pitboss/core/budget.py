@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
+from pitboss.typed import from_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -84,7 +85,7 @@ def layer(*layers: Caps) -> Caps:
     merged: dict[str, object] = {}
     for caps in layers:
         merged |= {name: value for name, value in msgspec.structs.asdict(caps).items() if value is not None}
-    return msgspec.convert(merged, Caps)
+    return from_builtins(merged, Caps)
 
 
 def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0) -> Exceeded | None:

@@ -14,6 +14,7 @@ import msgspec
 
 from pitboss.core.deadline import parse_span
 from pitboss.errors import InputError, Problem
+from pitboss.typed import from_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -226,7 +227,7 @@ def labels(value: object) -> list[str]:
 def moment(value: object) -> datetime:
     """A time with an offset, as text (RFC 3339) or as TOML's own type; returned in UTC."""
     try:
-        time = value if isinstance(value, datetime) else msgspec.convert(value, datetime)
+        time = value if isinstance(value, datetime) else from_builtins(value, datetime)
         if time.tzinfo is None:
             raise Wrong(f"needs a time zone, such as {time.isoformat()}Z")
         return time.astimezone(UTC)

@@ -12,6 +12,7 @@ from pitboss.core.foreign_keys import REASONS
 from pitboss.core.frontmatter import split_frontmatter
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.plain_yaml import word
+from pitboss.typed import from_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,7 @@ def parse_prompt(text: str, *, path: str, source: PromptSource) -> PromptDoc:
     table, body = split_frontmatter(text, path)
     found = table.read(CHECKS, required=("name", "description"), foreign=REASONS)
     table.document.finish()
-    meta = msgspec.convert(found, PromptMeta)
+    meta = from_builtins(found, PromptMeta)
     return PromptDoc(meta=meta, body=body, source_path=path, source_kind=source)
 
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from pitboss.core.foreign_keys import REASONS
 from pitboss.core.frontmatter import has_frontmatter, split_frontmatter
 from pitboss.core.made_up import beginning, short_name
 from pitboss.core.prompt import CHECKS, PromptDoc, PromptMeta, PromptSource, prompt_text
 from pitboss.errors import InputError, Problem
+from pitboss.typed import from_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +27,7 @@ def parse_queued_task(text: str, *, path: str) -> PromptDoc:
     Raises InputError with every problem of the file.
     """
     settings, body = _read(text, path)
-    meta = msgspec.convert(_complete(settings, body), PromptMeta)
+    meta = from_builtins(_complete(settings, body), PromptMeta)
     return PromptDoc(meta=meta, body=body, source_path=path, source_kind=PromptSource.QUEUE)
 
 

@@ -23,6 +23,7 @@ from pitboss.core.fields import (
 from pitboss.core.scheduler import Contender
 from pitboss.core.toml import parse_toml
 from pitboss.errors import StartError
+from pitboss.typed import from_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -88,7 +89,7 @@ def parse_rotation(text: str, *, name: str, path: str, known: Collection[str] | 
     hooks = top.sub("hooks").read(HOOK_CHECKS)
     budgets = top.sub("budgets").read(BUDGET_CHECKS)
     top.document.finish()
-    return msgspec.convert(
+    return from_builtins(
         {**found, "name": name, "entries": entries, "hooks": hooks, "budgets": budgets}, Rotation
     )
 

@@ -10,6 +10,7 @@ from pitboss.core.made_up import beginning
 from pitboss.core.prompt import CHECKS, PromptDoc, PromptMeta, PromptSource, prompt_text
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.errors import InputError, Problem
+from pitboss.typed import from_builtins
 
 TASK = "task"
 """The name of the prompt, and of the rotation that it is alone in."""
@@ -37,7 +38,7 @@ def parse_task(text: str, path: str) -> PromptDoc:
     found = table.read(CHECKS, foreign=REASONS)
     table.document.finish()
     bare = plain_task(body, path)
-    meta = msgspec.convert({"description": bare.meta.description} | found | {"name": TASK}, PromptMeta)
+    meta = from_builtins({"description": bare.meta.description} | found | {"name": TASK}, PromptMeta)
     return msgspec.structs.replace(bare, meta=meta, body=body)
 
 

@@ -21,6 +21,7 @@ from pitboss.git.settings import as_copied, compare
 from pitboss.landing.refs import REF_FOLDERS
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import PRIVATE, entry_at, open_users
+from pitboss.typed import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -249,7 +250,7 @@ class Guard:
     def _saved(self) -> dict[str, Found] | None:
         content = read_regular(self._folder / _FOUND, 16 * _MOST_BYTES)
         try:
-            return None if content is None else msgspec.json.decode(content, type=dict[str, Found])
+            return None if content is None else from_json(content, dict[str, Found])
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
 

@@ -20,6 +20,7 @@ from pitboss.core.patterns import lazy_pattern
 from pitboss.core.run import RunState
 from pitboss.core.session import Assignment, InFlight, Progress, SessionRecord, SessionStatus
 from pitboss.core.usage import MOST_TOKENS
+from pitboss.typed import decoder_of, from_builtins, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,10 +168,10 @@ def _read_state(data: bytes) -> RunState:
     try:
         raw = msgspec.json.decode(data, type=dict[str, object])
         known = {name: raw.pop(name) for name in _STATE_FIELDS & raw.keys()}
-        msgspec.convert(known, _strict_state())
+        from_builtins(known, _strict_state())
         for name in known.keys() & {"in_flight", "unrescued"}:
             known[name] = [_nested(session) for session in cast("list[dict[str, object]]", known[name])]
-        return msgspec.convert(known | {"unknown": raw}, RunState)
+        return from_builtins(known | {"unknown": raw}, RunState)
     except _UNREADABLE as error:
         raise _malformed(error) from None
 
@@ -191,7 +192,7 @@ def _nested(flat: dict[str, object]) -> dict[str, object]:
 def decode_last_updated(data: bytes) -> datetime:
     """When the run of a state.json last changed; the rest of the file need only be JSON. Raises Malformed."""
     try:
-        return _state_heads().decode(data).last_updated_at
+        return from_json(data, StateHead).last_updated_at
     except _UNREADABLE as error:
         raise _malformed(error) from None
 
@@ -237,7 +238,7 @@ def _as_meant(record: SessionRecord) -> SessionRecord:
 def decode_head(line: bytes) -> RecordHead:
     """Read a record's head alone; the rest need only be JSON. Raises Malformed."""
     try:
-        return _heads().decode(line)
+        return from_json(line, RecordHead)
     except _UNREADABLE as error:
         raise _malformed(error) from None
 
@@ -245,7 +246,7 @@ def decode_head(line: bytes) -> RecordHead:
 def decode_glance(line: bytes) -> RecordGlance:
     """Read what later sessions are shown of a record; the rest need only be JSON. Raises Malformed."""
     try:
-        return _glances().decode(line)
+        return from_json(line, RecordGlance)
     except _UNREADABLE as error:
         raise _malformed(error) from None
 
@@ -253,7 +254,7 @@ def decode_glance(line: bytes) -> RecordGlance:
 def decode_heads(lines: bytes) -> list[RecordHead]:
     """Read many whole lines at once, at a third of the cost. Raises Malformed unless each is one record."""
     try:
-        heads = _heads().decode_lines(lines)
+        heads = decoder_of(RecordHead).decode_lines(lines)
     except _UNREADABLE as error:
         raise _malformed(error) from None
     apart = lines.startswith(b"{") and lines.endswith(b"}\n") and lines.count(b"}\n{") == len(heads) - 1
@@ -367,20 +368,4 @@ def _strict_state() -> Any:
 @cache
 def _record_decoders() -> tuple[Callable[[bytes], object], Callable[[bytes], SessionRecord]]:
     """A check that raises for a line that is not a record, and the decoder that reads the line."""
-    strict = msgspec.json.Decoder(_strict(SessionRecord))
-    return strict.decode, msgspec.json.Decoder(SessionRecord).decode
-
-
-@cache
-def _state_heads() -> msgspec.json.Decoder[StateHead]:
-    return msgspec.json.Decoder(StateHead)
-
-
-@cache
-def _glances() -> msgspec.json.Decoder[RecordGlance]:
-    return msgspec.json.Decoder(RecordGlance)
-
-
-@cache
-def _heads() -> msgspec.json.Decoder[RecordHead]:
-    return msgspec.json.Decoder(RecordHead)
+    return decoder_of(_strict(SessionRecord)).decode, decoder_of(SessionRecord).decode

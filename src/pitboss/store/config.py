@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from pitboss.core.config import OWN_PROGRAMS, Config
 from pitboss.core.fields import (
     Wrong,
@@ -29,6 +27,7 @@ from pitboss.core.rotation import BUDGET_CHECKS, HOOK_CHECKS
 from pitboss.core.toml import parse_toml
 from pitboss.store.paths import config_path
 from pitboss.store.user_text import read_text
+from pitboss.typed import from_builtins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +63,7 @@ def parse_config(text: str, *, file: str) -> Config:
         **_git(top.sub("git")),
     }
     top.document.finish()
-    return msgspec.convert({**values, "warnings": top.document.warnings}, Config)
+    return from_builtins({**values, "warnings": top.document.warnings}, Config)
 
 
 def _agents(agent: Table) -> dict[str, Any]:

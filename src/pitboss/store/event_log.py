@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -17,6 +17,7 @@ from pitboss.core.events import RunEvent, RunStarted, SessionEnded, Step
 from pitboss.core.terminal import visible_json
 from pitboss.store.codec import encode_record
 from pitboss.store.opening import open_writing, status
+from pitboss.typed import decoder_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,14 +46,14 @@ def encode_event(event: RunEvent) -> bytes:
 def decode_event(line: bytes) -> RunEvent | None:
     """The event in a line; None for a kind that this version does not know or a line that is not an event."""
     try:
-        return _events().decode(line)
+        return _decoder().decode(line)
     except _MALFORMED:
         return None
 
 
 @cache
-def _events() -> msgspec.json.Decoder[RunEvent]:
-    return msgspec.json.Decoder(RunEvent)
+def _decoder() -> msgspec.json.Decoder[RunEvent]:
+    return decoder_of(cast("type[RunEvent]", RunEvent))
 
 
 class EventLog:

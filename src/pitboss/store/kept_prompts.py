@@ -14,6 +14,7 @@ from pitboss.core.prompt import PromptDoc
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import names_in, remove
 from pitboss.store.user_text import MAX_BYTES
+from pitboss.typed import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ def kept_prompts(paths: RunPaths) -> dict[str, PromptDoc]:
     for name in sorted(names_in(paths.kept_prompts)):
         data = read_regular(paths.kept_prompts / name, _LARGEST)
         try:
-            doc = msgspec.json.decode(data or b"", type=PromptDoc)
+            doc = from_json(data or b"", PromptDoc)
         except (msgspec.DecodeError, RecursionError):
             continue
         found[doc.source_path] = doc

@@ -22,6 +22,7 @@ from pitboss import proctree
 from pitboss.errors import LockHeld, StartError, storage_error
 from pitboss.store.opening import entry_at, open_regular, open_writing, set_aside
 from pitboss.store.paths import LOCK_FILENAME
+from pitboss.typed import from_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,7 +205,7 @@ def _write_info(descriptor: int, info: LockInfo) -> None:
 def _read_info(descriptor: int) -> LockInfo:
     try:
         line, _, _ = os.pread(descriptor, _MOST_READ, 0).partition(b"\n")
-        return msgspec.json.decode(line, type=LockInfo)
+        return from_json(line, LockInfo)
     except (ValueError, RecursionError, OSError):
         return LockInfo()
 

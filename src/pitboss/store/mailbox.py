@@ -17,7 +17,7 @@ import re
 import stat
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -37,6 +37,7 @@ from pitboss.store.opening import (
     put_in_place,
     status,
 )
+from pitboss.typed import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -168,7 +169,7 @@ class _Look:
         try:
             with open_entry(FolderEntry(folder, name, ours=True), alone=True) as file:
                 data = file.read(LONGEST + 1)
-            what = msgspec.json.decode(data if len(data) <= LONGEST else b"", type=Letter)
+            what = from_json(data if len(data) <= LONGEST else b"", cast("type[Letter]", Letter))
         except OSError as error:
             return _refused(name, error.strerror or str(error))
         except _MALFORMED as error:

@@ -23,6 +23,7 @@ import msgspec
 from acp.schema import AllowedOutcome, ClientCapabilities, DeniedOutcome, Implementation
 
 from pitboss import __version__
+from pitboss.typed import from_json
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -90,7 +91,7 @@ class Listener:
 def main() -> int:
     """Talk to the agent named on the command line; returns the exit code."""
     logging.disable()  # the library's own log messages would look like the agent's complaints
-    asked = msgspec.json.decode(sys.argv[1], type=Asked)
+    asked = from_json(sys.argv[1], Asked)
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace")
     code = asyncio.run(talk(asked, sys.argv[2:], prompt))
     if code < 0:

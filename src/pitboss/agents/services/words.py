@@ -9,12 +9,14 @@ as they appear in answers. `[[broken]]` are words said only about an answer that
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
 from pitboss.core.session import Reason
+from pitboss.typed import from_builtins
 
 SERVICES = "services"
 """What model services say, whichever CLI passes it on."""
@@ -50,9 +52,8 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def vocabulary(name: str) -> Vocabulary:
     """The vocabulary in the folder `name`; read once, when something has failed."""
-    return msgspec.toml.decode(
-        (Path(__file__).parent.parent / name / "words.toml").read_bytes(), type=Vocabulary
-    )
+    text = (Path(__file__).parent.parent / name / "words.toml").read_text("utf-8")
+    return from_builtins(tomllib.loads(text), Vocabulary)
 
 
 def meaning(words: str, cli: str | None = None) -> Reason | None:

@@ -61,11 +61,7 @@ def entry(host: str, listening: socket.socket, *, allow_control: bool) -> tuple[
 
 
 def serve(app: ASGIApp, listening: socket.socket, closing: Callable[[], None]) -> None:
-    """Answer requests until SIGINT or SIGTERM; `closing` is called then, to end the answers that never end.
-
-    Whatever blocks takes turns in one thread: msgspec gathers what it knows of a type when it first meets it, and the
-    process crashes if a second thread meets the same type meanwhile.
-    """
+    """Answer requests until SIGINT or SIGTERM; `closing` is called then, to end the answers that never end."""
     _load_uvicorn()
     from uvicorn.config import Config
     from uvicorn.server import Server
@@ -78,10 +74,8 @@ def serve(app: ASGIApp, listening: socket.socket, closing: Callable[[], None]) -
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
             import asyncio
-            from concurrent.futures import ThreadPoolExecutor
 
             loop = asyncio.get_running_loop()
-            loop.set_default_executor(ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading"))
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, self._end)
             yield
