@@ -12,6 +12,7 @@ import pytest
 from pitboss.cli.shared.desk import RepositoryDesk
 from pitboss.core.needs import InGit
 from pitboss.core.session import SessionStatus
+from pitboss.core.touched import Fate, TouchedFile
 from pitboss.screens.desk import Changes, Desk, FileChange, RescuedWork
 from pitboss.screens.scripted_desk import DeskScript, ScriptedDesk
 from pitboss.store.run_watch import RunWatch
@@ -72,6 +73,7 @@ def scripted(folder: Path) -> Night:
         ),
         rescued_changes={refs[3]: half},
         conflicts={refs[4]: ("ours.txt",)},
+        touched={1: (TouchedFile(path="new.txt", fate=Fate.ADDED, added=1),)},
         onto="main",
         not_landed=1,
     )
@@ -89,6 +91,12 @@ def test_a_session_that_landed_shows_its_files_and_their_lines(night: Night) -> 
     assert (file.path, file.added, file.removed, file.left_out) == ("new.txt", 1, 0, False)
     assert set(LANDED) <= set(file.lines)
     assert file.lines[0] == LANDED[0]
+
+
+def test_the_files_that_landed_sessions_touched_are_known_by_session(night: Night) -> None:
+    touched = night.desk.touched(night.records)
+    assert touched == {1: (TouchedFile(path="new.txt", fate=Fate.ADDED, added=1),)}
+    assert night.desk.touched(night.records[1:]) == {}
 
 
 def test_a_session_that_failed_shows_what_was_rescued(night: Night) -> None:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pitboss.core.needs import InGit
     from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
+    from pitboss.core.touched import TouchedFile
 
 MOST_LINES = 20_000
 """Changed lines of a diff that are shown in all; of files beyond that only the names and counts are."""
@@ -89,6 +92,13 @@ class Desk(Protocol):
 
     def in_git(self, state: RunState) -> InGit:
         """What git knows of a run's work, as `core.needs` asks for it."""
+        ...
+
+    def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
+        """The files that each session of one run changed which landed, by seq; those whose commit is gone are left out.
+
+        All of them together take two calls to git.
+        """
         ...
 
     def readable(self, agent: str | None, raw: bytes) -> tuple[str, ...]:

@@ -8,17 +8,24 @@ import msgspec
 
 from pitboss.core.needs import InGit
 from pitboss.core.terminal import visible
+from pitboss.core.touched import TouchedFile
 from pitboss.screens.desk import Changes, Reply, RescuedWork
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
 
 
 class DeskScript(msgspec.Struct, frozen=True, kw_only=True):
-    """What the desk knows: the changes of sessions by seq, and of rescued work by ref; which refs conflict."""
+    """What the desk knows: the changes of sessions and the files they touched, by seq; those of rescued work, by ref.
+
+    `conflicts` are the refs that do not fit the working tree.
+    """
 
     changes: dict[int, Changes] = {}
+    touched: dict[int, tuple[TouchedFile, ...]] = {}
     rescued: tuple[RescuedWork, ...] = ()
     rescued_changes: dict[str, Changes] = {}
     conflicts: dict[str, tuple[str, ...]] = {}
@@ -74,6 +81,11 @@ class ScriptedDesk:
         """See `Desk.in_git`."""
         kept = frozenset(work.ref for work in self.rescued(state.run_id))
         return InGit(rescued=kept, onto=self._script.onto, not_landed=self._script.not_landed)
+
+    def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
+        """See `Desk.touched`."""
+        landed = {record.seq for record in records if record.commit}
+        return {seq: files for seq, files in self._script.touched.items() if seq in landed}
 
     def readable(self, agent: str | None, raw: bytes) -> tuple[str, ...]:
         """Every line as it is, made harmless: it knows no agent's language."""

@@ -14,6 +14,7 @@ from pitboss.core.terminal import visible
 from pitboss.errors import PitbossError
 from pitboss.git.file_diffs import file_diffs
 from pitboss.git.repo import Repo
+from pitboss.git.touched_files import touched_files
 from pitboss.landing import rescue_refs, rescued_work
 from pitboss.landing.refs import session_of
 from pitboss.screens.desk import MOST_LINES, MOST_OF_A_FILE, Changes, FileChange, Reply, RescuedWork
@@ -21,11 +22,12 @@ from pitboss.screens.output import path_in_words
 from pitboss.store.catalogue import find_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
+    from pitboss.core.touched import TouchedFile
 
 _FURTHER = lazy_pattern(r"(?<=-\d{4})-\d+$")
 """What tells a session's further rescue refs from its first."""
@@ -118,6 +120,17 @@ class RepositoryDesk:
         if counted.code != 0:
             return InGit(rescued=kept)
         return InGit(rescued=kept, onto=onto, not_landed=int(counted.stdout))
+
+    def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
+        """See `Desk.touched`."""
+        commits = {record.seq: record.commit for record in records if record.commit is not None}
+        if not commits:
+            return {}
+        try:
+            found = touched_files(self._repo, commits.values(), self._base_commit(records[0].run_id))
+        except PitbossError:
+            return {}
+        return {seq: found[commit] for seq, commit in commits.items() if commit in found}
 
     def readable(self, agent: str | None, raw: bytes) -> tuple[str, ...]:
         """See `Desk.readable`."""

@@ -1,0 +1,77 @@
+"""Which files each of many landed sessions changed: two calls to git, however many there are (SPEC 11)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pitboss.core.patterns import lazy_pattern
+from pitboss.core.touched import Fate, TouchedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pitboss.git.repo import Repo
+
+_CHAIN = ("rev-list", "--first-parent", "--parents", "--ignore-missing", "--stdin")
+_CHANGES = ("diff-tree", "-r", "-z", "--stdin", "--root", "--raw", "--numstat", "--find-renames")
+_OID = lazy_pattern(r"[0-9a-f]{40,64}")
+_FATES = {"A": Fate.ADDED, "C": Fate.ADDED, "D": Fate.DELETED, "R": Fate.RENAMED}
+
+
+def touched_files(repo: Repo, commits: Iterable[str], base: str | None) -> dict[str, tuple[TouchedFile, ...]]:
+    """What each of `commits`, the tips of landed sessions, changed since the one that had landed before it.
+
+    `base` is what the first of them began on; None if nobody knows. Commits that git no longer has are left out.
+    Raises GitError.
+    """
+    tips = {commit for commit in commits if _OID.fullmatch(commit)}
+    if not tips:
+        return {}
+    stop = f"^{base}\n" if base is not None and _OID.fullmatch(base) else ""
+    listed = repo.git(*_CHAIN, stdin="".join([*(f"{tip}\n" for tip in sorted(tips)), stop]).encode())
+    parents = {line[0]: line[1:2] for line in (each.split() for each in os.fsdecode(listed).splitlines())}
+    landed = {tip: _landed_before(tip, parents, tips) for tip in tips & parents.keys()}
+    pairs = "".join(f"{tip} {before}\n" if before else f"{tip}\n" for tip, before in landed.items())
+    found = dict(_parsed(repo.git(*_CHANGES, stdin=pairs.encode())))
+    return {tip: found.get(tip, ()) for tip in landed}
+
+
+def _landed_before(tip: str, parents: Mapping[str, list[str]], tips: set[str]) -> str | None:
+    """The commit that `tip` is compared with: that of the session before it, or the base; None for a root."""
+    at = parents[tip]
+    while at and at[0] in parents and at[0] not in tips:
+        at = parents[at[0]]
+    return at[0] if at else None
+
+
+def _parsed(said: bytes) -> Iterator[tuple[str, tuple[TouchedFile, ...]]]:
+    """Git's output: for each commit its id, then `:` lines with what became of files, then lines with counts."""
+    fields = iter(os.fsdecode(said).split("\0"))
+    commit, fates, files = "", dict[str, Fate](), list[TouchedFile]()
+    for field in fields:
+        if field.startswith(":"):
+            letter = field.rpartition(" ")[2][:1]
+            paths = [next(fields) for _ in range(2 if letter in "RC" else 1)]
+            fates[paths[-1]] = _FATES.get(letter, Fate.CHANGED)
+        elif "\t" in field:
+            files.append(_counted(field, fields, fates))
+        elif field:
+            if commit:
+                yield commit, tuple(files)
+            commit, fates, files = field, {}, []
+    if commit:
+        yield commit, tuple(files)
+
+
+def _counted(field: str, fields: Iterator[str], fates: Mapping[str, Fate]) -> TouchedFile:
+    """Counts and a path, or, after a rename, an empty path and then two."""
+    added, removed, path = field.split("\t", 2)
+    was = None if path else next(fields)
+    path = path or next(fields)
+    fate = fates.get(path, Fate.CHANGED)
+    return TouchedFile(path=path, fate=fate, added=_number(added), removed=_number(removed), was=was)
+
+
+def _number(word: str) -> int | None:
+    return int(word) if word.isdecimal() else None
