@@ -52,6 +52,7 @@ def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
         },
         "author": "pitboss <pitboss@local>",
         "commit_subject": "{prompt}: {summary}",
+        "pull_request": {"remote": "origin", "body": "sessions", "draft": False},
         "warnings": [],
     }
 

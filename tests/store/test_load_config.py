@@ -227,6 +227,8 @@ sign = true
         ("git.author = 'me'", "git.author: must look like NAME <MAIL>, not 'me'"),
         ("git.author = '<me@x>'", "git.author: must look like NAME <MAIL>, not '<me@x>'"),
         ("git.author = 'me <>'", "git.author: must look like NAME <MAIL>, not 'me <>'"),
+        ("git.remote = '--force'", "git.remote: must be the name of a remote, not '--force'"),
+        ("git.pr_body = 'log'", 'git.pr_body: must be "sessions" or "report", not \'log\''),
         ("grind.max_parallel = ", "not valid TOML: Invalid value"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.declare import argument, command, option
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pitboss.core.events import Outlet
     from pitboss.core.mission import Mission
     from pitboss.core.prompt import PromptDoc
+    from pitboss.git.repo import Repo
     from pitboss.guardian import StopChannel
     from pitboss.resolve import Options
 
@@ -83,6 +84,8 @@ LATEST = ""
 @option("--allow-prompt-changes", is_flag=True, help="Resume although prompts were added or removed.")
 @option("--detach", is_flag=True, help="Return once the run is live; it goes on without this terminal.")
 @option("--tui", is_flag=True, help="The same, and then watch it: quitting that does not touch the run.")
+@option("--pr", is_flag=True, help="When the run has ended, push its branch and open a pull request.")
+@option("--require-pr", is_flag=True, help="The same; exit with 6 if there is none in the end.")
 @option("--dry-run", is_flag=True, help="Print what would run and change nothing.")
 @option("--json", "as_json", is_flag=True, help="Print one JSON line per session, then one for the run.")
 def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) -> int:
@@ -97,6 +100,7 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
     A run keeps its budgets: --resume uses them unless you give others; `none` lifts one.
     """
     detach, tui = chosen.pop("detach"), chosen.pop("tui")
+    wish = _PullRequest(wanted=chosen.pop("pr"), required=chosen.pop("require_pr"))
     if (
         detach
         or tui
@@ -109,21 +113,23 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
             resume=resume, detach=detach, tui=tui, dry_run=dry_run, as_json=as_json, **chosen
         )
     if detach or tui:
-        return _detached(resume, chosen, tui=tui, as_json=as_json)
+        return _detached(resume, chosen, wish, tui=tui, as_json=as_json)
     options = _options(**chosen)
     if dry_run:
         _print_dry_run(options, resume)
         return 0
-    return _grind(options, resume, as_json=as_json)
+    return _grind(options, resume, wish, as_json=as_json)
 
 
-def _detached(resume: str | None, chosen: Mapping[str, Any], *, tui: bool, as_json: bool) -> int:
+def _detached(
+    resume: str | None, chosen: Mapping[str, Any], wish: _PullRequest, *, tui: bool, as_json: bool
+) -> int:
     """Return once the run is live; in the background, where this is called again, do what `grind` does."""
     from pitboss.cli.shared.background import Background
 
     background = Background.inherited()
     if background is not None:
-        return background.run(lambda: _grind(_options(**chosen), resume, background=background))
+        return background.run(lambda: _grind(_options(**chosen), resume, wish, background=background))
     from pitboss.cli.shared.detaching import start, tell, watch
 
     if tui:
@@ -140,11 +146,33 @@ def _detached(resume: str | None, chosen: Mapping[str, Any], *, tui: bool, as_js
     return 0
 
 
+class _PullRequest(NamedTuple):
+    """Whether there is to be a pull request when the run has ended, and whether it fails without."""
+
+    wanted: bool
+    required: bool
+
+    def see_to(self, repo: Repo, run_id: str, code: int, **shown: Any) -> int:
+        """The run has ended with `code`; returns what `grind` exits with."""
+        if not (self.wanted or self.required):
+            return code
+        from pitboss.cli.shared.pull_request import at_the_end
+
+        return at_the_end(repo, run_id, code, required=self.required, **shown)
+
+
 def _grind(
-    options: Options, resume: str | None, *, as_json: bool = False, background: Background | None = None
+    options: Options,
+    resume: str | None,
+    wish: _PullRequest,
+    *,
+    as_json: bool = False,
+    background: Background | None = None,
 ) -> int:
-    shown = {"as_json": as_json, "background": background}
-    return _start(options, **shown) if resume is None else _resume(options, resume, **shown)
+    shown: dict[str, Any] = {"as_json": as_json, "background": background}
+    if resume is None:
+        return wish.see_to(*_start(options, **shown), **shown)
+    return wish.see_to(*_resume(options, resume, **shown), **shown)
 
 
 def _options(*, text: str | None, prompt_file: Path | None, **chosen: Any) -> Options:
@@ -167,7 +195,8 @@ def _task(text: str | None, prompt_file: Path | None) -> PromptDoc | None:
     return None
 
 
-def _start(options: Options, **shown: Any) -> int:
+def _start(options: Options, **shown: Any) -> tuple[Repo, str, int]:
+    """Start a run; returns its repository, its id and its exit code."""
     from pitboss import app
     from pitboss.cli.shared.guarded import run_guarded
     from pitboss.git.errors import NotARepository
@@ -195,7 +224,7 @@ def _start(options: Options, **shown: Any) -> int:
                 _probe(mission, repo.root, run_id, channel)
             return run.start()
 
-    return run_guarded(repo.root, run_id, body=body, **shown)
+    return repo, run_id, run_guarded(repo.root, run_id, body=body, **shown)
 
 
 def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> None:
@@ -213,7 +242,8 @@ def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> N
     require_working(mission.workers, terms, tell=note)
 
 
-def _resume(options: Options, requested: str, **shown: Any) -> int:
+def _resume(options: Options, requested: str, **shown: Any) -> tuple[Repo, str, int]:
+    """Resume a run; returns the same."""
     from pitboss import app
     from pitboss.cli.shared.guarded import run_guarded
     from pitboss.cli.shared.project import project_root
@@ -233,7 +263,7 @@ def _resume(options: Options, requested: str, **shown: Any) -> int:
         with app.observed(outlets, (*restored, *mission.warnings, *warnings)) as emit:
             return app.build_run(mission, repo, run.run_id, channel, emit).resume()
 
-    return run_guarded(repo.root, run.run_id, body=body, **shown)
+    return repo, run.run_id, run_guarded(repo.root, run.run_id, body=body, **shown)
 
 
 def _print_dry_run(options: Options, resume: str | None) -> None:

@@ -101,6 +101,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     retry_base_seconds: float = 20.0
 
 
+class PullRequestSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of `[git]` about pull requests: the remote to push to, what the body is, whether it opens as a draft."""
+
+    remote: str = "origin"
+    body: Literal["sessions", "report"] = "sessions"
+    draft: bool = False
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
 
@@ -125,4 +133,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     grind: GrindSettings = GrindSettings()
     author: str = "pitboss <pitboss@local>"
     commit_subject: str = DEFAULT_SUBJECT
+    pull_request: PullRequestSettings = PullRequestSettings()
     warnings: tuple[str, ...] = ()

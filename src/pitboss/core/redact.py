@@ -43,6 +43,7 @@ _WEBHOOK_NAME = lazy_pattern(r"WEBHOOK", re.IGNORECASE)
 """Whoever knows a webhook's address can use it."""
 
 _URL_PASSWORD = lazy_pattern(r"://[^/\s:@]*:([^/\s]+)@")
+_USERINFO = lazy_pattern(r"://[^/\s@]+@")
 
 _NUMBER = lazy_pattern(r"[\d.,+eE-]+", re.ASCII)
 
@@ -131,6 +132,11 @@ class Secrets:
                 at = data.find(literal[:1], at + 1, first)
             first = first if at < 0 else at
         return first
+
+
+def without_userinfo(text: str) -> str:
+    """`text` without the user, password or token in its URLs: a remote may hold them."""
+    return _USERINFO.sub(f"://{REDACTED.decode()}@", text)
 
 
 class Redactor:

@@ -99,8 +99,10 @@ def _grind(grind: Table) -> dict[str, Any]:
 
 
 def _git(git: Table) -> dict[str, Any]:
-    found = git.read({"author": _author, "subject": _subject})
-    return {"commit_subject" if key == "subject" else key: value for key, value in found.items()}
+    found = git.read(_GIT)
+    about = {name: found.pop(key) for key, name in _PULL_REQUEST.items() if key in found}
+    renamed = {"commit_subject" if key == "subject" else key: value for key, value in found.items()}
+    return {**renamed, "pull_request": about}
 
 
 def _subject(value: object) -> str:
@@ -124,6 +126,23 @@ def _author(value: object) -> str:
         raise Wrong(f"must look like NAME <MAIL>, not {shown(value)}")
     return text
 
+
+def _remote(value: object) -> str:
+    name = one_line(value)
+    if name.startswith("-"):
+        raise Wrong(f"must be the name of a remote, not {shown(value)}")
+    return name
+
+
+_GIT: dict[str, Check] = {
+    "author": _author,
+    "subject": _subject,
+    "remote": _remote,
+    "pr_body": one_of("sessions", "report"),
+    "pr_draft": flag,
+}
+_PULL_REQUEST = {"remote": "remote", "pr_body": "body", "pr_draft": "draft"}
+"""The keys about pull requests, each with the field of `PullRequestSettings` that holds it."""
 
 _MODELS: dict[str, Check] = dict.fromkeys(("implementer", "fixer", "planner", "auditor"), one_line)
 _ALL_AGENTS: dict[str, Check] = {

@@ -79,6 +79,7 @@ class RunPaths:
         "queued",
         "refused",
         "repo",
+        "report_markdown",
         "root",
         "run_id",
         "runner_log",
@@ -98,6 +99,7 @@ class RunPaths:
         self.state = self.root / STATE_FILENAME
         self.log = self.root / LOG_FILENAME
         self.markdown = self.root / "sessions.md"
+        self.report_markdown = self.root / "report.md"
         self.scratchpad = self.root / "scratchpad.md"
         self.transcripts = self.root / "transcripts"
         self.worktrees = self.root / "worktrees"

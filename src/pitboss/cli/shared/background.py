@@ -59,7 +59,7 @@ class Background:
         try:
             code = work()
         except (Exception, KeyboardInterrupt) as error:
-            self._follow()
+            self.follow()
             code = render(error)
         self._tell({"exit_code": code})
         return code
@@ -83,8 +83,8 @@ class Background:
         self._tell({"run_id": paths.run_id, "pid": os.getppid(), "log": str(paths.runner_log)})
         return log
 
-    def _follow(self) -> None:
-        """In the guardian, whose runner has ended: say the last words where the runner said its own."""
+    def follow(self) -> None:
+        """In the guardian, whose runner has ended: say the last words where the runner said its own. Repeatable."""
         with suppress(BlockingIOError):
             if os.read(self._went_over, 1) and self._paths is not None:
                 _silence(STDERR)

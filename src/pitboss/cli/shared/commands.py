@@ -38,6 +38,9 @@ SECTIONS = {
         "watch": "Watch and steer a run on the terminal.",
         "serve": "Show the runs in a browser.",
     },
+    "Afterwards": {
+        "pr": "Push the run branch and open a pull request for it.",
+    },
     "Repair": {
         "rescue": "List, show and apply rescued work.",
         "repair": "Repair the files of a crashed run.",
