@@ -24,7 +24,7 @@ NAMED_IN: dict[str, list[type[msgspec.Struct]]] = {
     "run-directory.md": [RunState, SessionRecord],
 }
 TABLES = {"unknown", "budgets", "hooks", "worktree"}
-NOT_ON_DISK = {"queue"}
+NOT_ON_DISK = {"queue", "early"}
 CONTRACT = DOCS / "contract.md"
 CITATION = re.compile(r"\bSPEC (\d+(?:\.\d+)?(?:,? (?:and )?\d+(?:\.\d+)?\b)*)")
 GENERATED = runpy.run_path(str(DOCS / "generate.py"))["pages"]()

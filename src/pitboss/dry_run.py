@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.chooser import upcoming
 from pitboss.core.choosers.for_run import chooser_for
+from pitboss.core.left_out import limited
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.recovery.replay import replay_records
-from pitboss.core.run import build_state
+from pitboss.core.run import build_state, counted
 from pitboss.core.text import PREVIEWED, DryRun, dry_run_report
 from pitboss.errors import CapReached
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
 from pitboss.resolve import resolve_mission
 from pitboss.store.catalogue import resolve_target
-from pitboss.store.log import scan_log
+from pitboss.store.log import iter_records, scan_log
 from pitboss.store.paths import RunPaths
 from pitboss.store.queue import with_queue
 
@@ -51,7 +52,7 @@ def report(here: Path, options: Options, resume: str | None) -> Report:
         mission.rotation, mission.prompts, mission.config.grind, max_parallel=mission.max_parallel
     )
     if run is not None:
-        run = _replayed(root, mission, run, chooser)
+        run = limited(_replayed(root, mission, run, chooser), mission.rotation, mission.prompts)
     status = repo.status() if repo else None
     text = dry_run_report(
         DryRun(
@@ -89,6 +90,7 @@ def _replayed(root: Path, mission: Mission, run: RunState, chooser: Chooser) -> 
     )
     scan = scan_log(RunPaths(root, run.run_id).log, run.run_id, after_seq=run.last_session_seq)
     due = [record for record in scan.tail if record.seq <= scan.last_seq]
+    run = counted(run, iter_records(RunPaths(root, run.run_id).log))
     return replay_records(run, due, chooser, log_seq=scan.highest_seq)
 
 

@@ -117,6 +117,7 @@ def test_ls_json_has_every_setting_and_everything_that_is_wrong(
                 "weight": 1,
                 "every": 1,
                 "max_runs": None,
+                "max_barren": None,
                 "verify": False,
                 "parallel_safe": False,
                 "tags": ["night"],
@@ -177,6 +178,7 @@ def test_new_writes_a_prompt_that_is_valid_with_its_comments_and_without(
     uncommented = json.loads(pitboss("prompts", "show", "alpha-2", "--json").out)
     examples = {
         "max_runs": 10,
+        "max_barren": 3,
         "max_session_seconds": 1800,
         "max_session_cost_usd": 1.5,
         "agent": "claude_code",
@@ -295,6 +297,7 @@ description           About alpha
 weight                1
 every                 1
 max_runs              none
+max_barren            none
 verify                yes
 parallel_safe         no
 tags                  a, b

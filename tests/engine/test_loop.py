@@ -105,7 +105,7 @@ class Stage:
         spending = Spending(caps, self.meter, self.journal, lambda: self.now, hard=config.hard_budgets)
         self.brakes = Brakes(self.control, spending, self.journal, config, past or Past(), self.events.append)
         self.pool = Pool(self.dispatch, self.work)
-        self.picking = Picking(QueueChooser(chooser, room or Room()), self.journal, self.queue())
+        self.picking = Picking(QueueChooser(chooser, room or Room()), self.journal, (self.queue().look,))
         self.loop = Loop(self.picking, self.brakes, self.pool, self.journal, self.control, self.gate)
         self.control.steer_by(Steering(spending, self.journal, self.events.append))
         return self
@@ -607,7 +607,7 @@ def test_a_chooser_that_waits_for_nobody_is_a_bug(stage: Stage) -> None:
             return Wait()
 
     stage.prepare("alpha", lambda _seq: How())
-    picking = Picking(Stuck(()), stage.journal, stage.queue())
+    picking = Picking(Stuck(()), stage.journal, (stage.queue().look,))
     stage.loop = Loop(picking, stage.brakes, stage.pool, stage.journal, stage.control, stage.gate)
     with pytest.raises(AssertionError, match="nothing runs"):
         stage.run()

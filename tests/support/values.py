@@ -56,6 +56,7 @@ def fresh_run(**changes: Any) -> RunState:
         "budget_consumed": BudgetSnapshot(),
         "last_session_seq": 0,
         "unknown_costs": 0,
+        "barren_per_prompt": {},
     }
     return run_state(**(nothing | changes))
 

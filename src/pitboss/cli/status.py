@@ -16,6 +16,7 @@ from pitboss.core.condition import Condition, condition
 from pitboss.core.embed import one_line
 from pitboss.core.events import Phase
 from pitboss.core.gauges import gauges_of
+from pitboss.core.left_out import left_out
 from pitboss.core.measures import age, tokens
 from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.tone import CONDITION_TONES
@@ -23,6 +24,7 @@ from pitboss.core.words.endings import word
 from pitboss.core.words.phases import flight_words
 from pitboss.core.words.quotas import window_words, windows
 from pitboss.core.words.run_state import live_words, run_words
+from pitboss.core.words.standing import left_out_words
 from pitboss.screens.lines import budget_parts, cost_in_words, log_lines, need_lines
 from pitboss.screens.output import Ink, clock, fields, paint, paint_tone, say, write_json
 from pitboss.store.codec import encode_record
@@ -133,6 +135,8 @@ def _state_fields(state: RunState, view: View, now: datetime) -> Iterator[tuple[
         yield "quota", f"{one_line(agent)}: {said}"
     streak = [f"{failures} failed in a row"] if failures else []
     yield "used", ", ".join([*budget_parts(gauges_of(view, now)), *streak])
+    for each in left_out(state):
+        yield "left out", f"{one_line(each.prompt)} {left_out_words(each)}"
 
 
 def _in_flight(session: InFlight, flight: Flight, now: datetime) -> str:
@@ -192,6 +196,7 @@ def _as_json(seen: Snapshot) -> dict[str, object]:
         "paused": live is not None and seen.view.paused,
         "consecutive_failures": state and state.budget_consumed.consecutive_failures,
         "scheduler": state and state.scheduler_state,
+        "left_out": () if state is None else left_out(state),
         "in_flight": [_in_flight_json(session, flights[session.seq]) for session in seen.in_flight],
         "last": [msgspec.Raw(encode_record(record)) for record in seen.records],
     }

@@ -7,7 +7,7 @@ The port leaves room for other choosers:
 
 - A phased plan. `advance` works out the phase from the records and keeps it in the state. `next` asks the chooser of
   that phase, and answers `Wait` while the record of a session in flight may still end the phase.
-- A prompt that drops out after too many sessions that landed nothing: `advance` counts them, `next` reads the count.
+- A reason to leave prompts out, as `core.left_out` has one: `advance` counts, `next` reads the count and its limit.
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ class PromptMeta(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1
     every: int = 1
     max_runs: int | None = None
+    max_barren: int | None = None
     verify: bool = False
     parallel_safe: bool = False
     tags: tuple[str, ...] = ()
@@ -96,6 +97,7 @@ CHECKS = {
     "weight": count(1),
     "every": count(1),
     "max_runs": nullable(count(0)),
+    "max_barren": nullable(count(1)),
     "verify": flag,
     "parallel_safe": flag,
     "tags": labels,

@@ -22,6 +22,7 @@ description: Say in one line what this prompt does
 #weight: 1                   # share of picks among the prompts of a rotation
 #every: 1                    # take part only in every N-th pick
 #max_runs: 10                # example: at most this many sessions in a run
+#max_barren: 3               # example: out of the run once so many sessions in a row landed nothing
 #verify: false               # run the project's tests before the work lands
 #parallel_safe: false        # may run beside other prompts, in its own working copy
 #tags: []                    # labels that `pitboss grind --tag` selects by

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.agent import Quota
+from pitboss.core.barren import streaks_after
 from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
 from pitboss.core.scheduler import SchedulerState
 from pitboss.core.selection import Selection
@@ -40,13 +41,15 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     `caps` are the run's own, `selection` is what its command lines chose; both are None if the program that wrote the
     file does not keep them. `quota` is each agent's last report on its subscription, `conflicts` are the sessions
     whose one retry has no record yet, `spend_per_prompt` is the cost of each prompt's sessions, `unknown_costs` counts
-    those of unknown cost (None: never counted). `in_flight` also holds a session that is already in the log while one
-    before it is not: until that gap closes, no sum includes it. `unrescued` are sessions with a record whose work git
+    those of unknown cost (None: never counted). `barren_per_prompt` is how many sessions of each prompt in a row have
+    landed nothing (None: never counted), `max_barren` each prompt's limit for that, as the run last read it.
+    `in_flight` also holds a session that is already in the log while one before it is not: until that gap closes, no
+    sum includes it, and its record is in `early`, by seq. `unrescued` are sessions with a record whose work git
     could not rescue: it is still where they left it. While the run lives, `paused` says that it starts no new session.
-    `unknown` holds fields of state.json that this version does
-    not know, written back as found. `original_branch` is where the run began, `return_to` what was checked
-    out when it was started or resumed: a branch, or a full commit id. `queue` are the tasks that wait, oldest first; it
-    is not in state.json, as each task has a file of its own.
+    `unknown` holds fields of state.json that this version does not know, written back as found. `original_branch` is
+    where the run began, `return_to` what was checked out when it was started or resumed: a branch, or a full commit id.
+    `queue` are the tasks that wait, oldest first. Neither `queue` nor `early` is in state.json: tasks have files of
+    their own, and records are in the log.
     """
 
     run_id: str
@@ -69,11 +72,14 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     spend_per_prompt: dict[str, PromptSpend] = {}
     quota: dict[str, Quota] = {}
     unknown_costs: int | None = None
+    barren_per_prompt: dict[str, int] | None = None
+    max_barren: dict[str, int] = {}
     caps: Caps | None = None
     paused: bool = False
     selection: Selection | None = None
     unknown: dict[str, object] = {}
     queue: tuple[WaitingTask, ...] = ()
+    early: tuple[SessionRecord, ...] = ()
 
     @property
     def cost_known(self) -> bool:
@@ -116,6 +122,7 @@ def build_state(  # noqa: PLR0913 - the seed's signature
         last_updated_at=now,
         status=RunStatus.ACTIVE,
         unknown_costs=0,
+        barren_per_prompt={},
         base_commit=base_commit,
         original_branch=original_branch,
         caps=caps,
@@ -144,6 +151,7 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
         conflicts=_conflicts(run.conflicts, record),
         spend_per_prompt=_spend_per_prompt(run.spend_per_prompt, record),
         unknown_costs=_unknown_costs(run, record),
+        barren_per_prompt=_barren_per_prompt(run, record),
     )
 
 
@@ -157,22 +165,28 @@ def unfolded(run: RunState) -> RunState:
         conflicts=(),
         spend_per_prompt={},
         unknown_costs=0,
+        barren_per_prompt={},
     )
 
 
 def counted(run: RunState, records: Iterable[SessionRecord]) -> RunState:
-    """`run` with the costs of its sessions counted from the log, if the program that wrote it did not.
+    """`run` with what the program that wrote it did not count: the costs of its sessions, which ones landed nothing.
 
-    `records` may go past its checkpoint.
+    `records` is its log, which may go past its checkpoint; it is read only if something was not counted.
     """
-    if run.unknown_costs is not None:
+    if run.unknown_costs is not None and run.barren_per_prompt is not None:
         return run
-    spent, unknown = dict[str, PromptSpend](), 0
-    for record in records:
-        if record.seq <= run.last_session_seq:
-            spent = _spend_per_prompt(spent, record)
-            unknown += not record.cost_known
-    return msgspec.structs.replace(run, spend_per_prompt=spent, unknown_costs=unknown)
+    folded = sorted((r for r in records if r.seq <= run.last_session_seq), key=lambda r: r.seq)
+    spent, unknown, barren = dict[str, PromptSpend](), 0, dict[str, int]()
+    for record in folded:
+        spent = _spend_per_prompt(spent, record)
+        unknown += not record.cost_known
+        barren = streaks_after(barren, record)
+    if run.unknown_costs is None:
+        run = msgspec.structs.replace(run, spend_per_prompt=spent, unknown_costs=unknown)
+    if run.barren_per_prompt is None:
+        run = msgspec.structs.replace(run, barren_per_prompt=barren)
+    return run
 
 
 def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
@@ -213,6 +227,11 @@ def _spend_per_prompt(spent: dict[str, PromptSpend], record: SessionRecord) -> d
 def _unknown_costs(run: RunState, record: SessionRecord) -> int | None:
     before = 0 if run.last_session_seq == 0 else run.unknown_costs
     return None if before is None else before + (not record.cost_known)
+
+
+def _barren_per_prompt(run: RunState, record: SessionRecord) -> dict[str, int] | None:
+    before = {} if run.last_session_seq == 0 else run.barren_per_prompt
+    return None if before is None else streaks_after(before, record)
 
 
 def _streak(failures: int, record: SessionRecord) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,10 @@ def _before_next_rotation(contenders: Sequence[Contender], state: SchedulerState
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a prompt stands in the next rotation: the highest `score` runs. None: it takes no part in it."""
+    """Where a prompt stands in the next rotation: the highest `score` runs. None: it takes no part in it.
+
+    `left_out`: it takes no part in any, as its sessions have landed nothing too often.
+    """
 
     name: str
     score: int | None
@@ -96,12 +99,16 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     weight: int
     every: int
     max_runs: int | None
+    left_out: bool = False
 
 
-def standings(contenders: Sequence[Contender], state: SchedulerState) -> tuple[Standing, ...]:
+def standings(
+    contenders: Sequence[Contender], state: SchedulerState, left_out: Collection[str] = ()
+) -> tuple[Standing, ...]:
     """All prompts in the order in which the next rotation prefers them; those that take no part come last (SPEC 3)."""
     rotation = state.rotation + 1
-    scores = _scores([c for c in _eligible(contenders, state) if rotation % c.every == 0], state)
+    eligible = [c for c in _eligible(contenders, state) if c.name not in left_out]
+    scores = _scores([c for c in eligible if rotation % c.every == 0], state)
     found = [
         Standing(
             name=c.name,
@@ -110,6 +117,7 @@ def standings(contenders: Sequence[Contender], state: SchedulerState) -> tuple[S
             weight=c.weight,
             every=c.every,
             max_runs=c.max_runs,
+            left_out=c.name in left_out,
         )
         for c in contenders
     ]

@@ -131,6 +131,12 @@ class Journal:
         with self._lock:
             self._state = msgspec.structs.replace(self._state, queue=tasks)
 
+    def limited(self, max_barren: dict[str, int]) -> None:
+        """Note how often each prompt may land nothing; written with the next change of state."""
+        with self._lock:
+            if max_barren != self._state.max_barren:
+                self._replace(max_barren=max_barren)
+
     def now(self) -> datetime:
         """The time by the run's clock."""
         return self._clock()
@@ -228,6 +234,9 @@ class Journal:
             while following := self._early.pop(self._state.last_session_seq + 1, None):
                 self._state = self._chooser.advance(self._state, following)
                 self._version += 1
+            if self._early or self._state.early:
+                waiting = tuple(self._early[seq] for seq in sorted(self._early))
+                self._state = msgspec.structs.replace(self._state, early=waiting)
 
     def adopt(self, state: RunState) -> None:
         """Take over a state that recovery worked out, and make it the checkpoint."""

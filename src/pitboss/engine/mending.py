@@ -79,8 +79,7 @@ class Mender:
         state = self._dead.state or blank
         for repair in plan:
             state = self._apply(repair, state)
-        if state.unknown_costs is None:
-            state = counted(state, iter_records(self._rundir.paths.log))
+        state = counted(state, iter_records(self._rundir.paths.log))
         if self._projection_may_lag(plan):
             sessions_md.rewrite(self._rundir.paths)
         journal = Journal(self._rundir, state, self._chooser, clock)

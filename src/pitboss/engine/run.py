@@ -7,6 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Protocol
 
 from pitboss.core.events import Repaired, Warned
+from pitboss.core.left_out import limited, limits
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.run import build_state, spend
 from pitboss.core.stops import RunStatus
@@ -154,7 +155,7 @@ class Run:
 
     def _fresh(self, here: HeadPosition, start: HeadPosition) -> RunState:
         mission = self._mission
-        return build_state(
+        fresh = build_state(
             run_id=self._builder.run_id,
             branch=run_branch(self._builder.run_id),
             plan_name=mission.rotation.name,
@@ -166,6 +167,7 @@ class Run:
             caps=mission.caps,
             selection=mission.selection,
         )
+        return limited(fresh, mission.rotation, mission.prompts)
 
     def _created(self, branch: RunBranch, state: RunState, commit: str) -> RunDir:
         """Create the run branch and the run directory, or neither."""
@@ -194,6 +196,7 @@ class Run:
         here = HeadPosition.now(self._repo.status()) if facts.somebody_elsewhere else None
         self._emit(Repaired(text=f"resuming {self._builder.run_id} after session {dead.scan.last_seq}"))
         parts = self._mended(rundir, dead, repairs)
+        parts.journal.limited(limits(mission.rotation.prompt_names, mission.prompts))
         self._emit(parts.started(resumed=True))
         with parts.control.listening():
             settled = parts.settling.settle(repairs)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pitboss.core.events import Warned
+from pitboss.core.left_out import current_streaks, left_out, limits
 from pitboss.core.prompt_edit import Rewritten, Unreadable, turns_differ, unfit
 from pitboss.core.slash_commands import unexpanded
+from pitboss.core.words.standing import left_out_words
 from pitboss.store.kept_prompts import keep_prompt
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class SessionPrompts:
         self._latest = dict(mission.prompts)
         self._kept: dict[int, PromptDoc] = {}
         self._refused: dict[str, str] = {}
+        self._noticed: dict[str, Rewritten] = {}
+        self._left_out: frozenset[str] = frozenset()
 
     def of(self, session: Assignment) -> PromptDoc | None:
         """The text of a session; None if its prompt takes no part any more. Any thread may ask."""
@@ -46,14 +50,41 @@ class SessionPrompts:
 
     def begin(self, name: str, seq: int) -> PromptDoc:
         """The text that session `seq`, which is being dispatched, gets; only the loop's thread calls this."""
-        match self._files.look(name):
+        match self._files.look(name) or self._noticed.get(name):
             case Rewritten(doc):
                 self._judge(doc, name, seq)
             case Unreadable(reason):
                 self._refuse(name, reason)
             case None:
                 pass
+        self._noticed.pop(name, None)
         return self._latest[name]
+
+    def look_at_limits(self) -> None:
+        """Let an edited `max_barren` count for the next choice; only the loop's thread calls this.
+
+        Only prompts whose last session landed nothing are looked at: no other can be at its limit. The rest of an edit
+        waits for the next session of its prompt.
+        """
+        for name in sorted(current_streaks(self._journal.state).keys() & self._latest.keys()):
+            match self._files.look(name):
+                case Rewritten() as edit:
+                    self._noticed[name] = edit
+                case Unreadable(reason):
+                    self._refuse(name, reason)
+                case None:
+                    pass
+        noticed = {name: edit.doc for name, edit in self._noticed.items()}
+        fit = {name: doc for name, doc in noticed.items() if unfit(doc, name, self._mission) is None}
+        self._journal.limited(limits(self._mission.rotation.prompt_names, self._latest | fit))
+        self._tell_left_out()
+
+    def _tell_left_out(self) -> None:
+        now = left_out(self._journal.state)
+        for each in now:
+            if each.prompt not in self._left_out:
+                self._emit(Warned(text=f"{each.prompt} {left_out_words(each)}"))
+        self._left_out = frozenset(each.prompt for each in now)
 
     def _judge(self, doc: PromptDoc, name: str, seq: int) -> None:
         if reason := unfit(doc, name, self._mission):

@@ -54,6 +54,8 @@ STATE_FIELDS_ADDED = (
     "spend_per_prompt",
     "quota",
     "unknown_costs",
+    "barren_per_prompt",
+    "max_barren",
     "caps",
     "paused",
     "selection",
@@ -138,7 +140,8 @@ def encode_state(state: RunState, seen: Seen | None = None) -> bytes:
     before = {} if seen is None else seen
     short = msgspec.structs.replace(state, in_flight=state.in_flight[:1])
     fields = _without_defaults(short, STATE_FIELDS_ADDED)
-    del fields["unknown"], fields["queue"]
+    for name in _IN_MEMORY:
+        del fields[name]
     if "unrescued" in fields:
         fields["unrescued"] = [_flat(session) for session in state.unrescued]
     sessions = {id(s): before.get(id(s)) or (s, msgspec.Raw(_to_json(_flat(s)))) for s in state.in_flight}
@@ -356,7 +359,8 @@ _STRICT: dict[Any, Any] = {
 }
 _ELSEWHERE = lazy_pattern(rb"[:.][0-9]+[+-][0-9]|\\u")
 """Found in any JSON that holds a time in a zone other than UTC; without a match there is none."""
-_STATE_FIELDS = frozenset(RunState.__struct_fields__) - {"unknown", "queue"}
+_IN_MEMORY = ("unknown", "queue", "early")
+_STATE_FIELDS = frozenset(RunState.__struct_fields__) - set(_IN_MEMORY)
 
 
 # Built on first use: analysing a type takes msgspec a millisecond, and few commands need them all.

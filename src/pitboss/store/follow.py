@@ -75,6 +75,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def standings(self) -> tuple[Standing, ...]:
         """Which prompts the rotation prefers next, and by how much; empty if its state cannot be read."""
         from pitboss.core.choosers.rotation import dispatched_scheduler
+        from pitboss.core.left_out import left_out
         from pitboss.core.scheduler import Contender, standings
 
         if self.state is None:
@@ -83,7 +84,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
             Contender(name=each.name, weight=each.weight, every=each.every, max_runs=each.max_runs)
             for each in self.view.prompts
         ]
-        return standings(contenders, dispatched_scheduler(self.state))
+        out = {each.prompt for each in left_out(self.state)}
+        return standings(contenders, dispatched_scheduler(self.state), out)
 
     @property
     def stop_reason(self) -> str | None:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.chooser import upcoming
 from pitboss.core.choosers.for_run import chooser_for
+from pitboss.core.left_out import limited
+from pitboss.core.run import counted
 from pitboss.core.selection import Selection
 from pitboss.errors import PitbossError
 from pitboss.store.kept_prompts import kept_prompts
 from pitboss.store.library import load_inputs
+from pitboss.store.log import iter_records
 from pitboss.store.paths import RunPaths
 from pitboss.store.queue import with_queue
 from pitboss.store.task import kept_inputs
@@ -29,7 +32,9 @@ def next_at_rest(repo: Path, state: RunState) -> str | None:
     rotation, grind = inputs.rotation, inputs.config.grind
     most = choice.side_by_side(rotation, grind)
     chooser = chooser_for(rotation, inputs.library.prompts, grind, max_parallel=most)
-    first = next(upcoming(chooser, with_queue(repo, state)), None)
+    state = counted(with_queue(repo, state), iter_records(RunPaths(repo, state.run_id).log))
+    state = limited(state, rotation, inputs.library.prompts)
+    first = next(upcoming(chooser, state), None)
     return first.prompt if first else None
 
 

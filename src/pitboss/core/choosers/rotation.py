@@ -1,7 +1,8 @@
 """The rotation as a chooser: a conflict gets its second turn first, then the weighted rotation goes on (SPEC 3).
 
 Sessions start strictly in turn. The next in line waits until there is room, and none overtakes it: a prompt that
-has to run alone never starves behind those that share, nor they behind it.
+has to run alone never starves behind those that share, nor they behind it. A prompt that has landed nothing too often
+is not in line, and gets no second turn either (SPEC 11).
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.chooser import Choice, Wait
 from pitboss.core.choosers.room import Room
+from pitboss.core.left_out import left_out
 from pitboss.core.rotation import contenders
 from pitboss.core.run import fold
 from pitboss.core.scheduler import Exhausted, SchedulerState, next_pick, record_run
 from pitboss.core.stops import Ending, StopReason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pitboss.core.prompt import PromptDoc
     from pitboss.core.rotation import Rotation
@@ -55,12 +57,14 @@ class RotationChooser:
 
     def _turn(self, state: RunState) -> Choice | Ending:
         scheduler = dispatched_scheduler(state)
-        due = _due_again(state)
-        if due is not None and due.prompt in self._names:
+        out = {each.prompt for each in left_out(state)}
+        due = _due_again(state, self._names - out)
+        if due is not None:
             return self._choice(due.prompt, scheduler.rotation, retry_of=due.seq)
-        picked = next_pick(self._takers, scheduler)
+        picked = next_pick([taker for taker in self._takers if taker.name not in out], scheduler)
         if isinstance(picked, Exhausted):
-            return Ending(reason=StopReason.EXHAUSTED, message="every prompt has had its runs")
+            barren = " or landed nothing too often" if out & self._names else ""
+            return Ending(reason=StopReason.EXHAUSTED, message=f"every prompt has had its runs{barren}")
         return self._choice(picked.name, picked.state.rotation)
 
     def _choice(self, prompt: str, rotation: int, *, retry_of: int | None = None) -> Choice:
@@ -68,7 +72,10 @@ class RotationChooser:
         return Choice(prompt=prompt, rotation=rotation, in_slot=in_slot, retry_of=retry_of)
 
     def _rescheduled(self, state: SchedulerState, record: SessionRecord) -> SchedulerState | None:
-        """The scheduler after a record that does not name its rotation: the Rust program's do not."""
+        """The scheduler after a record that does not name its rotation: the Rust program's do not.
+
+        That program knows no `max_barren`, so no prompt was left out when it chose.
+        """
         if record.rotation is not None or record.is_no_turn:
             return None
         picked = next_pick(self._takers, state)
@@ -87,7 +94,8 @@ def dispatched_scheduler(state: RunState) -> SchedulerState:
     return scheduler
 
 
-def _due_again(state: RunState) -> Retry | None:
-    """The oldest conflict whose second turn is not in flight yet."""
+def _due_again(state: RunState, names: Collection[str]) -> Retry | None:
+    """The oldest conflict of one of these prompts whose second turn is not in flight yet."""
     taken = {session.assignment.retry_of for session in state.in_flight}
-    return next((conflict for conflict in state.conflicts if conflict.seq not in taken), None)
+    due = (each for each in state.conflicts if each.prompt in names and each.seq not in taken)
+    return next(due, None)

@@ -10,10 +10,12 @@ from pitboss.core.budget import Caps
 from pitboss.core.chooser import Choice
 from pitboss.core.config import HookSettings
 from pitboss.core.embed import one_line
+from pitboss.core.left_out import left_out
 from pitboss.core.measures import money, stamp
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
 from pitboss.core.run import RunState
+from pitboss.core.words.standing import left_out_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +83,8 @@ def _prompts(plan: DryRun) -> list[str]:
 def _prompt(doc: PromptDoc) -> str:
     meta = doc.meta
     terms = f"weight={meta.weight} every={meta.every} max_runs={_or_none(meta.max_runs)}"
+    if meta.max_barren is not None:
+        terms += f" max_barren={meta.max_barren}"
     flags = f"verify={_yes(meta.verify)} parallel_safe={_yes(meta.parallel_safe)}"
     return f"- {meta.name} [{doc.source_kind}] {terms} {flags} {doc.source_path}"
 
@@ -120,6 +124,7 @@ def _resume(run: RunState) -> list[str]:
         f"- cost_consumed_usd: {money(used.cost_usd)}",
         *([] if run.cost_known else ["- cost_known: no, it is more than that"]),
         f"- consecutive_failures: {used.consecutive_failures}",
+        *(f"- left_out: {one_line(each.prompt)} {left_out_words(each)}" for each in left_out(run)),
     ]
 
 

@@ -46,6 +46,7 @@ def _standing_rows(standings: Sequence[Standing]) -> Iterator[list[Piece]]:
         why = (
             f"{each.runs}{most} runs, weight {each.weight}{f', every {each.every}' if each.every > 1 else ''}"
         )
+        why += ", left out: landed nothing too often" if each.left_out else ""
         ink = Ink.FAINT if each.score is None else Ink.STRONG
         yield [
             Piece(f"  {one_line(each.name):<{width}}", ink),
