@@ -217,7 +217,7 @@ def test_without_a_live_run_there_is_nothing_to_stop_or_skip(project: Project) -
     assert project.pitboss("grind").code == 0
     for command in ("stop", "skip"):
         assert project.pitboss(command) == Done(
-            1,
+            4,
             "",
             "error: no run is live in this working tree\nhint: `pitboss runs` lists all runs\n",
         )

@@ -116,7 +116,9 @@ def test_the_footer_counts_down_and_keeps_what_was_spent(tmp_path: Path) -> None
     def counts_down() -> bool:
         with contextlib.suppress(OSError):
             printed.extend(os.read(screen, 1 << 20))
-        return re.search(rb"wait claude_code's usage limit, (1h00m|59m\d\ds) left", printed) is not None
+        return (
+            re.search(rb"waiting for claude_code's usage limit, (1h00m|59m\d\ds) left", printed) is not None
+        )
 
     process = subprocess.Popen(
         [*COMMAND, "grind"],

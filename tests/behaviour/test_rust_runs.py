@@ -83,7 +83,7 @@ def test_a_run_that_its_budget_stopped_is_repaired_as_the_hint_says_and_then_res
     assert (refused.code, repair in refused.err) == (4, True), refused
     latest = run.project.pitboss("grind", "--resume")
     assert (latest.code, repair in latest.err) == (4, True), latest
-    assert repair in run.project.pitboss("status").out
+    assert f"run {run.run_id} failed\n  pitboss repair {run.run_id}\n" in run.project.pitboss("status").out
     assert run.project.pitboss("repair", run.run_id).code == 0
     resumed = run.project.pitboss("grind", "--resume", "--max-iterations", "3")
     assert (resumed.code, len(run.records)) == (3, 3), resumed

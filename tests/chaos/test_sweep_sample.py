@@ -24,7 +24,10 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 
 
 def in_flight(seq: int) -> Moment:
-    return Moment("write", after="unlink", file="skip", nth=seq)
+    """The write of state.json that dispatches it: after the switch to the run branch, or the post hook before it."""
+    if seq == 1:
+        return Moment("open write", after="unlink", file="switch")
+    return Moment("waitpid open write", after="open", file=f"session-{seq - 1:04}.hooks.log", nth=2)
 
 
 def hook_started(seq: int) -> Moment:
