@@ -94,7 +94,8 @@ def test_killing_both_processes_frees_the_lock_and_a_resume_ends_the_agent_they_
             os.kill(pid, SIGKILL)
         live.ended()
         wait_until(lambda: proctree.alive([runner]) == [])
-    assert project.pitboss("status", "--json").json()["condition"] == "crashed"
+    # The warden holds the lock until it has ended the agent.
+    wait_until(lambda: project.pitboss("status", "--json").json()["condition"] == "crashed")
     gate.open()
     assert project.pitboss("grind", "--resume").code == 0
     assert proctree.alive([agent]) == []
