@@ -8,8 +8,9 @@ import pytest
 
 from tests.chaos.aftermath import look
 from tests.chaos.crash import KILLED, Moment
+from tests.chaos.crashing import processes_left
 from tests.chaos.scenario import copy
-from tests.chaos.sweep import AttemptsSweep, processes_left
+from tests.chaos.sweeps import AttemptsSweep
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from tests.chaos.aftermath import Aftermath, look
 from tests.chaos.checks import processes_of
 from tests.chaos.crash import KILLED, Moment
 from tests.chaos.scenario import copy
-from tests.chaos.sweep import ParallelQueueSweep, QueueSweep
+from tests.chaos.sweeps import ParallelQueueSweep, QueueSweep
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chaos.sweep import Sweep
+    from tests.chaos.crashing import Sweep
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import pytest
 
 from tests.chaos.checks import processes_of, violations
 from tests.chaos.crash import KILLED, Moment
+from tests.chaos.crashing import FINISHED, Sweep
 from tests.chaos.scenario import copy
-from tests.chaos.sweep import FINISHED, Sweep
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from tests.chaos.aftermath import Aftermath, look
 from tests.chaos.checks import processes_of
 from tests.chaos.crash import KILLED, Moment
 from tests.chaos.scenario import copy
-from tests.chaos.sweep import TaskSweep
+from tests.chaos.sweeps import TaskSweep
 
 if TYPE_CHECKING:
     from pathlib import Path
