@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -26,6 +27,15 @@ COLUMNS = (
     Column("agent", 6, 24, gives_way=2),
     Column("summary", 20, 500, grows=True, gives_way=1),
 )
+
+
+def test_a_line_of_any_length_is_wrapped_at_once() -> None:
+    text = "B" * 2_000_000
+    began = time.process_time()
+    lines = wrapped([Piece(text)], 78)
+    assert "".join(piece.text for line in lines for piece in line) == text
+    assert {sum(len(piece.text) for piece in line) for line in lines[:-1]} == {78}
+    assert time.process_time() - began < 5
 
 
 @given(st.text(max_size=60), st.integers(0, 40))

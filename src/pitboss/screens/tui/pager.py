@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     Row = Sequence[Piece]
 
+_MARKS = 64
+"""How many characters without a width of their own, such as accents, are taken into one line beyond its cells."""
+
 
 class Pager(ScrollView, can_focus=True):
     """Lines of text. With `follows`, it stays at the end while the text grows, until somebody scrolls up."""
@@ -37,6 +40,7 @@ class Pager(ScrollView, can_focus=True):
         self._rows: Sequence[Row] = ()
         self._starts: list[int] = [0]
         self._laid_for = 0
+        self._broken: tuple[int, list[list[Piece]]] | None = None
         self._drawn: Callable[[int], Sequence[Row]] | None = None
 
     @property
@@ -85,7 +89,7 @@ class Pager(ScrollView, can_focus=True):
     def _lay(self, width: int) -> None:
         heights = (_height(row, width) for row in self._rows)
         self._starts = [0, *accumulate(heights)]
-        self._laid_for = width
+        self._laid_for, self._broken = width, None
         self.virtual_size = Size(width, max(self._starts[-1], 1))
 
     def on_resize(self) -> None:
@@ -109,8 +113,13 @@ class Pager(ScrollView, can_focus=True):
             return Strip.blank(width, style_of(None))
         number = bisect_right(self._starts, row) - 1
         # A narrower screen may be drawn before it is laid out again.
-        lines = wrapped(self._rows[number], self._laid_for)
-        return strip(lines[row - self._starts[number]], width)
+        return strip(self._lines_of(number)[row - self._starts[number]], width)
+
+    def _lines_of(self, number: int) -> list[list[Piece]]:
+        """A row as it was laid out; one row may fill many screens, whose lines ask for it one by one."""
+        if self._broken is None or self._broken[0] != number:
+            self._broken = number, wrapped(self._rows[number], self._laid_for)
+        return self._broken[1]
 
     def _go(self, y: int) -> None:
         self.scroll_to(y=min(max(y, 0), self._most), animate=False, immediate=True, force=True)
@@ -144,22 +153,48 @@ def wrapped(row: Row, width: int) -> list[list[Piece]]:
     lines: list[list[Piece]] = [[]]
     room = width
     for piece in row:
-        rest = printable(piece.text)
-        while cell_len(rest) > room:
-            head = chop_cells(rest, room)[0] if room else ""
-            if cell_len(head) > room:
-                head = ""
-            begun = room < width
-            if (blank := head.rfind(" ")) >= 0 and (begun or blank > len(head) * 2 // 3):
-                head = head[: blank + 1]
-            elif begun and cell_len(rest) <= width:
-                head = ""  # it fits on the next line as a whole
-            if not head and room == width:
-                head = rest[0]  # wider than the whole line
-            lines[-1].append(Piece(head, piece.ink))
-            rest = rest[len(head) :]
+        rest = _Rest(printable(piece.text))
+        while not rest.fits(room):
+            lines[-1].append(Piece(rest.line(room, width), piece.ink))
             lines.append([])
             room = width
-        lines[-1].append(Piece(rest, piece.ink))
-        room -= cell_len(rest)
+        last = rest.left()
+        lines[-1].append(Piece(last, piece.ink))
+        room -= cell_len(last)
     return lines
+
+
+class _Rest:
+    """What is left of a text to be broken into lines; each line looks at no more of it than a few lines hold."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._at = text, 0
+
+    def fits(self, room: int) -> bool:
+        """Whether all of it has room."""
+        near = self._near(room)
+        return self._at + len(near) == len(self._text) and cell_len(near) <= room
+
+    def left(self) -> str:
+        """All of it."""
+        return self._text[self._at :]
+
+    def line(self, room: int, width: int) -> str:
+        """Take off what comes on a line with `room` cells left of `width`; empty if it is better begun on the next."""
+        near = self._near(room)
+        head = chop_cells(near, room)[0] if room else ""
+        if cell_len(head) > room:
+            head = ""
+        begun = room < width
+        if (blank := head.rfind(" ")) >= 0 and (begun or blank > len(head) * 2 // 3):
+            head = head[: blank + 1]
+        elif begun and self.fits(width):
+            head = ""  # it fits on the next line as a whole
+        if not head and room == width:
+            head = near[0]  # wider than the whole line
+        self._at += len(head)
+        return head
+
+    def _near(self, room: int) -> str:
+        """As much of it as is surely wider than the room, unless that much takes no room at all."""
+        return self._text[self._at : self._at + 2 * room + _MARKS]
