@@ -111,6 +111,12 @@ def test_a_task_is_removed_by_the_beginning_of_its_id(project: Project) -> None:
     )
 
 
+def test_no_id_at_all_is_no_beginning_of_one(project: Project) -> None:
+    task_id = added(project, "Mend the door.")
+    assert project.pitboss("queue", "rm", "").code == 1
+    assert project.pitboss("queue", "ls").out.splitlines()[1].startswith(task_id)
+
+
 def test_what_cannot_be_done_is_refused_at_once_and_nothing_is_queued(project: Project) -> None:
     project.write("bad.md", "---\nname: A B\nfoo: 1\n---\nbody")
     refused = {

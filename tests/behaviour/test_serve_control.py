@@ -114,6 +114,7 @@ def test_a_session_is_skipped_and_the_run_stopped(scene: Scene) -> None:
         {"action": "budget", "max_cost": "nan"},
         {"action": "budget", "until": "tomorrow-ish"},
         {"action": "queue", "text": "  "},
+        {"action": "queue", "text": "Mend\0it."},
         {f"field-{number}": "x" for number in range(40)},
     ],
 )

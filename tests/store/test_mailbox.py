@@ -220,7 +220,7 @@ class TestUnfit:
             (of_content(b'{"kind":"budget","caps":{"max_sessions":1}}'), "unknown field"),
             (of_content(b'{"kind":"budget","caps":{"until":"2026-05-01T00:00:00"}}'), "timezone"),
             (of_content(b"[" * LONGEST), "Expected `object`"),
-            (of_content(PAUSE + b" " * LONGEST), "truncated"),
+            (of_content(PAUSE + b" " * LONGEST), "it is longer than 4096 bytes"),
             (linked, "symbolic link"),
             (linked_hard, "second name"),
             (os.mkfifo, "not a regular file"),

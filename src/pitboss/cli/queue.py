@@ -101,7 +101,8 @@ def _find(root: Path, given: str) -> str:
     """The id of the queued task that is, or begins with, `given`; a file that is no task can be removed too."""
     found = waiting(root)
     broken = (problem.file.removesuffix(".md").rpartition("/")[2] for problem in found.problems)
-    matches = [name for name in (*(task.id for task in found.tasks), *broken) if name.startswith(given)]
+    names = (*(task.id for task in found.tasks), *broken)
+    matches = [name for name in names if given and name.startswith(given)]
     if given in matches:
         return given
     if len(matches) > 1:

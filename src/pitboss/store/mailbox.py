@@ -169,7 +169,9 @@ class _Look:
         try:
             with open_entry(FolderEntry(folder, name, ours=True), alone=True) as file:
                 data = file.read(LONGEST + 1)
-            what = from_json(data if len(data) <= LONGEST else b"", cast("type[Letter]", Letter))
+            if len(data) > LONGEST:
+                return _refused(name, f"it is longer than {LONGEST} bytes")
+            what = from_json(data, cast("type[Letter]", Letter))
         except OSError as error:
             return _refused(name, error.strerror or str(error))
         except _MALFORMED as error:

@@ -93,6 +93,8 @@ def task_of(fields: Mapping[str, str]) -> str:
     text = fields.get("text", "").replace("\r\n", "\n").strip()
     if not text:
         raise BadForm("a task needs a text")
+    if "\0" in text:
+        raise BadForm("a task is text: it has no NUL byte")
     return text
 
 
