@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.browser import DESK, PHONE, chromium, visiting
+from tests.support.browser import DESK, PHONE, chromium, pale, visiting
 from tests.support.cli import Project
 from tests.support.hostile_run import hostile_run
 from tests.support.runs import Gate, configure, grinding, the_run
@@ -83,6 +83,18 @@ def test_every_page_fits_its_window(
             page = visit.open(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], path
             assert page.screenshot(full_page=True), path
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_every_text_stands_out_from_what_is_behind_it(
+    browser: Browser, server: Server, run: Run, scheme: str
+) -> None:
+    with visiting(browser, server, color_scheme=scheme) as visit:
+        for path in pages(run):
+            page = visit.open(path)
+            assert pale(page) == [], path
+        page.evaluate("document.querySelector('main').style.opacity = 0.4")
+        assert pale(page) != []
 
 
 def test_a_live_run_updates_without_a_reload_and_whoever_comes_late_sees_the_same(

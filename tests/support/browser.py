@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 PATIENCE_MS = 60_000
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
+
+_CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
@@ -39,6 +42,12 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def pale(page: Page) -> list[str]:
+    """The texts of a page whose contrast is below WCAG 2.1 AA, by the colors that the browser has computed."""
+    found: list[str] = page.evaluate(_CONTRAST)
+    return found
 
 
 class Visit:
