@@ -158,7 +158,7 @@ class TestStatus:
             "session 3 (c-fail): its work did not land and is kept: exit code: 3",
             f"  pitboss rescue show {run['run_id']}/session-0003",
             f"1 commit of run {run['run_id']} is not on main",
-            f"  git merge pitboss/grind/{run['run_id']}",
+            f"  pitboss land {run['run_id']}",
             "",
             f"`pitboss grind --resume {run['run_id']} --max-iterations 6` goes on",
         ]

@@ -60,7 +60,7 @@ def test_after_a_run_the_checkout_is_where_it_was(
     run = the_run(project)
     assert (run.state["original_branch"], run.state["return_to"]) == ("main", "main")
     assert (
-        f"the work is on {run.branch}; main is checked out again\n`git merge {run.branch}` merges it"
+        f"the work is on {run.branch}; main is checked out again\n`pitboss land {run.run_id}` takes it home"
         in done.err
     )
     assert not (run.folder / "switch").exists()

@@ -59,7 +59,7 @@ def test_a_run_whose_prompts_have_all_run_is_completed(project: Project) -> None
         f"run {run.run_id} finished: every prompt has had its runs",
         "2 sessions",
         f"the work is on {run.branch}; main is checked out again",
-        f"`git merge {run.branch}` merges it",
+        f"`pitboss land {run.run_id}` takes it home",
     ]
 
 
@@ -99,7 +99,7 @@ def test_a_drained_run_can_be_resumed_and_its_exit_code_says_whether_a_session(
         f"run {run.run_id} stopped on request",
         "1 session",
         f"the work is on {run.branch}; main is checked out again",
-        f"`git merge {run.branch}` merges it",
+        f"`pitboss land {run.run_id}` takes it home",
         f"go on with `pitboss grind --resume {run.run_id}`",
     ]
     assert project.pitboss("grind", "--resume", "--max-iterations", "2").code == 3
@@ -132,7 +132,7 @@ def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:
         f"run {run.run_id} stopped at its limit: 2 of 2 sessions",
         "2 of 2 sessions, $0.5000, 220 tokens",
         f"the work is on {run.branch}; main is checked out again",
-        f"`git merge {run.branch}` merges it",
+        f"`pitboss land {run.run_id}` takes it home",
         f"go on with `pitboss grind --resume {run.run_id} --max-iterations 4`",
     ]
 

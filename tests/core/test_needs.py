@@ -13,7 +13,7 @@ from pitboss.core.needs import InGit, Need, NeedKind, Situation, by_session, may
 from pitboss.core.session import SessionRecord, SessionStatus
 from pitboss.core.stops import RunStatus
 from pitboss.core.tone import Tone
-from tests.support.values import BRANCH, RUN_ID, flying, fresh_run, record
+from tests.support.values import RUN_ID, flying, fresh_run, record
 
 REF = f"refs/pitboss/rescue/{RUN_ID}/session-0003"
 
@@ -130,7 +130,7 @@ def test_work_that_git_could_not_rescue_comes_first() -> None:
 
 def test_commits_that_the_branch_of_the_user_lacks_are_merged() -> None:
     git = InGit(onto="main", not_landed=1)
-    assert lines(asked(git=git)) == [("1 commit of run rid is not on main", "", f"git merge {BRANCH}")]
+    assert lines(asked(git=git)) == [("1 commit of run rid is not on main", "", "pitboss land rid")]
     two = msgspec.structs.replace(git, not_landed=2)
     assert asked(git=two)[0].what == "2 commits of run rid are not on main"
     assert asked(git=two, condition=Condition.LIVE) == ()

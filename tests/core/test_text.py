@@ -29,14 +29,18 @@ from pitboss.core.text import (
     dry_run_report,
     first_paragraph,
     fixer_prompt,
+    merge_message,
+    picked_message,
     rescue_message,
     session_line,
     sessions_md_entry,
+    squash_message,
     standing_instructions,
     unknown_placeholder,
 )
 from pitboss.core.text.sessions import HEADER
 from pitboss.core.usage import RoleTokens
+from tests.support.values import record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -571,3 +575,38 @@ class TestEmbedding:
         for kept, following in ((head, safe[len(head)]), (tail, safe[-len(tail) - 1])):
             assert len(kept.encode()) <= room
             assert following.isspace() or len((kept + following).encode()) > room
+
+
+PICKED = "Subject\n\nBody.\n\nPitboss-Run: rid\nPitboss-Session: 3\nPitboss-Prompt: p\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (PICKED, PICKED),
+        ("Subject\n\nBody.\n", PICKED),
+        (PICKED + "\nChange-Id: I1\n", PICKED.replace("Body.", "Body.\n\n\n\nChange-Id: I1")),
+        (
+            "Subject\n\nBody.\n\nPitboss-Session: 9\n",
+            PICKED.replace("Body.", "Body.\n\n> Pitboss-Session: 9"),
+        ),
+    ],
+)
+def test_a_picked_commit_names_its_session_and_no_other(message: str, expected: str) -> None:
+    assert picked_message(message, run_id="rid", seq=3, prompt="p") == expected
+
+
+def test_a_squash_names_each_session_in_a_line_and_a_trailer() -> None:
+    sessions = [record(2, summary="# Two\n\nMore"), record(4, summary=None)]
+    assert squash_message("rid", sessions) == (
+        f"[pitboss/grind] 2 sessions of run rid\n\n- session 2 ({sessions[0].prompt}): Two\n"
+        f"- session 4 ({sessions[1].prompt}): (no summary provided)\n\n"
+        "Pitboss-Run: rid\nPitboss-Session: 2\nPitboss-Session: 4\n"
+    )
+
+
+def test_a_merge_has_no_trailers_of_its_own() -> None:
+    done = record(2, summary="Pitboss-Run: other")
+    assert merge_message("rid", "b", [done]) == (
+        f"Merge branch 'b'\n\n1 session of run rid:\n\n- session 2 ({done.prompt}): Pitboss-Run: other\n"
+    )

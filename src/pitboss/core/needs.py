@@ -213,7 +213,7 @@ def _not_landed(found: Situation) -> Iterator[Need]:
     if found.condition in (Condition.COMPLETED, Condition.ABORTED):
         commits = f"{git.not_landed} commit{'' if git.not_landed == 1 else 's'}"
         what = f"{commits} of run {found.run_id} {'is' if git.not_landed == 1 else 'are'} not on {one_line(git.onto)}"
-        yield _need(NeedKind.NOT_LANDED, what, "", f"git merge {shlex.quote(state.branch)}")
+        yield _need(NeedKind.NOT_LANDED, what, "", f"pitboss land {found.run_id}")
 
 
 def _need(kind: NeedKind, what: str, why: str | None, command: str, *, seq: int | None = None) -> Need:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.errors import StartError
+from pitboss.errors import PitbossError, StartError
 from pitboss.git import snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.merge import changed_paths
@@ -20,6 +20,7 @@ from pitboss.store.files import read_regular, write_atomic
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pitboss.git.repo import Repo
@@ -98,6 +99,21 @@ class Switch:
             with suppress(GitError):
                 self.undo()
             raise
+        self._note.unlink(missing_ok=True)
+
+    def along(self, old: str, new: str, move: Callable[[], None]) -> None:
+        """Bring the tree from `old` to `new` while `move` moves the branch that is checked out there.
+
+        The branch moves first: from then on, `undo` brings the tree to where the branch is. Raises what `move`
+        raises, which leaves the tree at `old`, and StartError or GitError, which leave it on its way.
+        """
+        write_atomic(self._note, f"{old} {new}\n".encode())
+        try:
+            move()
+        except PitbossError:
+            self._note.unlink(missing_ok=True)
+            raise
+        self._move_files(old, new)
         self._note.unlink(missing_ok=True)
 
     def is_cut_short(self) -> bool:

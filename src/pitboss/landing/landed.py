@@ -13,6 +13,8 @@ from pitboss.core.patterns import lazy_pattern
 from pitboss.git.commit_object import read_new
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pitboss.git.repo import Repo
 
 # Git's own search for trailers looks only at the last paragraph, and a user's hook may have added another.
@@ -47,6 +49,27 @@ def landed_sessions(repo: Repo, run_id: str, tip: str | None, since: str | None)
         if landed is not None:
             found.setdefault(landed.seq, landed)
     return found
+
+
+def sessions_among(repo: Repo, run_id: str, *revisions: str) -> frozenset[int]:
+    """The seqs of the run's sessions that the trailers of these commits name, as `git log` takes them (SPEC 11).
+
+    One commit may name several: of sessions that were squashed, by `land` or by whoever merged a pull request.
+    Raises GitError.
+    """
+    search = ("--fixed-strings", f"--grep=Pitboss-Run: {run_id}")
+    entries = _entries(repo.git(*_LOG, *search, *revisions, "--"))
+    return frozenset(seq for entry in entries for seq in _named(entry.split("\x1f", 3)[3], run_id))
+
+
+def _named(message: str, run_id: str) -> Iterator[int]:
+    """Every session of the run in a message: those that follow a trailer with the run's id."""
+    ours = False
+    for name, value in _TRAILER.findall(message):
+        if name == "Run":
+            ours = value.strip() == run_id
+        elif name == "Session" and ours and value.strip().isdecimal():
+            yield int(value)
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):

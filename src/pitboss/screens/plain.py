@@ -122,7 +122,7 @@ def run_ended(event: RunEnded, view: View, needs: Sequence[Need] = ()) -> list[s
         lines.append(f"the work is on {event.branch}")
     else:
         lines.append(f"the work is on {event.branch}; {event.checkout} is checked out again")
-        lines.append(f"`git merge {event.branch}` merges it")
+        lines.append(f"`pitboss land {event.run_id}` takes it home")
     lines += _needing(needs, event.run_id)
     if event.resume is not None:
         lines.append(f"go on with `{event.resume}`")

@@ -80,6 +80,7 @@ class RunPaths:
         "refused",
         "repo",
         "report_markdown",
+        "review",
         "root",
         "run_id",
         "runner_log",
@@ -111,6 +112,7 @@ class RunPaths:
         self.kept_prompts = self.root / "kept-prompts"
         self.runner_log = self.root / "runner.log"
         self.switch = self.root / "switch"
+        self.review = self.root / "review.json"
         self.task = self.root / TASK_FILENAME
         self.queued = self.root / "queue"
 

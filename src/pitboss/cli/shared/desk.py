@@ -16,10 +16,13 @@ from pitboss.git.file_diffs import file_diffs
 from pitboss.git.repo import Repo
 from pitboss.git.touched_files import touched_files
 from pitboss.landing import rescue_refs, rescued_work
+from pitboss.landing.landed import sessions_among
 from pitboss.landing.refs import session_of
 from pitboss.screens.desk import MOST_LINES, MOST_OF_A_FILE, Changes, FileChange, Reply, RescuedWork
 from pitboss.screens.output import path_in_words
 from pitboss.store.catalogue import find_run
+from pitboss.store.paths import RunPaths
+from pitboss.store.review import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,7 +122,17 @@ class RepositoryDesk:
         counted = repo.run("rev-list", "--count", "--end-of-options", ahead, "--", ok=(0, 128))
         if counted.code != 0:
             return InGit(rescued=kept)
-        return InGit(rescued=kept, onto=onto, not_landed=int(counted.stdout))
+        missing = int(counted.stdout)
+        if missing and self._has_all(state, onto):
+            missing = 0
+        return InGit(rescued=kept, onto=onto, not_landed=missing)
+
+    def _has_all(self, state: RunState, onto: str) -> bool:
+        """Whether all sessions of a run's branch are on `onto` as other commits, or were left out in review."""
+        theirs, ours = f"refs/heads/{onto}", f"refs/heads/{state.branch}"
+        settled = sessions_among(self._repo, state.run_id, theirs, f"^{ours}")
+        settled |= left_out(RunPaths(self._root, state.run_id))
+        return bool(settled) and settled >= sessions_among(self._repo, state.run_id, ours, f"^{theirs}")
 
     def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
         """See `Desk.touched`."""

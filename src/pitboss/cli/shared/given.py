@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import click
 
     from pitboss.core.budget import CapChanges
+    from pitboss.core.seq_choice import SeqChoice
 
 NO_CAP = "none"
 """The word that lifts a cap on the command line."""
@@ -135,3 +136,13 @@ folder = ValueKind(
     "folder", lambda word: _readable(word, folder=True), lambda: _path_for_click(file_okay=False)
 )
 """The path of a folder, which need not exist yet."""
+
+
+def _seqs(word: str) -> SeqChoice:
+    from pitboss.core.seq_choice import parse_seqs
+
+    return parse_seqs(word)
+
+
+seqs = ValueKind("numbers", _seqs)
+"""Session numbers and ranges of them: `3,5-7`."""

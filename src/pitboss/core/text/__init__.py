@@ -7,14 +7,17 @@ what is neutralised and how.
 from pitboss.core.text.commits import (
     PLACEHOLDERS,
     commit_message,
+    merge_message,
+    picked_message,
     rescue_message,
+    squash_message,
     unknown_placeholder,
 )
 from pitboss.core.text.dry_run import PREVIEWED, DryRun, dry_run_report
 from pitboss.core.text.prompts import CONTINUE, compose_prompt, fixer_prompt, standing_instructions
 from pitboss.core.text.scratchpad import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
 from pitboss.core.text.sessions import session_line, sessions_md_entry
-from pitboss.core.text.summary import first_paragraph
+from pitboss.core.text.summary import first_line, first_paragraph
 
 __all__ = [
     "CONTINUE",
@@ -25,15 +28,19 @@ __all__ = [
     "commit_message",
     "compose_prompt",
     "dry_run_report",
+    "first_line",
     "first_paragraph",
     "fixer_prompt",
+    "merge_message",
     "new_lines",
     "notes_section",
+    "picked_message",
     "rescue_message",
     "same_start",
     "section_gap",
     "session_line",
     "sessions_md_entry",
+    "squash_message",
     "standing_instructions",
     "unknown_placeholder",
 ]

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from pitboss.core.config import DEFAULT_SUBJECT
 from pitboss.core.embed import clean, first_bytes, one_line, up_to_a_word
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import NO_SUMMARY
+from pitboss.core.text.summary import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pitboss.core.session import SessionRecord
 
 MESSAGE_LIMIT = 16 * 1024
 SUBJECT_LIMIT = 72
 """The longest a subject that holds the summary may be, in characters."""
+
+_LINE_LIMIT = 120
+"""Characters of a summary in a list of sessions."""
 
 PLACEHOLDERS = ("prompt", "session", "seq", "run", "summary")
 _RESCUE_SUBJECT = "[pitboss/grind] rescue of"
@@ -19,7 +29,6 @@ _RESCUE_SUBJECT = "[pitboss/grind] rescue of"
 _MISREAD = lazy_pattern(
     r"^(?=[^\S\n]*pitboss-[a-z]+[^\S\n]*:|---|.*-{24} >8 -{24})", re.IGNORECASE | re.MULTILINE
 )
-_HEADING = lazy_pattern(r"#+ +")
 
 
 def commit_message(
@@ -37,10 +46,54 @@ def commit_message(
         "session": f"session-{seq:04}",
         "seq": str(seq),
         "run": run_id,
-        "summary": _HEADING.sub("", one_line(text.partition("\n")[0]), count=1),
+        "summary": first_line(text),
     }
-    trailers = f"Pitboss-Run: {run_id}\nPitboss-Session: {seq}\nPitboss-Prompt: {values['prompt']}"
-    return _message(_filled(subject, values), text, trailers)
+    return _message(_filled(subject, values), text, _trailers(run_id, seq, prompt))
+
+
+def picked_message(message: str, *, run_id: str, seq: int, prompt: str) -> str:
+    """Message of the commit that lands one session's change by itself on another branch (SPEC 11).
+
+    `message` is that of the session's commit. Only its trailers for this session count; lines that could pass for
+    others are quoted.
+    """
+    trailers = _trailers(run_id, seq, prompt)
+    return _finished(clean(message).replace(trailers, ""), trailers)
+
+
+def squash_message(run_id: str, sessions: Sequence[SessionRecord]) -> str:
+    """Message of the one commit that lands several sessions: a line and a trailer for each (SPEC 11)."""
+    seqs = "".join(f"\nPitboss-Session: {session.seq}" for session in sessions)
+    subject = f"[pitboss/grind] {_sessions(len(sessions))} of run {run_id}"
+    return _finished(f"{subject}\n\n{_list(sessions)}", f"Pitboss-Run: {run_id}{seqs}")
+
+
+def merge_message(run_id: str, branch: str, sessions: Sequence[SessionRecord]) -> str:
+    """Message of the commit that merges the branch of a run; the sessions' own commits have the trailers (SPEC 11)."""
+    subject = f"Merge branch '{branch}'"
+    text = _quoted(f"{subject}\n\n{_sessions(len(sessions))} of run {run_id}:\n\n{_list(sessions)}")
+    return f"{text}\n"
+
+
+def _trailers(run_id: str, seq: int, prompt: str) -> str:
+    return f"Pitboss-Run: {run_id}\nPitboss-Session: {seq}\nPitboss-Prompt: {one_line(prompt)}"
+
+
+def _sessions(count: int) -> str:
+    return "1 session" if count == 1 else f"{count} sessions"
+
+
+def _list(sessions: Sequence[SessionRecord]) -> str:
+    lines = (f"- session {each.seq} ({one_line(each.prompt)}): {_in_short(each)}" for each in sessions)
+    return first_bytes("\n".join(lines), MESSAGE_LIMIT)
+
+
+def _in_short(session: SessionRecord) -> str:
+    return up_to_a_word(first_line(session.summary), _LINE_LIMIT)
+
+
+def _finished(text: str, trailers: str) -> str:
+    return f"{_quoted(text).strip()}\n\n{trailers}\n"
 
 
 def unknown_placeholder(subject: str) -> str | None:

@@ -1,0 +1,229 @@
+"""What `pitboss land` does for one run: what is wanted and missing, the commit for it, and what is said (SPEC 11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+
+from pitboss.core.embed import one_line
+from pitboss.core.seq_choice import SeqChoice
+from pitboss.core.text import first_line
+from pitboss.errors import CommandError
+from pitboss.git.repo import OLDEST_GIT, Repo
+from pitboss.landing.changes import changes
+from pitboss.landing.signed import PersonalCommits
+from pitboss.landing.taking_home import Conflict, Present, Taken, TakingHome, Way, WholeRun, already_on
+from pitboss.landing.target import Mover, Target, find_target
+from pitboss.screens.output import note, path_in_words, say
+from pitboss.store.catalogue import readable_log
+from pitboss.store.config import load_config
+from pitboss.store.log import iter_records
+from pitboss.store.paths import RunPaths
+from pitboss.store.review import left_out
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from pitboss.core.run import RunState
+    from pitboss.core.session import SessionRecord
+
+_SUMMARY_CHARS = 100
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asks for; None where it says nothing."""
+
+    onto: str | None = None
+    only: SeqChoice | None = None
+    without: SeqChoice | None = None
+    squash: bool = False
+
+
+class _Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """The sessions that are wanted, those the target has, wanted or not, and those wanted but left out in review."""
+
+    wanted: frozenset[int]
+    present: Present
+    left: frozenset[int]
+
+    @property
+    def missing(self) -> frozenset[int]:
+        """Those to be brought."""
+        return self.wanted - self.present.seqs - self.left
+
+    @property
+    def there(self) -> frozenset[int]:
+        """Those wanted that the target has."""
+        return self.wanted & self.present.seqs
+
+
+class Homecoming:
+    """Brings the work of one run, which is not live, onto a branch."""
+
+    def __init__(self, root: Path, state: RunState, wishes: Wishes) -> None:
+        author = load_config(root).author
+        self._repo = Repo.discover(root, purpose="landing a run").authored_by(author)
+        self._state = state
+        self._wishes = wishes
+        self._left = left_out(RunPaths(root, state.run_id))
+        self._mover = Mover(self._repo, state.run_id)
+
+    def preview(self) -> None:
+        """Say what `land` would do. Raises CommandError for whatever would keep it from that."""
+        self._check_git()
+        target = find_target(self._repo, self._state, self._wishes.onto)
+        run, selection, taken = self._prepare(target)
+        if taken is None:
+            self._say_nothing_to_do(target, selection)
+            return
+        self._mover.check(target, taken.commit)
+        self._say_landed(run, target, selection, taken, would="would land")
+
+    def land(self) -> None:
+        """Bring the wanted sessions onto the target. Raises CommandError: nothing has changed, unless it says so."""
+        self._check_git()
+        target = find_target(self._repo, self._state, self._wishes.onto)
+        if self._mover.put_right(target.name):
+            say(f"the working tree follows {target.name} again: an earlier landing had been cut short")
+        run, selection, taken = self._prepare(target)
+        if taken is None:
+            self._say_nothing_to_do(target, selection)
+            return
+        self._mover.check(target, taken.commit)
+        self._mover.move(target, taken.commit)
+        self._say_landed(run, target, selection, taken, would="landed")
+
+    def _check_git(self) -> None:
+        if (version := self._repo.version()) < OLDEST_GIT:
+            found, needed = (".".join(map(str, v)) for v in (version, OLDEST_GIT))
+            raise CommandError(f"git {found} is too old", hint=f"pitboss needs git {needed} or newer")
+
+    def _prepare(self, target: Target) -> tuple[WholeRun, _Selection, Taken | None]:
+        """The run, what of it is to be brought, and the commit that brings it; None if nothing is missing."""
+        run = self._read_run()
+        selection = self._select(run, target)
+        if not selection.missing:
+            return run, selection, None
+        made = self._make(run, target, selection)
+        if isinstance(made, Conflict):
+            self._refuse(run, target, made)
+        return run, selection, None if made.commit == target.tip else made
+
+    def _read_run(self) -> WholeRun:
+        state = self._state
+        records = tuple(iter_records(readable_log(self._repo.root, state.run_id)))
+        self._check_named(records)
+        landed = tuple(record for record in records if record.commit is not None)
+        tip = self._repo.commit_id(f"refs/heads/{state.branch}")
+        if tip is None:
+            last = f" {landed[-1].commit}" if landed else " COMMIT"
+            raise CommandError(
+                f"the run branch {state.branch} is gone",
+                hint=f"`git branch {state.branch}{last}` puts it back",
+            )
+        since = state.base_commit
+        found = () if since is None else changes(self._repo, landed, tip=tip, since=since)
+        return WholeRun(run_id=state.run_id, branch=state.branch, tip=tip, landed=landed, changes=found)
+
+    def _check_named(self, records: Sequence[SessionRecord]) -> None:
+        """Refuse numbers of sessions that are not there, or have landed nothing to bring."""
+        landed = [record.seq for record in records if record.commit is not None]
+        for choice, seqs, what in (
+            (self._wishes.only, landed, "landed nothing"),
+            (self._wishes.without, [record.seq for record in records], "is not on record"),
+        ):
+            for each in (choice or SeqChoice()).without_any(seqs):
+                raise CommandError(
+                    f"session {each} of run {self._state.run_id} {what}",
+                    hint=f"`pitboss log {self._state.run_id}` lists its sessions",
+                )
+
+    def _select(self, run: WholeRun, target: Target) -> _Selection:
+        only, without = self._wishes.only, self._wishes.without or SeqChoice()
+        wanted = frozenset(
+            each.seq for each in run.landed if (only is None or each.seq in only) and each.seq not in without
+        )
+        present = already_on(self._repo, run, target.tip)
+        return _Selection(wanted=wanted, present=present, left=self._left & wanted - present.seqs)
+
+    def _make(self, run: WholeRun, target: Target, selection: _Selection) -> Taken | Conflict:
+        commits, there = PersonalCommits(self._repo), selection.present.seqs
+        taking = TakingHome(self._repo, commits, run, target.tip, there=there)
+        everything = selection.missing | selection.present.merged
+        if everything.issuperset(each.seq for each in run.landed):
+            return taking.whole(squash=self._wishes.squash)
+        if apart := selection.missing - {change.seq for change in run.changes}:
+            raise CommandError(
+                f"session {min(apart)} cannot be told apart from others on {run.branch}",
+                hint=f"land the whole run, or `git cherry-pick` what you want from {run.branch}",
+            )
+        return taking.chosen(selection.missing, squash=self._wishes.squash)
+
+    def _refuse(self, run: WholeRun, target: Target, conflict: Conflict) -> NoReturn:
+        for path in conflict.paths:
+            note(f"conflict: {one_line(path_in_words(path))}")
+        by_hand = f"`git merge {run.branch}` on {target.name} lets you resolve it by hand"
+        if conflict.seq is None:
+            raise CommandError(
+                f"run {run.run_id} conflicts with {target.name}; nothing was changed", hint=by_hand
+            )
+        if conflict.builds_on:
+            others = _named(conflict.builds_on)
+            raise CommandError(
+                f"session {conflict.seq} builds on {others}, left out; nothing was changed",
+                hint=f"land {others} too, or leave out session {conflict.seq} as well",
+            )
+        raise CommandError(
+            f"session {conflict.seq} conflicts with {target.name}; nothing was changed",
+            hint=f"leave it out: --except {conflict.seq}; or {by_hand}",
+        )
+
+    def _say_nothing_to_do(self, target: Target, selection: _Selection) -> None:
+        self._say_left(selection)
+        run = self._state.run_id
+        if selection.there:
+            verb = "is" if len(selection.there) == 1 else "are"
+            say(f"nothing to land: {_named(selection.there)} of run {run} {verb} already on {target.name}")
+        elif selection.missing:
+            say(
+                f"nothing to land: {_named(selection.missing)} of run {run} would change nothing on {target.name}"
+            )
+        else:
+            say(f"nothing to land of run {run}")
+
+    def _say_landed(
+        self, run: WholeRun, target: Target, selection: _Selection, taken: Taken, *, would: str
+    ) -> None:
+        seqs = selection.missing - frozenset(taken.empty)
+        for record in run.landed:
+            if record.seq in seqs:
+                summary = one_line(first_line(record.summary), _SUMMARY_CHARS)
+                say(f"{record.seq:>4}  {one_line(record.prompt)}  {summary}".rstrip())
+        self._say_left(selection)
+        if taken.empty:
+            say(f"{_named(taken.empty)} would change nothing on {target.name}")
+        count = "1 session" if len(seqs) == 1 else f"{len(seqs)} sessions"
+        how = _WAYS[taken.way].format(commit=taken.commit[:7])
+        say(f"{would} {count} of run {run.run_id} on {target.name}: {how}")
+
+    def _say_left(self, selection: _Selection) -> None:
+        if selection.left:
+            say(f"left out in review: {_named(selection.left)}")
+
+
+_WAYS = {
+    Way.FAST_FORWARD: "fast-forward to {commit}",
+    Way.MERGE: "merge commit {commit}",
+    Way.PICKS: "picked one by one, up to {commit}",
+    Way.SQUASH: "one commit, {commit}",
+}
+
+
+def _named(seqs: Collection[int]) -> str:
+    """`session 3`, `sessions 3, 5 and 6`."""
+    words = [str(seq) for seq in sorted(seqs)]
+    if len(words) == 1:
+        return f"session {words[0]}"
+    return f"sessions {', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,163 @@
+"""The branch that a run's work is landed on: found, checked, and moved along with its checkout (SPEC 11)."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.errors import CommandError, StartError
+from pitboss.git.errors import GitError
+from pitboss.git.locks import LockScope, remove_stale_locks
+from pitboss.git.switch import HeadPosition, Switch
+from pitboss.landing.refs import RUN_BRANCHES, run_branch
+from pitboss.store.paths import RunPaths, runs_dir
+
+if TYPE_CHECKING:
+    from pitboss.core.run import RunState
+    from pitboss.git.repo import Repo
+
+_HEADS = "refs/heads/"
+_USUAL = ("main", "master")
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A branch and its tip; `here` says that it is checked out in the user's working tree, which follows it."""
+
+    name: str
+    tip: str
+    here: bool
+
+    @property
+    def ref(self) -> str:
+        """Its full name."""
+        return f"{_HEADS}{self.name}"
+
+
+def find_target(repo: Repo, state: RunState, onto: str | None) -> Target:
+    """The branch to land on: `onto`, else the one that the run began on. Raises CommandError, GitError."""
+    name = (onto or _began_on(repo, state)).removeprefix(_HEADS)
+    if name == state.branch:
+        raise CommandError(f"{name} is the branch of the run itself", hint="land on another branch: --onto")
+    tip = repo.commit_id(f"{_HEADS}{name}")
+    if tip is None:
+        raise CommandError(
+            f"there is no branch {name}", hint=f"`git branch {name} COMMIT` makes it; or give another: --onto"
+        )
+    if repo.succeeds("symbolic-ref", "--quiet", f"{_HEADS}{name}"):
+        raise CommandError(
+            f"{name} is only another name for a branch", hint="name that branch itself: --onto BRANCH"
+        )
+    return Target(name=name, tip=tip, here=repo.on_branch() == f"{_HEADS}{name}")
+
+
+def default_branch(repo: Repo, original: str | None) -> str | None:
+    """The repository's main branch: what `origin/HEAD` names, else main, else master, else `original` (SPEC 11)."""
+    remote = os.fsdecode(
+        repo.git("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD", ok=(0, 1, 128))
+    ).strip()
+    candidates = (remote.removeprefix("origin/"), *_USUAL, original or "")
+    return next((name for name in candidates if name and repo.commit_id(f"{_HEADS}{name}")), None)
+
+
+def _began_on(repo: Repo, state: RunState) -> str:
+    began = state.original_branch
+    if began and not began.startswith(RUN_BRANCHES) and repo.commit_id(f"{_HEADS}{began}"):
+        return began
+    usual = default_branch(repo, None)
+    if began is None or repo.commit_id(began) == began:
+        why = f"run {state.run_id} began on no branch"
+    elif began.startswith(RUN_BRANCHES):
+        why = f"run {state.run_id} began on the branch of another run, {began}"
+    else:
+        why = f"{began}, where run {state.run_id} began, is gone"
+    hint = f"say where its work should go: --onto {usual or 'BRANCH'}"
+    raise CommandError(why, hint=hint)
+
+
+class Mover:
+    """Moves the target of one run, with the checkout of it; `put_right` finishes what a dead one began."""
+
+    def __init__(self, repo: Repo, run_id: str) -> None:
+        self._repo = repo
+        self._run_id = run_id
+        self._switch = Switch(repo, RunPaths(repo.root, run_id).switch)
+
+    def put_right(self, name: str) -> bool:
+        """Bring the checkout to the branch if a landing was killed before it could follow; remove dead locks.
+
+        Returns whether there was something to put right. Raises StartError if a git of the user's is at work,
+        CommandError if the files hold more than the landing explains.
+        """
+        remove_stale_locks(self._repo, LockScope(branch=name, worktrees=runs_dir(self._repo.root)))
+        if not self._switch.is_cut_short():
+            return False
+        was_dirty = self._repo.status().dirty > 0
+        self._switch.undo()
+        if was_dirty and self._switch.is_cut_short():
+            raise CommandError(
+                "an earlier landing was killed before the working tree had followed, and more was changed in it since",
+                hint="`git diff HEAD` shows all of it; `git checkout HEAD -- PATH` takes what has landed",
+            )
+        return was_dirty
+
+    def check(self, target: Target, new: str) -> None:
+        """Raise CommandError if the branch may not move to `new`: somebody works on it."""
+        if elsewhere := self._elsewhere(target):
+            raise CommandError(
+                f"{target.name} is checked out in {elsewhere}",
+                hint=f"go there and merge `{run_branch(self._run_id)}`, or check out another branch there;"
+                " `git worktree prune` forgets a folder that is gone",
+            )
+        if not target.here:
+            return
+        status = self._repo.status()
+        if status.dirty:
+            paths = "1 path" if status.dirty == 1 else f"{status.dirty} paths"
+            raise CommandError(
+                f"{target.name} is checked out, and not clean: {paths} changed or untracked",
+                hint="commit them, or put them away with `git stash -u`",
+            )
+        if why := self._switch.obstacle(HeadPosition(commit=new)):
+            raise CommandError(f"cannot land on {target.name}: {why}", hint="see to that, then land again")
+
+    def move(self, target: Target, new: str) -> None:
+        """Move the branch from its tip to `new`, and the clean checkout of it, if it is checked out.
+
+        Raises CommandError: nothing has changed, unless it says so.
+        """
+        update = partial(self._update, target, new)
+        if not target.here:
+            update()
+            return
+        try:
+            self._switch.along(target.tip, new, update)
+        except (GitError, StartError) as error:
+            raise CommandError(
+                f"{target.name} is at {new[:7]} now, but the working tree could not follow: {error.message}",
+                hint=f"see to that; then `pitboss land {self._run_id} --onto {target.name}` brings it along",
+            ) from error
+
+    def _update(self, target: Target, new: str) -> None:
+        order = ("update-ref", "-m", f"pitboss land: run {self._run_id}", target.ref, new, target.tip)
+        try:
+            self._repo.git(*order)
+        except GitError as error:
+            now = self._repo.commit_id(target.ref)
+            why = error.message if now == target.tip else f"it has just moved to {str(now)[:7]}"
+            raise CommandError(
+                f"cannot move {target.name}: {why}; nothing was changed", hint="land again"
+            ) from error
+
+    def _elsewhere(self, target: Target) -> str | None:
+        """Where else the branch is checked out."""
+        listed = os.fsdecode(self._repo.git("worktree", "list", "--porcelain", "-z"))
+        for entry in listed.split("\0\0"):
+            lines = entry.split("\0")
+            path = lines[0].removeprefix("worktree ")
+            here = os.path.realpath(path) == os.path.realpath(self._repo.root)
+            if f"branch {target.ref}" in lines and not here:
+                return path
+        return None

@@ -1,0 +1,484 @@
+"""`pitboss land` brings the work of a run onto a branch: all of it or chosen sessions, never half (SPEC 11)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.cli import Done, Project
+from tests.support.runs import Gate, Run, grinding, the_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def night(project: Project, *scripts: str) -> Run:
+    """A run of one session for each script, in this order."""
+    for nth, script in enumerate(scripts, 1):
+        project.prompt(f"p{nth}", script, max_runs=1)
+    done = project.pitboss("grind")
+    assert done.code in (0, 1), done
+    return the_run(project)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project on `main`, after a run of four sessions; the third builds on the second."""
+    project = Project.create(tmp_path_factory.mktemp("ground") / "project")
+    project.write("list.txt", "".join(f"{n}\n" for n in range(1, 21)))
+    project.commit("A list")
+    night(
+        project,
+        "echo one >one.txt; echo '# Add one' >$PITBOSS_SUMMARY_FILE",
+        "sed -i 's/^2$/two/' list.txt",
+        "sed -i 's/^two$/TWO/' list.txt",
+        "sed -i 's/^18$/eighteen/' list.txt; printf '#!/bin/sh\\n' >run.sh; chmod +x run.sh",
+    )
+    return project
+
+
+@pytest.fixture
+def project(ground: Project, tmp_path: Path) -> Project:
+    """A copy of it."""
+    shutil.copytree(ground.root, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
+
+
+def tip(project: Project, branch: str = "main") -> str:
+    return project.git("rev-parse", branch).strip()
+
+
+def clean(project: Project) -> bool:
+    return project.git("status", "--porcelain") == ""
+
+
+def seqs(project: Project, branch: str = "main") -> list[str]:
+    """The sessions that a branch names in trailers, newest first."""
+    return project.git("log", "--format=%(trailers:key=Pitboss-Session,valueonly)", branch).split()
+
+
+def unchanged(project: Project, done: Done, before: str) -> tuple[int, str]:
+    assert (tip(project), clean(project)) == (before, True)
+    return done.code, done.err
+
+
+def test_the_whole_run_is_a_fast_forward_and_a_clean_checkout_follows(project: Project) -> None:
+    run = the_run(project)
+
+    done = project.pitboss("land")
+
+    assert done.code == 0, done
+    assert done.out.splitlines() == [
+        "   1  p1  Add one",
+        "   2  p2  (no summary provided)",
+        "   3  p3  (no summary provided)",
+        "   4  p4  (no summary provided)",
+        f"landed 4 sessions of run {run.run_id} on main: fast-forward to {tip(project, run.branch)[:7]}",
+    ]
+    assert tip(project) == tip(project, run.branch)
+    assert clean(project)
+    assert (project.root / "one.txt").read_text() == "one\n"
+    assert (project.root / "run.sh").stat().st_mode & 0o100
+
+
+def test_what_needs_a_person_names_the_command(project: Project) -> None:
+    run = the_run(project)
+
+    def asked() -> str:
+        return project.pitboss("status", run.run_id).out
+
+    assert f"pitboss land {run.run_id}" in asked()
+    assert project.pitboss("land", run.run_id, "--only", "2,4").code == 0
+    assert f"pitboss land {run.run_id}" in asked()
+    assert project.pitboss("land", run.run_id).code == 0
+    assert "pitboss land" not in asked()
+
+
+def test_again_is_a_no_op(project: Project) -> None:
+    run = the_run(project)
+    assert project.pitboss("land", run.run_id).code == 0
+    before = tip(project)
+
+    again = project.pitboss("land", run.run_id)
+
+    assert again == (
+        0,
+        f"nothing to land: sessions 1, 2, 3 and 4 of run {run.run_id} are already on main\n",
+        "",
+    )
+    assert tip(project) == before
+
+
+def test_a_branch_that_has_moved_on_gets_a_merge(project: Project) -> None:
+    run = the_run(project)
+    project.write("mine.txt", "mine\n")
+    project.commit("Mine")
+    before = tip(project)
+
+    assert project.pitboss("land").code == 0
+
+    assert project.git("log", "-1", "--format=%P").split() == [before, tip(project, run.branch)]
+    assert project.git("log", "-1", "--format=%B").startswith(
+        f"Merge branch '{run.branch}'\n\n4 sessions of run {run.run_id}:\n\n- session 1 (p1): Add one\n"
+    )
+    assert clean(project)
+    assert (project.root / "mine.txt").exists()
+    assert (project.root / "one.txt").exists()
+
+
+def test_a_conflict_changes_nothing_and_names_the_paths(project: Project) -> None:
+    run = the_run(project)
+    project.write("one.txt", "mine\n")
+    project.commit("Mine")
+    before = tip(project)
+
+    done = project.pitboss("land")
+
+    assert unchanged(project, done, before) == (
+        1,
+        (
+            f"conflict: one.txt\nerror: run {run.run_id} conflicts with main; nothing was changed\n"
+            f"hint: `git merge {run.branch}` on main lets you resolve it by hand\n"
+        ),
+    )
+
+
+def test_chosen_sessions_are_picked_with_their_authors_and_trailers(project: Project) -> None:
+    run = the_run(project)
+
+    assert project.pitboss("land", "--only", "4,1").code == 0
+
+    assert seqs(project) == ["4", "1"]
+    assert project.git("log", "-2", "--format=%an %cn").splitlines() == ["pitboss pitboss"] * 2
+    message = project.git("log", "-1", "--format=%B", run.branch)
+    assert project.git("log", "-1", "--format=%B") == message
+    assert project.git("show", "main:list.txt").splitlines()[17] == "eighteen"
+    assert project.git("show", "main:list.txt").splitlines()[1] == "2"
+    assert clean(project)
+
+
+def test_what_builds_on_a_session_left_out_says_so(project: Project) -> None:
+    before = tip(project)
+
+    done = project.pitboss("land", "--except", "2")
+
+    assert unchanged(project, done, before) == (
+        1,
+        (
+            "conflict: list.txt\nerror: session 3 builds on session 2, left out; nothing was changed\n"
+            "hint: land session 2 too, or leave out session 3 as well\n"
+        ),
+    )
+
+
+def test_the_rest_can_be_landed_later(project: Project) -> None:
+    run = the_run(project)
+    assert project.pitboss("land", "--only", "2,4").code == 0
+
+    assert project.pitboss("land").code == 0
+
+    assert seqs(project) == ["3", "1", "4", "2"]
+    assert project.git("diff", "main", run.branch) == ""
+    assert project.pitboss("land").out.startswith("nothing to land")
+
+
+def test_the_first_sessions_of_a_run_keep_their_commits(project: Project) -> None:
+    run = the_run(project)
+
+    assert project.pitboss("land", "--only", "1-2").code == 0
+
+    assert tip(project) == tip(project, f"{run.branch}~2")
+
+
+def test_a_squash_is_one_commit_with_a_trailer_for_each_session(project: Project) -> None:
+    run = the_run(project)
+    before = tip(project)
+
+    done = project.pitboss("land", "--squash")
+
+    assert done.out.endswith(f"on main: one commit, {tip(project)[:7]}\n")
+    assert project.git("log", "-1", "--format=%P").strip() == before
+    assert project.git("diff", "main", run.branch) == ""
+    assert seqs(project) == ["1", "2", "3", "4"]
+    assert (
+        project.git("log", "-1", "--format=%s").strip() == f"[pitboss/grind] 4 sessions of run {run.run_id}"
+    )
+    assert project.pitboss("land").out.startswith("nothing to land: sessions 1, 2, 3 and 4")
+
+
+def test_chosen_sessions_can_be_squashed(project: Project) -> None:
+    before = tip(project)
+
+    assert project.pitboss("land", "--squash", "--only", "1,4").code == 0
+
+    assert project.git("log", "-1", "--format=%P").strip() == before
+    assert seqs(project) == ["1", "4"]
+
+
+def test_a_pull_request_that_was_squashed_elsewhere_counts(project: Project) -> None:
+    run = the_run(project)
+    messages = project.git("log", "--reverse", "--format=* %B", f"main..{run.branch}")
+    project.git("merge", "-q", "--squash", run.branch)
+    project.commit(messages)
+
+    assert project.pitboss("land").out.startswith("nothing to land: sessions 1, 2, 3 and 4")
+
+
+def test_sessions_left_out_in_review_stay_out(project: Project) -> None:
+    run = the_run(project)
+    (run.folder / "review.json").write_text('{"version": 1, "marks": {"1": "accept", "4": "leave"}}')
+
+    done = project.pitboss("land")
+
+    assert done.code == 0, done
+    assert "left out in review: session 4\nlanded 3 sessions" in done.out
+    assert seqs(project) == ["3", "2", "1"]
+    assert project.pitboss("land", "--only", "4") == (
+        0,
+        f"left out in review: session 4\nnothing to land of run {run.run_id}\n",
+        "",
+    )
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(project: Project) -> None:
+    before = tip(project)
+
+    asked = project.pitboss("land", "--dry-run", "--only", "1-3")
+
+    assert (tip(project), clean(project)) == (before, True)
+    assert asked.out.replace("would land", "landed") == project.pitboss("land", "--only", "1-3").out
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        (("--only", "9"), "error: session 9 of run RUN landed nothing\n"),
+        (("--except", "2,7-9"), "error: session 7-9 of run RUN is not on record\n"),
+        (("--onto", "nowhere"), "error: there is no branch nowhere\n"),
+        (("--onto", "BRANCH"), "error: BRANCH is the branch of the run itself\n"),
+    ],
+)
+def test_what_is_not_there_is_refused(project: Project, given: tuple[str, ...], error: str) -> None:
+    run, before = the_run(project), tip(project)
+
+    done = project.pitboss("land", *(word.replace("BRANCH", run.branch) for word in given))
+
+    code, said = unchanged(project, done, before)
+    assert code == 1
+    assert said.startswith(error.replace("RUN", run.run_id).replace("BRANCH", run.branch))
+
+
+@pytest.mark.parametrize("word", ["", "x", "3-1", "0", "1,,2"])
+def test_numbers_that_make_no_sense_are_bad_usage(project: Project, word: str) -> None:
+    assert project.pitboss("land", "--only", word).code == 4
+
+
+def test_a_dirty_checkout_is_refused(project: Project) -> None:
+    before = tip(project)
+    project.write("list.txt", "mine\n")
+
+    done = project.pitboss("land")
+
+    assert (done.code, tip(project)) == (1, before)
+    assert done.err.startswith("error: main is checked out, and not clean: 1 path changed or untracked\n")
+    assert (project.root / "list.txt").read_text() == "mine\n"
+
+
+def test_an_ignored_file_in_the_way_is_refused(project: Project) -> None:
+    before = tip(project)
+    (project.root / ".git/info/exclude").write_text("one.txt\n")
+    project.write("one.txt", "mine\n")
+
+    code, said = unchanged(project, project.pitboss("land"), before)
+
+    assert code == 1
+    assert said.startswith("error: cannot land on main: one.txt, which git ignores, would be overwritten\n")
+    assert (project.root / "one.txt").read_text() == "mine\n"
+
+
+def test_a_branch_that_is_not_checked_out_moves_alone(project: Project) -> None:
+    run = the_run(project)
+    project.git("checkout", "-q", "-b", "other")
+    project.write("list.txt", "dirty, and nobody's business\n")
+
+    assert project.pitboss("land").code == 0
+
+    assert tip(project) == tip(project, run.branch)
+    assert project.git("status", "--porcelain") == " M list.txt\n"
+
+
+def test_with_a_detached_head_the_branch_moves_alone(project: Project) -> None:
+    run = the_run(project)
+    project.git("checkout", "-q", "--detach")
+
+    assert project.pitboss("land").code == 0
+
+    assert tip(project) == tip(project, run.branch)
+    assert clean(project)
+    assert not (project.root / "one.txt").exists()
+
+
+def test_another_branch_can_be_named(project: Project) -> None:
+    run, before = the_run(project), tip(project)
+    project.git("branch", "release")
+
+    assert project.pitboss("land", "--onto", "release").code == 0
+
+    assert (tip(project, "release"), tip(project)) == (tip(project, run.branch), before)
+
+
+def test_a_branch_in_somebody_elses_checkout_is_refused(project: Project, tmp_path: Path) -> None:
+    project.git("checkout", "-q", "--detach")
+    elsewhere = tmp_path / "elsewhere"
+    project.git("worktree", "add", "-q", str(elsewhere), "main")
+    before = tip(project)
+
+    code, said = unchanged(project, project.pitboss("land"), before)
+
+    assert code == 1
+    assert said.startswith(f"error: main is checked out in {elsewhere}\n")
+
+
+def test_a_live_run_is_refused(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    gate = Gate(tmp_path / "gate")
+    project.prompt("p", f"echo hi >f; {gate.script}", max_runs=1)
+    with grinding(project) as live:
+        gate.wait()
+        before = tip(project)
+        done = project.pitboss("land")
+        assert (done.code, tip(project)) == (4, before)
+        assert "is live" in done.err or "live run" in done.err or "owns" in done.err, done.err
+        gate.open()
+        assert live.ended().code == 0
+
+
+def test_a_run_that_began_on_no_branch_needs_a_word(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    project.git("checkout", "-q", "--detach")
+    run = night(project, "echo one >one.txt")
+
+    done = project.pitboss("land")
+
+    assert done == (
+        1,
+        "",
+        f"error: run {run.run_id} began on no branch\nhint: say where its work should go: --onto main\n",
+    )
+    assert project.pitboss("land", "--onto", "main").code == 0
+    assert tip(project) == tip(project, run.branch)
+
+
+def test_a_run_that_landed_nothing(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    run = night(project, "true")
+
+    assert project.pitboss("land") == (0, f"nothing to land of run {run.run_id}\n", "")
+
+
+def test_commits_of_an_agent_go_with_its_session(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    as_itself = "git -c user.name=robot -c user.email=r@local commit -qm"
+    run = night(
+        project,
+        "echo 1 >left-out",
+        f"echo a >a; git add a; {as_itself} first; echo b >b; git add b; {as_itself} second",
+        f"echo c >c; git add c; {as_itself} 'third\n\nPitboss-Run: x\nPitboss-Session: 1'",
+    )
+
+    assert project.pitboss("land", "--except", "1").code == 0
+
+    assert project.git("ls-tree", "--name-only", "main").split() == [".gitignore", "README.md", "a", "b", "c"]
+    assert seqs(project) == ["3", "2"]
+    assert project.pitboss("land").code == 0
+    assert project.git("diff", "main", run.branch) == ""
+
+
+def test_picks_are_committed_and_signed_as_the_user_commits(project: Project, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    for name, value in {
+        "user.name": "Ann",
+        "user.email": "ann@local",
+        "gpg.format": "ssh",
+        "user.signingKey": str(key),
+        "commit.gpgSign": "true",
+    }.items():
+        project.git("config", name, value)
+
+    assert project.pitboss("land", "--only", "4").code == 0
+
+    assert project.git("log", "-1", "--format=%an %cn").strip() == "pitboss Ann"
+    assert "gpgsig" in project.git("cat-file", "commit", "HEAD")
+
+
+def test_a_commit_that_cannot_be_signed_changes_nothing(project: Project) -> None:
+    project.git("config", "commit.gpgSign", "true")
+    project.git("config", "gpg.program", "false")
+    before = tip(project)
+
+    code, said = unchanged(project, project.pitboss("land", "--only", "4"), before)
+
+    assert code == 1
+    assert said.startswith("error: git could not sign the commit: ")
+
+
+def test_a_hook_that_refuses_the_branch_changes_nothing(project: Project) -> None:
+    hook = project.write(
+        ".git/hooks/reference-transaction", '#!/bin/sh\n[ "$1" != prepared ] || ! grep -q /main\n'
+    )
+    hook.chmod(0o755)
+    before = tip(project)
+
+    code, said = unchanged(project, project.pitboss("land"), before)
+
+    assert code == 1
+    assert said.startswith("error: cannot move main: ")
+
+
+def test_a_repository_with_sha256(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    shutil.rmtree(project.root / ".git")
+    project.git("init", "-q", "-b", "main", "--object-format=sha256")
+    project.commit("First")
+    run = night(project, "echo 1 >one", "echo 2 >two")
+
+    assert project.pitboss("land", "--only", "2").code == 0
+    assert project.pitboss("land").code == 0
+
+    assert seqs(project) == ["1", "2"]
+    assert project.git("diff", "main", run.branch) == ""
+
+
+def test_a_submodule_of_the_branch_stays(project: Project) -> None:
+    oid = tip(project)
+    (project.root / "sub").mkdir()
+    project.git("update-index", "--add", "--cacheinfo", f"160000,{oid},sub")
+    project.git("-c", "user.name=t", "-c", "user.email=t@local", "commit", "-qm", "A submodule")
+
+    assert project.pitboss("land", "--only", "4").code == 0
+
+    assert project.git("ls-tree", "main", "sub") == f"160000 commit {oid}\tsub\n"
+
+
+def test_a_run_killed_with_a_session_in_flight_is_repaired_first(project: Project) -> None:
+    run, before = the_run(project), tip(project)
+    state = run.state
+    assignment = {
+        "seq": 5, "prompt": "p1", "rotation": 5, "started_at": state["started_at"], "base_commit": before, "attempt": 1,
+    }  # fmt: skip
+    (run.folder / "state.json").write_text(
+        json.dumps(state | {"status": "active", "in_flight": [assignment]})
+    )
+
+    code, said = unchanged(project, project.pitboss("land"), before)
+
+    assert code == 1
+    assert said == (
+        f"error: run {run.run_id} was killed with 1 session in flight\n"
+        f"hint: `pitboss repair {run.run_id}` settles them; then land\n"
+    )
