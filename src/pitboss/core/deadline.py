@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pitboss.core.patterns import lazy_pattern
 
 _SPAN = lazy_pattern(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
+_DAYS = lazy_pattern(r"(\d{1,5})d")
 _CLOCK = lazy_pattern(r"(\d{1,2}):(\d{2})")
 
 
@@ -17,6 +18,12 @@ def parse_span(text: str) -> float | None:
         return None
     hours, minutes, seconds = (int(part or 0) for part in span.groups())
     return hours * 3600.0 + minutes * 60.0 + seconds
+
+
+def parse_age(text: str) -> float | None:
+    """Read how long ago something was (`30d`, `12h`, `1h30m`) as seconds; None when it is no such span."""
+    days = _DAYS.fullmatch(text.strip())
+    return parse_span(text) if days is None else int(days[1]) * 86_400.0
 
 
 def parse_until(text: str, now: datetime) -> datetime:

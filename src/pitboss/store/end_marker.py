@@ -24,11 +24,13 @@ def note_live(paths: RunPaths) -> None:
     write_atomic(paths.ended, _LIVE, durable=False)
 
 
-def note_end(paths: RunPaths) -> None:
-    """The last process of the run is gone. Does nothing if the run has not been live since the last call."""
-    if read_regular(paths.ended, len(_LIVE)) == _LIVE:
-        with suppress(StorageError):
-            write_atomic(paths.ended, b"", durable=False)
+def note_end(paths: RunPaths) -> bool:
+    """The last process of the run is gone; returns whether it was live since the last call, else does nothing."""
+    if read_regular(paths.ended, len(_LIVE)) != _LIVE:
+        return False
+    with suppress(StorageError):
+        write_atomic(paths.ended, b"", durable=False)
+    return True
 
 
 def ended_ns(paths: RunPaths) -> int | None:

@@ -79,6 +79,7 @@ class RunPaths:
         "queued",
         "refused",
         "repo",
+        "report_html",
         "report_markdown",
         "review",
         "root",
@@ -100,6 +101,7 @@ class RunPaths:
         self.state = self.root / STATE_FILENAME
         self.log = self.root / LOG_FILENAME
         self.markdown = self.root / "sessions.md"
+        self.report_html = self.root / "report.html"
         self.report_markdown = self.root / "report.md"
         self.scratchpad = self.root / "scratchpad.md"
         self.transcripts = self.root / "transcripts"

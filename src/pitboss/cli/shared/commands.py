@@ -39,6 +39,7 @@ SECTIONS = {
         "serve": "Show the runs in a browser.",
     },
     "Afterwards": {
+        "report": "Report on a run: what landed, what it cost, what needs you.",
         "land": "Bring a run's work onto the branch it began on.",
         "pr": "Push the run branch and open a pull request for it.",
     },

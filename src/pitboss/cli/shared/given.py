@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     import click
 
@@ -106,6 +106,17 @@ def _moment(word: str) -> datetime:
     return parse_until(word, datetime.now().astimezone())
 
 
+def _age(word: str) -> timedelta:
+    from datetime import timedelta
+
+    from pitboss.core.deadline import parse_age
+
+    age_s = parse_age(word)
+    if age_s is None:
+        raise ValueError(f"{word!r} is not an age such as 30d, 12h or 1h30m")
+    return timedelta(seconds=age_s)
+
+
 def _path_for_click(*, file_okay: bool) -> click.ParamType[Any]:
     import pathlib
 
@@ -128,6 +139,9 @@ money = ValueKind("usd", _amount)
 
 moment = ValueKind("time", _moment)
 """A time to stop at: RFC 3339, `23:30` (local time) or `8h`."""
+
+age = ValueKind("age", _age)
+"""How long ago: `30d`, `12h` or `1h30m`."""
 
 path = ValueKind("path", lambda word: _readable(word, folder=False), lambda: _path_for_click(file_okay=True))
 """The path of a file or folder."""

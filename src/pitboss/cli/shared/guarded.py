@@ -10,6 +10,7 @@ from pitboss.core.environment import RUN_ID
 from pitboss.core.redact import Secrets
 from pitboss.errors import RunnerKilled
 from pitboss.guardian import guard
+from pitboss.screens.output import note
 from pitboss.screens.patient import be_patient, hurry
 from pitboss.screens.progress import for_stderr
 from pitboss.store.end_marker import note_end
@@ -61,15 +62,33 @@ def run_guarded(
         with display:
             return body(channel, outlets)
 
-    with RunLock.acquire(*lock_paths(root), run_id=run_id):
-        throw_away(paths)
-        try:
-            code = guarded(shown, run_id, resumable=lambda: is_folder(paths.root))
-        except RunnerKilled:
-            note_end(paths)
-            raise
-        note_end(paths)
-        return code
+    said = ""
+    try:
+        with RunLock.acquire(*lock_paths(root), run_id=run_id):
+            throw_away(paths)
+            try:
+                return guarded(shown, run_id, resumable=lambda: is_folder(paths.root))
+            finally:
+                said = _report(root, paths) if note_end(paths) else ""
+    finally:
+        if said:
+            _tell(said, background)
+
+
+def _report(root: Path, paths: RunPaths) -> str:
+    """Write the report while the run's files are still nobody else's; returns what to say of it."""
+    from pitboss.cli.shared.reporting import report_at_the_end
+
+    return report_at_the_end(root, paths)
+
+
+def _tell(said: str, background: Background | None) -> None:
+    """Say the last words of a run, once its lock is free: a paused terminal may hold them up for a moment."""
+    if background is not None:
+        background.follow()
+    be_patient()
+    hurry()
+    note(said)
 
 
 def _needs(root: Path, run_id: str) -> Sequence[Need]:

@@ -13,7 +13,7 @@ from pitboss.core.gauges import gauges_of
 from pitboss.core.needs import needs
 from pitboss.core.words.endings import word
 from pitboss.core.words.run_state import run_words
-from pitboss.screens.web.lanes import chart
+from pitboss.screens.night_chart import chart
 from pitboss.screens.web.showing import clock
 from pitboss.store.paths import RunPaths
 from pitboss.store.queue import QueueReader

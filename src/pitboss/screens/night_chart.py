@@ -63,14 +63,21 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 def chart(seen: Snapshot, now: datetime) -> Chart | None:
     """What to draw of a run; None before its first session."""
     found = lanes(seen.records, seen.view.in_flight, seen.tracks)
+    scale = night_scale(found, now)
+    if scale is None:
+        return None
+    return Chart(began=scale.began, ended=scale.ended, lanes=tuple(drawn(lane, scale) for lane in found))
+
+
+def night_scale(found: Iterable[Lane], now: datetime) -> Scale | None:
+    """A scale on which all lanes fit; None if there is nothing in them."""
     spans = [span for lane in found for span in lane.spans]
     if not spans:
         return None
-    scale = _Scale(min(span.began for span in spans), max(span.ended or now for span in spans))
-    return Chart(began=scale.began, ended=scale.ended, lanes=tuple(_drawn(lane, scale) for lane in found))
+    return Scale(min(span.began for span in spans), max(span.ended or now for span in spans))
 
 
-class _Scale:
+class Scale:
     """Turns times into places."""
 
     def __init__(self, began: datetime, ended: datetime) -> None:
@@ -85,14 +92,15 @@ class _Scale:
         return round(x, 1), round(max(end - x, 0.5), 1)
 
 
-def _drawn(lane: Lane, scale: _Scale) -> DrawnLane:
+def drawn(lane: Lane, scale: Scale) -> DrawnLane:
+    """A lane on a scale."""
     marks = [mark for span in lane.spans for mark in _marks(span, scale)]
     return DrawnLane(
         name=lane.name, bars=tuple(_merged(_bar(span, scale) for span in lane.spans)), marks=tuple(marks)
     )
 
 
-def _bar(span: Span, scale: _Scale) -> DrawnSpan:
+def _bar(span: Span, scale: Scale) -> DrawnSpan:
     x, width = scale.place(span.began, span.ended)
     took = f", {duration((span.ended - span.began).total_seconds())}" if span.ended is not None else ""
     return DrawnSpan(
@@ -125,7 +133,7 @@ def _one_with(last: DrawnSpan, bar: DrawnSpan) -> bool:
     return thin and last.tone is bar.tone and bar.x - last.x - last.width < _THIN
 
 
-def _marks(span: Span, scale: _Scale) -> Iterator[DrawnStretch]:
+def _marks(span: Span, scale: Scale) -> Iterator[DrawnStretch]:
     for stretch in span.stretches:
         ends = [each for each in (stretch.ended, span.ended) if each is not None]
         x, width = scale.place(stretch.began, min(ends, default=None))

@@ -1,0 +1,189 @@
+"""The whole report as a value, and its verdict in one line; rendering it decides nothing (SPEC 11)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.budget import Caps
+from pitboss.core.condition import Condition
+from pitboss.core.measures import spent
+from pitboss.core.needs import Need
+from pitboss.core.report.sessions import Known, LandedSession, ReportedSession, Result, graded, reported
+from pitboss.core.report.sums import Share, by_agent, by_prompt, by_result
+from pitboss.core.risk import riskiest_first
+from pitboss.core.run import RunState
+from pitboss.core.session import SessionRecord
+from pitboss.core.timeline import Lane, lanes
+from pitboss.core.tone import CONDITION_TONES, Tone
+from pitboss.core.view import Flight
+from pitboss.core.words.endings import ending
+from pitboss.core.words.run_state import Said
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pitboss.core.measures import ClockFace
+
+
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One run as it is reported: `records` may be some of its sessions only; `problem` is why `state` is None."""
+
+    run_id: str
+    condition: Condition
+    state: RunState | None = None
+    problem: str | None = None
+    records: tuple[SessionRecord, ...] = ()
+    in_flight: tuple[Flight, ...] = ()
+    needs: tuple[Need, ...] = ()
+    known: Known = Known()
+
+
+class ReportedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a report, with its sessions in the order of their records."""
+
+    run_id: str
+    condition: Condition
+    ended: str
+    branch: str
+    caps: Caps
+    needs: tuple[Need, ...]
+    sessions: tuple[ReportedSession, ...]
+    in_flight: tuple[Flight, ...]
+    lanes: tuple[Lane, ...]
+
+
+class MorningReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A report on one run, or on several, oldest first. `everything` are all of its sessions, summed up."""
+
+    made_at: datetime
+    verdict: Said
+    runs: tuple[ReportedRun, ...]
+    everything: Share
+    landed: tuple[LandedSession, ...]
+    rescued: tuple[ReportedSession, ...]
+    prompts: tuple[Share, ...]
+    agents: tuple[Share, ...]
+    results: tuple[Share, ...]
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What needs a person, run by run."""
+        return tuple(need for run in self.runs for need in run.needs)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it is about several runs, so that the number of a session is not enough to name it."""
+        return len(self.runs) > 1
+
+
+def morning_report(facts: Sequence[RunFacts], now: datetime, clock: ClockFace) -> MorningReport:
+    """The report on the runs of `facts`, oldest first; `clock` writes a time in the words for how they ended."""
+    runs = tuple(_run(each, clock) for each in facts)
+    sessions = tuple(session for run in runs for session in run.sessions)
+    known = {each.run_id: each.known for each in facts}
+    everything = Share(name="all", sessions=sessions)
+    return MorningReport(
+        made_at=now,
+        verdict=_verdict(runs, everything),
+        runs=runs,
+        everything=everything,
+        landed=_riskiest_first(sessions, known),
+        rescued=tuple(session for session in sessions if session.record.rescue),
+        prompts=by_prompt(sessions),
+        agents=by_agent(sessions),
+        results=by_result(sessions),
+    )
+
+
+def _run(facts: RunFacts, clock: ClockFace) -> ReportedRun:
+    state = facts.state
+    return ReportedRun(
+        run_id=facts.run_id,
+        condition=facts.condition,
+        ended=_ended(facts, clock),
+        branch="" if state is None else state.branch,
+        caps=Caps() if state is None or state.caps is None else state.caps,
+        needs=facts.needs,
+        sessions=reported(facts.records, facts.known),
+        in_flight=facts.in_flight,
+        lanes=lanes(facts.records, facts.in_flight, facts.known.tracks),
+    )
+
+
+def _ended(facts: RunFacts, clock: ClockFace) -> str:
+    if facts.condition is Condition.LIVE:
+        return "still going on"
+    if facts.state is None:
+        return f"cannot be read: {facts.problem}" if facts.problem else "cannot be read"
+    if facts.condition is Condition.CRASHED:
+        return "was killed"
+    return ending(facts.condition, facts.state.stop_reason, clock)
+
+
+def _riskiest_first(
+    sessions: Sequence[ReportedSession], known: Mapping[str, Known]
+) -> tuple[LandedSession, ...]:
+    landed = [graded(each, known[each.run_id]) for each in sessions if each.result is Result.LANDED]
+    return tuple(landed[place] for place in riskiest_first({n: each.risk for n, each in enumerate(landed)}))
+
+
+def _verdict(runs: Sequence[ReportedRun], everything: Share) -> Said:
+    """One line: what landed, what did not, what it cost, how it ended, and whether anything needs a person."""
+    waiting = sum(len(run.needs) for run in runs)
+    said = "; ".join([_came_of_it(runs, everything), *_ended_how(runs), _needed(waiting)])
+    return Said(text=f"{said[:1].upper()}{said[1:]}.", tone=_tone(runs, everything, waiting))
+
+
+def _came_of_it(runs: Sequence[ReportedRun], everything: Share) -> str:
+    if not everything.sessions:
+        return "no session has ended yet" if any(run.in_flight for run in runs) else "no session ran"
+    landed, total = len(everything.of(Result.LANDED).sessions), len(everything.sessions)
+    what = (
+        f"nothing landed of {_many(total, 'session')}"
+        if not landed
+        else f"{landed} of {_many(total, 'session')} landed"
+    )
+    others = [
+        f"{len(share.sessions)} {share.name}"
+        for share in by_result(everything.sessions)
+        if share.sessions and share.name != Result.LANDED
+    ]
+    cost = spent(everything.used.cost_usd, known=everything.cost_known)
+    money = "cost unknown" if cost == "unknown" else f"{cost} spent"
+    return ", ".join([what, *others, money])
+
+
+def _ended_how(runs: Sequence[ReportedRun]) -> list[str]:
+    if len(runs) == 1:
+        return [
+            f"the run {runs[0].ended}"
+            if runs[0].condition is not Condition.LIVE
+            else "the run is still going on"
+        ]
+    return [f"{_many(len(runs), 'run')}"] if runs else []
+
+
+def _needed(waiting: int) -> str:
+    return (
+        "nothing needs you"
+        if not waiting
+        else f"{_many(waiting, 'thing')} need{'s' if waiting == 1 else ''} you"
+    )
+
+
+def _tone(runs: Sequence[ReportedRun], everything: Share, waiting: int) -> Tone:
+    tones = {CONDITION_TONES[run.condition] for run in runs} | {
+        need.kind.tone for run in runs for need in run.needs
+    }
+    nothing = bool(everything.sessions) and not everything.of(Result.LANDED).sessions
+    if Tone.BAD in tones or nothing:
+        return Tone.BAD
+    failed = any(session.result is not Result.LANDED for session in everything.sessions)
+    return Tone.WARN if waiting or failed or not everything.sessions else Tone.OK
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

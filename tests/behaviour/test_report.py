@@ -1,0 +1,201 @@
+"""`pitboss report`, and the report that every run writes when it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pitboss import proctree
+from pitboss.cli.shared.reporting import report_at_the_end
+from pitboss.store.paths import RunPaths
+from tests.support.cli import Project, wait_until
+from tests.support.runs import the_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.runs import Run
+
+EVIL = "<script>alert(1)</script>\x1b[2J <b>bold</b> [x](y)"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+def page(run: Run) -> str:
+    return (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def report(project: Project, *args: str) -> dict[str, Any]:
+    done = project.pitboss("report", *args, "--format", "json")
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+@pytest.fixture
+def mixed(project: Project) -> Run:
+    """A run in which sessions landed, failed and did nothing."""
+    project.write("tests/test_a.py", "def test_a(): pass\n")
+    project.write("package.json", "{}\n")
+    project.commit("tests")
+    project.prompt("a-add", "echo new > new.txt; echo 'Adds a file.' > $PITBOSS_SUMMARY_FILE")
+    project.prompt(
+        "b-drop",
+        f"rm tests/test_a.py; echo 1 > package.json; printf '%s' '{EVIL}' > $PITBOSS_SUMMARY_FILE",
+    )
+    project.prompt("c-fail", "echo half > half.txt; exit 3")
+    project.prompt("d-idle", "true")
+    assert project.pitboss("grind", "--max-iterations", "4").code == 3
+    return the_run(project)
+
+
+def test_a_run_writes_its_report_and_says_where(project: Project) -> None:
+    project.prompt("alpha", "echo new > new.txt")
+    done = project.pitboss("grind", "--max-iterations", "1")
+    run = the_run(project)
+    assert done.err.splitlines()[-1] == f"report: {run.folder / 'report.html'}"
+    assert "1 of 1 session landed" in page(run)
+    assert "1 of 1 session landed" in (run.folder / "report.md").read_text()
+
+
+def test_what_landed_comes_riskiest_first_with_its_reasons(project: Project, mixed: Run) -> None:
+    found = report(project, mixed.run_id)
+    assert {
+        key: found[key] for key in ("run_id", "sessions", "landed", "rescued", "failed", "changed_nothing")
+    } == {
+        "run_id": mixed.run_id,
+        "sessions": 4,
+        "landed": 2,
+        "rescued": 1,
+        "failed": 0,
+        "changed_nothing": 1,
+    }
+    drop, add = found["landed_sessions"]
+    assert (drop["prompt"], drop["risk"], drop["diff"]) == (
+        "b-drop",
+        "high",
+        {"files": 2, "added": 1, "removed": 2},
+    )
+    assert drop["reasons"][:3] == [
+        "deletes tests: tests/test_a.py",
+        "changes dependencies: package.json",
+        "no tests ran",
+    ]
+    assert (add["prompt"], add["risk"], add["reasons"]) == (
+        "a-add",
+        "low",
+        ["no tests ran", "1 line in 1 file"],
+    )
+    assert [each["prompt"] for each in found["rescued_sessions"]] == ["c-fail"]
+    assert found["verdict"] == (
+        "2 of 4 sessions landed, 1 rescued, 1 changed nothing, $0.0000 spent; "
+        "the run stopped at its limit: 4 of 4 sessions; 2 things need you."
+    )
+
+
+def test_sections_are_in_the_order_of_the_contract(project: Project, mixed: Run) -> None:
+    order = ["Needs you", "Landed", "Rescued", "Money", "Timeline", "Prompts", "All sessions"]
+    titles = re.findall(r"<h2>([A-Za-z ]+?)(?: \(\d+\))?</h2>", page(mixed))
+    assert titles == order
+    text = project.pitboss("report", mixed.run_id).out
+    assert [text.index(name) for name in order] == sorted(text.index(name) for name in order)
+
+
+def test_every_command_that_needs_a_person_works_as_pasted(project: Project, mixed: Run) -> None:
+    commands = [need["command"] for need in report(project, mixed.run_id)["needs_you"]]
+    assert commands
+    for command in commands:
+        if command.startswith("pitboss "):
+            assert project.pitboss(*command.split()[1:]).code == 0, command
+        else:
+            project.git("-c", "user.name=a", "-c", "user.email=a@b.c", *command.split()[1:])
+
+
+def test_every_link_of_the_page_leads_to_something_on_it(mixed: Run) -> None:
+    text = page(mixed)
+    targets = set(re.findall(r'href="#([^"]+)"', text))
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert targets <= set(ids)
+    assert {f"s{seq}" for seq in range(1, 5)} <= targets
+    assert len(ids) == len(set(ids))
+
+
+def test_text_of_agents_is_shown_as_text(project: Project, mixed: Run) -> None:
+    text = page(mixed)
+    assert "<script" not in text
+    assert "\x1b" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    marked = (mixed.folder / "report.md").read_text()
+    assert "\\<script\\>" in marked
+    assert "[x](y)" not in marked
+    assert "\x1b" not in project.pitboss("report", mixed.run_id).out
+
+
+def test_nothing_of_the_page_comes_from_elsewhere(mixed: Run) -> None:
+    assert not re.search(r'(?:src|href)="(?!#)|@import|url\((?!#)|<script|<link', page(mixed))
+
+
+def test_a_run_without_a_session_has_a_report(project: Project) -> None:
+    project.prompt("alpha", "echo new > new.txt")
+    project.pitboss("grind", "--max-iterations", "0")
+    assert "No session ran; the run stopped at its limit" in page(the_run(project))
+
+
+def test_a_run_that_was_killed_has_a_report_and_a_better_one_once_it_is_resumed(project: Project) -> None:
+    project.prompt("alpha", "echo new >> new.txt; while [ ! -e ../go ]; do sleep 0.05; done")
+    with project.started("grind", "--max-iterations", "1") as process:
+        wait_until(lambda: list(project.root.glob(".pitboss/grind/runs/*/transcripts/*.log")))
+        run = the_run(project)
+        wait_until(lambda: run.state["in_flight"])
+        (runner, *_) = proctree.children(process.pid)
+        os.kill(runner, signal.SIGKILL)
+        process.wait(30)
+    assert "the run was killed" in page(run)
+    (project.root.parent / "go").touch()
+    assert project.pitboss("grind", "--resume", run.run_id, "--max-iterations", "2").code == 3
+    assert "1 of 2 sessions landed" in page(run)
+
+
+def test_a_folder_in_its_way_does_not_keep_the_report_from_being_written(project: Project) -> None:
+    place = "$PITBOSS_WORKTREE/.pitboss/grind/runs/$PITBOSS_RUN_ID/report.html"
+    project.prompt("alpha", f"echo new > new.txt; mkdir -p {place}/in/the/way")
+    project.pitboss("grind", "--max-iterations", "1")
+    assert "1 of 1 session landed" in page(the_run(project))
+
+
+def test_a_report_that_cannot_be_made_is_one_warning(project: Project) -> None:
+    said = report_at_the_end(project.root, RunPaths(project.root, "no-such-run"))
+    assert said.startswith("warning: no report was written: ")
+    assert said.endswith("`pitboss report no-such-run` tries again")
+
+
+def test_since_joins_runs(project: Project) -> None:
+    project.prompt("alpha", "echo new >> new.txt")
+    for _ in range(2):
+        project.pitboss("grind", "--max-iterations", "1")
+    found = report(project, "--since", "1h")
+    assert (found["run_id"], found["sessions"], len(found["runs"])) == (None, 2, 2)
+    assert report(project, "--since", "0s")["sessions"] == 0
+    html = project.pitboss("report", "--since", "1d", "--format", "html").out
+    assert {"r1s1", "r2s1"} <= set(re.findall(r' id="([^"]+)"', html))
+    assert project.pitboss("report", "--since", "soon").code == 4
+
+
+def test_the_end_of_a_file_name_says_the_format(project: Project, mixed: Run) -> None:
+    for name, begins in (
+        ("r.html", "<!DOCTYPE html>"),
+        ("r.md", "# Report"),
+        ("r.json", "{"),
+        ("r.txt", "Report on"),
+    ):
+        done = project.pitboss("report", mixed.run_id, "-o", name)
+        assert (done.code, done.out, done.err) == (0, "", f"report: {name}\n")
+        assert (project.root / name).read_text().startswith(begins)
