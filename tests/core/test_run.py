@@ -326,3 +326,12 @@ def test_what_nobody_counted_is_counted_from_the_log() -> None:
     assert counted(run, []) is run
     assert fold(run, record(4, cost_known=False)).unknown_costs == 2
     assert fold(run_state(), record(4, cost_known=False)).unknown_costs is None
+
+
+def test_what_is_counted_already_is_not_counted_again() -> None:
+    run = counted(
+        run_state(barren_per_prompt={"alpha": 1}),
+        [record(1, cost_usd=0.5, commit=None), record(2, commit=None)],
+    )
+    assert run.spend_per_prompt == {"alpha": PromptSpend(sessions=2, cost_usd=0.5)}
+    assert run.barren_per_prompt == {"alpha": 1}

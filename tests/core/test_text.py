@@ -381,7 +381,7 @@ def plan(**changes: object) -> DryRun:
         "agent": "claude_code",
         "mode": "in-place",
         "max_parallel": 1,
-        "prompts": {"bravo": doc("bravo", verify=True), "alpha": doc("alpha", weight=2)},
+        "prompts": {"bravo": doc("bravo", verify=True, max_barren=3), "alpha": doc("alpha", weight=2)},
         "rotation": Rotation(
             name="night",
             entries=(Entry(name="alpha"), Entry(name="bravo", every_override=2, max_runs_override=1)),
@@ -408,7 +408,8 @@ class TestDryRun:
             "\n"
             "## Prompts\n"
             "- alpha [project] weight=2 every=1 max_runs=(none) verify=no parallel_safe=no /r/alpha.md\n"
-            "- bravo [project] weight=1 every=1 max_runs=(none) verify=yes parallel_safe=no /r/bravo.md\n"
+            "- bravo [project] weight=1 every=1 max_runs=(none) max_barren=3 "
+            "verify=yes parallel_safe=no /r/bravo.md\n"
             "\n"
             "## Plan\n"
             "name: night\n"
