@@ -28,7 +28,10 @@ from pitboss.store.trust_list import remember, remembered
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pitboss.core.config import Config
+    from pitboss.core.config import Config, NotifySettings
+
+NOTIFY = "notify"
+"""Stands for an agent in what notices run."""
 
 GRANT = "look at them first; `pitboss doctor --trust` then lets them run"
 _USED = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -124,6 +127,7 @@ def used(repo: Repo, config: Config, environ: Mapping[str, str]) -> None:
 
 
 def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
+    yield from _notices(root, config.notify)
     for agent in backend_names():
         settings = config.agents.get(agent, AgentSettings())
         named = (
@@ -141,6 +145,16 @@ def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
         found = None if "/" in program else locate(program, path, root)
         if found is not None and _inside(found, root):
             yield _program(root, agent, "in this repository", (os.path.relpath(found, root),))
+
+
+def _notices(root: Path, settings: NotifySettings) -> Iterator[Program]:
+    """The command that gets notices, and the addresses, which may send variables away: these are not shown."""
+    if settings.command is not None:
+        yield _program(root, NOTIFY, "[notify] command", ("sh", "-c", settings.command))
+    if listed := tuple(settings.addresses.items()):
+        words = (f"{len(listed)} address{'' if len(listed) == 1 else 'es'}",)
+        digest = _digest(msgspec.json.encode([NOTIFY, listed]))
+        yield Program(agent=NOTIFY, setting="[notify]", words=words, digest=digest)
 
 
 def _program(

@@ -219,3 +219,12 @@ def test_a_text_is_redacted_as_a_stream_is(text: str) -> None:
     assert SECRETS.redact(text).encode("utf-8", "surrogatepass") == streamed(
         SECRETS, [text.encode("utf-8", "surrogatepass")]
     )
+
+
+def test_variables_that_the_environment_names_hold_secrets_too() -> None:
+    env = {
+        "PITBOSS_REDACT": "NTFY_URL,GONE",
+        "NTFY_URL": "ntfy://host/topic-1",
+        "OTHER_URL": "http://host/shown",
+    }
+    assert Secrets.of(env).redact("ntfy://host/topic-1 http://host/shown") == "[redacted] http://host/shown"

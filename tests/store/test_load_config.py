@@ -10,7 +10,16 @@ import pytest
 
 from pitboss.cli.shared.project import template
 from pitboss.core.budget import Caps
-from pitboss.core.config import AgentSettings, Config, GrindSettings, HookSettings, Price, WorktreeSettings
+from pitboss.core.config import (
+    AgentSettings,
+    Config,
+    GrindSettings,
+    HookSettings,
+    NotifySettings,
+    Price,
+    WorktreeSettings,
+)
+from pitboss.core.notice import Topic
 from pitboss.errors import InputError
 from pitboss.store.config import load_config, parse_config
 
@@ -291,3 +300,34 @@ def test_the_config_of_init_shows_every_setting_and_all_of_it_is_valid() -> None
     shown = set(re.findall(r"^(\w+) =", text, flags=re.MULTILINE))
     for settings in (AgentSettings, GrindSettings, WorktreeSettings, HookSettings, Caps, Price):
         assert set(settings.__struct_fields__) - {"budgets", "hooks", "worktree"} <= shown
+
+
+def test_notices_are_configured_by_addresses_a_command_and_topics() -> None:
+    found = parse(
+        "[notify]\nurls = ['ntfy://${A}']\ncommand = 'cat'\non = ['ended', 'budget']\nmin_interval_s = 5\n"
+        "heartbeat_url = 'http://h/${B}'\nheartbeat_s = 60\nheartbeat_end_url = 'http://h/end'\n"
+    ).notify
+    assert found == NotifySettings(
+        urls=("ntfy://${A}",),
+        command="cat",
+        on=(Topic.ENDED, Topic.BUDGET),
+        min_interval_s=5.0,
+        heartbeat_url="http://h/${B}",
+        heartbeat_s=60.0,
+        heartbeat_end_url="http://h/end",
+    )
+    assert found.addresses == {
+        "[notify] urls, no. 1": "ntfy://${A}",
+        "[notify] heartbeat_url": "http://h/${B}",
+        "[notify] heartbeat_end_url": "http://h/end",
+    }
+    assert not found.is_unset
+    assert not NotifySettings(command="cat").is_unset
+    assert parse("").notify.is_unset
+
+
+def test_notices_of_an_unknown_topic_are_refused() -> None:
+    assert problems("[notify]\non = ['ended', 'all']\nurls = 'x'\n") == [
+        "config.toml:2: notify.on: has 'all', which is not one of ended, needs_you, dead_end, waiting, budget",
+        "config.toml:3: notify.urls: must be a list of strings, not 'x'",
+    ]

@@ -199,6 +199,7 @@ def _start(options: Options, **shown: Any) -> tuple[Repo, str, int]:
     """Start a run; returns its repository, its id and its exit code."""
     from pitboss import app
     from pitboss.cli.shared.guarded import run_guarded
+    from pitboss.cli.shared.notified import notified
     from pitboss.git.errors import NotARepository
     from pitboss.git.repo import Repo
     from pitboss.resolve import resolve_mission
@@ -215,9 +216,12 @@ def _start(options: Options, **shown: Any) -> tuple[Repo, str, int]:
     mission = resolve_mission(repo.root, options)
     used(repo, mission.config, os.environ)
     run_id = app.new_run_id(app.utc_now())
+    notices = notified(repo.root, run_id, mission.config)
 
     def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
-        with app.observed(outlets, (*restored, *mission.warnings)) as emit:
+        known = (*restored, *mission.warnings, *notices.warnings)
+        with app.observed((*outlets, *notices.outlets()), known) as emit:
+            notices.warn_by(emit)
             run = app.build_run(mission, repo, run_id, channel, emit)
             if mission.config.probe:
                 run.check_ready()
@@ -246,6 +250,7 @@ def _resume(options: Options, requested: str, **shown: Any) -> tuple[Repo, str, 
     """Resume a run; returns the same."""
     from pitboss import app
     from pitboss.cli.shared.guarded import run_guarded
+    from pitboss.cli.shared.notified import notified
     from pitboss.cli.shared.project import project_root
     from pitboss.resolve import resolve_mission
     from pitboss.store.backup import restore_lost
@@ -258,9 +263,12 @@ def _resume(options: Options, requested: str, **shown: Any) -> tuple[Repo, str, 
     run = resolve_target(repo.root, requested or None)
     mission = resolve_mission(repo.root, options, run=run.state)
     used(repo, mission.config, os.environ)
+    notices = notified(repo.root, run.run_id, mission.config)
 
     def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
-        with app.observed(outlets, (*restored, *mission.warnings, *warnings)) as emit:
+        known = (*restored, *mission.warnings, *warnings, *notices.warnings)
+        with app.observed((*outlets, *notices.outlets()), known) as emit:
+            notices.warn_by(emit)
             return app.build_run(mission, repo, run.run_id, channel, emit).resume()
 
     return repo, run.run_id, run_guarded(repo.root, run.run_id, body=body, **shown)

@@ -26,6 +26,9 @@ def main() -> NoReturn:
             stream.flush()
         except (OSError, ValueError):
             continue
+    rest = sys.modules.get("pitboss.cli.shared.afterwards")
+    if rest is not None:
+        rest.do_the_rest()
     os._exit(code)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from pitboss.core.budget import Caps
+from pitboss.core.notice import HEARTBEAT, HEARTBEAT_END, Topic
 
 DEFAULT_BACKEND = "claude_code"
 OWN_PROGRAMS = ("acp", "command")
@@ -109,6 +110,34 @@ class PullRequestSettings(msgspec.Struct, frozen=True, kw_only=True):
     draft: bool = False
 
 
+class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[notify]`: who is told of a run, of what, and how often; addresses as written, with their `${VAR}`.
+
+    `heartbeat_url` is asked for every `heartbeat_s` seconds while the run is live, `heartbeat_end_url` once it ended
+    in order.
+    """
+
+    urls: tuple[str, ...] = ()
+    command: str | None = None
+    on: tuple[Topic, ...] = tuple(Topic)
+    min_interval_s: float = 300.0
+    heartbeat_url: str | None = None
+    heartbeat_s: float = 300.0
+    heartbeat_end_url: str | None = None
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Every address by the setting it comes from."""
+        listed = {f"[notify] urls, no. {nth}": url for nth, url in enumerate(self.urls, 1)}
+        beats = {HEARTBEAT: self.heartbeat_url, HEARTBEAT_END: self.heartbeat_end_url}
+        return listed | {setting: url for setting, url in beats.items() if url is not None}
+
+    @property
+    def is_unset(self) -> bool:
+        """Whether nobody is to be told anything."""
+        return not self.addresses and self.command is None
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
 
@@ -131,6 +160,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     hard_budgets: bool = False
     limits: Limits = Limits()
     grind: GrindSettings = GrindSettings()
+    notify: NotifySettings = NotifySettings()
     author: str = "pitboss <pitboss@local>"
     commit_subject: str = DEFAULT_SUBJECT
     pull_request: PullRequestSettings = PullRequestSettings()

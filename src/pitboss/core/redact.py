@@ -1,9 +1,9 @@
 """Replaces secrets with `[redacted]` before anything is written, in streams as well as in whole texts (SPEC 6).
 
-A secret is the value of a variable whose name says so (as it stands, line by line, or escaped for JSON), or
-anything shaped like a well-known kind of key. The end of a stream is held back only while it may be the beginning
-of a secret, so a secret split between two chunks is still found, and output is hardly delayed. The result does not
-depend on how a stream is cut into chunks.
+A secret is the value of a variable whose name says so, or that `PITBOSS_REDACT` names (as it stands, line by line, or
+escaped for JSON), or anything shaped like a well-known kind of key. The end of a stream is held back only while it may
+be the beginning of a secret, so a secret split between two chunks is still found, and output is hardly delayed. The
+result does not depend on how a stream is cut into chunks.
 
 Most output holds no secret. It is searched for the fixed parts of secrets, which is fast; only matches are
 checked against a pattern.
@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from itertools import chain, starmap
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+ALSO_REDACTED = "PITBOSS_REDACT"
+"""The variable that names further variables with secrets in them, separated by commas."""
 
 REDACTED = b"[redacted]"
 SHORTEST = 8
@@ -100,8 +103,7 @@ class Secrets:
     @classmethod
     def of(cls, *environments: Mapping[str, str]) -> Secrets:
         """The secrets in the variables of these environments."""
-        variables = chain.from_iterable(env.items() for env in environments)
-        return cls(chain.from_iterable(starmap(_secrets_in, variables)))
+        return cls(chain.from_iterable(map(_secrets_of, environments)))
 
     def redact(self, text: str) -> str:
         """`text` without its secrets."""
@@ -220,10 +222,15 @@ def _pattern(needle: bytes) -> bytes:
     return fixed + _EDGE.replace(b"%s", fixed) + _SHAPES[needle] + _BODY.pattern
 
 
+def _secrets_of(environ: Mapping[str, str]) -> Iterator[str]:
+    named = environ.get(ALSO_REDACTED, "").split(",")
+    yield from chain.from_iterable(_secrets_in(name, value, name in named) for name, value in environ.items())
+
+
 @lru_cache(maxsize=1024)
-def _secrets_in(name: str, value: str) -> tuple[str, ...]:
+def _secrets_in(name: str, value: str, named: bool) -> tuple[str, ...]:
     """The secrets in one variable. Cached: every session asks about nearly the same ones."""
-    named_so = _SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name)
+    named_so = named or (_SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name))
     whole = named_so or _WEBHOOK_NAME.search(name)
     lines = value.replace("\\n", "\n").splitlines() if whole else ()
     return (*([value] if whole else ()), *lines, *_URL_PASSWORD.findall(value))

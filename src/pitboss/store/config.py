@@ -22,6 +22,7 @@ from pitboss.core.fields import (
     some_text,
     table,
 )
+from pitboss.core.notice import Topic
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.rotation import BUDGET_CHECKS, HOOK_CHECKS
 from pitboss.core.toml import parse_toml
@@ -49,9 +50,7 @@ def load_config(repo: Path) -> Config:
 def parse_config(text: str, *, file: str) -> Config:
     """Return the configuration written in `text`, which was read from `file`; otherwise as `load_config`."""
     top = parse_toml(text, file, lenient=True)
-    top.read(
-        dict.fromkeys(("agent", "models", "retries", "tests", "budgets", "limits", "grind", "git"), table)
-    )
+    top.read(dict.fromkeys(_TABLES, table))
     values = {
         **_agents(top.sub("agent")),
         "models": top.sub("models").read(_MODELS),
@@ -60,6 +59,7 @@ def parse_config(text: str, *, file: str) -> Config:
         **_budgets(top.sub("budgets")),
         "limits": _limits(top.sub("limits")),
         "grind": _grind(top.sub("grind")),
+        "notify": top.sub("notify").read(_NOTIFY),
         **_git(top.sub("git")),
     }
     top.document.finish()
@@ -144,6 +144,17 @@ _GIT: dict[str, Check] = {
 _PULL_REQUEST = {"remote": "remote", "pr_body": "body", "pr_draft": "draft"}
 """The keys about pull requests, each with the field of `PullRequestSettings` that holds it."""
 
+
+def _topics(value: object) -> list[str]:
+    topics = labels(value)
+    for topic in topics:
+        if topic not in _TOPICS:
+            raise Wrong(f"has {shown(topic)}, which is not one of {', '.join(_TOPICS)}")
+    return topics
+
+
+_TABLES = ("agent", "models", "retries", "tests", "budgets", "limits", "grind", "notify", "git")
+_TOPICS = tuple(topic.value for topic in Topic)
 _MODELS: dict[str, Check] = dict.fromkeys(("implementer", "fixer", "planner", "auditor"), one_line)
 _ALL_AGENTS: dict[str, Check] = {
     "backend": one_line,
@@ -195,4 +206,13 @@ _WORKTREE: dict[str, Check] = {
     "copy": labels,
     "setup": some_text,
     "clean": one_of("untracked", "all"),
+}
+_NOTIFY: dict[str, Check] = {
+    "urls": labels,
+    "command": some_text,
+    "on": _topics,
+    "min_interval_s": seconds,
+    "heartbeat_url": one_line,
+    "heartbeat_s": seconds,
+    "heartbeat_end_url": one_line,
 }

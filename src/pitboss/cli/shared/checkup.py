@@ -230,12 +230,33 @@ def _disk(root: Path) -> Iterator[Check]:
         yield _ok("disk", found)
 
 
+def _notify(root: Path) -> Iterator[Check]:
+    """Who is told of a run; sends nothing."""
+    from pitboss.cli.shared.notifying import addresses_of, obstacles
+
+    try:
+        settings = load_config(root).notify
+    except InputError:
+        return  # `files` has said so
+    if settings.is_unset:
+        return
+    found = addresses_of(settings, os.environ)
+    wrong = list(obstacles(settings, found))
+    for text in wrong:
+        yield _warning("notify", one_line(text))
+    if not wrong:
+        named = [each.name for each in found.values()]
+        listed = ", ".join([*named, *(["[notify] command"] if settings.command else [])])
+        yield _ok("notify", one_line(f"{listed}; `pitboss notify test` tries them"))
+
+
 _EXAMINATIONS: dict[str, Callable[[Path], Iterator[Check]]] = {
     "git": _git,
     "repository": _repository,
     "files": _inputs,
     "agent": _agents,
     "prices": _prices,
+    "notify": _notify,
     "lock": _lock,
     "run": _runs,
     "disk": _disk,

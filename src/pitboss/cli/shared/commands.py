@@ -18,6 +18,7 @@ SECTIONS = {
         "init": "Prepare this repository for pitboss.",
         "demo": "Grind a throw-away repository, to see what happens.",
         "prompts": "List, create, check and show prompts.",
+        "notify": "Test the notices that tell you of a run.",
         "doctor": "Check git, agents, configuration, prompts, lock and disk.",
     },
     "Run": {

@@ -1,0 +1,132 @@
+"""Carries notices: starts the processes that send them, and ends them in time (SPEC 12)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss import process
+from pitboss.core.environment import RUN_ID, hook_environment, marker
+from pitboss.core.stops import StopRequest
+from pitboss.errors import PitbossError
+from pitboss.process import Command, EndedBy, Exit
+from pitboss.screens.notify.errands import COMMAND, TRIES, TRY_S
+from pitboss.typed import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pitboss.screens.notify.errands import Round
+
+_DELIVERY = "pitboss.screens.notify.delivery"
+_GRACE_S = 0.2
+"""Between TERM and KILL: none of these processes has anything to tidy up."""
+
+
+class RealErrands:
+    """Runs errands of the repository at `root`; `command` is the user's, which sees what hooks see."""
+
+    def __init__(self, root: Path, command: str | None, passthrough: Sequence[str]) -> None:
+        self._root = root
+        self._command = command
+        self._passthrough = passthrough
+
+    def run(self, sent: Round, within_s: float, give_up: Callable[[], bool]) -> dict[str, str]:
+        """Send it all side by side; returns why each channel that failed did, in words without secrets."""
+        failures: dict[str, str] = {}
+
+        def stop() -> StopRequest | None:
+            return StopRequest.ABORT if give_up() else None
+
+        def deliver() -> None:
+            failures.update(_deliver(sent, within_s, stop))
+
+        def tell() -> None:
+            failures.update(self._tell(sent, within_s, stop))
+
+        threads = [Thread(target=job, daemon=True) for job in (deliver, tell)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return failures
+
+    def _tell(self, sent: Round, within_s: float, stop: Callable[[], StopRequest | None]) -> dict[str, str]:
+        if self._command is None or sent.event is None:
+            return {}
+        run = {name: os.environ[name] for name in (RUN_ID,) if name in os.environ}
+        env = hook_environment(os.environ, self._passthrough, run)
+        limit_s = min(within_s, TRIES * TRY_S)
+        ended = _run(
+            Command(
+                argv=("sh", "-c", self._command),
+                cwd=str(self._root),
+                env=env,
+                stdin=json.dumps(sent.event).encode() + b"\n",
+                max_seconds=limit_s,
+                max_processes=process.PROCESSES,
+                grace_s=_GRACE_S,
+                pipe_grace_s=_GRACE_S,
+                marker=marker(env),
+            ),
+            stop,
+        )
+        why = _why_not(ended, limit_s)
+        return {} if why is None else {COMMAND: why}
+
+
+def _deliver(sent: Round, within_s: float, stop: Callable[[], StopRequest | None]) -> dict[str, str]:
+    """Have another process send the parcels: it can be ended whatever hangs in it, and it loads what is heavy.
+
+    Its addresses go through a pipe: the command line of a process is no place for a secret. `-P` and the folder keep it
+    from importing what lies in the repository.
+    """
+    if not sent.parcels:
+        return {}
+    order = {"parcels": msgspec.to_builtins(sent.parcels), "within_s": within_s}
+    ended = _run(
+        Command(
+            argv=(sys.executable, "-P", "-m", _DELIVERY),
+            cwd="/",
+            env=dict(os.environ),
+            stdin=json.dumps(order).encode(),
+            merge_stderr=False,
+            max_seconds=within_s,
+            grace_s=_GRACE_S,
+            pipe_grace_s=_GRACE_S,
+        ),
+        stop,
+    )
+    why = _why_not(ended, within_s)
+    if why is None:
+        try:
+            return from_json(ended.tail, dict[str, str])
+        except msgspec.DecodeError:
+            why = "it was not accepted"
+    return {parcel.channel: why for parcel in sent.parcels}
+
+
+def _run(command: Command, stop: Callable[[], StopRequest | None]) -> Exit:
+    """Run a command to its end; whatever the system refuses meanwhile (a pipe, memory) is its failure."""
+    try:
+        return process.run(command, stop=stop)
+    except (OSError, PitbossError):
+        return Exit(code=None, ended_by=EndedBy.SPAWN_FAILED)
+
+
+def _why_not(ended: Exit, limit_s: float) -> str | None:
+    match ended.ended_by:
+        case EndedBy.SPAWN_FAILED:
+            return "it could not be started"
+        case EndedBy.WALL_CLOCK:
+            return f"timed out after {limit_s:g} s"
+        case EndedBy.STOPPED | EndedBy.CROWD:
+            return "stopped"
+        case _:
+            return None if ended.code == 0 else f"exit code {ended.code}"

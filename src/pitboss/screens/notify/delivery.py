@@ -1,0 +1,147 @@
+"""The process that sends a round of messages: each to its address, in a thread of its own (SPEC 12).
+
+It reads parcels as JSON on stdin and prints why those that failed did. Whatever hangs ends with it. What libraries say
+about a failure may hold an address, so only what is known to be harmless is taken from it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import time
+from threading import Thread, get_ident
+from typing import TYPE_CHECKING, Any
+
+from pitboss.screens.notify.errands import PAUSE_S, TRIES, TRY_S, Parcel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MARGIN_S = 0.4
+"""Left of the time for the answer to be printed."""
+
+_AGENT = "pitboss"
+_STATUS = re.compile(r"\berror=(\d{3})\b")
+_NO_CONNECTION = re.compile(r"[Cc]onnection error|Socket Exception|socket", re.ASCII)
+_TIMED_OUT = "timed out"
+
+
+def main() -> None:
+    """Send what is on stdin; print one JSON object, channel to reason."""
+    began = time.monotonic()
+    order: dict[str, Any] = json.loads(sys.stdin.buffer.read())
+    ends = began + float(order["within_s"]) - MARGIN_S
+    sendings = [Sending(Parcel(**parcel), ends) for parcel in order["parcels"]]
+    for sending in sendings:
+        sending.start()
+    for sending in sendings:
+        sending.join(max(0.0, ends - time.monotonic()))
+    failures = {each.parcel.channel: each.failure for each in sendings if each.failure is not None}
+    sys.stdout.write(json.dumps(failures))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+class Sending(Thread):
+    """Up to three tries at one address; `failure` says why the last one failed, None once one did not."""
+
+    def __init__(self, parcel: Parcel, ends: float) -> None:
+        super().__init__(daemon=True)
+        self.parcel = parcel
+        self.failure: str | None = _TIMED_OUT
+        self._ends = ends
+
+    def run(self) -> None:
+        """Try until it arrives, the tries are used up, or the time is."""
+        attempt = _asked if not self.parcel.title else _told
+        for nth in range(TRIES):
+            time.sleep(PAUSE_S * nth)
+            left = self._ends - time.monotonic()
+            if left <= 0:
+                return
+            self.failure = within(min(TRY_S, left), lambda: attempt(self.parcel))
+            if self.failure is None:
+                return
+
+
+def within(limit_s: float, attempt: Callable[[], str | None]) -> str | None:
+    """What `attempt` returns, or that it timed out: it is not waited for any longer."""
+    said: list[str | None] = []
+    thread = Thread(target=lambda: said.append(attempt()), daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    return said[0] if said else _TIMED_OUT
+
+
+def _told(parcel: Parcel) -> str | None:
+    """Send a message through apprise; returns why it failed."""
+    import apprise
+
+    heard = _Heard.installed()
+    asset = apprise.AppriseAsset(app_id="pitboss", app_desc="pitboss", async_mode=False)
+    service = apprise.Apprise.instantiate(parcel.url, asset=asset)
+    if service is None:
+        return "apprise does not understand the address"
+    service.notify_format = apprise.NotifyFormat.TEXT  # as HTML, a mail would lose its lines
+    try:
+        arrived = service.notify(body=parcel.body, title=parcel.title, body_format=apprise.NotifyFormat.TEXT)
+    except Exception:  # its words may hold the address
+        return "it was not accepted"
+    return None if arrived else heard.reason()
+
+
+class _Heard(logging.Handler):
+    """Listens to what apprise logs: the only place where it says why something failed. Prints nothing."""
+
+    _one: _Heard | None = None
+
+    @classmethod
+    def installed(cls) -> _Heard:
+        if cls._one is None:
+            cls._one = cls()
+            for name in ("apprise", "urllib3"):
+                logger = logging.getLogger(name)
+                logger.handlers, logger.propagate = [cls._one], False
+            logging.raiseExceptions = False
+        return cls._one
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self._by_thread: dict[int, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note the latest reason of this thread, if the record gives one."""
+        said = record.getMessage()
+        if status := _STATUS.search(said):
+            self._by_thread[get_ident()] = f"it answered {status[1]}"
+        elif _NO_CONNECTION.search(said):
+            self._by_thread[get_ident()] = "no answer"
+
+    def reason(self) -> str:
+        return self._by_thread.pop(get_ident(), "it was not accepted")
+
+
+def _asked(parcel: Parcel) -> str | None:
+    """Ask for an address; returns why it failed."""
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    if not parcel.url.lower().startswith(("http://", "https://")):
+        return "it is not an http or https address"
+    try:
+        request = Request(parcel.url, headers={"User-Agent": _AGENT})  # noqa: S310 - checked above
+        with urlopen(request, timeout=TRY_S):  # noqa: S310 - checked above
+            return None
+    except HTTPError as error:
+        return f"it answered {error.code}"
+    except TimeoutError:
+        return _TIMED_OUT
+    except Exception:  # its words may hold the address
+        return "no answer"
+
+
+if __name__ == "__main__":
+    main()
