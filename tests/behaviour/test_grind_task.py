@@ -33,7 +33,7 @@ def test_a_task_runs_once_and_nothing_else_does(project: Project) -> None:
     assert (run.state["plan_name"], run.state["prompt_names"]) == ("task", ["task"])
     assert run.ending() == ("completed", "every prompt has had its runs")
     kept = run.folder / "task.md"
-    assert kept.read_text() == f'---\nname: task\ndescription: "```sh"\n---\n{SCRIPT}\n'
+    assert kept.read_text() == f'---\nname: task\ndescription: "echo line >>work.txt"\n---\n{SCRIPT}\n'
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
