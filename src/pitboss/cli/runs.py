@@ -12,7 +12,7 @@ from pitboss.cli.shared.project import project_root
 from pitboss.core.condition import condition
 from pitboss.core.embed import one_line, up_to_a_word
 from pitboss.core.gauges import Used
-from pitboss.core.measures import tokens
+from pitboss.core.measures import size, tokens
 from pitboss.core.tone import CONDITION_TONES
 from pitboss.core.words.endings import why, word
 from pitboss.screens.lines import cost_in_words
@@ -34,26 +34,46 @@ from pitboss.store.lock import lock_holder
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEADER = ("RUN", "STATE", "SESSIONS", "TOKENS", "COST", "UPDATED", "ROTATION", "WHY")
-_MAY_SAY_NOTHING = {"TOKENS": "", "COST": "", "ROTATION": "default"}
+    from pitboss.store.disk_use import DiskUse
+
+_HEADER = ("RUN", "STATE", "SESSIONS", "TOKENS", "COST", "DISK", "UPDATED", "ROTATION", "WHY")
+_MAY_SAY_NOTHING = {"TOKENS": "", "COST": "", "DISK": "", "ROTATION": "default"}
 _WIDE = 200
 _LEAST_WHY = 24
+LOOKING_S = 10.0
+"""How many seconds to spend on sizes."""
 
 
 @command()
+@option("--disk", is_flag=True, help="Show how much disk each run takes.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
-def runs(*, as_json: bool) -> None:
+def runs(*, disk: bool, as_json: bool) -> None:
     """List every run, newest first."""
     repo = project_root()
     listings, live = list_runs(repo), _live_run_id(repo)
+    sizes = _sizes(repo, listings) if disk else {}
     if as_json:
-        write_json(
-            [run_json(run.run_id, run.state, run.problem, live=run.run_id == live) for run in listings]
-        )
+        write_json([_as_json(run, sizes.get(run.run_id), live=run.run_id == live) for run in listings])
     elif not listings:
         say("no runs yet")
     else:
-        _print(listings, live, datetime.now(UTC))
+        _print(listings, live, datetime.now(UTC), sizes)
+
+
+def _sizes(repo: Path, listings: list[RunListing]) -> dict[str, DiskUse]:
+    """How much disk each run takes; runs that there was no time for are incomplete."""
+    import time
+
+    from pitboss.store.disk_use import disk_use
+    from pitboss.store.paths import RunPaths
+
+    until = time.monotonic() + LOOKING_S
+    return {run.run_id: disk_use(RunPaths(repo, run.run_id).root, until=until) for run in listings}
+
+
+def _as_json(run: RunListing, use: DiskUse | None, *, live: bool) -> dict[str, object]:
+    listed = run_json(run.run_id, run.state, run.problem, live=live)
+    return listed if use is None else {**listed, "disk_bytes": use.size, "disk_known": use.whole}
 
 
 def _live_run_id(repo: Path) -> str | None:
@@ -61,8 +81,11 @@ def _live_run_id(repo: Path) -> str | None:
     return run_of(repo, holder) if holder is not None else None
 
 
-def _print(listings: list[RunListing], live: str | None, now: datetime) -> None:
-    table = [_HEADER, *(_row(run, now, live=run.run_id == live) for run in listings)]
+def _print(listings: list[RunListing], live: str | None, now: datetime, sizes: dict[str, DiskUse]) -> None:
+    table = [
+        _HEADER,
+        *(_row(run, now, sizes.get(run.run_id), live=run.run_id == live) for run in listings),
+    ]
     said = [n for n, name in enumerate(_HEADER) if name not in _MAY_SAY_NOTHING or _says(table, n)]
     for dropped in (None, "TOKENS", "COST"):
         said = [n for n in said if _HEADER[n] != dropped]
@@ -87,10 +110,10 @@ def _says(table: list[tuple[str, ...]], column: int) -> bool:
     return any(row[column] not in nothing for row in table[1:])
 
 
-def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
-    state, how = run.state, word(condition(run.state, live=live))
+def _row(run: RunListing, now: datetime, use: DiskUse | None, *, live: bool) -> tuple[str, ...]:
+    state, how, disk = run.state, word(condition(run.state, live=live)), "" if use is None else _disk(use)
     if state is None:
-        return (one_line(run.run_id), how, "-", "-", "-", "-", "-", one_line(run.problem or ""))
+        return (one_line(run.run_id), how, "-", "-", "-", disk, "-", "-", one_line(run.problem or ""))
     started = max((session.seq for session in state.in_flight), default=0)
     used = Used.by(state.budget_consumed, cost_known=state.cost_known, started=started)
     return (
@@ -99,10 +122,15 @@ def _row(run: RunListing, now: datetime, *, live: bool) -> tuple[str, ...]:
         str(used.sessions),
         tokens(used.tokens) if used.tokens else "",
         cost_in_words(used.cost_usd, known=used.cost_known).removeprefix("cost "),
+        disk,
         when(state.last_updated_at, now),
         one_line(state.plan_name),
         _why(run, live=live),
     )
+
+
+def _disk(use: DiskUse) -> str:
+    return size(use.size) if use.whole else f"{size(use.size)}+"
 
 
 def _why(run: RunListing, *, live: bool) -> str:

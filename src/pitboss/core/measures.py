@@ -58,3 +58,13 @@ def tokens(count: int) -> str:
     if count < 999_950:
         return f"{count / 1000:.1f}k"
     return f"{count / 1_000_000:.2f}M"
+
+
+def size(count: int) -> str:
+    """Bytes to about three digits: `950 B`, `12.3 KiB`, `1.2 GiB`."""
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1000 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"

@@ -43,6 +43,7 @@ SECTIONS = {
         "report": "Report on a run: what landed, what it cost, what needs you.",
         "land": "Bring a run's work onto the branch it began on.",
         "pr": "Push the run branch and open a pull request for it.",
+        "gc": "Remove what runs at rest no longer need.",
     },
     "Repair": {
         "rescue": "List, show and apply rescued work.",

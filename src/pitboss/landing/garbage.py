@@ -1,0 +1,144 @@
+"""What of a run at rest can be removed: working copies, transcripts, events and, if asked, refs (SPEC 11).
+
+Whatever is unique is rescued, or stays. Each step may be repeated, so after a crash `gc` simply goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.garbage import dispensable
+from pitboss.git.repo import NO_HOOKS
+from pitboss.landing.listing import registered, session_branches, session_worktrees
+from pitboss.landing.refs import RESCUE_REFS, RUN_BRANCHES, run_branch
+from pitboss.landing.worktrees import remove_session_branch, remove_worktree
+from pitboss.store.disk_use import DiskUse, disk_use
+from pitboss.store.opening import names_in, remove_tree, status
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from pitboss.git.repo import Repo
+
+_COMMITS = "--format=%(refname) %(objectname) %(objecttype)%(*objecttype)%(symref)"
+_PASSING = ("refs/stash", "refs/bisect/")
+"""Refs that do not last."""
+
+
+class Garbage(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be removed of one run: paths with their sizes, branches of its sessions, refs with their commits.
+
+    `staying` are refs that alone hold their commits, or that are checked out.
+    """
+
+    run_id: str
+    worktrees: dict[str, DiskUse]
+    files: dict[str, DiskUse]
+    session_branches: tuple[str, ...] = ()
+    refs: dict[str, str] = {}
+    staying: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(use.size for use in (*self.worktrees.values(), *self.files.values()))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to remove."""
+        return not (self.worktrees or self.files or self.session_branches or self.refs)
+
+
+class Refs:
+    """All refs as they will be once what is found dispensable has gone."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        lines = os.fsdecode(repo.git("for-each-ref", _COMMITS)).split("\n")
+        listed = (line.split(" ", 2) for line in lines if line)
+        # Neither what is no commit nor a symbolic ref, which holds nothing by itself.
+        self._oids = {ref: oid for ref, oid, kind in listed if kind.endswith("commit")}
+        self._checked_out = {path: f"refs/heads/{each.branch}" for path, each in registered(repo).items()}
+        self._checked_out.setdefault(str(repo.root), repo.on_branch() or "")
+
+    def take(
+        self, run_id: str, *, named: bool, doomed: Collection[str]
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """The refs of a run that can go, with their commits, and those that stay. Raises GitError.
+
+        `doomed` are paths of working copies that will be gone.
+        """
+        own = self._of(run_id)
+        free = [ref for ref in own if not self.in_use(ref, doomed)]
+        sessions = f"refs/heads/{run_branch(run_id)}-session-"
+        lasting = [ref for ref in self._oids if _lasts(ref) and not ref.startswith(sessions)]
+        others = [ref for ref in lasting if ref not in free]
+        gone = {ref: self._oids[ref] for ref in dispensable(free, others, self._is_within, named=named)}
+        self._oids = {ref: oid for ref, oid in self._oids.items() if ref not in gone}
+        return gone, tuple(ref for ref in own if ref not in gone)
+
+    def in_use(self, ref: str, doomed: Collection[str]) -> bool:
+        """Whether a working tree, apart from those in `doomed`, has the branch checked out."""
+        return any(at == ref for path, at in self._checked_out.items() if path not in doomed)
+
+    def _of(self, run_id: str) -> list[str]:
+        branch, rescued = f"refs/heads/{run_branch(run_id)}", f"{RESCUE_REFS}/{run_id}/"
+        return sorted(ref for ref in self._oids if ref == branch or ref.startswith(rescued))
+
+    def _is_within(self, ref: str, others: Iterable[str]) -> bool:
+        asked = "\n".join((self._oids[ref], *(f"^{oid}" for oid in {self._oids[other] for other in others})))
+        return not self._repo.git("rev-list", "--max-count=1", "--stdin", stdin=f"{asked}\n".encode())
+
+
+def garbage(repo: Repo, run_id: str, refs: Refs, *, with_refs: bool, named: bool, until: float) -> Garbage:
+    """What can be removed of a run; changes nothing but `refs`. Sizes are looked up `until` a monotonic time."""
+    paths = RunPaths(repo.root, run_id)
+    doomed = session_worktrees(repo, run_id)
+    gone, staying = refs.take(run_id, named=named, doomed=doomed) if with_refs else ({}, ())
+    own = f"{run_branch(run_id)}-session-"
+    return Garbage(
+        run_id=run_id,
+        worktrees={path: disk_use(Path(path), until=until) for path in doomed},
+        files={path.name: disk_use(path, until=until) for path in _files(paths)},
+        session_branches=tuple(
+            name
+            for name in session_branches(repo, run_id)
+            if name.startswith(own) and not refs.in_use(f"refs/heads/{name}", doomed)
+        ),
+        refs=gone,
+        staying=staying,
+    )
+
+
+def remove(repo: Repo, found: Garbage) -> None:
+    """Remove it; working copies and branches of sessions are rescued first. Raises GitError."""
+    for path in found.worktrees:
+        remove_worktree(repo, found.run_id, path)
+    for branch in found.session_branches:
+        remove_session_branch(repo, found.run_id, branch)
+    _delete_refs(repo, found.refs)
+    for file in _files(RunPaths(repo.root, found.run_id)):
+        remove_tree(file)
+
+
+def _delete_refs(repo: Repo, refs: Mapping[str, str]) -> None:
+    """Delete all refs or, if one has moved since it was looked at, none. Raises GitError."""
+    if refs:
+        orders = "".join(f"option no-deref\ndelete {ref} {oid}\n" for ref, oid in refs.items())
+        repo.git(*NO_HOOKS, "update-ref", "--stdin", stdin=os.fsencode(orders))
+
+
+def _files(paths: RunPaths) -> list[Path]:
+    """What only helps to look at a run: transcripts, and the events of the time when it was live."""
+    transcripts = [paths.transcripts] if names_in(paths.transcripts) else []
+    return [*transcripts, *([paths.events] if status(paths.events) else [])]
+
+
+def _lasts(ref: str) -> bool:
+    pushed = ref.startswith("refs/remotes/") and f"/{RUN_BRANCHES}" in ref
+    return not pushed and not ref.startswith(_PASSING)
