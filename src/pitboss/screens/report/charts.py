@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pitboss.core.embed import one_line
 from pitboss.core.measures import duration, money, spent
 from pitboss.core.report.sessions import Result
 from pitboss.screens.report.fills import CLASSES, legend
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
     _Row = tuple[str, list[tuple[ReportedSession, float]]]
     """What stands above a bar, and the sessions in it with their shares of the width."""
 
-ROW = 44
-"""The height of a row with its name above its bar, in pixels."""
-
 BAR = 18
+"""The height of a bar, in pixels."""
+
 _MOST_ROWS = 30
 _FULL = 100.0
 _ORDER = {result: place for place, result in enumerate(Result)}
@@ -83,7 +83,7 @@ def cost_by_prompt(report: MorningReport, links: Links) -> Markup:
         widths = [(each, each.record.cost_usd / most if most > 0 else 0.0) for each in _sorted(prompt)]
         return f"{words}{more}", widths
 
-    drawn = _rows("cost by prompt", report.prompts, row, links)
+    drawn = _rows(report.prompts, row, links)
     note = "Every session counts, also those that failed."
     return figure("Cost by prompt", note, drawn, legend())
 
@@ -97,7 +97,7 @@ def outcomes_by_prompt(report: MorningReport, links: Links) -> Markup:
         words = titled(f"{count} {result}" for count, result in counts if count)
         return words, [(each, 1 / most) for each in _sorted(prompt)]
 
-    drawn = _rows("outcomes by prompt", report.prompts, row, links)
+    drawn = _rows(report.prompts, row, links)
     return figure("Outcomes by prompt", "One piece for each session.", drawn, legend())
 
 
@@ -105,27 +105,25 @@ def _sorted(prompt: Share) -> list[ReportedSession]:
     return sorted(prompt.sessions, key=lambda each: _ORDER[each.result])
 
 
-def _rows(label: str, prompts: Sequence[Share], row: Callable[[Share], _Row], links: Links) -> Markup:
-    shapes: list[Markup] = []
-    for place, prompt in enumerate(prompts[:_MOST_ROWS]):
-        words, pieces = row(prompt)
-        y = place * ROW
-        shapes.append(_row_name(prompt.name, words, y + 14))
-        at = 0.0
-        for session, width in pieces:
-            box = (at * _FULL, width * _FULL, y + 20.0, float(BAR))
-            shapes.append(cell(links, session, box, cost_of(session)))
-            at += width
-    height = ROW * min(len(prompts), _MOST_ROWS)
-    drawn = svg_of(label, height, *shapes)
+def _rows(prompts: Sequence[Share], row: Callable[[Share], _Row], links: Links) -> Markup:
+    rows = [_row(prompt, *row(prompt), links) for prompt in prompts[:_MOST_ROWS]]
     left = len(prompts) - _MOST_ROWS
-    more = el("p", f"{left} more prompts are in the table below.", class_="note") if left > 0 else Markup("")
-    return joined([drawn, more])
+    if left > 0:
+        rows.append(el("p", f"{left} more are in the table of prompts.", class_="note"))
+    return joined(rows)
 
 
-def _row_name(name: str, words: str, y: float) -> Markup:
-    short = name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
-    return el("text", el("tspan", short, class_="strong"), f"  {words}", x=0, y=y)
+def _row(prompt: Share, words: str, pieces: Sequence[tuple[ReportedSession, float]], links: Links) -> Markup:
+    """The name of a prompt, and below it its bar."""
+    shapes, at = list[Markup](), 0.0
+    for session, width in pieces:
+        if width <= 0:
+            continue
+        shapes.append(cell(links, session, (at * _FULL, width * _FULL, 1.0, float(BAR)), cost_of(session)))
+        at += width
+    name = one_line(prompt.name, _NAME_LENGTH)
+    label = el("div", el("strong", name), f" {words}", class_="note")
+    return el("div", label, svg_of(name, BAR + 2, *shapes), class_="row")
 
 
 def by_duration(report: MorningReport, links: Links) -> Markup:

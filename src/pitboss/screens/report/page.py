@@ -192,8 +192,8 @@ def _unpriced(report: MorningReport, links: Links) -> Markup:
     unknown = report.everything.unpriced
     if not unknown:
         return Markup("")
-    many = "1 session is" if len(unknown) == 1 else f"{len(unknown)} sessions are"
-    said = f"The cost of {many} not known, so the sums are lower bounds: "
+    many = "1 session" if len(unknown) == 1 else f"{len(unknown)} sessions"
+    said = f"The cost of {many} is not known, so the sums are lower bounds: "
     return el("p", said, links.links(unknown))
 
 

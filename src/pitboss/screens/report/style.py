@@ -31,7 +31,8 @@ article{padding:.5rem 0;border-top:1px solid var(--rule)}
 article:target{background:var(--box);outline:2px solid var(--link)}
 article p{margin:.15rem 0}
 summary{cursor:pointer}details.inline{display:inline-block;vertical-align:top}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;min-width:34rem;font-size:.9rem}
+th{overflow-wrap:normal}.row{margin:.5rem 0}figure .row svg{margin:.1rem 0}
 th,td{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--rule)}
 td.n,th.n{text-align:right;white-space:nowrap}
 figure{margin:1.2rem 0}figure svg{display:block;margin:.4rem 0;overflow:visible}
@@ -48,15 +49,16 @@ svg.patterns{position:absolute}svg text{font-size:12px;fill:var(--fg)}.strong{fo
 .axis{stroke:var(--dim)}.cap{stroke:var(--bad);stroke-width:2;stroke-dasharray:7 5}
 .curve{stroke:var(--fg);stroke-width:2}
 .dot-known{fill:var(--fg);stroke:var(--bg)}.dot-unknown{fill:var(--bg);stroke:var(--fg);stroke-width:2}
-.legend{font-size:.85rem;color:var(--dim)}.key{white-space:nowrap;margin-right:.9rem}
+.legend{font-size:.85rem;color:var(--dim)}.key{display:inline-block;margin-right:.9rem}
 .legend .key svg{display:inline-block;margin:0;vertical-align:-2px}
 a:focus-visible,summary:focus-visible{outline:3px solid var(--link);outline-offset:2px}
 @media (max-width:600px){body{padding:10px}.wide-only{display:none}.verdict{font-size:1.1rem}}
 @media print{:root{color-scheme:light;--bg:#fff;--fg:#000;--dim:#333;--rule:#999;--box:#fff;--link:#000;
 --landed:#1d5c3c;--rescued:#9a4a00;--rescued-bg:#fff;--failed:#8f1414;--failed-bg:#fff;--nothing:#fff;
 --stopped:#46466e;--stopped-bg:#fff;--flying:#0a4fa8;--flying-bg:#fff;--ok:#1d5c3c;--warn:#7a4100;--bad:#8f1414}
-body{max-width:none;padding:0;font-size:11pt}figure,article,li,tr{break-inside:avoid}h2,h3,figcaption{break-after:avoid}
+table{min-width:0}body{max-width:none;padding:0;font-size:11pt}figure,article,li,tr{break-inside:avoid}h2,h3,figcaption{break-after:avoid}
 .verdict{border:1px solid;border-left:6px solid}a{text-decoration:none}pre{border:1px solid #999}
-details::details-content{content-visibility:visible;height:auto;display:block}}
+.fill{stroke:#000;stroke-width:.7px}
+details:not(.inline)::details-content{content-visibility:visible;height:auto;display:block}}
 """
 """Colors are pairs that can be read on each other, with patterns beside them: see `fills`."""
