@@ -118,3 +118,32 @@ def test_an_unknown_ref_is_an_error(project: Project) -> None:
         "",
         "error: no rescue ref nope\nhint: `pitboss rescue ls` lists them\n",
     )
+
+
+def test_a_dropped_ref_can_be_brought_back_by_its_commit(project: Project) -> None:
+    ref = the_ref(project)
+
+    done = project.pitboss("rescue", "drop", ref["name"])
+
+    back = f"git update-ref {ref['ref']} {ref['commit']}"
+    assert done == (
+        0,
+        f"dropped {ref['name']}, {ref['commit'][:7]}: of fail\nuntil git collects garbage, `{back}` brings it back\n",
+        "",
+    )
+    assert project.pitboss("rescue", "ls").out == "nothing was rescued\n"
+    project.git(*back.split()[1:])
+    assert the_ref(project)["commit"] == ref["commit"]
+
+
+def test_a_beginning_is_not_enough_to_drop_a_ref(project: Project) -> None:
+    name = the_ref(project)["name"]
+
+    done = project.pitboss("rescue", "drop", name[:-1])
+
+    assert done == (
+        1,
+        "",
+        f"error: {name[:-1]} is only the beginning of {name}\nhint: give the full name to drop it\n",
+    )
+    assert the_ref(project)["name"] == name

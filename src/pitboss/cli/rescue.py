@@ -1,4 +1,4 @@
-"""`pitboss rescue`: lists, shows and applies work that was set aside instead of landed (SPEC 8)."""
+"""`pitboss rescue`: lists, shows, applies and drops work that was set aside instead of landed (SPEC 8)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST_WHY = 160
 """Characters."""
 
 
-rescue = DeclaredGroup("rescue", "List, show and apply rescued work.")
+rescue = DeclaredGroup("rescue", "List, show, apply and drop rescued work.")
 
 
 @rescue.command()
@@ -74,8 +74,30 @@ def apply(*, ref: str) -> None:
     say(f"applied {rescued.short_name}: {_files(len(done.changed))} changed, nothing committed")
 
 
+@rescue.command()
+@argument("ref", shell_complete=completing.rescued)
+def drop(*, ref: str) -> None:
+    """Delete the rescue ref REF, and print how to get its work back by its commit id.
+
+    REF is a full name or RUN_ID/session-NNNN; a prefix is not enough.
+    """
+    repo = _repo()
+    rescued = rescued_work.find(repo, ref)
+    if ref not in (rescued.ref, rescued.short_name):
+        raise CommandError(
+            f"{ref} is only the beginning of {rescued.short_name}", hint="give the full name to drop it"
+        )
+    refs.drop(repo, rescued)
+    say(f"dropped {rescued.short_name}, {rescued.oid[:7]}: {_subject(rescued)}")
+    say(f"until git collects garbage, `git update-ref {rescued.ref} {rescued.oid}` brings it back")
+
+
 def _repo() -> Repo:
     return Repo.discover(Path(os.getcwd()), purpose="looking for rescued work")  # noqa: PTH109
+
+
+def _subject(rescued: refs.Rescued) -> str:
+    return _SUBJECT.sub(r"of \1", one_line(clean(rescued.subject)))
 
 
 def _files(count: int) -> str:
@@ -83,10 +105,7 @@ def _files(count: int) -> str:
 
 
 def _print(found: tuple[refs.Rescued, ...], why: dict[str, str | None], now: datetime) -> None:
-    rows = [
-        (r.short_name, r.oid[:7], when(r.made_at, now), _SUBJECT.sub(r"of \1", one_line(clean(r.subject))))
-        for r in found
-    ]
+    rows = [(r.short_name, r.oid[:7], when(r.made_at, now), _subject(r)) for r in found]
     widths = columns(rows)
     for rescued, row in zip(found, rows, strict=True):
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,4 +1,4 @@
-"""Which files each of many landed sessions changed: two calls to git, however many there are (SPEC 11)."""
+"""Which files each of many commits on a branch changed: two calls to git, however many there are (SPEC 11)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FATES = {"A": Fate.ADDED, "C": Fate.ADDED, "D": Fate.DELETED, "R": Fate.RENAMED
 
 
 def touched_files(repo: Repo, commits: Iterable[str], base: str | None) -> dict[str, tuple[TouchedFile, ...]]:
-    """What each of `commits`, the tips of landed sessions, changed since the one that had landed before it.
+    """What each of `commits`, all on one first-parent line, changed since the one of them before it.
 
     `base` is what the first of them began on; None if nobody knows. Commits that git no longer has are left out.
     Raises GitError.
@@ -38,7 +38,7 @@ def touched_files(repo: Repo, commits: Iterable[str], base: str | None) -> dict[
 
 
 def _landed_before(tip: str, parents: Mapping[str, list[str]], tips: set[str]) -> str | None:
-    """The commit that `tip` is compared with: that of the session before it, or the base; None for a root."""
+    """The commit that `tip` is compared with: the one of them before it, or the base; None for a root."""
     at = parents[tip]
     while at and at[0] in parents and at[0] not in tips:
         at = parents[at[0]]

@@ -69,6 +69,11 @@ def keep(
     return tuple(names)
 
 
+def drop(repo: Repo, rescued: Rescued) -> None:
+    """Delete a ref, if it still points where it did. Raises GitError."""
+    repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-d", rescued.ref, rescued.oid)
+
+
 def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
     """Create a ref; False if one of that name exists, or has just been made for what was in the way."""
     made = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}", ref, tip, "")

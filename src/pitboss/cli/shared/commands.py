@@ -41,12 +41,13 @@ SECTIONS = {
     },
     "Afterwards": {
         "report": "Report on a run: what landed, what it cost, what needs you.",
+        "review": "Go through what a run landed, riskiest first.",
         "land": "Bring a run's work onto the branch it began on.",
         "pr": "Push the run branch and open a pull request for it.",
         "gc": "Remove what runs at rest no longer need.",
     },
     "Repair": {
-        "rescue": "List, show and apply rescued work.",
+        "rescue": "List, show, apply and drop rescued work.",
         "repair": "Repair the files of a crashed run.",
     },
     "Shell": {

@@ -23,8 +23,13 @@ def need_screens(command: str) -> None:
 
 def need_terminal(command: str) -> None:
     """Raise CommandError if there is no terminal that `command` could draw on and read keys from."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+    if not has_terminal():
         raise CommandError(
             f"`pitboss {command}` needs a terminal",
             hint="`pitboss status` shows the run once, `pitboss events -f` follows it line by line",
         )
+
+
+def has_terminal() -> bool:
+    """Whether there is a terminal to draw on and to read keys from."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"

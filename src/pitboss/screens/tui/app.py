@@ -1,19 +1,12 @@
-"""The TUI as a whole: which screen is on, when it looks at files, how it ends (SPEC 10).
-
-It ends in order on SIGTERM and SIGHUP, so the terminal is as it was before; a run never notices.
-"""
+"""The TUI as a whole: which screen is on, and when it looks at files (SPEC 10)."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-
-from textual.app import App
-from textual.binding import Binding, BindingType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pitboss.core.embed import one_line
 from pitboss.core.tone import Tone
@@ -21,6 +14,7 @@ from pitboss.errors import PitbossError
 from pitboss.screens.output import TONE_INK
 from pitboss.screens.tui.clocks import short
 from pitboss.screens.tui.live_screen import LiveScreen
+from pitboss.screens.tui.orderly_app import OrderlyApp
 from pitboss.screens.tui.pieces import Piece
 
 if TYPE_CHECKING:
@@ -40,12 +34,8 @@ TICK_S = 1.0
 """How often ages and times go on while nothing happens."""
 
 
-class WatchApp(App[None]):
+class WatchApp(OrderlyApp):
     """`pitboss watch`: begins with a run, or with the list of runs."""
-
-    CSS_PATH = "watch.tcss"
-    ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True)]
 
     def __init__(
         self,
@@ -55,12 +45,10 @@ class WatchApp(App[None]):
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        super().__init__(ansi_color=True)
-        self.theme = "ansi-dark"
+        super().__init__()
         self.repo = repo
         self._now = now
         self._run_id = run_id
-        self.failure: Exception | None = None
         self._reader: RunReader | None = None
         self._desk = desk
         self.looks = 0
@@ -80,13 +68,6 @@ class WatchApp(App[None]):
     def live_screen(self) -> LiveScreen | None:
         """The screen that is on, or the one below a dialog."""
         return next((each for each in reversed(self.screen_stack) if isinstance(each, LiveScreen)), None)
-
-    def on_load(self) -> None:
-        """Before the terminal is taken over: from here on, signals end this in order."""
-        loop = asyncio.get_running_loop()
-        for signum in (signal.SIGTERM, signal.SIGHUP):
-            with suppress(RuntimeError, ValueError):  # not in the main thread, as under test
-                loop.add_signal_handler(signum, self.exit)
 
     async def on_mount(self) -> None:
         """Show the first screen, and begin to look."""
@@ -154,11 +135,6 @@ class WatchApp(App[None]):
         """Look at files at once."""
         self._hurry.set()
 
-    def _handle_exception(self, error: Exception) -> None:
-        """End in order; whoever started this says what went wrong."""
-        self.failure = self.failure or error
-        self.exit(return_code=1)
-
     def on_draw_again(self) -> None:
         """A screen waits for it."""
         self.look_now()
@@ -181,10 +157,6 @@ class WatchApp(App[None]):
         from pitboss.screens.tui.dialogs import Help
 
         self.push_screen(Help())
-
-    def action_leave(self) -> None:
-        """Quit; runs go on."""
-        self.exit()
 
     def action_pause(self) -> None:
         """Pause the run, or let it go on."""

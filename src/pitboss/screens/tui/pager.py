@@ -62,6 +62,15 @@ class Pager(ScrollView, can_focus=True):
         """How many rows come after those in sight."""
         return self._most - self.scroll_offset.y
 
+    @property
+    def top_row(self) -> int:
+        """The line of text that is the first in sight."""
+        return bisect_right(self._starts, self.scroll_offset.y) - 1
+
+    def to_row(self, row: int) -> None:
+        """Scroll until a line of the text is the first in sight, or as close as the end allows."""
+        self._go(self._starts[min(max(row, 0), len(self._starts) - 1)])
+
     def show(
         self, rows: Sequence[Row], *, follows: bool = False, added_above: int = 0, gone_above: int = 0
     ) -> None:

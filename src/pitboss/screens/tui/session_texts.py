@@ -49,9 +49,13 @@ def diff(page: SessionPage, changes: Changes | None) -> Rows:
     if changes is None:
         return [[Piece("reading the diff ...", Ink.FAINT)]]
     note = [[Piece(one_line(changes.note), Ink.FAINT)], []] if changes.note else []
+    return [*note, *stat_lines(changes), *(row for file in changes.files for row in _file(file))]
+
+
+def stat_lines(changes: Changes) -> Rows:
+    """Each changed file, with how many lines were added and removed."""
     width = max((len(file.path) for file in changes.files), default=0)
-    stat = [_stat(file, min(width, _PATH_WIDTH)) for file in changes.files]
-    return [*note, *stat, *(row for file in changes.files for row in _file(file))]
+    return [_stat(file, min(width, _PATH_WIDTH)) for file in changes.files]
 
 
 def _stat(file: FileChange, width: int) -> list[Piece]:
