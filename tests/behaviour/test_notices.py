@@ -60,7 +60,9 @@ def test_the_end_of_a_run_is_told_with_what_comes_next(project: Project, got: Se
     told, commits, command = notice.json["message"].splitlines()
     assert told == "the run stopped at its limit: 2 of 2 sessions"
     assert commits == f"2 commits of run {run.run_id} are not on main"
-    project.git(*command.split()[1:])
+    program, *words = command.split()
+    assert program == "pitboss"
+    assert project.pitboss(*words).code == 0
     assert project.git("rev-parse", "main") == project.git("rev-parse", run.branch)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss import process
+from pitboss import process, proctree
 from pitboss.core.environment import RUN_ID, hook_environment, marker
 from pitboss.core.stops import StopRequest
 from pitboss.errors import PitbossError
@@ -36,6 +38,7 @@ class RealErrands:
         self._root = root
         self._command = command
         self._passthrough = passthrough
+        self._leaders: dict[int, int | None] = {}
 
     def run(self, sent: Round, within_s: float, give_up: Callable[[], bool]) -> dict[str, str]:
         """Send it all side by side; returns why each channel that failed did, in words without secrets."""
@@ -45,7 +48,7 @@ class RealErrands:
             return StopRequest.ABORT if give_up() else None
 
         def deliver() -> None:
-            failures.update(_deliver(sent, within_s, stop))
+            failures.update(self._deliver(sent, within_s, stop))
 
         def tell() -> None:
             failures.update(self._tell(sent, within_s, stop))
@@ -63,7 +66,7 @@ class RealErrands:
         run = {name: os.environ[name] for name in (RUN_ID,) if name in os.environ}
         env = hook_environment(os.environ, self._passthrough, run)
         limit_s = min(within_s, TRIES * TRY_S)
-        ended = _run(
+        ended = self._run(
             Command(
                 argv=("sh", "-c", self._command),
                 cwd=str(self._root),
@@ -80,44 +83,60 @@ class RealErrands:
         why = _why_not(ended, limit_s)
         return {} if why is None else {COMMAND: why}
 
+    def _deliver(
+        self, sent: Round, within_s: float, stop: Callable[[], StopRequest | None]
+    ) -> dict[str, str]:
+        """Have another process send the parcels: it can be ended whatever hangs in it, and it loads what is heavy.
 
-def _deliver(sent: Round, within_s: float, stop: Callable[[], StopRequest | None]) -> dict[str, str]:
-    """Have another process send the parcels: it can be ended whatever hangs in it, and it loads what is heavy.
+        Its addresses go through a pipe: the command line of a process is no place for a secret. `-P` and the folder
+        keep it from importing what lies in the repository.
+        """
+        if not sent.parcels:
+            return {}
+        order = {"parcels": msgspec.to_builtins(sent.parcels), "within_s": within_s}
+        ended = self._run(
+            Command(
+                argv=(sys.executable, "-P", "-m", _DELIVERY),
+                cwd="/",
+                env=dict(os.environ),
+                stdin=json.dumps(order).encode(),
+                merge_stderr=False,
+                max_seconds=within_s,
+                grace_s=_GRACE_S,
+                pipe_grace_s=_GRACE_S,
+            ),
+            stop,
+        )
+        why = _why_not(ended, within_s)
+        if why is None:
+            try:
+                return from_json(ended.tail, dict[str, str])
+            except msgspec.DecodeError:
+                why = "it was not accepted"
+        return {parcel.channel: why for parcel in sent.parcels}
 
-    Its addresses go through a pipe: the command line of a process is no place for a secret. `-P` and the folder keep it
-    from importing what lies in the repository.
-    """
-    if not sent.parcels:
-        return {}
-    order = {"parcels": msgspec.to_builtins(sent.parcels), "within_s": within_s}
-    ended = _run(
-        Command(
-            argv=(sys.executable, "-P", "-m", _DELIVERY),
-            cwd="/",
-            env=dict(os.environ),
-            stdin=json.dumps(order).encode(),
-            merge_stderr=False,
-            max_seconds=within_s,
-            grace_s=_GRACE_S,
-            pipe_grace_s=_GRACE_S,
-        ),
-        stop,
-    )
-    why = _why_not(ended, within_s)
-    if why is None:
+    def _run(self, command: Command, stop: Callable[[], StopRequest | None]) -> Exit:
+        """Run a command to its end; whatever the system refuses meanwhile (a pipe, memory) is its failure."""
+        started: list[int] = []
+
+        def note(pid: int, since: int | None) -> None:
+            started.append(pid)
+            self._leaders[pid] = since
+
         try:
-            return from_json(ended.tail, dict[str, str])
-        except msgspec.DecodeError:
-            why = "it was not accepted"
-    return {parcel.channel: why for parcel in sent.parcels}
+            return process.run(command, on_start=note, stop=stop)
+        except (OSError, PitbossError):
+            return Exit(code=None, ended_by=EndedBy.SPAWN_FAILED)
+        finally:
+            for pid in started:
+                self._leaders.pop(pid, None)
 
-
-def _run(command: Command, stop: Callable[[], StopRequest | None]) -> Exit:
-    """Run a command to its end; whatever the system refuses meanwhile (a pipe, memory) is its failure."""
-    try:
-        return process.run(command, stop=stop)
-    except (OSError, PitbossError):
-        return Exit(code=None, ended_by=EndedBy.SPAWN_FAILED)
+    def drop(self) -> None:
+        """End at once what is being sent; what ignores a polite signal would hold up the end of the run."""
+        for pid, since in tuple(self._leaders.items()):
+            with suppress(OSError):
+                if proctree.start_time(pid) == since:
+                    os.killpg(pid, signal.SIGKILL)
 
 
 def _why_not(ended: Exit, limit_s: float) -> str | None:

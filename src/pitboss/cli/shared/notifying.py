@@ -96,7 +96,7 @@ class Notices:
         )
         beat = self._beat(HEARTBEAT)
         pulse = None if beat is None else Pulse(beat, self._settings.heartbeat_s, self._errands, failed)
-        return (NoticeOutlet(outbox, post, pulse),)
+        return (NoticeOutlet(outbox, post, pulse, self._errands.drop),)
 
     def warn_by(self, emit: Observer) -> None:
         """Where the live run's warnings go."""

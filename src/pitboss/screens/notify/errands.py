@@ -49,3 +49,7 @@ class Errands(Protocol):
     def run(self, sent: Round, within_s: float, give_up: Callable[[], bool]) -> dict[str, str]:
         """Send it all side by side; returns why each channel that failed did, in words without secrets."""
         ...
+
+    def drop(self) -> None:
+        """End at once what is being sent: the run is over, and its end waits for every process of it."""
+        ...

@@ -10,6 +10,7 @@ from pitboss.core.noticing import noticed
 from pitboss.core.view import View, fold
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from pitboss.core.events import RunEvent
@@ -23,12 +24,16 @@ def face(moment: datetime) -> str:
 
 
 class NoticeOutlet:
-    """Puts what is worth telling into the outbox; `post` and `pulse` begin with the run."""
+    """Puts what is worth telling into the outbox; `post` and `pulse` begin with the run.
+
+    `drop` ends what is being sent.
+    """
 
     patience_s = 0.5
 
-    def __init__(self, outbox: Outbox, post: Post, pulse: Pulse | None) -> None:
+    def __init__(self, outbox: Outbox, post: Post, pulse: Pulse | None, drop: Callable[[], None]) -> None:
         self._outbox = outbox
+        self._drop = drop
         self._post = post
         self._threads: list[Post | Pulse] = [post] if pulse is None else [post, pulse]
         self._view = View()
@@ -52,3 +57,4 @@ class NoticeOutlet:
         """The run is over: the rest is the guardian's."""
         for thread in self._threads:
             thread.close()
+        self._drop()
