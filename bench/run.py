@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import outlets, parallel, resume, serve, sessions, slots, startup, viewers, watch
+from bench import history, outlets, parallel, resume, serve, sessions, slots, startup, viewers, watch
 from bench.figures import as_json, table
 from bench.measure import say
 
@@ -25,6 +25,7 @@ PARTS = {
     "watch": watch.measure,
     "serve": serve.measure,
     "viewers": viewers.measure,
+    "history": history.measure,
 }
 
 

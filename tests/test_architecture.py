@@ -56,6 +56,7 @@ NOT_OF_A_RUN = {
     ("store/git_dir.py", "link.is_dir"),
     ("store/lock.py", "os.open"),  # git's own folder
     ("store/git_dir.py", "folder.is_dir"),
+    ("store/git_dir.py", "linked.iterdir"),
     ("store/catalogue.py", "entry.is_dir"),  # of a folder that is open
 }
 IN_GITS_HANDS = {

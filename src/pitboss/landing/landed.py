@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.acceptance import sessions_named
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git.commit_object import read_new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pitboss.git.repo import Repo
 
 # Git's own search for trailers looks only at the last paragraph, and a user's hook may have added another.
@@ -59,17 +58,8 @@ def sessions_among(repo: Repo, run_id: str, *revisions: str) -> frozenset[int]:
     """
     search = ("--fixed-strings", f"--grep=Pitboss-Run: {run_id}")
     entries = _entries(repo.git(*_LOG, *search, *revisions, "--"))
-    return frozenset(seq for entry in entries for seq in _named(entry.split("\x1f", 3)[3], run_id))
-
-
-def _named(message: str, run_id: str) -> Iterator[int]:
-    """Every session of the run in a message: those that follow a trailer with the run's id."""
-    ours = False
-    for name, value in _TRAILER.findall(message):
-        if name == "Run":
-            ours = value.strip() == run_id
-        elif name == "Session" and ours and value.strip().isdecimal():
-            yield int(value)
+    named = (each for entry in entries for each in sessions_named(entry.split("\x1f", 3)[3]))
+    return frozenset(seq for run, seq in named if run == run_id)
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):

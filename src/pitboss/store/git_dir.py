@@ -6,6 +6,8 @@ trees of a repository may each have a run.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from pitboss.store.opening import open_users
@@ -40,6 +42,26 @@ def common_folder(repo: Path) -> Path | None:
         return None
     said = _said(folder / "commondir")
     return folder if said is None else folder / Path(said.rstrip(b"\n").decode(errors="surrogateescape"))
+
+
+def working_trees(repo: Path) -> list[tuple[Path | None, Path]]:
+    """Every working tree of the repository, and git's folder for it, this one's first.
+
+    Of a working tree whose folder was removed, git's may still be there. None: nothing says where it is.
+    """
+    own, common = git_folder(repo), common_folder(repo)
+    if own is None or common is None:
+        return []
+    common = Path(os.path.realpath(common))
+    found: dict[str, tuple[Path | None, Path]] = {os.path.realpath(own): (repo, own)}
+    found.setdefault(str(common), (common.parent if common.name == ".git" else None, common))
+    linked = common / "worktrees"
+    with suppress(OSError):
+        for folder in sorted(linked.iterdir()):
+            said = _said(folder / "gitdir")
+            root = None if said is None else folder / Path(os.fsdecode(said).rstrip("\n")).parent
+            found.setdefault(str(folder), (root, folder))
+    return list(found.values())
 
 
 def lock_paths(repo: Path) -> tuple[Path, ...]:

@@ -47,6 +47,7 @@ SECTIONS = {
         "land": "Bring a run's work onto the branch it began on.",
         "pr": "Push the run branch and open a pull request for it.",
         "gc": "Remove what runs at rest no longer need.",
+        "history": "Show what the sessions of all runs cost and came to.",
     },
     "Repair": {
         "rescue": "List, show, apply and drop rescued work.",

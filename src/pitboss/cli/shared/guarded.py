@@ -19,6 +19,7 @@ from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
 from pitboss.store.mailbox import throw_away
 from pitboss.store.opening import is_folder
+from pitboss.store.past_copy import copy_past
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def run_guarded(
             try:
                 return guarded(shown, run_id, resumable=lambda: is_folder(paths.root))
             finally:
-                said = _report(root, paths) if note_end(paths) else ""
+                if note_end(paths):
+                    copy_past(paths)
+                    said = _report(root, paths)
     finally:
         if said:
             _tell(said, background)
