@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.deadline import parse_age
-from pitboss.core.garbage import Fate, Wish, dispensable, fate
+from pitboss.core.garbage import RunFate, Wish, dispensable, fate
 from pitboss.core.measures import size
 from pitboss.core.stops import RunStatus
 from tests.support.values import flying, run_state
@@ -21,29 +21,29 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("status", "days", "older_than", "named", "expected"),
     [
-        (RunStatus.COMPLETED, 0, None, False, Fate.TIDY),
-        (RunStatus.COMPLETED, 3, 7, False, Fate.YOUNG),
-        (RunStatus.COMPLETED, 8, 7, False, Fate.TIDY),
-        (RunStatus.COMPLETED, 3, 7, True, Fate.TIDY),
-        (RunStatus.ABORTED, 29, None, False, Fate.RESUMABLE),
-        (RunStatus.ABORTED, 30, None, False, Fate.TIDY),
-        (RunStatus.ABORTED, 0, None, True, Fate.TIDY),
-        (RunStatus.ABORTED, 3, 2, False, Fate.TIDY),
-        (RunStatus.ABORTED, 31, 60, False, Fate.RESUMABLE),
-        (RunStatus.ABORTED, -1, 0, False, Fate.TIDY),
-        (RunStatus.FAILED, 3, None, False, Fate.RESUMABLE),
-        (RunStatus.ACTIVE, 90, 0, True, Fate.BROKEN),
+        (RunStatus.COMPLETED, 0, None, False, RunFate.TIDY),
+        (RunStatus.COMPLETED, 3, 7, False, RunFate.YOUNG),
+        (RunStatus.COMPLETED, 8, 7, False, RunFate.TIDY),
+        (RunStatus.COMPLETED, 3, 7, True, RunFate.TIDY),
+        (RunStatus.ABORTED, 29, None, False, RunFate.RESUMABLE),
+        (RunStatus.ABORTED, 30, None, False, RunFate.TIDY),
+        (RunStatus.ABORTED, 0, None, True, RunFate.TIDY),
+        (RunStatus.ABORTED, 3, 2, False, RunFate.TIDY),
+        (RunStatus.ABORTED, 31, 60, False, RunFate.RESUMABLE),
+        (RunStatus.ABORTED, -1, 0, False, RunFate.TIDY),
+        (RunStatus.FAILED, 3, None, False, RunFate.RESUMABLE),
+        (RunStatus.ACTIVE, 90, 0, True, RunFate.BROKEN),
     ],
 )
 def test_what_becomes_of_a_run(
-    status: RunStatus, days: int, older_than: int | None, named: bool, expected: Fate
+    status: RunStatus, days: int, older_than: int | None, named: bool, expected: RunFate
 ) -> None:
     state = run_state(run_id="a", status=status, last_updated_at=NOW - timedelta(days=days))
     age = None if older_than is None else timedelta(days=older_than)
     wish = Wish(older_than=age, named=frozenset({"a"} if named else ()))
 
     assert fate("a", state, wish, live=False, now=NOW) is expected
-    assert fate("a", state, wish, live=True, now=NOW) is Fate.LIVE
+    assert fate("a", state, wish, live=True, now=NOW) is RunFate.LIVE
 
 
 def test_what_is_unreadable_or_unsettled_needs_a_repair() -> None:
@@ -54,7 +54,7 @@ def test_what_is_unreadable_or_unsettled_needs_a_repair() -> None:
         msgspec.structs.replace(state, unrescued=(flying(1),)),
     )
     for each in unsettled:
-        assert fate("a", each, Wish(named=frozenset("a")), live=False, now=NOW) is Fate.BROKEN
+        assert fate("a", each, Wish(named=frozenset("a")), live=False, now=NOW) is RunFate.BROKEN
 
 
 @given(

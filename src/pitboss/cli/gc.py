@@ -60,7 +60,7 @@ def _survey(repo: Repo, runs: Sequence[RunListing], wish: Wish, *, with_refs: bo
     import time
     from datetime import UTC, datetime
 
-    from pitboss.core.garbage import Fate, fate
+    from pitboss.core.garbage import RunFate, fate
     from pitboss.landing.garbage import Refs, garbage
     from pitboss.store.catalogue import live_holder
 
@@ -69,7 +69,7 @@ def _survey(repo: Repo, runs: Sequence[RunListing], wish: Wish, *, with_refs: bo
     for run in runs:
         live = live_holder(repo.root, run.run_id) is not None
         what = fate(run.run_id, run.state, wish, live=live, now=now)
-        if what is Fate.TIDY:
+        if what is RunFate.TIDY:
             named = run.run_id in wish.named
             found.append(garbage(repo, run.run_id, refs, with_refs=with_refs, named=named, until=until))
         else:
@@ -79,17 +79,17 @@ def _survey(repo: Repo, runs: Sequence[RunListing], wish: Wish, *, with_refs: bo
 
 def _say_why(run: RunListing, what: str) -> None:
     from pitboss.core.embed import one_line
-    from pitboss.core.garbage import Fate
+    from pitboss.core.garbage import RunFate
     from pitboss.screens.output import note
 
     run_id = one_line(run.run_id)
     why = {
-        Fate.LIVE: "is live",
-        Fate.BROKEN: f"has to be repaired first: `pitboss repair {run_id}`",
-        Fate.RESUMABLE: f"can be resumed; `pitboss gc {run_id}` tidies it all the same",
-        Fate.YOUNG: "is younger than that",
+        RunFate.LIVE: "is live",
+        RunFate.BROKEN: f"has to be repaired first: `pitboss repair {run_id}`",
+        RunFate.RESUMABLE: f"can be resumed; `pitboss gc {run_id}` tidies it all the same",
+        RunFate.YOUNG: "is younger than that",
     }
-    note(f"{run_id} {why[Fate(what)]}")
+    note(f"{run_id} {why[RunFate(what)]}")
 
 
 def _tidied(repo: Repo, found: Garbage, *, dry_run: bool) -> bool:

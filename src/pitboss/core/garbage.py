@@ -20,7 +20,7 @@ RESUMABLE_DAYS = 30
 """How old a run that can be resumed has to be, unless it is named or another age is given."""
 
 
-class Fate(StrEnum):
+class RunFate(StrEnum):
     """What `gc` does with a run."""
 
     TIDY = "tidy"
@@ -39,20 +39,20 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     named: frozenset[str] = frozenset()
 
 
-def fate(run_id: str, state: RunState | None, wish: Wish, *, live: bool, now: datetime) -> Fate:
+def fate(run_id: str, state: RunState | None, wish: Wish, *, live: bool, now: datetime) -> RunFate:
     """What to do with a run, by its state; `state` is None if it cannot be read."""
     how = condition(state, live=live)
     if how is Condition.LIVE:
-        return Fate.LIVE
+        return RunFate.LIVE
     if state is None or how is Condition.CRASHED or state.in_flight or state.unrescued:
-        return Fate.BROKEN
+        return RunFate.BROKEN
     if run_id in wish.named:
-        return Fate.TIDY
+        return RunFate.TIDY
     resumable = how is not Condition.COMPLETED
     least = wish.older_than or (timedelta(days=RESUMABLE_DAYS) if resumable else timedelta())
     if wish.older_than == timedelta() or now - state.last_updated_at >= least:
-        return Fate.TIDY
-    return Fate.RESUMABLE if resumable else Fate.YOUNG
+        return RunFate.TIDY
+    return RunFate.RESUMABLE if resumable else RunFate.YOUNG
 
 
 def dispensable(
