@@ -106,16 +106,19 @@ clean: ## remove what these targets made
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
+	@echo "Making a Python environment in $(VENV), once."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "error: pitboss needs Python 3.11 or newer, and '$(PYTHON)' is not" >&2; \
 	  echo "hint: name one that is: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(MAKE_VENV)
 
 $(INSTALLED): $(BIN)/python requirements/run.txt pyproject.toml
+	@echo "Installing pitboss and what it needs into $(VENV), once: half a minute or so."
 	$(INSTALL) --require-hashes -r requirements/run.txt
 	$(INSTALL) --no-deps -e .
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED) requirements/dev.txt
+	@echo "Installing what the tests need into $(VENV), once."
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@

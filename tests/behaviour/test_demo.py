@@ -54,7 +54,10 @@ def anonymous(text: str, repository: Path) -> str:
     text = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{4}", "RUN", text)
     text = re.sub(r"\b[0-9a-f]{7}  ", "COMMIT  ", text)
     return re.sub(
-        r"^(  |\$ )\S+( -m pitboss)? (?=grind|log|show|rescue)", r"\1pitboss ", text, flags=re.MULTILINE
+        r"^(  |\$ )\S+( -m pitboss)? (?=grind|log|show|rescue|report|review|land)",
+        r"\1pitboss ",
+        text,
+        flags=re.MULTILINE,
     )
 
 
@@ -84,7 +87,13 @@ Look further
   pitboss log  # every session in a line
   pitboss show RUN 1 --diff  # what the first one changed
   pitboss rescue show RUN/session-0004  # what was rescued
-  git merge pitboss/grind/RUN  # take what landed
+
+The morning after
+  pitboss report RUN  # what landed, what it cost, what needs you
+  pitboss review RUN  # go through what landed, riskiest first
+  pitboss land RUN  # take what landed
+
+The report, for a browser: REPOSITORY/.pitboss/grind/runs/RUN/report.html
 """
     )
 
@@ -102,8 +111,9 @@ def test_the_demo_shows_the_run_as_it_goes(demo: Shown) -> None:
 
 
 def test_every_command_the_demo_names_works(demo: Shown) -> None:
-    lines = demo.done.out.partition("Look further\n")[2].splitlines()
-    assert len(lines) == 5
+    shown = demo.done.out.partition("Look further\n")[2].splitlines()
+    lines = [line for line in shown if line.startswith("  ")]
+    assert len(lines) == 7
     done = subprocess.run(
         ["sh", "-ec", "\n".join(lines)], env=demo.project.env, capture_output=True, check=False
     )

@@ -171,7 +171,24 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
         *((f"rescue show {_short(ref)}", "what was rescued") for _, ref in rescued[:1]),
     ):
         say(f"  {program} {words}  {paint(f'# {meaning}', Ink.FAINT)}")
-    say(f"  git merge {branch}  {paint('# take what landed', Ink.FAINT)}")
+    _show_the_morning(repository, run_id, program)
+
+
+def _show_the_morning(repository: Path, run_id: str, program: str) -> None:
+    """What a person does with a night's work."""
+    from pitboss.store.opening import is_plain
+    from pitboss.store.paths import RunPaths
+
+    _heading("The morning after")
+    for words, meaning in (
+        ("report", "what landed, what it cost, what needs you"),
+        ("review", "go through what landed, riskiest first"),
+        ("land", "take what landed"),
+    ):
+        say(f"  {program} {words} {run_id}  {paint(f'# {meaning}', Ink.FAINT)}")
+    page = RunPaths(repository, run_id).report_html
+    if is_plain(page):
+        say(f"\nThe report, for a browser: {page}")
 
 
 def _short(ref: str) -> str:
