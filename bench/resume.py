@@ -37,7 +37,7 @@ def measure(scratch: Path) -> list[Figure]:
     for records, rounds, seconds in SIZES:
         say(f"resume with {records} records: {rounds} rounds")
         repository = make_repository(scratch / f"resume-{records}", files=100, agent=CHANGES_NOTHING)
-        _write_run(repository, records)
+        write_run(repository, records)
         command = grind("--resume", "--max-iterations", str(records))
         samples = [time_child(command, repository, expect=BUDGET_STOP) for _ in range(rounds)]
         figures += [
@@ -50,7 +50,7 @@ def measure(scratch: Path) -> list[Figure]:
 def _short(scratch: Path) -> Figure:
     """A short run's time as a multiple of one `git status` plus a Python that does nothing."""
     repository = make_repository(scratch / "resume-short", files=100, agent=CHANGES_NOTHING)
-    _write_run(repository, SHORT)
+    write_run(repository, SHORT)
     commands = {
         "resume": (grind("--resume", "--max-iterations", str(SHORT)), BUDGET_STOP),
         "status": (["git", "status"], 0),
@@ -67,7 +67,8 @@ def _short(scratch: Path) -> Figure:
     return Figure(f"resume, {SHORT} records", middle["resume"] / (middle["status"] + middle["pass"]), "x")
 
 
-def _write_run(repository: Path, records: int) -> None:
+def write_run(repository: Path, records: int) -> None:
+    """A run at rest with so many records; its branch is checked out."""
     branch = f"pitboss/grind/{RUN_ID}"
     git(repository, "checkout", "--quiet", "-b", branch)
     state = build_state(
@@ -83,7 +84,7 @@ def _write_run(repository: Path, records: int) -> None:
     paths = RunPaths(repository, RUN_ID)
     with paths.log.open("wb", buffering=1 << 20) as log:
         for seq in range(1, records + 1):
-            record = _record(seq)
+            record = record_of(seq)
             log.write(encode_record(record))
             state = fold(state, record)
     _paused(paths, state)
@@ -97,7 +98,8 @@ def _paused(paths: RunPaths, state: RunState) -> None:
     os.sync()
 
 
-def _record(seq: int) -> SessionRecord:
+def record_of(seq: int) -> SessionRecord:
+    """The record of a session that did next to nothing."""
     tokens = RoleTokens(input=1200 + seq % 7, output=80)
     return SessionRecord(
         seq=seq,

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import history, outlets, parallel, resume, serve, sessions, slots, startup, viewers, watch
+from bench import history, outlets, parallel, report, resume, serve, sessions, slots, startup, viewers, watch
 from bench.figures import as_json, table
 from bench.measure import say
 
@@ -26,6 +26,7 @@ PARTS = {
     "serve": serve.measure,
     "viewers": viewers.measure,
     "history": history.measure,
+    "report": report.measure,
 }
 
 
