@@ -43,7 +43,7 @@ def test_a_run_keeps_its_caps_and_the_printed_command_goes_on_under_them(project
     ended = project.pitboss("grind", "--max-iterations", "2", "--max-cost", "0.8")
     run = the_run(project)
     assert (ended.code, caps(run)) == (3, NO_CAPS | {"max_iterations": 2, "max_cost_usd": 0.8})
-    printed = ended.err.splitlines()[-1].partition("`")[2].rstrip("`")
+    printed = ended.err.splitlines()[-2].partition("`")[2].rstrip("`")
     assert printed == f"pitboss grind --resume {run.run_id} --max-iterations 4"
     assert f"`{printed}` goes on" in project.pitboss("status").out
     assert project.pitboss(*shlex.split(printed)[1:]).code == 3

@@ -38,8 +38,9 @@ def metered(project: Project) -> Project:
 
 
 def last_words(err: str, run: Run) -> list[str]:
-    """What a run says at its end, from the line about it on."""
-    lines = err.splitlines()
+    """What a run says at its end, from the line about it on, before it names its report."""
+    *lines, report = err.splitlines()
+    assert report == f"report: {run.folder / 'report.html'}"
     return lines[
         next(
             n

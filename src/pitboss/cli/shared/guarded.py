@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.shared.failures import exit_code
@@ -91,7 +92,8 @@ def _tell(said: str, background: Background | None) -> None:
         background.follow()
     be_patient()
     hurry()
-    note(said)
+    with suppress(OSError):  # nobody reads any more
+        note(said)
 
 
 def _needs(root: Path, run_id: str) -> Sequence[Need]:
