@@ -119,6 +119,9 @@ def test_a_file_of_marks_that_makes_no_sense_is_an_error_and_stays(project: Proj
         assert done.code == 1
         assert done.err.startswith(f"error: {file} makes no sense: ")
     assert file.read_text() == "{"
+    needed = project.pitboss("status").out
+    assert "session 3 (p3): its work did not land" in needed
+    assert "pitboss land" in needed
 
 
 def test_a_run_that_landed_nothing(tmp_path: Path) -> None:
@@ -197,3 +200,10 @@ def test_it_works_in_a_small_window_and_shows_no_control_characters(project: Pro
         screen.wait_for("session 2", "[bold]markup[/bold]")
         screen.keys("q")
         wait_until(lambda: screen.flag("alternate_on") == "0")
+
+
+def test_a_run_whose_rest_is_left_out_needs_nobody_to_land_it(project: Project) -> None:
+    assert project.pitboss("review", "mark", "4", "leave").code == 0
+    assert "pitboss land" in project.pitboss("status").out
+    assert project.pitboss("land").code == 0
+    assert "pitboss land" not in project.pitboss("status").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pitboss.agents.readable import readable
@@ -131,7 +132,8 @@ class RepositoryDesk:
         """Whether all sessions of a run's branch are on `onto` as other commits, or were left out in review."""
         theirs, ours = f"refs/heads/{onto}", f"refs/heads/{state.branch}"
         settled = sessions_among(self._repo, state.run_id, theirs, f"^{ours}")
-        settled |= left_out(RunPaths(self._root, state.run_id))
+        with suppress(PitbossError):  # marks that cannot be read leave nothing out
+            settled |= left_out(RunPaths(self._root, state.run_id))
         return bool(settled) and settled >= sessions_among(self._repo, state.run_id, ours, f"^{theirs}")
 
     def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
