@@ -252,7 +252,7 @@ def test_what_one_estimate_fills_exactly_fits_in_whatever_order_it_is_added(
         (Caps(max_iterations=3), BudgetSnapshot(iterations=3), ["--max-iterations 6"]),
         (Caps(max_iterations=0), BudgetSnapshot(), ["--max-iterations 1"]),
         (Caps(until=NOW - timedelta(minutes=30)), BudgetSnapshot(), ["--until 7h30m"]),
-        (Caps(until=NOW - timedelta(hours=9)), BudgetSnapshot(), ["--until 1s"]),
+        (Caps(until=NOW - timedelta(hours=9)), BudgetSnapshot(), ["--until 1h"]),
         (Caps(max_tokens=100), BudgetSnapshot(tokens_input=60, tokens_output=41), ["--max-tokens 201"]),
         (Caps(max_cost_usd=1.0), BudgetSnapshot(cost_usd=1.205), ["--max-cost 2.21"]),
         (Caps(max_cost_usd=0.0), BudgetSnapshot(), ["--max-cost 1.00"]),

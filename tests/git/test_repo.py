@@ -131,7 +131,8 @@ def test_ancestors_and_revisions(root: Path) -> None:
     assert not repo.is_ancestor(second, first)
     assert repo.commit_id("HEAD~1") == first
     assert repo.commit_id("HEAD~2") is None
-    assert repo.commit_id("--all") is None
+    for no_commit in ("--all", "^HEAD", "HEAD~1..HEAD", "HEAD^@", "HEAD^!"):
+        assert repo.commit_id(no_commit) is None, no_commit
     assert repo.version() >= (2, 38)
 
 

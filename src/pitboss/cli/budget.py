@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pitboss.cli.shared.capping import cap_changes, cap_options
 from pitboss.cli.shared.chosen import chosen_run
-from pitboss.cli.shared.declare import command, option
-from pitboss.cli.shared.given import NO_CAP, cap_changes, moment, money, or_none, whole
+from pitboss.cli.shared.declare import command
+from pitboss.cli.shared.given import NO_CAP
 from pitboss.cli.shared.project import project_root
 from pitboss.cli.shared.steering import LiveRun
 from pitboss.core.budget import CapChanges
-from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 from pitboss.core.gauges import Budget, gauge_words, gauges_of
 from pitboss.core.measures import stamp
 from pitboss.core.requests import ChangeCaps
@@ -30,15 +30,7 @@ NO_LIMIT = "no limit"
 
 
 @command()
-@option("--max-iterations", type=or_none(whole(0, MAX_COUNT)), metavar="N", help="Stop after N sessions.")
-@option("--until", type=or_none(moment), metavar="TIME", help="Stop at a time: RFC 3339, 23:30 or 8h.")
-@option("--max-cost", "max_cost_usd", type=or_none(money), metavar="USD", help="Stop at this cost.")
-@option(
-    "--max-tokens",
-    type=or_none(whole(0, MAX_TOKENS)),
-    metavar="N",
-    help="Stop after N tokens, in and out.",
-)
+@cap_options
 def budget(**given: Any) -> None:
     """Show what a run has used of its budgets, or give the live run others.
 

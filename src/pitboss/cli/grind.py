@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pitboss.cli.shared import completing
+from pitboss.cli.shared.capping import cap_changes, cap_options
 from pitboss.cli.shared.declare import argument, command, option
-from pitboss.cli.shared.given import cap_changes, folder, moment, money, or_none, path, whole
+from pitboss.cli.shared.given import folder, path, whole
 from pitboss.core.budget import Caps
-from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
+from pitboss.core.fields import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,15 +58,7 @@ LATEST = ""
     help="The agent for prompts that do not name one.",
 )
 @option("--max-parallel", type=whole(1, MAX_COUNT), metavar="N", help="Sessions side by side.")
-@option("--max-iterations", type=or_none(whole(0, MAX_COUNT)), metavar="N", help="Stop after N sessions.")
-@option("--until", type=or_none(moment), metavar="TIME", help="Stop at a time: RFC 3339, 23:30 or 8h.")
-@option("--max-cost", "max_cost_usd", type=or_none(money), metavar="USD", help="Stop at this cost.")
-@option(
-    "--max-tokens",
-    type=or_none(whole(0, MAX_TOKENS)),
-    metavar="N",
-    help="Stop after N tokens, in and out.",
-)
+@cap_options
 @option(
     "--from",
     "start_from",

@@ -156,8 +156,8 @@ def _exceeded(cap: str, comparison: str, more: str) -> Exceeded:
 
 
 def _span(length: timedelta) -> str:
-    """A span as `--until` takes it (`8h`, `1h30m`, `45s`), at least a second."""
-    seconds = max(1, math.ceil(length.total_seconds()))
+    """A span as `--until` takes it (`8h`, `1h30m`, `45s`); an hour if it is none, as the end lay before the start."""
+    seconds = math.ceil((length if length > timedelta() else timedelta(hours=1)).total_seconds())
     parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "m"), (seconds % 60, "s"))
     return "".join(f"{count}{unit}" for count, unit in parts if count)
 

@@ -276,9 +276,10 @@ class Repo:
         return found[1].decode(), done.stdout[found.end() :].decode(errors="replace")
 
     def commit_id(self, revision: str) -> str | None:
-        """The commit that a revision names; None if there is none."""
+        """The commit that a revision names; None if there is none, or `^main` leaves it out instead."""
         asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        return os.fsdecode(self.git(*asked, ok=(0, 1, 128))).strip() or None
+        said = os.fsdecode(self.git(*asked, ok=(0, 1, 128))).strip()
+        return said if said.isalnum() else None
 
     def on_branch(self) -> str | None:
         """The full name of the branch that HEAD is on; None if it is on none."""

@@ -7,12 +7,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime, timedelta
 
     import click
 
-    from pitboss.core.budget import CapChanges
     from pitboss.core.seq_choice import SeqChoice
 
 NO_CAP = "none"
@@ -61,14 +60,6 @@ def whole(least: int, most: int | None = None) -> ValueKind:
 def or_none(kind: ValueKind) -> ValueKind:
     """A value of another kind, or `none`."""
     return ValueKind(kind.name, lambda word: word if word == NO_CAP else kind.parse(word))
-
-
-def cap_changes(given: Mapping[str, Any]) -> CapChanges:
-    """What a command's options for caps change; one that was not given is None there."""
-    from pitboss.core.budget import CapChanges
-
-    asked = {name: given[name] for name in CapChanges.__struct_fields__ if given[name] is not None}
-    return CapChanges(**{name: None if value == NO_CAP else value for name, value in asked.items()})
 
 
 def one_of(*words: str) -> ValueKind:
