@@ -40,6 +40,8 @@ def test_a_prompt_that_lands_nothing_leaves_the_run_and_the_others_go_on(project
     assert json.loads(project.pitboss("status", "--json").out)["left_out"] == [
         {"prompt": "idle", "streak": 2, "max_barren": 2}
     ]
+    for form in ("text", "md", "html", "json"):
+        assert OUT in project.pitboss("report", "--format", form).out.replace("\\", "")
 
 
 def test_a_session_that_lands_starts_the_count_again(project: Project) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from pitboss.core.budget import Caps
 from pitboss.core.condition import Condition
+from pitboss.core.left_out import LeftOut, left_out
 from pitboss.core.measures import spent
 from pitboss.core.needs import Need
 from pitboss.core.report.sessions import Known, LandedSession, ReportedSession, Result, graded, reported
@@ -21,6 +22,7 @@ from pitboss.core.tone import CONDITION_TONES, Tone
 from pitboss.core.view import Flight
 from pitboss.core.words.endings import ending
 from pitboss.core.words.run_state import Said
+from pitboss.core.words.standing import left_out_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +55,7 @@ class ReportedRun(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[ReportedSession, ...]
     in_flight: tuple[Flight, ...]
     lanes: tuple[Lane, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class MorningReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +75,12 @@ class MorningReport(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[Need, ...]:
         """What needs a person, run by run."""
         return tuple(need for run in self.runs for need in run.needs)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Who took no further part in a run, in words, run by run."""
+        said = ((run, f"{each.prompt} {left_out_words(each)}") for run in self.runs for each in run.left_out)
+        return tuple(f"{run.run_id}: {words}" if self.is_joined else words for run, words in said)
 
     @property
     def is_joined(self) -> bool:
@@ -110,6 +119,7 @@ def _run(facts: RunFacts, clock: ClockFace) -> ReportedRun:
         sessions=reported(facts.records, facts.known),
         in_flight=facts.in_flight,
         lanes=lanes(facts.records, facts.in_flight, facts.known.tracks),
+        left_out=() if state is None else left_out(state),
     )
 
 

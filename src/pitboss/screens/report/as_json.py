@@ -45,6 +45,7 @@ def report_json(report: MorningReport) -> dict[str, Any]:
         "rescued_sessions": [_rescued(each) for each in report.rescued],
         "unpriced": [_named(each) for each in report.everything.unpriced],
         "by_prompt": [_share(each) for each in report.prompts],
+        "left_out": report.left_out,
         "by_agent": [_share(each) for each in report.agents],
         "runs": [_run(run) for run in report.runs],
     }

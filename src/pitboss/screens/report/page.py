@@ -234,6 +234,7 @@ def _prompts(report: MorningReport, links: Links) -> Markup:
         "Prompts",
         outcomes_by_prompt(report, links),
         _table("By prompt", report.prompts, links),
+        *(el("p", one_line(words), class_="note") for words in report.left_out),
         by_duration(report, links),
     )
 

@@ -63,7 +63,7 @@ class _Writer:
         yield from self._section("Rescued", self._rescued(report))
         yield from self._section("Money", self._money(report))
         yield from self._section("Timeline", self._timeline(report))
-        yield from self._section("Prompts", self._shares(report.prompts))
+        yield from self._section("Prompts", self._prompts(report))
         yield from self._section("All sessions", self._sessions(report))
 
     def _section(self, title: str, found: Iterator[str]) -> Iterator[str]:
@@ -120,6 +120,11 @@ class _Writer:
                 left = len(lane.spans) - _MOST_SPANS
                 more = [f"{left} more"] if left > 0 else []
                 yield self._item + self._safe(f"{where}: {', '.join(spans + more)}")
+
+    def _prompts(self, report: MorningReport) -> Iterator[str]:
+        yield from self._shares(report.prompts)
+        for words in report.left_out:
+            yield self._item + self._safe(words)
 
     def _shares(self, shares: Sequence[Share]) -> Iterator[str]:
         for each in shares:
