@@ -1,4 +1,4 @@
-"""`make screens`, for the browser: grinds the same short night, and takes pictures of its web page in docs/screens."""
+"""`make screens`, for the browser: grinds the same short night, and takes pictures of its web page and its report."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "screens"
 CHROMIUM = "/usr/bin/chromium"
+REPORT = "/report.html"
 PHONE, DESK = (390, 844), (1280, 860)
 
 
@@ -34,6 +35,7 @@ PICTURES = {
     "web-run": Picture("/runs/{run}", DESK, "light"),
     "web-run-phone": Picture("/runs/{run}", PHONE, "dark"),
     "web-session": Picture("/runs/{run}/sessions/1", DESK, "dark"),
+    "report": Picture(REPORT, (1000, 1500), "light"),
 }
 
 
@@ -47,6 +49,7 @@ def main() -> None:
             night.wait()
             night.pitboss("queue", "add", "Write a README that says how to install calc.")
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            night.pitboss("report", "-o", str(night.root.parent / "report.html"))
             for name in wanted:
                 take(browser, night, address, name)
             browser.close()
@@ -70,8 +73,11 @@ def take(browser: Browser, night: Night, address: str, name: str) -> None:
         color_scheme="dark" if picture.scheme == "dark" else "light",
     )
     page = window.new_page()
-    page.goto(address)
-    page.goto(address.partition("/?")[0] + picture.path.format(run=night.run_id))
+    if picture.path == REPORT:
+        page.goto((night.root.parent / "report.html").as_uri())
+    else:
+        page.goto(address)
+        page.goto(address.partition("/?")[0] + picture.path.format(run=night.run_id))
     page.wait_for_timeout(1500)
     page.screenshot(path=FOLDER / f"{name}.png")
     window.close()
