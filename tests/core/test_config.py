@@ -53,6 +53,15 @@ def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
         "author": "pitboss <pitboss@local>",
         "commit_subject": "{prompt}: {summary}",
         "pull_request": {"remote": "origin", "body": "sessions", "draft": False},
+        "notify": {
+            "urls": [],
+            "command": None,
+            "on": ["ended", "needs_you", "dead_end", "waiting", "budget"],
+            "min_interval_s": 300.0,
+            "heartbeat_url": None,
+            "heartbeat_s": 300.0,
+            "heartbeat_end_url": None,
+        },
         "warnings": [],
     }
 
