@@ -244,3 +244,14 @@ def test_whatever_the_log_the_sums_of_the_report_are_those_of_the_log(records: l
         assert isclose(sum(share.used.cost_usd for share in shares), logged.cost_usd, abs_tol=1e-9)
         assert all(share.cost_known for share in shares) is all(each.cost_known for each in records)
     assert len(found.landed) == sum(each.commit is not None for each in records)
+
+
+def test_who_took_no_further_part_is_said_and_of_several_runs_in_which() -> None:
+    state = run_state(max_barren={"alpha": 1}, barren_per_prompt={"alpha": 2})
+    words = "alpha takes no further part: its last 2 sessions landed nothing (max_barren 1)"
+    assert of(state=state).left_out == (words,)
+    two = [
+        RunFacts(run_id=name, condition=Condition.COMPLETED, state=each)
+        for name, each in (("one", state), ("two", run_state()))
+    ]
+    assert morning_report(two, NOW, stamp).left_out == (f"one: {words}",)
