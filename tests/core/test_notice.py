@@ -26,6 +26,7 @@ def test_a_notice_lists_the_news_with_the_commands_below_them() -> None:
         "more": 3,
     }
     assert Notice(repository="/", run_id="r", owed=Owed()).title == "/ r"
+    assert Notice(repository="/", run_id="r", owed=Owed(news=(WAITS,))).text == "waiting for codex"
 
 
 def test_news_is_merged_without_repeats_and_bounded_and_what_arrived_is_no_longer_owed() -> None:

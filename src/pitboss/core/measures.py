@@ -62,9 +62,9 @@ def tokens(count: int) -> str:
 
 def size(count: int) -> str:
     """Bytes to about three digits: `950 B`, `12.3 KiB`, `1.2 GiB`."""
-    value, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1000 or unit == "TiB":
-            break
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1000:
+            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+    return f"{value:.1f} TiB"
