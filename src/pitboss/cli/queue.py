@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pitboss.store.queue import QueuedTask
 
-_HEADINGS = ("ID", "AGE", "NAME", "AGENT", "RUNS", "DESCRIPTION")
+_HEADINGS = ("ID", "QUEUED", "NAME", "AGENT", "RUNS", "DESCRIPTION")
 _DESCRIPTION_CHARS = 60
 
 queue = DeclaredGroup("queue", "Queue one-off tasks for the live run or the next one.")

@@ -28,6 +28,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     """
     assignment, progress = session.assignment, session.progress
     verdict = _settled(outcome, landing)
+    failed_to_land = verdict.status is SessionStatus.ERROR and _by_landing(outcome, landing)
     return SessionRecord(
         seq=assignment.seq,
         run_id=run_id,
@@ -55,10 +56,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         retry_of=assignment.retry_of,
         queued=assignment.queued,
         waited_s=round(progress.waited_s, 3),
-        retry=landing.retry
-        and not assignment.is_no_turn
-        and verdict.status is SessionStatus.ERROR
-        and _by_landing(outcome, landing),
+        retry=landing.retry and failed_to_land and not assignment.is_no_turn,
     )
 
 

@@ -69,10 +69,9 @@ def gather_facts(
     last_commit = None if tip else _last_commit(paths) or base
     switch = Switch(repo, paths.switch)
     checkout = _checkout(repo, tree, tip or last_commit, switch)
-    in_tree = state is not None and any(
-        s.assignment.worktree is None for s in (*state.in_flight, *state.unrescued)
+    moved_since = (
+        _worked_in_tree(state) and checkout.branch != dead.branch and _moved_since(repo, dead.branch, paths)
     )
-    moved_since = in_tree and checkout.branch != dead.branch and _moved_since(repo, dead.branch, paths)
     return Facts(
         run_id=dead.run_id,
         branch=dead.branch,
@@ -95,6 +94,11 @@ def gather_facts(
         unmoved=_unmoved(dead, paths),
         force=force,
     )
+
+
+def _worked_in_tree(state: RunState | None) -> bool:
+    sessions = (*state.in_flight, *state.unrescued) if state else ()
+    return any(session.assignment.worktree is None for session in sessions)
 
 
 def _is_at_rest(dead: DeadRun, paths: RunPaths) -> bool:

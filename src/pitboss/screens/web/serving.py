@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
+    from uvicorn.config import Config
 
 MOST_CONNECTIONS = 256
 LARGEST_HEAD = 16 * 1024
@@ -63,10 +64,7 @@ def entry(host: str, listening: socket.socket, *, allow_control: bool) -> tuple[
 def serve(app: ASGIApp, listening: socket.socket, closing: Callable[[], None]) -> None:
     """Answer requests until SIGINT or SIGTERM; `closing` is called then, to end the answers that never end."""
     _load_uvicorn()
-    from uvicorn.config import Config
     from uvicorn.server import Server
-
-    from pitboss.screens.web.connection import Connection
 
     class UntilSignalled(Server):
         """uvicorn's server, except that a signal ends it and nothing else: it is not raised again afterwards."""
@@ -84,7 +82,16 @@ def serve(app: ASGIApp, listening: socket.socket, closing: Callable[[], None]) -
             self.should_exit = True
             closing()
 
-    config = Config(
+    UntilSignalled(_settings(app)).run(sockets=[listening])
+
+
+def _settings(app: ASGIApp) -> Config:
+    """uvicorn with nothing that a page for a few people does not need."""
+    import uvicorn.config
+
+    from pitboss.screens.web.connection import Connection
+
+    return uvicorn.config.Config(
         app,
         http=Connection,
         ws="none",
@@ -101,7 +108,6 @@ def serve(app: ASGIApp, listening: socket.socket, closing: Callable[[], None]) -
         timeout_keep_alive=_IDLE_S,
         timeout_graceful_shutdown=1,
     )
-    UntilSignalled(config).run(sockets=[listening])
 
 
 def _load_uvicorn() -> None:
