@@ -19,7 +19,7 @@ SECTIONS = {
         "demo": "Grind a throw-away repository, to see what happens.",
         "prompts": "List, create, check and show prompts.",
         "notify": "Test the notices that tell you of a run.",
-        "agents": "List the agents: which are there, their versions and logins.",
+        "agents": "List the agents: who is there, their versions and logins.",
         "config": "Print where settings are, or every setting in force.",
         "doctor": "Check git, agents, configuration, prompts, lock and disk.",
     },
