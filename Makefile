@@ -100,7 +100,7 @@ lock: ## pin the newest dependencies in requirements/ (needs uv)
 	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url pyproject.toml --extra screens -o requirements/run.txt
 	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url pyproject.toml --extra acp --extra notify --extra screens --group dev -o requirements/dev.txt
+	  --no-emit-index-url pyproject.toml --extra acp --extra notify --extra screens --extra workers --group dev -o requirements/dev.txt
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
