@@ -157,6 +157,17 @@ def test_a_session_that_failed_by_itself_earns_no_other_turn(status: SessionStat
     assert not settled(status, "exit_code: 1", landing=conflict).retry
 
 
+def test_a_session_whose_worker_was_lost_is_aborted_and_earns_its_prompt_another_turn() -> None:
+    lost = "interrupted: worker rack-2 lost"
+    left = Landing(rescue=("r",), retry=True)
+    never_home = msgspec.structs.replace(left, reason=lost)
+    flight = flying(7, host="rack-2")
+    for ended, landing in ((outcome(SessionStatus.ABORTED, lost), left), (outcome(), never_home)):
+        record = settle("rid", flight, ended, landing)
+        assert (record.status, record.reason, record.host) == (SessionStatus.ABORTED, lost, "rack-2")
+        assert record.awaits_retry
+
+
 def test_the_second_turn_says_whose_it_takes_and_is_the_last() -> None:
     conflict = Landing(rescue=("r",), reason="conflict: with a.py", retry=True)
     record = settle("rid", flying(7, retry_of=4), outcome(), conflict)

@@ -36,6 +36,7 @@ from pitboss.engine.spending import Spending
 from pitboss.engine.steering import Steering
 from pitboss.engine.task_queue import TaskQueue
 from pitboss.guardian import StopChannel
+from pitboss.landing.in_memory import InMemoryPlaces, Memory
 from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records
 from pitboss.store.mailbox import send
@@ -105,7 +106,10 @@ class Stage:
         spending = Spending(caps, self.meter, self.journal, lambda: self.now, hard=config.hard_budgets)
         self.brakes = Brakes(self.control, spending, self.journal, config, past or Past(), self.events.append)
         self.pool = Pool(self.dispatch, self.work)
-        self.picking = Picking(QueueChooser(chooser, room or Room()), self.journal, (self.queue().look,))
+        self.places = InMemoryPlaces(Memory(RUN_ID, {}))
+        self.picking = Picking(
+            QueueChooser(chooser, room or Room()), self.journal, self.places, (self.queue().look,)
+        )
         self.loop = Loop(self.picking, self.brakes, self.pool, self.journal, self.control, self.gate)
         self.control.steer_by(Steering(spending, self.journal, self.events.append))
         return self
@@ -607,7 +611,23 @@ def test_a_chooser_that_waits_for_nobody_is_a_bug(stage: Stage) -> None:
             return Wait()
 
     stage.prepare("alpha", lambda _seq: How())
-    picking = Picking(Stuck(()), stage.journal, (stage.queue().look,))
+    picking = Picking(Stuck(()), stage.journal, stage.places, (stage.queue().look,))
     stage.loop = Loop(picking, stage.brakes, stage.pool, stage.journal, stage.control, stage.gate)
     with pytest.raises(AssertionError, match="nothing runs"):
         stage.run()
+
+
+def test_nothing_starts_while_there_is_no_place_for_it_and_the_run_goes_on_once_there_is(
+    stage: Stage,
+) -> None:
+    looks: list[bool] = []
+
+    def has_room() -> bool:
+        looks.append(len(looks) > 0)
+        return looks[-1]
+
+    stage.prepare("alpha", lambda _seq: How())
+    stage.places.has_room = has_room  # type: ignore[method-assign]
+    assert stage.run() == EXHAUSTED
+    assert looks == [False, True]
+    assert stage.log == [1]

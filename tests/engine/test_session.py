@@ -9,12 +9,15 @@ import pytest
 
 from pitboss.core.config import Config, GrindSettings, HookSettings, WorktreeSettings
 from pitboss.core.diff_stat import DiffStat
-from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted
+from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted, Warned
+from pitboss.core.host import HostLost
 from pitboss.core.requests import Skip
 from pitboss.core.session import Outcome, SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from pitboss.core.user_commands import HookResult, TestResult
+from pitboss.hosts.scripted import ScriptedHost
+from pitboss.landing.in_memory import InMemoryPlace
 from pitboss.store.mailbox import send
 from tests.support.cli import wait_until
 from tests.support.stage import FILES, USED, Stage
@@ -319,3 +322,54 @@ def test_what_landed_meanwhile_is_tested_with_the_work_before_that_lands(tmp_pat
         line = stage.parts.sessions.run(second)
         assert (line.status, line.reason, len(line.rescue)) == (ERROR, "verify_failed: test_both", 1)
         assert stage.memory.landed == {"a": "mine"}
+
+
+LOST = "interrupted: worker rack-2 lost"
+
+
+def lost(*_: object) -> Any:
+    raise HostLost("rack-2")
+
+
+def test_no_agent_starts_on_a_host_that_is_lost_before(stage: Stage) -> None:
+    stage.hosts.hook = lost
+    line = stage.run()
+    assert (line.status, line.reason, stage.asked) == (SessionStatus.ABORTED, LOST, [])
+
+
+@pytest.mark.parametrize("nth", [0, 1])
+def test_a_session_whose_host_is_lost_during_its_tests_is_aborted_and_pays_for_its_fixers(
+    tmp_path: Path, nth: int
+) -> None:
+    with Stage(tmp_path, prompts=[prompt("alpha", verify=True)]) as stage:
+        results = iter([TestResult(passed=False)] * nth)
+        stage.hosts.tests = lambda *_: next(results, None) or lost()
+        line = stage.run()
+        assert (line.status, line.reason, line.commit) == (SessionStatus.ABORTED, LOST, None)
+        assert line.cost_usd == USED.cost_usd * (1 + nth)
+        assert len(line.rescue) == 1
+
+
+def test_a_session_whose_host_is_lost_before_its_tests_are_found_is_aborted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Stage(tmp_path, prompts=[prompt("alpha", verify=True)]) as stage:
+        monkeypatch.setattr(ScriptedHost, "find_tests", lost)
+        assert (stage.run().status, stage.log[0].reason) == (SessionStatus.ABORTED, LOST)
+
+
+def test_work_that_has_landed_stays_when_the_host_is_lost_in_the_hook_afterwards(stage: Stage) -> None:
+    stage.hosts.hook = lambda hook, _: lost() if hook.command == "after" else HookResult(passed=True)
+    assert stage.run().status is OK
+    assert [event.text for event in told(stage, Warned)] == [f"hook `after` may not have run: {LOST}"]
+
+
+def test_a_merge_that_nobody_could_test_because_the_host_was_lost_does_not_land(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Stage(tmp_path, prompts=[prompt("alpha", verify=True)]) as stage:
+        first, second = (stage.dispatch(in_slot=True) for _ in range(2))
+        stage.parts.sessions.run(first)
+        monkeypatch.setattr(InMemoryPlace, "catch_up", lost)
+        line = stage.parts.sessions.run(second)
+        assert (line.status, line.reason, line.commit) == (SessionStatus.ABORTED, LOST, None)

@@ -118,6 +118,7 @@ assignments = st.builds(
     queued=st.none() | words,
     parallel_safe=st.booleans(),
     notes_size=st.none() | counts,
+    host=st.none() | words,
 )
 
 
@@ -202,6 +203,7 @@ records = st.builds(
     retry_of=st.none() | seqs,
     retry=st.booleans(),
     queued=st.none() | words,
+    host=st.none() | words,
 )
 
 
@@ -417,6 +419,7 @@ def test_what_we_add_to_a_record_is_written_only_when_it_says_something() -> Non
         retry_of=7,
         retry=True,
         queued="6fr1mzz",
+        host="rack-2",
     )
     written = json.loads(encode_record(line))
     assert list(written)[11:] == [
@@ -433,6 +436,7 @@ def test_what_we_add_to_a_record_is_written_only_when_it_says_something() -> Non
         "retry_of",
         "retry",
         "queued",
+        "host",
     ]
     assert decode_record(encode_record(line)) == line
 

@@ -147,12 +147,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Location(msgspec.Struct, frozen=True, kw_only=True):
     """Where a session works: the commit it starts from, and its own working copy and branch, if any.
 
-    `worktree` is relative to the run directory, None for the user's tree.
+    `worktree` is relative to the run directory, None for the user's tree. `host` is the worker that it works on, None
+    for the runner's machine.
     """
 
     base_commit: str
     worktree: str | None = None
     branch: str | None = None
+    host: str | None = None
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +165,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     (`worktrees/slot-1`); None is the user's own. `retry_of` is the session that ended in conflict and whose
     turn this one takes. `queued` is the id of its task if that came from the queue, and `parallel_safe` whether that
     task may run beside others; of a prompt, its file says so. `notes_size` is the size of the run's scratchpad in bytes
-    when the session began; None if the session writes to that scratchpad itself.
+    when the session began; None if the session writes to that scratchpad itself. `host` is the worker it runs on; None
+    is the runner's machine.
     """
 
     seq: int
@@ -181,6 +184,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     queued: str | None = None
     parallel_safe: bool = False
     notes_size: int | None = None
+    host: str | None = None
 
     @property
     def is_no_turn(self) -> bool:
@@ -251,7 +255,8 @@ class Landing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a session's work went: a commit on the run branch, rescue refs, both or neither.
 
     `reason` is set when landing itself changed the verdict: a rejected commit, a moved HEAD. `retry` says
-    that the work conflicts with what landed in the meantime, so the prompt deserves another turn. `hidden`
+    that the work conflicts with what landed in the meantime, or that its host was lost, so the prompt deserves another
+    turn. `hidden`
     names the files that only the session's own new ignore rules hide.
     """
 
@@ -268,7 +273,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     `cost_usd` is a lower bound when `cost_known` is false; `transcript_path` is relative to the run
     directory; fields from `rotation` on are ours, and left out when they say nothing. `retry` says that
     the prompt is due one more session, `retry_of` that this session was that second turn. `queued` is the id of its
-    task if that came from the queue.
+    task if that came from the queue. `host` is the worker it ran on, None if that was the runner's machine.
     `cost_source` is a CostSource, or a word from a newer version; None when nothing was spent.
     """
 
@@ -299,6 +304,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     retry: bool = False
     waited_s: float = 0.0
     queued: str | None = None
+    host: str | None = None
 
     @property
     def is_no_turn(self) -> bool:
@@ -312,8 +318,9 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def awaits_retry(self) -> bool:
-        """Whether it ended in a conflict that calls for one more session; a second turn never does."""
-        return self.retry and not self.is_no_turn and reason_kind(self.reason) is Reason.CONFLICT
+        """Whether a conflict, or the loss of its host, calls for one more session; a second turn never does."""
+        may = reason_kind(self.reason) in (Reason.CONFLICT, Reason.INTERRUPTED)
+        return self.retry and may and not self.is_no_turn
 
     @property
     def is_outage(self) -> bool:

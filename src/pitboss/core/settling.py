@@ -23,12 +23,13 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     """Turn what happened into the session's one record (SPEC 6).
 
     A landing that had to set something aside makes an ok session dirty; one that could not land
-    makes it an error, which earns the prompt one more turn if `landing.retry` says so. The agent's own
-    verdict is never softened.
+    makes it an error, or aborted if its host was lost, which earns the prompt one more turn if `landing.retry` says so.
+    The agent's own verdict is never softened.
     """
     assignment, progress = session.assignment, session.progress
     verdict = _settled(outcome, landing)
     failed_to_land = verdict.status is SessionStatus.ERROR and _by_landing(outcome, landing)
+    lost = verdict.status is SessionStatus.ABORTED and reason_kind(verdict.reason) is Reason.INTERRUPTED
     return SessionRecord(
         seq=assignment.seq,
         run_id=run_id,
@@ -56,13 +57,14 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         retry_of=assignment.retry_of,
         queued=assignment.queued,
         waited_s=round(progress.waited_s, 3),
-        retry=landing.retry and failed_to_land and not assignment.is_no_turn,
+        retry=landing.retry and (failed_to_land or lost) and not assignment.is_no_turn,
+        host=assignment.host,
     )
 
 
 def _settled(outcome: Outcome, landing: Landing) -> Verdict:
     if _by_landing(outcome, landing):
-        return Verdict(_landing_verdict(landing.reason), landing.reason)
+        return Verdict(_landing_verdict(landing), landing.reason)
     if outcome.status is SessionStatus.OK and outcome.idle and landing.commit is None and not landing.rescue:
         return Verdict(SessionStatus.ERROR, Reason.AGENT_ERROR.because(NOTHING_DONE))
     return Verdict(outcome.status, outcome.reason)
@@ -96,11 +98,13 @@ def _cost_source(outcome: Outcome) -> str | None:
     return str(outcome.priced_by) if used else None
 
 
-def _landing_verdict(reason: str | None) -> SessionStatus:
-    match reason_kind(reason):
+def _landing_verdict(landing: Landing) -> SessionStatus:
+    match reason_kind(landing.reason):
         case Reason.COMMIT_REFUSED | Reason.CONFLICT | Reason.GIT_FAILED:
             return SessionStatus.ERROR
         case Reason.ABORTED:
+            return SessionStatus.ABORTED
+        case Reason.INTERRUPTED if landing.retry:
             return SessionStatus.ABORTED
         case _:
             return SessionStatus.DIRTY

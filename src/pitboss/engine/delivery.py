@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.host import HostLost
 from pitboss.core.session import Landing, SessionStatus
 from pitboss.core.settling import summarized
 from pitboss.core.text import commit_message
@@ -96,8 +97,11 @@ class Delivery:
             return outcome
         # Durable before the tree changes: after a crash the merge is tested again.
         self._journal.ended(session.seq, msgspec.structs.replace(outcome, verified=False))
-        if self._places.at(session).catch_up(self._message(session, outcome)):
-            return self.verify(session)
+        try:
+            if self._places.at(session).catch_up(self._message(session, outcome)):
+                return self.verify(session)
+        except HostLost as lost:
+            outcome = msgspec.structs.replace(outcome, status=SessionStatus.ABORTED, reason=str(lost))
         self._journal.ended(session.seq, outcome)
         return outcome
 

@@ -94,6 +94,7 @@ class Dispatcher:
             queued=choice.queued,
             parallel_safe=choice.queued is not None and meta.parallel_safe,
             notes_size=notes_size,
+            host=location.host,
         )
 
     def _withdraw(self, session: Assignment) -> None:

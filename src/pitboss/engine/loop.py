@@ -8,6 +8,7 @@ from pitboss.core.chooser import Choice, Wait
 from pitboss.core.events import RunEnded
 from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.stops import Ending
+from pitboss.engine.picking import Idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +26,6 @@ SESSIONS_BETWEEN_TIDYING = 500
 
 LOOK_S = 0.5
 """Seconds after which a loop that waits looks again whether it may go on: requests, time and signals may have come."""
-
-
-class Idle:
-    """Nothing may start for now, whether or not sessions are in flight."""
 
 
 class Loop:

@@ -121,7 +121,9 @@ class Parts:
         brakes = Brakes(self.control, self._spending, self.journal, self._config, past, self._emit)
         pool = Pool(self.dispatcher.dispatch, self.sessions.run)
         self.control.steer_by(Steering(self._spending, self.journal, self._emit))
-        picking = Picking(self._chooser, self.journal, (self.queue.look, self._prompts.look_at_limits))
+        picking = Picking(
+            self._chooser, self.journal, self._places, (self.queue.look, self._prompts.look_at_limits)
+        )
         loop = Loop(picking, brakes, pool, self.journal, self.control, self.gate)
         return grinding.grind(loop, brakes, tidy=self._outside.tidy)
 

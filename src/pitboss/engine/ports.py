@@ -26,6 +26,9 @@ class Host(Protocol):
     is used by its session's own thread; after a crash, by the thread that recovers the run. Every callback is called in
     that thread. `stop` is polled while something runs; once it returns a request, the whole process tree is ended.
 
+    Whatever runs something raises HostLost once the host is lost: nothing of the session runs there any longer. Only
+    `run_agent` returns an outcome even then, since part of it has to be paid.
+
     Files that a session shares with its runner are named as in `store.paths`. Its processes find the notes that the
     runner gave it. What they write reaches the runner's run directory: transcripts as they grow; summary, notes and
     usage by the time the method returns; a skip file as soon as it exists.
@@ -117,6 +120,8 @@ class Place(Protocol):
     `landing.resilient` has the real ones, in git; `landing.in_memory` simulates them;
     `tests/contracts/test_place_port.py` judges both. A place is used by its session's own thread. After a crash
     a new process builds the place from the same assignment and may repeat any call: what was done is not done again.
+    `prepare`, `provision`, `provisioned` and `catch_up` raise HostLost once the session's host is lost; `land` and
+    `rescue` then keep what came home.
     """
 
     def prepare(self) -> bool:
@@ -207,6 +212,10 @@ class Places(Protocol):
 
     def restore_checkout(self, name: str) -> object:
         """Check out what was checked out before the run; returns what is now. Raises StartError, GitError."""
+        ...
+
+    def has_room(self) -> bool:
+        """Whether `reserve` would find a place at this moment; if not, no session may be dispatched."""
         ...
 
     def reserve(self, seq: int, *, in_slot: bool) -> Location:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.events import Warned
+from pitboss.core.host import HostLost
 from pitboss.core.session import Outcome, SessionStatus, Verdict
 from pitboss.landing.git_trouble import GitFailed
 
@@ -31,11 +32,17 @@ class Preparation:
 
     def prepare(self, session: Assignment) -> Outcome | None:
         """Make the place ready and run the hook; returns an outcome if no agent may start."""
-        verdict = self._make_place(session) or self._hooks.before(session)
+        verdict = self._ready(session)
         if verdict is None:
             return None
         ended_at = max(session.started_at, self._now())
         return Outcome(status=verdict.status, reason=verdict.reason, ended_at=ended_at)
+
+    def _ready(self, session: Assignment) -> Verdict | None:
+        try:
+            return self._make_place(session) or self._hooks.before(session)
+        except HostLost as lost:
+            return Verdict(SessionStatus.ABORTED, str(lost))
 
     def _make_place(self, session: Assignment) -> Verdict | None:
         place = self._places.at(session)

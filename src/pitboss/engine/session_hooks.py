@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.embed import first_bytes
 from pitboss.core.events import Phase, PhaseChanged, Warned
+from pitboss.core.host import HostLost
 from pitboss.core.session import Reason, SessionStatus, Verdict
 from pitboss.core.stops import StopRequest
 from pitboss.core.user_commands import HookRequest
@@ -94,7 +95,11 @@ class SessionHooks:
             "PITBOSS_SESSION_STATUS": str(record.status),
             "PITBOSS_SESSION_SUMMARY": first_bytes(record.summary or "", SUMMARY_IN_ENVIRONMENT),
         }
-        result = self._start(session, command, extra, stop=self._control.abort_session)
+        try:
+            result = self._start(session, command, extra, stop=self._control.abort_session)
+        except HostLost as lost:
+            self._emit(Warned(text=f"hook `{command}` may not have run: {lost}"))
+            return
         if not result.passed:
             self._emit(Warned(text=f"hook `{command}` failed: {result.detail}"))
 

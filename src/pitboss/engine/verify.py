@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.host import HostLost
 from pitboss.core.retry import dead_end
 from pitboss.core.session import Reason, SessionStatus, Verdict
 from pitboss.core.stops import StopRequest
@@ -134,10 +135,16 @@ class Verifier:
 
     def verify(self, session: Assignment, outcome: Outcome) -> Outcome:
         """Run the tests, and a fixer each time they fail while one may start; returns the final outcome."""
-        tests = self._tests.find(session)
         outcome = self._billing.fixers(session, outcome)
+        try:
+            tests = self._tests.find(session)
+        except HostLost as lost:
+            return self._judged(outcome, Verdict(SessionStatus.ABORTED, str(lost)))
         while True:
-            result = self._tests.run(session, tests, outcome.fixes)
+            try:
+                result = self._tests.run(session, tests, outcome.fixes)
+            except HostLost as lost:
+                return self._judged(outcome, Verdict(SessionStatus.ABORTED, str(lost)))
             if result.passed:
                 return self._judged(outcome, Verdict(SessionStatus.OK))
             if result.stop is not None:

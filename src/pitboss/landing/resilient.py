@@ -82,6 +82,10 @@ class ResilientPlaces:
         """The run is over: check out what was checked out before it. Raises StartError, GitError."""
         return self._places.restore_checkout(name)
 
+    def has_room(self) -> bool:
+        """Whether `reserve` would find a place: the chooser has seen to that."""
+        return True
+
     def reserve(self, seq: int, *, in_slot: bool) -> Location:
         """Choose the place of session `seq`.
 

@@ -42,6 +42,7 @@ RECORD_FIELDS_ADDED = (
     "retry",
     "waited_s",
     "queued",
+    "host",
 )
 STATE_FIELDS_ADDED = (
     "stop_reason",
@@ -90,6 +91,7 @@ IN_FLIGHT_FIELDS_ADDED = (
     "waits_since",
     "waits_until",
     "committed",
+    "host",
 )
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 _T = TypeVar("_T")
