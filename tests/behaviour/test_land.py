@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -91,11 +92,38 @@ def test_what_needs_a_person_names_the_command(project: Project) -> None:
     def asked() -> str:
         return project.pitboss("status", run.run_id).out
 
-    assert f"pitboss land {run.run_id}" in asked()
+    assert f"4 commits of run {run.run_id} are not on main\n  pitboss land {run.run_id}\n" in asked()
     assert project.pitboss("land", run.run_id, "--only", "2,4").code == 0
-    assert f"pitboss land {run.run_id}" in asked()
+    assert f"2 commits of run {run.run_id} are not on main\n  pitboss land {run.run_id}\n" in asked()
     assert project.pitboss("land", run.run_id).code == 0
     assert "pitboss land" not in asked()
+
+
+@pytest.mark.parametrize("here", ["trunk", "it's"])
+def test_a_run_whose_branch_was_renamed_needs_a_person_too(project: Project, here: str) -> None:
+    run = the_run(project)
+    project.git("branch", "-m", "main", here)
+
+    said = project.pitboss("status").out
+
+    command = said.splitlines()[-1].strip()
+    assert command.startswith(f"pitboss land {run.run_id} --onto ")
+    assert f"4 commits of run {run.run_id} are not on {here}" in said
+    assert project.pitboss(*shlex.split(command)[1:]).code == 0
+    assert tip(project, here) == tip(project, run.branch)
+
+
+def test_a_run_that_began_on_the_branch_of_another_one_says_where_to(project: Project) -> None:
+    first = the_run(project)
+    project.git("checkout", "-q", first.branch)
+    shutil.rmtree(project.root / ".pitboss/grind/prompts")
+    project.prompt("p5", "echo five >five", max_runs=1)
+    assert project.pitboss("grind").code == 0
+
+    said = project.pitboss("status").out.splitlines()
+
+    assert said[-1].endswith(" --onto main")
+    assert project.pitboss(*shlex.split(said[-1])[1:]).code == 0
 
 
 def test_again_is_a_no_op(project: Project) -> None:
@@ -259,11 +287,18 @@ def test_a_dry_run_says_the_same_and_changes_nothing(project: Project) -> None:
         (("--only", "9"), "error: session 9 of run RUN landed nothing\n"),
         (("--except", "2,7-9"), "error: session 7-9 of run RUN is not on record\n"),
         (("--onto", "nowhere"), "error: there is no branch nowhere\n"),
+        (("--onto", ""), "error: --onto names no branch\nhint: `git branch` lists the branches there are\n"),
+        (("--onto", "-x y"), "error: there is no branch -x y\nhint: `git branch` lists the branches"),
+        (
+            ("--onto", "up/main"),
+            "error: there is no branch up/main\nhint: `git branch main up/main` makes a local branch of it\n",
+        ),
         (("--onto", "BRANCH"), "error: BRANCH is the branch of the run itself\n"),
     ],
 )
 def test_what_is_not_there_is_refused(project: Project, given: tuple[str, ...], error: str) -> None:
     run, before = the_run(project), tip(project)
+    project.git("update-ref", "refs/remotes/up/main", before)
 
     done = project.pitboss("land", *(word.replace("BRANCH", run.branch) for word in given))
 

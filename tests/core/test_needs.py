@@ -130,10 +130,17 @@ def test_work_that_git_could_not_rescue_comes_first() -> None:
 
 def test_commits_that_the_branch_of_the_user_lacks_are_merged() -> None:
     git = InGit(onto="main", not_landed=1)
-    assert lines(asked(git=git)) == [("1 commit of run rid is not on main", "", "pitboss land rid")]
+    state = fresh_run(status=RunStatus.COMPLETED, original_branch="main")
+    assert lines(asked(git=git, state=state)) == [
+        ("1 commit of run rid is not on main", "", "pitboss land rid")
+    ]
     two = msgspec.structs.replace(git, not_landed=2)
     assert asked(git=two)[0].what == "2 commits of run rid are not on main"
     assert asked(git=two, condition=Condition.LIVE) == ()
+    elsewhere = asked(git=InGit(onto="it's", not_landed=1))
+    assert lines(elsewhere) == [
+        ("1 commit of run rid is not on it's", "", """pitboss land rid --onto 'it'"'"'s'""")
+    ]
     assert asked(git=InGit(onto="main")) == asked(git=InGit()) == ()
 
 

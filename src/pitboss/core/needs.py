@@ -66,9 +66,9 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InGit(msgspec.Struct, frozen=True, kw_only=True):
-    """What git knows of a run's work: the rescue refs that are still there, and commits that `onto` lacks.
+    """What git knows of a run's work: the rescue refs that are still there, and how many of its commits `onto` lacks.
 
-    `onto` is the branch that the run began on; None if it is gone or the run does not say.
+    `onto` is the branch that the run began on, else another that its work may go to; None if there is none.
     """
 
     rescued: frozenset[str] = frozenset()
@@ -213,7 +213,8 @@ def _not_landed(found: Situation) -> Iterator[Need]:
     if found.condition in (Condition.COMPLETED, Condition.ABORTED):
         commits = f"{git.not_landed} commit{'' if git.not_landed == 1 else 's'}"
         what = f"{commits} of run {found.run_id} {'is' if git.not_landed == 1 else 'are'} not on {one_line(git.onto)}"
-        yield _need(NeedKind.NOT_LANDED, what, "", f"pitboss land {found.run_id}")
+        where = "" if git.onto == state.original_branch else f" --onto {shlex.quote(git.onto)}"
+        yield _need(NeedKind.NOT_LANDED, what, "", f"pitboss land {found.run_id}{where}")
 
 
 def _need(kind: NeedKind, what: str, why: str | None, command: str, *, seq: int | None = None) -> Need:

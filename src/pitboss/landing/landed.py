@@ -62,6 +62,21 @@ def sessions_among(repo: Repo, run_id: str, *revisions: str) -> frozenset[int]:
     return frozenset(seq for run, seq in named if run == run_id)
 
 
+def commits_missing(repo: Repo, run_id: str, theirs: str, ours: str, settled: frozenset[int]) -> int:
+    """How many commits of the run's branch `ours` are not on `theirs`, without those of `settled` sessions.
+
+    An agent's own commits belong to the session whose commit follows. Raises GitError.
+    """
+    missing = pending = 0
+    for entry in _entries(repo.git(*_LOG, "--topo-order", "--reverse", ours, f"^{theirs}", "--")):
+        pending += 1
+        named = {seq for run, seq in sessions_named(entry.split("\x1f", 3)[3]) if run == run_id}
+        if named:
+            missing += 0 if named <= settled else pending
+            pending = 0
+    return missing + pending
+
+
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """A commit with its whole message; `own` says that pitboss made it for the session asked about."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.embed import one_line
 from pitboss.errors import CommandError, StartError
 from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
@@ -38,19 +39,34 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_target(repo: Repo, state: RunState, onto: str | None) -> Target:
     """The branch to land on: `onto`, else the one that the run began on. Raises CommandError, GitError."""
-    name = (onto or _began_on(repo, state)).removeprefix(_HEADS)
+    name = (_began_on(repo, state) if onto is None else onto).removeprefix(_HEADS)
     if name == state.branch:
         raise CommandError(f"{name} is the branch of the run itself", hint="land on another branch: --onto")
-    tip = repo.commit_id(f"{_HEADS}{name}")
+    tip = repo.commit_id(f"{_HEADS}{name}") if name else None
     if tip is None:
-        raise CommandError(
-            f"there is no branch {name}", hint=f"`git branch {name} COMMIT` makes it; or give another: --onto"
-        )
+        raise _no_branch(repo, name)
     if repo.succeeds("symbolic-ref", "--quiet", f"{_HEADS}{name}"):
         raise CommandError(
             f"{name} is only another name for a branch", hint="name that branch itself: --onto BRANCH"
         )
     return Target(name=name, tip=tip, here=repo.on_branch() == f"{_HEADS}{name}")
+
+
+def home_branch(repo: Repo, state: RunState) -> str | None:
+    """The branch that a run's work goes to unless somebody says otherwise: the one that it began on.
+
+    None if that is gone, was no branch, or is the branch of another run.
+    """
+    began = state.original_branch
+    if not began or began.startswith(RUN_BRANCHES):
+        return None
+    return began if repo.commit_id(f"{_HEADS}{began}") else None
+
+
+def other_branch(repo: Repo) -> str | None:
+    """Where the work of a run without a `home_branch` may go: to the default branch, else to what is checked out."""
+    here = (repo.on_branch() or "").removeprefix(_HEADS)
+    return default_branch(repo, None if here.startswith(RUN_BRANCHES) else here)
 
 
 def default_branch(repo: Repo, original: str | None) -> str | None:
@@ -63,18 +79,27 @@ def default_branch(repo: Repo, original: str | None) -> str | None:
 
 
 def _began_on(repo: Repo, state: RunState) -> str:
-    began = state.original_branch
-    if began and not began.startswith(RUN_BRANCHES) and repo.commit_id(f"{_HEADS}{began}"):
-        return began
-    usual = default_branch(repo, None)
+    home, began = home_branch(repo, state), state.original_branch
+    if home is not None:
+        return home
     if began is None or repo.commit_id(began) == began:
         why = f"run {state.run_id} began on no branch"
     elif began.startswith(RUN_BRANCHES):
         why = f"run {state.run_id} began on the branch of another run, {began}"
     else:
         why = f"{began}, where run {state.run_id} began, is gone"
-    hint = f"say where its work should go: --onto {usual or 'BRANCH'}"
+    hint = f"say where its work should go: --onto {other_branch(repo) or 'BRANCH'}"
     raise CommandError(why, hint=hint)
+
+
+def _no_branch(repo: Repo, name: str) -> CommandError:
+    remote = name and repo.commit_id(f"refs/remotes/{name}")
+    local = name.partition("/")[2]
+    own = f"`git branch {local} {name}` makes a local branch of it" if remote else ""
+    return CommandError(
+        f"there is no branch {one_line(name)}" if name else "--onto names no branch",
+        hint=own or "`git branch` lists the branches there are",
+    )
 
 
 class Mover:

@@ -17,8 +17,9 @@ from pitboss.git.file_diffs import file_diffs
 from pitboss.git.repo import Repo
 from pitboss.git.touched_files import touched_files
 from pitboss.landing import rescue_refs, rescued_work
-from pitboss.landing.landed import sessions_among
+from pitboss.landing.landed import commits_missing, sessions_among
 from pitboss.landing.refs import session_of
+from pitboss.landing.target import home_branch, other_branch
 from pitboss.screens.desk import MOST_LINES, MOST_OF_A_FILE, Changes, FileChange, Reply, RescuedWork
 from pitboss.screens.output import path_in_words
 from pitboss.store.catalogue import find_run
@@ -115,26 +116,23 @@ class RepositoryDesk:
             return InGit()
 
     def _in_git(self, state: RunState) -> InGit:
-        repo, onto = self._repo, state.original_branch
+        repo = self._repo
         kept = frozenset(each.ref for each in rescue_refs.list_rescued(repo, state.run_id))
-        if onto is None or onto == state.branch:
+        onto, ours = home_branch(repo, state) or other_branch(repo), f"refs/heads/{state.branch}"
+        if onto is None or repo.commit_id(ours) is None:
             return InGit(rescued=kept)
-        ahead = f"refs/heads/{onto}..refs/heads/{state.branch}"
-        counted = repo.run("rev-list", "--count", "--end-of-options", ahead, "--", ok=(0, 128))
-        if counted.code != 0:
-            return InGit(rescued=kept)
-        missing = int(counted.stdout)
-        if missing and self._has_all(state, onto):
-            missing = 0
+        theirs, missing = f"refs/heads/{onto}", 0
+        if not repo.is_ancestor(ours, theirs):
+            settled = self._settled(repo, state.run_id, theirs, ours)
+            missing = commits_missing(repo, state.run_id, theirs, ours, settled)
         return InGit(rescued=kept, onto=onto, not_landed=missing)
 
-    def _has_all(self, state: RunState, onto: str) -> bool:
-        """Whether all sessions of a run's branch are on `onto` as other commits, or were left out in review."""
-        theirs, ours = f"refs/heads/{onto}", f"refs/heads/{state.branch}"
-        settled = sessions_among(self._repo, state.run_id, theirs, f"^{ours}")
+    def _settled(self, repo: Repo, run_id: str, theirs: str, ours: str) -> frozenset[int]:
+        """Sessions of the run's branch `ours` that are on `theirs` as other commits, or were left out in review."""
+        settled = sessions_among(repo, run_id, theirs, f"^{ours}")
         with suppress(PitbossError):  # marks that cannot be read leave nothing out
-            settled |= left_out(RunPaths(self._root, state.run_id))
-        return bool(settled) and settled >= sessions_among(self._repo, state.run_id, ours, f"^{theirs}")
+            settled |= left_out(RunPaths(self._root, run_id))
+        return settled
 
     def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
         """See `Desk.touched`."""
