@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.behaviour.test_cli_observers import documented
 from tests.support.cli import Project
 from tests.support.runs import Gate, Run, configure, grinding, the_run
 
@@ -139,6 +140,41 @@ def test_a_live_run_of_a_linked_worktree_keeps_all_that_is_its(project: Project,
     assert done.code == 0
     assert the_run(linked).record("work")["commit"] is not None
     assert (the_run(linked).folder / "events.jsonl").exists()
+
+
+def test_json_says_what_became_of_each_run(project: Project) -> None:
+    tidy, broken = completed(project), completed(project)
+    change_state(broken, status="active")
+
+    would = project.pitboss("gc", "--json", "--refs", "--dry-run")
+    done = project.pitboss("gc", "--json", "--refs")
+
+    assert (would.err, done.err) == ("", "")
+    found = {each["run_id"]: each for each in would.json()}
+    assert all(sorted(each) == sorted(documented("gc")) for each in found.values())
+    assert found[tidy.run_id]["bytes"] > 0
+    assert found[tidy.run_id] | {"bytes": 0} == {
+        "run_id": tidy.run_id,
+        "fate": "tidy",
+        "removed": False,
+        "bytes": 0,
+        "worktrees": [],
+        "files": ["events.jsonl", "transcripts"],
+        "branches": [],
+        "refs": [],
+        "staying": [f"refs/heads/{tidy.branch}"],
+        "problem": None,
+    }
+    assert (found[broken.run_id]["fate"], found[broken.run_id]["problem"]) == (
+        "broken",
+        f"has to be repaired first: `pitboss repair {broken.run_id}`",
+    )
+    assert {each["run_id"]: each["removed"] for each in done.json()} == {
+        tidy.run_id: True,
+        broken.run_id: False,
+    }
+    assert not (tidy.folder / "transcripts").exists()
+    assert (broken.folder / "transcripts").exists()
 
 
 def test_a_working_copy_is_rescued_before_it_goes(project: Project) -> None:

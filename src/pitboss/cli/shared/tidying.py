@@ -1,0 +1,138 @@
+"""What `pitboss gc` does with each run, and how it says so: in lines, or as JSON (SPEC 11)."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.embed import one_line
+from pitboss.core.garbage import RunFate, Wish, fate
+from pitboss.core.measures import size
+from pitboss.errors import PitbossError
+from pitboss.landing.garbage import Garbage, Refs, garbage, remove
+from pitboss.screens.output import note, say
+from pitboss.store.catalogue import RunListing, live_holder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pitboss.git.repo import Repo
+
+LOOKING_S = 20.0
+"""How many seconds to spend on sizes."""
+
+
+class Tidying(msgspec.Struct, frozen=True, kw_only=True):
+    """A run, what is to become of it, and what can be removed: None if it is left alone.
+
+    `problem` says why that could not be removed.
+    """
+
+    run_id: str
+    fate: RunFate
+    garbage: Garbage | None = None
+    problem: str | None = None
+
+    @property
+    def removable(self) -> bool:
+        """Whether there is something to remove, and nothing went wrong with it."""
+        return self.garbage is not None and self.problem is None and not self.garbage.is_empty
+
+
+def survey(repo: Repo, runs: Sequence[RunListing], wish: Wish, *, with_refs: bool) -> list[Tidying]:
+    """What is to become of each run; sizes are looked up for `LOOKING_S`. Raises GitError, StorageError."""
+    refs, until, now = Refs(repo), time.monotonic() + LOOKING_S, datetime.now(UTC)
+    found = []
+    for run in runs:
+        live = live_holder(repo.root, run.run_id) is not None
+        what, named = fate(run.run_id, run.state, wish, live=live, now=now), run.run_id in wish.named
+        removable = None
+        if what is RunFate.TIDY:
+            removable = garbage(repo, run.run_id, refs, with_refs=with_refs, named=named, until=until)
+        found.append(Tidying(run_id=run.run_id, fate=what, garbage=removable))
+    return found
+
+
+def tidied(repo: Repo, each: Tidying) -> Tidying:
+    """Remove what was found of a run; `problem` in what is returned says what went wrong."""
+    try:
+        if each.garbage is not None:
+            remove(repo, each.garbage)
+    except PitbossError as error:
+        return msgspec.structs.replace(each, problem=error.message)
+    return each
+
+
+def say_all(found: Sequence[Tidying], *, dry_run: bool) -> None:
+    """Say of each run what was removed, or why it stays, and what that comes to."""
+    for each in found:
+        if each.problem is not None:
+            note(f"{one_line(each.run_id)}: {each.problem}")
+        elif each.garbage is None:
+            note(f"{one_line(each.run_id)} {_why(each)}")
+        else:
+            for line in _lines(each.garbage, dry_run=dry_run):
+                say(line)
+    removed = [each.garbage for each in found if each.garbage is not None and each.removable]
+    if not removed:
+        say("nothing to remove")
+    elif len(removed) > 1:
+        say(f"{'would free' if dry_run else 'freed'} {_size(removed)} of {len(removed)} runs")
+
+
+def as_json(each: Tidying, *, done: bool) -> dict[str, object]:
+    """A run of `gc --json` (docs/reference/json.md); `done`: this is no dry run."""
+    found = each.garbage or Garbage(run_id=each.run_id, worktrees={}, files={})
+    return {
+        "run_id": each.run_id,
+        "fate": each.fate,
+        "removed": done and each.removable,
+        "bytes": found.size,
+        "worktrees": sorted(found.worktrees),
+        "files": sorted(found.files),
+        "branches": found.session_branches,
+        "refs": [{"ref": ref, "commit": oid} for ref, oid in found.refs.items()],
+        "staying": found.staying,
+        "problem": each.problem if each.garbage is not None else _why(each),
+    }
+
+
+def _why(each: Tidying) -> str:
+    run_id = one_line(each.run_id)
+    match each.fate:
+        case RunFate.LIVE:
+            return "is live"
+        case RunFate.BROKEN:
+            return f"has to be repaired first: `pitboss repair {run_id}`"
+        case RunFate.RESUMABLE:
+            return f"can be resumed; `pitboss gc {run_id}` tidies it all the same"
+        case RunFate.YOUNG | RunFate.TIDY:
+            return "is younger than that"
+
+
+def _lines(found: Garbage, *, dry_run: bool) -> Iterator[str]:
+    run_id = one_line(found.run_id)
+    if not found.is_empty:
+        copies = len(found.worktrees)
+        what = ["1 working copy" if copies == 1 else f"{copies} working copies"] if copies else []
+        what += [
+            *found.files,
+            *found.session_branches,
+            *(f"{_short(ref)} (was {oid[:12]})" for ref, oid in found.refs.items()),
+        ]
+        yield f"{run_id}  {'would free' if dry_run else 'freed'} {_size([found])}: {one_line(', '.join(what))}"
+    for ref in found.staying:
+        yield f"{run_id}  {one_line(_short(ref))} stays: it is checked out, or no other ref holds its commits"
+
+
+def _size(found: Sequence[Garbage]) -> str:
+    whole = all(use.whole for each in found for use in (*each.worktrees.values(), *each.files.values()))
+    text = size(sum(each.size for each in found))
+    return text if whole else f"at least {text}"
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/heads/")
