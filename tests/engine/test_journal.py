@@ -52,15 +52,19 @@ def live_through(journal: Journal, seq: int) -> None:
     journal.checkpoint()
 
 
+def dispatch(journal: Journal, *seqs: int) -> None:
+    for seq in seqs:
+        session = Assignment(
+            seq=seq, prompt="alpha", rotation=seq, started_at=now(), base_commit="1" * 40, agent="codex"
+        )
+        journal.dispatched(session)
+
+
 def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Path) -> None:
     state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
     with RunDir.create(tmp_path, state) as rundir:
         journal = Journal(rundir, state, ScriptedChooser(()), now)
-        for seq in range(1, SESSIONS + 1):
-            session = Assignment(
-                seq=seq, prompt="alpha", rotation=seq, started_at=now(), base_commit="1" * 40, agent="codex"
-            )
-            journal.dispatched(session)
+        dispatch(journal, *range(1, SESSIONS + 1))
         threads = [
             Thread(target=live_through, args=(journal, seq), daemon=True) for seq in range(SESSIONS, 0, -1)
         ]
@@ -74,3 +78,22 @@ def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Pa
     assert kept.in_flight == ()
     assert kept.budget_consumed.iterations == SESSIONS
     assert sorted(record.seq for record in iter_records(rundir.paths.log)) == list(range(1, SESSIONS + 1))
+
+
+def test_agents_are_shown_the_latest_sessions_in_the_order_in_which_they_ended(tmp_path: Path) -> None:
+    state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
+    with RunDir.create(tmp_path, state) as rundir:
+        before = Journal(rundir, state, ScriptedChooser(()), now)
+        assert before.latest_sessions() == []
+        dispatch(before, *range(1, SESSIONS + 1))
+        for seq in range(SESSIONS, 2, -1):
+            live_through(before, seq)
+        shown = [f"{seq} alpha ok: (no summary provided)" for seq in range(SESSIONS, 0, -1)]
+        assert before.latest_sessions() == shown[:-2]
+        after = Journal(rundir, before.state, ScriptedChooser(()), now)
+        assert after.latest_sessions() == shown[:-2]
+        for seq in (2, 1):
+            live_through(after, seq)
+        assert after.latest_sessions() == shown
+        rundir.paths.log.unlink()
+        assert after.latest_sessions() == shown

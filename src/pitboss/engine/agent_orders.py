@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.agent import AgentOrder
-from pitboss.core.text import CONTINUE, compose_prompt, fixer_prompt, session_line
-from pitboss.store.log import glance_back
+from pitboss.core.text import CONTINUE, compose_prompt, fixer_prompt
 from pitboss.store.scratchpad import notes_for_prompt
 
 if TYPE_CHECKING:
@@ -17,13 +16,11 @@ if TYPE_CHECKING:
     from pitboss.core.session import Assignment
     from pitboss.engine.attempt import Attempt
     from pitboss.engine.documents import Documents
+    from pitboss.engine.journal import Journal
     from pitboss.engine.spending import Spending
-    from pitboss.store.paths import RunPaths
 
 DEFAULT_SESSION_SECONDS = 1800
 LEAST_SECONDS = 1.0
-SESSIONS_SHOWN = 50
-"""How many of the latest sessions an agent sees, one line each."""
 
 
 class FailedTests(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,12 +37,12 @@ class AgentOrders:
         self,
         config: Config,
         documents: Documents,
-        paths: RunPaths,
+        journal: Journal,
         spending: Spending,
     ) -> None:
         self._config = config
         self._documents = documents
-        self._paths = paths
+        self._journal = journal
         self._spending = spending
 
     def cap_usd(self, session: Assignment) -> float | None:
@@ -61,19 +58,12 @@ class AgentOrders:
 
     def implementer_text(self, session: Assignment) -> str:
         """The whole composed prompt of the session."""
-        notes, truncated = notes_for_prompt(self._paths)
+        notes, truncated = notes_for_prompt(self._journal.rundir.paths)
         return compose_prompt(
             body=self._prompt(session).body,
-            session_log=self._session_log(),
+            session_log="\n".join(self._journal.latest_sessions()),
             scratchpad=notes,
             scratchpad_truncated=truncated,
-        )
-
-    def _session_log(self) -> str:
-        sessions = glance_back(self._paths.log, SESSIONS_SHOWN)
-        return "\n".join(
-            session_line(seq=each.seq, prompt=each.prompt, status=each.status, summary=each.summary)
-            for each in sessions
         )
 
     def fixer_text(self, session: Assignment, failed: FailedTests) -> str:

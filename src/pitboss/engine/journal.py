@@ -24,6 +24,7 @@ import msgspec
 
 from pitboss.core.run import spend
 from pitboss.core.session import InFlight
+from pitboss.engine.latest_sessions import LatestSessions
 from pitboss.errors import StorageError
 from pitboss.store import sessions_md
 
@@ -58,6 +59,7 @@ class Journal:
         self._written = 0
         self._durable = 0
         self._early: dict[int, SessionRecord] = {}
+        self._latest = LatestSessions(rundir.paths.log)
         self._projection_lags = False
 
     @property
@@ -87,6 +89,11 @@ class Journal:
         """`consumed`, and the numbers of the sessions it does not count yet, at one moment."""
         with self._lock:
             return self.consumed, tuple(session.seq for session in self.running)
+
+    def latest_sessions(self) -> list[str]:
+        """The latest records in the log, one line each, as agents are shown them."""
+        with self._lock:
+            return self._latest.lines()
 
     def next_seq(self) -> int:
         """The number that the next dispatched session gets."""
@@ -218,6 +225,7 @@ class Journal:
         """Append the record (the commit point), fold it, and append its entry to sessions.md."""
         with self._lock:
             self._rundir.record(record)
+            self._latest.add(record)
             self.replayed(record)
             self._project(record)
 

@@ -198,7 +198,7 @@ class Parts:
 
     @cached_property
     def _orders(self) -> AgentOrders:
-        return AgentOrders(self._config, self._documents, self._paths, self._spending)
+        return AgentOrders(self._config, self._documents, self.journal, self._spending)
 
     @cached_property
     def _documents(self) -> Documents:
