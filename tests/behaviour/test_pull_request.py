@@ -80,6 +80,35 @@ def test_settings_choose_the_remote_a_draft_and_the_report(project: Project) -> 
     assert created["body"] == "# A good night\n"
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_a_branch_of_a_fork_is_named_with_its_owner(project: Project, *, told: bool) -> None:
+    github = GitHub(project)
+    project.git("config", "remote.origin.url", "https://github.com/me/project.git")
+    project.git("config", "remote.origin.pushurl", str(github.repository))
+    if told:
+        project.git("config", "remote.origin.gh-resolved", "them/project")
+    else:
+        project.git("remote", "add", "upstream", "git@github.com:them/project.git")
+    ground(project)
+
+    assert project.pitboss("pr") == (0, f"opened PR {URL}\n", "")
+
+    run = the_run(project)
+    assert github.calls[-1]["args"][-4:] == ["--head", f"me:{run.branch}", "--base", "main"]
+    assert github.tip(run.branch) is not None
+    assert project.pitboss("pr").out == f"updated PR {URL}\n"
+
+
+def test_what_an_agent_wrote_notifies_nobody_and_closes_nothing(project: Project) -> None:
+    github = GitHub(project)
+    project.prompt("work", "echo 1 >f; echo 'Ask @root. Fixes #12' >$PITBOSS_SUMMARY_FILE", max_runs=1)
+    ground(project)
+
+    assert project.pitboss("pr").code == 0
+
+    assert "- summary: Ask @\u200broot. Fixes #\u200b12\n" in github.calls[-1]["body"]
+
+
 def test_a_run_opens_its_own_when_it_has_ended(project: Project) -> None:
     GitHub(project)
 

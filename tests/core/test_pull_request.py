@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pitboss.core.redact import without_userinfo
-from pitboss.core.text.pull_request import CUT, pull_request_body, pull_request_title
+from pitboss.core.text.pull_request import CUT, pull_request_body, pull_request_title, without_calls
 
 LINES = st.lists(
     st.sampled_from(["```", "````sh", "~~~", "> ```", "- one", "", "\U0001f680" * 9, "a `b` c", "``` a ` b"]),
@@ -67,3 +69,28 @@ def test_it_always_fits_and_leaves_no_block_open(lines: list[str], more: int) ->
 )
 def test_what_a_url_says_of_its_user_is_taken_out(said: str, shown: str) -> None:
     assert without_userinfo(said) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "silenced"),
+    [
+        ("by @root and a@b.c", "by @|root and a@|b.c"),
+        ("Fixes #12, closes me/it#3 and GH-4, gh-5", "Fixes #|12, closes me/it#|3 and GH-|4, gh-|5"),
+        (
+            "resolves https://github.com/me/it/issues/7",
+            "resolves https://redirect.github.com/me/it/issues/7",
+        ),
+        ("http://WWW.GitHub.com/me/it/pull/7", "http://redirect.github.com/me/it/pull/7"),
+        ("# Sessions\n\n## session-0001 @ 5", "# Sessions\n\n## session-0001 @ 5"),
+        ("see https://github.com/me/it and #tag", "see https://github.com/me/it and #tag"),
+    ],
+)
+def test_a_text_calls_nobody_and_closes_nothing(text: str, silenced: str) -> None:
+    assert without_calls(text) == silenced.replace("|", "\u200b")
+
+
+@given(st.text(st.sampled_from("@#GH-1a /:\u200b")))
+def test_no_call_is_left_however_it_is_put(text: str) -> None:
+    body = without_calls(text)
+    assert not re.search(r"@\w|#\d|\bGH-\d", body, re.IGNORECASE)
+    assert body.replace("\u200b", "") == text.replace("\u200b", "")

@@ -29,7 +29,7 @@ opened = json.loads((here / "opened.json").read_text()) if (here / "opened.json"
 if args[:2] == ["pr", "list"]:
     print(json.dumps([dict(url=opened[head]) for head in opened if head == args[args.index("--head") + 1]]))
 elif args[:2] == ["pr", "create"]:
-    head = args[args.index("--head") + 1]
+    head = args[args.index("--head") + 1].rpartition(":")[2]
     subprocess.run(["git", "-C", str(here / "remote.git"), "rev-parse", "--verify", "-q", head], check=True)
     assert head not in opened, "a pull request for it already exists"
     opened[head] = f"https://github.com/me/project/pull/{{len(opened) + 1}}"

@@ -6,6 +6,7 @@
 | sessions.md     | the next `## session-` entry   | indentation into the list item, `#` escaped    |
 | scratchpad.md   | the next `## session-` section | the `#` of such a line escaped                 |
 | commit messages | trailers, `---`, the scissors  | such lines are quoted with `> `                |
+| pull requests   | mentions, references to issues | parted by a space without width (`core.text`)  |
 | one line        | control sequences              | control characters are dropped                 |
 
 Text that is printed whole, a diff for example, goes through `core.terminal`, which shows what is dropped here.

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core import forge
 from pitboss.core.embed import one_line
 from pitboss.core.redact import Secrets, without_userinfo
-from pitboss.core.text.pull_request import pull_request_body, pull_request_title
+from pitboss.core.text.pull_request import pull_request_body, pull_request_title, without_calls
 from pitboss.errors import CommandError
 from pitboss.git.environment import of_the_user
 from pitboss.git.errors import GitError
@@ -35,6 +36,8 @@ _PUSH = (
     *("-c", "push.followTags=false", "-c", "push.gpgSign=false"),
     *("push", "--quiet", "--porcelain", "--recurse-submodules=no"),
 )
+_GH_RESOLVED = r"^remote\..*\.gh-resolved$"
+_FETCH = " (fetch)"
 _SAYS_WHY = ("! [", "!\t", "fatal:", "error:", "remote: error")
 
 
@@ -58,12 +61,12 @@ def publish(
     asking.check(base)
     known = asking.find()
     asking.push()
-    body = pull_request_body(asking.secrets.redact(text))
+    body = pull_request_body(without_calls(asking.secrets.redact(text)))
     if known is not None:
         asking.gh("edit", known, "--title", asking.title, "--body-file", "-", body=body)
         return PullRequest(url=known, updated=True)
     draft = ("--draft",) if settings.draft else ()
-    where = ("--head", run.branch, "--base", str(base))
+    where = ("--head", asking.head(), "--base", str(base))
     said = asking.gh("create", "--title", asking.title, "--body-file", "-", *where, *draft, body=body)
     return PullRequest(url=_url(said), updated=False)
 
@@ -114,6 +117,19 @@ class _Asking:
                 f"`gh pr list` said what is not understood: {self._shown(said)}",
                 hint=f"update gh, {self._again}",
             ) from None
+
+    def head(self) -> str:
+        """The run branch as `gh` is to name it. Raises GitError."""
+        listed = os.fsdecode(self._repo.git("remote", "-v")).splitlines()
+        fetched = (line.removesuffix(_FETCH).split("\t") for line in listed if line.endswith(_FETCH))
+        noted = os.fsdecode(self._repo.git("config", "-z", "--get-regexp", _GH_RESOLVED, ok=(0, 1)))
+        told = (entry.split("\n") for entry in noted.split("\0") if entry)
+        return forge.head(
+            self._run.branch,
+            self._remote,
+            dict(fetched),
+            {key.split(".", 1)[1].rpartition(".")[0]: word for key, word in told},
+        )
 
     def push(self) -> None:
         """Push the run branch under its own name, never by force."""

@@ -10,6 +10,16 @@ BODY_LIMIT = 65_536
 """What GitHub takes, in UTF-16 code units: the strictest way to count characters."""
 
 CUT = "\n*(cut here: the rest does not fit into a pull request)*\n"
+_GAP = "\u200b"
+"""A space without width: what it parts reads as before."""
+
+_CALLS = lazy_pattern(
+    r"(?P<before>@(?=\w)|[#\uff03](?=\d)|\bGH-(?=\d))"
+    r"|(?P<site>://)(?:www\.)?github\.com/(?=[^/\s]+/[^/\s]+/(?:issues|pull|discussions|commit)/)",
+    re.IGNORECASE,
+)
+"""What GitHub takes for a person to notify, or for a reference to an issue, which a word such as "fixes" may close."""
+
 _FENCE = lazy_pattern(r" {0,3}(`{3,}|~{3,})(.*)", re.DOTALL)
 """One in a quotation or a list ends with that."""
 
@@ -28,6 +38,18 @@ def pull_request_body(text: str, limit: int = BODY_LIMIT) -> str:
         return text
     whole = _whole_lines(text, limit - _size(CUT))
     return (whole or _part_of_a_block(text, limit - _size(CUT))) + CUT
+
+
+def without_calls(text: str) -> str:
+    """`text` as it reads, but it notifies nobody, refers to no issue or pull request, and closes none.
+
+    Links to issues and pull requests go by way of redirect.github.com, which leads there and leaves no trace there.
+    """
+    return _CALLS.sub(_silenced, text)
+
+
+def _silenced(call: re.Match[str]) -> str:
+    return f"{call['before']}{_GAP}" if call["before"] else f"{call['site']}redirect.github.com/"
 
 
 def _whole_lines(text: str, room: int) -> str:
