@@ -52,6 +52,8 @@ class Loop:
                 match step:
                     case Choice():
                         self._pool.start(step)
+                        if self._pool.running and not step.in_slot:
+                            self._take(self._pool.wait(LOOK_S), tidy)  # nothing may start beside it
                     case Wait() if not self._pool.running:
                         raise AssertionError("nothing runs that could end")
                     case _:  # Wait, Idle
