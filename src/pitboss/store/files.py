@@ -128,10 +128,15 @@ def make_private(path: AnyPath) -> None:
         raise storage_error("change the mode of", path, error) from error
 
 
-def make_directory(path: AnyPath) -> None:
-    """Create `path` and its missing parents, each of them durably. An existing directory is fine."""
+def make_directory(path: AnyPath, *inside: str) -> None:
+    """Create `path`, its missing parents, and those names inside it, each durably. An existing directory is fine."""
     try:
-        os.close(opening.open_folder(path, make=True))
+        directory = opening.open_folder(path, make=True)
+        try:
+            for name in inside:
+                os.close(opening.open_inner(directory, name, make=True))
+        finally:
+            os.close(directory)
     except OSError as error:
         raise storage_error("create", path, error) from error
 

@@ -95,9 +95,9 @@ def open_folder(path: AnyPath, *, make: bool = False) -> int:
         return _enter(at.folder, at.name, make=make, ours=at.ours)
 
 
-def open_inner(folder: int, name: str) -> int:
-    """A descriptor of one of our folders, in a folder that is already open. Raises OSError."""
-    return _enter(folder, name, make=False)
+def open_inner(folder: int, name: str, *, make: bool = False) -> int:
+    """A descriptor of one of our folders, in a folder that is already open; `make` as in `open_folder`."""
+    return _enter(folder, name, make=make)
 
 
 def open_regular(path: AnyPath, *, buffering: int = -1, alone: bool = False) -> BinaryIO:

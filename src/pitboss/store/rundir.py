@@ -203,8 +203,8 @@ def _make_run(paths: RunPaths, state: RunState, task: bytes | None) -> None:
 
 def _make_subdirectories(paths: RunPaths) -> None:
     """Create missing subdirectories; whatever is in their place is set aside. Raises StorageError."""
-    for directory in (paths.transcripts, paths.worktrees, paths.control):
-        make_directory(directory)
+    inside = (directory.name for directory in (paths.transcripts, paths.worktrees, paths.control))
+    make_directory(paths.root, *inside)
 
 
 def _ignore(runs: Path) -> None:
