@@ -17,6 +17,7 @@ from pitboss.core.config import (
     HookSettings,
     NotifySettings,
     Price,
+    WorkerSettings,
     WorktreeSettings,
 )
 from pitboss.core.notice import Topic
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUBJECT = "is no placeholder; a subject may have {prompt}, {session}, {seq}, {run}, {summary}"
+
+NO_URL = "must be a URL or path that git can fetch from and push to"
 
 
 def parse(text: str) -> Config:
@@ -238,6 +241,10 @@ sign = true
         ("git.author = 'me <>'", "git.author: must look like NAME <MAIL>, not 'me <>'"),
         ("git.remote = '--force'", "git.remote: must be the name of a remote, not '--force'"),
         ("git.pr_body = 'log'", 'git.pr_body: must be "sessions" or "report", not \'log\''),
+        ("workers.address = 'local:0'", "workers.address: must be local:1 to local:1000, not 'local:0'"),
+        ("workers.remote = '--upload-pack=x'", f"workers.remote: {NO_URL}, not '--upload-pack=x'"),
+        ("workers.remote = 'ext::sh -c x'", f"workers.remote: {NO_URL}, not 'ext::sh -c x'"),
+        ("workers.lost_after_s = 1", "workers.lost_after_s: must be at least 2, not 1"),
         ("grind.max_parallel = ", "not valid TOML: Invalid value"),
     ],
 )
@@ -298,7 +305,15 @@ def test_the_config_of_init_shows_every_setting_and_all_of_it_is_valid() -> None
     text = uncommented(template("config.toml").splitlines())
     assert parse(text).warnings == ()
     shown = set(re.findall(r"^(\w+) =", text, flags=re.MULTILINE))
-    for settings in (AgentSettings, GrindSettings, WorktreeSettings, HookSettings, Caps, Price):
+    for settings in (
+        AgentSettings,
+        GrindSettings,
+        WorktreeSettings,
+        HookSettings,
+        Caps,
+        Price,
+        WorkerSettings,
+    ):
         assert set(settings.__struct_fields__) - {"budgets", "hooks", "worktree"} <= shown
 
 
@@ -324,6 +339,16 @@ def test_notices_are_configured_by_addresses_a_command_and_topics() -> None:
     assert not found.is_unset
     assert not NotifySettings(command="cat").is_unset
     assert parse("").notify.is_unset
+
+
+def test_workers_are_an_address_the_way_there_and_how_long_they_may_be_silent() -> None:
+    found = parse(
+        "[workers]\naddress = ' tls://h:8786'\nremote = 'git@h:a.git'\ntls = '~/tls'\nlost_after_s = 5\n"
+    ).workers
+    assert found == WorkerSettings(
+        address="tls://h:8786", remote="git@h:a.git", tls="~/tls", lost_after_s=5.0
+    )
+    assert parse("[workers]\n").workers == WorkerSettings()
 
 
 def test_notices_of_an_unknown_topic_are_refused() -> None:

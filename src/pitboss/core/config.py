@@ -138,6 +138,20 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
         return not self.addresses and self.command is None
 
 
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[workers]`: where sessions run if not here, and how they get there (SPEC 14).
+
+    `address` is one that `core.cluster` reads; None means that all sessions run here. `remote` is a git URL that both
+    sides reach, None to send git objects through the engine. `tls` is the folder of the TLS files. A worker
+    that has been silent for `lost_after_s` seconds is lost.
+    """
+
+    address: str | None = None
+    remote: str | None = None
+    tls: str | None = None
+    lost_after_s: float = 60.0
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
 
@@ -161,6 +175,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     grind: GrindSettings = GrindSettings()
     notify: NotifySettings = NotifySettings()
+    workers: WorkerSettings = WorkerSettings()
     author: str = "pitboss <pitboss@local>"
     commit_subject: str = DEFAULT_SUBJECT
     pull_request: PullRequestSettings = PullRequestSettings()

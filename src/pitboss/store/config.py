@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from pitboss.core.fields import Check, Table
 
+LEAST_LOST_AFTER_S = 2.0
+"""Below this, a busy machine would count as lost."""
+
 _AUTHOR = lazy_pattern(r"[^<>]*[^<>\s][^<>]* <[^<>\s]+>")
 
 
@@ -60,6 +63,7 @@ def parse_config(text: str, *, file: str) -> Config:
         "limits": _limits(top.sub("limits")),
         "grind": _grind(top.sub("grind")),
         "notify": top.sub("notify").read(_NOTIFY),
+        "workers": top.sub("workers").read(_WORKERS),
         **_git(top.sub("git")),
     }
     top.document.finish()
@@ -127,6 +131,26 @@ def _author(value: object) -> str:
     return text
 
 
+def _url(value: object) -> str:
+    url = one_line(value)
+    if url.startswith("-") or "::" in url.partition("/")[0]:
+        raise Wrong(f"must be a URL or path that git can fetch from and push to, not {shown(value)}")
+    return url
+
+
+def _address(value: object) -> str:
+    from pitboss.core.cluster import parse_cluster
+
+    return str(parse_cluster(value))
+
+
+def _lost_after(value: object) -> float:
+    patience = seconds(value)
+    if patience < LEAST_LOST_AFTER_S:
+        raise Wrong(f"must be at least {LEAST_LOST_AFTER_S:g}, not {shown(value)}")
+    return patience
+
+
 def _remote(value: object) -> str:
     name = one_line(value)
     if name.startswith("-"):
@@ -153,7 +177,7 @@ def _topics(value: object) -> list[str]:
     return topics
 
 
-_TABLES = ("agent", "models", "retries", "tests", "budgets", "limits", "grind", "notify", "git")
+_TABLES = ("agent", "models", "retries", "tests", "budgets", "limits", "grind", "notify", "workers", "git")
 _TOPICS = tuple(topic.value for topic in Topic)
 _MODELS: dict[str, Check] = dict.fromkeys(("implementer", "fixer", "planner", "auditor"), one_line)
 _ALL_AGENTS: dict[str, Check] = {
@@ -215,4 +239,10 @@ _NOTIFY: dict[str, Check] = {
     "heartbeat_url": one_line,
     "heartbeat_s": seconds,
     "heartbeat_end_url": one_line,
+}
+_WORKERS: dict[str, Check] = {
+    "address": _address,
+    "remote": _url,
+    "tls": one_line,
+    "lost_after_s": _lost_after,
 }
