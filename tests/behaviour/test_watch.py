@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
+import subprocess
+import termios
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pitboss import proctree
-from tests.support.cli import Project, wait_until
+from tests.support.cli import COMMAND, PATIENCE_S, Project, wait_until
 from tests.support.runs import Gate, configure, grinding, the_run
 from tests.support.tmux import Terminal, command, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+LOCAL_FLAGS = 3
 COLORED = re.compile(r"\x1b\[[\d;]*\b(?:[349][0-7]|10[0-7])\b")
 
 
@@ -30,6 +34,11 @@ def viewer(screen: Terminal) -> int:
     shell = int(screen.flag("pane_pid"))
     wait_until(lambda: proctree.children(shell) != [])
     return proctree.children(shell)[0]
+
+
+def taken_over(terminal: int) -> bool:
+    """Whether a program reads each key of the terminal as it is pressed."""
+    return not termios.tcgetattr(terminal)[LOCAL_FLAGS] & termios.ICANON
 
 
 def settings(project: Project, screen: Terminal) -> str:
@@ -85,6 +94,28 @@ def test_it_ends_when_its_terminal_goes_away(project: Project) -> None:
         process = viewer(screen)
         screen.tmux("kill-server")
         wait_until(lambda: proctree.alive([process]) == [])
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_though_its_terminal_takes_no_more_output(
+    project: Project, signum: signal.Signals
+) -> None:
+    project.prompt("once", "true", max_runs=1)
+    assert project.pitboss("grind").code == 0
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
+    before = termios.tcgetattr(slave)
+    env = {**project.env, "TERM": "xterm-256color"}
+    with subprocess.Popen(
+        [*COMMAND, "watch"], stdin=slave, stdout=slave, stderr=slave, cwd=project.root, env=env
+    ) as process:
+        wait_until(lambda: taken_over(slave))
+        termios.tcflow(slave, termios.TCOOFF)  # as Ctrl-S does
+        process.send_signal(signum)
+        assert process.wait(PATIENCE_S) == 128 + signum
+    assert termios.tcgetattr(slave) == before
+    os.close(slave)
+    os.close(master)
 
 
 def test_killed_outright_it_leaves_the_run_alone(project: Project, tmp_path: Path) -> None:

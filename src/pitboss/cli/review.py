@@ -79,7 +79,7 @@ def _go_through(root: Path, run_id: str, found: Sequence[Reviewed]) -> None:
         click.edit(text, extension=".diff", require_save=False)
 
     app = ReviewApp(RunPaths(root, run_id), found, RepositoryDesk(root), edit)
-    app.run()
+    app.show()
     if app.failure is not None:
         raise app.failure
 

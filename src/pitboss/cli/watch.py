@@ -26,6 +26,6 @@ def watch(*, run_id: str | None) -> None:
     from pitboss.screens.tui.app import WatchApp
 
     app = WatchApp(repo, first, RepositoryDesk(repo))
-    app.run()
+    app.show()
     if app.failure is not None:
         raise app.failure

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import termios
 from contextlib import suppress
-from typing import ClassVar
+from threading import Timer
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+STDIN = 0
+LAST_WORDS_S = 2.0  # for a terminal to take what leaving it writes
 
 
 class OrderlyApp(App[None]):
@@ -22,13 +31,40 @@ class OrderlyApp(App[None]):
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self.failure: Exception | None = None
+        self._signum = 0
+        self._busy: asyncio.AbstractEventLoop | None = None
 
     def on_load(self) -> None:
-        """Before the terminal is taken over: from here on, signals end this in order."""
-        loop = asyncio.get_running_loop()
+        """Before the terminal is taken over."""
+        self._busy = asyncio.get_running_loop()
+
+    def show(self) -> None:
+        """Take over the terminal until the user leaves or a signal comes."""
+        self._before = termios.tcgetattr(STDIN)
         for signum in (signal.SIGTERM, signal.SIGHUP):
-            with suppress(RuntimeError, ValueError):  # not in the main thread, as under test
-                loop.add_signal_handler(signum, self.exit)
+            signal.signal(signum, self._end_by)
+        self.run()
+        self._signum = 0
+
+    def _end_by(self, signum: int, _frame: FrameType | None) -> None:
+        """End soon: in order, or without a word if the terminal takes no more output.
+
+        An event loop that waits for the terminal hears no signal, so this is a handler of the main thread.
+        """
+        self._signum = signum
+        last_resort = Timer(LAST_WORDS_S, self._end_at_once)
+        last_resort.daemon = True
+        last_resort.start()
+        if self._busy is not None:
+            with suppress(RuntimeError):  # it is over
+                self._busy.call_soon_threadsafe(self.exit)
+
+    def _end_at_once(self) -> None:
+        if not self._signum:
+            return
+        with suppress(termios.error):  # it is gone
+            termios.tcsetattr(STDIN, termios.TCSANOW, self._before)
+        os._exit(128 + self._signum)
 
     def _handle_exception(self, error: Exception) -> None:
         """End in order; whoever started this says what went wrong."""
