@@ -65,6 +65,7 @@ IN_GITS_HANDS = {
     "landing/rescuer.py",
     "landing/rescue_refs.py",
     "landing/slot.py",
+    "landing/stand_in.py",
     "landing/worktrees.py",
 }
 PAST_THE_SCREEN = {"screens/output.py", "agents/acp/client.py"}  # the second one prints into a pipe of ours

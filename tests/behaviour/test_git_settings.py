@@ -44,6 +44,55 @@ def test_what_a_killed_session_set_is_put_back_before_git_is_asked(tmp_path: Pat
     assert run.rescued("alpha") == {"work.txt": "work\n"}
 
 
+MOVED = {
+    "linked": 'mv .git "$MOVED"; ln -s "$MOVED" .git',
+    "linked inside a stand-in": 'mv .git "$MOVED"; mkdir -p .git/refs/heads; ln -s "$MOVED" .git',
+    "led to by a file": 'mv .git "$MOVED"; echo "gitdir: $MOVED" >.git',
+    "renamed": "mv .git .git-old",
+    "inside a stand-in": 'mv .git "$MOVED"; mkdir .git; mv "$MOVED" .git/real',
+    "beside a new one": "mv .git old; git init -q -b main;"
+    " git -c user.name=a -c user.email=a@local commit -q --allow-empty -m own",
+    "a copy": 'cp -a .git "$MOVED"; rm -rf .git; ln -s "$MOVED" .git',
+}
+
+
+@pytest.mark.parametrize("move", MOVED.values(), ids=MOVED)
+def test_a_git_directory_that_a_killed_session_moved_comes_back(tmp_path: Path, move: str) -> None:
+    project = Project.create(tmp_path / "repo")
+    gate = Gate(tmp_path / "gate")
+    project.prompt("alpha", f"MOVED={tmp_path}/moved; echo work >work.txt; {move}; {gate.script}", max_runs=1)
+    with grinding(project) as live:
+        gate.wait()
+        os.kill(live.runner(), signal.SIGKILL)
+        assert live.ended().code == 70
+    gate.open()
+    done = project.pitboss("grind", "--resume")
+    assert done.code == 0, done
+    assert "was moved back" in done.err
+    assert (project.root / ".git/HEAD").is_file()
+    assert not (project.root / ".git").is_symlink()
+    run = the_run(project)
+    assert verdict(run.records[0])[0] == "aborted"
+    assert run.rescued("alpha")["work.txt"] == "work\n"
+
+
+def test_a_git_directory_that_its_user_moves_after_a_kill_stays_there(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    gate = Gate(tmp_path / "gate")
+    project.prompt("alpha", f"echo work >work.txt; {gate.script}", max_runs=1)
+    with grinding(project) as live:
+        gate.wait()
+        os.kill(live.runner(), signal.SIGKILL)
+        assert live.ended().code == 70
+    gate.open()
+    (project.root / ".git").rename(tmp_path / "users")
+    (project.root / ".git").symlink_to(tmp_path / "users")
+    done = project.pitboss("grind", "--resume")
+    assert done.code == 0, done
+    assert "moved back" not in done.err
+    assert (project.root / ".git").is_symlink()
+
+
 def test_what_the_user_changes_between_runs_is_the_users(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "repo")
     project.prompt("alpha", "echo $PITBOSS_SESSION_SEQ >work.txt", max_runs=3)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
-from threading import Thread
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
 
 import pytest
 
@@ -14,9 +17,6 @@ from pitboss.git.errors import RepositoryGone
 from pitboss.git.repo import Repo
 from pitboss.landing.guard import FOLDER, Guard
 from tests.support.cli import wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FOR_EVER, NEVER = float("inf"), float("-inf")
 
@@ -170,8 +170,84 @@ def test_links_of_the_users_are_left_alone(tmp_path: Path) -> None:
     assert guard.check() == ()
 
 
-def test_a_repository_that_is_gone_is_said_to_be(scene: Scene, tmp_path: Path) -> None:
-    os.rename(scene.root / ".git", tmp_path / "gone")  # noqa: PTH104
+def test_a_git_directory_that_was_moved_comes_back(scene: Scene, tmp_path: Path) -> None:
+    (scene.root / ".git").rename(tmp_path / "moved")
+    told = f"the git directory had been moved to {tmp_path}/moved, and was moved back"
+    assert scene.guard.check() == (told,)
+    assert scene.config.read_bytes() == scene.users
+    assert scene.guard.check() == ()
+
+
+def test_a_git_directory_comes_back_while_others_keep_taking_its_place(scene: Scene, tmp_path: Path) -> None:
+    """As git does: it makes the folders that its locks need."""
+    done = Event()
+
+    def take() -> None:
+        while not done.is_set():
+            with suppress(OSError):
+                os.makedirs(scene.root / ".git/refs/heads")  # noqa: PTH103 - raises if it is there
+
+    taking = Thread(target=take)
+    taking.start()
+    try:
+        for _ in range(5):
+            (scene.root / ".git").rename(tmp_path / "moved")
+            while not scene.config.exists():
+                with suppress(OSError):  # it may lose several times in a row
+                    scene.guard.check()
+    finally:
+        done.set()
+        taking.join()
+    scene.guard.check()
+    assert scene.config.read_bytes() == scene.users
+
+
+def test_a_git_directory_that_went_to_another_disk_comes_back_from_there(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """`mv` copies it and removes it, so it is another folder then; what a run keeps in it tells it from a clone."""
+    (scene.root / ".git/pitboss/backup/runs/x").mkdir(parents=True)
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as other:
+        shutil.move(scene.root / ".git", f"{other}/moved")
+        (scene.root / ".git").symlink_to(f"{other}/moved")
+        scene.git("clone", "-q", f"{other}/moved", str(tmp_path / "clone"))
+        (told,) = scene.guard.check()
+    assert told.startswith(f"the git directory had been moved to {other}/moved, and was moved back")
+    assert not (scene.root / ".git").is_symlink()
+    assert scene.config.read_bytes() == scene.users
+    assert scene.guard.check() == ()
+
+
+def test_a_clone_is_no_copy_of_a_git_directory(scene: Scene, tmp_path: Path) -> None:
+    scene.git("clone", "-q", "--bare", str(scene.root), str(tmp_path / "clone"))
+    shutil.rmtree(scene.root / ".git")
+    (scene.root / ".git").symlink_to(tmp_path / "clone")
+    with pytest.raises(RepositoryGone, match="is no longer the git directory"):
+        scene.guard.check()
+    assert (tmp_path / "clone/HEAD").is_file()
+
+
+def test_both_folders_of_a_linked_worktree_come_back(scene: Scene, tmp_path: Path) -> None:
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    scene.git("worktree", "add", "-q", str(tmp_path / "linked"))
+    git_dir = scene.root / ".git/worktrees/linked"
+    guard = Guard(Repo(tmp_path / "linked", git_dir, scene.root / ".git"), scene.run)
+    guard.begin()
+    git_dir.rename(tmp_path / "one")
+    (scene.root / ".git").rename(tmp_path / "all")
+    assert len(guard.check()) == 2
+    assert (git_dir / "HEAD").is_file()
+    assert guard.check() == ()
+
+
+def test_what_says_where_a_git_directory_was_may_be_garbage(scene: Scene) -> None:
+    (scene.run / FOLDER / "homes.json").write_bytes(b"garbage")
+    assert scene.again().bring_back(FOR_EVER) == ()
+
+
+def test_a_repository_that_is_gone_is_said_to_be(scene: Scene) -> None:
+    shutil.rmtree(scene.root / ".git")
     with pytest.raises(RepositoryGone, match="is no longer the git directory"):
         scene.guard.check()
 

@@ -221,6 +221,20 @@ def test_a_folder_that_is_held_on_to_stays_the_same_when_its_name_leads_elsewher
     assert names(scene.beside / ".pitboss") == []
 
 
+def test_a_folder_that_is_held_on_to_can_be_found_wherever_it_goes(scene: Scene, tmp_path: Path) -> None:
+    assert opening.whereabouts(tmp_path / "nobody holds it") is None
+    opening.anchor(scene.root)
+    scene.root.rename(tmp_path / "moved")
+    assert opening.whereabouts(scene.root) == tmp_path / "moved"
+    scene.root.mkdir()
+    opening.anchor(scene.root)
+    assert opening.whereabouts(scene.root) == scene.root
+    scene.root.rmdir()
+    found = opening.whereabouts(scene.root)
+    assert found is not None
+    assert not found.exists()
+
+
 def test_a_folder_of_that_name_that_a_run_keeps_is_no_beginning_of_a_way(scene: Scene) -> None:
     opening.anchor(scene.root)
     kept = scene.run / "set-aside/session-0001/project/.pitboss"

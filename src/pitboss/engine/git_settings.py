@@ -24,18 +24,22 @@ def put_back_settings(root: Path, requested: str | None) -> tuple[str, ...]:
     """Let git find the repository at `root` again, whatever a killed session changed; returns the warnings.
 
     The run is the one `requested`, else the one a resume would pick. Does nothing while a run is live, if no session
-    was cut short, or where `.git` is not a folder: only git can find the config of a worktree or submodule.
+    was cut short. Where `.git` is not a folder, only a folder that it was is put back: only git can find the config of
+    a worktree or submodule.
     """
-    git_dir = root / ".git"
-    if not git_dir.is_dir() or git_dir.is_symlink() or lock_holder(*lock_paths(root)) is not None:
+    if lock_holder(*lock_paths(root)) is not None:
         return ()
+    git_dir = root / ".git"
     with suppress(PitbossError):
         run = find_run(root, requested) if requested else most_recent_resumable(root)
         rundir = run and RunDir(RunPaths(root, run.run_id))
         if rundir and (gone_at := cut_short_before(rundir)) > -inf:
             from pitboss.landing.guard import Guard
 
-            return Guard(Repo(root, git_dir, git_dir), rundir.paths.root).resume(gone_at)
+            guard = Guard(Repo(root, git_dir, git_dir), rundir.paths.root)
+            told = guard.bring_back(gone_at)
+            is_folder = git_dir.is_dir() and not git_dir.is_symlink()
+            return told + (guard.resume(gone_at) if is_folder else ())
     return ()
 
 

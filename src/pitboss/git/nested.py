@@ -19,9 +19,9 @@ from pitboss.git.access import make_readable
 from pitboss.git.baseline import baseline_ns
 from pitboss.git.environment import pinned
 from pitboss.git.errors import GitError
-from pitboss.git.layout import text_of
 from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
+from pitboss.git.small_files import text_of
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:

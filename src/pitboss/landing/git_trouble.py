@@ -78,7 +78,7 @@ class RepositoryMonitor:
 
     def look(self, seq: int) -> None:
         """Restore what session `seq` may have changed in git's config. Raises RepositoryGone."""
-        restored = self._guard.check()
+        restored = self._guard.check(seq)
         with self._lock:
             self.restorations += len(restored)
         for text in restored:

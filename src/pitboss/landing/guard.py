@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.git.errors import GitError
+from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
 from pitboss.git.settings import as_copied, compare
 from pitboss.landing.refs import REF_FOLDERS
+from pitboss.store.backup import kept_in_git
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import PRIVATE, entry_at, open_users
 from pitboss.typed import from_json
@@ -32,6 +34,7 @@ FOLDER = "git-settings"
 """In the run directory: what was found, and the changed versions that were replaced."""
 
 _FOUND = "found.json"
+_HOMES = "homes.json"
 _MOST_BYTES = 1024 * 1024
 _MOST_NAMED = 5
 _MOST_LOOKS = 4
@@ -57,7 +60,8 @@ class Guard:
         self._repo = repo
         self._folder = run / FOLDER
         self._lock = threading.Lock()
-        self._layout = Layout(repo, REF_FOLDERS)
+        self._run_id = run.name
+        self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
         self._hooks: dict[str, Path] = {}
         self._found: dict[str, Found] = {}
         self._seen: dict[str, tuple[int, ...]] = {}
@@ -66,6 +70,19 @@ class Guard:
         """Take everything as it is now to be the user's own, and remember it in the run directory."""
         self._take()
         self._save()
+        self._save_homes()
+
+    def bring_back(self, gone_at: float) -> tuple[str, ...]:
+        """Put back a git directory that a session which was cut short moved; `gone_at` as for `resume`.
+
+        Returns the warnings. Runs no git.
+        """
+        content = read_regular(self._folder / _HOMES, _MOST_BYTES)
+        try:
+            homes = () if content is None else from_json(content, tuple[KnownHome, ...])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return ()
+        return tuple(self._layout.bring_back(homes, gone_at, self._set_aside))
 
     def resume(self, gone_at: float) -> tuple[str, ...]:
         """Go on from what the run found when it began; put back what a session that was cut short changed.
@@ -78,6 +95,7 @@ class Guard:
         if warnings:
             warnings += self._compared(saved, gone_at)  # the hooks may be somewhere else now
         self._save()
+        self._save_homes()
         return warnings
 
     def _take(self) -> None:
@@ -100,10 +118,10 @@ class Guard:
             self._seen[name] = ()  # differs from any file, and from no file
         return self.check()
 
-    def check(self) -> tuple[str, ...]:
+    def check(self, seq: int = 0) -> tuple[str, ...]:
         """Put back what must not have changed since the last look; returns the warnings.
 
-        Raises RepositoryGone if the repository is gone.
+        Work that is found on the way is rescued for session `seq`. Raises RepositoryGone if the repository is gone.
         """
         with self._lock:
             warnings = [*self._layout.check(self._set_aside)]
@@ -112,7 +130,17 @@ class Guard:
                 if looked == self._seen:
                     break
                 warnings += self._settle_changed(looked)
+            warnings += self._taken_over(seq)
             return tuple(warnings)
+
+    def _taken_over(self, seq: int) -> Iterator[str]:
+        """Take what is work from folders that stood in for a git directory, now that git can be trusted again."""
+        for folder in self._layout.take_stand_ins():
+            from pitboss.landing.stand_in import take_over
+
+            with suppress(GitError, OSError):
+                if refs := take_over(self._repo, self._run_id, seq, folder):
+                    yield f"commits that were made in {folder} are kept under {', '.join(refs)}"
 
     def _settle_changed(self, looked: dict[str, tuple[int, ...]]) -> list[str]:
         """Deal with what differs from the last look; returns the warnings."""
@@ -246,6 +274,9 @@ class Guard:
     def _save(self) -> None:
         make_directory(self._folder)
         write_atomic(self._folder / _FOUND, msgspec.json.encode(self._found), durable=False)
+
+    def _save_homes(self) -> None:
+        write_atomic(self._folder / _HOMES, msgspec.json.encode(self._layout.homes()), durable=False)
 
     def _saved(self) -> dict[str, Found] | None:
         content = read_regular(self._folder / _FOUND, 16 * _MOST_BYTES)

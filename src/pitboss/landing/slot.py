@@ -21,9 +21,9 @@ from pitboss.core.text import rescue_message
 from pitboss.git import commits, nested, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
-from pitboss.git.layout import content_of, is_head, text_of
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.repo import NO_HOOKS
+from pitboss.git.small_files import content_of, is_head, text_of
 from pitboss.git.tree_changes import added, changes, is_taken
 from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.refs import run_branch

@@ -14,9 +14,9 @@ from pitboss.git import commits, nested, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
-from pitboss.git.layout import text_of
 from pitboss.git.merge import holds_all
 from pitboss.git.repo import NO_HOOKS
+from pitboss.git.small_files import text_of
 from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.landed import is_own
 from pitboss.landing.listing import registered

@@ -46,6 +46,11 @@ KEPT_OF_GONE = 20
 _LARGEST_SETTING = 1024 * 1024
 
 
+def kept_in_git(run_id: str) -> str:
+    """The folder of a run's copy, by its path in git's own folder."""
+    return f"pitboss/backup/runs/{run_id}"
+
+
 class Backup:
     """The copy for the working tree at `repo`; if git has no folder for that, nothing is kept."""
 

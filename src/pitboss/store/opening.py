@@ -17,6 +17,7 @@ import stat
 from collections import deque
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
@@ -56,12 +57,27 @@ class InTheWay(OSError):
 def anchor(folder: AnyPath) -> None:
     """Hold on to a user's folder that contains `.pitboss` or git's `pitboss`, if it can be opened."""
     name = os.fspath(folder)
-    if name not in _anchors:
-        try:
-            _anchors[name] = os.open(name, _FOLDER)
-            _split.cache_clear()
-        except OSError:
-            return
+    try:
+        opened = os.open(name, _FOLDER)
+    except OSError:
+        return
+    if name in _anchors:  # other threads use that number
+        os.dup2(opened, _anchors[name], inheritable=False)
+        os.close(opened)
+    else:
+        _anchors[name] = opened
+        _split.cache_clear()
+
+
+def whereabouts(folder: AnyPath) -> Path | None:
+    """Where a folder that `anchor` holds on to is now, however it was moved; None if the system does not tell.
+
+    Of one that was removed, the path leads nowhere.
+    """
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{_anchors.get(os.fspath(folder), -1)}"))
+    except OSError:
+        return None
 
 
 def take_notices() -> list[str]:

@@ -21,6 +21,11 @@ _PERSON = """for n in $(seq 150); do
   head=$(git rev-parse HEAD) && new=$(git commit-tree -p "$head" -m person "$head^{tree}") &&
     git update-ref -m person HEAD "$new" "$head" 2>/dev/null
 done"""
+_AWAY = 'mv "$REPO/.git" "$SCRATCH/moved"'
+_NEIGHBOURS_GIT = """for n in $(seq 20); do
+  git --git-dir="$REPO/.git" update-ref refs/pitboss/theirs HEAD 2>/dev/null
+  mkdir -p "$REPO/.git/refs/heads" "$REPO/.git/logs/refs" "$REPO/.git/objects/ab"
+done;"""
 _BRANCH = '"$REPO/.git/refs/heads/pitboss/grind/$PITBOSS_RUN_ID'
 _OWN = 'cd "$(git rev-parse --git-dir)"'
 _NEW_TEXT = """mkdir deep
@@ -56,11 +61,36 @@ ACTS = {
     "git-directory-linked": Act(
         'mv "$REPO/.git" "$SCRATCH/moved"; ln -s "$SCRATCH/moved" "$REPO/.git"', told="moved back"
     ),
+    "git-directory-linked-inside-a-stub": Act(
+        f'{_AWAY}; mkdir -p "$REPO/.git/refs/heads"; ln -s "$SCRATCH/moved" "$REPO/.git"', told="moved back"
+    ),
+    "git-directory-linked-while-others-work": Act(
+        f'{_AWAY}; {_NEIGHBOURS_GIT} ln -s "$SCRATCH/moved" "$REPO/.git"', told="moved back"
+    ),
+    "git-directory-moved-away": Act(_AWAY, told="moved back"),
+    "git-directory-renamed": Act('mv "$REPO/.git" "$REPO/.git-old"', told="moved back"),
+    "git-directory-moved-into-the-tree": Act('mv "$REPO/.git" "$REPO/src/history"', told="moved back"),
+    "git-directory-moved-into-its-tree": Act('mv "$REPO/.git" history', told="moved back"),
+    "git-directory-inside-a-stub": Act(
+        f'{_AWAY}; mkdir "$REPO/.git"; mv "$SCRATCH/moved" "$REPO/.git/real"', told="moved back"
+    ),
+    "git-directory-swapped-for-a-new-one": Act(
+        f'{_AWAY}; cd "$REPO"; git init -q -b main; echo "only committed" >only.txt; {COMMIT}; git rm -q only.txt',
+        keeps=("only committed\n",),
+        told="moved back",
+    ),
+    "git-directory-copied-elsewhere": Act(
+        'cp -a "$REPO/.git" "$SCRATCH/moved"; rm -rf "$REPO/.git"; ln -s "$SCRATCH/moved" "$REPO/.git"',
+        told="moved back",
+        modes=("in-place", WORKTREE),
+    ),
+    "git-directory-replaced-by-a-copy": Act(
+        'cp -a "$REPO/.git" "$SCRATCH/copy"; rm -rf "$REPO/.git"; mv "$SCRATCH/copy" "$REPO/.git"',
+        told="replaced by a copy",
+        modes=("in-place", WORKTREE),
+    ),
     "git-directory-of-somebody-else": Act(
-        'mv "$REPO/.git" "$SCRATCH/moved"; echo "gitdir: $BESIDE/other/.git" >"$REPO/.git"',
-        codes=(1, 70),
-        goes_on=False,
-        touches=_GONE,
+        f'{_AWAY}; echo "gitdir: $BESIDE/other/.git" >"$REPO/.git"', told="moved back"
     ),
     "git-directory-removed": Act('rm -rf "$REPO/.git"', codes=(1, 70), goes_on=False, touches=_GONE),
     "a-file-for-a-git-directory": Act(

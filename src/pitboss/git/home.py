@@ -1,0 +1,157 @@
+"""A git directory that is held on to, and comes back from wherever somebody moved it (SPEC 1.6).
+
+Its descriptor tells where it is now. Where the system does not answer that, where a move to another disk was a copy,
+and for a new process, other traces lead to it: a link or `gitdir:` file in its place, links and folders inside a
+folder that took its place, and the folders beside it. Such a folder, a stand-in, may be git's own doing: git makes the
+folders that its locks need.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.errors import GO_ON
+from pitboss.git.errors import RepositoryGone
+from pitboss.git.small_files import content_of, is_head, led_to
+from pitboss.store.opening import anchor, whereabouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    SetAside = Callable[[Path, str], Path | None]
+
+_TRIES = 8
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+_NOT_MOVABLE = (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class KnownHome(msgspec.Struct, frozen=True, kw_only=True):
+    """A git directory as a run found it: its path, and the numbers of its device and inode."""
+
+    path: str
+    identity: tuple[int, int]
+
+
+class Home:
+    """A git directory at `path`; a copy of it counts as the same if it holds the folder `mark`."""
+
+    def __init__(self, path: Path, mark: str = "", identity: tuple[int, int] | None = None) -> None:
+        self.path = path
+        self._mark = mark
+        self._identity = identity
+
+    @property
+    def known(self) -> KnownHome | None:
+        """What another process needs to find it; None if it is not itself a folder."""
+        return self._identity and KnownHome(path=str(self.path), identity=self._identity)
+
+    def begin(self) -> None:
+        """Hold on to what is there now."""
+        self._identity = _identity(self.path)
+        if self._identity is not None:
+            anchor(self.path)
+
+    def is_in_place(self) -> bool:
+        """Whether it is where it was."""
+        return _identity(self.path) == self._identity
+
+    def was_taken(self, before: float) -> bool:
+        """Whether it is not in place, nor a copy of it, since a time in epoch seconds: later moves are the user's."""
+        if self.is_in_place() or (_identity(self.path) is not None and self._is_copy(self.path)):
+            return False
+        try:
+            replaced = self.path if not self.path.is_dir() or self.path.is_symlink() else self.path / "HEAD"
+            return os.lstat(replaced).st_ctime <= before
+        except OSError:
+            return True
+
+    def bring_back(self, set_aside: SetAside) -> tuple[Path, list[Path]]:
+        """Put it back; returns where it was, and where the stand-ins are now. Raises RepositoryGone, OSError.
+
+        It is first put beside its place, where a process that comes after a crash finds it. If a copy is there
+        already, that is the one from now on.
+        """
+        place = self._found()
+        if place is None:
+            raise RepositoryGone(
+                f"{self.path} is no longer the git directory that the run began with",
+                hint=f"put it back as {self.path}, or a copy of it; {GO_ON}",
+            )
+        if place == self.path:
+            self.begin()
+            return place, []
+        near = self.path.with_name(f"{self.path.name}.moved-back-{os.getpid()}")
+        _fetch(place, near)
+        stand_ins = self._take_place(near, set_aside)
+        self.begin()
+        return place, stand_ins
+
+    def _take_place(self, near: Path, set_aside: SetAside) -> list[Path]:
+        """Rename `near` to what it is called; others may be putting something there all the time."""
+        stand_ins: list[Path] = []
+        for _ in range(_TRIES):
+            if aside := set_aside(self.path, self.path.name):
+                stand_ins.append(aside)
+            try:
+                near.rename(self.path)
+            except OSError as error:
+                if error.errno not in _TAKEN:
+                    raise
+            else:
+                return stand_ins
+        raise OSError(errno.EBUSY, "something keeps taking the place of the git directory", str(self.path))
+
+    def _found(self) -> Path | None:
+        if self._identity is None:
+            return None
+        held = whereabouts(self.path)
+        places = [*([held] if held else []), *self._traces()]
+        moved = (place for place in places if _identity(place) == self._identity)
+        return next(moved, None) or next(filter(self._is_copy, places), None)
+
+    def _traces(self) -> Iterator[Path]:
+        """Where it might be, by what is in its place and beside it."""
+        leads = led_to(self.path)
+        if leads is not None:
+            yield leads
+        elif self.path.is_dir():
+            yield from _folders_in(self.path)
+        yield from _folders_in(self.path.parent)
+
+    def _is_copy(self, place: Path) -> bool:
+        return bool(self._mark) and (place / self._mark).is_dir() and is_head(content_of(place / "HEAD"))
+
+
+def _folders_in(folder: Path) -> Iterator[Path]:
+    """The folders in a folder, and what links there lead to."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        yield from (Path(os.path.realpath(entry.path)) for entry in entries if entry.is_dir())
+
+
+def _fetch(place: Path, near: Path) -> None:
+    """Move a folder, or copy it if it cannot be moved. Raises OSError."""
+    import shutil
+
+    try:
+        place.rename(near)
+    except OSError as error:
+        if error.errno not in _NOT_MOVABLE:
+            raise
+        shutil.rmtree(near, ignore_errors=True)
+        shutil.copytree(place, near, symlinks=True)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Identifies a folder wherever it is moved; None if it is not itself a folder."""
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
