@@ -34,9 +34,9 @@ class Shim:
     """The compiled shim, and what one command does under it."""
 
     def __init__(self, folder: Path) -> None:
-        self._library = folder / "crashpoint.so"
+        self.library = folder / "crashpoint.so"
         subprocess.run(
-            ["cc", "-O2", "-shared", "-fPIC", "-o", self._library, HERE / "crashpoint.c", "-ldl"], check=True
+            ["cc", "-O2", "-shared", "-fPIC", "-o", self.library, HERE / "crashpoint.c", "-ldl"], check=True
         )
 
     def count(self, place: Place, *args: str, follow: bool = True) -> int:
@@ -74,7 +74,7 @@ class Shim:
         return moment.read_text().strip() if moment.exists() else NOWHERE
 
     def _environment(self, *, follow: bool) -> dict[str, str]:
-        return {"LD_PRELOAD": str(self._library), "CRASH_FOLLOW": str(int(follow))}
+        return {"LD_PRELOAD": str(self.library), "CRASH_FOLLOW": str(int(follow))}
 
 
 def runner_of(guardian: int) -> int | None:

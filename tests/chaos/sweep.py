@@ -7,11 +7,12 @@
     python -m tests.chaos.sweep --queue [--parallel] [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --steered [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --watched [--every N] [--jobs N] [--first K]
+    python -m tests.chaos.sweep --land [--every N] [--jobs N] [--first K]
 
 the second for sessions side by side, the third for one that is retried, limited and taken over, the fourth for a run of
 one task, the fifth for one that takes queued tasks, the sixth for one with a request on its way whenever it dies, the
-last for one with viewers that are stopped and killed. Prints points tried and points that held, and ends with 1 when
-any did not.
+seventh for one with viewers that are stopped and killed, the last for `land` instead of a run, in each of its ways.
+Prints points tried and points that held, and ends with 1 when any did not.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 
 from tests.chaos.crashing import Point, Sweep
 from tests.chaos.full_disk import FullDisk, FullPoint, try_full
+from tests.chaos.landing import WAYS, LandSweep
 from tests.chaos.parallel import Mode
 from tests.chaos.scenario import copy
 from tests.chaos.sweeps import (
@@ -96,6 +98,14 @@ def full_disks(sweep: Sweep, args: argparse.Namespace) -> bool:
     return held == len(todo)
 
 
+def landings(sweep: LandSweep, args: argparse.Namespace) -> bool:
+    """Kill `land` at each point of each of its ways; True when all held."""
+    todo = [point for way in WAYS for point in sweep.points(way, every=args.every, first=args.first)]
+    held = try_all(todo, sweep.try_point, args.jobs)
+    print(f"landings: {held} of {len(todo)} held; what did not is kept in {sweep.folder}")
+    return held == len(todo)
+
+
 TROUBLES = {"crash": crash_points, "full-disk": full_disks}
 
 
@@ -115,8 +125,11 @@ def main() -> int:
     parser.add_argument("--steered", action="store_true", help="a run that is steered; crash points only")
     parser.add_argument("--watched", action="store_true", help="a run with viewers; crash points only")
     parser.add_argument("--mode", choices=get_args(Mode), default="in-place", help="where they work")
+    parser.add_argument("--land", action="store_true", help="`land`, and the gits that it starts")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
+    if args.land:
+        return 0 if landings(LandSweep(folder), args) else 1
     sweep, began = _chosen(folder, args), time.monotonic()
     only = args.only if type(sweep) is Sweep else "crash"
     held = [trouble(sweep, args) for name, trouble in TROUBLES.items() if only in (None, name)]
