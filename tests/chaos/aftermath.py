@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class Aftermath(NamedTuple):
-    """The sessions that recovery may record as aborted, and what is wrong with the files already."""
+    """The sessions that recovery may record as aborted, what is wrong with the files already, and how many records."""
 
     cut_short: frozenset[int] = frozenset()
     wrong: tuple[str, ...] = ()
+    recorded: int = 0
 
 
 def look(place: Place) -> Aftermath:
@@ -30,9 +31,8 @@ def look(place: Place) -> Aftermath:
     records = [json.loads(line) for line in lines]
     recorded = {r["seq"] for r in records}
     cut_short = (s["seq"] for s in state.get("in_flight", ()) if s.get("outcome") is None)
-    return Aftermath(
-        frozenset(cut_short) - recorded, (*_checkpoint(state, records), *_unknown(place, state, recorded))
-    )
+    wrong = (*_checkpoint(state, records), *_unknown(place, state, recorded))
+    return Aftermath(frozenset(cut_short) - recorded, wrong, len(records))
 
 
 def _checkpoint(state: dict[str, Any], records: list[dict[str, Any]]) -> list[str]:

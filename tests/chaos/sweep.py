@@ -7,12 +7,13 @@
     python -m tests.chaos.sweep --queue [--parallel] [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --steered [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --watched [--every N] [--jobs N] [--first K]
+    python -m tests.chaos.sweep --notified [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --land [--every N] [--jobs N] [--first K]
 
 the second for sessions side by side, the third for one that is retried, limited and taken over, the fourth for a run of
 one task, the fifth for one that takes queued tasks, the sixth for one with a request on its way whenever it dies, the
-seventh for one with viewers that are stopped and killed, the last for `land` instead of a run, in each of its ways.
-Prints points tried and points that held, and ends with 1 when any did not.
+seventh for one with viewers that are stopped and killed, the eighth for one that somebody hears of, the last for `land`
+instead of a run, in each of its ways. Prints points tried and points that held, and ends with 1 when any did not.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from tests.chaos.parallel import Mode
 from tests.chaos.scenario import copy
 from tests.chaos.sweeps import (
     AttemptsSweep,
+    NotifiedSweep,
     ParallelQueueSweep,
     ParallelSweep,
     QueueSweep,
@@ -125,6 +127,7 @@ def main() -> int:
     parser.add_argument("--steered", action="store_true", help="a run that is steered; crash points only")
     parser.add_argument("--watched", action="store_true", help="a run with viewers; crash points only")
     parser.add_argument("--mode", choices=get_args(Mode), default="in-place", help="where they work")
+    parser.add_argument("--notified", action="store_true", help="a run with notices; crash points only")
     parser.add_argument("--land", action="store_true", help="`land`, and the gits that it starts")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
@@ -137,15 +140,20 @@ def main() -> int:
     return 0 if all(held) else 1
 
 
+ALONE = {
+    "attempts": AttemptsSweep,
+    "task": TaskSweep,
+    "steered": SteeredSweep,
+    "watched": WatchedSweep,
+    "notified": NotifiedSweep,
+}
+"""Sweeps of a run that is nothing else."""
+
+
 def _chosen(folder: Path, args: argparse.Namespace) -> Sweep:
-    if args.attempts:
-        return AttemptsSweep(folder)
-    if args.task:
-        return TaskSweep(folder)
-    if args.steered:
-        return SteeredSweep(folder)
-    if args.watched:
-        return WatchedSweep(folder)
+    for name, kind in ALONE.items():
+        if getattr(args, name):
+            return kind(folder)
     if args.queue:
         return ParallelQueueSweep(folder) if args.parallel else QueueSweep(folder)
     return ParallelSweep(folder, args.mode) if args.parallel else Sweep(folder)

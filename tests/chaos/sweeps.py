@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.chaos.attempts import build_attempts, miscounted
 from tests.chaos.crash import Shim
 from tests.chaos.crashing import Sweep
+from tests.chaos.notices import build_notified, mistold
 from tests.chaos.parallel import PROMPTS, Mode, build_parallel, picture
 from tests.chaos.parallel_checks import expected_of
 from tests.chaos.parallel_checks import violations as parallel_violations
@@ -115,6 +116,20 @@ class WatchedSweep(QueueSweep):
             watching.killed.process.kill()
             wrong = self.brought_to_its_end(place, crashed)
             return [*wrong, *watching.blind(self.after)]
+
+
+class NotifiedSweep(Sweep):
+    """The same for a run that somebody hears of: no news is lost, and none told more often than once a life."""
+
+    def built(self, root: Path) -> Place:
+        """The repository that each point gets a copy of."""
+        return build_notified(root)
+
+    def tried(self, place: Place, point: Point) -> list[str]:
+        """Crash the run at `point`; who kills its guardian kills the one who would tell of it."""
+        crashed = self.crash(place, point)
+        wrong = self.brought_to_its_end(place, crashed)
+        return wrong or mistold(place, crashed.found, guarded=not point.guardian)
 
 
 class ParallelQueueSweep(Sweep):
