@@ -18,11 +18,15 @@ PITBOSS = os.path.join(os.path.dirname(sys.executable), "pitboss")  # noqa: PTH1
 
 
 class Sample(NamedTuple):
-    """One finished child: wall time, peak memory of its biggest process, exit code."""
+    """One finished child: wall time, peak memory of its biggest process, exit code.
+
+    `cpu_s` is what it and the children that it waited for have computed: on a busy machine that says more.
+    """
 
     seconds: float
     peak_mb: float
     code: int
+    cpu_s: float
 
 
 def time_child(argv: Sequence[str], cwd: Path, *, expect: int = 0) -> Sample:
@@ -47,7 +51,7 @@ def time_child(argv: Sequence[str], cwd: Path, *, expect: int = 0) -> Sample:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != expect:
         raise RuntimeError(f"{' '.join(argv)} exited with {child.returncode}: {complaint.decode()[-2000:]}")
-    return Sample(seconds, usage.ru_maxrss / 1024, child.returncode)
+    return Sample(seconds, usage.ru_maxrss / 1024, child.returncode, usage.ru_utime + usage.ru_stime)
 
 
 def interleave(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
