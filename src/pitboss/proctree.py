@@ -8,7 +8,6 @@ the orphans of its tree that a child subreaper inherits, and whatever carries it
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from contextlib import suppress
@@ -261,6 +260,8 @@ class Termination:
 
     def _signal(self, pid: int, *, kill: bool) -> bool:
         """Signal a process; returns whether it is new."""
+        import signal  # commands that only look end no process
+
         started = start_time(pid)
         if started is None:
             return False

@@ -336,15 +336,21 @@ def _strict(kind: Any) -> Any:
     if kind in _STRICT:
         return _STRICT[kind]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        parts = (Assignment, Progress) if kind is InFlight else (kind,)
-        fields = {
-            field.name: _strict_field(field) for part in parts for field in msgspec.structs.fields(part)
-        }
-        return msgspec.defstruct(kind.__name__, fields.values(), kw_only=True)
+        made = _STRICT[kind] = _strict_struct(kind)
+        return made
     arguments = tuple(map(_strict, get_args(kind)))
     if isinstance(kind, UnionType):
         return reduce(or_, arguments)
     return get_origin(kind)[arguments] if arguments else kind
+
+
+def _strict_struct(kind: type[msgspec.Struct]) -> Any:
+    parts = (Assignment, Progress) if kind is InFlight else (kind,)
+    fields = {field.name: field for part in parts for field in msgspec.structs.fields(part)}
+    kept = _STATE_FIELDS if kind is RunState else fields.keys()
+    return msgspec.defstruct(
+        kind.__name__, [_strict_field(field) for name, field in fields.items() if name in kept], kw_only=True
+    )
 
 
 def _strict_field(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, None]:

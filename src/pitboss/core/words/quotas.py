@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.budget import NEARING_SHARE
-from pitboss.core.retry import limit_ahead
 from pitboss.core.tone import Tone
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def window_words(use: WindowUse, clock: ClockFace) -> str:
 def _use(name: str, window: QuotaWindow, now: float) -> WindowUse:
     if window.resets_at is not None and window.resets_at <= now:
         return WindowUse(name=name, used=None)
+    from pitboss.core.retry import limit_ahead  # most agents report no window
+
     end = limit_ahead(window.resets_at, now)
     until = None if end is None else datetime.fromtimestamp(end, tz=UTC)
     return WindowUse(name=name, used=window.used, until=until)
