@@ -282,6 +282,7 @@ class TestLog:
             queued="t1",
             retry=True,
             waited_s=1.5,
+            host="a-worker",
         )
 
         assert sorted(json.loads(encode_record(everything))) == sorted(documented("Record"))
