@@ -52,7 +52,7 @@ MOVED = {
     "inside a stand-in": 'mv .git "$MOVED"; mkdir .git; mv "$MOVED" .git/real',
     "beside a new one": "mv .git old; git init -q -b main;"
     " git -c user.name=a -c user.email=a@local commit -q --allow-empty -m own",
-    "a copy": 'cp -a .git "$MOVED"; rm -rf .git; ln -s "$MOVED" .git',
+    "a copy": 'until cp -a .git/. "$MOVED"; do :; done; until rm -rf .git; do :; done; ln -s "$MOVED" .git',
 }
 
 

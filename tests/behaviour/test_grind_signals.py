@@ -261,7 +261,7 @@ class Terminal:
         os.close(self.slave)
 
     def _read(self) -> None:
-        while not self.shown.endswith(END):
+        while END not in self.shown:  # the program may print more, right after it
             self.shown += os.read(self._master, 4096)
 
 

@@ -22,6 +22,9 @@ _PERSON = """for n in $(seq 150); do
     git update-ref -m person HEAD "$new" "$head" 2>/dev/null
 done"""
 _AWAY = 'mv "$REPO/.git" "$SCRATCH/moved"'
+_COPIED = """until cp -a "$REPO/.git/." "$SCRATCH/moved"; do :; done
+until rm -rf "$REPO/.git"; do :; done"""
+"""As `mv` does between disks, even if the run writes there at that moment."""
 _NEIGHBOURS_GIT = """for n in $(seq 20); do
   git --git-dir="$REPO/.git" update-ref refs/pitboss/theirs HEAD 2>/dev/null
   mkdir -p "$REPO/.git/refs/heads" "$REPO/.git/logs/refs" "$REPO/.git/objects/ab"
@@ -80,12 +83,12 @@ ACTS = {
         told="moved back",
     ),
     "git-directory-copied-elsewhere": Act(
-        'cp -a "$REPO/.git" "$SCRATCH/moved"; rm -rf "$REPO/.git"; ln -s "$SCRATCH/moved" "$REPO/.git"',
+        f'{_COPIED}; ln -s "$SCRATCH/moved" "$REPO/.git"',
         told="moved back",
         modes=("in-place", WORKTREE),
     ),
     "git-directory-replaced-by-a-copy": Act(
-        'cp -a "$REPO/.git" "$SCRATCH/copy"; rm -rf "$REPO/.git"; mv "$SCRATCH/copy" "$REPO/.git"',
+        f'{_COPIED}; mv "$SCRATCH/moved" "$REPO/.git"',
         told="replaced by a copy",
         modes=("in-place", WORKTREE),
     ),
@@ -143,7 +146,7 @@ ACTS = {
         modes=("in-place",),
     ),
     "link-for-head-log": Act(
-        'cd "$REPO/.git/logs"; mv HEAD "$SCRATCH"; ln -s "$BESIDE/precious" HEAD', told="was removed"
+        'cd "$REPO/.git/logs"; cp HEAD "$SCRATCH"; ln -sf "$BESIDE/precious" HEAD', told="was removed"
     ),
     "link-for-commit-message": Act(
         'cd "$REPO/.git"; ln -sf "$BESIDE/precious" COMMIT_EDITMSG', told="was removed"
