@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git.locks import LockScope
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 RUN_BRANCHES = "pitboss/grind/"
 RESCUE_REFS = "refs/pitboss/rescue"
+LEASE_REFS = "refs/pitboss/lease"
+RESULT_REFS = "refs/pitboss/result"
 SESSION_BRANCH = lazy_pattern(rf"{RUN_BRANCHES}[^/: ]+-session-\d+")
 """A session's own branch, in any run."""
 
@@ -21,9 +23,13 @@ REF_FOLDERS = (
     "refs/heads/pitboss/grind",
     "refs/pitboss",
     "refs/pitboss/rescue",
+    "refs/pitboss/lease",
+    "refs/pitboss/result",
 )
 """Folders of the git directory that pitboss's own refs lie in, outermost first."""
 
+_LEASED = lazy_pattern(r"([1-9][0-9]{0,9})")
+_RESULT = lazy_pattern(r"([1-9][0-9]{0,9})-([1-9][0-9]{0,9})(-partial(?:-[1-9][0-9]*)?)?")
 _SESSION = lazy_pattern(r"(?:^|-)session-(\d+)$")
 
 
@@ -49,11 +55,47 @@ def rescue_ref(run_id: str, seq: int, nth: int) -> str:
     return f"{RESCUE_REFS}/{run_id}/session-{seq:04}{suffix}"
 
 
+class ResultName(NamedTuple):
+    """What the name of a result says."""
+
+    seq: int
+    attempt: int
+    partial: bool
+
+
+def lease_ref(run_id: str, seq: int) -> str:
+    """The ref that says which attempt at a session may land (SPEC 14)."""
+    return f"{LEASE_REFS}/{run_id}/{seq}"
+
+
+def parse_lease(run_id: str, ref: str) -> int | None:
+    """The session whose lease a ref is; None if it is none of this run's."""
+    found = _LEASED.fullmatch(ref.removeprefix(f"{LEASE_REFS}/{run_id}/"))
+    return int(found[1]) if found else None
+
+
+def result_refs(run_id: str) -> str:
+    """The folder of a run's results."""
+    return f"{RESULT_REFS}/{run_id}"
+
+
+def result_ref(run_id: str, seq: int, attempt: int, *, partial: bool = False, nth: int = 1) -> str:
+    """The ref of what a worker committed for an attempt at a session; the `nth` of several partial ones (SPEC 14)."""
+    suffix = ("-partial" if partial else "") + (f"-{nth}" if nth > 1 else "")
+    return f"{result_refs(run_id)}/{seq}-{attempt}{suffix}"
+
+
+def parse_result(run_id: str, ref: str) -> ResultName | None:
+    """The session and attempt whose result a ref is; None if it is none of this run's."""
+    found = _RESULT.fullmatch(ref.removeprefix(f"{result_refs(run_id)}/"))
+    return ResultName(int(found[1]), int(found[2]), found[3] is not None) if found else None
+
+
 def lock_scope(repo: Repo, branch: str) -> LockScope:
     """The locks that can keep pitboss from working on `branch`, a run's or a session's, in this working tree."""
-    rescue = RESCUE_REFS.removeprefix("refs/")
+    ours = (folder.removeprefix("refs/") for folder in (RESCUE_REFS, LEASE_REFS, RESULT_REFS))
     return LockScope(
         branch=branch,
-        refs=(f"heads/{branch}-session-*.lock", f"{rescue}/**/*.lock"),
+        refs=(f"heads/{branch}-session-*.lock", *(f"{folder}/**/*.lock" for folder in ours)),
         worktrees=runs_dir(repo.root),
     )

@@ -99,12 +99,12 @@ def _create_instead(repo: Repo, ref: str, tip: str, why: str, *, blocking: str) 
     return False
 
 
-def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str) -> None:
-    """Create a rescue ref for `tip` unless the run branch or a rescue ref contains it."""
+def rescue_commit(repo: Repo, run_id: str, seq: int, tip: str, *, why: str = "left over") -> None:
+    """Create a rescue ref for `tip`, with the reason, unless the run branch or a rescue ref contains it."""
     run_tip = repo.commit_id(f"refs/heads/{run_branch(run_id)}")
     known = [r.oid for r in list_rescued(repo, run_id)]
     loose = commits.outside(repo, [tip], *([run_tip] if run_tip else []), *known)
-    keep(repo, run_id, seq, loose, why="left over")
+    keep(repo, run_id, seq, loose, why=why)
 
 
 def why_kept(repo: Repo, ref: str) -> str | None:

@@ -1,0 +1,175 @@
+"""Leases and results as refs: one attempt gets a session, and nothing that a worker pushed is lost (SPEC 14)."""
+
+from __future__ import annotations
+
+import subprocess
+from threading import Barrier, Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.core.leases import Lease
+from pitboss.git.errors import GitError
+from pitboss.git.repo import Repo
+from pitboss.landing import lease_refs, rescue_refs
+from pitboss.landing.lease_refs import LeaseTaken, acquire, keep_result, leases, read, release, results
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = "20300101T000000Z-abcd"
+ONE, TWO = Lease(1, "anna"), Lease(2, "bert")
+
+
+def sh(cwd: Path, script: str) -> str:
+    done = subprocess.run(["sh", "-ec", script], cwd=cwd, check=True, capture_output=True)
+    return done.stdout.decode().strip()
+
+
+@pytest.fixture(params=["sha1", "sha256"])
+def repo(tmp_path: Path, request: pytest.FixtureRequest) -> Repo:
+    """The run branch with one commit, and two commits on no branch."""
+    root = tmp_path / "repo"
+    root.mkdir()
+    sh(
+        root,
+        f"""git init -q -b main --object-format={request.param}; git config user.name a; git config user.email b
+        git commit -q --allow-empty -m base; git branch pitboss/grind/{RUN}
+        for nth in one two; do git update-ref refs/$nth $(git commit-tree -m $nth -p main main^{{tree}}); done""",
+    )
+    return Repo.discover(root)
+
+
+def refs(repo: Repo, folder: str = "refs/pitboss") -> list[str]:
+    return repo.git("for-each-ref", "--format=%(refname)", folder).decode().split()
+
+
+def oid(repo: Repo, name: str) -> str:
+    return repo.line("rev-parse", f"refs/{name}")
+
+
+def test_a_session_has_one_lease_which_says_the_attempt_and_its_worker(repo: Repo) -> None:
+    assert read(repo, RUN, 7) is None
+    acquire(repo, RUN, 7, ONE)
+    assert read(repo, RUN, 7) == ONE
+    assert refs(repo) == [f"refs/pitboss/lease/{RUN}/7"]
+    for other in (ONE, TWO):
+        with pytest.raises(LeaseTaken) as caught:
+            acquire(repo, RUN, 7, other)
+        assert str(caught.value) == f"session 7 of {RUN} is leased to another attempt"
+    assert read(repo, RUN, 7) == ONE
+
+
+def test_a_lease_passes_on_only_from_the_one_that_is_held(repo: Repo) -> None:
+    acquire(repo, RUN, 7, ONE)
+    with pytest.raises(LeaseTaken):
+        acquire(repo, RUN, 7, Lease(3, "carl"), instead_of=TWO)
+    acquire(repo, RUN, 7, TWO, instead_of=ONE)
+    assert read(repo, RUN, 7) == TWO
+    with pytest.raises(LeaseTaken):
+        acquire(repo, RUN, 7, TWO, instead_of=ONE)
+    with pytest.raises(LeaseTaken):
+        acquire(repo, RUN, 8, TWO, instead_of=ONE)
+
+
+def test_of_several_that_want_a_lease_at_once_one_gets_it(repo: Repo) -> None:
+    start, got = Barrier(4), list[Lease]()
+
+    def want(lease: Lease) -> None:
+        start.wait(timeout=30)
+        try:
+            acquire(repo, RUN, 1, lease)
+        except LeaseTaken:
+            return
+        got.append(lease)
+
+    threads = [Thread(target=want, args=(Lease(nth, "w"),)) for nth in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert [read(repo, RUN, 1)] == got
+
+
+def test_leases_of_a_run_are_listed_and_what_is_none_is_left_out(repo: Repo) -> None:
+    acquire(repo, RUN, 2, ONE)
+    acquire(repo, RUN, 11, TWO)
+    acquire(repo, "another", 2, TWO)
+    blob = repo.git("hash-object", "-w", "--stdin", stdin=b"no lease").decode().strip()
+    long = repo.git("hash-object", "-w", "--stdin", stdin=b" " * 5000).decode().strip()
+    for name, target in (("3", blob), ("4", long), ("5", oid(repo, "one")), ("x", blob), ("6/7", blob)):
+        repo.git("update-ref", f"refs/pitboss/lease/{RUN}/{name}", target)
+    assert leases(repo, RUN) == {2: ONE, 11: TWO}
+
+
+def test_a_lease_that_git_cannot_write_is_an_error_of_its_own(repo: Repo) -> None:
+    repo.git("update-ref", f"refs/pitboss/lease/{RUN}", oid(repo, "one"))
+    with pytest.raises(GitError) as caught:
+        acquire(repo, RUN, 7, ONE)
+    assert caught.value.ref_in_the_way == f"refs/pitboss/lease/{RUN}"
+
+
+def test_an_attempt_has_one_result_and_any_number_of_partial_ones(repo: Repo) -> None:
+    one, two = oid(repo, "one"), oid(repo, "two")
+    first = keep_result(repo, RUN, 3, 1, one)
+    assert first is not None
+    assert (first.ref, first.partial) == (f"refs/pitboss/result/{RUN}/3-1", False)
+    assert keep_result(repo, RUN, 3, 1, one) == first
+    assert keep_result(repo, RUN, 3, 1, two) is None
+    for tip in (one, two, one, two):
+        keep_result(repo, RUN, 3, 1, tip, partial=True)
+    keep_result(repo, RUN, 31, 1, two)
+    assert [(found.ref.rpartition("/")[2], found.oid, found.attempt) for found in results(repo, RUN, 3)] == [
+        ("3-1", one, 1),
+        ("3-1-partial", one, 1),
+        ("3-1-partial-2", two, 1),
+    ]
+    assert len(results(repo, RUN)) == 4
+    repo.git("update-ref", f"refs/pitboss/result/{RUN}/strange", one)
+    assert len(results(repo, RUN)) == 4
+
+
+def test_a_result_must_be_a_commit_that_is_there(repo: Repo) -> None:
+    with pytest.raises(GitError):
+        keep_result(repo, RUN, 3, 1, "1" * len(oid(repo, "one")))
+    assert results(repo, RUN) == ()
+
+
+def test_what_did_not_land_is_rescued_when_the_lease_goes(repo: Repo) -> None:
+    one, two = oid(repo, "one"), oid(repo, "two")
+    acquire(repo, RUN, 3, ONE)
+    keep_result(repo, RUN, 3, 1, one)
+    keep_result(repo, RUN, 3, 2, two, partial=True)
+    acquire(repo, RUN, 4, TWO)
+    assert lease_refs.sessions_with_refs(repo, RUN) == (3, 4)
+    rescued = f"refs/pitboss/rescue/{RUN}/session-0003"
+    assert release(repo, RUN, 3) == (rescued, f"{rescued}-2")
+    assert {ref.oid for ref in rescue_refs.list_rescued(repo, RUN)} == {one, two}
+    assert rescue_refs.why_kept(repo, rescued) == lease_refs.LEFT
+    assert refs(repo, "refs/pitboss/lease") == [f"refs/pitboss/lease/{RUN}/4"]
+    assert refs(repo, "refs/pitboss/result") == []
+    before = refs(repo)
+    assert release(repo, RUN, 3) == ()
+    assert refs(repo) == before
+
+
+def test_what_landed_needs_no_rescue(repo: Repo) -> None:
+    one, two = oid(repo, "one"), oid(repo, "two")
+    acquire(repo, RUN, 3, ONE)
+    keep_result(repo, RUN, 3, 1, one)
+    keep_result(repo, RUN, 3, 1, two, partial=True)
+    repo.git("update-ref", f"refs/heads/pitboss/grind/{RUN}", two)
+    assert release(repo, RUN, 3, landed=[one]) == ()
+    assert refs(repo) == []
+    assert lease_refs.sessions_with_refs(repo, RUN) == ()
+
+
+def test_neither_fetch_nor_push_nor_the_list_of_branches_shows_them(repo: Repo, tmp_path: Path) -> None:
+    acquire(repo, RUN, 3, ONE)
+    keep_result(repo, RUN, 3, 1, oid(repo, "one"))
+    clone = tmp_path / "clone"
+    sh(tmp_path, f"git clone -q {repo.root} {clone}")
+    assert "pitboss/result" not in sh(clone, "git for-each-ref") + sh(repo.root, "git branch --all")
+    sh(clone, f"git init -q --bare --object-format=$(git rev-parse --show-object-format) {tmp_path}/bare")
+    sh(repo.root, f"git push -q --all {tmp_path}/bare")
+    assert "result" not in sh(tmp_path / "bare", "git for-each-ref")
