@@ -9,6 +9,7 @@ import pytest
 
 from tests.behaviour.test_cli_observers import documented
 from tests.support.cli import Project
+from tests.support.runs import the_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +87,13 @@ def test_every_setting_is_shown_with_its_source_and_no_secret(project: Project) 
     shown = project.pitboss("config", "--effective")
 
     by_key = {setting["key"]: (setting["source"], setting["value"]) for setting in found}
-    assert set(found[0]) == {"key", "value", "source"}
+    assert sorted(found[0]) == sorted(documented("config"))
+    lines = {setting["key"]: setting["line"] for setting in found}
+    assert {key: lines[key] for key in ("agent.backend", "git.pr_draft", "agent.probe")} == {
+        "agent.backend": 2,
+        "git.pr_draft": 10,
+        "agent.probe": None,
+    }
     assert by_key["agent.backend"] == ("file", "shell")
     assert by_key["agent.command.command"] == ("file", ["x", "[redacted]"])
     assert by_key["agent.probe"] == ("default", False)
@@ -98,7 +105,8 @@ def test_every_setting_is_shown_with_its_source_and_no_secret(project: Project) 
     assert by_key["budgets.pricing.a.b.input_per_million_usd"] == ("file", 1.0)
     assert by_key["notify.urls"] == ("file", ["slack://[redacted]", "ntfy://${TOPIC}"])
     assert by_key["grind.budgets.max_cost_usd"] == ("default", None)
-    assert re.search(r"^agent\.backend +file +\"shell\"$", shown.out, re.MULTILINE)
+    assert re.search(r"^agent\.backend +config\.toml:2 +\"shell\"$", shown.out, re.MULTILINE)
+    assert re.search(r"^notify\.urls +config\.toml:15 \$TOPIC \(not set\) +\[", shown.out, re.MULTILINE)
     assert "warning: " in shown.err
     assert "grid" in shown.err
 
@@ -109,3 +117,22 @@ def test_a_wrong_config_is_an_error(project: Project) -> None:
     for command in (("agents",), ("config", "--effective")):
         assert project.pitboss(*command).code == 4
     assert project.pitboss("config").code == 0
+
+
+def test_what_a_prompt_and_a_run_say_stands_above_the_file(project: Project) -> None:
+    project.write(".pitboss/config.toml", '[agent]\nbackend = "shell"\n[grind]\nmax_parallel = 1\n')
+    project.prompt("work", "true", max_runs=1, weight=3)
+    assert project.pitboss("grind", "--max-parallel", "2", "--max-cost", "7").code == 0
+
+    of_prompt = project.pitboss("config", "--effective", "--prompt", "work").out
+    of_run = project.pitboss("config", "--effective", "--run", the_run(project).run_id[:20]).out
+
+    assert re.search(r"^prompt\.weight +work\.md:5 +3$", of_prompt, re.MULTILINE)
+    assert re.search(r"^grind\.max_parallel +config\.toml:4 +1$", of_prompt, re.MULTILINE)
+    assert re.search(r"^grind\.max_parallel +command line +2$", of_run, re.MULTILINE)
+    assert re.search(r"^grind\.budgets\.max_cost_usd +run +7\.0$", of_run, re.MULTILINE)
+    unknown = project.pitboss("config", "--effective", "--prompt", "wrk")
+    assert unknown.err.startswith("error: no prompt is named 'wrk'")
+    assert project.pitboss("config", "--run", "x").err.startswith(
+        "error: --prompt and --run go with --effective"
+    )

@@ -12,16 +12,16 @@ from pitboss.cli.shared import completing
 from pitboss.cli.shared.declare import DeclaredGroup, argument, option
 from pitboss.cli.shared.given import path as a_path
 from pitboss.cli.shared.project import create, project_root
-from pitboss.core.fields import Wrong, suggestion
+from pitboss.core.fields import Wrong
 from pitboss.core.prompt import PromptSource, parse_prompt, prompt_name
 from pitboss.core.prompt_import import Imported, import_prompt
 from pitboss.core.prompt_template import new_prompt, unedited
 from pitboss.core.slash_commands import unexpanded
-from pitboss.errors import CommandError, InputError
+from pitboss.errors import CommandError
 from pitboss.screens.output import columns, fields, note, path_in_words, say, write_json
 from pitboss.store import paths
 from pitboss.store.config import load_config
-from pitboss.store.library import configured_prompts_dir, discover_prompts
+from pitboss.store.library import configured_prompts_dir, discover_prompts, find_prompt
 from pitboss.store.user_text import read_text
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def show(name: str, prompts_dir: Path | None, as_json: bool) -> None:
 
     JSON: one prompt as in `ls --json`, with its body.
     """
-    prompt = _find(_library(prompts_dir), name)
+    prompt = find_prompt(_library(prompts_dir), name)
     if as_json:
         write_json({**_described(prompt), "body": prompt.body})
         return
@@ -171,19 +171,6 @@ def _default_folder(*, shared: bool) -> Path:
         return paths.prompts_dir(Path.home())
     root = project_root()
     return configured_prompts_dir(root, load_config(root), Path.home()) or paths.prompts_dir(root)
-
-
-def _find(library: Library, name: str) -> PromptDoc:
-    prompt = library.prompts.get(name)
-    if prompt is not None:
-        return prompt
-    in_its_file = [problem for problem in library.problems if Path(problem.file).stem == name]
-    if in_its_file:
-        raise InputError(in_its_file)
-    raise CommandError(
-        f"no prompt is named '{name}'{suggestion(name, library.prompts)}",
-        hint="`pitboss prompts ls` lists all prompts",
-    )
 
 
 def _described(prompt: PromptDoc) -> dict[str, Any]:

@@ -44,6 +44,10 @@ class Document:
         self._line_of = line_of
         self._lenient = lenient
 
+    def line(self, path: Path) -> int | None:
+        """The line on which the value at `path` begins, or what it belongs to."""
+        return self._line_of(path)
+
     def report(self, path: Path, reason: str) -> None:
         """Note that the value at `path` is wrong."""
         self.problems.append(self._problem(path, reason))

@@ -21,7 +21,7 @@ from pitboss.core.rotation import (
     select_by_tags,
 )
 from pitboss.core.selection import Selection
-from pitboss.errors import InputError, Problem
+from pitboss.errors import CommandError, InputError, Problem
 from pitboss.store import paths
 from pitboss.store.config import load_config
 from pitboss.store.user_text import read_text
@@ -137,6 +137,20 @@ def discover_prompts(repo: Path, prompts_dir: Path | None, home: Path) -> Librar
             if used is not prompt:
                 shadowed.append(Shadowed(name=name, path=prompt.source_path, used_path=used.source_path))
     return Library(prompts=prompts, problems=tuple(problems), shadowed=tuple(shadowed))
+
+
+def find_prompt(library: Library, name: str) -> PromptDoc:
+    """The prompt of that name. Raises InputError if its file is wrong, CommandError if there is none."""
+    prompt = library.prompts.get(name)
+    if prompt is not None:
+        return prompt
+    in_its_file = [problem for problem in library.problems if Path(problem.file).stem == name]
+    if in_its_file:
+        raise InputError(in_its_file)
+    raise CommandError(
+        f"no prompt is named '{name}'{suggestion(name, library.prompts)}",
+        hint="`pitboss prompts ls` lists all prompts",
+    )
 
 
 def load_rotation(repo: Path, name: str | None, library: Library) -> Rotation:
