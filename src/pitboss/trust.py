@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.agents.programs import locate, program_of
-from pitboss.agents.table import backend_names
+from pitboss.agents.table import agent_names
 from pitboss.core.config import AgentSettings
 from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment
@@ -128,7 +128,7 @@ def used(repo: Repo, config: Config, environ: Mapping[str, str]) -> None:
 
 def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
     yield from _notices(root, config.notify)
-    for agent in backend_names():
+    for agent in agent_names():
         settings = config.agents.get(agent, AgentSettings())
         named = (
             ("binary", (settings.binary,) if settings.binary else (), False),

@@ -112,6 +112,52 @@ def test_a_model_that_cannot_be_chosen_is_not_quietly_another(tmp_path: Path) ->
     assert outcome.usage == Usage()
 
 
+OFFERED = [
+    {
+        "id": "which",
+        "name": "Model",
+        "category": "model",
+        "type": "select",
+        "currentValue": "slow-1",
+        "options": [{"value": "slow-1", "name": "Slow"}, {"value": "$via|fast-1", "name": "fast-1"}],
+    }
+]
+
+
+def offered(folder: Path, *options: dict[str, Any], **modes: Any) -> dict[str, str]:
+    """The environment of an agent that offers `options` and `modes`."""
+    env = request(folder).env | {"ACP_OPTIONS": json.dumps(options)}
+    return env | ({"ACP_MODES": json.dumps(modes)} if modes else {})
+
+
+def test_a_model_that_is_not_offered_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    outcome = play(tmp_path, END, model="gpt-0", env=offered(tmp_path, *OFFERED))
+    words = "the agent does not offer the model gpt-0; it offers slow-1, $via|fast-1"
+    assert (outcome.reason, outcome.usage) == (f"not_found: {words}", Usage())
+    assert "which" not in asked_of(tmp_path)
+
+
+def test_a_model_that_the_agent_calls_invalid_is_one_that_it_does_not_offer(tmp_path: Path) -> None:
+    outcome = play(tmp_path, END, model="wrong", env=offered(tmp_path, CHOICES[0]))
+    words = "the agent does not offer the model wrong; it offers none"
+    assert outcome.reason == f"not_found: {words}"
+
+
+def test_a_mode_that_is_not_offered_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    mode = {"id": "ask", "name": "Ask"}
+    env = offered(tmp_path, currentModeId="ask", availableModes=[mode])
+    outcome = play(tmp_path, END, permission_mode="yolo", env=env)
+    assert outcome.reason == "not_found: the agent does not offer the mode yolo; it offers ask"
+
+
+def test_a_model_may_be_chosen_by_its_name_and_the_one_in_use_is_told(tmp_path: Path) -> None:
+    assert play(tmp_path, END, model="fast-1", env=offered(tmp_path, *OFFERED)).status is OK
+    assert asked_of(tmp_path)["which"] == "$via|fast-1"
+    assert play(tmp_path, END, env=offered(tmp_path, *OFFERED)).model == "slow-1"
+    named = OFFERED[0] | {"currentValue": "$via|fast-1"}
+    assert play(tmp_path, END, env=offered(tmp_path, named)).model == "fast-1"
+
+
 def test_permission_is_granted_as_narrowly_as_can_be(tmp_path: Path) -> None:
     offers = (["reject_once", "allow_always", "allow_once"], ["allow_always"], ["reject_once"])
     outcome = play(
@@ -274,6 +320,80 @@ def test_a_tool_runs_until_it_is_told_to_be_over_or_the_turn_is() -> None:
     assert not reader.tool_running
     assert not read(PROMPT, update(tool("1", "read", status="completed"))).tool_running
     assert not read(PROMPT, update(tool("1", "read")), ended()).tool_running
+
+
+def of_agent(name: str) -> dict[str, Any]:
+    return {"type": "session", "id": "s", "resumed": False, "agent": name}
+
+
+def listed(*models: tuple[str, int, int]) -> dict[str, Any]:
+    """The end of a turn that lists counts by model."""
+    usage = [
+        {
+            "model": model,
+            "token_count": {"totalTokens": used + said, "inputTokens": used, "outputTokens": said},
+        }
+        for model, used, said in models
+    ]
+    return ended() | {"_meta": {"quota": {"model_usage": usage}}}
+
+
+def test_tokens_are_counted_by_model_where_the_agent_lists_them() -> None:
+    reader = read(PROMPT, listed(("big", 10, 2), ("small", 5, 1), ("big", 1, 1)))
+    assert reader.spend().tokens == {"big": Usage(input=11, output=3), "small": Usage(input=5, output=1)}
+    one = read(PROMPT, listed(("big", 10, 2)))
+    assert (one.model, one.spend().tokens) == ("big", {"big": Usage(input=10, output=2)})
+
+
+def test_a_list_of_a_resumed_session_is_about_all_of_it() -> None:
+    earlier = Resume(session_id="s", usage=Usage(input=8, output=1))
+    assert read(SESSION, PROMPT, listed(("big", 10, 2)), resume=earlier).spend().tokens == {
+        "big": Usage(input=2, output=1)
+    }
+    several = listed(("big", 10, 2), ("small", 5, 1)) | {
+        "usage": {"totalTokens": 9, "inputTokens": 8, "outputTokens": 1}
+    }
+    assert read(SESSION, PROMPT, several, resume=earlier).spend().tokens == {}
+
+
+def test_the_tokens_of_a_last_step_are_not_those_of_the_turn() -> None:
+    told = {"totalTokens": 15, "inputTokens": 10, "outputTokens": 5}
+    opencode = of_agent("OpenCode")
+    assert read(opencode, PROMPT, ended(usage=told)).spend().tokens == {None: Usage(input=10, output=5)}
+    lines = (opencode, PROMPT, update(tool("1", "bash", status="completed")))
+    assert read(*lines, ended(usage=told)).spend().unreadable
+    spend = read(*lines, update(price(0.25)), ended(usage=told)).spend()
+    assert (spend.tokens, spend.reported_usd, spend.unreadable) == ({}, 0.25, False)
+
+
+def test_each_request_may_tell_its_tokens_as_it_ends() -> None:
+    counts = {"totalTokens": 15, "inputTokens": 10, "outputTokens": 5}
+    one = update(message("") | {"_meta": {"usage": counts}})
+    assert read(PROMPT, one, one, ended()).spend().tokens == {None: Usage(input=20, output=10)}
+
+
+def test_counts_that_leave_out_thoughts_are_of_unknown_cost() -> None:
+    counts = [{"model": "g", "token_count": {"input_tokens": 10, "output_tokens": 5}}]
+    spend = read(PROMPT, ended() | {"_meta": {"quota": {"model_usage": counts}}}).spend()
+    assert (spend.tokens, spend.unreadable) == ({"g": Usage(input=10, output=5)}, True)
+
+
+def test_the_end_of_a_limit_may_come_beside_the_usage() -> None:
+    def told(status: str) -> dict[str, Any]:
+        limit = {"status": status, "resetsAt": 1900000000}
+        return update({"sessionUpdate": "usage_update", "_meta": {"_claude/rateLimit": limit}})
+
+    error = {"type": "error", "message": "You've hit your 5-hour limit", "data": {"errorKind": "rate_limit"}}
+    assert read(PROMPT, told("rejected"), error).verdict(AgentExit(code=1)).resets_at == 1900000000
+    assert read(PROMPT, told("allowed"), error).verdict(AgentExit(code=1)).resets_at is None
+    other = {"type": "error", "message": "boom"}
+    assert read(PROMPT, told("rejected"), other).verdict(AgentExit(code=1)).resets_at is None
+
+
+def test_an_error_in_an_agents_words_is_one_only_of_an_agent_that_reports_none() -> None:
+    lines = (PROMPT, update(message("Error: 401 no such key")), ended())
+    assert read(of_agent("Copilot"), *lines).verdict(AgentExit(code=0)).reason == "auth: 401 no such key"
+    assert read(of_agent("another"), *lines).verdict(AgentExit(code=0)).status is OK
 
 
 _odd: st.SearchStrategy[Any] = st.sampled_from([None, True, -1, 2**80, 1e300, "", "end_turn", [], [{}], {}])

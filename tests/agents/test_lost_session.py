@@ -56,6 +56,7 @@ LOST = [
         "copilot",
         f"echo \"Error: No session, task, or name matched '{GONE}'.\" >&2; echo 'To resume: ...' >&2; exit 1",
     ),
+    ("kimi", f"echo 'error: failed to run prompt: Session \"{GONE}\" not found.' >&2; exit 1"),
     ("opencode", r"printf '\033[91m\033[1mError: \033[0mSession not found\n' >&2; exit 1"),
     ("copilot", f"echo \"Error: No session, task, or name matched '{GONE}'.\" >&2; exit 1"),
     ("opencode", f"echo 'NotFoundError: data: message: \"Session not found: {GONE}\"' >&2; exit 0"),

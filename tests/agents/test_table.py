@@ -9,7 +9,7 @@ import pytest
 
 from pitboss.agents.installation import Fitness, Installation, find_installation, rooted
 from pitboss.agents.programs import is_users_own
-from pitboss.agents.table import backend_names, build_agent, find_backend
+from pitboss.agents.table import agent_names, backend_names, build_agent, find_backend
 from pitboss.core.config import OWN_PROGRAMS, AgentSettings, Config
 from pitboss.errors import StartError
 from pitboss.process import capture
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 def test_the_known_agents_are_sorted_and_each_is_found_under_its_name() -> None:
     assert [*backend_names()] == sorted(backend_names())
     assert {"claude_code", "command", "shell"} <= {*backend_names()}
-    assert [find_backend(name).name for name in backend_names()] == [*backend_names()]
+    assert [find_backend(name).name for name in agent_names()] == [*agent_names()]
+    assert {*backend_names(), "acp:gemini"} <= {*agent_names()}
 
 
 def test_programs_of_the_users_own_are_the_backends_that_name_none() -> None:
-    assert {name for name in backend_names() if is_users_own(name)} == {*OWN_PROGRAMS}
+    assert {name for name in agent_names() if is_users_own(name)} == {*OWN_PROGRAMS}
 
 
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", agent_names())
 def test_what_can_resume_a_session_can_say_that_it_is_gone(name: str) -> None:
     backend = find_backend(name)
     assert backend.resumable == (backend.session_lost is not None)
@@ -49,7 +50,7 @@ def test_an_agent_has_the_name_of_its_backend() -> None:
 def test_an_unknown_agent_is_refused_with_the_known_ones_and_the_likely_one() -> None:
     with pytest.raises(StartError, match="unknown agent `claude-code`") as refused:
         build_agent("claude-code", Config())
-    known = ", ".join(backend_names())
+    known = ", ".join(agent_names())
     assert refused.value.hint == f"did you mean `claude_code`? known agents: {known}"
     with pytest.raises(StartError) as refused:
         find_installation("zzz", AgentSettings())

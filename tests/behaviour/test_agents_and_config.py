@@ -42,6 +42,8 @@ def test_agents_are_listed_with_version_login_and_cost(project: Project, tmp_pat
         "version": "1.0.1 (Claude Code)",
         "fitness": None,
         "login": "ANTHROPIC_API_KEY",
+        "log_in": None,
+        "cost": "reported",
         "probe_usd": 1.0,
         "problem": None,
         "hint": None,
@@ -51,7 +53,9 @@ def test_agents_are_listed_with_version_login_and_cost(project: Project, tmp_pat
     assert listed["codex"]["path"] is None
     assert listed["codex"]["problem"]
     assert done.code == 0
-    assert re.search(r"^claude_code +1\.0\.1 .* ANTHROPIC_API_KEY +up to \$1\.00 ", done.out, re.MULTILINE)
+    assert re.search(
+        r"^claude_code +1\.0\.1 .* ANTHROPIC_API_KEY +reported +up to \$1\.00 ", done.out, re.MULTILINE
+    )
     assert re.search(r"^shell\* ", done.out, re.MULTILINE)
     assert "sk-ant" not in done.out + done.err
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.agents.table import backend_names
+from pitboss.agents.table import agent_names
 from pitboss.core.prompt_template import new_prompt
 from tests.support.agents import executable
 from tests.support.cli import Done, Project
@@ -146,7 +146,7 @@ def test_an_unknown_rotation_is_named_with_the_ones_there_are(project: Project) 
 def test_an_unknown_agent_is_named_with_the_ones_there_are(project: Project) -> None:
     assert refused(project, "--agent", "comand") == (
         "error: unknown agent `comand`\n"
-        f"hint: did you mean `command`? known agents: {', '.join(backend_names())}\n"
+        f"hint: did you mean `command`? known agents: {', '.join(agent_names())}\n"
     )
 
 

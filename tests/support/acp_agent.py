@@ -37,7 +37,9 @@ class ProtocolAgent:
     async def new_session(self, cwd: str, **_: Any) -> acp.NewSessionResponse:
         self.note(cwd=cwd)
         options = json.loads(os.environ.get("ACP_OPTIONS", "[]"))
-        return acp.NewSessionResponse.model_validate({"sessionId": "new-1", "configOptions": options})
+        modes = json.loads(os.environ.get("ACP_MODES", "null"))
+        offered = {"sessionId": "new-1", "configOptions": options, "modes": modes}
+        return acp.NewSessionResponse.model_validate(offered)
 
     async def load_session(self, cwd: str, session_id: str, **_: Any) -> acp.LoadSessionResponse:
         self.note(loaded=session_id)
@@ -48,6 +50,8 @@ class ProtocolAgent:
         self.note(mode=mode_id)
 
     async def set_config_option(self, config_id: str, session_id: str, value: str | bool, **_: Any) -> Any:
+        if value == "wrong":
+            raise acp.RequestError.invalid_params()
         self.note(**{config_id: value})
         return acp.schema.SetSessionConfigOptionResponse(config_options=[])
 

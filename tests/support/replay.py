@@ -57,7 +57,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     capture's folder as `$CAPTURE`. `farewell` is a line of shell that prints (and leaves) what an agent that
     used nothing does at its end. `dress` makes settings of its own for an agent that does a script, where a
     program that runs it and says farewell will not do. `verbatim` false: what such an agent prints is told
-    in its backend's own words.
+    in its backend's own words. `replay` is a line of shell that converses as the capture's CLI did, where printing
+    its output will not do.
     """
 
     captures: str | None = None
@@ -67,6 +68,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     farewell: str = ""
     dress: Callable[[Path, str], AgentSettings] | None = None
     verbatim: bool = True
+    replay: str = ""
 
     def capture(self, name: str) -> Capture:
         """The capture called `name`."""
@@ -102,10 +104,10 @@ def replaying(
         out = program.with_suffix(".stdout")
         out.write_bytes(stdout)
     ending = f"exit {capture.code}" if capture.code >= 0 else f"kill {capture.code} $$"
+    printed = ["cat > prompt.txt", f"cat {shlex.quote(str(out))}; cat $CAPTURE/stderr >&2"]
     script = [
         f"CAPTURE={shlex.quote(str(capture.folder))}",
-        "cat > prompt.txt",
-        f"cat {shlex.quote(str(out))}; cat $CAPTURE/stderr >&2",
+        *([table.replay] if table.replay else printed),
         table.beside or ":",
         then or ending,
     ]

@@ -7,6 +7,7 @@ command lines and reads output; starting, stopping, limits, prices and records a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -40,6 +41,16 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     polite_signal: int | None = None
 
 
+class Cost(StrEnum):
+    """How an agent's cost is known: it says so, its tokens are priced, both, not at all, or there is none."""
+
+    REPORTED = "reported"
+    PRICED = "priced"
+    EITHER = "reported or priced"
+    UNKNOWN = "unknown"
+    NONE = "none"
+
+
 class RootRefusal(msgspec.Struct, frozen=True, kw_only=True):
     """Why an agent would refuse to work as root, and what to do about it.
 
@@ -54,11 +65,17 @@ class RootRefusal(msgspec.Struct, frozen=True, kw_only=True):
 class Backend(ABC):
     """One kind of coding agent; only what has no default here must be declared."""
 
-    name: ClassVar[str]
+    name: str
     """Its name in config.toml and in prompts."""
 
-    install: ClassVar[str]
+    install: str
     """What to do when the program is missing."""
+
+    log_in: str | None = None
+    """How to log in, where nothing else tells."""
+
+    cost: Cost = Cost.REPORTED
+    """How its cost is known."""
 
     version_args: ClassVar[tuple[str, ...] | None] = ("--version",)
     """Arguments that make the program print its version; None if it cannot."""

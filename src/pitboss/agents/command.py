@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from pitboss.agents.backend import Backend, Launch
+from pitboss.agents.backend import Backend, Cost, Launch
 from pitboss.agents.judgement import Spend
 from pitboss.agents.output.json_values import COUNT_LIMIT
 from pitboss.agents.plain import PlainReader
@@ -53,6 +53,7 @@ class CommandAgent(Backend):
     """A program of the user's own, with the composed prompt on stdin."""
 
     name = "command"
+    cost = Cost.EITHER
     install = "set [agent.command] command to a program that exists"
     version_args = None
 

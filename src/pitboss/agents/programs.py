@@ -19,11 +19,16 @@ _PROGRAMS = {
     "codex": "codex",
     "copilot": "copilot",
     "gemini": "gemini",
+    "kimi": "kimi",
     "opencode": "opencode",
     "qwen": "qwen",
     "shell": "sh",
 }
 """By backend; those that are not here start a program of the user's own."""
+
+ACP = "acp:"
+PRESETS = ("auggie", "claude-agent-acp", "codex-acp", "copilot", "gemini", "kimi", "opencode", "qwen")
+"""The programs that `acp:PROGRAM` starts with arguments of its own (`pitboss.agents.acp.presets`); sorted."""
 
 _COMMAND = "command"
 """It needs a command even if its settings name another program to start."""
@@ -31,12 +36,18 @@ _COMMAND = "command"
 
 def is_users_own(name: str) -> bool:
     """Whether the backend called `name` starts a program that the user must name."""
-    return name not in _PROGRAMS
+    return preset_of(name) is None and name not in _PROGRAMS
+
+
+def preset_of(name: str) -> str | None:
+    """The preset of the Agent Client Protocol that the agent `acp:PRESET` is; None for any other agent."""
+    preset = name.removeprefix(ACP)
+    return preset if preset != name and preset in PRESETS else None
 
 
 def program_of(name: str, settings: AgentSettings) -> str:
     """The program that the backend called `name` starts; raises StartError if the settings had to name one."""
-    program = settings.binary or _PROGRAMS.get(name) or next(iter(settings.command), None)
+    program = settings.binary or preset_of(name) or _PROGRAMS.get(name) or next(iter(settings.command), None)
     if program is None or (name == _COMMAND and not settings.command):
         raise StartError(
             f"the agent `{name}` has no command",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.agents.reader import JsonReader
-from pitboss.agents.table import backend_names, find_backend
+from pitboss.agents.table import agent_names, find_backend
 from pitboss.core.agent import AgentRequest, EventKind
 from pitboss.core.terminal import visible
 
@@ -25,7 +25,7 @@ def readable(agent: str | None, raw: bytes) -> tuple[str, ...]:
 
     Its JSON lines that say none of these are left out. All other lines come back as they are.
     """
-    reader = find_backend(agent).reader(_NOTHING_ASKED) if agent in backend_names() else None
+    reader = find_backend(agent).reader(_NOTHING_ASKED) if agent in agent_names() else None
     lines = raw.removesuffix(b"\n").split(b"\n") if raw else []
     shown = (_said(reader, line) if isinstance(reader, JsonReader) else [_plain(line)] for line in lines)
     return tuple(visible(text) for said in shown for text in said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.agents.programs import program_of
+from pitboss.agents.programs import ACP, PRESETS, preset_of, program_of
 from pitboss.core.config import AgentSettings
 from pitboss.errors import StartError
 
@@ -21,6 +21,7 @@ _BACKENDS = {
     "command": "command.CommandAgent",
     "copilot": "copilot.Copilot",
     "gemini": "gemini.Gemini",
+    "kimi": "kimi.Kimi",
     "opencode": "opencode.Opencode",
     "qwen": "qwen.Qwen",
     "shell": "shell.Shell",
@@ -29,12 +30,21 @@ _BACKENDS = {
 
 
 def backend_names() -> tuple[str, ...]:
-    """The names that `[agent] backend`, `--agent` and a prompt's `agent:` may have."""
+    """The names of the backends."""
     return tuple(_BACKENDS)
 
 
+def agent_names() -> tuple[str, ...]:
+    """What `[agent] backend`, `--agent` and a prompt's `agent:` may say: a backend, or `acp:` and a preset; sorted."""
+    return tuple(sorted((*_BACKENDS, *(f"{ACP}{preset}" for preset in PRESETS))))
+
+
 def find_backend(name: str) -> Backend:
-    """The backend called `name`; raises StartError if there is none."""
+    """The backend of the agent called `name`; raises StartError if there is none."""
+    if preset := preset_of(name):
+        from pitboss.agents.acp.presets import PresetAgent
+
+        return PresetAgent(preset)
     if name in _BACKENDS:
         from importlib import import_module
 
@@ -47,15 +57,15 @@ def find_backend(name: str) -> Backend:
 def _unknown(name: str) -> StartError:
     from difflib import get_close_matches
 
-    known = ", ".join(backend_names())
-    close = get_close_matches(name, backend_names(), n=1)
+    known = ", ".join(agent_names())
+    close = get_close_matches(name, agent_names(), n=1)
     meant = f"did you mean `{close[0]}`? " if close else ""
     return StartError(f"unknown agent `{name}`", hint=f"{meant}known agents: {known}")
 
 
 def check_agent(name: str, config: Config) -> None:
-    """Raise StartError if there is no backend called `name`, or its `[agent.NAME]` settings cannot start anything."""
-    if name not in _BACKENDS:
+    """Raise StartError if there is no agent called `name`, or its `[agent.NAME]` settings cannot start anything."""
+    if name not in _BACKENDS and preset_of(name) is None:
         raise _unknown(name)
     program_of(name, config.agents.get(name, AgentSettings()))
 

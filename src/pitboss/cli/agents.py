@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from pitboss.agents.installation import Installation
 
-_HEADER = ("AGENT", "VERSION", "LOGIN", "PROBE", "PATH")
+_HEADER = ("AGENT", "VERSION", "LOGIN", "COST", "PROBE", "PATH")
 
 
 class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
-    """What one line says of an agent; `login` says what it would be billed through, by the look of its environment."""
+    """What one line says of an agent; `login` says what it would be billed through, by the look of its environment.
+
+    `log_in` is how to log in, `cost` how its cost is known.
+    """
 
     name: str
     chosen: bool
@@ -29,6 +32,8 @@ class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None
     fitness: str | None
     login: str | None
+    log_in: str | None
+    cost: str
     probe_usd: float
     problem: str | None
     hint: str | None
@@ -55,7 +60,7 @@ def agents(*, as_json: bool) -> None:
 
 def _known(root: Path) -> Iterator[KnownAgent]:
     from pitboss.agents.installation import find_installation, rooted
-    from pitboss.agents.table import backend_names
+    from pitboss.agents.table import agent_names
     from pitboss.core.config import AgentSettings
     from pitboss.core.environment import agent_environment
     from pitboss.store.config import load_config
@@ -64,7 +69,7 @@ def _known(root: Path) -> Iterator[KnownAgent]:
     config = load_config(root)
     env = agent_environment(os.environ, remove=config.env_remove, keep=config.env_keep)
     trust, placed = look(root, config, os.environ), rooted(config, root).agents
-    for name in backend_names():
+    for name in agent_names():
         asking = not trust.withheld(name, working=False)
         settings = placed.get(name, AgentSettings())
         found = find_installation(name, settings, environ=env, root=root, asking=asking)
@@ -85,6 +90,8 @@ def _described(found: Installation, env: dict[str, str], *, chosen: bool, free: 
         version=found.version,
         fitness=found.fitness,
         login=keys[0] if keys else backend.subscription(env),
+        log_in=backend.log_in,
+        cost=backend.cost,
         probe_usd=0.0 if free or found.name == SHELL else MOST_USD,
         problem=found.problem,
         hint=found.hint,
@@ -99,6 +106,7 @@ def _row(agent: KnownAgent) -> tuple[str, ...]:
         f"{agent.name}{'*' if agent.chosen else ''}",
         one_line(f"{there} ({agent.fitness})" if agent.fitness else there, 40),
         one_line(agent.login or "-"),
+        agent.cost,
         f"up to ${agent.probe_usd:.2f}" if agent.probe_usd else "free",
         one_line(agent.problem or agent.path or "-"),
     )

@@ -3,7 +3,8 @@
     python -m pitboss.agents.acp.client '{"permission": "allow", ...}' PROGRAM ARGUMENT...
 
 The prompt comes on stdin; each line of stdout is a JSON object with a `type`: `session`, `prompt`, `update` (one
-`session/update` of the protocol as it came), `refused`, `end`, `error`. SIGINT cancels the turn. If the agent ends on
+`session/update` of the protocol as it came), `refused`, `end`, `error`. `session` names the agent and the time,
+`prompt` the model as far as the agent's choice of models tells it. SIGINT cancels the turn. If the agent ends on
 its own, the client exits as it did; otherwise with 0 after a complete turn and 1 after an error.
 """
 
@@ -15,6 +16,7 @@ import logging
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +42,21 @@ LAST_WORDS_S = 1.0
 LEAVE_S = 2.0
 """How long an agent may take to exit once we stop talking to it."""
 
-DENY = "deny"
+ALLOW, DENY = "allow", "deny"
+MODEL = "model"
+NOT_SO = -32602
+"""JSON-RPC's code for parameters that are no good, such as a value that is not offered."""
+
+MOST_LISTED = 20
 GRANTS = ("allow_once", "allow_always")
 REFUSALS = ("reject_once", "reject_always")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the session should be like: see `pitboss.agents.acp`."""
+    """What the session should be like: see `pitboss.agents.acp`. `usual_mode` is set where the agent offers it."""
 
     permission: str
+    usual_mode: str | None = None
     model: str | None = None
     effort: str | None = None
     resume: str | None = None
@@ -56,7 +64,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def mode(self) -> str | None:
         """The agent's own mode that `permission` names, if it names one."""
-        return None if self.permission in ("allow", DENY) else self.permission
+        return None if self.permission in (ALLOW, DENY) else self.permission
 
 
 class Unoffered(Exception):
@@ -133,29 +141,85 @@ async def _turn(connection: ClientSideConnection, listener: Listener, asked: Ask
     else:
         session = await connection.new_session(cwd=here, mcp_servers=[])
         identity = session.session_id
-    tell("session", id=identity, resumed=identity == asked.resume)
-    await _set_up(connection, identity, getattr(session, "config_options", None) or [], asked)
+    name = hello.agent_info.name if hello.agent_info else None
+    tell(
+        "session",
+        id=identity,
+        resumed=identity == asked.resume,
+        agent=name,
+        at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}",
+    )
+    model = await _set_up(connection, identity, session, asked)
 
     def cancel() -> None:
         cancelling.append(asyncio.ensure_future(connection.cancel(session_id=identity)))
 
     cancelling: list[asyncio.Future[None]] = []
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, cancel)
-    tell("prompt")
+    tell("prompt", model=model)
     return await connection.prompt(session_id=identity, prompt=[acp.text_block(prompt)])
 
 
-async def _set_up(connection: ClientSideConnection, session: str, options: list[Any], asked: Asked) -> None:
-    """Set mode, model and effort; raises Unoffered if the agent offers no such choice."""
+async def _set_up(connection: ClientSideConnection, identity: str, session: Any, asked: Asked) -> str | None:
+    """Set mode, model and effort; returns the model, if the agent tells it. Raises Unoffered."""
+    await _set_mode(connection, identity, session, asked)
+    options = {
+        category: option
+        for option in reversed(getattr(session, "config_options", None) or [])
+        for category in (option.category, option.id)
+    }
+    for category, value in ((MODEL, asked.model), ("thought_level", asked.effort)):
+        if value is not None:
+            await _choose(connection, identity, options.get(category), category=category, value=value)
+    return asked.model or _current(options.get(MODEL))
+
+
+async def _set_mode(connection: ClientSideConnection, identity: str, session: Any, asked: Asked) -> None:
+    modes = getattr(session, "modes", None)
+    offered = [mode.id for mode in modes.available_modes] if modes else []
     if asked.mode is not None:
-        await connection.set_session_mode(session_id=session, mode_id=asked.mode)
-    for category, value in (("model", asked.model), ("thought_level", asked.effort)):
-        if value is None:
-            continue
-        option = next((each for each in options if category in (each.category, each.id)), None)
-        if option is None:
-            raise Unoffered(f"the agent offers no choice of {category}, and {value} was asked for")
-        await connection.set_config_option(config_id=option.id, session_id=session, value=value)
+        if offered and asked.mode not in offered:
+            raise _unoffered("mode", asked.mode, offered)
+        await connection.set_session_mode(session_id=identity, mode_id=asked.mode)
+    elif asked.permission != DENY and asked.usual_mode in offered:
+        await connection.set_session_mode(session_id=identity, mode_id=str(asked.usual_mode))
+
+
+async def _choose(
+    connection: ClientSideConnection, identity: str, option: Any, *, category: str, value: str
+) -> None:
+    """Choose the offered value, or the one of that name."""
+    if option is None:
+        raise Unoffered(f"the agent offers no choice of {category}, and {value} was asked for")
+    choices = _choices(option)
+    named = next((each.value for each in choices if value in (each.value, each.name)), None)
+    offered = [each.value for each in choices]
+    if choices and named is None:
+        raise _unoffered(category, value, offered)
+    try:
+        await connection.set_config_option(config_id=option.id, session_id=identity, value=named or value)
+    except acp.RequestError as error:
+        if error.code == NOT_SO:
+            raise _unoffered(category, value, offered) from error
+        raise
+
+
+def _choices(option: Any) -> list[Any]:
+    """What a setting offers; some agents do so in groups."""
+    listed = getattr(option, "options", None) or []
+    return [choice for each in listed for choice in (getattr(each, "options", None) or [each])]
+
+
+def _current(option: Any) -> str | None:
+    """The model in use; of one whose value names more than the model, its name."""
+    value = getattr(option, "current_value", None)
+    chosen = next((each for each in _choices(option) if each.value == value), None)
+    return chosen.name if chosen is not None and "|" in chosen.value else value
+
+
+def _unoffered(category: str, value: str, offered: list[str]) -> Unoffered:
+    listed = ", ".join(offered[:MOST_LISTED]) + (", ..." if len(offered) > MOST_LISTED else "")
+    return Unoffered(f"the agent does not offer the {category} {value}; it offers {listed or 'none'}")
 
 
 def _printed_end(turn: asyncio.Future[Any]) -> int | None:

@@ -5,14 +5,20 @@ What the protocol says, and what follows from it:
 - Words come in pieces, which form one message until the agent does something else.
 - Some agents report tokens, at the end of the turn; a cost may come at any time, for the whole session.
   After a resume, what was billed before is subtracted if the totals include it.
-- Whether input includes cached tokens, and output the thoughts, follows from the total reported with them.
+- Some say more beside the protocol, which `acp.usage` reads: tokens by model, or of each request.
+- OpenCode's tokens at the end of a turn are those of its last step: if it called tools, only its cost counts.
+- Copilot ends its turn as if all were well when its service refuses it: its last message is the error.
+- Some say the error first as if it were the agent's own words.
+- Gemini tells neither thoughts nor cached input, but its own file does. Without that, its cost is unknown.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pitboss.agents.acp.usage import of_models, of_one
 from pitboss.agents.judgement import AgentVerdict, Spend, failed
+from pitboss.agents.output.gemini_chat import AT_THE_END
 from pitboss.agents.output.json_values import amount, count, number, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.plain import by_exit_code
@@ -26,10 +32,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pitboss.agents.judgement import AgentExit
+    from pitboss.agents.output.gemini_chat import Chat
     from pitboss.core.agent import AgentRequest
 
 DONE = "end_turn"
 UNOFFERED = "Unoffered"
+ERRORS_IN_WORDS, ERROR = ("Copilot",), "Error: "
+"""Agents that end their turn in good order with an error for a last message, and how that begins."""
+
+NOT_ITS_WORDS = "[MODE_UPDATE]"
+"""How a piece begins with which Gemini notes a mode."""
+
+LAST_STEP_ONLY = ("OpenCode",)
+"""Agents whose tokens at the end of a turn are those of its last step."""
+
 OVER = ("completed", "failed")
 """Statuses of a tool call that has ended."""
 
@@ -44,13 +60,17 @@ TEXT_LIMIT = 64 * 1024
 
 
 class AcpReader(JsonReader):
-    """Reads one turn of an agent behind the protocol, from chunks cut anywhere."""
+    """Reads one turn of an agent behind the protocol, from chunks cut anywhere; `chat` is a file of its own."""
 
-    def __init__(self, request: AgentRequest) -> None:
+    def __init__(self, request: AgentRequest, chat: Chat | None = None) -> None:
         super().__init__(request)
+        self._chat = chat
+        self._agent: str | None = None
         self._prompted = False
         self._resumed = False
-        self._tokens: Usage | None = None
+        self._tokens: dict[str | None, Usage] = {}
+        self._partial = False
+        self._limit_until: float | None = None
         self._cost_usd: float | None = None
         self._message = ""
         self._stop: str | None = None
@@ -58,32 +78,40 @@ class AcpReader(JsonReader):
         self._refused = 0
 
     def finish(self) -> Iterator[AgentEvent]:
-        """Yield what a last line says, and a message still open at the end."""
+        """Yield what a last line says, a message still open at the end, and what the agent's own file counts."""
         yield from super().finish()
         yield from self._spoken()
+        yield from self._looked_up()
 
     @property
     def worked(self) -> bool:
         """False if nothing was said, done or counted."""
-        return bool(self.text) or self.tool_calls > 0 or (self._tokens or Usage()).has_tokens
+        return bool(self.text) or self.tool_calls > 0 or bool(self._tokens)
+
+    @property
+    def _did_something(self) -> bool:
+        """Whether anything was done, counted or said that is not the error itself."""
+        complaint = self._complaint()
+        said = (self.text or "").removeprefix(ERROR).strip()
+        return bool(self.tool_calls or self._tokens) or complaint is None or said not in complaint[1]
 
     def spend(self) -> Spend:
         """What the agent reported for this turn; if it reported nothing, or zeros, it may still have used something."""
-        used = self._tokens or Usage()
-        refused = bool(self._error) and not self.worked
-        known = used.has_tokens or bool(self._cost_usd) or refused or not self._prompted
+        refused = self._complaint() is not None and not self._did_something
+        known = bool(self._tokens) or bool(self._cost_usd) or refused or not self._prompted
+        partial = self._partial and self._cost_usd is None
         return Spend(
-            tokens={self.model: used} if used.has_tokens else {},
-            reported_usd=self._cost_usd,
-            unreadable=not known,
+            tokens=self._tokens, reported_usd=self._cost_usd or None, unreadable=partial or not known
         )
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
         """Judge by the reported error, then the stop reason, the exit code, and what was allowed."""
-        if self._error:
+        complaint = self._complaint()
+        if complaint is not None:
             data = table(self._error, "data")
             at = amount(data, "resetsAt") or amount(data, "resets_at")
-            return failed(*self._named(), resets_at=at)
+            until = self._limit_until if complaint[0] is Reason.RATE_LIMITED else None
+            return failed(*complaint, resets_at=at or until)
         if self._stop is not None and self._stop != DONE:
             return failed(Reason.AGENT_ERROR, STOPS.get(self._stop, f"its turn ended with {self._stop}"))
         if ended.code != 0:
@@ -100,9 +128,13 @@ class AcpReader(JsonReader):
             case "session":
                 self.session_id = word(line, "id") or self.session_id
                 self._resumed = line.get("resumed") is True
+                self._agent = word(line, "agent")
+                if self._chat is not None:
+                    self._chat.since = word(line, "at") or ""
                 yield self.started()
             case "prompt":
                 self._prompted = True
+                self.model = word(line, "model") or self.model
             case "update":
                 yield from self._update(table(line, "update"))
             case "refused":
@@ -117,19 +149,25 @@ class AcpReader(JsonReader):
 
     def _update(self, update: dict[str, Any]) -> Iterator[AgentEvent]:
         kind = update.get("sessionUpdate")
+        meta = table(update, "_meta")
         if kind == "agent_message_chunk":
             self._hear(word(table(update, "content"), "text") or "")
+            yield from self._request(of_one(table(meta, "usage")))
             return
         if kind == "agent_thought_chunk":
             self.streamed(word(table(update, "content"), "text") or "")
             return
         yield from self._spoken()
         if kind == "usage_update":
+            self.model = word(meta, "_claude/model") or self.model
+            self._limited(table(meta, "_claude/rateLimit"))
             yield from self._cost(table(update, "cost"))
         elif kind in ("tool_call", "tool_call_update"):
             yield from self._tool(update, starts=kind == "tool_call")
 
     def _hear(self, piece: str) -> None:
+        if piece.startswith(NOT_ITS_WORDS):
+            return
         self.streamed(piece)
         self._message = (self._message + piece)[-TEXT_LIMIT:]
 
@@ -160,15 +198,60 @@ class AcpReader(JsonReader):
         self.finished = True
         self._open_tools.clear()
         self._stop = word(line, "stopReason") or "no reason"
-        usage = table(line, "usage")
-        if usage:
-            self._tokens = self._of_this_start(_tokens(usage))
+        found = self._reported(table(line, "usage"), table(table(line, "_meta"), "quota"))
+        if found:
+            self._tokens = found
             yield self.used()
+
+    def _reported(self, usage: dict[str, Any], quota: dict[str, Any]) -> dict[str | None, Usage]:
+        """What the end of the turn tells: by model if it is about this turn alone, else in one sum."""
+        if usage and self._agent in LAST_STEP_ONLY and self.tool_calls:
+            return {}
+        whole, by_model = of_one(usage), of_models(quota)
+        self._partial = by_model.partial and not whole.has_tokens
+        tokens = by_model.tokens
+        if len(tokens) == 1:
+            self.model, whole = next(iter(tokens.items()))
+        elif tokens and not (self._resumed and self.billed.has_tokens):
+            return tokens
+        whole = self._of_this_start(whole)
+        return {self.model: whole} if whole.has_tokens else {}
+
+    def _request(self, used: Usage) -> Iterator[AgentEvent]:
+        """Count a request that told its tokens as it ended."""
+        if used.has_tokens:
+            self._tokens = {self.model: self._tokens.get(self.model, Usage()) + used}
+            yield self.used()
+
+    def _looked_up(self) -> Iterator[AgentEvent]:
+        """The tokens in the agent's own file, unless they are fewer than it told."""
+        if self._chat is None:
+            return
+        self._chat.until = AT_THE_END
+        self._chat.read(self.session_id)
+        told, kept = (sum(found.values(), Usage()) for found in (self._tokens, self._chat.tokens))
+        if kept.has_tokens and not told.beyond(kept).has_tokens:
+            self._tokens, self._partial = dict(self._chat.tokens), False
+            yield self.used()
+
+    def _limited(self, limit: dict[str, Any]) -> None:
+        """Note when a limit that is reached ends."""
+        if limit.get("status") == "rejected":
+            self._limit_until = amount(limit, "resetsAt")
 
     def _of_this_start(self, total: Usage) -> Usage:
         """`total` without what was billed before, if it includes that."""
         has_it = self._resumed and not self.billed.beyond(total).has_tokens
         return total.beyond(self.billed) if has_it else total
+
+    def _complaint(self) -> tuple[Reason, str] | None:
+        """The error of the turn: reported, or in the last words of an agent that reports none."""
+        if self._error:
+            return self._named()
+        if self._agent not in ERRORS_IN_WORDS or self._tokens or not (self.text or "").startswith(ERROR):
+            return None
+        words = (self.text or "").removeprefix(ERROR).strip()
+        return service_failure(words=words, cli="acp"), words
 
     def _named(self) -> tuple[Reason, str]:
         data = table(self._error, "data")
@@ -184,14 +267,3 @@ class AcpReader(JsonReader):
         )
         status = count(data, "status") or count(data, "statusCode")
         return service_failure(codes=codes, words=detail or message, status=status, cli="acp"), words
-
-
-def _tokens(usage: dict[str, Any]) -> Usage:
-    read, write = count(usage, "cachedReadTokens"), count(usage, "cachedWriteTokens")
-    used, output = count(usage, "inputTokens"), count(usage, "outputTokens")
-    thought, total = count(usage, "thoughtTokens"), count(usage, "totalTokens")
-    if total >= used + output + read + write:
-        used += read + write
-    if total >= used + output + thought:
-        output += thought
-    return Usage(input=max(used, read + write), output=output, cache_read=read, cache_write=write)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.agents.aider.text import AiderReader
-from pitboss.agents.backend import Backend, Launch
+from pitboss.agents.backend import Backend, Cost, Launch
 from pitboss.process import capture
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Aider(Backend):
     """`aider --message-file`; it ignores SIGINT, so a stop begins with TERM."""
 
     name = "aider"
+    cost = Cost.EITHER
     install = "pip install aider-chat, or set [agent.aider] binary"
     known_version = "0.86.2"
     runs_commands = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Backend, Launch
+from pitboss.agents.backend import Backend, Cost, Launch
 from pitboss.agents.codex.stream import CodexReader
 from pitboss.agents.login_file import login_in
 from pitboss.agents.output.session_file import home_of
@@ -32,6 +32,7 @@ class Codex(Backend):
     """`codex exec`, with the prompt on stdin."""
 
     name = "codex"
+    cost = Cost.PRICED
     install = "npm install -g @openai/codex, or set [agent.codex] binary"
     known_version = "0.169.0"
     oldest_version = "0.156.1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Backend, Launch
+from pitboss.agents.backend import Backend, Cost, Launch
 from pitboss.agents.copilot.stream import CopilotReader
 from pitboss.core.patterns import lazy_pattern
 
@@ -21,6 +21,7 @@ class Copilot(Backend):
     """`copilot` with the prompt on stdin."""
 
     name = "copilot"
+    cost = Cost.PRICED
     install = "npm install -g @github/copilot, or set [agent.copilot] binary"
     known_version = "1.0.102"
     oldest_version = "1.0.102"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Backend, Launch
+from pitboss.agents.backend import Backend, Cost, Launch
 from pitboss.agents.gemini.stream import GeminiReader
 from pitboss.core.patterns import lazy_pattern
 
@@ -31,6 +31,7 @@ class Gemini(Backend):
     """`gemini` in headless mode; when stopped it does not report its usage, but its session's file does."""
 
     name = "gemini"
+    cost = Cost.PRICED
     install = "npm install -g @google/gemini-cli, or set [agent.gemini] binary"
     known_version = "0.61.0"
     oldest_version = "0.11.0"

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.gemini.chat import Chat
 from pitboss.agents.gemini.failures import failure, refusal
 from pitboss.agents.judgement import AgentVerdict, Spend, failed
+from pitboss.agents.output.gemini_chat import AT_THE_END, Chat
 from pitboss.agents.output.json_values import count, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.output.tool_line import tool_line
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from pitboss.agents.gemini.failures import GeminiFailure
     from pitboss.agents.judgement import AgentExit
     from pitboss.core.agent import AgentEvent, AgentRequest
-
-AT_THE_END = "9"
-"""Later than any time on record."""
 
 MESSAGE_LIMIT = 16 * 1024
 """How many of a message's last characters are kept; the answer is at the end."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.agents.backend import Backend, Launch
+from pitboss.agents.backend import Backend, Cost, Launch
 from pitboss.agents.opencode.stream import OpencodeReader
 from pitboss.core.patterns import lazy_pattern
 
@@ -37,6 +37,7 @@ class Opencode(Backend):
     """`opencode run`; it ignores SIGINT, so a stop begins with TERM."""
 
     name = "opencode"
+    cost = Cost.EITHER
     install = "npm install -g opencode-ai, or set [agent.opencode] binary"
     known_version = "1.18.33"
     oldest_version = "1.18.3"

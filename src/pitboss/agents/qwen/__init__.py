@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Backend, Launch
+from pitboss.agents.backend import Backend, Cost, Launch
 from pitboss.agents.qwen.stream import QwenReader
 from pitboss.core.patterns import lazy_pattern
 
@@ -30,6 +30,7 @@ class Qwen(Backend):
     """`qwen` in headless mode; it silently retries a 429 or 503 for hours, but its session's file says why."""
 
     name = "qwen"
+    cost = Cost.PRICED
     install = "npm install -g @qwen-code/qwen-code (with Node.js 22), or set [agent.qwen] binary"
     known_version = "0.24.4"
     resumable = True

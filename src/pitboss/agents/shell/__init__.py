@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.agents.backend import Backend, Launch
+from pitboss.agents.backend import Backend, Cost, Launch
 from pitboss.agents.plain import PlainReader
 from pitboss.agents.shell.fences import sh_blocks
 from pitboss.errors import StartError
@@ -22,6 +22,7 @@ class Shell(Backend):
     """All blocks run in order as one `sh` process with `set -eu`, in the session's directory; it costs nothing."""
 
     name = "shell"
+    cost = Cost.NONE
     install = "a POSIX shell named `sh` must be on PATH, or set [agent.shell] binary"
     version_args = None
     uses_model = False

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.agents.backend import Cost
 from pitboss.agents.installation import Fitness, Installation, find_installation, rooted
 from pitboss.agents.paid_keys import paid_keys
-from pitboss.agents.table import backend_names, find_backend
+from pitboss.agents.table import agent_names, find_backend
 from pitboss.core.condition import Condition, condition
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.embed import one_line
@@ -134,15 +135,13 @@ def _agents(root: Path) -> Iterator[Check]:
         used = {config.backend, *config.limits.fallback}
     prompts = discover_prompts(root, configured_prompts_dir(root, config, Path.home()), Path.home()).prompts
     used |= {doc.meta.agent for doc in prompts.values() if doc.meta.agent}
-    for name in sorted(used - set(backend_names())):
-        yield _problem(
-            "agent", f"there is no agent called {name}", hint=f"one of {', '.join(backend_names())}"
-        )
+    for name in sorted(used - set(agent_names())):
+        yield _problem("agent", f"there is no agent called {name}", hint=f"one of {', '.join(agent_names())}")
     trust = look(root, config, os.environ)
     yield from _withheld(trust)
     env = agent_environment(os.environ, remove=config.env_remove, keep=config.env_keep)
     placed = rooted(config, root).agents
-    for name in backend_names():
+    for name in agent_names():
         settings = placed.get(name, AgentSettings())
         asking = not trust.withheld(name, working=False)
         found = find_installation(name, settings, environ=env, root=root, asking=asking)
@@ -152,7 +151,8 @@ def _agents(root: Path) -> Iterator[Check]:
             yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
         if found.problem is None and name in used:
             yield from _refusals(name, settings, env)
-    for keys in paid_keys(sorted(used & {*backend_names()}), config, os.environ):
+            yield from _silent_about_cost(name)
+    for keys in paid_keys(sorted(used & {*agent_names()}), config, os.environ):
         yield _warning("agent", one_line(keys.finding), hint=keys.hint)
 
 
@@ -160,6 +160,12 @@ def _refusals(name: str, settings: AgentSettings, env: dict[str, str]) -> Iterat
     refused = find_backend(name).root_refusal(settings, env, uid=os.geteuid())
     if refused is not None:
         yield (_problem if refused.sure else _warning)("agent", refused.finding, hint=refused.hint)
+
+
+def _silent_about_cost(name: str) -> Iterator[Check]:
+    if find_backend(name).cost is Cost.UNKNOWN:
+        hint = "a budget in dollars ends a run after its first session; limit sessions or time instead"
+        yield _warning("agent", f"{name} does not say what it uses: its cost is unknown", hint=hint)
 
 
 def _withheld(trust: Trust) -> Iterator[Check]:
@@ -179,7 +185,9 @@ def _agent_found(found: Installation, *, used: bool, asked: bool) -> Check:
         Fitness.TOO_OLD: f", too old; {found.known_version} is known to work",
         None: "",
     }[found.fitness]
-    finding = one_line(f"{found.name}: {found.version or 'found'}{words} ({found.path})")
+    log_in = find_backend(found.name).log_in if used else None
+    how = f"; to log in: {log_in}" if log_in else ""
+    finding = one_line(f"{found.name}: {found.version or 'found'}{words} ({found.path}){how}")
     if found.fitness is not Fitness.TOO_OLD:
         return _ok("agent", finding)
     return (

@@ -63,9 +63,9 @@ def _rotations(_ctx: click.Context) -> Iterable[str]:
 
 
 def _agents(_ctx: click.Context) -> Iterable[str]:
-    from pitboss.agents.table import backend_names
+    from pitboss.agents.table import agent_names
 
-    return backend_names()
+    return agent_names()
 
 
 def _rescued(_ctx: click.Context) -> Iterable[str]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+AT_THE_END = "9"
+"""Later than any time on record."""
+
 
 class Chat:
     """The messages of one start: from `since`, the time of its `init` line, to `until`, that of its last one.

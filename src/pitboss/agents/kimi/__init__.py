@@ -1,0 +1,64 @@
+"""The `kimi` backend: Kimi Code without its terminal, read through its stream of JSON messages (SPEC 6).
+
+It takes a prompt as an argument alone, and Linux limits how long one may be. In this mode it asks nobody, whatever it
+is told. It never says what it used, so the cost of its sessions is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pitboss.agents.backend import Backend, Cost, Launch
+from pitboss.agents.kimi.stream import KimiReader
+from pitboss.core.patterns import lazy_pattern
+from pitboss.errors import StartError
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.config import AgentSettings
+
+LONGEST = 128 * 1024 - 1
+"""Bytes of one argument on Linux."""
+
+QUIET = {"KIMI_CODE_NO_AUTO_UPDATE": "1", "KIMI_DISABLE_TELEMETRY": "1"}
+
+
+class Kimi(Backend):
+    """`kimi -p`; it names its session only at its end, so one that was stopped cannot be resumed."""
+
+    name = "kimi"
+    install = "npm install -g @moonshot-ai/kimi-code (with Node.js 22), or set [agent.kimi] binary"
+    log_in = "kimi login, or a provider in ~/.kimi-code/config.toml"
+    cost = Cost.UNKNOWN
+    known_version = "2.1.0"
+    resumable = True
+    session_lost = lazy_pattern(r"session \S+ not found", re.IGNORECASE)
+
+    def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
+        """The documented headless command line, then `extra_args`, which therefore win.
+
+        Raises StartError if the prompt is too long for an argument.
+        """
+        if len(request.text.encode("utf-8", "replace")) > LONGEST:
+            raise StartError(
+                "the prompt is too long for kimi, which takes it as an argument",
+                hint='the agent "acp:kimi" has no such limit',
+            )
+        model, resume = request.model or settings.model, request.resume
+        return Launch(
+            argv=(
+                self.binary(settings),
+                *("--prompt", request.text.replace("\0", "")),
+                *("--output-format", "stream-json"),
+                *(() if model is None else ("--model", model)),
+                *(() if resume is None else ("--session", resume.session_id)),
+                *settings.extra_args,
+            ),
+            env_defaults=QUIET,
+            split_stderr=True,
+        )
+
+    def reader(self, request: AgentRequest) -> KimiReader:
+        """A reader of stream-json."""
+        return KimiReader(request)
