@@ -58,6 +58,9 @@ NOT_OF_A_RUN = {
     ("store/git_dir.py", "folder.is_dir"),
     ("store/git_dir.py", "linked.iterdir"),
     ("store/catalogue.py", "entry.is_dir"),  # of a folder that is open
+    ("process/fencing.py", "os.lstat"),  # what is mounted where: nothing is opened
+    ("process/fencing.py", "os.stat"),
+    ("hosts/fencing.py", "Path(folder).mkdir"),  # an agent's own folder, in the user's home
 }
 IN_GITS_HANDS = {
     "landing/guard.py",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pitboss import checks
 from pitboss.checks import NO_TESTS, find_tests, run_tests
 from pitboss.core.stops import StopRequest
 from pitboss.core.user_commands import TestCommand, TestResult
@@ -89,7 +90,8 @@ def test_a_flood_of_output_is_cut_to_its_end(tmp_path: Path) -> None:
 
 def test_tests_that_take_too_long_fail_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = LeapingClock(tmp_path, monkeypatch, supervisor)
-    result = checked(tmp_path, f"echo started; {clock.passes(100)}", timeout_s=99.5, stop=clock.look)
+    monkeypatch.setattr(checks, "TIMEOUT_S", 99.5)
+    result = checked(tmp_path, f"echo started; {clock.passes(100)}", stop=clock.look)
     assert result == TestResult(
         passed=False,
         tail="started\ntests timed out after 99.5 s",

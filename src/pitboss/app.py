@@ -19,6 +19,7 @@ from pitboss.engine.run import Run
 from pitboss.git.repo import Repo
 from pitboss.hosts.surroundings import Surroundings
 from pitboss.hosts.this_machine import OnlyThisMachine
+from pitboss.landing.fenced_git import FencedGit
 from pitboss.landing.guard import Guard
 from pitboss.store.backup import Backup
 from pitboss.store.git_dir import git_folder
@@ -104,7 +105,8 @@ def _hosts(repo: Repo, paths: RunPaths, config: Config) -> OnlyThisMachine:
     def tree(session: Assignment) -> str:
         return str(repo.root if session.worktree is None else paths.working_copy(session.worktree))
 
-    return OnlyThisMachine(Surroundings(paths, dict(os.environ), tree), config)
+    surroundings = Surroundings(paths, dict(os.environ), tree, fenced=config.sandbox.is_fenced)
+    return OnlyThisMachine(surroundings, config, FencedGit(repo, paths).of)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from pitboss.typed import from_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pitboss.core.sandbox.fence import Fence
     from pitboss.core.stops import StopRequest
 
 TAIL_LINES = 40
@@ -46,12 +47,12 @@ def run_tests(
     cwd: str,
     env: Mapping[str, str],
     transcript: str | None = None,
-    timeout_s: float = TIMEOUT_S,
+    fence: Fence | None = None,
     stop: Callable[[], StopRequest | None] | None = None,
 ) -> TestResult:
     """Run `tests` in `cwd` with exactly `env`; output is appended to `transcript`, and a timeout ends the tree.
 
-    If `tests` is None, the result is a failure that says there are none.
+    `fence` is their sandbox. If `tests` is None, the result is a failure that says there are none.
     """
     if tests is None:
         return TestResult(passed=False, tail=NO_TESTS, failing=NO_TESTS, found=False)
@@ -66,16 +67,17 @@ def run_tests(
         cwd=cwd,
         env=dict(env),
         transcript=transcript,
-        max_seconds=timeout_s,
+        max_seconds=TIMEOUT_S,
         marker=marker(env),
+        fence=fence,
     )
     ended = process.run(command, on_output=keep, stop=stop)
-    return _result(tests, tail.decode("utf-8", "replace"), ended, timeout_s)
+    return _result(tests, tail.decode("utf-8", "replace"), ended)
 
 
-def _result(tests: TestCommand, output: str, ended: Exit, timeout_s: float) -> TestResult:
+def _result(tests: TestCommand, output: str, ended: Exit) -> TestResult:
     passed = ended.ended_by is EndedBy.EXIT and ended.code == 0
-    tail = _last_words(tests, output, ended, timeout_s)
+    tail = _last_words(tests, output, ended)
     return TestResult(
         passed=passed,
         tail=tail,
@@ -91,13 +93,13 @@ def _failing(output: str, tail: str, ended: Exit) -> str | None:
     return next(reversed(tail.splitlines()), None)
 
 
-def _last_words(tests: TestCommand, output: str, ended: Exit, timeout_s: float) -> str:
+def _last_words(tests: TestCommand, output: str, ended: Exit) -> str:
     lines = output.splitlines()
     match ended.ended_by:
         case EndedBy.SPAWN_FAILED:
             lines.append(f"{ended.error} (test command `{tests}`, by {tests.found_by})")
         case EndedBy.WALL_CLOCK:
-            lines.append(f"tests timed out after {timeout_s:g} s")
+            lines.append(f"tests timed out after {TIMEOUT_S:g} s")
     return "\n".join(lines[-TAIL_LINES:])
 
 

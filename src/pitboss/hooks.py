@@ -13,6 +13,7 @@ from pitboss.process import Command, EndedBy, Exit
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pitboss.core.sandbox.fence import Fence
     from pitboss.core.stops import StopRequest
     from pitboss.core.user_commands import HookRequest
 
@@ -23,12 +24,13 @@ def run_hook(
     cwd: str,
     session_env: Mapping[str, str],
     transcript: str | None = None,
+    fence: Fence | None = None,
     stop: Callable[[], StopRequest | None] | None = None,
 ) -> HookResult:
     """Run the command of `hook` with `sh -c` in `cwd`; a timeout ends its whole tree.
 
     It sees PATH, HOME, USER, LANG, SHELL, SSH_AUTH_SOCK, what it passes through, the PITBOSS_* variables of
-    `session_env` and its own, and nothing else. Its output is appended to `transcript`.
+    `session_env` and its own, and nothing else. Its output is appended to `transcript`. `fence` is its sandbox.
     """
     env = hook_environment(os.environ, hook.passthrough, {**session_env, **hook.variables})
     ended = process.run(
@@ -39,6 +41,7 @@ def run_hook(
             transcript=transcript,
             max_seconds=hook.timeout_s,
             marker=marker(env),
+            fence=fence,
         ),
         stop=stop,
     )

@@ -228,8 +228,12 @@ class Termination:
     children born meanwhile are ended too; a process once seen stays in sight even if its parent dies.
     """
 
-    def __init__(self, find: Callable[[], Iterable[int]], *, grace_s: float) -> None:
+    def __init__(
+        self, find: Callable[[], Iterable[int]], *, grace_s: float, last: Iterable[int] = ()
+    ) -> None:
+        """The processes in `last` are not asked to end: they do so by themselves, after the others."""
         self._find = find
+        self._last = {pid: start_time(pid) for pid in last}
         self._kill_at = time.monotonic() + grace_s
         self._known: dict[int, int] = {}
 
@@ -268,7 +272,7 @@ class Termination:
         new = self._known.get(pid) != started
         if kill:
             send(pid, signal.SIGKILL)
-        elif new:
+        elif new and self._last.get(pid) != started:
             send(pid, signal.SIGTERM)
         self._known[pid] = started
         return new

@@ -17,6 +17,7 @@ from pitboss import proctree
 from pitboss.agents.scripted import Script, ScriptedAgent
 from pitboss.core.agent import AgentEvent, AgentOrder, AgentOutcome, EventKind
 from pitboss.core.config import AgentSettings, Config
+from pitboss.core.sandbox.ground import GitGround
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
@@ -81,6 +82,10 @@ class Here(Folder):
         self._folder = folder
         self._left: list[subprocess.Popen[bytes]] = []
 
+    def git_of(self, session: Assignment) -> tuple[GitGround, tuple[str, ...]]:
+        git = str(self._folder / ".git")
+        return GitGround(own=git, common=git, branch="pitboss/grind/run"), ()
+
     @property
     def hosts(self) -> OnlyThisMachine:
         spent = {"reason": "stop", "cost": 0.5, "tokens": {"input": 100, "output": 20}}
@@ -92,7 +97,7 @@ class Here(Folder):
             printf '%s\\n' {shlex.quote(said)}
             {FOR_EVER if self.waits else "exit 0"}"""
         settings = AgentSettings(binary=str(executable(self._folder / AGENT, script)))
-        return OnlyThisMachine(self.surroundings, Config(agents={AGENT: settings}))
+        return OnlyThisMachine(self.surroundings, Config(agents={AGENT: settings}), self.git_of)
 
     def leave_process(self) -> tuple[int, int]:
         left = subprocess.Popen(["sleep", "300"], env={**os.environ, "PITBOSS_RUN_ID": self.paths.run_id})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from pitboss.agents.programs import program_of
+from pitboss.core.sandbox.ground import AgentFolders
 
 if TYPE_CHECKING:
     import re
@@ -120,6 +121,11 @@ class Backend(ABC):
         """The file or variable that holds a subscription's login; None if there is none."""
         del env
         return None
+
+    def folders(self, env: Mapping[str, str]) -> AgentFolders:
+        """What of its own it must be able to write inside a sandbox, and what it must not (SPEC 13)."""
+        del env
+        return AgentFolders()
 
     def root_refusal(
         self, settings: AgentSettings, env: Mapping[str, str], *, uid: int

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pitboss.agents.reader import Reader
     from pitboss.core.agent import AgentEvent, AgentRequest
     from pitboss.core.config import AgentSettings, Config
+    from pitboss.core.sandbox.ground import AgentFolders
     from pitboss.core.stops import StopRequest
 
 CHUNK = 64 * 1024
@@ -60,6 +61,10 @@ class Driver:
         self._settings = settings
         self._config = config
         self._is_older = False
+
+    def folders(self, request: AgentRequest) -> AgentFolders:
+        """What of its own it needs to write inside a sandbox, and what it must not change."""
+        return self._backend.folders(self._completed(request).env)
 
     @property
     def resumable(self) -> bool:
@@ -236,6 +241,7 @@ def _command(request: AgentRequest, launch: Launch) -> Command:
         max_seconds=request.max_seconds,
         polite_signal=launch.polite_signal,
         marker=marker(request.env),
+        fence=request.fence,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from pitboss.core.sandbox.fence import Fence
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 
@@ -79,12 +80,13 @@ class AgentOrder(AgentWork, frozen=True, kw_only=True):
 
 
 class AgentRequest(AgentWork, frozen=True, kw_only=True):
-    """What an agent is asked for: the work, and where on its machine to do it. Paths are absolute."""
+    """What an agent is asked for: the work, where on its machine to do it, and in what sandbox. Paths are absolute."""
 
     cwd: str
     env: dict[str, str]
     transcript: str
     usage_file: str
+    fence: Fence | None = None
 
 
 class EventKind(StrEnum):

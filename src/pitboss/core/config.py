@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -152,6 +153,33 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     lost_after_s: float = 60.0
 
 
+class SandboxMode(StrEnum):
+    """What stands around agents, hooks, set-up and tests (SPEC 13)."""
+
+    OFF = "off"
+    BWRAP = "bwrap"
+    COMMAND = "command"
+
+
+class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[sandbox]`: what a session's processes can reach (SPEC 13).
+
+    `writable` and `hidden` are paths, absolute or from the home directory (`~/`), added to what is writable and hidden
+    by default; `hidden` has the last word. `command` is the wrapper of mode `command`, with its placeholders.
+    """
+
+    mode: SandboxMode = SandboxMode.OFF
+    network: Literal["open", "none"] = "open"
+    writable: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether there is anything around them."""
+        return self.mode is not SandboxMode.OFF
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config.toml. `models` maps a role (implementer, fixer, planner, auditor) to a model.
 
@@ -176,6 +204,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     grind: GrindSettings = GrindSettings()
     notify: NotifySettings = NotifySettings()
     workers: WorkerSettings = WorkerSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     author: str = "pitboss <pitboss@local>"
     commit_subject: str = DEFAULT_SUBJECT
     pull_request: PullRequestSettings = PullRequestSettings()

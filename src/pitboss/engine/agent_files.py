@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import clean, first_bytes
 from pitboss.core.events import Warned
 from pitboss.errors import StorageError
 from pitboss.store.files import make_private, read_regular, write_atomic
-from pitboss.store.opening import names_in, remove
+from pitboss.store.opening import names_in, remove, remove_tree
 from pitboss.store.scratchpad import merge
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class AgentFiles:
             self._emit(Warned(text=f"the notes of session {seq} were not merged: {error.message}"))
 
     def clean(self, session: Assignment) -> None:
-        """Redact secrets in whatever the agents of a finished session may have written.
+        """Redact secrets in whatever the agents of a finished session may have written; drop what a crash left to take.
 
         Raises StorageError when a cleaned file cannot be written.
         """
@@ -74,6 +75,8 @@ class AgentFiles:
                 write_atomic(file, cleaned)
             else:
                 make_private(file)
+        with suppress(OSError):
+            remove_tree(self._paths.exchange(session.seq))
 
     def drop_transcripts(self, seq: int) -> None:
         """Delete every transcript of session `seq`."""

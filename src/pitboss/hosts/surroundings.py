@@ -6,9 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from pitboss.core.agent import AgentRequest, AgentWork
+from pitboss.hosts.exchange import Exchange, SessionFiles
+from pitboss.store.paths import pitboss_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pitboss.core.agent import AgentOrder
     from pitboss.core.session import Assignment
@@ -18,15 +21,32 @@ if TYPE_CHECKING:
 class Surroundings:
     """The tree, files and environment of a run's sessions on one machine, whose own environment is `environ`.
 
-    `tree` says which folder a session works in, as an absolute path.
+    `tree` says which folder a session works in, as an absolute path. If sessions are `fenced`, each has a folder for
+    the files that it exchanges with the run, whose own are hidden from it.
     """
 
     def __init__(
-        self, paths: RunPaths, environ: Mapping[str, str], tree: Callable[[Assignment], str]
+        self,
+        paths: RunPaths,
+        environ: Mapping[str, str],
+        tree: Callable[[Assignment], str],
+        *,
+        fenced: bool = False,
     ) -> None:
         self._paths = paths
-        self._environ = environ
+        self.environ = environ
         self.tree = tree
+        self._fenced = fenced
+
+    @property
+    def root(self) -> Path:
+        """The root of the repository."""
+        return self._paths.repo
+
+    @property
+    def pitboss(self) -> Path:
+        """The folder of everything that pitboss keeps there."""
+        return pitboss_dir(self._paths.repo)
 
     def transcript(self, session: Assignment, kind: str) -> str:
         """The absolute path of a transcript of the session."""
@@ -37,33 +57,56 @@ class Surroundings:
 
         A parallel session has a scratchpad and a skip file of its own.
         """
+        files = self._files(session)
+        return {
+            "PITBOSS_RUN_ID": self._paths.run_id,
+            "PITBOSS_PROMPT_NAME": session.prompt,
+            "PITBOSS_SESSION_SEQ": str(session.seq),
+            "PITBOSS_SUMMARY_FILE": str(files.summary),
+            "PITBOSS_SCRATCHPAD": str(files.notes),
+            "PITBOSS_WORKTREE": self.tree(session),
+            "PITBOSS_SKIP_FILE": str(files.skip),
+        }
+
+    def exchange(self, session: Assignment) -> Exchange | None:
+        """The folder of exchanged files of a session in a sandbox; None for any other."""
+        return Exchange(self._files(session), self._own_files(session)) if self._fenced else None
+
+    def lent_folder(self, session: Assignment) -> str:
+        """Where that folder is."""
+        return str(self._paths.exchange(session.seq))
+
+    def _files(self, session: Assignment) -> SessionFiles:
+        """The files that the session is told of."""
+        if self._fenced:
+            return SessionFiles.in_folder(self._paths.exchange(session.seq))
+        return self._own_files(session)
+
+    def _own_files(self, session: Assignment) -> SessionFiles:
+        """The run's own files for the session."""
         paths, seq = self._paths, session.seq
         own = session.worktree is not None
-        return {
-            "PITBOSS_RUN_ID": paths.run_id,
-            "PITBOSS_PROMPT_NAME": session.prompt,
-            "PITBOSS_SESSION_SEQ": str(seq),
-            "PITBOSS_SUMMARY_FILE": str(paths.summary(seq)),
-            "PITBOSS_SCRATCHPAD": str(paths.notes(seq) if own else paths.scratchpad),
-            "PITBOSS_WORKTREE": self.tree(session),
-            "PITBOSS_SKIP_FILE": str(paths.skip(seq) if own else paths.skip_file),
-        }
+        return SessionFiles(
+            summary=paths.summary(seq),
+            notes=paths.notes(seq) if own else paths.scratchpad,
+            skip=paths.skip(seq) if own else paths.skip_file,
+        )
 
     def environment(self, session: Assignment) -> dict[str, str]:
         """The whole environment that the session's agents and tests see.
 
         In a session's own working copy, git does not look for a repository further up: that one is the user's.
         """
-        env = {**self._environ, **self.variables(session)}
+        env = {**self.environ, **self.variables(session)}
         if session.worktree is not None:
-            inherited = self._environ.get("GIT_CEILING_DIRECTORIES")
+            inherited = self.environ.get("GIT_CEILING_DIRECTORIES")
             ceilings = filter(None, (str(self._paths.worktrees.resolve()), inherited))
             env["GIT_CEILING_DIRECTORIES"] = os.pathsep.join(ceilings)
         return env
 
     def request(self, session: Assignment, order: AgentOrder) -> AgentRequest:
         """An order as a request to its agent on this machine."""
-        usage_file = str(self._paths.usage(session.seq, order.kind))
+        usage_file = str(self._usage_file(session, order.kind))
         return AgentRequest(
             **{name: getattr(order, name) for name in AgentWork.__struct_fields__},
             cwd=self.tree(session),
@@ -71,3 +114,7 @@ class Surroundings:
             transcript=self.transcript(session, order.kind),
             usage_file=usage_file,
         )
+
+    def _usage_file(self, session: Assignment, kind: str) -> Path:
+        file = self._paths.usage(session.seq, kind)
+        return self._paths.exchange(session.seq) / file.name if self._fenced else file

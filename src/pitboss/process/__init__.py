@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit, Leash
+from pitboss.process.confine import confine, judged
 from pitboss.process.output import Appender, Clean, Tail
 from pitboss.process.search import installed
 from pitboss.process.supervisor import supervise
@@ -50,7 +51,7 @@ def run(
     on_start: Callable[[int, int | None], None] | None = None,
     stop: Callable[[], StopRequest | None] | None = None,
 ) -> Exit:
-    """Run a command to its end, leaving nothing of it behind (SPEC 6).
+    """Run a command to its end, in its sandbox if it has one, leaving nothing of it behind (SPEC 6, 13).
 
     `on_start` gets the pid and its start time; `stop` is polled every 0.1 s. A command that cannot start is an Exit,
     not an exception. The environment's secrets are redacted (`core.redact`) before anything sees the output. What a
@@ -59,18 +60,21 @@ def run(
     """
     from pitboss.core.redact import Secrets
 
-    tail = Tail()
+    confined, tail, complaints = confine(command), Tail(), Tail()
     with Appender(command.transcript) as transcript, Appender(command.stderr_path, lazy=True) as errors:
         output: list[Consumer] = [transcript.write, tail.add]
         if on_output is not None:
             output.append(on_output)
         secrets = Secrets.of(os.environ, command.env or {})
-        streams = [Clean(secrets, consumers) for consumers in (output, [errors.write])]
+        streams = [Clean(secrets, consumers) for consumers in (output, [errors.write, complaints.add])]
         try:
-            ended = supervise(command, [stream.consumers for stream in streams], on_start=on_start, stop=stop)
+            ended = supervise(
+                confined, [stream.consumers for stream in streams], on_start=on_start, stop=stop
+            )
         finally:
             for stream in streams:
                 stream.end()
+    ended = judged(confined, ended, (tail.data, complaints.data))
     return msgspec.structs.replace(ended, tail=tail.data)
 
 

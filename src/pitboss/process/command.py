@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from pitboss.core.sandbox.fence import Fence
 from pitboss.core.stops import StopRequest
 
 PROCESSES = 1000
@@ -32,7 +33,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     `polite_signal`, if any, to the leader and waits `polite_grace_s`, unless it is DONE and so has nothing left to
     say; then it sends TERM to the tree, waits `grace_s` and sends KILL. Once the leader has ended, its pipes get
     `pipe_grace_s`. A tree of more than `max_processes` is ended as if it had run out of time. `marker` holds pairs of
-    `env`; no other live command has all of them.
+    `env`; no other live command has all of them. `fence` is the sandbox to run it in. `layers` is how many processes
+    stand before the program itself, the child among them: signals that ask it to end are not for them.
     """
 
     argv: tuple[str, ...]
@@ -49,6 +51,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     grace_s: float = 10.0
     pipe_grace_s: float = 5.0
     marker: dict[str, str] = {}
+    fence: Fence | None = None
+    layers: int = 0
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):

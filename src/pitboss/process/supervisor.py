@@ -235,13 +235,28 @@ class Supervisor:
         if self._command.polite_signal is None or self.stopped_for is StopRequest.DONE:
             self._end_tree()
             return
-        proctree.send(self._child.pid, self._command.polite_signal)
+        proctree.send(self._program(), self._command.polite_signal)
         self._polite_until = now + self._command.polite_grace_s
 
     def _end_tree(self) -> None:
         # A crowd keeps growing while it is asked politely.
         grace_s = 0.0 if self.ended_by is EndedBy.CROWD else self._command.grace_s
-        self._termination = proctree.Termination(self._tree, grace_s=grace_s)
+        self._termination = proctree.Termination(self._tree, grace_s=grace_s, last=self._shells())
+
+    def _shells(self) -> list[int]:
+        """The processes of a sandbox that stand before the program: with them, all of it would end at once."""
+        shells: list[int] = []
+        inner = [self._child.pid]
+        while inner and len(shells) < self._command.layers:
+            shells.append(inner[0])
+            inner = proctree.children(inner[0])
+        return shells
+
+    def _program(self) -> int:
+        """The program itself. In a sandbox it is the first child of the process that waits for it."""
+        shells = self._shells()
+        inner = proctree.children(shells[-1])[:1] if len(shells) == self._command.layers and shells else []
+        return inner[0] if inner else self._child.pid
 
     def _sweep(self, now: float, gone_at: float) -> bool:
         """End the strays; True once none is left."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pitboss.core.config import OWN_PROGRAMS, Config
+from pitboss.core.config import OWN_PROGRAMS, Config, SandboxMode
 from pitboss.core.fields import (
     Wrong,
     amount,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 LEAST_LOST_AFTER_S = 2.0
 """Below this, a busy machine would count as lost."""
 
+_PLACEHOLDER = lazy_pattern(r"(?<!\$)\{([a-z]\w*)\}")
 _AUTHOR = lazy_pattern(r"[^<>]*[^<>\s][^<>]* <[^<>\s]+>")
 
 
@@ -64,6 +65,7 @@ def parse_config(text: str, *, file: str) -> Config:
         "grind": _grind(top.sub("grind")),
         "notify": top.sub("notify").read(_NOTIFY),
         "workers": top.sub("workers").read(_WORKERS),
+        "sandbox": _sandbox(top.sub("sandbox")),
         **_git(top.sub("git")),
     }
     top.document.finish()
@@ -100,6 +102,16 @@ def _grind(grind: Table) -> dict[str, Any]:
         "hooks": grind.sub("hooks").read(HOOK_CHECKS),
         "worktree": grind.sub("worktree").read(_WORKTREE),
     }
+
+
+def _sandbox(sandbox: Table) -> dict[str, Any]:
+    found = sandbox.read(_SANDBOX)
+    mode, wrapper = found.get("mode", SandboxMode.OFF), found.get("command")
+    if mode == SandboxMode.COMMAND and not wrapper:
+        sandbox.report(
+            "command" if "command" in sandbox.values else "mode", "needs the wrapper's command line"
+        )
+    return found
 
 
 def _git(git: Table) -> dict[str, Any]:
@@ -169,6 +181,27 @@ _PULL_REQUEST = {"remote": "remote", "pr_body": "body", "pr_draft": "draft"}
 """The keys about pull requests, each with the field of `PullRequestSettings` that holds it."""
 
 
+def _paths(value: object) -> list[str]:
+    paths = labels(value)
+    for path in paths:
+        if not path.startswith(("/", "~/")) or ".." in path.split("/"):
+            raise Wrong(f"has {shown(path)}; paths begin with / or ~/ and have no .. in them")
+    return paths
+
+
+def _wrapper(value: object) -> list[str]:
+    words = arguments(value)
+    if words and not words[0].strip():
+        raise Wrong("must begin with a program")
+    from pitboss.core.sandbox.fence import PLACEHOLDERS
+
+    named = [name for word in words for name in _PLACEHOLDER.findall(word)]
+    if wrong := next((name for name in named if name not in PLACEHOLDERS), None):
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        raise Wrong(f"has {{{wrong}}}, which is no placeholder; there are {known}")
+    return words
+
+
 def _topics(value: object) -> list[str]:
     topics = labels(value)
     for topic in topics:
@@ -177,7 +210,10 @@ def _topics(value: object) -> list[str]:
     return topics
 
 
-_TABLES = ("agent", "models", "retries", "tests", "budgets", "limits", "grind", "notify", "workers", "git")
+_TABLES = (
+    *("agent", "models", "retries", "tests", "budgets", "limits", "grind", "notify"),
+    *("sandbox", "workers", "git"),
+)
 _TOPICS = tuple(topic.value for topic in Topic)
 _MODELS: dict[str, Check] = dict.fromkeys(("implementer", "fixer", "planner", "auditor"), one_line)
 _ALL_AGENTS: dict[str, Check] = {
@@ -245,4 +281,11 @@ _WORKERS: dict[str, Check] = {
     "remote": _url,
     "tls": one_line,
     "lost_after_s": _lost_after,
+}
+_SANDBOX: dict[str, Check] = {
+    "mode": one_of(*SandboxMode),
+    "network": one_of("open", "none"),
+    "writable": _paths,
+    "hidden": _paths,
+    "command": _wrapper,
 }

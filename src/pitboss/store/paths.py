@@ -147,6 +147,10 @@ class RunPaths:
         """The scratchpad of a parallel session: the run's at the start of the session, plus what it added."""
         return self.transcript(seq).with_suffix(".scratchpad.md")
 
+    def exchange(self, seq: int) -> Path:
+        """The folder of a session in a sandbox, for the files that it and the run have in common (SPEC 13)."""
+        return self.root / "exchange" / f"session-{seq:04}"
+
     def skip(self, seq: int) -> Path:
         """The file whose creation skips session `seq` alone (SPEC 6)."""
         return self.control / f"skip-{seq}"

@@ -1,0 +1,93 @@
+"""What a sandbox is built on: facts about the machine, the repository and the agent. All paths are absolute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
+
+import msgspec
+
+
+class PathKind(Enum):
+    """What is at a path."""
+
+    FOLDER = auto()
+    FILE = auto()
+
+
+class Access(Enum):
+    """What becomes of a path. A folder that is EMPTY can be written, and is gone afterwards; a HIDDEN one cannot."""
+
+    READ = auto()
+    WRITE = auto()
+    EMPTY = auto()
+    HIDDEN = auto()
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """Something that exists: its path with all links resolved, and its kind."""
+
+    path: str
+    kind: PathKind
+
+
+Look = Callable[[str], Spot | None]
+"""Finds what is at a path; None for nothing."""
+
+
+class GitGround(msgspec.Struct, frozen=True, kw_only=True):
+    """A session's git: the folder of its own working tree, the one that all trees share, and its branch.
+
+    The two folders are the same for a repository's main working tree. `branch` has no `refs/heads/` before it.
+    """
+
+    own: str
+    common: str
+    branch: str
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether the working tree is one of several that share a repository."""
+        return self.own != self.common
+
+
+class AgentFolders(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent's CLI keeps for itself: `sessions` and `logins` are writable, what is `kept` is not.
+
+    `sessions` are folders, which the CLI would make if they were missing. Settings, hooks, plugins and lists of servers
+    decide what the CLI does in later sessions and for its user: they need be `kept` only where a folder around them is
+    writable.
+    """
+
+    sessions: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @classmethod
+    def in_home(
+        cls, home: str, *, sessions: Iterable[str] = (), logins: Iterable[str] = (), kept: Iterable[str] = ()
+    ) -> AgentFolders:
+        """The same, by names in the CLI's own folder."""
+
+        def below(names: Iterable[str]) -> tuple[str, ...]:
+            return tuple(f"{home}/{name}" for name in names)
+
+        return cls(sessions=below(sessions), logins=below(logins), kept=below(kept))
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a sandbox stands.
+
+    `temporary` are folders that become empty and private, and `needed` what must stay visible even inside them.
+    `pitboss` is the folder that is hidden but for `lent`, which is writable, and `shown`, which may be read.
+    """
+
+    home: str
+    tree: str
+    git: GitGround | None = None
+    temporary: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+    pitboss: str | None = None
+    lent: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    agent: AgentFolders = AgentFolders()

@@ -1,0 +1,79 @@
+"""The sandboxes of a run's sessions on this machine (SPEC 13)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitboss.core.sandbox.ground import AgentFolders, Ground
+from pitboss.process.fencing import fence_around, program_folders, temporary_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pitboss.core.config import Config
+    from pitboss.core.sandbox.fence import Fence
+    from pitboss.core.sandbox.ground import GitGround
+    from pitboss.core.session import Assignment
+    from pitboss.hosts.surroundings import Surroundings
+
+    GitOf = Callable[[Assignment], tuple[GitGround, Sequence[str]]]
+    """Finds a session's git folders, and the files below `.pitboss` that git tracks in its tree."""
+
+
+NO_FOLDERS = AgentFolders()
+
+
+class Fencing:
+    """Builds the sandbox of each process of a run's sessions; None for each if there is to be none."""
+
+    def __init__(self, config: Config, surroundings: Surroundings, git_of: GitOf) -> None:
+        self._settings = config.sandbox
+        self._surroundings = surroundings
+        self._git_of = git_of
+        self._programs = tuple(str(Path(program).parent) for program in _programs(config))
+
+    def around(
+        self, session: Assignment, env: Mapping[str, str], agent: AgentFolders = NO_FOLDERS
+    ) -> Fence | None:
+        """The sandbox of one process of a session, which is to see the environment `env`."""
+        if not self._settings.is_fenced:
+            return None
+        _make(agent.sessions)
+        exchange = self._surroundings.lent_folder(session)
+        ground = self._ground(session, env, agent, exchange)
+        return fence_around(self._settings, ground, self._surroundings.environ, session=exchange)
+
+    def _ground(
+        self, session: Assignment, env: Mapping[str, str], agent: AgentFolders, exchange: str
+    ) -> Ground:
+        home = env.get("HOME") or str(Path.home())
+        root = str(self._surroundings.root)
+        git, tracked = self._git_of(session)
+        return Ground(
+            home=home,
+            tree=self._surroundings.tree(session),
+            git=git,
+            temporary=temporary_folders(env),
+            needed=(home, root, git.common, *program_folders(env), *self._programs),
+            pitboss=str(self._surroundings.pitboss),
+            lent=(exchange,),
+            shown=tuple(f"{root}/{name}" for name in tracked),
+            agent=agent,
+        )
+
+
+def _programs(config: Config) -> Iterator[str]:
+    """The programs of agents that the configuration names by their whole paths."""
+    for settings in config.agents.values():
+        program = settings.binary or next(iter(settings.command), "")
+        if program.startswith("/"):
+            yield program
+
+
+def _make(folders: Sequence[str]) -> None:
+    """Make the folders that an agent keeps its sessions in, as it would itself where nothing is read-only."""
+    for folder in folders:
+        with suppress(OSError):
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,64 @@
+"""Builds sandboxes from what is on this machine's disk (SPEC 13)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from pitboss.core.config import SandboxMode
+from pitboss.core.sandbox.fence import BWRAP, Fence, bwrap_fence, wrapper_fence
+from pitboss.core.sandbox.ground import PathKind, Spot
+from pitboss.core.sandbox.policy import mounts
+from pitboss.process.search import installed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pitboss.core.config import SandboxSettings
+    from pitboss.core.sandbox.ground import Ground
+
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - to be replaced by private ones
+_TEMPORARY_VARIABLES = ("TMPDIR", "XDG_RUNTIME_DIR")
+
+
+def look(path: str) -> Spot | None:
+    """What is at a path, wherever links lead; None for nothing, and for what is neither a file nor a folder."""
+    try:
+        found = os.lstat(path)
+        real = os.path.realpath(path, strict=True)
+        if stat.S_ISLNK(found.st_mode):
+            found = os.stat(path)  # noqa: PTH116 - asked a hundred times a command
+    except OSError:
+        return None
+    return Spot(real, PathKind.FOLDER if stat.S_ISDIR(found.st_mode) else PathKind.FILE)
+
+
+def temporary_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The folders for what nobody keeps, of the machine and of the environment."""
+    own = (environ.get(name, "") for name in _TEMPORARY_VARIABLES)
+    return (*TEMPORARY, *(folder for folder in own if folder.startswith("/")))
+
+
+def program_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Where programs are searched for."""
+    return tuple(
+        folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder.startswith("/")
+    )
+
+
+def fence_around(
+    settings: SandboxSettings, ground: Ground, environ: Mapping[str, str], *, session: str = ""
+) -> Fence | None:
+    """The sandbox that the settings ask for, None if they ask for none; `session` is its folder of exchanged files."""
+    match settings.mode:
+        case SandboxMode.OFF:
+            return None
+        case SandboxMode.BWRAP:
+            program = installed(BWRAP, environ)
+            rules = mounts(settings, ground, look)
+            return bwrap_fence(program, rules, network=settings.network == "open")
+        case SandboxMode.COMMAND:
+            git = ground.tree if ground.git is None else ground.git.common
+            values = {"worktree": ground.tree, "home": ground.home, "git": git, "session": session}
+            return wrapper_fence(settings.command, values)
