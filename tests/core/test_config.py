@@ -62,6 +62,7 @@ def test_an_empty_config_means_the_defaults_of_the_contract() -> None:
             "heartbeat_s": 300.0,
             "heartbeat_end_url": None,
         },
+        "sandbox": {"mode": "off", "network": "open", "writable": [], "hidden": [], "command": []},
         "workers": {"address": None, "remote": None, "tls": None, "lost_after_s": 60.0},
         "warnings": [],
     }

@@ -17,6 +17,8 @@ from pitboss.core.config import (
     HookSettings,
     NotifySettings,
     Price,
+    SandboxMode,
+    SandboxSettings,
     WorkerSettings,
     WorktreeSettings,
 )
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 SUBJECT = "is no placeholder; a subject may have {prompt}, {session}, {seq}, {run}, {summary}"
 
+PATHS = "; paths begin with / or ~/ and have no .. in them"
 NO_URL = "must be a URL or path that git can fetch from and push to"
 
 
@@ -241,6 +244,17 @@ sign = true
         ("git.author = 'me <>'", "git.author: must look like NAME <MAIL>, not 'me <>'"),
         ("git.remote = '--force'", "git.remote: must be the name of a remote, not '--force'"),
         ("git.pr_body = 'log'", 'git.pr_body: must be "sessions" or "report", not \'log\''),
+        ("sandbox.mode = 'docker'", 'sandbox.mode: must be "off" or "bwrap" or "command", not \'docker\''),
+        ("sandbox.network = 'off'", 'sandbox.network: must be "open" or "none", not \'off\''),
+        ("sandbox.writable = ['cache']", f"sandbox.writable: has 'cache'{PATHS}"),
+        ("sandbox.hidden = ['~/../ann']", f"sandbox.hidden: has '~/../ann'{PATHS}"),
+        ("sandbox.mode = 'command'", "sandbox.mode: needs the wrapper's command line"),
+        ("sandbox = {mode = 'command', command = []}", "sandbox.command: needs the wrapper's command line"),
+        ("sandbox.command = [' ', 'x']", "sandbox.command: must begin with a program"),
+        (
+            "sandbox.command = ['docker', '{tree}']",
+            "sandbox.command: has {tree}, which is no placeholder; there are {worktree}, {home}, {git}, {session}",
+        ),
         ("workers.address = 'local:0'", "workers.address: must be local:1 to local:1000, not 'local:0'"),
         ("workers.remote = '--upload-pack=x'", f"workers.remote: {NO_URL}, not '--upload-pack=x'"),
         ("workers.remote = 'ext::sh -c x'", f"workers.remote: {NO_URL}, not 'ext::sh -c x'"),
@@ -339,6 +353,22 @@ def test_notices_are_configured_by_addresses_a_command_and_topics() -> None:
     assert not found.is_unset
     assert not NotifySettings(command="cat").is_unset
     assert parse("").notify.is_unset
+
+
+def test_a_sandbox_is_off_unless_the_file_says_otherwise() -> None:
+    assert not parse("").sandbox.is_fenced
+    written = parse(
+        "[sandbox]\nmode = 'command'\nnetwork = 'none'\nwritable = ['~/a']\nhidden = ['/b']\n"
+        "command = ['sh', '-c', 'exec \"$@\" ${x}', '{worktree}']\n"
+    ).sandbox
+    assert written.is_fenced
+    assert written == SandboxSettings(
+        mode=SandboxMode.COMMAND,
+        network="none",
+        writable=("~/a",),
+        hidden=("/b",),
+        command=("sh", "-c", 'exec "$@" ${x}', "{worktree}"),
+    )
 
 
 def test_workers_are_an_address_the_way_there_and_how_long_they_may_be_silent() -> None:
