@@ -30,8 +30,10 @@ _IDLE_S = 15
 
 def bound(host: str, port: int) -> socket.socket:
     """A socket that listens on `host`; port 0 takes any that is free. Raises CommandError."""
+    # For text Python loads the rules for international names.
+    name = host.encode() if host.isascii() else host
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, *_, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as error:
         raise CommandError(f"cannot serve on {host}: {error.strerror}") from error
     listening = socket.socket(family, socket.SOCK_STREAM)
