@@ -97,14 +97,21 @@ def _prepare() -> None:
 
 
 def _load_msgspec() -> None:
-    """Load msgspec without `typing_extensions`, which takes as long as msgspec itself; it falls back to `typing`."""
-    if "typing_extensions" in sys.modules:
+    """Load msgspec without two modules that take as long as msgspec itself, and that it does not need.
+
+    Without `typing_extensions` it falls back to `typing`; of `platform`, its `uuid` asks the system's name alone.
+    """
+    from types import SimpleNamespace
+
+    stands_in = {"typing_extensions": None, "platform": SimpleNamespace(system=lambda: os.uname().sysname)}
+    if "msgspec" in sys.modules or not sys.modules.keys().isdisjoint(stands_in):
         return
-    sys.modules["typing_extensions"] = None  # type: ignore[assignment] # so an import fails
+    sys.modules.update(stands_in)  # type: ignore[arg-type] # an import of None fails
     try:
         import msgspec  # noqa: F401
     finally:
-        del sys.modules["typing_extensions"]
+        for name in stands_in:
+            del sys.modules[name]
 
 
 def _open_closed_streams() -> None:

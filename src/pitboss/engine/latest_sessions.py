@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.core.text import session_line
 from pitboss.store.log import glance_back
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ class LatestSessions:
 
 
 def _line(session: RecordGlance | SessionRecord) -> str:
+    from pitboss.core.text import session_line  # a resume that is refused shows no session
+
     return session_line(
         seq=session.seq, prompt=session.prompt, status=session.status, summary=session.summary
     )
