@@ -45,10 +45,13 @@ if TYPE_CHECKING:
     from pitboss.engine.journal import Journal
     from pitboss.engine.mending import Mender
     from pitboss.engine.parts import Parts
+    from pitboss.engine.ports import Hosts, Places
     from pitboss.guardian import StopChannel
+    from pitboss.landing.git_trouble import RepositoryMonitor
     from pitboss.landing.resilient import ResilientPlaces
     from pitboss.landing.run_branch import RunBranch
     from pitboss.store.restore import Lost
+    from pitboss.workers.team import Team
 
 
 def new_run_id(now: datetime) -> str:
@@ -109,6 +112,16 @@ def _hosts(repo: Repo, paths: RunPaths, config: Config) -> OnlyThisMachine:
     return OnlyThisMachine(surroundings, config, FencedGit(repo, paths).of)
 
 
+def _team(mission: Mission, paths: RunPaths, here: OnlyThisMachine) -> Team | None:
+    """The workers of a run that has any. Raises StartError."""
+    address = mission.workers_address
+    if address is None:
+        return None
+    from pitboss.workers.team import Team
+
+    return Team(address, mission.config.workers, paths, here)
+
+
 @contextmanager
 def observed(outlets: Sequence[Outlet[Any]], warnings: Sequence[str]) -> Iterator[Observer]:
     """The observer that a run reports to and `outlets` show, `warnings` first. At the end they get time to catch up."""
@@ -139,7 +152,9 @@ class LiveBuilder:
         self._control: Control | None = None
         self.repo = repo.authored_by(mission.config.author).on_leash(self._abort)
         self.guard = Guard(self.repo, RunPaths(repo.root, run_id).root)
-        self.hosts = _hosts(repo, RunPaths(repo.root, run_id), mission.config)
+        self._here = _hosts(repo, RunPaths(repo.root, run_id), mission.config)
+        self._team = _team(mission, RunPaths(repo.root, run_id), self._here)
+        self.hosts: Hosts = self._here if self._team is None else self._team.hosts
         self._mission = mission
         self._channel = channel
         self._emit = emit
@@ -177,7 +192,7 @@ class LiveBuilder:
 
         control = Control(self._channel, journal.rundir.paths, self._emit)
         self._control = control
-        places = self._places(branch, journal, control)
+        places = self._all_places(branch, journal, control)
         outside = Outside(
             hosts=self.hosts,
             places=places,
@@ -192,7 +207,15 @@ class LiveBuilder:
         )
         return Parts(self._mission, self._chooser, journal, control, outside, self._emit)
 
-    def _places(self, branch: RunBranch, journal: Journal, control: Control) -> ResilientPlaces:
+    def _all_places(self, branch: RunBranch, journal: Journal, control: Control) -> Places:
+        here, monitor = self._places(branch, journal, control)
+        if self._team is None:
+            return here
+        return self._team.places(here, monitor, self.repo, branch, self._mission.config)
+
+    def _places(
+        self, branch: RunBranch, journal: Journal, control: Control
+    ) -> tuple[ResilientPlaces, RepositoryMonitor]:
         from pitboss.landing.git_trouble import RepositoryMonitor
         from pitboss.landing.places import GitPlaces
         from pitboss.landing.resilient import ResilientPlaces
@@ -208,7 +231,7 @@ class LiveBuilder:
         )
         places = GitPlaces(site)
         monitor = RepositoryMonitor(places, self.guard, self._emit, control.abort_session)
-        return ResilientPlaces(places, monitor, journal)
+        return ResilientPlaces(places, monitor, journal), monitor
 
     def _abort(self) -> StopRequest | None:
         return None if self._control is None else self._control.abort_session()

@@ -12,6 +12,8 @@ from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import check_agent, may_cost
 from pitboss.core import budget
 from pitboss.core.budget import CapChanges, Caps
+from pitboss.core.config import GrindSettings
+from pitboss.core.fields import MAX_COUNT
 from pitboss.core.mission import Mission
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
@@ -47,6 +49,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     agent: str | None = None
     max_parallel: int | None = None
+    workers: str | None = None
     caps: CapChanges = CapChanges()
     allow_prompt_changes: bool = False
     start_from: str | None = None
@@ -61,6 +64,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             prompts_dir=None if self.prompts_dir is None else _kept(self.prompts_dir, root),
             agent=self.agent,
             max_parallel=self.max_parallel,
+            workers=self.workers,
         )
 
     def _task_runs(self) -> int | None:
@@ -96,11 +100,25 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
         start_from=options.start_from,
         warnings=(*config.warnings, *inputs.warnings),
     )
+    mission = _on_workers(mission)
     _refuse_empty(mission)
     _refuse_unknown_agents(mission)
     keys = () if run else _paid_keys(mission)  # it was warned when it started
     warnings = (*mission.warnings, *_unexpanded(mission), *_unbounded(mission), *keys)
     return msgspec.structs.replace(mission, warnings=warnings)
+
+
+def _on_workers(mission: Mission) -> Mission:
+    """The mission, if its sessions are to run on workers: each in a working copy, and as many as there are slots."""
+    if mission.workers_address is None:
+        return mission
+    grind = msgspec.structs.replace(mission.config.grind, mode="worktree")
+    limited = mission.max_parallel != GrindSettings().max_parallel or mission.selection.max_parallel
+    return msgspec.structs.replace(
+        mission,
+        config=msgspec.structs.replace(mission.config, grind=grind),
+        max_parallel=mission.max_parallel if limited else MAX_COUNT,
+    )
 
 
 def _choice(root: Path, options: Options, run: RunState | None) -> Selection:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.capping import cap_changes, cap_options
 from pitboss.cli.shared.declare import argument, command, option
-from pitboss.cli.shared.given import folder, path, whole
+from pitboss.cli.shared.given import cluster, folder, path, whole
 from pitboss.core.budget import Caps
 from pitboss.core.fields import MAX_COUNT
 
@@ -58,6 +58,9 @@ LATEST = ""
     help="The agent for prompts that do not name one.",
 )
 @option("--max-parallel", type=whole(1, MAX_COUNT), metavar="N", help="Sessions side by side.")
+@option(
+    "--workers", type=cluster, metavar="ADDRESS", help="Run sessions there: local:N, or a dask scheduler."
+)
 @cap_options
 @option(
     "--from",

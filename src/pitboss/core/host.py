@@ -1,4 +1,4 @@
-"""What it means to lose the machine that a session runs on (SPEC 6)."""
+"""What it means to lose the machine that a session runs on (SPEC 14)."""
 
 from __future__ import annotations
 

@@ -57,6 +57,11 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted({each.agent for each in self.workers}))
 
     @property
+    def workers_address(self) -> str | None:
+        """Where the machines are on which sessions work; None if that is this one."""
+        return self.selection.workers or self.config.workers.address
+
+    @property
     def in_place(self) -> bool:
         """Whether sessions that run alone work in the user's tree."""
         return self.config.grind.mode == "in-place"

@@ -16,8 +16,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     `rotation`, `names` and `tags` say which prompts run, `prompts_dir` where they are (relative to the repository if
     inside it), `agent` who works on them, and `max_parallel`, `mode` and `workers` how many run side by side, and
-    where. No option sets `mode` or `workers` yet; they belong to the format of state.json. `task_runs` is how often a
-    run of one task works on that; None if it is no such run.
+    where. No option sets `mode` yet; it belongs to the format of state.json. `task_runs` is how often a run of one task
+    works on that; None if it is no such run.
     """
 
     rotation: str | None = None

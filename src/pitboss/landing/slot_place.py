@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pitboss.core.diff_stat import DiffStat
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
+    from pitboss.landing.run_branch import RunBranch
     from pitboss.landing.site import Site
     from pitboss.landing.slots import SlotPool
 
@@ -128,6 +129,21 @@ class SlotPlace:
         if landing.commit is not None and self._run_branch.tip != self._base:
             beyond = self._beyond(self._base, landing.commit)
         self._ahead = _Ahead(landing=landing, commits=beyond)
+
+    @property
+    def branch(self) -> RunBranch:
+        """The run branch, as this place sees it."""
+        return self._run_branch
+
+    @property
+    def ahead(self) -> Landing | None:
+        """What `commit` or `arrived` brought onto the session's own branch; None before, and once it has caught up."""
+        return None if self._ahead is None else self._ahead.landing
+
+    def arrived(self, landing: Landing) -> None:
+        """The session worked in another repository, from which all that it committed has come here."""
+        self._vacated_at = landing.commit or self._base
+        self._ahead = _Ahead(landing=landing, commits=None)
 
     def committed(self) -> str | None:
         """The commit that holds all of the session's work; None if some of it is elsewhere."""

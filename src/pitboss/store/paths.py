@@ -91,6 +91,7 @@ class RunPaths:
         "switch",
         "task",
         "transcripts",
+        "workers",
         "worktrees",
     )
 
@@ -117,6 +118,7 @@ class RunPaths:
         self.review = self.root / "review.json"
         self.task = self.root / TASK_FILENAME
         self.queued = self.root / "queue"
+        self.workers = self.root / "workers.json"
 
     def working_copy(self, name: str) -> Path:
         """The folder of a session with a tree of its own, by the name in its assignment."""

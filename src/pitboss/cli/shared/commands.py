@@ -31,6 +31,8 @@ SECTIONS = {
         "pause": "Let the live run start no new session for a while.",
         "unpause": "Let the live run start sessions again.",
         "budget": "Show what a run has used, or change the live run's budgets.",
+        "worker": "Run sessions on this machine, for runs elsewhere.",
+        "workers": "List the machines that run sessions.",
     },
     "Look": {
         "runs": "List every run, newest first.",

@@ -151,3 +151,22 @@ def _seqs(word: str) -> SeqChoice:
 
 seqs = ValueKind("numbers", _seqs)
 """Session numbers and ranges of them: `3,5-7`."""
+
+
+def _cluster(word: str) -> str:
+    from pitboss.core.cluster import parse_cluster
+
+    return str(parse_cluster(word))
+
+
+def _scheduler(word: str) -> str:
+    from pitboss.core.cluster import parse_scheduler
+
+    return str(parse_scheduler(word))
+
+
+cluster = ValueKind("address", _cluster)
+"""Where a run's workers are: `local:3` or `tls://HOST:8786`."""
+
+scheduler = ValueKind("address", _scheduler)
+"""The scheduler of workers: `tls://HOST:8786`."""

@@ -1,0 +1,99 @@
+"""`pitboss workers`: who runs sessions, for the live run or at a scheduler (SPEC 8, 14)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pitboss.cli.shared.declare import argument, command, option
+from pitboss.cli.shared.given import folder, scheduler
+from pitboss.errors import CommandError
+from pitboss.screens.output import Ink, columns, paint, say, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.workers.cluster import Membership
+    from pitboss.workers.roster import WorkerInfo
+
+_HEADER = ("WORKER", "HOST", "PID", "SLOTS", "VERSION", "SESSIONS", "FINISHED", "SEEN")
+
+
+@command()
+@argument("address", type=scheduler, metavar="[ADDRESS]", required=False)
+@option("--tls", type=folder, metavar="DIR", help="The folder with the TLS files.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
+def workers(*, address: str | None, tls: Path | None, as_json: bool) -> None:
+    """List the workers of the live run, or those of the dask scheduler at ADDRESS."""
+    from pitboss.workers.extra import need_workers
+
+    need_workers("workers")
+    from pitboss.workers.cluster import Membership, members
+
+    where = _live() if address is None else Membership(address=address, tls=None if tls is None else str(tls))
+    try:
+        found = members(where)
+    except (OSError, TimeoutError) as error:
+        raise CommandError(
+            f"the scheduler at {where.address} does not answer: {error or 'it takes too long'}",
+            hint="is it running? `dask scheduler` starts one",
+        ) from error
+    if as_json:
+        write_json([_as_json(worker) for worker in found])
+    elif not found:
+        say("no workers")
+    else:
+        _print(found)
+
+
+def _live() -> Membership:
+    from pitboss.cli.shared.chosen import live_run
+    from pitboss.cli.shared.project import project_root
+    from pitboss.store.files import read_regular
+    from pitboss.store.paths import RunPaths
+    from pitboss.typed import from_json
+    from pitboss.workers.cluster import Membership
+
+    repo = project_root()
+    run_id = live_run(repo, "`pitboss workers ADDRESS` lists those of a scheduler")
+    said = read_regular(RunPaths(repo, run_id).workers, 64 * 1024)
+    if said is None:
+        raise CommandError(f"run {run_id} has no workers: its sessions run here")
+    return from_json(said, Membership)
+
+
+def _as_json(worker: WorkerInfo) -> dict[str, object]:
+    facts = worker.facts
+    return {
+        "name": worker.name,
+        "host": facts and facts.host,
+        "pid": facts and facts.pid,
+        "slots": facts and facts.slots,
+        "version": facts and facts.version,
+        "agents": {} if facts is None else facts.agents,
+        "seqs": [] if facts is None else sorted(seq for seqs in facts.seqs.values() for seq in seqs),
+        "finished": facts and facts.finished,
+        "last_seen": datetime.fromtimestamp(worker.last_seen, UTC).isoformat().replace("+00:00", "Z"),
+        "unfit": worker.unfit,
+    }
+
+
+def _print(found: tuple[WorkerInfo, ...]) -> None:
+    rows = [_HEADER, *map(_row, found)]
+    widths = columns(rows)
+    for number, row in enumerate(rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        say(paint(line, Ink.FAINT) if number == 0 else line)
+    for worker in found:
+        if worker.unfit is not None:
+            say(f"{worker.name} gets no session: {worker.unfit}")
+
+
+def _row(worker: WorkerInfo) -> tuple[str, ...]:
+    facts = worker.facts
+    seen = f"{max(0.0, datetime.now(UTC).timestamp() - worker.last_seen):.0f} s ago"
+    if facts is None:
+        return (worker.name, "", "", "", "", "", "", seen)
+    seqs = ",".join(str(seq) for seqs in facts.seqs.values() for seq in seqs)
+    numbers = (str(facts.pid), str(facts.slots), facts.version, seqs or "-", str(facts.finished))
+    return (worker.name, facts.host, *numbers, seen)

@@ -1,0 +1,222 @@
+"""A worker's end of one session: does what the runner asks, on this machine, until it is released or lost (SPEC 14)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pitboss.core.redact import Secrets
+from pitboss.core.session import Landing
+from pitboss.core.stops import StopRequest
+from pitboss.errors import PitbossError, StartError, StorageError
+from pitboss.git.packs import boundary, pack, unpack
+from pitboss.hosts.surroundings import Surroundings
+from pitboss.hosts.this_machine import HOOKS, OnlyThisMachine
+from pitboss.landing.fenced_git import FencedGit
+from pitboss.landing.git_trouble import GitFailed, Perseverance
+from pitboss.workers import messages as say
+from pitboss.workers.outgoing import Outgoing
+from pitboss.workers.wire import Closed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pitboss.core.agent import AgentEvent, AgentOrder
+    from pitboss.core.config import Config
+    from pitboss.core.session import Assignment
+    from pitboss.workers.clones import RunHere
+    from pitboss.workers.wire import Wire
+
+POLL_S = 1.0
+
+
+class Attending:
+    """One session on this worker, from `Begin` on; used by a thread of its own."""
+
+    def __init__(
+        self,
+        begin: say.Begin,
+        run: RunHere,
+        wire: Wire[say.FromRunner],
+        environ: Mapping[str, str],
+        is_leaving: Callable[[], bool],
+    ) -> None:
+        session = begin.assignment
+        self._begin = begin
+        self._session = session
+        self._run = run
+        self._wire = wire
+        self._is_leaving = is_leaving
+        self._place = run.place(session)
+        self._host = _host_of(run, environ, begin.config).of(session)
+        self._try = Perseverance(run.monitor, session.seq).attempt
+        self._files = Outgoing(wire, run.paths, session.seq, Secrets.of(environ))
+        self._halted: StopRequest | None = None
+        self._lost = False
+        self.is_released = False
+
+    def serve(self) -> None:
+        """Answer one call after another until the session is released, or the runner is gone: raises Closed."""
+        while not (self.is_released or self._lost or self._is_leaving()):
+            if (asked := self._wire.take(POLL_S)) is not None:
+                call, body = asked
+                self._halted = None
+                self._answer(call, body)
+
+    def _answer(self, call: say.FromRunner, body: bytes) -> None:
+        try:
+            answer, beside = self._do(call, body)
+        except GitFailed as failed:
+            answer, beside = say.Failed(kind="git", text=str(failed)), b""
+        except StorageError as error:
+            answer, beside = say.Failed(kind="storage", text=error.message, hint=error.hint), b""
+        except PitbossError as error:
+            answer, beside = say.Failed(kind="start", text=error.message, hint=error.hint), b""
+        self._wire.put(answer, beside)
+        if self.is_released:
+            self._wire.close()
+
+    def _do(self, call: say.FromRunner, body: bytes) -> tuple[say.Message, bytes]:
+        match call:
+            case say.Prepare():
+                return self._prepare(call, body), b""
+            case say.CatchUp():
+                return self._catch_up(call, body), b""
+            case say.CommitWork(message=message):
+                self._try(lambda: self._place.commit(message))
+                return self._committed()
+            case say.Rescue():
+                return self._rescue()
+            case say.RunAgent() | say.RunHook() | say.FindTests() | say.RunTests():
+                return self._run_on_host(call), b""
+            case _:
+                return self._see_to_place(call), b""
+
+    def _run_on_host(self, call: say.RunAgent | say.RunHook | say.FindTests | say.RunTests) -> say.Message:
+        match call:
+            case say.RunAgent(order=order):
+                return self._run_agent(order)
+            case say.RunHook(hook=hook):
+                result = self._host.run_hook(hook, stop=partial(self._look, HOOKS))
+                self._files.finish(HOOKS)
+                return say.HookEnded(result=result)
+            case say.FindTests():
+                return say.TestsFound(tests=self._host.find_tests(None))
+            case say.RunTests(tests=tests, kind=kind):
+                tested = self._host.run_tests(tests, kind, stop=partial(self._look, kind))
+                self._files.finish(kind)
+                return say.Tested(result=tested)
+
+    def _see_to_place(self, call: say.FromRunner) -> say.Message:
+        match call:
+            case say.Provision():
+                return say.Provisioning(warnings=tuple(self._try(self._place.provision)))
+            case say.Provisioned():
+                self._try(self._place.provisioned)
+            case say.Release():
+                self.release()
+            case _:
+                raise StartError(f"a worker cannot answer {type(call).__name__}")
+        return say.Done()
+
+    # Calls
+
+    def _prepare(self, call: say.Prepare, body: bytes) -> say.Ready:
+        repo = self._run.repo
+
+        def make() -> bool:
+            if call.boundary:
+                ends = sorted({*boundary(repo), *call.boundary})
+                (repo.common_dir / "shallow").write_text("".join(f"{oid}\n" for oid in ends))
+            if body:
+                unpack(repo, body)
+            self._run.know(self._session.base_commit)
+            return self._place.prepare()
+
+        return say.Ready(ready=self._try(make))
+
+    def _run_agent(self, order: AgentOrder) -> say.AgentEnded:
+        def started(pid: int, at: int | None) -> None:
+            self._wire.put(say.AgentStarted(pid=pid, pid_started=at))
+
+        def stepped(event: AgentEvent) -> None:
+            self._wire.put(say.Stepped(event=event))
+
+        try:
+            outcome = self._host.run_agent(
+                order, on_start=started, on_event=stepped, stop=partial(self._look, order.kind)
+            )
+        finally:
+            self._files.finish(order.kind)
+        self._files.written(order.kind)
+        return say.AgentEnded(outcome=outcome)
+
+    def _look(self, kind: str) -> StopRequest | None:
+        """Whether what runs has to end; meanwhile its files go home."""
+        self._files.look(kind)
+        if self._halted is None:
+            try:
+                asked = self._wire.take(0)
+            except Closed:
+                self._lost = True
+                self._halted = StopRequest.ABORT
+            else:
+                if asked is not None and isinstance(asked[0], say.Halt):
+                    self._halted = asked[0].why
+        if self._is_leaving():
+            self._lost = True
+            return StopRequest.ABORT
+        return self._halted
+
+    def _committed(self) -> tuple[say.Committed, bytes]:
+        landing = self._place.ahead or Landing()
+        whole = self._place.committed() is not None
+        rescued = self._oids(landing.rescue)
+        tips = [*filter(None, [landing.commit]), *rescued]
+        beside = pack(self._run.repo, tips, [self._session.base_commit]) if tips else b""
+        diff = self._place.diff()
+        return say.Committed(landing=landing, whole=whole, rescued=rescued, diff=diff), beside
+
+    def _catch_up(self, call: say.CatchUp, body: bytes) -> say.CaughtUp:
+        def merge() -> bool:
+            if body:
+                unpack(self._run.repo, body)
+            self._run.know(call.tip)
+            self._place.branch.moved_to(call.tip)
+            return self._place.catch_up(call.message)
+
+        return say.CaughtUp(merged=self._try(merge))
+
+    def _rescue(self) -> tuple[say.Kept, bytes]:
+        landing = self._try(self._place.rescue)
+        tips = self._oids(landing.rescue)
+        beside = pack(self._run.repo, tips, [self._session.base_commit]) if tips else b""
+        return say.Kept(landing=landing, tips=tips), beside
+
+    def _oids(self, refs: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(oid for ref in refs if (oid := self._run.repo.commit_id(ref)))
+
+    # The end
+
+    def release(self) -> None:
+        """Free the slot: all that the session did is safe elsewhere, or in the refs of this clone."""
+        self._try(self._place.release)
+        self._run.tidy()
+        self.is_released = True
+
+    def keep_remains(self) -> tuple[str, ...]:
+        """The runner is gone: keep what the session did here, and free its slot. Raises GitFailed."""
+        landing = self._try(self._place.rescue)
+        tips = self._oids(landing.rescue)
+        self.release()
+        return tips
+
+
+def _host_of(run: RunHere, environ: Mapping[str, str], config: Config) -> OnlyThisMachine:
+    """This machine, for the sessions of a run in a clone."""
+
+    def tree(session: Assignment) -> str:
+        return str(run.paths.working_copy(session.worktree or "worktrees/none"))
+
+    surroundings = Surroundings(run.paths, environ, tree, fenced=config.sandbox.is_fenced)
+    return OnlyThisMachine(surroundings, config, FencedGit(run.repo, run.paths).of)

@@ -1,0 +1,70 @@
+"""The attempts that a worker began, one durable file each: none of them is ever begun there again (SPEC 14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.store.files import read_regular, write_atomic, write_new
+from pitboss.store.opening import names_in
+from pitboss.typed import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LIMIT = 16 * 1024 * 1024
+
+
+class BegunAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt: what it was asked for, as the caller encoded it, and how far it has come.
+
+    `is_over`: nothing of it is left on this machine but this note. `left` are the commits that wait to be fetched,
+    None while it runs.
+    """
+
+    run_id: str
+    seq: int
+    attempt: int
+    asked: bytes = b""
+    left: tuple[str, ...] | None = None
+    is_over: bool = False
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.run_id}.{self.seq}-{self.attempt}.json"
+
+
+class BegunAttempts:
+    """The list, in a folder of its own. Each attempt is written by one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self, attempt: BegunAttempt) -> bool:
+        """Note an attempt before anything of it happens; False if it was begun before. Raises StorageError."""
+        return write_new(self._folder / attempt.file, msgspec.json.encode(attempt))
+
+    def update(self, attempt: BegunAttempt) -> None:
+        """Note how far an attempt has come. Raises StorageError."""
+        write_atomic(self._folder / attempt.file, msgspec.json.encode(attempt))
+
+    def find(self, run_id: str, seq: int, attempt: int) -> BegunAttempt | None:
+        """An attempt that was begun here; None if it was not."""
+        return self._read(BegunAttempt(run_id=run_id, seq=seq, attempt=attempt).file)
+
+    def unfinished(self) -> Iterator[BegunAttempt]:
+        """The attempts of which something may be left here."""
+        for name in sorted(names_in(self._folder)):
+            found = self._read(name) if name.endswith(".json") else None
+            if found is not None and not found.is_over:
+                yield found
+
+    def _read(self, name: str) -> BegunAttempt | None:
+        data = read_regular(self._folder / name, _LIMIT)
+        try:
+            return None if data is None else from_json(data, BegunAttempt)
+        except msgspec.DecodeError:
+            return None

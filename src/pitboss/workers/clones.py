@@ -1,0 +1,121 @@
+"""The clones of a worker: one for each repository it has worked for, kept from session to session (SPEC 14)."""
+
+from __future__ import annotations
+
+import re
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.core.events import Warned
+from pitboss.git.repo import NO_HOOKS, Repo
+from pitboss.landing.git_trouble import RepositoryMonitor
+from pitboss.landing.guard import Guard
+from pitboss.landing.places import GitPlaces
+from pitboss.landing.refs import run_branch
+from pitboss.landing.run_branch import RunBranch
+from pitboss.landing.site import Site
+from pitboss.landing.slot_place import SlotPlace
+from pitboss.process import capture
+from pitboss.store.files import make_directory
+from pitboss.store.opening import anchor
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pitboss.core.config import Config
+    from pitboss.core.session import Assignment
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+
+class RunHere:
+    """One run in a clone: its folder, its slots, and what all its sessions share."""
+
+    def __init__(self, clone: Repo, run_id: str, config: Config) -> None:
+        self.repo = clone.authored_by(config.author)
+        self.paths = RunPaths(clone.root, run_id)
+        make_directory(self.paths.transcripts)
+        make_directory(self.paths.control)
+        self.branch = run_branch(run_id)
+        self.warnings: list[str] = []
+        site = Site(
+            repo=self.repo,
+            branch=RunBranch(self.repo, self.branch, checked_out=False),
+            paths=self.paths,
+            worktree=config.grind.worktree,
+            ignored_limit=config.grind.rescue_ignored_mb * 1024 * 1024,
+        )
+        self._places = _ClonePlaces(site)
+        guard = Guard(self.repo, self.paths.root)
+        guard.begin()
+        self.monitor = RepositoryMonitor(self._places, guard, self._hear, lambda: None)
+
+    def place(self, session: Assignment) -> SlotPlace:
+        """The place of a session in one of the slots here."""
+        return self._places.at(session)
+
+    def know(self, commit: str) -> None:
+        """Have a commit on which sessions are based held by a ref: it is what the run branch was at."""
+        self.repo.git(*NO_HOOKS, "update-ref", f"refs/heads/{self.branch}", commit)
+
+    def known(self) -> str | None:
+        """The latest such commit."""
+        return self.repo.commit_id(f"refs/heads/{self.branch}")
+
+    def tidy(self) -> None:
+        """Delete the branches of sessions that are over. A failure does no harm: they are tried again."""
+        self._places.tidy()
+
+    def _hear(self, event: object) -> None:
+        if isinstance(event, Warned):
+            self.warnings.append(event.text)
+
+
+class _ClonePlaces(GitPlaces):
+    """Slots of a clone: each session sees the run branch where it was when the session was dispatched."""
+
+    def at(self, session: Assignment) -> SlotPlace:
+        branch = RunBranch(self._repo, self._branch.name, checked_out=False)
+        branch.moved_to(session.base_commit)
+        branch.finished = self._branch.finished
+        return SlotPlace(msgspec.structs.replace(self._site, branch=branch), self._pool, session)
+
+    def tidy(self) -> None:
+        finished = self._branch.finished
+        finished.delete_one_by_one(finished.take())
+
+
+class Clones:
+    """The clones in a folder; safe to call from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._runs: dict[tuple[str, str], RunHere] = {}
+
+    def run(self, name: str, object_format: str, run_id: str, config: Callable[[], Config]) -> RunHere:
+        """A run in the clone of that name, which is created if it is not there. Raises GitError, StorageError."""
+        if not _NAME.fullmatch(name) or name.startswith("."):
+            raise ValueError(f"not the name of a clone: {name}")
+        with self._lock:
+            found = self._runs.get((name, run_id))
+            if found is None:
+                clone = self._opened(name, object_format)
+                found = self._runs[name, run_id] = RunHere(clone, run_id, config())
+            return found
+
+    def _opened(self, name: str, object_format: str) -> Repo:
+        root = self._folder / name
+        if not (root / ".git" / "HEAD").exists():
+            root.mkdir(parents=True, exist_ok=True)
+            made = capture(
+                ("git", "init", "--quiet", f"--object-format={object_format}", str(root)), cwd=root, env=None
+            )
+            if made.code != 0:
+                raise OSError(made.stderr.decode(errors="replace"))
+        anchor(root)
+        return Repo.discover(root, purpose="opening a clone")

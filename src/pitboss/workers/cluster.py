@@ -1,0 +1,192 @@
+"""The scheduler of a run's workers, its own or one that was there before, and who they are (SPEC 14)."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss.core.cluster import LocalWorkers, parse_cluster
+from pitboss.store.files import make_directory, write_atomic
+from pitboss.workers.background_loop import BackgroundLoop
+from pitboss.workers.extra import quiet_dask
+from pitboss.workers.messages import from_worker
+from pitboss.workers.roster import SESSIONS, workers_of
+from pitboss.workers.wire import Wire
+from pitboss.workers.worker_process import security
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pitboss.workers.messages import FromWorker
+    from pitboss.workers.roster import WorkerInfo
+
+FRESH_S = 0.3
+CONNECT_S = 10.0
+END_S = 15.0
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the workers of a run are to be found: what its run directory says of them."""
+
+    address: str
+    tls: str | None = None
+
+
+class Cluster:
+    """A connection to the workers; begun on first use. Safe to call from several threads.
+
+    `folder` is where workers on this machine have their disk.
+    """
+
+    def __init__(self, asked: Membership, folder: Path, note: Path) -> None:
+        self._asked = asked
+        self._folder = folder
+        self._note = note
+        self._lock = Lock()
+        self._loop: BackgroundLoop | None = None
+        self._scheduler: Any = None
+        self._rpc: Any = None
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._seen: tuple[WorkerInfo, ...] = ()
+        self._seen_at = float("-inf")
+
+    @property
+    def local(self) -> int:
+        """How many workers of its own the run has on this machine."""
+        where = parse_cluster(self._asked.address)
+        return where.number if isinstance(where, LocalWorkers) else 0
+
+    def workers(self) -> tuple[WorkerInfo, ...]:
+        """Who is there, as of a moment ago; nobody while the scheduler cannot be reached."""
+        with self._lock:
+            self._begin()
+            if time.monotonic() - self._seen_at > FRESH_S:
+                self._seen = self._ask()
+                self._seen_at = time.monotonic()
+            return self._seen
+
+    def find(self, name: str) -> WorkerInfo | None:
+        """The worker of that name, if it is there and fit."""
+        return next((w for w in self.workers() if w.name == name and w.unfit is None), None)
+
+    def connect(self, worker: WorkerInfo, lost_after_s: float) -> Wire[FromWorker]:
+        """A connection to a worker for one session. Raises OSError."""
+        return self._live().run(self._connect(worker, lost_after_s), timeout_s=2 * CONNECT_S)
+
+    def close(self) -> None:
+        """Let the run's own workers leave, and its own scheduler with them."""
+        with self._lock:
+            if self._loop is None:
+                return
+            for process in self._processes:
+                process.terminate()
+            deadline = time.monotonic() + END_S
+            for process in self._processes:
+                try:
+                    process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            if self._scheduler is not None:
+                with suppress(TimeoutError, OSError):
+                    self._loop.run(self._scheduler.close(), timeout_s=CONNECT_S)
+            self._loop.close()
+            self._loop = None
+
+    # Behind the lock
+
+    def _live(self) -> BackgroundLoop:
+        with self._lock:
+            self._begin()
+            if self._loop is None:
+                raise AssertionError("the loop has begun")
+            return self._loop
+
+    def _begin(self) -> None:
+        if self._loop is not None:
+            return
+        quiet_dask()
+        self._loop = BackgroundLoop()
+        address = self._asked.address
+        if self.local:
+            self._scheduler = self._loop.run(_own_scheduler(), timeout_s=60.0)
+            address = self._scheduler.address
+            make_directory(self._folder)
+            self._processes = [self._start(address, nth) for nth in range(1, self.local + 1)]
+        membership = msgspec.structs.replace(self._asked, address=address)
+        self._rpc = self._loop.run(_remote(membership))
+        write_atomic(self._note, msgspec.json.encode(membership), durable=False, make=True)
+
+    def _start(self, address: str, nth: int) -> subprocess.Popen[bytes]:
+        name = f"local-{nth}"
+        folder = self._folder / name
+        argv = [sys.executable, "-m", "pitboss", "worker", address]
+        argv += ["--name", name, "--dir", str(folder), "--slots", "1", "--leave-with-scheduler"]
+        with (self._folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _ask(self) -> tuple[WorkerInfo, ...]:
+        if self._loop is None:
+            return ()
+        if self._scheduler is not None:
+            return workers_of(self._loop.run(_identity(self._scheduler), timeout_s=CONNECT_S))
+        try:
+            return workers_of(self._loop.run(self._rpc.identity(), timeout_s=CONNECT_S))
+        except (OSError, TimeoutError):
+            return ()
+
+    async def _connect(self, worker: WorkerInfo, lost_after_s: float) -> Wire[FromWorker]:
+        from distributed.comm import core
+
+        dask_comm: Any = core
+        safety = security(self._asked.tls)
+        how = {} if safety is None else safety.get_connection_args("client")
+        comm = await dask_comm.connect(worker.address, timeout=CONNECT_S, **how)
+        await comm.write({"op": SESSIONS, "reply": False, "lost_after_s": lost_after_s})
+        wire = Wire(comm, asyncio.get_running_loop(), from_worker, lost_after_s=lost_after_s)
+        carrying = asyncio.ensure_future(wire.serve())
+        carrying.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return wire
+
+
+async def _own_scheduler() -> Any:
+    from distributed import Scheduler
+
+    return await Scheduler(protocol="tcp", host="127.0.0.1", port=0, dashboard=False, dashboard_address=":0")
+
+
+async def _identity(scheduler: Any) -> Any:
+    return scheduler.identity()
+
+
+async def _remote(where: Membership) -> Any:
+    from distributed import core
+
+    dask_core: Any = core
+    safety = security(where.tls)
+    return dask_core.rpc(
+        where.address, connection_args=None if safety is None else safety.get_connection_args("client")
+    )
+
+
+def members(where: Membership) -> tuple[WorkerInfo, ...]:
+    """The workers of a scheduler, asked once. Raises OSError, TimeoutError."""
+    quiet_dask()
+    loop = BackgroundLoop()
+
+    async def ask() -> Any:
+        return await (await _remote(where)).identity()
+
+    try:
+        return workers_of(loop.run(ask(), timeout_s=CONNECT_S))
+    finally:
+        loop.close()

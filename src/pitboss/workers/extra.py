@@ -1,0 +1,28 @@
+"""Whether the extra `workers` is installed, and what makes dask quiet (SPEC 14)."""
+
+from __future__ import annotations
+
+import logging
+from importlib.util import find_spec
+
+from pitboss.errors import CommandError
+
+
+def need_workers(command: str) -> None:
+    """Raise CommandError if what `command` needs of the extra `workers` is not installed."""
+    if find_spec("distributed") is None:
+        raise CommandError(
+            f"`pitboss {command}` needs the extra `workers`, which is not installed: distributed",
+            hint="install it beside pitboss: `pip install 'pitboss[workers]'`",
+        )
+
+
+def quiet_dask() -> None:
+    """Have dask say nothing by itself: what matters is said by pitboss."""
+    import dask
+
+    dask.config.set({"logging": {"distributed": "critical", "distributed.worker": "critical"}})
+    import distributed  # noqa: F401 - it sets up its logging
+
+    for name in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,126 @@
+"""The runner's end of one session's connection: calls the worker and hears its news (SPEC 14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from pitboss.core.host import HostLost
+from pitboss.core.stops import StopRequest
+from pitboss.errors import StartError, StorageError
+from pitboss.landing.git_trouble import GitFailed
+from pitboss.workers.messages import Failed, Halt, Message
+from pitboss.workers.wire import Closed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pitboss.workers.home_files import HomeFiles
+    from pitboss.workers.messages import FromWorker
+    from pitboss.workers.wire import Wire
+
+LOOK_S = 0.1
+"""Seconds between two looks whether somebody wants the call to end."""
+
+A = TypeVar("A", bound=Message)
+
+
+def unstopped() -> StopRequest | None:
+    """Nobody wants the call to end."""
+    return None
+
+
+class WorkerLine:
+    """Calls to the worker `name`, one at a time, for one session; its files come home through `files`."""
+
+    def __init__(self, name: str, wire: Wire[FromWorker], files: HomeFiles) -> None:
+        self.name = name
+        self._wire = wire
+        self._files = files
+
+    def ask(
+        self,
+        call: Message,
+        answer: type[A],
+        body: bytes = b"",
+        *,
+        news: Callable[[FromWorker], object] = lambda _: None,
+        stop: Callable[[], StopRequest | None] = unstopped,
+    ) -> tuple[A, bytes]:
+        """Make a call; returns the answer, of a kind of `answer`, and the bytes beside it.
+
+        Raises HostLost; GitFailed, StorageError or StartError if the worker met one. What `news` and `stop` raise is
+        raised once the call has ended.
+        """
+        self._wire.put(call, body)
+        hearing = _Hearing(news, stop)
+        while True:
+            said, data = self._next()
+            if isinstance(said, Failed):
+                raise hearing.error or _failure(said, self.name)
+            if isinstance(said, answer):
+                if hearing.error is not None:
+                    raise hearing.error
+                return cast("A", said), data
+            if said is not None and not self._files.take(said, data):
+                hearing.hear(said)
+            if (why := hearing.wants_end()) is not None:
+                self._wire.put(Halt(why=why))
+
+    def say(self, message: Message) -> None:
+        """Say something that nobody answers."""
+        self._wire.put(message)
+
+    def hang_up(self) -> None:
+        """Close the connection."""
+        self._wire.close()
+
+    def _next(self) -> tuple[FromWorker | None, bytes]:
+        try:
+            return self._wire.take(LOOK_S) or (None, b"")
+        except Closed:
+            raise HostLost(self.name) from None
+
+
+class _Hearing:
+    """Whoever made a call: hears news of it and may want it to end, once."""
+
+    def __init__(self, news: Callable[[FromWorker], object], stop: Callable[[], StopRequest | None]) -> None:
+        self._news = news
+        self._stop = stop
+        self._ended = False
+        self.error: BaseException | None = None
+
+    def hear(self, said: FromWorker) -> None:
+        if self.error is None:
+            try:
+                self._news(said)
+            except BaseException as error:
+                self.error = error
+
+    def wants_end(self) -> StopRequest | None:
+        if self._ended:
+            return None
+        why = StopRequest.ABORT
+        if self.error is None:
+            try:
+                asked = self._stop()
+            except BaseException as error:
+                self.error = error
+            else:
+                if asked is None:
+                    return None
+                why = asked
+        self._ended = True
+        return why
+
+
+def _failure(said: Failed, name: str) -> Exception:
+    match said.kind:
+        case "refused":
+            return HostLost(name)
+        case "git":
+            return GitFailed(said.text)
+        case "storage":
+            return StorageError(said.text, hint=said.hint)
+        case _:
+            return StartError(said.text, hint=said.hint)

@@ -1,0 +1,262 @@
+"""A session's place on a worker: prepared and committed there, landed here (SPEC 1.2, 14).
+
+Once the commits have come home, this place is a slot's that its session has vacated: `landing.slot_place` lands it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from pitboss.core.host import HostLost, lost_reason
+from pitboss.core.session import Landing, Reason
+from pitboss.git.packs import boundary, pack, unpack
+from pitboss.landing import rescue_refs
+from pitboss.landing.git_trouble import GitFailed, Perseverance
+from pitboss.landing.lease_refs import keep_result, release, results
+from pitboss.landing.slot_place import SlotPlace
+from pitboss.workers import messages as say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pitboss.core.diff_stat import DiffStat
+    from pitboss.core.session import Assignment
+    from pitboss.landing.resilient import ResilientPlace
+    from pitboss.workers.dispatch import Dispatch
+    from pitboss.workers.line import WorkerLine
+
+ATTEMPT = 1
+"""A session is attempted once: a worker's loss makes another session of it."""
+
+
+class RemotePlace:
+    """One session's place on its worker (`engine.ports.Place`); `home` is its place here, used for what came home."""
+
+    def __init__(self, dispatch: Dispatch, home: ResilientPlace, session: Assignment) -> None:
+        if not isinstance(home.inner, SlotPlace) or session.host is None:
+            raise AssertionError("a session on a worker has a working copy of its own")
+        self._dispatch = dispatch
+        self._repo = dispatch.repo
+        self._run_id = dispatch.run_id
+        self._home = home
+        self._inner = home.inner
+        self._session = session
+        self._seq = session.seq
+        self._host = session.host
+        self._try = Perseverance(dispatch.monitor, session.seq).attempt
+        self._line: WorkerLine | None = None
+        self._is_home = False
+        self._failed: Landing | None = None
+        self._lost = False
+        self._left = False
+        self._whole: str | None = None
+        self._diff: DiffStat | None = None
+        self._brought: list[str] = []
+        self._landed: tuple[str, ...] = ()
+        self.is_released = False
+
+    def line(self) -> WorkerLine:
+        """The connection to the worker. Raises HostLost if there is none any longer."""
+        if self._line is None:
+            raise HostLost(self._host)
+        return self._line
+
+    # Before the session works
+
+    def prepare(self) -> bool:
+        """Begin the session on its worker, with the commits that it needs. Raises HostLost, GitFailed."""
+        session = self._session
+        with self._losing():
+            self._line, has = self._dispatch.begin(session, ATTEMPT)
+            body = b"" if session.base_commit in has else self._try(lambda: self._needed(has))
+            ready, _ = self._line.ask(say.Prepare(boundary=boundary(self._repo)), say.Ready, body)
+            return ready.ready
+
+    def _needed(self, has: Sequence[str]) -> bytes:
+        known = [oid for oid in has if self._repo.commit_id(oid)]
+        return pack(self._repo, [self._session.base_commit], known)
+
+    def provision(self) -> Sequence[str]:
+        """Copy into a new working copy what git does not put there, from the worker's. Raises HostLost, GitFailed."""
+        with self._losing():
+            return self.line().ask(say.Provision(), say.Provisioning)[0].warnings
+
+    def provisioned(self) -> None:
+        """The working copy is ready for sessions. Raises HostLost, GitFailed."""
+        with self._losing():
+            self.line().ask(say.Provisioned(), say.Done)
+
+    # What it did comes home
+
+    def commit(self, message: str) -> None:
+        """Commit the session's work on the worker and bring it home; a failure is saved for `land` to report."""
+        if self._is_home or self._found_at_home():
+            return
+        try:
+            with self._losing():
+                done, beside = self.line().ask(say.CommitWork(message=message), say.Committed)
+            self._try(lambda: self._arrived(done, beside))
+        except HostLost:
+            self._failed = Landing(reason=lost_reason(self._host), retry=True)
+        except GitFailed as failed:
+            self._failed = Landing(reason=str(failed))
+
+    def _arrived(self, done: say.Committed, beside: bytes) -> None:
+        landing = done.landing
+        if beside:
+            unpack(self._repo, beside)
+        refs = self._keep(done.rescued, landing.reason or "")
+        if landing.commit is not None:
+            keep_result(self._repo, self._run_id, self._seq, ATTEMPT, landing.commit)
+            self._brought.append(landing.commit)
+        self._inner.arrived(replace(landing, rescue=refs))
+        self._whole = (landing.commit or self._session.base_commit) if done.whole else None
+        self._diff = done.diff
+        self._is_home = True
+
+    def _found_at_home(self) -> bool:
+        """Whether an earlier process brought it home."""
+        pushed = () if self._line else results(self._repo, self._run_id, self._seq)
+        found = next((each.oid for each in pushed if not each.partial), None)
+        if found is not None:
+            kept = tuple(kept.ref for kept in rescue_refs.list_rescued(self._repo, self._run_id, self._seq))
+            self._inner.arrived(Landing(commit=found, rescue=kept))
+            self._brought.append(found)
+            self._is_home = True
+        return self._is_home
+
+    def committed(self) -> str | None:
+        """The commit that holds all of the session's work; None if some of it is elsewhere."""
+        return self._whole if self._is_home else None
+
+    def vacate(self, committed: str) -> None:
+        """Give up the slot on the worker; `committed` is all there is of the session."""
+        self._inner.arrived(Landing(commit=None if committed == self._session.base_commit else committed))
+        self._is_home = True
+        self._leave()
+
+    # Landing
+
+    def is_behind(self) -> bool:
+        """Whether others have landed work that the session's tree lacks."""
+        tip, own = self._dispatch.branch.tip, self._own()
+        if self._left or own is None or tip == self._session.base_commit:
+            return False
+        try:
+            return not self._try(lambda: self._repo.is_ancestor(tip, own))
+        except GitFailed:
+            return False  # landing meets it again
+
+    def _own(self) -> str | None:
+        ahead = self._inner.ahead
+        return ahead.commit if self._is_home and ahead is not None else None
+
+    def catch_up(self, message: str) -> bool:
+        """Merge that into the tree on the worker; False if that fails. Raises HostLost."""
+        tip = self._dispatch.branch.tip
+        asked = say.CatchUp(message=message, tip=tip)
+        try:
+            beside = self._try(lambda: pack(self._repo, [tip], [self._session.base_commit]))
+            with self._losing():
+                merged, _ = self.line().ask(asked, say.CaughtUp, beside)
+        except GitFailed:
+            return False
+        self._is_home = self._is_home and not merged.merged
+        return merged.merged
+
+    def land(self, message: str) -> Landing:
+        """Put the session's work on the run branch; what cannot go there is rescued, with the reason."""
+        if not self._is_home and self._failed is None:
+            self.commit(message)
+        if self._is_home:
+            landing = self._home.land(message)
+            self._landed = tuple(self._brought) if landing.commit is not None else ()
+            return landing
+        failed = self._failed or Landing()
+        return replace(self.rescue(), reason=failed.reason, retry=failed.retry)
+
+    def diff(self) -> DiffStat | None:
+        """How much the session changed, as its worker says."""
+        return self._diff
+
+    # Rescue
+
+    def rescue(self) -> Landing:
+        """Keep all of the session's work under rescue refs; of a lost worker's, what can be fetched from it."""
+        if self._line is not None and not self._lost:
+            try:
+                with self._losing():
+                    done, beside = self._line.ask(say.Rescue(), say.Kept)
+                return replace(done.landing, rescue=self._taken(done.tips, beside, ""))
+            except (HostLost, GitFailed):
+                self._hang_up()  # then it keeps what it has
+        if self._is_home or self._found_at_home():
+            return replace(self._home.rescue(), retry=self._lost)
+        return Landing(rescue=self._remains(), retry=self._lost)
+
+    def _remains(self) -> tuple[str, ...]:
+        found = self._dispatch.remains(self._session, ATTEMPT, self._taken_late)
+        if found is None:
+            self._dispatch.warn(
+                self._seq,
+                f"worker {self._host} is lost: what the session did stays on its disk until a worker"
+                f" named {self._host} is back",
+            )
+            return ()
+        return found
+
+    def _taken_late(self, tips: Sequence[str], beside: bytes) -> tuple[str, ...]:
+        return self._taken(tips, beside, str(Reason.INTERRUPTED))
+
+    def _taken(self, tips: Sequence[str], beside: bytes, why: str) -> tuple[str, ...]:
+        def take() -> tuple[str, ...]:
+            if beside:
+                unpack(self._repo, beside)
+            return self._keep(tips, why)
+
+        return self._try(take)
+
+    def _keep(self, tips: Sequence[str], why: str) -> tuple[str, ...]:
+        return rescue_refs.keep(self._repo, self._run_id, self._seq, tips, why=why) if tips else ()
+
+    def rescue_commits(self) -> Sequence[str]:
+        """Rescue what the session committed, as far as it came home."""
+        return self._home.rescue_commits()
+
+    # Afterwards
+
+    def release(self) -> None:
+        """Free the slot, and forget what only this session needed."""
+        self._leave()
+        with suppress(GitFailed):
+            self._try(lambda: release(self._repo, self._run_id, self._seq, landed=self._landed))
+        self._home.release()
+        self.is_released = True
+
+    def _leave(self) -> None:
+        if self._left:
+            return
+        self._left = True
+        if self._line is not None and not self._lost:
+            with suppress(HostLost, GitFailed), self._losing():
+                self._line.ask(say.Release(), say.Done)
+        self._hang_up()
+        self._dispatch.free(self._session)
+
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.hang_up()
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """Note it if the worker is lost meanwhile."""
+        try:
+            yield
+        except HostLost:
+            self._lost = True
+            self._dispatch.lost(self._host)
+            raise

@@ -1,0 +1,114 @@
+"""Who is there: the workers of a scheduler, which of them are fit, and which one takes the next session (SPEC 14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss import __version__
+from pitboss.typed import from_builtins
+from pitboss.workers.messages import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SESSIONS = "pitboss"
+"""What a worker calls its handler for sessions, and what it says of itself."""
+
+
+class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker says of itself; `seqs` are its sessions in flight, by run."""
+
+    version: str
+    messages: int
+    slots: int
+    pid: int
+    host: str
+    seqs: dict[str, tuple[int, ...]] = {}
+    finished: int = 0
+    agents: dict[str, dict[str, str | None]] = {}
+
+
+class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker of the scheduler; `unfit` says why it gets no session."""
+
+    name: str
+    address: str
+    last_seen: float
+    facts: WorkerFacts | None = None
+    unfit: str | None = None
+
+    @property
+    def slots(self) -> int:
+        """How many sessions it can have at once."""
+        return self.facts.slots if self.facts is not None and self.unfit is None else 0
+
+
+def workers_of(identity: Mapping[str, Any]) -> tuple[WorkerInfo, ...]:
+    """The workers in what a dask scheduler says of itself, by name."""
+    found = (_worker(address, known) for address, known in identity["workers"].items())
+    return tuple(sorted(found, key=lambda worker: worker.name))
+
+
+def _worker(address: str, known: Mapping[str, Any]) -> WorkerInfo:
+    said = known.get("metrics", {}).get(SESSIONS)
+    try:
+        facts = None if said is None else from_builtins(dict(said), WorkerFacts)
+    except msgspec.ValidationError:
+        facts = None
+    return WorkerInfo(
+        name=str(known.get("name") or address),
+        address=address,
+        last_seen=float(known.get("last_seen") or 0.0),
+        facts=facts,
+        unfit=_unfit(facts),
+    )
+
+
+def _unfit(facts: WorkerFacts | None) -> str | None:
+    if facts is None:
+        return "it is no pitboss worker: start one by `pitboss worker ADDRESS`"
+    if facts.version != __version__ or facts.messages != VERSION:
+        return f"it is pitboss {facts.version}, and this is {__version__}"
+    return None
+
+
+class Seats:
+    """The slots of all workers of a run: each has a number of its own, so that no two working copies share a name.
+
+    A worker gets its numbers when it is first seen, and keeps them when it comes back.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, list[int]] = {}
+        self._next = 1
+        self._taken: set[int] = set()
+        self._shunned: set[str] = set()
+
+    def pick(self, workers: Iterable[WorkerInfo]) -> tuple[WorkerInfo, int] | None:
+        """The worker with most free slots, and the first of these; those that were lost once come last."""
+        free = [(worker, numbers) for worker in workers if (numbers := self._free(worker))]
+        if not free:
+            return None
+        worker, numbers = min(free, key=lambda each: (each[0].name in self._shunned, -len(each[1])))
+        return worker, numbers[0]
+
+    def take(self, number: int) -> None:
+        """A session gets that slot."""
+        self._taken.add(number)
+
+    def leave(self, number: int) -> None:
+        """The slot is free again."""
+        self._taken.discard(number)
+
+    def shun(self, name: str) -> None:
+        """The worker was lost with a session: others are asked first from now on."""
+        self._shunned.add(name)
+
+    def _free(self, worker: WorkerInfo) -> list[int]:
+        numbers = self._numbers.setdefault(worker.name, [])
+        while len(numbers) < worker.slots:
+            numbers.append(self._next)
+            self._next += 1
+        return [number for number in numbers[: worker.slots] if number not in self._taken]

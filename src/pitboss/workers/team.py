@@ -1,0 +1,55 @@
+"""Joins the runner's side of its workers: one cluster, the hosts and places on it (SPEC 14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pitboss.core.host import HostLost
+from pitboss.workers.cluster import Cluster, Membership
+from pitboss.workers.dispatch import Dispatch, Home
+from pitboss.workers.remote_host import WorkerHosts
+from pitboss.workers.worker_places import WorkerPlaces
+
+if TYPE_CHECKING:
+    from pitboss.core.config import Config, WorkerSettings
+    from pitboss.core.session import Assignment
+    from pitboss.git.repo import Repo
+    from pitboss.hosts.this_machine import OnlyThisMachine
+    from pitboss.landing.git_trouble import RepositoryMonitor
+    from pitboss.landing.resilient import ResilientPlaces
+    from pitboss.landing.run_branch import RunBranch
+    from pitboss.store.paths import RunPaths
+    from pitboss.workers.line import WorkerLine
+
+
+class Team:
+    """The workers of one run; nothing is started before the first of them is needed."""
+
+    def __init__(
+        self, address: str, settings: WorkerSettings, paths: RunPaths, here: OnlyThisMachine
+    ) -> None:
+        membership = Membership(address=address, tls=settings.tls)
+        self._cluster = Cluster(membership, paths.root / "workers", paths.workers)
+        self._settings = settings
+        self._paths = paths
+        self._places: WorkerPlaces | None = None
+        self.hosts = WorkerHosts(here, self._line)
+
+    def places(
+        self,
+        home: ResilientPlaces,
+        monitor: RepositoryMonitor,
+        repo: Repo,
+        branch: RunBranch,
+        config: Config,
+    ) -> WorkerPlaces:
+        """The places of the run; sessions land in `home`."""
+        base = Home(repo=repo, branch=branch, paths=self._paths, monitor=monitor, config=config)
+        dispatch = Dispatch(base, self._cluster, lost_after_s=self._settings.lost_after_s)
+        self._places = WorkerPlaces(home, dispatch, self._cluster)
+        return self._places
+
+    def _line(self, session: Assignment) -> WorkerLine:
+        if self._places is None:
+            raise HostLost(session.host or "(none)")
+        return self._places.line(session)

@@ -1,0 +1,122 @@
+"""One end of the connection of one session: sends in order, receives into a queue, and beats (SPEC 14).
+
+Both the runner and the worker use it, each with its own messages. Its coroutines run in an event loop; the thread of
+the session puts and takes, and waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pitboss.workers.messages import Beat, Message, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BEATS = 6
+"""How many of them fit into the time after which the other side is given up."""
+
+LONGEST_BEAT_S = 5.0
+FULL = 64
+"""Messages that may wait to be sent before whoever can wait does."""
+
+M = TypeVar("M", bound=Message)
+
+
+class Closed(Exception):
+    """The other side is gone, or has been silent for too long."""
+
+
+class Wire(Generic[M]):
+    """One end of a connection; `decode` reads what the other side says. `comm` is a connection of dask."""
+
+    def __init__(
+        self,
+        comm: Any,
+        loop: asyncio.AbstractEventLoop,
+        decode: Callable[[bytes], M],
+        *,
+        lost_after_s: float,
+    ) -> None:
+        self._comm = comm
+        self._loop = loop
+        self._decode = decode
+        self._lost_after_s = lost_after_s
+        self._out: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
+        self._in: SimpleQueue[tuple[M, bytes] | None] = SimpleQueue()
+        self._heard = time.monotonic()
+        self._closed = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be sent that whoever can should wait."""
+        return self._out.qsize() >= FULL
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent any longer."""
+        return self._closed
+
+    # In the event loop
+
+    async def serve(self) -> None:
+        """Carry messages until either side closes the connection."""
+        tasks = [asyncio.ensure_future(work) for work in (self._send(), self._receive(), self._beat())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._closed = True
+            self._in.put(None)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._comm.abort()
+
+    async def _send(self) -> None:
+        while True:
+            head, body = await self._out.get()
+            if not head:
+                return
+            await self._comm.write([head, body])
+
+    async def _receive(self) -> None:
+        while True:
+            head, body = await self._comm.read()
+            self._heard = time.monotonic()
+            said = self._decode(bytes(head))
+            if not isinstance(said, Beat):
+                self._in.put((said, bytes(body)))
+
+    async def _beat(self) -> None:
+        while time.monotonic() - self._heard < self._lost_after_s:
+            await asyncio.sleep(min(LONGEST_BEAT_S, self._lost_after_s / BEATS))
+            self._out.put_nowait((encoded(Beat()), b""))
+
+    # In the session's thread
+
+    def put(self, message: Message, body: bytes = b"") -> None:
+        """Send a message. If the connection is closed, it is lost."""
+        self._soon((encoded(message), body))
+
+    def take(self, wait_s: float) -> tuple[M, bytes] | None:
+        """The next message; None if none comes within that time. Raises Closed once there will be no more."""
+        try:
+            found = self._in.get(timeout=wait_s) if wait_s else self._in.get_nowait()
+        except Empty:
+            return None
+        if found is None:
+            self._in.put(None)
+            raise Closed
+        return found
+
+    def close(self) -> None:
+        """Close the connection once everything has been sent."""
+        self._soon((b"", b""))
+
+    def _soon(self, item: tuple[bytes, bytes]) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._out.put_nowait, item)

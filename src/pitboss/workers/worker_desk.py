@@ -1,0 +1,178 @@
+"""All that a worker does for its runners: begins each attempt once, attends to it, keeps what is left (SPEC 14)."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextlib import suppress
+from threading import Lock, Thread, current_thread
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from pitboss import proctree
+from pitboss.core.environment import RUN_ID, SESSION_SEQ
+from pitboss.git.packs import pack
+from pitboss.landing.git_trouble import GitFailed
+from pitboss.store.files import write_atomic
+from pitboss.workers import messages as say
+from pitboss.workers.attending import Attending
+from pitboss.workers.begun import BegunAttempt, BegunAttempts
+from pitboss.workers.clones import Clones
+from pitboss.workers.wire import Closed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pitboss.workers.clones import RunHere
+    from pitboss.workers.wire import Wire
+
+FIRST_WORD_S = 30.0
+LEAVING_S = 20.0
+GRACE_S = 2.0
+
+
+class WorkerDesk:
+    """What a worker has on its disk, in `folder`, and the sessions it attends to; any thread may call any method."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._clones = Clones(folder / "repositories")
+        (folder / "begun").mkdir(parents=True, exist_ok=True)
+        self._begun = BegunAttempts(folder / "begun")
+        self._lock = Lock()
+        self._attending: dict[str, tuple[say.Begin, Thread]] = {}
+        self._leaving = False
+        self.finished = 0
+        """How many sessions have been released since this process began."""
+
+    @property
+    def seqs(self) -> dict[str, list[int]]:
+        """The sessions it attends to, by run."""
+        with self._lock:
+            begins = [begin for begin, _ in self._attending.values()]
+        runs: dict[str, list[int]] = {}
+        for begin in begins:
+            runs.setdefault(begin.run_id, []).append(begin.assignment.seq)
+        return {run_id: sorted(seqs) for run_id, seqs in runs.items()}
+
+    def settle(self) -> None:
+        """Keep what sessions left here whose process was killed, before anything else begins."""
+        for attempt in self._begun.unfinished():
+            if attempt.left is None:
+                begin = say.from_runner(attempt.asked)
+                if isinstance(begin, say.Begin):
+                    self._settle(attempt, begin)
+
+    def _settle(self, attempt: BegunAttempt, begin: say.Begin) -> None:
+        marks = {RUN_ID: begin.run_id, SESSION_SEQ: str(begin.assignment.seq)}
+        # Whatever the clock of the runner's machine says: it may be an hour off.
+        proctree.end_tree(proctree.carrying(marks, since=0), grace_s=GRACE_S)
+        run = self._run(begin)
+        landing = run.place(begin.assignment).rescue()
+        tips = tuple(oid for ref in landing.rescue if (oid := run.repo.commit_id(ref)))
+        run.place(begin.assignment).release()
+        self._leave(attempt, tips)
+
+    def leave(self) -> None:
+        """End all sessions and keep what they did; returns when that is done, or after a while."""
+        self._leaving = True
+        with self._lock:
+            threads = [thread for _, thread in self._attending.values()]
+        for thread in threads:
+            thread.join(LEAVING_S)
+
+    def attend(self, wire: Wire[say.FromRunner]) -> None:
+        """Attend to whoever has just connected, in a thread of its own."""
+        Thread(target=self._attend, args=(wire,), daemon=True).start()
+
+    def _attend(self, wire: Wire[say.FromRunner]) -> None:
+        try:
+            asked = wire.take(FIRST_WORD_S)
+            match asked:
+                case (say.Begin() as begin, notes):
+                    self._begin(begin, notes, wire)
+                case (say.Recover() as recover, _):
+                    self._recover(recover, wire)
+                case _:
+                    pass
+        except Closed:
+            pass
+        except GitFailed as failed:
+            print(
+                f"what the session did is kept when this worker begins again: {failed}",
+                file=sys.stderr,
+                flush=True,
+            )
+        except Exception as error:
+            traceback.print_exc()
+            wire.put(say.Failed(kind="start", text=f"{type(error).__name__}: {error}"))
+        finally:
+            wire.close()
+
+    # A session
+
+    def _begin(self, begin: say.Begin, notes: bytes, wire: Wire[say.FromRunner]) -> None:
+        seq = begin.assignment.seq
+        attempt = BegunAttempt(run_id=begin.run_id, seq=seq, attempt=begin.attempt, asked=say.encoded(begin))
+        with self._lock:
+            refused = "this worker is leaving" if self._leaving else None
+            if refused is None and not self._begun.begin(attempt):
+                refused = "this attempt has begun before"
+            if refused is None:
+                self._attending[attempt.file] = (begin, current_thread())
+        if refused is not None:
+            wire.put(say.Failed(kind="refused", text=refused))
+            return
+        try:
+            self._serve(attempt, begin, notes, wire)
+        finally:
+            with self._lock:
+                del self._attending[attempt.file]
+
+    def _serve(
+        self, attempt: BegunAttempt, begin: say.Begin, notes: bytes, wire: Wire[say.FromRunner]
+    ) -> None:
+        run = self._run(begin)
+        seq = begin.assignment.seq
+        write_atomic(run.paths.notes(seq), notes, durable=False, make=True)
+        attending = Attending(begin, run, wire, self._environ, lambda: self._leaving)
+        known = run.known()
+        wire.put(
+            say.Begun(has=tuple(filter(None, [known, run.repo.commit_id(begin.assignment.base_commit)])))
+        )
+        with suppress(Closed):
+            attending.serve()
+        if attending.is_released:
+            self._begun.update(_over(attempt))
+            self.finished += 1
+        else:
+            self._leave(attempt, attending.keep_remains())
+
+    def _leave(self, attempt: BegunAttempt, tips: tuple[str, ...]) -> None:
+        self._begun.update(replace(attempt, left=tips) if tips else _over(attempt))
+
+    def _run(self, begin: say.Begin) -> RunHere:
+        return self._clones.run(begin.repository, begin.object_format, begin.run_id, lambda: begin.config)
+
+    # What is left of one
+
+    def _recover(self, asked: say.Recover, wire: Wire[say.FromRunner]) -> None:
+        found = self._begun.find(asked.run_id, asked.seq, asked.attempt)
+        if found is None or found.is_over:
+            wire.put(say.Leftovers())
+            return
+        begin = say.from_runner(found.asked)
+        if found.left is None or not isinstance(begin, say.Begin):
+            wire.put(say.Leftovers(is_over=False))
+            return
+        run = self._run(begin)
+        wire.put(say.Leftovers(tips=found.left), pack(run.repo, found.left, [begin.assignment.base_commit]))
+        if isinstance((wire.take(FIRST_WORD_S) or (None, b""))[0], say.Delivered):
+            self._begun.update(_over(found))
+
+
+def _over(attempt: BegunAttempt) -> BegunAttempt:
+    """Nothing but the fact that it began needs to be kept."""
+    return BegunAttempt(run_id=attempt.run_id, seq=attempt.seq, attempt=attempt.attempt, is_over=True)

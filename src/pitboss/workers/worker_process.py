@@ -1,0 +1,172 @@
+"""The process of a worker: a dask worker that runs sessions and no tasks, under a guardian of its own (SPEC 14)."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pitboss import __version__
+from pitboss.core.stops import StopLevel
+from pitboss.errors import CommandError, RunnerKilled
+from pitboss.guardian import guard
+from pitboss.workers.extra import quiet_dask
+from pitboss.workers.messages import VERSION, from_runner
+from pitboss.workers.roster import SESSIONS
+from pitboss.workers.wire import Wire
+from pitboss.workers.worker_desk import WorkerDesk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitboss.guardian import StopChannel
+
+MARKER = "PITBOSS_WORKER"
+"""In the environment of everything that one worker starts."""
+
+LOOK_S = 0.1
+AGAIN_S = 2.0
+"""Seconds between two tries to reach the scheduler, and before a killed worker begins again."""
+
+CONNECT_S = 10.0
+LOCAL = ("tcp://127.", "tcp://localhost", "tcp://[::1]")
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker was started: where its scheduler is, what it is called, and what it may use."""
+
+    address: str
+    name: str
+    slots: int
+    folder: str
+    tls: str | None = None
+    stays: bool = True
+    """Whether it waits for a scheduler that has gone."""
+
+
+def run_worker(setup: Setup) -> int:
+    """Serve sessions until asked to leave; returns the exit code. A process that is killed is begun again.
+
+    Raises CommandError if another worker uses the same folder.
+    """
+    with _own(Path(setup.folder)):
+        marker = {MARKER: f"{os.getpid()}-{os.urandom(4).hex()}"}
+        os.environ.update(marker)
+        while True:
+            try:
+                return guard(lambda channel: asyncio.run(_serve(setup, channel)), marker=marker)
+            except RunnerKilled:
+                time.sleep(AGAIN_S / 4)
+
+
+@contextmanager
+def _own(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CommandError(
+                f"another worker uses {folder}", hint="each worker needs a folder of its own: --dir"
+            ) from None
+        yield
+
+
+async def _serve(setup: Setup, channel: StopChannel) -> int:
+    quiet_dask()
+    desk = WorkerDesk(Path(setup.folder), dict(os.environ))
+    await asyncio.to_thread(desk.settle)
+    while channel.level() is StopLevel.NONE:
+        try:
+            await _attend(setup, channel, desk)
+        except (OSError, ValueError, RuntimeError) as error:
+            print(f"worker {setup.name}: {error}", file=sys.stderr, flush=True)
+        if not setup.stays:
+            break
+        if channel.level() is StopLevel.NONE:
+            await asyncio.sleep(AGAIN_S)
+    return 0
+
+
+async def _attend(setup: Setup, channel: StopChannel, desk: WorkerDesk) -> None:
+    """Be a worker of the scheduler until it goes or somebody asks this one to leave."""
+    worker = _worker(setup, desk)
+    await asyncio.wait_for(worker, CONNECT_S)
+    print(f"worker {setup.name}: ready for sessions of {setup.address}", file=sys.stderr, flush=True)
+    try:
+        while channel.level() is StopLevel.NONE and worker.status.name in ("running", "paused"):
+            await asyncio.sleep(LOOK_S)
+        if channel.level() is not StopLevel.NONE:
+            await asyncio.to_thread(desk.leave)
+    finally:
+        with suppress(TimeoutError, OSError):
+            await asyncio.wait_for(worker.close(nanny=False), CONNECT_S)
+
+
+def _worker(setup: Setup, desk: WorkerDesk) -> Any:
+    from distributed import Worker
+    from distributed.worker import DEFAULT_METRICS
+
+    def facts(_worker: Any) -> dict[str, Any]:
+        return facts_of(setup, desk)
+
+    worker = Worker(
+        setup.address,
+        name=setup.name,
+        nthreads=setup.slots,
+        local_directory=str(Path(setup.folder, "dask")),
+        metrics={**DEFAULT_METRICS, SESSIONS: facts},
+        memory_limit=0,
+        dashboard=False,
+        security=security(setup.tls),
+        death_timeout=CONNECT_S,
+    )
+
+    async def attend(comm: Any, lost_after_s: float) -> None:
+        wire = Wire(comm, asyncio.get_running_loop(), from_runner, lost_after_s=lost_after_s)
+        desk.attend(wire)
+        await wire.serve()
+
+    worker.handlers[SESSIONS] = attend
+    return worker
+
+
+def facts_of(setup: Setup, desk: WorkerDesk) -> dict[str, Any]:
+    """What the worker says of itself with every heartbeat."""
+    return {
+        "version": __version__,
+        "messages": VERSION,
+        "slots": setup.slots,
+        "pid": os.getpid(),
+        "host": os.uname().nodename,
+        "seqs": desk.seqs,
+        "finished": desk.finished,
+    }
+
+
+def security(tls: str | None) -> Any:
+    """The TLS settings of dask, from the files in a folder; none for a connection on this machine."""
+    if tls is None:
+        return None
+    from distributed import security as dask_security
+
+    made: Any = dask_security
+    folder = Path(tls).expanduser()
+    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    return made.Security(
+        require_encryption=True,
+        tls_ca_file=str(folder / "ca.pem"),
+        tls_client_cert=cert,
+        tls_client_key=key,
+        tls_worker_cert=cert,
+        tls_worker_key=key,
+        tls_scheduler_cert=cert,
+        tls_scheduler_key=key,
+    )

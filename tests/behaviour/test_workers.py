@@ -1,0 +1,190 @@
+"""Sessions on workers: a night on `local:2`, and what is left when a worker or the runner is killed (SPEC 14)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pitboss import proctree
+from tests.support.cli import Project, wait_until
+from tests.support.runs import Gate, Run, configure, the_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+WORKER_TAG = "PITBOSS_TEST_OF"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path / "project")
+    project.env[WORKER_TAG] = str(tmp_path)
+    return project
+
+
+def writing(name: str, then: str = ":") -> str:
+    """A script that writes a file named after its session and its prompt, notes that it began, and goes on."""
+    return f"""echo "$PITBOSS_SESSION_SEQ" >> "$BEGAN"
+echo text > {name}-$PITBOSS_SESSION_SEQ.txt
+{then}
+echo "did {name}" > "$PITBOSS_SUMMARY_FILE\""""
+
+
+def prompts(project: Project, tmp_path: Path, names: Sequence[str], then: str = ":", **meta: object) -> None:
+    project.env["BEGAN"] = str(tmp_path / "began")
+    for name in names:
+        project.prompt(name, writing(name, then), parallel_safe=True, **{"max_runs": 2} | meta)
+
+
+def began(tmp_path: Path) -> list[int]:
+    """The sessions whose agent began, one number for each start."""
+    return sorted(map(int, (tmp_path / "began").read_text().split()))
+
+
+def at_work(project: Project) -> list[dict[str, Any]]:
+    """The workers of the live run."""
+    found: list[dict[str, Any]] = project.pitboss("workers", "--json").json()
+    return found
+
+
+def left(tmp_path: Path) -> list[int]:
+    """The processes that anything of the test left."""
+    return proctree.carrying({WORKER_TAG: str(tmp_path)}, since=0)
+
+
+def ends(run: Run) -> list[tuple[str, str | None]]:
+    return [(record["status"], record.get("reason")) for record in run.records]
+
+
+def test_a_night_on_two_workers_lands_each_session_once_and_leaves_no_process(
+    project: Project, tmp_path: Path
+) -> None:
+    prompts(project, tmp_path, ("alpha", "beta", "gamma"))
+    done = project.pitboss("grind", "--workers", "local:2")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert ends(run) == [("ok", None)] * 6
+    assert began(tmp_path) == [1, 2, 3, 4, 5, 6]
+    assert {record["host"] for record in run.records} == {"local-1", "local-2"}
+    names = {f"{record['prompt']}-{record['seq']}.txt" for record in run.records}
+    assert set(run.files(run.branch)) == names
+    assert project.git("for-each-ref", "refs/pitboss") == ""
+    assert left(tmp_path) == []
+
+
+def test_a_session_on_a_worker_has_notes_tests_a_fixer_hooks_and_a_transcript_at_home(
+    project: Project, tmp_path: Path
+) -> None:
+    project.write(
+        ".pitboss/config.toml",
+        '[agent]\nbackend = "shell"\n[tests]\ncommand = "test -e good.txt"\n'
+        '[workers]\naddress = "local:1"\n[grind.worktree]\nsetup = "touch ../set-up.txt"\n'
+        f'[grind.hooks]\npost_session = "ls > {tmp_path}/seen"\n',
+    )
+    script = 'echo hello; touch good.txt; echo "use tabs" >> "$PITBOSS_SCRATCHPAD"'
+    project.prompt("alpha", script, verify=True, max_runs=1)
+    done = project.pitboss("grind")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert ends(run) == [("ok", None)]
+    assert (tmp_path / "seen").read_text() == "README.md\ngood.txt\n"
+    assert "hello" in (run.folder / "transcripts/session-0001.log").read_text()
+    assert "use tabs" in (run.folder / "scratchpad.md").read_text()
+    assert run.files(run.branch) == {"good.txt": ""}
+
+
+def test_a_killed_worker_loses_its_session_alone_and_nothing_that_it_had_finished_runs_again(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    then = f'[ "$PITBOSS_SESSION_SEQ" != 4 ] || {{ {gate.script}; }}'
+    prompts(project, tmp_path, ("alpha",), then, max_runs=5)
+    with project.started("grind", "--workers", "local:1") as process:
+        gate.wait()
+        (worker,) = at_work(project)
+        assert (worker["name"], worker["seqs"], worker["finished"]) == ("local-1", [4], 3)
+        os.kill(worker["pid"], signal.SIGKILL)
+        wait_until(lambda: process.poll() is not None)
+    run = the_run(project)
+    lost = ("aborted", "interrupted: worker local-1 lost")
+    assert ends(run) == [("ok", None)] * 3 + [lost] + [("ok", None)] * 2
+    assert began(tmp_path) == [1, 2, 3, 4, 5, 6]
+    assert run.records[4]["retry_of"] == 4
+    (ref,) = run.records[3]["rescue"]
+    assert set(run.files(ref)) >= {"alpha-4.txt"}
+    assert left(tmp_path) == []
+
+
+def test_a_killed_runner_takes_its_workers_along_and_a_resume_fetches_what_they_had(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    then = f'[ "$PITBOSS_SESSION_SEQ" != 2 ] || {{ {gate.script}; }}'
+    prompts(project, tmp_path, ("alpha",), then, max_runs=3)
+    with project.started("grind", "--workers", "local:1") as process:
+        gate.wait()
+        os.kill(proctree.children(process.pid)[0], signal.SIGKILL)
+        wait_until(lambda: process.poll() is not None)
+    assert left(tmp_path) == []
+    done = project.pitboss("grind", "--resume")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert ends(run) == [("ok", None), ("aborted", "interrupted"), ("ok", None)]
+    assert began(tmp_path) == [1, 2, 3]
+    (ref,) = run.records[1]["rescue"]
+    assert "alpha-2.txt" in run.files(ref)
+    assert left(tmp_path) == []
+
+
+def test_sessions_that_conflict_on_two_workers_are_rescued_and_retried(
+    project: Project, tmp_path: Path
+) -> None:
+    project.env["BEGAN"] = str(tmp_path / "began")
+    there = tmp_path / "there"
+    both = (
+        f"echo x >> {there}; for _ in $(seq 3000); do [ $(wc -l < {there}) -lt 2 ] || break; sleep 0.02; done"
+    )
+    for name in ("alpha", "beta"):
+        project.prompt(name, f"{both}; echo {name} > same.txt", parallel_safe=True, max_runs=1)
+    done = project.pitboss("grind", "--workers", "local:2")
+    assert done.code in (0, 1), done
+    run = the_run(project)
+    assert sorted(record["status"] for record in run.records) == ["error", "ok", "ok"]
+    retried = run.records[2]
+    assert retried["retry_of"] == next(r["seq"] for r in run.records if r["status"] == "error")
+
+
+def test_work_that_is_verified_is_tested_again_with_what_landed_meanwhile_on_its_worker(
+    project: Project, tmp_path: Path
+) -> None:
+    there, seen = tmp_path / "there", tmp_path / "seen"
+    both = (
+        f"echo x >> {there}; for _ in $(seq 3000); do [ $(wc -l < {there}) -lt 2 ] || break; sleep 0.02; done"
+    )
+    configure(project, more=f"[tests]\ncommand = 'echo $(ls *.txt) >> {seen}'")
+    for name in ("alpha", "beta"):
+        project.prompt(name, f"{both}; echo {name} > {name}.txt", parallel_safe=True, verify=True, max_runs=1)
+    done = project.pitboss("grind", "--workers", "local:2")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert ends(run) == [("ok", None)] * 2
+    assert sorted(seen.read_text().splitlines()) == ["alpha.txt", "alpha.txt beta.txt", "beta.txt"]
+    assert run.files(run.branch) == {"alpha.txt": "alpha\n", "beta.txt": "beta\n"}
+    assert project.git("for-each-ref", "refs/pitboss") == ""
+
+
+def test_a_worker_needs_a_scheduler_by_tls_or_on_this_machine(project: Project) -> None:
+    far = project.pitboss("worker", "tcp://example.com:8786")
+    assert (far.code, "must begin with tls://" in far.err) == (4, True)
+    bare = project.pitboss("worker", "tls://example.com:8786")
+    assert (bare.code, "needs certificates" in bare.err) == (1, True)
+
+
+def test_a_run_without_workers_has_none_to_list(project: Project) -> None:
+    done = project.pitboss("workers")
+    assert (done.code, done.out) == (4, "")
+    assert "no run is live" in done.err

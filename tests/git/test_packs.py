@@ -1,0 +1,76 @@
+"""Commits go from one repository to another without a remote (SPEC 14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.git.errors import GitError
+from pitboss.git.packs import boundary, pack, unpack
+from pitboss.git.repo import Repo
+from tests.support.cli import Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path / "project")
+    project.write("big.txt", "\n".join(str(n * n) for n in range(3000)))
+    project.commit("second")
+    return project
+
+
+def opened(project: Project) -> Repo:
+    return Repo.discover(project.root)
+
+
+def empty(folder: Path, project: Project) -> Repo:
+    project.git("init", "-q", str(folder))
+    return Repo.discover(folder)
+
+
+def test_a_pack_brings_a_commit_with_all_that_it_reaches(project: Project, tmp_path: Path) -> None:
+    here, there = opened(project), empty(tmp_path / "there", project)
+    tip = here.line("rev-parse", "HEAD")
+    unpack(there, pack(here, [tip]))
+    assert there.line("rev-list", "--objects", "--count", tip) == here.line(
+        "rev-list", "--objects", "--count", tip
+    )
+    assert boundary(there) == ()
+
+
+def test_a_pack_leaves_out_what_the_other_side_has_and_is_thin(project: Project, tmp_path: Path) -> None:
+    here, there = opened(project), empty(tmp_path / "there", project)
+    known = here.line("rev-parse", "HEAD")
+    whole = pack(here, [known])
+    unpack(there, whole)
+    project.write("big.txt", (project.root / "big.txt").read_text() + "\none more")
+    project.commit("third")
+    tip = here.line("rev-parse", "HEAD")
+    thin = pack(here, [tip], [known])
+    assert len(thin) < len(whole) / 5
+    unpack(there, thin)
+    assert there.git("show", f"{tip}:big.txt") == here.git("show", f"{tip}:big.txt")
+
+
+def test_a_thin_pack_is_refused_where_its_beginning_is_missing(project: Project, tmp_path: Path) -> None:
+    here, there = opened(project), empty(tmp_path / "there", project)
+    known = here.line("rev-parse", "HEAD")
+    project.write("big.txt", (project.root / "big.txt").read_text() + "\none more")
+    project.commit("third")
+    with pytest.raises(GitError):
+        unpack(there, pack(here, ["HEAD"], [known]))
+
+
+def test_a_shallow_repository_says_where_it_ends(project: Project, tmp_path: Path) -> None:
+    project.git("clone", "-q", "--depth=1", f"file://{project.root}", str(tmp_path / "shallow"))
+    shallow, there = Repo.discover(tmp_path / "shallow"), empty(tmp_path / "there", project)
+    tip = shallow.line("rev-parse", "HEAD")
+    assert boundary(shallow) == (tip,)
+    unpack(there, pack(shallow, [tip]))
+    (there.common_dir / "shallow").write_text(f"{tip}\n")
+    assert there.line("rev-list", "--count", tip) == "1"
+    there.git("fsck", "--connectivity-only", tip)

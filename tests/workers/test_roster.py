@@ -1,0 +1,70 @@
+"""Who takes the next session: fit workers with a free slot, those that were lost last (SPEC 14)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pitboss import __version__
+from pitboss.workers.messages import VERSION
+from pitboss.workers.roster import SESSIONS, Seats, WorkerInfo, workers_of
+
+FIT = {"version": __version__, "messages": VERSION, "slots": 2, "pid": 7, "host": "rack"}
+
+
+def seen(**said: Any) -> tuple[WorkerInfo, ...]:
+    """The workers of a scheduler, by name, with what each says of itself."""
+    workers = {
+        f"tcp://{name}": {
+            "name": name,
+            "last_seen": 5.0,
+            "metrics": {} if facts is None else {SESSIONS: facts},
+        }
+        for name, facts in said.items()
+    }
+    return workers_of({"workers": workers})
+
+
+def test_workers_are_listed_by_name_with_what_they_say_of_themselves() -> None:
+    two, one = seen(b=FIT, a={**FIT, "seqs": {"run": [3, 1]}, "finished": 4})[::-1]
+    assert (one.name, two.name, one.address, one.last_seen) == ("a", "b", "tcp://a", 5.0)
+    assert one.facts is not None
+    assert (one.slots, one.facts.seqs, one.facts.finished) == (2, {"run": (3, 1)}, 4)
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        (None, "it is no pitboss worker: start one by `pitboss worker ADDRESS`"),
+        ({"slots": "many"}, "it is no pitboss worker: start one by `pitboss worker ADDRESS`"),
+        ({**FIT, "version": "0.1.0"}, f"it is pitboss 0.1.0, and this is {__version__}"),
+        ({**FIT, "messages": VERSION + 1}, f"it is pitboss {__version__}, and this is {__version__}"),
+    ],
+)
+def test_a_worker_that_is_not_fit_says_why_and_gets_no_session(facts: Any, why: str) -> None:
+    (worker,) = seen(a=facts)
+    assert (worker.unfit, worker.slots) == (why, 0)
+    assert Seats().pick([worker]) is None
+
+
+def test_sessions_go_where_most_slots_are_free_and_no_two_slots_share_a_number() -> None:
+    seats, workers = Seats(), seen(a={**FIT, "slots": 1}, b=FIT)
+    taken = []
+    while picked := seats.pick(workers):
+        worker, number = picked
+        seats.take(number)
+        taken.append((worker.name, number))
+    assert taken == [("b", 2), ("a", 1), ("b", 3)]
+    seats.leave(2)
+    assert seats.pick(workers) == (workers[1], 2)
+
+
+def test_a_worker_that_was_lost_is_asked_last_and_keeps_its_numbers_when_it_is_back() -> None:
+    seats, workers = Seats(), seen(a=FIT, b={**FIT, "slots": 1})
+    seats.pick(workers)
+    seats.shun("a")
+    seats.pick(workers[1:])
+    assert seats.pick(workers) == (workers[1], 3)
+    seats.take(3)
+    assert seats.pick(workers) == (workers[0], 1)
