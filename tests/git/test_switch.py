@@ -111,6 +111,7 @@ CUT_SHORT = {
     "some files": "echo old >changed; echo gone >deleted; rm added",
     "a file half written": "printf ol >changed",
     "an empty file": ": >deleted",
+    "a file that git has removed to write it again": "rm changed",
     "folders": "rm -r file; echo f >file; rm folder; mkdir folder; echo a >folder/a",
     "all files": "git --work-tree=. checkout -q main -- . && git rm -q --cached added && rm added && git reset -q",
     "files and index": "git read-tree -m -u run main",

@@ -173,9 +173,14 @@ class Switch:
         self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
 
     def _is_half(self, path: str, commits: tuple[str, str]) -> bool:
-        """Whether a file holds the beginning of what one of the commits has there: git was killed while writing it."""
+        """Whether a file holds the beginning of what one of the commits has there: git was killed while writing it.
+
+        It is gone if git was killed in between: it removes a file before it writes the new one.
+        """
         try:
             held = (self._repo.root / path).read_bytes()
+        except FileNotFoundError:
+            return True
         except OSError:
             return False
         whole = (self._repo.run("cat-file", "blob", f"{commit}:{path}", ok=(0, 128)) for commit in commits)
