@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.cli import COMMAND, PATIENCE_S, Project, wait_until
+from tests.support.extras import hide
 from tests.support.notices import Service, hanging, mail_server, refusing, service
 from tests.support.runs import Gate, Live, configure, grinding, the_run
 
@@ -328,17 +329,7 @@ def test_what_is_missing_is_said_at_the_start_and_by_doctor_and_the_run_starts(p
 
 
 def test_without_the_extra_the_run_starts_and_says_so(project: Project, got: Service, tmp_path: Path) -> None:
-    blocked = tmp_path / "blocked"
-    blocked.mkdir()
-    (blocked / "sitecustomize.py").write_text(
-        "import sys\nfrom importlib.abc import MetaPathFinder\n"
-        "class No(MetaPathFinder):\n"
-        "    def find_spec(self, name, path, target=None):\n"
-        "        if name == 'apprise': raise ModuleNotFoundError(name)\n"
-        "import importlib.util as u\nwhole = u.find_spec\n"
-        "u.find_spec = lambda name, package=None: None if name == 'apprise' else whole(name, package)\n"
-    )
-    project.env["PYTHONPATH"] = str(blocked)
+    hide(project, tmp_path / "hidden", "apprise")
     notify(project, "${HOOK}", more="heartbeat_end_url = '${BEAT}'")
     done = project.pitboss("grind", "--max-iterations", "1")
     said = (

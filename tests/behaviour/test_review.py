@@ -11,7 +11,8 @@ import pytest
 from tests.behaviour.test_cli_observers import documented
 from tests.behaviour.test_land import night
 from tests.support.cli import Project, wait_until
-from tests.support.runs import the_run
+from tests.support.extras import hide
+from tests.support.runs import configure, the_run
 from tests.support.tmux import command, terminal
 
 if TYPE_CHECKING:
@@ -170,6 +171,57 @@ def test_keys_go_through_the_sessions_and_each_mark_is_kept_at_once(project: Pro
         "4",
         "1",
     ]
+
+
+def test_arrows_go_to_the_next_session_and_the_one_before_and_mark_nothing(project: Project) -> None:
+    with terminal(project) as screen:
+        screen.enter(command("review"))
+        screen.wait_for("1 of 3", "session 2")
+        screen.keys("Right")
+        screen.wait_for("2 of 3", "session 1", "Adds one.")
+        screen.keys("l")
+        screen.wait_for("3 of 3", "session 4")
+        screen.keys("Right", "Left")
+        screen.wait_for("2 of 3", "session 1")
+        screen.keys("h", "h", "h")
+        screen.wait_for("1 of 3", "session 2")
+        screen.keys("q")
+        wait_until(lambda: screen.flag("alternate_on") == "0")
+    assert marks(project) == {}
+
+
+def test_t_shows_what_the_tests_printed_and_shows_the_session_again(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    configure(project, more='[tests]\ncommand = "echo 4 passed, 1 \\u001b[31mslow"')
+    project.prompt("tested", "echo 1 >one", max_runs=1, verify=True)
+    assert project.pitboss("grind").code == 0
+    with terminal(project) as screen:
+        screen.enter(command("review"))
+        screen.wait_for("1 of 1", "the tests ran before it landed", "new file mode")
+        screen.keys("t")
+        screen.wait_for("4 passed, 1 ^[[31mslow")
+        assert "new file mode" not in screen.screen
+        screen.keys("t")
+        screen.wait_for("new file mode")
+        screen.keys("q")
+        wait_until(lambda: screen.flag("alternate_on") == "0")
+
+
+def test_without_the_extra_a_terminal_is_told_what_is_missing_and_lists_work(
+    project: Project, tmp_path: Path
+) -> None:
+    hide(project, tmp_path / "hidden", "textual")
+    with terminal(project, width=120) as screen:
+        screen.enter(command("review"))
+        screen.wait_for(
+            "error: `pitboss review` needs the extra `screens`, which is not installed: textual",
+            "`pitboss review | cat` prints the list",
+        )
+        assert screen.flag("alternate_on") == "0"
+    assert project.pitboss("review").out.count("risk") == 0
+    assert len(project.pitboss("review").out.splitlines()) == 6
+    assert len(project.pitboss("review", "--json").json()) == 3
+    assert project.pitboss("review", "mark", "1", "accept").code == 0
 
 
 def test_the_editor_gets_the_diff(project: Project, tmp_path: Path) -> None:

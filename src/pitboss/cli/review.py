@@ -56,7 +56,7 @@ def _review(requested: str | None, *, as_json: bool) -> None:
     run_id = chosen_run(root, requested)
     shown = not as_json and sys.stdout.isatty() and has_terminal()
     if shown:
-        need_screens("review")
+        need_screens("review", instead="; `pitboss review | cat` prints the list")
     desk = RepositoryDesk(root)
     found = reviewing.to_review(root, run_id, desk)
     marks = read_marks(RunPaths(root, run_id))

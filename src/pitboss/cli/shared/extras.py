@@ -11,13 +11,16 @@ from pitboss.errors import CommandError
 _SCREENS = ("jinja2", "starlette", "textual", "uvicorn")
 
 
-def need_screens(command: str) -> None:
-    """Raise CommandError if what `command` needs of the extra `screens` is not installed."""
+def need_screens(command: str, instead: str = "") -> None:
+    """Raise CommandError if what `command` needs of the extra `screens` is not installed.
+
+    `instead` says what works without.
+    """
     missing = [name for name in _SCREENS if find_spec(name) is None]
     if missing:
         raise CommandError(
             f"`pitboss {command}` needs the extra `screens`, which is not installed: {', '.join(missing)}",
-            hint="install it beside pitboss: `pip install 'pitboss[screens]'`",
+            hint=f"install it beside pitboss: `pip install 'pitboss[screens]'`{instead}",
         )
 
 
