@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Collection, Iterable, Mapping, MutableMapping
 
 RUN_ID = "PITBOSS_RUN_ID"
 SESSION_SEQ = "PITBOSS_SESSION_SEQ"
@@ -77,12 +77,14 @@ def hook_environment(
 
 
 def agent_environment(
-    env: Mapping[str, str], *, remove: Iterable[str], keep: Iterable[str]
+    env: Mapping[str, str], *, remove: Collection[str], keep: Iterable[str]
 ) -> dict[str, str]:
     """What an agent may see of `env`: nothing that matches a pattern in `remove`, unless it matches one in `keep`.
 
     Patterns are globs (`AWS_*`). The session's own variables always stay.
     """
+    if not remove:
+        return dict(env)
     from fnmatch import fnmatchcase
 
     def stays(name: str) -> bool:
