@@ -73,6 +73,14 @@ def find_repo(root: Path, here: Path, requested: str | None, *, purpose: str) ->
     return Repo.discover(here, purpose=purpose), told
 
 
+def require_sandbox(config: Config) -> None:
+    """Raise StartError if the sandbox that the configuration asks for cannot be made here."""
+    if config.sandbox.is_fenced:
+        from pitboss.process.holding import require_sandbox as require
+
+        require(config.sandbox, os.environ)
+
+
 def lost_files(repo: Repo, run_id: str, *, force: bool) -> list[Lost]:
     """What `restore_files` would restore; changes nothing. Raises StorageError."""
     from pitboss.engine import restoring

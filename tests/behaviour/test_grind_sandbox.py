@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.agents import executable
 from tests.support.cli import Project
 from tests.support.runs import Run, the_run
 from tests.support.sandboxes import needs_bwrap
@@ -129,3 +130,33 @@ def test_a_wrapper_of_the_users_own_stands_before_every_command(tmp_path: Path) 
     run = the_run(project)
     told = f"{project.root} {run.folder}/exchange/session-0001\n"
     assert run.files(run.branch) == {"told.txt": told}
+
+
+@pytest.mark.parametrize("resumed", [False, True], ids=["start", "resume"])
+def test_a_run_does_not_start_without_the_sandbox_it_is_to_have(tmp_path: Path, resumed: bool) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.prompt("chore", "echo one > one.txt", max_runs=2)
+    if resumed:
+        assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    project.write(
+        ".pitboss/config.toml", '[agent]\nbackend = "shell"\n[sandbox]\nmode = "bwrap"\nnetwork = "none"\n'
+    )
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    executable(tools / "bwrap", "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1")
+    path = f"{tools}:{project.env['PATH']}"
+    done = project.pitboss("grind", *(["--resume"] if resumed else []), PATH=path)
+    assert done.code == 4, done
+    why = "the sandbox does not work here: setting up uid map: Permission denied"
+    assert why in done.err
+    assert "hint: " in done.err
+    assert len(list((project.root / ".pitboss/grind").glob("runs/*/sessions.jsonl"))) == resumed
+
+
+def test_a_wrapper_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    text = '[agent]\nbackend = "shell"\n[sandbox]\nmode = "command"\ncommand = ["no-such-wrapper"]\n'
+    project.write(".pitboss/config.toml", text)
+    project.prompt("chore", "echo one > one.txt", max_runs=1)
+    done = project.pitboss("grind")
+    assert (done.code, "cannot find no-such-wrapper" in done.err) == (4, True)
