@@ -30,7 +30,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports coverage check bench chaos agents docs picture screens format lock clean
+.PHONY: help install demo test lint types imports coverage covered check bench chaos agents docs picture screens format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -56,6 +56,9 @@ imports: $(INSTALLED_DEV) ## layers of the code
 coverage: $(INSTALLED_DEV) ## branch coverage of core and store, which must be covered whole
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal $(MEASURED)
+	$(MAKE) covered
+
+covered: $(INSTALLED_DEV)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='src/pitboss/core/*,src/pitboss/store/*' --fail-under=100
 
