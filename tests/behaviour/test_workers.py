@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pitboss import proctree
-from tests.support.cli import Project, wait_until
+from tests.support.cli import PATIENCE_S, Project, wait_until
+from tests.support.cluster import cluster_beside
 from tests.support.runs import Gate, Run, configure, the_run
 
 if TYPE_CHECKING:
@@ -175,6 +176,37 @@ def test_work_that_is_verified_is_tested_again_with_what_landed_meanwhile_on_its
     assert sorted(seen.read_text().splitlines()) == ["alpha.txt", "alpha.txt beta.txt", "beta.txt"]
     assert run.files(run.branch) == {"alpha.txt": "alpha\n", "beta.txt": "beta\n"}
     assert project.git("for-each-ref", "refs/pitboss") == ""
+
+
+def test_what_a_stopped_worker_had_comes_home_when_it_goes_on_after_its_session_was_given_to_another(
+    project: Project, tmp_path: Path
+) -> None:
+    gates = [Gate(tmp_path / f"gate-{seq}") for seq in (1, 2)]
+    waits = "; ".join(
+        f'[ "$PITBOSS_SESSION_SEQ" != {seq} ] || {{ {gate.script}; }}' for seq, gate in enumerate(gates, 1)
+    )
+    configure(project, more="[workers]\nlost_after_s = 3")
+    prompts(project, tmp_path, ("alpha",), waits, max_runs=1)
+    with cluster_beside(project, tmp_path / "cluster") as cluster:
+        for name in ("one", "two"):
+            cluster.worker(name)
+        with project.started("grind", "--workers", cluster.address) as process:
+            gates[0].wait()
+            (stopped,) = (worker for worker in at_work(project) if worker["seqs"])
+            os.kill(stopped["pid"], signal.SIGSTOP)
+            gates[1].wait()
+            run = the_run(project)
+            assert ends(run) == [("aborted", f"interrupted: worker {stopped['name']} lost")]
+            os.kill(stopped["pid"], signal.SIGCONT)
+            wait_until(lambda: project.git("for-each-ref", "refs/pitboss/rescue"))
+            gates[1].open()
+            assert process.wait(PATIENCE_S) == 0
+        assert ends(run)[1:] == [("ok", None)]
+        assert run.records[1]["host"] != stopped["name"]
+        assert set(run.files(f"refs/pitboss/rescue/{run.run_id}/session-0001")) == {"alpha-1.txt"}
+        assert began(tmp_path) == [1, 2]
+        wait_until(lambda: (cluster.listed(stopped["name"]) or {}).get("seqs") == [])
+    assert left(tmp_path) == []
 
 
 def test_a_worker_needs_a_scheduler_by_tls_or_on_this_machine(project: Project) -> None:

@@ -17,17 +17,23 @@ from pitboss.store.files import make_directory, write_atomic
 from pitboss.workers.background_loop import BackgroundLoop
 from pitboss.workers.extra import quiet_dask
 from pitboss.workers.messages import from_worker
-from pitboss.workers.roster import SESSIONS, workers_of
+from pitboss.workers.roster import SESSIONS, Silences, workers_of
 from pitboss.workers.wire import Wire
 from pitboss.workers.worker_process import security
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pitboss.workers.messages import FromWorker
     from pitboss.workers.roster import WorkerInfo
 
-FRESH_S = 0.3
+POLL_S = 0.25
+"""Seconds between two looks at who is there."""
+
+AGAIN_S = 1.0
+"""Seconds between two looks whether a worker of the run's own has to be started again."""
+
 CONNECT_S = 10.0
 END_S = 15.0
 
@@ -55,7 +61,11 @@ class Cluster:
         self._rpc: Any = None
         self._processes: list[subprocess.Popen[bytes]] = []
         self._seen: tuple[WorkerInfo, ...] = ()
-        self._seen_at = float("-inf")
+        self._pulse = Silences()
+        self.listener: Callable[[tuple[WorkerInfo, ...]], object] | None = None
+        """Hears who is there, again and again, in the event loop: it must not wait for anything."""
+        self._address = ""
+        self._looked_at = float("-inf")
 
     @property
     def local(self) -> int:
@@ -67,18 +77,16 @@ class Cluster:
         """Who is there, as of a moment ago; nobody while the scheduler cannot be reached."""
         with self._lock:
             self._begin()
-            if time.monotonic() - self._seen_at > FRESH_S:
-                self._seen = self._ask()
-                self._seen_at = time.monotonic()
+            self._start_again()
             return self._seen
 
     def find(self, name: str) -> WorkerInfo | None:
         """The worker of that name, if it is there and fit."""
         return next((w for w in self.workers() if w.name == name and w.unfit is None), None)
 
-    def connect(self, worker: WorkerInfo, lost_after_s: float) -> Wire[FromWorker]:
-        """A connection to a worker for one session. Raises OSError."""
-        return self._live().run(self._connect(worker, lost_after_s), timeout_s=2 * CONNECT_S)
+    def connect(self, worker: WorkerInfo, lost_after_s: float, patience_s: float) -> Wire[FromWorker]:
+        """A connection to a worker for one session, which may take so long. Raises OSError, TimeoutError."""
+        return self._live().run(self._connect(worker, lost_after_s), timeout_s=patience_s)
 
     def close(self) -> None:
         """Let the run's own workers leave, and its own scheduler with them."""
@@ -119,30 +127,46 @@ class Cluster:
             self._scheduler = self._loop.run(_own_scheduler(), timeout_s=60.0)
             address = self._scheduler.address
             make_directory(self._folder)
-            self._processes = [self._start(address, nth) for nth in range(1, self.local + 1)]
+            self._address = address
+            self._processes = [self._start(nth) for nth in range(1, self.local + 1)]
         membership = msgspec.structs.replace(self._asked, address=address)
         self._rpc = self._loop.run(_remote(membership))
+        self._loop.soon(lambda: asyncio.ensure_future(self._watch()))
         write_atomic(self._note, msgspec.json.encode(membership), durable=False, make=True)
 
-    def _start(self, address: str, nth: int) -> subprocess.Popen[bytes]:
+    def _start_again(self) -> None:
+        """Replace workers of the run's own whose guardian was killed."""
+        if time.monotonic() - self._looked_at < AGAIN_S:
+            return
+        self._looked_at = time.monotonic()
+        for nth, process in enumerate(self._processes, 1):
+            if process.poll() is not None:
+                self._processes[nth - 1] = self._start(nth)
+
+    def _start(self, nth: int) -> subprocess.Popen[bytes]:
         name = f"local-{nth}"
         folder = self._folder / name
-        argv = [sys.executable, "-m", "pitboss", "worker", address]
+        argv = [sys.executable, "-m", "pitboss", "worker", self._address]
         argv += ["--name", name, "--dir", str(folder), "--slots", "1", "--leave-with-scheduler"]
         with (self._folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
-    def _ask(self) -> tuple[WorkerInfo, ...]:
-        if self._loop is None:
-            return ()
-        if self._scheduler is not None:
-            return workers_of(self._loop.run(_identity(self._scheduler), timeout_s=CONNECT_S))
-        try:
-            return workers_of(self._loop.run(self._rpc.identity(), timeout_s=CONNECT_S))
-        except (OSError, TimeoutError):
-            return ()
+    async def _watch(self) -> None:
+        """Look who is there, again and again; nobody, while the scheduler does not answer."""
+        while True:
+            try:
+                identity = await asyncio.wait_for(self._identity(), CONNECT_S)
+                self._seen = self._pulse.judged(workers_of(identity), time.monotonic())
+                if self.listener is not None:
+                    self.listener(self._seen)
+            except (OSError, TimeoutError):
+                self._seen = ()
+            await asyncio.sleep(POLL_S)
+
+    async def _identity(self) -> Any:
+        return await self._rpc.identity() if self._scheduler is None else self._scheduler.identity()
 
     async def _connect(self, worker: WorkerInfo, lost_after_s: float) -> Wire[FromWorker]:
         from distributed.comm import core
@@ -162,10 +186,6 @@ async def _own_scheduler() -> Any:
     from distributed import Scheduler
 
     return await Scheduler(protocol="tcp", host="127.0.0.1", port=0, dashboard=False, dashboard_address=":0")
-
-
-async def _identity(scheduler: Any) -> Any:
-    return scheduler.identity()
 
 
 async def _remote(where: Membership) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,22 +20,24 @@ from pitboss.landing.refs import session_branch
 from pitboss.store.files import read_regular
 from pitboss.workers import messages as say
 from pitboss.workers.home_files import HomeFiles
+from pitboss.workers.late_work import LateWork
 from pitboss.workers.line import WorkerLine
 from pitboss.workers.roster import Seats
+from pitboss.workers.runner_side import RunnerSide, WorkLeft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pitboss.core.config import Config
     from pitboss.core.session import Assignment
-    from pitboss.git.repo import Repo
-    from pitboss.landing.git_trouble import RepositoryMonitor
-    from pitboss.landing.run_branch import RunBranch
-    from pitboss.store.paths import RunPaths
     from pitboss.workers.cluster import Cluster
+    from pitboss.workers.roster import WorkerInfo
 
 NOTES_LIMIT = 16 * 1024 * 1024
 LOOK_S = 0.2
+CONNECT_S = 10.0
+FETCH_S = 2.0
+"""Seconds that a worker may take to accept a connection: one that was lost is asked again and again."""
+
 HURRIED_S = 3.0
 """Seconds that a lost worker may take to come back while somebody waits for the run to end."""
 
@@ -42,20 +45,10 @@ NOBODY_S = 15.0
 """Seconds after which it is said that no worker is there."""
 
 
-class Home(NamedTuple):
-    """What sessions on workers need of the runner's machine."""
-
-    repo: Repo
-    branch: RunBranch
-    paths: RunPaths
-    monitor: RepositoryMonitor
-    config: Config
-
-
 class Dispatch:
     """Sends sessions to the workers of a `cluster`. Sessions' threads call everything but `has_room` and `reserve`."""
 
-    def __init__(self, home: Home, cluster: Cluster, *, lost_after_s: float) -> None:
+    def __init__(self, home: RunnerSide, cluster: Cluster, *, lost_after_s: float) -> None:
         self.repo = home.repo
         self.branch = home.branch
         self.run_id = home.paths.run_id
@@ -68,6 +61,9 @@ class Dispatch:
         self._lock = Lock()
         self._back_until: dict[str, float] = {}
         self._alone_since: float | None = None
+        self._picked: tuple[WorkerInfo, int] | None = None
+        self._reserved: set[int] = set()
+        self._late = LateWork(home, self.fetch)
 
     # The loop's thread
 
@@ -75,8 +71,11 @@ class Dispatch:
         """Whether any worker has a free slot."""
         workers = self._cluster.workers()
         self._look_after(any(worker.slots for worker in workers))
+        # Sessions of an earlier process have their records by now.
+        self._cluster.listener = self._look_for_late_work
         with self._lock:
-            return self._seats.pick(workers) is not None
+            self._picked = self._seats.pick(workers)
+        return self._picked is not None
 
     def _look_after(self, somebody: bool) -> None:
         if somebody:
@@ -89,15 +88,18 @@ class Dispatch:
             self._alone_since = float("inf")
             self.monitor.warn(0, "no worker is there that could take a session: the run waits")
 
+    def _look_for_late_work(self, workers: Sequence[WorkerInfo]) -> None:
+        self._late.look(workers, frozenset(self._reserved))
+
     def reserve(self, seq: int) -> Location:
-        """The slot on a worker in which session `seq` will work. Raises HostLost if the last one has just gone."""
-        workers = self._cluster.workers()
+        """The slot that `has_room` found; session `seq` will work there."""
+        if self._picked is None:
+            raise AssertionError(f"there is no room for session {seq}")
+        worker, number = self._picked
         with self._lock:
-            picked = self._seats.pick(workers)
-            if picked is None:
-                raise HostLost("(none)")
-            worker, number = picked
             self._seats.take(number)
+        self._picked = None
+        self._reserved.add(seq)
         return Location(
             base_commit=self.branch.tip,
             worktree=f"{self._paths.worktrees.name}/slot-{number}",
@@ -110,11 +112,21 @@ class Dispatch:
         with self._lock:
             self._seats.leave(int((session.worktree or "-0").rpartition("-")[2]))
 
+    def over(self, session: Assignment) -> None:
+        """The session has its record: what is left of it on its worker is fetched as late work from now on."""
+        self._reserved.discard(session.seq)
+
+    def close(self) -> None:
+        """No more sessions will run: fetch what there is of earlier ones."""
+        self._look_for_late_work(self._cluster.workers())
+        self._cluster.listener = None
+        self._late.close()
+
     # Sessions' threads
 
     def begin(self, session: Assignment, attempt: int) -> tuple[WorkerLine, tuple[str, ...]]:
         """Begin a session on its worker; returns its line, and the commits that are there. Raises HostLost."""
-        line = self._connected(session)
+        line = self._connected(session.host or "", session.seq, CONNECT_S)
         acquire(self.repo, self.run_id, session.seq, Lease(attempt, line.name))
         asked = say.Begin(
             run_id=self.run_id,
@@ -136,22 +148,29 @@ class Dispatch:
         take: Callable[[Sequence[str], bytes], tuple[str, ...]],
     ) -> tuple[str, ...] | None:
         """Have `take` keep what a session left on its worker, and return what it returns; None if that stays away."""
-        asked = say.Recover(run_id=self.run_id, repository=self._repository, seq=session.seq, attempt=attempt)
+        name, what = session.host or "", WorkLeft(session.seq, attempt, take)
         while True:
-            try:
-                line = self._connected(session)
-                left, beside = line.ask(asked, say.Leftovers)
-                if left.is_over:
-                    refs = take(left.tips, beside) if left.tips else ()
-                    line.say(say.Delivered())
-                    line.hang_up()
+            with suppress(HostLost):
+                refs = self.fetch(name, what)
+                if refs is not None:
                     return refs
-                line.hang_up()
-            except HostLost:
-                pass
-            if not self._may_come_back(session.host or ""):
+            if not self._may_come_back(name):
                 return None
             time.sleep(LOOK_S)
+
+    def fetch(self, name: str, what: WorkLeft) -> tuple[str, ...] | None:
+        """Fetch what is left of a session on a worker; None while it is still being ended. Raises HostLost."""
+        line = self._connected(name, what.seq, FETCH_S)
+        try:
+            asked = say.Recover(run_id=self.run_id, seq=what.seq, attempt=what.attempt)
+            left, beside = line.ask(asked, say.Leftovers)
+            if not left.is_over:
+                return None
+            refs = what.take(left.tips, beside) if left.tips else ()
+            line.say(say.Delivered())
+            return refs
+        finally:
+            line.hang_up()
 
     def _may_come_back(self, name: str) -> bool:
         until = self._back_until.setdefault(name, time.monotonic() + self._lost_after_s)
@@ -169,16 +188,15 @@ class Dispatch:
         """Warn of something that concerns a session."""
         self.monitor.warn(seq, text)
 
-    def _connected(self, session: Assignment) -> WorkerLine:
-        name = session.host or ""
+    def _connected(self, name: str, seq: int, patience_s: float) -> WorkerLine:
         worker = self._cluster.find(name)
         if worker is None:
             raise HostLost(name)
         try:
-            wire = self._cluster.connect(worker, self._lost_after_s)
+            wire = self._cluster.connect(worker, self._lost_after_s, patience_s)
         except (OSError, TimeoutError):
             raise HostLost(name) from None
-        return WorkerLine(name, wire, HomeFiles(self._paths, session.seq))
+        return WorkerLine(name, wire, HomeFiles(self._paths, seq))
 
     @property
     def _repository(self) -> str:

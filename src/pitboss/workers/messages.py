@@ -46,7 +46,6 @@ class Recover(Message, frozen=True, kw_only=True):
     """What is left of a session that was lost? Answered by `Leftovers`."""
 
     run_id: str
-    repository: str
     seq: int
     attempt: int
 

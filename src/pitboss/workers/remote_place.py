@@ -234,6 +234,7 @@ class RemotePlace:
         with suppress(GitFailed):
             self._try(lambda: release(self._repo, self._run_id, self._seq, landed=self._landed))
         self._home.release()
+        self._dispatch.over(self._session)
         self.is_released = True
 
     def _leave(self) -> None:

@@ -11,14 +11,21 @@ from pitboss.typed import from_builtins
 from pitboss.workers.messages import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 SESSIONS = "pitboss"
 """What a worker calls its handler for sessions, and what it says of itself."""
 
 
+SILENT_S = 5.0
+"""Seconds without a heartbeat after which a worker gets no session."""
+
+BEATS_S = 0.015
+"""Further seconds for each worker: dask has them beat more slowly the more there are."""
+
+
 class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself; `seqs` are its sessions in flight, by run."""
+    """What a worker says of itself; by run, `seqs` are its sessions in flight, `remains` what it holds of others."""
 
     version: str
     messages: int
@@ -27,6 +34,7 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     seqs: dict[str, tuple[int, ...]] = {}
     finished: int = 0
+    remains: dict[str, tuple[tuple[int, int], ...]] = {}
     agents: dict[str, dict[str, str | None]] = {}
 
 
@@ -72,6 +80,30 @@ def _unfit(facts: WorkerFacts | None) -> str | None:
     if facts.version != __version__ or facts.messages != VERSION:
         return f"it is pitboss {facts.version}, and this is {__version__}"
     return None
+
+
+class Silences:
+    """Who has been silent: by when a worker was heard last, not by clocks, which may differ from machine to machine."""
+
+    def __init__(self) -> None:
+        self._heard: dict[str, tuple[float, float]] = {}
+
+    def judged(self, workers: Sequence[WorkerInfo], now: float) -> tuple[WorkerInfo, ...]:
+        """The workers, those that have been silent unfit. `now` is in seconds of a clock that never jumps."""
+        before = self._heard
+        self._heard = {
+            worker.address: last
+            if (last := before.get(worker.address)) is not None and last[0] == worker.last_seen
+            else (worker.last_seen, now)
+            for worker in workers
+        }
+        silent_s = SILENT_S + BEATS_S * len(workers)
+        return tuple(
+            msgspec.structs.replace(worker, unfit="it has not been heard of for a while")
+            if worker.unfit is None and now - self._heard[worker.address][1] > silent_s
+            else worker
+            for worker in workers
+        )
 
 
 class Seats:

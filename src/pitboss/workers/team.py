@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.host import HostLost
 from pitboss.workers.cluster import Cluster, Membership
-from pitboss.workers.dispatch import Dispatch, Home
+from pitboss.workers.dispatch import Dispatch
 from pitboss.workers.remote_host import WorkerHosts
+from pitboss.workers.runner_side import RunnerSide
 from pitboss.workers.worker_places import WorkerPlaces
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Team:
         config: Config,
     ) -> WorkerPlaces:
         """The places of the run; sessions land in `home`."""
-        base = Home(repo=repo, branch=branch, paths=self._paths, monitor=monitor, config=config)
+        base = RunnerSide(repo=repo, branch=branch, paths=self._paths, monitor=monitor, config=config)
         dispatch = Dispatch(base, self._cluster, lost_after_s=self._settings.lost_after_s)
         self._places = WorkerPlaces(home, dispatch, self._cluster)
         return self._places

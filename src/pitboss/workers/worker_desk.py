@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import traceback
-from contextlib import suppress
 from threading import Lock, Thread, current_thread
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 
 from pitboss import proctree
 from pitboss.core.environment import RUN_ID, SESSION_SEQ
+from pitboss.errors import PitbossError
 from pitboss.git.packs import pack
 from pitboss.landing.git_trouble import GitFailed
 from pitboss.store.files import write_atomic
@@ -43,6 +43,7 @@ class WorkerDesk:
         self._begun = BegunAttempts(folder / "begun")
         self._lock = Lock()
         self._attending: dict[str, tuple[say.Begin, Thread]] = {}
+        self._left: dict[str, BegunAttempt] = {}
         self._leaving = False
         self.finished = 0
         """How many sessions have been released since this process began."""
@@ -60,10 +61,17 @@ class WorkerDesk:
     def settle(self) -> None:
         """Keep what sessions left here whose process was killed, before anything else begins."""
         for attempt in self._begun.unfinished():
-            if attempt.left is None:
-                begin = say.from_runner(attempt.asked)
-                if isinstance(begin, say.Begin):
+            if attempt.left is not None:
+                self._left[attempt.file] = attempt
+                continue
+            begin = say.from_runner(attempt.asked)
+            if isinstance(begin, say.Begin):
+                try:
                     self._settle(attempt, begin)
+                except (PitbossError, OSError) as error:
+                    _complain(
+                        f"what session {attempt.seq} of {attempt.run_id} did cannot be kept yet: {error}"
+                    )
 
     def _settle(self, attempt: BegunAttempt, begin: say.Begin) -> None:
         marks = {RUN_ID: begin.run_id, SESSION_SEQ: str(begin.assignment.seq)}
@@ -74,6 +82,16 @@ class WorkerDesk:
         tips = tuple(oid for ref in landing.rescue if (oid := run.repo.commit_id(ref)))
         run.place(begin.assignment).release()
         self._leave(attempt, tips)
+
+    @property
+    def remains(self) -> dict[str, list[tuple[int, int]]]:
+        """What it holds of sessions that were lost, by run: session and attempt."""
+        with self._lock:
+            held = list(self._left.values())
+        runs: dict[str, list[tuple[int, int]]] = {}
+        for attempt in held:
+            runs.setdefault(attempt.run_id, []).append((attempt.seq, attempt.attempt))
+        return runs
 
     def leave(self) -> None:
         """End all sessions and keep what they did; returns when that is done, or after a while."""
@@ -100,11 +118,7 @@ class WorkerDesk:
         except Closed:
             pass
         except GitFailed as failed:
-            print(
-                f"what the session did is kept when this worker begins again: {failed}",
-                file=sys.stderr,
-                flush=True,
-            )
+            _complain(f"what the session did is kept when this worker begins again: {failed}")
         except Exception as error:
             traceback.print_exc()
             wire.put(say.Failed(kind="start", text=f"{type(error).__name__}: {error}"))
@@ -142,8 +156,12 @@ class WorkerDesk:
         wire.put(
             say.Begun(has=tuple(filter(None, [known, run.repo.commit_id(begin.assignment.base_commit)])))
         )
-        with suppress(Closed):
+        try:
             attending.serve()
+        except Closed:
+            pass
+        except Exception:
+            traceback.print_exc()  # a bug, which must not cost the session its work
         if attending.is_released:
             self._begun.update(_over(attempt))
             self.finished += 1
@@ -151,7 +169,11 @@ class WorkerDesk:
             self._leave(attempt, attending.keep_remains())
 
     def _leave(self, attempt: BegunAttempt, tips: tuple[str, ...]) -> None:
-        self._begun.update(replace(attempt, left=tips) if tips else _over(attempt))
+        left = replace(attempt, left=tips) if tips else _over(attempt)
+        self._begun.update(left)
+        if tips:
+            with self._lock:
+                self._left[attempt.file] = left
 
     def _run(self, begin: say.Begin) -> RunHere:
         return self._clones.run(begin.repository, begin.object_format, begin.run_id, lambda: begin.config)
@@ -171,6 +193,12 @@ class WorkerDesk:
         wire.put(say.Leftovers(tips=found.left), pack(run.repo, found.left, [begin.assignment.base_commit]))
         if isinstance((wire.take(FIRST_WORD_S) or (None, b""))[0], say.Delivered):
             self._begun.update(_over(found))
+            with self._lock:
+                self._left.pop(found.file, None)
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _over(attempt: BegunAttempt) -> BegunAttempt:

@@ -33,6 +33,7 @@ class WorkerPlaces:
     def close(self) -> None:
         """No more sessions will run: the run's own workers leave. Raises PitbossError."""
         try:
+            self._dispatch.close()
             self._home.close()
         finally:
             self._cluster.close()

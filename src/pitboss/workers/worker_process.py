@@ -148,6 +148,7 @@ def facts_of(setup: Setup, desk: WorkerDesk) -> dict[str, Any]:
         "host": os.uname().nodename,
         "seqs": desk.seqs,
         "finished": desk.finished,
+        "remains": desk.remains,
     }
 
 

@@ -1,0 +1,32 @@
+"""What sessions on workers need of the runner's machine, and what they left elsewhere (SPEC 14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pitboss.core.config import Config
+    from pitboss.git.repo import Repo
+    from pitboss.landing.git_trouble import RepositoryMonitor
+    from pitboss.landing.run_branch import RunBranch
+    from pitboss.store.paths import RunPaths
+
+
+class RunnerSide(NamedTuple):
+    """Where a run is at home."""
+
+    repo: Repo
+    branch: RunBranch
+    paths: RunPaths
+    monitor: RepositoryMonitor
+    config: Config
+
+
+class WorkLeft(NamedTuple):
+    """What a session left on its worker, and what keeps it here: `take` gets its commits, and returns their refs."""
+
+    seq: int
+    attempt: int
+    take: Callable[[Sequence[str], bytes], tuple[str, ...]]

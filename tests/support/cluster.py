@@ -1,0 +1,78 @@
+"""A dask scheduler and workers beside a test, as processes of their own: started, looked at, ended with the test."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tests.support.cli import COMMAND, PATIENCE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.cli import Project
+
+
+class BesideCluster:
+    """A scheduler at `address`, and the workers that a test starts."""
+
+    def __init__(self, project: Project, folder: Path, stack: contextlib.ExitStack) -> None:
+        self._project = project
+        self._folder = folder
+        self._stack = stack
+        file = folder / "scheduler.json"
+        argv = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0"]
+        self._start([*argv, "--no-dashboard", "--scheduler-file", str(file)], "scheduler")
+        wait_until(lambda: file.exists() and file.read_text().endswith("}"))
+        self.address: str = json.loads(file.read_text())["address"]
+
+    def worker(self, name: str, *options: str) -> subprocess.Popen[bytes]:
+        """Start a worker, and wait until it is there."""
+        argv = [*COMMAND, "worker", self.address, "--name", name, "--dir", str(self._folder / name), *options]
+        process = self._start(argv, name)
+        wait_until(lambda: self.listed(name))
+        return process
+
+    def listed(self, name: str) -> dict[str, Any] | None:
+        """What `pitboss workers` says of a worker; None if it is not there."""
+        done = self._project.pitboss("workers", self.address, "--json")
+        return next((worker for worker in done.json() if worker["name"] == name), None)
+
+    def said(self, name: str) -> str:
+        """What a process printed."""
+        return (self._folder / f"{name}.log").read_text()
+
+    def _start(self, argv: list[str], name: str) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                argv,
+                cwd=self._folder,
+                env=self._project.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._stack.callback(_end, process)
+        return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(PATIENCE_S / 4)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def cluster_beside(project: Project, folder: Path) -> Iterator[BesideCluster]:
+    """A scheduler without workers, in a new `folder`."""
+    folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        yield BesideCluster(project, folder, stack)
