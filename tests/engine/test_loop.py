@@ -6,7 +6,7 @@ import contextlib
 import os
 from contextlib import ExitStack
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -444,6 +444,19 @@ def test_a_session_that_cannot_be_dispatched_stops_the_others_too(stage: Stage) 
     with pytest.raises(OSError, match="no space left"):
         stage.run()
     assert (stage.pool.running, stage.log) == ((), [1])
+
+
+def test_a_session_takes_the_thread_of_one_that_has_ended_and_none_outlives_the_run(stage: Stage) -> None:
+    threads: set[Thread] = set()
+
+    def how(seq: int) -> How:
+        threads.add(current_thread())
+        return How()
+
+    stage.grind("alpha bravo alpha", how)
+    (thread,) = threads
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
 
 
 def test_an_error_with_nothing_in_flight_asks_nobody_to_stop(stage: Stage) -> None:

@@ -63,6 +63,8 @@ class Loop:
                 self._control.abort()
                 self._pool.drain()
             raise
+        finally:
+            self._pool.close()
         return step
 
     def _next(self) -> Choice | Wait | Idle | Ending:

@@ -1,4 +1,7 @@
-"""The threads of the sessions in flight: one each, with its record or error handed back to the loop."""
+"""The threads of the sessions in flight: one each, with its record or error handed back to the loop.
+
+A thread whose session has ended takes the next one: to start a thread takes longer than to wake one.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ class Pool:
         self._dispatch = dispatch
         self._work = work
         self._news: SimpleQueue[tuple[int, SessionRecord | BaseException | None]] = SimpleQueue()
+        self._due: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads = 0
         self._running: dict[int, Assignment] = {}
         self._landing: set[int] = set()
 
@@ -48,7 +53,7 @@ class Pool:
         return tuple(session for seq, session in self._running.items() if seq not in self._landing)
 
     def start(self, choice: Choice) -> None:
-        """Dispatch a session and run it in a thread of its own, which cannot keep the process from ending."""
+        """Dispatch a session and run it in a thread, which cannot keep the process from ending."""
         session = self._dispatch(choice)
         if session is None:
             return
@@ -62,7 +67,14 @@ class Pool:
                 self._news.put((session.seq, error))
 
         self._running[session.seq] = session
-        Thread(target=body, name=f"session-{session.seq}", daemon=True).start()
+        self._due.put(body)
+        if self._threads < len(self._running):
+            self._threads += 1
+            Thread(target=self._serve, name=f"sessions {self._threads}", daemon=True).start()
+
+    def _serve(self) -> None:
+        while (body := self._due.get()) is not None:
+            body()
 
     def wait(self, limit_s: float) -> SessionRecord | None:
         """The record of the session that ends next; raises what ended it.
@@ -81,6 +93,12 @@ class Pool:
         """Wait for all sessions, however they end: there is already an error to report."""
         while self._running:
             self._take()
+
+    def close(self) -> None:
+        """End the threads, each of them once its session has ended."""
+        for _ in range(self._threads):
+            self._due.put(None)
+        self._threads = 0
 
     def _take(self, limit_s: float | None = None) -> SessionRecord | BaseException | None:
         seq, ended = self._news.get(timeout=limit_s)
