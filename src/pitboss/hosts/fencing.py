@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.core.sandbox.ground import AgentFolders, Ground
-from pitboss.process.fencing import fence_around, program_folders, temporary_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +39,8 @@ class Fencing:
         """The sandbox of one process of a session, which is to see the environment `env`."""
         if not self._settings.is_fenced:
             return None
+        from pitboss.process.fencing import fence_around  # a run without sandboxes loads none of that
+
         _make(agent.sessions)
         exchange = self._surroundings.lent_folder(session)
         ground = self._ground(session, env, agent, exchange)
@@ -48,6 +49,8 @@ class Fencing:
     def _ground(
         self, session: Assignment, env: Mapping[str, str], agent: AgentFolders, exchange: str
     ) -> Ground:
+        from pitboss.process.fencing import program_folders, temporary_folders
+
         home = env.get("HOME") or str(Path.home())
         root = str(self._surroundings.root)
         git, tracked = self._git_of(session)
