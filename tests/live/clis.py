@@ -29,8 +29,26 @@ GO_WELL = (
     Scenario.AUTH_ONCE,
     Scenario.SUBAGENT,
     Scenario.BACKGROUND,
+    Scenario.LONG_OUTAGE,
+    Scenario.TOGETHER,
+    Scenario.SANDBOX,
 )
 """The scenarios in which the work is done in the end."""
+
+BLIND = (Scenario.BUDGET, Scenario.MAX_BUDGET)
+"""What nothing can stop that tells nothing while it works."""
+
+AS_A_PRESET = (
+    Scenario.OK,
+    Scenario.RATE_ONCE,
+    Scenario.USAGE_LIMIT,
+    Scenario.AUTH,
+    Scenario.HANG,
+    Scenario.LONGTOOL,
+    Scenario.TOGETHER,
+    Scenario.SANDBOX,
+)
+"""What is tried behind the Agent Client Protocol: the rest is the CLI's own doing."""
 
 MENDS_A_CLEAN_CUT = (*GO_WELL, Scenario.CUT_CLEAN)
 """It asks for the whole answer in one piece."""
@@ -44,10 +62,12 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall; in `silent` ones
     it does so without a word, but leaves word elsewhere of why, so that a stall is a busy service; those of `mends` end
     well with it. `without` are those that it has no means for. `has_price`: its model is in the public table.
+    `counts`: it says what it used. `program` is its key in INSTALLS.
     """
 
     backend: str
     model: str
+    program: str
     env: Callable[[str, str], dict[str, str]]
     files: Callable[[str, str], Files] = lambda _url, _key: {}
     extra_args: tuple[str, ...] = ()
@@ -55,6 +75,7 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     stall_s: float = 45.0
     counts_when_stopped: bool = False
     has_price: bool = True
+    counts: bool = True
     without: tuple[Scenario, ...] = (Scenario.SUBAGENT, Scenario.BACKGROUND)
     endless: tuple[Scenario, ...] = ()
     silent: tuple[Scenario, ...] = ()
@@ -136,9 +157,26 @@ def _copilot(url: str, key: str) -> dict[str, str]:
     }
 
 
-CLIS = (
+def _kimi_files(url: str, key: str) -> Files:
+    return {
+        ".kimi-code/config.toml": f"""
+default_model = "local"
+[providers.local]
+type = "openai"
+base_url = "{url}/v1"
+api_key = "{key}"
+[models.local]
+provider = "local"
+model = "mock-model"
+max_context_size = 128000
+"""
+    }
+
+
+_OF_THEIR_OWN = (
     Cli(
         backend="claude_code",
+        program="claude",
         model="claude-sonnet-4-5",
         env=_claude,
         counts_when_stopped=True,
@@ -147,6 +185,7 @@ CLIS = (
     ),
     Cli(
         backend="codex",
+        program="codex",
         model="gpt-5.1-codex",
         env=lambda _, key: {"OPENAI_API_KEY": key},
         files=_codex_files,
@@ -154,6 +193,7 @@ CLIS = (
     ),
     Cli(
         backend="gemini",
+        program="gemini",
         model="gemini-2.5-pro",
         env=lambda url, key: {"GEMINI_API_KEY": key, "GOOGLE_GEMINI_BASE_URL": url},
         files=_gemini_files,
@@ -161,6 +201,7 @@ CLIS = (
     ),
     Cli(
         backend="qwen",
+        program="qwen",
         model="qwen3-coder-plus",
         env=lambda url, key: {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": f"{url}/v1"},
         files=_qwen_files,
@@ -171,6 +212,7 @@ CLIS = (
     ),
     Cli(
         backend="opencode",
+        program="opencode",
         model="local/mock-model",
         env=lambda _url, _key: {},
         files=_opencode_files,
@@ -180,19 +222,57 @@ CLIS = (
     ),
     Cli(
         backend="copilot",
+        program="copilot",
         model="gpt-4.1",
         env=_copilot,
         limit_s=LATER_S,
         counts_when_stopped=True,
-        without=(Scenario.BUDGET, Scenario.SUBAGENT, Scenario.BACKGROUND),
+        without=(*BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND),
     ),
     Cli(
         backend="aider",
+        program="aider",
         model="openai/gpt-4o",
         env=lambda url, key: {"OPENAI_API_KEY": key, "OPENAI_API_BASE": f"{url}/v1"},
         limit_s=LATER_S,
-        without=(Scenario.LONGTOOL, Scenario.BUDGET, Scenario.SUBAGENT, Scenario.BACKGROUND),
+        without=(Scenario.LONGTOOL, *BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND, Scenario.TOGETHER),
         mends=MENDS_A_CLEAN_CUT,
     ),
+    Cli(
+        backend="kimi",
+        program="kimi",
+        model="local",
+        env=lambda _url, _key: {},
+        files=_kimi_files,
+        limit_s=LATER_S,
+        counts=False,
+        without=(*BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND),
+    ),
+)
+
+
+def _preset(backend: str, name: str, *, model: str | None = None, **other: Any) -> Cli:
+    """The CLI of `backend` behind the Agent Client Protocol; `model` if the protocol calls its model otherwise."""
+    cli = next(cli for cli in _OF_THEIR_OWN if cli.backend == backend)
+    return msgspec.structs.replace(
+        cli,
+        backend=f"acp:{name}",
+        program=name,
+        model=model or cli.model,
+        without=tuple(each for each in Scenario if each not in AS_A_PRESET),
+        counts_when_stopped=False,
+        **other,
+    )
+
+
+CLIS = (
+    *_OF_THEIR_OWN,
+    _preset("claude_code", "claude-agent-acp", model="sonnet"),
+    _preset("codex", "codex-acp", model="gpt-6.1-sol"),
+    _preset("gemini", "gemini"),
+    _preset("qwen", "qwen", counts=False),
+    _preset("opencode", "opencode", counts=False),
+    _preset("copilot", "copilot"),
+    _preset("kimi", "kimi"),
 )
 """In the order of the table."""

@@ -29,10 +29,17 @@ class Install(msgspec.Struct, frozen=True, kw_only=True):
 
 
 INSTALLS = {
-    "aider": Install(program="aider", version="0.86.2", packages=("aider-chat==0.86.2",), python=True),
-    "claude_code": Install(
-        program="claude", version="2.1.332", packages=("@anthropic-ai/claude-code@2.1.332",)
+    "claude-agent-acp": Install(
+        program="claude-agent-acp",
+        version="0.101.0",
+        packages=("@agentclientprotocol/claude-agent-acp@0.101.0", "node@22"),
     ),
+    "codex-acp": Install(
+        program="codex-acp", version="2.6.0", packages=("@agentclientprotocol/codex-acp@2.6.0", "node@22")
+    ),
+    "kimi": Install(program="kimi", version="2.1.0", packages=("@moonshot-ai/kimi-code@2.1.0", "node@22")),
+    "aider": Install(program="aider", version="0.86.2", packages=("aider-chat==0.86.2",), python=True),
+    "claude": Install(program="claude", version="2.1.332", packages=("@anthropic-ai/claude-code@2.1.332",)),
     "codex": Install(program="codex", version="0.169.0", packages=("@openai/codex@0.169.0",)),
     "copilot": Install(program="copilot", version="1.0.102", packages=("@github/copilot@1.0.102",)),
     "gemini": Install(program="gemini", version="0.61.0", packages=("@google/gemini-cli@0.61.0",)),
@@ -54,6 +61,33 @@ def cache_folder() -> Path:
     """Where the CLIs are kept from one time to the next."""
     named = os.environ.get("PITBOSS_AGENTS_CACHE")
     return Path(named).absolute() if named else Path.home() / ".cache/pitboss-agents"
+
+
+def latest(install: Install) -> Install:
+    """The newest version of the same CLI that its registry has; raises CannotInstallError."""
+    name, mark, _ = (
+        install.packages[0].partition("==") if install.python else install.packages[0].rpartition("@")
+    )
+    if install.python:
+        newest = (
+            _answer((sys.executable, "-m", "pip", "index", "versions", name))
+            .partition("(")[2]
+            .partition(")")[0]
+        )
+    else:
+        newest = _answer(("npm", "view", name, "version"))
+    packages = (f"{name}{mark}{newest}", *install.packages[1:])
+    return msgspec.structs.replace(install, version=newest, packages=packages)
+
+
+def _answer(command: tuple[str, ...]) -> str:
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=60.0, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotInstallError(f"{command[0]}: {error}") from error
+    if asked.returncode != 0:
+        raise CannotInstallError(f"{' '.join(command)} failed")
+    return asked.stdout.strip()
 
 
 def installed(install: Install, cache: Path) -> Path:

@@ -13,7 +13,7 @@ import msgspec
 from tests.live.exchange import ASIDE, GREETING, LAST_WORD, PLAN, Answer, Asked, Call, Tokens
 
 WRITERS = ("Write", "write_file", "write", "create_file", "create")
-SHELLS = ("Bash", "exec_command", "shell_command", "shell", "run_shell_command", "bash")
+SHELLS = ("Bash", "exec_command", "shell_command", "shell", "run_shell_command", "bash", "Shell")
 PATH_KEYS, TEXT_KEYS = (
     ("file_path", "filePath", "absolute_path", "path"),
     ("content", "file_text", "contents"),
@@ -57,16 +57,24 @@ class Scenario(StrEnum):
     BUDGET = "budget"
     SUBAGENT = "subagent"
     BACKGROUND = "background"
+    LONG_OUTAGE = "long_outage"
+    TOGETHER = "together"
+    MAX_BUDGET = "max_budget"
+    SANDBOX = "sandbox"
+
+
+ENDLESS_WORK = (Scenario.BUDGET, Scenario.MAX_BUDGET)
+"""Where the model always wants one more tool."""
 
 
 def answer(asked: Asked, scenario: Scenario) -> Answer:
     """What the model says: first it calls a tool, then it is done; asked for no work, it says a word."""
-    if asked.answered and scenario is not Scenario.BUDGET:
+    if asked.answered and scenario not in ENDLESS_WORK:
         return Answer(text=LAST_WORD, call=None, tokens=ENDING)
     call = _call(asked, scenario)
     if call is not None:
         # Always in other words: some CLIs notice that they go round in circles.
-        plan = f"{PLAN} {len(asked.text)}" if scenario is Scenario.BUDGET else PLAN
+        plan = f"{PLAN} {len(asked.text)}" if scenario in ENDLESS_WORK else PLAN
         return Answer(text=plan, call=call, tokens=CALLING)
     if "*SEARCH/REPLACE*" in asked.text or "*file listing*" in asked.text:
         return Answer(text=_aider_edit(asked.text), call=None, tokens=AIDER)
@@ -77,8 +85,10 @@ def _call(asked: Asked, scenario: Scenario) -> Call | None:
     """The tool to call, of those that are offered."""
     if scenario is Scenario.SUBAGENT and ERRAND not in asked.text:
         return _errand(asked)
-    if scenario is Scenario.BACKGROUND:
-        return _in_background(asked)
+    if (
+        own := {Scenario.BACKGROUND: _in_background, Scenario.TOGETHER: _beside_others}.get(scenario)
+    ) is not None:
+        return own(asked)
     long = scenario is Scenario.LONGTOOL
     if asked.code_mode:
         return Call(tool="exec", arguments={"input": _script(asked, long=long)}, freeform=True)
@@ -112,11 +122,22 @@ def _in_background(asked: Asked) -> Call | None:
     return Call(tool=shell, arguments=arguments | {"run_in_background": True})
 
 
+def _beside_others(asked: Asked) -> Call | None:
+    """Write a file that no other session writes, in the tree that the session has."""
+    command = f"printf '{GREETING.strip()}\\n' > hello-$PITBOSS_SESSION_SEQ.txt"
+    if asked.code_mode:
+        return Call(tool="exec", arguments={"input": _run(command)}, freeform=True)
+    shell = next((name for name in SHELLS if name in asked.tools), None)
+    if shell is None:
+        return None
+    return Call(tool=shell, arguments=_shell_arguments(asked.tools[shell], command, long=False))
+
+
 def _write_arguments(schema: dict[str, Any], text: str, scenario: Scenario) -> dict[str, Any]:
     offered = schema.get("properties") or {}
     path = next((key for key in PATH_KEYS if key in offered), PATH_KEYS[0])
     content = next((key for key in TEXT_KEYS if key in offered), TEXT_KEYS[0])
-    greeting = f"{len(text)}\n" if scenario is Scenario.BUDGET else GREETING
+    greeting = f"{len(text)}\n" if scenario in ENDLESS_WORK else GREETING
     return _required(schema) | {path: _path(text), content: greeting}
 
 
@@ -142,13 +163,15 @@ def _required(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _script(asked: Asked, *, long: bool) -> str:
     """The same in the JavaScript of Codex's newest models."""
-    quoted = (msgspec.json.encode(text).decode() for text in (SLEEPER, _patch(asked.text)))
-    sleeper, patch = quoted
     if long:
-        return (
-            f"const r = await tools.exec_command({{cmd: {sleeper}, yield_time_ms: 30000}}); text(r.output);"
-        )
+        return _run(SLEEPER)
+    patch = msgspec.json.encode(_patch(asked.text)).decode()
     return f"const r = await tools.apply_patch({patch}); text(r);"
+
+
+def _run(command: str) -> str:
+    quoted = msgspec.json.encode(command).decode()
+    return f"const r = await tools.exec_command({{cmd: {quoted}, yield_time_ms: 30000}}); text(r.output);"
 
 
 def _patch(text: str) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WIRES: tuple[type[Wire], ...] = (Anthropic, Responses, Chat, Gemini)
 LISTED = ("mock-model", "gpt-5.1", "claude-sonnet-4-5")
+OUTAGES = (Scenario.OUTAGE, Scenario.LONG_OUTAGE)
 LONGEST_HANG_S = 600.0
 
 REFRESH_S = 4.0
@@ -34,7 +35,10 @@ REFRESH_S = 4.0
 
 
 class Guest:
-    """One run's dealings with the service: what it does to it, and what it was asked and answered so far."""
+    """One run's dealings with the service: what it does to it, and what it was asked and answered so far.
+
+    What is away comes back after `limit_s`.
+    """
 
     def __init__(self, scenario: Scenario, limit_s: float) -> None:
         self.scenario = scenario
@@ -72,7 +76,7 @@ class Guest:
     @property
     def away(self) -> bool:
         """Whether it cannot be reached for now."""
-        return self.scenario is Scenario.OUTAGE and time.time() < self.resets_at
+        return self.scenario in OUTAGES and time.time() < self.resets_at
 
     @property
     def resets_at(self) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.live.clis import CLIS
-from tests.live.installs import INSTALLS, CannotInstallError, cache_folder, installed
+from tests.live.installs import INSTALLS, CannotInstallError, cache_folder, installed, latest
 from tests.live.model import Scenario
 from tests.live.service import Service
 from tests.live.trial import Trial
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.live.clis import Cli
+    from tests.live.installs import Install
 
 HARD_FIRST = (
     Scenario.OVERLOADED,
@@ -37,7 +38,7 @@ class Cell(NamedTuple):
 
     cli: Cli
     scenario: Scenario
-    bin_folder: Path
+    install: Install
 
 
 class Outcome(NamedTuple):
@@ -52,21 +53,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cli", action="append", choices=[cli.backend for cli in CLIS], help="only this one")
     parser.add_argument("--scenario", action="append", choices=list(Scenario), help="only this one")
+    parser.add_argument("--newest", action="store_true", help="the newest versions, not those known to work")
+    parser.add_argument(
+        "--compression", type=float, default=10.0, help="how many times shorter than 10 minutes an outage is"
+    )
     parser.add_argument("--jobs", type=int, default=8, help="trials at a time; most of a trial is waiting")
     args = parser.parse_args()
     scenarios = [
         scenario for scenario in Scenario if args.scenario in (None, []) or scenario in args.scenario
     ]
-    found = _install([cli for cli in CLIS if not args.cli or cli.backend in args.cli])
+    found = _install([cli for cli in CLIS if not args.cli or cli.backend in args.cli], newest=args.newest)
     cells = [
-        Cell(cli, scenario, folder)
+        Cell(cli, scenario, install)
         for scenario in sorted(scenarios, key=lambda scenario: (*HARD_FIRST, scenario).index(scenario))
-        for cli, folder in found.items()
+        for cli, install in found.items()
         if scenario not in cli.without
     ]
     folder = Path(tempfile.mkdtemp(prefix="pitboss-agents-")).resolve()
-    outcomes = _try_all(cells, folder, args.jobs)
-    _print_table(outcomes, list(found), scenarios)
+    outcomes = _try_all(cells, folder, args)
+    _print_table(outcomes, found, scenarios)
     failed = sum(bool(outcome.wrong) for outcome in outcomes.values())
     print(f"\n{len(outcomes) - failed} of {len(outcomes)} passed")
     if failed:
@@ -76,26 +81,29 @@ def main() -> int:
     return 1 if failed or not outcomes else 0
 
 
-def _install(clis: Sequence[Cli]) -> dict[Cli, Path]:
-    """The CLIs that can be had, and where they are; says which cannot."""
+def _install(clis: Sequence[Cli], *, newest: bool) -> dict[Cli, Install]:
+    """The CLIs that can be had; says which cannot."""
     found, cache = {}, cache_folder()
     for cli in clis:
-        install = INSTALLS[cli.backend]
-        print(f"{install.program} {install.version}", end=" ", flush=True)
         try:
-            found[cli] = installed(install, cache)
-            print("is installed", flush=True)
+            install = latest(INSTALLS[cli.program]) if newest else INSTALLS[cli.program]
+            installed(install, cache)
+            found[cli] = install
+            print(f"{install.program} {install.version} is installed", flush=True)
         except CannotInstallError as error:
-            print(f"is skipped, it cannot be installed: {error}", flush=True)
+            print(f"{cli.program} is skipped, it cannot be installed: {error}", flush=True)
     return found
 
 
-def _try_all(cells: Sequence[Cell], folder: Path, jobs: int) -> dict[tuple[str, Scenario], Outcome]:
+def _try_all(
+    cells: Sequence[Cell], folder: Path, args: argparse.Namespace
+) -> dict[tuple[str, Scenario], Outcome]:
     """Run the trials side by side; each says how it went when it is over."""
-    with Service() as service, ThreadPoolExecutor(jobs) as pool:
+    with Service() as service, ThreadPoolExecutor(args.jobs) as pool:
 
         def attempt(cell: Cell) -> Outcome:
-            trial = Trial(folder, cell.cli, cell.scenario, cell.bin_folder)
+            bin_folder = cell.install.bin(cache_folder())
+            trial = Trial(folder, cell.cli, cell.scenario, bin_folder, compression=args.compression)
             seen = trial.run(service)
             outcome = Outcome(summary(seen), list(faults(cell.cli, cell.scenario, seen)))
             state = "FAILED" if outcome.wrong else "passed"
@@ -111,15 +119,15 @@ def _try_all(cells: Sequence[Cell], folder: Path, jobs: int) -> dict[tuple[str, 
 
 
 def _print_table(
-    outcomes: dict[tuple[str, Scenario], Outcome], clis: Sequence[Cli], scenarios: Sequence[Scenario]
+    outcomes: dict[tuple[str, Scenario], Outcome], found: dict[Cli, Install], scenarios: Sequence[Scenario]
 ) -> None:
     """The table in Markdown."""
     print()
     print("| CLI | " + " | ".join(scenarios) + " |")
     print("|---" * (len(scenarios) + 1) + "|")
-    for cli in clis:
-        install = INSTALLS[cli.backend]
-        row = [f"{install.program} {install.version}"]
+    for cli, install in found.items():
+        acp = " (acp)" if cli.backend.startswith("acp:") else ""
+        row = [f"{install.program} {install.version}{acp}"]
         for scenario in scenarios:
             outcome = outcomes.get((cli.backend, scenario))
             row.append("" if outcome is None else ("**FAILED** " if outcome.wrong else "") + outcome.words)

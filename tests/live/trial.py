@@ -41,6 +41,17 @@ input_per_million_usd = 1.0
 output_per_million_usd = 5.0
 """
 
+TOGETHER = 3
+"""How many sessions share a HOME at the same time."""
+
+MORE = {
+    Scenario.TOGETHER: f'max_parallel = {TOGETHER}\nmode = "worktree"',
+    Scenario.MAX_BUDGET: f"[grind.budgets]\nmax_cost_usd = {CAP_USD}\n[budgets]\nhard = true",
+    Scenario.SANDBOX: '[sandbox]\nmode = "bwrap"',
+}
+"""What else is in config.toml."""
+
+LONG_OUTAGE_S = 600.0
 SOON_BACK_S = 60
 """How long an outage may last beyond the one that is staged."""
 
@@ -68,16 +79,20 @@ class Seen(NamedTuple):
 class Trial:
     """A folder with a fresh HOME and a repository in which one prompt is to run once."""
 
-    def __init__(self, folder: Path, cli: Cli, scenario: Scenario, bin_folder: Path) -> None:
-        self.root = folder / f"{cli.backend}-{scenario}"
+    def __init__(
+        self, folder: Path, cli: Cli, scenario: Scenario, bin_folder: Path, *, compression: float = 10.0
+    ) -> None:
+        self.root = folder / f"{cli.backend.replace(':', '-')}-{scenario}"
         self.home, self.repo = self.root / "home", self.root / "repo"
         self.cli, self.scenario = cli, scenario
         self._bin = bin_folder
+        long = scenario is Scenario.LONG_OUTAGE
+        self._limit_s = LONG_OUTAGE_S / compression if long else cli.limit_s
         self._key = f"sk-dummy-{secrets.token_hex(24)}"
 
     def run(self, service: Service) -> Seen:
         """Grind to the end; an agent that is to be stopped is stopped while its tool runs."""
-        url, guest = service.welcome(self.root.name, self.scenario, self.cli.limit_s)
+        url, guest = service.welcome(self.root.name, self.scenario, self._limit_s)
         self._furnish(url)
         began = time.monotonic()
         with (self.root / "stderr").open("w+") as stderr:
@@ -107,7 +122,8 @@ class Trial:
         (self.repo / ".pitboss/config.toml").write_text(self._config())
         words = f"Create the file {self.repo}/hello.txt with one line of greeting, then say Done."
         cap = f"max_session_cost_usd: {CAP_USD}\n" if self.scenario is Scenario.BUDGET else ""
-        prompt = f"---\nname: hello\ndescription: greets\nmax_runs: 1\n{cap}---\n{words}\n"
+        runs = TOGETHER if self.scenario is Scenario.TOGETHER else 1
+        prompt = f"---\nname: hello\ndescription: greets\nmax_runs: {runs}\n{cap}---\n{words}\n"
         (self.repo / ".pitboss/grind/prompts/hello.md").write_text(prompt)
         (self.repo / ".gitignore").write_text(".pitboss/\n")
         self._git("init", "-q", "-b", "main")
@@ -117,13 +133,13 @@ class Trial:
     def _config(self) -> str:
         arguments = msgspec.json.encode(self.cli.extra_args).decode()
         stalls = self.scenario in (Scenario.HANG, *self.cli.endless, *self.cli.silent)
-        waits = SHORT_WAIT_S if self.scenario in STAYS_AWAY else int(self.cli.limit_s) + SOON_BACK_S
-        binary = self._bin / {"claude_code": "claude"}.get(self.cli.backend, self.cli.backend)
+        waits = SHORT_WAIT_S if self.scenario in STAYS_AWAY else int(self._limit_s) + SOON_BACK_S
+        binary = self._bin / self.cli.program
         return f"""
 [agent]
 backend = "{self.cli.backend}"
 idle_seconds = {self.cli.stall_s if stalls else PATIENT_S}
-[agent.{self.cli.backend}]
+[agent."{self.cli.backend}"]
 binary = "{binary}"
 model = "{self.cli.model}"
 extra_args = {arguments}
@@ -133,6 +149,7 @@ retries = {RETRIES}
 retry_base_seconds = {LOGIN_PAUSE_S if self.scenario is Scenario.AUTH_ONCE else 1}
 [grind]
 consecutive_failure_limit = 0
+{MORE.get(self.scenario, "")}
 {"" if self.cli.has_price else PRICES.format(model=self.cli.model)}
 """
 
@@ -196,6 +213,14 @@ consecutive_failure_limit = 0
             time.sleep(0.2)
         return left
 
+    def _hello(self, run: str) -> str:
+        """What the sessions wrote, as far as it landed; several wrote the same."""
+        branch = f"pitboss/grind/{run}"
+        if self.scenario is not Scenario.TOGETHER:
+            return self._git("show", f"{branch}:hello.txt")
+        wrote = [self._git("show", f"{branch}:hello-{seq}.txt") for seq in range(1, TOGETHER + 1)]
+        return wrote[0] if len(set(wrote)) == 1 else repr(wrote)
+
     def _seen(self, guest: Guest, code: int, seconds: float, words: str) -> Seen:
         left = self._left()
         runs = list((self.repo / ".pitboss/grind/runs").glob("2*"))
@@ -207,7 +232,7 @@ consecutive_failure_limit = 0
             exit_code=code,
             records=[msgspec.json.decode(line) for line in lines],
             stop_reason=state.get("stop_reason") or "",
-            hello=self._git("show", f"pitboss/grind/{runs[0].name}:hello.txt") if runs else "",
+            hello=self._hello(runs[0].name) if runs else "",
             left=left,
             leaked=[path.name for path in kept if self._key.encode() in path.read_bytes()],
             guest=guest,

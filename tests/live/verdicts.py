@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.live.clis import RETRIES
 from tests.live.exchange import GREETING, LAST_WORD
-from tests.live.model import Scenario
+from tests.live.model import ENDLESS_WORK, Scenario
+from tests.live.trial import TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,10 +35,17 @@ ENDS = {
     Scenario.HANG: End(1, "timeout", "stalled"),
     Scenario.LONGTOOL: End(2, "aborted", "aborted"),
     Scenario.BUDGET: End(1, "error", "cost_cap"),
+    Scenario.MAX_BUDGET: End(1, "error", "cost_cap"),
 }
 """Where the session cannot end well."""
 
-REFUSING = (Scenario.RATE_ONCE, Scenario.USAGE_LIMIT, Scenario.OUTAGE, Scenario.AUTH_ONCE)
+REFUSING = (
+    Scenario.RATE_ONCE,
+    Scenario.USAGE_LIMIT,
+    Scenario.OUTAGE,
+    Scenario.LONG_OUTAGE,
+    Scenario.AUTH_ONCE,
+)
 """Where something is refused first."""
 
 ENDLESS = End(1, "timeout", "stalled")
@@ -49,10 +57,10 @@ CUT, CUT_UNUSED = End(1, "error", "overloaded", 1 + RETRIES), End(5, "error", "o
 
 def faults(cli: Cli, scenario: Scenario, seen: Seen) -> Iterator[str]:
     """Yield what does not hold; nothing when all does."""
-    if len(seen.records) != 1:
+    if len(seen.records) != (TOGETHER if scenario is Scenario.TOGETHER else 1):
         yield f"{len(seen.records)} records, exit {seen.exit_code}: {seen.stderr.strip()[-500:]}"
         return
-    record = seen.records[0]
+    record = max(seen.records, key=lambda each: each["status"] != "ok")
     if seen.left:
         yield f"left running: {seen.left}"
     if seen.leaked:
@@ -68,9 +76,9 @@ def faults(cli: Cli, scenario: Scenario, seen: Seen) -> Iterator[str]:
 
 def summary(seen: Seen) -> str:
     """What came, in a few words."""
-    if len(seen.records) != 1:
+    if not seen.records:
         return f"exit {seen.exit_code}"
-    record = seen.records[0]
+    record = max(seen.records, key=lambda each: each["status"] != "ok")
     words = [_kind(record) or str(record["status"])]
     if (attempts := record.get("attempts", 1)) > 1:
         words.append(f"{attempts} attempts")
@@ -101,7 +109,7 @@ def _misjudged(cli: Cli, scenario: Scenario, seen: Seen, record: dict[str, Any])
     found = End(seen.exit_code, record["status"], _kind(record), record.get("attempts", 1))
     if found != expected:
         yield f"{found} instead of {expected}: {record.get('reason')}"
-    if seen.hello and scenario is not Scenario.BUDGET:
+    if seen.hello and scenario not in ENDLESS_WORK:
         yield "hello.txt is on the run branch"
     if scenario is Scenario.AUTH and not seen.stop_reason:
         yield "the run does not say why it stopped"
@@ -117,7 +125,9 @@ def _end(cli: Cli, scenario: Scenario, record: dict[str, Any]) -> End:
 
 def _miscounted(cli: Cli, scenario: Scenario, seen: Seen, record: dict[str, Any]) -> Iterator[str]:
     """What was used is what the service served, or is said to be unknown; answers cut off may count or not."""
-    counted = _pair(record["tokens"])
+    if not cli.counts:
+        return
+    counted = _pairs(seen.records)
     served, begun = _sums(seen.guest.served), _sums(seen.guest.begun)
     whole = all(
         least <= found <= least + more for found, least, more in zip(counted, served, begun, strict=True)
@@ -126,12 +136,17 @@ def _miscounted(cli: Cli, scenario: Scenario, seen: Seen, record: dict[str, Any]
     if scenario is Scenario.LONGTOOL and cli.counts_when_stopped:
         # One that is too slow to say what it used in the end has said little of its output before.
         must_count, whole = True, counted[0] == served[0] and 0 < counted[1] <= served[1]
-    if scenario is Scenario.BUDGET:
+    if scenario in ENDLESS_WORK:
         # What is answered while it is being stopped may be lost: one answer.
         rest = zip(counted, served, _sums(seen.guest.served[-1:]), strict=True)
         whole = all(most - last <= found <= most for found, most, last in rest)
     if not whole and (must_count or record.get("cost_known", True)):
         yield f"tokens {counted} of {served} served and {begun} begun"
+
+
+def _pairs(records: Iterable[dict[str, Any]]) -> tuple[int, int]:
+    pairs = [_pair(record["tokens"]) for record in records]
+    return sum(used for used, _ in pairs), sum(said for _, said in pairs)
 
 
 def _pair(tokens: dict[str, int]) -> tuple[int, int]:
