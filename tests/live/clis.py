@@ -145,7 +145,8 @@ def _opencode_files(url: str, key: str) -> Files:
         "provider": {"local": provider},
         "small_model": "local/mock-model",
     }
-    return {".config/opencode/opencode.json": _json(config)}
+    # It writes the second one beside its configuration when it first starts, which a sandbox would not let it.
+    return {".config/opencode/opencode.json": _json(config), ".config/opencode/.gitignore": "node_modules\n"}
 
 
 def _copilot(url: str, key: str) -> dict[str, str]:

@@ -125,6 +125,7 @@ class Trial:
         runs = TOGETHER if self.scenario is Scenario.TOGETHER else 1
         prompt = f"---\nname: hello\ndescription: greets\nmax_runs: {runs}\n{cap}---\n{words}\n"
         (self.repo / ".pitboss/grind/prompts/hello.md").write_text(prompt)
+        (self.home / ".gitconfig").write_text("[user]\nname = user\nemail = user@local\n")
         (self.repo / ".gitignore").write_text(".pitboss/\n")
         self._git("init", "-q", "-b", "main")
         self._git("add", "-A")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from pitboss.agents.programs import program_of
-from pitboss.core.sandbox.ground import AgentFolders
+from pitboss.agents.own_folders import folders_of
+from pitboss.agents.programs import program_of, usual_program
 
 if TYPE_CHECKING:
     import re
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pitboss.agents.reader import Reader
     from pitboss.core.agent import AgentRequest
     from pitboss.core.config import AgentSettings
+    from pitboss.core.sandbox.ground import AgentFolders
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,8 +125,7 @@ class Backend(ABC):
 
     def folders(self, env: Mapping[str, str]) -> AgentFolders:
         """What of its own it must be able to write inside a sandbox, and what it must not (SPEC 13)."""
-        del env
-        return AgentFolders()
+        return folders_of(usual_program(self.name) or "", env)
 
     def root_refusal(
         self, settings: AgentSettings, env: Mapping[str, str], *, uid: int

@@ -36,7 +36,7 @@ _COMMAND = "command"
 
 def is_users_own(name: str) -> bool:
     """Whether the backend called `name` starts a program that the user must name."""
-    return preset_of(name) is None and name not in _PROGRAMS
+    return usual_program(name) is None
 
 
 def preset_of(name: str) -> str | None:
@@ -45,9 +45,14 @@ def preset_of(name: str) -> str | None:
     return preset if preset != name and preset in PRESETS else None
 
 
+def usual_program(name: str) -> str | None:
+    """The program that the agent called `name` starts unless its settings name another; None for the user's own."""
+    return preset_of(name) or _PROGRAMS.get(name)
+
+
 def program_of(name: str, settings: AgentSettings) -> str:
     """The program that the backend called `name` starts; raises StartError if the settings had to name one."""
-    program = settings.binary or preset_of(name) or _PROGRAMS.get(name) or next(iter(settings.command), None)
+    program = settings.binary or usual_program(name) or next(iter(settings.command), None)
     if program is None or (name == _COMMAND and not settings.command):
         raise StartError(
             f"the agent `{name}` has no command",

@@ -16,7 +16,6 @@ from pitboss.agents.claude.stream import ClaudeReader
 from pitboss.agents.login_file import login_in
 from pitboss.agents.output.session_file import home_of
 from pitboss.core.patterns import lazy_pattern
-from pitboss.core.sandbox.ground import AgentFolders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,22 +78,6 @@ class ClaudeCode(Backend):
             return LOGIN_VARIABLE
         file = home_of(env, "CLAUDE_CONFIG_DIR", ".claude") / ".credentials.json"
         return login_in(file, "claudeAiOauth", ("accessToken", "refreshToken"))
-
-    def folders(self, env: Mapping[str, str]) -> AgentFolders:
-        """Settings, hooks, plugins and `.claude.json`, which lists servers, can only be read."""
-        return AgentFolders.in_home(
-            str(home_of(env, "CLAUDE_CONFIG_DIR", ".claude")),
-            sessions=(
-                "projects",
-                "todos",
-                "shell-snapshots",
-                "session-env",
-                "file-history",
-                "debug",
-                "tasks",
-            ),
-            logins=(".credentials.json",),
-        )
 
     def root_refusal(
         self, settings: AgentSettings, env: Mapping[str, str], *, uid: int

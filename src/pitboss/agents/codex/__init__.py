@@ -13,7 +13,6 @@ from pitboss.agents.codex.stream import CodexReader
 from pitboss.agents.login_file import login_in
 from pitboss.agents.output.session_file import home_of
 from pitboss.core.patterns import lazy_pattern
-from pitboss.core.sandbox.ground import AgentFolders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,11 +72,3 @@ class Codex(Backend):
         """The file that holds the login of a ChatGPT subscription."""
         file = home_of(env, "CODEX_HOME", ".codex") / "auth.json"
         return login_in(file, "tokens", ("access_token", "refresh_token"))
-
-    def folders(self, env: Mapping[str, str]) -> AgentFolders:
-        """Threads and its login can be written; settings, rules, skills and plugins only read."""
-        return AgentFolders.in_home(
-            str(home_of(env, "CODEX_HOME", ".codex")),
-            sessions=("sessions", "shell_snapshots", "log", "tmp"),
-            logins=("auth.json",),
-        )
