@@ -92,10 +92,11 @@ class Driver:
         # A usage file left by an earlier start would be billed twice.
         _remove(Path(request.usage_file))
         monitor = AgentMonitor(self._backend.reader(request), request, self._config.pricing, on_event)
+        secrets = Secrets.of(os.environ, launch.env_defaults, request.env, launch.env)
 
         def start(argv: tuple[str, ...]) -> Exit:
             return process.run(
-                _command(request, msgspec.structs.replace(launch, argv=argv)),
+                _command(request, msgspec.structs.replace(launch, argv=argv), secrets),
                 on_output=monitor.read,
                 on_start=on_start,
                 stop=lambda: stop() or monitor.stop(),
@@ -109,7 +110,7 @@ class Driver:
         if ended.ended_by is EndedBy.SPAWN_FAILED:
             return _not_started(request, ended.error, self._backend.install)
         monitor.end()
-        return self._outcome(request, launch, monitor, ended)
+        return self._outcome(request, launch, monitor, ended, secrets)
 
     def bill(self, request: AgentRequest, *, started: bool = False) -> AgentOutcome:
         """Judge, by what it left on disk, an agent whose runner died: `aborted`, `interrupted`, and its usage.
@@ -131,7 +132,7 @@ class Driver:
         verdict = AgentVerdict(status=SessionStatus.ABORTED, reason=Reason.INTERRUPTED)
         if self._lost_session(request, monitor.reader, complaints):
             verdict = msgspec.structs.replace(verdict, lost_session=True)
-        return self._judged(request, monitor.reader, verdict, evidence)
+        return self._judged(Secrets.of(os.environ, request.env), monitor.reader, verdict, evidence)
 
     @property
     def paid(self) -> bool:
@@ -149,7 +150,7 @@ class Driver:
         )
 
     def _outcome(
-        self, request: AgentRequest, launch: Launch, monitor: AgentMonitor, ended: Exit
+        self, request: AgentRequest, launch: Launch, monitor: AgentMonitor, ended: Exit, secrets: Secrets
     ) -> AgentOutcome:
         verdict = verdict_on_cut_short(request, monitor, ended)
         if verdict is None:
@@ -162,7 +163,7 @@ class Driver:
             failure=verdict.reason,
             silent=by_itself and 0 < (ended.code or 0) < _BY_SIGNAL and monitor.reader.silent,
         )
-        return self._judged(request, monitor.reader, verdict, evidence, exit_code=ended.code)
+        return self._judged(secrets, monitor.reader, verdict, evidence, exit_code=ended.code)
 
     def _of_lost_session(
         self, request: AgentRequest, reader: Reader, verdict: AgentVerdict, complaints: bytes
@@ -187,7 +188,7 @@ class Driver:
 
     def _judged(
         self,
-        request: AgentRequest,
+        secrets: Secrets,
         reader: Reader,
         verdict: AgentVerdict,
         evidence: Evidence,
@@ -195,7 +196,6 @@ class Driver:
         exit_code: int | None = None,
     ) -> AgentOutcome:
         """The outcome; removes secrets that did not pass through the redacted output."""
-        secrets = Secrets.of(os.environ, request.env)
         spend = reader.spend()
         evidence = msgspec.structs.replace(
             evidence,
@@ -228,7 +228,7 @@ class Driver:
         )
 
 
-def _command(request: AgentRequest, launch: Launch) -> Command:
+def _command(request: AgentRequest, launch: Launch, secrets: Secrets) -> Command:
     """The command to run; some CLIs work in `$PWD`, whatever their working directory."""
     return Command(
         argv=launch.argv,
@@ -241,6 +241,7 @@ def _command(request: AgentRequest, launch: Launch) -> Command:
         max_seconds=request.max_seconds,
         polite_signal=launch.polite_signal,
         marker=marker(request.env),
+        secrets=secrets,
         fence=request.fence,
     )
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.redact import Secrets
 from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit, Leash
 from pitboss.process.confine import confine, judged
 from pitboss.process.output import Appender, Clean, Tail
@@ -54,18 +55,15 @@ def run(
     """Run a command to its end, in its sandbox if it has one, leaving nothing of it behind (SPEC 6, 13).
 
     `on_start` gets the pid and its start time; `stop` is polled every 0.1 s. A command that cannot start is an Exit,
-    not an exception. The environment's secrets are redacted (`core.redact`) before anything sees the output. What a
-    callback raises is re-raised once the command has been ended, and so is StorageError if its output could not be
-    written.
+    not an exception. Secrets are redacted (`core.redact`) before anything sees the output. What a callback raises is
+    re-raised once the command has been ended, and so is StorageError if its output could not be written.
     """
-    from pitboss.core.redact import Secrets
-
     confined, tail, complaints = confine(command), Tail(), Tail()
     with Appender(command.transcript) as transcript, Appender(command.stderr_path, lazy=True) as errors:
         output: list[Consumer] = [transcript.write, tail.add]
         if on_output is not None:
             output.append(on_output)
-        secrets = Secrets.of(os.environ, command.env or {})
+        secrets = command.secrets or Secrets.of(os.environ, command.env or {})
         streams = [Clean(secrets, consumers) for consumers in (output, [errors.write, complaints.add])]
         try:
             ended = supervise(

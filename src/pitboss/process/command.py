@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from pitboss.core.redact import Secrets
 from pitboss.core.sandbox.fence import Fence
 from pitboss.core.stops import StopRequest
 
@@ -34,7 +35,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     say; then it sends TERM to the tree, waits `grace_s` and sends KILL. Once the leader has ended, its pipes get
     `pipe_grace_s`. A tree of more than `max_processes` is ended as if it had run out of time. `marker` holds pairs of
     `env`; no other live command has all of them. `fence` is the sandbox to run it in. `layers` is how many processes
-    stand before the program itself, the child among them: signals that ask it to end are not for them.
+    stand before the program itself, the child among them: signals that ask it to end are not for them. `secrets` are
+    kept out of its output; None stands for those of our environment and its own.
     """
 
     argv: tuple[str, ...]
@@ -53,6 +55,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     marker: dict[str, str] = {}
     fence: Fence | None = None
     layers: int = 0
+    secrets: Secrets | None = None
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
