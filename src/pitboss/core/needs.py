@@ -6,7 +6,6 @@ the same list.
 
 from __future__ import annotations
 
-import shlex
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -166,7 +165,7 @@ def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
     who, why = f"session {record.seq} ({one_line(record.prompt)})", _why(record)
     file = found.tasks.get(record.queued or "")
     if file is not None and _task_not_done(record):
-        again = f"pitboss queue add -f {shlex.quote(file)}"
+        again = f"pitboss queue add -f {_quoted(file)}"
         what = f"{who}: the queued task was not done, and does not run again by itself"
         yield _need(NeedKind.TASK, what, why, again, seq=record.seq)
     if record.rescue and not refs:
@@ -180,7 +179,7 @@ def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
         what = (
             f"{who} conflicts with what had landed" if conflict else f"{who}: {_rescued(record, len(refs))}"
         )
-        yield _need(kind, what, why, f"pitboss rescue show {shlex.quote(_short(refs[0]))}", seq=record.seq)
+        yield _need(kind, what, why, f"pitboss rescue show {_quoted(_short(refs[0]))}", seq=record.seq)
 
 
 def _rescued(record: SessionRecord, refs: int) -> str:
@@ -213,7 +212,7 @@ def _not_landed(found: Situation) -> Iterator[Need]:
     if found.condition in (Condition.COMPLETED, Condition.ABORTED):
         commits = f"{git.not_landed} commit{'' if git.not_landed == 1 else 's'}"
         what = f"{commits} of run {found.run_id} {'is' if git.not_landed == 1 else 'are'} not on {one_line(git.onto)}"
-        where = "" if git.onto == state.original_branch else f" --onto {shlex.quote(git.onto)}"
+        where = "" if git.onto == state.original_branch else f" --onto {_quoted(git.onto)}"
         yield _need(NeedKind.NOT_LANDED, what, "", f"pitboss land {found.run_id}{where}")
 
 
@@ -225,6 +224,12 @@ def _need(kind: NeedKind, what: str, why: str | None, command: str, *, seq: int 
         command=command,
         seq=seq,
     )
+
+
+def _quoted(word: str) -> str:
+    from shlex import quote  # mostly nobody is needed
+
+    return quote(word)
 
 
 def by_session(listed: Iterable[Need]) -> dict[int, Need]:

@@ -19,7 +19,6 @@ from pitboss.core.session import SessionRecord
 from pitboss.errors import storage_error
 from pitboss.store.codec import Malformed, decode_glance, decode_head, decode_heads, decode_record
 from pitboss.store.opening import open_regular
-from pitboss.store.seq_set import SeqSet
 from pitboss.store.tail import LONGEST_LINE, lines_from_end
 
 if TYPE_CHECKING:
@@ -139,6 +138,8 @@ class LogScanner:
     """Checks the lines of one log in order and sums up what they say."""
 
     def __init__(self, run_id: str, *, after_seq: int) -> None:
+        from pitboss.store.seq_set import SeqSet  # those who only read records need none
+
         self._run_id = run_id
         self._after_seq = after_seq
         self._seqs = SeqSet()
