@@ -55,7 +55,7 @@ def _beside_ideal(place: Path, slots: int) -> list[Figure]:
     cpu = _cpu_of_children()
     sample = _grind(repository, SESSIONS, slots)
     cpu = _cpu_of_children() - cpu
-    _check_landed(repository, SESSIONS)
+    check_landed(repository, SESSIONS)
     name = f"{SESSIONS} sessions of 1 s, {slots} slots"
     return [
         Figure(name, sample.seconds, "s"),
@@ -79,7 +79,7 @@ def _flatness(scratch: Path) -> list[Figure]:
         new = make_repository(scratch / f"new-{turn}", files=FILES, agent=WRITES_ITS_OWN, prompt=SHARED)
         _grind(new, SKIPPED + TAIL, LONG_SLOTS)
         early.append(_seconds_a_session(new))
-    _check_landed(long, LONG_RUN + ROUNDS * (SKIPPED + TAIL))
+    check_landed(long, LONG_RUN + ROUNDS * (SKIPPED + TAIL))
     name = f"{LONG_SLOTS} slots, a short session"
     return [
         Figure(f"{name}: mean of {LONG_RUN}", whole.seconds / LONG_RUN * 1000, "ms"),
@@ -96,20 +96,20 @@ def _grind(repository: Path, sessions: int, slots: int, *options: str) -> Sample
 
 def _seconds_a_session(repository: Path) -> float:
     """The mean time between records of the run's last sessions: what one costs when they queue to land."""
-    ends = sorted(record.ended_at for record in iter_records(_paths(repository).log))[-TAIL:]
+    ends = sorted(record.ended_at for record in iter_records(paths_of(repository).log))[-TAIL:]
     return (ends[-1] - ends[0]).total_seconds() / (TAIL - 1)
 
 
-def _check_landed(repository: Path, sessions: int) -> None:
+def check_landed(repository: Path, sessions: int) -> None:
     """Raise RuntimeError unless every session has its own commit on the run branch: speed alone proves nothing."""
-    landed = {record.commit for record in iter_records(_paths(repository).log)}
-    branch = f"main..pitboss/grind/{_paths(repository).run_id}"
+    landed = {record.commit for record in iter_records(paths_of(repository).log)}
+    branch = f"main..pitboss/grind/{paths_of(repository).run_id}"
     on_branch = set(git(repository, "rev-list", branch).split())
     if len(landed) != sessions or landed != on_branch:
         raise RuntimeError(f"{len(landed & on_branch)} of {sessions} sessions landed in {repository}")
 
 
-def _paths(repository: Path) -> RunPaths:
+def paths_of(repository: Path) -> RunPaths:
     (run_id,) = [n for n in os.listdir(runs_dir(repository)) if not n.startswith(".")]  # noqa: PTH208
     return RunPaths(repository, run_id)
 

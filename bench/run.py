@@ -10,7 +10,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import history, outlets, parallel, report, resume, serve, sessions, slots, startup, viewers, watch
+from bench import (
+    history,
+    outlets,
+    parallel,
+    report,
+    resume,
+    serve,
+    sessions,
+    slots,
+    startup,
+    viewers,
+    watch,
+    workers,
+)
 from bench.figures import as_json, table
 from bench.measure import say
 
@@ -27,6 +40,7 @@ PARTS = {
     "viewers": viewers.measure,
     "history": history.measure,
     "report": report.measure,
+    "workers": workers.measure,
 }
 
 

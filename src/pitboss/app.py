@@ -127,7 +127,7 @@ def _team(mission: Mission, paths: RunPaths, here: OnlyThisMachine) -> Team | No
         return None
     from pitboss.workers.team import Team
 
-    return Team(address, mission.config.workers, paths, here)
+    return Team(address, mission, paths, here)
 
 
 @contextmanager

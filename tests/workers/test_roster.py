@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pitboss import __version__
 from pitboss.workers.messages import VERSION
-from pitboss.workers.roster import SESSIONS, Seats, WorkerInfo, workers_of
+from pitboss.workers.roster import SESSIONS, Seats, Silences, WorkerInfo, workers_of
 
 FIT = {"version": __version__, "messages": VERSION, "slots": 2, "pid": 7, "host": "rack"}
 
@@ -46,6 +47,23 @@ def test_a_worker_that_is_not_fit_says_why_and_gets_no_session(facts: Any, why: 
     (worker,) = seen(a=facts)
     assert (worker.unfit, worker.slots) == (why, 0)
     assert Seats().pick([worker]) is None
+
+
+def test_a_worker_without_an_agent_that_the_run_needs_gets_no_session() -> None:
+    identity = {
+        "workers": {"tcp://a": {"name": "a", "metrics": {SESSIONS: {**FIT, "agents": {"codex": {}}}}}}
+    }
+    assert [worker.unfit for worker in workers_of(identity, ["codex"])] == [None]
+    (worker,) = workers_of(identity, ["codex", "claude_code"])
+    assert (worker.unfit, worker.slots) == ("it has no claude_code", 0)
+
+
+def test_a_worker_that_is_not_heard_of_gets_no_session_until_it_is_whatever_its_clock_says() -> None:
+    silences, workers = Silences(), seen(a=FIT)
+    assert [silences.judged(workers, now)[0].slots for now in (100.0, 104.0)] == [2, 2]
+    assert silences.judged(workers, 106.0)[0].unfit == "it has not been heard of for a while"
+    heard = [msgspec.structs.replace(workers[0], last_seen=-3600.0)]
+    assert silences.judged(heard, 107.0)[0].slots == 2
 
 
 def test_sessions_go_where_most_slots_are_free_and_no_two_slots_share_a_number() -> None:

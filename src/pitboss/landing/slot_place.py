@@ -68,6 +68,7 @@ class SlotPlace:
         self._settled: str | None = None
         self._ahead: _Ahead | None = None
         self._vacated_at: str | None = None
+        self._is_new = False
 
     @property
     def path(self) -> str:
@@ -140,8 +141,12 @@ class SlotPlace:
         """What `commit` or `arrived` brought onto the session's own branch; None before, and once it has caught up."""
         return None if self._ahead is None else self._ahead.landing
 
-    def arrived(self, landing: Landing) -> None:
-        """The session worked in another repository, from which all that it committed has come here."""
+    def arrived(self, landing: Landing, *, just_now: bool = False) -> None:
+        """The session worked in another repository, from which all that it committed has come here.
+
+        `just_now`: so nothing of it can have landed before.
+        """
+        self._is_new = just_now
         self._vacated_at = landing.commit or self._base
         self._ahead = _Ahead(landing=landing, commits=None)
 
@@ -251,7 +256,7 @@ class SlotPlace:
     def _landed_by_pitboss(self) -> str | None:
         """The commit on the run branch by which a dead runner landed the session, if it got that far."""
         tip = self._run_branch.tip
-        if self._begun is not None or tip == self._base:
+        if self._begun is not None or self._is_new or tip == self._base:
             return None
         landed = landed_sessions(self._repo, self._run_id, tip, self._base)
         return landed[self._seq].commit if self._seq in landed else None
@@ -269,7 +274,7 @@ class SlotPlace:
     def _landed_by_agent(self, change: str) -> bool:
         """Whether the agent's own commits, which have no trailers, reached the run branch before a crash."""
         tip = self._run_branch.tip
-        begun_here = self._begun is not None or tip == self._base
+        begun_here = self._begun is not None or self._is_new or tip == self._base
         return not begun_here and self._repo.is_ancestor(change, tip)
 
     def _merge(self, change: str, message: str) -> Merge:

@@ -42,6 +42,7 @@ class RunHere:
         make_directory(self.paths.control)
         self.branch = run_branch(run_id)
         self.warnings: list[str] = []
+        self._known: str | None = None
         site = Site(
             repo=self.repo,
             branch=RunBranch(self.repo, self.branch, checked_out=False),
@@ -60,11 +61,17 @@ class RunHere:
 
     def know(self, commit: str) -> None:
         """Have a commit on which sessions are based held by a ref: it is what the run branch was at."""
-        self.repo.git(*NO_HOOKS, "update-ref", f"refs/heads/{self.branch}", commit)
+        if commit != self._known:
+            self.repo.git(*NO_HOOKS, "update-ref", f"refs/heads/{self.branch}", commit)
+            self._known = commit
 
-    def known(self) -> str | None:
-        """The latest such commit."""
-        return self.repo.commit_id(f"refs/heads/{self.branch}")
+    def has(self, commit: str) -> tuple[str, ...]:
+        """What is here of what a session of `commit` needs: that itself, or else the latest that others needed."""
+        if self._known is None:
+            self._known = self.repo.commit_id(f"refs/heads/{self.branch}")
+        if commit != self._known and self.repo.commit_id(commit) is not None:
+            return (commit,)
+        return () if self._known is None else (self._known,)
 
     def tidy(self) -> None:
         """Delete the branches of sessions that are over. A failure does no harm: they are tried again."""

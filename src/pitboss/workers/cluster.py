@@ -22,7 +22,7 @@ from pitboss.workers.wire import Wire
 from pitboss.workers.worker_process import security
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from pitboss.workers.messages import FromWorker
@@ -48,11 +48,12 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
 class Cluster:
     """A connection to the workers; begun on first use. Safe to call from several threads.
 
-    `folder` is where workers on this machine have their disk.
+    `folder` is where workers on this machine have their disk, `agents` are those that each worker must have.
     """
 
-    def __init__(self, asked: Membership, folder: Path, note: Path) -> None:
+    def __init__(self, asked: Membership, folder: Path, note: Path, agents: Collection[str]) -> None:
         self._asked = asked
+        self._agents = agents
         self._folder = folder
         self._note = note
         self._lock = Lock()
@@ -158,7 +159,7 @@ class Cluster:
         while True:
             try:
                 identity = await asyncio.wait_for(self._identity(), CONNECT_S)
-                self._seen = self._pulse.judged(workers_of(identity), time.monotonic())
+                self._seen = self._pulse.judged(workers_of(identity, self._agents), time.monotonic())
                 if self.listener is not None:
                     self.listener(self._seen)
             except (OSError, TimeoutError):

@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 from contextlib import suppress
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -133,7 +134,7 @@ class Dispatch:
             attempt=attempt,
             assignment=session,
             repository=self._repository,
-            object_format=self.repo.line("rev-parse", "--show-object-format"),
+            object_format=self._object_format,
             config=self._config,
             lost_after_s=self._lost_after_s,
         )
@@ -198,7 +199,11 @@ class Dispatch:
             raise HostLost(name) from None
         return WorkerLine(name, wire, HomeFiles(self._paths, seq))
 
-    @property
+    @cached_property
+    def _object_format(self) -> str:
+        return self.repo.line("rev-parse", "--show-object-format")
+
+    @cached_property
     def _repository(self) -> str:
         """What workers call their clones of this repository."""
         root = str(self.repo.root)

@@ -112,7 +112,7 @@ class RemotePlace:
         if landing.commit is not None:
             keep_result(self._repo, self._run_id, self._seq, ATTEMPT, landing.commit)
             self._brought.append(landing.commit)
-        self._inner.arrived(replace(landing, rescue=refs))
+        self._inner.arrived(replace(landing, rescue=refs), just_now=True)
         self._whole = (landing.commit or self._session.base_commit) if done.whole else None
         self._diff = done.diff
         self._is_home = True
@@ -134,8 +134,10 @@ class RemotePlace:
 
     def vacate(self, committed: str) -> None:
         """Give up the slot on the worker; `committed` is all there is of the session."""
-        self._inner.arrived(Landing(commit=None if committed == self._session.base_commit else committed))
-        self._is_home = True
+        if not self._is_home:
+            commit = None if committed == self._session.base_commit else committed
+            self._inner.arrived(Landing(commit=commit))
+            self._is_home = True
         self._leave()
 
     # Landing

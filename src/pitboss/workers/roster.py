@@ -11,7 +11,7 @@ from pitboss.typed import from_builtins
 from pitboss.workers.messages import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 SESSIONS = "pitboss"
 """What a worker calls its handler for sessions, and what it says of itself."""
@@ -53,13 +53,13 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
         return self.facts.slots if self.facts is not None and self.unfit is None else 0
 
 
-def workers_of(identity: Mapping[str, Any]) -> tuple[WorkerInfo, ...]:
-    """The workers in what a dask scheduler says of itself, by name."""
-    found = (_worker(address, known) for address, known in identity["workers"].items())
+def workers_of(identity: Mapping[str, Any], needed: Collection[str] = ()) -> tuple[WorkerInfo, ...]:
+    """The workers in what a dask scheduler says of itself, by name; `needed` are agents that each must have."""
+    found = (_worker(address, known, needed) for address, known in identity["workers"].items())
     return tuple(sorted(found, key=lambda worker: worker.name))
 
 
-def _worker(address: str, known: Mapping[str, Any]) -> WorkerInfo:
+def _worker(address: str, known: Mapping[str, Any], needed: Collection[str]) -> WorkerInfo:
     said = known.get("metrics", {}).get(SESSIONS)
     try:
         facts = None if said is None else from_builtins(dict(said), WorkerFacts)
@@ -70,15 +70,17 @@ def _worker(address: str, known: Mapping[str, Any]) -> WorkerInfo:
         address=address,
         last_seen=float(known.get("last_seen") or 0.0),
         facts=facts,
-        unfit=_unfit(facts),
+        unfit=_unfit(facts, needed),
     )
 
 
-def _unfit(facts: WorkerFacts | None) -> str | None:
+def _unfit(facts: WorkerFacts | None, needed: Collection[str]) -> str | None:
     if facts is None:
         return "it is no pitboss worker: start one by `pitboss worker ADDRESS`"
     if facts.version != __version__ or facts.messages != VERSION:
         return f"it is pitboss {facts.version}, and this is {__version__}"
+    if missing := sorted(set(needed) - set(facts.agents)):
+        return f"it has no {' and no '.join(missing)}"
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.host import HostLost
+from pitboss.core.worker import SHELL
 from pitboss.workers.cluster import Cluster, Membership
 from pitboss.workers.dispatch import Dispatch
 from pitboss.workers.remote_host import WorkerHosts
@@ -12,7 +13,8 @@ from pitboss.workers.runner_side import RunnerSide
 from pitboss.workers.worker_places import WorkerPlaces
 
 if TYPE_CHECKING:
-    from pitboss.core.config import Config, WorkerSettings
+    from pitboss.core.config import Config
+    from pitboss.core.mission import Mission
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.hosts.this_machine import OnlyThisMachine
@@ -26,11 +28,10 @@ if TYPE_CHECKING:
 class Team:
     """The workers of one run; nothing is started before the first of them is needed."""
 
-    def __init__(
-        self, address: str, settings: WorkerSettings, paths: RunPaths, here: OnlyThisMachine
-    ) -> None:
+    def __init__(self, address: str, mission: Mission, paths: RunPaths, here: OnlyThisMachine) -> None:
+        settings = mission.config.workers
         membership = Membership(address=address, tls=settings.tls)
-        self._cluster = Cluster(membership, paths.root / "workers", paths.workers)
+        self._cluster = Cluster(membership, paths.root / "workers", paths.workers, _needed(mission))
         self._settings = settings
         self._paths = paths
         self._places: WorkerPlaces | None = None
@@ -54,3 +55,9 @@ class Team:
         if self._places is None:
             raise HostLost(session.host or "(none)")
         return self._places.line(session)
+
+
+def _needed(mission: Mission) -> tuple[str, ...]:
+    """The agents that every worker must have: those whose program the configuration does not name."""
+    named = {name for name, each in mission.config.agents.items() if each.binary or each.command}
+    return tuple(name for name in mission.agents if name not in {*named, SHELL})

@@ -152,10 +152,7 @@ class WorkerDesk:
         seq = begin.assignment.seq
         write_atomic(run.paths.notes(seq), notes, durable=False, make=True)
         attending = Attending(begin, run, wire, self._environ, lambda: self._leaving)
-        known = run.known()
-        wire.put(
-            say.Begun(has=tuple(filter(None, [known, run.repo.commit_id(begin.assignment.base_commit)])))
-        )
+        wire.put(say.Begun(has=run.has(begin.assignment.base_commit)))
         try:
             attending.serve()
         except Closed:

@@ -17,6 +17,7 @@ from pitboss import __version__
 from pitboss.core.stops import StopLevel
 from pitboss.errors import CommandError, RunnerKilled
 from pitboss.guardian import guard
+from pitboss.workers.agents_here import AgentsHere
 from pitboss.workers.extra import quiet_dask
 from pitboss.workers.messages import VERSION, from_runner
 from pitboss.workers.roster import SESSIONS
@@ -82,10 +83,11 @@ def _own(folder: Path) -> Iterator[None]:
 async def _serve(setup: Setup, channel: StopChannel) -> int:
     quiet_dask()
     desk = WorkerDesk(Path(setup.folder), dict(os.environ))
+    agents = AgentsHere(os.environ)
     await asyncio.to_thread(desk.settle)
     while channel.level() is StopLevel.NONE:
         try:
-            await _attend(setup, channel, desk)
+            await _attend(setup, channel, desk, agents)
         except (OSError, ValueError, RuntimeError) as error:
             print(f"worker {setup.name}: {error}", file=sys.stderr, flush=True)
         if not setup.stays:
@@ -95,9 +97,9 @@ async def _serve(setup: Setup, channel: StopChannel) -> int:
     return 0
 
 
-async def _attend(setup: Setup, channel: StopChannel, desk: WorkerDesk) -> None:
+async def _attend(setup: Setup, channel: StopChannel, desk: WorkerDesk, agents: AgentsHere) -> None:
     """Be a worker of the scheduler until it goes or somebody asks this one to leave."""
-    worker = _worker(setup, desk)
+    worker = _worker(setup, desk, agents)
     await asyncio.wait_for(worker, CONNECT_S)
     print(f"worker {setup.name}: ready for sessions of {setup.address}", file=sys.stderr, flush=True)
     try:
@@ -110,12 +112,12 @@ async def _attend(setup: Setup, channel: StopChannel, desk: WorkerDesk) -> None:
             await asyncio.wait_for(worker.close(nanny=False), CONNECT_S)
 
 
-def _worker(setup: Setup, desk: WorkerDesk) -> Any:
+def _worker(setup: Setup, desk: WorkerDesk, agents: AgentsHere) -> Any:
     from distributed import Worker
     from distributed.worker import DEFAULT_METRICS
 
     def facts(_worker: Any) -> dict[str, Any]:
-        return facts_of(setup, desk)
+        return facts_of(setup, desk, agents)
 
     worker = Worker(
         setup.address,
@@ -138,7 +140,7 @@ def _worker(setup: Setup, desk: WorkerDesk) -> Any:
     return worker
 
 
-def facts_of(setup: Setup, desk: WorkerDesk) -> dict[str, Any]:
+def facts_of(setup: Setup, desk: WorkerDesk, agents: AgentsHere) -> dict[str, Any]:
     """What the worker says of itself with every heartbeat."""
     return {
         "version": __version__,
@@ -149,6 +151,7 @@ def facts_of(setup: Setup, desk: WorkerDesk) -> dict[str, Any]:
         "seqs": desk.seqs,
         "finished": desk.finished,
         "remains": desk.remains,
+        "agents": agents.found,
     }
 
 
