@@ -277,16 +277,18 @@ def _malformed(error: Exception) -> Malformed:
 
 def _without_defaults(value: msgspec.Struct, names: tuple[str, ...]) -> dict[str, object]:
     fields: dict[str, object] = msgspec.to_builtins(value, order="deterministic")
-    for name, default in _defaults(type(value)):
-        if name in names and getattr(value, name) == default:
+    for name, default in _defaults(type(value), names):
+        if getattr(value, name) == default:
             del fields[name]
     return fields
 
 
 @cache
-def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
-    """Cached per type: msgspec would evaluate every annotation again, which takes a millisecond."""
-    return tuple((field.name, _default(field)) for field in msgspec.structs.fields(kind))
+def _defaults(kind: type[msgspec.Struct], names: tuple[str, ...]) -> tuple[tuple[str, object], ...]:
+    """Cached: msgspec would evaluate every annotation again, which takes a millisecond."""
+    return tuple(
+        (field.name, _default(field)) for field in msgspec.structs.fields(kind) if field.name in names
+    )
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:
