@@ -1,4 +1,4 @@
-"""`make screens`: grinds a short night with scripted agents, and draws the screens of `pitboss watch` in docs/screens.
+"""`make screens`: grinds a short night with scripted agents, and draws the screens of `watch` and `review`.
 
 What is drawn is the program's own screen of a real run; only the size of the terminal is chosen here.
 """
@@ -20,10 +20,15 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from pitboss.cli.shared.desk import RepositoryDesk
+from pitboss.screens.reviewing import to_review
 from pitboss.screens.tui.app import WatchApp
+from pitboss.screens.tui.review_app import ReviewApp
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from textual.app import App
 
 FOLDER = Path(__file__).parent / "screens"
 SMALL, LARGE = (80, 24), (160, 44)
@@ -44,6 +49,7 @@ LIVE: Mapping[str, tuple[tuple[int, int], Sequence[str]]] = {
     "stop": (SMALL, ("s",)),
     "help": (SMALL, ("question_mark",)),
 }
+REVIEW: Mapping[str, tuple[tuple[int, int], Sequence[str]]] = {"review": (SMALL, ())}
 AT_REST: Mapping[str, tuple[tuple[int, int], Sequence[str]]] = {
     "at-rest": (SMALL, ()),
     "runs": (SMALL, ("escape",)),
@@ -61,17 +67,31 @@ def main() -> None:
             night.pitboss("queue", "add", "Write a README that says how to install calc.")
             draw_all(night, {name: how for name, how in LIVE.items() if name in wanted or not wanted})
         draw_all(night, {name: how for name, how in AT_REST.items() if name in wanted or not wanted})
+        for name, (size, keys) in REVIEW.items():
+            if name in wanted or not wanted:
+                draw(name, reviewing(night), size, keys)
 
 
 def draw_all(night: Night, pictures: Mapping[str, tuple[tuple[int, int], Sequence[str]]]) -> None:
     """Draw some screens of the night."""
     for name, (size, keys) in pictures.items():
-        (FOLDER / f"{name}.svg").write_text(asyncio.run(picture(night, name, size, keys)), encoding="utf-8")
+        draw(name, WatchApp(night.root, night.run_id, RepositoryDesk(night.root)), size, keys)
 
 
-async def picture(night: Night, name: str, size: tuple[int, int], keys: Sequence[str]) -> str:
+def reviewing(night: Night) -> ReviewApp:
+    """The review of the night, before its first mark."""
+    desk = RepositoryDesk(night.root)
+    found = to_review(night.root, night.run_id, desk)
+    return ReviewApp(RunPaths(night.root, night.run_id), found, desk, edit=print)
+
+
+def draw(name: str, app: App[None], size: tuple[int, int], keys: Sequence[str]) -> None:
+    """Draw what the app shows after these keys."""
+    (FOLDER / f"{name}.svg").write_text(asyncio.run(picture(name, app, size, keys)), encoding="utf-8")
+
+
+async def picture(name: str, app: App[None], size: tuple[int, int], keys: Sequence[str]) -> str:
     """One screen as an SVG."""
-    app = WatchApp(night.root, night.run_id, RepositoryDesk(night.root))
     async with app.run_test(size=size) as pilot:
         await pilot.pause(1.5)
         for key in keys:
@@ -82,9 +102,8 @@ async def picture(night: Night, name: str, size: tuple[int, int], keys: Sequence
         console = Console(width=size[0], height=size[1], record=True, file=nowhere, force_terminal=True)
         for line in lines:
             console.print(Text.assemble(*((piece.text, piece.style or "") for piece in line)), no_wrap=True)
-        svg = console.export_svg(
-            title=f"pitboss watch: {name}", theme=THEME, code_format=FORMAT, unique_id=name
-        )
+        title = "pitboss review" if name in REVIEW else f"pitboss watch: {name}"
+        svg = console.export_svg(title=title, theme=THEME, code_format=FORMAT, unique_id=name)
     svg = svg.replace("<text ", '<text xml:space="preserve" ')
     return re.sub(r"[ \t]+\n", "\n", svg).rstrip() + "\n"
 
