@@ -76,8 +76,8 @@ Landed on pitboss/grind/RUN
   COMMIT  format      Tidied calc/sums.py.
 
 Did not land
-  session 4  add-tests   error: verify_failed: test_shares.Shares.test_a_quarter_is_25_percent
-  session 5  changelog   error: exit_code: 3: CHANGELOG.md has an Unreleased section already.
+  session 4  add-tests   error: verify failed: test_shares.Shares.test_a_quarter_is_25_percent
+  session 5  changelog   error: exit code: 3: CHANGELOG.md has an Unreleased section already.
 
 Rescued, each under a ref of its own
   refs/pitboss/rescue/RUN/session-0004  add-tests

@@ -59,10 +59,13 @@ def test_after_a_run_the_checkout_is_where_it_was(
     assert (head(project), project.git("status", "-s")) == ("main", "")
     run = the_run(project)
     assert (run.state["original_branch"], run.state["return_to"]) == ("main", "main")
-    assert (
-        f"the work is on {run.branch}; main is checked out again\n`pitboss land {run.run_id}` takes it home"
-        in done.err
+    where = (
+        f"the work is on {run.branch}; main is checked out again\n`pitboss land {run.run_id}` takes it home\n"
+        if any(record["commit"] for record in run.records)
+        else "\nnothing landed; main is checked out again\n"
     )
+    assert where in done.err
+    assert ("takes it home" in done.err) is (script == ADDS)
     assert not (run.folder / "switch").exists()
 
 

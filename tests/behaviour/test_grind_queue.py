@@ -42,9 +42,13 @@ def test_a_task_waits_for_the_next_run_and_comes_first(project: Project) -> None
     task_id = added(project, "echo d > d")
     plan = project.pitboss("grind", "--dry-run").out
     assert f"1. door (queued task {task_id})\n2. alpha (rotation 1)\n" in plan
-    assert project.pitboss("grind").code == 0
+    done = project.pitboss("grind")
+    assert done.code == 0
     run = the_run(project)
     assert dispatched(run) == [("door", task_id), ("alpha", None), ("alpha", None)]
+    assert "session-0001 door (queued) started (shell)\n" in done.err
+    assert "session-0002 alpha started (shell)\n" in done.err
+    assert " ok      door (queued)  " in project.pitboss("log").out
     assert [event.get("next_pick") for event in events(run)[:2]] == ["door", "alpha"]
     assert run.files(run.branch) == {"a": "a\na\n", "d": "d\n"}
     assert (run.folder / "queue" / f"{task_id}.md").read_text().startswith("---\nname: door\n")

@@ -380,7 +380,7 @@ def test_a_test_notice_needs_somebody_to_tell(project: Project) -> None:
     done = project.pitboss("notify", "test")
     assert (done.code, done.err) == (
         1,
-        "error: nobody is to be told: config.toml has no [notify]\nhint: docs/notices.md says how to add one\n",
+        "error: no notices are set up: config.toml has no [notify]\nhint: docs/notices.md says how to add it\n",
     )
 
 

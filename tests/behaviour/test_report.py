@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -199,3 +200,47 @@ def test_the_end_of_a_file_name_says_the_format(project: Project, mixed: Run) ->
         done = project.pitboss("report", mixed.run_id, "-o", name)
         assert (done.code, done.out, done.err) == (0, "", f"report: {name}\n")
         assert (project.root / name).read_text().startswith(begins)
+
+
+def test_open_shows_the_page_in_the_browser_that_the_user_names(project: Project, tmp_path: Path) -> None:
+    project.prompt("one", "echo 1 >one", max_runs=1)
+    assert project.pitboss("grind").code == 0
+    seen, page = tmp_path / "seen", the_run(project).folder / "report.html"
+    browser = project.write(".git/browser", f'#!/bin/sh\necho "$1" >{seen}.part && mv {seen}.part {seen}\n')
+    browser.chmod(0o755)
+    page.unlink()
+
+    done = project.pitboss("report", "--open", BROWSER=str(browser))
+
+    assert done == (0, "", f"report: {page}\n")
+    wait_until(seen.exists)
+    assert seen.read_text().strip() == page.as_uri()
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    elsewhere = tmp_path / "a page.html"
+    seen.unlink()
+    assert project.pitboss("report", "--open", "-o", str(elsewhere), BROWSER=str(browser)).code == 0
+    wait_until(seen.exists)
+    assert seen.read_text().strip() == elsewhere.as_uri()
+    refused = project.pitboss("report", "--open", "--format", "md")
+    assert (refused.code, refused.err.splitlines()[0]) == (1, "error: --open shows html")
+
+
+def test_open_without_a_browser_says_so_and_where_the_page_is(project: Project) -> None:
+    project.prompt("one", "echo 1 >one", max_runs=1)
+    assert project.pitboss("grind").code == 0
+
+    done = project.pitboss("report", "--open", BROWSER="/nowhere/browser", PATH=few_programs(project))
+
+    page = the_run(project).folder / "report.html"
+    assert (done.code, done.err) == (
+        1,
+        f"report: {page}\nerror: no browser could be opened\nhint: the variable BROWSER may name one\n",
+    )
+
+
+def few_programs(project: Project) -> str:
+    """A folder with git and nothing else."""
+    folder = project.root / ".git/few"
+    folder.mkdir()
+    (folder / "git").symlink_to(str(shutil.which("git")))
+    return str(folder)

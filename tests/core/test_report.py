@@ -23,6 +23,7 @@ from pitboss.core.stops import RunStatus
 from pitboss.core.tone import Tone
 from pitboss.core.touched import Fate, TouchedFile
 from pitboss.core.view import Flight
+from pitboss.screens.report.as_json import report_json
 from tests.support.values import STARTED, record, run_state, usd
 
 if TYPE_CHECKING:
@@ -244,6 +245,14 @@ def test_whatever_the_log_the_sums_of_the_report_are_those_of_the_log(records: l
         assert isclose(sum(share.used.cost_usd for share in shares), logged.cost_usd, abs_tol=1e-9)
         assert all(share.cost_known for share in shares) is all(each.cost_known for each in records)
     assert len(found.landed) == sum(each.commit is not None for each in records)
+    told = report_json(found)
+    assert (told["sessions"], told["cost_usd"]) == (logged.iterations, logged.cost_usd)
+    assert sum(told[key] for key in ("landed", "rescued", "failed", "changed_nothing", "stopped")) == len(
+        records
+    )
+    for sums in (told["by_prompt"], told["by_agent"]):
+        assert sum(each["sessions"] for each in sums) == len(records)
+        assert isclose(sum(each["cost_usd"] for each in sums), logged.cost_usd, abs_tol=1e-9)
 
 
 def test_who_took_no_further_part_is_said_and_of_several_runs_in_which() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.cli.shared.declare import command
 from pitboss.core.session import SessionStatus
+from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
 from pitboss.errors import CommandError, PitbossError
 from pitboss.screens.output import Ink, paint, paint_tone, say
@@ -158,7 +159,7 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
     for record in records:
         if record.status.failed:
             status = paint_tone(record.status, SESSION_TONES[record.status])
-            say(f"  session {record.seq}  {record.prompt:10}  {status}: {record.reason}")
+            say(f"  session {record.seq}  {record.prompt:10}  {status}: {in_words(record.reason or '')}")
     _heading("Rescued, each under a ref of its own")
     for record, ref in rescued:
         say(f"  {ref}  {record.prompt}")

@@ -35,7 +35,7 @@ def try_notices(as_json: bool) -> int:
     config = load_config(root)
     if config.notify.is_unset:
         raise CommandError(
-            "nobody is to be told: config.toml has no [notify]", hint="docs/notices.md says how to add one"
+            "no notices are set up: config.toml has no [notify]", hint="docs/notices.md says how to add it"
         )
     _require_trust(root, config)
     results = TrialNotice(root, config, os.environ).results()

@@ -127,8 +127,9 @@ def _write(place: str, written: str) -> None:
 
 
 def _open(place: str) -> None:
-    """Open the file without waiting for the browser."""
+    """Open the file without waiting for the browser. Raises CommandError if there is none."""
     import pathlib
     import webbrowser
 
-    webbrowser.open(pathlib.Path(place).absolute().as_uri())
+    if not webbrowser.open(pathlib.Path(place).absolute().as_uri()):
+        raise CommandError("no browser could be opened", hint="the variable BROWSER may name one")

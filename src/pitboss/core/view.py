@@ -71,6 +71,7 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
     slot: str | None = None
     host: str | None = None
     retry_of: int | None = None
+    queued: str | None = None
     started_at: datetime | None = None
     phase: Phase | None = None
     detail: str = ""
@@ -223,6 +224,7 @@ def _session_started(view: View, event: SessionStarted) -> View:
         slot=event.slot,
         host=event.host,
         retry_of=event.retry_of,
+        queued=event.queued,
         started_at=event.t,
     )
     last_seq = max(view.last_seq, event.seq)
@@ -286,6 +288,7 @@ def _flight(session: InFlight) -> Flight:
         model=progress.model,
         slot=assignment.worktree,
         retry_of=assignment.retry_of,
+        queued=assignment.queued,
         started_at=assignment.started_at,
         phase=Phase.WAIT if waiting else None,
         until=progress.waits_until,

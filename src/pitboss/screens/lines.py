@@ -51,7 +51,7 @@ def _cells(record: SessionRecord) -> list[tuple[str, Ink | None]]:
     cells: list[tuple[str, Ink | None]] = [
         (f"session-{record.seq:04}", Ink.FAINT),
         (str(record.status).ljust(_STATUS_WIDTH), TONE_INK[SESSION_TONES[record.status]]),
-        (f"{one_line(record.prompt):<12}", Ink.STRONG),
+        (f"{with_queued(record.prompt, record.queued):<12}", Ink.STRONG),
         (f"{duration((record.ended_at - record.started_at).total_seconds()):>6}", None),
     ]
     if used:
@@ -61,6 +61,11 @@ def _cells(record: SessionRecord) -> list[tuple[str, Ink | None]]:
     if record.commit:
         cells.append((one_line(record.commit)[:7], Ink.FAINT))
     return cells
+
+
+def with_queued(prompt: str, queued: str | None) -> str:
+    """A prompt's name, on one line; that of a task from the queue says so."""
+    return one_line(prompt) + (" (queued)" if queued else "")
 
 
 def cost_in_words(usd: float, *, known: bool) -> str:

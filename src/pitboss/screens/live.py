@@ -32,7 +32,7 @@ from pitboss.core.terminal import visible
 from pitboss.core.view import Activity, Flight, View, fold
 from pitboss.core.words.deeds import PAUSED
 from pitboss.core.words.phases import flight_words
-from pitboss.screens.lines import budget_parts, cost_in_words, session_lines
+from pitboss.screens.lines import budget_parts, cost_in_words, session_lines, with_queued
 from pitboss.screens.plain import PlainProgress, deed_line
 from pitboss.screens.terminal import colored, steer
 
@@ -53,7 +53,7 @@ def flight_lines(flight: Flight, now: datetime) -> list[Text]:
         phase = f"{phase}, {duration(max(int((flight.until - now).total_seconds()), 0))} left"
     who = one_line(" ".join(filter(None, (flight.agent, flight.model))))
     title = Text("● ", style="cyan")
-    title.append(f"session-{flight.seq:04} {one_line(flight.prompt)}", style="bold")
+    title.append(f"session-{flight.seq:04} {with_queued(flight.prompt, flight.queued)}", style="bold")
     title.append(f"  {since}  {phase}  {who}", style="dim")
     used = flight.tokens.input + flight.tokens.output
     cost = cost_in_words(flight.cost_usd, known=flight.cost_known)

@@ -32,7 +32,7 @@ from pitboss.core.view import Flight, View, fold
 from pitboss.core.words.deeds import deed_news
 from pitboss.core.words.endings import ending
 from pitboss.core.words.phases import flight_words, phase_words
-from pitboss.screens.lines import budget_parts, need_lines, session_lines
+from pitboss.screens.lines import budget_parts, need_lines, session_lines, with_queued
 from pitboss.screens.output import Ink, clock_face, note, paint
 from pitboss.screens.patient import LAST_WORDS_S, hurry
 
@@ -118,15 +118,22 @@ def run_ended(event: RunEnded, view: View, needs: Sequence[Need] = ()) -> list[s
         f"run {event.run_id} {ending(event.status, event.message, clock_face(sys.stderr))}",
         _budget(view, event),
     ]
-    if event.checkout is None or event.checkout == event.branch:
-        lines.append(f"the work is on {event.branch}")
+    away = event.checkout is not None and event.checkout != event.branch
+    back = f"; {event.checkout} is checked out again" if away else ""
+    if _landed_nothing(view):
+        lines.append(f"nothing landed{back}")
     else:
-        lines.append(f"the work is on {event.branch}; {event.checkout} is checked out again")
-        lines.append(f"`pitboss land {event.run_id}` takes it home")
+        lines.append(f"the work is on {event.branch}{back}")
+        lines += [f"`pitboss land {event.run_id}` takes it home"] if away else []
     lines += _needing(needs, event.run_id)
     if event.resume is not None:
         lines.append(f"go on with `{event.resume}`")
     return lines
+
+
+def _landed_nothing(view: View) -> bool:
+    """Whether no session has landed anything, as far as all of them are still in sight."""
+    return len(view.recent) == view.last_seq and all(record.commit is None for record in view.recent)
 
 
 def _needing(needs: Sequence[Need], run_id: str) -> list[str]:
@@ -151,7 +158,8 @@ def _budget(view: View, event: RunStarted | RunEnded) -> str:
 
 def _session_started(event: SessionStarted) -> str:
     who = ", ".join(filter(None, (event.agent, event.model)))
-    return f"session-{event.seq:04} {event.prompt} started" + (f" ({who})" if who else "")
+    what = with_queued(event.prompt, event.queued)
+    return f"session-{event.seq:04} {what} started" + (f" ({who})" if who else "")
 
 
 def warning(text: str) -> str:

@@ -8,6 +8,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.measures import duration, spent, tokens
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.report.sessions import Result
+from pitboss.core.text import first_line
 from pitboss.screens.report.links import cost_of
 from pitboss.screens.report.page import diff_words, rescue_commands, why_rescued
 
@@ -95,7 +96,7 @@ class _Writer:
             yield self._item + self._safe(what)
             yield "    " + self._safe(f"why: {'; '.join(risk.texts)}")
             if record.summary:
-                yield "    " + self._safe(one_line(record.summary, _SUMMARY))
+                yield "    " + self._safe(one_line(first_line(record.summary), _SUMMARY))
 
     def _rescued(self, report: MorningReport) -> Iterator[str]:
         for each in report.rescued:
@@ -130,9 +131,8 @@ class _Writer:
         for each in shares:
             landed = len(each.of(Result.LANDED).sessions)
             cost = spent(each.used.cost_usd, known=each.cost_known)
-            words = (
-                f"{len(each.sessions)} sessions, {landed} landed, {cost}, median {duration(each.median_s)}"
-            )
+            count = "1 session" if len(each.sessions) == 1 else f"{len(each.sessions)} sessions"
+            words = f"{count}, {landed} landed, {cost}, median {duration(each.median_s)}"
             yield self._item + self._safe(f"{each.name}: {words}")
 
     def _sessions(self, report: MorningReport) -> Iterator[str]:
