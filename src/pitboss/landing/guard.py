@@ -63,6 +63,7 @@ class Guard:
         self._run_id = run.name
         self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
         self._hooks: dict[str, Path] = {}
+        self._paths: dict[str, Path] = {}
         self._found: dict[str, Found] = {}
         self._seen: dict[str, tuple[int, ...]] = {}
 
@@ -100,7 +101,7 @@ class Guard:
 
     def _take(self) -> None:
         self._layout.begin()
-        self._hooks = self._find_hooks()
+        self._hooks, self._paths = self._find_hooks(), {}
         self._seen = self._look()
         self._found = {name: found for name in self._names() if (found := _read(self._path(name)))}
 
@@ -155,6 +156,12 @@ class Guard:
     # What to look at
 
     def _path(self, name: str) -> Path:
+        """Where a file is; made once, since every session looks at the same ones several times."""
+        if name not in self._paths:
+            self._paths[name] = self._place(name)
+        return self._paths[name]
+
+    def _place(self, name: str) -> Path:
         match name:
             case ".git":
                 return self._repo.root / ".git"
