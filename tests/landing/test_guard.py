@@ -79,6 +79,37 @@ def test_a_config_that_changes_again_during_a_look_is_looked_at_again(scene: Sce
     assert b"worktree" not in scene.config.read_bytes()
 
 
+def test_a_config_is_put_back_although_an_earlier_try_was_cut_short(scene: Scene) -> None:
+    scene.config.with_name(f"config.pitboss-{os.getpid()}").write_text("half")
+    scene.config.unlink()
+    scene.config.mkdir()
+    assert len(scene.guard.check()) == 1
+    assert scene.config.read_bytes() == scene.users
+    assert [path.name for path in scene.config.parent.glob("config*")] == ["config"]
+
+
+def test_a_config_is_put_back_while_an_agent_keeps_putting_a_folder_there(scene: Scene) -> None:
+    done = Event()
+
+    def take() -> None:
+        while not done.is_set():
+            with suppress(OSError):
+                scene.config.unlink()
+                scene.config.mkdir()
+
+    taking = Thread(target=take)
+    taking.start()
+    try:
+        for _ in range(100):
+            with suppress(OSError):  # it may lose several times in a row
+                scene.guard.check()
+    finally:
+        done.set()
+        taking.join()
+    scene.guard.check()
+    assert scene.config.read_bytes() == scene.users
+
+
 def test_a_key_that_is_nobodys_business_is_told_once_and_stays(scene: Scene) -> None:
     scene.git("config", "user.name", "agent")
     assert scene.guard.check() == ("git's config was changed: user.name",)

@@ -251,7 +251,7 @@ class Guard:
         path = self._path(name)
         kept = self._set_aside(path, name)
         if was is not None:
-            _write(path, was)
+            self._replace(path, name, was)
             self._found[name] = was
         else:
             self._found.pop(name, None)
@@ -259,6 +259,15 @@ class Guard:
         return f"git's {name.replace('//', '/')} {done}{f': {why}' if why else ''}" + (
             f"; kept as {kept}" if kept else ""
         )
+
+    def _replace(self, path: Path, name: str, was: Found) -> None:
+        """Write a file; an agent that is still at work may put folders in its place again."""
+        for _ in range(_MOST_LOOKS):
+            with suppress(IsADirectoryError):
+                _write(path, was)
+                return
+            self._set_aside(path, name)
+        _write(path, was)
 
     def _set_aside(self, path: Path, name: str) -> Path | None:
         """Move whatever is at `path` into the run directory; returns where it is now, None if nothing was there."""
@@ -304,13 +313,19 @@ def _read(path: Path) -> Found | None:
 
 
 def _write(path: Path, found: Found) -> None:
+    """Put a file in place. Raises IsADirectoryError if a folder is there again, other OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.pitboss-{os.getpid()}")
+    fresh.unlink(missing_ok=True)  # one that a crash left
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
         file.write(found.content)
         os.fchmod(descriptor, found.mode)
-    fresh.replace(path)
+    try:
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def _named(keys: tuple[str, ...]) -> str:

@@ -68,8 +68,8 @@ ACTS = {
         'echo "[core" >"$REPO/.git/config"', ends=("ok",), told="could no longer be read"
     ),
     "a-link-for-a-config": Act(
-        # In one step: a neighbour that lands puts a missing config back.
-        'cd "$REPO/.git"; cp config "$SCRATCH"; ln -s "$SCRATCH/config" new; mv -T new config',
+        # In one step: a neighbour that lands puts a missing config back, and removes new links.
+        'cd "$SCRATCH"; cp "$REPO/.git/config" .; ln -s "$SCRATCH/config" new; mv -T new "$REPO/.git/config"',
         ends=("ok",),
     ),
     "a-folder-for-a-config": Act('cd "$REPO/.git"; rm config && mkdir config || true', ends=("ok",)),

@@ -146,7 +146,10 @@ ACTS = {
         modes=("in-place",),
     ),
     "link-for-head-log": Act(
-        'cd "$REPO/.git/logs"; cp HEAD "$SCRATCH"; ln -sf "$BESIDE/precious" HEAD', told="was removed"
+        # Beside a neighbour that lands at that moment git may write there: see docs/explain/durability.md.
+        'cd "$REPO/.git/logs"; cp HEAD "$SCRATCH"; ln -sf "$BESIDE/precious" HEAD',
+        told="was removed",
+        modes=("in-place", WORKTREE),
     ),
     "link-for-commit-message": Act(
         'cd "$REPO/.git"; ln -sf "$BESIDE/precious" COMMIT_EDITMSG', told="was removed"
