@@ -184,7 +184,7 @@ def test_a_large_task_and_one_with_awkward_text_reach_the_agent_whole(
 
 
 def test_a_run_whose_directory_an_agent_removed_keeps_its_task(project: Project) -> None:
-    text = "```sh\nwhile [ -e .pitboss/grind/runs ]; do rm -rf .pitboss/grind/runs; done\necho line >>work.txt\n```"
+    text = "```sh\nuntil rm -rf .pitboss/grind/runs; do :; done\necho line >>work.txt\n```"
     done = project.pitboss("grind", "-p", text, "--max-iterations", "2")
     assert done.code == 0, done
     assert (the_run(project).folder / "task.md").read_text().endswith(f"{text}\n")
