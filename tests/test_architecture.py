@@ -57,6 +57,8 @@ NOT_OF_A_RUN = {
     ("store/lock.py", "os.open"),  # git's own folder
     ("store/git_dir.py", "folder.is_dir"),
     ("store/git_dir.py", "linked.iterdir"),
+    ("store/tls_files.py", "folder.mkdir"),  # where the user wants them
+    ("process/holding.py", "Path(_SWITCHES, name).read_text"),  # the kernel's
     ("store/catalogue.py", "entry.is_dir"),  # of a folder that is open
     ("process/fencing.py", "os.lstat"),  # what is mounted where: nothing is opened
     ("process/fencing.py", "os.stat"),
