@@ -170,9 +170,12 @@ def test_a_conflict_changes_nothing_and_names_the_paths(project: Project) -> Non
         1,
         (
             f"conflict: one.txt\nerror: run {run.run_id} conflicts with main; nothing was changed\n"
-            f"hint: `git merge {run.branch}` on main lets you resolve it by hand\n"
+            f"hint: `pitboss land {run.run_id} --except 1` leaves out session 1, the first to conflict; "
+            f"`git merge {run.branch}` on main lets you resolve it by hand\n"
         ),
     )
+    assert project.pitboss("land", run.run_id, "--except", "1").code == 0
+    assert seqs(project) == ["4", "3", "2"]
 
 
 def test_chosen_sessions_are_picked_with_their_authors_and_trailers(project: Project) -> None:

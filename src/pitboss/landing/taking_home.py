@@ -36,11 +36,13 @@ class Way(StrEnum):
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     """Why nothing can land: the conflicting paths, and the session that met them, None if that was a merge.
 
-    `builds_on` are earlier sessions, left out, that changed one of these paths.
+    `builds_on` are earlier sessions, left out, that changed one of these paths. `first` is the first session of a whole
+    run that would meet it alone.
     """
 
     paths: tuple[str, ...]
     seq: int | None = None
+    first: int | None = None
     builds_on: tuple[int, ...] = ()
 
 

@@ -153,7 +153,8 @@ class Homecoming:
         taking = TakingHome(self._repo, commits, run, target.tip, there=there)
         everything = selection.missing | selection.present.merged
         if everything.issuperset(each.seq for each in run.landed):
-            return taking.whole(squash=self._wishes.squash)
+            made = taking.whole(squash=self._wishes.squash)
+            return self._first_of(taking, made, selection) if isinstance(made, Conflict) else made
         if apart := selection.missing - {change.seq for change in run.changes}:
             raise CommandError(
                 f"session {min(apart)} cannot be told apart from others on {run.branch}",
@@ -161,13 +162,23 @@ class Homecoming:
             )
         return taking.chosen(selection.missing, squash=self._wishes.squash)
 
+    def _first_of(self, taking: TakingHome, whole: Conflict, selection: _Selection) -> Conflict:
+        """The conflict of a whole run, with the session that meets it first, if one can be told from the others."""
+        alone = taking.chosen(selection.missing, squash=True)
+        first = alone.seq if isinstance(alone, Conflict) else None
+        return msgspec.structs.replace(whole, first=first)
+
     def _refuse(self, run: WholeRun, target: Target, conflict: Conflict) -> NoReturn:
         for path in conflict.paths:
             note(f"conflict: {one_line(path_in_words(path))}")
         by_hand = f"`git merge {run.branch}` on {target.name} lets you resolve it by hand"
         if conflict.seq is None:
+            without = (
+                f"`pitboss land {run.run_id} --except {conflict.first}` leaves out session {conflict.first}"
+            )
             raise CommandError(
-                f"run {run.run_id} conflicts with {target.name}; nothing was changed", hint=by_hand
+                f"run {run.run_id} conflicts with {target.name}; nothing was changed",
+                hint=by_hand if conflict.first is None else f"{without}, the first to conflict; {by_hand}",
             )
         if conflict.builds_on:
             others = _named(conflict.builds_on)
