@@ -10,6 +10,7 @@ import msgspec
 
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import check_agent, may_cost
+from pitboss.agents.unfenced import unfenced
 from pitboss.core import budget
 from pitboss.core.budget import CapChanges, Caps
 from pitboss.core.config import GrindSettings
@@ -103,8 +104,8 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
     mission = _on_workers(mission)
     _refuse_empty(mission)
     _refuse_unknown_agents(mission)
-    keys = () if run else _paid_keys(mission)  # it was warned when it started
-    warnings = (*mission.warnings, *_unexpanded(mission), *_unbounded(mission), *keys)
+    agents = () if run else _about_agents(mission)  # it was warned when it started
+    warnings = (*mission.warnings, *_unexpanded(mission), *_unbounded(mission), *agents)
     return msgspec.structs.replace(mission, warnings=warnings)
 
 
@@ -221,6 +222,8 @@ def _unbounded(mission: Mission) -> list[str]:
     return [f"only you can end this run, and {who} may cost money: no budget is set; {_SET_A_BUDGET}"]
 
 
-def _paid_keys(mission: Mission) -> list[str]:
-    """A warning for each agent of the mission that may bill an API key although it is logged in."""
-    return [f"{keys.finding}; {keys.hint}" for keys in paid_keys(mission.agents, mission.config, os.environ)]
+def _about_agents(mission: Mission) -> list[str]:
+    """A warning for each agent that may bill an API key although it is logged in, and one for those without a fence."""
+    keys = paid_keys(mission.agents, mission.config, os.environ)
+    free = unfenced(mission.agents, mission.config, fenced=mission.config.sandbox.is_fenced)
+    return [*(f"{each.finding}; {each.hint}" for each in keys), *([] if free is None else [free])]

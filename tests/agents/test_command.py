@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import CostSource, Usage
@@ -167,3 +168,66 @@ def test_without_a_configured_command_there_is_no_agent() -> None:
         agent("command", AgentSettings())
     assert refused.value.hint is not None
     assert "[agent.command] command" in refused.value.hint
+
+
+def said(folder: Path, *arguments: str, **changes: Any) -> str:
+    """What a command is given as its arguments; `changes` are of its settings, or of the request."""
+    settings = {key: changes.pop(key) for key in ("model", "effort") if key in changes}
+    program = ("sh", "-c", 'printf "%s|" "$@" > said', "sh")
+    run(
+        agent("command", AgentSettings(command=(*program, *arguments), **settings)),
+        request(folder, **changes),
+    )
+    return (folder / "said").read_text()
+
+
+ARGUMENTS = ("--model={model}", "-e{effort}", "--resume={resume}", "{other}")
+
+
+def test_arguments_are_filled_in_and_those_for_which_there_is_nothing_left_out(tmp_path: Path) -> None:
+    assert said(tmp_path, *ARGUMENTS) == "{other}|"
+    assert said(tmp_path, *ARGUMENTS, model="m-1", effort="high") == "--model=m-1|-ehigh|{other}|"
+    resume = Resume(session_id="{model}")
+    assert said(tmp_path, *ARGUMENTS, resume=resume) == "--resume={model}|{other}|"
+
+
+def test_a_prompts_model_comes_before_that_of_the_settings(tmp_path: Path) -> None:
+    assert said(tmp_path, "{model}", model="m-1") == "m-1|"
+    settings = AgentSettings(command=("sh", "-c", 'echo "$1" > said', "sh", "{model}"), model="m-1")
+    run(agent("command", settings), request(tmp_path, model="m-2"))
+    assert (tmp_path / "said").read_text() == "m-2\n"
+
+
+def test_it_can_be_resumed_if_an_argument_takes_the_session() -> None:
+    assert not agent("command", AgentSettings(command=("mine", "{model}"))).resumable
+    assert agent("command", AgentSettings(command=("mine", "--resume={resume}"))).resumable
+    assert agent("command", AgentSettings(command=("mine",), extra_args=("{resume}",))).resumable
+
+
+def test_it_names_its_session(tmp_path: Path) -> None:
+    assert report(tmp_path, '{"session_id": "s-7"}').session_id == "s-7"
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("auth", "auth"),
+        ("rate_limited: try again in 2 hours", "rate_limited: try again in 2 hours"),
+        ("You have hit your 5-hour limit", "rate_limited: You have hit your 5-hour limit"),
+        ("verify_failed: mine to say", "agent_error: verify_failed: mine to say"),
+        ("it broke", "agent_error: it broke"),
+    ],
+)
+def test_it_says_why_it_failed_whatever_its_exit_code(tmp_path: Path, reason: str, expected: str) -> None:
+    outcome = report(tmp_path, f'{{"cost_usd": 0, "reason": "{reason}"}}')
+    assert (outcome.status, outcome.reason, outcome.exit_code) == (SessionStatus.ERROR, expected, 0)
+    assert (outcome.resets_at is not None) == (reason == "rate_limited: try again in 2 hours")
+
+
+def test_it_says_that_the_session_to_resume_is_gone(tmp_path: Path) -> None:
+    outcome = report(tmp_path, '{"reason": "session_lost"}', resume=Resume(session_id="s-7"))
+    assert (outcome.status, outcome.lost_session) == (SessionStatus.ERROR, True)
+
+
+def test_an_empty_reason_is_none(tmp_path: Path) -> None:
+    assert report(tmp_path, '{"cost_usd": 0, "reason": ""}').status is SessionStatus.OK

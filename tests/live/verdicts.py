@@ -35,7 +35,7 @@ ENDS = {
     Scenario.HANG: End(1, "timeout", "stalled"),
     Scenario.LONGTOOL: End(2, "aborted", "aborted"),
     Scenario.BUDGET: End(1, "error", "cost_cap"),
-    Scenario.MAX_BUDGET: End(1, "error", "cost_cap"),
+    Scenario.MAX_BUDGET: End(3, "error", "cost_cap"),
 }
 """Where the session cannot end well."""
 

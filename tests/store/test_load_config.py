@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.agents.claude.as_root import UNATTENDED
 from pitboss.cli.shared.project import template
 from pitboss.core.budget import Caps
 from pitboss.core.config import (
@@ -285,8 +286,15 @@ def test_a_config_that_is_no_file_is_one_error(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: is a directory, not a file"
 
 
-def test_the_config_that_init_writes_sets_a_budget_and_changes_nothing_else() -> None:
-    assert parse(template("config.toml")) == Config(grind=GrindSettings(budgets=Caps(max_cost_usd=10.0)))
+def test_the_config_that_init_writes_sets_a_budget_notes_the_mode_and_changes_nothing_else() -> None:
+    assert parse(template("config.toml")) == Config(
+        agents={"claude_code": AgentSettings(permission_mode=UNATTENDED)},
+        grind=GrindSettings(budgets=Caps(max_cost_usd=10.0)),
+    )
+
+
+OURS = ("max_cost_usd = 10.0", f'permission_mode = "{UNATTENDED}"')
+"""What the template sets."""
 
 
 def without_examples(lines: list[str]) -> list[str]:
@@ -309,7 +317,7 @@ def uncommented(lines: list[str]) -> str:
 def test_what_the_config_of_init_shows_as_defaults_are_the_defaults() -> None:
     lines = without_examples(template("config.toml").splitlines())
     # An empty price is none, and a new project gets a budget.
-    lines = [line for line in lines if "pricing" not in line and line != "max_cost_usd = 10.0"]
+    lines = [line for line in lines if "pricing" not in line and line not in OURS]
     assert parse(uncommented(lines)) == Config(
         agents={"claude_code": AgentSettings(), "command": AgentSettings()}
     )

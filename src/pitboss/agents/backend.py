@@ -100,12 +100,20 @@ class Backend(ABC):
     runs_commands: ClassVar[bool] = True
     """Whether it can run commands; a trial does not ask one that only edits files to do so."""
 
+    unattended: ClassVar[str | None] = None
+    """The `permission_mode` in which it asks nothing, used unless another one is set; None if it has none."""
+
     key_variables: ClassVar[tuple[str, ...]] = ()
     """Variables holding an API key that is billed even if a `subscription` is logged in."""
 
     def binary(self, settings: AgentSettings) -> str:
         """The program to start; raises StartError if the settings name none."""
         return program_of(self.name, settings)
+
+    def can_resume(self, settings: AgentSettings) -> bool:
+        """Whether `launch` can resume a session with these settings."""
+        del settings
+        return self.resumable
 
     @abstractmethod
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:

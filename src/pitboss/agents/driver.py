@@ -69,7 +69,7 @@ class Driver:
     @property
     def resumable(self) -> bool:
         """Whether the agent can resume a session of its own."""
-        return self._backend.resumable
+        return self._backend.can_resume(self._settings)
 
     def run(
         self,

@@ -23,7 +23,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `idle_seconds` is the longest time without progress, None for the setting shared by all agents; `effort` is how
     hard the model should think, in the words of the backend's own CLI. `usage` "none" says that the user's own program
-    costs nothing.
+    costs nothing. `tools` are those of Claude Code that a session gets, None for all; `mcp` "none" keeps the user's
+    servers of the Model Context Protocol out of it.
     """
 
     binary: str | None = None
@@ -34,6 +35,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
     idle_seconds: float | None = None
     usage: Literal["file", "none"] = "file"
+    tools: str | None = None
+    mcp: Literal["user", "none"] = "user"
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):

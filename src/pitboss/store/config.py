@@ -77,7 +77,7 @@ def _agents(agent: Table) -> dict[str, Any]:
     names = [key for key, value in agent.values.items() if isinstance(value, dict) and key not in _ALL_AGENTS]
     found = agent.read({**_ALL_AGENTS, **dict.fromkeys(names, table)})
     shared = {key: value for key, value in found.items() if key in _ALL_AGENTS}
-    checks = {name: _AGENT | (_OWN_PROGRAM if name in OWN_PROGRAMS else {}) for name in names}
+    checks = {name: _AGENT | _AGENTS_OWN.get(name, {}) for name in names}
     return {**shared, "agents": {name: agent.sub(name).read(checks[name]) for name in names}}
 
 
@@ -233,6 +233,10 @@ _AGENT: dict[str, Check] = {
     "idle_seconds": seconds,
 }
 _OWN_PROGRAM: dict[str, Check] = {"usage": one_of("file", "none")}
+_AGENTS_OWN: dict[str, dict[str, Check]] = {
+    **dict.fromkeys(OWN_PROGRAMS, _OWN_PROGRAM),
+    "claude_code": {"tools": one_line, "mcp": one_of("user", "none")},
+}
 _LIMITS: dict[str, Check] = {
     "max_wait": duration,
     "fallback": labels,

@@ -39,6 +39,7 @@ class AcpAgent(Backend):
     install = "install it, or set [agent.acp] command to an agent that speaks the Agent Client Protocol"
     version_args = None
     resumable = True
+    unattended = ALLOW
     session_lost = lazy_pattern(
         r"\b(session|thread) ([\w-]+ )?not found|unknown session|invalid session identifier|thread not loaded"
         r"|\bno (conversation|rollout|(saved|previous) sessions?) found|no session\b.{0,20} matched",

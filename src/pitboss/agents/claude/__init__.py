@@ -44,6 +44,7 @@ class ClaudeCode(Backend):
     known_version = "2.1.332"
     oldest_version = "2.0.0"
     resumable = True
+    unattended = UNATTENDED
     key_variables = ("ANTHROPIC_API_KEY",)
     session_lost = lazy_pattern("no conversation found with session id", re.IGNORECASE)
 
@@ -54,6 +55,8 @@ class ClaudeCode(Backend):
             self.binary(settings),
             *("-p", "--output-format", "stream-json", "--verbose"),
             *("--permission-mode", settings.permission_mode or UNATTENDED),
+            *(() if settings.tools is None else ("--tools", settings.tools)),
+            *(("--strict-mcp-config",) if settings.mcp == "none" else ()),
             *(() if model is None else ("--model", model)),
             *(() if settings.effort is None else ("--effort", settings.effort)),
             *(() if request.resume is None else ("--resume", request.resume.session_id)),

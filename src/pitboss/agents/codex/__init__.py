@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
     from pitboss.core.config import AgentSettings
 
-UNATTENDED = ("--dangerously-bypass-approvals-and-sandbox",)
+UNATTENDED = "danger-full-access"
+BYPASS = ("--dangerously-bypass-approvals-and-sandbox",)
 QUIET = (
     *("-c", "analytics.enabled=false", "-c", "check_for_update_on_startup=false"),
     *("--disable", "plugins"),
@@ -37,6 +38,7 @@ class Codex(Backend):
     known_version = "0.169.0"
     oldest_version = "0.156.1"
     resumable = True
+    unattended = UNATTENDED
     key_variables = ("OPENAI_API_KEY", "CODEX_API_KEY")
     session_lost = lazy_pattern(
         r"no rollout found|thread not loaded|\bthread [0-9a-f-]{36} not found", re.IGNORECASE
@@ -52,7 +54,7 @@ class Codex(Backend):
             argv=(
                 self.binary(settings),
                 *("exec", "--json", "--skip-git-repo-check"),
-                *(UNATTENDED if mode is None else ("--sandbox", mode)),
+                *(BYPASS if mode in (None, UNATTENDED) else ("--sandbox", mode)),
                 *QUIET,
                 *(() if model is None else ("-m", model)),
                 *(() if effort is None else ("-c", f'model_reasoning_effort="{effort}"')),

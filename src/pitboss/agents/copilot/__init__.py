@@ -26,6 +26,7 @@ class Copilot(Backend):
     known_version = "1.0.102"
     oldest_version = "1.0.102"
     resumable = True
+    unattended = UNATTENDED
     session_lost = lazy_pattern("no session(, task, or name| or task) matched", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:

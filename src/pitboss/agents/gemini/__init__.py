@@ -36,6 +36,7 @@ class Gemini(Backend):
     known_version = "0.61.0"
     oldest_version = "0.11.0"
     resumable = True
+    unattended = UNATTENDED
     session_lost = lazy_pattern("invalid session identifier|no previous sessions found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:

@@ -42,6 +42,7 @@ class Opencode(Backend):
     known_version = "1.18.33"
     oldest_version = "1.18.3"
     resumable = True
+    unattended = ALLOW
     session_lost = lazy_pattern("session not found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:

@@ -34,6 +34,7 @@ class Qwen(Backend):
     install = "npm install -g @qwen-code/qwen-code (with Node.js 22), or set [agent.qwen] binary"
     known_version = "0.24.4"
     resumable = True
+    unattended = UNATTENDED
     session_lost = lazy_pattern("no saved session found", re.IGNORECASE)
 
     def launch(self, request: AgentRequest, settings: AgentSettings) -> Launch:
