@@ -20,7 +20,9 @@ from tests.support.replay import scripted
 if TYPE_CHECKING:
     from pathlib import Path
 
-READ = "prompt=${ACP_PROMPT-$(cat)}; word=$(echo \"$prompt\" | sed -n 's/.*content is this word: //p')"
+READ = (
+    "prompt=${PROMPT-${ACP_PROMPT-$(cat)}}; word=$(echo \"$prompt\" | sed -n 's/.*content is this word: //p')"
+)
 WRITE = f'echo "$word" >{WRITTEN}'
 RUN = f"printenv PITBOSS_PROBE >{RAN}"
 

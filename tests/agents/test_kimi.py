@@ -12,8 +12,7 @@ from pitboss.agents.kimi import LONGEST, Kimi
 from pitboss.agents.kimi.stream import KimiReader
 from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings
-from pitboss.errors import StartError
-from tests.support.agents import request
+from tests.support.agents import agent, executable, request, run
 
 
 def retrying(words: str, status: int, name: str = "APIProviderRateLimitError") -> dict[str, Any]:
@@ -46,10 +45,12 @@ def test_the_prompt_is_an_argument_and_a_session_can_be_named() -> None:
     assert argv[3:] == ("--output-format", "stream-json", "--model", "k2", "--session", "s-1", "--plan")
 
 
-def test_a_prompt_too_long_for_an_argument_is_refused_with_another_way() -> None:
-    with pytest.raises(StartError, match="too long") as refused:
-        Kimi().launch(request(Path("/nowhere"), text="x" * (LONGEST + 1)), AgentSettings())
-    assert "acp:kimi" in (refused.value.hint or "")
+def test_a_prompt_too_long_for_an_argument_is_in_a_file_that_is_gone_afterwards(tmp_path: Path) -> None:
+    script = 'file=$(echo "$2" | grep -o "/[^ ]*prompt.md"); wc -c <"$file" >size; echo "$file" >where'
+    program = executable(tmp_path / "kimi", script)
+    run(agent("kimi", AgentSettings(binary=str(program))), request(tmp_path, text="x" * (LONGEST + 1)))
+    assert int((tmp_path / "size").read_text()) == LONGEST + 1
+    assert not Path((tmp_path / "where").read_text().strip()).exists()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ def test_a_run_says_so_when_it_starts(tmp_path: Path) -> None:
     project.write("claude", "#!/bin/sh\nexit 1\n").chmod(0o755)
     agent = '[agent]\nbackend = "claude_code"\n[agent.claude_code]\nbinary = "./claude"\n'
     project.write(".pitboss/config.toml", agent)
-    assert "claude_code may do whatever you may, without asking" in project.pitboss("grind", "-p", "do it", "--dry-run").err
+    assert (
+        "claude_code may do whatever you may, without asking"
+        in project.pitboss("grind", "-p", "do it", "--dry-run").err
+    )
     project.write(".pitboss/config.toml", agent + 'permission_mode = "bypassPermissions"\n')
     assert "without asking" not in project.pitboss("grind", "-p", "do it", "--dry-run").err

@@ -32,7 +32,7 @@ def project(tmp_path: Path) -> Project:
 def use_claude(project: Project) -> None:
     """Make claude, which answers nothing, the agent of a second prompt."""
     binary = executable(project.root.parent / "claude", "cat >/dev/null; exit 3")
-    more = f'[agent.claude_code]\nbinary = "{binary}"\n'
+    more = f'[agent.claude_code]\nbinary = "{binary}"\npermission_mode = "plan"\n'
     configure(project, more=more)
     project.prompt("beta", "true", max_runs=1, agent="claude_code")
 

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import CostSource
+from tests.support.agents import executable
 from tests.support.replay import Expected, Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ERROR = SessionStatus.ERROR
 
+FAREWELL = """printf '\\n%s\\n' '{"role": "meta", "type": "session.resume_hint", "session_id": "s"}'"""
+
+
+def dress(folder: Path, script: str) -> AgentSettings:
+    """A kimi that does `script`; its prompt is an argument."""
+    body = f"PROMPT=$2\nfarewell() {{ {FAREWELL}\n}}\ntrap farewell EXIT\n{script}"
+    return AgentSettings(binary=str(executable(folder / "kimi", body)))
+
+
 TABLE = Table(
     captures="kimi",
-    farewell="""printf '\\n%s\\n' '{"role": "meta", "type": "session.resume_hint", "session_id": "s"}'""",
+    dress=dress,
     expected={
         "auth": Expected(
             status=ERROR, reason="auth: 401 Incorrect API key provided. You can find your API key in you"

@@ -220,7 +220,9 @@ def test_an_exception_of_a_listener_ends_the_agent_and_is_not_swallowed(case: Ca
 
     table = table_of(case.backend)
     loud = (
-        f"cat {table.capture('ok').folder}/stdout; sleep 300" if table.captures else "echo working; sleep 300"
+        f"cat {table.capture('ok').folder}/stdout; sleep 300"
+        if "ok" in table.expected
+        else "echo working; sleep 300"
     )
     with pytest.raises(Gone):
         run(case.driver(loud), case.request(loud), on_event=broken)

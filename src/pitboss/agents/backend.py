@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """How to start an agent: its program, what it reads, and how to stop it politely.
 
+    `file` is the path of a file that it reads, and its content; the driver writes it, and removes it afterwards.
     `env` is added to the request's environment. `env_defaults` is added unless the user has set the variable; it
     switches off updates and telemetry. `split_stderr` sends stderr to a file beside the transcript, so that it cannot
     tear lines of stdout apart. `polite_signal` comes before TERM. `older_argv` is for versions that refuse an option
@@ -37,6 +38,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     argv: tuple[str, ...]
     older_argv: tuple[str, ...] | None = None
     stdin: bytes = b""
+    file: tuple[str, bytes] | None = None
     env: dict[str, str] = {}
     env_defaults: dict[str, str] = {}
     split_stderr: bool = False

@@ -24,6 +24,7 @@ from pitboss.core.session import Reason, SessionStatus, reason_kind
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError, storage_error
 from pitboss.process import Command, EndedBy, Exit
+from pitboss.store.files import write_atomic
 from pitboss.store.opening import is_folder, open_regular, remove
 from pitboss.store.tail import last_bytes
 
@@ -91,6 +92,8 @@ class Driver:
             return _not_started(request, error.message, error.hint)
         # A usage file left by an earlier start would be billed twice.
         _remove(Path(request.usage_file))
+        if launch.file is not None:
+            write_atomic(*launch.file, spare=True)
         monitor = AgentMonitor(self._backend.reader(request), request, self._config.pricing, on_event)
         secrets = Secrets.of(os.environ, launch.env_defaults, request.env, launch.env)
 
@@ -109,6 +112,8 @@ class Driver:
             ended = start(older)
         if ended.ended_by is EndedBy.SPAWN_FAILED:
             return _not_started(request, ended.error, self._backend.install)
+        if launch.file is not None:
+            _remove(Path(launch.file[0]))
         monitor.end()
         return self._outcome(request, launch, monitor, ended, secrets)
 
