@@ -21,26 +21,34 @@ if TYPE_CHECKING:
 class BesideCluster:
     """A scheduler at `address`, and the workers that a test starts."""
 
-    def __init__(self, project: Project, folder: Path, stack: contextlib.ExitStack) -> None:
+    def __init__(
+        self, project: Project, folder: Path, stack: contextlib.ExitStack, tls: Path | None = None
+    ) -> None:
+        """With a folder of TLS files, everybody in the cluster has those."""
+        self._tls = () if tls is None else ("--tls", str(tls))
         self._project = project
         self._folder = folder
         self._stack = stack
         file = folder / "scheduler.json"
         argv = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0"]
+        if tls is not None:
+            argv += ["--protocol", "tls", "--tls-ca-file", str(tls / "ca.pem")]
+            argv += ["--tls-cert", str(tls / "cert.pem"), "--tls-key", str(tls / "key.pem")]
         self._start([*argv, "--no-dashboard", "--scheduler-file", str(file)], "scheduler")
         wait_until(lambda: file.exists() and file.read_text().endswith("}"))
         self.address: str = json.loads(file.read_text())["address"]
 
     def worker(self, name: str, *options: str) -> subprocess.Popen[bytes]:
         """Start a worker, and wait until it is there."""
-        argv = [*COMMAND, "worker", self.address, "--name", name, "--dir", str(self._folder / name), *options]
+        argv = [*COMMAND, "worker", self.address, "--name", name, "--dir", str(self._folder / name)]
+        argv += [*self._tls, *options]
         process = self._start(argv, name)
         wait_until(lambda: self.listed(name))
         return process
 
     def listed(self, name: str) -> dict[str, Any] | None:
         """What `pitboss workers` says of a worker; None if it is not there."""
-        done = self._project.pitboss("workers", self.address, "--json")
+        done = self._project.pitboss("workers", self.address, *self._tls, "--json")
         return next((worker for worker in done.json() if worker["name"] == name), None)
 
     def said(self, name: str) -> str:
@@ -71,8 +79,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def cluster_beside(project: Project, folder: Path) -> Iterator[BesideCluster]:
-    """A scheduler without workers, in a new `folder`."""
+def cluster_beside(project: Project, folder: Path, tls: Path | None = None) -> Iterator[BesideCluster]:
+    """A scheduler without workers, in a new `folder`; `tls` is the folder of its TLS files, if any."""
     folder.mkdir()
     with contextlib.ExitStack() as stack:
-        yield BesideCluster(project, folder, stack)
+        yield BesideCluster(project, folder, stack, tls)

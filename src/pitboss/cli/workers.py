@@ -1,4 +1,4 @@
-"""`pitboss workers`: who runs sessions, for the live run or at a scheduler (SPEC 8, 14)."""
+"""`pitboss workers`: who runs sessions, for the live run or at a scheduler; makes their TLS files (SPEC 8, 14)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pitboss.errors import CommandError
 from pitboss.screens.output import Ink, columns, paint, say, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pitboss.workers.cluster import Membership
@@ -19,12 +20,53 @@ if TYPE_CHECKING:
 _HEADER = ("WORKER", "HOST", "PID", "SLOTS", "VERSION", "SESSIONS", "FINISHED", "SEEN")
 
 
-@command()
-@argument("address", type=scheduler, metavar="[ADDRESS]", required=False)
+@command(asks_click=True)
+@argument("words", nargs=-1, metavar="[ADDRESS | cert DIR]", required=False)
 @option("--tls", type=folder, metavar="DIR", help="The folder with the TLS files.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
-def workers(*, address: str | None, tls: Path | None, as_json: bool) -> None:
-    """List the workers of the live run, or those of the dask scheduler at ADDRESS."""
+def workers(*, words: Sequence[str], tls: Path | None, as_json: bool) -> None:
+    """List the workers of the live run, or those of the dask scheduler at ADDRESS.
+
+    `cert DIR` makes the TLS files of a new cluster in DIR: the scheduler, every worker and whoever starts a run need
+    them.
+    """
+    match list(words):
+        case ["cert", directory]:
+            _make_certificates(directory)
+        case [] | [_]:
+            _list(_address(words), tls, as_json=as_json)
+        case _:
+            from click import UsageError
+
+            raise UsageError("Give one ADDRESS, or cert and a folder")
+
+
+def _address(words: Sequence[str]) -> str | None:
+    """The address that was given, if any. Raises click's UsageError for a word that is none."""
+    try:
+        return str(scheduler.parse(words[0])) if words else None
+    except ValueError as error:
+        from click import UsageError
+
+        raise UsageError(f"ADDRESS {error}") from None
+
+
+def _make_certificates(directory: str) -> None:
+    from pathlib import Path
+
+    from pitboss.screens.output import note
+    from pitboss.store.tls_files import make_tls_files
+
+    files = make_tls_files(Path(directory).expanduser(), datetime.now(UTC))
+    for path in files:
+        say(str(path))
+    note("copy all three to every machine, safely: whoever has them can run programs on the workers")
+    names = f"--tls-ca-file {files.authority} --tls-cert {files.certificate} --tls-key {files.key}"
+    note(f"then start `dask scheduler --protocol tls {names}`")
+    note(f"`pitboss worker tls://HOST:8786 --tls {directory}` and `[workers] tls` use them")
+
+
+def _list(address: str | None, tls: Path | None, *, as_json: bool) -> None:
     from pitboss.workers.extra import need_workers
 
     need_workers("workers")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.leases import Stage
 from pitboss.store.files import read_regular, write_atomic, write_new
 from pitboss.store.opening import names_in
 from pitboss.typed import from_json
@@ -30,6 +31,13 @@ class BegunAttempt(msgspec.Struct, frozen=True, kw_only=True):
     asked: bytes = b""
     left: tuple[str, ...] | None = None
     is_over: bool = False
+
+    @property
+    def stage(self) -> Stage:
+        """How far it has come; what is left of it is partial, as only the runner can say that it ended well."""
+        if self.is_over:
+            return Stage.OVER
+        return Stage.BEGUN if self.left is None else Stage.PARTIAL
 
     @property
     def file(self) -> str:
@@ -59,7 +67,7 @@ class BegunAttempts:
         """The attempts of which something may be left here."""
         for name in sorted(names_in(self._folder)):
             found = self._read(name) if name.endswith(".json") else None
-            if found is not None and not found.is_over:
+            if found is not None and found.stage is not Stage.OVER:
                 yield found
 
     def _read(self, name: str) -> BegunAttempt | None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from pitboss import proctree
 from pitboss.core.environment import RUN_ID, SESSION_SEQ
+from pitboss.core.leases import Stage
 from pitboss.errors import PitbossError
 from pitboss.git.packs import pack
 from pitboss.landing.git_trouble import GitFailed
@@ -61,7 +62,7 @@ class WorkerDesk:
     def settle(self) -> None:
         """Keep what sessions left here whose process was killed, before anything else begins."""
         for attempt in self._begun.unfinished():
-            if attempt.left is not None:
+            if attempt.stage is Stage.PARTIAL:
                 self._left[attempt.file] = attempt
                 continue
             begin = say.from_runner(attempt.asked)
@@ -179,7 +180,7 @@ class WorkerDesk:
 
     def _recover(self, asked: say.Recover, wire: Wire[say.FromRunner]) -> None:
         found = self._begun.find(asked.run_id, asked.seq, asked.attempt)
-        if found is None or found.is_over:
+        if found is None or found.stage is Stage.OVER:
             wire.put(say.Leftovers())
             return
         begin = say.from_runner(found.asked)

@@ -17,6 +17,7 @@ from pitboss import __version__
 from pitboss.core.stops import StopLevel
 from pitboss.errors import CommandError, RunnerKilled
 from pitboss.guardian import guard
+from pitboss.store.tls_files import TlsFiles
 from pitboss.workers.agents_here import AgentsHere
 from pitboss.workers.extra import quiet_dask
 from pitboss.workers.messages import VERSION, from_runner
@@ -162,15 +163,9 @@ def security(tls: str | None) -> Any:
     from distributed import security as dask_security
 
     made: Any = dask_security
-    folder = Path(tls).expanduser()
-    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
-    return made.Security(
-        require_encryption=True,
-        tls_ca_file=str(folder / "ca.pem"),
-        tls_client_cert=cert,
-        tls_client_key=key,
-        tls_worker_cert=cert,
-        tls_worker_key=key,
-        tls_scheduler_cert=cert,
-        tls_scheduler_key=key,
-    )
+    files = TlsFiles.within(Path(tls).expanduser())
+    files.check()
+    authority, certificate, key = map(str, files)
+    sides = ("client", "worker", "scheduler")
+    pairs = {f"tls_{side}_cert": certificate for side in sides} | {f"tls_{side}_key": key for side in sides}
+    return made.Security(require_encryption=True, tls_ca_file=authority, **pairs)
