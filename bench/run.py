@@ -16,6 +16,7 @@ from bench import (
     parallel,
     report,
     resume,
+    sandbox,
     serve,
     sessions,
     slots,
@@ -40,6 +41,7 @@ PARTS = {
     "viewers": viewers.measure,
     "history": history.measure,
     "report": report.measure,
+    "sandbox": sandbox.measure,
     "workers": workers.measure,
 }
 

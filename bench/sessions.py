@@ -54,11 +54,11 @@ def measure_flatness(scratch: Path, sessions: int = LONG_RUN) -> list[Figure]:
         say(f"sessions past {sessions} against sessions past {EARLY}: round {turn} of {FLAT_ROUNDS}")
         end = sessions + turn * TAIL
         time_child(grind("--resume", "--max-iterations", str(end)), long, expect=BUDGET_STOP)
-        late += _session_seconds(long)[-TAIL + 1 :]
+        late += session_seconds(long)[-TAIL + 1 :]
         new = make_repository(scratch / f"new-{turn}", files=100, agent=CHANGES_A_FILE)
         sample = time_child(grind("--max-iterations", str(EARLY + TAIL)), new, expect=BUDGET_STOP)
         peaks.append(sample.peak_mb)
-        early += _session_seconds(new)[-TAIL + 1 :]
+        early += session_seconds(new)[-TAIL + 1 :]
     return [
         Figure(f"session {EARLY}", median(early) * 1000, "ms"),
         Figure(f"session {sessions}", median(late) * 1000, "ms"),
@@ -79,7 +79,7 @@ def _beside_bare_loop(scratch: Path, files: int, agent: str, rounds: int, sessio
         bare += [_bare_session(bare_repo) for _ in range(sessions)]
         resume = () if turn == 1 else ("--resume",)
         time_child(grind(*resume, "--max-iterations", str(turn * sessions)), repo, expect=BUDGET_STOP)
-        ours += _session_seconds(repo)[-sessions + 1 :]
+        ours += session_seconds(repo)[-sessions + 1 :]
     name = f"session, {files} files, {'change' if agent == CHANGES_A_FILE else 'no change'}"
     return [
         Figure(f"{name}: bare loop", median(bare) * 1000, "ms"),
@@ -98,7 +98,7 @@ def _bare_session(repository: Path) -> float:
     return time.perf_counter() - started
 
 
-def _session_seconds(repository: Path) -> list[float]:
+def session_seconds(repository: Path) -> list[float]:
     """Seconds between the starts of consecutive sessions of the repository's one run."""
     (run_id,) = [n for n in os.listdir(runs_dir(repository)) if not n.startswith(".")]  # noqa: PTH208
     starts = [record.started_at for record in iter_records(RunPaths(repository, run_id).log)]

@@ -65,7 +65,9 @@ NOT_OF_A_RUN = {
     ("hosts/fencing.py", "Path(folder).mkdir"),  # an agent's own folder, in the user's home
 }
 IN_GITS_HANDS = {
+    "landing/fenced_git.py",
     "landing/guard.py",
+    "landing/shared_refs.py",
     "store/opening.py",
     "landing/rescuer.py",
     "landing/rescue_refs.py",

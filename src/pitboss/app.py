@@ -159,7 +159,9 @@ class LiveBuilder:
         self.backup = Backup(repo.root)
         self._control: Control | None = None
         self.repo = repo.authored_by(mission.config.author).on_leash(self._abort)
-        self.guard = Guard(self.repo, RunPaths(repo.root, run_id).root)
+        self.guard = Guard(
+            self.repo, RunPaths(repo.root, run_id).root, fenced=mission.config.sandbox.is_fenced
+        )
         self._here = _hosts(repo, RunPaths(repo.root, run_id), mission.config)
         self._team = _team(mission, RunPaths(repo.root, run_id), self._here)
         self.hosts: Hosts = self._here if self._team is None else self._team.hosts

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.store.files import make_directory, open_append, read_regular, write_atomic
-from pitboss.store.opening import remove, remove_tree, status
+from pitboss.errors import storage_error
+from pitboss.store.files import open_append, read_regular, write_atomic
+from pitboss.store.opening import PRIVATE_FOLDER, entry_at, open_inner, remove, remove_tree, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,10 +56,10 @@ class Exchange:
 
     def give(self) -> None:
         """Make the folder, and put into it what the run has and the folder has not. Raises StorageError."""
-        make_directory(self.folder)
+        _make(self.folder)
         for lent, own in self._texts:
             if status(lent) is None and (given := read_regular(own, MOST_BYTES)) is not None:
-                write_atomic(lent, given, durable=False)
+                write_atomic(lent, given, spare=True)
 
     def take(self) -> None:
         """Bring home what has changed, and remove the folder. May be repeated. Raises StorageError."""
@@ -68,7 +69,7 @@ class Exchange:
             if content is None or len(content) == MOST_BYTES:
                 continue
             if content != read_regular(own, MOST_BYTES):
-                write_atomic(own, content)
+                write_atomic(own, content, spare=True)  # outside a sandbox agents write it themselves
         with suppress(OSError):
             remove_tree(self.folder)
 
@@ -89,6 +90,17 @@ class Exchange:
         with suppress(OSError):
             if status(self._lent.skip) is not None and remove(self._lent.skip):
                 _touch(self._own.skip)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder that nobody needs after a power cut. Raises StorageError."""
+    try:
+        with entry_at(folder, make=True) as at:
+            with suppress(FileExistsError):
+                os.mkdir(at.name, PRIVATE_FOLDER, dir_fd=at.folder)
+            os.close(open_inner(at.folder, at.name))
+    except OSError as error:
+        raise storage_error("create", folder, error) from error
 
 
 def _touch(path: Path) -> None:

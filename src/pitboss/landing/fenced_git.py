@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitboss.core.sandbox.git_policy import branch_folders
 from pitboss.core.sandbox.ground import GitGround
 from pitboss.git.errors import GitError
 from pitboss.git.small_files import text_of
@@ -12,13 +15,12 @@ from pitboss.landing.refs import run_branch
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
 
 _GITDIR = "gitdir: "
+_WITHIN = f"\0{PITBOSS_FOLDER}/".encode()
 
 
 class FencedGit:
@@ -27,6 +29,8 @@ class FencedGit:
     def __init__(self, repo: Repo, paths: RunPaths) -> None:
         self._repo = repo
         self._paths = paths
+        self._listed: str | None = None
+        self._names: tuple[str, ...] = ()
 
     def of(self, session: Assignment) -> tuple[GitGround, tuple[str, ...]]:
         """The session's git folders, and the files below `.pitboss` that it has to see.
@@ -40,7 +44,12 @@ class FencedGit:
         return self._ground(str(self._repo.git_dir), branch), self._tracked(session.base_commit)
 
     def _ground(self, own: str, branch: str) -> GitGround:
-        return GitGround(own=own, common=str(self._repo.common_dir), branch=branch)
+        ground = GitGround(own=own, common=str(self._repo.common_dir), branch=branch)
+        for folder in branch_folders(ground):
+            # Git removes it when it packs the refs in it, and makes it again when one of them moves.
+            with suppress(OSError):
+                Path(folder).mkdir(parents=True, exist_ok=True)
+        return ground
 
     def _linked(self, tree: Path) -> str:
         """The folder that belongs to a working copy: what its `.git` says, which no session can change."""
@@ -48,6 +57,18 @@ class FencedGit:
         return str(tree / named)
 
     def _tracked(self, commit: str) -> tuple[str, ...]:
+        """What git tracks below `.pitboss` in a commit; git lists it again only if a session has changed it."""
+        if self._listed is None or (commit != self._listed and self._has_changed(self._listed, commit)):
+            self._names = self._list(commit)
+        self._listed = commit
+        return self._names
+
+    def _has_changed(self, old: str, new: str) -> bool:
+        kept = self._repo.kept_running
+        said = None if kept is None else kept.name_status(old, new)
+        return said is None or _WITHIN in b"\0" + said
+
+    def _list(self, commit: str) -> tuple[str, ...]:
         try:
             listed = self._repo.git("ls-tree", "-r", "-z", "--name-only", commit, "--", PITBOSS_FOLDER)
         except GitError:

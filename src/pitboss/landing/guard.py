@@ -20,6 +20,7 @@ from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
 from pitboss.git.settings import as_copied, compare
 from pitboss.landing.refs import REF_FOLDERS
+from pitboss.landing.shared_refs import SharedRefs
 from pitboss.store.backup import kept_in_git
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import PRIVATE, entry_at, open_users
@@ -54,14 +55,18 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Guard:
-    """Watches over one repository for a run whose directory is `run`; safe to call from several threads."""
+    """Watches over one repository for a run whose directory is `run`; safe to call from several threads.
 
-    def __init__(self, repo: Repo, run: Path) -> None:
+    If its sessions are `fenced`, also over what their sandbox leaves open of git's refs.
+    """
+
+    def __init__(self, repo: Repo, run: Path, *, fenced: bool = False) -> None:
         self._repo = repo
         self._folder = run / FOLDER
         self._lock = threading.Lock()
         self._run_id = run.name
         self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
+        self._refs = SharedRefs(repo, run.name) if fenced else None
         self._hooks: dict[str, Path] = {}
         self._paths: dict[str, Path] = {}
         self._found: dict[str, Found] = {}
@@ -101,6 +106,8 @@ class Guard:
 
     def _take(self) -> None:
         self._layout.begin()
+        if self._refs is not None:
+            self._refs.begin()
         self._hooks, self._paths = self._find_hooks(), {}
         self._seen = self._look()
         self._found = {name: found for name in self._names() if (found := _read(self._path(name)))}
@@ -132,6 +139,8 @@ class Guard:
                     break
                 warnings += self._settle_changed(looked)
             warnings += self._taken_over(seq)
+            if self._refs is not None:
+                warnings += self._refs.check(self._set_aside)
             return tuple(warnings)
 
     def _taken_over(self, seq: int) -> Iterator[str]:
