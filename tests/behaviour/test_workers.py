@@ -106,6 +106,7 @@ def test_a_killed_worker_loses_its_session_alone_and_nothing_that_it_had_finishe
     prompts(project, tmp_path, ("alpha",), then, max_runs=5)
     with project.started("grind", "--workers", "local:1") as process:
         gate.wait()
+        wait_until(lambda: at_work(project)[0]["seqs"] == [4])
         (worker,) = at_work(project)
         assert (worker["name"], worker["seqs"], worker["finished"]) == ("local-1", [4], 3)
         os.kill(worker["pid"], signal.SIGKILL)
@@ -192,6 +193,7 @@ def test_what_a_stopped_worker_had_comes_home_when_it_goes_on_after_its_session_
             cluster.worker(name)
         with project.started("grind", "--workers", cluster.address) as process:
             gates[0].wait()
+            wait_until(lambda: any(worker["seqs"] for worker in at_work(project)))
             (stopped,) = (worker for worker in at_work(project) if worker["seqs"])
             os.kill(stopped["pid"], signal.SIGSTOP)
             gates[1].wait()

@@ -121,7 +121,7 @@ def test_every_fact_of_a_record_that_says_something_is_said() -> None:
         "error: verify_failed: test_a",
     )
     words = said(facts)
-    assert words["retry of"] == "session-0003, which ended in a conflict"
+    assert words["retry of"] == "session-0003, which ended in a conflict or with its worker"
     assert (words["agent"], words["attempts"], words["hidden"]) == ("codex gpt", "2, waited 1m30s", "a.env")
     assert [fact.value for fact in facts if fact.name == "rescued"] == ["refs/one", "refs/two"]
     assert words["cost"] == "$0.5000 (tokens priced by the public table; `pitboss doctor` shows its date)"
@@ -162,7 +162,7 @@ def test_every_fact_of_a_flight_that_says_something_is_said() -> None:
         "prompt": "alpha",
         "status": "in flight",
         "now": "starting",
-        "retry of": "session-0002, which ended in a conflict",
+        "retry of": "session-0002, which ended in a conflict or with its worker",
         "started": "2026-04-30T17:00:00Z",
         "duration": "2m00s",
         "agent": "codex",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.redact import Secrets
 from pitboss.core.session import Landing
 from pitboss.core.stops import StopRequest
-from pitboss.errors import PitbossError, StartError, StorageError
+from pitboss.errors import PitbossError, StorageError
 from pitboss.git.packs import boundary, pack, unpack
 from pitboss.hosts.surroundings import Surroundings
 from pitboss.hosts.this_machine import HOOKS, OnlyThisMachine
@@ -53,17 +53,19 @@ class Attending:
         self._files = Outgoing(wire, run.paths, session.seq, Secrets.of(environ))
         self._halted: StopRequest | None = None
         self._lost = False
+        self._calls = 0
         self.is_released = False
 
     def serve(self) -> None:
         """Answer one call after another until the session is released, or the runner is gone: raises Closed."""
         while not (self.is_released or self._lost or self._is_leaving()):
-            if (asked := self._wire.take(POLL_S)) is not None:
-                call, body = asked
+            call, body = self._wire.take(POLL_S) or (None, b"")
+            if isinstance(call, say.Call):
+                self._calls += 1
                 self._halted = None
                 self._answer(call, body)
 
-    def _answer(self, call: say.FromRunner, body: bytes) -> None:
+    def _answer(self, call: say.Call, body: bytes) -> None:
         try:
             answer, beside = self._do(call, body)
         except GitFailed as failed:
@@ -76,7 +78,7 @@ class Attending:
         if self.is_released:
             self._wire.close()
 
-    def _do(self, call: say.FromRunner, body: bytes) -> tuple[say.Message, bytes]:
+    def _do(self, call: say.Call, body: bytes) -> tuple[say.Message, bytes]:
         match call:
             case say.Prepare():
                 return self._prepare(call, body), b""
@@ -89,7 +91,7 @@ class Attending:
                 return self._rescue()
             case say.RunAgent() | say.RunHook() | say.FindTests() | say.RunTests():
                 return self._run_on_host(call), b""
-            case _:
+            case say.Provision() | say.Provisioned() | say.Release():
                 return self._see_to_place(call), b""
 
     def _run_on_host(self, call: say.RunAgent | say.RunHook | say.FindTests | say.RunTests) -> say.Message:
@@ -107,7 +109,7 @@ class Attending:
                 self._files.finish(kind)
                 return say.Tested(result=tested)
 
-    def _see_to_place(self, call: say.FromRunner) -> say.Message:
+    def _see_to_place(self, call: say.Provision | say.Provisioned | say.Release) -> say.Message:
         match call:
             case say.Provision():
                 return say.Provisioning(warnings=tuple(self._try(self._place.provision)))
@@ -115,8 +117,6 @@ class Attending:
                 self._try(self._place.provisioned)
             case say.Release():
                 self.release()
-            case _:
-                raise StartError(f"a worker cannot answer {type(call).__name__}")
         return say.Done()
 
     # Calls
@@ -161,7 +161,7 @@ class Attending:
                 self._lost = True
                 self._halted = StopRequest.ABORT
             else:
-                if asked is not None and isinstance(asked[0], say.Halt):
+                if asked is not None and isinstance(asked[0], say.Halt) and asked[0].nth == self._calls:
                     self._halted = asked[0].why
         if self._is_leaving():
             self._lost = True

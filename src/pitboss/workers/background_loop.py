@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+END_S = 5.0
 T = TypeVar("T")
 
 
@@ -36,7 +37,9 @@ class BackgroundLoop:
     def close(self) -> None:
         """End the loop with all that still runs in it."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop)
-        self._thread.join(timeout=5)
+        self._thread.join(END_S)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     async def _end(self) -> None:
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

@@ -8,7 +8,7 @@ from pitboss.core.host import HostLost
 from pitboss.core.stops import StopRequest
 from pitboss.errors import StartError, StorageError
 from pitboss.landing.git_trouble import GitFailed
-from pitboss.workers.messages import Failed, Halt, Message
+from pitboss.workers.messages import Call, Failed, Halt, Message
 from pitboss.workers.wire import Closed
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class WorkerLine:
         self.name = name
         self._wire = wire
         self._files = files
+        self._calls = 0
 
     def ask(
         self,
@@ -51,6 +52,7 @@ class WorkerLine:
         Raises HostLost; GitFailed, StorageError or StartError if the worker met one. What `news` and `stop` raise is
         raised once the call has ended.
         """
+        self._calls += isinstance(call, Call)
         self._wire.put(call, body)
         hearing = _Hearing(news, stop)
         while True:
@@ -64,7 +66,7 @@ class WorkerLine:
             if said is not None and not self._files.take(said, data):
                 hearing.hear(said)
             if (why := hearing.wants_end()) is not None:
-                self._wire.put(Halt(why=why))
+                self._wire.put(Halt(nth=self._calls, why=why))
 
     def say(self, message: Message) -> None:
         """Say something that nobody answers."""

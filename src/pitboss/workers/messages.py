@@ -116,8 +116,9 @@ class Release(Message, frozen=True, kw_only=True):
 
 
 class Halt(Message, frozen=True, kw_only=True):
-    """End what the call underway runs."""
+    """End what a call runs, the `nth` of the session, counted from 1; it may be over by the time this arrives."""
 
+    nth: int
     why: StopRequest
 
 

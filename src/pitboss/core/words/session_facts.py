@@ -45,12 +45,14 @@ def session_facts(record: SessionRecord, clock: ClockFace) -> Iterator[Fact]:
     status = str(record.status)
     yield Fact(name="status", value=f"{status}{why}", toned=status, tone=SESSION_TONES[record.status])
     if record.retry_of is not None:
-        yield _fact("retry of", f"session-{record.retry_of:04}, which ended in a conflict")
+        yield _fact("retry of", f"session-{record.retry_of:04}, which ended in a conflict or with its worker")
     yield _fact("started", clock(record.started_at))
     yield _fact("ended", clock(record.ended_at))
     yield _fact("duration", duration((record.ended_at - record.started_at).total_seconds()))
     if who := _who(record.agent, record.model):
         yield _fact("agent", who)
+    if record.host is not None:
+        yield _fact("worker", one_line(record.host))
     if record.attempts > 1 or record.waited_s:
         yield _fact("attempts", f"{record.attempts}, waited {duration(record.waited_s)}")
     yield _fact("commit", one_line(record.commit or "(none)"))
@@ -69,7 +71,7 @@ def flight_facts(run_id: str, flight: Flight, now: datetime, clock: ClockFace) -
     yield Fact(name="status", value="in flight", toned="in flight", tone=Tone.ACTIVE)
     yield _fact("now", flight_words(flight, clock))
     if flight.retry_of is not None:
-        yield _fact("retry of", f"session-{flight.retry_of:04}, which ended in a conflict")
+        yield _fact("retry of", f"session-{flight.retry_of:04}, which ended in a conflict or with its worker")
     if flight.started_at is not None:
         yield _fact("started", clock(flight.started_at))
         yield _fact("duration", duration((now - flight.started_at).total_seconds()))

@@ -252,6 +252,7 @@ def _session(session: ReportedSession, links: Links) -> Markup:
         f"{session.result} ({record.status}{why})",
         f"{stamp(record.started_at)}, took {duration(session.took_s)}",
         who,
+        f"on {one_line(record.host)}" if record.host else "",
         f"{tokens(record.tokens.input + record.tokens.output)} tokens",
         cost_of(session),
         f"{record.attempts} attempts" if record.attempts > 1 else "",

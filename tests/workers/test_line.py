@@ -1,0 +1,147 @@
+"""What runner and worker say to each other arrives in order, and a lost connection is noticed (SPEC 14)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pitboss.core.host import HostLost
+from pitboss.core.stops import StopRequest
+from pitboss.core.user_commands import HookRequest, HookResult
+from pitboss.landing.git_trouble import GitFailed
+from pitboss.store.paths import RunPaths
+from pitboss.workers import messages as say
+from pitboss.workers.background_loop import BackgroundLoop
+from pitboss.workers.home_files import HomeFiles
+from pitboss.workers.line import WorkerLine
+from pitboss.workers.wire import Closed, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOOK = say.RunHook(hook=HookRequest(command="true"))
+
+
+class Pipe:
+    """One end of a connection in memory, as dask's are used: closed when either side ends."""
+
+    def __init__(self) -> None:
+        self.inbox: asyncio.Queue[list[bytes] | None] = asyncio.Queue()
+        self.other = self
+
+    async def write(self, message: list[bytes]) -> None:
+        await self.other.inbox.put(message)
+
+    async def read(self) -> list[bytes]:
+        if (message := await self.inbox.get()) is None:
+            raise OSError("closed")
+        return message
+
+    def abort(self) -> None:
+        self.other.inbox.put_nowait(None)
+
+
+class Ends:
+    """The runner's line and the worker's wire, connected."""
+
+    def __init__(self, loop: BackgroundLoop, paths: RunPaths, lost_after_s: float) -> None:
+        self.loop = loop
+        home, away = loop.run(self._connect(lost_after_s))
+        self.line = WorkerLine("rack", home, HomeFiles(paths, 1))
+        self.wire: Wire[say.FromRunner] = away
+
+    async def _connect(self, lost_after_s: float) -> tuple[Any, Any]:
+        one, two = Pipe(), Pipe()
+        one.other, two.other = two, one
+        loop = asyncio.get_running_loop()
+        home = Wire(one, loop, say.from_worker, lost_after_s=lost_after_s)
+        away = Wire(two, loop, say.from_runner, lost_after_s=lost_after_s)
+        self._tasks = [asyncio.ensure_future(wire.serve()) for wire in (home, away)]
+        return home, away
+
+    def heard(self) -> say.FromRunner:
+        """What the worker hears next."""
+        while (found := self.wire.take(1.0)) is None:
+            pass
+        return found[0]
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> RunPaths:
+    paths = RunPaths(tmp_path, "20261126T113855Z-c205")
+    paths.transcripts.mkdir(parents=True)
+    return paths
+
+
+@pytest.fixture
+def ends(paths: RunPaths) -> Iterator[Ends]:
+    loop = BackgroundLoop()
+    yield Ends(loop, paths, lost_after_s=60.0)
+    loop.close()
+
+
+def test_an_answer_comes_after_the_news_and_files_go_where_the_engine_reads_them(
+    ends: Ends, paths: RunPaths
+) -> None:
+    ends.wire.put(say.Grown(kind="hooks"), b"one ")
+    ends.wire.put(say.AgentStarted(pid=7, pid_started=8))
+    ends.wire.put(say.Grown(kind="hooks"), b"two")
+    ends.wire.put(say.Written(name="summary"), b"all of it")
+    ends.wire.put(say.HookEnded(result=HookResult(passed=True)))
+    news: list[say.FromWorker] = []
+    answer, _ = ends.line.ask(HOOK, say.HookEnded, news=news.append)
+    assert answer.result.passed
+    assert news == [say.AgentStarted(pid=7, pid_started=8)]
+    assert paths.transcript(1, "hooks").read_bytes() == b"one two"
+    assert paths.summary(1).read_bytes() == b"all of it"
+    assert ends.heard() == HOOK
+
+
+def test_a_wish_to_end_a_call_names_that_call_for_it_may_arrive_after_its_end(ends: Ends) -> None:
+    def wish() -> StopRequest:
+        ends.wire.put(say.HookEnded(result=HookResult(passed=True)))
+        return StopRequest.SKIP
+
+    ends.line.ask(HOOK, say.HookEnded, stop=wish)
+    ends.wire.put(say.TestsFound(tests=None))
+    ends.line.ask(say.FindTests(), say.TestsFound)
+    assert [ends.heard() for _ in range(3)] == [
+        HOOK,
+        say.Halt(nth=1, why=StopRequest.SKIP),
+        say.FindTests(),
+    ]
+
+
+def test_what_a_listener_raises_is_raised_once_the_call_has_been_ended(ends: Ends) -> None:
+    def broken(_said: say.FromWorker) -> None:
+        raise ValueError("no room")
+
+    ends.wire.put(say.AgentStarted(pid=7, pid_started=8))
+
+    def answer() -> None:
+        ends.wire.put(say.HookEnded(result=HookResult(passed=True)))
+
+    ends.loop.soon(lambda: asyncio.get_running_loop().call_later(0.3, answer))
+    with pytest.raises(ValueError, match="no room"):
+        ends.line.ask(HOOK, say.HookEnded, news=broken)
+    assert [ends.heard(), ends.heard()] == [HOOK, say.Halt(nth=1, why=StopRequest.ABORT)]
+
+
+@pytest.mark.parametrize(("kind", "error"), [("git", GitFailed), ("refused", HostLost)])
+def test_a_failure_is_raised_as_what_it_is(ends: Ends, kind: str, error: type[Exception]) -> None:
+    ends.wire.put(say.Failed(kind=kind, text="it broke"))
+    with pytest.raises(error):
+        ends.line.ask(HOOK, say.HookEnded)
+
+
+def test_whoever_waits_for_a_side_that_has_gone_learns_of_it(ends: Ends) -> None:
+    ends.wire.close()
+    with pytest.raises(HostLost, match="worker rack lost"):
+        ends.line.ask(HOOK, say.HookEnded)
+    with suppress(Closed):
+        while True:
+            ends.wire.take(1.0)
