@@ -206,8 +206,8 @@ class Attending:
 
     def keep_remains(self) -> tuple[str, ...]:
         """The runner is gone: keep what the session did here, and free its slot. Raises GitFailed."""
-        landing = self._try(self._place.rescue)
-        tips = self._oids(landing.rescue)
+        self._try(self._place.rescue)
+        tips = self._run.rescued(self._session.seq)
         self.release()
         return tips
 

@@ -10,6 +10,7 @@ import msgspec
 
 from pitboss.core.events import Warned
 from pitboss.git.repo import NO_HOOKS, Repo
+from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import RepositoryMonitor
 from pitboss.landing.guard import Guard
 from pitboss.landing.places import GitPlaces
@@ -72,6 +73,10 @@ class RunHere:
         if commit != self._known and self.repo.commit_id(commit) is not None:
             return (commit,)
         return () if self._known is None else (self._known,)
+
+    def rescued(self, seq: int) -> tuple[str, ...]:
+        """All commits of a session that are kept here, also by a process that was killed meanwhile."""
+        return tuple(kept.oid for kept in rescue_refs.list_rescued(self.repo, self.paths.run_id, seq))
 
     def tidy(self) -> None:
         """Delete the branches of sessions that are over. A failure does no harm: they are tried again."""

@@ -42,6 +42,9 @@ FETCH_S = 2.0
 HURRIED_S = 3.0
 """Seconds that a lost worker may take to come back while somebody waits for the run to end."""
 
+OWN_START_S = 30.0
+"""Seconds that a worker of the run's own may take to be back after it was killed, on a busy machine."""
+
 NOBODY_S = 15.0
 """Seconds after which it is said that no worker is there."""
 
@@ -58,12 +61,14 @@ class Dispatch:
         self._config = msgspec.structs.replace(home.config, notify=NotifySettings(), warnings=())
         self._cluster = cluster
         self._lost_after_s = lost_after_s
+        self._patience_s = max(lost_after_s, OWN_START_S) if cluster.local else lost_after_s
         self._seats = Seats()
         self._lock = Lock()
         self._back_until: dict[str, float] = {}
         self._alone_since: float | None = None
         self._picked: tuple[WorkerInfo, int] | None = None
         self._reserved: set[int] = set()
+        self._missed: set[str] = set()
         self._late = LateWork(home, self.fetch)
 
     # The loop's thread
@@ -118,7 +123,15 @@ class Dispatch:
         self._reserved.discard(session.seq)
 
     def close(self) -> None:
-        """No more sessions will run: fetch what there is of earlier ones."""
+        """No more sessions will run: fetch what there is of earlier ones.
+
+        The run's own workers are waited for: nobody else ever starts them again.
+        """
+        deadline = time.monotonic() + (OWN_START_S if self._cluster.local else 0.0)
+        while self._missed - {worker.name for worker in self._cluster.workers()}:
+            if time.monotonic() > deadline or self.monitor.hurried():
+                break
+            time.sleep(LOOK_S)
         self._look_for_late_work(self._cluster.workers())
         self._cluster.listener = None
         self._late.close()
@@ -156,6 +169,7 @@ class Dispatch:
                 if refs is not None:
                     return refs
             if not self._may_come_back(name):
+                self._missed.add(name)
                 return None
             time.sleep(LOOK_S)
 
@@ -174,14 +188,14 @@ class Dispatch:
             line.hang_up()
 
     def _may_come_back(self, name: str) -> bool:
-        until = self._back_until.setdefault(name, time.monotonic() + self._lost_after_s)
+        until = self._back_until.setdefault(name, time.monotonic() + self._patience_s)
         if self.monitor.hurried():
             until = self._back_until[name] = min(until, time.monotonic() + HURRIED_S)
         return time.monotonic() < until
 
     def lost(self, name: str) -> None:
         """A worker was lost with a session: it has `lost_after_s` to come back with what is left."""
-        self._back_until[name] = time.monotonic() + self._lost_after_s
+        self._back_until[name] = time.monotonic() + self._patience_s
         with self._lock:
             self._seats.shun(name)
 

@@ -79,8 +79,8 @@ class WorkerDesk:
         # Whatever the clock of the runner's machine says: it may be an hour off.
         proctree.end_tree(proctree.carrying(marks, since=0), grace_s=GRACE_S)
         run = self._run(begin)
-        landing = run.place(begin.assignment).rescue()
-        tips = tuple(oid for ref in landing.rescue if (oid := run.repo.commit_id(ref)))
+        run.place(begin.assignment).rescue()
+        tips = run.rescued(attempt.seq)
         run.place(begin.assignment).release()
         self._leave(attempt, tips)
 
