@@ -247,7 +247,8 @@ _OF_THEIR_OWN = (
         files=_kimi_files,
         limit_s=LATER_S,
         counts=False,
-        without=(*BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND),
+        # It takes an answer that ends early for a whole one.
+        without=(*BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND, Scenario.CUT_CLEAN),
     ),
 )
 
