@@ -78,9 +78,11 @@ ACTS = {
         f'{_AWAY}; mkdir "$REPO/.git"; mv "$SCRATCH/moved" "$REPO/.git/real"', told="moved back"
     ),
     "git-directory-swapped-for-a-new-one": Act(
-        f'{_AWAY}; cd "$REPO"; git init -q -b main; echo "only committed" >only.txt; {COMMIT}; git rm -q only.txt',
+        f'{_AWAY}; cd "$REPO"; git init -q --template= -b main; echo "only committed" >only.txt;'
+        f" {COMMIT}; git rm -q only.txt",
         keeps=("only committed\n",),
         told="moved back",
+        modes=("in-place", WORKTREE),  # a neighbour would move it back first
     ),
     "git-directory-copied-elsewhere": Act(
         f'{_COPIED}; ln -s "$SCRATCH/moved" "$REPO/.git"',
