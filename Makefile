@@ -30,7 +30,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports coverage covered check bench chaos agents docs picture screens format lock clean
+.PHONY: help install demo test lint types imports coverage covered check bench chaos agents sandbox docs picture screens format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -86,6 +86,9 @@ chaos: $(INSTALLED_DEV) ## kill runs at every step and check that nothing is los
 
 agents: $(INSTALLED_DEV) ## install real agent CLIs and grind with them against a model service on this machine (slow)
 	$(BIN)/python -m tests.live.table
+
+sandbox: $(INSTALLED_DEV) ## attack runs inside the sandbox, and write the table in docs/sandbox.md
+	$(BIN)/python -m tests.sandbox.table
 
 docs: $(INSTALLED_DEV) ## write the generated pages of docs/reference
 	$(BIN)/python docs/generate.py

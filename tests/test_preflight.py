@@ -13,7 +13,8 @@ from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.worker import Worker
 from pitboss.errors import StartError
-from pitboss.preflight import RAN, WRITTEN, Terms, Trial, require_working, scratch, try_agent
+from pitboss.git.scratch import scratch
+from pitboss.preflight import RAN, WRITTEN, Terms, Trial, require_working, try_agent
 from tests.support.agents import executable, never
 from tests.support.replay import scripted
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from pitboss.core.retry import dead_end
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.errors import StartError
-from pitboss.process import capture
+from pitboss.git.scratch import make_repository, scratch
 from pitboss.store.files import read_regular
 
 if TYPE_CHECKING:
@@ -132,13 +131,6 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         return MOST_USD if self.max_cost_usd is None else min(MOST_USD, self.max_cost_usd)
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder for trials, removed afterwards whatever agents left in it."""
-    with TemporaryDirectory(prefix="pitboss-probe-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder).resolve()
-
-
 def announced(worker: Worker) -> str:
     """What to say before a trial, which may take a while."""
     return f"trying {worker}, for at most {PATIENCE_S:g} s"
@@ -152,7 +144,7 @@ def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
     agent = build_agent(worker.agent, terms.config)
     word, mark = os.urandom(8).hex(), os.urandom(8).hex()
     place = Path(mkdtemp(prefix=f"{worker.agent}-", dir=folder))
-    repository = _make_repository(place)
+    repository = make_repository(place)
     environ = {key: value for key, value in os.environ.items() if key not in NEVER_INHERITED}
     session = {
         RUN_ID: terms.run_id,
@@ -198,29 +190,6 @@ def require_working(workers: tuple[Worker, ...], terms: Terms, *, tell: Callable
             if not (trial.works or trial.excused):
                 raise StartError(f"probe of {trial.finding}", hint=trial.hint)
             tell(f"probe of {trial.finding}")
-
-
-def _make_repository(folder: Path) -> Path:
-    """A repository with one empty commit and without the user's hooks, templates and signatures."""
-    repository = folder / "repository"
-    repository.mkdir()
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    own = (
-        "user.name=pitboss",
-        "user.email=pitboss@local",
-        "commit.gpgSign=false",
-        "core.hooksPath=/dev/null",
-    )
-    for command in (
-        ["init", "--quiet", "--template="],
-        ["commit", "--quiet", "--allow-empty", "-m", "Begin"],
-    ):
-        options = [part for each in own for part in ("-c", each)]
-        answer = capture(["git", *options, *command], cwd=repository, env=env, timeout_s=60.0)
-        if answer.code != 0:
-            said = answer.stderr.decode(errors="replace").strip()
-            raise StartError(f"cannot make a repository to try agents in: {said}")
-    return repository
 
 
 def _holds(file: Path, word: str) -> bool:

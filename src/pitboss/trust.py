@@ -16,7 +16,7 @@ import msgspec
 
 from pitboss.agents.programs import locate, program_of
 from pitboss.agents.table import agent_names
-from pitboss.core.config import AgentSettings
+from pitboss.core.config import AgentSettings, SandboxMode
 from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment
 from pitboss.errors import CommandError, PitbossError, StartError
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 NOTIFY = "notify"
 """Stands for an agent in what notices run."""
+SANDBOX = "sandbox"
+"""Stands for an agent in the wrapper of `[sandbox] mode = "command"`."""
 
 GRANT = "look at them first; `pitboss doctor --trust` then lets them run"
 _USED = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -128,6 +130,8 @@ def used(repo: Repo, config: Config, environ: Mapping[str, str]) -> None:
 
 def _programs(root: Path, config: Config, path: str) -> Iterator[Program]:
     yield from _notices(root, config.notify)
+    if config.sandbox.mode is SandboxMode.COMMAND:
+        yield _program(root, SANDBOX, "[sandbox] command", config.sandbox.command)
     for agent in agent_names():
         settings = config.agents.get(agent, AgentSettings())
         named = (

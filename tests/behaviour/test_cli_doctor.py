@@ -42,7 +42,9 @@ def test_a_healthy_project_is_all_ok(project: Project) -> None:
     assert (done.code, done.err) == (0, "")
     lines = [re.split(r"  +", line, maxsplit=2) for line in done.out.splitlines()]
     assert {line[0] for line in lines} == {"ok"}
-    assert {line[1]: line[2] for line in lines if line[1] not in ("git", "agent", "prices", "disk")} == {
+    assert {
+        line[1]: line[2] for line in lines if line[1] not in ("git", "agent", "sandbox", "prices", "disk")
+    } == {
         "repository": "on main, clean",
         "files": "rotation default: alpha",
         "lock": "no run is live",

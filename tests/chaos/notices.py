@@ -45,9 +45,7 @@ def mistold(place: Place, crashes: Sequence[Aftermath], *, guarded: bool = True)
     """What does not hold of the notices of a run at its end; not `guarded`: its guardian was killed."""
     found, records = notices(place), records_of(place)
     told = [text for notice in found for text in notice]
-    wrong = []
-    if guarded or FINISHED in told:  # a guardian that is killed after the end has nobody after it who tells
-        wrong += [f"not told: session {seq}" for seq in _kept(records) if not _is_told(seq, told)]
+    wrong = [f"not told: session {seq}" for seq in _kept(records) if not _is_told(seq, told)]
     lives = len(crashes) + 1
     if len(found) > MOST_IN_A_LIFE * lives:
         wrong.append(f"{len(found)} notices in {lives} lives")

@@ -6,16 +6,14 @@
     python -m tests.chaos.sweep --task [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --queue [--parallel] [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --steered [--every N] [--jobs N] [--first K]
-    python -m tests.chaos.sweep --sandbox [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --watched [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --notified [--every N] [--jobs N] [--first K]
     python -m tests.chaos.sweep --land [--every N] [--jobs N] [--first K]
 
 the second for sessions side by side, the third for one that is retried, limited and taken over, the fourth for a run of
 one task, the fifth for one that takes queued tasks, the sixth for one with a request on its way whenever it dies, the
-seventh for one inside bubblewrap, the eighth for one with viewers that are stopped and killed, the ninth for one that
-somebody hears of, the last for `land` instead of a run, in each of its ways. Prints points tried and points that held,
-and ends with 1 when any did not.
+seventh for one with viewers that are stopped and killed, the eighth for one that somebody hears of, the last for `land`
+instead of a run, in each of its ways. Prints points tried and points that held, and ends with 1 when any did not.
 """
 
 from __future__ import annotations
@@ -39,7 +37,6 @@ from tests.chaos.sweeps import (
     ParallelQueueSweep,
     ParallelSweep,
     QueueSweep,
-    SandboxSweep,
     SteeredSweep,
     TaskSweep,
     WatchedSweep,
@@ -128,7 +125,6 @@ def main() -> int:
     parser.add_argument("--task", action="store_true", help="a run of one task; crash points only")
     parser.add_argument("--queue", action="store_true", help="a run with queued tasks; crash points only")
     parser.add_argument("--steered", action="store_true", help="a run that is steered; crash points only")
-    parser.add_argument("--sandbox", action="store_true", help="a run inside bubblewrap; crash points only")
     parser.add_argument("--watched", action="store_true", help="a run with viewers; crash points only")
     parser.add_argument("--mode", choices=get_args(Mode), default="in-place", help="where they work")
     parser.add_argument("--notified", action="store_true", help="a run with notices; crash points only")
@@ -147,7 +143,6 @@ def main() -> int:
 ALONE = {
     "attempts": AttemptsSweep,
     "task": TaskSweep,
-    "sandbox": SandboxSweep,
     "steered": SteeredSweep,
     "watched": WatchedSweep,
     "notified": NotifiedSweep,

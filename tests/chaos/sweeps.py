@@ -58,24 +58,6 @@ class AttemptsSweep(Sweep):
         return [*super().judge(place, crashes), *miscounted(place)]
 
 
-class SandboxSweep(Sweep):
-    """The same for sessions inside bubblewrap, which must leave no process either, whoever is killed."""
-
-    def fresh(self, root: Path) -> Place:
-        """A copy whose agents can write what they testify: a file has to be there to be mounted."""
-        place = super().fresh(root)
-        place.log.touch()
-        return place
-
-    def built(self, root: Path) -> Place:
-        """The repository that each point gets a copy of."""
-        place = super().built(root)
-        config = place.repo / ".pitboss/config.toml"
-        shown = f'"~/{place.log.name}", "{self.folder}/crashpoint.so"'  # the shim, too, is loaded inside
-        config.write_text(f'{config.read_text()}\n[sandbox]\nmode = "bwrap"\nwritable = [{shown}]\n')
-        return place
-
-
 class TaskSweep(Sweep):
     """The same for a run of one task, which must have been worked on to the end as often as was asked."""
 

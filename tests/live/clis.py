@@ -247,8 +247,7 @@ _OF_THEIR_OWN = (
         files=_kimi_files,
         limit_s=LATER_S,
         counts=False,
-        # It takes an answer that ends early for a whole one.
-        without=(*BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND, Scenario.CUT_CLEAN),
+        without=(*BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND),
     ),
 )
 

@@ -7,7 +7,19 @@ import subprocess
 
 import pytest
 
-TRIED = ("bwrap", "--unshare-pid", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "true")
+TRIED = (
+    "bwrap",
+    "--unshare-user",
+    "--unshare-pid",
+    "--ro-bind",
+    "/",
+    "/",
+    "--dev",
+    "/dev",
+    "--proc",
+    "/proc",
+    "true",
+)
 
 
 def _why_not() -> str:

@@ -73,7 +73,7 @@ def _probe(root: Path, *, as_json: bool) -> int:
     from secrets import token_hex
 
     from pitboss.cli.shared.guarded import guarded
-    from pitboss.preflight import scratch
+    from pitboss.git.scratch import scratch
 
     run_id = f"probe-{token_hex(8)}"
     with scratch() as folder:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.cli.shared.declare import command
+from pitboss.cli.shared.extras import has_terminal
 from pitboss.cli.shared.project import create, in_git, project_root, template
-from pitboss.errors import CommandError
+from pitboss.core.embed import one_line
+from pitboss.errors import CommandError, StartError
 from pitboss.screens.output import note, say
 from pitboss.store.files import append_durable
 from pitboss.store.paths import config_path, prompts_dir, rotations_dir
@@ -17,6 +19,13 @@ if TYPE_CHECKING:
 
 _IGNORED = b".pitboss/"
 _SAME_AS_IGNORED = (b".pitboss", b".pitboss/", b"/.pitboss", b"/.pitboss/")
+
+_SECTION = "[sandbox]\n"
+_OFF, _ON = '#mode = "off"\n', 'mode = "bwrap"\n'
+_QUESTION = (
+    "A sandbox works here: agents, hooks and tests would write only their tree and caches, and see no keys.",
+    "Tests that need docker's socket or files in HOME fail in it; docs/sandbox.md says what else it stops.",
+)
 
 
 @command()
@@ -62,12 +71,40 @@ def _prepare(root: Path) -> Iterator[str]:
     try:
         yield from _make_folders(root)
         if not config_path(root).exists():
-            yield _created(config_path(root), template("config.toml"))
+            yield _created(config_path(root), _configured())
         if not any(prompts_dir(root).iterdir()):
             yield _created(prompts_dir(root) / "hello.md", template("hello.md"))
         yield from _ignore(root / ".gitignore")
     except OSError as error:
         raise CommandError(f"cannot prepare {root}: {error.filename}: {error.strerror}") from error
+
+
+def _configured() -> str:
+    """The configuration, with what was seen of the sandbox; on a terminal the user may switch it on at once."""
+    import os
+
+    from pitboss.core.config import SandboxMode, SandboxSettings
+    from pitboss.sandbox_trial import try_sandbox
+
+    text = template("config.toml")
+    try:
+        seen = try_sandbox(SandboxSettings(mode=SandboxMode.BWRAP), os.environ)
+    except StartError as error:
+        return text.replace(_SECTION, f"{_SECTION}# Not tried: {one_line(error.message)}\n")
+    text = text.replace(_SECTION, f"{_SECTION}# Tried by `pitboss init`: {one_line(seen.finding, 400)}\n")
+    wanted = seen.works and seen.holds and has_terminal() and _agreed()
+    return text.replace(_OFF, _ON) if wanted else text
+
+
+def _agreed() -> bool:
+    """Ask; no answer means no."""
+    import sys
+
+    for line in _QUESTION:
+        note(line)
+    sys.stderr.write("Switch it on? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _make_folders(root: Path) -> Iterator[str]:

@@ -97,7 +97,7 @@ def _repo() -> Repo:
 
 
 def _subject(rescued: refs.Rescued) -> str:
-    return _SUBJECT.sub(r"from \1", one_line(clean(rescued.subject)))
+    return _SUBJECT.sub(r"of \1", one_line(clean(rescued.subject)))
 
 
 def _files(count: int) -> str:

@@ -2,7 +2,7 @@
 
     give      before a process of the session starts: the folder, with the run's notes and the summary so far
     watched   while it runs: its request to be skipped goes where the run looks for it
-    take      after it has ended: its summary and notes go where the run keeps them
+    take      after it has ended: its summary and notes go where the run keeps them, and the folder goes
 
 The run directory is hidden from the session. What it left is opened without following links.
 """
@@ -18,7 +18,7 @@ import msgspec
 
 from pitboss.errors import storage_error
 from pitboss.store.files import open_append, read_regular, write_atomic
-from pitboss.store.opening import PRIVATE_FOLDER, entry_at, open_inner, remove, status
+from pitboss.store.opening import PRIVATE_FOLDER, entry_at, open_inner, remove, remove_tree, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +62,7 @@ class Exchange:
                 write_atomic(lent, given, spare=True)
 
     def take(self) -> None:
-        """Bring home what has changed, and remove it here. May be repeated. Raises StorageError.
-
-        What agents report of their usage stays: after a crash it is read again.
-        """
+        """Bring home what has changed, and remove the folder. May be repeated. Raises StorageError."""
         self._take_skip()
         for lent, own in self._texts:
             content = read_regular(lent, MOST_BYTES)
@@ -73,11 +70,8 @@ class Exchange:
                 continue
             if content != read_regular(own, MOST_BYTES):
                 write_atomic(own, content, spare=True)  # outside a sandbox agents write it themselves
-        for lent, _ in self._texts:
-            with suppress(OSError):
-                remove(lent)
-        with suppress(OSError), entry_at(self.folder) as at:
-            os.rmdir(at.name, dir_fd=at.folder)  # unless usage is in it
+        with suppress(OSError):
+            remove_tree(self.folder)
 
     def watched(self, stop: Callable[[], StopRequest | None]) -> Callable[[], StopRequest | None]:
         """`stop`, which first passes on a request of the session itself to be skipped."""

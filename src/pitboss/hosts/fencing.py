@@ -49,6 +49,7 @@ class Fencing:
     def _ground(
         self, session: Assignment, env: Mapping[str, str], agent: AgentFolders, exchange: str
     ) -> Ground:
+        from pitboss.core.sandbox.secrets import named_sockets
         from pitboss.process.fencing import program_folders, temporary_folders
 
         home = env.get("HOME") or str(Path.home())
@@ -58,6 +59,7 @@ class Fencing:
             home=home,
             tree=self._surroundings.tree(session),
             git=git,
+            sockets=named_sockets(self._surroundings.environ),
             temporary=temporary_folders(env),
             needed=(home, root, git.common, *program_folders(env), *self._programs),
             pitboss=str(self._surroundings.pitboss),

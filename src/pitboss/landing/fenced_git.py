@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from pitboss.landing.refs import run_branch
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
@@ -40,16 +43,40 @@ class FencedGit:
         branch = session.branch or run_branch(self._paths.run_id)
         if session.worktree is not None:
             own = self._linked(self._paths.working_copy(session.worktree))
-            return self._ground(own, branch), ()
-        return self._ground(str(self._repo.git_dir), branch), self._tracked(session.base_commit)
+            return self._ground(own, branch, self._paths.working_copy(session.worktree)), ()
+        return self._ground(str(self._repo.git_dir), branch, self._repo.root), self._tracked(
+            session.base_commit
+        )
 
-    def _ground(self, own: str, branch: str) -> GitGround:
-        ground = GitGround(own=own, common=str(self._repo.common_dir), branch=branch)
+    def _ground(self, own: str, branch: str, tree: Path) -> GitGround:
+        kept = (*self._beside(branch), *self._hooks_in(tree))
+        ground = GitGround(own=own, common=str(self._repo.common_dir), branch=branch, kept=kept)
         for folder in branch_folders(ground):
             # Git removes it when it packs the refs in it, and makes it again when one of them moves.
             with suppress(OSError):
                 Path(folder).mkdir(parents=True, exist_ok=True)
         return ground
+
+    def _beside(self, branch: str) -> Iterator[str]:
+        """The files of the branches in the folder of a session's own: it is writable, they are not."""
+        own = self._repo.common_dir / "refs" / "heads" / branch
+        with suppress(OSError), os.scandir(own.parent) as found:
+            yield from (
+                each.path for each in found if each.name != own.name and not each.name.endswith(".lock")
+            )
+
+    def _hooks_in(self, tree: Path) -> Iterator[str]:
+        """The folder of `core.hooksPath`, where it is in a session's tree: git runs what is in it outside."""
+        folder = Path(os.path.normpath(tree / (self._hooks or ".")))
+        if tree in folder.parents:
+            yield str(folder)
+
+    @cached_property
+    def _hooks(self) -> str | None:
+        try:
+            return os.fsdecode(self._repo.git("config", "--path", "core.hooksPath")).rstrip("\n")
+        except GitError:
+            return None
 
     def _linked(self, tree: Path) -> str:
         """The folder that belongs to a working copy: what its `.git` says, which no session can change."""

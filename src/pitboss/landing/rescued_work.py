@@ -85,9 +85,6 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
     tree = merged.tree
     changed = changed_paths(repo, "HEAD", tree)
     _refuse_overwriting(repo, rescued, tree)
-    repo.git(
-        "update-index", "-q", "--refresh", ok=(0, 1)
-    )  # a copied or touched file is not up to date otherwise
     done = repo.run("read-tree", "-m", "-u", "HEAD", tree, ok=(0, 128))
     if done.code != 0:
         raise CommandError(

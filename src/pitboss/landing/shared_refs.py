@@ -80,7 +80,10 @@ class SharedRefs:
         if forged:
             kept = set_aside(self._packed, _PACKED)
             left = "".join(_without(lines, forged))
-            _write(self._packed, left.rstrip("\n"))
+            if left:
+                _write(self._packed, left.rstrip("\n"))
+            else:
+                self._packed.unlink()  # an empty line is no such file: git would refuse to work
             yield f"git's {_PACKED} held refs that were never made: {', '.join(forged[:5])}; kept as {kept}"
 
     def _is_forged(self, name: str) -> bool:

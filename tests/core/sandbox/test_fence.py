@@ -7,8 +7,24 @@ from pitboss.core.sandbox.ground import Access, PathKind
 from pitboss.core.sandbox.policy import Mount
 
 ALWAYS = [
-    *("/usr/bin/bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL"),
+    *(
+        "/usr/bin/bwrap",
+        "--die-with-parent",
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--cap-drop",
+        "ALL",
+    ),
     *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+    *(
+        "--ro-bind-try",
+        "/proc/sys",
+        "/proc/sys",
+        "--ro-bind-try",
+        "/proc/sysrq-trigger",
+        "/proc/sysrq-trigger",
+    ),
 ]
 
 

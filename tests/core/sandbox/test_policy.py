@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.config import SandboxMode, SandboxSettings
-from pitboss.core.sandbox.git_policy import branch_folders
+from pitboss.core.sandbox.git_policy import branch_folders, git_rules
 from pitboss.core.sandbox.ground import Access, AgentFolders, GitGround, Ground, Look, PathKind, Spot
 from pitboss.core.sandbox.policy import Mount, is_within, mounts
-from pitboss.core.sandbox.secrets import CACHES, SECRETS
+from pitboss.core.sandbox.secrets import CACHES, SECRETS, named_sockets
 
 HOME = "/home/ann"
 REPO = f"{HOME}/repo"
@@ -209,3 +209,29 @@ def test_properties(home: str, tree: str, writable: list[str], hidden: list[str]
         secret = f"{home}/{name}"
         if not any(is_within(secret, each) for each in may_write) and not is_within(tree, secret):
             assert reach(found, secret) is Access.HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sockets"),
+    [
+        ("SSH_AUTH_SOCK", "/home/ann/agent.sock", ("/home/ann/agent.sock",)),
+        ("DOCKER_HOST", "unix:///home/ann/docker.sock", ("/home/ann/docker.sock",)),
+        ("DOCKER_HOST", "tcp://10.0.0.1:2375", ()),
+        ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/home/ann/bus,guid=1", ("/home/ann/bus",)),
+        ("GPG_AGENT_INFO", "/home/ann/S.agent:0:1", ("/home/ann/S.agent",)),
+        ("WAYLAND_DISPLAY", "wayland-0", ()),
+        ("EDITOR", "/usr/bin/vi", ()),
+    ],
+)
+def test_sockets_are_found_by_the_variables_that_name_them(
+    name: str, value: str, sockets: tuple[str, ...]
+) -> None:
+    assert named_sockets({name: value}) == sockets
+
+
+def test_branches_beside_its_own_and_hooks_in_the_tree_can_only_be_read() -> None:
+    kept = (f"{GIT}/refs/heads/pitboss/grind/other", "/home/ann/code/.githooks")
+    git = GitGround(own=GIT, common=GIT, branch=BRANCH, kept=kept)
+    found = dict(git_rules(git, "/home/ann/code"))
+    assert [found[path] for path in kept] == [Access.READ, Access.READ]
+    assert found[f"{GIT}/objects/info"] is Access.READ

@@ -15,7 +15,7 @@ from pitboss.agents.installation import Fitness, Installation, find_installation
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import agent_names, find_backend
 from pitboss.core.condition import Condition, condition
-from pitboss.core.config import AgentSettings, Config
+from pitboss.core.config import AgentSettings, Config, SandboxMode
 from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment
 from pitboss.core.measures import stamp
@@ -30,11 +30,12 @@ from pitboss.store.config import load_config
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.library import configured_prompts_dir, discover_prompts, load_inputs
 from pitboss.store.lock import lock_holder
-from pitboss.trust import GRANT, look
+from pitboss.trust import GRANT, SANDBOX, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pitboss.core.sandbox.seen import Seen
     from pitboss.trust import Trust
 
 LITTLE_DISK = 1 << 30
@@ -258,11 +259,36 @@ def _notify(root: Path) -> Iterator[Check]:
         yield _ok("notify", one_line(f"{listed}; `pitboss notify test` tries them"))
 
 
+def _sandbox(root: Path) -> Iterator[Check]:
+    """Tries the sandbox in a scratch repository: bubblewrap even while it is off, but no wrapper that is new here."""
+    from pitboss.sandbox_trial import try_sandbox
+
+    try:
+        config = load_config(root)
+    except InputError:
+        return  # `files` has said so
+    settings = config.sandbox
+    trust = look(root, config, os.environ)
+    if trust.withheld(SANDBOX):
+        yield _warning("sandbox", f"[sandbox] command: not tried, because {trust.reason}", hint=GRANT)
+    elif settings.is_fenced:
+        yield _seen(try_sandbox(settings, os.environ))
+    else:
+        seen = try_sandbox(msgspec.structs.replace(settings, mode=SandboxMode.BWRAP), os.environ)
+        yield _ok("sandbox", f"off; {seen.finding}")
+
+
+def _seen(seen: Seen) -> Check:
+    health = Health.PROBLEM if not seen.works else Health.OK if seen.holds else Health.WARNING
+    return Check(subject="sandbox", health=health, finding=one_line(seen.finding, 400), hint=seen.hint)
+
+
 _EXAMINATIONS: dict[str, Callable[[Path], Iterator[Check]]] = {
     "git": _git,
     "repository": _repository,
     "files": _inputs,
     "agent": _agents,
+    "sandbox": _sandbox,
     "prices": _prices,
     "notify": _notify,
     "lock": _lock,

@@ -17,6 +17,9 @@ _KEPT = ("hooks", "config", "config.worktree", "info", "refs", "logs", "packed-r
 _KEPT_OF_LINKED = ("commondir", "gitdir", "config.worktree")
 """In a linked working tree's own folder: which repository it belongs to, and its settings."""
 
+_LENDERS = "objects/info"
+"""Where other folders of objects can be named."""
+
 _OURS = "pitboss"
 """Copies of what runs did."""
 
@@ -34,7 +37,9 @@ def git_rules(git: GitGround, tree: str) -> Iterator[tuple[str, Access]]:
         yield from ((f"{git.common}/{name}", Access.READ) for name in _KEPT)
         yield f"{git.common}/logs/HEAD", Access.WRITE
     yield f"{git.common}/{_OURS}", Access.HIDDEN
+    yield f"{git.common}/{_LENDERS}", Access.READ
     yield from ((folder, Access.WRITE) for folder in branch_folders(git))
+    yield from ((path, Access.READ) for path in git.kept)
 
 
 def branch_folders(git: GitGround) -> tuple[str, str]:

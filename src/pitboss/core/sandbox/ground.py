@@ -38,12 +38,15 @@ Look = Callable[[str], Spot | None]
 class GitGround(msgspec.Struct, frozen=True, kw_only=True):
     """A session's git: the folder of its own working tree, the one that all trees share, and its branch.
 
-    The two folders are the same for a repository's main working tree. `branch` has no `refs/heads/` before it.
+    The two folders are the same for a repository's main working tree. `branch` has no `refs/heads/` before it. What is
+    `kept` can only be read, although it is in a writable folder: branches beside the session's own, and hooks in the
+    tree, which git runs outside.
     """
 
     own: str
     common: str
     branch: str
+    kept: tuple[str, ...] = ()
 
     @property
     def is_linked(self) -> bool:
@@ -78,13 +81,15 @@ class AgentFolders(msgspec.Struct, frozen=True, kw_only=True):
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """Where a sandbox stands.
 
-    `temporary` are folders that become empty and private, and `needed` what must stay visible even inside them.
+    `sockets` lead to programs outside, by the session's environment. `temporary` are folders that become empty and
+    private, and `needed` what must stay visible even inside them.
     `pitboss` is the folder that is hidden but for `lent`, which is writable, and `shown`, which may be read.
     """
 
     home: str
     tree: str
     git: GitGround | None = None
+    sockets: tuple[str, ...] = ()
     temporary: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
     pitboss: str | None = None

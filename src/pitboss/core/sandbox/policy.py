@@ -69,6 +69,7 @@ def _machine(settings: SandboxSettings, ground: Ground) -> Iterator[tuple[str, A
     yield from _each(USED_OF_SOCKETS, Access.READ)
     yield from _each(ground.temporary, Access.EMPTY)
     yield from _each(_below(home, SECRETS), Access.HIDDEN)
+    yield from _each(ground.sockets, Access.HIDDEN)
     yield from _each(_below(home, CACHES), Access.WRITE)
     yield from _each(_expanded(settings.writable, home), Access.WRITE)
     yield from _each((*ground.agent.sessions, *ground.agent.logins), Access.WRITE)

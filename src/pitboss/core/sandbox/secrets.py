@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 KEYS = (
     ".ssh",
     ".gnupg",
@@ -98,3 +103,21 @@ USED_OF_SOCKETS = (
 
 CACHES = (".cache", ".npm/_cacache", ".cargo/registry", ".cargo/git", ".m2/repository")
 """What is writable by default: downloads, which any program can fetch again. No programs, settings or logins."""
+
+_NAMING_SOCKETS = (
+    *("SSH_AUTH_SOCK", "GPG_AGENT_INFO", "WAYLAND_DISPLAY", "PULSE_SERVER"),
+    *("DOCKER_HOST", "CONTAINER_HOST", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"),
+)
+_PREFIXES = ("unix://", "unix:path=", "unix:")
+
+
+def named_sockets(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The sockets that variables of the environment name, wherever they are."""
+    return tuple(path for name in _NAMING_SOCKETS if (path := _socket(environ.get(name, ""))))
+
+
+def _socket(value: str) -> str | None:
+    """The path in an address such as `unix:path=/run/user/1000/bus,guid=1` or `/tmp/gpg/S.agent:0:1`."""
+    prefix = next((prefix for prefix in _PREFIXES if value.startswith(prefix)), "")
+    path = value.removeprefix(prefix).partition(",")[0].partition(":")[0]
+    return path if path.startswith("/") else None
