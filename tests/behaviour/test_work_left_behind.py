@@ -12,9 +12,11 @@ from tests.support.runs import Run, the_run
 if TYPE_CHECKING:
     from pathlib import Path
 
-GONE = "mv .git {away}"
-REPLACED = "mv .git {away}; mkdir .git; echo junk >.git/HEAD"
-A_FILE = "mv .git {away}; echo junk >.git"
+GONE = "until cp -a .git/. {away}; do :; done; until rm -rf .git; do :; done"
+"""As `mv` does between disks, even if the run writes there at that moment: one that is only moved comes back."""
+
+REPLACED = f"{GONE}; mkdir .git; echo junk >.git/HEAD"
+A_FILE = f"{GONE}; echo junk >.git"
 
 
 class Scene:
