@@ -164,6 +164,19 @@ def test_what_landed_needs_no_rescue(repo: Repo) -> None:
     assert lease_refs.sessions_with_refs(repo, RUN) == ()
 
 
+def test_leftovers_of_a_session_that_landed_are_rescued_only_as_far_as_they_are_partial(repo: Repo) -> None:
+    one, two = oid(repo, "one"), oid(repo, "two")
+    for seq in (3, 4):
+        acquire(repo, RUN, seq, ONE)
+        keep_result(repo, RUN, seq, 1, one)
+        keep_result(repo, RUN, seq, 1, two, partial=True)
+    lease_refs.drop_leftovers(repo, RUN, 3, has_landed=True)
+    assert [each.oid for each in rescue_refs.list_rescued(repo, RUN, 3)] == [two]
+    lease_refs.drop_leftovers(repo, RUN, 4, has_landed=False)
+    assert [each.oid for each in rescue_refs.list_rescued(repo, RUN, 4)] == [one]
+    assert lease_refs.sessions_with_refs(repo, RUN) == ()
+
+
 def test_neither_fetch_nor_push_nor_the_list_of_branches_shows_them(repo: Repo, tmp_path: Path) -> None:
     acquire(repo, RUN, 3, ONE)
     keep_result(repo, RUN, 3, 1, oid(repo, "one"))

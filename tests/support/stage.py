@@ -137,6 +137,9 @@ class MemoryRemains:
     def remove_branch(self, name: str) -> None:
         self._memory.branches.pop(name, None)
 
+    def remove_lease(self, seq: int) -> None:
+        raise AssertionError(f"in memory no session has a lease: {seq}")
+
 
 class Stage:
     """A run whose agents, tests and hooks do what a test says; what outlives its process are folder and memory.

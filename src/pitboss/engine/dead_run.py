@@ -10,6 +10,7 @@ from pitboss.git.locks import stale_locks
 from pitboss.git.reflog import Reflog
 from pitboss.git.switch import Switch
 from pitboss.landing.landed import landed_sessions
+from pitboss.landing.lease_refs import sessions_with_refs
 from pitboss.landing.listing import session_branches, session_worktrees
 from pitboss.landing.refs import lock_scope, run_branch
 from pitboss.store.catalogue import read_state
@@ -91,6 +92,7 @@ def gather_facts(
         stale_locks=tuple(str(path) for path in stale_locks(repo, lock_scope(repo, dead.branch))),
         worktrees=session_worktrees(repo, dead.run_id),
         session_branches=session_branches(repo, dead.run_id),
+        leased=sessions_with_refs(repo, dead.run_id),
         unmoved=_unmoved(dead, paths),
         force=force,
     )

@@ -56,6 +56,10 @@ class Remains(Protocol):
         """Delete a session's branch; what is on no other branch is rescued first."""
         ...
 
+    def remove_lease(self, seq: int) -> None:
+        """Delete a session's lease and what its worker pushed; what did not land is rescued first."""
+        ...
+
 
 class Autopsy:
     """Establishes how a session ended when its runner died."""
@@ -148,6 +152,8 @@ class Settling:
                 self._remains.remove_worktree(path)
             case repairs.RemoveSessionBranch(name=name):
                 self._remains.remove_branch(name)
+            case repairs.RemoveLease(seq=seq):
+                self._remains.remove_lease(seq)
             case _:
                 pass  # files were repaired before there was a journal
         return None

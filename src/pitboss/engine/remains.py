@@ -11,9 +11,11 @@ from pitboss.core.choosers.rotation import dispatched_scheduler
 from pitboss.core.recovery import repairs
 from pitboss.core.session import NO_SUMMARY, Landing, Reason, SessionRecord, SessionStatus, transcript_name
 from pitboss.landing.landed import landed_sessions
+from pitboss.landing.lease_refs import drop_leftovers
 from pitboss.landing.rescue_refs import list_rescued, why_kept
 from pitboss.landing.worktrees import Settled, remove_session_branch, remove_worktree
 from pitboss.store.claims import claims_of
+from pitboss.store.log import iter_records
 from pitboss.store.taking import taken
 
 if TYPE_CHECKING:
@@ -96,6 +98,12 @@ class GitRemains:
     def remove_branch(self, name: str) -> None:
         """Delete a session's branch; what is on no other branch is rescued first."""
         remove_session_branch(self._repo, self._journal.state.run_id, name, settled=self._settled)
+
+    def remove_lease(self, seq: int) -> None:
+        """Delete a session's lease and what its worker pushed; what did not land is rescued first."""
+        paths = self._journal.rundir.paths
+        has_landed = any(record.commit for record in iter_records(paths.log) if record.seq == seq)
+        drop_leftovers(self._repo, paths.run_id, seq, has_landed=has_landed)
 
     def _landed(self, since: str | None) -> Mapping[int, LandedCommit]:
         run = self._journal.state

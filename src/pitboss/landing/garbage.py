@@ -13,10 +13,12 @@ import msgspec
 
 from pitboss.core.garbage import dispensable
 from pitboss.git.repo import NO_HOOKS
+from pitboss.landing.lease_refs import drop_leftovers, sessions_with_refs
 from pitboss.landing.listing import registered, session_branches, session_worktrees
-from pitboss.landing.refs import RESCUE_REFS, RUN_BRANCHES, run_branch
+from pitboss.landing.refs import LEASE_REFS, RESCUE_REFS, RESULT_REFS, RUN_BRANCHES, run_branch
 from pitboss.landing.worktrees import remove_session_branch, remove_worktree
 from pitboss.store.disk_use import DiskUse, disk_use
+from pitboss.store.log import iter_records
 from pitboss.store.opening import names_in, remove_tree, status
 from pitboss.store.paths import RunPaths
 
@@ -26,20 +28,22 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 _COMMITS = "--format=%(refname) %(objectname) %(objecttype)%(*objecttype)%(symref)"
-_PASSING = ("refs/stash", "refs/bisect/")
+_PASSING = ("refs/stash", "refs/bisect/", f"{LEASE_REFS}/", f"{RESULT_REFS}/")
 """Refs that do not last."""
 
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     """What would be removed of one run: paths with their sizes, branches of its sessions, refs with their commits.
 
-    `staying` are refs that alone hold their commits, or that are checked out.
+    `leased` are sessions with the lease or the result of a worker. `staying` are refs that alone hold their commits, or
+    that are checked out.
     """
 
     run_id: str
     worktrees: dict[str, DiskUse]
     files: dict[str, DiskUse]
     session_branches: tuple[str, ...] = ()
+    leased: tuple[int, ...] = ()
     refs: dict[str, str] = {}
     staying: tuple[str, ...] = ()
 
@@ -51,7 +55,7 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.worktrees or self.files or self.session_branches or self.refs)
+        return not (self.worktrees or self.files or self.session_branches or self.leased or self.refs)
 
 
 class Refs:
@@ -110,6 +114,7 @@ def garbage(repo: Repo, run_id: str, refs: Refs, *, with_refs: bool, named: bool
             for name in session_branches(repo, run_id)
             if name.startswith(own) and not refs.in_use(f"refs/heads/{name}", doomed)
         ),
+        leased=sessions_with_refs(repo, run_id),
         refs=gone,
         staying=staying,
     )
@@ -121,9 +126,17 @@ def remove(repo: Repo, found: Garbage) -> None:
         remove_worktree(repo, found.run_id, path)
     for branch in found.session_branches:
         remove_session_branch(repo, found.run_id, branch)
+    _drop_leases(repo, found)
     _delete_refs(repo, found.refs)
     for file in _files(RunPaths(repo.root, found.run_id)):
         remove_tree(file)
+
+
+def _drop_leases(repo: Repo, found: Garbage) -> None:
+    paths = RunPaths(repo.root, found.run_id)
+    landed = {record.seq for record in iter_records(paths.log) if record.commit} if found.leased else set()
+    for seq in found.leased:
+        drop_leftovers(repo, found.run_id, seq, has_landed=seq in landed)
 
 
 def _delete_refs(repo: Repo, refs: Mapping[str, str]) -> None:

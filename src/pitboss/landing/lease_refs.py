@@ -115,6 +115,15 @@ def release(repo: Repo, run_id: str, seq: int, *, landed: Iterable[str] = ()) ->
     return tuple(rescued.ref for rescued in rescue_refs.list_rescued(repo, run_id, seq)) if found else ()
 
 
+def drop_leftovers(repo: Repo, run_id: str, seq: int, *, has_landed: bool) -> None:
+    """The same for a session that has had its record for a while: of one that landed, the whole result did.
+
+    Raises GitError.
+    """
+    whole = (each.oid for each in results(repo, run_id, seq) if not each.partial)
+    release(repo, run_id, seq, landed=whole if has_landed else ())
+
+
 def sessions_with_refs(repo: Repo, run_id: str) -> tuple[int, ...]:
     """The sessions of a run that have a lease or a result, in order. Raises GitError."""
     refs = [ref for ref, *_ in _listed(repo, f"{LEASE_REFS}/{run_id}", result_refs(run_id))]

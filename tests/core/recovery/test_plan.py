@@ -22,6 +22,7 @@ from pitboss.core.recovery.repairs import (
     MoveTask,
     RebuildState,
     RecreateBranch,
+    RemoveLease,
     RemoveSessionBranch,
     RemoveStaleLocks,
     RemoveWorktree,
@@ -61,6 +62,7 @@ ORDER: tuple[type | tuple[type, ...], ...] = (
     (AbortSession, RestoreRecord),
     RemoveWorktree,
     RemoveSessionBranch,
+    RemoveLease,
 )
 
 
@@ -360,13 +362,15 @@ def test_stale_index_lock_of_a_dead_git() -> None:
 def test_worktrees_and_session_branches_of_no_live_session() -> None:
     """Also those of sessions in flight: they are settled before."""
     state = run_state(in_flight=(ended(4, worktree="/w1", branch="b4"),))
-    left = facts(state, worktrees=("/w1", "/w2"), session_branches=("b4", "b9"))
+    left = facts(state, worktrees=("/w1", "/w2"), session_branches=("b4", "b9"), leased=(2, 4))
     assert plan_recovery(left) == (
         CompleteSession(seq=4, landed=False),
         RemoveWorktree(path="/w1"),
         RemoveWorktree(path="/w2"),
         RemoveSessionBranch(name="b4"),
         RemoveSessionBranch(name="b9"),
+        RemoveLease(seq=2),
+        RemoveLease(seq=4),
     )
 
 
@@ -504,6 +508,10 @@ def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: C
             "rewrite the lost record of session 4 from its commit on the run branch",
         ),
         (RemoveWorktree(path="/w"), "remove the worktree /w, rescuing what it holds"),
+        (
+            RemoveLease(seq=4),
+            "delete the lease of session 4, rescuing what its worker pushed unless that landed",
+        ),
         (RemoveSessionBranch(name="b"), "delete the session branch b, rescuing what it holds"),
     ],
 )
@@ -571,6 +579,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
         stale_locks=draw(names),
         worktrees=draw(names),
         session_branches=draw(names),
+        leased=tuple(draw(st.frozensets(st.integers(1, 8)))),
         unmoved=draw(st.frozensets(st.integers(1, 8))),
         force=draw(st.booleans()),
     )
@@ -621,6 +630,8 @@ def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911, PLR091
             return _with(found, worktrees=tuple(p for p in found.worktrees if p != path))
         case RemoveSessionBranch(name=name):
             return _with(found, session_branches=tuple(n for n in found.session_branches if n != name))
+        case RemoveLease(seq=seq):
+            return _with(found, leased=tuple(n for n in found.leased if n != seq))
 
 
 def _with(found: Facts, **changes: Any) -> Facts:

@@ -121,6 +121,7 @@ def _lines(found: Garbage, *, dry_run: bool) -> Iterator[str]:
         what += [
             *found.files,
             *found.session_branches,
+            *(f"the lease of session {seq}" for seq in found.leased),
             *(f"{_short(ref)} (was {oid[:12]})" for ref, oid in found.refs.items()),
         ]
         yield f"{run_id}  {'would free' if dry_run else 'freed'} {_size([found])}: {one_line(', '.join(what))}"

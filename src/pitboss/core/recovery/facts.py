@@ -86,7 +86,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     run's base commit. `checkout` is the tree that a resumed run is about to work in: None in worktree mode, and for
     a repair after which nothing runs. `moved_since`: HEAD is on another branch, and may have moved there after the
     run's last process ended. `cut_switch`: a switch of branches may have been interrupted. `unmoved` are the sessions
-    in flight whose task is still in the queue.
+    in flight whose task is still in the queue. `leased` are the sessions that have the lease or the result of a worker.
     """
 
     run_id: str
@@ -107,6 +107,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     stale_locks: tuple[str, ...] = ()
     worktrees: tuple[str, ...] = ()
     session_branches: tuple[str, ...] = ()
+    leased: tuple[int, ...] = ()
     unmoved: frozenset[int] = frozenset()
     force: bool = False
 

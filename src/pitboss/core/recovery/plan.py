@@ -12,7 +12,7 @@ from the start, and a repaired run needs none:
     RescueLeft            before other work is taken from the same tree
     CompleteSession       in the order in which they were due to land: one that had begun to comes first
     AbortSession, RestoreRecord    every other session without a record gets one
-    RemoveWorktree, RemoveSessionBranch    once no session needs them
+    RemoveWorktree, RemoveSessionBranch, RemoveLease    once no session needs them
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pitboss.core.recovery.repairs import (
     MoveTask,
     RebuildState,
     RecreateBranch,
+    RemoveLease,
     RemoveSessionBranch,
     RemoveStaleLocks,
     RemoveWorktree,
@@ -65,6 +66,7 @@ def plan_recovery(facts: Facts) -> tuple[Repair, ...]:
         *_settle_sessions(facts),
         *(RemoveWorktree(path=path) for path in facts.worktrees),
         *(RemoveSessionBranch(name=name) for name in facts.session_branches),
+        *(RemoveLease(seq=seq) for seq in facts.leased),
     )
 
 

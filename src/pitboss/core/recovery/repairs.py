@@ -193,6 +193,16 @@ class RemoveSessionBranch(msgspec.Struct, frozen=True, kw_only=True):
         return f"delete the session branch {self.name}, rescuing what it holds"
 
 
+class RemoveLease(msgspec.Struct, frozen=True, kw_only=True):
+    """Rescue what a session's worker pushed unless that landed, then delete it together with the lease."""
+
+    seq: int
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"delete the lease of session {self.seq}, rescuing what its worker pushed unless that landed"
+
+
 Repair: TypeAlias = (
     StopProcess
     | CutTornTail
@@ -210,4 +220,5 @@ Repair: TypeAlias = (
     | RestoreRecord
     | RemoveWorktree
     | RemoveSessionBranch
+    | RemoveLease
 )
