@@ -33,7 +33,7 @@ _NOT_MOVABLE = (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class KnownHome(msgspec.Struct, frozen=True, kw_only=True):
-    """A git directory as a run found it: its path, and the numbers of its device and inode."""
+    """A git directory as a run found it: its path from the tree's root, and the numbers of its device and inode."""
 
     path: str
     identity: tuple[int, int]
@@ -47,10 +47,9 @@ class Home:
         self._mark = mark
         self._identity = identity
 
-    @property
-    def known(self) -> KnownHome | None:
+    def known_from(self, root: Path) -> KnownHome | None:
         """What another process needs to find it; None if it is not itself a folder."""
-        return self._identity and KnownHome(path=str(self.path), identity=self._identity)
+        return self._identity and KnownHome(path=os.path.relpath(self.path, root), identity=self._identity)
 
     def begin(self) -> None:
         """Hold on to what is there now."""

@@ -63,7 +63,7 @@ class Layout:
 
     def homes(self) -> tuple[KnownHome, ...]:
         """What another process needs for `bring_back`."""
-        return tuple(home.known for home in self._homes if home.known is not None)
+        return tuple(filter(None, (home.known_from(self._repo.root) for home in self._homes)))
 
     def bring_back(self, homes: Iterable[KnownHome], gone_at: float, set_aside: SetAside) -> Iterator[str]:
         """Put back git directories that a run which was gone at that time, in epoch seconds, had begun with.
@@ -71,7 +71,8 @@ class Layout:
         Yields warnings.
         """
         for known in homes:
-            home = Home(Path(known.path), self._mark, known.identity)
+            place = Path(os.path.normpath(self._repo.root / known.path))
+            home = Home(place, self._mark, known.identity)
             with suppress(RepositoryGone, OSError):
                 if home.was_taken(gone_at):
                     yield self._move_back(home, set_aside)

@@ -76,7 +76,7 @@ class Guard:
         """Take everything as it is now to be the user's own, and remember it in the run directory."""
         self._take()
         self._save()
-        self._save_homes()
+        write_atomic(self._folder / _HOMES, msgspec.json.encode(self._layout.homes()), durable=False)
 
     def bring_back(self, gone_at: float) -> tuple[str, ...]:
         """Put back a git directory that a session which was cut short moved; `gone_at` as for `resume`.
@@ -101,7 +101,6 @@ class Guard:
         if warnings:
             warnings += self._compared(saved, gone_at)  # the hooks may be somewhere else now
         self._save()
-        self._save_homes()
         return warnings
 
     def _take(self) -> None:
@@ -299,9 +298,6 @@ class Guard:
     def _save(self) -> None:
         make_directory(self._folder)
         write_atomic(self._folder / _FOUND, msgspec.json.encode(self._found), durable=False)
-
-    def _save_homes(self) -> None:
-        write_atomic(self._folder / _HOMES, msgspec.json.encode(self._layout.homes()), durable=False)
 
     def _saved(self) -> dict[str, Found] | None:
         content = read_regular(self._folder / _FOUND, 16 * _MOST_BYTES)
