@@ -31,6 +31,7 @@ class Fencing:
         self._settings = config.sandbox
         self._surroundings = surroundings
         self._git_of = git_of
+        self._private = (*surroundings.private, *_certificates(config))
         self._programs = tuple(str(Path(program).parent) for program in _programs(config))
 
     def around(
@@ -62,6 +63,7 @@ class Fencing:
             sockets=named_sockets(self._surroundings.environ),
             temporary=temporary_folders(env),
             needed=(home, root, git.common, *program_folders(env), *self._programs),
+            private=self._private,
             pitboss=str(self._surroundings.pitboss),
             lent=(exchange,),
             shown=tuple(f"{root}/{name}" for name in tracked),
@@ -75,6 +77,12 @@ def _programs(config: Config) -> Iterator[str]:
         program = settings.binary or next(iter(settings.command), "")
         if program.startswith("/"):
             yield program
+
+
+def _certificates(config: Config) -> Iterator[str]:
+    """The folder of the files by which workers do whatever they are asked to."""
+    if config.workers.tls is not None:
+        yield str(Path(config.workers.tls).expanduser().absolute())
 
 
 def _make(folders: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from pitboss.hosts.exchange import Exchange, SessionFiles
 from pitboss.store.paths import pitboss_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pitboss.core.agent import AgentOrder
@@ -22,7 +22,7 @@ class Surroundings:
     """The tree, files and environment of a run's sessions on one machine, whose own environment is `environ`.
 
     `tree` says which folder a session works in, as an absolute path. If sessions are `fenced`, each has a folder for
-    the files that it exchanges with the run, whose own are hidden from it.
+    the files that it exchanges with the run, whose own are hidden from it, and so are the `private` folders.
     """
 
     def __init__(
@@ -32,11 +32,13 @@ class Surroundings:
         tree: Callable[[Assignment], str],
         *,
         fenced: bool = False,
+        private: Sequence[str] = (),
     ) -> None:
         self._paths = paths
         self.environ = environ
         self.tree = tree
         self._fenced = fenced
+        self.private = tuple(private)
 
     @property
     def root(self) -> Path:

@@ -218,5 +218,7 @@ def _host_of(run: RunHere, environ: Mapping[str, str], config: Config) -> OnlyTh
     def tree(session: Assignment) -> str:
         return str(run.paths.working_copy(session.worktree or "worktrees/none"))
 
-    surroundings = Surroundings(run.paths, environ, tree, fenced=config.sandbox.is_fenced)
+    surroundings = Surroundings(
+        run.paths, environ, tree, fenced=config.sandbox.is_fenced, private=run.private
+    )
     return OnlyThisMachine(surroundings, config, FencedGit(run.repo, run.paths).of)

@@ -24,7 +24,7 @@ from pitboss.store.opening import anchor
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pitboss.core.config import Config
@@ -36,7 +36,9 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 class RunHere:
     """One run in a clone: its folder, its slots, and what all its sessions share."""
 
-    def __init__(self, clone: Repo, run_id: str, config: Config) -> None:
+    def __init__(self, clone: Repo, run_id: str, config: Config, private: Sequence[str]) -> None:
+        self.private = tuple(private)
+        """Folders of the worker that no sandboxed session may see."""
         self.repo = clone.authored_by(config.author)
         self.paths = RunPaths(clone.root, run_id)
         make_directory(self.paths.transcripts)
@@ -104,8 +106,9 @@ class _ClonePlaces(GitPlaces):
 class Clones:
     """The clones in a folder; safe to call from several threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, private: Sequence[str]) -> None:
         self._folder = folder
+        self._private = private
         self._lock = Lock()
         self._runs: dict[tuple[str, str], RunHere] = {}
 
@@ -117,7 +120,7 @@ class Clones:
             found = self._runs.get((name, run_id))
             if found is None:
                 clone = self._opened(name, object_format)
-                found = self._runs[name, run_id] = RunHere(clone, run_id, config())
+                found = self._runs[name, run_id] = RunHere(clone, run_id, config(), self._private)
             return found
 
     def _opened(self, name: str, object_format: str) -> Repo:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ import msgspec
 
 from pitboss.core.cluster import LocalWorkers, parse_cluster
 from pitboss.store.files import make_directory, write_atomic
+from pitboss.store.tls_files import make_tls_files
 from pitboss.workers.background_loop import BackgroundLoop
 from pitboss.workers.extra import quiet_dask
 from pitboss.workers.messages import from_worker
@@ -65,7 +68,7 @@ class Cluster:
         self._pulse = Silences()
         self.listener: Callable[[tuple[WorkerInfo, ...]], object] | None = None
         """Hears who is there, again and again, in the event loop: it must not wait for anything."""
-        self._address = ""
+        self._where = asked
         self._looked_at = float("-inf")
 
     @property
@@ -123,17 +126,21 @@ class Cluster:
             return
         quiet_dask()
         self._loop = BackgroundLoop()
-        address = self._asked.address
         if self.local:
-            self._scheduler = self._loop.run(_own_scheduler(), timeout_s=60.0)
-            address = self._scheduler.address
-            make_directory(self._folder)
-            self._address = address
+            self._where = self._own_cluster(self._loop)
             self._processes = [self._start(nth) for nth in range(1, self.local + 1)]
-        membership = msgspec.structs.replace(self._asked, address=address)
-        self._rpc = self._loop.run(_remote(membership))
+        self._rpc = self._loop.run(_remote(self._where))
         self._loop.soon(lambda: asyncio.ensure_future(self._watch()))
-        write_atomic(self._note, msgspec.json.encode(membership), durable=False, make=True)
+        write_atomic(self._note, msgspec.json.encode(self._where), durable=False, make=True)
+
+    def _own_cluster(self, loop: BackgroundLoop) -> Membership:
+        """Start the run's own scheduler. Everyone here can reach its port: it asks for the run's certificates."""
+        tls = self._folder / "tls"
+        make_directory(self._folder)
+        shutil.rmtree(tls, ignore_errors=True)  # of a runner that was killed
+        make_tls_files(tls, datetime.now(UTC))
+        self._scheduler = loop.run(_own_scheduler(str(tls)), timeout_s=60.0)
+        return Membership(address=self._scheduler.address, tls=str(tls))
 
     def _start_again(self) -> None:
         """Replace workers of the run's own whose guardian was killed."""
@@ -147,8 +154,18 @@ class Cluster:
     def _start(self, nth: int) -> subprocess.Popen[bytes]:
         name = f"local-{nth}"
         folder = self._folder / name
-        argv = [sys.executable, "-m", "pitboss", "worker", self._address]
-        argv += ["--name", name, "--dir", str(folder), "--slots", "1", "--leave-with-scheduler"]
+        argv = [sys.executable, "-m", "pitboss", "worker", self._where.address]
+        argv += [
+            "--tls",
+            str(self._where.tls),
+            "--name",
+            name,
+            "--dir",
+            str(folder),
+            "--slots",
+            "1",
+            "--leave-with-scheduler",
+        ]
         with (self._folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -173,7 +190,7 @@ class Cluster:
         from distributed.comm import core
 
         dask_comm: Any = core
-        safety = security(self._asked.tls)
+        safety = security(self._where.tls)
         how = {} if safety is None else safety.get_connection_args("client")
         comm = await dask_comm.connect(worker.address, timeout=CONNECT_S, **how)
         await comm.write({"op": SESSIONS, "reply": False, "lost_after_s": lost_after_s})
@@ -183,10 +200,17 @@ class Cluster:
         return wire
 
 
-async def _own_scheduler() -> Any:
+async def _own_scheduler(tls: str) -> Any:
     from distributed import Scheduler
 
-    return await Scheduler(protocol="tcp", host="127.0.0.1", port=0, dashboard=False, dashboard_address=":0")
+    return await Scheduler(
+        protocol="tls",
+        host="127.0.0.1",
+        port=0,
+        dashboard=False,
+        dashboard_address=":0",
+        security=security(tls),
+    )
 
 
 async def _remote(where: Membership) -> Any:

@@ -23,7 +23,7 @@ from pitboss.workers.clones import Clones
 from pitboss.workers.wire import Closed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pitboss.workers.clones import RunHere
@@ -35,11 +35,14 @@ GRACE_S = 2.0
 
 
 class WorkerDesk:
-    """What a worker has on its disk, in `folder`, and the sessions it attends to; any thread may call any method."""
+    """What a worker has on its disk, in `folder`, and the sessions it attends to; any thread may call any method.
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    Sandboxed sessions see nothing of the `private` folders but their own clone.
+    """
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], private: Sequence[str] = ()) -> None:
         self._environ = environ
-        self._clones = Clones(folder / "repositories")
+        self._clones = Clones(folder / "repositories", private)
         (folder / "begun").mkdir(parents=True, exist_ok=True)
         self._begun = BegunAttempts(folder / "begun")
         self._lock = Lock()

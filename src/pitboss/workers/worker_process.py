@@ -17,6 +17,7 @@ from pitboss import __version__
 from pitboss.core.stops import StopLevel
 from pitboss.errors import CommandError, RunnerKilled
 from pitboss.guardian import guard
+from pitboss.store.paths import PITBOSS_FOLDER
 from pitboss.store.tls_files import TlsFiles
 from pitboss.workers.agents_here import AgentsHere
 from pitboss.workers.extra import quiet_dask
@@ -52,6 +53,13 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     stays: bool = True
     """Whether it waits for a scheduler that has gone."""
 
+    @property
+    def private(self) -> tuple[str, ...]:
+        """What no sandboxed session may see: its folder, or the whole `.pitboss` around that, and its certificates."""
+        folder = Path(self.folder)
+        around = [each for each in (folder, *folder.parents) if each.name == PITBOSS_FOLDER]
+        return (str(around[-1] if around else folder), *filter(None, [self.tls]))
+
 
 def run_worker(setup: Setup) -> int:
     """Serve sessions until asked to leave; returns the exit code. A process that is killed is begun again.
@@ -83,7 +91,7 @@ def _own(folder: Path) -> Iterator[None]:
 
 async def _serve(setup: Setup, channel: StopChannel) -> int:
     quiet_dask()
-    desk = WorkerDesk(Path(setup.folder), dict(os.environ))
+    desk = WorkerDesk(Path(setup.folder), dict(os.environ), setup.private)
     agents = AgentsHere(os.environ)
     await asyncio.to_thread(desk.settle)
     while channel.level() is StopLevel.NONE:

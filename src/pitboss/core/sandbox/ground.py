@@ -83,7 +83,8 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
     `sockets` lead to programs outside, by the session's environment. `temporary` are folders that become empty and
     private, and `needed` what must stay visible even inside them.
-    `pitboss` is the folder that is hidden but for `lent`, which is writable, and `shown`, which may be read.
+    `private` are folders that are hidden, but for what is `needed` of them, and `pitboss` is the one that is hidden but
+    for `lent`, which is writable, and `shown`, which may be read.
     """
 
     home: str
@@ -92,6 +93,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     sockets: tuple[str, ...] = ()
     temporary: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     pitboss: str | None = None
     lent: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ def _machine(settings: SandboxSettings, ground: Ground) -> Iterator[tuple[str, A
 
 def _session(ground: Ground) -> Iterator[tuple[str, Access]]:
     """The rules without which a session cannot work, or could undo what others did."""
+    yield from _each(ground.private, Access.HIDDEN)
     yield ground.tree, Access.WRITE
     if ground.git is not None:
         yield from git_rules(ground.git, ground.tree)
