@@ -81,6 +81,14 @@ def require_sandbox(config: Config) -> None:
         require(config.sandbox, os.environ)
 
 
+def require_workers(mission: Mission) -> None:
+    """Raise StartError if the run asks for workers that it could never reach."""
+    if mission.workers_address is not None:
+        from pitboss.workers.requirements import require_workers as require
+
+        require(mission.workers_address, mission.config)
+
+
 def lost_files(repo: Repo, run_id: str, *, force: bool) -> list[Lost]:
     """What `restore_files` would restore; changes nothing. Raises StorageError."""
     from pitboss.engine import restoring

@@ -211,6 +211,7 @@ def _start(options: Options, **shown: Any) -> tuple[Repo, str, int]:
     restored = restore_lost(repo.root)
     mission = resolve_mission(repo.root, options)
     used(repo, mission.config, os.environ)
+    app.require_workers(mission)
     app.require_sandbox(mission.config)
     run_id = app.new_run_id(app.utc_now())
     notices = notified(repo.root, run_id, mission.config)
@@ -260,6 +261,7 @@ def _resume(options: Options, requested: str, **shown: Any) -> tuple[Repo, str, 
     run = resolve_target(repo.root, requested or None)
     mission = resolve_mission(repo.root, options, run=run.state)
     used(repo, mission.config, os.environ)
+    app.require_workers(mission)
     app.require_sandbox(mission.config)
     notices = notified(repo.root, run.run_id, mission.config)
 

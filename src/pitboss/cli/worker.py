@@ -9,6 +9,7 @@ from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.given import folder, scheduler, whole
 from pitboss.core.cluster import parse_scheduler
 from pitboss.errors import CommandError
+from pitboss.store.tls_files import TlsFiles
 
 MOST_SLOTS = 1000
 
@@ -48,6 +49,8 @@ def worker(
             f"{address} is reached by TLS, for which this machine needs certificates",
             hint="--tls DIR, with what `pitboss workers cert DIR` made",
         )
+    if tls is not None:
+        TlsFiles.within(tls).check()
     chosen = where or Path.home() / ".cache" / "pitboss" / "worker"
     return run_worker(
         Setup(

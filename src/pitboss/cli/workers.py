@@ -33,6 +33,10 @@ def workers(*, words: Sequence[str], tls: Path | None, as_json: bool) -> None:
     match list(words):
         case ["cert", directory]:
             _make_certificates(directory)
+        case ["cert"]:
+            from click import UsageError
+
+            raise UsageError("cert needs the folder to make: pitboss workers cert DIR")
         case [] | [_]:
             _list(_address(words), tls, as_json=as_json)
         case _:

@@ -98,12 +98,17 @@ async def _serve(setup: Setup, channel: StopChannel) -> int:
         try:
             await _attend(setup, channel, desk, agents)
         except (OSError, ValueError, RuntimeError) as error:
-            print(f"worker {setup.name}: {error}", file=sys.stderr, flush=True)
+            print(f"worker {setup.name}: {_words(setup, error)}", file=sys.stderr, flush=True)
         if not setup.stays:
             break
         if channel.level() is StopLevel.NONE:
             await asyncio.sleep(AGAIN_S)
     return 0
+
+
+def _words(setup: Setup, error: Exception) -> str:
+    """What went wrong; a time-out says nothing of itself."""
+    return str(error) or f"the scheduler at {setup.address} does not answer, and is asked again"
 
 
 async def _attend(setup: Setup, channel: StopChannel, desk: WorkerDesk, agents: AgentsHere) -> None:
