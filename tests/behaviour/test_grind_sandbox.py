@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import venv
 from typing import TYPE_CHECKING
 
 import pytest
@@ -160,3 +164,18 @@ def test_a_wrapper_that_is_not_there_is_refused(tmp_path: Path) -> None:
     project.prompt("chore", "echo one > one.txt", max_runs=1)
     done = project.pitboss("grind")
     assert (done.code, "cannot find no-such-wrapper" in done.err) == (4, True)
+
+
+@needs_bwrap
+def test_the_python_of_pitboss_is_there_though_it_lies_among_temporary_files(tmp_path: Path) -> None:
+    python = tmp_path / "tmp/python"
+    venv.create(python, symlinks=True)
+    project = Project.create(tmp_path / "repo")
+    project.write(".pitboss/config.toml", '[agent]\nbackend = "shell"\n[sandbox]\nmode = "bwrap"\n')
+    project.prompt("chore", f"cp {python}/pyvenv.cfg found", max_runs=1)
+    env = {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run(
+        [python / "bin/python", "-m", "pitboss", "grind"], cwd=project.root, env=project.env | env, check=True
+    )
+    run = the_run(project)
+    assert "found" in run.files(run.branch)

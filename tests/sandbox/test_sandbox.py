@@ -24,6 +24,7 @@ def test_stops_what_its_table_says(mode: str, network: str) -> None:
         assert Trial(folder, all_attacks(), mode, sandbox=True, network=network).surprises() == []
 
 
+@needs_bwrap
 @pytest.mark.parametrize("mode", MODES)
 def test_each_attack_succeeds_without_it(mode: str) -> None:
     with scene_folder() as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ class Fencing:
             git=git,
             sockets=named_sockets(self._surroundings.environ),
             temporary=temporary_folders(env),
-            needed=(home, root, git.common, *program_folders(env), *self._programs),
+            needed=(home, root, git.common, sys.prefix, *program_folders(env), *self._programs),
             private=self._private,
             pitboss=str(self._surroundings.pitboss),
             lent=(exchange,),
