@@ -9,7 +9,7 @@ import pytest
 
 from pitboss import __version__
 from pitboss.workers.messages import VERSION
-from pitboss.workers.roster import SESSIONS, Seats, Silences, WorkerInfo, workers_of
+from pitboss.workers.roster import SESSIONS, Seats, Silences, WorkerInfo, why_nobody, workers_of
 
 FIT = {"version": __version__, "messages": VERSION, "slots": 2, "pid": 7, "host": "rack"}
 
@@ -86,3 +86,12 @@ def test_a_worker_that_was_lost_is_asked_last_and_keeps_its_numbers_when_it_is_b
     assert seats.pick(workers) == (workers[1], 3)
     seats.take(3)
     assert seats.pick(workers) == (workers[0], 1)
+
+
+def test_a_run_that_waits_is_told_why_no_worker_takes_its_sessions() -> None:
+    assert why_nobody((), "tls://rack:1") == "the scheduler at tls://rack:1 does not answer, or has none"
+    workers = seen(a=None, b={**FIT, "version": "0.1"})
+    assert why_nobody(workers, "tls://rack:1") == (
+        "a: it is no pitboss worker: start one by `pitboss worker ADDRESS`; "
+        f"b: it is pitboss 0.1, and this is {__version__}"
+    )

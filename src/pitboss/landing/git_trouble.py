@@ -84,9 +84,9 @@ class RepositoryMonitor:
         for text in restored:
             self.warn(seq, text)
 
-    def warn(self, seq: int, text: str) -> None:
-        """Warn about something that concerns a session."""
-        self._emit(Warned(text=f"session {seq}: {text}"))
+    def warn(self, seq: int | None, text: str) -> None:
+        """Warn about something that concerns a session, or with None the whole run."""
+        self._emit(Warned(text=text if seq is None else f"session {seq}: {text}"))
 
 
 class Perseverance:

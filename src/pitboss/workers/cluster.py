@@ -77,6 +77,11 @@ class Cluster:
         where = parse_cluster(self._asked.address)
         return where.number if isinstance(where, LocalWorkers) else 0
 
+    @property
+    def address(self) -> str:
+        """Where the scheduler is: the run's own, once it has been started."""
+        return self._where.address
+
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Who is there, as of a moment ago; nobody while the scheduler cannot be reached."""
         with self._lock:

@@ -23,7 +23,7 @@ from pitboss.workers import messages as say
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
 from pitboss.workers.line import WorkerLine
-from pitboss.workers.roster import Seats
+from pitboss.workers.roster import Seats, why_nobody
 from pitboss.workers.runner_side import RunnerSide, WorkLeft
 
 if TYPE_CHECKING:
@@ -76,15 +76,15 @@ class Dispatch:
     def has_room(self) -> bool:
         """Whether any worker has a free slot."""
         workers = self._cluster.workers()
-        self._look_after(any(worker.slots for worker in workers))
+        self._look_after(workers)
         # Sessions of an earlier process have their records by now.
         self._cluster.listener = self._look_for_late_work
         with self._lock:
             self._picked = self._seats.pick(workers)
         return self._picked is not None
 
-    def _look_after(self, somebody: bool) -> None:
-        if somebody:
+    def _look_after(self, workers: Sequence[WorkerInfo]) -> None:
+        if any(worker.slots for worker in workers):
             self._alone_since = None
             return
         now = time.monotonic()
@@ -92,7 +92,9 @@ class Dispatch:
             self._alone_since = now
         elif now - self._alone_since > NOBODY_S:
             self._alone_since = float("inf")
-            self.monitor.warn(0, "no worker is there that could take a session: the run waits")
+            self.monitor.warn(
+                None, f"the run waits for a worker: {why_nobody(workers, self._cluster.address)}"
+            )
 
     def _look_for_late_work(self, workers: Sequence[WorkerInfo]) -> None:
         self._late.look(workers, frozenset(self._reserved))

@@ -59,6 +59,13 @@ def workers_of(identity: Mapping[str, Any], needed: Collection[str] = ()) -> tup
     return tuple(sorted(found, key=lambda worker: worker.name))
 
 
+def why_nobody(workers: Sequence[WorkerInfo], address: str) -> str:
+    """Why no worker can take a session, of those that the scheduler at `address` has: none of them is fit."""
+    if not workers:
+        return f"the scheduler at {address} does not answer, or has none"
+    return "; ".join(f"{worker.name}: {worker.unfit or 'it has no slots'}" for worker in workers)
+
+
 def _worker(address: str, known: Mapping[str, Any], needed: Collection[str]) -> WorkerInfo:
     said = known.get("metrics", {}).get(SESSIONS)
     try:
