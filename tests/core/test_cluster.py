@@ -61,3 +61,18 @@ def test_only_tls_is_encrypted_and_a_worker_joins_a_scheduler_alone() -> None:
     assert not parse_scheduler("tcp://localhost:1").is_encrypted
     with pytest.raises(Wrong):
         parse_scheduler("local:2")
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("tcp://127.0.0.1:1", "127.0.0.1"),
+        ("tls://127.1.2.3:1", "127.1.2.3"),
+        ("tcp://localhost:1", "localhost"),
+        ("tcp://[::1]:1", "::1"),
+        ("tls://127.0.0.1.example.com:1", None),
+        ("tls://[fe80::1]:1", None),
+    ],
+)
+def test_a_scheduler_on_loopback_is_reached_from_this_machine_alone(address: str, host: str | None) -> None:
+    assert parse_scheduler(address).loopback == host

@@ -34,6 +34,12 @@ class Scheduler(msgspec.Struct, frozen=True):
         """Whether it is reached by TLS, for which both sides need certificates."""
         return self.address.startswith("tls:")
 
+    @property
+    def loopback(self) -> str | None:
+        """The host by which it is reached if that is this machine alone."""
+        found = _SCHEDULER.fullmatch(self.address)
+        return found[2].strip("[]") if found and _LOOPBACK.fullmatch(found[2]) else None
+
     def __str__(self) -> str:
         return self.address
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 import sys
 import time
@@ -16,9 +15,10 @@ import msgspec
 
 from pitboss.core.cluster import LocalWorkers, parse_cluster
 from pitboss.store.files import make_directory, write_atomic
+from pitboss.store.opening import remove_tree
 from pitboss.store.tls_files import make_tls_files
 from pitboss.workers.background_loop import BackgroundLoop
-from pitboss.workers.extra import quiet_dask
+from pitboss.workers.extra import quiet_dask, serve_no_pages
 from pitboss.workers.messages import from_worker
 from pitboss.workers.roster import SESSIONS, Silences, workers_of
 from pitboss.workers.wire import Wire
@@ -116,6 +116,9 @@ class Cluster:
                     self._loop.run(self._scheduler.close(), timeout_s=CONNECT_S)
             self._loop.close()
             self._loop = None
+            if self.local:
+                with suppress(OSError):
+                    remove_tree(self._own_tls)
 
     # Behind the lock
 
@@ -130,6 +133,8 @@ class Cluster:
         if self._loop is not None:
             return
         quiet_dask()
+        if self.local:
+            self._make_tls_files()
         self._loop = BackgroundLoop()
         if self.local:
             self._where = self._own_cluster(self._loop)
@@ -140,12 +145,20 @@ class Cluster:
 
     def _own_cluster(self, loop: BackgroundLoop) -> Membership:
         """Start the run's own scheduler. Everyone here can reach its port: it asks for the run's certificates."""
-        tls = self._folder / "tls"
+        tls = str(self._own_tls)
+        self._scheduler = loop.run(_own_scheduler(tls), timeout_s=60.0)
+        return Membership(address=self._scheduler.address, tls=tls)
+
+    @property
+    def _own_tls(self) -> Path:
+        return self._folder / "tls"
+
+    def _make_tls_files(self) -> None:
+        """Make new ones; a run that was killed left its own."""
         make_directory(self._folder)
-        shutil.rmtree(tls, ignore_errors=True)  # of a runner that was killed
-        make_tls_files(tls, datetime.now(UTC))
-        self._scheduler = loop.run(_own_scheduler(str(tls)), timeout_s=60.0)
-        return Membership(address=self._scheduler.address, tls=str(tls))
+        remove_tree(self._own_tls)
+        make_directory(self._own_tls)
+        make_tls_files(self._own_tls, datetime.now(UTC))
 
     def _start_again(self) -> None:
         """Replace workers of the run's own whose guardian was killed."""
@@ -159,18 +172,8 @@ class Cluster:
     def _start(self, nth: int) -> subprocess.Popen[bytes]:
         name = f"local-{nth}"
         folder = self._folder / name
-        argv = [sys.executable, "-m", "pitboss", "worker", self._where.address]
-        argv += [
-            "--tls",
-            str(self._where.tls),
-            "--name",
-            name,
-            "--dir",
-            str(folder),
-            "--slots",
-            "1",
-            "--leave-with-scheduler",
-        ]
+        argv = [sys.executable, "-m", "pitboss", "worker", self._where.address, "--tls", str(self._where.tls)]
+        argv += ["--name", name, "--dir", str(folder), "--slots", "1", "--leave-with-scheduler"]
         with (self._folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -208,14 +211,16 @@ class Cluster:
 async def _own_scheduler(tls: str) -> Any:
     from distributed import Scheduler
 
-    return await Scheduler(
+    made = Scheduler(
         protocol="tls",
         host="127.0.0.1",
         port=0,
         dashboard=False,
-        dashboard_address=":0",
+        dashboard_address="127.0.0.1:0",
         security=security(tls),
     )
+    serve_no_pages(made)
+    return await made
 
 
 async def _remote(where: Membership) -> Any:

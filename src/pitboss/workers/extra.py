@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib.util import find_spec
+from typing import Any
 
 from pitboss.errors import CommandError
 
@@ -26,3 +27,8 @@ def quiet_dask() -> None:
 
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def serve_no_pages(node: Any) -> None:
+    """Close the web server of a scheduler or worker: dask opens one, without a password, dashboard or not."""
+    node.http_server.stop()

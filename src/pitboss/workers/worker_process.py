@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pitboss import __version__
+from pitboss.core.cluster import parse_scheduler
 from pitboss.core.stops import StopLevel
 from pitboss.errors import CommandError, RunnerKilled
 from pitboss.guardian import guard
 from pitboss.store.paths import PITBOSS_FOLDER
 from pitboss.store.tls_files import TlsFiles
 from pitboss.workers.agents_here import AgentsHere
-from pitboss.workers.extra import quiet_dask
+from pitboss.workers.extra import quiet_dask, serve_no_pages
 from pitboss.workers.messages import VERSION, from_runner
 from pitboss.workers.roster import SESSIONS
 from pitboss.workers.wire import Wire
@@ -39,7 +40,6 @@ AGAIN_S = 2.0
 """Seconds between two tries to reach the scheduler, and before a killed worker begins again."""
 
 CONNECT_S = 10.0
-LOCAL = ("tcp://127.", "tcp://localhost", "tcp://[::1]")
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +115,7 @@ async def _attend(setup: Setup, channel: StopChannel, desk: WorkerDesk, agents: 
     """Be a worker of the scheduler until it goes or somebody asks this one to leave."""
     worker = _worker(setup, desk, agents)
     await asyncio.wait_for(worker, CONNECT_S)
+    serve_no_pages(worker)
     print(f"worker {setup.name}: ready for sessions of {setup.address}", file=sys.stderr, flush=True)
     try:
         while channel.level() is StopLevel.NONE and worker.status.name in ("running", "paused"):
@@ -136,11 +137,13 @@ def _worker(setup: Setup, desk: WorkerDesk, agents: AgentsHere) -> Any:
     worker = Worker(
         setup.address,
         name=setup.name,
+        host=parse_scheduler(setup.address).loopback,  # else dask listens on every network
         nthreads=setup.slots,
         local_directory=str(Path(setup.folder, "dask")),
         metrics={**DEFAULT_METRICS, SESSIONS: facts},
         memory_limit=0,
         dashboard=False,
+        dashboard_address="127.0.0.1:0",
         security=security(setup.tls),
         death_timeout=CONNECT_S,
     )
