@@ -54,6 +54,12 @@ def test_a_worker_without_its_certificates_says_which_are_missing(project: Proje
     assert "none/ca.pem is not there" in refused.err
 
 
+def test_workers_of_a_scheduler_are_not_listed_without_its_certificates(project: Project) -> None:
+    refused = project.pitboss("workers", f"tls://{NOWHERE}")
+    assert (refused.code, refused.out) == (1, ""), refused
+    assert "--tls DIR" in refused.err
+
+
 def test_cert_without_a_folder_says_that_it_needs_one(project: Project) -> None:
     refused = project.pitboss("workers", "cert")
     assert refused.code == 4
