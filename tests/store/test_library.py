@@ -12,13 +12,14 @@ from pitboss.core.prompt import PromptSource
 from pitboss.core.prompt_template import new_prompt
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.selection import Selection
-from pitboss.errors import InputError, StartError
+from pitboss.errors import CommandError, InputError, StartError
 from pitboss.store.kept_prompts import drop_kept, keep_prompt, kept_prompts
 from pitboss.store.library import (
     Library,
     Shadowed,
     configured_prompts_dir,
     discover_prompts,
+    find_prompt,
     load_inputs,
     load_rotation,
 )
@@ -125,7 +126,20 @@ def test_one_name_in_two_files_of_a_folder_is_an_error_that_names_both(repo: Pat
     assert found(library) == [("alpha", "project", str(first))]
 
 
-@pytest.mark.timeout(10)
+def test_a_prompt_is_found_by_name_else_its_file_or_its_name_is_said_to_be_wrong(
+    repo: Path, home: Path
+) -> None:
+    folder = prompts_dir(repo)
+    write_prompt(folder, "alpha")
+    bad = write(folder / "beta.md", "no front matter\n")
+    library = discover_prompts(repo, None, home)
+    assert find_prompt(library, "alpha") is library.prompts["alpha"]
+    with pytest.raises(InputError, match=str(bad)):
+        find_prompt(library, "beta")
+    with pytest.raises(CommandError, match="no prompt is named 'alhpa'; did you mean 'alpha'"):
+        find_prompt(library, "alhpa")
+
+
 def test_every_bad_file_is_reported_and_every_good_one_found(repo: Path, home: Path) -> None:
     folder = prompts_dir(repo)
     good = write_prompt(folder, "good")

@@ -113,6 +113,7 @@ def test_every_fact_of_a_record_that_says_something_is_said() -> None:
         cache_read=5,
         cost_usd=0.5,
         cost_source="price_table",
+        host="north",
     )
     facts = list(session_facts(full, stamp))
     assert (facts[2].toned, facts[2].tone, facts[2].value) == (
@@ -123,6 +124,7 @@ def test_every_fact_of_a_record_that_says_something_is_said() -> None:
     words = said(facts)
     assert words["retry of"] == "session-0003, which ended in a conflict or with its worker"
     assert (words["agent"], words["attempts"], words["hidden"]) == ("codex gpt", "2, waited 1m30s", "a.env")
+    assert words["worker"] == "north"
     assert [fact.value for fact in facts if fact.name == "rescued"] == ["refs/one", "refs/two"]
     assert words["cost"] == "$0.5000 (tokens priced by the public table; `pitboss doctor` shows its date)"
     split = TokenUsage(input=1200, output=300, by_role=by_role)

@@ -67,13 +67,9 @@ def answer(stage: Stage | None) -> Answer:
 
     An attempt that is noted as begun is never begun again, also if its agent never started: only the note is certain.
     """
-    match stage:
-        case None:
-            return Answer.BEGIN
-        case Stage.RESULT:
-            return Answer.RETURN
-        case Stage.BEGUN | Stage.PARTIAL | Stage.OVER:
-            return Answer.LOST
+    if stage is None:
+        return Answer.BEGIN
+    return Answer.RETURN if stage is Stage.RESULT else Answer.LOST
 
 
 def next_stage(stage: Stage, *, committed: bool) -> Stage:
