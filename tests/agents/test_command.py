@@ -96,7 +96,6 @@ def test_a_report_that_cannot_be_read_leaves_the_cost_unknown_and_the_verdict_al
     assert (outcome.status, outcome.usage) == (SessionStatus.OK, Usage(cost_known=False))
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_what_is_no_file_is_no_report_and_blocks_nobody(tmp_path: Path, kind: str) -> None:
     driver = agent("command", AgentSettings(command=("true",)))
@@ -106,7 +105,6 @@ def test_what_is_no_file_is_no_report_and_blocks_nobody(tmp_path: Path, kind: st
     assert (outcome.status, outcome.usage) == (SessionStatus.ABORTED, Usage(cost_known=False))
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("backend", ["claude_code", "shell"])
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_a_transcript_that_cannot_be_read_leaves_the_cost_unknown(

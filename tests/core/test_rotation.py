@@ -152,7 +152,6 @@ def test_a_wrong_key_is_one_error_with_its_line_and_reason(line: str, reason: st
         ("a = " + "9" * 5_000, ": not valid TOML: Exceeds the limit"),
     ],
 )
-@pytest.mark.timeout(5)
 def test_a_file_that_is_no_rotation_is_one_error(text: str, reason: str) -> None:
     (problem,) = problems(text)
     assert problem.startswith(f"nightly.toml{reason}")

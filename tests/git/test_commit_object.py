@@ -91,7 +91,6 @@ def test_a_forged_commit_does_not_count(repo: Repo) -> None:
     assert read_new(repo, oid) is None
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_what_an_agent_put_in_place_of_a_commit_is_not_waited_for(repo: Repo, kind: str) -> None:
     oid = tip(repo)

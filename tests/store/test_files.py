@@ -155,7 +155,6 @@ def test_reading_a_regular_file_stops_at_the_limit(tmp_path: Path) -> None:
     assert read_regular(tmp_path / "gone", 9) is None
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_what_is_no_regular_file_is_not_read_and_blocks_nobody(tmp_path: Path, kind: str) -> None:
     put(tmp_path / "file", kind)

@@ -217,7 +217,6 @@ def test_events_that_were_cut_are_followed_from_their_new_end(run: RunDir) -> No
     assert lines_of(run, first + second, first, first + third) == [first, second, third]
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_events_that_cannot_be_read_are_a_storage_error(run: RunDir, kind: str) -> None:
     put(run.paths.events, kind)

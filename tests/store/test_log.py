@@ -267,7 +267,6 @@ def test_a_glance_back_is_of_the_last_lines_in_file_order_whatever_stands_betwee
     ]
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_what_an_agent_put_in_place_of_the_log_keeps_no_session_from_its_prompt(
     run: RunPaths, kind: str

@@ -76,7 +76,6 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     opening.take_notices()
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", INTRUDERS)
 class TestAFileInTheWay:
     def test_is_set_aside_and_told_when_a_file_is_replaced(self, scene: Scene, kind: str) -> None:
@@ -177,7 +176,6 @@ def test_links_on_the_way_to_the_repository_are_the_users_and_are_followed(scene
     assert (scene.run / "state.json").read_bytes() == b"ours"
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_what_the_user_put_in_place_of_a_file_may_be_a_link_to_one_and_nothing_else(
     scene: Scene, kind: str

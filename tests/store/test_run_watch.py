@@ -164,7 +164,6 @@ def test_a_run_at_rest_shows_how_it_ended_and_all_its_records(run: RunDir, watch
 # --- what may be wrong ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(10)
 def test_the_rotation_says_whom_it_prefers_as_long_as_its_state_can_be_read(
     watch: RunWatch, tmp_path: Path
 ) -> None:

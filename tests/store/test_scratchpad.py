@@ -82,7 +82,6 @@ def test_the_scratchpad_is_limited_to_sixteen_kilobytes(paths: RunPaths) -> None
     assert set(text.splitlines()) == {"note"}
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_what_an_agent_put_in_place_of_the_scratchpad_blocks_nobody(paths: RunPaths, kind: str) -> None:
     paths.scratchpad.unlink()

@@ -55,7 +55,6 @@ def test_a_summary_that_is_not_unicode_is_projected_all_the_same(run: RunDir) ->
     assert "caf" in run.paths.markdown.read_text()
 
 
-@pytest.mark.timeout(10)
 def test_a_pipe_in_place_of_sessions_md_is_set_aside_and_not_waited_for(run: RunDir) -> None:
     run.paths.markdown.unlink()
     put(run.paths.markdown, "pipe")

@@ -113,7 +113,6 @@ def test_where_there_is_no_file_there_is_nothing_to_see(path: Path) -> None:
     assert (transcript.size, transcript.last().lines, transcript.find("x")) == (0, (), None)
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("kind", NO_FILES)
 def test_what_is_no_file_is_not_read(path: Path, kind: str) -> None:
     put(path, kind)
