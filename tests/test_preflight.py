@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +17,6 @@ from pitboss.git.scratch import scratch
 from pitboss.preflight import RAN, WRITTEN, Terms, Trial, require_working, try_agent
 from tests.support.agents import executable, never
 from tests.support.replay import scripted
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 READ = (
     "prompt=${PROMPT-${ACP_PROMPT-$(cat)}}; word=$(echo \"$prompt\" | sed -n 's/.*content is this word: //p')"
@@ -36,7 +33,7 @@ def tried(name: str, settings: AgentSettings, folder: Path) -> Trial:
 
 def terms(name: str, settings: AgentSettings, folder: Path) -> Terms:
     config = Config(agents={name: settings})
-    return Terms(config=config, run_id=f"probe-{folder}", stop=never)
+    return Terms(config=config, root=folder, run_id=f"probe-{folder}", stop=never)
 
 
 def claude(folder: Path, *steps: str) -> AgentSettings:
@@ -143,7 +140,8 @@ def test_a_scratch_folder_is_gone_whatever_was_left_in_it() -> None:
 def required(name: str, settings: AgentSettings, stop: StopRequest | None = None) -> list[str]:
     told: list[str] = []
     config = Config(agents={name: settings})
-    asked = Terms(config=config, run_id=f"probe-{os.getpid()}", stop=lambda: stop)
+    root = Path.cwd()
+    asked = Terms(config=config, root=root, run_id=f"probe-{os.getpid()}", stop=lambda: stop)
     require_working((Worker(name),), asked, tell=told.append)
     return told
 

@@ -1,7 +1,7 @@
 """Tries agents before they get any work: whether they can write, run a command and end (SPEC 5, 8).
 
 Each gets a small task in its own repository in a temporary folder, where it can do no harm. A word found only in its
-environment proves that the command really ran.
+environment proves that the command really ran. Where sessions have a sandbox, it works in one too.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.errors import StartError
 from pitboss.git.scratch import make_repository, scratch
+from pitboss.hosts.fencing import fence_trial
 from pitboss.store.files import read_regular
 
 if TYPE_CHECKING:
@@ -118,9 +119,13 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What applies to all trials. Their processes carry `run_id`; no trial may cost more than `max_cost_usd`."""
+    """What applies to all trials, which are for the repository at `root`.
+
+    Their processes carry `run_id`; no trial may cost more than `max_cost_usd`.
+    """
 
     config: Config
+    root: Path
     run_id: str
     stop: Callable[[], StopRequest | None]
     max_cost_usd: float | None = None
@@ -139,31 +144,17 @@ def announced(worker: Worker) -> str:
 def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
     """Give an agent its small task in a repository made below `folder`.
 
-    Raises StartError when there is no such agent, or the repository cannot be made.
+    Raises StartError when there is no such agent, or the repository or the sandbox cannot be made.
     """
     agent = build_agent(worker.agent, terms.config)
     word, mark = os.urandom(8).hex(), os.urandom(8).hex()
     place = Path(mkdtemp(prefix=f"{worker.agent}-", dir=folder))
     repository = make_repository(place)
-    environ = {key: value for key, value in os.environ.items() if key not in NEVER_INHERITED}
-    session = {
-        RUN_ID: terms.run_id,
-        SESSION_SEQ: NO_SESSION,
-        MARK: mark,
-        "GIT_CEILING_DIRECTORIES": str(repository.parent),
-    }
-    request = AgentRequest(
-        prompt_name="probe",
-        text=_TASK.replace("WORD", word),
-        body=_SCRIPT.replace("WORD", word),
-        cwd=str(repository),
-        env=environ | session,
-        transcript=str(place / "transcript.log"),
-        usage_file=str(place / "usage.json"),
-        model=worker.model,
-        max_seconds=PATIENCE_S,
-        max_cost_usd=terms.most_usd,
-    )
+    request = _request(worker, terms, repository, word, mark)
+    exchange = Path(request.usage_file).parent
+    exchange.mkdir()
+    fence = fence_trial(terms.config, terms.root, repository, exchange, request.env, agent.folders(request))
+    request = msgspec.structs.replace(request, fence=fence)
     began = monotonic()
     outcome = agent.run(request, on_start=_unheard, on_event=_unheard, stop=terms.stop)
     return Trial(
@@ -173,6 +164,30 @@ def try_agent(worker: Worker, terms: Terms, folder: Path) -> Trial:
         ran=_holds(repository / RAN, mark),
         outcome=outcome,
         seconds=monotonic() - began,
+    )
+
+
+def _request(worker: Worker, terms: Terms, repository: Path, word: str, mark: str) -> AgentRequest:
+    """The small task: to write `word`, and to run a command that finds `mark`."""
+    place = repository.parent
+    environ = {key: value for key, value in os.environ.items() if key not in NEVER_INHERITED}
+    session = {
+        RUN_ID: terms.run_id,
+        SESSION_SEQ: NO_SESSION,
+        MARK: mark,
+        "GIT_CEILING_DIRECTORIES": str(place),
+    }
+    return AgentRequest(
+        prompt_name="probe",
+        text=_TASK.replace("WORD", word),
+        body=_SCRIPT.replace("WORD", word),
+        cwd=str(repository),
+        env=environ | session,
+        transcript=str(place / "transcript.log"),
+        usage_file=str(place / "exchange" / "usage.json"),
+        model=worker.model,
+        max_seconds=PATIENCE_S,
+        max_cost_usd=terms.most_usd,
     )
 
 

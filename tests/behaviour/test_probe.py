@@ -16,6 +16,7 @@ from pitboss import proctree
 from tests.support.agents import executable
 from tests.support.cli import Done, Project, finish, wait_until
 from tests.support.runs import Live, grinding, instruct, the_run
+from tests.support.sandboxes import needs_bwrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +35,11 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def configure(project: Project, script: str, *, probe: bool = False) -> None:
+def configure(project: Project, script: str, *, probe: bool = False, sandbox: str = "") -> None:
     """Make a program that does `script` the agent of the project's one prompt."""
     text = f'[agent]\nbackend = "command"\nprobe = {json.dumps(probe)}\n'
+    if sandbox:
+        text = f"[sandbox]\n{sandbox}\n{text}"
     project.write(
         ".pitboss/config.toml", f"{text}[agent.command]\ncommand = {json.dumps(['sh', '-c', script])}\n"
     )
@@ -136,6 +139,64 @@ def test_the_shell_agent_is_tried_too_and_without_a_prompt(project: Project) -> 
     ((health, finding, _),) = trials(project.pitboss("doctor", "--trust", "--probe", "--json"))
     assert health == "ok"
     assert finding.startswith("shell: writes files, runs commands and ends cleanly ($0.0000, ")
+
+
+REACHES = """
+echo x >"$HOME/planted"; echo x >"%(root)s/planted"; echo x >"%(root)s/.pitboss/planted"
+"""
+
+
+def reaching(project: Project) -> str:
+    """A task that is done well, by an agent that reaches for HOME and the user's repository beside it."""
+    return f"{WORKS}\n{REACHES % {'root': project.root}}\ntrue"
+
+
+def planted(project: Project) -> list[Path]:
+    folders = (Path(project.env["HOME"]), project.root, project.root / ".pitboss")
+    return [folder for folder in folders if (folder / "planted").exists()]
+
+
+@needs_bwrap
+def test_where_sessions_have_a_sandbox_the_trial_has_one_too(project: Project) -> None:
+    configure(project, reaching(project), sandbox='mode = "bwrap"')
+    ((health, finding, _),) = trials(project.pitboss("doctor", "--trust", "--probe", "--json"))
+    assert health == "ok"
+    assert finding.startswith("command: writes files, runs commands and ends cleanly ($0.0123, ")
+    assert planted(project) == []
+    assert left(project) == []
+    configure(project, reaching(project))
+    project.pitboss("doctor", "--trust", "--probe")
+    assert len(planted(project)) == 3
+
+
+@needs_bwrap
+def test_a_run_in_a_sandbox_tries_its_agents_in_one(project: Project) -> None:
+    configure(project, reaching(project), probe=True, sandbox='mode = "bwrap"')
+    done = project.pitboss("grind")
+    assert done.code == 0, done
+    assert "probe of command: writes files, runs commands and ends cleanly ($0.0123, " in done.err
+    assert [folder for folder in planted(project) if folder != project.root] == []
+
+
+def test_no_agent_is_tried_without_the_sandbox_that_is_asked_for(project: Project) -> None:
+    configure(project, f"touch {project.root}/tried", sandbox='mode = "command"\ncommand = ["not-there"]')
+    ((health, finding, _),) = trials(project.pitboss("doctor", "--trust", "--probe", "--json"))
+    assert (health, "cannot find not-there" in finding) == ("problem", True)
+    assert not (project.root / "tried").exists()
+
+
+def test_a_wrapper_that_is_new_here_is_not_started_for_a_trial(project: Project) -> None:
+    wrapper = executable(project.root.parent / "wrapper", f'touch {project.root}/wrapped; exec "$@"')
+    project.write(
+        ".pitboss/config.toml",
+        f'[agent]\nbackend = "shell"\n[sandbox]\nmode = "command"\ncommand = ["{wrapper.resolve()}"]\n',
+    )
+    ((health, finding, _),) = trials(project.pitboss("doctor", "--probe", "--json"))
+    assert (health, "not tried" in finding) == ("warning", True)
+    assert not (project.root / "wrapped").exists()
+    ((health, _, _),) = trials(project.pitboss("doctor", "--trust", "--probe", "--json"))
+    assert health == "ok"
+    assert (project.root / "wrapped").exists()
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -91,17 +91,19 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
     from pitboss.core.stops import StopRequest
     from pitboss.errors import PitbossError
     from pitboss.preflight import Terms, announced, try_agent
-    from pitboss.trust import GRANT, look
+    from pitboss.process.holding import require_sandbox
+    from pitboss.trust import GRANT, SANDBOX, look
 
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None
 
     try:
         workers, config, most = _used(root)
-        terms = Terms(config=rooted(config, root), run_id=run_id, stop=stop, max_cost_usd=most)
+        terms = Terms(config=rooted(config, root), root=root, run_id=run_id, stop=stop, max_cost_usd=most)
+        require_sandbox(config.sandbox, os.environ)
         trust = look(root, config, os.environ)
         for worker in workers:
-            if trust.withheld(worker.agent):
+            if trust.withheld(worker.agent) or trust.withheld(SANDBOX):
                 finding = f"{worker.agent}: not tried, because {trust.reason}"
                 yield Check(subject="probe", health=Health.WARNING, finding=finding, hint=GRANT)
             elif not channel.level():

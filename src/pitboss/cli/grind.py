@@ -240,7 +240,7 @@ def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> N
         return StopRequest.ABORT if channel.level() else None
 
     config, most = rooted(mission.config, root), mission.caps.max_cost_usd
-    terms = Terms(config=config, run_id=run_id, stop=stop, max_cost_usd=most)
+    terms = Terms(config=config, root=root, run_id=run_id, stop=stop, max_cost_usd=most)
     require_working(mission.workers, terms, tell=note)
 
 

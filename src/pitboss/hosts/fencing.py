@@ -1,4 +1,4 @@
-"""The sandboxes of a run's sessions on this machine (SPEC 13)."""
+"""The sandboxes of a run's sessions on this machine, and of agents that are only tried (SPEC 13)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitboss.core.sandbox.ground import AgentFolders, Ground
+from pitboss.core.sandbox.ground import AgentFolders, GitGround, Ground
+from pitboss.store.paths import pitboss_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pitboss.core.config import Config
     from pitboss.core.sandbox.fence import Fence
-    from pitboss.core.sandbox.ground import GitGround
     from pitboss.core.session import Assignment
     from pitboss.hosts.surroundings import Surroundings
 
@@ -70,6 +70,38 @@ class Fencing:
             shown=tuple(f"{root}/{name}" for name in tracked),
             agent=agent,
         )
+
+
+def fence_trial(
+    config: Config, root: Path, repository: Path, exchange: Path, env: Mapping[str, str], agent: AgentFolders
+) -> Fence | None:
+    """The sandbox of an agent that is tried in a scratch repository, for the user's repository at `root`.
+
+    It can write the scratch repository and the folder `exchange`. None if sessions have no sandbox either. Raises
+    StartError if bubblewrap is not installed.
+    """
+    if not config.sandbox.is_fenced:
+        return None
+    from pitboss.core.sandbox.secrets import named_sockets
+    from pitboss.process.fencing import fence_around, program_folders, temporary_folders
+
+    _make(agent.sessions)
+    home = env.get("HOME") or str(Path.home())
+    programs = (str(Path(program).parent) for program in _programs(config))
+    git = str(repository / ".git")
+    ground = Ground(
+        home=home,
+        tree=str(repository),
+        git=GitGround(own=git, common=git, branch="main"),
+        sockets=named_sockets(env),
+        temporary=temporary_folders(env),
+        needed=(home, str(root), sys.prefix, *program_folders(env), *programs),
+        private=tuple(_certificates(config)),
+        pitboss=str(pitboss_dir(root)),
+        lent=(str(exchange),),
+        agent=agent,
+    )
+    return fence_around(config.sandbox, ground, env, session=str(exchange))
 
 
 def _programs(config: Config) -> Iterator[str]:
