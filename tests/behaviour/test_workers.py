@@ -211,6 +211,36 @@ def test_what_a_stopped_worker_had_comes_home_when_it_goes_on_after_its_session_
     assert left(tmp_path) == []
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["asked-to-leave", "guardian-killed"])
+def test_a_session_whose_worker_leaves_in_order_is_lost_and_its_turn_is_taken_on_another(
+    project: Project, tmp_path: Path, how: signal.Signals
+) -> None:
+    gates = [Gate(tmp_path / f"gate-{seq}") for seq in (1, 2)]
+    waits = "; ".join(
+        f'[ "$PITBOSS_SESSION_SEQ" != {seq} ] || {{ {gate.script}; }}' for seq, gate in enumerate(gates, 1)
+    )
+    prompts(project, tmp_path, ("alpha",), waits, max_runs=1)
+    with cluster_beside(project, tmp_path / "cluster") as cluster:
+        workers = {name: cluster.worker(name) for name in ("one", "two")}
+        with project.started("grind", "--workers", cluster.address) as process:
+            gates[0].wait()
+            wait_until(lambda: any(worker["seqs"] for worker in at_work(project)))
+            left_by = next(worker["name"] for worker in at_work(project) if worker["seqs"])
+            workers[left_by].send_signal(how)
+            wait_until(lambda: cluster.is_free(left_by))
+            cluster.worker(left_by)
+            gates[1].wait()
+            gates[1].open()
+            assert process.wait(PATIENCE_S) == 0
+        run = the_run(project)
+        assert ends(run) == [("aborted", f"interrupted: worker {left_by} lost"), ("ok", None)]
+        assert run.records[1]["retry_of"] == 1
+        assert run.records[1]["host"] != left_by
+        assert set(run.files(f"refs/pitboss/rescue/{run.run_id}/session-0001")) == {"alpha-1.txt"}
+        assert began(tmp_path) == [1, 2]
+    assert left(tmp_path) == []
+
+
 def test_a_worker_needs_a_scheduler_by_tls_or_on_this_machine(project: Project) -> None:
     far = project.pitboss("worker", "tcp://example.com:8786")
     assert (far.code, "must begin with tls://" in far.err) == (4, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import signal
 import subprocess
@@ -50,6 +51,15 @@ class BesideCluster:
         """What `pitboss workers` says of a worker; None if it is not there."""
         done = self._project.pitboss("workers", self.address, *self._tls, "--json")
         return next((worker for worker in done.json() if worker["name"] == name), None)
+
+    def is_free(self, name: str) -> bool:
+        """Whether a worker has left, so that another may use its name and folder."""
+        with (self._folder / name / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+        return self.listed(name) is None
 
     def said(self, name: str) -> str:
         """What a process printed."""

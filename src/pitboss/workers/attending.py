@@ -74,6 +74,8 @@ class Attending:
             answer, beside = say.Failed(kind="storage", text=error.message, hint=error.hint), b""
         except PitbossError as error:
             answer, beside = say.Failed(kind="start", text=error.message, hint=error.hint), b""
+        if self._lost:
+            return  # what was cut short is no result; without an answer the runner counts the session as lost
         self._wire.put(answer, beside)
         if self.is_released:
             self._wire.close()
