@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pitboss.agents.table import backend_names
-from pitboss.core.config import AgentSettings, Config
+from pitboss.core.config import AgentSettings, Config, SandboxMode, SandboxSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.worker import Worker
@@ -17,6 +17,7 @@ from pitboss.git.scratch import scratch
 from pitboss.preflight import RAN, WRITTEN, Terms, Trial, require_working, try_agent
 from tests.support.agents import executable, never
 from tests.support.replay import scripted
+from tests.support.sandboxes import needs_bwrap
 
 READ = (
     "prompt=${PROMPT-${ACP_PROMPT-$(cat)}}; word=$(echo \"$prompt\" | sed -n 's/.*content is this word: //p')"
@@ -25,14 +26,17 @@ WRITE = f'echo "$word" >{WRITTEN}'
 RUN = f"printenv PITBOSS_PROBE >{RAN}"
 
 
-def tried(name: str, settings: AgentSettings, folder: Path) -> Trial:
+OPEN = SandboxSettings()
+
+
+def tried(name: str, settings: AgentSettings, folder: Path, sandbox: SandboxSettings = OPEN) -> Trial:
     scratch_folder = folder / "scratch"
     scratch_folder.mkdir()
-    return try_agent(Worker(name), terms(name, settings, folder), scratch_folder)
+    return try_agent(Worker(name), terms(name, settings, folder, sandbox), scratch_folder)
 
 
-def terms(name: str, settings: AgentSettings, folder: Path) -> Terms:
-    config = Config(agents={name: settings})
+def terms(name: str, settings: AgentSettings, folder: Path, sandbox: SandboxSettings = OPEN) -> Terms:
+    config = Config(agents={name: settings}, sandbox=sandbox)
     return Terms(config=config, root=folder, run_id=f"probe-{folder}", stop=never)
 
 
@@ -52,6 +56,20 @@ def test_an_agent_that_writes_runs_and_ends_works(name: str, tmp_path: Path) -> 
     assert trial.works
     assert trial.finding.startswith(f"{name}: writes files, runs commands and ends cleanly (")
     assert trial.hint is None
+
+
+@needs_bwrap
+@pytest.mark.parametrize("name", backend_names())
+def test_every_agent_works_in_the_sandbox_that_sessions_have_and_writes_nothing_in_home(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    settings = scripted(name, tmp_path, f"{READ}\n{WRITE}\n{RUN}\ntouch {home}/planted\nexit 0")
+    trial = tried(name, settings, tmp_path, SandboxSettings(mode=SandboxMode.BWRAP))
+    assert trial.works, trial.finding
+    assert not (home / "planted").exists()
 
 
 def test_each_model_of_an_agent_is_tried_apart_from_the_others(tmp_path: Path) -> None:
