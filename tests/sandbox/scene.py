@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -44,6 +45,7 @@ class Scene:
         self.mark = f"pitboss-attack-{token_hex(6)}"
         self.meet = self._made("meet")
         (self.meet / "loot").mkdir()
+        self._tools = self.meet / "tools"
         self.beside = self._made("code/beside")
         self.project = Project.create(self._made("code") / "project")
         self.home = self.project.env["HOME"] = str(self._made("home"))
@@ -65,7 +67,7 @@ class Scene:
             "BESIDE": str(self.beside),
             "MEET": str(self.meet),
             "HIDDEN": str(self.hidden),
-            "TOOLS": str(TOOLS),
+            "TOOLS": str(self._tools),
             "PYTHON": " ".join(TOOL),
             "MARK": self.mark,
             "TTY": self.terminal.name,
@@ -98,6 +100,7 @@ class Scene:
         for name in ORDINARY:
             (home / name).touch()
         (self.hidden / "secret").write_text(SECRET)
+        shutil.copytree(TOOLS, self._tools)  # where a session sees them, wherever these tests are
         subprocess.run(
             [*TOOL, TOOLS / "by_handle.py", "make", home / ".netrc", self.meet / "handle"], check=True
         )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 NO_FOLDERS = AgentFolders()
+OWN = (sys.prefix, str(Path(__file__).parents[2]))
+"""Where pitboss and its Python are: the clients of some agents are run from there."""
 
 
 class Fencing:
@@ -63,7 +65,7 @@ class Fencing:
             git=git,
             sockets=named_sockets(self._surroundings.environ),
             temporary=temporary_folders(env),
-            needed=(home, root, git.common, sys.prefix, *program_folders(env), *self._programs),
+            needed=(home, root, git.common, *OWN, *program_folders(env), *self._programs),
             private=self._private,
             pitboss=str(self._surroundings.pitboss),
             lent=(exchange,),
@@ -95,7 +97,7 @@ def fence_trial(
         git=GitGround(own=git, common=git, branch="main"),
         sockets=named_sockets(env),
         temporary=temporary_folders(env),
-        needed=(home, str(root), sys.prefix, *program_folders(env), *programs),
+        needed=(home, str(root), *OWN, *program_folders(env), *programs),
         private=tuple(_certificates(config)),
         pitboss=str(pitboss_dir(root)),
         lent=(str(exchange),),
