@@ -298,6 +298,17 @@ def test_without_retries_a_busy_service_fails_the_session_at_once(tmp_path: Path
     assert ("attempts" in record, claude.starts) == (False, 1)
 
 
+def test_without_retries_a_limit_that_ends_after_max_wait_ends_the_run_at_once(tmp_path: Path) -> None:
+    limits = '[limits]\nretries = 0\nmax_wait = "1h"\n'
+    project, claude = stage(tmp_path, limited(resets_in=7200), more=limits)
+    ended = project.pitboss("grind")
+    (record,) = the_run(project).records
+    assert ended.code == 5, ended
+    assert (record["status"], record["reason"].split(":")[0]) == ("error", "rate_limited")
+    assert "resume once the limit is over" in ended.err
+    assert claude.starts == 1
+
+
 def test_waiting_between_attempts_is_not_counted_as_the_sessions_time(tmp_path: Path) -> None:
     limits = "[limits]\nretry_base_seconds = 4\n"
     project, _ = stage(tmp_path, busy(), done(usd=0.014), more=limits, max_session_seconds=4)

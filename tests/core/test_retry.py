@@ -92,6 +92,18 @@ def test_a_limit_is_waited_for_until_its_end_and_a_little_longer(
     assert after(ended, jitter=jitter, max_wait_s=0.0) == Again(after_s=waits, cause=Cause.LIMIT, dated=True)
 
 
+@pytest.mark.parametrize(
+    ("retries", "max_wait_s", "waits"),
+    [(0, HOUR, False), (0, 3 * HOUR, True), (1, 0.0, True), (3, HOUR, True)],
+)
+def test_without_retries_an_end_that_was_told_is_waited_for_within_max_wait_alone(
+    retries: int, max_wait_s: float, waits: bool
+) -> None:
+    step = after(failed("rate_limited", NOW + 2 * HOUR), retries=retries, max_wait_s=max_wait_s)
+    told = Again(after_s=2 * HOUR + SETTLING_S, cause=Cause.LIMIT, dated=True)
+    assert step == (told if waits else None)
+
+
 @pytest.mark.parametrize("resets_at", [None, NOW - HOUR, 0.0, -1e15, NOW * 1000, NOW + LONGEST_LIMIT_S + 1])
 def test_an_end_that_nobody_told_or_that_cannot_be_is_looked_for_every_quarter_of_an_hour(
     resets_at: float | None,

@@ -220,10 +220,15 @@ def _is_fallback(tries: Tries) -> bool:
 def _until_reset(
     ended: AgentOutcome, tries: Tries, limits: Limits, *, now: float, jitter: float
 ) -> Again | None:
-    """Wait for a stated end; each time such an end proves wrong, the next is trusted less."""
+    """Wait for a stated end; each time such an end proves wrong, the next is trusted less.
+
+    Whoever wants no retries wants to wait no longer than `max_wait` for that either.
+    """
     end = limit_ahead(ended.resets_at, now)
     left_s = limits.max_wait_s - tries.blind_wait_s
     if end is not None:
+        if limits.retries == 0 and end - now > left_s:
+            return None
         stated_s = end - now + SETTLING_S + jitter * min(_SPREAD_S, (end - now) / 10)
         doubt_s = _backoff_s(tries.dated, limits, least_s=_LEAST_STEP_S) - stated_s if tries.dated else 0.0
         if doubt_s > 0 >= left_s:
