@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORKER_TAG = "PITBOSS_TEST_OF"
+LANDING_HOOK = """#!/bin/sh
+[ "$1" = prepared ] && grep -q refs/heads/pitboss && [ -n "$(git for-each-ref refs/pitboss/result)" ] || exit 0
+{gate}
+"""
 
 
 @pytest.fixture
@@ -140,6 +144,31 @@ def test_a_killed_runner_takes_its_workers_along_and_a_resume_fetches_what_they_
     (ref,) = run.records[1]["rescue"]
     assert "alpha-2.txt" in run.files(ref)
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("leased", [True, False], ids=["leased", "lease-gone"])
+def test_a_result_that_came_home_before_its_runner_died_lands_on_resume_if_it_is_still_leased(
+    project: Project, tmp_path: Path, leased: bool
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    hook = project.write(".git/hooks/reference-transaction", LANDING_HOOK.format(gate=gate.script))
+    hook.chmod(0o755)
+    prompts(project, tmp_path, ["alpha"], max_runs=1)
+    with project.started("grind", "--workers", "local:1") as process:
+        gate.wait()
+        os.kill(proctree.children(process.pid)[0], signal.SIGKILL)
+        wait_until(lambda: process.poll() is not None)
+    hook.unlink()
+    run = the_run(project)
+    if not leased:
+        project.git("update-ref", "-d", f"refs/pitboss/lease/{run.folder.name}/1")
+    project.pitboss("grind", "--resume")
+    assert set(run.files(run.branch)) == {"alpha-1.txt" if leased else "alpha-2.txt"}
+    assert began(tmp_path) == ([1] if leased else [1, 2])
+    assert project.git("for-each-ref", "refs/pitboss/lease", "refs/pitboss/result") == ""
+    if not leased:
+        (ref, *_) = run.records[0]["rescue"]
+        assert "alpha-1.txt" in run.files(ref)
 
 
 def test_sessions_that_conflict_on_two_workers_are_rescued_and_retried(

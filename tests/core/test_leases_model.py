@@ -13,18 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import pytest
 
-from pitboss.core.leases import (
-    Answer,
-    Closing,
-    Destination,
-    Lease,
-    Stage,
-    answer,
-    closing,
-    destination,
-    for_retry,
-    next_stage,
-)
+from pitboss.core.leases import Answer, Closing, Lease, Stage, answer, closing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +21,23 @@ if TYPE_CHECKING:
 WORKERS = ("anna", "bert")
 MOST_SESSIONS = 2
 ABORTED, LANDED = "aborted", "landed"
+
+
+def next_stage(stage: Stage, *, committed: bool) -> Stage:
+    """What `workers.worker_desk` keeps of an attempt whose agents are gone."""
+    if stage is not Stage.BEGUN:
+        return stage
+    return Stage.RESULT if committed else Stage.PARTIAL
+
+
+def may_land(pushed: Lease, held: Lease | None, *, recorded: bool) -> bool:
+    """What `workers.remote_place` lands; `workers.late_work` rescues the rest."""
+    return pushed == held and not recorded
+
+
+def other_worker(lost: str) -> str:
+    """Whom `workers.roster` asks first for the turn of a session that `lost` had."""
+    return next(worker for worker in WORKERS if worker != lost)
 
 
 class Session(NamedTuple):
@@ -89,12 +95,12 @@ Step: TypeAlias = tuple[str, World]
 
 @dataclass(frozen=True)
 class Rules:
-    """The decisions under test; the last three are those of the code around them."""
+    """The decisions of `core.leases`, which are the first two, and those of the code around them."""
 
     answer: Callable[[Stage | None], Answer] = answer
-    next_stage: Callable[..., Stage] = next_stage
-    destination: Callable[..., Destination] = destination
     closing: Callable[[Lease | None, Sequence[Lease]], Closing] = closing
+    next_stage: Callable[..., Stage] = next_stage
+    may_land: Callable[..., bool] = may_land
     notes_first: bool = True
     """The worker notes an attempt before it begins it."""
     keeps_until_delivered: bool = True
@@ -194,10 +200,7 @@ class Model:
             yield "rescues what was left", world.having(seq, session._replace(rescued_partial=True))
 
     def _taken(self, session: Session) -> Session:
-        where = self.rules.destination(
-            session.attempt, session.held, partial=False, recorded=session.record is not None
-        )
-        if where is Destination.LAND:
+        if self.rules.may_land(session.attempt, session.held, recorded=session.record is not None):
             return self._landed(session)
         return session._replace(rescued=True) if self.rules.rescues else session._replace(pushed=False)
 
@@ -219,8 +222,8 @@ class Model:
         after = world.having(seq, fenced)
         if session.retry_of is not None or len(world.sessions) >= MOST_SESSIONS:
             return after
-        (other,) = for_retry(WORKERS, session.worker)
-        return after._replace(sessions=(*after.sessions, Session(other, retry_of=seq)))
+        retry = Session(other_worker(session.worker), retry_of=seq)
+        return after._replace(sessions=(*after.sessions, retry))
 
     def _resumed(self, world: World) -> World:
         for seq, session in enumerate(world.sessions):
@@ -303,8 +306,8 @@ def always_begin(_stage: Stage | None) -> Answer:
     return Answer.BEGIN
 
 
-def land_everything(*_: object, **__: object) -> Destination:
-    return Destination.LAND
+def land_everything(*_: object, **__: object) -> bool:
+    return True
 
 
 def abort_always(_held: Lease | None, _results: Sequence[Lease]) -> Closing:
@@ -325,7 +328,7 @@ def never_ends(_stage: Stage, *, committed: bool) -> Stage:
     [
         (Rules(answer=always_begin), "begun twice"),
         (Rules(notes_first=False), "begun twice"),
-        (Rules(destination=land_everything), "landed without a lease"),
+        (Rules(may_land=land_everything), "landed without a lease"),
         (Rules(closing=abort_always), "aborted although its result was there"),
         (Rules(next_stage=drop_what_is_left), "lost"),
         (Rules(keeps_until_delivered=False), "lost"),

@@ -46,13 +46,6 @@ class Answer(StrEnum):
     """Say that the attempt will not come to anything, and deliver what is left of it."""
 
 
-class Destination(StrEnum):
-    """What becomes of a commit that a worker pushed."""
-
-    LAND = "land"
-    RESCUE = "rescue"
-
-
 class Closing(StrEnum):
     """How a session ends whose worker is no longer there, or whose runner died."""
 
@@ -72,21 +65,6 @@ def answer(stage: Stage | None) -> Answer:
     return Answer.RETURN if stage is Stage.RESULT else Answer.LOST
 
 
-def next_stage(stage: Stage, *, committed: bool) -> Stage:
-    """Where an attempt stands whose agents are gone: `committed` says that its work had been committed as a result."""
-    if stage is not Stage.BEGUN:
-        return stage
-    return Stage.RESULT if committed else Stage.PARTIAL
-
-
-def destination(pushed: Lease, held: Lease | None, *, partial: bool, recorded: bool) -> Destination:
-    """What becomes of what the worker of `pushed` delivered, while the session's lease is `held` (SPEC 14).
-
-    Only the leased attempt lands, whole, and only while its session has no record.
-    """
-    return Destination.LAND if pushed == held and not partial and not recorded else Destination.RESCUE
-
-
 def closing(held: Lease | None, results: Sequence[Lease]) -> Closing:
     """How to close a session whose worker was lost or whose runner died; `results` are those pushed whole."""
     return Closing.LAND if held is not None and held in results else Closing.ABORT
@@ -95,9 +73,3 @@ def closing(held: Lease | None, results: Sequence[Lease]) -> Closing:
 def is_lost(silent_s: float, lost_after_s: float) -> bool:
     """Whether the other side counts as lost. Both sides ask this, each by its own clock that is never set."""
     return silent_s >= lost_after_s
-
-
-def for_retry(workers: Sequence[str], lost: str) -> tuple[str, ...]:
-    """The workers that may take the turn of a session that `lost` had; that one only if there is no other."""
-    others = tuple(worker for worker in workers if worker != lost)
-    return others or tuple(workers)

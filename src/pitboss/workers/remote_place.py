@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from pitboss.core.host import HostLost, lost_reason
+from pitboss.core.leases import Closing, Lease, closing
 from pitboss.core.session import Landing, Reason
 from pitboss.git.packs import boundary, pack, unpack
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import GitFailed, Perseverance
-from pitboss.landing.lease_refs import keep_result, release, results
+from pitboss.landing.lease_refs import keep_result, read, release, results
 from pitboss.landing.slot_place import SlotPlace
 from pitboss.workers import messages as say
 
@@ -118,10 +119,12 @@ class RemotePlace:
         self._is_home = True
 
     def _found_at_home(self) -> bool:
-        """Whether an earlier process brought it home."""
+        """Whether an earlier process brought home what the session's lease names."""
         pushed = () if self._line else results(self._repo, self._run_id, self._seq)
-        found = next((each.oid for each in pushed if not each.partial), None)
-        if found is not None:
+        whole = {Lease(each.attempt, self._host): each.oid for each in pushed if not each.partial}
+        held = read(self._repo, self._run_id, self._seq) if whole else None
+        if closing(held, tuple(whole)) is Closing.LAND and held is not None:
+            found = whole[held]
             kept = tuple(kept.ref for kept in rescue_refs.list_rescued(self._repo, self._run_id, self._seq))
             self._inner.arrived(Landing(commit=found, rescue=kept))
             self._brought.append(found)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pitboss.core.leases import is_lost
 from pitboss.workers.messages import Beat, Message, encoded
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Wire(Generic[M]):
                 self._in.put((said, bytes(body)))
 
     async def _beat(self) -> None:
-        while time.monotonic() - self._heard < self._lost_after_s:
+        while not is_lost(time.monotonic() - self._heard, self._lost_after_s):
             await asyncio.sleep(min(LONGEST_BEAT_S, self._lost_after_s / BEATS))
             self._out.put_nowait((encoded(Beat()), b""))
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pitboss import proctree
 from pitboss.core.environment import RUN_ID, SESSION_SEQ
-from pitboss.core.leases import Stage
+from pitboss.core.leases import Answer, Stage, answer
 from pitboss.errors import PitbossError
 from pitboss.git.packs import pack
 from pitboss.landing.git_trouble import GitFailed
@@ -136,7 +136,7 @@ class WorkerDesk:
         attempt = BegunAttempt(run_id=begin.run_id, seq=seq, attempt=begin.attempt, asked=say.encoded(begin))
         with self._lock:
             refused = "this worker is leaving" if self._leaving else None
-            if refused is None and not self._begun.begin(attempt):
+            if refused is None and answer(self._noted(attempt)) is not Answer.BEGIN:
                 refused = "this attempt has begun before"
             if refused is None:
                 self._attending[attempt.file] = (begin, current_thread())
@@ -148,6 +148,13 @@ class WorkerDesk:
         finally:
             with self._lock:
                 del self._attending[attempt.file]
+
+    def _noted(self, attempt: BegunAttempt) -> Stage | None:
+        """Note that an attempt begins, and say how far it had come before; None if it had not begun."""
+        if self._begun.begin(attempt):
+            return None
+        before = self._begun.find(attempt.run_id, attempt.seq, attempt.attempt)
+        return Stage.BEGUN if before is None else before.stage
 
     def _serve(
         self, attempt: BegunAttempt, begin: say.Begin, notes: bytes, wire: Wire[say.FromRunner]
