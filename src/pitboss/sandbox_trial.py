@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 from pitboss.core.config import SandboxMode, SandboxSettings
 from pitboss.core.embed import one_line
 from pitboss.core.sandbox.fence import BWRAP
-from pitboss.core.sandbox.ground import GitGround, Ground
-from pitboss.core.sandbox.secrets import named_sockets
+from pitboss.core.sandbox.ground import GitGround
 from pitboss.core.sandbox.seen import Seen
 from pitboss.git.scratch import make_repository, scratch
 from pitboss.process import capture
 from pitboss.process.command import Command
 from pitboss.process.confine import confine
-from pitboss.process.fencing import fence_around, program_folders, temporary_folders
+from pitboss.process.fencing import fence_around, ground_here, program_folders
 from pitboss.process.holding import refused_sandbox
 from pitboss.process.search import find_program
 
@@ -59,7 +58,7 @@ def _tried(settings: SandboxSettings, name: str, environ: Mapping[str, str]) -> 
         planted = Path(home, f".pitboss-probe-{token_hex(8)}")
         own = {"PITBOSS_PROBE_FILE": planted.name, "PITBOSS_PROBE_PORT": str(port)}
         env = {**environ, **own, "HOME": home, "GIT_CONFIG_GLOBAL": os.devnull}
-        command = Command(argv=("sh", "-c", _SCRIPT), cwd=tree, fence=_fence(settings, home, tree, env))
+        command = Command(argv=("sh", "-c", _SCRIPT), cwd=tree, fence=_fence(settings, tree, env))
         done = capture(confine(command).argv, cwd=tree, env=env, timeout_s=PATIENCE_S)
         words = done.stdout.split()
         wrote = _removed(planted)
@@ -75,16 +74,9 @@ def _tried(settings: SandboxSettings, name: str, environ: Mapping[str, str]) -> 
     )
 
 
-def _fence(settings: SandboxSettings, home: str, tree: str, env: Mapping[str, str]) -> Fence | None:
+def _fence(settings: SandboxSettings, tree: str, env: Mapping[str, str]) -> Fence | None:
     git = f"{tree}/.git"
-    ground = Ground(
-        home=home,
-        tree=tree,
-        git=GitGround(own=git, common=git, branch="main"),
-        sockets=named_sockets(env),
-        temporary=temporary_folders(env),
-        needed=(home, *program_folders(env)),
-    )
+    ground = ground_here(tree, GitGround(own=git, common=git, branch="main"), env, env)
     return fence_around(settings, ground, env, session=tree)
 
 

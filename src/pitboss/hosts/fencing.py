@@ -7,7 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitboss.core.sandbox.ground import AgentFolders, GitGround, Ground
+from msgspec.structs import replace
+
+from pitboss.core.sandbox.ground import AgentFolders, GitGround
 from pitboss.store.paths import pitboss_dir
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Fencing:
         self._surroundings = surroundings
         self._git_of = git_of
         self._private = (*surroundings.private, *_certificates(config))
-        self._programs = tuple(str(Path(program).parent) for program in _programs(config))
+        self._programs = tuple(_program_folders(config))
 
     def around(
         self, session: Assignment, env: Mapping[str, str], agent: AgentFolders = NO_FOLDERS
@@ -43,35 +45,25 @@ class Fencing:
         """The sandbox of one process of a session, which is to see the environment `env`."""
         if not self._settings.is_fenced:
             return None
-        from pitboss.process.fencing import fence_around  # a run without sandboxes loads none of that
+        from pitboss.process.fencing import (  # a run without sandboxes loads none of that
+            fence_around,
+            ground_here,
+        )
 
+        here = self._surroundings
         _make(agent.sessions)
-        exchange = self._surroundings.lent_folder(session)
-        ground = self._ground(session, env, agent, exchange)
-        return fence_around(self._settings, ground, self._surroundings.environ, session=exchange)
-
-    def _ground(
-        self, session: Assignment, env: Mapping[str, str], agent: AgentFolders, exchange: str
-    ) -> Ground:
-        from pitboss.core.sandbox.secrets import named_sockets
-        from pitboss.process.fencing import program_folders, temporary_folders
-
-        home = env.get("HOME") or str(Path.home())
-        root = str(self._surroundings.root)
+        exchange, root = here.lent_folder(session), str(here.root)
         git, tracked = self._git_of(session)
-        return Ground(
-            home=home,
-            tree=self._surroundings.tree(session),
-            git=git,
-            sockets=named_sockets(self._surroundings.environ),
-            temporary=temporary_folders(env),
-            needed=(home, root, git.common, *OWN, *program_folders(env), *self._programs),
+        needed = (root, git.common, *OWN, *self._programs)
+        ground = replace(
+            ground_here(here.tree(session), git, env, here.environ, needed),
             private=self._private,
-            pitboss=str(self._surroundings.pitboss),
+            pitboss=str(here.pitboss),
             lent=(exchange,),
             shown=tuple(f"{root}/{name}" for name in tracked),
             agent=agent,
         )
+        return fence_around(self._settings, ground, here.environ, session=exchange)
 
 
 def fence_trial(
@@ -84,20 +76,13 @@ def fence_trial(
     """
     if not config.sandbox.is_fenced:
         return None
-    from pitboss.core.sandbox.secrets import named_sockets
-    from pitboss.process.fencing import fence_around, program_folders, temporary_folders
+    from pitboss.process.fencing import fence_around, ground_here
 
     _make(agent.sessions)
-    home = env.get("HOME") or str(Path.home())
-    programs = (str(Path(program).parent) for program in _programs(config))
     git = str(repository / ".git")
-    ground = Ground(
-        home=home,
-        tree=str(repository),
-        git=GitGround(own=git, common=git, branch="main"),
-        sockets=named_sockets(env),
-        temporary=temporary_folders(env),
-        needed=(home, str(root), *OWN, *program_folders(env), *programs),
+    needed = (str(root), *OWN, *_program_folders(config))
+    ground = replace(
+        ground_here(str(repository), GitGround(own=git, common=git, branch="main"), env, env, needed),
         private=tuple(_certificates(config)),
         pitboss=str(pitboss_dir(root)),
         lent=(str(exchange),),
@@ -106,12 +91,12 @@ def fence_trial(
     return fence_around(config.sandbox, ground, env, session=str(exchange))
 
 
-def _programs(config: Config) -> Iterator[str]:
-    """The programs of agents that the configuration names by their whole paths."""
+def _program_folders(config: Config) -> Iterator[str]:
+    """Where the programs of agents are that the configuration names by their whole paths."""
     for settings in config.agents.values():
         program = settings.binary or next(iter(settings.command), "")
         if program.startswith("/"):
-            yield program
+            yield str(Path(program).parent)
 
 
 def _certificates(config: Config) -> Iterator[str]:

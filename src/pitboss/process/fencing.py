@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.config import SandboxMode
 from pitboss.core.sandbox.fence import BWRAP, Fence, bwrap_fence, wrapper_fence
-from pitboss.core.sandbox.ground import PathKind, Spot
+from pitboss.core.sandbox.ground import Ground, PathKind, Spot
 from pitboss.core.sandbox.policy import mounts
+from pitboss.core.sandbox.secrets import named_sockets
 from pitboss.process.search import installed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pitboss.core.config import SandboxSettings
-    from pitboss.core.sandbox.ground import Ground
+    from pitboss.core.sandbox.ground import GitGround
 
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - to be replaced by private ones
 _TEMPORARY_VARIABLES = ("TMPDIR", "XDG_RUNTIME_DIR")
@@ -44,6 +45,24 @@ def program_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Where programs are searched for."""
     return tuple(
         folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder.startswith("/")
+    )
+
+
+def ground_here(
+    tree: str, git: GitGround, env: Mapping[str, str], environ: Mapping[str, str], needed: Iterable[str] = ()
+) -> Ground:
+    """The ground of a sandbox that is about a tree on this machine alone; its processes see `env`.
+
+    `environ` names the sockets to be out of reach. `needed` stays visible, as HOME and programs do.
+    """
+    home = env.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - a string is wanted
+    return Ground(
+        home=home,
+        tree=tree,
+        git=git,
+        sockets=named_sockets(environ),
+        temporary=temporary_folders(env),
+        needed=(home, *needed, *program_folders(env)),
     )
 
 
