@@ -124,7 +124,8 @@ def run_ended(event: RunEnded, view: View, needs: Sequence[Need] = ()) -> list[s
         lines.append(f"nothing landed{back}")
     else:
         lines.append(f"the work is on {event.branch}{back}")
-        lines += [f"`pitboss land {event.run_id}` takes it home"] if away else []
+        at_rest = event.checkout != event.branch
+        lines += [f"`pitboss land {event.run_id}` takes it home"] if at_rest else []
     lines += _needing(needs, event.run_id)
     if event.resume is not None:
         lines.append(f"go on with `{event.resume}`")
