@@ -166,6 +166,40 @@ def test_a_commit_is_made_by_pitboss_and_says_which_session_it_holds(run: Run) -
     )
 
 
+@pytest.mark.parametrize(
+    ("script", "landed"),
+    [
+        (
+            "echo 1 > one.txt; git add -A; git -c user.name=a -c user.email=a@b commit -qm own",
+            {"one.txt": "1\n"},
+        ),
+        ("echo 1 > one.txt; git add -A; echo 2 > two.txt", {"one.txt": "1\n", "two.txt": "2\n"}),
+        ("git add -A", {}),
+        ("echo 1 > one.txt; git add -A; git -c user.name=a -c user.email=a@b commit -qm own; exit 1", {}),
+    ],
+    ids=["committed", "staged", "staged-alone", "committed-and-failed"],
+)
+@pytest.mark.parametrize("tracked", [False, True], ids=["untracked", "edited"])
+def test_prompts_and_settings_that_are_not_in_git_stay_as_they_are_when_an_agent_adds_everything(
+    tmp_path: Path, script: str, landed: dict[str, str], tracked: bool
+) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.write(".gitignore", "")
+    if tracked:
+        project.commit("Prompts are kept in git")
+    else:
+        project.git("-c", "user.name=t", "-c", "user.email=t@local", "commit", "-qam", "Nothing is ignored")
+    configure(project)
+    project.prompt("chore", script, max_runs=2)
+    before = {path: path.read_bytes() for path in project.root.glob(".pitboss/**/*.*") if path.is_file()}
+    status = project.git("status", "--porcelain", "--untracked-files=normal")
+    project.pitboss("grind")
+    run = the_run(project)
+    assert {path: path.read_bytes() for path in before if path.exists()} == before
+    assert set(run.files(run.branch)) - {".pitboss/config.toml"} == set(landed)
+    assert project.git("status", "--porcelain", "--untracked-files=normal") == status
+
+
 def test_an_agents_own_commit_stays_below_the_one_that_lands_the_rest(run: Run) -> None:
     tip = run.record("commits-itself")["commit"]
     subjects = run.project.git("log", "-2", "--format=%an: %s", tip).splitlines()

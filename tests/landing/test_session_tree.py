@@ -565,7 +565,7 @@ def test_rescuing_costs_the_same_however_much_was_rescued_before(
 
 
 @pytest.mark.parametrize(
-    ("agent", "calls"), [("true", 1), ("echo x > src/one.txt", 3), ("git commit -q --allow-empty -m x", 3)]
+    ("agent", "calls"), [("true", 1), ("echo x > src/one.txt", 3), ("git commit -q --allow-empty -m x", 4)]
 )
 def test_a_session_costs_few_git_calls(tmp_path: Path, agent: str, calls: int) -> None:
     world = World(tmp_path / "repo")

@@ -17,9 +17,9 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `head` is empty if `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
     paths, `few_paths` names them if they are few. `new_folders` says that untracked folders are among them,
-    `new_rules` that a `.gitignore` is, `pitboss_visible` that pitboss's folder is not ignored; `unmerged`,
-    `submodules` and `dropped` name conflicted paths, submodules with changes inside, and paths that the index no
-    longer holds.
+    `new_rules` that a `.gitignore` is, `pitboss_visible` that pitboss's folder is not ignored, `pitboss_staged` that
+    the index has something else of it than HEAD; `unmerged`, `submodules` and `dropped` name conflicted paths,
+    submodules with changes inside, and paths that the index no longer holds.
     """
 
     head: str
@@ -29,6 +29,7 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     few_paths: tuple[str, ...] = ()
     new_folders: bool = False
     pitboss_visible: bool = False
+    pitboss_staged: bool = False
     new_rules: bool = False
     unmerged: tuple[str, ...] = ()
     submodules: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ def parse_status(output: bytes) -> TreeStatus:
         few_paths=tuple(path for *_, path in theirs) if len(theirs) <= FEW_PATHS else (),
         new_folders=any(kind == "?" and path.endswith("/") for kind, _, path in theirs),
         pitboss_visible=bool(ours),
+        pitboss_staged=any(kind == "1" and not fields[0].startswith(".") for kind, fields, _ in ours),
         new_rules=any(path.rpartition("/")[2] == ".gitignore" for *_, path in theirs),
         unmerged=tuple(path for kind, _, path in theirs if kind == "u"),
         submodules=tuple(path for kind, fields, path in theirs if kind == "1" and fields[1].startswith("S")),

@@ -25,6 +25,7 @@ from pitboss.landing import rescue_refs
 from pitboss.landing.landed import is_own
 from pitboss.landing.refs import SESSION_BRANCH, lock_scope
 from pitboss.landing.rescuer import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Rescuer
+from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -171,7 +172,7 @@ class SessionTree:
 
     def _is_untouched(self, session: Assignment, status: TreeStatus) -> bool:
         return (
-            not status.dirty
+            not (status.dirty or status.pitboss_staged)
             and status.head == session.base_commit
             and status.branch == self._branch
             and not self._reflog.has_grown()
@@ -203,7 +204,8 @@ class SessionTree:
         if self._temporary:
             self._rescuer.keep_hidden(effort, hidden, kept=effort.status.head)
         try:
-            tip = self._commit(effort, message) if effort.status.dirty else effort.status.head
+            without = self._leave_out_pitboss(effort)
+            tip = self._commit(effort, message) if effort.status.dirty or without else effort.status.head
         except CommitRefused as refused:
             effort.look_again(self._repo.status())
             kind = Reason.ABORTED if isinstance(refused, HookStopped) else Reason.COMMIT_REFUSED
@@ -226,6 +228,24 @@ class SessionTree:
         if trouble is None or landing.reason is not None:
             return landing
         return replace(landing, reason=Reason.HOOK_FAILED.because(trouble))
+
+    def _leave_out_pitboss(self, effort: Effort) -> bool:
+        """Put pitboss's folder in the index back to the base if the agent took it in by `git add -A`; whether it had.
+
+        What is there is the user's: on a branch, it would go from the disk as soon as another is checked out.
+        """
+        status, base = effort.status, effort.session.base_commit
+        ours = ("--", PITBOSS_FOLDER)
+        if self._temporary:
+            return False
+        moved = status.head != base and not self._repo.succeeds(
+            "diff-tree", "--quiet", base, status.head, *ours
+        )
+        if moved or status.pitboss_staged:
+            self._repo.git("reset", "--quiet", base, *ours)
+            effort.look_again(self._repo.status())
+            return True
+        return False
 
     def _commit(self, effort: Effort, message: str) -> str:
         return self._committer.commit(effort.status, message, effort.others(self._repo))
