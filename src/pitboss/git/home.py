@@ -53,17 +53,17 @@ class Home:
 
     def begin(self) -> None:
         """Hold on to what is there now."""
-        self._identity = _identity(self.path)
+        self._identity = identity_of(self.path)
         if self._identity is not None:
             anchor(self.path)
 
     def is_in_place(self) -> bool:
         """Whether it is where it was."""
-        return _identity(self.path) == self._identity
+        return identity_of(self.path) == self._identity
 
     def was_taken(self, before: float) -> bool:
         """Whether it is not in place, nor a copy of it, since a time in epoch seconds: later moves are the user's."""
-        if self.is_in_place() or (_identity(self.path) is not None and self._is_copy(self.path)):
+        if self.is_in_place() or (identity_of(self.path) is not None and self._is_copy(self.path)):
             return False
         try:
             replaced = self.path if not self.path.is_dir() or self.path.is_symlink() else self.path / "HEAD"
@@ -86,33 +86,16 @@ class Home:
         if place == self.path:
             self.begin()
             return place, []
-        near = self.path.with_name(f"{self.path.name}.moved-back-{os.getpid()}")
-        _fetch(place, near)
-        stand_ins = self._take_place(near, set_aside)
+        stand_ins = move_back(place, self.path, set_aside)
         self.begin()
         return place, stand_ins
-
-    def _take_place(self, near: Path, set_aside: SetAside) -> list[Path]:
-        """Rename `near` to what it is called; others may be putting something there all the time."""
-        stand_ins: list[Path] = []
-        for _ in range(_TRIES):
-            if aside := set_aside(self.path, self.path.name):
-                stand_ins.append(aside)
-            try:
-                near.rename(self.path)
-            except OSError as error:
-                if error.errno not in _TAKEN:
-                    raise
-            else:
-                return stand_ins
-        raise OSError(errno.EBUSY, "something keeps taking the place of the git directory", str(self.path))
 
     def _found(self) -> Path | None:
         if self._identity is None:
             return None
         held = whereabouts(self.path)
         places = [*([held] if held else []), *self._traces()]
-        moved = (place for place in places if _identity(place) == self._identity)
+        moved = (place for place in places if identity_of(place) == self._identity)
         return next(moved, None) or next(filter(self._is_copy, places), None)
 
     def _traces(self) -> Iterator[Path]:
@@ -121,14 +104,35 @@ class Home:
         if leads is not None:
             yield leads
         elif self.path.is_dir():
-            yield from _folders_in(self.path)
-        yield from _folders_in(self.path.parent)
+            yield from folders_in(self.path)
+        yield from folders_in(self.path.parent)
 
     def _is_copy(self, place: Path) -> bool:
         return bool(self._mark) and (place / self._mark).is_dir() and is_head(content_of(place / "HEAD"))
 
 
-def _folders_in(folder: Path) -> Iterator[Path]:
+def move_back(place: Path, home: Path, set_aside: SetAside) -> list[Path]:
+    """Move the folder at `place` to `home`; returns where what had taken its place is now. Raises OSError.
+
+    Others may be putting something there all the time.
+    """
+    near = home.with_name(f"{home.name}.moved-back-{os.getpid()}")
+    _fetch(place, near)
+    stand_ins: list[Path] = []
+    for _ in range(_TRIES):
+        if aside := set_aside(home, home.name):
+            stand_ins.append(aside)
+        try:
+            near.rename(home)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+        else:
+            return stand_ins
+    raise OSError(errno.EBUSY, "something keeps taking the place of the git directory", str(home))
+
+
+def folders_in(folder: Path) -> Iterator[Path]:
     """The folders in a folder, and what links there lead to."""
     with suppress(OSError), os.scandir(folder) as entries:
         yield from (Path(os.path.realpath(entry.path)) for entry in entries if entry.is_dir())
@@ -147,7 +151,7 @@ def _fetch(place: Path, near: Path) -> None:
         shutil.copytree(place, near, symlinks=True)
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def identity_of(folder: Path) -> tuple[int, int] | None:
     """Identifies a folder wherever it is moved; None if it is not itself a folder."""
     try:
         found = os.lstat(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.git.errors import RepositoryGone
-from pitboss.git.home import Home
+from pitboss.git.home import Home, folders_in, identity_of, move_back
 from pitboss.git.small_files import content_of, is_head, led_to
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("refs/heads", "logs/refs", "logs/refs/heads", "objects/pack", "objects/info", "worktrees")
 _OWN = ("logs/HEAD",)
+_MAIN = ("objects", "refs", "logs")
 
 
 class Layout:
@@ -39,6 +40,7 @@ class Layout:
         self._on_the_way = (*own, *shared)
         self._stand_ins: list[Path] = []
         self._links: frozenset[Path] = frozenset()
+        self._main: dict[str, tuple[int, int] | None] = {}
         self._head: bytes = b""
 
     def begin(self) -> None:
@@ -46,6 +48,7 @@ class Layout:
         for home in self._homes:
             home.begin()
         self._links = frozenset(self._find_links())
+        self._main = {name: identity_of(self._repo.common_dir / name) for name in _MAIN}
         self._head = content_of(self._repo.inside("HEAD"))
 
     def check(self, set_aside: SetAside) -> Iterator[str]:
@@ -56,6 +59,8 @@ class Layout:
         for home in self._homes:
             if not home.is_in_place():
                 yield self._move_back(home, set_aside)
+        for name, was in self._main.items():
+            yield from self._move_main_back(name, was, set_aside)
         for link in self._find_links():
             if link not in self._links:
                 yield self._remove(link, set_aside)
@@ -90,6 +95,22 @@ class Layout:
         if place == home.path:
             return "the git directory was replaced by a copy of it"
         return f"the git directory had been moved to {place}, and was moved back{kept}"
+
+    def _move_main_back(self, name: str, was: tuple[int, int] | None, set_aside: SetAside) -> Iterator[str]:
+        """Put back a folder that was exchanged for a link if git had made another in its place just before."""
+        place = self._repo.common_dir / name
+        now = identity_of(place)
+        if now in (was, None):
+            return
+        moved = next((found for found in folders_in(place) if identity_of(found) == was), None)
+        if moved is None:
+            return  # a new one, or the link is yet to come
+        for stand_in in move_back(moved, place, set_aside):
+            gathered = stand_in.with_name(f"{stand_in.name}-of-git")
+            gathered.mkdir()
+            stand_in.rename(gathered / name)
+            self._stand_ins.append(gathered)
+        yield f"git's {name} had been moved to {moved}, and was moved back"
 
     def _remove(self, link: Path, set_aside: SetAside) -> str:
         name = os.path.relpath(link, self._repo.common_dir)

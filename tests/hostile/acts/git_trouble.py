@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.act import COMMIT, PARALLEL, WORKTREE, Act
+from tests.hostile.act import COMMIT, IN_PLACE, PARALLEL, WORKTREE, Act
 
 _REFUSES_ONCE = """
 printf '#!/bin/sh\\n[ "$1" != prepared ] || ! rm "%s" 2>/dev/null\\n' "$SCRATCH/refuse" \
@@ -161,9 +161,24 @@ ACTS = {
         f'{_OWN}; cp index "$BESIDE/index"; rm index; ln -s "$BESIDE/index" index', touches=("beside",)
     ),
     "link-for-objects": Act('cd "$REPO/.git"; mv objects "$SCRATCH"; ln -s "$SCRATCH/objects" objects'),
-    "link-for-refs": Act('cd "$REPO/.git"; mv refs "$SCRATCH"; ln -s "$SCRATCH/refs" refs'),
+    # A neighbor that lands between the two commands may end with head_moved, its work rescued.
+    "link-for-refs": Act(
+        'cd "$REPO/.git"; mv refs "$SCRATCH"; ln -s "$SCRATCH/refs" refs', modes=(IN_PLACE, WORKTREE)
+    ),
     "link-for-logs": Act(
         'cd "$REPO/.git"; mv logs "$SCRATCH"; ln -s "$SCRATCH/logs" logs', touches=("stash",)
+    ),
+    "link-for-objects-in-new-ones": Act(
+        'cd "$REPO/.git"; mv objects "$SCRATCH"; mkdir -p objects/pack; ln -s "$SCRATCH/objects" objects',
+        told="moved back",
+    ),
+    "link-for-refs-in-new-ones": Act(
+        'cd "$REPO/.git"; mv refs "$SCRATCH"; mkdir -p refs/heads; ln -s "$SCRATCH/refs" refs',
+        told="moved back",
+    ),
+    "link-for-logs-in-new-ones": Act(
+        'cd "$REPO/.git"; mv logs "$SCRATCH"; mkdir -p logs/refs; ln -s "$SCRATCH/logs" logs',
+        told="moved back",
     ),
     "link-for-packed-refs": Act('cd "$REPO/.git"; ln -s "$BESIDE/precious" packed-refs'),
     "git-file-leads-elsewhere": Act(
