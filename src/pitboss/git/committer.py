@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _NO_TREES = "Error building trees"
 _HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")
+_SAMPLE = ".sample"
 
 
 class CommitRefused(Exception):
@@ -53,6 +54,16 @@ class UserHooks:
         """Whether a commit there runs a hook."""
         folder = repo.root / self._found(repo)
         return any((folder / name).exists() for name in _HOOKS)
+
+    def is_none_in(self, repo: Repo) -> bool:
+        """Whether there is no hook at all for that tree, of whatever kind; git's own samples do not count."""
+        try:
+            names = os.listdir(repo.root / self._found(repo))  # noqa: PTH208
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return all(name.endswith(_SAMPLE) for name in names)
 
     def bring(self, repo: Repo) -> Sequence[str]:
         """Copy into a working copy the hooks that `core.hooksPath` has in the user's tree but not in git.
@@ -100,6 +111,8 @@ class Committer:
         self.trouble = self.stat = None
         self.may_add = True
         self._hooks.bring(self._repo)
+        if status.only_edits and (made := self._commit_edits(message, status.head)):
+            return made
         snapshot.stage(self._repo, status, others)
         try:
             tip = self._try_commit(message, status.head)
@@ -112,14 +125,26 @@ class Committer:
             tip = self._try_commit(message, status.head)
         return self._with_leftovers(message) if self._has_hooks() else tip
 
+    def _commit_edits(self, message: str, before: str) -> str | None:
+        """Commit changes of tracked files in one call; None if hooks have a say, or if that fails."""
+        if not self._hooks.is_none_in(self._repo):
+            return None
+        done = self._repo.commit_edits(message, timeout_s=self._seconds)
+        if done.cut_short:
+            return self._cut_short(done, before, message)
+        return self._made(done) if done.code == 0 else None
+
+    def _made(self, done: Captured) -> str:
+        tip, said = self._repo.committed(done)
+        self.stat, self.may_add = parse_shortstat(said), may_add(said)
+        return tip
+
     def _try_commit(self, message: str, before: str) -> str:
         done = self._repo.commit(message, timeout_s=self._seconds)
         if done.cut_short:
             return self._cut_short(done, before, message)
         if done.code == 0:
-            tip, said = self._repo.committed(done)
-            self.stat, self.may_add = parse_shortstat(said), may_add(said)
-            return tip
+            return self._made(done)
         if self._repo.succeeds(
             "diff-index", "--cached", "--quiet", "--ignore-submodules=dirty", "HEAD", "--"
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TypeAlias
 
 import msgspec
 
@@ -12,12 +13,17 @@ FEW_PATHS = 64
 STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
 
 
+_Entry: TypeAlias = tuple[str, list[str], str]
+"""The kind of a line, its fields, and the path."""
+
+
 class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What one `git status` says; pitboss's own folder never counts as dirt.
 
     `head` is empty if `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
     paths, `few_paths` names them if they are few. `new_folders` says that untracked folders are among them,
-    `new_rules` that a `.gitignore` is, `pitboss_visible` that pitboss's folder is not ignored, `pitboss_staged` that
+    `new_rules` that a `.gitignore` is, `only_edits` that all of them are tracked files, changed or deleted in the tree,
+    and nothing of pitboss's shows; `pitboss_visible` that pitboss's folder is not ignored, `pitboss_staged` that
     the index has something else of it than HEAD; `unmerged`, `submodules` and `dropped` name conflicted paths,
     submodules with changes inside, and paths that the index no longer holds.
     """
@@ -28,6 +34,7 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     dirty: int
     few_paths: tuple[str, ...] = ()
     new_folders: bool = False
+    only_edits: bool = False
     pitboss_visible: bool = False
     pitboss_staged: bool = False
     new_rules: bool = False
@@ -39,7 +46,7 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
 def parse_status(output: bytes) -> TreeStatus:
     """Parse the output of `git status` with the options in `STATUS`."""
     header: dict[str, str] = {}
-    entries: list[tuple[str, list[str], str]] = []
+    entries: list[_Entry] = []
     for item in os.fsdecode(output).split("\0"):
         kind, _, rest = item.partition(" ")
         if kind == "#":
@@ -58,6 +65,7 @@ def parse_status(output: bytes) -> TreeStatus:
         dirty=len(theirs),
         few_paths=tuple(path for *_, path in theirs) if len(theirs) <= FEW_PATHS else (),
         new_folders=any(kind == "?" and path.endswith("/") for kind, _, path in theirs),
+        only_edits=bool(theirs) and not ours and all(map(_is_edit, theirs)),
         pitboss_visible=bool(ours),
         pitboss_staged=any(kind == "1" and not fields[0].startswith(".") for kind, fields, _ in ours),
         new_rules=any(path.rpartition("/")[2] == ".gitignore" for *_, path in theirs),
@@ -65,3 +73,9 @@ def parse_status(output: bytes) -> TreeStatus:
         submodules=tuple(path for kind, fields, path in theirs if kind == "1" and fields[1].startswith("S")),
         dropped=tuple(path for kind, fields, path in theirs if kind == "1" and fields[0].startswith("D")),
     )
+
+
+def _is_edit(entry: _Entry) -> bool:
+    """Whether a file that the index holds was changed, or deleted in the tree; submodules do not count."""
+    kind, fields, _ = entry
+    return kind == "1" and fields[1].startswith("N") and not fields[0].startswith("D")
