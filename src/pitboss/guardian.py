@@ -32,6 +32,9 @@ FAILED = 70
 SAME_REQUEST_S = 0.25
 """A closing terminal sends SIGHUP more than once; a service manager sends SIGTERM and SIGHUP, heard in any order."""
 
+LOOK_S = 0.1
+"""Seconds between two looks at a runner that may be lost though it is alive."""
+
 LAST_WORDS_S = 2.0
 """How long to wait for a paused terminal."""
 
@@ -72,13 +75,14 @@ def guard(
     *,
     marker: Mapping[str, str],
     resumable: Callable[[], bool] = lambda: False,
+    is_lost: Callable[[], bool] | None = None,
 ) -> int:
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
     All processes of this run, and no others, carry the environment pairs in `marker`. The runner never returns from
     here: it leaves through `os._exit` after flushing stdout and stderr. `body` reports its own failures: anything it
     raises silently becomes exit code 70. When this returns or raises, no process of the run is left. Call it before
-    starting any thread.
+    starting any thread. A runner that `is_lost`, as asked again and again, is killed.
 
     Raises RunnerKilled if a signal ended the runner, with a hint if its work is `resumable`; StartError if the system
     allows no more processes.
@@ -88,7 +92,7 @@ def guard(
     warden = Warden(marker)
     with _terminal_restored():
         runner, requests_fd = _fork(body, warden)
-        code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
+        code = os.waitstatus_to_exitcode(_wait(runner, is_lost))
         _sweep(marker, spare=warden.pid())
     _hear_no_more()
     os.close(requests_fd)
@@ -97,6 +101,19 @@ def guard(
         return code
     hint = "pitboss grind --resume goes on from where it stopped" if resumable() else None
     raise RunnerKilled(f"the runner was killed (signal {-code})", hint=hint)
+
+
+def _wait(runner: int, is_lost: Callable[[], bool] | None) -> int:
+    """Wait for the end of the runner, and return how it ended."""
+    if is_lost is None:
+        return os.waitpid(runner, 0)[1]
+    while True:
+        pid, status = os.waitpid(runner, os.WNOHANG)
+        if pid == runner:
+            return status
+        if is_lost():
+            os.kill(runner, signal.SIGKILL)
+        time.sleep(LOOK_S)
 
 
 def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pitboss import proctree
+from pitboss.core.environment import SESSION_SEQ
 from tests.support.cli import PATIENCE_S, Project, wait_until
 from tests.support.cluster import cluster_beside
 from tests.support.runs import Gate, Run, configure, the_run
@@ -208,7 +209,7 @@ def test_work_that_is_verified_is_tested_again_with_what_landed_meanwhile_on_its
     assert project.git("for-each-ref", "refs/pitboss") == ""
 
 
-def test_what_a_stopped_worker_had_comes_home_when_it_goes_on_after_its_session_was_given_to_another(
+def test_a_worker_that_stands_still_is_begun_again_without_its_agents_and_hands_over_what_they_did(
     project: Project, tmp_path: Path
 ) -> None:
     gates = [Gate(tmp_path / f"gate-{seq}") for seq in (1, 2)]
@@ -228,7 +229,7 @@ def test_what_a_stopped_worker_had_comes_home_when_it_goes_on_after_its_session_
             gates[1].wait()
             run = the_run(project)
             assert ends(run) == [("aborted", f"interrupted: worker {stopped['name']} lost")]
-            os.kill(stopped["pid"], signal.SIGCONT)
+            wait_until(lambda: not proctree.carrying({WORKER_TAG: str(tmp_path), SESSION_SEQ: "1"}, since=0))
             wait_until(lambda: project.git("for-each-ref", "refs/pitboss/rescue"))
             gates[1].open()
             assert process.wait(PATIENCE_S) == 0
@@ -237,6 +238,30 @@ def test_what_a_stopped_worker_had_comes_home_when_it_goes_on_after_its_session_
         assert set(run.files(f"refs/pitboss/rescue/{run.run_id}/session-0001")) == {"alpha-1.txt"}
         assert began(tmp_path) == [1, 2]
         wait_until(lambda: (cluster.listed(stopped["name"]) or {}).get("seqs") == [])
+    assert left(tmp_path) == []
+
+
+def test_a_session_outlives_the_scheduler_and_the_next_one_begins_when_it_is_back(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    prompts(
+        project, tmp_path, ("alpha",), f'[ "$PITBOSS_SESSION_SEQ" != 1 ] || {{ {gate.script}; }}', max_runs=2
+    )
+    with cluster_beside(project, tmp_path / "cluster") as cluster:
+        cluster.worker("one")
+        with project.started("grind", "--workers", cluster.address) as process:
+            gate.wait()
+            cluster.scheduler.kill()
+            cluster.scheduler.wait()
+            wait_until(lambda: project.pitboss("workers", "--json").code != 0)
+            gate.open()
+            run = the_run(project)
+            wait_until(lambda: ends(run) == [("ok", None)])
+            cluster.begin_scheduler()
+            assert process.wait(PATIENCE_S) == 0
+        assert ends(run) == [("ok", None)] * 2
+        assert began(tmp_path) == [1, 2]
     assert left(tmp_path) == []
 
 

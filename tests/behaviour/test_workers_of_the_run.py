@@ -83,7 +83,7 @@ def test_nobody_without_the_certificate_of_the_run_can_speak_to_its_scheduler_or
         assert own.key.is_relative_to(run.folder)
         assert stat.S_IMODE(own.key.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(own.key.stat().st_mode) == 0o600
-        wait_until(lambda: len(listening(tmp_path)) == 3)  # dask opens web servers, which are closed at once
+        wait_until(lambda: len(listening(tmp_path)) == 5)  # dask opens web servers, which are closed at once
         for where in listening(tmp_path):
             assert where[0] == "127.0.0.1"
             assert said(where, own, own) != b""

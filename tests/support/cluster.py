@@ -27,17 +27,26 @@ class BesideCluster:
     ) -> None:
         """With a folder of TLS files, everybody in the cluster has those."""
         self._tls = () if tls is None else ("--tls", str(tls))
+        self._files = tls
+        self._host = "127.0.0.1"
         self._project = project
         self._folder = folder
         self._stack = stack
-        file = folder / "scheduler.json"
-        argv = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0"]
-        if tls is not None:
-            argv += ["--protocol", "tls", "--tls-ca-file", str(tls / "ca.pem")]
-            argv += ["--tls-cert", str(tls / "cert.pem"), "--tls-key", str(tls / "key.pem")]
-        self._start([*argv, "--no-dashboard", "--scheduler-file", str(file)], "scheduler")
+        self.address = ""
+        self.begin_scheduler()
+
+    def begin_scheduler(self) -> None:
+        """Start the scheduler; one that was killed before, where it was."""
+        file = self._folder / "scheduler.json"
+        file.unlink(missing_ok=True)
+        port = self.address.rpartition(":")[2] or "0"
+        argv = [sys.executable, "-m", "dask", "scheduler", "--host", self._host, "--port", port]
+        if self._files is not None:
+            ca, cert, key = (str(self._files / name) for name in ("ca.pem", "cert.pem", "key.pem"))
+            argv += ["--protocol", "tls", "--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key]
+        self.scheduler = self._start([*argv, "--no-dashboard", "--scheduler-file", str(file)], "scheduler")
         wait_until(lambda: file.exists() and file.read_text().endswith("}"))
-        self.address: str = json.loads(file.read_text())["address"]
+        self.address = json.loads(file.read_text())["address"]
 
     def worker(self, name: str, *options: str) -> subprocess.Popen[bytes]:
         """Start a worker, and wait until it is there."""

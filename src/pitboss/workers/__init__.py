@@ -2,7 +2,8 @@
 
     the runner's machine                                        a worker
 
-    cluster: its scheduler, who is there      <- membership --  worker_process: guardian, dask Worker
+    cluster: its scheduler, who is there      <- membership --  worker_process: guardian, dask Worker; liveness
+                                                                reception: where sessions connect
     worker_hosts, remote_host                                     attending: one session, call by call
     worker_places, remote_place               <-- messages -->      this machine as host, a clone's slot as place
     line: one session's end of it                               clones: repositories kept between sessions

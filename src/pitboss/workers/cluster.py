@@ -20,9 +20,9 @@ from pitboss.store.tls_files import make_tls_files
 from pitboss.workers.background_loop import BackgroundLoop
 from pitboss.workers.extra import quiet_dask, serve_no_pages
 from pitboss.workers.messages import from_worker
-from pitboss.workers.roster import SESSIONS, Silences, workers_of
+from pitboss.workers.roster import Silences, workers_of
+from pitboss.workers.tls import security
 from pitboss.workers.wire import Wire
-from pitboss.workers.worker_process import security
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -100,25 +100,7 @@ class Cluster:
     def close(self) -> None:
         """Let the run's own workers leave, and its own scheduler with them."""
         with self._lock:
-            if self._loop is None:
-                return
-            for process in self._processes:
-                process.terminate()
-            deadline = time.monotonic() + END_S
-            for process in self._processes:
-                try:
-                    process.wait(max(0.1, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-            if self._scheduler is not None:
-                with suppress(TimeoutError, OSError):
-                    self._loop.run(self._scheduler.close(), timeout_s=CONNECT_S)
-            self._loop.close()
-            self._loop = None
-            if self.local:
-                with suppress(OSError):
-                    remove_tree(self._own_tls)
+            self._end()
 
     # Behind the lock
 
@@ -136,12 +118,46 @@ class Cluster:
         if self.local:
             self._make_tls_files()
         self._loop = BackgroundLoop()
+        try:
+            self._set_up(self._loop)
+        except BaseException:
+            self._end()
+            raise
+
+    def _set_up(self, loop: BackgroundLoop) -> None:
         if self.local:
-            self._where = self._own_cluster(self._loop)
-            self._processes = [self._start(nth) for nth in range(1, self.local + 1)]
-        self._rpc = self._loop.run(_remote(self._where))
-        self._loop.soon(lambda: asyncio.ensure_future(self._watch()))
+            self._where = self._own_cluster(loop)
+            for nth in range(1, self.local + 1):
+                self._processes.append(self._start(nth))
+        self._rpc = loop.run(_remote(self._where))
         write_atomic(self._note, msgspec.json.encode(self._where), durable=False, make=True)
+        loop.soon(lambda: asyncio.ensure_future(self._watch()))
+
+    def _end(self) -> None:
+        if self._loop is None:
+            return
+        self._end_processes()
+        if self._scheduler is not None:
+            with suppress(TimeoutError, OSError):
+                self._loop.run(self._scheduler.close(), timeout_s=CONNECT_S)
+            self._scheduler = None
+        self._loop.close()
+        self._loop = None
+        if self.local:
+            with suppress(OSError):
+                remove_tree(self._own_tls)
+
+    def _end_processes(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        deadline = time.monotonic() + END_S
+        for process in self._processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
 
     def _own_cluster(self, loop: BackgroundLoop) -> Membership:
         """Start the run's own scheduler. Everyone here can reach its port: it asks for the run's certificates."""
@@ -200,8 +216,8 @@ class Cluster:
         dask_comm: Any = core
         safety = security(self._where.tls)
         how = {} if safety is None else safety.get_connection_args("client")
-        comm = await dask_comm.connect(worker.address, timeout=CONNECT_S, **how)
-        await comm.write({"op": SESSIONS, "reply": False, "lost_after_s": lost_after_s})
+        comm = await dask_comm.connect(worker.reception, timeout=CONNECT_S, **how)
+        await comm.write(lost_after_s)
         wire = Wire(comm, asyncio.get_running_loop(), from_worker, lost_after_s=lost_after_s)
         carrying = asyncio.ensure_future(wire.serve())
         carrying.add_done_callback(lambda done: done.cancelled() or done.exception())

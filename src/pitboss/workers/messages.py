@@ -16,7 +16,7 @@ from pitboss.core.stops import StopRequest
 from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
 from pitboss.typed import from_json
 
-VERSION = 1
+VERSION = 2
 """Of these messages."""
 
 

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
 SESSIONS = "pitboss"
-"""What a worker calls its handler for sessions, and what it says of itself."""
-
+"""What a worker calls what it says of itself."""
 
 SILENT_S = 5.0
 """Seconds without a heartbeat after which a worker gets no session."""
@@ -25,13 +24,17 @@ BEATS_S = 0.015
 
 
 class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself; by run, `seqs` are its sessions in flight, `remains` what it holds of others."""
+    """What a worker says of itself; by run, `seqs` are its sessions in flight, `remains` what it holds of others.
+
+    `port` is where it takes sessions.
+    """
 
     version: str
     messages: int
     slots: int
     pid: int
     host: str
+    port: int = 0
     seqs: dict[str, tuple[int, ...]] = {}
     finished: int = 0
     remains: dict[str, tuple[tuple[int, int], ...]] = {}
@@ -46,6 +49,11 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: float
     facts: WorkerFacts | None = None
     unfit: str | None = None
+
+    @property
+    def reception(self) -> str:
+        """Where it takes sessions."""
+        return f"{self.address.rpartition(':')[0]}:{self.facts.port if self.facts else 0}"
 
     @property
     def slots(self) -> int:

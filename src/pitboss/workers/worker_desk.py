@@ -62,6 +62,12 @@ class WorkerDesk:
             runs.setdefault(begin.run_id, []).append(begin.assignment.seq)
         return {run_id: sorted(seqs) for run_id, seqs in runs.items()}
 
+    @property
+    def patience_s(self) -> float | None:
+        """For how long this worker may be silent before a session counts it as lost; None if it has no session."""
+        with self._lock:
+            return min((begin.lost_after_s for begin, _ in self._attending.values()), default=None)
+
     def settle(self) -> None:
         """Keep what sessions left here whose process was killed, before anything else begins."""
         for attempt in self._begun.unfinished():

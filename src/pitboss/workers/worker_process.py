@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +20,21 @@ from pitboss.core.stops import StopLevel
 from pitboss.errors import CommandError, RunnerKilled
 from pitboss.guardian import guard
 from pitboss.store.paths import PITBOSS_FOLDER
-from pitboss.store.tls_files import TlsFiles
 from pitboss.workers.agents_here import AgentsHere
 from pitboss.workers.extra import quiet_dask, serve_no_pages
-from pitboss.workers.messages import VERSION, from_runner
+from pitboss.workers.liveness import Liveness
+from pitboss.workers.messages import VERSION
+from pitboss.workers.reception import Reception
 from pitboss.workers.roster import SESSIONS
-from pitboss.workers.wire import Wire
+from pitboss.workers.tls import security
 from pitboss.workers.worker_desk import WorkerDesk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pitboss.guardian import StopChannel
+
+    Facts = dict[str, Any]
 
 MARKER = "PITBOSS_WORKER"
 """In the environment of everything that one worker starts."""
@@ -64,15 +68,23 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 def run_worker(setup: Setup) -> int:
     """Serve sessions until asked to leave; returns the exit code. A process that is killed is begun again.
 
+    One that stands still for longer than its sessions allow is killed, which ends its agents.
+
     Raises CommandError if another worker uses the same folder.
     """
     with _own(Path(setup.folder)):
         marker = {MARKER: f"{os.getpid()}-{os.urandom(4).hex()}"}
         os.environ.update(marker)
+        liveness = Liveness()
         while True:
             try:
-                return guard(lambda channel: asyncio.run(_serve(setup, channel)), marker=marker)
+                return guard(
+                    lambda channel: asyncio.run(_serve(setup, channel, liveness)),
+                    marker=marker,
+                    is_lost=liveness.is_lost,
+                )
             except RunnerKilled:
+                liveness.rest()
                 time.sleep(AGAIN_S / 4)
 
 
@@ -89,21 +101,32 @@ def _own(folder: Path) -> Iterator[None]:
         yield
 
 
-async def _serve(setup: Setup, channel: StopChannel) -> int:
+async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     quiet_dask()
     desk = WorkerDesk(Path(setup.folder), dict(os.environ), setup.private)
-    agents = AgentsHere(os.environ)
+    beating = asyncio.ensure_future(_beat(liveness, desk))
+    reception = Reception(desk.attend)
+    facts = partial(_facts, setup, desk, AgentsHere(os.environ), reception)
     await asyncio.to_thread(desk.settle)
+    await reception.open(setup.address, setup.tls)
     while channel.level() is StopLevel.NONE:
         try:
-            await _attend(setup, channel, desk, agents)
+            await _enlist(setup, channel, desk, facts)
         except (OSError, ValueError, RuntimeError) as error:
             print(f"worker {setup.name}: {_words(setup, error)}", file=sys.stderr, flush=True)
         if not setup.stays:
             break
         if channel.level() is StopLevel.NONE:
             await asyncio.sleep(AGAIN_S)
+    await asyncio.to_thread(desk.leave)  # also if it is the scheduler that has gone
+    beating.cancel()
     return 0
+
+
+async def _beat(liveness: Liveness, desk: WorkerDesk) -> None:
+    while True:
+        liveness.beat(desk.patience_s)
+        await asyncio.sleep(LOOK_S)
 
 
 def _words(setup: Setup, error: Exception) -> str:
@@ -111,9 +134,9 @@ def _words(setup: Setup, error: Exception) -> str:
     return str(error) or f"the scheduler at {setup.address} does not answer, and is asked again"
 
 
-async def _attend(setup: Setup, channel: StopChannel, desk: WorkerDesk, agents: AgentsHere) -> None:
+async def _enlist(setup: Setup, channel: StopChannel, desk: WorkerDesk, facts: Callable[[], Facts]) -> None:
     """Be a worker of the scheduler until it goes or somebody asks this one to leave."""
-    worker = _worker(setup, desk, agents)
+    worker = _worker(setup, facts)
     await asyncio.wait_for(worker, CONNECT_S)
     serve_no_pages(worker)
     print(f"worker {setup.name}: ready for sessions of {setup.address}", file=sys.stderr, flush=True)
@@ -127,20 +150,20 @@ async def _attend(setup: Setup, channel: StopChannel, desk: WorkerDesk, agents: 
             await asyncio.wait_for(worker.close(nanny=False), CONNECT_S)
 
 
-def _worker(setup: Setup, desk: WorkerDesk, agents: AgentsHere) -> Any:
+def _worker(setup: Setup, facts: Callable[[], Facts]) -> Any:
     from distributed import Worker
     from distributed.worker import DEFAULT_METRICS
 
-    def facts(_worker: Any) -> dict[str, Any]:
-        return facts_of(setup, desk, agents)
+    def said(_worker: Any) -> Facts:
+        return facts()
 
-    worker = Worker(
+    return Worker(
         setup.address,
         name=setup.name,
         host=parse_scheduler(setup.address).loopback,  # else dask listens on every network
         nthreads=setup.slots,
         local_directory=str(Path(setup.folder, "dask")),
-        metrics={**DEFAULT_METRICS, SESSIONS: facts},
+        metrics={**DEFAULT_METRICS, SESSIONS: said},
         memory_limit=0,
         dashboard=False,
         dashboard_address="127.0.0.1:0",
@@ -148,40 +171,18 @@ def _worker(setup: Setup, desk: WorkerDesk, agents: AgentsHere) -> Any:
         death_timeout=CONNECT_S,
     )
 
-    async def attend(comm: Any, lost_after_s: float) -> None:
-        wire = Wire(comm, asyncio.get_running_loop(), from_runner, lost_after_s=lost_after_s)
-        desk.attend(wire)
-        await wire.serve()
 
-    worker.handlers[SESSIONS] = attend
-    return worker
-
-
-def facts_of(setup: Setup, desk: WorkerDesk, agents: AgentsHere) -> dict[str, Any]:
+def _facts(setup: Setup, desk: WorkerDesk, agents: AgentsHere, reception: Reception) -> Facts:
     """What the worker says of itself with every heartbeat."""
     return {
         "version": __version__,
         "messages": VERSION,
         "slots": setup.slots,
         "pid": os.getpid(),
+        "port": reception.port,
         "host": os.uname().nodename,
         "seqs": desk.seqs,
         "finished": desk.finished,
         "remains": desk.remains,
         "agents": agents.found,
     }
-
-
-def security(tls: str | None) -> Any:
-    """The TLS settings of dask, from the files in a folder; none for a connection on this machine."""
-    if tls is None:
-        return None
-    from distributed import security as dask_security
-
-    made: Any = dask_security
-    files = TlsFiles.within(Path(tls).expanduser())
-    files.check()
-    authority, certificate, key = map(str, files)
-    sides = ("client", "worker", "scheduler")
-    pairs = {f"tls_{side}_cert": certificate for side in sides} | {f"tls_{side}_key": key for side in sides}
-    return made.Security(require_encryption=True, tls_ca_file=authority, **pairs)
