@@ -137,3 +137,16 @@ def test_one_that_git_cannot_delete_now_goes_later(world: World) -> None:
     lock.unlink()
     world.branch.advance(world.commit("third"), LABEL)
     assert world.left == [3]
+
+
+def test_they_go_with_whatever_else_changes_refs(world: World) -> None:
+    new = world.commit("second")
+    world.branch.finished.delete_with(f"update refs/heads/{BRANCH} {new}")
+    assert (world.git("rev-parse", BRANCH), world.left) == (new, [3])
+
+
+def test_a_change_of_refs_happens_even_if_one_of_them_was_moved(world: World) -> None:
+    theirs = world.commit("theirs")
+    world.git("branch", "-f", world.name(1), theirs)
+    world.branch.finished.delete_with(f"update refs/heads/{BRANCH} {theirs}")
+    assert (world.git("rev-parse", BRANCH), world.left) == (theirs, [3])

@@ -12,7 +12,17 @@ from pitboss.core.leases import Lease
 from pitboss.git.errors import GitError
 from pitboss.git.repo import Repo
 from pitboss.landing import lease_refs, rescue_refs
-from pitboss.landing.lease_refs import LeaseTaken, acquire, keep_result, leases, read, release, results
+from pitboss.landing.lease_refs import (
+    LeaseTaken,
+    Made,
+    acquire,
+    drop,
+    keep_result,
+    leases,
+    read,
+    release,
+    results,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +56,30 @@ def refs(repo: Repo, folder: str = "refs/pitboss") -> list[str]:
 
 def oid(repo: Repo, name: str) -> str:
     return repo.line("rev-parse", f"refs/{name}")
+
+
+def test_the_blob_of_an_equal_lease_is_written_once_and_again_if_it_was_lost(repo: Repo) -> None:
+    written: dict[Lease, str] = {}
+    first = acquire(repo, RUN, 1, ONE, written=written)
+    assert (first.ref, written) == (f"refs/pitboss/lease/{RUN}/1", {ONE: first.oid})
+    assert acquire(repo, RUN, 2, ONE, written={ONE: first.oid}).oid == first.oid
+    with pytest.raises(LeaseTaken):
+        acquire(repo, RUN, 2, ONE, written=written)
+
+    gone = {TWO: oid(repo, "one").translate(str.maketrans("0123456789", "1234567890"))}
+    acquire(repo, RUN, 3, TWO, written=gone)
+    assert leases(repo, RUN) == {1: ONE, 2: ONE, 3: TWO}
+
+
+def test_refs_that_this_process_made_are_dropped_at_once_or_not_at_all(repo: Repo) -> None:
+    leased, result = acquire(repo, RUN, 1, ONE), keep_result(repo, RUN, 1, 1, oid(repo, "one"))
+    assert result is not None
+    made = [leased, Made(result.ref, result.oid)]
+    assert not drop(repo, [leased, Made(result.ref, oid(repo, "two"))])
+    assert len(refs(repo)) == 2
+    assert drop(repo, made)
+    assert refs(repo) == []
+    assert not drop(repo, made)
 
 
 def test_a_session_has_one_lease_which_says_the_attempt_and_its_worker(repo: Repo) -> None:

@@ -6,6 +6,8 @@ import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pitboss.core.config import WorktreeSettings
 from pitboss.core.session import Assignment, Landing
 from pitboss.git.repo import Repo
@@ -47,7 +49,9 @@ def session(root: Path, seq: int, worktree: str) -> Assignment:
     )
 
 
-def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(tmp_path: Path) -> None:
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with a run branch."""
     root = tmp_path / "repo"
     root.mkdir()
     sh(
@@ -55,6 +59,28 @@ def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(tmp_path: Path) -
         "git init -q -b main .; echo .pitboss/ >.gitignore; echo one >a; git add -A;"
         f" git -c user.name=u -c user.email=u@l commit -qm start; git branch {BRANCH}",
     )
+    return root
+
+
+def test_work_that_landed_in_another_repository_is_not_rescued_from_the_slot(root: Path) -> None:
+    places = opened(root)
+    worktree = str(places.reserve(1, in_slot=True).worktree)
+    in_slot = root / f".pitboss/grind/runs/{RUN}/{worktree}/a"
+    for seq in (1, 2):
+        place = places.at(session(root, seq, worktree))
+        place.prepare()
+        assert in_slot.read_text() == "one\n"
+        in_slot.write_text("two\n")
+        place.commit("landed\n")
+        place.vacate(str(place.committed()))
+        place.release()
+    assert list_rescued(Repo.discover(root), RUN) == ()
+    places.close()
+    assert list_rescued(Repo.discover(root), RUN) == ()
+    assert sh(root, "git branch --format='%(refname:short)'").split() == ["main", BRANCH]
+
+
+def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(root: Path) -> None:
     alive = opened(root)
     first = session(root, 1, str(alive.reserve(1, in_slot=True).worktree))
     place = alive.at(first)

@@ -76,6 +76,15 @@ class FinishedBranches:
             for finished in taken:
                 self.delete(finished)
 
+    def delete_with(self, order: str) -> None:
+        """Carry out an `order` of `git update-ref --stdin`, and delete what nothing needs. Raises GitError."""
+        taken = self.take()
+        orders = (order, *(f"delete refs/heads/{each.branch} {each.settled}" for each in taken), "")
+        argv = (*NO_HOOKS, "update-ref", "--stdin")
+        if self._repo.run(*argv, stdin="\n".join(orders).encode(), ok=(0, 128)).code != 0:
+            self.delete_one_by_one(taken)
+            self._repo.git(*argv, stdin=f"{order}\n".encode())
+
     def delete_one_by_one(self, taken: Sequence[FinishedBranch]) -> None:
         """Delete them even if some have moved since they were settled; those that git cannot delete are put back."""
         for finished in taken:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -47,13 +47,32 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool
 
 
-def acquire(repo: Repo, run_id: str, seq: int, lease: Lease, *, instead_of: Lease | None = None) -> None:
+class Made(NamedTuple):
+    """A ref that this process made, and what it then named."""
+
+    ref: str
+    oid: str
+
+
+def acquire(
+    repo: Repo,
+    run_id: str,
+    seq: int,
+    lease: Lease,
+    *,
+    instead_of: Lease | None = None,
+    written: dict[Lease, str] | None = None,
+) -> Made:
     """Make `lease` the session's one lease: its first, or in place of another, if that is still the one.
 
-    Raises LeaseTaken if it is not, GitError if git fails otherwise.
+    `written` are the blobs of leases that were written before: sessions on one worker have equal ones.
+    Raises LeaseTaken if it is not the one, GitError if git fails otherwise.
     """
-    ref, oid = lease_ref(run_id, seq), _blob(repo, lease)
-    order = f"create {ref} {oid}" if instead_of is None else f"update {ref} {oid} {_blob(repo, instead_of)}"
+    before = None if written is None else written.get(lease)
+    made = Made(lease_ref(run_id, seq), before or _blob(repo, lease))
+    order = f"create {made.ref} {made.oid}"
+    if instead_of is not None:
+        order = f"update {made.ref} {made.oid} {_blob(repo, instead_of)}"
     try:
         _apply(repo, [order])
     except GitError as error:
@@ -62,7 +81,12 @@ def acquire(repo: Repo, run_id: str, seq: int, lease: Lease, *, instead_of: Leas
                 f"session {seq} of {run_id} is leased to another attempt",
                 hint="is the run live somewhere else? `pitboss runs` lists what is",
             ) from None
-        raise
+        if before is None:
+            raise
+        return acquire(repo, run_id, seq, lease, instead_of=instead_of)  # nobody kept that blob
+    if written is not None:
+        written[lease] = made.oid
+    return made
 
 
 def read(repo: Repo, run_id: str, seq: int) -> Lease | None:
@@ -113,6 +137,18 @@ def release(repo: Repo, run_id: str, seq: int, *, landed: Iterable[str] = ()) ->
     gone = [*((result.ref, result.oid) for result in found), *held]
     _apply(repo, [f"delete {ref} {oid}" for ref, oid in gone])
     return tuple(rescued.ref for rescued in rescue_refs.list_rescued(repo, run_id, seq)) if found else ()
+
+
+def drop(repo: Repo, refs: Iterable[Made]) -> bool:
+    """Drop the lease and the results of a session that has its record, if they still are what this process made.
+
+    That costs one git process where `release` takes four. False if it is not certain: then they stay, all of them.
+    """
+    try:
+        _apply(repo, [f"delete {made.ref} {made.oid}" for made in refs])
+    except GitError:
+        return False
+    return True
 
 
 def drop_leftovers(repo: Repo, run_id: str, seq: int, *, has_landed: bool) -> None:

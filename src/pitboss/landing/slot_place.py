@@ -337,7 +337,7 @@ class SlotPlace:
         finished = FinishedBranch(
             seq=self._seq,
             branch=branch,
-            settled=self._settled or self._base,
+            settled=self._settled or self._vacated_at or self._base,
             is_free=lambda: slot.branch != branch,
         )
         if self._begun is None:
@@ -350,7 +350,7 @@ class SlotPlace:
 
     def _release_late(self, finished: FinishedBranch) -> None:
         """The same for a session that began before a crash: recovery removes what is not another session's by now."""
-        tip = self._branch_tip()
+        tip = None if self._is_new else self._branch_tip()
         if tip is None:
             return  # its slot is as the previous session left it
         if self._vacated_at is None:

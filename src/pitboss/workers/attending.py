@@ -53,6 +53,8 @@ class Attending:
         self._files = Outgoing(wire, run.paths, session.seq, Secrets.of(environ))
         self._halted: StopRequest | None = None
         self._lost = False
+        self._sent: str | None = None
+        """The commit in which all that the session did went home, None if it did not or there is more by now."""
         self._calls = 0
         self.is_released = False
 
@@ -132,7 +134,7 @@ class Attending:
                 (repo.common_dir / "shallow").write_text("".join(f"{oid}\n" for oid in ends))
             if body:
                 unpack(repo, body)
-            self._run.know(self._session.base_commit)
+            self._run.know(self._session.base_commit, is_new=bool(body))
             return self._place.prepare()
 
         return say.Ready(ready=self._try(make))
@@ -172,24 +174,29 @@ class Attending:
 
     def _committed(self) -> tuple[say.Committed, bytes]:
         landing = self._place.ahead or Landing()
-        whole = self._place.committed() is not None
         rescued = self._oids(landing.rescue)
         tips = [*filter(None, [landing.commit]), *rescued]
         beside = pack(self._run.repo, tips, [self._session.base_commit]) if tips else b""
+        self._sent = self._place.committed()
         diff = self._place.diff()
-        return say.Committed(landing=landing, whole=whole, rescued=rescued, diff=diff), beside
+        return say.Committed(
+            landing=landing, whole=self._sent is not None, rescued=rescued, diff=diff
+        ), beside
 
     def _catch_up(self, call: say.CatchUp, body: bytes) -> say.CaughtUp:
+        self._sent = None
+
         def merge() -> bool:
             if body:
                 unpack(self._run.repo, body)
-            self._run.know(call.tip)
+            self._run.know(call.tip, is_new=True)
             self._place.branch.moved_to(call.tip)
             return self._place.catch_up(call.message)
 
         return say.CaughtUp(merged=self._try(merge))
 
     def _rescue(self) -> tuple[say.Kept, bytes]:
+        self._sent = None
         landing = self._try(self._place.rescue)
         tips = self._oids(landing.rescue)
         beside = pack(self._run.repo, tips, [self._session.base_commit]) if tips else b""
@@ -202,12 +209,14 @@ class Attending:
 
     def release(self) -> None:
         """Free the slot: all that the session did is safe elsewhere, or in the refs of this clone."""
+        if self._sent is not None:
+            self._place.vacate(self._sent)
         self._try(self._place.release)
-        self._run.tidy()
         self.is_released = True
 
     def keep_remains(self) -> tuple[str, ...]:
         """The runner is gone: keep what the session did here, and free its slot. Raises GitFailed."""
+        self._sent = None
         self._try(self._place.rescue)
         tips = self._run.rescued(self._session.seq)
         self.release()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.events import Warned
-from pitboss.git.repo import NO_HOOKS, Repo
+from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import RepositoryMonitor
 from pitboss.landing.guard import Guard
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.config import Config
     from pitboss.core.session import Assignment
+    from pitboss.landing.finished import FinishedBranches
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
@@ -45,6 +46,7 @@ class RunHere:
         make_directory(self.paths.control)
         self.branch = run_branch(run_id)
         self.warnings: list[str] = []
+        self._held: str | None = None
         self._known: str | None = None
         site = Site(
             repo=self.repo,
@@ -62,27 +64,24 @@ class RunHere:
         """The place of a session in one of the slots here."""
         return self._places.at(session)
 
-    def know(self, commit: str) -> None:
-        """Have a commit on which sessions are based held by a ref: it is what the run branch was at."""
-        if commit != self._known:
-            self.repo.git(*NO_HOOKS, "update-ref", f"refs/heads/{self.branch}", commit)
-            self._known = commit
+    def know(self, commit: str, *, is_new: bool) -> None:
+        """Have a commit on which sessions are based held by a ref: it is what the run branch was at.
+
+        One that is not new is held already, by a later one that others are based on.
+        """
+        if self._held is None or (is_new and commit != self._held):
+            self._places.finished.delete_with(f"update refs/heads/{self.branch} {commit}")
+            self._held = self._known = commit
 
     def has(self, commit: str) -> tuple[str, ...]:
-        """What is here of what a session of `commit` needs: that itself, or else the latest that others needed."""
+        """What is here of what a session of `commit` needs: the latest that others needed, else that itself."""
         if self._known is None:
-            self._known = self.repo.commit_id(f"refs/heads/{self.branch}")
-        if commit != self._known and self.repo.commit_id(commit) is not None:
-            return (commit,)
+            self._known = self.repo.commit_id(f"refs/heads/{self.branch}") or self.repo.commit_id(commit)
         return () if self._known is None else (self._known,)
 
     def rescued(self, seq: int) -> tuple[str, ...]:
         """All commits of a session that are kept here, also by a process that was killed meanwhile."""
         return tuple(kept.oid for kept in rescue_refs.list_rescued(self.repo, self.paths.run_id, seq))
-
-    def tidy(self) -> None:
-        """Delete the branches of sessions that are over. A failure does no harm: they are tried again."""
-        self._places.tidy()
 
     def _hear(self, event: object) -> None:
         if isinstance(event, Warned):
@@ -98,9 +97,9 @@ class _ClonePlaces(GitPlaces):
         branch.finished = self._branch.finished
         return SlotPlace(msgspec.structs.replace(self._site, branch=branch), self._pool, session)
 
-    def tidy(self) -> None:
-        finished = self._branch.finished
-        finished.delete_one_by_one(finished.take())
+    @property
+    def finished(self) -> FinishedBranches:
+        return self._branch.finished
 
 
 class Clones:

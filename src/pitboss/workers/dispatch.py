@@ -20,6 +20,7 @@ from pitboss.landing.lease_refs import acquire
 from pitboss.landing.refs import session_branch
 from pitboss.store.files import read_regular
 from pitboss.workers import messages as say
+from pitboss.workers.bases import Bases
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
 from pitboss.workers.line import WorkerLine
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pitboss.core.session import Assignment
+    from pitboss.landing.lease_refs import Made
     from pitboss.workers.cluster import Cluster
     from pitboss.workers.roster import WorkerInfo
 
@@ -69,6 +71,8 @@ class Dispatch:
         self._picked: tuple[WorkerInfo, int] | None = None
         self._reserved: set[int] = set()
         self._missed: set[str] = set()
+        self._leases: dict[Lease, str] = {}
+        self.bases = Bases()
         self._late = LateWork(home, self.fetch)
 
     # The loop's thread
@@ -108,8 +112,10 @@ class Dispatch:
             self._seats.take(number)
         self._picked = None
         self._reserved.add(seq)
+        base = self.branch.tip
+        self.bases.add(base)
         return Location(
-            base_commit=self.branch.tip,
+            base_commit=base,
             worktree=f"{self._paths.worktrees.name}/slot-{number}",
             branch=session_branch(self.branch.name, seq),
             host=worker.name,
@@ -140,10 +146,11 @@ class Dispatch:
 
     # Sessions' threads
 
-    def begin(self, session: Assignment, attempt: int) -> tuple[WorkerLine, tuple[str, ...]]:
-        """Begin a session on its worker; returns its line, and the commits that are there. Raises HostLost."""
+    def begin(self, session: Assignment, attempt: int) -> tuple[WorkerLine, Made, tuple[str, ...]]:
+        """Begin a session on its worker; returns its line, lease, and the commits that are there. Raises HostLost."""
         line = self._connected(session.host or "", session.seq, CONNECT_S)
-        acquire(self.repo, self.run_id, session.seq, Lease(attempt, line.name))
+        lease = Lease(attempt, line.name)
+        leased = acquire(self.repo, self.run_id, session.seq, lease, written=self._leases)
         asked = say.Begin(
             run_id=self.run_id,
             attempt=attempt,
@@ -155,7 +162,7 @@ class Dispatch:
         )
         notes = read_regular(self._paths.notes(session.seq), NOTES_LIMIT) or b""
         begun, _ = line.ask(asked, say.Begun, notes)
-        return line, begun.has
+        return line, leased, begun.has
 
     def remains(
         self,

@@ -16,7 +16,7 @@ from pitboss.core.session import Landing, Reason
 from pitboss.git.packs import boundary, pack, unpack
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import GitFailed, Perseverance
-from pitboss.landing.lease_refs import keep_result, read, release, results
+from pitboss.landing.lease_refs import Made, drop, keep_result, read, release, results
 from pitboss.landing.slot_place import SlotPlace
 from pitboss.workers import messages as say
 
@@ -56,6 +56,8 @@ class RemotePlace:
         self._whole: str | None = None
         self._diff: DiffStat | None = None
         self._brought: list[str] = []
+        self._made: list[Made] | None = None
+        """The lease and the results, if this process made all there are."""
         self._landed: tuple[str, ...] = ()
         self.is_released = False
 
@@ -71,13 +73,15 @@ class RemotePlace:
         """Begin the session on its worker, with the commits that it needs. Raises HostLost, GitFailed."""
         session = self._session
         with self._losing():
-            self._line, has = self._dispatch.begin(session, ATTEMPT)
-            body = b"" if session.base_commit in has else self._try(lambda: self._needed(has))
+            self._line, leased, has = self._dispatch.begin(session, ATTEMPT)
+            self._made = [leased]
+            needed = not self._dispatch.bases.is_within(session.base_commit, has)
+            body = self._try(lambda: self._needed(has)) if needed else b""
             ready, _ = self._line.ask(say.Prepare(boundary=boundary(self._repo)), say.Ready, body)
             return ready.ready
 
     def _needed(self, has: Sequence[str]) -> bytes:
-        known = [oid for oid in has if self._repo.commit_id(oid)]
+        known = [oid for oid in has if oid in self._dispatch.bases or self._repo.commit_id(oid)]
         return pack(self._repo, [self._session.base_commit], known)
 
     def provision(self) -> Sequence[str]:
@@ -111,8 +115,10 @@ class RemotePlace:
             unpack(self._repo, beside)
         refs = self._keep(done.rescued, landing.reason or "")
         if landing.commit is not None:
-            keep_result(self._repo, self._run_id, self._seq, ATTEMPT, landing.commit)
+            kept = keep_result(self._repo, self._run_id, self._seq, ATTEMPT, landing.commit)
             self._brought.append(landing.commit)
+            if kept is not None and self._made is not None:
+                self._made.append(Made(kept.ref, kept.oid))
         self._inner.arrived(replace(landing, rescue=refs), just_now=True)
         self._whole = (landing.commit or self._session.base_commit) if done.whole else None
         self._diff = done.diff
@@ -236,11 +242,19 @@ class RemotePlace:
     def release(self) -> None:
         """Free the slot, and forget what only this session needed."""
         self._leave()
-        with suppress(GitFailed):
-            self._try(lambda: release(self._repo, self._run_id, self._seq, landed=self._landed))
+        if not self._drop():
+            with suppress(GitFailed):
+                self._try(lambda: release(self._repo, self._run_id, self._seq, landed=self._landed))
         self._home.release()
         self._dispatch.over(self._session)
         self.is_released = True
+
+    def _drop(self) -> bool:
+        """Drop lease and results without looking for others; False if there may be work that did not land."""
+        made = self._made or ()
+        if not made or any(each.oid not in self._landed for each in made[1:]):
+            return False
+        return drop(self._repo, made)
 
     def _leave(self) -> None:
         if self._left:
