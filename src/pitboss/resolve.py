@@ -13,7 +13,7 @@ from pitboss.agents.table import check_agent, may_cost
 from pitboss.agents.unfenced import unfenced
 from pitboss.core import budget
 from pitboss.core.budget import CapChanges, Caps
-from pitboss.core.config import GrindSettings
+from pitboss.core.config import GrindSettings, SandboxMode
 from pitboss.core.fields import MAX_COUNT
 from pitboss.core.mission import Mission
 from pitboss.core.prompt import PromptDoc
@@ -28,6 +28,7 @@ from pitboss.store.paths import RunPaths
 from pitboss.store.task import kept_inputs, task_inputs
 
 if TYPE_CHECKING:
+    from pitboss.core.config import Config
     from pitboss.core.run import RunState
     from pitboss.store.library import Inputs
 
@@ -52,6 +53,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None = None
     max_parallel: int | None = None
     workers: str | None = None
+    sandbox: str | None = None
     caps: CapChanges = CapChanges()
     allow_prompt_changes: bool = False
     start_from: str | None = None
@@ -67,6 +69,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             agent=self.agent,
             max_parallel=self.max_parallel,
             workers=self.workers,
+            sandbox=None if self.sandbox is None else SandboxMode(self.sandbox),
         )
 
     def _task_runs(self) -> int | None:
@@ -86,9 +89,7 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
     inputs = _inputs(root, options, choice, run)
     chosen = inputs.rotation
     prompts = {name: inputs.library.prompts[name] for name in chosen.prompt_names}
-    config = inputs.config
-    if choice.agent is not None:
-        config = msgspec.structs.replace(config, backend=choice.agent)
+    config, choice = _sandboxed(_with_agent(inputs.config, choice), choice)
     caps = run.caps if run and run.caps else budget.layer(config.grind.budgets, chosen.budgets)
     mission = Mission(
         config=config,
@@ -100,7 +101,7 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
         selection=choice,
         allow_prompt_changes=options.allow_prompt_changes,
         start_from=options.start_from,
-        warnings=(*config.warnings, *inputs.warnings),
+        warnings=(*config.warnings, *inputs.warnings, *_kept_sandbox(inputs.config, config, options)),
     )
     mission = _on_workers(mission)
     _refuse_empty(mission)
@@ -108,6 +109,38 @@ def resolve_mission(root: Path, options: Options, *, run: RunState | None = None
     agents = () if run else _about_agents(mission)  # it was warned when it started
     warnings = (*mission.warnings, *_unexpanded(mission), *_unbounded(mission), *agents)
     return msgspec.structs.replace(mission, warnings=warnings)
+
+
+def _with_agent(config: Config, choice: Selection) -> Config:
+    return config if choice.agent is None else msgspec.structs.replace(config, backend=choice.agent)
+
+
+def _sandboxed(config: Config, choice: Selection) -> tuple[Config, Selection]:
+    """The configuration with the sandbox of the run, and the selection that makes a resume keep it (SPEC 13).
+
+    A run that was begun without one, but not by choice, takes the one that the configuration has now. Raises StartError
+    if it needs a wrapper that is not there.
+    """
+    chosen, settings = choice.sandbox, config.sandbox
+    mode = settings.mode if chosen is None else chosen
+    if mode is SandboxMode.COMMAND and not settings.command:
+        raise StartError(
+            "the sandbox is to be a wrapper, and [sandbox] command in .pitboss/config.toml names none",
+            hint="`--sandbox bwrap` or `--sandbox off` chooses another",
+        )
+    config = msgspec.structs.replace(config, sandbox=msgspec.structs.replace(settings, mode=mode))
+    kept = chosen if chosen is not None or not settings.is_fenced else mode
+    return config, msgspec.structs.replace(choice, sandbox=kept)
+
+
+def _kept_sandbox(configured: Config, config: Config, options: Options) -> tuple[str, ...]:
+    """A warning if the run keeps a sandbox that is not the one of the configuration."""
+    was, mode = configured.sandbox.mode, config.sandbox.mode
+    if mode is was or options.sandbox is not None:
+        return ()
+    return (
+        f"the sandbox is {mode}, as when the run began, and not {was}, as in config.toml; `--sandbox {was}` changes it",
+    )
 
 
 def _on_workers(mission: Mission) -> Mission:
@@ -174,6 +207,8 @@ def mission_to_repair(root: Path, options: Options, run: RunState | None) -> Mis
         if run is None:
             raise
         config = load_config(root)
+        if run.selection is not None:
+            config, _ = _sandboxed(config, run.selection)
         return Mission(
             config=config,
             rotation=Rotation(name=run.plan_name, entries=()),

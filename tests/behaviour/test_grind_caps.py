@@ -143,7 +143,7 @@ def test_what_the_command_line_chose_goes_on_where_it_is_not_chosen_again(
     configure(project, agent="claude_code", more=METERED)
     assert project.pitboss("grind", *chosen, "--max-iterations", "2").code == 3
     run = the_run(project)
-    nothing = dict.fromkeys(("rotation", "mode", "workers", "task_runs"))
+    nothing = dict.fromkeys(("rotation", "mode", "workers", "sandbox", "task_runs"))
     assert run.state["selection"] == nothing | {
         "names": [],
         "tags": ["x"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.agents import executable
-from tests.support.cli import Project
-from tests.support.runs import Run, the_run
+from tests.support.cli import Project, wait_until
+from tests.support.runs import Run, grinding, the_run
 from tests.support.sandboxes import needs_bwrap
 
 if TYPE_CHECKING:
@@ -179,3 +180,24 @@ def test_the_python_of_pitboss_is_there_though_it_lies_among_temporary_files(tmp
     )
     run = the_run(project)
     assert "found" in run.files(run.branch)
+
+
+@needs_bwrap
+@pytest.mark.parametrize("options", [[], ["--sandbox", "off"]], ids=["inside", "outside"])
+def test_refs_that_a_killed_session_forged_are_gone_after_a_resume(
+    tmp_path: Path, options: list[str]
+) -> None:
+    project = Project.create(tmp_path / "repo")
+    (tmp_path / "repo-home/.cache").mkdir()
+    project.write(".pitboss/config.toml", '[agent]\nbackend = "shell"\n[sandbox]\nmode = "bwrap"\n')
+    forge = 'echo "$(git rev-parse HEAD) refs/heads/evil" >.git/packed-refs; touch ~/.cache/forged; exec sleep 300'
+    project.prompt("chore", f"[ ! -e ~/.cache/forged ] || exit 0; {forge}", max_runs=1)
+    with grinding(project) as live:
+        wait_until((tmp_path / "repo-home/.cache/forged").exists)
+        os.kill(live.runner(), signal.SIGKILL)
+        assert live.ended().code == 70
+    assert "evil" in project.git("branch", "--list", "evil")
+    done = project.pitboss("grind", "--resume", *options)
+    assert done.code == 0, done
+    assert "git's packed-refs held refs that were never made: refs/heads/evil" in done.err
+    assert project.git("branch", "--list", "evil") == ""

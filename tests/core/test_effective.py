@@ -6,7 +6,7 @@ import tomllib
 
 from pitboss.cli.shared.project import template
 from pitboss.core.budget import Caps
-from pitboss.core.config import Config
+from pitboss.core.config import Config, SandboxMode
 from pitboss.core.effective import EffectiveSetting, Origin, effective, for_prompt, for_run
 from pitboss.core.fields import Document, Table
 from pitboss.core.frontmatter import split_frontmatter
@@ -95,7 +95,7 @@ def test_a_prompt_says_some_things_itself_and_may_have_an_agent_of_its_own() -> 
 
 
 def test_a_run_has_what_its_command_line_chose_and_budgets_of_its_own() -> None:
-    chosen = Selection(agent="codex", max_parallel=4, rotation="nightly")
+    chosen = Selection(agent="codex", max_parallel=4, rotation="nightly", sandbox=SandboxMode.BWRAP)
 
     found = {
         each.key: (each.value, each.source) for each in for_run(defaults(), chosen, Caps(max_cost_usd=5.0))
@@ -107,3 +107,9 @@ def test_a_run_has_what_its_command_line_chose_and_budgets_of_its_own() -> None:
     assert found["grind.budgets.max_cost_usd"] == (5.0, "run")
     assert found["grind.budgets.max_tokens"] == (None, "default")
     assert found["grind.mode"][1] == "default"
+    assert found["sandbox.mode"] == ("bwrap", "run")
+
+
+def test_a_sandbox_that_the_configuration_has_too_comes_from_there() -> None:
+    listed = for_run(defaults(), Selection(sandbox=SandboxMode.OFF), Caps())
+    assert [each.source for each in listed if each.key == "sandbox.mode"] == ["default"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pitboss.core.config import GrindSettings
+from pitboss.core.config import GrindSettings, SandboxMode
 from pitboss.core.rotation import Rotation
 from pitboss.core.selection import Selection
 
@@ -17,6 +17,7 @@ WHOLE = Selection(
     max_parallel=3,
     mode="worktree",
     workers="local:2",
+    sandbox=SandboxMode.BWRAP,
     task_runs=2,
 )
 
@@ -36,6 +37,7 @@ def test_each_choice_wins_over_the_kept_one_alone() -> None:
         max_parallel=1,
         mode="in-place",
         workers="local:1",
+        sandbox=SandboxMode.OFF,
         task_runs=0,
     )
     for name, value in msgspec.structs.asdict(other).items():

@@ -31,7 +31,15 @@ class Scene:
         self.git("branch", f"pitboss/grind/{OTHER}-session-0001", self.first)
         for run in (RUN, OTHER):
             (self.root / ".pitboss/grind/runs" / run).mkdir(parents=True)
-        self.refs = SharedRefs(Repo(self.root, self.root / ".git", self.root / ".git"), RUN)
+        self.note = folder / "note"
+        self.refs = self.again()
+
+    def again(self) -> SharedRefs:
+        """As another process has them."""
+        return SharedRefs(Repo(self.root, self.root / ".git", self.root / ".git"), RUN, self.note)
+
+    def resume(self, gone_at: float) -> list[str]:
+        return list(self.again().resume(gone_at, self._set_aside))
 
     def git(self, *args: str) -> str:
         env = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull}
@@ -104,6 +112,49 @@ def test_refs_that_only_a_new_packed_refs_has_are_dropped(scene: Scene) -> None:
     assert not {"refs/heads/evil", "refs/tags/v9"} & set(names)
     assert scene.git("rev-parse", "main") == scene.second
     assert scene.check() == []
+
+
+FORGED = "{0} refs/heads/evil\n"
+FUTURE = 10.0**12
+
+
+def test_a_later_process_puts_back_what_a_killed_one_could_not(scene: Scene) -> None:
+    scene.git("update-ref", f"refs/heads/pitboss/grind/{OTHER}", scene.second)
+    scene.git("branch", "-D", f"pitboss/grind/{OTHER}-session-0001")
+    (scene.root / ".git/packed-refs").write_text(FORGED.format(scene.first))
+    assert len(scene.resume(FUTURE)) == 3
+    assert [scene.at(run) for run in (OTHER, f"{OTHER}-session-0001")] == [scene.first, scene.first]
+    assert scene.git("branch", "--list", "evil") == ""
+    assert scene.resume(FUTURE) == []
+
+
+def test_what_changed_after_the_process_was_gone_is_the_users(scene: Scene) -> None:
+    scene.git("update-ref", f"refs/heads/pitboss/grind/{OTHER}", scene.second)
+    scene.git("tag", "users", scene.first)
+    scene.git("pack-refs", "--all")
+    assert scene.resume(0.0) == []
+    assert scene.at(OTHER) == scene.second
+    assert scene.git("rev-parse", "users") == scene.first
+
+
+@pytest.mark.parametrize("note", [None, b"", b"\xff", b"[]"])
+def test_a_process_that_noted_nothing_is_compared_with_nothing(scene: Scene, note: bytes | None) -> None:
+    scene.note.unlink()
+    if note is not None:
+        scene.note.write_bytes(note)
+    scene.git("update-ref", f"refs/heads/pitboss/grind/{OTHER}", scene.second)
+    assert scene.resume(FUTURE) == []
+    assert scene.at(OTHER) == scene.second
+
+
+def test_what_another_repository_had_packed_already_is_not_looked_through(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.git("pack-refs", "--all")
+    scene.refs.begin()
+    scene.git("tag", "users", scene.first)
+    scene.git("pack-refs", "--all")
+    assert scene.resume(FUTURE) == []
+    assert scene.git("rev-parse", "users") == scene.first
 
 
 def test_a_repository_without_runs(tmp_path: Path) -> None:

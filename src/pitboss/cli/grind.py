@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.capping import cap_changes, cap_options
 from pitboss.cli.shared.declare import argument, command, option
-from pitboss.cli.shared.given import cluster, folder, path, whole
+from pitboss.cli.shared.given import cluster, folder, one_of, path, whole
 from pitboss.core.budget import Caps
+from pitboss.core.config import SandboxMode
 from pitboss.core.fields import MAX_COUNT
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ LATEST = ""
 @option(
     "--workers", type=cluster, metavar="ADDRESS", help="Run sessions there: local:N, or a dask scheduler."
 )
+@option("--sandbox", type=one_of(*SandboxMode), metavar="MODE", help="The sandbox: off, bwrap or command.")
 @cap_options
 @option(
     "--from",
@@ -93,7 +95,7 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
     parallel_safe run side by side, up to --max-parallel. The first Ctrl-C lets the sessions in flight finish;
     the second stops them.
 
-    A run keeps its budgets: --resume uses them unless you give others; `none` lifts one.
+    A run keeps its budgets and its sandbox: --resume uses them unless you give others; `none` lifts a budget.
     """
     detach, tui = chosen.pop("detach"), chosen.pop("tui")
     wish = _PullRequest(wanted=chosen.pop("pr"), required=chosen.pop("require_pr"))

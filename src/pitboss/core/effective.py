@@ -53,6 +53,8 @@ _CHOSEN = {
 }
 """What a command line may choose, and the setting that it stands above."""
 
+_SANDBOX = "sandbox.mode"
+
 
 class Origin(StrEnum):
     """Where the value of a setting comes from."""
@@ -114,6 +116,8 @@ def for_run(found: list[EffectiveSetting], chosen: Selection, caps: Caps) -> lis
         if (value := getattr(chosen, name)) is not None
     }
     by_key = {each.key: each for each in found}
+    if chosen.sandbox is not None and by_key[_SANDBOX].value != chosen.sandbox:
+        above[_SANDBOX] = (chosen.sandbox, Origin.RUN)
     for name, cap in msgspec.to_builtins(caps).items():
         if by_key[key := f"grind.budgets.{name}"].value != cap:
             above[key] = (cap, Origin.RUN)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.config import SandboxMode
+
 if TYPE_CHECKING:
     from pitboss.core.config import GrindSettings
     from pitboss.core.rotation import Rotation
@@ -16,8 +18,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     `rotation`, `names` and `tags` say which prompts run, `prompts_dir` where they are (relative to the repository if
     inside it), `agent` who works on them, and `max_parallel`, `mode` and `workers` how many run side by side, and
-    where. No option sets `mode` yet; it belongs to the format of state.json. `task_runs` is how often a run of one task
-    works on that; None if it is no such run.
+    where. No option sets `mode` yet; it belongs to the format of state.json. `sandbox` is the mode of the sandbox; one
+    that the configuration chose is kept, too. `task_runs` is how often a run of one task works on that; None if it is
+    no such run.
     """
 
     rotation: str | None = None
@@ -28,6 +31,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel: int | None = None
     mode: str | None = None
     workers: str | None = None
+    sandbox: SandboxMode | None = None
     task_runs: int | None = None
 
     def over(self, kept: Selection | None) -> Selection:

@@ -20,7 +20,7 @@ from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
 from pitboss.git.settings import as_copied, compare
 from pitboss.landing.refs import REF_FOLDERS
-from pitboss.landing.shared_refs import SharedRefs
+from pitboss.landing.shared_refs import SharedRefs, changed_at
 from pitboss.store.backup import kept_in_git
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import PRIVATE, entry_at, open_users
@@ -36,6 +36,7 @@ FOLDER = "git-settings"
 
 _FOUND = "found.json"
 _HOMES = "homes.json"
+_REFS = "refs.json"
 _MOST_BYTES = 1024 * 1024
 _MOST_NAMED = 5
 _MOST_LOOKS = 4
@@ -66,7 +67,8 @@ class Guard:
         self._lock = threading.Lock()
         self._run_id = run.name
         self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
-        self._refs = SharedRefs(repo, run.name) if fenced else None
+        self._refs = SharedRefs(repo, run.name, self._folder / _REFS)
+        self._fenced = fenced
         self._hooks: dict[str, Path] = {}
         self._paths: dict[str, Path] = {}
         self._found: dict[str, Found] = {}
@@ -76,6 +78,8 @@ class Guard:
         """Take everything as it is now to be the user's own, and remember it in the run directory."""
         self._take()
         self._save()
+        if self._fenced:
+            self._refs.begin()
         write_atomic(self._folder / _HOMES, msgspec.json.encode(self._layout.homes()), durable=False)
 
     def bring_back(self, gone_at: float) -> tuple[str, ...]:
@@ -101,12 +105,13 @@ class Guard:
         if warnings:
             warnings += self._compared(saved, gone_at)  # the hooks may be somewhere else now
         self._save()
+        warnings += tuple(self._refs.resume(gone_at, self._set_aside))
+        if self._fenced:
+            self._refs.begin()
         return warnings
 
     def _take(self) -> None:
         self._layout.begin()
-        if self._refs is not None:
-            self._refs.begin()
         self._hooks, self._paths = self._find_hooks(), {}
         self._seen = self._look()
         self._found = {name: found for name in self._names() if (found := _read(self._path(name)))}
@@ -123,7 +128,7 @@ class Guard:
             else:
                 self._found.pop(name, None)
             self._seen[name] = ()  # differs from any file, and from no file
-        return self.check()
+        return self._checked()
 
     def check(self, seq: int = 0) -> tuple[str, ...]:
         """Put back what must not have changed since the last look; returns the warnings.
@@ -131,16 +136,18 @@ class Guard:
         Work that is found on the way is rescued for session `seq`. Raises RepositoryGone if the repository is gone.
         """
         with self._lock:
-            warnings = [*self._layout.check(self._set_aside)]
-            for _ in range(_MOST_LOOKS):
-                looked = self._look()
-                if looked == self._seen:
-                    break
-                warnings += self._settle_changed(looked)
-            warnings += self._taken_over(seq)
-            if self._refs is not None:
-                warnings += self._refs.check(self._set_aside)
-            return tuple(warnings)
+            refs = self._refs.check(self._set_aside) if self._fenced else ()
+            return (*self._checked(seq), *refs)
+
+    def _checked(self, seq: int = 0) -> tuple[str, ...]:
+        """The same, but for the refs that a sandbox leaves open."""
+        warnings = [*self._layout.check(self._set_aside)]
+        for _ in range(_MOST_LOOKS):
+            looked = self._look()
+            if looked == self._seen:
+                break
+            warnings += self._settle_changed(looked)
+        return (*warnings, *self._taken_over(seq))
 
     def _taken_over(self, seq: int) -> Iterator[str]:
         """Take what is work from folders that stood in for a git directory, now that git can be trusted again."""
@@ -216,11 +223,7 @@ class Guard:
 
     def _changed_at(self, name: str) -> float:
         """When a file last changed or, if it is gone, its folder."""
-        path = self._path(name)
-        for place in (path, path.parent):
-            with suppress(OSError):
-                return os.lstat(place).st_ctime
-        return 0.0
+        return changed_at(self._path(name))
 
     # Putting back
 

@@ -1,5 +1,7 @@
 """What a sandbox leaves open of git's refs, compared before and after each session (SPEC 13).
 
+What they were is noted on the disk, so that the run after one that was killed during a session compares them too.
+
 A session must be able to write the folder of its own branch, where the branches of other runs lie too. Where there is
 no `packed-refs`, nothing can be mounted over it, so a session may make one, and with it any ref that is not a file.
 """
@@ -11,10 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pitboss.git.small_files import text_of
 from pitboss.landing.refs import RUN_BRANCHES, SESSION_BRANCH
+from pitboss.store.files import read_regular, write_atomic
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import runs_dir
+from pitboss.typed import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,13 +31,22 @@ if TYPE_CHECKING:
 
 _PACKED = "packed-refs"
 _NO_REF = ("#", "^")
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """What refs were: the branches of other runs, and the names of all refs if no `packed-refs` was there."""
+
+    branches: dict[str, str]
+    names: tuple[str, ...] | None
 
 
 class SharedRefs:
-    """Refs of a repository that are not those of the run `run_id`."""
+    """Refs of a repository that are not those of the run `run_id`; the file `note` says what they were."""
 
-    def __init__(self, repo: Repo, run_id: str) -> None:
+    def __init__(self, repo: Repo, run_id: str, note: Path) -> None:
         self._repo = repo
+        self._note = note
         self._run_id = run_id
         self._folder = repo.common_dir / "refs/heads" / RUN_BRANCHES
         self._packed = repo.common_dir / _PACKED
@@ -39,9 +54,38 @@ class SharedRefs:
         self._names: frozenset[str] | None = None
 
     def begin(self) -> None:
-        """Remember them as they are."""
+        """Remember them as they are, also for a later process. Raises StorageError."""
+        self._take()
+        names = None if self._names is None else tuple(sorted(self._names))
+        write_atomic(self._note, msgspec.json.encode(Noted(self._branches, names)), durable=True)
+
+    def resume(self, gone_at: float, set_aside: SetAside) -> Iterator[str]:
+        """Put back what a session of a process that was killed may have changed; yields warnings.
+
+        `gone_at` is when that process was gone, in seconds since the epoch: what changed later is the user's doing.
+        """
+        noted = self._noted()
+        if noted is None:
+            return
+        self._take()
+        self._branches |= {
+            name: was for name, was in noted.branches.items() if changed_at(self._folder / name) <= gone_at
+        }
+        if noted.names is not None and changed_at(self._packed) <= gone_at:
+            self._names = frozenset(noted.names)
+        yield from self.check(set_aside)
+        self._note.unlink(missing_ok=True)
+
+    def _take(self) -> None:
         self._branches = self._read()
         self._names = None if self._packed.exists() else frozenset(self._loose())
+
+    def _noted(self) -> Noted | None:
+        content = read_regular(self._note, _MOST_BYTES)
+        try:
+            return None if content is None else from_json(content, Noted)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
 
     def check(self, set_aside: SetAside) -> Iterator[str]:
         """Put back what a session may have changed; yields warnings."""
@@ -83,7 +127,9 @@ class SharedRefs:
             if left:
                 _write(self._packed, left.rstrip("\n"))
             else:
-                self._packed.unlink()  # an empty line is no such file: git would refuse to work
+                self._packed.unlink(
+                    missing_ok=True
+                )  # an empty line is no such file: git would refuse to work
             yield f"git's {_PACKED} held refs that were never made: {', '.join(forged[:5])}; kept as {kept}"
 
     def _is_forged(self, name: str) -> bool:
@@ -102,6 +148,14 @@ class SharedRefs:
             if _ref_of(line) == f"refs/heads/{RUN_BRANCHES}{name}":
                 return line.split(" ", 1)[0]
         return ""
+
+
+def changed_at(path: Path) -> float:
+    """When a file last changed or, if it is gone, the folder that it, or its folder, was in."""
+    for place in (path, *path.parents):
+        with suppress(OSError):
+            return os.lstat(place).st_ctime
+    return 0.0
 
 
 def _ref_of(line: str) -> str | None:

@@ -6,7 +6,7 @@ import msgspec
 
 MESSAGE = "the sandbox does not work here"
 
-_ELSE = 'or choose a wrapper with [sandbox] mode = "command", or mode = "off"'
+_ELSE = 'or choose a wrapper with [sandbox] mode = "command", or none with `--sandbox off`'
 _INSTALL = (
     "install bubblewrap: `sudo apt install bubblewrap`, or dnf, pacman, zypper or apk with the same name"
 )
