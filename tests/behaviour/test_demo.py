@@ -10,6 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.cli import Done, Project
+from tests.support.runs import Run, facts, the_run
+from tests.support.sandboxes import needs_bwrap
 
 
 class Shown(NamedTuple):
@@ -18,12 +20,18 @@ class Shown(NamedTuple):
     done: Done
     repository: Path
     project: Project
+    run: Run
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """The demo as it is without options."""
+    return played(tmp_path_factory.mktemp("demo"))
+
+
+def played(folder: Path, *options: str) -> Shown:
     """Run the demo as a person with awkward git settings, a prompt of their own, and inside a git hook."""
-    project = Project.create(tmp_path_factory.mktemp("demo") / "elsewhere")
+    project = Project.create(folder / "elsewhere")
     home = Path(project.env["HOME"])
     hooks = home / "hooks"
     hooks.mkdir()
@@ -39,13 +47,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     temporary.mkdir()
     done = project.pitboss(
         "demo",
+        *options,
         GIT_CONFIG_GLOBAL=str(home / ".gitconfig"),
         GIT_DIR=str(project.root / ".git"),
         GIT_INDEX_FILE="nowhere",
         TMPDIR=str(temporary),
     )
     (repository,) = temporary.glob("pitboss-demo-*")
-    return Shown(done, repository, project)
+    return Shown(done, repository, project, the_run(Project(repository)))
 
 
 def anonymous(text: str, repository: Path) -> str:
@@ -132,3 +141,22 @@ def test_the_rescued_test_finds_the_bug_that_the_package_has(demo: Shown) -> Non
 def test_the_demo_leaves_the_repository_it_was_called_in_alone(demo: Shown) -> None:
     assert demo.project.git("status", "--porcelain") == ""
     assert demo.project.git("for-each-ref", "--format=%(refname)") == "refs/heads/main\n"
+
+
+def morning(shown: Shown) -> list[object]:
+    """What a person finds after the night: the same for two nights if what happened is the same."""
+    run = shown.run
+    branches = (run.branch, *(ref for record in run.records for ref in record.get("rescue", [])))
+    trees = [run.project.git("rev-parse", f"{branch}^{{tree}}") for branch in branches]
+    subjects = run.project.git("log", "--format=%s", run.branch)
+    return [subjects, trees, *map(facts, run.records)]
+
+
+@needs_bwrap
+def test_a_night_in_the_sandbox_ends_in_the_same_morning(demo: Shown, tmp_path: Path) -> None:
+    fenced = played(tmp_path, "--sandbox", "bwrap")
+    assert fenced.done.code == 0, fenced.done
+    told = anonymous(fenced.done.out, fenced.repository).replace(" --sandbox bwrap", "")
+    assert told == anonymous(demo.done.out, demo.repository)
+    assert morning(fenced) == morning(demo)
+    assert fenced.run.state["selection"]["sandbox"] == "bwrap"

@@ -11,7 +11,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pitboss.cli.shared.declare import command
+from pitboss.cli.shared.declare import command, option
+from pitboss.cli.shared.given import one_of
+from pitboss.core.config import SandboxMode
 from pitboss.core.session import SessionStatus
 from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
@@ -36,7 +38,13 @@ SOME_FAILED = 1
 
 
 @command()
-def demo() -> None:
+@option(
+    "--sandbox",
+    type=one_of(SandboxMode.OFF, SandboxMode.BWRAP),
+    metavar="MODE",
+    help="Run it in the sandbox: off or bwrap.",
+)
+def demo(*, sandbox: str | None) -> None:
     """Grind a throw-away repository, to see what happens.
 
     Makes a small broken Python package and three prompts for the built-in shell agent, and runs six sessions
@@ -48,7 +56,8 @@ def demo() -> None:
     from pitboss.store.paths import prompts_dir
 
     repository = _make_repository()
-    command = ["grind", "--prompts-dir", str(prompts_dir(Path()))]
+    chosen = () if sandbox is None else ("--sandbox", sandbox)
+    command = ["grind", "--prompts-dir", str(prompts_dir(Path())), *chosen]
     say(f"A small broken Python package is in {repository}")
     say(f"{paint('$', Ink.FAINT)} {_program()} {' '.join(command)}")
     sys.stdout.flush()
