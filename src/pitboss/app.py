@@ -21,9 +21,9 @@ from pitboss.hosts.surroundings import Surroundings
 from pitboss.hosts.this_machine import OnlyThisMachine
 from pitboss.landing.fenced_git import FencedGit
 from pitboss.landing.guard import Guard
+from pitboss.store.anchors import anchor, hasten
 from pitboss.store.backup import Backup
 from pitboss.store.git_dir import git_folder
-from pitboss.store.opening import anchor
 from pitboss.store.paths import RunPaths
 from pitboss.store.prompt_watch import PromptWatch
 from pitboss.store.rundir import RunDir
@@ -153,6 +153,7 @@ def build_run(mission: Mission, repo: Repo, run_id: str, channel: StopChannel, e
     builder = LiveBuilder(mission, repo, run_id, channel, emit)
     for folder in filter(None, (repo.root, git_folder(repo.root))):
         anchor(folder)
+    hasten()
     return Run(mission, builder.repo, builder, builder.guard, builder.backup, emit)
 
 

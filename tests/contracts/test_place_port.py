@@ -271,10 +271,13 @@ def test_the_place_of_a_session_that_does_not_begin_after_all_is_free_again(worl
     assert session(world, places, 2).worktree == first.worktree
 
 
-def test_work_lands_as_one_commit(world: World) -> None:
+@pytest.mark.parametrize("ahead", [False, True])
+def test_work_lands_as_one_commit(world: World, ahead: bool) -> None:
     places = world.opened()
     place = prepared(places.at(session(world, places)))
     world.write(place, {"one.txt": "1\n", "new.txt": "new\n"})
+    if ahead:
+        place.look_ahead()
     place.commit(message(1))
     with places.turn():
         landing = place.land(message(1))
@@ -294,9 +297,12 @@ def test_it_is_known_how_much_of_a_session_has_landed(world: World) -> None:
     assert place.diff() == DiffStat(files=2, added=3, removed=1)
 
 
-def test_where_nothing_was_done_nothing_lands_and_nothing_is_kept(world: World) -> None:
+@pytest.mark.parametrize("ahead", [False, True])
+def test_where_nothing_was_done_nothing_lands_and_nothing_is_kept(world: World, ahead: bool) -> None:
     places = world.opened()
     place = prepared(places.at(session(world, places)))
+    if ahead:
+        place.look_ahead()
     place.commit(message(1))
     assert place.land(message(1)) == Landing()
     assert world.landings() == 0

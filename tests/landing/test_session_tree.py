@@ -424,6 +424,7 @@ def test_landing_keeps_all_work_and_says_where_it_went(tmp_path: Path, name: str
     case = CASES[name]
     world = World(tmp_path / "repo", case.setup)
     sh(world.root, case.agent)
+    world.tree.look_ahead(world.session)  # as the engine does where no tests are due
     check(world, case, world.tree.land(world.session, MESSAGE))
     settle(world, case)
 
@@ -439,6 +440,15 @@ def test_landing_by_another_process_gives_the_same_answer_and_twice_is_as_good_a
     check(world, case, first)
     assert world.open().land(world.session, MESSAGE) == first
     settle(world, case)
+
+
+def test_a_look_that_nobody_took_is_not_the_next_sessions(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo")
+    world.tree.look_ahead(world.session)
+    world.tree.look_ahead(world.session)
+    world.tree.begin(1)
+    sh(world.root, CHANGED)
+    assert world.tree.land(world.session, MESSAGE).commit is not None
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss import proctree
-from pitboss.process import Captured, EndedBy, Leash, capture, supervisor
+from pitboss.process import Captured, EndedBy, Leash, begin_capture, capture, supervisor
 from tests.support.clock import LeapingClock
 from tests.support.processes import finish
 
@@ -21,6 +21,13 @@ def test_output_and_errors_come_back_whole_and_apart(tmp_path: Path) -> None:
     text = os.urandom(3_000_000)
     got = capture(["sh", "-c", "tee /dev/stderr; exit 4"], cwd=tmp_path, stdin=text)
     assert got == Captured(code=4, stdout=text, stderr=text)
+
+
+def test_a_command_begins_before_anybody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    finish_it = begin_capture(["sh", "-c", "echo begun > pipe; echo more"], cwd=tmp_path)
+    assert (tmp_path / "pipe").read_text() == "begun\n"
+    assert finish_it() == Captured(code=0, stdout=b"more\n", stderr=b"")
 
 
 def test_git_is_asked_with_the_environment_given(tmp_path: Path) -> None:

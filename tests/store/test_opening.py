@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.errors import RunDirectoryGone, StorageError
-from pitboss.store import opening
+from pitboss.store import anchors, opening
 from pitboss.store.files import (
     append_durable,
     make_directory,
@@ -69,10 +69,15 @@ class Scene:
         return same and self.precious.read_bytes() == b"the user's\n"
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+@pytest.fixture(params=["name by name", "in one call"])
+def scene(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     opening.take_notices()
-    yield Scene(tmp_path)
+    scene = Scene(tmp_path)
+    monkeypatch.setattr(anchors, "_enter", None)
+    if request.param == "in one call":
+        anchors.hasten()
+        anchors.anchor(scene.root)
+    yield scene
     opening.take_notices()
 
 
@@ -208,9 +213,9 @@ def test_what_is_below_git_in_a_folder_of_ours_is_held_to_the_same(scene: Scene,
 
 
 def test_a_folder_that_is_held_on_to_stays_the_same_when_its_name_leads_elsewhere(scene: Scene) -> None:
-    opening.anchor(scene.root)
-    opening.anchor(scene.root)
-    opening.anchor(scene.root / "gone")
+    anchors.anchor(scene.root)
+    anchors.anchor(scene.root)
+    anchors.anchor(scene.root / "gone")
     scene.root.rename(scene.root.parent / "moved")
     scene.root.symlink_to(scene.beside)
     (scene.beside / ".pitboss").mkdir()
@@ -220,21 +225,21 @@ def test_a_folder_that_is_held_on_to_stays_the_same_when_its_name_leads_elsewher
 
 
 def test_a_folder_that_is_held_on_to_can_be_found_wherever_it_goes(scene: Scene, tmp_path: Path) -> None:
-    assert opening.whereabouts(tmp_path / "nobody holds it") is None
-    opening.anchor(scene.root)
+    assert anchors.whereabouts(tmp_path / "nobody holds it") is None
+    anchors.anchor(scene.root)
     scene.root.rename(tmp_path / "moved")
-    assert opening.whereabouts(scene.root) == tmp_path / "moved"
+    assert anchors.whereabouts(scene.root) == tmp_path / "moved"
     scene.root.mkdir()
-    opening.anchor(scene.root)
-    assert opening.whereabouts(scene.root) == scene.root
+    anchors.anchor(scene.root)
+    assert anchors.whereabouts(scene.root) == scene.root
     scene.root.rmdir()
-    found = opening.whereabouts(scene.root)
+    found = anchors.whereabouts(scene.root)
     assert found is not None
     assert not found.exists()
 
 
 def test_a_folder_of_that_name_that_a_run_keeps_is_no_beginning_of_a_way(scene: Scene) -> None:
-    opening.anchor(scene.root)
+    anchors.anchor(scene.root)
     kept = scene.run / "set-aside/session-0001/project/.pitboss"
     (scene.run / "set-aside").symlink_to(scene.beside)
     make_directory(kept)

@@ -85,7 +85,7 @@ class Driver:
         `on_start` gets the pid and start time, again for the second process if the first refused an option. Raises
         StorageError if the transcript cannot be written.
         """
-        request = self._completed(request)
+        given, request = request, self._completed(request)
         try:
             launch = self._backend.launch(request, self._settings)
         except StartError as error:
@@ -95,7 +95,7 @@ class Driver:
         if launch.file is not None:
             write_atomic(*launch.file, spare=True)
         monitor = AgentMonitor(self._backend.reader(request), request, self._config.pricing, on_event)
-        secrets = Secrets.of(os.environ, launch.env_defaults, request.env, launch.env)
+        secrets = Secrets.of(given.env, launch.env_defaults, request.env, launch.env)
 
         def start(argv: tuple[str, ...]) -> Exit:
             return process.run(

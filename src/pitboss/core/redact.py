@@ -100,10 +100,10 @@ class Secrets:
         self._needles = (*self.literals, *_SHAPES)
         self._patterns: dict[tuple[bytes, ...], re.Pattern[bytes]] = {}
 
-    @classmethod
-    def of(cls, *environments: Mapping[str, str]) -> Secrets:
-        """The secrets in the variables of these environments."""
-        return cls(chain.from_iterable(map(_secrets_of, environments)))
+    @staticmethod
+    def of(*environments: Mapping[str, str]) -> Secrets:
+        """The secrets in the variables of these environments. Not to be changed: it may be the same as before."""
+        return _of(tuple(dict.fromkeys(chain.from_iterable(map(_secrets_of, environments)))))
 
     def redact(self, text: str) -> str:
         """`text` without its secrets."""
@@ -220,6 +220,12 @@ def _pattern(needle: bytes) -> bytes:
     # The look-behind comes after the fixed part, because `re` finds it faster that way.
     fixed = re.escape(needle)
     return fixed + _EDGE.replace(b"%s", fixed) + _SHAPES[needle] + _BODY.pattern
+
+
+@lru_cache(maxsize=16)
+def _of(values: tuple[str, ...]) -> Secrets:
+    """Cached: the sessions of a run have the same secrets, and to look for them takes patterns."""
+    return Secrets(values)
 
 
 def _secrets_of(environ: Mapping[str, str]) -> Iterator[str]:

@@ -48,6 +48,11 @@ class Delivery:
         """The outcome, marked as not verified if tests are due."""
         return self._verifier.await_tests(session, outcome)
 
+    def look_ahead(self, session: Assignment, outcome: Outcome) -> None:
+        """Begin to look at the session's tree, unless tests or a fixer may still change it."""
+        if outcome.verified:
+            self._places.at(session).look_ahead()
+
     def verify(self, session: Assignment) -> Outcome:
         """Test the session's work if tests are due; returns the outcome with the verdict, durable."""
         outcome = self._journal.outcome(session.seq)

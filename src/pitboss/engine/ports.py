@@ -143,6 +143,13 @@ class Place(Protocol):
         """
         ...
 
+    def look_ahead(self) -> None:
+        """Begin to look at the tree, if that can be done while others are busy; does no harm, never fails.
+
+        The session's processes have ended, and until `land` or `rescue` nobody changes its tree.
+        """
+        ...
+
     def commit(self, message: str) -> None:
         """Commit the session's work to its own branch, if it has one, to keep its turn to land short.
 

@@ -20,7 +20,7 @@ import msgspec
 from pitboss.errors import GO_ON
 from pitboss.git.errors import RepositoryGone
 from pitboss.git.small_files import content_of, is_head, led_to
-from pitboss.store.opening import anchor, whereabouts
+from pitboss.store.anchors import anchor, whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,7 +27,7 @@ from pitboss.git.errors import (
     why_cut_short,
 )
 from pitboss.git.status import STATUS, TreeStatus, parse_status
-from pitboss.process import NOT_STARTED, Leash, capture
+from pitboss.process import NOT_STARTED, Leash, begin_capture, capture
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
@@ -245,9 +245,24 @@ class Repo:
         `writing` says whether git may save what it found in the index; None means as usual for this tree. With
         submodules it may not: git would also write where their `.git` files point, and agents can write those.
         """
+        return parse_status(self.git(*STATUS, env=self._for_status(writing)))
+
+    def begin_status(self) -> Callable[[], TreeStatus]:
+        """Start the same call; whoever gets what this returns calls it once, and then waits. That raises GitError."""
+        leash = None if self.leash is None else self.leash.after(ABORT_PATIENCE_S)
+        env = {**self._pinned, **self._for_status(None)}
+        finish = begin_capture(("git", *STATUS), cwd=self.root, env=env, timeout_s=GIT_SECONDS, leash=leash)
+
+        def status() -> TreeStatus:
+            done = finish()
+            return self.status() if done.cut_short or done.code != 0 else parse_status(done.stdout)
+
+        return status
+
+    def _for_status(self, writing: bool | None) -> dict[str, str]:
         wanted = self.remembers if writing is None else writing
         may = wanted and not (self.root / ".gitmodules").exists()
-        return parse_status(self.git(*STATUS, env={"GIT_OPTIONAL_LOCKS": str(int(may))}))
+        return {"GIT_OPTIONAL_LOCKS": str(int(may))}
 
     def version(self) -> tuple[int, ...]:
         """Git's version as numbers, such as (2, 39, 5)."""

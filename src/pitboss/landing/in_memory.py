@@ -203,6 +203,9 @@ class InMemoryPlace:
         self._put({**self._files, **self._base})
         self._memory.provisioned.add(self.path)
 
+    def look_ahead(self) -> None:
+        """To look at the tree takes no time."""
+
     def commit(self, message: str) -> None:
         """Put what is in the tree on the session's own branch, if it has one."""
         if self._session.worktree is not None and self._files != self._memory.commits[self._own].files:

@@ -51,6 +51,10 @@ class InPlace:
     def provisioned(self) -> None:
         """Nothing was added, so there is nothing to undo."""
 
+    def look_ahead(self) -> None:
+        """Start git on the look at the tree that landing begins with. Raises GitError."""
+        self._tree.look_ahead(self._session)
+
     def commit(self, message: str) -> None:
         """The session has no branch but the run's: its work is committed as it lands."""
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from pitboss.core.session import Landing
 from pitboss.errors import WHEN_GIT_FAILED, StorageError
 from pitboss.landing.git_trouble import TROUBLE, GitFailed, Perseverance
+from pitboss.landing.in_place import InPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pitboss.core.run import RunState
     from pitboss.core.session import Assignment, InFlight, Location
     from pitboss.landing.git_trouble import RepositoryMonitor
-    from pitboss.landing.in_place import InPlace
     from pitboss.landing.places import GitPlaces
     from pitboss.landing.slot_place import SlotPlace
 
@@ -175,7 +175,7 @@ class ResilientPlace:
         self._session = session
         self._seq = session.seq
         self._try = Perseverance(monitor, session.seq).attempt
-        self._unprepared = False
+        self._unprepared = self._looked_ahead = False
         self._failed: str | None = None
 
     @property
@@ -208,6 +208,17 @@ class ResilientPlace:
     def provisioned(self) -> None:
         """The working copy is ready for sessions. Raises GitFailed."""
         self._try(self.inner.provisioned)
+
+    def look_ahead(self) -> None:
+        """Begin to look at the user's tree once git's config is as it was; a failure is left for `land` to meet.
+
+        In a slot `commit` looks at once.
+        """
+        if isinstance(self.inner, InPlace):
+            with suppress(*TROUBLE):
+                self._monitor.look(self._seq)
+                self.inner.look_ahead()
+                self._looked_ahead = True
 
     def commit(self, message: str) -> None:
         """Commit the session's work to its own branch, if it has one; a failure is saved for `land` to report."""
@@ -284,8 +295,10 @@ class ResilientPlace:
             return otherwise
 
     def _looked(self, work: Callable[[], T]) -> T:
-        """First put back what the session may have done to git's config, then do it."""
-        self._monitor.look(self._seq)
+        """First put back what the session may have done to git's config, unless `look_ahead` just has, then do it."""
+        looked, self._looked_ahead = self._looked_ahead, False
+        if not looked:
+            self._monitor.look(self._seq)
         return work()
 
     def _warn(self, text: str) -> None:

@@ -66,6 +66,7 @@ class SessionTree:
         self._stashes = Stashes(repo, branch, private=SESSION_BRANCH)
         self._index_backup = IndexBackup(repo)
         self._begun: int | None = None
+        self._looking: Callable[[], TreeStatus] | None = None
         self.stat: DiffStat | None = None
         """How much the session changed, according to `git commit`; None if its agent or a hook committed part of it."""
         self.may_add = True
@@ -73,12 +74,28 @@ class SessionTree:
 
     def begin(self, seq: int) -> None:
         """Remember the tree as session `seq` finds it; without this, `land` and `rescue` assume an earlier attempt."""
+        self._stop_looking()
         self._begun = seq
         self.stat, self.may_add = None, True
         self._reflog.mark()
         self._stashes.mark()
         self._index_backup.save()
         self._rescuer.begin(self._index_backup)
+
+    def look_ahead(self, session: Assignment) -> None:
+        """Start git on the look that `land` and `rescue` begin with: nothing changes the tree until then.
+
+        Raises GitError.
+        """
+        self._stop_looking()
+        attributes.remove_pipes(self._repo)
+        if self._index_backup.is_sound(session.base_commit):
+            self._looking = self._repo.begin_status()
+
+    def _stop_looking(self) -> None:
+        if self._looking is not None:
+            looked, self._looking = self._looking, None
+            looked()
 
     def land(self, session: Assignment, message: str) -> Landing:
         """Put the session's work on the run branch; what cannot go there is rescued (SPEC 6).
@@ -139,10 +156,12 @@ class SessionTree:
 
     def _look(self, session: Assignment) -> TreeStatus:
         """The tree's status. A broken index would make files look new, and ignored ones deleted."""
-        attributes.remove_pipes(self._repo)
-        if not self._index_backup.is_sound(session.base_commit):
-            self._index_backup.restore(session.base_commit)
-        status = self._repo.status()
+        looked, self._looking = self._looking, None
+        if looked is None:
+            attributes.remove_pipes(self._repo)
+            if not self._index_backup.is_sound(session.base_commit):
+                self._index_backup.restore(session.base_commit)
+        status = self._repo.status() if looked is None else looked()
         if status.unborn and self._repo.drop_broken_ref(f"refs/heads/{self._branch}"):
             status = self._repo.status()
         return status

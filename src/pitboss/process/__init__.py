@@ -20,7 +20,7 @@ from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit,
 from pitboss.process.confine import confine, judged
 from pitboss.process.output import Appender, Clean, Tail
 from pitboss.process.search import installed
-from pitboss.process.supervisor import supervise
+from pitboss.process.supervisor import begin, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +36,7 @@ __all__ = [
     "EndedBy",
     "Exit",
     "Leash",
+    "begin_capture",
     "capture",
     "run",
 ]
@@ -91,6 +92,19 @@ def capture(
     decide what runs. A program that cannot be started is code 127 with the reason on `stderr`. Without a `leash`,
     daemons that let go of the output, such as git's background maintenance, are left alone.
     """
+    return begin_capture(argv, cwd=cwd, env=env, stdin=stdin, timeout_s=timeout_s, leash=leash)()
+
+
+def begin_capture(
+    argv: Sequence[str],
+    *,
+    cwd: str | os.PathLike[str],
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = 600.0,
+    leash: Leash | None = None,
+) -> Callable[[], Captured]:
+    """Start a command as `capture` does; call what this returns, once, to wait for its end and get its output."""
     out: list[bytes] = []
     err: list[bytes] = []
     command = Command(
@@ -105,12 +119,17 @@ def capture(
     )
     streams: list[list[Consumer]] = [[out.append], [err.append]]
     stop = None if leash is None else leash.stop
-    ended = supervise(command, streams, stop=stop, spare_daemons=leash is None or leash.spare_daemons)
-    if ended.error is not None:
-        return Captured(code=NOT_STARTED, stdout=b"", stderr=os.fsencode(ended.error))
-    return Captured(
-        code=-signal.SIGKILL if ended.code is None else ended.code,
-        stdout=b"".join(out),
-        stderr=b"".join(err),
-        ended_by=ended.ended_by,
-    )
+    begun = begin(command, streams, stop=stop, spare_daemons=leash is None or leash.spare_daemons)
+
+    def captured() -> Captured:
+        ended = begun if isinstance(begun, Exit) else begun.finish()
+        if ended.error is not None:
+            return Captured(code=NOT_STARTED, stdout=b"", stderr=os.fsencode(ended.error))
+        return Captured(
+            code=-signal.SIGKILL if ended.code is None else ended.code,
+            stdout=b"".join(out),
+            stderr=b"".join(err),
+            ended_by=ended.ended_by,
+        )
+
+    return captured

@@ -65,7 +65,18 @@ def supervise(
 
     With `spare_daemons`, a daemon that does not hold the output survives a command that ended by itself.
     """
-    began, since = time.monotonic(), proctree.ticks(time.time() - CLOCK_SLACK_S)
+    begun = begin(command, streams, stop=stop, spare_daemons=spare_daemons)
+    return begun if isinstance(begun, Exit) else begun.finish(on_start)
+
+
+def begin(
+    command: Command, streams: Sequence[list[Consumer]], *, stop: Stop | None, spare_daemons: bool
+) -> Supervisor | Exit:
+    """Start `command` as `supervise` does; whoever gets the supervisor must call its `finish`.
+
+    Until then nobody reads what the command says, and its limits are not watched.
+    """
+    since = proctree.ticks(time.time() - CLOCK_SLACK_S)
     try:
         child = _leaders.spawn(partial(_spawn, command))
     except (OSError, ValueError) as error:
@@ -73,18 +84,10 @@ def supervise(
     supervisor = Supervisor(command, child, since=since, stop=stop, spare_daemons=spare_daemons)
     try:
         supervisor.connect(streams)
-        supervisor.watch(
-            None if on_start is None else lambda: on_start(child.pid, proctree.start_time(child.pid))
-        )
-    finally:
+    except BaseException:
         supervisor.close()
-        _leaders.forget(child.pid)
-    return Exit(
-        code=child.returncode,
-        ended_by=supervisor.ended_by,
-        stop=supervisor.stopped_for,
-        seconds=time.monotonic() - began,
-    )
+        raise
+    return supervisor
 
 
 class Supervisor:
@@ -111,7 +114,7 @@ class Supervisor:
         self._outputs: set[IO[bytes]] = set()
         self._pidfd = _pidfd(child.pid)
         self._since = since
-        self._asked_at = self._buried_at = time.monotonic()
+        self._began = self._asked_at = self._buried_at = time.monotonic()
         self._deadline = self._asked_at + (math.inf if command.max_seconds is None else command.max_seconds)
         self._polite_until: float | None = None
         self._termination: proctree.Termination | None = None
@@ -133,6 +136,20 @@ class Supervisor:
         if self._pidfd is not None:
             self._selector.register(self._pidfd, selectors.EVENT_READ, self._reap)
 
+    def finish(self, on_start: Callable[[int, int | None], None] | None = None) -> Exit:
+        """Watch the child to its end and say how it ended; raise what a callback raised."""
+        pid = self._child.pid
+        try:
+            self.watch(None if on_start is None else lambda: on_start(pid, proctree.start_time(pid)))
+        finally:
+            self.close()
+        return Exit(
+            code=self._child.returncode,
+            ended_by=self.ended_by,
+            stop=self.stopped_for,
+            seconds=time.monotonic() - self._began,
+        )
+
     def watch(self, on_start: Callable[[], None] | None) -> None:
         """Return when the child, its tree and its pipes are done; raise what a callback raised."""
         if on_start is not None:
@@ -151,6 +168,7 @@ class Supervisor:
                 pipe.close()
         if self._pidfd is not None:
             os.close(self._pidfd)
+        _leaders.forget(self._child.pid)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Let no exception lose the child, not even Ctrl-C; a second one ends it on the spot."""

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from pitboss.store.opening import AnyPath, FolderEntry
+    from pitboss.store.anchors import AnyPath
+    from pitboss.store.opening import FolderEntry
 
 
 _TRIES = 8

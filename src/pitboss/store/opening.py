@@ -2,9 +2,7 @@
 
 Agents may replace anything with anything at any moment: a file with a link to a key, a pipe that nobody reads or a
 hard link to `~/.bashrc`, a whole folder with a link. So a path is walked name by name, each opened relative to the one
-before. The walk starts at a folder that is the user's: the one that holds `.pitboss`, or git's own folder, which
-holds `pitboss`. Links on the way there are the user's and are followed; `anchor` holds on to such a folder,
-wherever its name leads later.
+before, or all in one system call that follows no link. The walk starts at a folder that is the user's (`anchors`).
 
 Writers rename what is in the way to `NAME.set-aside-N`, and `take_notices` reports it once. Readers get an OSError.
 """
@@ -15,30 +13,28 @@ import errno
 import os
 import stat
 from collections import deque
-from contextlib import contextmanager, suppress
-from functools import lru_cache
-from pathlib import Path
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from pitboss.store import anchors
 
-    AnyPath = str | os.PathLike[str]
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pitboss.store.anchors import AnyPath, Descent
+
 
 PRIVATE = 0o600
 """What sessions leave is for the owner alone: transcripts and logs may hold private data."""
 
 PRIVATE_FOLDER = 0o700
 
-_OURS = ".pitboss"
-_OURS_IN_GIT = "pitboss"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _UNSEEN = getattr(os, "O_PATH", os.O_RDONLY)
 _BLOCKED = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK, errno.ENXIO, errno.EISDIR, errno.ENODEV, errno.EINVAL)
 _TRIES = 8
 _MOST_NOTICES = 100
 
-_anchors: dict[str, int] = {}
 _notices: deque[str] = deque(maxlen=_MOST_NOTICES)
 
 
@@ -54,32 +50,6 @@ class InTheWay(OSError):
     """A link, pipe, folder or file with a second hard link stands where a file of the run should be."""
 
 
-def anchor(folder: AnyPath) -> None:
-    """Hold on to a user's folder that contains `.pitboss` or git's `pitboss`, if it can be opened."""
-    name = os.fspath(folder)
-    try:
-        opened = os.open(name, _FOLDER)
-    except OSError:
-        return
-    if name in _anchors:  # other threads use that number
-        os.dup2(opened, _anchors[name], inheritable=False)
-        os.close(opened)
-    else:
-        _anchors[name] = opened
-        _split.cache_clear()
-
-
-def whereabouts(folder: AnyPath) -> Path | None:
-    """Where a folder that `anchor` holds on to is now, however it was moved; None if the system does not tell.
-
-    Of one that was removed, the path leads nowhere.
-    """
-    try:
-        return Path(os.readlink(f"/proc/self/fd/{_anchors.get(os.fspath(folder), -1)}"))
-    except OSError:
-        return None
-
-
 def take_notices() -> list[str]:
     """What was set aside since the last call, in words for the user."""
     return list(iter(_next_notice, None))
@@ -90,19 +60,32 @@ def notice(text: str) -> None:
     _notices.append(text)
 
 
-@contextmanager
-def entry_at(path: AnyPath, *, make: bool = False) -> Iterator[FolderEntry]:
+class _At(AbstractContextManager[FolderEntry]):
+    """What `entry_at` returns: a class, because a generator takes longer than the system calls in it."""
+
+    __slots__ = ("_entry", "_make", "_path")
+
+    def __init__(self, path: str, *, make: bool) -> None:
+        self._path = path
+        self._make = make
+
+    def __enter__(self) -> FolderEntry:
+        way = anchors.way_to(self._path)
+        folder = anchors.at_once(way)
+        if folder < 0:
+            folder = _walk(way, make=self._make)
+        self._entry = FolderEntry(folder, way.name, way.ours)
+        return self._entry
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._entry.folder)
+
+
+def entry_at(path: AnyPath, *, make: bool = False) -> AbstractContextManager[FolderEntry]:
     """The open folder of `path`, and its last name; `make` creates our missing folders. Raises OSError."""
-    base, names = _split(os.fspath(path))
-    folder = _open_base(base)
-    try:
-        for name in names[:-1]:
-            inner = _enter(folder, name, make=make)
-            os.close(folder)
-            folder = inner
-        yield FolderEntry(folder, names[-1], len(names) > 1 or names[-1] in (_OURS, _OURS_IN_GIT))
-    finally:
-        os.close(folder)
+    return _At(os.fspath(path), make=make)
 
 
 def open_folder(path: AnyPath, *, make: bool = False) -> int:
@@ -297,26 +280,18 @@ def _next_notice() -> str | None:
         return None
 
 
-@lru_cache(maxsize=256)
-def _split(path: str) -> tuple[str, tuple[str, ...]]:
-    """The user's part of a path, and the names below it; of a path that is not ours, only the last name."""
-    parts = path.split(os.sep)
-    starts = [at for at in range(1, len(parts)) if _is_ours(parts, at)]
-    splits = [(os.sep.join(parts[:at]) or os.sep, tuple(parts[at:])) for at in starts]
-    if splits:
-        # Something a run keeps may have such a name inside it too.
-        return next((split for split in splits if split[0] in _anchors), splits[-1])
-    folder, name = os.path.split(path)
-    return folder or os.curdir, (name,)
-
-
-def _is_ours(parts: list[str], at: int) -> bool:
-    return parts[at] == _OURS or (parts[at] == _OURS_IN_GIT and any(p.endswith(".git") for p in parts[:at]))
-
-
-def _open_base(base: str) -> int:
-    anchored = _anchors.get(base)
-    return os.open(base, _FOLDER) if anchored is None else os.dup(anchored)
+def _walk(way: Descent, *, make: bool) -> int:
+    """Open the base, then one folder in the other."""
+    folder = anchors.open_base(way)
+    try:
+        for name in way.folders:
+            inner = _enter(folder, name, make=make)
+            os.close(folder)
+            folder = inner
+    except BaseException:
+        os.close(folder)
+        raise
+    return folder
 
 
 def _enter(folder: int, name: str, *, make: bool, ours: bool = True) -> int:
@@ -343,7 +318,7 @@ def _make_way(at: FolderEntry, error: OSError) -> bool:
         os.mkdir(at.name, PRIVATE_FOLDER, dir_fd=at.folder)
     except FileExistsError:
         return True
-    if aside is not None and at.name == _OURS:  # the user's tree is no place for it
+    if aside is not None and at.name == anchors.OURS:  # the user's tree is no place for it
         os.rename(aside, os.path.join(at.name, aside), src_dir_fd=at.folder, dst_dir_fd=at.folder)
     os.fsync(at.folder)
     return True

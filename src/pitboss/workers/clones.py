@@ -19,8 +19,8 @@ from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.site import Site
 from pitboss.landing.slot_place import SlotPlace
 from pitboss.process import capture
+from pitboss.store.anchors import anchor
 from pitboss.store.files import make_directory
-from pitboss.store.opening import anchor
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:

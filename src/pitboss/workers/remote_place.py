@@ -96,6 +96,9 @@ class RemotePlace:
 
     # What it did comes home
 
+    def look_ahead(self) -> None:
+        """The tree is on the worker."""
+
     def commit(self, message: str) -> None:
         """Commit the session's work on the worker and bring it home; a failure is saved for `land` to report."""
         if self._is_home or self._found_at_home():
