@@ -8,12 +8,13 @@ import json
 import signal
 import subprocess
 import sys
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tests.support.cli import COMMAND, PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.support.cli import Project
@@ -23,12 +24,17 @@ class BesideCluster:
     """A scheduler at `address`, and the workers that a test starts."""
 
     def __init__(
-        self, project: Project, folder: Path, stack: contextlib.ExitStack, tls: Path | None = None
+        self,
+        project: Project,
+        folder: Path,
+        stack: contextlib.ExitStack,
+        tls: Path | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
-        """With a folder of TLS files, everybody in the cluster has those."""
+        """With a folder of TLS files, everybody in the cluster has those. The scheduler listens at `host`."""
         self._tls = () if tls is None else ("--tls", str(tls))
         self._files = tls
-        self._host = "127.0.0.1"
+        self._host = host
         self._project = project
         self._folder = folder
         self._stack = stack
@@ -46,14 +52,30 @@ class BesideCluster:
             argv += ["--protocol", "tls", "--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key]
         self.scheduler = self._start([*argv, "--no-dashboard", "--scheduler-file", str(file)], "scheduler")
         wait_until(lambda: file.exists() and file.read_text().endswith("}"))
-        self.address = json.loads(file.read_text())["address"]
+        said = json.loads(file.read_text())["address"]
+        self.address = f"{said.partition('://')[0]}://127.0.0.1:{said.rpartition(':')[2]}"
 
-    def worker(self, name: str, *options: str) -> subprocess.Popen[bytes]:
-        """Start a worker, and wait until it is there."""
-        argv = [*COMMAND, "worker", self.address, "--name", name, "--dir", str(self._folder / name)]
-        argv += [*self._tls, *options]
-        process = self._start(argv, name)
-        wait_until(lambda: self.listed(name))
+    def worker(
+        self,
+        name: str,
+        *options: str,
+        prefix: Sequence[str] = (),
+        host: str | None = None,
+        env: Mapping[str, str] = MappingProxyType({}),
+        awaited: bool = True,
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker, and wait until it is there unless it is not `awaited`.
+
+        It runs behind `prefix` with what `env` adds, and reaches the scheduler by `host`.
+        """
+        address = self.address
+        if host is not None:
+            address = f"{address.partition('://')[0]}://{host}:{address.rpartition(':')[2]}"
+        argv = [*prefix, *COMMAND, "worker", address, "--name", name]
+        argv += ["--dir", str(self._folder / name), *self._tls, *options]
+        process = self._start(argv, name, env)
+        if awaited:
+            wait_until(lambda: self.listed(name))
         return process
 
     def listed(self, name: str) -> dict[str, Any] | None:
@@ -74,12 +96,14 @@ class BesideCluster:
         """What a process printed."""
         return (self._folder / f"{name}.log").read_text()
 
-    def _start(self, argv: list[str], name: str) -> subprocess.Popen[bytes]:
+    def _start(
+        self, argv: list[str], name: str, env: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 argv,
                 cwd=self._folder,
-                env=self._project.env,
+                env=self._project.env | dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -98,8 +122,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def cluster_beside(project: Project, folder: Path, tls: Path | None = None) -> Iterator[BesideCluster]:
-    """A scheduler without workers, in a new `folder`; `tls` is the folder of its TLS files, if any."""
+def cluster_beside(
+    project: Project, folder: Path, tls: Path | None = None, host: str = "127.0.0.1"
+) -> Iterator[BesideCluster]:
+    """A scheduler at `host` without workers, in a new `folder`; `tls` is the folder of its TLS files, if any."""
     folder.mkdir()
     with contextlib.ExitStack() as stack:
-        yield BesideCluster(project, folder, stack, tls)
+        yield BesideCluster(project, folder, stack, tls, host)

@@ -97,13 +97,13 @@ def instruct(project: Project, name: str, body: str = "Do it.", /, **meta: objec
 class Gate:
     """A place in a script where it waits for the test, though not for ever."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, looks: int = 3000) -> None:
+        """A script that waits looks so many times whether it may go on, fifty times a second."""
         folder.mkdir()
         self._reached = folder / "reached"
         self._opened = folder / "opened"
-        self.script = (
-            f": >{self._reached}; for _ in $(seq 3000); do [ ! -e {self._opened} ] || break; sleep 0.02; done"
-        )
+        waits = f"for _ in $(seq {looks}); do [ ! -e {self._opened} ] || break; sleep 0.02; done"
+        self.script = f": >{self._reached}; {waits}"
 
     def wait(self) -> None:
         """Wait until a script has come to the gate."""

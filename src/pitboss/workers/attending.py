@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
+from pitboss import proctree
+from pitboss.core.environment import RUN_ID, SESSION_SEQ
 from pitboss.core.redact import Secrets
 from pitboss.core.session import Landing
-from pitboss.core.stops import StopRequest
+from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.errors import PitbossError, StorageError
 from pitboss.git.packs import boundary, pack, unpack
 from pitboss.hosts.surroundings import Surroundings
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from pitboss.workers.wire import Wire
 
 POLL_S = 1.0
+GRACE_S = 2.0
+"""Between TERM and KILL for the processes of a session that is lost: none may be left five seconds later."""
 
 
 class Attending:
@@ -39,14 +44,14 @@ class Attending:
         run: RunHere,
         wire: Wire[say.FromRunner],
         environ: Mapping[str, str],
-        is_leaving: Callable[[], bool],
+        leaving: Callable[[], StopLevel],
     ) -> None:
         session = begin.assignment
         self._begin = begin
         self._session = session
         self._run = run
         self._wire = wire
-        self._is_leaving = is_leaving
+        self._leaving = leaving
         self._place = run.place(session)
         self._host = _host_of(run, environ, begin.config).of(session)
         self._try = Perseverance(run.monitor, session.seq).attempt
@@ -60,7 +65,7 @@ class Attending:
 
     def serve(self) -> None:
         """Answer one call after another until the session is released, or the runner is gone: raises Closed."""
-        while not (self.is_released or self._lost or self._is_leaving()):
+        while not (self.is_released or self._lost or self._leaving()):
             call, body = self._wire.take(POLL_S) or (None, b"")
             if isinstance(call, say.Call):
                 self._calls += 1
@@ -162,15 +167,21 @@ class Attending:
             try:
                 asked = self._wire.take(0)
             except Closed:
-                self._lost = True
-                self._halted = StopRequest.ABORT
+                self._lose()
             else:
                 if asked is not None and isinstance(asked[0], say.Halt) and asked[0].nth == self._calls:
                     self._halted = asked[0].why
-        if self._is_leaving():
-            self._lost = True
-            return StopRequest.ABORT
+        if (level := self._leaving()) is not StopLevel.NONE and not self._lost:
+            self._lose(politely=level is not StopLevel.ABORT)
         return self._halted
+
+    def _lose(self, *, politely: bool = False) -> None:
+        """Nobody waits for an answer any longer: end what runs."""
+        self._lost = True
+        self._halted = StopRequest.ABORT
+        if not politely:
+            ending = partial(end_session, self._begin.run_id, self._session.seq)
+            Thread(target=ending, daemon=True).start()
 
     def _committed(self) -> tuple[say.Committed, bytes]:
         landing = self._place.ahead or Landing()
@@ -221,6 +232,13 @@ class Attending:
         tips = self._run.rescued(self._session.seq)
         self.release()
         return tips
+
+
+def end_session(run_id: str, seq: int) -> None:
+    """End all processes of a session, also of one that an earlier process of this worker began."""
+    marks = {RUN_ID: run_id, SESSION_SEQ: str(seq)}
+    # Whatever the clock of the runner's machine says: it may be an hour off.
+    proctree.end_tree(proctree.carrying(marks, since=0), grace_s=GRACE_S)
 
 
 def _host_of(run: RunHere, environ: Mapping[str, str], config: Config) -> OnlyThisMachine:

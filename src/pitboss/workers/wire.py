@@ -93,8 +93,9 @@ class Wire(Generic[M]):
                 self._in.put((said, bytes(body)))
 
     async def _beat(self) -> None:
-        while not is_lost(time.monotonic() - self._heard, self._lost_after_s):
-            await asyncio.sleep(min(LONGEST_BEAT_S, self._lost_after_s / BEATS))
+        while not is_lost(silent_s := time.monotonic() - self._heard, self._lost_after_s):
+            beat_s = min(LONGEST_BEAT_S, self._lost_after_s / BEATS)
+            await asyncio.sleep(min(beat_s, self._lost_after_s - silent_s))
             self._out.put_nowait((encoded(Beat()), b""))
 
     # In the session's thread

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pitboss import proctree
-from pitboss.core.environment import RUN_ID, SESSION_SEQ
 from pitboss.core.leases import Answer, Stage, answer
+from pitboss.core.stops import StopLevel
 from pitboss.errors import PitbossError
 from pitboss.git.packs import pack
 from pitboss.landing.git_trouble import GitFailed
 from pitboss.store.files import write_atomic
 from pitboss.workers import messages as say
-from pitboss.workers.attending import Attending
+from pitboss.workers.attending import Attending, end_session
 from pitboss.workers.begun import BegunAttempt, BegunAttempts
 from pitboss.workers.clones import Clones
 from pitboss.workers.wire import Closed
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 FIRST_WORD_S = 30.0
 LEAVING_S = 20.0
-GRACE_S = 2.0
 
 
 class WorkerDesk:
@@ -48,7 +46,7 @@ class WorkerDesk:
         self._lock = Lock()
         self._attending: dict[str, tuple[say.Begin, Thread]] = {}
         self._left: dict[str, BegunAttempt] = {}
-        self._leaving = False
+        self._leaving = StopLevel.NONE
         self.finished = 0
         """How many sessions have been released since this process began."""
 
@@ -84,9 +82,7 @@ class WorkerDesk:
                     )
 
     def _settle(self, attempt: BegunAttempt, begin: say.Begin) -> None:
-        marks = {RUN_ID: begin.run_id, SESSION_SEQ: str(begin.assignment.seq)}
-        # Whatever the clock of the runner's machine says: it may be an hour off.
-        proctree.end_tree(proctree.carrying(marks, since=0), grace_s=GRACE_S)
+        end_session(begin.run_id, begin.assignment.seq)
         run = self._run(begin)
         run.place(begin.assignment).rescue()
         tips = run.rescued(attempt.seq)
@@ -103,9 +99,9 @@ class WorkerDesk:
             runs.setdefault(attempt.run_id, []).append((attempt.seq, attempt.attempt))
         return runs
 
-    def leave(self) -> None:
-        """End all sessions and keep what they did; returns when that is done, or after a while."""
-        self._leaving = True
+    def leave(self, level: StopLevel) -> None:
+        """End all sessions, on ABORT at once, and keep what they did; returns when that is done, or after a while."""
+        self._leaving = max(level, StopLevel.DRAIN)
         with self._lock:
             threads = [thread for _, thread in self._attending.values()]
         for thread in threads:

@@ -118,7 +118,7 @@ async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
             break
         if channel.level() is StopLevel.NONE:
             await asyncio.sleep(AGAIN_S)
-    await asyncio.to_thread(desk.leave)  # also if it is the scheduler that has gone
+    await asyncio.to_thread(desk.leave, channel.level())  # also if it is the scheduler that has gone
     beating.cancel()
     return 0
 
@@ -144,7 +144,7 @@ async def _enlist(setup: Setup, channel: StopChannel, desk: WorkerDesk, facts: C
         while channel.level() is StopLevel.NONE and worker.status.name in ("running", "paused"):
             await asyncio.sleep(LOOK_S)
         if channel.level() is not StopLevel.NONE:
-            await asyncio.to_thread(desk.leave)
+            await asyncio.to_thread(desk.leave, channel.level())
     finally:
         with suppress(TimeoutError, OSError):
             await asyncio.wait_for(worker.close(nanny=False), CONNECT_S)
