@@ -11,6 +11,7 @@ from pitboss.agents.acp.presets import PresetAgent
 from pitboss.agents.backend import Cost
 from pitboss.agents.programs import PRESETS
 from pitboss.agents.table import build_agent, find_backend
+from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings, Config
 from pitboss.core.usage import Usage
 from pitboss.errors import StartError
@@ -98,3 +99,98 @@ def test_geminis_own_file_has_the_thoughts_and_cached_input_that_it_does_not_tel
 def test_without_it_the_cost_is_unknown(tmp_path: Path) -> None:
     spend = fed(tmp_path, kept="")
     assert (spend.tokens, spend.unreadable) == ({"g": Usage(input=1800, output=16)}, True)
+
+
+QWEN_TOLD = (
+    {
+        "type": "session",
+        "id": SESSION,
+        "resumed": False,
+        "agent": "qwen-code",
+        "at": "2026-11-26T11:23:57.000Z",
+    },
+    {"type": "prompt", "model": "q"},
+    {
+        "type": "update",
+        "update": {
+            "sessionUpdate": "agent_message_chunk",
+            "content": {"type": "text", "text": "done"},
+            "_meta": {"usage": {"inputTokens": 1800, "outputTokens": 20, "totalTokens": 1820}},
+        },
+    },
+    {"type": "end", "stopReason": "end_turn"},
+)
+QWEN_OPENED_MS = 1795692237000
+"""When that was, as its own file has it."""
+
+
+def of_process(folder: Path, *, began_ms: int = QWEN_OPENED_MS - 3000, requests: int = 2) -> str:
+    """The line about a process in its own file: each request used the same."""
+    counts = {
+        "inputTokens": 1800 * requests,
+        "outputTokens": 20 * requests,
+        "cachedTokens": 500 * requests,
+        "thoughtsTokens": 4 * requests,
+        "totalTokens": 1820 * requests,
+    }
+    line = {"startTime": began_ms, "timestamp": QWEN_OPENED_MS + 900, "project": str(folder.resolve())}
+    return json.dumps(line | {"models": {"q": counts}}) + "\n"
+
+
+def qwen_spend(
+    folder: Path, *kept: str, resume: Resume | None = None, env: dict[str, str] | None = None
+) -> Any:
+    """What Qwen Code used by one request that it told, and by what its own file says."""
+    (folder / ".qwen").mkdir()
+    (folder / ".qwen/usage_record.jsonl").write_text("".join(kept))
+    asked = request(folder, resume=resume)
+    asked.env.update(env or {})
+    reader = PresetAgent("qwen").reader(asked)
+    for line in QWEN_TOLD:
+        told = line | ({"resumed": resume is not None} if "resumed" in line else {})
+        list(reader.feed(json.dumps(told).encode() + b"\n"))
+    list(reader.finish())
+    return reader.spend()
+
+
+def test_qwen_makes_requests_that_it_does_not_tell_but_its_own_file_counts_them(tmp_path: Path) -> None:
+    elsewhere, earlier = of_process(tmp_path / "other"), of_process(tmp_path, began_ms=QWEN_OPENED_MS + 1)
+    spend = qwen_spend(tmp_path, elsewhere, earlier, of_process(tmp_path))
+    assert spend.tokens == {"q": Usage(input=3600, output=40, cache_read=1000)}
+    assert not spend.unreadable
+
+
+def test_what_was_billed_before_a_resume_is_not_billed_twice(tmp_path: Path) -> None:
+    before = Resume(session_id=SESSION, usage=Usage(input=3600, output=40, cache_read=1000))
+    spend = qwen_spend(tmp_path, of_process(tmp_path, requests=3), resume=before)
+    assert spend.tokens == {"q": Usage(input=1800, output=20, cache_read=500)}
+    assert not spend.unreadable
+
+
+@pytest.mark.parametrize("lines", [0, 2], ids=["no line", "two that may be meant"])
+def test_without_its_line_qwens_cost_is_unknown(tmp_path: Path, lines: int) -> None:
+    spend = qwen_spend(tmp_path, of_process(tmp_path) * lines)
+    assert (spend.tokens, spend.unreadable) == ({"q": Usage(input=1800, output=20)}, True)
+
+
+def test_qwens_requests_beside_the_work_are_switched_off(tmp_path: Path) -> None:
+    executable(tmp_path / "qwen", "true")
+    asked = request(tmp_path)
+    launch = PresetAgent("qwen").launch(asked, AgentSettings(binary=str(tmp_path / "qwen")))
+    assert launch.file is not None
+    path, text = launch.file
+    assert launch.env_defaults["QWEN_CODE_SYSTEM_SETTINGS_PATH"] == path
+    assert json.loads(text) == {
+        "ui": {"enableFollowupSuggestions": False},
+        "memory": {"enableManagedAutoMemory": False},
+    }
+
+
+def test_settings_of_the_machine_stay_and_then_qwens_cost_is_unknown(tmp_path: Path) -> None:
+    mine = {"QWEN_CODE_SYSTEM_SETTINGS_PATH": "/mine.json"}
+    executable(tmp_path / "qwen", "true")
+    asked = request(tmp_path)
+    asked.env.update(mine)
+    launch = PresetAgent("qwen").launch(asked, AgentSettings(binary=str(tmp_path / "qwen")))
+    assert (launch.file, "QWEN_CODE_SYSTEM_SETTINGS_PATH" in launch.env_defaults) == (None, False)
+    assert qwen_spend(tmp_path, of_process(tmp_path), env=mine).unreadable

@@ -39,6 +39,16 @@ TABLE = Table(
             session_id="8353d47f-0aa4-4ad0-9648-1002745dfbd4",
             tool_calls=1,
         ),
+        "claude-agent-acp_limit_midway": Expected(
+            status=ERROR,
+            reason="rate_limited: Internal error: You've hit your 5-hour limit · resets 3:",
+            cost_usd=0.003052,
+            model="claude-sonnet-5-5",
+            text="You've hit your 5-hour limit · resets 3:18pm (UTC)",
+            session_id="ea1135c6-274c-42d2-b40f-c3e7069c05b3",
+            tool_calls=1,
+            resets_at=1795706336,
+        ),
         "claude-agent-acp_usage_limit": Expected(
             status=ERROR,
             reason="rate_limited: Internal error: You've hit your 5-hour limit · resets 11",
@@ -102,6 +112,14 @@ TABLE = Table(
             status=ERROR,
             reason="rate_limited: You have exhausted your daily quota on this model.",
             session_id="f1db067b-47a0-4668-9a95-f7907f84a338",
+        ),
+        "kimi_ok": Expected(
+            cost_usd=None,
+            cost_source=CostSource.UNKNOWN,
+            model="local",
+            text="Done: wrote hello.txt.",
+            session_id="session_266e1cab-ab52-4ca1-a4d8-1d3fa3da802f",
+            tool_calls=1,
         ),
         "opencode_auth": Expected(
             status=ERROR,

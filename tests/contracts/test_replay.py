@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pitboss.agents.judgement import AgentExit
+from pitboss.agents.programs import ACP
 from pitboss.agents.table import backend_names, find_backend
 from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings
@@ -49,7 +50,9 @@ def _asked(folder: Path, table: Table, capture: str) -> AgentRequest:
 
 
 def _reader(folder: Path, backend: str, capture: str) -> Reader:
-    return find_backend(backend).reader(_asked(folder, table_of(backend), capture))
+    """The reader of a capture; behind the Agent Client Protocol, that of the agent which it is named after."""
+    preset = f"{ACP}{capture.partition('_')[0]}" if backend == "acp" else backend
+    return find_backend(preset).reader(_asked(folder, table_of(backend), capture))
 
 
 def _fed(reader: Reader, chunks: list[bytes]) -> Reader:

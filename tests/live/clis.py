@@ -25,6 +25,7 @@ GO_WELL = (
     Scenario.OK,
     Scenario.RATE_ONCE,
     Scenario.USAGE_LIMIT,
+    Scenario.LIMIT_MIDWAY,
     Scenario.OUTAGE,
     Scenario.AUTH_ONCE,
     Scenario.SUBAGENT,
@@ -42,6 +43,7 @@ AS_A_PRESET = (
     Scenario.OK,
     Scenario.RATE_ONCE,
     Scenario.USAGE_LIMIT,
+    Scenario.LIMIT_MIDWAY,
     Scenario.AUTH,
     Scenario.HANG,
     Scenario.LONGTOOL,
@@ -62,7 +64,7 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall; in `silent` ones
     it does so without a word, but leaves word elsewhere of why, so that a stall is a busy service; those of `mends` end
     well with it. `without` are those that it has no means for. `has_price`: its model is in the public table.
-    `counts`: it says what it used. `program` is its key in INSTALLS.
+    `counts`: it says what it used; `counts_failures`: also in a turn that fails. `program` is its key in INSTALLS.
     """
 
     backend: str
@@ -76,6 +78,7 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     counts_when_stopped: bool = False
     has_price: bool = True
     counts: bool = True
+    counts_failures: bool = True
     without: tuple[Scenario, ...] = (Scenario.SUBAGENT, Scenario.BACKGROUND)
     endless: tuple[Scenario, ...] = ()
     silent: tuple[Scenario, ...] = ()
@@ -168,7 +171,7 @@ base_url = "{url}/v1"
 api_key = "{key}"
 [models.local]
 provider = "local"
-model = "mock-model"
+model = "local"
 max_context_size = 128000
 """
     }
@@ -246,8 +249,8 @@ _OF_THEIR_OWN = (
         env=lambda _url, _key: {},
         files=_kimi_files,
         limit_s=LATER_S,
-        counts=False,
-        without=(*BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND),
+        counts_when_stopped=True,
+        has_price=False,
     ),
 )
 
@@ -268,10 +271,10 @@ def _preset(backend: str, name: str, *, model: str | None = None, **other: Any) 
 
 CLIS = (
     *_OF_THEIR_OWN,
-    _preset("claude_code", "claude-agent-acp", model="sonnet"),
+    _preset("claude_code", "claude-agent-acp", model="sonnet", counts_failures=False),
     _preset("codex", "codex-acp", model="gpt-6.1-sol"),
     _preset("gemini", "gemini"),
-    _preset("qwen", "qwen", counts=False),
+    _preset("qwen", "qwen"),
     _preset("opencode", "opencode", counts=False),
     _preset("copilot", "copilot"),
     _preset("kimi", "kimi"),

@@ -45,6 +45,7 @@ class Scenario(StrEnum):
 
     OK = "ok"
     USAGE_LIMIT = "usage_limit"
+    LIMIT_MIDWAY = "limit_midway"
     RATE_ONCE = "rate_once"
     OVERLOADED = "overloaded"
     OUTAGE = "outage"

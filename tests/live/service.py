@@ -15,7 +15,7 @@ import msgspec
 
 from tests.live.anthropic_wire import Anthropic
 from tests.live.chat_wire import Chat
-from tests.live.exchange import Tokens, Trouble
+from tests.live.exchange import Trouble
 from tests.live.gemini_wire import Gemini
 from tests.live.model import Scenario, answer
 from tests.live.responses_wire import Responses
@@ -23,7 +23,7 @@ from tests.live.responses_wire import Responses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.live.exchange import Asked, Refusal, Wire
+    from tests.live.exchange import Answer, Asked, Refusal, Tokens, Wire
 
 WIRES: tuple[type[Wire], ...] = (Anthropic, Responses, Chat, Gemini)
 LISTED = ("mock-model", "gpt-5.1", "claude-sonnet-4-5")
@@ -49,6 +49,7 @@ class Guest:
         self._limit_s = limit_s
         self._began = 0.0
         self._resets_at: int | None = None
+        self._working = self._reached = False
         self._lock = Lock()
 
     def knock(self, key: str) -> Trouble | None:
@@ -62,7 +63,7 @@ class Guest:
         match self.scenario:
             case Scenario.RATE_ONCE if self.requests == 1:
                 return Trouble.RATE
-            case Scenario.USAGE_LIMIT if time.time() < self.resets_at:
+            case Scenario.USAGE_LIMIT | Scenario.LIMIT_MIDWAY if self._limited():
                 return Trouble.USAGE
             case Scenario.OVERLOADED:
                 return Trouble.OVERLOADED
@@ -72,6 +73,13 @@ class Guest:
                 return Trouble.AUTH
             case _:
                 return None
+
+    def _limited(self) -> bool:
+        """Whether its limit is reached; one that is reached once the agent works begins with the next request."""
+        midway = self.scenario is Scenario.LIMIT_MIDWAY
+        if midway and self._working and not self._reached:
+            self._reached, self._resets_at = True, int(time.time() + self._limit_s)
+        return (self._reached or not midway) and time.time() < self.resets_at
 
     @property
     def away(self) -> bool:
@@ -84,10 +92,11 @@ class Guest:
         assert self._resets_at is not None
         return self._resets_at
 
-    def serve(self, tokens: Tokens, *, whole: bool) -> None:
+    def serve(self, said: Answer, *, whole: bool) -> None:
         """Count an answer, which was given whole or broke off."""
         with self._lock:
-            (self.served if whole else self.begun).append(tokens)
+            (self.served if whole else self.begun).append(said.tokens)
+            self._working = self._working or said.call is not None
 
 
 class Service:
@@ -178,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         """
         said = answer(asked, guest.scenario)
         cut, short = guest.scenario is Scenario.CUT, guest.scenario is Scenario.CUT_CLEAN
-        guest.serve(said.tokens, whole=not (cut or (short and asked.streaming)))
+        guest.serve(said, whole=not (cut or (short and asked.streaming)))
         gauge = wire.gauge(guest.resets_at)
         if asked.streaming:
             stream = wire.stream(asked, said)

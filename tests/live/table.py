@@ -29,6 +29,7 @@ HARD_FIRST = (
     Scenario.CUT_CLEAN,
     Scenario.OUTAGE,
     Scenario.USAGE_LIMIT,
+    Scenario.LIMIT_MIDWAY,
 )
 """What takes longest begins first."""
 

@@ -42,6 +42,7 @@ ENDS = {
 REFUSING = (
     Scenario.RATE_ONCE,
     Scenario.USAGE_LIMIT,
+    Scenario.LIMIT_MIDWAY,
     Scenario.OUTAGE,
     Scenario.LONG_OUTAGE,
     Scenario.AUTH_ONCE,
@@ -125,7 +126,7 @@ def _end(cli: Cli, scenario: Scenario, record: dict[str, Any]) -> End:
 
 def _miscounted(cli: Cli, scenario: Scenario, seen: Seen, record: dict[str, Any]) -> Iterator[str]:
     """What was used is what the service served, or is said to be unknown; answers cut off may count or not."""
-    if not cli.counts:
+    if not cli.counts or (scenario is Scenario.LIMIT_MIDWAY and not cli.counts_failures):
         return
     counted = _pairs(seen.records)
     served, begun = _sums(seen.guest.served), _sums(seen.guest.begun)

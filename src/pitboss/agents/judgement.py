@@ -63,6 +63,11 @@ def failed(reason: Reason, words: str | None, *, resets_at: float | None = None)
     )
 
 
+def broke_off() -> AgentVerdict:
+    """The verdict on an agent that took an answer which ended early for a whole one."""
+    return failed(Reason.OVERLOADED, "the model's answer broke off")
+
+
 def too_late(max_seconds: float) -> AgentVerdict:
     """The verdict on an agent that ran out of time."""
     reason = Reason.WALL_CLOCK.because(f"not done within {max_seconds:g} s")

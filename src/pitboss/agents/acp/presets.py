@@ -6,19 +6,21 @@ would cost requests that it does not count. `permission_mode` chooses another on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents.acp import AcpAgent
-from pitboss.agents.acp.stream import AcpReader
+from pitboss.agents.acp import AcpAgent, qwen
+from pitboss.agents.acp.stream import AcpReader, OwnCount
 from pitboss.agents.backend import Cost
 from pitboss.agents.output.gemini_chat import Chat
+from pitboss.agents.output.kimi_wire import Wire
 from pitboss.agents.programs import ACP
+from pitboss.core.agent import AgentRequest
 
 if TYPE_CHECKING:
     from pitboss.agents.backend import Launch
-    from pitboss.core.agent import AgentRequest
     from pitboss.core.config import AgentSettings
 
 
@@ -26,8 +28,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about one agent, whose program is called like its preset.
 
     `model_option` is for those that offer no choice of models by the protocol, `env` switches off what nobody needs at
-    night unless the user has set it. `keeps_chat`: it has a file with all the tokens of a session, of which it tells
-    some.
+    night unless the user has set it. `count` finds a file of its own with all the tokens of a session, of which it
+    tells some; `file` is one that it is to read, with the variable that names it.
     """
 
     package: str
@@ -37,7 +39,9 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     mode: str | None = None
     model_option: str | None = None
     env: dict[str, str] = {}
-    keeps_chat: bool = False
+    count: Callable[[AgentRequest], OwnCount | None] | None = None
+    file: Callable[[AgentRequest], tuple[str, bytes] | None] | None = None
+    file_variable: str = ""
 
 
 _PRESETS = {
@@ -82,13 +86,14 @@ _PRESETS = {
         mode="yolo",
         model_option="--model",
         env={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
-        keeps_chat=True,
+        count=lambda request: Chat(request.env),
     ),
     "kimi": Preset(
         package="@moonshot-ai/kimi-code",
         log_in="kimi login",
-        cost=Cost.UNKNOWN,
+        cost=Cost.PRICED,
         arguments=("acp",),
+        count=lambda request: Wire(request.env),
     ),
     "opencode": Preset(
         package="opencode-ai",
@@ -105,6 +110,9 @@ _PRESETS = {
         mode="yolo",
         model_option="--model",
         env={"QWEN_TELEMETRY_ENABLED": "false"},
+        count=lambda request: None if qwen.quiet(request) is None else qwen.UsageRecord(request),
+        file=qwen.quiet,
+        file_variable=qwen.VARIABLE,
     ),
 }
 
@@ -127,7 +135,7 @@ class PresetAgent(AcpAgent):
         preset, model = self._preset, request.model or settings.model
         named = preset.model_option if model is not None else None
         options = () if named is None or model is None else (named, model)
-        return self.launched(
+        launch = self.launched(
             request,
             settings,
             (*preset.arguments, *options, *settings.extra_args),
@@ -135,7 +143,15 @@ class PresetAgent(AcpAgent):
             usual_mode=preset.mode,
             **({} if named is None else {"model": None}),
         )
+        return launch if preset.file is None else self._with_file(launch, preset.file(request))
+
+    def _with_file(self, launch: Launch, file: tuple[str, bytes] | None) -> Launch:
+        if file is None:
+            return launch
+        named = {self._preset.file_variable: file[0]}
+        return msgspec.structs.replace(launch, file=file, env_defaults=launch.env_defaults | named)
 
     def reader(self, request: AgentRequest) -> AcpReader:
-        """A reader of what our client prints; Gemini's own file says what it leaves out."""
-        return AcpReader(request, Chat(request.env) if self._preset.keeps_chat else None)
+        """A reader of what our client prints, and of what the agent leaves out of that."""
+        count = self._preset.count
+        return AcpReader(request, None if count is None else count(request))

@@ -9,16 +9,16 @@ What the protocol says, and what follows from it:
 - OpenCode's tokens at the end of a turn are those of its last step: if it called tools, only its cost counts.
 - Copilot ends its turn as if all were well when its service refuses it: its last message is the error.
 - Some say the error first as if it were the agent's own words.
-- Gemini tells neither thoughts nor cached input, but its own file does. Without that, its cost is unknown.
+- Gemini tells neither thoughts nor cached input, Qwen Code not every request it makes, but a file of theirs does.
+  Without that, the cost is unknown.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pitboss.agents.acp.usage import of_models, of_one
-from pitboss.agents.judgement import AgentVerdict, Spend, failed
-from pitboss.agents.output.gemini_chat import AT_THE_END
+from pitboss.agents.judgement import AgentVerdict, Spend, broke_off, failed
 from pitboss.agents.output.json_values import amount, count, number, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.plain import by_exit_code
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pitboss.agents.judgement import AgentExit
-    from pitboss.agents.output.gemini_chat import Chat
     from pitboss.core.agent import AgentRequest
 
 DONE = "end_turn"
@@ -45,6 +44,9 @@ NOT_ITS_WORDS = "[MODE_UPDATE]"
 
 LAST_STEP_ONLY = ("OpenCode",)
 """Agents whose tokens at the end of a turn are those of its last step."""
+
+TELLS_SOME = ("qwen-code",)
+"""Agents that make requests of which they tell nothing."""
 
 OVER = ("completed", "failed")
 """Statuses of a tool call that has ended."""
@@ -59,12 +61,29 @@ TEXT_LIMIT = 64 * 1024
 """How many of a message's last characters are kept."""
 
 
-class AcpReader(JsonReader):
-    """Reads one turn of an agent behind the protocol, from chunks cut anywhere; `chat` is a file of its own."""
+class OwnCount(Protocol):
+    """What an agent's own file says of its tokens; `since` is when the session was opened."""
 
-    def __init__(self, request: AgentRequest, chat: Chat | None = None) -> None:
+    since: str
+    of_all_turns: bool
+    """Whether it counts the turns before a resume too."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether the last answer broke off, as far as it says."""
+        ...
+
+    def at_the_end(self, session_id: str | None) -> dict[str | None, Usage]:
+        """The tokens by model; empty if the file does not say."""
+        ...
+
+
+class AcpReader(JsonReader):
+    """Reads one turn of an agent behind the protocol, from chunks cut anywhere."""
+
+    def __init__(self, request: AgentRequest, own: OwnCount | None = None) -> None:
         super().__init__(request)
-        self._chat = chat
+        self._own = own
         self._agent: str | None = None
         self._prompted = False
         self._resumed = False
@@ -99,7 +118,7 @@ class AcpReader(JsonReader):
         """What the agent reported for this turn; if it reported nothing, or zeros, it may still have used something."""
         refused = self._complaint() is not None and not self._did_something
         known = bool(self._tokens) or bool(self._cost_usd) or refused or not self._prompted
-        partial = self._partial and self._cost_usd is None
+        partial = self._partial and bool(self._tokens) and self._cost_usd is None
         return Spend(
             tokens=self._tokens, reported_usd=self._cost_usd or None, unreadable=partial or not known
         )
@@ -118,6 +137,12 @@ class AcpReader(JsonReader):
             return by_exit_code(ended, "acp")
         if self._stop is None:
             return failed(Reason.AGENT_ERROR, "the agent ended without ending its turn")
+        return self._done_verdict()
+
+    def _done_verdict(self) -> AgentVerdict:
+        """The verdict on a turn that ended as if all were well."""
+        if self._own is not None and self._own.cut:
+            return broke_off()
         if self._refused and self._refused >= self.tool_calls:
             return failed(Reason.PERMISSION_DENIED, "every tool call was refused")
         return AgentVerdict()
@@ -129,8 +154,9 @@ class AcpReader(JsonReader):
                 self.session_id = word(line, "id") or self.session_id
                 self._resumed = line.get("resumed") is True
                 self._agent = word(line, "agent")
-                if self._chat is not None:
-                    self._chat.since = word(line, "at") or ""
+                self._partial = self._agent in TELLS_SOME
+                if self._own is not None:
+                    self._own.since = word(line, "at") or ""
                 yield self.started()
             case "prompt":
                 self._prompted = True
@@ -208,7 +234,7 @@ class AcpReader(JsonReader):
         if usage and self._agent in LAST_STEP_ONLY and self.tool_calls:
             return {}
         whole, by_model = of_one(usage), of_models(quota)
-        self._partial = by_model.partial and not whole.has_tokens
+        self._partial = self._partial or (by_model.partial and not whole.has_tokens)
         tokens = by_model.tokens
         if len(tokens) == 1:
             self.model, whole = next(iter(tokens.items()))
@@ -225,14 +251,19 @@ class AcpReader(JsonReader):
 
     def _looked_up(self) -> Iterator[AgentEvent]:
         """The tokens in the agent's own file, unless they are fewer than it told."""
-        if self._chat is None:
+        if self._own is None:
             return
-        self._chat.until = AT_THE_END
-        self._chat.read(self.session_id)
-        told, kept = (sum(found.values(), Usage()) for found in (self._tokens, self._chat.tokens))
-        if kept.has_tokens and not told.beyond(kept).has_tokens:
-            self._tokens, self._partial = dict(self._chat.tokens), False
+        kept = self._of_this_turn(self._own.at_the_end(self.session_id), from_before=self._own.of_all_turns)
+        told, counted = (sum(found.values(), Usage()) for found in (self._tokens, kept))
+        if counted.has_tokens and not told.beyond(counted).has_tokens:
+            self._tokens, self._partial = kept, False
             yield self.used()
+
+    def _of_this_turn(self, kept: dict[str | None, Usage], *, from_before: bool) -> dict[str | None, Usage]:
+        """`kept` without what was billed before; empty if nobody knows which model that was."""
+        if not (from_before and self._resumed and self.billed.has_tokens):
+            return dict(kept)
+        return {model: self._of_this_start(total) for model, total in kept.items() if len(kept) == 1}
 
     def _limited(self, limit: dict[str, Any]) -> None:
         """Note when a limit that is reached ends."""

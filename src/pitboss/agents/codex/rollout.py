@@ -16,7 +16,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.output.json_values import amount, count, table, word
+from pitboss.agents.output.json_values import amount, count, epoch, table, word
 from pitboss.agents.output.session_file import SessionFile, home_of, names_in
 from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.usage import Usage
@@ -70,7 +70,7 @@ class Rollout:
 
     def _take(self, line: dict[str, Any]) -> None:
         payload = table(line, "payload")
-        self._written_at = _epoch(word(line, "timestamp")) or self._written_at
+        self._written_at = epoch(word(line, "timestamp")) or self._written_at
         match line.get("type"), payload.get("type"):
             case "turn_context", _:
                 self.model = word(payload, "model") or self.model
@@ -90,14 +90,6 @@ def tokens(usage: dict[str, Any]) -> Usage:
         cache_read=count(usage, "cached_input_tokens"),
         cache_write=count(usage, "cache_write_input_tokens"),
     )
-
-
-def _epoch(written: str | None) -> float | None:
-    """A line's time in epoch seconds; None if it has none."""
-    try:
-        return datetime.fromisoformat(written or "").timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _find(sessions: Path, thread_id: str) -> Path | None:

@@ -1,8 +1,7 @@
 """The `kimi` backend: Kimi Code without its terminal, read through its stream of JSON messages (SPEC 6).
 
 It takes a prompt as an argument alone, and Linux limits how long one may be: a longer prompt is in a file, and the
-argument says where. In this mode it asks nobody, whatever it is told. It never says what it used, so the cost of its
-sessions is unknown.
+argument says where. In this mode it asks nobody, whatever it is told.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ QUIET = {"KIMI_CODE_NO_AUTO_UPDATE": "1", "KIMI_DISABLE_TELEMETRY": "1"}
 
 
 class Kimi(Backend):
-    """`kimi -p`; it names its session only at its end, so one that was stopped cannot be resumed."""
+    """`kimi -p`; what it used is in files of its own."""
 
     name = "kimi"
     install = "npm install -g @moonshot-ai/kimi-code (with Node.js 22), or set [agent.kimi] binary"
     log_in = "kimi login, or a provider in ~/.kimi-code/config.toml"
-    cost = Cost.UNKNOWN
+    cost = Cost.PRICED
     known_version = "2.1.0"
     resumable = True
     session_lost = lazy_pattern(r"session \S+ not found", re.IGNORECASE)

@@ -1,20 +1,23 @@
-"""Reads Kimi Code's stream-json: what it does, and how it ended; it never says what it used (SPEC 6).
+"""Reads Kimi Code's stream-json: what it does, and how it ended (SPEC 6).
 
 What the CLI prints, and what follows from it:
 - A message of the model with its tool calls, then the result of each. Its last line says how to resume the session.
 - Each retry, with what the service answered. It asks up to ten times: for a limit of hours that is no use.
 - Why it failed is on stderr, before a line that names its log.
-- An answer that ends early without an error is taken for a whole one.
+- It never says what it used, and takes an answer that ends early without an error for a whole one. Both are in files
+  of its own. Until its last line names the session, they are found by folder, and by a tool call.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.agents.judgement import AgentVerdict, Spend, failed
+from pitboss.agents.judgement import AgentVerdict, Spend, broke_off, failed
 from pitboss.agents.output.json_values import amount, count, objects, table, word
+from pitboss.agents.output.kimi_wire import Wire
 from pitboss.agents.output.tool_line import tool_line
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
@@ -41,6 +44,9 @@ class KimiReader(JsonReader):
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
         self._answered = False
+        self._folder = str(Path(request.cwd).resolve())
+        self._wire = Wire(request.env)
+        self._calls: set[str] = set()
         self._refused: list[tuple[Reason, str]] = []
 
     @property
@@ -48,9 +54,17 @@ class KimiReader(JsonReader):
         """False if the model never answered."""
         return self._answered
 
+    def finish(self) -> Iterator[AgentEvent]:
+        """Yield what a last line says, and what its files count in the end."""
+        yield from super().finish()
+        yield from self._looked_up()
+
     def spend(self) -> Spend:
-        """Nothing is reported; what answers cost is unknown."""
-        return Spend(unreadable=self._answered)
+        """What its files count; unknown without them, and with an answer that they do not count."""
+        if not self._answered:
+            return Spend()
+        tokens = self._wire.tokens
+        return Spend(tokens=tokens, unreadable=not tokens or self._wire.uncounted)
 
     def hopeless(self) -> AgentVerdict | None:
         """Judge by requests refused in a row for a limit or a bill."""
@@ -65,6 +79,8 @@ class KimiReader(JsonReader):
             return _complaint(ended) or by_exit_code(ended, "kimi")
         if not self.finished:
             return failed(Reason.AGENT_ERROR, "kimi ended without its last line")
+        if self._wire.cut:
+            return broke_off()
         return AgentVerdict()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
@@ -72,8 +88,10 @@ class KimiReader(JsonReader):
         match line.get("role"):
             case "assistant":
                 yield from self._said(line)
+                yield from self._looked_up()
             case "tool":
                 self.tool_ended(word(line, "tool_call_id"))
+                yield from self._looked_up()
             case "meta":
                 yield from self._meta(line)
 
@@ -84,7 +102,16 @@ class KimiReader(JsonReader):
         for call in objects(line, "tool_calls"):
             function = table(call, "function")
             shown = tool_line(word(function, "name"), _arguments(word(function, "arguments")))
+            self._calls.add(word(call, "id") or "")
             yield self.tool_started(word(call, "id"), shown)
+
+    def _looked_up(self) -> Iterator[AgentEvent]:
+        """What its files say by now, once the model has answered; before that, they are about an earlier start."""
+        if self._answered and self.session_id is None:
+            self.named(self._wire.newest_in(self._folder, self._calls - {""}))
+        if self._answered and self._wire.read(self.session_id):
+            self.model = next(iter(self._wire.tokens), self.model)
+            yield self.used()
 
     def _meta(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         match line.get("type"):

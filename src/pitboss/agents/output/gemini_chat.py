@@ -28,6 +28,8 @@ class Chat:
     Later messages wait for a later line. `tokens` are by model; `answers` is how many messages they come from.
     """
 
+    of_all_turns = cut = False
+
     def __init__(self, env: Mapping[str, str]) -> None:
         self.tokens: dict[str | None, Usage] = {}
         self.answers = 0
@@ -45,6 +47,12 @@ class Chat:
         for line in lines:
             self._take(line)
         return self.answers > before
+
+    def at_the_end(self, session_id: str | None) -> dict[str | None, Usage]:
+        """All tokens from `since` to the end of the file."""
+        self.until = AT_THE_END
+        self.read(session_id)
+        return self.tokens
 
     def _take(self, line: dict[str, Any]) -> None:
         identity, used, at = word(line, "id"), _tokens(table(line, "tokens")), word(line, "timestamp") or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any
 
 COUNT_LIMIT = 2**53
@@ -45,3 +46,11 @@ def count(source: dict[str, Any], key: str) -> int:
     """The whole number at `key` if it is not negative, else 0."""
     value = amount(source, key)
     return 0 if value is None else int(value)
+
+
+def epoch(written: str | None) -> float | None:
+    """A time as ISO 8601 writes it, in epoch seconds; None if it is none."""
+    try:
+        return datetime.fromisoformat(written or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
