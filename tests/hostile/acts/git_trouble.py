@@ -161,7 +161,7 @@ ACTS = {
         f'{_OWN}; cp index "$BESIDE/index"; rm index; ln -s "$BESIDE/index" index', touches=("beside",)
     ),
     "link-for-objects": Act('cd "$REPO/.git"; mv objects "$SCRATCH"; ln -s "$SCRATCH/objects" objects'),
-    # A neighbor that lands between the two commands may end with head_moved, its work rescued.
+    # Without refs or objects for a moment: a neighbor that ends then may fare badly, see docs/explain/durability.md.
     "link-for-refs": Act(
         'cd "$REPO/.git"; mv refs "$SCRATCH"; ln -s "$SCRATCH/refs" refs', modes=(IN_PLACE, WORKTREE)
     ),
@@ -171,10 +171,12 @@ ACTS = {
     "link-for-objects-in-new-ones": Act(
         'cd "$REPO/.git"; mv objects "$SCRATCH"; mkdir -p objects/pack; ln -s "$SCRATCH/objects" objects',
         told="moved back",
+        modes=(IN_PLACE, WORKTREE),
     ),
     "link-for-refs-in-new-ones": Act(
         'cd "$REPO/.git"; mv refs "$SCRATCH"; mkdir -p refs/heads; ln -s "$SCRATCH/refs" refs',
         told="moved back",
+        modes=(IN_PLACE, WORKTREE),
     ),
     "link-for-logs-in-new-ones": Act(
         'cd "$REPO/.git"; mv logs "$SCRATCH"; mkdir -p logs/refs; ln -s "$SCRATCH/logs" logs',
