@@ -49,6 +49,7 @@ AT_A_RUN = (
 )
 NOT_OF_A_RUN = {
     ("landing/user_checkout.py", "(self._repo.root / path).unlink"),  # files of the tree
+    ("landing/kept_hooks.py", "(self._root / top).is_dir"),
     ("store/library.py", "folder.iterdir"),  # prompts and rotations: the user may keep them behind a link
     ("store/backup.py", "place.is_dir"),
     ("store/backup.py", "place.iterdir"),

@@ -171,6 +171,9 @@ class LiveBuilder:
         self.guard = Guard(
             self.repo, RunPaths(repo.root, run_id).root, fenced=mission.config.sandbox.is_fenced
         )
+        hooks = None if self.guard.kept_hooks is None else self.guard.kept_hooks.folder
+        if hooks is not None:
+            self.repo = self.repo.with_hooks(hooks)
         self._here = _hosts(repo, RunPaths(repo.root, run_id), mission.config)
         self._team = _team(mission, RunPaths(repo.root, run_id), self._here)
         self.hosts: Hosts = self._here if self._team is None else self._team.hosts

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -80,7 +82,11 @@ class Scene:
         }
 
     def close(self) -> None:
-        """End its daemons."""
+        """End its daemons, and what attacks have left behind."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if self.mark.encode() in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
         self.daemons.close()
         self.terminal.close()
         self._key("remove")
@@ -110,7 +116,7 @@ class Scene:
         project.write(".gitignore", ".pitboss/\n.env\nconf/\n")
         project.write("check.sh", "exit 0\n")
         project.write("after.sh", "exit 0\n")
-        project.write(".githooks/pre-commit", "#!/bin/sh\nexit 0\n").chmod(0o755)
+        project.write("tools/hooks/pre-commit", "#!/bin/sh\nexit 0\n").chmod(0o755)
         (project.root / "tracked-link").symlink_to(f"{self.home}/.profile")
         (project.root / "tracked-keys").symlink_to(f"{self.home}/.ssh")
         project.commit("Code")
@@ -118,7 +124,7 @@ class Scene:
             project.git("update-ref", name, "HEAD")
         project.write("README.md", "stashed\n")
         project.git("-c", "user.name=u", "-c", "user.email=u@local", "stash", "-q")
-        project.git("config", "core.hooksPath", ".githooks")
+        project.git("config", "core.hooksPath", "tools/hooks")
         project.git("config", "extensions.worktreeConfig", "true")
         project.git("worktree", "add", "-q", "--detach", str(self.folder / "code/linked"))
         blob = project.git("rev-parse", "refs/stash:README.md").strip()

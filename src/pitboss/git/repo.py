@@ -153,6 +153,15 @@ class Repo:
         made.leash = Leash(stop=stop)
         return made
 
+    def with_hooks(self, folder: Path) -> Repo:
+        """The same repository, whose hooks git finds in another folder."""
+        hooks = injected({"core.hooksPath": str(folder)}, after=self._env)
+        made = Repo(
+            self.root, self.git_dir, self.common_dir, author=self.author, variables=self._variables | hooks
+        )
+        made.leash = self.leash
+        return made
+
     def worktree(self, root: Path, git_dir: Path, *, settings: Mapping[str, str]) -> Repo:
         """A linked worktree of this repository that only pitboss and its agents use.
 
@@ -161,7 +170,7 @@ class Repo:
         """
         variables = {
             "GIT_CEILING_DIRECTORIES": ceiling(root),
-            **injected(settings, after=os.environ),
+            **injected(settings, after=self._env),
         }
         made = Repo(
             root, git_dir, self.common_dir, author=self.author, variables=variables, environment=self._env

@@ -12,6 +12,7 @@ from pitboss.core.sandbox.git_policy import branch_folders
 from pitboss.core.sandbox.ground import GitGround
 from pitboss.git.errors import GitError
 from pitboss.git.small_files import text_of
+from pitboss.landing.kept_hooks import hooks_path
 from pitboss.landing.refs import run_branch
 from pitboss.store.paths import PITBOSS_FOLDER
 
@@ -66,17 +67,18 @@ class FencedGit:
             )
 
     def _hooks_in(self, tree: Path) -> Iterator[str]:
-        """The folder of `core.hooksPath`, where it is in a session's tree: git runs what is in it outside."""
+        """The folder of `core.hooksPath`, where it is in a session's tree: git runs what is in it outside.
+
+        If that is in a folder such as `.husky`, all of which is hooks, then that one.
+        """
         folder = Path(os.path.normpath(tree / (self._hooks or ".")))
         if tree in folder.parents:
-            yield str(folder)
+            around = folder.parent
+            yield str(around if around != tree and around.name.startswith(".") else folder)
 
     @cached_property
     def _hooks(self) -> str | None:
-        try:
-            return os.fsdecode(self._repo.git("config", "--path", "core.hooksPath")).rstrip("\n")
-        except GitError:
-            return None
+        return hooks_path(self._repo)
 
     def _linked(self, tree: Path) -> str:
         """The folder that belongs to a working copy: what its `.git` says, which no session can change."""

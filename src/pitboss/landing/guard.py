@@ -19,6 +19,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
 from pitboss.git.settings import as_copied, compare
+from pitboss.landing.kept_hooks import KeptHooks
 from pitboss.landing.refs import REF_FOLDERS
 from pitboss.landing.shared_refs import SharedRefs, changed_at
 from pitboss.store.backup import kept_in_git
@@ -69,6 +70,8 @@ class Guard:
         self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
         self._refs = SharedRefs(repo, run.name, self._folder / _REFS)
         self._fenced = fenced
+        self.kept_hooks = KeptHooks(repo, run) if fenced else None
+        """Those in the tree, if sessions are fenced."""
         self._hooks: dict[str, Path] = {}
         self._paths: dict[str, Path] = {}
         self._found: dict[str, Found] = {}
@@ -78,8 +81,7 @@ class Guard:
         """Take everything as it is now to be the user's own, and remember it in the run directory."""
         self._take()
         self._save()
-        if self._fenced:
-            self._refs.begin()
+        self._keep()
         write_atomic(self._folder / _HOMES, msgspec.json.encode(self._layout.homes()), durable=False)
 
     def bring_back(self, gone_at: float) -> tuple[str, ...]:
@@ -106,9 +108,14 @@ class Guard:
             warnings += self._compared(saved, gone_at)  # the hooks may be somewhere else now
         self._save()
         warnings += tuple(self._refs.resume(gone_at, self._set_aside))
-        if self._fenced:
-            self._refs.begin()
+        self._keep()
         return warnings
+
+    def _keep(self) -> None:
+        """Note what a sandbox leaves open, and what git runs outside."""
+        if self.kept_hooks is not None:
+            self._refs.begin()
+            self.kept_hooks.keep()
 
     def _take(self) -> None:
         self._layout.begin()

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 30.0
 _SWITCHES = "/proc/sys"
-_SIGNS_OF_A_CONTAINER = ("/.dockerenv", "/run/.containerenv")
+_SIGNS_OF_A_CONTAINER = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
+_IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
 
 
 def require_sandbox(settings: SandboxSettings, environ: Mapping[str, str]) -> None:
@@ -57,17 +58,17 @@ def _refused_bwrap(settings: SandboxSettings, environ: Mapping[str, str]) -> Ref
     tried = capture((*fence.argv, "--", "true"), cwd="/", env=environ, timeout_s=PATIENCE_S)
     if tried.code == 0:
         return None
-    return refusal(_signs(tried.stderr.decode("utf-8", "replace")))
+    return refusal(_signs(tried.stderr.decode("utf-8", "replace"), environ))
 
 
-def _signs(said: str) -> Signs:
+def _signs(said: str, environ: Mapping[str, str]) -> Signs:
     clone = _switch("kernel/unprivileged_userns_clone")
     return Signs(
         said=said,
         apparmor=_switch("kernel/apparmor_restrict_unprivileged_userns") == 1,
         clone=None if clone is None else clone != 0,
         most=_switch("user/max_user_namespaces"),
-        container=any(os.path.lexists(sign) for sign in _SIGNS_OF_A_CONTAINER),
+        container=_IN_KUBERNETES in environ or any(map(os.path.lexists, _SIGNS_OF_A_CONTAINER)),
     )
 
 

@@ -27,6 +27,11 @@ WHY = "the sandbox does not work here: setting up uid map: Permission denied"
         (Signs(said=SAID, clone=False, apparmor=True), WHY, "kernel.unprivileged_userns_clone=1"),
         (Signs(said=SAID, clone=True, most=0), WHY, "user.max_user_namespaces=15000"),
         (Signs(said=SAID, container=True, apparmor=True), WHY, "systempaths=unconfined"),
+        (
+            Signs(said="bwrap: Can't mount proc on /newroot/proc: Operation not permitted\n"),
+            "the sandbox does not work here: Can't mount proc on /newroot/proc: Operation not permitted",
+            "systempaths=unconfined",
+        ),
         (Signs(said=SAID, clone=True, most=9), WHY, "the kernel must allow bubblewrap"),
         (
             Signs(),

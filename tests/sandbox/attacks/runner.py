@@ -6,6 +6,7 @@ from tests.sandbox.attack import SLOTS, Attack, Judged
 
 _LEAKED = "grep -rqs SECRET $RUN $REPO/.pitboss/grind || git -C $REPO log --all --format=%B | grep -q SECRET"
 _RAN = "[ -e $HOME/ran-{0} ]"
+_KEPT = "the runner's git finds the hooks as they were when the run began, in a copy that no session sees"
 _RUN_IT = "touch $HOME/ran-{0}"
 
 ATTACKS = {
@@ -52,10 +53,29 @@ ATTACKS = {
     ),
     "tracked-hook": Attack(
         "write into HOME from a git hook that is tracked in the tree, when the runner commits",
-        "printf '#!/bin/sh\\ntouch $HOME/ran-commit\\n' >.githooks/pre-commit",
+        "printf '#!/bin/sh\\ntouch $HOME/ran-commit\\n' >tools/hooks/pre-commit",
         harm=_RAN.format("commit"),
         judged=Judged.AFTERWARDS,
         why="hooks in the tree are read-only",
+    ),
+    "hook-moved": Attack(
+        "write into HOME from such a hook, by moving the folder around the hooks away and another into its place",
+        "cp -r tools own-tools; hook=own-tools/hooks/prepare-commit-msg; "
+        "printf '#!/bin/sh\\ntouch $HOME/ran-moved\\n' >$hook; chmod +x $hook; mv tools old-tools; mv own-tools tools",
+        harm=_RAN.format("moved"),
+        judged=Judged.AFTERWARDS,
+        why=_KEPT,
+    ),
+    "hook-committed": Attack(
+        "write into HOME from such a hook, by committing it for the session after it, or checking it out",
+        "export GIT_INDEX_FILE=$MEET/own-index; git read-tree HEAD; "
+        "hook=$(printf '#!/bin/sh\\ntouch $HOME/ran-committed\\n' | git hash-object -w --stdin); "
+        "git update-index --add --cacheinfo 100755,$hook,tools/hooks/post-commit; tree=$(git write-tree); "
+        "unset GIT_INDEX_FILE; git checkout -q $tree -- tools/hooks/post-commit; "
+        "git update-ref HEAD $(git -c user.name=x -c user.email=x@x commit-tree -p HEAD -m x $tree)",
+        harm=_RAN.format("committed"),
+        judged=Judged.AFTERWARDS,
+        why=_KEPT,
     ),
     "nested-repository": Attack(
         "have git run a program of its own, named by a repository inside the tree",

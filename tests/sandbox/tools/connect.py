@@ -9,7 +9,7 @@ import sys
 for name in sys.argv[1:]:
     family = socket.AF_INET if name.isdigit() else socket.AF_UNIX
     with contextlib.suppress(OSError), socket.socket(family) as client:
-        client.settimeout(5)
+        client.settimeout(50)
         if name.isdigit():
             client.connect(("127.0.0.1", int(name)))
         else:

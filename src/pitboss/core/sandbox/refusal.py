@@ -22,6 +22,8 @@ _CONTAINER = (
     "this is a container that may make no namespaces: start it with `--security-opt seccomp=unconfined --security-opt "
     'apparmor=unconfined --security-opt systempaths=unconfined`, or let it be the sandbox, with mode = "off"'
 )
+_MASKED = "Can't mount proc"
+"""What bubblewrap says where parts of /proc are hidden, as only containers do."""
 _KERNEL = "the kernel must allow bubblewrap to make namespaces for you"
 
 
@@ -63,6 +65,6 @@ def _remedy(signs: Signs) -> str:
         return _NONE_LEFT
     if signs.clone is False:
         return _CLONE
-    if signs.container:
+    if signs.container or _MASKED in signs.said:
         return _CONTAINER
     return _APPARMOR if signs.apparmor else _KERNEL

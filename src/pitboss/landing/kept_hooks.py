@@ -1,0 +1,71 @@
+"""Git hooks that lie in the user's tree, kept as they were when a fenced run began (SPEC 13).
+
+Git runs them outside the sandbox when pitboss commits, and a tree is what agents write: one of them could commit
+another hook for the sessions after it. So git finds a copy in the run directory, which no session sees.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitboss.errors import StorageError
+from pitboss.git.errors import GitError
+from pitboss.store.files import make_directory
+from pitboss.store.opening import entry_at, is_folder, remove_tree
+
+if TYPE_CHECKING:
+    from pitboss.git.repo import Repo
+
+FOLDER = "git-hooks"
+"""In the run directory."""
+
+
+class KeptHooks:
+    """The folder that `core.hooksPath` names, if it is in the tree of `repo`, for the run whose directory is `run`."""
+
+    def __init__(self, repo: Repo, run: Path) -> None:
+        self._root = repo.root
+        self._hooks = _hooks_in(repo)
+        self._kept = run / FOLDER
+
+    @property
+    def folder(self) -> Path | None:
+        """Where git is to find the hooks; None if they are not in the tree."""
+        return None if self._hooks is None else self._kept / self._hooks
+
+    def keep(self) -> None:
+        """Copy them, with the folder around them, from which they may call each other. Raises StorageError.
+
+        What an earlier process of the run has copied stays.
+        """
+        if self._hooks is None or is_folder(self._kept):
+            return
+        top = self._hooks if self._hooks.parent == Path() else self._hooks.parent
+        made = self._kept.with_name(f"{FOLDER}.new")
+        try:
+            remove_tree(made)
+            make_directory(made)
+            if (self._root / top).is_dir():
+                shutil.copytree(self._root / top, made / top, symlinks=True)
+            with entry_at(self._kept) as at:
+                os.rename(made.name, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
+        except OSError as error:  # that of shutil is one, too
+            raise StorageError(f"cannot copy the git hooks in {top}: {error}") from None
+
+
+def hooks_path(repo: Repo) -> str | None:
+    """What `core.hooksPath` says."""
+    try:
+        return os.fsdecode(repo.git("config", "--path", "core.hooksPath")).rstrip("\n")
+    except GitError:
+        return None
+
+
+def _hooks_in(repo: Repo) -> Path | None:
+    """The folder of hooks, relative to the tree that it is in."""
+    named = hooks_path(repo)
+    folder = Path(os.path.normpath(repo.root / (named or ".")))
+    return folder.relative_to(repo.root) if repo.root in folder.parents else None
