@@ -23,6 +23,7 @@ from pitboss.landing.lease_refs import (
     release,
     results,
 )
+from pitboss.landing.listing import session_refs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,7 +176,7 @@ def test_what_did_not_land_is_rescued_when_the_lease_goes(repo: Repo) -> None:
     keep_result(repo, RUN, 3, 1, one)
     keep_result(repo, RUN, 3, 2, two, partial=True)
     acquire(repo, RUN, 4, TWO)
-    assert lease_refs.sessions_with_refs(repo, RUN) == (3, 4)
+    assert session_refs(repo, RUN).leased == (3, 4)
     rescued = f"refs/pitboss/rescue/{RUN}/session-0003"
     assert release(repo, RUN, 3) == (rescued, f"{rescued}-2")
     assert {ref.oid for ref in rescue_refs.list_rescued(repo, RUN)} == {one, two}
@@ -195,7 +196,7 @@ def test_what_landed_needs_no_rescue(repo: Repo) -> None:
     repo.git("update-ref", f"refs/heads/pitboss/grind/{RUN}", two)
     assert release(repo, RUN, 3, landed=[one]) == ()
     assert refs(repo) == []
-    assert lease_refs.sessions_with_refs(repo, RUN) == ()
+    assert session_refs(repo, RUN).leased == ()
 
 
 def test_leftovers_of_a_session_that_landed_are_rescued_only_as_far_as_they_are_partial(repo: Repo) -> None:
@@ -208,7 +209,7 @@ def test_leftovers_of_a_session_that_landed_are_rescued_only_as_far_as_they_are_
     assert [each.oid for each in rescue_refs.list_rescued(repo, RUN, 3)] == [two]
     lease_refs.drop_leftovers(repo, RUN, 4, has_landed=False)
     assert [each.oid for each in rescue_refs.list_rescued(repo, RUN, 4)] == [one]
-    assert lease_refs.sessions_with_refs(repo, RUN) == ()
+    assert session_refs(repo, RUN).leased == ()
 
 
 def test_neither_fetch_nor_push_nor_the_list_of_branches_shows_them(repo: Repo, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs
-from pitboss.landing.listing import session_branches, session_worktrees
+from pitboss.landing.listing import session_refs, session_worktrees
 from pitboss.landing.worktrees import (
     GONE,
     hold_branch,
@@ -87,7 +87,7 @@ def test_working_copies_are_found_however_far_they_got(repo: Repo, place: Path) 
     names = ("session-0001", "session-0002", "session-0003")
     assert session_worktrees(repo, RUN) == tuple(str(folder / name) for name in names)
     assert session_worktrees(repo, "20270101T000000Z-none") == ()
-    assert session_branches(repo, RUN) == (SESSION_BRANCH,)
+    assert session_refs(repo, RUN).branches == (SESSION_BRANCH,)
 
 
 AGENT = {
@@ -181,14 +181,14 @@ def test_a_sessions_branch_is_deleted_after_its_commits_are_kept(repo: Repo) -> 
     )
     remove_session_branch(repo, RUN, SESSION_BRANCH)
     assert [(r.short_name, r.oid) for r in rescue_refs.list_rescued(repo)] == [(f"{RUN}/session-0003", made)]
-    assert session_branches(repo, RUN) == ()
+    assert session_refs(repo, RUN).branches == ()
     remove_session_branch(repo, RUN, SESSION_BRANCH)
     assert len(rescue_refs.list_rescued(repo)) == 1
 
 
 def test_a_sessions_branch_with_nothing_of_its_own_leaves_no_ref(repo: Repo) -> None:
     remove_session_branch(repo, RUN, SESSION_BRANCH)
-    assert (rescue_refs.list_rescued(repo), session_branches(repo, RUN)) == ((), ())
+    assert (rescue_refs.list_rescued(repo), session_refs(repo, RUN).branches) == ((), ())
 
 
 def test_a_slots_work_is_named_after_the_session_whose_branch_is_there(repo: Repo) -> None:

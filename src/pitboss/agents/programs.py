@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pitboss.errors import StartError
@@ -63,7 +64,10 @@ def program_of(name: str, settings: AgentSettings) -> str:
 
 def locate(program: str, path: str, root: Path | None) -> str | None:
     """Where a program is on a PATH whose relative entries start from `root`; None if it is not found."""
-    from pathlib import Path
+    return find_program(program, _folders(path, os.getcwd() if root is None else str(root)))  # noqa: PTH109
 
-    folder = Path.cwd() if root is None else root
-    return find_program(program, (str(folder / entry) for entry in path.split(os.pathsep)))
+
+@lru_cache(maxsize=4)
+def _folders(path: str, root: str) -> tuple[str, ...]:
+    """The entries of a PATH, the relative ones from `root` on. Cached: many programs are looked for on the same one."""
+    return tuple(os.path.join(root, entry) for entry in path.split(os.pathsep))  # noqa: PTH118

@@ -7,6 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # loading `typing` would take as long as --version does
+    from types import SimpleNamespace
     from typing import NoReturn
 
 # Start-up creates many objects and no garbage; collecting at Python's default rate takes 5 % of its time.
@@ -93,25 +94,39 @@ def _prepare() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     forget_others(os.environ)
     install()
-    _load_msgspec()
+    _load_lean()
 
 
-def _load_msgspec() -> None:
-    """Load msgspec without two modules that take as long as msgspec itself, and that it does not need.
+def _load_lean() -> None:
+    """Load msgspec and pathlib without modules that take as long as they do, and that they do not need.
 
-    Without `typing_extensions` it falls back to `typing`; of `platform`, its `uuid` asks the system's name alone.
+    Without `typing_extensions` msgspec falls back to `typing`; its `uuid` asks `platform` for the system's name alone,
+    and its JSON schemas, which nobody here makes, use `textwrap`. pathlib quotes addresses by `urllib.parse`.
     """
     from types import SimpleNamespace
 
-    stands_in = {"typing_extensions": None, "platform": SimpleNamespace(system=lambda: os.uname().sysname)}
-    if "msgspec" in sys.modules or not sys.modules.keys().isdisjoint(stands_in):
+    system = SimpleNamespace(system=lambda: os.uname().sysname)
+    address = SimpleNamespace(quote_from_bytes=_quote)
+    _load("msgspec", {"typing_extensions": None, "platform": system, "textwrap": SimpleNamespace()})
+    _load("pathlib", {"urllib": SimpleNamespace(parse=address), "urllib.parse": address})
+
+
+def _load(module: str, stands_in: dict[str, SimpleNamespace | None]) -> None:
+    """Load a module with others in place of real ones that are not loaded yet; an import of None fails."""
+    if module in sys.modules or not sys.modules.keys().isdisjoint(stands_in):
         return
-    sys.modules.update(stands_in)  # type: ignore[arg-type] # an import of None fails
+    sys.modules.update(stands_in)  # type: ignore[arg-type] # they are no modules
     try:
-        import msgspec  # noqa: F401
+        __import__(module)
     finally:
         for name in stands_in:
             del sys.modules[name]
+
+
+def _quote(address: bytes) -> str:
+    from urllib.parse import quote_from_bytes
+
+    return quote_from_bytes(address)
 
 
 def _open_closed_streams() -> None:

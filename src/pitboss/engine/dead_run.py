@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING
 from pitboss.core.recovery.facts import Checkout, DeadRun, Facts
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.git.locks import stale_locks
-from pitboss.git.reflog import Reflog
 from pitboss.git.switch import Switch
-from pitboss.landing.landed import landed_sessions
-from pitboss.landing.lease_refs import sessions_with_refs
-from pitboss.landing.listing import session_branches, session_worktrees
+from pitboss.landing.listing import session_refs, session_worktrees
 from pitboss.landing.refs import lock_scope, run_branch
 from pitboss.store.catalogue import read_state
-from pitboss.store.end_marker import ended_ns
 from pitboss.store.log import iter_records, scan_log
 from pitboss.store.opening import status
-from pitboss.store.taking import is_unmoved
 
 if TYPE_CHECKING:
     from pitboss.core.run import RunState
@@ -62,7 +57,11 @@ def gather_facts(
     `goes_on_here`: sessions will start in the user's tree afterwards, so the run branch must be checked out there.
     """
     state, scan = dead.state, dead.scan
-    tree = repo.status()
+    looked = repo.begin_status()
+    try:
+        refs = session_refs(repo, dead.run_id)
+    finally:
+        tree = looked()
     tip = (
         tree.head if tree.branch == dead.branch and tree.head else repo.commit_id(f"refs/heads/{dead.branch}")
     )
@@ -91,8 +90,8 @@ def gather_facts(
         cut_switch=switch.is_cut_short(),
         stale_locks=tuple(str(path) for path in stale_locks(repo, lock_scope(repo, dead.branch))),
         worktrees=session_worktrees(repo, dead.run_id),
-        session_branches=session_branches(repo, dead.run_id),
-        leased=sessions_with_refs(repo, dead.run_id),
+        session_branches=refs.branches,
+        leased=refs.leased,
         unmoved=_unmoved(dead, paths),
         force=force,
     )
@@ -113,6 +112,8 @@ def _is_at_rest(dead: DeadRun, paths: RunPaths) -> bool:
 
 def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:
     """Sessions past the log's prefix that have a commit."""
+    from pitboss.landing.landed import landed_sessions
+
     state, scan = dead.state, dead.scan
     since = dead.settled_commit
     named = frozenset(s for s in landed_sessions(repo, dead.run_id, tip, since) if s > scan.last_seq)
@@ -148,7 +149,11 @@ def _lives(session: InFlight, hosts: Hosts) -> bool:
 
 def _unmoved(dead: DeadRun, paths: RunPaths) -> frozenset[int]:
     """Sessions in flight whose task is still in the queue."""
-    in_flight = (session.assignment for session in (dead.state.in_flight if dead.state else ()))
+    in_flight = [session.assignment for session in (dead.state.in_flight if dead.state else ())]
+    if not in_flight:
+        return frozenset()
+    from pitboss.store.taking import is_unmoved
+
     return frozenset(
         session.seq
         for session in in_flight
@@ -158,6 +163,9 @@ def _unmoved(dead: DeadRun, paths: RunPaths) -> frozenset[int]:
 
 def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:
     """Whether HEAD may have moved after the guardian saw the run's last process end; if unknown, yes."""
+    from pitboss.git.reflog import Reflog
+    from pitboss.store.end_marker import ended_ns
+
     ended = ended_ns(paths)
     logged_at = (Reflog(repo, branch).last_moved_at() or 0) * 10**9
     try:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.recovery.plan import plan_recovery
 from pitboss.engine.dead_run import dead_run, gather_facts
-from pitboss.engine.mending import end_strays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +35,8 @@ def examine(
     repairs = plan_recovery(facts)
     if judge is not None:
         judge(dead)
+    from pitboss.engine.mending import end_strays
+
     if end_strays(dead, hosts):
         # The strays may have changed the tree while it was being examined.
         dead = dead_run(rundir)

@@ -11,17 +11,14 @@ from pitboss.core.left_out import limited, limits
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.run import build_state, spend
 from pitboss.core.stops import RunStatus
-from pitboss.core.task import task_text
 from pitboss.engine.examining import examine
 from pitboss.engine.git_settings import cut_short_before
-from pitboss.engine.mending import blank_state
 from pitboss.errors import PitbossError
 from pitboss.git.switch import HeadPosition
 from pitboss.landing.git_trouble import git_refusing
 from pitboss.landing.refs import run_branch
 from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import note_live
-from pitboss.store.kept_prompts import drop_kept
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -174,6 +171,8 @@ class Run:
         with git_refusing("start the run"):
             branch.create(commit)
         try:
+            from pitboss.core.task import task_text
+
             task = self._mission.task
             kept = None if task is None else task_text(task).encode()
             return RunDir.create(self._repo.root, state, self._backup, kept)
@@ -230,6 +229,8 @@ class Run:
             mission.selection,
             return_to if mission.in_place else None,
         )
+        from pitboss.store.kept_prompts import drop_kept
+
         with suppress(OSError):
             drop_kept(journal.rundir.paths, mission.prompts)
 
@@ -247,6 +248,8 @@ class Run:
     def _mended(self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]) -> Parts:
         """Make the run's files whole; its sessions are settled afterwards."""
         branch, now = self._builder.branch(dead.branch), self._builder.clock.now
+        from pitboss.engine.mending import blank_state
+
         mission = self._mission
         blank = blank_state(dead, self._repo, mission.rotation, now())
         journal = self._builder.mender(rundir, dead, branch).mend(repairs, blank, now)

@@ -10,9 +10,7 @@ import msgspec
 
 from pitboss import proctree
 from pitboss.agents.table import build_agent
-from pitboss.checks import find_tests, run_tests
 from pitboss.core.environment import RUN_ID
-from pitboss.hooks import run_hook
 from pitboss.hosts.fencing import Fencing
 
 if TYPE_CHECKING:
@@ -80,6 +78,8 @@ class ThisMachine:
 
     def run_hook(self, hook: HookRequest, *, stop: Callable[[], StopRequest | None]) -> HookResult:
         """Run a hook in the session's tree."""
+        from pitboss.hooks import run_hook
+
         with self._exchanging(stop) as watched:
             return run_hook(
                 hook,
@@ -92,12 +92,16 @@ class ThisMachine:
 
     def find_tests(self, command: str | None) -> TestCommand | None:
         """The tests: the configured `command`, else as detected from the session's tree."""
+        from pitboss.checks import find_tests
+
         return find_tests(self._surroundings.tree(self._session), command)
 
     def run_tests(
         self, tests: TestCommand | None, kind: str, *, stop: Callable[[], StopRequest | None]
     ) -> TestResult:
         """Run the tests in the session's tree, with a transcript of that kind."""
+        from pitboss.checks import run_tests
+
         env = self._surroundings.environment(self._session)
         with self._exchanging(stop) as watched:
             return run_tests(

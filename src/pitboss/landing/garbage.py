@@ -13,8 +13,8 @@ import msgspec
 
 from pitboss.core.garbage import dispensable
 from pitboss.git.repo import NO_HOOKS
-from pitboss.landing.lease_refs import drop_leftovers, sessions_with_refs
-from pitboss.landing.listing import registered, session_branches, session_worktrees
+from pitboss.landing.lease_refs import drop_leftovers
+from pitboss.landing.listing import registered, session_refs, session_worktrees
 from pitboss.landing.refs import LEASE_REFS, RESCUE_REFS, RESULT_REFS, RUN_BRANCHES, run_branch
 from pitboss.landing.worktrees import remove_session_branch, remove_worktree
 from pitboss.store.disk_use import DiskUse, disk_use
@@ -104,17 +104,17 @@ def garbage(repo: Repo, run_id: str, refs: Refs, *, with_refs: bool, named: bool
     paths = RunPaths(repo.root, run_id)
     doomed = session_worktrees(repo, run_id)
     gone, staying = refs.take(run_id, named=named, doomed=doomed) if with_refs else ({}, ())
-    own = f"{run_branch(run_id)}-session-"
+    named_by, own = session_refs(repo, run_id), f"{run_branch(run_id)}-session-"
     return Garbage(
         run_id=run_id,
         worktrees={path: disk_use(Path(path), until=until) for path in doomed},
         files={path.name: disk_use(path, until=until) for path in _files(paths)},
         session_branches=tuple(
             name
-            for name in session_branches(repo, run_id)
+            for name in named_by.branches
             if name.startswith(own) and not refs.in_use(f"refs/heads/{name}", doomed)
         ),
-        leased=sessions_with_refs(repo, run_id),
+        leased=named_by.leased,
         refs=gone,
         staying=staying,
     )

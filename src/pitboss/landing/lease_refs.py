@@ -160,14 +160,6 @@ def drop_leftovers(repo: Repo, run_id: str, seq: int, *, has_landed: bool) -> No
     release(repo, run_id, seq, landed=whole if has_landed else ())
 
 
-def sessions_with_refs(repo: Repo, run_id: str) -> tuple[int, ...]:
-    """The sessions of a run that have a lease or a result, in order. Raises GitError."""
-    refs = [ref for ref, *_ in _listed(repo, f"{LEASE_REFS}/{run_id}", result_refs(run_id))]
-    named = (parse_result(run_id, ref) for ref in refs)
-    found = {parse_lease(run_id, ref) for ref in refs} | {result.seq for result in named if result}
-    return tuple(sorted(seq for seq in found if seq is not None))
-
-
 def _leases(repo: Repo, pattern: str, run_id: str) -> dict[int, Lease]:
     listed = [
         (seq, oid)

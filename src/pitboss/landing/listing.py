@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.landing.refs import run_branch
+from pitboss.landing.refs import LEASE_REFS, parse_lease, parse_result, result_refs, run_branch
 from pitboss.store.opening import names_in
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
+
+_BRANCHES = "refs/heads/"
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,10 +26,23 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True):
     half_made: bool
 
 
-def session_branches(repo: Repo, run_id: str) -> tuple[str, ...]:
-    """Branches of the run's parallel sessions, by name."""
-    pattern = f"refs/heads/{run_branch(run_id)}-session-*"
-    return tuple(os.fsdecode(repo.git("for-each-ref", "--format=%(refname:short)", pattern)).split())
+class SessionRefs(msgspec.Struct, frozen=True, kw_only=True):
+    """The branches of a run's parallel sessions, by name, and the sessions that have a lease or a result, in order."""
+
+    branches: tuple[str, ...]
+    leased: tuple[int, ...]
+
+
+def session_refs(repo: Repo, run_id: str) -> SessionRefs:
+    """What refs name of the run's sessions, rescued work apart. Raises GitError."""
+    patterns = (f"{_BRANCHES}{run_branch(run_id)}-session-*", f"{LEASE_REFS}/{run_id}", result_refs(run_id))
+    refs = os.fsdecode(repo.git("for-each-ref", "--format=%(refname)", *patterns)).split()
+    results = (parse_result(run_id, ref) for ref in refs)
+    leased = {parse_lease(run_id, ref) for ref in refs} | {result.seq for result in results if result}
+    return SessionRefs(
+        branches=tuple(ref.removeprefix(_BRANCHES) for ref in refs if ref.startswith(_BRANCHES)),
+        leased=tuple(sorted(seq for seq in leased if seq is not None)),
+    )
 
 
 def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
