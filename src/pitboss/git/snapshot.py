@@ -124,6 +124,14 @@ def put_back(repo: Repo, branch: str, target: str) -> None:
     _check_out(repo, repo.git("ls-files", "-z", "--modified", "--", ".", WITHOUT_PITBOSS))
 
 
+def undo(repo: Repo, branch: str, target: str) -> None:
+    """Undo whatever was done since `branch` was checked out at `target`, new files included; nothing of it is kept."""
+    status = repo.status()
+    if status.dirty or (status.head, status.branch) != (target, branch):
+        put_back(repo, branch, target)
+        clean(repo)
+
+
 def _put_back_attributes(repo: Repo) -> None:
     """Leave only the index's `.gitattributes` in the tree: git obeys the ones it finds there as it writes files."""
     asked = (

@@ -4,8 +4,6 @@ A plain move costs two to five git calls: a status proves that the tree holds no
 what differs. Anything else (uncommitted changes, commits, flags in the index, changed ignore rules or attributes,
 submodules, a crash) takes the careful path: everything is kept under rescue refs, then the tree is reset to the commit.
 A working copy that even this cannot repair is recreated.
-
-Indexes are written in format 2, the only one that GitPython, and so aider, can read.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,23 +18,24 @@ from pitboss.core.text import rescue_message
 from pitboss.git import commits, nested, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
+from pitboss.git.linked_worktree import link_worktree
 from pitboss.git.locks import remove_locks_of
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import content_of, is_head, text_of
+from pitboss.git.status import TreeStatus
 from pitboss.git.tree_changes import added, changes, is_taken
+from pitboss.git.untouched import is_untouched
 from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.refs import run_branch
 from pitboss.landing.rescue_refs import rescue_commit
+from pitboss.landing.slot_settings import SETTINGS, settings_in
 from pitboss.landing.worktrees import inner_work, remove_session_branch, remove_worktree
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pitboss.git.repo import Repo
-    from pitboss.git.status import TreeStatus
     from pitboss.git.tree_changes import Changes
 
 RELEASED = b"pitboss: released"
@@ -48,13 +46,7 @@ _HALF_MADE = "initializing"
 """The reason git gives for locking a working copy while creating it."""
 _SMALL_INDEX = 200_000
 _GITDIR = "gitdir: "
-_SETTINGS = {
-    "core.fsmonitor": "false",
-    "core.logAllRefUpdates": "true",
-    "core.splitIndex": "false",
-    "index.version": "2",
-    "submodule.recurse": "false",
-}
+_CHECKOUT = (*NO_HOOKS, "checkout", "--quiet", "--no-track")
 _RULES = (".gitattributes", ".gitignore")
 _SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
@@ -145,7 +137,7 @@ class Slot:
                 return None  # an agent's own repository: kept as files, and the working copy recreated
             link.unlink(missing_ok=True)
             link.write_bytes(os.fsencode(said))
-        return self._repo.worktree(self.path, git_dir, settings=_settings(self.path.parent))
+        return self._repo.worktree(self.path, git_dir, settings=settings_in(self.path.parent))
 
     def _registered_at(self) -> Path | None:
         """Git's administrative folder for this working copy."""
@@ -174,29 +166,25 @@ class Slot:
         self._add(branch, base)
 
     def _add(self, branch: str, base: str) -> None:
-        """Create the working copy. Others can be created while its files are written; until then it is half made."""
-        settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+        """Create the working copy. Until its files are written it is half made; others may be made meanwhile."""
         make_directory(self.path.parent)
-        half_made = ("--no-checkout", "--lock", "--reason", _HALF_MADE)
-        add = (
-            "worktree",
-            "add",
-            "--quiet",
-            *half_made,
-            "--no-track",
-            "-b",
-            branch,
-            "--",
-            str(self.path),
-            base,
-        )
-        with _MAKING:
-            self._repo.git(*settings, *NO_HOOKS, *add)
+        if not link_worktree(self._repo, self.path, base, reason=_HALF_MADE):
+            self._have_it_added(base)
         repo = self.opened()
         if repo is None:
-            raise GitError(("git", *add), f"{self.path} was removed while it was made", code=0)
-        repo.git(*NO_HOOKS, "reset", "--hard", "--quiet", "--no-recurse-submodules")
+            raise GitError(("git", "checkout"), f"{self.path} was removed while it was made", code=0)
+        repo.git(*_CHECKOUT, "-b", branch, base, "--")
         repo.inside("locked").unlink(missing_ok=True)
+
+    def _have_it_added(self, base: str) -> None:
+        settings = [word for key, value in SETTINGS.items() for word in ("-c", f"{key}={value}")]
+        half_made = ("--no-checkout", "--lock", "--reason", _HALF_MADE)
+        with _MAKING:
+            self._repo.git(
+                *settings,
+                *NO_HOOKS,
+                *("worktree", "add", "--quiet", *half_made, "--detach", "--", str(self.path), base),
+            )
 
     # Moving
 
@@ -205,7 +193,7 @@ class Slot:
         index = read_index(repo, base)
         if index is None or not index.plain:
             return False
-        status = repo.status(writing=not index.has_untracked_cache)
+        status = self._known_status(repo) or repo.status(writing=not index.has_untracked_cache)
         if not self._is_plain(repo, status):
             return False
         if status.head != base and not self._is_plain_move(repo, status, base):
@@ -219,7 +207,7 @@ class Slot:
 
     def _go(self, repo: Repo, status: TreeStatus, branch: str, base: str) -> None:
         if repo.inside("index").stat().st_size <= _SMALL_INDEX:
-            repo.git(*NO_HOOKS, "checkout", "--quiet", "--no-track", "-b", branch, base, "--")
+            repo.git(*_CHECKOUT, "-b", branch, base, "--")
             return
         # More calls than a checkout, but they touch only the files that change: the status has seen them all.
         if status.head != base:
@@ -227,6 +215,24 @@ class Slot:
         ref = f"refs/heads/{branch}"
         repo.git(*NO_HOOKS, "update-ref", ref, base, "")
         repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
+
+    def _known_status(self, repo: Repo) -> TreeStatus | None:
+        """What git would say of a working copy that is as its last session left it; None if git has to be asked."""
+        return (
+            TreeStatus(head=self._left_at, branch=self.branch, unborn=False, dirty=0)
+            if self._left_at is not None and self.is_untouched(repo)
+            else None
+        )
+
+    def is_untouched(self, repo: Repo) -> bool:
+        """Whether nothing is in the working copy but what its last session committed; no if git would have to tell."""
+        left_at = self._left_at
+        return (
+            left_at is not None
+            and self.is_where_left(repo)
+            and repo.is_at(f"refs/heads/{self.branch}", left_at)
+            and is_untouched(repo, left_at)
+        )
 
     def _is_plain(self, repo: Repo, status: TreeStatus) -> bool:
         return (
@@ -369,26 +375,3 @@ def _reflog_tail(repo: Repo) -> bytes:
             return log.read()
     except OSError:
         return b""
-
-
-def _settings(folder: Path) -> dict[str, str]:
-    return _SETTINGS | {"core.untrackedCache": "true" if _tells_changes(folder) else "false"}
-
-
-@cache
-def _tells_changes(folder: Path) -> bool:
-    """Whether a folder's mtime changes with its content: git's untracked cache relies on that.
-
-    It is tried beside `folder`, inside which a crash's leftovers would count as a working copy.
-    """
-    import tempfile
-
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".probe-") as name:
-        file = Path(name, "file")
-        return all(_changes_time(name, change) for change in (file.touch, file.unlink))
-
-
-def _changes_time(folder: str, change: Callable[[], None]) -> bool:
-    os.utime(folder, (1, 1))
-    change()
-    return os.stat(folder).st_mtime_ns != 1_000_000_000  # noqa: PTH116 - a folder's name as tempfile gives it

@@ -112,10 +112,8 @@ class SlotPlace:
         """Undo what the set-up committed or changed in tracked files; from now on the slot is provisioned."""
         repo = self._slot.opened()
         if repo is not None:
-            status = repo.status()
-            if status.dirty or (status.head, status.branch) != (self._base, self._branch):
-                snapshot.put_back(repo, self._branch, self._base)
-                snapshot.clean(repo)
+            if self._site.worktree.setup:
+                snapshot.undo(repo, self._branch, self._base)
             mark_provisioned(repo, self._site.ignored_limit)
             if self._begun is not None:
                 self._begun.begin(self._seq)

@@ -66,7 +66,9 @@ class SlotPool:
         def discard(slot: Slot) -> None:
             with suppress(GitError):
                 repo = slot.opened()
-                if repo is not None and slot.is_where_left(repo) and discard_worktree(repo):
+                if repo is None or not slot.is_where_left(repo):
+                    return
+                if discard_worktree(repo, looked=slot.is_untouched(repo)):
                     gone.add(slot)
 
         threads = [Thread(target=discard, args=(slot,), daemon=True) for slot in self._slots.values()]

@@ -84,22 +84,27 @@ def remove_worktree(
     repo.git("worktree", "prune")
 
 
-def discard_worktree(worktree: Repo) -> bool:
+def discard_worktree(worktree: Repo, *, looked: bool = False) -> bool:
     """Delete a working copy whose files, except ignored ones, are as in its commit; False if that is not certain.
 
-    Git forgets it at the next `git worktree prune`.
+    `looked`: the caller has seen that they are, and that there are no others. Git forgets the working copy at the next
+    `git worktree prune`.
     """
+    if not looked and not _is_as_committed(worktree):
+        return False
+    worktree.inside("locked").unlink(missing_ok=True)  # by its agent; git would never forget it
+    _delete(str(worktree.root))
+    return not worktree.root.exists()
+
+
+def _is_as_committed(worktree: Repo) -> bool:
     try:
         status = worktree.status()
     except GitError:
         return False
     index = read_index(worktree, status.head)
     odd = index is None or not index.plain or unseen.holds_unseen(worktree)
-    if odd or status.dirty or status.unborn or status.pitboss_visible:
-        return False
-    worktree.inside("locked").unlink(missing_ok=True)  # by its agent; git would never forget it
-    _delete(str(worktree.root))
-    return not worktree.root.exists()
+    return not (odd or status.dirty or status.unborn or status.pitboss_visible)
 
 
 def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settled | None = None) -> None:

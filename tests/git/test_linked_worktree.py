@@ -1,0 +1,60 @@
+"""A linked working tree that is registered without git is one to git (SPEC 6)."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.git.linked_worktree import link_worktree
+from pitboss.git.repo import Repo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REASON = "being made"
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    root = tmp_path / "repo"
+    root.mkdir()
+    sh(root, "git init -q -b main . && echo one >one && git add -A")
+    sh(root, "git -c user.name=a -c user.email=a@b commit -qm first")
+    return Repo.discover(root)
+
+
+def sh(cwd: Path, script: str) -> str:
+    return subprocess.run(["sh", "-ec", script], cwd=cwd, capture_output=True, check=True).stdout.decode()
+
+
+def test_git_lists_it_checks_it_out_and_removes_it(repo: Repo, tmp_path: Path) -> None:
+    place, head = tmp_path / "place", repo.line("rev-parse", "HEAD")
+    assert link_worktree(repo, place, head, reason=REASON)
+    listed = sh(repo.root, "git worktree list --porcelain").split("\n\n")[1].splitlines()
+    assert listed == [f"worktree {place}", f"HEAD {head}", "detached", f"locked {REASON}"]
+    sh(place, "git checkout -q -b side main --")
+    assert (place / "one").read_text() == "one\n"
+    assert sh(place, "git status --porcelain --branch") == "## side\n"
+    sh(repo.root, f"git worktree unlock {place}; git worktree remove {place}")
+    assert not list((repo.common_dir / "worktrees").glob("*"))
+
+
+def test_what_only_git_can_make_is_left_to_git(repo: Repo, tmp_path: Path) -> None:
+    place, head = tmp_path / "place", repo.line("rev-parse", "HEAD")
+    (repo.common_dir / "worktrees" / place.name).mkdir(parents=True)
+    assert not link_worktree(repo, place, head, reason=REASON)
+    sh(repo.root, "git config core.repositoryFormatVersion 1; git config extensions.worktreeConfig true")
+    assert not link_worktree(repo, tmp_path / "other", head, reason=REASON)
+    assert not place.exists()
+    assert not (tmp_path / "other").exists()
+
+
+def test_nothing_is_written_over(repo: Repo, tmp_path: Path) -> None:
+    place, head = tmp_path / "place", repo.line("rev-parse", "HEAD")
+    place.mkdir()
+    (place / "work").write_text("work\n")
+    with pytest.raises(FileExistsError):
+        link_worktree(repo, place, head, reason=REASON)
+    assert [entry.name for entry in place.iterdir()] == ["work"]
