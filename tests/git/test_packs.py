@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import random
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.errors import StorageError
+from pitboss.git import packs
 from pitboss.git.errors import GitError
-from pitboss.git.packs import boundary, pack, unpack
+from pitboss.git.packs import IN_MEMORY, boundary, pack, unpack
 from pitboss.git.repo import Repo
 from tests.support.cli import Project
 
@@ -74,3 +78,32 @@ def test_a_shallow_repository_says_where_it_ends(project: Project, tmp_path: Pat
     (there.common_dir / "shallow").write_text(f"{tip}\n")
     assert there.line("rev-list", "--count", tip) == "1"
     there.git("fsck", "--connectivity-only", tip)
+
+
+def test_a_large_pack_goes_by_a_file_of_which_nothing_stays(project: Project, tmp_path: Path) -> None:
+    (project.root / "noise.bin").write_bytes(random.Random(1).randbytes(3 * IN_MEMORY))
+    project.commit("noise")
+    here, there = opened(project), empty(tmp_path / "there", project)
+    tip = here.line("rev-parse", "HEAD")
+    parcel = pack(here, [tip])
+    assert (parcel.is_large, len(parcel) > 3 * IN_MEMORY, parcel.data) == (True, True, b"")
+    unpack(there, parcel)
+    unpack(there, parcel)  # git failed, say, and is tried again
+    there.git("fsck", "--connectivity-only", tip)
+    parcel.close()
+    assert list(here.common_dir.glob("tmp*")) == []
+
+
+def test_a_pack_of_absurd_size_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packs, "LIMIT", 1000)
+    with pytest.raises(StorageError, match="git objects"):
+        pack(opened(project), ["HEAD"])
+
+
+def test_git_that_says_nothing_for_too_long_is_ended(project: Project) -> None:
+    here = opened(project)
+    source, held = os.pipe()
+    with pytest.raises(GitError, match=r"no sign of life for 0\.5 s"):
+        here.transfer("index-pack", "--stdin", source=source, sink=lambda _: None, quiet_s=0.5)
+    os.close(source)
+    os.close(held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,13 +11,15 @@ import pytest
 from pitboss.core.host import HostLost
 from pitboss.core.stops import StopRequest
 from pitboss.core.user_commands import HookRequest, HookResult
+from pitboss.git.packs import IN_MEMORY, Parcel
 from pitboss.landing.git_trouble import GitFailed
 from pitboss.store.paths import RunPaths
 from pitboss.workers import messages as say
 from pitboss.workers.background_loop import BackgroundLoop
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.line import WorkerLine
-from pitboss.workers.wire import Closed, Wire
+from pitboss.workers.wire import PIECE, WINDOW, Closed, Wire
+from tests.support.cli import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +33,13 @@ class Pipe:
 
     def __init__(self) -> None:
         self.inbox: asyncio.Queue[list[bytes] | None] = asyncio.Queue()
+        self.most = 0
+        """How many bytes were on their way at once."""
         self.other = self
 
     async def write(self, message: list[bytes]) -> None:
+        waiting = list(self.other.inbox._queue)  # type: ignore[attr-defined]
+        self.most = max(self.most, sum(len(part) for each in (*waiting, message) if each for part in each))
         await self.other.inbox.put(message)
 
     async def read(self) -> list[bytes]:
@@ -49,16 +55,16 @@ class Ends:
     """The runner's line and the worker's wire, connected."""
 
     def __init__(self, loop: BackgroundLoop, paths: RunPaths, lost_after_s: float) -> None:
-        self.loop = loop
+        self.loop, self.folder = loop, paths.repo
         home, away = loop.run(self._connect(lost_after_s))
         self.line = WorkerLine("rack", home, HomeFiles(paths, 1))
         self.wire: Wire[say.FromRunner] = away
 
     async def _connect(self, lost_after_s: float) -> tuple[Any, Any]:
-        one, two = Pipe(), Pipe()
+        one, two = self.pipes = Pipe(), Pipe()
         one.other, two.other = two, one
         loop = asyncio.get_running_loop()
-        home = Wire(one, loop, say.from_worker, lost_after_s=lost_after_s)
+        home = Wire(one, loop, say.from_worker, lost_after_s=lost_after_s, folder=self.folder)
         away = Wire(two, loop, say.from_runner, lost_after_s=lost_after_s)
         self._tasks = [asyncio.ensure_future(wire.serve()) for wire in (home, away)]
         return home, away
@@ -145,3 +151,37 @@ def test_whoever_waits_for_a_side_that_has_gone_learns_of_it(ends: Ends) -> None
     with suppress(Closed):
         while True:
             ends.wire.take(1.0)
+
+
+def test_what_is_large_travels_in_pieces_of_which_few_are_on_their_way_and_arrives_whole(
+    ends: Ends, tmp_path: Path
+) -> None:
+    parcel = Parcel(folder=tmp_path)
+    chunks = [bytes([nth % 251]) * 100_000 for nth in range(300)]
+    for chunk in chunks:
+        parcel.add(chunk)
+    assert parcel.is_large
+    ends.wire.put(say.CaughtUp(merged=True), parcel)
+    ends.wire.put(say.Grown(kind="hooks"), b"after it")
+    ends.wire.put(say.HookEnded(result=HookResult(passed=True)))
+    _, arrived = ends.line.ask(HOOK, say.CaughtUp)
+    with closing(arrived):
+        assert (len(arrived), arrived.is_large, arrived.data) == (30_000_000, True, b"")
+        assert b"".join(arrived.pieces(1_000_000)) == b"".join(chunks)
+    assert ends.line.ask(HOOK, say.HookEnded)[1].data == b""
+    assert ends.pipes[1].most <= (WINDOW + 1) * (PIECE + 1000)
+    assert list(tmp_path.glob("tmp*")) == []
+
+
+def test_whoever_sends_something_large_is_not_kept_waiting_by_a_side_that_is_gone(
+    ends: Ends, tmp_path: Path
+) -> None:
+    parcel = Parcel(bytes(IN_MEMORY), folder=tmp_path)
+    for _ in range(WINDOW):
+        parcel.add(bytes(PIECE))
+    parcel.add(bytes(PIECE))
+    ends.line.hang_up()
+    wait_until(lambda: ends.wire.is_closed)
+    ends.wire.put(say.CaughtUp(merged=True), parcel)
+    with pytest.raises(Closed):
+        ends.wire.take(1.0)

@@ -27,7 +27,8 @@ from pitboss.git.errors import (
     why_cut_short,
 )
 from pitboss.git.status import STATUS, TreeStatus, parse_status
-from pitboss.process import NOT_STARTED, Leash, begin_capture, capture
+from pitboss.process import NOT_STARTED, Command, Leash, begin_capture, capture, transfer
+from pitboss.process.search import installed
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pitboss.core.stops import StopRequest
     from pitboss.git.kept_running import KeptRunning
     from pitboss.process import Captured
+    from pitboss.process.output import Consumer
 
 WITHOUT_PITBOSS = f":(exclude,top){PITBOSS_FOLDER}"
 OLDEST_GIT = (2, 38)
@@ -229,6 +231,27 @@ class Repo:
         if done.cut_short or done.code not in ok:
             raise GitError(argv, _explain(done, timeout_s), code=done.code)
         return done
+
+    def transfer(
+        self, *args: str, source: int | None = None, stdin: bytes = b"", sink: Consumer, quiet_s: float
+    ) -> None:
+        """Run git on more than memory holds: `source` is a descriptor it reads, `sink` gets what it prints.
+
+        Raises GitError, also if git says nothing for `quiet_s` seconds.
+        """
+        command = Command(
+            argv=(installed("git", self._pinned), *args),
+            cwd=str(self.root),
+            env=self._pinned,
+            stdin=stdin,
+            stdin_fd=source,
+            merge_stderr=False,
+            grace_s=ABORT_PATIENCE_S,
+        )
+        done = transfer(command, sink, quiet_s=quiet_s)
+        if done.code != 0 or done.cut_short:
+            silent = f"\nno sign of life for {quiet_s:g} s" if done.cut_short else ""
+            raise GitError(("git", *args), done.stderr.decode(errors="replace") + silent, code=done.code)
 
     def git(
         self,

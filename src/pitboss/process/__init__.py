@@ -2,6 +2,7 @@
 
     run      an agent, a hook, the project's tests: output streams to a transcript in bounded memory
     capture  git and other small commands: output is returned whole
+    transfer git that moves many objects, from and to files
 
 Every command leads its own process session, so the terminal's Ctrl-C never reaches it. Whatever a command leaves
 behind is ended with it; `supervisor` says how.
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.redact import Secrets
+from pitboss.core.stops import StopRequest
 from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit, Leash
 from pitboss.process.confine import confine, judged
 from pitboss.process.output import Appender, Clean, Tail
@@ -25,7 +28,6 @@ from pitboss.process.supervisor import begin, supervise
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pitboss.core.stops import StopRequest
     from pitboss.process.output import Consumer
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "begin_capture",
     "capture",
     "run",
+    "transfer",
 ]
 
 CAPTURE_GRACE_S = 2.0
@@ -123,13 +126,33 @@ def begin_capture(
 
     def captured() -> Captured:
         ended = begun if isinstance(begun, Exit) else begun.finish()
-        if ended.error is not None:
-            return Captured(code=NOT_STARTED, stdout=b"", stderr=os.fsencode(ended.error))
-        return Captured(
-            code=-signal.SIGKILL if ended.code is None else ended.code,
-            stdout=b"".join(out),
-            stderr=b"".join(err),
-            ended_by=ended.ended_by,
-        )
+        return _captured(ended, b"".join(out), b"".join(err))
 
     return captured
+
+
+def transfer(command: Command, sink: Consumer, *, quiet_s: float) -> Captured:
+    """Run a command that moves more than memory holds: `sink` gets its stdout, only the end of its stderr is kept.
+
+    It is ended once it has said nothing on either for `quiet_s` seconds. What `sink` raises is re-raised once the
+    command has been ended.
+    """
+    said, heard = Tail(), time.monotonic()
+
+    def hear(_: bytes) -> None:
+        nonlocal heard
+        heard = time.monotonic()
+
+    def stop() -> StopRequest | None:
+        return StopRequest.ABORT if time.monotonic() - heard > quiet_s else None
+
+    streams: list[list[Consumer]] = [[hear, sink], [hear, said.add]]
+    ended = supervise(command, streams, stop=stop, spare_daemons=True)
+    return _captured(ended, b"", said.data)
+
+
+def _captured(ended: Exit, out: bytes, err: bytes) -> Captured:
+    if ended.error is not None:
+        return Captured(code=NOT_STARTED, stdout=b"", stderr=os.fsencode(ended.error))
+    code = -signal.SIGKILL if ended.code is None else ended.code
+    return Captured(code=code, stdout=out, stderr=err, ended_by=ended.ended_by)

@@ -29,20 +29,22 @@ class EndedBy(StrEnum):
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A program to run and its rules; times in seconds, None for no limit.
 
-    `env` None inherits ours. Empty `stdin` is /dev/null. Raw output is appended to `transcript`; with `merge_stderr`
-    false, stderr goes to `stderr_path` instead (created with the first byte; None drops it). A stop sends
-    `polite_signal`, if any, to the leader and waits `polite_grace_s`, unless it is DONE and so has nothing left to
-    say; then it sends TERM to the tree, waits `grace_s` and sends KILL. Once the leader has ended, its pipes get
-    `pipe_grace_s`. A tree of more than `max_processes` is ended as if it had run out of time. `marker` holds pairs of
-    `env`; no other live command has all of them. `fence` is the sandbox to run it in. `layers` is how many processes
-    stand before the program itself, the child among them: signals that ask it to end are not for them. `secrets` are
-    kept out of its output; None stands for those of our environment and its own.
+    `env` None inherits ours. Empty `stdin` is /dev/null, unless the program is to read the descriptor `stdin_fd`.
+    Raw output is appended to `transcript`; with `merge_stderr` false, stderr goes to `stderr_path` instead (created
+    with the first byte; None drops it). A stop sends `polite_signal`, if any, to the leader and waits
+    `polite_grace_s`, unless it is DONE and so has nothing left to say; then it sends TERM to the tree, waits
+    `grace_s` and sends KILL. Once the leader has ended, its pipes get `pipe_grace_s`. A tree of more than
+    `max_processes` is ended as if it had run out of time. `marker` holds pairs of `env`; no other live command has
+    all of them. `fence` is the sandbox to run it in. `layers` is how many processes stand before the program
+    itself, the child among them: signals that ask it to end are not for them. `secrets` are kept out of its output;
+    None stands for those of our environment and its own.
     """
 
     argv: tuple[str, ...]
     cwd: str
     env: dict[str, str] | None = None
     stdin: bytes = b""
+    stdin_fd: int | None = None
     transcript: str | None = None
     merge_stderr: bool = True
     stderr_path: str | None = None

@@ -342,7 +342,7 @@ def _spawn(command: Command) -> subprocess.Popen[bytes]:
         command.argv,
         cwd=command.cwd,
         env=command.env,
-        stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
+        stdin=subprocess.PIPE if command.stdin else command.stdin_fd or subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if command.merge_stderr else subprocess.PIPE,
         bufsize=0,

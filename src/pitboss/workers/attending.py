@@ -12,7 +12,7 @@ from pitboss.core.redact import Secrets
 from pitboss.core.session import Landing
 from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.errors import PitbossError, StorageError
-from pitboss.git.packs import boundary, pack, unpack
+from pitboss.git.packs import Parcel, boundary, pack, unpack
 from pitboss.hosts.surroundings import Surroundings
 from pitboss.hosts.this_machine import HOOKS, OnlyThisMachine
 from pitboss.landing.fenced_git import FencedGit
@@ -22,7 +22,7 @@ from pitboss.workers.outgoing import Outgoing
 from pitboss.workers.wire import Closed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pitboss.core.agent import AgentEvent, AgentOrder
     from pitboss.core.config import Config
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 GRACE_S = 2.0
 """Between TERM and KILL for the processes of a session that is lost: none may be left five seconds later."""
+NOTHING = Parcel()
 
 
 class Attending:
@@ -66,42 +67,46 @@ class Attending:
     def serve(self) -> None:
         """Answer one call after another until the session is released, or the runner is gone: raises Closed."""
         while not (self.is_released or self._lost or self._leaving()):
-            call, body = self._wire.take(POLL_S) or (None, b"")
+            call, parcel = self._wire.take(POLL_S) or (None, NOTHING)
             if isinstance(call, say.Call):
                 self._calls += 1
                 self._halted = None
-                self._answer(call, body)
+                self._answer(call, parcel)
 
-    def _answer(self, call: say.Call, body: bytes) -> None:
+    def _answer(self, call: say.Call, parcel: Parcel) -> None:
+        answer: say.Message
+        beside = NOTHING
         try:
-            answer, beside = self._do(call, body)
+            answer, beside = self._do(call, parcel)
         except GitFailed as failed:
-            answer, beside = say.Failed(kind="git", text=str(failed)), b""
+            answer = say.Failed(kind="git", text=str(failed))
         except StorageError as error:
-            answer, beside = say.Failed(kind="storage", text=error.message, hint=error.hint), b""
+            answer = say.Failed(kind="storage", text=error.message, hint=error.hint)
         except PitbossError as error:
-            answer, beside = say.Failed(kind="start", text=error.message, hint=error.hint), b""
+            answer = say.Failed(kind="start", text=error.message, hint=error.hint)
+        finally:
+            parcel.close()
         if self._lost:
             return  # what was cut short is no result; without an answer the runner counts the session as lost
         self._wire.put(answer, beside)
         if self.is_released:
             self._wire.close()
 
-    def _do(self, call: say.Call, body: bytes) -> tuple[say.Message, bytes]:
+    def _do(self, call: say.Call, parcel: Parcel) -> tuple[say.Message, Parcel]:
         match call:
             case say.Prepare():
-                return self._prepare(call, body), b""
+                return self._prepare(call, parcel), NOTHING
             case say.CatchUp():
-                return self._catch_up(call, body), b""
+                return self._catch_up(call, parcel), NOTHING
             case say.CommitWork(message=message):
                 self._try(lambda: self._place.commit(message))
                 return self._committed()
             case say.Rescue():
                 return self._rescue()
             case say.RunAgent() | say.RunHook() | say.FindTests() | say.RunTests():
-                return self._run_on_host(call), b""
+                return self._run_on_host(call), NOTHING
             case say.Provision() | say.Provisioned() | say.Release():
-                return self._see_to_place(call), b""
+                return self._see_to_place(call), NOTHING
 
     def _run_on_host(self, call: say.RunAgent | say.RunHook | say.FindTests | say.RunTests) -> say.Message:
         match call:
@@ -130,16 +135,16 @@ class Attending:
 
     # Calls
 
-    def _prepare(self, call: say.Prepare, body: bytes) -> say.Ready:
+    def _prepare(self, call: say.Prepare, parcel: Parcel) -> say.Ready:
         repo = self._run.repo
 
         def make() -> bool:
             if call.boundary:
                 ends = sorted({*boundary(repo), *call.boundary})
                 (repo.common_dir / "shallow").write_text("".join(f"{oid}\n" for oid in ends))
-            if body:
-                unpack(repo, body)
-            self._run.know(self._session.base_commit, is_new=bool(body))
+            if parcel:
+                unpack(repo, parcel)
+            self._run.know(self._session.base_commit, is_new=bool(parcel))
             return self._place.prepare()
 
         return say.Ready(ready=self._try(make))
@@ -183,35 +188,37 @@ class Attending:
             ending = partial(end_session, self._begin.run_id, self._session.seq)
             Thread(target=ending, daemon=True).start()
 
-    def _committed(self) -> tuple[say.Committed, bytes]:
+    def _committed(self) -> tuple[say.Committed, Parcel]:
         landing = self._place.ahead or Landing()
         rescued = self._oids(landing.rescue)
         tips = [*filter(None, [landing.commit]), *rescued]
-        beside = pack(self._run.repo, tips, [self._session.base_commit]) if tips else b""
+        beside = self._packed(tips)
         self._sent = self._place.committed()
         diff = self._place.diff()
         return say.Committed(
             landing=landing, whole=self._sent is not None, rescued=rescued, diff=diff
         ), beside
 
-    def _catch_up(self, call: say.CatchUp, body: bytes) -> say.CaughtUp:
+    def _packed(self, tips: Sequence[str]) -> Parcel:
+        return pack(self._run.repo, tips, [self._session.base_commit]) if tips else NOTHING
+
+    def _catch_up(self, call: say.CatchUp, parcel: Parcel) -> say.CaughtUp:
         self._sent = None
 
         def merge() -> bool:
-            if body:
-                unpack(self._run.repo, body)
+            if parcel:
+                unpack(self._run.repo, parcel)
             self._run.know(call.tip, is_new=True)
             self._place.branch.moved_to(call.tip)
             return self._place.catch_up(call.message)
 
         return say.CaughtUp(merged=self._try(merge))
 
-    def _rescue(self) -> tuple[say.Kept, bytes]:
+    def _rescue(self) -> tuple[say.Kept, Parcel]:
         self._sent = None
         landing = self._try(self._place.rescue)
         tips = self._oids(landing.rescue)
-        beside = pack(self._run.repo, tips, [self._session.base_commit]) if tips else b""
-        return say.Kept(landing=landing, tips=tips), beside
+        return say.Kept(landing=landing, tips=tips), self._packed(tips)
 
     def _oids(self, refs: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(oid for ref in refs if (oid := self._run.repo.commit_id(ref)))

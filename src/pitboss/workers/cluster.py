@@ -218,7 +218,8 @@ class Cluster:
         how = {} if safety is None else safety.get_connection_args("client")
         comm = await dask_comm.connect(worker.reception, timeout=CONNECT_S, **how)
         await comm.write(lost_after_s)
-        wire = Wire(comm, asyncio.get_running_loop(), from_worker, lost_after_s=lost_after_s)
+        loop, folder = asyncio.get_running_loop(), self._note.parent
+        wire = Wire(comm, loop, from_worker, lost_after_s=lost_after_s, folder=folder)
         carrying = asyncio.ensure_future(wire.serve())
         carrying.add_done_callback(lambda done: done.cancelled() or done.exception())
         return wire

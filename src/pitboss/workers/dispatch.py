@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from pitboss.landing.refs import session_branch
 from pitboss.store.files import read_regular
 from pitboss.workers import messages as say
 from pitboss.workers.bases import Bases
+from pitboss.workers.deliveries import Deliveries
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
 from pitboss.workers.line import WorkerLine
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pitboss.core.session import Assignment
+    from pitboss.git.packs import Parcel
     from pitboss.landing.lease_refs import Made
     from pitboss.workers.cluster import Cluster
     from pitboss.workers.roster import WorkerInfo
@@ -74,6 +76,7 @@ class Dispatch:
         self._leases: dict[Lease, str] = {}
         self.bases = Bases()
         self._late = LateWork(home, self.fetch)
+        self.deliveries = Deliveries()
 
     # The loop's thread
 
@@ -168,7 +171,7 @@ class Dispatch:
         self,
         session: Assignment,
         attempt: int,
-        take: Callable[[Sequence[str], bytes], tuple[str, ...]],
+        take: Callable[[Sequence[str], Parcel], tuple[str, ...]],
     ) -> tuple[str, ...] | None:
         """Have `take` keep what a session left on its worker, and return what it returns; None if that stays away."""
         name, what = session.host or "", WorkLeft(session.seq, attempt, take)
@@ -190,7 +193,8 @@ class Dispatch:
             left, beside = line.ask(asked, say.Leftovers)
             if not left.is_over:
                 return None
-            refs = what.take(left.tips, beside) if left.tips else ()
+            with closing(beside):
+                refs = what.take(left.tips, beside) if left.tips else ()
             line.say(say.Delivered())
             return refs
         finally:

@@ -17,6 +17,7 @@ from pitboss.workers.runner_side import WorkLeft
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from pitboss.git.packs import Parcel
     from pitboss.workers.roster import WorkerInfo
     from pitboss.workers.runner_side import RunnerSide
 
@@ -58,7 +59,7 @@ class LateWork:
     def _fetch(self, name: str, seq: int, attempt: int) -> None:
         home = self._home
 
-        def take(tips: Sequence[str], beside: bytes) -> tuple[str, ...]:
+        def take(tips: Sequence[str], beside: Parcel) -> tuple[str, ...]:
             def keep() -> tuple[str, ...]:
                 unpack(home.repo, beside)
                 return rescue_refs.keep(home.repo, home.paths.run_id, seq, tips, why=str(Reason.INTERRUPTED))

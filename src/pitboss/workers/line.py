@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from pitboss.core.host import HostLost
 from pitboss.core.stops import StopRequest
 from pitboss.errors import StartError, StorageError
+from pitboss.git.packs import Parcel
 from pitboss.landing.git_trouble import GitFailed
 from pitboss.workers.messages import Call, Failed, Halt, Message
 from pitboss.workers.wire import Closed
@@ -42,28 +43,28 @@ class WorkerLine:
         self,
         call: Message,
         answer: type[A],
-        body: bytes = b"",
+        beside: bytes | Parcel = b"",
         *,
         news: Callable[[FromWorker], object] = lambda _: None,
         stop: Callable[[], StopRequest | None] = unstopped,
-    ) -> tuple[A, bytes]:
-        """Make a call; returns the answer, of a kind of `answer`, and the bytes beside it.
+    ) -> tuple[A, Parcel]:
+        """Make a call; returns the answer, of a kind of `answer`, and what came beside it.
 
         Raises HostLost; GitFailed, StorageError or StartError if the worker met one. What `news` and `stop` raise is
         raised once the call has ended.
         """
         self._calls += isinstance(call, Call)
-        self._wire.put(call, body)
+        self._wire.put(call, beside)
         hearing = _Hearing(news, stop)
         while True:
-            said, data = self._next()
+            said, parcel = self._next()
             if isinstance(said, Failed):
                 raise hearing.error or _failure(said, self.name)
             if isinstance(said, answer):
                 if hearing.error is not None:
                     raise hearing.error
-                return cast("A", said), data
-            if said is not None and not self._files.take(said, data):
+                return cast("A", said), parcel
+            if said is not None and not self._files.take(said, parcel.data):
                 hearing.hear(said)
             if (why := hearing.wants_end()) is not None:
                 self._wire.put(Halt(nth=self._calls, why=why))
@@ -76,9 +77,9 @@ class WorkerLine:
         """Close the connection."""
         self._wire.close()
 
-    def _next(self) -> tuple[FromWorker | None, bytes]:
+    def _next(self) -> tuple[FromWorker | None, Parcel]:
         try:
-            return self._wire.take(LOOK_S) or (None, b"")
+            return self._wire.take(LOOK_S) or (None, Parcel())
         except Closed:
             raise HostLost(self.name) from None
 

@@ -16,7 +16,7 @@ from pitboss.core.stops import StopRequest
 from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
 from pitboss.typed import from_json
 
-VERSION = 2
+VERSION = 3
 """Of these messages."""
 
 
@@ -245,6 +245,14 @@ class Beat(Message, frozen=True, kw_only=True):
     """Still there."""
 
 
+class Piece(Message, frozen=True, kw_only=True):
+    """A piece of what travels beside the next message, and is too large to travel at once. Answered by `Taken`."""
+
+
+class Taken(Message, frozen=True, kw_only=True):
+    """A piece is on disk: there is room for another one."""
+
+
 Call = (
     Prepare
     | Provision
@@ -258,7 +266,10 @@ Call = (
     | Rescue
     | Release
 )
-FromRunner = Begin | Recover | Delivered | Call | Halt | Beat
+Carrying = Beat | Piece | Taken
+"""What keeps a connection going."""
+
+FromRunner = Begin | Recover | Delivered | Call | Halt | Carrying
 Answer = (
     Begun
     | Leftovers
@@ -275,7 +286,7 @@ Answer = (
     | Failed
 )
 News = AgentStarted | Stepped | Grown | Written | SkipAsked
-FromWorker = Answer | News | Beat
+FromWorker = Answer | News | Carrying
 
 
 def encoded(message: Message) -> bytes:

@@ -15,6 +15,7 @@ from pitboss.workers.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pitboss.workers.messages import FromRunner
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class Reception:
     """Accepts a connection for each session, as long as the process lives."""
 
-    def __init__(self, attend: Callable[[Wire[FromRunner]], object]) -> None:
-        """`attend` gets each connection; it must not wait for anything."""
+    def __init__(self, attend: Callable[[Wire[FromRunner]], object], folder: Path) -> None:
+        """`attend` gets each connection; it must not wait for anything. What is large lands in `folder`."""
+        self._folder = folder
         self._attend = attend
         self._listener: Any = None
 
@@ -51,6 +53,7 @@ class Reception:
         except (OSError, ValueError, TypeError):
             comm.abort()
             return
-        wire = Wire(comm, asyncio.get_running_loop(), from_runner, lost_after_s=lost_after_s)
+        loop, folder = asyncio.get_running_loop(), self._folder
+        wire = Wire(comm, loop, from_runner, lost_after_s=lost_after_s, folder=folder)
         self._attend(wire)
         await wire.serve()

@@ -5,15 +5,17 @@ Once the commits have come home, this place is a slot's that its session has vac
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+import time
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from pitboss.core.host import HostLost, lost_reason
-from pitboss.core.leases import Closing, Lease, closing
+from pitboss.core.leases import Closing, Lease
+from pitboss.core.leases import closing as closing_of
 from pitboss.core.session import Landing, Reason
-from pitboss.git.packs import boundary, pack, unpack
+from pitboss.git.packs import Parcel, boundary, pack, unpack
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import GitFailed, Perseverance
 from pitboss.landing.lease_refs import Made, drop, keep_result, read, release, results
@@ -71,17 +73,18 @@ class RemotePlace:
 
     def prepare(self) -> bool:
         """Begin the session on its worker, with the commits that it needs. Raises HostLost, GitFailed."""
-        session = self._session
+        commit, asked_at = self._session.base_commit, time.monotonic()
         with self._losing():
-            self._line, leased, has = self._dispatch.begin(session, ATTEMPT)
+            self._line, leased, has = self._dispatch.begin(self._session, ATTEMPT)
             self._made = [leased]
-            needed = not self._dispatch.bases.is_within(session.base_commit, has)
-            body = self._try(lambda: self._needed(has)) if needed else b""
-            ready, _ = self._line.ask(say.Prepare(boundary=boundary(self._repo)), say.Ready, body)
+            with self._dispatch.deliveries.turn(self._host, commit, has, asked_at=asked_at) as there:
+                needed = not self._dispatch.bases.is_within(commit, there)
+                beside = self._try(lambda: self._needed(there)) if needed else Parcel()
+                ready, _ = self._line.ask(say.Prepare(boundary=boundary(self._repo)), say.Ready, beside)
             return ready.ready
 
-    def _needed(self, has: Sequence[str]) -> bytes:
-        known = [oid for oid in has if oid in self._dispatch.bases or self._repo.commit_id(oid)]
+    def _needed(self, there: Sequence[str]) -> Parcel:
+        known = [oid for oid in there if oid in self._dispatch.bases or self._repo.commit_id(oid)]
         return pack(self._repo, [self._session.base_commit], known)
 
     def provision(self) -> Sequence[str]:
@@ -106,13 +109,14 @@ class RemotePlace:
         try:
             with self._losing():
                 done, beside = self.line().ask(say.CommitWork(message=message), say.Committed)
-            self._try(lambda: self._arrived(done, beside))
+            with closing(beside):
+                self._try(lambda: self._arrived(done, beside))
         except HostLost:
             self._failed = Landing(reason=lost_reason(self._host), retry=True)
         except GitFailed as failed:
             self._failed = Landing(reason=str(failed))
 
-    def _arrived(self, done: say.Committed, beside: bytes) -> None:
+    def _arrived(self, done: say.Committed, beside: Parcel) -> None:
         landing = done.landing
         if beside:
             unpack(self._repo, beside)
@@ -132,7 +136,7 @@ class RemotePlace:
         pushed = () if self._line else results(self._repo, self._run_id, self._seq)
         whole = {Lease(each.attempt, self._host): each.oid for each in pushed if not each.partial}
         held = read(self._repo, self._run_id, self._seq) if whole else None
-        if closing(held, tuple(whole)) is Closing.LAND and held is not None:
+        if closing_of(held, tuple(whole)) is Closing.LAND and held is not None:
             found = whole[held]
             kept = tuple(kept.ref for kept in rescue_refs.list_rescued(self._repo, self._run_id, self._seq))
             self._inner.arrived(Landing(commit=found, rescue=kept))
@@ -204,7 +208,8 @@ class RemotePlace:
             try:
                 with self._losing():
                     done, beside = self._line.ask(say.Rescue(), say.Kept)
-                return replace(done.landing, rescue=self._taken(done.tips, beside, ""))
+                with closing(beside):
+                    return replace(done.landing, rescue=self._taken(done.tips, beside, ""))
             except (HostLost, GitFailed):
                 self._hang_up()  # then it keeps what it has
         if self._is_home or self._found_at_home():
@@ -222,10 +227,10 @@ class RemotePlace:
             return ()
         return found
 
-    def _taken_late(self, tips: Sequence[str], beside: bytes) -> tuple[str, ...]:
+    def _taken_late(self, tips: Sequence[str], beside: Parcel) -> tuple[str, ...]:
         return self._taken(tips, beside, str(Reason.INTERRUPTED))
 
-    def _taken(self, tips: Sequence[str], beside: bytes, why: str) -> tuple[str, ...]:
+    def _taken(self, tips: Sequence[str], beside: Parcel, why: str) -> tuple[str, ...]:
         def take() -> tuple[str, ...]:
             if beside:
                 unpack(self._repo, beside)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pitboss.core.config import Config
+    from pitboss.git.packs import Parcel
     from pitboss.git.repo import Repo
     from pitboss.landing.git_trouble import RepositoryMonitor
     from pitboss.landing.run_branch import RunBranch
@@ -29,4 +30,4 @@ class WorkLeft(NamedTuple):
 
     seq: int
     attempt: int
-    take: Callable[[Sequence[str], bytes], tuple[str, ...]]
+    take: Callable[[Sequence[str], Parcel], tuple[str, ...]]

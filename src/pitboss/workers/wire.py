@@ -1,7 +1,8 @@
 """One end of the connection of one session: sends in order, receives into a queue, and beats (SPEC 14).
 
 Both the runner and the worker use it, each with its own messages. Its coroutines run in an event loop; the thread of
-the session puts and takes, and waits.
+the session puts and takes, and waits. What travels beside a message goes in pieces if it is large, of which only a
+few are on their way at a time, and onto the disk as it arrives: memory holds a few pieces, whatever its size.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import asyncio
 import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pitboss.core.leases import is_lost
-from pitboss.workers.messages import Beat, Message, encoded
+from pitboss.git.packs import Parcel
+from pitboss.workers.messages import Beat, Message, Piece, Taken, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 BEATS = 6
 """How many of them fit into the time after which the other side is given up."""
@@ -24,6 +28,10 @@ BEATS = 6
 LONGEST_BEAT_S = 5.0
 FULL = 64
 """Messages that may wait to be sent before whoever can wait does."""
+
+PIECE = 512 * 1024
+WINDOW = 8
+"""Pieces on their way at a time."""
 
 M = TypeVar("M", bound=Message)
 
@@ -33,7 +41,10 @@ class Closed(Exception):
 
 
 class Wire(Generic[M]):
-    """One end of a connection; `decode` reads what the other side says. `comm` is a connection of dask."""
+    """One end of a connection; `decode` reads what the other side says. `comm` is a connection of dask.
+
+    What is large lands in `folder`.
+    """
 
     def __init__(
         self,
@@ -42,13 +53,16 @@ class Wire(Generic[M]):
         decode: Callable[[bytes], M],
         *,
         lost_after_s: float,
+        folder: Path | None = None,
     ) -> None:
         self._comm = comm
         self._loop = loop
         self._decode = decode
         self._lost_after_s = lost_after_s
         self._out: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
-        self._in: SimpleQueue[tuple[M, bytes] | None] = SimpleQueue()
+        self._in: SimpleQueue[tuple[M, Parcel] | None] = SimpleQueue()
+        self._folder = folder
+        self._window = Semaphore(WINDOW)
         self._heard = time.monotonic()
         self._closed = False
 
@@ -85,12 +99,22 @@ class Wire(Generic[M]):
             await self._comm.write([head, body])
 
     async def _receive(self) -> None:
+        beside = Parcel(folder=self._folder)
         while True:
             head, body = await self._comm.read()
             self._heard = time.monotonic()
-            said = self._decode(bytes(head))
-            if not isinstance(said, Beat):
-                self._in.put((said, bytes(body)))
+            match said := self._decode(bytes(head)):
+                case Beat():
+                    pass
+                case Taken():
+                    self._window.release()
+                case Piece():
+                    await asyncio.to_thread(beside.add, bytes(body))
+                    self._out.put_nowait((encoded(Taken()), b""))
+                case _:
+                    beside.add(bytes(body))
+                    self._in.put((said, beside))
+                    beside = Parcel(folder=self._folder)
 
     async def _beat(self) -> None:
         while not is_lost(silent_s := time.monotonic() - self._heard, self._lost_after_s):
@@ -100,11 +124,26 @@ class Wire(Generic[M]):
 
     # In the session's thread
 
-    def put(self, message: Message, body: bytes = b"") -> None:
-        """Send a message. If the connection is closed, it is lost."""
-        self._soon((encoded(message), body))
+    def put(self, message: Message, beside: bytes | Parcel = b"") -> None:
+        """Send a message; a parcel is closed once it is on its way. If the connection is closed, it is lost."""
+        parcel = beside if isinstance(beside, Parcel) else Parcel(beside)
+        last = parcel.data
+        if parcel.is_large:
+            for piece in parcel.pieces(PIECE):
+                if not self._has_room():
+                    break
+                self._soon((encoded(Piece()), piece))
+        parcel.close()
+        self._soon((encoded(message), last))
 
-    def take(self, wait_s: float) -> tuple[M, bytes] | None:
+    def _has_room(self) -> bool:
+        """Wait until there is room for another piece; False if the connection is closed."""
+        while not self._closed:
+            if self._window.acquire(timeout=LONGEST_BEAT_S / BEATS):
+                return True
+        return False
+
+    def take(self, wait_s: float) -> tuple[M, Parcel] | None:
         """The next message; None if none comes within that time. Raises Closed once there will be no more."""
         try:
             found = self._in.get(timeout=wait_s) if wait_s else self._in.get_nowait()

@@ -116,7 +116,7 @@ class WorkerDesk:
             asked = wire.take(FIRST_WORD_S)
             match asked:
                 case (say.Begin() as begin, notes):
-                    self._begin(begin, notes, wire)
+                    self._begin(begin, notes.data, wire)
                 case (say.Recover() as recover, _):
                     self._recover(recover, wire)
                 case _:
@@ -201,7 +201,9 @@ class WorkerDesk:
             return
         run = self._run(begin)
         wire.put(say.Leftovers(tips=found.left), pack(run.repo, found.left, [begin.assignment.base_commit]))
-        if isinstance((wire.take(FIRST_WORD_S) or (None, b""))[0], say.Delivered):
+        while (said := wire.take(FIRST_WORD_S)) is None:
+            pass  # it unpacks them; if it is gone, that is noticed
+        if isinstance(said[0], say.Delivered):
             self._begun.update(_over(found))
             with self._lock:
                 self._left.pop(found.file, None)

@@ -105,7 +105,7 @@ async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     quiet_dask()
     desk = WorkerDesk(Path(setup.folder), dict(os.environ), setup.private)
     beating = asyncio.ensure_future(_beat(liveness, desk))
-    reception = Reception(desk.attend)
+    reception = Reception(desk.attend, Path(setup.folder))
     facts = partial(_facts, setup, desk, AgentsHere(os.environ), reception)
     await asyncio.to_thread(desk.settle)
     await reception.open(setup.address, setup.tls)
