@@ -24,7 +24,7 @@ from pitboss.errors import RunnerKilled, StartError
 from pitboss.warden import SWEEP_GRACE_S, Warden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 FAILED = 70
 """Exit code of a runner whose body raised."""
@@ -76,10 +76,12 @@ def guard(
     marker: Mapping[str, str],
     resumable: Callable[[], bool] = lambda: False,
     is_lost: Callable[[], bool] | None = None,
+    at_once: Collection[signal.Signals] = (),
 ) -> int:
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
-    All processes of this run, and no others, carry the environment pairs in `marker`. The runner never returns from
+    All processes of this run, and no others, carry the environment pairs in `marker`. A signal of `at_once` counts as
+    two requests: nothing is to be waited for. The runner never returns from
     here: it leaves through `os._exit` after flushing stdout and stderr. `body` reports its own failures: anything it
     raises silently becomes exit code 70. When this returns or raises, no process of the run is left. Call it before
     starting any thread. A runner that `is_lost`, as asked again and again, is killed.
@@ -91,7 +93,7 @@ def guard(
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     warden = Warden(marker)
     with _terminal_restored():
-        runner, requests_fd = _fork(body, warden)
+        runner, requests_fd = _fork(body, warden, at_once)
         code = os.waitstatus_to_exitcode(_wait(runner, is_lost))
         _sweep(marker, spare=warden.pid())
     _hear_no_more()
@@ -116,7 +118,9 @@ def _wait(runner: int, is_lost: Callable[[], bool] | None) -> int:
         time.sleep(LOOK_S)
 
 
-def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]:
+def _fork(
+    body: Callable[[StopChannel], int], warden: Warden, at_once: Collection[signal.Signals]
+) -> tuple[int, int]:
     """Return the runner's pid and our end of its pipe. Signals are held until all sides can handle them."""
     import ctypes  # noqa: F401 - all sides of the forks need it: this way it is loaded once
 
@@ -137,7 +141,7 @@ def _fork(body: Callable[[StopChannel], int], warden: Warden) -> tuple[int, int]
         else:
             warden.post(without=(requests_in, ready_in))
             proctree.become_subreaper()
-            _forward_signals(requests_in)
+            _forward_signals(requests_in, at_once)
             os.close(ready_in)
     if runner == 0:
         # The guardian must be ready for orphans even of a runner that ends at once.
@@ -170,7 +174,7 @@ def _run(body: Callable[[StopChannel], int], channel: StopChannel) -> NoReturn:
         os._exit(code)
 
 
-def _forward_signals(requests_fd: int) -> None:
+def _forward_signals(requests_fd: int, at_once: Collection[signal.Signals] = ()) -> None:
     os.set_blocking(requests_fd, False)
     before, last = 0, float("-inf")
 
@@ -182,7 +186,7 @@ def _forward_signals(requests_fd: int) -> None:
         before, last = signum, now
         if not same:
             with suppress(OSError):
-                os.write(requests_fd, b"!")
+                os.write(requests_fd, b"!!" if signum in at_once else b"!")
 
     for signum in _heeded():
         signal.signal(signum, forward)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cli import Project
+from tests.support.cli import Project, wait_until
 from tests.support.cluster import cluster_beside
 from tests.support.runs import the_run
 
@@ -37,6 +37,9 @@ def test_a_session_runs_on_a_worker_that_is_reached_by_tls_alone(project: Projec
         assert project.pitboss("workers", "cert", str(strangers)).code == 0
         refused = project.pitboss("workers", cluster.address, "--tls", str(strangers))
         assert (refused.code, refused.out) == (1, "")
+        assert "its certificate has another authority than ours" in refused.err
+        cluster.worker("ben", "--tls", str(strangers), awaited=False)
+        wait_until(lambda: "its certificate has another authority than ours" in cluster.said("ben"))
     run = the_run(project)
     assert [(record["status"], record["host"]) for record in run.records] == [("ok", "anna")]
     assert run.files(run.branch)["alpha.txt"] == "text\n"

@@ -268,6 +268,14 @@ def test_a_sigterm_and_a_sighup_that_a_busy_process_hears_together_are_one_reque
     assert finish(HEARS + source) == ["1"]
 
 
+def test_a_signal_that_cannot_wait_counts_as_asking_twice() -> None:
+    source = """
+guardian._forward_signals(into, (signal.SIGTERM,))
+print(requests(signal.SIGINT), requests(signal.SIGTERM))
+"""
+    assert finish(HEARS + source) == ["1 2"]
+
+
 def test_under_nohup_a_closing_terminal_stops_nothing(tmp_path: Path) -> None:
     source = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + GUARDED
     agent = "trap 'echo hup' HUP; echo ready; until [ -e over ]; do sleep 0.02; done; exit 4"

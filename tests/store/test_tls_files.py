@@ -53,7 +53,7 @@ def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
 def test_two_sides_with_the_files_trust_each_other(tmp_path: Path) -> None:
     files = make_tls_files(tmp_path / "a" / "tls", now())
     assert files == TlsFiles.within(tmp_path / "a" / "tls")
-    files.check()
+    files.prove()
     shake_hands(
         context(ssl.Purpose.SERVER_AUTH, files, files), context(ssl.Purpose.CLIENT_AUTH, files, files)
     )
@@ -77,6 +77,30 @@ def test_files_that_have_run_out_are_not_trusted(tmp_path: Path) -> None:
         shake_hands(
             context(ssl.Purpose.SERVER_AUTH, files, files), context(ssl.Purpose.CLIENT_AUTH, files, files)
         )
+    with pytest.raises(CommandError, match=r"the certificates in .*/a do not work: certificate has expired"):
+        files.prove()
+
+
+@pytest.mark.parametrize(
+    ("mixed", "why"),
+    [
+        (("ca.pem",), "self-signed certificate in certificate chain|unable to get local issuer"),
+        (("key.pem",), "KEY_VALUES_MISMATCH|key values mismatch"),
+        (("cert.pem", "key.pem"), "self-signed certificate in certificate chain|unable to get local issuer"),
+    ],
+)
+def test_files_of_two_clusters_that_were_mixed_up_are_found_out(
+    tmp_path: Path, mixed: tuple[str, ...], why: str
+) -> None:
+    files, others = make_tls_files(tmp_path / "a", now()), make_tls_files(tmp_path / "b", now())
+    for path, other in zip(files, others, strict=True):
+        if path.name in mixed:
+            path.write_bytes(other.read_bytes())
+    with pytest.raises(CommandError, match=f"do not work: .*({why})"):
+        files.prove()
+    files.authority.write_text("no certificate")
+    with pytest.raises(CommandError, match="do not work: "):
+        files.prove()
 
 
 def test_only_the_owner_may_read_them(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_what_could_not_begin_is_begun_by_the_next_call(tmp_path: Path) -> None:
     in_the_way = tmp_path / "run"
     in_the_way.write_text("")
     where = Membership(address="tcp://127.0.0.1:1")
-    cluster = Cluster(where, tmp_path / "workers", in_the_way / "workers.json", ())
+    cluster = Cluster(where, tmp_path / "workers", in_the_way / "workers.json")
     for _ in range(2):
         with pytest.raises(StorageError):
             cluster.workers()

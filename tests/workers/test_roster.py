@@ -8,10 +8,19 @@ import msgspec
 import pytest
 
 from pitboss import __version__
+from pitboss.workers.extra import engine_version
 from pitboss.workers.messages import VERSION
 from pitboss.workers.roster import SESSIONS, Seats, Silences, WorkerInfo, why_nobody, workers_of
 
-FIT = {"version": __version__, "messages": VERSION, "slots": 2, "pid": 7, "host": "rack"}
+ENGINE = engine_version()
+FIT = {
+    "version": __version__,
+    "messages": VERSION,
+    "engine": ENGINE,
+    "slots": 2,
+    "pid": 7,
+    "host": "rack",
+}
 
 
 def seen(**said: Any) -> tuple[WorkerInfo, ...]:
@@ -41,12 +50,18 @@ def test_workers_are_listed_by_name_with_what_they_say_of_themselves() -> None:
         ({"slots": "many"}, "it is no pitboss worker: start one by `pitboss worker ADDRESS`"),
         ({**FIT, "version": "0.1.0"}, f"it is pitboss 0.1.0, and this is {__version__}"),
         ({**FIT, "messages": VERSION + 1}, f"it is pitboss {__version__}, and this is {__version__}"),
+        ({**FIT, "engine": "1.2"}, f"it has dask 1.2, and this is {ENGINE}"),
     ],
 )
 def test_a_worker_that_is_not_fit_says_why_and_gets_no_session(facts: Any, why: str) -> None:
     (worker,) = seen(a=facts)
-    assert (worker.unfit, worker.slots) == (why, 0)
+    assert (worker.unfit, worker.slots, worker.answering) == (why, 0, False)
     assert Seats().pick([worker]) is None
+
+
+def test_a_worker_that_is_leaving_gets_no_session_but_is_asked_for_what_it_holds() -> None:
+    (worker,) = seen(a={**FIT, "leaves": True})
+    assert (worker.unfit, worker.slots, worker.answering) == ("it is leaving", 0, True)
 
 
 def test_a_worker_without_an_agent_that_the_run_needs_gets_no_session() -> None:

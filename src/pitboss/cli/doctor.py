@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pitboss.cli.shared.checkup import Check, Health, examine
+from pitboss.cli.shared.checkup import examine
 from pitboss.cli.shared.declare import command, option
 from pitboss.cli.shared.failures import INTERRUPTED
 from pitboss.cli.shared.project import project_root
+from pitboss.cli.shared.verdicts import Check, Health
 from pitboss.screens.output import Ink, note, paint, say, write_json
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from pitboss.cli.shared.declare import argument, command, option
-from pitboss.cli.shared.given import folder, scheduler, whole
+from pitboss.cli.shared.given import folder, scheduler, whole, worker_name
 from pitboss.core.cluster import parse_scheduler
 from pitboss.errors import CommandError
 from pitboss.store.tls_files import TlsFiles
@@ -20,7 +20,9 @@ MOST_SLOTS = 1000
 @option(
     "--dir", "where", type=folder, metavar="DIR", help="Clones and slots; default: ~/.cache/pitboss/worker."
 )
-@option("--name", metavar="NAME", help="What it is called; default: the name of this machine.")
+@option(
+    "--name", type=worker_name, metavar="NAME", help="What it is called; default: the name of this machine."
+)
 @option("--tls", type=folder, metavar="DIR", help="The folder with the TLS files of this machine.")
 @option(
     "--leave-with-scheduler", is_flag=True, help="End when the scheduler does, instead of waiting for it."
@@ -37,7 +39,8 @@ def worker(
     """Run sessions on this machine, for runs that use the dask scheduler at ADDRESS.
 
     Agents use this machine's logins. A clone of each repository is kept in --dir, and what a session did stays there
-    until it has reached its run. Ctrl-C ends the sessions in flight and leaves.
+    until it has reached its run. The first Ctrl-C takes no more sessions and lets those in flight finish; the second
+    ends them, as SIGTERM does at once.
     """
     from pitboss.workers.extra import need_workers
 
@@ -50,7 +53,7 @@ def worker(
             hint="--tls DIR, with what `pitboss workers cert DIR` made",
         )
     if tls is not None:
-        TlsFiles.within(tls).check()
+        TlsFiles.within(tls).prove()
     chosen = where or Path.home() / ".cache" / "pitboss" / "worker"
     return run_worker(
         Setup(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pitboss.workers.cluster import Membership
     from pitboss.workers.roster import WorkerInfo
 
-_HEADER = ("WORKER", "HOST", "PID", "SLOTS", "VERSION", "SESSIONS", "FINISHED", "SEEN")
+_HEADER = ("WORKER", "HOST", "PID", "SLOTS", "VERSION", "SESSIONS", "FINISHED", "SEEN", "AGENTS")
 
 
 @command(asks_click=True)
@@ -82,13 +82,19 @@ def _list(address: str | None, tls: Path | None, *, as_json: bool) -> None:
             f"{address} is reached by TLS, for which this machine needs certificates",
             hint="--tls DIR, with what `pitboss workers cert DIR` made",
         )
+    if tls is not None:
+        from pitboss.store.tls_files import TlsFiles
+
+        TlsFiles.within(tls).prove()
     where = _live() if address is None else Membership(address=address, tls=None if tls is None else str(tls))
     try:
         found = members(where)
     except (OSError, TimeoutError) as error:
+        from pitboss.workers.trouble import why
+
         raise CommandError(
-            f"the scheduler at {where.address} does not answer: {error or 'it takes too long'}",
-            hint="is it running? `dask scheduler` starts one",
+            f"cannot ask the scheduler at {where.address}: {why(error)}",
+            hint="`dask scheduler` starts one; `pitboss workers cert` shows how",
         ) from error
     if as_json:
         write_json([_as_json(worker) for worker in found])
@@ -115,6 +121,8 @@ def _live() -> Membership:
 
 
 def _as_json(worker: WorkerInfo) -> dict[str, object]:
+    import msgspec
+
     facts = worker.facts
     return {
         "name": worker.name,
@@ -122,7 +130,7 @@ def _as_json(worker: WorkerInfo) -> dict[str, object]:
         "pid": facts and facts.pid,
         "slots": facts and facts.slots,
         "version": facts and facts.version,
-        "agents": {} if facts is None else facts.agents,
+        "agents": {} if facts is None else msgspec.to_builtins(facts.agents),
         "seqs": [] if facts is None else sorted(seq for seqs in facts.seqs.values() for seq in seqs),
         "finished": facts and facts.finished,
         "last_seen": datetime.fromtimestamp(worker.last_seen, UTC).isoformat().replace("+00:00", "Z"),
@@ -142,10 +150,12 @@ def _print(found: tuple[WorkerInfo, ...]) -> None:
 
 
 def _row(worker: WorkerInfo) -> tuple[str, ...]:
+    from pitboss.workers.roster import agents_shown
+
     facts = worker.facts
     seen = f"{max(0.0, datetime.now(UTC).timestamp() - worker.last_seen):.0f} s ago"
     if facts is None:
-        return (worker.name, "", "", "", "", "", "", seen)
+        return (worker.name, "", "", "", "", "", "", seen, "")
     seqs = ",".join(str(seq) for seqs in facts.seqs.values() for seq in seqs)
     numbers = (str(facts.pid), str(facts.slots), facts.version, seqs or "-", str(facts.finished))
-    return (worker.name, facts.host, *numbers, seen)
+    return (worker.name, facts.host, *numbers, seen, agents_shown(facts.agents) or "none")

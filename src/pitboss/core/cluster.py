@@ -57,15 +57,21 @@ def parse_cluster(value: object) -> Cluster:
         if not 1 <= int(local[1]) <= MOST_LOCAL:
             raise Wrong(f"must be local:1 to local:{MOST_LOCAL}, not {shown(text)}")
         return LocalWorkers(int(local[1]))
-    return parse_scheduler(text)
+    return _scheduler(text, "local:N or tls://HOST:PORT")
 
 
 def parse_scheduler(value: object) -> Scheduler:
     """The scheduler at an address, as a worker is given it. Raises Wrong."""
     text = one_line(value)
+    if _LOCAL.fullmatch(text) is not None:
+        raise Wrong(f"must be tls://HOST:PORT: a run with {shown(text)} starts its own workers")
+    return _scheduler(text, "tls://HOST:PORT")
+
+
+def _scheduler(text: str, forms: str) -> Scheduler:
     found = _SCHEDULER.fullmatch(text)
     if found is None or not 1 <= int(found[3]) <= 65535:
-        raise Wrong(f"must be local:N or tls://HOST:PORT, not {shown(text)}")
+        raise Wrong(f"must be {forms}, not {shown(text)}")
     if found[1] == "tcp" and not _LOOPBACK.fullmatch(found[2]):
         raise Wrong(f"must begin with tls://, since {found[2]} is another machine; tcp:// is for this one")
     return Scheduler(text)

@@ -8,6 +8,7 @@ host name in it.
 from __future__ import annotations
 
 import stat
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ from pitboss.store.opening import PRIVATE_FOLDER, status
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+    from ssl import SSLContext
 
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -52,6 +54,47 @@ class TlsFiles(NamedTuple):
                 )
             if path == self.key and found.st_mode & 0o077:
                 raise CommandError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+
+    def prove(self) -> None:
+        """Raises CommandError also if they do not work with each other, or not any longer."""
+        self.check()
+        _greet(self)
+
+
+def _greet(files: TlsFiles) -> None:
+    """Have two ends with these files greet each other, in memory: what is wrong with them shows here too."""
+    import ssl
+
+    here, there = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        client = _end(files, ssl.PROTOCOL_TLS_CLIENT).wrap_bio(here, there)
+        server = _end(files, ssl.PROTOCOL_TLS_SERVER).wrap_bio(there, here, server_side=True)
+        for side in (client, server, client, server):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    except ssl.SSLCertVerificationError as error:
+        raise _useless(files, error.verify_message) from error
+    except (ssl.SSLError, OSError) as error:
+        raise _useless(files, error.strerror or str(error)) from error
+
+
+def _end(files: TlsFiles, protocol: int) -> SSLContext:
+    import ssl
+
+    context = ssl.SSLContext(protocol)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(files.authority)
+    context.load_cert_chain(files.certificate, files.key)
+    return context
+
+
+def _useless(files: TlsFiles, why: str) -> CommandError:
+    folder = files.authority.parent
+    return CommandError(
+        f"the certificates in {folder} do not work: {why}",
+        hint="`pitboss workers cert NEW_DIR` makes new ones, which go to every machine of the cluster",
+    )
 
 
 def make_tls_files(folder: Path, now: datetime) -> TlsFiles:

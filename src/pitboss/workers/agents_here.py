@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -9,33 +11,58 @@ from pitboss.agents.installation import find_installation
 from pitboss.agents.table import agent_names, find_backend
 from pitboss.core.config import AgentSettings
 from pitboss.core.environment import agent_environment
+from pitboss.workers.roster import AgentFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    Known = dict[str, dict[str, str | None]]
+    from pitboss.agents.installation import Installation
+
+AGAIN_S = 30.0
+"""Seconds between two looks: agents are installed, updated and logged in while a worker runs."""
 
 
 class AgentsHere:
-    """The agents on this machine, by name: `version`, if it is known by now, and what `login` each would use."""
+    """The agents on this machine, by name."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._env = agent_environment(environ, remove=(), keep=())
+        self._versions: dict[tuple[str, str, int], str | None] = {}
         self.found = self._look(asking=False)
-        Thread(target=self._ask, daemon=True).start()
+        Thread(target=self._go_on, daemon=True).start()
 
-    def _ask(self) -> None:
-        self.found = self._look(asking=True)
+    def _go_on(self) -> None:
+        while True:
+            self.found = self._look(asking=True)
+            time.sleep(AGAIN_S)
 
-    def _look(self, *, asking: bool) -> Known:
-        known: Known = {}
-        for name in agent_names():
-            found = find_installation(name, AgentSettings(), environ=self._env, asking=asking)
-            if found.path is not None:
-                known[name] = {"version": found.version, "login": self._login(name)}
-        return known
+    def _look(self, *, asking: bool) -> dict[str, AgentFacts]:
+        installed = (self._find(name, asking=False) for name in agent_names())
+        return {
+            found.name: self._facts(found, found.path, asking=asking)
+            for found in installed
+            if found.path is not None
+        }
 
-    def _login(self, name: str) -> str | None:
-        backend = find_backend(name)
+    def _find(self, name: str, *, asking: bool) -> Installation:
+        return find_installation(name, AgentSettings(), environ=self._env, asking=asking)
+
+    def _facts(self, found: Installation, path: str, *, asking: bool) -> AgentFacts:
+        backend = find_backend(found.name)
         keys = [variable for variable in backend.key_variables if self._env.get(variable)]
-        return keys[0] if keys else backend.subscription(self._env)
+        login = keys[0] if keys else backend.subscription(self._env)
+        return AgentFacts(
+            version=self._version(found.name, path, asking=asking),
+            login=login,
+            logged_in=(login is not None) if backend.key_variables else None,
+        )
+
+    def _version(self, name: str, path: str, *, asking: bool) -> str | None:
+        """What the program at `path` says of itself; it is asked once, and again when it has been replaced."""
+        try:
+            program = (name, path, os.stat(path).st_mtime_ns)  # noqa: PTH116
+        except OSError:
+            return None
+        if asking and program not in self._versions:
+            self._versions[program] = self._find(name, asking=True).version
+        return self._versions.get(program)

@@ -25,7 +25,7 @@ from pitboss.workers.tls import security
 from pitboss.workers.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from pathlib import Path
 
     from pitboss.workers.messages import FromWorker
@@ -42,21 +42,21 @@ END_S = 15.0
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the workers of a run are to be found: what its run directory says of them."""
+    """Where the workers of a run are to be found, and which `agents` each must have: what its run directory says."""
 
     address: str
     tls: str | None = None
+    agents: tuple[str, ...] = ()
 
 
 class Cluster:
     """A connection to the workers; begun on first use. Safe to call from several threads.
 
-    `folder` is where workers on this machine have their disk, `agents` are those that each worker must have.
+    `folder` is where workers on this machine have their disk.
     """
 
-    def __init__(self, asked: Membership, folder: Path, note: Path, agents: Collection[str]) -> None:
+    def __init__(self, asked: Membership, folder: Path, note: Path) -> None:
         self._asked = asked
-        self._agents = agents
         self._folder = folder
         self._note = note
         self._lock = Lock()
@@ -90,8 +90,8 @@ class Cluster:
             return self._seen
 
     def find(self, name: str) -> WorkerInfo | None:
-        """The worker of that name, if it is there and fit."""
-        return next((w for w in self.workers() if w.name == name and w.unfit is None), None)
+        """The worker of that name, if it is there and answers."""
+        return next((w for w in self.workers() if w.name == name and w.answering), None)
 
     def connect(self, worker: WorkerInfo, lost_after_s: float, patience_s: float) -> Wire[FromWorker]:
         """A connection to a worker for one session, which may take so long. Raises OSError, TimeoutError."""
@@ -163,7 +163,7 @@ class Cluster:
         """Start the run's own scheduler. Everyone here can reach its port: it asks for the run's certificates."""
         tls = str(self._own_tls)
         self._scheduler = loop.run(_own_scheduler(tls), timeout_s=60.0)
-        return Membership(address=self._scheduler.address, tls=tls)
+        return msgspec.structs.replace(self._asked, address=self._scheduler.address, tls=tls)
 
     @property
     def _own_tls(self) -> Path:
@@ -200,7 +200,7 @@ class Cluster:
         while True:
             try:
                 identity = await asyncio.wait_for(self._identity(), CONNECT_S)
-                self._seen = self._pulse.judged(workers_of(identity, self._agents), time.monotonic())
+                self._seen = self._pulse.judged(workers_of(identity, self._asked.agents), time.monotonic())
                 if self.listener is not None:
                     self.listener(self._seen)
             except (OSError, TimeoutError):
@@ -259,6 +259,6 @@ def members(where: Membership) -> tuple[WorkerInfo, ...]:
         return await (await _remote(where)).identity()
 
     try:
-        return workers_of(loop.run(ask(), timeout_s=CONNECT_S))
+        return workers_of(loop.run(ask(), timeout_s=CONNECT_S), where.agents)
     finally:
         loop.close()

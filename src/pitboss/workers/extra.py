@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -27,6 +28,15 @@ def quiet_dask() -> None:
 
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@cache
+def engine_version() -> str:
+    """The version of dask's engine: runner and workers must have the same."""
+    import distributed
+
+    dask: Any = distributed
+    return str(dask.__version__)
 
 
 def serve_no_pages(node: Any) -> None:

@@ -43,6 +43,6 @@ def _require_certificates(address: str, tls: str | None) -> None:
             hint="[workers] tls names the folder that `pitboss workers cert DIR` made",
         )
     try:
-        TlsFiles.within(Path(tls).expanduser()).check()
+        TlsFiles.within(Path(tls).expanduser()).prove()
     except CommandError as error:
         raise StartError(error.message, hint=error.hint) from error

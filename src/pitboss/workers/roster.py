@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pitboss import __version__
+from pitboss.core.worker import SHELL
 from pitboss.typed import from_builtins
+from pitboss.workers.extra import engine_version
 from pitboss.workers.messages import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from pitboss.core.config import Config
 
 SESSIONS = "pitboss"
 """What a worker calls what it says of itself."""
@@ -23,14 +27,37 @@ BEATS_S = 0.015
 """Further seconds for each worker: dask has them beat more slowly the more there are."""
 
 
+class AgentFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of an agent on a worker, without giving it work.
+
+    `version` is None until it has answered. `login` is the file or variable that holds its login; `logged_in` is None
+    if nobody knows where the agent keeps that.
+    """
+
+    version: str | None = None
+    login: str | None = None
+    logged_in: bool | None = None
+
+
+def agents_shown(agents: Mapping[str, AgentFacts]) -> str:
+    """Agents in a line: version, and whether they are logged in where that is known."""
+    words = {True: "logged in", False: "not logged in", None: ""}
+    return ", ".join(
+        " ".join(filter(None, (name, found.version, said and f"({said})")))
+        for name, found in sorted(agents.items())
+        for said in (words[found.logged_in],)
+    )
+
+
 class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself; by run, `seqs` are its sessions in flight, `remains` what it holds of others.
 
-    `port` is where it takes sessions.
+    `port` is where it takes sessions, `engine` its version of dask. One that `leaves` ends once its sessions have.
     """
 
     version: str
     messages: int
+    engine: str = ""
     slots: int
     pid: int
     host: str
@@ -38,17 +65,22 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     seqs: dict[str, tuple[int, ...]] = {}
     finished: int = 0
     remains: dict[str, tuple[tuple[int, int], ...]] = {}
-    agents: dict[str, dict[str, str | None]] = {}
+    agents: dict[str, AgentFacts] = {}
+    leaves: bool = False
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker of the scheduler; `unfit` says why it gets no session."""
+    """One worker of the scheduler; `unfit` says why it gets no session.
+
+    One that is unfit may still be `answering`, so that what it holds can be fetched.
+    """
 
     name: str
     address: str
     last_seen: float
     facts: WorkerFacts | None = None
     unfit: str | None = None
+    answering: bool = False
 
     @property
     def reception(self) -> str:
@@ -59,6 +91,12 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     def slots(self) -> int:
         """How many sessions it can have at once."""
         return self.facts.slots if self.facts is not None and self.unfit is None else 0
+
+
+def needed_agents(agents: Iterable[str], config: Config) -> tuple[str, ...]:
+    """Those of `agents` that every worker must have: the configuration does not name their program."""
+    named = {name for name, each in config.agents.items() if each.binary or each.command}
+    return tuple(name for name in agents if name not in {*named, SHELL})
 
 
 def workers_of(identity: Mapping[str, Any], needed: Collection[str] = ()) -> tuple[WorkerInfo, ...]:
@@ -80,23 +118,32 @@ def _worker(address: str, known: Mapping[str, Any], needed: Collection[str]) -> 
         facts = None if said is None else from_builtins(dict(said), WorkerFacts)
     except msgspec.ValidationError:
         facts = None
+    differs = _differs(facts)
     return WorkerInfo(
         name=str(known.get("name") or address),
         address=address,
         last_seen=float(known.get("last_seen") or 0.0),
         facts=facts,
-        unfit=_unfit(facts, needed),
+        unfit=differs if facts is None or differs else _lacks(facts, needed),
+        answering=differs is None,
     )
 
 
-def _unfit(facts: WorkerFacts | None, needed: Collection[str]) -> str | None:
+def _differs(facts: WorkerFacts | None) -> str | None:
+    """Why it cannot be spoken to, if it cannot."""
     if facts is None:
         return "it is no pitboss worker: start one by `pitboss worker ADDRESS`"
     if facts.version != __version__ or facts.messages != VERSION:
         return f"it is pitboss {facts.version}, and this is {__version__}"
+    if facts.engine != (engine := engine_version()):
+        return f"it has dask {facts.engine}, and this is {engine}"
+    return None
+
+
+def _lacks(facts: WorkerFacts, needed: Collection[str]) -> str | None:
     if missing := sorted(set(needed) - set(facts.agents)):
         return f"it has no {' and no '.join(missing)}"
-    return None
+    return "it is leaving" if facts.leaves else None
 
 
 class Silences:
@@ -116,8 +163,8 @@ class Silences:
         }
         silent_s = SILENT_S + BEATS_S * len(workers)
         return tuple(
-            msgspec.structs.replace(worker, unfit="it has not been heard of for a while")
-            if worker.unfit is None and now - self._heard[worker.address][1] > silent_s
+            msgspec.structs.replace(worker, unfit="it has not been heard of for a while", answering=False)
+            if worker.answering and now - self._heard[worker.address][1] > silent_s
             else worker
             for worker in workers
         )

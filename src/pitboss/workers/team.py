@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.host import HostLost
-from pitboss.core.worker import SHELL
 from pitboss.workers.cluster import Cluster, Membership
 from pitboss.workers.dispatch import Dispatch
 from pitboss.workers.remote_host import WorkerHosts
+from pitboss.workers.roster import needed_agents
 from pitboss.workers.runner_side import RunnerSide
 from pitboss.workers.worker_places import WorkerPlaces
 
@@ -30,8 +30,9 @@ class Team:
 
     def __init__(self, address: str, mission: Mission, paths: RunPaths, here: OnlyThisMachine) -> None:
         settings = mission.config.workers
-        membership = Membership(address=address, tls=settings.tls)
-        self._cluster = Cluster(membership, paths.root / "workers", paths.workers, _needed(mission))
+        needed = needed_agents(mission.agents, mission.config)
+        membership = Membership(address=address, tls=settings.tls, agents=needed)
+        self._cluster = Cluster(membership, paths.root / "workers", paths.workers)
         self._settings = settings
         self._paths = paths
         self._places: WorkerPlaces | None = None
@@ -55,9 +56,3 @@ class Team:
         if self._places is None:
             raise HostLost(session.host or "(none)")
         return self._places.line(session)
-
-
-def _needed(mission: Mission) -> tuple[str, ...]:
-    """The agents that every worker must have: those whose program the configuration does not name."""
-    named = {name for name, each in mission.config.agents.items() if each.binary or each.command}
-    return tuple(name for name in mission.agents if name not in {*named, SHELL})

@@ -47,6 +47,8 @@ class WorkerDesk:
         self._attending: dict[str, tuple[say.Begin, Thread]] = {}
         self._left: dict[str, BegunAttempt] = {}
         self._leaving = StopLevel.NONE
+        self.leaves = False
+        """Whether no run should send it another session; one that is on its way is attended to."""
         self.finished = 0
         """How many sessions have been released since this process began."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import signal
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -21,12 +22,13 @@ from pitboss.errors import CommandError, RunnerKilled
 from pitboss.guardian import guard
 from pitboss.store.paths import PITBOSS_FOLDER
 from pitboss.workers.agents_here import AgentsHere
-from pitboss.workers.extra import quiet_dask, serve_no_pages
+from pitboss.workers.extra import engine_version, quiet_dask, serve_no_pages
 from pitboss.workers.liveness import Liveness
 from pitboss.workers.messages import VERSION
 from pitboss.workers.reception import Reception
 from pitboss.workers.roster import SESSIONS
 from pitboss.workers.tls import security
+from pitboss.workers.trouble import why
 from pitboss.workers.worker_desk import WorkerDesk
 
 if TYPE_CHECKING:
@@ -37,13 +39,18 @@ if TYPE_CHECKING:
     Facts = dict[str, Any]
 
 MARKER = "PITBOSS_WORKER"
-"""In the environment of everything that one worker starts."""
+"""In the environment of everything that one worker starts: by it, the guardian finds what a killed worker left."""
+
+AT_ONCE = (signal.SIGTERM, signal.SIGHUP)
+"""Whoever sends these does not wait for hours: a service manager, or a terminal that is gone."""
 
 LOOK_S = 0.1
 AGAIN_S = 2.0
 """Seconds between two tries to reach the scheduler, and before a killed worker begins again."""
 
 CONNECT_S = 10.0
+LINGER_S = 3.0
+"""Seconds after which every run has heard that this worker is leaving."""
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +75,10 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 def run_worker(setup: Setup) -> int:
     """Serve sessions until asked to leave; returns the exit code. A process that is killed is begun again.
 
-    One that stands still for longer than its sessions allow is killed, which ends its agents.
+    The first Ctrl-C lets the sessions in flight finish; the second ends them, as SIGTERM and SIGHUP do at once. A
+    process that stands still for longer than its sessions allow is killed, which ends its agents.
 
-    Raises CommandError if another worker uses the same folder.
+    Raises CommandError if another worker uses the same folder, or it cannot be written.
     """
     with _own(Path(setup.folder)):
         marker = {MARKER: f"{os.getpid()}-{os.urandom(4).hex()}"}
@@ -82,6 +90,7 @@ def run_worker(setup: Setup) -> int:
                     lambda channel: asyncio.run(_serve(setup, channel, liveness)),
                     marker=marker,
                     is_lost=liveness.is_lost,
+                    at_once=AT_ONCE,
                 )
             except RunnerKilled:
                 liveness.rest()
@@ -90,8 +99,14 @@ def run_worker(setup: Setup) -> int:
 
 @contextmanager
 def _own(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "lock").open("a")
+    except OSError as error:
+        raise CommandError(
+            f"cannot use {folder}: {error.strerror}", hint="--dir names a folder that this user may write"
+        ) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -109,15 +124,20 @@ async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     facts = partial(_facts, setup, desk, AgentsHere(os.environ), reception)
     await asyncio.to_thread(desk.settle)
     await reception.open(setup.address, setup.tls)
+    said = None
     while channel.level() is StopLevel.NONE:
         try:
             await _enlist(setup, channel, desk, facts)
+            said = None
         except (OSError, ValueError, RuntimeError) as error:
-            print(f"worker {setup.name}: {_words(setup, error)}", file=sys.stderr, flush=True)
+            if said != (said := f"waits for the scheduler at {setup.address}: {why(error)}"):
+                _say(setup, said)
         if not setup.stays:
             break
         if channel.level() is StopLevel.NONE:
             await asyncio.sleep(AGAIN_S)
+    if channel.level() is StopLevel.DRAIN and desk.seqs:  # without a scheduler
+        await _finish(setup, channel, desk)
     await asyncio.to_thread(desk.leave, channel.level())  # also if it is the scheduler that has gone
     beating.cancel()
     return 0
@@ -129,25 +149,62 @@ async def _beat(liveness: Liveness, desk: WorkerDesk) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-def _words(setup: Setup, error: Exception) -> str:
-    """What went wrong; a time-out says nothing of itself."""
-    return str(error) or f"the scheduler at {setup.address} does not answer, and is asked again"
+def _say(setup: Setup, text: str) -> None:
+    print(f"worker {setup.name}: {text}", file=sys.stderr, flush=True)
 
 
 async def _enlist(setup: Setup, channel: StopChannel, desk: WorkerDesk, facts: Callable[[], Facts]) -> None:
     """Be a worker of the scheduler until it goes or somebody asks this one to leave."""
     worker = _worker(setup, facts)
-    await asyncio.wait_for(worker, CONNECT_S)
+    await _until_told(channel, worker)
+    if channel.level() is not StopLevel.NONE:
+        return
     serve_no_pages(worker)
-    print(f"worker {setup.name}: ready for sessions of {setup.address}", file=sys.stderr, flush=True)
+    _say(setup, f"ready for sessions of {setup.address}")
     try:
-        while channel.level() is StopLevel.NONE and worker.status.name in ("running", "paused"):
+        while channel.level() is StopLevel.NONE and _is_there(worker):
             await asyncio.sleep(LOOK_S)
+        if channel.level() is StopLevel.DRAIN:
+            desk.leaves = True
+            with suppress(TimeoutError, OSError):
+                await asyncio.wait_for(worker.heartbeat(), CONNECT_S)
+            await _finish(setup, channel, desk)
         if channel.level() is not StopLevel.NONE:
             await asyncio.to_thread(desk.leave, channel.level())
     finally:
         with suppress(TimeoutError, OSError):
             await asyncio.wait_for(worker.close(nanny=False), CONNECT_S)
+
+
+async def _until_told(channel: StopChannel, worker: Any) -> None:
+    """Start a worker of dask, or give up when somebody asks this one to leave. Raises OSError and others."""
+    starting = asyncio.ensure_future(asyncio.wait_for(worker, CONNECT_S + AGAIN_S))
+    while not starting.done():
+        await asyncio.wait([starting], timeout=LOOK_S)
+        if channel.level() is not StopLevel.NONE:
+            starting.cancel()
+            with suppress(asyncio.CancelledError, OSError, ValueError, RuntimeError):
+                await starting
+            return
+    await starting
+
+
+def _is_there(worker: Any) -> bool:
+    """Whether the scheduler still has this worker."""
+    return worker.status.name in ("running", "paused")
+
+
+async def _finish(setup: Setup, channel: StopChannel, desk: WorkerDesk) -> None:
+    """Wait for the sessions in flight, also for those that are on their way from a run that does not know it yet.
+
+    Somebody who asks again does not want to wait.
+    """
+    _say(setup, "takes no more sessions, and leaves when those in flight are over; once more ends them now")
+    told = time.monotonic()
+    while channel.level() is StopLevel.DRAIN:
+        if not desk.seqs and time.monotonic() - told > LINGER_S:
+            return
+        await asyncio.sleep(LOOK_S)
 
 
 def _worker(setup: Setup, facts: Callable[[], Facts]) -> Any:
@@ -177,6 +234,7 @@ def _facts(setup: Setup, desk: WorkerDesk, agents: AgentsHere, reception: Recept
     return {
         "version": __version__,
         "messages": VERSION,
+        "engine": engine_version(),
         "slots": setup.slots,
         "pid": os.getpid(),
         "port": reception.port,
@@ -184,5 +242,6 @@ def _facts(setup: Setup, desk: WorkerDesk, agents: AgentsHere, reception: Recept
         "seqs": desk.seqs,
         "finished": desk.finished,
         "remains": desk.remains,
-        "agents": agents.found,
+        "agents": msgspec.to_builtins(agents.found),
+        "leaves": desk.leaves,
     }

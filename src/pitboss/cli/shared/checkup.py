@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from pitboss.agents.backend import Cost
 from pitboss.agents.installation import Fitness, Installation, find_installation, rooted
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import agent_names, find_backend
+from pitboss.cli.shared.verdicts import Check, Health, ok, problem, warning
+from pitboss.core.cluster import LocalWorkers, parse_cluster
 from pitboss.core.condition import Condition, condition
 from pitboss.core.config import AgentSettings, Config, SandboxMode
 from pitboss.core.embed import one_line
@@ -41,22 +42,7 @@ if TYPE_CHECKING:
 LITTLE_DISK = 1 << 30
 HARDLY_ANY_DISK = 100 << 20
 
-
-class Health(StrEnum):
-    """A verdict: a run will work, will work with a catch, or will not work."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding, on one line; `hint` says what to do about it."""
-
-    subject: str
-    health: Health
-    finding: str
-    hint: str | None = None
+_ELSEWHERE = "sessions run on workers, which have agents of their own"
 
 
 def examine(root: Path) -> Iterator[Check]:
@@ -75,69 +61,62 @@ def _git(root: Path) -> Iterator[Check]:
     said = answer.stdout.decode(errors="replace").strip()
     numbers = re.search(r"\d+(\.\d+)+", said)
     if answer.code != 0 or numbers is None:
-        yield _problem("git", "git cannot be run", hint="install git 2.38 or newer")
+        yield problem("git", "git cannot be run", hint="install git 2.38 or newer")
     elif tuple(map(int, numbers[0].split("."))) < OLDEST_GIT:
-        yield _problem("git", f"{said} is too old", hint="install git 2.38 or newer")
+        yield problem("git", f"{said} is too old", hint="install git 2.38 or newer")
     else:
-        yield _ok("git", said)
+        yield ok("git", said)
 
 
 def _repository(root: Path) -> Iterator[Check]:
     try:
         status = Repo.discover(root, purpose="looking at the repository").status()
     except NotARepository:
-        yield _problem("repository", f"{root} is not in a git repository", hint="run `git init`, then commit")
+        yield problem("repository", f"{root} is not in a git repository", hint="run `git init`, then commit")
         return
     if status.unborn:
-        yield _problem("repository", "there is no commit yet", hint="commit something first")
+        yield problem("repository", "there is no commit yet", hint="commit something first")
         return
     where = f"on {one_line(status.branch)}" if status.branch else "on a detached HEAD"
     if status.dirty:
         paths = "1 path differs" if status.dirty == 1 else f"{status.dirty} paths differ"
-        yield _warning(
+        yield warning(
             "repository",
             f"{where}, but {paths} from the last commit",
             hint="commit or stash before you grind",
         )
     else:
-        yield _ok("repository", f"{where}, clean")
+        yield ok("repository", f"{where}, clean")
     if status.pitboss_visible:
-        yield _warning("repository", ".pitboss is not ignored by git", hint="`pitboss init` fixes that")
+        yield warning("repository", ".pitboss is not ignored by git", hint="`pitboss init` fixes that")
 
 
 def _inputs(root: Path) -> Iterator[Check]:
     try:
         inputs = load_inputs(root, home=Path.home())
     except InputError as error:
-        for problem in error.problems:
-            yield _problem("files", str(problem))
+        for mistake in error.problems:
+            yield problem("files", str(mistake))
         return
     for text in inputs.config.warnings:
-        yield _warning("files", one_line(text))
+        yield warning("files", one_line(text))
     for double in inputs.library.shadowed:
-        yield _warning("files", f"{double.path} is not used: {double.used_path} defines {double.name}")
+        yield warning("files", f"{double.path} is not used: {double.used_path} defines {double.name}")
     for name in inputs.rotation.prompt_names:
         if odd := unexpanded(inputs.library.prompts[name]):
-            yield _warning("files", one_line(str(odd)))
+            yield warning("files", one_line(str(odd)))
     if not inputs.rotation.entries:
-        yield _warning("files", "no prompts discovered", hint="`pitboss prompts new NAME` makes one")
+        yield warning("files", "no prompts discovered", hint="`pitboss prompts new NAME` makes one")
     else:
         names = ", ".join(inputs.rotation.prompt_names)
-        yield _ok("files", f"rotation {inputs.rotation.name}: {one_line(names, 200)}")
+        yield ok("files", f"rotation {inputs.rotation.name}: {one_line(names, 200)}")
 
 
 def _agents(root: Path) -> Iterator[Check]:
-    """Agents that a run would use must be installed; others are listed only if installed."""
-    try:
-        config = load_config(root)
-    except InputError:
-        config, used = Config(), set()
-    else:
-        used = {config.backend, *config.limits.fallback}
-    prompts = discover_prompts(root, configured_prompts_dir(root, config, Path.home()), Path.home()).prompts
-    used |= {doc.meta.agent for doc in prompts.values() if doc.meta.agent}
+    """Agents that a run would use here must be installed; others are listed only if installed."""
+    config, used = _used(root)
     for name in sorted(used - set(agent_names())):
-        yield _problem("agent", f"there is no agent called {name}", hint=f"one of {', '.join(agent_names())}")
+        yield problem("agent", f"there is no agent called {name}", hint=f"one of {', '.join(agent_names())}")
     trust = look(root, config, os.environ)
     yield from _withheld(trust)
     env = agent_environment(os.environ, remove=config.env_remove, keep=config.env_keep)
@@ -148,38 +127,66 @@ def _agents(root: Path) -> Iterator[Check]:
         found = find_installation(name, settings, environ=env, root=root, asking=asking)
         if found.problem is None:
             yield _agent_found(found, used=name in used, asked=asking)
+        elif name in used and _works_elsewhere(config):
+            yield warning("agent", one_line(f"{name}: {found.problem} here"), hint=_ELSEWHERE)
         elif name in used:
-            yield _problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
+            yield problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
         if found.problem is None and name in used:
             yield from _refusals(name, settings, env)
             yield from _silent_about_cost(name)
     for keys in paid_keys(sorted(used & {*agent_names()}), config, os.environ):
-        yield _warning("agent", one_line(keys.finding), hint=keys.hint)
+        yield warning("agent", one_line(keys.finding), hint=keys.hint)
+
+
+def _used(root: Path) -> tuple[Config, set[str]]:
+    """The configuration, and the agents that a run would use."""
+    try:
+        config = load_config(root)
+    except InputError:
+        config, used = Config(), set()
+    else:
+        used = {config.backend, *config.limits.fallback}
+    prompts = discover_prompts(root, configured_prompts_dir(root, config, Path.home()), Path.home()).prompts
+    return config, used | {doc.meta.agent for doc in prompts.values() if doc.meta.agent}
+
+
+def _works_elsewhere(config: Config) -> bool:
+    """Whether sessions run on workers that may be other machines."""
+    address = config.workers.address
+    return address is not None and not isinstance(parse_cluster(address), LocalWorkers)
+
+
+def _workers(root: Path) -> Iterator[Check]:
+    from pitboss.cli.shared.worker_checks import look_at_workers
+
+    config, used = _used(root)
+    if config.workers.address is not None:
+        yield from look_at_workers(config.workers.address, config, used & {*agent_names()})
 
 
 def _refusals(name: str, settings: AgentSettings, env: dict[str, str]) -> Iterator[Check]:
     refused = find_backend(name).root_refusal(settings, env, uid=os.geteuid())
     if refused is not None:
-        yield (_problem if refused.sure else _warning)("agent", refused.finding, hint=refused.hint)
+        yield (problem if refused.sure else warning)("agent", refused.finding, hint=refused.hint)
 
 
 def _silent_about_cost(name: str) -> Iterator[Check]:
     if find_backend(name).cost is Cost.UNKNOWN:
         hint = "a budget in dollars ends a run after its first session; limit sessions or time instead"
-        yield _warning("agent", f"{name} does not say what it uses: its cost is unknown", hint=hint)
+        yield warning("agent", f"{name} does not say what it uses: its cost is unknown", hint=hint)
 
 
 def _withheld(trust: Trust) -> Iterator[Check]:
     """What does not run because it came with the repository."""
     if trust.new:
         listed = one_line(", ".join(map(str, trust.new)), 300)
-        yield _warning("trust", f"not run, because {trust.reason}: {listed}", hint=GRANT)
+        yield warning("trust", f"not run, because {trust.reason}: {listed}", hint=GRANT)
 
 
 def _agent_found(found: Installation, *, used: bool, asked: bool) -> Check:
     """An installed agent; one too old to be understood is a problem only if a run would use it."""
     if not asked:
-        return _ok("agent", one_line(f"{found.name}: found, not run ({found.path})"))
+        return ok("agent", one_line(f"{found.name}: found, not run ({found.path})"))
     words = {
         Fitness.KNOWN: ", known to work",
         Fitness.UNTRIED: f", untried; {found.known_version} is known to work",
@@ -190,26 +197,24 @@ def _agent_found(found: Installation, *, used: bool, asked: bool) -> Check:
     how = f"; to log in: {log_in}" if log_in else ""
     finding = one_line(f"{found.name}: {found.version or 'found'}{words} ({found.path}){how}")
     if found.fitness is not Fitness.TOO_OLD:
-        return _ok("agent", finding)
-    return (
-        _problem("agent", finding, hint=found.hint) if used else _warning("agent", finding, hint=found.hint)
-    )
+        return ok("agent", finding)
+    return problem("agent", finding, hint=found.hint) if used else warning("agent", finding, hint=found.hint)
 
 
 def _prices(_root: Path) -> Iterator[Check]:
     """The public price table: the older it is, the less reliable its prices are."""
     table = table_version()
     checked = f", last checked {table.checked}" if table.checked else ""
-    yield _ok("prices", f"public price table: genai-prices {table.release}{checked}")
+    yield ok("prices", f"public price table: genai-prices {table.release}{checked}")
 
 
 def _lock(root: Path) -> Iterator[Check]:
     holder = lock_holder(*lock_paths(root))
     if holder is None:
-        yield _ok("lock", "no run is live")
+        yield ok("lock", "no run is live")
     else:
         since = f" since {stamp(holder.started)}" if holder.started else ""
-        yield _ok(
+        yield ok(
             "lock", f"run {holder.run_id or '(unknown)'} is live: pid {holder.pid} on {holder.host}{since}"
         )
 
@@ -221,10 +226,10 @@ def _runs(root: Path) -> Iterator[Check]:
         how = condition(run.state, live=live == run.run_id)
         if how is Condition.CRASHED:
             hint = f"`pitboss grind --resume {run.run_id}` recovers it and goes on"
-            yield _warning("run", f"{run.run_id} crashed", hint=hint)
+            yield warning("run", f"{run.run_id} crashed", hint=hint)
         elif how is Condition.UNREADABLE:
             hint = f"`pitboss repair {run.run_id} --dry-run` shows what can be rebuilt"
-            yield _warning("run", one_line(f"{run.run_id}: {run.problem}"), hint=hint)
+            yield warning("run", one_line(f"{run.run_id}: {run.problem}"), hint=hint)
 
 
 def _disk(root: Path) -> Iterator[Check]:
@@ -232,11 +237,11 @@ def _disk(root: Path) -> Iterator[Check]:
     free = disk.f_bavail * disk.f_frsize
     found = f"{free / (1 << 30):.1f} GiB free"
     if free < HARDLY_ANY_DISK:
-        yield _problem("disk", found, hint="a run needs room for transcripts and commits")
+        yield problem("disk", found, hint="a run needs room for transcripts and commits")
     elif free < LITTLE_DISK:
-        yield _warning("disk", found, hint="transcripts of a long run may need more")
+        yield warning("disk", found, hint="transcripts of a long run may need more")
     else:
-        yield _ok("disk", found)
+        yield ok("disk", found)
 
 
 def _notify(root: Path) -> Iterator[Check]:
@@ -252,11 +257,11 @@ def _notify(root: Path) -> Iterator[Check]:
     found = addresses_of(settings, os.environ)
     wrong = list(obstacles(settings, found))
     for text in wrong:
-        yield _warning("notify", one_line(text))
+        yield warning("notify", one_line(text))
     if not wrong:
         named = [each.name for each in found.values()]
         listed = ", ".join([*named, *(["[notify] command"] if settings.command else [])])
-        yield _ok("notify", one_line(f"{listed}; `pitboss notify test` tries them"))
+        yield ok("notify", one_line(f"{listed}; `pitboss notify test` tries them"))
 
 
 def _sandbox(root: Path) -> Iterator[Check]:
@@ -270,12 +275,12 @@ def _sandbox(root: Path) -> Iterator[Check]:
     settings = config.sandbox
     trust = look(root, config, os.environ)
     if trust.withheld(SANDBOX):
-        yield _warning("sandbox", f"[sandbox] command: not tried, because {trust.reason}", hint=GRANT)
+        yield warning("sandbox", f"[sandbox] command: not tried, because {trust.reason}", hint=GRANT)
     elif settings.is_fenced:
         yield _seen(try_sandbox(settings, os.environ))
     else:
         seen = try_sandbox(msgspec.structs.replace(settings, mode=SandboxMode.BWRAP), os.environ)
-        yield _ok("sandbox", f"off; {seen.finding}")
+        yield ok("sandbox", f"off; {seen.finding}")
 
 
 def _seen(seen: Seen) -> Check:
@@ -288,6 +293,7 @@ _EXAMINATIONS: dict[str, Callable[[Path], Iterator[Check]]] = {
     "repository": _repository,
     "files": _inputs,
     "agent": _agents,
+    "workers": _workers,
     "sandbox": _sandbox,
     "prices": _prices,
     "notify": _notify,
@@ -295,15 +301,3 @@ _EXAMINATIONS: dict[str, Callable[[Path], Iterator[Check]]] = {
     "run": _runs,
     "disk": _disk,
 }
-
-
-def _ok(subject: str, finding: str) -> Check:
-    return Check(subject=subject, health=Health.OK, finding=finding)
-
-
-def _warning(subject: str, finding: str, *, hint: str | None = None) -> Check:
-    return Check(subject=subject, health=Health.WARNING, finding=finding, hint=hint)
-
-
-def _problem(subject: str, finding: str, *, hint: str | None = None) -> Check:
-    return Check(subject=subject, health=Health.PROBLEM, finding=finding, hint=hint)

@@ -165,6 +165,17 @@ def _scheduler(word: str) -> str:
     return str(parse_scheduler(word))
 
 
+def _worker_name(word: str) -> str:
+    from re import fullmatch
+
+    if fullmatch(r"[A-Za-z0-9._@:-]{1,100}", word) is None:
+        raise ValueError(f"{word!r} is no name: letters, digits and . _ - @ : make one, up to 100 of them")
+    return word
+
+
+worker_name = ValueKind("name", _worker_name)
+"""What a worker is called: `rack-3`."""
+
 cluster = ValueKind("address", _cluster)
 """Where a run's workers are: `local:3` or `tls://HOST:8786`."""
 
