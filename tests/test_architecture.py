@@ -66,6 +66,7 @@ NOT_OF_A_RUN = {
     ("process/fencing.py", "os.lstat"),  # what is mounted where: nothing is opened
     ("process/fencing.py", "os.stat"),
     ("hosts/fencing.py", "Path(folder).mkdir"),  # an agent's own folder, in the user's home
+    ("hosts/fencing.py", "os.open"),  # the same
 }
 IN_GITS_HANDS = {
     "landing/fenced_git.py",

@@ -35,3 +35,9 @@ def test_of_claudes_folder_only_sessions_and_the_login_can_be_written() -> None:
 def test_the_agents_of_one_program_have_one_folder() -> None:
     for cli, preset in (("claude_code", "claude-agent-acp"), ("codex", "codex-acp"), ("gemini", "gemini")):
         assert find_backend(cli).folders(ENV) == find_backend(f"acp:{preset}").folders(ENV) != AgentFolders()
+
+
+def test_what_a_cli_needs_at_its_first_start_is_made_and_its_settings_stay_out_of_reach() -> None:
+    folders = find_backend("opencode").folders(ENV)
+    assert folders.made == ("/home/me/.config/opencode/.gitignore",)
+    assert not [path for path in folders.sessions if "/home/me/.config/opencode".startswith(path)]

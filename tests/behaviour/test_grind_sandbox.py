@@ -201,3 +201,23 @@ def test_refs_that_a_killed_session_forged_are_gone_after_a_resume(
     assert done.code == 0, done
     assert "git's packed-refs held refs that were never made: refs/heads/evil" in done.err
     assert project.git("branch", "--list", "evil") == ""
+
+
+@needs_bwrap
+def test_a_cli_finds_what_it_would_make_itself_at_its_first_start(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    home = tmp_path / "repo-home"
+    (home / ".cache").mkdir()
+    opencode = executable(
+        project.root / "opencode",
+        "cd ~/.config/opencode && test ! -w . && test -f .gitignore && echo yes >~/.cache/found",
+    )
+    project.write(
+        ".pitboss/config.toml",
+        f'[agent]\nbackend = "opencode"\n[agent.opencode]\nbinary = "{opencode}"\n[sandbox]\nmode = "bwrap"\n',
+    )
+    project.commit("An agent")
+    project.prompt("chore", "Do it.", max_runs=1)
+    done = project.pitboss("grind", "--max-iterations", "1")
+    assert (home / ".cache/found").exists(), done
+    assert (home / ".config/opencode/.gitignore").read_text() == ""

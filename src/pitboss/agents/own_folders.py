@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Own(msgspec.Struct, frozen=True, kw_only=True):
     """A folder of a CLI, by the variable that names it or by its usual name in HOME.
 
-    If there are names in `sessions` or `logins`, only these can be written in it; else all but what is `kept`.
+    If there are names in `sessions` or `logins`, only these can be written in it, and nothing if there are names in
+    `made`; else all but what is `kept`.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[str, ...] = ()
     logins: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
 
 
 _GEMINI_KEPT = (
@@ -79,6 +81,7 @@ _OWN = {
         Own(name=".local/share/opencode", kept=("bin",)),
         Own(name=".local/state/opencode"),
         Own(name=".cache/opencode"),
+        Own(name=".config/opencode", made=(".gitignore",)),
     ),
     "qwen": (Own(name=".qwen", variable="QWEN_HOME", kept=_GEMINI_KEPT),),
 }
@@ -95,6 +98,7 @@ def folders_of(program: str, env: Mapping[str, str]) -> AgentFolders:
         sessions=tuple(chain.from_iterable(each.sessions for each in found)),
         logins=tuple(chain.from_iterable(each.logins for each in found)),
         kept=tuple(chain.from_iterable(each.kept for each in found)),
+        made=tuple(chain.from_iterable(each.made for each in found)),
     )
 
 
@@ -104,9 +108,10 @@ def _placed(own: Own, env: Mapping[str, str]) -> AgentFolders:
     def below(names: tuple[str, ...]) -> Iterator[str]:
         return (str(folder / name) for name in names)
 
-    narrow = own.sessions or own.logins
+    narrow = own.sessions or own.logins or own.made
     return AgentFolders(
         sessions=tuple(below(own.sessions)) if narrow else (str(folder),),
         logins=tuple(below(own.logins)),
         kept=tuple(below(own.kept)),
+        made=tuple(below(own.made)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -51,7 +52,7 @@ class Fencing:
         )
 
         here = self._surroundings
-        _make(agent.sessions)
+        _make(agent)
         exchange, root = here.lent_folder(session), str(here.root)
         git, tracked = self._git_of(session)
         needed = (root, git.common, *OWN, *self._programs)
@@ -78,7 +79,7 @@ def fence_trial(
         return None
     from pitboss.process.fencing import fence_around, ground_here
 
-    _make(agent.sessions)
+    _make(agent)
     git = str(repository / ".git")
     needed = (str(root), *OWN, *_program_folders(config))
     ground = replace(
@@ -105,8 +106,13 @@ def _certificates(config: Config) -> Iterator[str]:
         yield str(Path(config.workers.tls).expanduser().absolute())
 
 
-def _make(folders: Sequence[str]) -> None:
-    """Make the folders that an agent keeps its sessions in, as it would itself where nothing is read-only."""
-    for folder in folders:
+def _make(agent: AgentFolders) -> None:
+    """Make what the agent's CLI would make itself where nothing is read-only: folders of sessions, and empty files."""
+    for folder in (*agent.sessions, *(os.path.dirname(file) for file in agent.made)):  # noqa: PTH120 - strings
         with suppress(OSError):
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in agent.made:
+        with suppress(OSError):
+            os.close(
+                os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            )

@@ -59,12 +59,14 @@ class AgentFolders(msgspec.Struct, frozen=True, kw_only=True):
 
     `sessions` are folders, which the CLI would make if they were missing. Settings, hooks, plugins and lists of servers
     decide what the CLI does in later sessions and for its user: they need be `kept` only where a folder around them is
-    writable.
+    writable. `made` are files without which the CLI does not start, as it would make them itself; they can only be
+    read.
     """
 
     sessions: tuple[str, ...] = ()
     logins: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
 
     @classmethod
     def in_home(
