@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.agents.judgement import AgentExit
-from pitboss.agents.opencode import Opencode
+from pitboss.agents.opencode import Opencode, subagents
 from pitboss.agents.opencode.stream import OpencodeReader
 from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings
@@ -424,3 +426,83 @@ def test_events_of_any_shape_are_never_an_exception(lines: list[dict[str, Any]])
     used = sum(reader.spend().tokens.values(), Usage())
     assert used.input >= 0
     assert reader.verdict(AgentExit(code=0)).status in (OK, SessionStatus.ERROR)
+
+
+ANSWERS = (
+    ("child", 20, {"input": 100, "output": 7, "reasoning": 2, "cache": {"read": 50, "write": 3}}, 0.04),
+    ("grandchild", 21, {"input": 10, "output": 1, "reasoning": 0, "cache": {"read": 0, "write": 0}}, 0.01),
+    ("child", 5, {"input": 999, "output": 9, "reasoning": 0, "cache": {"read": 0, "write": 0}}, 9.0),
+    ("stranger", 22, {"input": 999, "output": 9, "reasoning": 0, "cache": {"read": 0, "write": 0}}, 9.0),
+    ("main", 23, {"input": 999, "output": 9, "reasoning": 0, "cache": {"read": 0, "write": 0}}, 9.0),
+)
+"""Session, time, tokens and cost of answers in its database; those before 10 are of an earlier start."""
+
+
+def keep(folder: Path, answers: tuple[Any, ...] = ANSWERS) -> Path:
+    """Write a database as opencode does."""
+    path = folder / ".local/share/opencode/opencode.db"
+    path.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE session (id TEXT PRIMARY KEY, parent_id TEXT)")
+        database.execute("CREATE TABLE message (session_id TEXT, time_created INTEGER, data TEXT)")
+        tree = [("main", None), ("child", "main"), ("grandchild", "child"), ("stranger", None)]
+        database.executemany("INSERT INTO session VALUES (?, ?)", tree)
+        for session, at, used, cost in answers:
+            told = {"role": "assistant", "providerID": "local", "modelID": "m", "tokens": used, "cost": cost}
+            database.execute("INSERT INTO message VALUES (?, ?, ?)", (session, at, json.dumps(told)))
+        for odd in ("{", "[]", '{"role": "user"}', None):
+            database.execute("INSERT INTO message VALUES ('child', 24, ?)", (odd,))
+    return path
+
+
+def delegating(folder: Path, *lines: dict[str, Any]) -> OpencodeReader:
+    """A reader of a session that had a subagent do something."""
+    reader = OpencodeReader(request(folder, model=MODEL))
+    told(reader, START | {"sessionID": "main", "timestamp": 10}, *lines)
+    list(reader.finish())
+    return reader
+
+
+def test_what_subagents_used_is_in_its_database(tmp_path: Path) -> None:
+    keep(tmp_path)
+    spend = delegating(tmp_path, tool("task"), finish("stop")).spend()
+    below = Usage(input=163, output=10, cache_read=50, cache_write=3)
+    assert spend.tokens == {MODEL: Usage(input=100, output=5), "local/m": below}
+    assert spend.reported_usd == pytest.approx(0.06)
+    assert not spend.unreadable
+
+
+def test_a_subagent_of_a_session_that_was_stopped_is_billed_too(tmp_path: Path) -> None:
+    keep(tmp_path)
+    spend = delegating(tmp_path).spend()
+    assert (sum(used.output for used in spend.tokens.values()), spend.unreadable) == (10, False)
+
+
+def test_a_subagent_without_a_price_leaves_the_cost_to_its_tokens(tmp_path: Path) -> None:
+    keep(tmp_path, (("child", 20, {"input": 1, "output": 1}, 0),))
+    assert delegating(tmp_path, tool("task"), finish("stop")).spend().reported_usd is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database", b"SQLite format 3\0" + b"\xff" * 200])
+def test_without_its_database_what_subagents_used_is_unknown(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        path = tmp_path / ".local/share/opencode/opencode.db"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    spend = delegating(tmp_path, tool("task"), finish("stop")).spend()
+    assert (spend.tokens, spend.unreadable) == ({MODEL: Usage(input=100, output=5)}, True)
+
+
+def test_a_database_that_takes_for_ever_to_read_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(tmp_path)
+    monkeypatch.setattr(subagents, "MOST_STEPS", 1)
+    assert delegating(tmp_path, tool("task"), finish("stop")).spend().unreadable
+
+
+def test_a_subagent_that_was_refused_used_nothing(tmp_path: Path) -> None:
+    spend = delegating(
+        tmp_path, tool("task", error="The user rejected permission to use it"), finish("stop")
+    ).spend()
+    assert not spend.unreadable

@@ -64,7 +64,8 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     runs. In `endless` scenarios it asks again without an end, so that all there is to see is a stall; in `silent` ones
     it does so without a word, but leaves word elsewhere of why, so that a stall is a busy service; those of `mends` end
     well with it. `without` are those that it has no means for. `has_price`: its model is in the public table.
-    `counts`: it says what it used; `counts_failures`: also in a turn that fails. `program` is its key in INSTALLS.
+    `counts`: it says what it used; `counts_failures`: also in a turn that fails. `ends_its_tasks`: it does not wait for
+    what it started in the background. `program` is its key in INSTALLS.
     """
 
     backend: str
@@ -79,7 +80,8 @@ class Cli(msgspec.Struct, frozen=True, kw_only=True):
     has_price: bool = True
     counts: bool = True
     counts_failures: bool = True
-    without: tuple[Scenario, ...] = (Scenario.SUBAGENT, Scenario.BACKGROUND)
+    ends_its_tasks: bool = False
+    without: tuple[Scenario, ...] = ()
     endless: tuple[Scenario, ...] = ()
     silent: tuple[Scenario, ...] = ()
     mends: tuple[Scenario, ...] = GO_WELL
@@ -185,10 +187,10 @@ _OF_THEIR_OWN = (
         env=_claude,
         counts_when_stopped=True,
         mends=MENDS_A_CLEAN_CUT,
-        without=(),
     ),
     Cli(
         backend="codex",
+        ends_its_tasks=True,
         program="codex",
         model="gpt-5.1-codex",
         env=lambda _, key: {"OPENAI_API_KEY": key},
@@ -197,6 +199,7 @@ _OF_THEIR_OWN = (
     ),
     Cli(
         backend="gemini",
+        ends_its_tasks=True,
         program="gemini",
         model="gemini-2.5-pro",
         env=lambda url, key: {"GEMINI_API_KEY": key, "GOOGLE_GEMINI_BASE_URL": url},
@@ -205,6 +208,7 @@ _OF_THEIR_OWN = (
     ),
     Cli(
         backend="qwen",
+        ends_its_tasks=True,
         program="qwen",
         model="qwen3-coder-plus",
         env=lambda url, key: {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": f"{url}/v1"},
@@ -223,6 +227,7 @@ _OF_THEIR_OWN = (
         limit_s=LATER_S,
         stall_s=90.0,  # in a new home it first gets packages of its own from the npm registry
         endless=(Scenario.CUT_CLEAN,),
+        without=(Scenario.BACKGROUND,),
     ),
     Cli(
         backend="copilot",
@@ -231,7 +236,7 @@ _OF_THEIR_OWN = (
         env=_copilot,
         limit_s=LATER_S,
         counts_when_stopped=True,
-        without=(*BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND),
+        without=BLIND,
     ),
     Cli(
         backend="aider",
@@ -244,6 +249,7 @@ _OF_THEIR_OWN = (
     ),
     Cli(
         backend="kimi",
+        ends_its_tasks=True,
         program="kimi",
         model="local",
         env=lambda _url, _key: {},

@@ -41,7 +41,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One request: the model, the JSON schemas of the tools it offers, and whether a tool has answered already.
 
-    `text` is the whole request. `code_mode` is Codex's own: its one tool is `exec`, which runs JavaScript.
+    `text` is the whole request, `spaces` the namespace of each tool that has one.
+    `code_mode` is Codex's own: its one tool is `exec`, which runs JavaScript.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     streaming: bool
     counts_in_stream: bool = True
     code_mode: bool = False
+    spaces: dict[str, str] = {}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,8 +26,26 @@ SLEEP_S = 271
 SLEEPER = f"{shlex.quote(sys.executable)} -c 'import time; time.sleep({SLEEP_S})'"
 """Not `sleep`: some shell tools refuse that."""
 
-DELEGATES = ("Agent", "Task", "agent", "task", "spawn_agent")
+DELEGATES = ("Agent", "Task", "agent", "task", "spawn_agent", "invoke_agent")
 ERRAND_KEYS = ("prompt", "message")
+KINDS = {
+    "subagent_type": "general",
+    "agent_type": "general-purpose",
+    "agent_name": "generalist",
+    "mode": "sync",
+}
+"""A subagent that may write, where its kind has to be named."""
+
+IN_BACKGROUND: dict[str, Any] = {
+    "run_in_background": True,
+    "is_background": True,
+    "mode": "async",
+    "yield_time_ms": 250,
+}
+"""Ways to ask for a command that goes on by itself."""
+
+SPAWNED, AWAIT = r'agent_id[\\": ]+([0-9a-f-]{36})', "wait_agent"
+"""Codex answers a delegation at once: what came of it is asked with another tool."""
 ERRAND = "You run an errand."
 """What marks the conversation of a subagent; a main one is marked once its errand is done."""
 
@@ -70,6 +88,8 @@ ENDLESS_WORK = (Scenario.BUDGET, Scenario.MAX_BUDGET)
 
 def answer(asked: Asked, scenario: Scenario) -> Answer:
     """What the model says: first it calls a tool, then it is done; asked for no work, it says a word."""
+    if asked.answered and scenario is Scenario.SUBAGENT and (wait := _awaited(asked)) is not None:
+        return Answer(text=PLAN, call=wait, tokens=CALLING)
     if asked.answered and scenario not in ENDLESS_WORK:
         return Answer(text=LAST_WORD, call=None, tokens=ENDING)
     call = _call(asked, scenario)
@@ -108,9 +128,20 @@ def _errand(asked: Asked) -> Call | None:
     tool = next((name for name in DELEGATES if name in asked.tools), None)
     if tool is None:
         return None
-    offered = asked.tools[tool].get("properties") or {}
+    schema = asked.tools[tool]
+    offered, required = schema.get("properties") or {}, _required(schema)
     told = {key: f"{ERRAND} Create the file {_path(asked.text)}." for key in ERRAND_KEYS if key in offered}
-    return Call(tool=tool, arguments=_required(asked.tools[tool]) | told)
+    kinds = {key: kind for key, kind in KINDS.items() if key in required}
+    here = {"run_in_background": False} if "run_in_background" in offered else {}
+    return Call(tool=tool, arguments=required | kinds | here | told)
+
+
+def _awaited(asked: Asked) -> Call | None:
+    """Wait for a subagent that works by itself, once."""
+    found = re.search(SPAWNED, asked.text)
+    if AWAIT not in asked.tools or found is None or asked.text.count(f'"{AWAIT}"') > 1:
+        return None
+    return Call(tool=AWAIT, arguments={"targets": [found[1]], "timeout_ms": 60_000})
 
 
 def _in_background(asked: Asked) -> Call | None:
@@ -119,8 +150,9 @@ def _in_background(asked: Asked) -> Call | None:
     if shell is None:
         return None
     command = f"sleep {BACKGROUND_S}; printf '{GREETING.strip()}\\n' > {_path(asked.text)}"
-    arguments = _shell_arguments(asked.tools[shell], command, long=False)
-    return Call(tool=shell, arguments=arguments | {"run_in_background": True})
+    schema = asked.tools[shell]
+    ways = {key: way for key, way in IN_BACKGROUND.items() if key in (schema.get("properties") or {})}
+    return Call(tool=shell, arguments=_shell_arguments(schema, command, long=False) | ways)
 
 
 def _beside_others(asked: Asked) -> Call | None:

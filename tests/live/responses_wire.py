@@ -24,9 +24,8 @@ class Responses:
     def asked(path: str, body: dict[str, Any], text: str) -> Asked:
         """What a request asks; Codex's newest models get their tools in an item of the conversation."""
         items = body["input"] if isinstance(body.get("input"), list) else []
-        tools = {
-            tool.get("name") or tool["type"]: tool.get("parameters") or {} for tool in body.get("tools") or []
-        }
+        listed = [inner for tool in body.get("tools") or [] for inner in tool.get("tools") or [tool]]
+        tools = {tool.get("name") or tool["type"]: tool.get("parameters") or {} for tool in listed}
         return Asked(
             model=str(body.get("model")),
             text=text,
@@ -34,6 +33,11 @@ class Responses:
             answered=any(str(item.get("type")).endswith("_call_output") for item in items),
             streaming=bool(body.get("stream")),
             code_mode=any(_brings_exec(item) for item in items),
+            spaces={
+                inner["name"]: tool["name"]
+                for tool in body.get("tools") or []
+                for inner in tool.get("tools") or []
+            },
         )
 
     @staticmethod
@@ -126,7 +130,9 @@ def _calls(asked: Asked, answer: Answer) -> list[dict[str, Any]]:
     if call.freeform:
         space = {"namespace": "functions"} if asked.code_mode else {}
         return [{"type": "custom_tool_call", "input": call.arguments["input"]} | space | item]
-    return [{"type": "function_call", "arguments": msgspec.json.encode(call.arguments).decode()} | item]
+    space = {"namespace": asked.spaces[call.tool]} if call.tool in asked.spaces else {}
+    arguments = msgspec.json.encode(call.arguments).decode()
+    return [{"type": "function_call", "arguments": arguments} | space | item]
 
 
 def _id(kind: str) -> str:

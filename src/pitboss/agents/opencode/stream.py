@@ -4,7 +4,7 @@ What the CLI prints, and what follows from it:
 - There is no final event: a run has succeeded when its last step finished with `stop` and it exits 0.
 - Each `step_finish` has the tokens and cost of its step alone, even after `--session`, so they are added up. A step
   that broke off has no numbers; if no step has any, the usage is unknown.
-- Input leaves out cached tokens and output leaves out reasoning; ours include them.
+- Of subagents it prints nothing: what they used is in its database. Without that, the usage is unknown.
 - A cost of 0 for tokens means that it has no price for the model.
 - A failed request is retried with just a second `step_start`, or with a status of `retry` that says why and when; a
   truncated answer ends in a step of reason `unknown`, and is requested again, endlessly.
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.judgement import AgentVerdict, Spend, failed
 from pitboss.agents.opencode.failures import OpencodeFailure, failure, wait
-from pitboss.agents.output.json_values import amount, count, table, word
+from pitboss.agents.opencode.subagents import answers_below, tokens
+from pitboss.agents.output.json_values import amount, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.output.tool_line import tool_line
 from pitboss.agents.plain import by_exit_code
@@ -42,6 +43,9 @@ FRUITFUL = (DONE, "tool-calls", "length", "content-filter")
 MOST_CUTS = 20
 """After this many truncated answers in a row, none will come whole."""
 
+SUBAGENT = "task"
+"""The tool that starts one, and ends when it does."""
+
 REFUSED = ("rejected permission", "prevents you from using")
 """What a tool call says when there was nobody to allow it."""
 
@@ -51,6 +55,11 @@ class OpencodeReader(JsonReader):
 
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
+        self._env = request.env
+        self._since_ms: float | None = None
+        self._tasks = 0
+        self._subagents: dict[str | None, Usage] = {}
+        self._unread = False
         self._total = Usage()
         self._cost_usd = 0.0
         self._unpriced = False
@@ -74,12 +83,19 @@ class OpencodeReader(JsonReader):
         """False if nothing was said, done or counted."""
         return bool(self.text) or self.tool_calls > 0 or self._total.has_tokens
 
+    def finish(self) -> Iterator[AgentEvent]:
+        """Yield what a last line says, and count what subagents used."""
+        yield from super().finish()
+        if self._tasks or self._step_open:
+            yield from self._counted_below()
+
     def spend(self) -> Spend:
-        """The sum of the finished steps."""
-        if not self._total.has_tokens:
+        """The sum of the finished steps, and what subagents used."""
+        if not self._total.has_tokens and not self._subagents:
             return Spend(unreadable=self._began)
         cost = None if self._unpriced else self._cost_usd
-        return Spend(tokens={self.model: self._total}, reported_usd=cost)
+        own = self._subagents.get(self.model, Usage()) + self._total
+        return Spend(tokens=self._subagents | {self.model: own}, reported_usd=cost, unreadable=self._unread)
 
     def hopeless(self) -> AgentVerdict | None:
         """Judge by what it waits for, or by truncated answers one after another.
@@ -110,6 +126,8 @@ class OpencodeReader(JsonReader):
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         """Yield what `line` says."""
         self.session_id = word(line, "sessionID") or self.session_id
+        if self._since_ms is None:
+            self._since_ms = amount(line, "timestamp")
         part = table(line, "part")
         match line.get("type"):
             case "step_start":
@@ -153,6 +171,8 @@ class OpencodeReader(JsonReader):
         if any(words in complaint for words in REFUSED):
             self._refused += 1
             self._last_refused = name
+        else:
+            self._tasks += name == SUBAGENT
         return self.tool_started(None, tool_line(name, table(state, "input")))
 
     def _step_finished(self, part: dict[str, Any]) -> Iterator[AgentEvent]:
@@ -160,7 +180,7 @@ class OpencodeReader(JsonReader):
         self._last_step = word(part, "reason") or "unknown"
         self._step_open = False
         self._failure = self._waits_for = None
-        self._count(_tokens(table(part, "tokens")), amount(part, "cost"))
+        self._count(tokens(table(part, "tokens")), amount(part, "cost"))
         if self._last_step in FRUITFUL:
             self._in_vain = False
             self._cuts_in_a_row = 0
@@ -177,17 +197,15 @@ class OpencodeReader(JsonReader):
         self._cost_usd = add_usd(self._cost_usd, cost_usd or 0.0)
         self._unpriced = self._unpriced or (used.has_tokens and not cost_usd)
 
+    def _counted_below(self) -> Iterator[AgentEvent]:
+        found = answers_below(self._env, self.session_id or "", since_ms=self._since_ms or 0.0)
+        self._unread = self._tasks > 0 and not found
+        for answer in found or ():
+            self._subagents[answer.model] = self._subagents.get(answer.model, Usage()) + answer.used
+            self._cost_usd = add_usd(self._cost_usd, answer.cost_usd)
+            self._unpriced = self._unpriced or not answer.cost_usd
+        yield self.used()
+
 
 def _failed(why: OpencodeFailure) -> AgentVerdict:
     return failed(why.reason, why.words, resets_at=why.resets_at)
-
-
-def _tokens(counts: dict[str, Any]) -> Usage:
-    cache = table(counts, "cache")
-    read, write = count(cache, "read"), count(cache, "write")
-    return Usage(
-        input=count(counts, "input") + read + write,
-        output=count(counts, "output") + count(counts, "reasoning"),
-        cache_read=read,
-        cache_write=write,
-    )
