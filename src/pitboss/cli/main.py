@@ -113,13 +113,14 @@ def _load_lean() -> None:
 
 def _load(module: str, stands_in: dict[str, SimpleNamespace | None]) -> None:
     """Load a module with others in place of real ones that are not loaded yet; an import of None fails."""
-    if module in sys.modules or not sys.modules.keys().isdisjoint(stands_in):
+    missing = {name: other for name, other in stands_in.items() if name not in sys.modules}
+    if module in sys.modules:
         return
-    sys.modules.update(stands_in)  # type: ignore[arg-type] # they are no modules
+    sys.modules.update(missing)  # type: ignore[arg-type] # they are no modules
     try:
         __import__(module)
     finally:
-        for name in stands_in:
+        for name in missing:
             del sys.modules[name]
 
 

@@ -55,10 +55,10 @@ class ExcludeFiles:
 
     def _seen(self, repo: Repo) -> tuple[object, ...]:
         home = os.path.expanduser("~/.gitconfig")  # noqa: PTH111 - on a fast path
-        places: tuple[Path | str, ...] = (
-            repo.common_dir / "info" / "exclude",
-            repo.common_dir / "config",
-            repo.git_dir / "config.worktree",
+        places = (
+            f"{repo.common_dir}/info/exclude",
+            f"{repo.common_dir}/config",
+            f"{repo.git_dir}/config.worktree",
             os.environ.get("GIT_CONFIG_GLOBAL", home),
             os.path.join(_xdg(), "config"),  # noqa: PTH118
             self._excludes,

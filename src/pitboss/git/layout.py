@@ -40,7 +40,8 @@ class Layout:
         self._on_the_way = (*own, *shared)
         self._stand_ins: list[Path] = []
         self._links: frozenset[Path] = frozenset()
-        self._main: dict[str, tuple[int, int] | None] = {}
+        self._main = {name: repo.common_dir / name for name in _MAIN}
+        self._main_was: dict[str, tuple[int, int] | None] = {}
         self._head: bytes = b""
 
     def begin(self) -> None:
@@ -48,7 +49,7 @@ class Layout:
         for home in self._homes:
             home.begin()
         self._links = frozenset(self._find_links())
-        self._main = {name: identity_of(self._repo.common_dir / name) for name in _MAIN}
+        self._main_was = {name: identity_of(place) for name, place in self._main.items()}
         self._head = content_of(self._repo.inside("HEAD"))
 
     def check(self, set_aside: SetAside) -> Iterator[str]:
@@ -59,7 +60,7 @@ class Layout:
         for home in self._homes:
             if not home.is_in_place():
                 yield self._move_back(home, set_aside)
-        for name, was in self._main.items():
+        for name, was in self._main_was.items():
             yield from self._move_main_back(name, was, set_aside)
         for link in self._find_links():
             if link not in self._links:
@@ -98,7 +99,7 @@ class Layout:
 
     def _move_main_back(self, name: str, was: tuple[int, int] | None, set_aside: SetAside) -> Iterator[str]:
         """Put back a folder that was exchanged for a link if git had made another in its place just before."""
-        place = self._repo.common_dir / name
+        place = self._main[name]
         now = identity_of(place)
         if now in (was, None):
             return

@@ -93,6 +93,7 @@ class Repo:
         """What cuts short git, and any hook or filter it runs: see `on_leash`."""
         self.kept_running: KeptRunning | None = None
         """Git processes that answer for all working trees of this repository: see `keep_running`."""
+        self._inside: dict[tuple[str, ...], Path] = {}
         self._variables = dict(variables or {})
         inherited = of_the_user(os.environ) if environment is None else environment
         self._env = {**inherited, **identity(author), **self._variables}
@@ -381,7 +382,9 @@ class Repo:
 
     def inside(self, *parts: str) -> Path:
         """A file of this working tree's own git folder, such as HEAD or index."""
-        return self.git_dir.joinpath(*parts)
+        if parts not in self._inside:
+            self._inside[parts] = self.git_dir.joinpath(*parts)
+        return self._inside[parts]
 
 
 def _capture_git(argv: Sequence[str], cwd: Path, env: dict[str, str]) -> Captured:

@@ -72,6 +72,8 @@ class Guard:
         self._fenced = fenced
         self.kept_hooks = KeptHooks(repo, run) if fenced else None
         """Those in the tree, if sessions are fenced."""
+        self._is_linked = repo.git_dir != repo.root / ".git"
+        self._worktrees = repo.common_dir / _WORKTREES
         self._hooks: dict[str, Path] = {}
         self._paths: dict[str, Path] = {}
         self._found: dict[str, Found] = {}
@@ -198,9 +200,9 @@ class Guard:
     def _names(self) -> Iterator[str]:
         """Every file to look at, whether it exists or not."""
         yield from (*_CONFIGS, "commondir", "info/attributes")
-        if self._repo.git_dir != self._repo.root / ".git":
+        if self._is_linked:
             yield ".git"
-        with suppress(OSError), os.scandir(self._repo.common_dir / _WORKTREES) as entries:
+        with suppress(OSError), os.scandir(self._worktrees) as entries:
             yield from (
                 f"{_WORKTREES}{e.name}/{_OF_WORKTREE}" for e in entries if e.name != self._repo.git_dir.name
             )

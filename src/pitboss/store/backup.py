@@ -67,11 +67,11 @@ class Backup:
 
     def log(self, run_id: str) -> Path | None:
         """The copy of a run's log."""
-        return self._root and self._root / "runs" / run_id / LOG_FILENAME
+        return self._root and self._root.joinpath("runs", run_id, LOG_FILENAME)
 
     def state_file(self, run_id: str) -> Path | None:
         """The copy of a run's state.json."""
-        return self._root and self._root / "runs" / run_id / STATE_FILENAME
+        return self._root and self._root.joinpath("runs", run_id, STATE_FILENAME)
 
     def state(self, run_id: str) -> RunState | None:
         """The state in the copy of a run's state.json; None when there is no readable one."""

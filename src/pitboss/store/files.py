@@ -112,8 +112,9 @@ def open_append(path: AnyPath, mode: int = PRIVATE, *, make: bool = False) -> in
 def read_regular(path: AnyPath, limit: int) -> bytes | None:
     """The first `limit` bytes of a regular file with a single name; None when there is no readable one."""
     try:
-        with opening.open_regular(path, alone=True) as file:
-            return file.read(limit)
+        with opening.open_regular(path, buffering=0, alone=True) as file:
+            # As much as there is: for a large limit, Python would first make room for all of it.
+            return file.read(min(limit, os.fstat(file.fileno()).st_size + 1))
     except OSError:
         return None
 

@@ -138,20 +138,19 @@ class RunPaths:
 
     def transcript(self, seq: int, kind: str = "") -> Path:
         """Raw output of session `seq`: its agent's, or that of a `kind` (`verify`, `fix-01`)."""
-        path = self.root / transcript_name(seq)
-        return path.with_suffix(f".{kind}.log") if kind else path
+        return self._of_session(seq, kind, "log")
 
     def summary(self, seq: int) -> Path:
         """Where the agent of session `seq` writes its summary."""
-        return self.transcript(seq).with_suffix(".summary.md")
+        return self._of_session(seq, "", "summary.md")
 
     def notes(self, seq: int) -> Path:
         """The scratchpad of a parallel session: the run's at the start of the session, plus what it added."""
-        return self.transcript(seq).with_suffix(".scratchpad.md")
+        return self._of_session(seq, "", "scratchpad.md")
 
     def exchange(self, seq: int) -> Path:
         """The folder of a session in a sandbox, for the files that it and the run have in common (SPEC 13)."""
-        return self.root / "exchange" / f"session-{seq:04}"
+        return self.root.joinpath("exchange", f"session-{seq:04}")
 
     def skip(self, seq: int) -> Path:
         """The file whose creation skips session `seq` alone (SPEC 6)."""
@@ -159,4 +158,8 @@ class RunPaths:
 
     def usage(self, seq: int, kind: str = "") -> Path:
         """Where the agent of session `seq`, or its fixer of that `kind`, may report what it used."""
-        return self.transcript(seq, kind).with_suffix(".usage.json")
+        return self._of_session(seq, kind, "usage.json")
+
+    def _of_session(self, seq: int, kind: str, ending: str) -> Path:
+        name = transcript_name(seq).removesuffix(".log")
+        return self.root / ".".join(filter(None, (name, kind, ending)))
