@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.chaos.aftermath import Aftermath, look
 from tests.chaos.checks import Baseline, processes_of, records_of, violations
 from tests.chaos.crash import KILLED, NOWHERE, Shim
-from tests.chaos.scenario import REPEATED, Place, build, copy
+from tests.chaos.scenario import HERE, REPEATED, Place, build, copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,6 +163,18 @@ class Sweep:
         for name in stray:
             place.git("branch", "-D", name)  # a branch without a run: made right before the run directory
         return self.judge(place, [])
+
+
+class FencedSweep(Sweep):
+    """The same sessions in a sandbox, which dies with the runner: agents can write their tree and the log."""
+
+    def built(self, root: Path) -> Place:
+        place = super().built(root)
+        place.log.touch()
+        config = place.repo / ".pitboss/config.toml"
+        seen = f'"~/{place.log.name}", "{HERE}", "{root.parent}/crashpoint.so"'
+        config.write_text(f'{config.read_text()}[sandbox]\nmode = "bwrap"\nwritable = [{seen}]\n')
+        return place
 
 
 def _status(place: Place) -> str | None:

@@ -9,8 +9,9 @@ import pytest
 
 from tests.chaos.checks import processes_of, violations
 from tests.chaos.crash import KILLED, Moment
-from tests.chaos.crashing import FINISHED, Sweep
+from tests.chaos.crashing import FINISHED, FencedSweep, Sweep
 from tests.chaos.scenario import copy
+from tests.support.sandboxes import needs_bwrap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,6 +158,29 @@ def test_a_second_crash_while_the_first_is_mended_loses_nothing(
     sweep: Sweep, tmp_path: Path, moments: tuple[Moment, Moment]
 ) -> None:
     assert tried(sweep, tmp_path / "place", *moments) == []
+
+
+FENCED = ("agent that commits itself reaped", "landing of an agent's commits begun", "fixer reaped")
+
+
+@pytest.fixture(scope="session")
+def fenced(tmp_path_factory: pytest.TempPathFactory) -> FencedSweep:
+    return FencedSweep(tmp_path_factory.mktemp("fenced"))
+
+
+@needs_bwrap
+@pytest.mark.parametrize("moment", [MOMENTS[name] for name in FENCED], ids=FENCED)
+def test_a_crash_loses_nothing_of_a_run_in_the_sandbox(
+    fenced: FencedSweep, tmp_path: Path, moment: Moment
+) -> None:
+    assert tried(fenced, tmp_path / "place", moment) == []
+
+
+@needs_bwrap
+def test_no_agent_in_the_sandbox_outlives_a_runner_that_dies_beside_it(
+    fenced: FencedSweep, tmp_path: Path
+) -> None:
+    assert tried(fenced, tmp_path / "place", agent_started(COMMITS), agent_started(COMMITS_ITSELF)) == []
 
 
 GUARDIAN = {

@@ -166,7 +166,9 @@ class Daemons:
         agent = scene.folder / "agent.sock"
         self._listen(agent)
         display = Path("/tmp/.X11-unix") / scene.mark
-        display.parent.mkdir(exist_ok=True, mode=0o1777)
+        if not display.parent.exists():
+            display.parent.mkdir()
+            display.parent.chmod(0o1777)  # the next user may be another one
         self._listen(display)
         machine = Path("/run") / f"{scene.mark}.sock"
         if os.access("/run", os.W_OK):
