@@ -39,6 +39,26 @@ os.execvp(sys.argv[1], sys.argv[1:])
 """What container engines do by default: a filter of system calls under which nobody makes a user namespace."""
 
 
+_OUTSIDE = """
+root=$(dirname "$PWD")/outside
+mkdir -p $root
+mount -t tmpfs none $root
+for each in /*; do
+  if [ -L $each ]; then cp -P $each $root; elif [ -d $each ]; then mkdir $root$each; mount --rbind $each $root$each; fi
+done
+mount -t tmpfs none $root/run
+mount -t tmpfs none $root/proc/sys/kernel
+echo VALUE >$root/proc/sys/kernel/SWITCH
+for each in uid gid; do echo 65534 >$root/proc/sys/kernel/overflow$each; done
+exec chroot $root sh -ec 'cd "$0"; exec "$@"' "$PWD" "$@"
+"""
+"""No container, by its marks, and a kernel with a switch; below a chroot nobody makes a user namespace."""
+
+
+def outside(switch: str, value: int) -> tuple[str, ...]:
+    return (*_SHELL, _OUTSIDE.replace("SWITCH", switch).replace("VALUE", str(value)), "-")
+
+
 class Machine(NamedTuple):
     """What a command line is run by, what bubblewrap says there, and the line that mends it."""
 
@@ -48,6 +68,11 @@ class Machine(NamedTuple):
 
 
 MACHINES = {
+    "not-installed": Machine(
+        (*_SHELL, 'mount --bind /dev/null "$(command -v bwrap)"; exec "$@"', "-"),
+        "bubblewrap is not installed",
+        "apt install bubblewrap",
+    ),
     "none-left": Machine(
         (*_SHELL, 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"', "-"),
         "ENOSPC",
@@ -57,6 +82,16 @@ MACHINES = {
         (*_SHELL, 'mount --bind /dev/null /proc/filesystems; exec "$@"', "-"),
         "Can't mount proc",
         "systempaths=unconfined",
+    ),
+    "apparmor": Machine(
+        outside("apparmor_restrict_unprivileged_userns", 1),
+        "No permissions to create",
+        "/etc/apparmor.d/bwrap",
+    ),
+    "switched-off": Machine(
+        outside("unprivileged_userns_clone", 0),
+        "No permissions to create",
+        "sysctl -w kernel.unprivileged_userns_clone=1",
     ),
     "filtered": Machine(
         (

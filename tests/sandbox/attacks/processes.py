@@ -77,7 +77,7 @@ ATTACKS = {
     ),
     "bomb": Attack(
         "take processes without end, as a fork bomb does",
-        "for _ in $(seq 300); do sleep 50 & done; [ $(jobs -rp | wc -l) = 300 ] && echo HARM; kill $(jobs -p)",
+        "for _ in $(seq 100); do sleep 300 & done; [ $(jobs -rp | wc -l) = 100 ] && echo HARM; kill $(jobs -p)",
         stopped=False,
         why="nothing counts them, though all end with the session; `TasksMax` of a systemd unit does",
     ),
