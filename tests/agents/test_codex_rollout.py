@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.agents.codex import subagents
 from pitboss.agents.codex.rollout import Rollout
 from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow, Resume
 from pitboss.core.config import AgentSettings
@@ -285,3 +286,70 @@ def test_two_requests_of_the_captured_session_are_what_its_file_would_say(tmp_pa
     )
     outcome = run(agent("codex", replaying(tmp_path / "codex", TABLE, "ok")), request(tmp_path, model=MODEL))
     assert tokens(outcome.usage) == TWO_REQUESTS
+
+
+BELOW, DEEPER = (f"01a203bf-6b28-77b3-93c9-55d4a76c2b{last}" for last in ("e1", "e2"))
+"""The threads of a subagent, and of one that this began."""
+
+
+def spawning(*threads: str, tool: str = "spawn_agent") -> Line:
+    """A thread's own file about a subagent that it began."""
+    call = {"type": "CollabAgentToolCall", "tool": tool, "receiver_thread_ids": [*threads]}
+    return {"type": "event_msg", "payload": {"type": "item_completed", "item": call}}
+
+
+def spawned(*threads: str) -> Line:
+    """The same, printed."""
+    return item("collab_tool_call", tool="spawn_agent", receiver_thread_ids=[*threads])
+
+
+def of_model(model: str) -> Line:
+    return {"type": "turn_context", "payload": {"model": model}}
+
+
+def test_what_subagents_used_is_in_the_files_of_their_threads(tmp_path: Path) -> None:
+    home = tmp_path / ".codex"
+    rollout(home, spawning(BELOW), record(used(700, 20)))
+    rollout(home, spawning(DEEPER), spawning("nobody", tool="wait"), record(used(90, 3)), thread=BELOW)
+    rollout(home, of_model("other"), record(used(5, 1)), thread=DEEPER)
+    outcome = codex(tmp_path, STARTED, spawned(BELOW), said("Done."), completed(used(700, 20)))
+    assert tokens(outcome.usage) == (795, 24, 0, 0)
+
+
+def test_those_of_earlier_starts_are_not_billed_again(tmp_path: Path) -> None:
+    home = tmp_path / ".codex"
+    rollout(home, spawning(BELOW), record(used(700, 20)), spawning(DEEPER), record(used(900, 30)))
+    rollout(home, of_model(MODEL), record(used(90, 3)), thread=BELOW)
+    rollout(home, of_model(MODEL), record(used(5, 1)), thread=DEEPER)
+    earlier = Resume(session_id=THREAD, usage=Usage(input=790, output=23))
+    outcome = codex(
+        tmp_path, STARTED, spawned(DEEPER), said("Done."), completed(used(900, 30)), resume=earlier
+    )
+    assert (tokens(outcome.usage), outcome.usage.cost_known) == ((205, 11, 0, 0), True)
+
+
+def test_of_a_subagent_without_a_file_nobody_knows_the_cost(tmp_path: Path) -> None:
+    rollout(tmp_path / ".codex", record(used(700, 20)))
+    outcome = codex(tmp_path, STARTED, spawned(BELOW), said("Done."), completed(used(700, 20)))
+    assert (tokens(outcome.usage), outcome.usage.cost_known) == ((700, 20, 0, 0), False)
+
+
+def test_of_two_models_in_a_thread_that_goes_on_nobody_knows_the_cost(tmp_path: Path) -> None:
+    home = tmp_path / ".codex"
+    rollout(home, spawning(BELOW), record(used(700, 20)))
+    rollout(home, of_model("other"), record(used(90, 3)), thread=BELOW)
+    earlier = Resume(session_id=THREAD, usage=Usage(input=100, output=1))
+    outcome = codex(tmp_path, STARTED, said("Done."), completed(used(700, 20)), resume=earlier)
+    assert (tokens(outcome.usage), outcome.usage.cost_known) == ((690, 22, 0, 0), False)
+
+
+def test_more_subagents_than_anybody_has_are_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subagents, "MOST", 1)
+    home = tmp_path / ".codex"
+    rollout(home, record(used(700, 20)))
+    for thread in (BELOW, DEEPER):
+        rollout(home, record(used(90, 3)), thread=thread)
+    outcome = codex(tmp_path, STARTED, spawned(BELOW, DEEPER), said("Done."), completed(used(700, 20)))
+    assert not outcome.usage.cost_known

@@ -7,6 +7,7 @@
 - `rate_limits` are a subscription's windows, of hours, days or a month, give or take a few minutes;
   `used_percent` is 100 for one that is used up. In a resumed thread's file they may date from an earlier start: a
   window that ended before the last line was written says nothing.
+- A subagent is a thread of its own, with a file of its own; its parent's file names it.
 A day's folder holds the threads of all projects, so a thread is looked for only in the folders that its identity,
 which contains the time it was created, allows.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+SPAWN = "spawn_agent"
 FIVE_HOURS_MIN = 300
 SEVEN_DAYS_MIN = 7 * 24 * 60
 TOLERANCE = 0.05
@@ -32,11 +34,15 @@ TOLERANCE = 0.05
 
 
 class Rollout:
-    """The file of one thread, followed as it grows; `used` and `model` are the latest in it."""
+    """The file of one thread, followed as it grows; `used` and `model` are the latest in it.
+
+    `spawned` are the threads of its subagents, all that it ever had.
+    """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.used = Usage()
         self.model: str | None = None
+        self.spawned: dict[str, None] = {}
         self._windows: list[tuple[int, QuotaWindow]] = []
         self._written_at = 0.0
         sessions = home_of(env, "CODEX_HOME", ".codex") / "sessions"
@@ -76,10 +82,18 @@ class Rollout:
                 self.model = word(payload, "model") or self.model
             case "token_usage_record", _:
                 self.used = self.used.at_least(tokens(table(payload, "thread_token_usage")))
+            case "event_msg", "item_completed":
+                self.spawned.update(spawned_by(table(payload, "item")))
             case "event_msg", "token_count":
                 total = table(table(payload, "info"), "total_token_usage")
                 self.used = self.used.at_least(tokens(total))
                 self._windows = _windows(table(payload, "rate_limits"), self._written_at) or self._windows
+
+
+def spawned_by(item: dict[str, Any]) -> dict[str, None]:
+    """The threads that a tool call began."""
+    listed = item.get("receiver_thread_ids") if word(item, "tool") == SPAWN else None
+    return {each: None for each in listed if isinstance(each, str)} if isinstance(listed, list) else {}
 
 
 def tokens(usage: dict[str, Any]) -> Usage:

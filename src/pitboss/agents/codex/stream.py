@@ -5,6 +5,7 @@ What the CLI prints, and what follows from it:
   `turn.failed` is one.
 - Tokens come only with `turn.completed` and are the thread's total, which includes earlier starts of a resumed one.
   For a failed or truncated turn only the thread's own file has them; without it they are unknown.
+- A subagent is a thread of its own, and the total leaves out what it used: its file has that.
 - It prints neither model nor cost nor when a usage limit ends: the model and that time are in the file too.
 """
 
@@ -12,7 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.codex.rollout import Rollout, tokens
+from pitboss.agents.codex.rollout import Rollout, spawned_by, tokens
+from pitboss.agents.codex.subagents import Subagents
 from pitboss.agents.judgement import AgentVerdict, Spend, failed
 from pitboss.agents.output.json_values import objects, table, word
 from pitboss.agents.output.lines import shortened
@@ -47,7 +49,10 @@ class CodexReader(JsonReader):
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
         self._rollout = Rollout(request.env)
+        self._subagents = Subagents(request.env)
+        self._spawned: dict[str, None] = {}
         self._total = Usage()
+        self._over = False
         self._answered = False
         self._complaint: str | None = None
         self._failure: str | None = None
@@ -62,11 +67,24 @@ class CodexReader(JsonReader):
 
         No answer is free: zeros mean a gateway that does not count.
         """
-        used = self._total.beyond(self.billed)
+        below = self._subagents.used
+        used = sum(below.values(), self._total).beyond(self.billed)
         return Spend(
-            tokens={self.model: used} if used.has_tokens else {},
-            unreadable=self._answered and not used.has_tokens,
+            tokens=self._by_model(used, below) if used.has_tokens else {},
+            unreadable=self._answered and (not used.has_tokens or self._unsure(below)),
         )
+
+    def _by_model(self, used: Usage, below: dict[str | None, Usage]) -> dict[str | None, Usage]:
+        """`used` by model, as far as it is not of earlier starts: of these nobody knows the models."""
+        if self.billed.has_tokens or not below:
+            return {self.model: used}
+        own = below.get(self.model, Usage()) + self._total
+        return below | ({self.model: own} if own.has_tokens else {})
+
+    def _unsure(self, below: dict[str | None, Usage]) -> bool:
+        """Whether what subagents used, or of which model it was, is not known in the end."""
+        mixed = self.billed.has_tokens and any(model != self.model for model in below)
+        return self._over and (mixed or self._subagents.uncounted)
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
         """Judge by `turn.failed`, then the exit code, then whether the turn was completed."""
@@ -89,6 +107,7 @@ class CodexReader(JsonReader):
     def finish(self) -> Iterator[AgentEvent]:
         """Yield the events of a last line, and what the thread's file says at the end."""
         yield from super().finish()
+        self._over = True
         yield from self._looked_up()
 
     def event(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
@@ -113,6 +132,7 @@ class CodexReader(JsonReader):
             return
         self._answered = True
         self._complaint = None
+        self._spawned.update(spawned_by(item))
         if kind in TOOLS:
             yield from self._tool(identity, f"{TOOLS[kind]}: {_detail(item)}", ended=ended)
         elif kind == "agent_message" and ended:
@@ -153,8 +173,10 @@ class CodexReader(JsonReader):
         rollout = self._rollout
         rollout.read(self.session_id)
         self.model = rollout.model or self.model
-        if rollout.used.beyond(self._total).has_tokens:
-            self._total = self._total.at_least(rollout.used)
+        before = sum(self._subagents.used.values(), self._total)
+        self._subagents.read({**self._spawned, **rollout.spawned})
+        self._total = self._total.at_least(rollout.used)
+        if sum(self._subagents.used.values(), self._total).beyond(before).has_tokens:
             yield self.used()
         if rollout.quota is not None and rollout.quota != self.quota:
             self.quota = rollout.quota
