@@ -109,7 +109,8 @@ class InGit:
         branch = RunBranch(repo, run_branch(RUN), checked_out=True)
         guard = Guard(repo, paths.root)
         guard.begin()
-        places = GitPlaces(Site(repo=repo, branch=branch, paths=paths, worktree=WorktreeSettings()))
+        settings = WorktreeSettings(setup="played by the suite")
+        places = GitPlaces(Site(repo=repo, branch=branch, paths=paths, worktree=settings))
         opened = ResilientPlaces(
             places, RepositoryMonitor(places, guard, lambda _: None, lambda: False), Noted()
         )

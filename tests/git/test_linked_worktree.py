@@ -47,6 +47,10 @@ def test_what_only_git_can_make_is_left_to_git(repo: Repo, tmp_path: Path) -> No
     assert not link_worktree(repo, place, head, reason=REASON)
     sh(repo.root, "git config core.repositoryFormatVersion 1; git config extensions.worktreeConfig true")
     assert not link_worktree(repo, tmp_path / "other", head, reason=REASON)
+    config = repo.common_dir / "config"
+    config.rename(tmp_path / "config")
+    config.symlink_to(tmp_path / "config")
+    assert not link_worktree(repo, tmp_path / "other", head, reason=REASON)
     assert not place.exists()
     assert not (tmp_path / "other").exists()
 

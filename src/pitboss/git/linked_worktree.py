@@ -25,11 +25,12 @@ _MOST_BYTES = 4096
 def link_worktree(repo: Repo, place: Path, commit: str, *, reason: str) -> bool:
     """Make `place` a new working tree without files or index, its HEAD at `commit`, locked for `reason`.
 
-    False if only git can do it: the repository's format has extensions, such as refs that are no files, or its name for
-    the working tree is taken. Raises OSError.
+    False if only git can do it: the repository's format has extensions, such as refs that are no files, its config is
+    too large or odd to tell, or its name for the working tree is taken. Raises OSError.
     """
-    config = content_of(repo.common_dir / "config")
-    if len(config) >= _MOST_BYTES or _EXTENSIONS.search(config):
+    config = repo.common_dir / "config"
+    said = content_of(config)
+    if config.is_symlink() or len(said) >= _MOST_BYTES or _EXTENSIONS.search(said):
         return False
     known = repo.common_dir / "worktrees"
     known.mkdir(exist_ok=True)
