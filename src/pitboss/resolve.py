@@ -36,7 +36,6 @@ _SET_A_BUDGET = (
     "`--max-cost USD`, `--max-iterations N` or `--until 8h` sets one, "
     "[grind.budgets] in .pitboss/config.toml sets one for all runs"
 )
-_REMOTE_UNUSED = "[workers] remote is not used yet: commits travel between the run and its workers directly"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,10 +148,8 @@ def _on_workers(mission: Mission) -> Mission:
         return mission
     grind = msgspec.structs.replace(mission.config.grind, mode="worktree")
     limited = mission.max_parallel != GrindSettings().max_parallel or mission.selection.max_parallel
-    unused = () if mission.config.workers.remote is None else (_REMOTE_UNUSED,)
     return msgspec.structs.replace(
         mission,
-        warnings=(*mission.warnings, *unused),
         config=msgspec.structs.replace(mission.config, grind=grind),
         max_parallel=mission.max_parallel if limited else MAX_COUNT,
     )

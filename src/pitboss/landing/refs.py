@@ -15,6 +15,8 @@ RUN_BRANCHES = "pitboss/grind/"
 RESCUE_REFS = "refs/pitboss/rescue"
 LEASE_REFS = "refs/pitboss/lease"
 RESULT_REFS = "refs/pitboss/result"
+BASE_REFS = "refs/pitboss/base"
+"""Only on a remote: what sessions of a run begin from."""
 SESSION_BRANCH = lazy_pattern(rf"{RUN_BRANCHES}[^/: ]+-session-\d+")
 """A session's own branch, in any run."""
 
@@ -72,6 +74,11 @@ def parse_lease(run_id: str, ref: str) -> int | None:
     """The session whose lease a ref is; None if it is none of this run's."""
     found = _LEASED.fullmatch(ref.removeprefix(f"{LEASE_REFS}/{run_id}/"))
     return int(found[1]) if found else None
+
+
+def base_ref(run_id: str) -> str:
+    """The ref on the remote of the workers that reaches all commits from which sessions begin (SPEC 14)."""
+    return f"{BASE_REFS}/{run_id}"
 
 
 def result_refs(run_id: str) -> str:

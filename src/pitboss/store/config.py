@@ -40,6 +40,7 @@ LEAST_LOST_AFTER_S = 2.0
 
 _PLACEHOLDER = lazy_pattern(r"(?<!\$)\{([a-z]\w*)\}")
 _AUTHOR = lazy_pattern(r"[^<>]*[^<>\s][^<>]* <[^<>\s]+>")
+_PASSWORD = lazy_pattern(r"[^/]+://[^/@:]*:[^/]*@")
 
 
 def load_config(repo: Path) -> Config:
@@ -147,6 +148,10 @@ def _url(value: object) -> str:
     url = one_line(value)
     if url.startswith("-") or "::" in url.partition("/")[0]:
         raise Wrong(f"must be a URL or path that git can fetch from and push to, not {shown(value)}")
+    if _PASSWORD.match(url):
+        raise Wrong(
+            "must hold no password, as workers are told of it: each machine uses git credentials of its own"
+        )
     return url
 
 

@@ -50,6 +50,7 @@ class Attending:
         session = begin.assignment
         self._begin = begin
         self._session = session
+        self._seq = session.seq
         self._run = run
         self._wire = wire
         self._leaving = leaving
@@ -98,15 +99,22 @@ class Attending:
                 return self._prepare(call, parcel), NOTHING
             case say.CatchUp():
                 return self._catch_up(call, parcel), NOTHING
-            case say.CommitWork(message=message):
-                self._try(lambda: self._place.commit(message))
-                return self._committed()
-            case say.Rescue():
-                return self._rescue()
+            case say.CommitWork() | say.Send() | say.Rescue():
+                return self._hand_over(call)
             case say.RunAgent() | say.RunHook() | say.FindTests() | say.RunTests():
                 return self._run_on_host(call), NOTHING
             case say.Provision() | say.Provisioned() | say.Release():
                 return self._see_to_place(call), NOTHING
+
+    def _hand_over(self, call: say.CommitWork | say.Send | say.Rescue) -> tuple[say.Message, Parcel]:
+        match call:
+            case say.CommitWork(message=message):
+                self._try(lambda: self._place.commit(message))
+                return self._committed()
+            case say.Send(commits=commits):
+                return say.Sent(), self._packed(commits)
+            case say.Rescue():
+                return self._rescue()
 
     def _run_on_host(self, call: say.RunAgent | say.RunHook | say.FindTests | say.RunTests) -> say.Message:
         match call:
@@ -136,7 +144,7 @@ class Attending:
     # Calls
 
     def _prepare(self, call: say.Prepare, parcel: Parcel) -> say.Ready:
-        repo = self._run.repo
+        repo, base = self._run.repo, self._session.base_commit
 
         def make() -> bool:
             if call.boundary:
@@ -144,10 +152,18 @@ class Attending:
                 (repo.common_dir / "shallow").write_text("".join(f"{oid}\n" for oid in ends))
             if parcel:
                 unpack(repo, parcel)
-            self._run.know(self._session.base_commit, is_new=bool(parcel))
+            self._run.know(base, is_new=bool(parcel or call.fetch))
             return self._place.prepare()
 
-        return say.Ready(ready=self._try(make))
+        lacks = self._fetched(call.fetch, base)
+        return say.Ready(ready=False, lacks=lacks) if lacks else say.Ready(ready=self._try(make))
+
+    def _fetched(self, ref: str | None, commit: str) -> str | None:
+        """Fetch a commit from the remote if it is there; returns why that failed."""
+        depot = self._run.depot
+        if ref is None or (depot is not None and depot.bring(ref, commit)):
+            return None
+        return (None if depot is None else depot.trouble) or f"it does not have {commit}"
 
     def _run_agent(self, order: AgentOrder) -> say.AgentEnded:
         def started(pid: int, at: int | None) -> None:
@@ -192,12 +208,18 @@ class Attending:
         landing = self._place.ahead or Landing()
         rescued = self._oids(landing.rescue)
         tips = [*filter(None, [landing.commit]), *rescued]
-        beside = self._packed(tips)
+        depot = self._run.depot if tips else None
+        pushed = () if depot is None else depot.leave(self._seq, self._begin.attempt, landing.commit, rescued)
         self._sent = self._place.committed()
-        diff = self._place.diff()
-        return say.Committed(
-            landing=landing, whole=self._sent is not None, rescued=rescued, diff=diff
-        ), beside
+        answer = say.Committed(
+            landing=landing,
+            whole=self._sent is not None,
+            rescued=rescued,
+            diff=self._place.diff(),
+            pushed=pushed,
+            trouble=None if depot is None else depot.trouble,
+        )
+        return answer, NOTHING if pushed else self._packed(tips)
 
     def _packed(self, tips: Sequence[str]) -> Parcel:
         return pack(self._run.repo, tips, [self._session.base_commit]) if tips else NOTHING
@@ -212,7 +234,8 @@ class Attending:
             self._place.branch.moved_to(call.tip)
             return self._place.catch_up(call.message)
 
-        return say.CaughtUp(merged=self._try(merge))
+        lacks = self._fetched(call.fetch, call.tip)
+        return say.CaughtUp(merged=False, lacks=lacks) if lacks else say.CaughtUp(merged=self._try(merge))
 
     def _rescue(self) -> tuple[say.Kept, Parcel]:
         self._sent = None
@@ -236,7 +259,7 @@ class Attending:
         """The runner is gone: keep what the session did here, and free its slot. Raises GitFailed."""
         self._sent = None
         self._try(self._place.rescue)
-        tips = self._run.rescued(self._session.seq)
+        tips = self._run.rescued(self._seq)
         self.release()
         return tips
 

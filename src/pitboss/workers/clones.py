@@ -22,6 +22,7 @@ from pitboss.process import capture
 from pitboss.store.anchors import anchor
 from pitboss.store.files import make_directory
 from pitboss.store.paths import RunPaths
+from pitboss.workers.depot import Depot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +59,8 @@ class RunHere:
         self._places = _ClonePlaces(site)
         guard = Guard(self.repo, self.paths.root)
         guard.begin()
+        remote, quiet_s = config.workers.remote, config.workers.lost_after_s
+        self.depot = None if remote is None else Depot(self.repo, remote, run_id, quiet_s=quiet_s)
         self.monitor = RepositoryMonitor(self._places, guard, self._hear, lambda: None)
 
     def place(self, session: Assignment) -> SlotPlace:

@@ -16,11 +16,13 @@ from pitboss.core.config import NotifySettings
 from pitboss.core.host import HostLost
 from pitboss.core.leases import Lease
 from pitboss.core.session import Location
+from pitboss.landing.git_trouble import GitFailed
 from pitboss.landing.lease_refs import acquire
 from pitboss.landing.refs import session_branch
 from pitboss.store.files import read_regular
 from pitboss.workers import messages as say
 from pitboss.workers.bases import Bases
+from pitboss.workers.carriage import Carriage
 from pitboss.workers.deliveries import Deliveries
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
@@ -77,6 +79,7 @@ class Dispatch:
         self.bases = Bases()
         self._late = LateWork(home, self.fetch)
         self.deliveries = Deliveries()
+        self.carriage = Carriage(home)
 
     # The loop's thread
 
@@ -146,6 +149,8 @@ class Dispatch:
         self._look_for_late_work(self._cluster.workers())
         self._cluster.listener = None
         self._late.close()
+        with suppress(GitFailed):
+            self.carriage.close()
 
     # Sessions' threads
 

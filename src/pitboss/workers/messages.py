@@ -57,10 +57,11 @@ class Delivered(Message, frozen=True, kw_only=True):
 class Prepare(Message, frozen=True, kw_only=True):
     """Make the place ready; beside it, the commits that the worker lacks. Answered by `Ready`.
 
-    `boundary` is where a shallow repository ends.
+    `boundary` is where a shallow repository ends. If `fetch` is a ref, they are on the remote instead.
     """
 
     boundary: tuple[str, ...] = ()
+    fetch: str | None = None
 
 
 class Provision(Message, frozen=True, kw_only=True):
@@ -101,10 +102,20 @@ class CommitWork(Message, frozen=True, kw_only=True):
 
 
 class CatchUp(Message, frozen=True, kw_only=True):
-    """Merge what landed since into the tree: `tip`, and beside it the commits. Answered by `CaughtUp`."""
+    """Merge what landed since into the tree: `tip`, and beside it the commits. Answered by `CaughtUp`.
+
+    If `fetch` is a ref, they are on the remote instead.
+    """
 
     message: str
     tip: str
+    fetch: str | None = None
+
+
+class Send(Message, frozen=True, kw_only=True):
+    """Send commits of the session, which the remote did not bring. Answered by `Sent`, and beside that the commits."""
+
+    commits: tuple[str, ...]
 
 
 class Rescue(Message, frozen=True, kw_only=True):
@@ -139,15 +150,23 @@ class Leftovers(Message, frozen=True, kw_only=True):
 
 
 class Ready(Message, frozen=True, kw_only=True):
-    """The place is ready; false if it still needs provisioning."""
+    """The place is ready; false if it still needs provisioning.
+
+    Or nothing was done, as commits are missing: `lacks` says why the remote did not bring them.
+    """
 
     ready: bool
+    lacks: str | None = None
 
 
 class Provisioning(Message, frozen=True, kw_only=True):
     """What to warn of after `Provision`."""
 
     warnings: tuple[str, ...] = ()
+
+
+class Sent(Message, frozen=True, kw_only=True):
+    """Here they are."""
 
 
 class Done(Message, frozen=True, kw_only=True):
@@ -179,18 +198,24 @@ class Tested(Message, frozen=True, kw_only=True):
 
 
 class Committed(Message, frozen=True, kw_only=True):
-    """What was committed. `rescued` are commits that were kept beside it, `whole` says that there is no more."""
+    """What was committed. `rescued` are commits that were kept beside it, `whole` says that there is no more.
+
+    If there are `pushed` refs, the commits are on the remote; `trouble` says why they are not.
+    """
 
     landing: Landing
     whole: bool
+    pushed: tuple[str, ...] = ()
+    trouble: str | None = None
     rescued: tuple[str, ...] = ()
     diff: DiffStat | None = None
 
 
 class CaughtUp(Message, frozen=True, kw_only=True):
-    """Whether it could be merged."""
+    """Whether it could be merged; not if commits are missing, and `lacks` says why the remote did not bring them."""
 
     merged: bool
+    lacks: str | None = None
 
 
 class Kept(Message, frozen=True, kw_only=True):
@@ -262,6 +287,7 @@ Call = (
     | FindTests
     | RunTests
     | CommitWork
+    | Send
     | CatchUp
     | Rescue
     | Release
@@ -275,6 +301,7 @@ Answer = (
     | Leftovers
     | Ready
     | Provisioning
+    | Sent
     | Done
     | AgentEnded
     | HookEnded

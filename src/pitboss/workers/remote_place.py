@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -42,6 +43,7 @@ class RemotePlace:
         if not isinstance(home.inner, SlotPlace) or session.host is None:
             raise AssertionError("a session on a worker has a working copy of its own")
         self._dispatch = dispatch
+        self._carriage = dispatch.carriage
         self._repo = dispatch.repo
         self._run_id = dispatch.run_id
         self._home = home
@@ -79,9 +81,11 @@ class RemotePlace:
             self._made = [leased]
             with self._dispatch.deliveries.turn(self._host, commit, has, asked_at=asked_at) as there:
                 needed = not self._dispatch.bases.is_within(commit, there)
-                beside = self._try(lambda: self._needed(there)) if needed else Parcel()
-                ready, _ = self._line.ask(say.Prepare(boundary=boundary(self._repo)), say.Ready, beside)
-            return ready.ready
+                call = say.Prepare(boundary=boundary(self._repo))
+                if not needed:
+                    return self._line.ask(call, say.Ready)[0].ready
+                packed = partial(self._try, lambda: self._needed(there))
+                return self._carriage.ask(self._line, call, say.Ready, commit, packed).ready
 
     def _needed(self, there: Sequence[str]) -> Parcel:
         known = [oid for oid in there if oid in self._dispatch.bases or self._repo.commit_id(oid)]
@@ -109,10 +113,13 @@ class RemotePlace:
         try:
             with self._losing():
                 done, beside = self.line().ask(say.CommitWork(message=message), say.Committed)
+                beside = self._carriage.collect(self.line(), self._seq, done, beside)
             with closing(beside):
                 self._try(lambda: self._arrived(done, beside))
         except HostLost:
-            self._failed = Landing(reason=lost_reason(self._host), retry=True)
+            self._hang_up()
+            if self._brought or not self._found_at_home():
+                self._failed = Landing(reason=lost_reason(self._host), retry=True)
         except GitFailed as failed:
             self._failed = Landing(reason=str(failed))
 
@@ -132,7 +139,9 @@ class RemotePlace:
         self._is_home = True
 
     def _found_at_home(self) -> bool:
-        """Whether an earlier process brought home what the session's lease names."""
+        """Whether what the session's lease names is here, as an earlier process brought it, or on the remote."""
+        if self._line is None:
+            self._mirror()
         pushed = () if self._line else results(self._repo, self._run_id, self._seq)
         whole = {Lease(each.attempt, self._host): each.oid for each in pushed if not each.partial}
         held = read(self._repo, self._run_id, self._seq) if whole else None
@@ -143,6 +152,10 @@ class RemotePlace:
             self._brought.append(found)
             self._is_home = True
         return self._is_home
+
+    def _mirror(self) -> None:
+        if self._carriage.mirror(self._seq):
+            self._made = None  # there are results that this process did not make
 
     def committed(self) -> str | None:
         """The commit that holds all of the session's work; None if some of it is elsewhere."""
@@ -176,10 +189,10 @@ class RemotePlace:
         """Merge that into the tree on the worker; False if that fails. Raises HostLost."""
         tip = self._dispatch.branch.tip
         asked = say.CatchUp(message=message, tip=tip)
+        packed = partial(self._try, lambda: pack(self._repo, [tip], [self._session.base_commit]))
         try:
-            beside = self._try(lambda: pack(self._repo, [tip], [self._session.base_commit]))
             with self._losing():
-                merged, _ = self.line().ask(asked, say.CaughtUp, beside)
+                merged = self._carriage.ask(self.line(), asked, say.CaughtUp, tip, packed)
         except GitFailed:
             return False
         self._is_home = self._is_home and not merged.merged
@@ -218,6 +231,10 @@ class RemotePlace:
 
     def _remains(self) -> tuple[str, ...]:
         found = self._dispatch.remains(self._session, ATTEMPT, self._taken_late)
+        if found is None and self._carriage.mirror(self._seq):
+            self._made = None
+            tips = [each.oid for each in results(self._repo, self._run_id, self._seq)]
+            return self._try(lambda: self._keep(tips, str(Reason.INTERRUPTED)))
         if found is None:
             self._dispatch.warn(
                 self._seq,
@@ -250,9 +267,10 @@ class RemotePlace:
     def release(self) -> None:
         """Free the slot, and forget what only this session needed."""
         self._leave()
-        if not self._drop():
-            with suppress(GitFailed):
+        with suppress(GitFailed):
+            if not self._drop():
                 self._try(lambda: release(self._repo, self._run_id, self._seq, landed=self._landed))
+            self._carriage.forget(self._seq)
         self._home.release()
         self._dispatch.over(self._session)
         self.is_released = True

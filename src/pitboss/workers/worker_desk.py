@@ -89,7 +89,7 @@ class WorkerDesk:
         run.place(begin.assignment).rescue()
         tips = run.rescued(attempt.seq)
         run.place(begin.assignment).release()
-        self._leave(attempt, tips)
+        self._leave(attempt, tips, run)
 
     @property
     def remains(self) -> dict[str, list[tuple[int, int]]]:
@@ -178,14 +178,16 @@ class WorkerDesk:
             self._begun.update(_over(attempt))
             self.finished += 1
         else:
-            self._leave(attempt, attending.keep_remains())
+            self._leave(attempt, attending.keep_remains(), run)
 
-    def _leave(self, attempt: BegunAttempt, tips: tuple[str, ...]) -> None:
+    def _leave(self, attempt: BegunAttempt, tips: tuple[str, ...], run: RunHere) -> None:
         left = replace(attempt, left=tips) if tips else _over(attempt)
         self._begun.update(left)
         if tips:
             with self._lock:
                 self._left[attempt.file] = left
+            if run.depot is not None:  # this machine might never be back
+                run.depot.leave(attempt.seq, attempt.attempt, None, tips)
 
     def _run(self, begin: say.Begin) -> RunHere:
         return self._clones.run(begin.repository, begin.object_format, begin.run_id, lambda: begin.config)
