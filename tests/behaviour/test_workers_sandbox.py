@@ -67,6 +67,23 @@ def test_an_agent_on_a_worker_of_this_machine_reads_nothing_of_the_run(tmp_path:
     assert run.files(run.branch)["reached.txt"].split("/")[-1] == "README.md\n"
 
 
+@needs_bwrap
+def test_no_hook_that_an_agent_makes_in_its_tree_runs_outside_on_a_worker(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    home = tmp_path / "repo-home"
+    (home / ".gitconfig").write_text("[core]\nhooksPath = tools/hooks\n")
+    project.env["GIT_CONFIG_GLOBAL"] = str(home / ".gitconfig")
+    hook = (
+        "mkdir -p tools/hooks; echo 'touch ~/ran' >tools/hooks/post-commit; chmod +x tools/hooks/post-commit"
+    )
+    project.prompt("chore", hook, parallel_safe=True, max_runs=1)
+    done = project.pitboss("grind", "--workers", "local:1", "--sandbox", "bwrap")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert "tools/hooks/post-commit" in run.files(run.branch)
+    assert not (home / "ran").exists()
+
+
 def test_nobody_without_the_runs_own_certificates_gets_through_to_its_workers(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "repo")
     project.write(".pitboss/config.toml", '[agent]\nbackend = "shell"\n')

@@ -46,6 +46,7 @@ class KeptHooks:
         top = self._hooks if self._hooks.parent == Path() else self._hooks.parent
         made = self._kept.with_name(f"{FOLDER}.new")
         try:
+            make_directory(self._kept.parent)
             remove_tree(made)
             make_directory(made)
             if (self._root / top).is_dir():

@@ -13,6 +13,7 @@ from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import RepositoryMonitor
 from pitboss.landing.guard import Guard
+from pitboss.landing.kept_hooks import KeptHooks
 from pitboss.landing.places import GitPlaces
 from pitboss.landing.refs import run_branch
 from pitboss.landing.run_branch import RunBranch
@@ -43,6 +44,8 @@ class RunHere:
         """Folders of the worker that no sandboxed session may see."""
         self.repo = clone.authored_by(config.author)
         self.paths = RunPaths(clone.root, run_id)
+        if config.sandbox.is_fenced:
+            self._without_hooks_of_sessions()
         make_directory(self.paths.transcripts)
         make_directory(self.paths.control)
         self.branch = run_branch(run_id)
@@ -62,6 +65,13 @@ class RunHere:
         remote, quiet_s = config.workers.remote, config.workers.lost_after_s
         self.depot = None if remote is None else Depot(self.repo, remote, run_id, quiet_s=quiet_s)
         self.monitor = RepositoryMonitor(self._places, guard, self._hear, lambda: None)
+
+    def _without_hooks_of_sessions(self) -> None:
+        """Git settings of the worker's user may name hooks in the tree: those are what sessions made of them."""
+        hooks = KeptHooks(self.repo, self.paths.root)
+        if hooks.folder is not None:
+            hooks.keep()
+            self.repo = self.repo.with_hooks(hooks.folder)
 
     def place(self, session: Assignment) -> SlotPlace:
         """The place of a session in one of the slots here."""
