@@ -79,6 +79,14 @@ def test_a_wrapper_that_nothing_names_is_refused(tmp_path: Path, resumed: bool) 
     assert "[sandbox] command in .pitboss/config.toml names none" in done.err
 
 
+def test_a_run_can_be_repaired_although_its_wrapper_is_gone(tmp_path: Path) -> None:
+    made = project(tmp_path, WRAPPED)
+    assert made.pitboss("grind", "--max-iterations", "1").code == 3
+    made.write(".pitboss/config.toml", BARE)
+    done = made.pitboss("repair", the_run(made).run_id)
+    assert done.code == 0, done
+
+
 @needs_bwrap
 def test_bubblewrap_for_one_run(tmp_path: Path) -> None:
     made = project(tmp_path, BARE, "ls ~/.ssh > seen.txt; touch ~/by-agent || echo stopped >> seen.txt")
