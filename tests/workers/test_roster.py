@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from pitboss import __version__
+from pitboss.workers.cluster import poll_pause_s
 from pitboss.workers.extra import engine_version
+from pitboss.workers.line import look_s
 from pitboss.workers.messages import VERSION
-from pitboss.workers.roster import SESSIONS, Seats, Silences, WorkerInfo, why_nobody, workers_of
+from pitboss.workers.roster import SESSIONS, Roster, Seats, Silences, WorkerInfo, why_nobody, workers_of
 
 ENGINE = engine_version()
 FIT = {
@@ -110,3 +112,38 @@ def test_a_run_that_waits_is_told_why_no_worker_takes_its_sessions() -> None:
         "a: it is no pitboss worker: start one by `pitboss worker ADDRESS`; "
         f"b: it is pitboss 0.1, and this is {__version__}"
     )
+
+
+def test_what_a_worker_says_is_read_again_only_when_it_says_something_else() -> None:
+    roster = Roster()
+    known = {"name": "anna", "last_seen": 1.0, "metrics": {SESSIONS: FIT}}
+    (first,) = roster.members({"workers": {"tls://anna:1": known}})
+    assert roster.members({"workers": {"tls://anna:1": known}}) == (first,)
+    assert roster.members({"workers": {"tls://anna:1": known}})[0] is first
+
+    (heard,) = roster.members({"workers": {"tls://anna:1": {**known, "last_seen": 2.0}}})
+    assert (heard.last_seen, heard.facts is first.facts) == (2.0, True)
+    busy = {**known, "metrics": {SESSIONS: {**FIT, "finished": 7}}}
+    (changed,) = roster.members({"workers": {"tls://anna:1": busy}})
+    assert changed.facts is not None
+    assert changed.facts.finished == 7
+    assert roster.members({"workers": {}}) == ()
+    assert roster.members({"workers": {"tls://anna:1": {**busy, "name": "bert"}}})[0].name == "bert"
+
+
+def test_of_a_thousand_workers_each_is_picked_once_and_none_when_all_are_taken() -> None:
+    seats = Seats()
+    workers = seen(**{f"w{nth:04}": {**FIT, "slots": 1} for nth in range(1000)})
+    taken = {}
+    while picked := seats.pick(workers):
+        seats.take(picked[1])
+        taken[picked[0].name] = picked[1]
+    assert len(set(taken.values())) == 1000
+    seats.leave(taken["w0500"])
+    assert seats.pick(workers) == (workers[500], taken["w0500"])
+    assert seats.pick(workers[:500]) is None
+
+
+def test_looks_at_many_workers_and_of_many_sessions_take_no_more_time_than_at_few() -> None:
+    assert [poll_pause_s(took_s) for took_s in (0.0, 0.001, 0.03, 60.0)] == [0.25, 0.25, 1.0, 5.0]
+    assert [look_s(in_flight) for in_flight in (1, 20, 1000)] == [0.1, 0.1, 5.0]

@@ -20,7 +20,7 @@ from pitboss.store.tls_files import make_tls_files
 from pitboss.workers.background_loop import BackgroundLoop
 from pitboss.workers.extra import quiet_dask, serve_no_pages
 from pitboss.workers.messages import from_worker
-from pitboss.workers.roster import Silences, workers_of
+from pitboss.workers.roster import Roster, Silences, workers_of
 from pitboss.workers.tls import security
 from pitboss.workers.wire import Wire
 
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 POLL_S = 0.25
 """Seconds between two looks at who is there."""
+
+POLL_SHARE = 0.03
+"""The most of the runner's time that such looks may take: they take longer the more workers there are."""
+
+LONGEST_POLL_S = 5.0
+"""Seconds between two looks at most."""
 
 AGAIN_S = 1.0
 """Seconds between two looks whether a worker of the run's own has to be started again."""
@@ -65,6 +71,8 @@ class Cluster:
         self._rpc: Any = None
         self._processes: list[subprocess.Popen[bytes]] = []
         self._seen: tuple[WorkerInfo, ...] = ()
+        self._by_name: dict[str, WorkerInfo] = {}
+        self._roster = Roster(asked.agents)
         self._pulse = Silences()
         self.listener: Callable[[tuple[WorkerInfo, ...]], object] | None = None
         """Hears who is there, again and again, in the event loop: it must not wait for anything."""
@@ -91,7 +99,8 @@ class Cluster:
 
     def find(self, name: str) -> WorkerInfo | None:
         """The worker of that name, if it is there and answers."""
-        return next((w for w in self.workers() if w.name == name and w.answering), None)
+        self.workers()
+        return self._by_name.get(name)
 
     def connect(self, worker: WorkerInfo, lost_after_s: float, patience_s: float) -> Wire[FromWorker]:
         """A connection to a worker for one session, which may take so long. Raises OSError, TimeoutError."""
@@ -198,14 +207,19 @@ class Cluster:
     async def _watch(self) -> None:
         """Look who is there, again and again; nobody, while the scheduler does not answer."""
         while True:
+            began = time.monotonic()
             try:
                 identity = await asyncio.wait_for(self._identity(), CONNECT_S)
-                self._seen = self._pulse.judged(workers_of(identity, self._asked.agents), time.monotonic())
-                if self.listener is not None:
-                    self.listener(self._seen)
+                self._learn(self._pulse.judged(self._roster.members(identity), time.monotonic()))
             except (OSError, TimeoutError):
-                self._seen = ()
-            await asyncio.sleep(POLL_S)
+                self._learn(())
+            await asyncio.sleep(poll_pause_s(time.monotonic() - began))
+
+    def _learn(self, workers: tuple[WorkerInfo, ...]) -> None:
+        self._by_name = {worker.name: worker for worker in workers if worker.answering}
+        self._seen = workers
+        if workers and self.listener is not None:
+            self.listener(workers)
 
     async def _identity(self) -> Any:
         return await self._rpc.identity() if self._scheduler is None else self._scheduler.identity()
@@ -223,6 +237,11 @@ class Cluster:
         carrying = asyncio.ensure_future(wire.serve())
         carrying.add_done_callback(lambda done: done.cancelled() or done.exception())
         return wire
+
+
+def poll_pause_s(took_s: float) -> float:
+    """Seconds until the next look at who is there, after one that took so long."""
+    return min(LONGEST_POLL_S, max(POLL_S, took_s / POLL_SHARE))
 
 
 async def _own_scheduler(tls: str) -> Any:

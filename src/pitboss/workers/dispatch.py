@@ -26,7 +26,7 @@ from pitboss.workers.carriage import Carriage
 from pitboss.workers.deliveries import Deliveries
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
-from pitboss.workers.line import WorkerLine
+from pitboss.workers.line import WorkerLine, look_s
 from pitboss.workers.roster import Seats, why_nobody
 from pitboss.workers.runner_side import RunnerSide, WorkLeft
 
@@ -229,7 +229,8 @@ class Dispatch:
             wire = self._cluster.connect(worker, self._lost_after_s, patience_s)
         except (OSError, TimeoutError):
             raise HostLost(name) from None
-        return WorkerLine(name, wire, HomeFiles(self._paths, seq))
+        files = HomeFiles(self._paths, seq)
+        return WorkerLine(name, wire, files, lambda: look_s(len(self._reserved)))
 
     @cached_property
     def _object_format(self) -> str:

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 LOOK_S = 0.1
 """Seconds between two looks whether somebody wants the call to end."""
 
+LOOKS_A_SECOND = 200
+"""How many looks all sessions in flight take together: with more than twenty of them each looks less often."""
+
 A = TypeVar("A", bound=Message)
+
+
+def look_s(in_flight: int) -> float:
+    """Seconds between two looks of one session, among so many in flight."""
+    return max(LOOK_S, in_flight / LOOKS_A_SECOND)
 
 
 def unstopped() -> StopRequest | None:
@@ -31,12 +39,22 @@ def unstopped() -> StopRequest | None:
 
 
 class WorkerLine:
-    """Calls to the worker `name`, one at a time, for one session; its files come home through `files`."""
+    """Calls to the worker `name`, one at a time, for one session; its files come home through `files`.
 
-    def __init__(self, name: str, wire: Wire[FromWorker], files: HomeFiles) -> None:
+    `rest_s` says for how long a session may rest between two looks.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        wire: Wire[FromWorker],
+        files: HomeFiles,
+        rest_s: Callable[[], float] = lambda: LOOK_S,
+    ) -> None:
         self.name = name
         self._wire = wire
         self._files = files
+        self._rest_s = rest_s
         self._calls = 0
 
     def ask(
@@ -79,7 +97,7 @@ class WorkerLine:
 
     def _next(self) -> tuple[FromWorker | None, Parcel]:
         try:
-            return self._wire.take(LOOK_S) or (None, Parcel())
+            return self._wire.take(self._rest_s()) or (None, Parcel())
         except Closed:
             raise HostLost(self.name) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from pitboss import __version__
 from pitboss.core.worker import SHELL
@@ -99,10 +100,41 @@ def needed_agents(agents: Iterable[str], config: Config) -> tuple[str, ...]:
     return tuple(name for name in agents if name not in {*named, SHELL})
 
 
+class Roster:
+    """The workers that a scheduler has had, read again only when they say something else than before.
+
+    `needed` are agents that each must have.
+    """
+
+    def __init__(self, needed: Collection[str] = ()) -> None:
+        self._needed = needed
+        self._read: dict[str, tuple[Any, WorkerInfo]] = {}
+
+    def members(self, identity: Mapping[str, Any]) -> tuple[WorkerInfo, ...]:
+        """The workers in what a dask scheduler says of itself, by name."""
+        before = self._read
+        self._read = {
+            address: (
+                known.get("metrics", {}).get(SESSIONS),
+                self._member(before.get(address), address, known),
+            )
+            for address, known in identity["workers"].items()
+        }
+        return tuple(sorted((worker for _, worker in self._read.values()), key=lambda worker: worker.name))
+
+    def _member(
+        self, before: tuple[Any, WorkerInfo] | None, address: str, known: Mapping[str, Any]
+    ) -> WorkerInfo:
+        said = known.get("metrics", {}).get(SESSIONS)
+        if before is None or before[0] != said or before[1].name != _name(address, known):
+            return _worker(address, known, self._needed)
+        last_seen = float(known.get("last_seen") or 0.0)
+        return before[1] if before[1].last_seen == last_seen else replace(before[1], last_seen=last_seen)
+
+
 def workers_of(identity: Mapping[str, Any], needed: Collection[str] = ()) -> tuple[WorkerInfo, ...]:
-    """The workers in what a dask scheduler says of itself, by name; `needed` are agents that each must have."""
-    found = (_worker(address, known, needed) for address, known in identity["workers"].items())
-    return tuple(sorted(found, key=lambda worker: worker.name))
+    """The workers in what a dask scheduler says of itself, once; `needed` are agents that each must have."""
+    return Roster(needed).members(identity)
 
 
 def why_nobody(workers: Sequence[WorkerInfo], address: str) -> str:
@@ -120,13 +152,17 @@ def _worker(address: str, known: Mapping[str, Any], needed: Collection[str]) -> 
         facts = None
     differs = _differs(facts)
     return WorkerInfo(
-        name=str(known.get("name") or address),
+        name=_name(address, known),
         address=address,
         last_seen=float(known.get("last_seen") or 0.0),
         facts=facts,
         unfit=differs if facts is None or differs else _lacks(facts, needed),
         answering=differs is None,
     )
+
+
+def _name(address: str, known: Mapping[str, Any]) -> str:
+    return str(known.get("name") or address)
 
 
 def _differs(facts: WorkerFacts | None) -> str | None:
@@ -163,7 +199,7 @@ class Silences:
         }
         silent_s = SILENT_S + BEATS_S * len(workers)
         return tuple(
-            msgspec.structs.replace(worker, unfit="it has not been heard of for a while", answering=False)
+            replace(worker, unfit="it has not been heard of for a while", answering=False)
             if worker.answering and now - self._heard[worker.address][1] > silent_s
             else worker
             for worker in workers
@@ -181,30 +217,56 @@ class Seats:
         self._next = 1
         self._taken: set[int] = set()
         self._shunned: set[str] = set()
+        self._owners: dict[int, str] = {}
+        self._workers: Iterable[WorkerInfo] = ()
+        self._ranks: dict[tuple[bool, int], dict[str, WorkerInfo]] = {}
+        self._rank_of: dict[str, tuple[bool, int]] = {}
 
     def pick(self, workers: Iterable[WorkerInfo]) -> tuple[WorkerInfo, int] | None:
         """The worker with most free slots, and the first of these; those that were lost once come last."""
-        free = [(worker, numbers) for worker in workers if (numbers := self._free(worker))]
-        if not free:
+        if workers is not self._workers:
+            self._line_up(workers)
+        ranks = [rank for rank, members in self._ranks.items() if members and rank[1] < 0]
+        if not ranks:
             return None
-        worker, numbers = min(free, key=lambda each: (each[0].name in self._shunned, -len(each[1])))
-        return worker, numbers[0]
+        worker = next(iter(self._ranks[min(ranks)].values()))
+        return worker, self._free(worker)[0]
 
     def take(self, number: int) -> None:
         """A session gets that slot."""
         self._taken.add(number)
+        self._move(self._owners.get(number))
 
     def leave(self, number: int) -> None:
         """The slot is free again."""
         self._taken.discard(number)
+        self._move(self._owners.get(number))
 
     def shun(self, name: str) -> None:
         """The worker was lost with a session: others are asked first from now on."""
         self._shunned.add(name)
+        self._move(name)
+
+    def _line_up(self, workers: Iterable[WorkerInfo]) -> None:
+        """Rank all workers; after that only those change their rank whose slots are taken or left."""
+        self._workers, self._ranks, self._rank_of = workers, {}, {}
+        for worker in workers:
+            self._rank(worker)
+
+    def _move(self, name: str | None) -> None:
+        rank = self._rank_of.pop(name, None) if name is not None else None
+        if rank is not None and name is not None:
+            self._rank(self._ranks[rank].pop(name))
+
+    def _rank(self, worker: WorkerInfo) -> None:
+        rank = (worker.name in self._shunned, -len(self._free(worker)))
+        self._rank_of[worker.name] = rank
+        self._ranks.setdefault(rank, {})[worker.name] = worker
 
     def _free(self, worker: WorkerInfo) -> list[int]:
         numbers = self._numbers.setdefault(worker.name, [])
         while len(numbers) < worker.slots:
             numbers.append(self._next)
+            self._owners[self._next] = worker.name
             self._next += 1
         return [number for number in numbers[: worker.slots] if number not in self._taken]

@@ -121,7 +121,7 @@ async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     desk = WorkerDesk(Path(setup.folder), dict(os.environ), setup.private)
     beating = asyncio.ensure_future(_beat(liveness, desk))
     reception = Reception(desk.attend, Path(setup.folder))
-    facts = partial(_facts, setup, desk, AgentsHere(os.environ), reception)
+    facts = partial(facts_of, setup, desk, AgentsHere(os.environ), reception)
     await asyncio.to_thread(desk.settle)
     await reception.open(setup.address, setup.tls)
     said = None
@@ -229,7 +229,7 @@ def _worker(setup: Setup, facts: Callable[[], Facts]) -> Any:
     )
 
 
-def _facts(setup: Setup, desk: WorkerDesk, agents: AgentsHere, reception: Reception) -> Facts:
+def facts_of(setup: Setup, desk: WorkerDesk, agents: AgentsHere, reception: Reception) -> Facts:
     """What the worker says of itself with every heartbeat."""
     return {
         "version": __version__,
