@@ -24,6 +24,7 @@ from bench import (
     viewers,
     watch,
     workers,
+    workers_scale,
 )
 from bench.figures import as_json, table
 from bench.measure import say
@@ -43,6 +44,7 @@ PARTS = {
     "report": report.measure,
     "sandbox": sandbox.measure,
     "workers": workers.measure,
+    "workers-scale": workers_scale.measure,
 }
 
 

@@ -30,7 +30,7 @@ SLOTS = 4
 BUSY_SESSIONS = 64
 AGENT_S = 2.0
 LEAST = 0.9
-START_S = 30.0
+START_S = 120.0
 
 
 def measure(scratch: Path) -> list[Figure]:
@@ -80,6 +80,17 @@ def _busy(scratch: Path) -> list[Figure]:
 @contextlib.contextmanager
 def _cluster(scratch: Path) -> Iterator[str]:
     """A scheduler and its workers, ready; ended afterwards."""
+    with started_scheduler(scratch) as (address, start):
+        for nth in range(WORKERS):
+            folder = str(scratch / f"worker-{nth}")
+            start([PITBOSS, "worker", address, "--name", f"w{nth}", "--slots", str(SLOTS), "--dir", folder])
+        await_workers(address, WORKERS)
+        yield address
+
+
+@contextlib.contextmanager
+def started_scheduler(scratch: Path) -> Iterator[tuple[str, Callable[[list[str]], None]]]:
+    """The address of a scheduler, and what starts a process beside it; all are ended afterwards."""
     file = scratch / "scheduler.json"
     scheduler = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0"]
     with contextlib.ExitStack() as stack:
@@ -93,11 +104,12 @@ def _cluster(scratch: Path) -> Iterator[str]:
         start([*scheduler, "--no-dashboard", "--scheduler-file", str(file)])
         _await(lambda: file.exists() and file.read_text().endswith("}"))
         address: str = json.loads(file.read_text())["address"]
-        for nth in range(WORKERS):
-            folder = str(scratch / f"worker-{nth}")
-            start([PITBOSS, "worker", address, "--name", f"w{nth}", "--slots", str(SLOTS), "--dir", folder])
-        _await(lambda: _ready(address) == WORKERS)
-        yield address
+        yield address, start
+
+
+def await_workers(address: str, number: int) -> None:
+    """Wait until so many workers are there. Raises RuntimeError after a while."""
+    _await(lambda: _ready(address) == number)
 
 
 def _ready(address: str) -> int:
