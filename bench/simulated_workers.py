@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pitboss.core.agent import AgentOutcome
 from pitboss.core.session import Landing, SessionStatus
@@ -52,6 +52,7 @@ class SimulatedDesk:
         self._seqs: dict[str, set[int]] = {}
         self.finished = 0
         self.remains: dict[str, list[tuple[int, int]]] = {}
+        self.leaves = False
 
     @property
     def seqs(self) -> dict[str, list[int]]:
@@ -173,7 +174,7 @@ async def serve(address: str, first: int, count: int, agent_s: float, folder: st
     await reception.open(address, None)
     setup = Setup(address=address, name="simulated", slots=1, folder=folder)
     agents = AgentsHere({})
-    facts = partial(facts_of, setup, cast("Any", desk), agents, reception)
+    facts = partial(facts_of, setup, desk, agents, reception)
     metrics = await Worker(address, dashboard=False, dashboard_address="127.0.0.1:0").get_metrics()
     members = [Member(nth, dask_core.rpc(address), metrics, facts) for nth in range(first, first + count)]
     comms = []

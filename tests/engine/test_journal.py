@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pitboss.core.agent import Quota
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.run import build_state
 from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.attempt import Attempt
-from pitboss.engine.journal import Journal
+from pitboss.engine.journal import CROWD, Journal
 from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records
 from pitboss.store.rundir import RunDir
@@ -60,13 +62,14 @@ def dispatch(journal: Journal, *seqs: int) -> None:
         journal.dispatched(session)
 
 
-def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sessions", [8, CROWD + 5])
+def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Path, sessions: int) -> None:
     state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
     with RunDir.create(tmp_path, state) as rundir:
         journal = Journal(rundir, state, ScriptedChooser(()), now)
-        dispatch(journal, *range(1, SESSIONS + 1))
+        dispatch(journal, *range(1, sessions + 1))
         threads = [
-            Thread(target=live_through, args=(journal, seq), daemon=True) for seq in range(SESSIONS, 0, -1)
+            Thread(target=live_through, args=(journal, seq), daemon=True) for seq in range(sessions, 0, -1)
         ]
         for thread in threads:
             thread.start()
@@ -74,10 +77,10 @@ def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Pa
             thread.join(BOUND_S)
         assert not any(thread.is_alive() for thread in threads)
         kept = read_state(rundir.paths)
-    assert kept.last_session_seq == journal.state.last_session_seq == SESSIONS
+    assert kept.last_session_seq == journal.state.last_session_seq == sessions
     assert kept.in_flight == ()
-    assert kept.budget_consumed.iterations == SESSIONS
-    assert sorted(record.seq for record in iter_records(rundir.paths.log)) == list(range(1, SESSIONS + 1))
+    assert kept.budget_consumed.iterations == sessions
+    assert sorted(record.seq for record in iter_records(rundir.paths.log)) == list(range(1, sessions + 1))
 
 
 def test_agents_are_shown_the_latest_sessions_in_the_order_in_which_they_ended(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
     ended        the outcome, durable, before anything lands
     recorded     the log line, durable: the commit point; then its entry in sessions.md
 
-Parallel sessions that write at the same time share one write of the state.
+Parallel sessions that write at the same time share one write of the state; in a crowd they wait a little to do so.
 
 state.json is written by `dispatched`, `ended` and `finished`, so the checkpoint of one session usually
 rides on the dispatch of the next: until then the log is ahead, and a resume replays it. Each step
@@ -15,6 +15,7 @@ each leaves behind. Safe to call from several session threads.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from functools import reduce
 from threading import Lock, RLock
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
     from pitboss.core.stops import RunStatus
     from pitboss.engine.attempt import Attempt
     from pitboss.store.rundir import RunDir
+
+CROWD = 50
+"""Sessions in flight beyond which their threads share writes of the state even if that takes longer."""
+
+SHARED_S = 0.0001
+"""Seconds, for each session in flight, that such a thread waits for another to write."""
 
 
 class Journal:
@@ -122,7 +129,7 @@ class Journal:
         """Write that a session is about to start; durable when this returns."""
         with self._lock:
             self._replace(in_flight=(*self._state.in_flight, InFlight.begin(assignment)))
-        self._write(durable=True)
+        self._write(durable=True, at_once=True)
 
     def withdrawn(self, seq: int) -> None:
         """Forget a session that was dispatched and did not begin; its number goes to the next one.
@@ -315,13 +322,16 @@ class Journal:
         self._state = msgspec.structs.replace(self._state, last_updated_at=self._clock(), **changes)
         self._version += 1
 
-    def _write(self, *, durable: bool) -> None:
+    def _write(self, *, durable: bool, at_once: bool = False) -> None:
         """Write the current state, unless another thread has done so since the caller changed it.
 
-        Not under `_lock`, so that a record need not wait. A thread that waits here may find a later state written.
+        Not under `_lock`, so that a record need not wait. A thread that waits here may find a later state written. In
+        a crowd it waits for that, unless the loop waits for it: each write holds all sessions in flight.
         """
         with self._lock:
-            wanted = self._version
+            wanted, in_flight = self._version, len(self._state.in_flight)
+        if in_flight > CROWD and not at_once:
+            time.sleep(in_flight * SHARED_S)
         with self._writing:
             if wanted <= (self._durable if durable else self._written):
                 return

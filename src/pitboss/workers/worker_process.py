@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -70,6 +70,27 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         folder = Path(self.folder)
         around = [each for each in (folder, *folder.parents) if each.name == PITBOSS_FOLDER]
         return (str(around[-1] if around else folder), *filter(None, [self.tls]))
+
+
+class Desk(Protocol):
+    """What a worker knows of its sessions: `WorkerDesk`, or one that simulates them."""
+
+    finished: int
+
+    @property
+    def seqs(self) -> dict[str, list[int]]:
+        """The sessions in flight, by run."""
+        ...
+
+    @property
+    def remains(self) -> dict[str, list[tuple[int, int]]]:
+        """What it holds of others, by run: session and attempt."""
+        ...
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it takes no more sessions."""
+        ...
 
 
 def run_worker(setup: Setup) -> int:
@@ -229,7 +250,7 @@ def _worker(setup: Setup, facts: Callable[[], Facts]) -> Any:
     )
 
 
-def facts_of(setup: Setup, desk: WorkerDesk, agents: AgentsHere, reception: Reception) -> Facts:
+def facts_of(setup: Setup, desk: Desk, agents: AgentsHere, reception: Reception) -> Facts:
     """What the worker says of itself with every heartbeat."""
     return {
         "version": __version__,
