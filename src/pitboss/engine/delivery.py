@@ -48,9 +48,12 @@ class Delivery:
         """The outcome, marked as not verified if tests are due."""
         return self._verifier.await_tests(session, outcome)
 
-    def look_ahead(self, session: Assignment, outcome: Outcome) -> None:
-        """Begin to look at the session's tree, unless tests or a fixer may still change it."""
-        if outcome.verified:
+    def look_ahead(self, session: Assignment) -> None:
+        """Begin to look at the session's tree, unless tests or a fixer may still change it.
+
+        What git finds is ready when the outcome is written.
+        """
+        if not self._verifier.is_due(session):
             self._places.at(session).look_ahead()
 
     def verify(self, session: Assignment) -> Outcome:

@@ -43,11 +43,12 @@ class Implementing:
         self._emit = emit
         self._now = now
 
-    def implement(self, session: Assignment) -> Outcome:
-        """Run the agent, repeatedly if need be, and say how it ended."""
+    def implement(self, session: Assignment, *, at_its_end: Callable[[], None] = lambda: None) -> Outcome:
+        """Run the agent, repeatedly if need be, and say how it ended; `at_its_end` is called as soon as it has."""
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.AGENT))
         first, text = Attempt.of_implementer(session), self._orders.implementer_text(session)
         worked = self._retrying.work(session, first, text=text)
+        at_its_end()
         verdict = self._last_word(session, worked.last)
         return Outcome(
             status=verdict.status,

@@ -37,10 +37,10 @@ class SessionRunner:
 
     def run(self, session: Assignment, vacated: Callable[[], None] = lambda: None) -> SessionRecord:
         """Prepare the session, let its agent work, and conclude it; `vacated` is called if its place is free early."""
-        outcome = self._preparation.prepare(session) or self._implementing.implement(session)
-        outcome = self._delivery.await_tests(session, outcome)
-        self._delivery.look_ahead(session, outcome)  # git looks while the outcome is written
-        self._journal.ended(session.seq, outcome)
+        outcome = self._preparation.prepare(session) or self._implementing.implement(
+            session, at_its_end=lambda: self._delivery.look_ahead(session)
+        )
+        self._journal.ended(session.seq, self._delivery.await_tests(session, outcome))
         return self.conclude(session.seq, vacated=vacated)
 
     def conclude(
