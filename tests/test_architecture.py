@@ -76,6 +76,7 @@ IN_GITS_HANDS = {
     "landing/rescuer.py",
     "landing/rescue_refs.py",
     "landing/slot.py",
+    "landing/slot_settings.py",
     "landing/stand_in.py",
     "landing/worktrees.py",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
@@ -27,12 +26,14 @@ from pitboss.git.errors import (
     why_cut_short,
 )
 from pitboss.git.status import STATUS, TreeStatus, parse_status
+from pitboss.git.whereabouts import ASK_FOR, WHERE, is_inside, places_in
 from pitboss.process import NOT_STARTED, Command, Leash, begin_capture, capture, transfer
 from pitboss.process.search import installed
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from pitboss.core.stops import StopRequest
     from pitboss.git.kept_running import KeptRunning
@@ -50,8 +51,6 @@ NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 """For pitboss's own bookkeeping: no hook may refuse to keep work or put things back."""
 
 _NO_BACKGROUND_GC = ("-c", "gc.auto=0", "-c", "maintenance.auto=0")
-_NOTHING_COMMITTED = ("-c", "safe.bareRepository=explicit")
-"""A clone may contain a folder that looks like a bare repository, whose settings say what git runs."""
 
 _UTF_8 = ("-c", "i18n.commitEncoding=UTF-8")
 _COMMIT = (
@@ -60,9 +59,6 @@ _COMMIT = (
     *("commit", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message", "--file=-"),
 )
 _STAGING = ("-c", "core.safecrlf=false", *_COMMIT, "--all")
-_PLACES = ("--show-toplevel", "--git-dir", "--git-common-dir")
-_ASK_FOR = ("git", *_NOTHING_COMMITTED, "rev-parse", "--path-format=absolute")
-_WHERE = (*_ASK_FOR, *_PLACES)
 _TRIES = 20
 _TRY_AGAIN_S = 0.02
 _ON_BRANCH = "ref: "
@@ -106,14 +102,14 @@ class Repo:
         Raises NotARepository; its message begins with `purpose` (SPEC 8 fixes the wording for `grind`). StartError
         if there is no git.
         """
-        answer = _capture_git(_WHERE, path, of_the_user(os.environ))
+        answer = _capture_git(WHERE, path, of_the_user(os.environ))
         if answer.code == NOT_STARTED:
             oldest = ".".join(map(str, OLDEST_GIT))
             raise StartError(
                 os.fsdecode(answer.stderr), hint=f"install git {oldest} or newer, and have it on PATH"
             )
         if answer.code not in (0, 128):
-            raise GitError(_WHERE, answer.stderr.decode(errors="replace"), code=answer.code)
+            raise GitError(WHERE, answer.stderr.decode(errors="replace"), code=answer.code)
         if answer.code == 128:
             why = last_line(answer.stderr.decode(errors="replace"))
             raise NotARepository(
@@ -125,7 +121,7 @@ class Repo:
                 ),
             )
         return cls(
-            *_places(answer, lambda place: _capture_git((*_ASK_FOR, place), path, of_the_user(os.environ)))
+            *places_in(answer, lambda place: _capture_git((*ASK_FOR, place), path, of_the_user(os.environ)))
         )
 
     def without_filter(self, name: str) -> Repo:
@@ -189,11 +185,11 @@ class Repo:
         otherwise lead pitboss to change an unrelated repository.
         """
         path = self.root / folder
-        answer = self.ask_in(folder, *_WHERE[1:])
+        answer = self.ask_in(folder, *WHERE[1:])
         if answer.code != 0:
             return None
-        _, git_dir, common_dir = _places(answer, lambda wanted: self.ask_in(folder, *_ASK_FOR[1:], wanted))
-        if not all(_is_inside(place, (self.common_dir, path)) for place in (git_dir, common_dir)):
+        _, git_dir, common_dir = places_in(answer, lambda wanted: self.ask_in(folder, *ASK_FOR[1:], wanted))
+        if not all(is_inside(place, (self.common_dir, path)) for place in (git_dir, common_dir)):
             return None
         made = Repo(path, git_dir, common_dir, author=self.author)
         made.leash = self.leash
@@ -389,30 +385,6 @@ class Repo:
 
 def _capture_git(argv: Sequence[str], cwd: Path, env: dict[str, str]) -> Captured:
     return capture(argv, cwd=cwd, env=env, timeout_s=GIT_SECONDS)
-
-
-def _places(answer: Captured, ask: Callable[[str], Captured]) -> tuple[Path, Path, Path]:
-    """Root, git directory and common directory from git's answer to `_WHERE`; `ask` asks for just one.
-
-    It is needed if a path holds a line break, which makes the lines ambiguous. A git too old to know --path-format
-    prints it back; the check of `version` refuses such a git.
-    """
-    lines = _told(answer).split(b"\n")
-    if len(lines) != len(_PLACES):
-        lines = [_told(ask(place)) for place in _PLACES]
-    root, git_dir, common_dir = (Path(os.fsdecode(line)) for line in lines)
-    return root, git_dir, common_dir
-
-
-def _told(answer: Captured) -> bytes:
-    return answer.stdout.removeprefix(b"--path-format=absolute\n").removesuffix(b"\n")
-
-
-def _is_inside(place: Path, folders: Sequence[Path]) -> bool:
-    real = os.path.realpath(place)
-    return any(
-        os.path.commonpath((real, os.path.realpath(folder))) == os.path.realpath(folder) for folder in folders
-    )
 
 
 def _explain(done: Captured, timeout_s: float) -> str:
