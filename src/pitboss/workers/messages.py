@@ -270,11 +270,11 @@ class Beat(Message, frozen=True, kw_only=True):
     """Still there."""
 
 
-class Piece(Message, frozen=True, kw_only=True):
-    """A piece of what travels beside the next message, and is too large to travel at once. Answered by `Taken`."""
+class CargoPiece(Message, frozen=True, kw_only=True):
+    """A piece of what travels beside the next message, and is too large to travel at once. Answered by `PieceTaken`."""
 
 
-class Taken(Message, frozen=True, kw_only=True):
+class PieceTaken(Message, frozen=True, kw_only=True):
     """A piece is on disk: there is room for another one."""
 
 
@@ -292,7 +292,7 @@ Call = (
     | Rescue
     | Release
 )
-Carrying = Beat | Piece | Taken
+Carrying = Beat | CargoPiece | PieceTaken
 """What keeps a connection going."""
 
 FromRunner = Begin | Recover | Delivered | Call | Halt | Carrying

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pitboss.core.leases import is_lost
 from pitboss.git.packs import Parcel
-from pitboss.workers.messages import Beat, Message, Piece, Taken, encoded
+from pitboss.workers.messages import Beat, CargoPiece, Message, PieceTaken, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,11 +106,11 @@ class Wire(Generic[M]):
             match said := self._decode(bytes(head)):
                 case Beat():
                     pass
-                case Taken():
+                case PieceTaken():
                     self._window.release()
-                case Piece():
+                case CargoPiece():
                     await asyncio.to_thread(beside.add, bytes(body))
-                    self._out.put_nowait((encoded(Taken()), b""))
+                    self._out.put_nowait((encoded(PieceTaken()), b""))
                 case _:
                     beside.add(bytes(body))
                     self._in.put((said, beside))
@@ -132,7 +132,7 @@ class Wire(Generic[M]):
             for piece in parcel.pieces(PIECE):
                 if not self._has_room():
                     break
-                self._soon((encoded(Piece()), piece))
+                self._soon((encoded(CargoPiece()), piece))
         parcel.close()
         self._soon((encoded(message), last))
 

@@ -72,7 +72,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         return (str(around[-1] if around else folder), *filter(None, [self.tls]))
 
 
-class Desk(Protocol):
+class SessionsHere(Protocol):
     """What a worker knows of its sessions: `WorkerDesk`, or one that simulates them."""
 
     finished: int
@@ -250,7 +250,7 @@ def _worker(setup: Setup, facts: Callable[[], Facts]) -> Any:
     )
 
 
-def facts_of(setup: Setup, desk: Desk, agents: AgentsHere, reception: Reception) -> Facts:
+def facts_of(setup: Setup, desk: SessionsHere, agents: AgentsHere, reception: Reception) -> Facts:
     """What the worker says of itself with every heartbeat."""
     return {
         "version": __version__,

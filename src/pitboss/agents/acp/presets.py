@@ -15,7 +15,7 @@ from pitboss.agents.acp import AcpAgent, qwen
 from pitboss.agents.acp.stream import AcpReader, OwnCount
 from pitboss.agents.backend import Cost
 from pitboss.agents.output.gemini_chat import Chat
-from pitboss.agents.output.kimi_wire import Wire
+from pitboss.agents.output.kimi_wire import KimiWire
 from pitboss.agents.programs import ACP
 from pitboss.core.agent import AgentRequest
 
@@ -93,7 +93,7 @@ _PRESETS = {
         log_in="kimi login",
         cost=Cost.PRICED,
         arguments=("acp",),
-        count=lambda request: Wire(request.env),
+        count=lambda request: KimiWire(request.env),
     ),
     "opencode": Preset(
         package="opencode-ai",

@@ -17,7 +17,7 @@ import msgspec
 
 from pitboss.agents.judgement import AgentVerdict, Spend, broke_off, failed
 from pitboss.agents.output.json_values import amount, count, objects, table, word
-from pitboss.agents.output.kimi_wire import Wire
+from pitboss.agents.output.kimi_wire import KimiWire
 from pitboss.agents.output.tool_line import tool_line
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
@@ -45,7 +45,7 @@ class KimiReader(JsonReader):
         super().__init__(request)
         self._answered = False
         self._folder = str(Path(request.cwd).resolve())
-        self._wire = Wire(request.env)
+        self._wire = KimiWire(request.env)
         self._calls: set[str] = set()
         self._refused: list[tuple[Reason, str]] = []
 

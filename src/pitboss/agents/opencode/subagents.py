@@ -31,7 +31,7 @@ SELECT data FROM message WHERE session_id IN (SELECT id FROM below) AND time_cre
 """
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class SubagentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What one answer used; `model` as `provider/name`."""
 
     model: str | None
@@ -39,7 +39,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float
 
 
-def answers_below(env: Mapping[str, str], session_id: str, *, since_ms: float) -> list[Answer] | None:
+def answers_below(env: Mapping[str, str], session_id: str, *, since_ms: float) -> list[SubagentAnswer] | None:
     """The answers to subagents of a session since then; None if the database does not say."""
     import sqlite3
 
@@ -63,7 +63,7 @@ def _rows(path: Path, session_id: str, since_ms: float) -> list[Any] | None:
         return database.execute(ANSWERS, (session_id, int(since_ms))).fetchall()
 
 
-def _answer(row: Any) -> Answer | None:
+def _answer(row: Any) -> SubagentAnswer | None:
     try:
         told = msgspec.json.decode(row[0], type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError, TypeError, RecursionError):
@@ -72,7 +72,7 @@ def _answer(row: Any) -> Answer | None:
     if not used.has_tokens:
         return None
     name = "/".join(filter(None, (word(told, "providerID"), word(told, "modelID"))))
-    return Answer(model=name or None, used=used, cost_usd=amount(told, "cost") or 0.0)
+    return SubagentAnswer(model=name or None, used=used, cost_usd=amount(told, "cost") or 0.0)
 
 
 def tokens(counts: dict[str, Any]) -> Usage:

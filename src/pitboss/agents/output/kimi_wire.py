@@ -25,7 +25,7 @@ MAIN = "main"
 WIRE = "wire.jsonl"
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
+class KimiAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What one answer used, and when it was complete, in milliseconds since 1970."""
 
     at_ms: float
@@ -33,7 +33,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     used: Usage
 
 
-class Wire:
+class KimiWire:
     """What the last prompt of a session used so far, with its subagents, but for what was used before `since`."""
 
     of_all_turns = False
@@ -45,7 +45,7 @@ class Wire:
         self._index = home / "session_index.jsonl"
         self._folder: Path | None = None
         self._files: dict[str, SessionFile] = {}
-        self._answers: list[Answered] = []
+        self._answers: list[KimiAnswer] = []
         self._models: dict[str, str] = {}
         self._calls: set[str] = set()
         self._prompted_ms = 0.0
@@ -91,7 +91,7 @@ class Wire:
         names = [word(line, "sessionId") for line in lines if word(line, "workDir") == cwd]
         if not names or names[-1] is None:
             return None
-        other = Wire({})
+        other = KimiWire({})
         other._folder = self._placed(names[-1])
         other.read(None)
         return names[-1] if any(call in calls for call in other._calls) else None
@@ -123,12 +123,12 @@ class Wire:
         if meta.get("source") == "llm":
             self._cut = "finish" in meta and word(table(meta, "finish"), "rawFinishReason") is None
 
-    def _of_this_prompt(self) -> list[Answered]:
+    def _of_this_prompt(self) -> list[KimiAnswer]:
         began = max(self._prompted_ms, 1000 * (epoch(self.since) or 0.0))
         return [answer for answer in self._answers if answer.at_ms >= began]
 
 
-def _answered(line: dict[str, Any]) -> Answered:
+def _answered(line: dict[str, Any]) -> KimiAnswer:
     counts = table(line, "usage")
     read, written = count(counts, "inputCacheRead"), count(counts, "inputCacheCreation")
     used = Usage(
@@ -137,4 +137,4 @@ def _answered(line: dict[str, Any]) -> Answered:
         cache_read=read,
         cache_write=written,
     )
-    return Answered(at_ms=amount(line, "time") or 0.0, model=word(line, "model"), used=used)
+    return KimiAnswer(at_ms=amount(line, "time") or 0.0, model=word(line, "model"), used=used)

@@ -86,14 +86,14 @@ class RealErrands:
     def _deliver(
         self, sent: Round, within_s: float, stop: Callable[[], StopRequest | None]
     ) -> dict[str, str]:
-        """Have another process send the parcels: it can be ended whatever hangs in it, and it loads what is heavy.
+        """Have another process send the letters: it can be ended whatever hangs in it, and it loads what is heavy.
 
         Its addresses go through a pipe: the command line of a process is no place for a secret. `-P` and the folder
         keep it from importing what lies in the repository.
         """
-        if not sent.parcels:
+        if not sent.letters:
             return {}
-        order = {"parcels": msgspec.to_builtins(sent.parcels), "within_s": within_s}
+        order = {"letters": msgspec.to_builtins(sent.letters), "within_s": within_s}
         ended = self._run(
             Command(
                 argv=(sys.executable, "-P", "-m", _DELIVERY),
@@ -113,7 +113,7 @@ class RealErrands:
                 return from_json(ended.tail, dict[str, str])
             except msgspec.DecodeError:
                 why = "it was not accepted"
-        return {parcel.channel: why for parcel in sent.parcels}
+        return {letter.channel: why for letter in sent.letters}
 
     def _run(self, command: Command, stop: Callable[[], StopRequest | None]) -> Exit:
         """Run a command to its end; whatever the system refuses meanwhile (a pipe, memory) is its failure."""

@@ -12,7 +12,7 @@ from pitboss.core.notice import HEARTBEAT, HEARTBEAT_END, News, Owed, Topic, add
 from pitboss.core.noticing import last_news, needy, worth_telling
 from pitboss.core.redact import ALSO_REDACTED, Secrets
 from pitboss.errors import PitbossError
-from pitboss.screens.notify.errands import COMMAND, LAST_S, ROUND_S, Parcel, Round
+from pitboss.screens.notify.errands import COMMAND, LAST_S, ROUND_S, Letter, Round
 from pitboss.screens.notify.handover import Handover, Left
 from pitboss.screens.notify.outlet import NoticeOutlet, face
 from pitboss.screens.notify.post import Post, Pulse, addressed
@@ -111,8 +111,8 @@ class Notices:
         owed = self._last_owed(left, news)
         sent = self._addressed(owed)
         if in_order and (beat := self._beat(HEARTBEAT_END)):
-            sent = Round(parcels=(*sent.parcels, beat), event=sent.event)
-        failures = self._errands.run(sent, LAST_S, give_up) if sent.parcels or sent.event else {}
+            sent = Round(letters=(*sent.letters, beat), event=sent.event)
+        failures = self._errands.run(sent, LAST_S, give_up) if sent.letters or sent.event else {}
         for channel, reason in failures.items():
             if channel not in left.warned:
                 note(f"warning: {self._failed(channel, reason)}")
@@ -153,9 +153,9 @@ class Notices:
         clean = {channel: each.redacted(secrets.redact) for channel, each in owed.items()}
         return addressed(clean, self._usable, str(self._root), self._run_id)
 
-    def _beat(self, setting: str) -> Parcel | None:
+    def _beat(self, setting: str) -> Letter | None:
         found = self._usable.get(setting)
-        return None if found is None or found.url is None else Parcel(channel=setting, url=found.url)
+        return None if found is None or found.url is None else Letter(channel=setting, url=found.url)
 
     def _failed(self, channel: str, reason: str) -> str:
         found = self._usable.get(channel)
@@ -186,8 +186,8 @@ class TrialNotice:
         owed |= {COMMAND: _TEST} if self._settings.command is not None else {}
         sent = addressed(owed, self._found, str(self._root), "test")
         if HEARTBEAT in tried:
-            beat = Parcel(channel=HEARTBEAT, url=self._found[HEARTBEAT].url or "")
-            sent = Round(parcels=(*sent.parcels, beat), event=sent.event)
+            beat = Letter(channel=HEARTBEAT, url=self._found[HEARTBEAT].url or "")
+            sent = Round(letters=(*sent.letters, beat), event=sent.event)
         failures |= self._errands.run(sent, ROUND_S, lambda: False)
         asked = [setting for setting in self._found if setting in failures or setting in tried]
         results = {self._found[setting].name: failures.get(setting) for setting in asked}

@@ -1,6 +1,6 @@
 """The process that sends a round of messages: each to its address, in a thread of its own (SPEC 12).
 
-It reads parcels as JSON on stdin and prints why those that failed did. Whatever hangs ends with it. What libraries say
+It reads letters as JSON on stdin and prints why those that failed did. Whatever hangs ends with it. What libraries say
 about a failure may hold an address, so only what is known to be harmless is taken from it.
 """
 
@@ -15,7 +15,7 @@ import time
 from threading import Thread, get_ident
 from typing import TYPE_CHECKING, Any
 
-from pitboss.screens.notify.errands import PAUSE_S, TRIES, TRY_S, Parcel
+from pitboss.screens.notify.errands import PAUSE_S, TRIES, TRY_S, Letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +34,12 @@ def main() -> None:
     began = time.monotonic()
     order: dict[str, Any] = json.loads(sys.stdin.buffer.read())
     ends = began + float(order["within_s"]) - MARGIN_S
-    sendings = [Sending(Parcel(**parcel), ends) for parcel in order["parcels"]]
+    sendings = [Sending(Letter(**letter), ends) for letter in order["letters"]]
     for sending in sendings:
         sending.start()
     for sending in sendings:
         sending.join(max(0.0, ends - time.monotonic()))
-    failures = {each.parcel.channel: each.failure for each in sendings if each.failure is not None}
+    failures = {each.letter.channel: each.failure for each in sendings if each.failure is not None}
     sys.stdout.write(json.dumps(failures))
     sys.stdout.flush()
     os._exit(0)
@@ -48,21 +48,21 @@ def main() -> None:
 class Sending(Thread):
     """Up to three tries at one address; `failure` says why the last one failed, None once one did not."""
 
-    def __init__(self, parcel: Parcel, ends: float) -> None:
+    def __init__(self, letter: Letter, ends: float) -> None:
         super().__init__(daemon=True)
-        self.parcel = parcel
+        self.letter = letter
         self.failure: str | None = _TIMED_OUT
         self._ends = ends
 
     def run(self) -> None:
         """Try until it arrives, the tries are used up, or the time is."""
-        attempt = _asked if not self.parcel.title else _told
+        attempt = _asked if not self.letter.title else _told
         for nth in range(TRIES):
             time.sleep(PAUSE_S * nth)
             left = self._ends - time.monotonic()
             if left <= 0:
                 return
-            self.failure = within(min(TRY_S, left), lambda: attempt(self.parcel))
+            self.failure = within(min(TRY_S, left), lambda: attempt(self.letter))
             if self.failure is None:
                 return
 
@@ -76,18 +76,18 @@ def within(limit_s: float, attempt: Callable[[], str | None]) -> str | None:
     return said[0] if said else _TIMED_OUT
 
 
-def _told(parcel: Parcel) -> str | None:
+def _told(letter: Letter) -> str | None:
     """Send a message through apprise; returns why it failed."""
     import apprise
 
     heard = _Heard.installed()
     asset = apprise.AppriseAsset(app_id="pitboss", app_desc="pitboss", async_mode=False)
-    service = apprise.Apprise.instantiate(parcel.url, asset=asset)
+    service = apprise.Apprise.instantiate(letter.url, asset=asset)
     if service is None:
         return "apprise does not understand the address"
     service.notify_format = apprise.NotifyFormat.TEXT  # as HTML, a mail would lose its lines
     try:
-        arrived = service.notify(body=parcel.body, title=parcel.title, body_format=apprise.NotifyFormat.TEXT)
+        arrived = service.notify(body=letter.body, title=letter.title, body_format=apprise.NotifyFormat.TEXT)
     except Exception:  # its words may hold the address
         return "it was not accepted"
     return None if arrived else heard.reason()
@@ -124,15 +124,15 @@ class _Heard(logging.Handler):
         return self._by_thread.pop(get_ident(), "it was not accepted")
 
 
-def _asked(parcel: Parcel) -> str | None:
+def _asked(letter: Letter) -> str | None:
     """Ask for an address; returns why it failed."""
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
-    if not parcel.url.lower().startswith(("http://", "https://")):
+    if not letter.url.lower().startswith(("http://", "https://")):
         return "it is not an http or https address"
     try:
-        request = Request(parcel.url, headers={"User-Agent": _AGENT})  # noqa: S310 - checked above
+        request = Request(letter.url, headers={"User-Agent": _AGENT})  # noqa: S310 - checked above
         with urlopen(request, timeout=TRY_S):  # noqa: S310 - checked above
             return None
     except HTTPError as error:

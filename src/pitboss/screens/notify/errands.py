@@ -21,7 +21,7 @@ LAST_S = 10.0
 """How long the last notice may take, once the run is over."""
 
 
-class Parcel(msgspec.Struct, frozen=True, kw_only=True):
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """A message for one address. `channel` names it in what is reported; `url` is a secret.
 
     Without a `title` the address is just asked for, by GET.
@@ -34,9 +34,9 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes out at once: `parcels`, and `event` for the user's command, whose channel is `COMMAND`."""
+    """What goes out at once: `letters`, and `event` for the user's command, whose channel is `COMMAND`."""
 
-    parcels: tuple[Parcel, ...] = ()
+    letters: tuple[Letter, ...] = ()
     event: dict[str, Any] | None = None
 
 

@@ -7,7 +7,7 @@ from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from pitboss.core.notice import Notice
-from pitboss.screens.notify.errands import COMMAND, ROUND_S, Parcel, Round
+from pitboss.screens.notify.errands import COMMAND, ROUND_S, Letter, Round
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,12 +27,12 @@ def addressed(
     notices = {
         channel: Notice(repository=repository, run_id=run_id, owed=each) for channel, each in owed.items()
     }
-    parcels = tuple(
-        Parcel(channel=channel, url=addresses[channel].url or "", title=notice.title, body=notice.text)
+    letters = tuple(
+        Letter(channel=channel, url=addresses[channel].url or "", title=notice.title, body=notice.text)
         for channel, notice in notices.items()
         if channel != COMMAND
     )
-    return Round(parcels=parcels, event=notices[COMMAND].as_json() if COMMAND in notices else None)
+    return Round(letters=letters, event=notices[COMMAND].as_json() if COMMAND in notices else None)
 
 
 class Post(Thread):
@@ -107,10 +107,10 @@ class Pulse(Thread):
     """Asks for an address at once and then every `every_s` seconds: that it goes silent is the alarm."""
 
     def __init__(
-        self, beat: Parcel, every_s: float, errands: Errands, failed: Callable[[str, str], Any]
+        self, beat: Letter, every_s: float, errands: Errands, failed: Callable[[str, str], Any]
     ) -> None:
         super().__init__(name="heartbeat", daemon=True)
-        self._beat = Round(parcels=(beat,))
+        self._beat = Round(letters=(beat,))
         self._every_s = every_s
         self._errands = errands
         self._failed = failed
