@@ -302,12 +302,12 @@ def test_a_worker_needs_a_scheduler_by_tls_or_on_this_machine(project: Project) 
     assert (bare.code, "needs certificates" in bare.err) == (1, True)
 
 
-def test_a_dry_run_starts_no_worker_and_warns_of_a_remote_that_is_not_used_yet(project: Project) -> None:
+def test_a_dry_run_starts_no_worker_and_asks_no_remote(project: Project) -> None:
     configure(project, more='[workers]\naddress = "local:2"\nremote = "ssh://git@example.com/project.git"')
     project.prompt("alpha", ":")
     done = project.pitboss("grind", "--dry-run")
     assert done.code == 0
-    assert "[workers] remote is not used yet" in done.err
+    assert done.err == ""
 
 
 def test_a_run_without_workers_has_none_to_list(project: Project) -> None:

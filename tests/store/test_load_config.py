@@ -259,6 +259,10 @@ sign = true
         ("workers.address = 'local:0'", "workers.address: must be local:1 to local:1000, not 'local:0'"),
         ("workers.remote = '--upload-pack=x'", f"workers.remote: {NO_URL}, not '--upload-pack=x'"),
         ("workers.remote = 'ext::sh -c x'", f"workers.remote: {NO_URL}, not 'ext::sh -c x'"),
+        (
+            "workers.remote = 'https://me:pass@host/x.git'",
+            "workers.remote: must hold no password: each machine has git credentials of its own",
+        ),
         ("workers.lost_after_s = 1", "workers.lost_after_s: must be at least 2, not 1"),
         ("grind.max_parallel = ", "not valid TOML: Invalid value"),
     ],

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pitboss.process import Captured
 
 _NO_TREES = "Error building trees"
-_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")
+COMMIT_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")
+"""The hooks that a commit may run."""
 _SAMPLE = ".sample"
 
 
@@ -53,7 +54,7 @@ class UserHooks:
     def any_for(self, repo: Repo) -> bool:
         """Whether a commit there runs a hook."""
         folder = repo.root / self._found(repo)
-        return any((folder / name).exists() for name in _HOOKS)
+        return any((folder / name).exists() for name in COMMIT_HOOKS)
 
     def is_none_in(self, repo: Repo) -> bool:
         """Whether there is no hook at all for that tree, of whatever kind; git's own samples do not count."""

@@ -22,6 +22,9 @@ IN_MEMORY = 1024 * 1024
 LIMIT = 64 * 1024**3
 """Bytes; what is larger does not travel."""
 
+_BIG = ("-c", "core.bigFileThreshold=16m", "-c", "pack.windowMemory=128m", "-c", "pack.threads=2")
+"""Git holds what is smaller in memory, several at a time, to tell how they differ; the rest it passes through."""
+
 QUIET_S = 3600.0
 """Seconds that git may take between two signs of life: it says nothing while it looks for what to pack."""
 
@@ -91,7 +94,7 @@ def pack(repo: Repo, tips: Iterable[str], known: Iterable[str] = ()) -> Parcel:
     """Everything that `tips` reach and `known`, which the other side has, do not. Raises GitError, StorageError."""
     wanted = "\n".join([*tips, *(f"^{oid}" for oid in known), ""])
     parcel = Parcel(folder=repo.common_dir)
-    asked = ("pack-objects", "--revs", "--thin", "--stdout", "--quiet", "--delta-base-offset")
+    asked = (*_BIG, "pack-objects", "--revs", "--thin", "--stdout", "--quiet", "--delta-base-offset")
     try:
         repo.transfer(*asked, stdin=wanted.encode(), sink=parcel.add, quiet_s=QUIET_S)
     except BaseException:
@@ -102,7 +105,7 @@ def pack(repo: Repo, tips: Iterable[str], known: Iterable[str] = ()) -> Parcel:
 
 def unpack(repo: Repo, parcel: Parcel) -> None:
     """Take in what `pack` made; no ref holds it yet. Raises GitError if it builds on what is not there."""
-    asked = (*NO_HOOKS, "index-pack", "--stdin", "--fix-thin")
+    asked = (*NO_HOOKS, *_BIG, "index-pack", "--stdin", "--fix-thin")
     repo.transfer(*asked, source=parcel.opened(), stdin=parcel.data, sink=lambda _: None, quiet_s=QUIET_S)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from pitboss.core.config import WorktreeSettings
@@ -22,6 +24,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     paths: RunPaths
     worktree: WorktreeSettings
     ignored_limit: int = LIMIT
+    copied_from: Path | None = None
+    """Where `[grind.worktree] copy` finds its files; None for the repository's own tree."""
 
     @property
     def run_id(self) -> str:

@@ -106,7 +106,8 @@ class SlotPlace:
         repo = self._slot.opened()
         if repo is None:
             return ()
-        return (*self._pool.hooks.bring(repo), *copy_ignored(self._repo.root, repo, self._site.worktree.copy))
+        source = self._site.copied_from or self._repo.root
+        return (*self._pool.hooks.bring(repo), *copy_ignored(source, repo, self._site.worktree.copy))
 
     def provisioned(self) -> None:
         """Undo what the set-up committed or changed in tracked files; from now on the slot is provisioned."""

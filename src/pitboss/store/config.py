@@ -149,9 +149,7 @@ def _url(value: object) -> str:
     if url.startswith("-") or "::" in url.partition("/")[0]:
         raise Wrong(f"must be a URL or path that git can fetch from and push to, not {shown(value)}")
     if _PASSWORD.match(url):
-        raise Wrong(
-            "must hold no password, as workers are told of it: each machine uses git credentials of its own"
-        )
+        raise Wrong("must hold no password: each machine has git credentials of its own")
     return url
 
 

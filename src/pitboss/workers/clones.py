@@ -23,15 +23,20 @@ from pitboss.process import capture
 from pitboss.store.anchors import anchor
 from pitboss.store.files import make_directory
 from pitboss.store.paths import RunPaths
+from pitboss.workers.clone_settings import take_over
 from pitboss.workers.depot import Depot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pitboss.core.config import Config
     from pitboss.core.session import Assignment
     from pitboss.landing.finished import FinishedBranches
+    from pitboss.workers.messages import Begin
+
+COPY = "copy"
+"""The folder beside the clones with what `[grind.worktree] copy` is to find: one folder for each repository in it."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
@@ -39,7 +44,9 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 class RunHere:
     """One run in a clone: its folder, its slots, and what all its sessions share."""
 
-    def __init__(self, clone: Repo, run_id: str, config: Config, private: Sequence[str]) -> None:
+    def __init__(
+        self, clone: Repo, run_id: str, config: Config, private: Sequence[str], copied_from: Path | None
+    ) -> None:
         self.private = tuple(private)
         """Folders of the worker that no sandboxed session may see."""
         self.repo = clone.authored_by(config.author)
@@ -58,6 +65,7 @@ class RunHere:
             paths=self.paths,
             worktree=config.grind.worktree,
             ignored_limit=config.grind.rescue_ignored_mb * 1024 * 1024,
+            copied_from=copied_from,
         )
         self._places = _ClonePlaces(site)
         guard = Guard(self.repo, self.paths.root)
@@ -124,16 +132,27 @@ class Clones:
         self._lock = Lock()
         self._runs: dict[tuple[str, str], RunHere] = {}
 
-    def run(self, name: str, object_format: str, run_id: str, config: Callable[[], Config]) -> RunHere:
-        """A run in the clone of that name, which is created if it is not there. Raises GitError, StorageError."""
+    def run(self, begin: Begin) -> RunHere:
+        """A session's run in the clone that it names, which is created if it is not there.
+
+        Raises GitError, StorageError.
+        """
+        name, run_id = begin.repository, begin.run_id
         if not _NAME.fullmatch(name) or name.startswith("."):
             raise ValueError(f"not the name of a clone: {name}")
         with self._lock:
             found = self._runs.get((name, run_id))
             if found is None:
-                clone = self._opened(name, object_format)
-                found = self._runs[name, run_id] = RunHere(clone, run_id, config(), self._private)
+                clone = self._opened(name, begin.object_format)
+                take_over(clone, begin.clone)
+                found = RunHere(clone, run_id, begin.config, self._private, self._copied_from(name))
+                self._runs[name, run_id] = found
             return found
+
+    def _copied_from(self, name: str) -> Path | None:
+        """Where somebody put files for the working copies of a repository that git does not bring; None for nowhere."""
+        folder = self._folder.parent / COPY / name.rpartition("-")[0]
+        return folder if folder.is_dir() else None
 
     def _opened(self, name: str, object_format: str) -> Repo:
         root = self._folder / name

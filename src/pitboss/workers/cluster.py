@@ -86,6 +86,11 @@ class Cluster:
         return where.number if isinstance(where, LocalWorkers) else 0
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where those have their disk."""
+        return tuple(self._folder / f"local-{nth}" for nth in range(1, self.local + 1))
+
+    @property
     def address(self) -> str:
         """Where the scheduler is: the run's own, once it has been started."""
         return self._where.address

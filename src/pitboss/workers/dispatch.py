@@ -23,6 +23,7 @@ from pitboss.store.files import read_regular
 from pitboss.workers import messages as say
 from pitboss.workers.bases import Bases
 from pitboss.workers.carriage import Carriage
+from pitboss.workers.clone_settings import settings_of
 from pitboss.workers.deliveries import Deliveries
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
@@ -32,10 +33,12 @@ from pitboss.workers.runner_side import RunnerSide, WorkLeft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from pitboss.core.session import Assignment
     from pitboss.git.packs import Parcel
     from pitboss.landing.lease_refs import Made
+    from pitboss.workers.clone_settings import CloneSettings
     from pitboss.workers.cluster import Cluster
     from pitboss.workers.roster import WorkerInfo
 
@@ -167,6 +170,7 @@ class Dispatch:
             object_format=self._object_format,
             config=self._config,
             lost_after_s=self._lost_after_s,
+            clone=self._clone_settings,
         )
         notes = read_regular(self._paths.notes(session.seq), NOTES_LIMIT) or b""
         begun, _ = line.ask(asked, say.Begun, notes)
@@ -233,12 +237,20 @@ class Dispatch:
         return WorkerLine(name, wire, files, lambda: look_s(len(self._reserved)))
 
     @cached_property
+    def _clone_settings(self) -> CloneSettings:
+        return settings_of(self.repo)
+
+    @cached_property
     def _object_format(self) -> str:
         return self.repo.line("rev-parse", "--show-object-format")
 
     @cached_property
     def _repository(self) -> str:
         """What workers call their clones of this repository."""
-        root = str(self.repo.root)
-        name = re.sub(r"[^A-Za-z0-9._-]", "-", self.repo.root.name).lstrip(".")[:100] or "repository"
-        return f"{name}-{hashlib.sha256(root.encode()).hexdigest()[:12]}"
+        root = self.repo.root
+        return f"{project(root)}-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
+
+
+def project(root: Path) -> str:
+    """What workers call the repository in a folder, apart from others in folders of that name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", root.name).lstrip(".")[:100] or "repository"

@@ -15,6 +15,7 @@ from pitboss.core.session import Assignment, Landing
 from pitboss.core.stops import StopRequest
 from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
 from pitboss.typed import from_json
+from pitboss.workers.clone_settings import CloneSettings
 
 VERSION = 3
 """Of these messages."""
@@ -40,6 +41,7 @@ class Begin(Message, frozen=True, kw_only=True):
     object_format: str
     config: Config
     lost_after_s: float
+    clone: CloneSettings = CloneSettings()
 
 
 class Recover(Message, frozen=True, kw_only=True):

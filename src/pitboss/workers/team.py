@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.host import HostLost
+from pitboss.store.files import make_directory
+from pitboss.workers.clones import COPY
 from pitboss.workers.cluster import Cluster, Membership
-from pitboss.workers.dispatch import Dispatch
+from pitboss.workers.dispatch import Dispatch, project
 from pitboss.workers.remote_host import WorkerHosts
 from pitboss.workers.roster import needed_agents
 from pitboss.workers.runner_side import RunnerSide
@@ -49,6 +51,11 @@ class Team:
         """The places of the run; sessions land in `home`."""
         base = RunnerSide(repo=repo, branch=branch, paths=self._paths, monitor=monitor, config=config)
         dispatch = Dispatch(base, self._cluster, lost_after_s=self._settings.lost_after_s)
+        for folder in self._cluster.folders:
+            make_directory(folder / COPY)
+            link = folder / COPY / project(repo.root)
+            if not link.is_symlink():
+                link.symlink_to(repo.root)  # on this machine the user's tree has what sessions need
         self._places = WorkerPlaces(home, dispatch, self._cluster)
         return self._places
 

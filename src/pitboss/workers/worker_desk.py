@@ -19,6 +19,7 @@ from pitboss.workers import messages as say
 from pitboss.workers.attending import Attending, end_session
 from pitboss.workers.begun import BegunAttempt, BegunAttempts
 from pitboss.workers.clones import Clones
+from pitboss.workers.tidying import tidy_worker
 from pitboss.workers.wire import Closed
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class WorkerDesk:
         self._environ = environ
         self._clones = Clones(folder / "repositories", private)
         (folder / "begun").mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self._begun = BegunAttempts(folder / "begun")
         self._lock = Lock()
         self._attending: dict[str, tuple[say.Begin, Thread]] = {}
@@ -82,6 +84,10 @@ class WorkerDesk:
                     _complain(
                         f"what session {attempt.seq} of {attempt.run_id} did cannot be kept yet: {error}"
                     )
+        try:
+            tidy_worker(self._folder)
+        except (PitbossError, OSError) as error:
+            _complain(f"what earlier runs left is still there: {error}")
 
     def _settle(self, attempt: BegunAttempt, begin: say.Begin) -> None:
         end_session(begin.run_id, begin.assignment.seq)
@@ -190,7 +196,7 @@ class WorkerDesk:
                 run.depot.leave(attempt.seq, attempt.attempt, None, tips)
 
     def _run(self, begin: say.Begin) -> RunHere:
-        return self._clones.run(begin.repository, begin.object_format, begin.run_id, lambda: begin.config)
+        return self._clones.run(begin)
 
     # What is left of one
 

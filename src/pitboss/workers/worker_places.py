@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.host import HostLost
 from pitboss.workers.remote_place import RemotePlace
+from pitboss.workers.tidying import tidy_local
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -37,6 +38,7 @@ class WorkerPlaces:
             self._home.close()
         finally:
             self._cluster.close()
+        tidy_local(self._cluster.folders, self._dispatch.repo)
 
     def restore_checkout(self, name: str) -> object:
         """Check out what was checked out before the run. Raises StartError, GitError."""

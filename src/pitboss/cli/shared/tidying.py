@@ -15,6 +15,7 @@ from pitboss.errors import PitbossError
 from pitboss.landing.garbage import Garbage, Refs, garbage, remove
 from pitboss.screens.output import note, say
 from pitboss.store.catalogue import RunListing, live_holder
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,9 +59,12 @@ def survey(repo: Repo, runs: Sequence[RunListing], wish: Wish, *, with_refs: boo
 
 def tidied(repo: Repo, each: Tidying) -> Tidying:
     """Remove what was found of a run; `problem` in what is returned says what went wrong."""
+    from pitboss.workers.tidying import local_folders, tidy_local
+
     try:
         if each.garbage is not None:
             remove(repo, each.garbage)
+            tidy_local(local_folders(RunPaths(repo.root, each.run_id).root), repo)
     except PitbossError as error:
         return msgspec.structs.replace(each, problem=error.message)
     return each

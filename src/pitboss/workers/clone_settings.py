@@ -1,0 +1,112 @@
+"""What a clone takes over of the runner's repository, so that a session commits there as at home (SPEC 14)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.git.committer import COMMIT_HOOKS
+from pitboss.git.repo import NO_HOOKS
+from pitboss.store.files import make_directory, read_regular, write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pitboss.git.repo import Repo
+
+CARRIED = frozenset(
+    {
+        "apply.whitespace",
+        "core.autocrlf",
+        "core.commentchar",
+        "core.eol",
+        "core.filemode",
+        "core.safecrlf",
+        "core.symlinks",
+        "core.whitespace",
+        "diff.algorithm",
+        "diff.renames",
+        "merge.conflictstyle",
+        "merge.renames",
+        "user.email",
+        "user.name",
+    }
+)
+"""Settings that travel, from wherever the user has them; none of them names a program, a file or a secret."""
+
+HOOK_LIMIT = 64 * 1024
+"""Bytes of a hook; a larger one stays at home."""
+
+_FILE = "pitboss-settings"
+_LFS = {
+    "filter.lfs.clean": "",
+    "filter.lfs.process": "",
+    "filter.lfs.required": "false",
+    "filter.lfs.smudge": "",
+}
+"""What Git LFS stores would stay on the worker: so files of it are pointers there, and new ones go into git."""
+
+
+class CloneSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings by key, and the scripts of git's commit hooks by name."""
+
+    settings: dict[str, str] = {}
+    hooks: dict[str, str] = {}
+
+
+def settings_of(repo: Repo) -> CloneSettings:
+    """What clones of a repository take over. Raises GitError.
+
+    Hooks in a folder that is in git come with the commits; others are read, unless they are no text.
+    """
+    listed = os.fsdecode(repo.git("config", "--list", "-z")).split("\0")
+    every = dict(entry.partition("\n")[::2] for entry in listed if entry)
+    carried = {key: value for key, value in every.items() if key in CARRIED}
+    folder = Path(every.get("core.hookspath") or repo.common_dir / "hooks").expanduser()
+    if not folder.is_absolute():
+        return CloneSettings(settings=carried | {"core.hookspath": str(folder)})
+    return CloneSettings(settings=carried, hooks=_scripts(folder))
+
+
+def take_over(clone: Repo, found: CloneSettings) -> None:
+    """Have a clone take over what `settings_of` found. Raises GitError, StorageError."""
+    folder = clone.common_dir / "hooks"
+    make_directory(folder)
+    for name in COMMIT_HOOKS:
+        (folder / name).unlink(missing_ok=True)
+    for name in sorted({*COMMIT_HOOKS} & {*found.hooks}):
+        write_atomic(folder / name, found.hooks[name].encode(errors="surrogateescape"))
+        (folder / name).chmod(0o755)
+    carried = {key: value for key, value in found.settings.items() if key in CARRIED}
+    hooks = found.settings.get("core.hookspath", str(folder))
+    wanted = {**carried, **_LFS, "core.hookspath": hooks}
+    write_atomic(clone.common_dir / _FILE, os.fsencode(_written(wanted)))
+    clone.git(*NO_HOOKS, "config", "--replace-all", "include.path", _FILE)
+
+
+def _scripts(folder: Path) -> dict[str, str]:
+    runnable = (folder / name for name in COMMIT_HOOKS if os.access(folder / name, os.X_OK))
+    read = ((path.name, read_regular(path.resolve(), HOOK_LIMIT)) for path in runnable)
+    return {name: data.decode() for name, data in read if data is not None and _is_text(data)}
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _written(settings: Mapping[str, str]) -> str:
+    """A config file. Values are quoted: they may hold anything."""
+    lines = []
+    for key, value in sorted(settings.items()):
+        section, _, name = key.rpartition(".")
+        first, _, second = section.partition(".")
+        heading = f'[{first} "{second}"]' if second else f"[{first}]"
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        lines += [heading, f'\t{name} = "{quoted}"']
+    return "\n".join([*lines, ""])

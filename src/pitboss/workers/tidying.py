@@ -1,0 +1,100 @@
+"""What a worker's disk need not keep: working copies and clones of runs that are over, never work (SPEC 14)."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from pitboss.core.leases import Stage
+from pitboss.errors import PitbossError
+from pitboss.git.repo import Repo
+from pitboss.landing import rescue_refs
+from pitboss.landing.listing import session_worktrees
+from pitboss.landing.worktrees import remove_worktree
+from pitboss.store.opening import names_in, remove_tree
+from pitboss.store.paths import RunPaths, runs_dir
+from pitboss.workers.begun import BegunAttempts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+RUN_IDLE_S = 24 * 3600.0
+"""Seconds after which the working copies of a run go: it has ended, or makes new ones."""
+
+CLONE_IDLE_S = 30 * 24 * 3600.0
+"""Seconds after which a clone goes for which no session came."""
+
+LOW = 0.1
+"""The share of the disk below which clones do not wait for so long: each goes that no recent run used."""
+
+
+def tidy_worker(folder: Path, now: float | None = None) -> None:
+    """Remove what is old from a worker's folder; `now` is in epoch seconds. No session may be in flight there."""
+    now = time.time() if now is None else now
+    begun = BegunAttempts(folder / "begun")
+    held = {attempt.run_id for attempt in begun.unfinished()}
+    usage = shutil.disk_usage(folder)
+    patience_s = RUN_IDLE_S if usage.free < LOW * usage.total else CLONE_IDLE_S
+    for clone in _clones(folder):
+        runs = list(names_in(runs_dir(clone.root)))
+        used = max((_used(clone, run_id) for run_id in runs), default=clone.root.stat().st_mtime)
+        for run_id in runs:
+            if run_id not in held and now - _used(clone, run_id) > RUN_IDLE_S:
+                _remove_run(clone, run_id, begun)
+        unused = now - used > patience_s and not names_in(runs_dir(clone.root))
+        if unused and not rescue_refs.list_rescued(clone):
+            remove_tree(clone.root)
+
+
+def tidy_local(folders: Iterable[Path], repo: Repo) -> None:
+    """Remove the folders of a run's own workers, which have ended, but those with work that is not in `repo`."""
+    for folder in folders:
+        unfinished = list(BegunAttempts(folder / "begun").unfinished())
+        if not unfinished and all(_is_safe(clone, repo) for clone in _clones(folder)):
+            remove_tree(folder)
+
+
+def local_folders(run: Path) -> tuple[Path, ...]:
+    """The folders that workers of its own left in a run directory."""
+    workers = run / "workers"
+    return tuple(workers / name for name in names_in(workers) if (workers / name / "begun").is_dir())
+
+
+def _is_safe(clone: Repo, repo: Repo) -> bool:
+    for run_id in names_in(runs_dir(clone.root)):
+        for path in session_worktrees(clone, run_id):
+            remove_worktree(clone, run_id, path)
+    return all(repo.commit_id(kept.oid) is not None for kept in rescue_refs.list_rescued(clone))
+
+
+def _remove_run(clone: Repo, run_id: str, begun: BegunAttempts) -> None:
+    """Remove a run from a clone, all of whose attempts are over: what those kept is at home."""
+    delivered = [each for each in rescue_refs.list_rescued(clone, run_id) if _is_over(each, run_id, begun)]
+    for path in session_worktrees(clone, run_id):
+        remove_worktree(clone, run_id, path)
+    for each in delivered:
+        rescue_refs.drop(clone, each)
+    remove_tree(RunPaths(clone.root, run_id).root)
+
+
+def _is_over(kept: rescue_refs.Rescued, run_id: str, begun: BegunAttempts) -> bool:
+    seq = kept.short_name.partition("/session-")[2].partition("-")[0]
+    found = begun.find(run_id, int(seq), 1) if seq.isdecimal() else None
+    return found is not None and found.stage is Stage.OVER
+
+
+def _used(clone: Repo, run_id: str) -> float:
+    """When a run last had a session in a clone, in epoch seconds."""
+    paths = RunPaths(clone.root, run_id)
+    return max(place.stat().st_mtime for place in (paths.root, paths.transcripts) if place.exists())
+
+
+def _clones(folder: Path) -> Iterator[Repo]:
+    for name in names_in(folder / "repositories"):
+        if (folder / "repositories" / name / ".git" / "HEAD").exists():
+            try:
+                yield Repo.discover(folder / "repositories" / name, purpose="tidying a clone")
+            except PitbossError:
+                continue  # damaged: whoever opens it for a session says so

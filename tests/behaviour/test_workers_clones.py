@@ -1,0 +1,78 @@
+"""What a worker's clone takes over of the runner's repository, and what becomes of it (SPEC 14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.cli import Project
+from tests.support.runs import configure, the_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOOK = """#!/bin/sh
+[ ! -e forbidden.txt ] || { echo "no forbidden files"; exit 1; }
+"""
+
+
+def at_home(tmp_path: Path, how: str) -> Project:
+    """A repository of a kind: a clone of another one, or one with longer names."""
+    if how == "sha256":
+        project = Project.create(tmp_path / "first")
+        project.git("init", "-q", "-b", "main", "--object-format=sha256", str(tmp_path / "project"))
+    else:
+        project = Project.create(tmp_path / "origin")
+        project.git("config", "uploadpack.allowFilter", "true")
+        for nth in range(3):
+            project.write("story.txt", f"chapter {nth}")
+            project.commit(f"chapter {nth}")
+        option = "--depth=1" if how == "shallow" else "--filter=blob:none"
+        project.git("clone", "-q", option, f"file://{project.root}", str(tmp_path / "project"))
+    made = Project(tmp_path / "project")
+    made.write(".gitignore", ".pitboss/\n")
+    made.write("README.md", "# Project\n")
+    if how == "sha256":
+        made.commit("First")
+    return made
+
+
+@pytest.mark.parametrize("how", ["shallow", "partial", "sha256"])
+def test_a_repository_of_any_kind_is_cloned_and_sessions_land_in_it(tmp_path: Path, how: str) -> None:
+    project = at_home(tmp_path, how)
+    configure(project)
+    project.prompt("alpha", "test -e README.md && echo text > alpha-$PITBOSS_SESSION_SEQ.txt", max_runs=2)
+    done = project.pitboss("grind", "--workers", "local:1")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert [record["status"] for record in run.records] == ["ok", "ok"]
+    assert set(run.files(run.branch)) == {"alpha-1.txt", "alpha-2.txt"}
+
+
+def test_identity_line_ends_hooks_and_copied_files_are_on_a_worker_what_they_are_at_home(
+    tmp_path: Path,
+) -> None:
+    project = Project.create(tmp_path / "project")
+    project.write(".gitignore", ".pitboss/\n.env\n")
+    project.write("notes.txt", "one\ntwo\n")
+    project.commit("notes")
+    project.write(".env", "KEY=value\n")
+    for key, value in {"user.name": 'A "B" \\ C', "user.email": "a@b", "core.autocrlf": "true"}.items():
+        project.git("config", key, value)
+    project.write(".git/hooks/pre-commit", HOOK).chmod(0o755)
+    configure(project, more='[grind.worktree]\ncopy = [".env"]')
+    seen = tmp_path / "seen"
+    project.prompt(
+        "alpha",
+        f"(git config user.name; grep -c $(printf '\\r') notes.txt; cat .env) > {seen}; echo x > new.txt",
+        max_runs=1,
+    )
+    project.prompt("beta", "echo x > forbidden.txt", max_runs=1)
+    project.pitboss("grind", "--workers", "local:1")
+    run = the_run(project)
+    assert seen.read_text() == 'A "B" \\ C\n2\nKEY=value\n'
+    assert run.record("alpha")["status"] == "ok"
+    assert run.record("beta")["reason"] == "commit_refused: no forbidden files"
+    assert set(run.files(run.branch)) == {"new.txt"}
+    assert list((run.folder / "workers").glob("local-*/")) == []
