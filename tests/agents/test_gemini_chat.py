@@ -104,6 +104,16 @@ def test_what_a_later_start_used_is_not_billed_for_an_earlier_one(tmp_path: Path
     assert tokens(billed.usage) == (700, 24, 256, 0)
 
 
+def test_what_subagents_and_theirs_used_is_in_files_below(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    write(home, message("1", ONE))
+    write(home, message("1", TWO), message("1", TWO), name=f"{SESSION}/below.jsonl")
+    write(home, message("1", ONE, at=BEFORE), message("2", ONE), name="below/deeper.jsonl")
+    write(home, message("1", ONE), name="stranger/another.jsonl")
+    outcome = stopped(tmp_path)
+    assert tokens(outcome.usage) == (700 + 500 + 700, 24 + 17 + 24, 256 + 128 + 256, 0)
+
+
 def test_an_answer_that_is_not_in_the_file_makes_the_cost_a_lower_bound(tmp_path: Path) -> None:
     write(tmp_path / "home", message("old", ONE, at=BEFORE))
     assert stopped(tmp_path).usage == Usage(cost_known=False)

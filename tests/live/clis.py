@@ -47,6 +47,7 @@ AS_A_PRESET = (
     Scenario.AUTH,
     Scenario.HANG,
     Scenario.LONGTOOL,
+    Scenario.SUBAGENT,
     Scenario.TOGETHER,
     Scenario.SANDBOX,
 )
@@ -261,6 +262,10 @@ _OF_THEIR_OWN = (
 )
 
 
+NO_PRESETS_SUBAGENT = (*(each for each in Scenario if each not in AS_A_PRESET), Scenario.SUBAGENT)
+"""Of a model whose only tool runs JavaScript."""
+
+
 def _preset(backend: str, name: str, *, model: str | None = None, **other: Any) -> Cli:
     """The CLI of `backend` behind the Agent Client Protocol; `model` if the protocol calls its model otherwise."""
     cli = next(cli for cli in _OF_THEIR_OWN if cli.backend == backend)
@@ -269,16 +274,15 @@ def _preset(backend: str, name: str, *, model: str | None = None, **other: Any) 
         backend=f"acp:{name}",
         program=name,
         model=model or cli.model,
-        without=tuple(each for each in Scenario if each not in AS_A_PRESET),
         counts_when_stopped=False,
-        **other,
+        **({"without": tuple(each for each in Scenario if each not in AS_A_PRESET)} | other),
     )
 
 
 CLIS = (
     *_OF_THEIR_OWN,
     _preset("claude_code", "claude-agent-acp", model="sonnet", counts_failures=False),
-    _preset("codex", "codex-acp", model="gpt-6.1-sol"),
+    _preset("codex", "codex-acp", model="gpt-6.1-sol", without=NO_PRESETS_SUBAGENT),
     _preset("gemini", "gemini"),
     _preset("qwen", "qwen"),
     _preset("opencode", "opencode", counts=False),

@@ -4,6 +4,7 @@
 ID8 is how the session's identity begins:
 - A message from the model is written when its answer is complete, before its tools run, and again with their results.
 - Its `output` leaves the thoughts out. An answer that was cut off is not written.
+- A subagent has a file of its own, `chats/SESSION/SUBAGENT.jsonl`, and those that it begins are in `chats/SUBAGENT`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from pitboss.agents.output.session_file import SessionFile, home_of, names_in
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+MAIN = "."
+KEPT = ("id", "timestamp", "tokens", "model")
+MOST_SUBAGENTS = 1000
 AT_THE_END = "9"
 """Later than any time on record."""
 
@@ -25,7 +29,8 @@ AT_THE_END = "9"
 class Chat:
     """The messages of one start: from `since`, the time of its `init` line, to `until`, that of its last one.
 
-    Later messages wait for a later line. `tokens` are by model; `answers` is how many messages they come from.
+    Later messages wait for a later line. `tokens` are by model, with those of subagents; `answers` is how many messages
+    of its own they come from.
     """
 
     of_all_turns = cut = False
@@ -35,18 +40,21 @@ class Chat:
         self.answers = 0
         self.since = ""
         self.until = ""
-        self._later: list[dict[str, Any]] = []
-        self._last = ""
-        projects = home_of(env, "GEMINI_CLI_HOME", "") / ".gemini" / "tmp"
-        self._file = SessionFile(lambda session_id: _find(projects, session_id))
+        self._later: list[tuple[str, dict[str, Any]]] = []
+        self._last: dict[str, str] = {}
+        self._taken = 0
+        self._projects = home_of(env, "GEMINI_CLI_HOME", "") / ".gemini" / "tmp"
+        self._chats: Path | None = None
+        self._file = SessionFile(self._found)
+        self._below: dict[str, SessionFile] = {}
 
     def read(self, session_id: str | None) -> bool:
         """Take in what has been written so far; returns whether there was a message in it."""
-        before, lines = self.answers, [*self._later, *self._file.news(session_id)]
+        before, lines = self._taken, [*self._later, *self._news(session_id)]
         self._later = []
-        for line in lines:
-            self._take(line)
-        return self.answers > before
+        for agent, line in lines:
+            self._take(agent, line)
+        return self._taken > before
 
     def at_the_end(self, session_id: str | None) -> dict[str | None, Usage]:
         """All tokens from `since` to the end of the file."""
@@ -54,17 +62,35 @@ class Chat:
         self.read(session_id)
         return self.tokens
 
-    def _take(self, line: dict[str, Any]) -> None:
+    def _found(self, session_id: str) -> Path | None:
+        path = _find(self._projects, session_id)
+        self._chats = None if path is None else path.parent
+        return path
+
+    def _news(self, session_id: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """New lines, each with the subagent that it is about; its own are about none."""
+        for line in self._file.news(session_id):
+            yield MAIN, line
+        waiting, seen = [session_id or MAIN], set[str]()
+        while self._chats is not None and waiting and len(seen) < MOST_SUBAGENTS:
+            folder = self._chats / waiting.pop()
+            for agent in {name.removesuffix(".jsonl") for name in names_in(folder)} - seen:
+                seen.add(agent)
+                waiting.append(agent)
+                file = self._below.setdefault(agent, _follow(folder / f"{agent}.jsonl"))
+                yield from ((agent, line) for line in file.news(agent))
+
+    def _take(self, agent: str, line: dict[str, Any]) -> None:
         identity, used, at = word(line, "id"), _tokens(table(line, "tokens")), word(line, "timestamp") or ""
-        if identity in (None, self._last) or at < self.since or not used.has_tokens:
+        if identity in (None, self._last.get(agent)) or at < self.since or not used.has_tokens:
             return
         if at > self.until:
-            self._later.append(
-                {key: line[key] for key in ("id", "timestamp", "tokens", "model") if key in line}
-            )
+            kept = {key: value for key, value in line.items() if key in KEPT}
+            self._later.append((agent, kept))
             return
-        self._last = str(identity)
-        self.answers += 1
+        self._last[agent] = str(identity)
+        self._taken += 1
+        self.answers += agent == MAIN
         model = word(line, "model")
         self.tokens[model] = self.tokens.get(model, Usage()) + used
 
@@ -75,6 +101,10 @@ def _tokens(counts: dict[str, Any]) -> Usage:
         output=count(counts, "output") + count(counts, "thoughts"),
         cache_read=count(counts, "cached"),
     )
+
+
+def _follow(path: Path) -> SessionFile:
+    return SessionFile(lambda _: path)
 
 
 def _find(projects: Path, session_id: str) -> Path | None:
