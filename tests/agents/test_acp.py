@@ -366,6 +366,13 @@ def test_the_tokens_of_a_last_step_are_not_those_of_the_turn() -> None:
     assert (spend.tokens, spend.reported_usd, spend.unreadable) == ({}, 0.25, False)
 
 
+def test_the_cost_of_an_agent_that_leaves_out_its_subagents_is_unknown() -> None:
+    task = tool("1", "task") | {"rawInput": {"subagent_type": "general"}}
+    lines = (PROMPT, update(task), update(price(0.25)), ended())
+    assert read(of_agent("OpenCode"), *lines).spend().unreadable
+    assert not read(of_agent("another"), *lines).spend().unreadable
+
+
 def test_each_request_may_tell_its_tokens_as_it_ends() -> None:
     counts = {"totalTokens": 15, "inputTokens": 10, "outputTokens": 5}
     one = update(message("") | {"_meta": {"usage": counts}})
@@ -388,6 +395,17 @@ def test_the_end_of_a_limit_may_come_beside_the_usage() -> None:
     assert read(PROMPT, told("allowed"), error).verdict(AgentExit(code=1)).resets_at is None
     other = {"type": "error", "message": "boom"}
     assert read(PROMPT, told("rejected"), other).verdict(AgentExit(code=1)).resets_at is None
+
+
+def test_an_error_in_words_after_work_is_one_if_the_agent_says_it_and_not_the_model() -> None:
+    counts = {"totalTokens": 15, "inputTokens": 10, "outputTokens": 5}
+    words = (
+        "Error: Failed to get response from the AI model; retried. Last error: 429 The usage limit is reached"
+    )
+    for said, reason in ((words, "rate_limited"), ("Error: the test failed", "")):
+        reader = read(of_agent("Copilot"), PROMPT, update(message(said)), ended(usage=counts))
+        assert (reader.verdict(AgentExit(code=0)).reason or "").partition(":")[0] == reason
+        assert reader.spend().tokens == {None: Usage(input=10, output=5)}
 
 
 def test_an_error_in_an_agents_words_is_one_only_of_an_agent_that_reports_none() -> None:

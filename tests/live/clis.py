@@ -245,7 +245,14 @@ _OF_THEIR_OWN = (
         model="openai/gpt-4o",
         env=lambda url, key: {"OPENAI_API_KEY": key, "OPENAI_API_BASE": f"{url}/v1"},
         limit_s=LATER_S,
-        without=(Scenario.LONGTOOL, *BLIND, Scenario.SUBAGENT, Scenario.BACKGROUND, Scenario.TOGETHER),
+        without=(
+            Scenario.LONGTOOL,
+            Scenario.LIMIT_MIDWAY,
+            *BLIND,
+            Scenario.SUBAGENT,
+            Scenario.BACKGROUND,
+            Scenario.TOGETHER,
+        ),
         mends=MENDS_A_CLEAN_CUT,
     ),
     Cli(
@@ -282,8 +289,8 @@ def _preset(backend: str, name: str, *, model: str | None = None, **other: Any) 
 CLIS = (
     *_OF_THEIR_OWN,
     _preset("claude_code", "claude-agent-acp", model="sonnet", counts_failures=False),
-    _preset("codex", "codex-acp", model="gpt-6.1-sol", without=NO_PRESETS_SUBAGENT),
-    _preset("gemini", "gemini"),
+    _preset("codex", "codex-acp", model="gpt-6.1-sol", counts_failures=False, without=NO_PRESETS_SUBAGENT),
+    _preset("gemini", "gemini", counts_failures=False),
     _preset("qwen", "qwen"),
     _preset("opencode", "opencode", counts=False),
     _preset("copilot", "copilot"),

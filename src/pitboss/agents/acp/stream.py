@@ -6,7 +6,8 @@ What the protocol says, and what follows from it:
 - Some agents report tokens, at the end of the turn; a cost may come at any time, for the whole session.
   After a resume, what was billed before is subtracted if the totals include it.
 - Some say more beside the protocol, which `acp.usage` reads: tokens by model, or of each request.
-- OpenCode's tokens at the end of a turn are those of its last step: if it called tools, only its cost counts.
+- OpenCode's tokens at the end of a turn are those of its last step: if it called tools, only its cost counts. That
+  leaves out subagents: with one, the cost is unknown.
 - Copilot ends its turn as if all were well when its service refuses it: its last message is the error.
 - Some say the error first as if it were the agent's own words.
 - Gemini tells neither thoughts nor cached input, Qwen Code not every request it makes, but a file of theirs does.
@@ -38,6 +39,9 @@ DONE = "end_turn"
 UNOFFERED = "Unoffered"
 ERRORS_IN_WORDS, ERROR = ("Copilot",), "Error: "
 """Agents that end their turn in good order with an error for a last message, and how that begins."""
+
+AFTER_WORK = ("Error: Failed to get response from the AI model", "Error: Authentication failed with provider")
+"""How it begins when it had worked before: then it is no error just because the agent's last word is `Error:`."""
 
 NOT_ITS_WORDS = "[MODE_UPDATE]"
 """How a piece begins with which Gemini notes a mode."""
@@ -88,7 +92,7 @@ class AcpReader(JsonReader):
         self._prompted = False
         self._resumed = False
         self._tokens: dict[str | None, Usage] = {}
-        self._partial = False
+        self._partial = self._delegated = False
         self._limit_until: float | None = None
         self._cost_usd: float | None = None
         self._message = ""
@@ -120,7 +124,9 @@ class AcpReader(JsonReader):
         known = bool(self._tokens) or bool(self._cost_usd) or refused or not self._prompted
         partial = self._partial and bool(self._tokens) and self._cost_usd is None
         return Spend(
-            tokens=self._tokens, reported_usd=self._cost_usd or None, unreadable=partial or not known
+            tokens=self._tokens,
+            reported_usd=self._cost_usd or None,
+            unreadable=partial or self._delegated or not known,
         )
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
@@ -205,6 +211,8 @@ class AcpReader(JsonReader):
 
     def _tool(self, update: dict[str, Any], *, starts: bool) -> Iterator[AgentEvent]:
         identity = word(update, "toolCallId")
+        if self._agent in LAST_STEP_ONLY and "subagent_type" in table(update, "rawInput"):
+            self._delegated = True
         if starts:
             title = word(update, "title") or word(update, "kind") or "tool"
             yield self.tool_started(identity, shortened(title))
@@ -279,7 +287,8 @@ class AcpReader(JsonReader):
         """The error of the turn: reported, or in the last words of an agent that reports none."""
         if self._error:
             return self._named()
-        if self._agent not in ERRORS_IN_WORDS or self._tokens or not (self.text or "").startswith(ERROR):
+        openings = AFTER_WORK if self._tokens else (ERROR,)
+        if self._agent not in ERRORS_IN_WORDS or not (self.text or "").startswith(openings):
             return None
         words = (self.text or "").removeprefix(ERROR).strip()
         return service_failure(words=words, cli="acp"), words
