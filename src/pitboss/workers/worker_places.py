@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pitboss.core.host import HostLost
+from pitboss.errors import PitbossError
 from pitboss.workers.remote_place import RemotePlace
 from pitboss.workers.tidying import tidy_local
 
@@ -38,7 +40,8 @@ class WorkerPlaces:
             self._home.close()
         finally:
             self._cluster.close()
-        tidy_local(self._cluster.folders, self._dispatch.repo)
+        with suppress(PitbossError, OSError):  # `gc` tries again
+            tidy_local(self._cluster.folders, self._dispatch.repo)
 
     def restore_checkout(self, name: str) -> object:
         """Check out what was checked out before the run. Raises StartError, GitError."""
