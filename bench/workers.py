@@ -27,7 +27,9 @@ MOST_MS = 150.0
 
 WORKERS = 4
 SLOTS = 4
-BUSY_SESSIONS = 64
+BUSY_SESSIONS = 128
+"""Eight for each slot: the first ones make the clones and slots, which is then no longer the most of it."""
+
 AGENT_S = 2.0
 LEAST = 0.9
 START_S = 120.0

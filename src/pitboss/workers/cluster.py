@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import subprocess
 import sys
 import time
@@ -34,15 +35,16 @@ if TYPE_CHECKING:
 POLL_S = 0.25
 """Seconds between two looks at who is there."""
 
-POLL_SHARE = 0.03
-"""The most of the runner's time that such looks may take: they take longer the more workers there are."""
+POLL_SHARE = 0.01
+"""The most of a processor that such looks may take: each takes longer the more workers there are."""
 
-LONGEST_POLL_S = 5.0
+LONGEST_POLL_S = 10.0
 """Seconds between two looks at most."""
 
 AGAIN_S = 1.0
 """Seconds between two looks whether a worker of the run's own has to be started again."""
 
+OPEN_FILES = 65_536
 CONNECT_S = 10.0
 END_S = 15.0
 
@@ -129,6 +131,7 @@ class Cluster:
         if self._loop is not None:
             return
         quiet_dask()
+        allow_open_files()
         if self.local:
             self._make_tls_files()
         self._loop = BackgroundLoop()
@@ -212,13 +215,13 @@ class Cluster:
     async def _watch(self) -> None:
         """Look who is there, again and again; nobody, while the scheduler does not answer."""
         while True:
-            began = time.monotonic()
+            began = time.thread_time()
             try:
                 identity = await asyncio.wait_for(self._identity(), CONNECT_S)
                 self._learn(self._pulse.judged(self._roster.members(identity), time.monotonic()))
             except (OSError, TimeoutError):
                 self._learn(())
-            await asyncio.sleep(poll_pause_s(time.monotonic() - began))
+            await asyncio.sleep(poll_pause_s(time.thread_time() - began))
 
     def _learn(self, workers: tuple[WorkerInfo, ...]) -> None:
         self._by_name = {worker.name: worker for worker in workers if worker.answering}
@@ -244,8 +247,16 @@ class Cluster:
         return wire
 
 
+def allow_open_files() -> None:
+    """Raise this process's limit of open files as far as it may: each session in flight has a connection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def poll_pause_s(took_s: float) -> float:
-    """Seconds until the next look at who is there, after one that took so long."""
+    """Seconds until the next look at who is there, after one that took so much processor time."""
     return min(LONGEST_POLL_S, max(POLL_S, took_s / POLL_SHARE))
 
 
