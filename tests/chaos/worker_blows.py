@@ -267,7 +267,7 @@ class Blow:
         cluster, folder = self._night.cluster, self._night.folder / "double"
         assert cluster is not None
         double = cluster.worker(name, "--dir", str(folder), awaited=False)
-        wait_until(lambda: name in cluster.said(name) and "name" in cluster.said(name).lower())
+        wait_until(lambda: "already: give each a --name" in cluster.said(name))
         yield
         self._costs_nothing()
         if any((folder / "begun").iterdir()):

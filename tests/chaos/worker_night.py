@@ -33,7 +33,7 @@ TOKENS, USD = (1000, 50), 0.004
 
 NAMES = ("one", "two")
 LOOKS = 15_000
-DISK = "48m"
+DISK = "64m"
 HOUR_S = 3600
 
 AGENT = """case " $* " in *" --version "*) echo "2.0.0 (Claude Code)"; exit;; esac
@@ -138,6 +138,7 @@ class Night:
             )
         tests = waits if when is When.IN_VERIFY else ":"
         more = f"[workers]\nlost_after_s = {self.lost_after_s}\n[tests]\ncommand = '''{tests}'''"
+        more += "\n[retries]\nfixer_max_attempts = 0"
         configure(project, agent="claude_code", more=more)
         for name in ("alpha", "beta"):
             instruct(project, name, parallel_safe=True, verify=True, max_runs=2)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.chaos.worker_blows import GEAR, Blow, Who, lost_after_s, why_not
 from tests.chaos.worker_night import Gear, Night, When, within
 from tests.chaos.worker_promises import broken_promises
-from tests.support.cli import wait_until
+from tests.support.cli import finish
 from tests.support.runs import the_run
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def _struck(night: Night, cell: Cell, address: str) -> list[str]:
         blow = Blow(night, cell.who, cell.when, process)
         blow.fall()
         night.others.open()
-        wait_until(lambda: process.poll() is not None)
-        code = process.returncode
+        ended = finish(process)
     broken = blow.complaints
     if cell.gear is Gear.OWN:
         broken += _survivors(night)
@@ -73,8 +72,8 @@ def _struck(night: Night, cell: Cell, address: str) -> list[str]:
         done = night.project.pitboss("grind", "--resume")
         if done.code not in (0, 1):
             broken.append(f"the resume ended with {done.code}: {done.err}")
-    elif code not in (0, 1):
-        broken.append(f"the run ended with {code}")
+    elif ended.code not in (0, 1):
+        broken.append(f"the run ended with {ended.code}: {ended.err}")
     return broken
 
 

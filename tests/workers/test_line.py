@@ -22,7 +22,7 @@ from pitboss.workers.wire import PIECE, WINDOW, Closed, Wire
 from tests.support.cli import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 HOOK = say.RunHook(hook=HookRequest(command="true"))
@@ -54,10 +54,16 @@ class Pipe:
 class Ends:
     """The runner's line and the worker's wire, connected."""
 
-    def __init__(self, loop: BackgroundLoop, paths: RunPaths, lost_after_s: float) -> None:
+    def __init__(
+        self,
+        loop: BackgroundLoop,
+        paths: RunPaths,
+        lost_after_s: float,
+        warn: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self.loop, self.folder = loop, paths.repo
         home, away = loop.run(self._connect(lost_after_s))
-        self.line = WorkerLine("rack", home, HomeFiles(paths, 1))
+        self.line = WorkerLine("rack", home, HomeFiles(paths, 1), warn=warn)
         self.wire: Wire[say.FromRunner] = away
 
     async def _connect(self, lost_after_s: float) -> tuple[Any, Any]:
@@ -142,6 +148,19 @@ def test_a_failure_is_raised_as_what_it_is(ends: Ends, kind: str, error: type[Ex
     ends.wire.put(say.Failed(kind=kind, text="it broke"))
     with pytest.raises(error):
         ends.line.ask(HOOK, say.HookEnded)
+
+
+def test_a_worker_without_room_is_lost_and_says_why(paths: RunPaths) -> None:
+    loop, warned = BackgroundLoop(), list[str]()
+    ends = Ends(loop, paths, lost_after_s=60.0, warn=warned.append)
+    ends.wire.put(say.Failed(kind="storage", text="cannot write x: No space left on device"))
+    with pytest.raises(HostLost, match="worker rack lost"):
+        ends.line.ask(HOOK, say.HookEnded)
+    assert warned == ["worker rack gives the session up: cannot write x: No space left on device"]
+    with suppress(Closed):
+        while True:
+            ends.wire.take(1.0)
+    loop.close()
 
 
 def test_whoever_waits_for_a_side_that_has_gone_learns_of_it(ends: Ends) -> None:

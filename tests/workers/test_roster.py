@@ -13,7 +13,16 @@ from pitboss.workers.cluster import OPEN_FILES, allow_open_files, poll_pause_s
 from pitboss.workers.extra import engine_version
 from pitboss.workers.line import look_s
 from pitboss.workers.messages import VERSION
-from pitboss.workers.roster import SESSIONS, Roster, Seats, Silences, WorkerInfo, why_nobody, workers_of
+from pitboss.workers.roster import (
+    LEAST_FREE,
+    SESSIONS,
+    Roster,
+    Seats,
+    Silences,
+    WorkerInfo,
+    why_nobody,
+    workers_of,
+)
 
 ENGINE = engine_version()
 FIT = {
@@ -65,6 +74,21 @@ def test_a_worker_that_is_not_fit_says_why_and_gets_no_session(facts: Any, why: 
 def test_a_worker_that_is_leaving_gets_no_session_but_is_asked_for_what_it_holds() -> None:
     (worker,) = seen(a={**FIT, "leaves": True})
     assert (worker.unfit, worker.slots, worker.answering) == ("it is leaving", 0, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"free": LEAST_FREE - 1}, "its disk is full"),
+        ({"unkept": True}, "it cannot keep what a session left there"),
+    ],
+)
+def test_a_worker_without_room_gets_no_session_but_can_be_asked_for_what_it_holds(
+    said: dict[str, Any], why: str
+) -> None:
+    (worker,) = seen(a={**FIT, **said})
+    assert (worker.unfit, worker.slots) == (why, 0)
+    assert seen(a={**FIT, "free": LEAST_FREE})[0].slots == 2
 
 
 def test_a_worker_without_an_agent_that_the_run_needs_gets_no_session() -> None:

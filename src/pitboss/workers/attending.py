@@ -75,6 +75,7 @@ class Attending:
                 self._answer(call, parcel)
 
     def _answer(self, call: say.Call, parcel: Parcel) -> None:
+        gives_up = False
         answer: say.Message
         beside = NOTHING
         try:
@@ -82,6 +83,7 @@ class Attending:
         except GitFailed as failed:
             answer = say.Failed(kind="git", text=str(failed))
         except StorageError as error:
+            gives_up = True  # a disk that is full, say: another worker may have room
             answer = say.Failed(kind="storage", text=error.message, hint=error.hint)
         except PitbossError as error:
             answer = say.Failed(kind="start", text=error.message, hint=error.hint)
@@ -90,6 +92,7 @@ class Attending:
         if self._lost:
             return  # what was cut short is no result; without an answer the runner counts the session as lost
         self._wire.put(answer, beside)
+        self._lost = gives_up
         if self.is_released:
             self._wire.close()
 

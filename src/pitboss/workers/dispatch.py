@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from contextlib import closing, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -157,9 +157,12 @@ class Dispatch:
 
     # Sessions' threads
 
-    def begin(self, session: Assignment, attempt: int) -> tuple[WorkerLine, Made, tuple[str, ...]]:
-        """Begin a session on its worker; returns its line, lease, and the commits that are there. Raises HostLost."""
-        line = self._connected(session.host or "", session.seq, CONNECT_S)
+    def reach(self, session: Assignment) -> WorkerLine:
+        """Connect to a session's worker, which knows nothing of the session yet. Raises HostLost."""
+        return self._connected(session.host or "", session.seq, CONNECT_S)
+
+    def begin(self, line: WorkerLine, session: Assignment, attempt: int) -> tuple[Made, tuple[str, ...]]:
+        """Begin a session on its worker; returns its lease, and the commits that are there. Raises HostLost."""
         lease = Lease(attempt, line.name)
         leased = acquire(self.repo, self.run_id, session.seq, lease, written=self._leases)
         asked = say.Begin(
@@ -174,7 +177,7 @@ class Dispatch:
         )
         notes = read_regular(self._paths.notes(session.seq), NOTES_LIMIT) or b""
         begun, _ = line.ask(asked, say.Begun, notes)
-        return line, leased, begun.has
+        return leased, begun.has
 
     def remains(
         self,
@@ -233,8 +236,8 @@ class Dispatch:
             wire = self._cluster.connect(worker, self._lost_after_s, patience_s)
         except (OSError, TimeoutError):
             raise HostLost(name) from None
-        files = HomeFiles(self._paths, seq)
-        return WorkerLine(name, wire, files, lambda: look_s(len(self._reserved)))
+        files, rest_s = HomeFiles(self._paths, seq), lambda: look_s(len(self._reserved))
+        return WorkerLine(name, wire, files, rest_s, partial(self.warn, seq))
 
     @cached_property
     def _clone_settings(self) -> CloneSettings:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from pitboss.core.host import HostLost
 from pitboss.core.stops import StopRequest
-from pitboss.errors import StartError, StorageError
+from pitboss.errors import StartError
 from pitboss.git.packs import Parcel
 from pitboss.landing.git_trouble import GitFailed
 from pitboss.workers.messages import Call, Failed, Halt, Message
@@ -41,7 +41,7 @@ def unstopped() -> StopRequest | None:
 class WorkerLine:
     """Calls to the worker `name`, one at a time, for one session; its files come home through `files`.
 
-    `rest_s` says for how long a session may rest between two looks.
+    `rest_s` says for how long a session may rest between two looks; `warn` hears why a worker gives the session up.
     """
 
     def __init__(
@@ -50,8 +50,10 @@ class WorkerLine:
         wire: Wire[FromWorker],
         files: HomeFiles,
         rest_s: Callable[[], float] = lambda: LOOK_S,
+        warn: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.name = name
+        self._warn = warn
         self._wire = wire
         self._files = files
         self._rest_s = rest_s
@@ -68,8 +70,8 @@ class WorkerLine:
     ) -> tuple[A, Parcel]:
         """Make a call; returns the answer, of a kind of `answer`, and what came beside it.
 
-        Raises HostLost; GitFailed, StorageError or StartError if the worker met one. What `news` and `stop` raise is
-        raised once the call has ended.
+        Raises HostLost, also if the worker has no room; GitFailed or StartError if it met one. What `news` and `stop`
+        raise is raised once the call has ended.
         """
         self._calls += isinstance(call, Call)
         self._wire.put(call, beside)
@@ -77,7 +79,7 @@ class WorkerLine:
         while True:
             said, parcel = self._next()
             if isinstance(said, Failed):
-                raise hearing.error or _failure(said, self.name)
+                raise hearing.error or self._failure(said)
             if isinstance(said, answer):
                 if hearing.error is not None:
                     raise hearing.error
@@ -94,6 +96,19 @@ class WorkerLine:
     def hang_up(self) -> None:
         """Close the connection."""
         self._wire.close()
+
+    def _failure(self, said: Failed) -> Exception:
+        match said.kind:
+            case "refused":
+                return HostLost(self.name)
+            case "storage":
+                self._warn(f"worker {self.name} gives the session up: {said.text}")
+                self.hang_up()
+                return HostLost(self.name)
+            case "git":
+                return GitFailed(said.text)
+            case _:
+                return StartError(said.text, hint=said.hint)
 
     def _next(self) -> tuple[FromWorker | None, Parcel]:
         try:
@@ -133,15 +148,3 @@ class _Hearing:
                 why = asked
         self._ended = True
         return why
-
-
-def _failure(said: Failed, name: str) -> Exception:
-    match said.kind:
-        case "refused":
-            return HostLost(name)
-        case "git":
-            return GitFailed(said.text)
-        case "storage":
-            return StorageError(said.text, hint=said.hint)
-        case _:
-            return StartError(said.text, hint=said.hint)

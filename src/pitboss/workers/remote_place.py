@@ -56,6 +56,8 @@ class RemotePlace:
         self._is_home = False
         self._failed: Landing | None = None
         self._lost = False
+        self._unasked = False
+        """Whether its worker is known never to have heard of the session."""
         self._left = False
         self._whole: str | None = None
         self._diff: DiffStat | None = None
@@ -77,7 +79,8 @@ class RemotePlace:
         """Begin the session on its worker, with the commits that it needs. Raises HostLost, GitFailed."""
         commit, asked_at = self._session.base_commit, time.monotonic()
         with self._losing():
-            self._line, leased, has = self._dispatch.begin(self._session, ATTEMPT)
+            self._line = self._reached()
+            leased, has = self._dispatch.begin(self._line, self._session, ATTEMPT)
             self._made = [leased]
             with self._dispatch.deliveries.turn(self._host, commit, has, asked_at=asked_at) as there:
                 needed = not self._dispatch.bases.is_within(commit, there)
@@ -86,6 +89,13 @@ class RemotePlace:
                     return self._line.ask(call, say.Ready)[0].ready
                 packed = partial(self._try, lambda: self._needed(there))
                 return self._carriage.ask(self._line, call, say.Ready, commit, packed).ready
+
+    def _reached(self) -> WorkerLine:
+        try:
+            return self._dispatch.reach(self._session)
+        except HostLost:
+            self._unasked = True
+            raise
 
     def _needed(self, there: Sequence[str]) -> Parcel:
         known = [oid for oid in there if oid in self._dispatch.bases or self._repo.commit_id(oid)]
@@ -225,6 +235,8 @@ class RemotePlace:
                     return replace(done.landing, rescue=self._taken(done.tips, beside, ""))
             except (HostLost, GitFailed):
                 self._hang_up()  # then it keeps what it has
+        if self._unasked:
+            return Landing(retry=True)
         if self._is_home or self._found_at_home():
             return replace(self._home.rescue(), retry=self._lost)
         return Landing(rescue=self._remains(), retry=self._lost)

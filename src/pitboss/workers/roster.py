@@ -28,6 +28,10 @@ BEATS_S = 0.015
 """Further seconds for each worker: dask has them beat more slowly the more there are."""
 
 
+LEAST_FREE = 16 * 1024 * 1024
+"""Bytes without which no session could be committed."""
+
+
 class AgentFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an agent on a worker, without giving it work.
 
@@ -54,6 +58,7 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself; by run, `seqs` are its sessions in flight, `remains` what it holds of others.
 
     `port` is where it takes sessions, `engine` its version of dask. One that `leaves` ends once its sessions have.
+    `free` is how many bytes of its disk are free; `unkept` says that it could not keep what a session left.
     """
 
     version: str
@@ -63,8 +68,10 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     host: str
     port: int = 0
+    free: int | None = None
     seqs: dict[str, tuple[int, ...]] = {}
     finished: int = 0
+    unkept: bool = False
     remains: dict[str, tuple[tuple[int, int], ...]] = {}
     agents: dict[str, AgentFacts] = {}
     leaves: bool = False
@@ -177,6 +184,10 @@ def _differs(facts: WorkerFacts | None) -> str | None:
 
 
 def _lacks(facts: WorkerFacts, needed: Collection[str]) -> str | None:
+    if facts.free is not None and facts.free < LEAST_FREE:
+        return "its disk is full"
+    if facts.unkept:
+        return "it cannot keep what a session left there"
     if missing := sorted(set(needed) - set(facts.agents)):
         return f"it has no {' and no '.join(missing)}"
     return "it is leaving" if facts.leaves else None

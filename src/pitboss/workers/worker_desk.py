@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from threading import Lock, Thread, current_thread
+from threading import Condition, Lock, Thread, current_thread
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FIRST_WORD_S = 30.0
 LEAVING_S = 20.0
+SLOT_S = 20.0
+"""Seconds that a session may take to leave its slot to the next."""
 
 
 class WorkerDesk:
@@ -46,11 +48,15 @@ class WorkerDesk:
         self._folder = folder
         self._begun = BegunAttempts(folder / "begun")
         self._lock = Lock()
+        self._left_slot = Condition(self._lock)
+        self._settling = Lock()
         self._attending: dict[str, tuple[say.Begin, Thread]] = {}
         self._left: dict[str, BegunAttempt] = {}
         self._leaving = StopLevel.NONE
         self.leaves = False
         """Whether no run should send it another session; one that is on its way is attended to."""
+        self.unkept = False
+        """Whether it could not keep what a session left; it begins no other before it can."""
         self.finished = 0
         """How many sessions have been released since this process began."""
 
@@ -71,23 +77,42 @@ class WorkerDesk:
             return min((begin.lost_after_s for begin, _ in self._attending.values()), default=None)
 
     def settle(self) -> None:
-        """Keep what sessions left here whose process was killed, before anything else begins."""
+        """Keep what sessions left here whose process was killed, and tidy, before anything else begins."""
+        self._settle_all()
+        try:
+            tidy_worker(self._folder)
+        except (PitbossError, OSError) as error:
+            _complain(f"what earlier runs left is still there: {error}")
+
+    def _settle_all(self) -> None:
+        unkept = False
         for attempt in self._begun.unfinished():
+            if self._is_attended(attempt):
+                continue
             if attempt.stage is Stage.PARTIAL:
-                self._left[attempt.file] = attempt
+                with self._lock:
+                    self._left[attempt.file] = attempt
                 continue
             begin = say.from_runner(attempt.asked)
             if isinstance(begin, say.Begin):
                 try:
                     self._settle(attempt, begin)
-                except (PitbossError, OSError) as error:
+                except (GitFailed, PitbossError, OSError) as error:
+                    unkept = True
                     _complain(
                         f"what session {attempt.seq} of {attempt.run_id} did cannot be kept yet: {error}"
                     )
-        try:
-            tidy_worker(self._folder)
-        except (PitbossError, OSError) as error:
-            _complain(f"what earlier runs left is still there: {error}")
+        self.unkept = unkept
+
+    def settle_again(self) -> None:
+        """Try once more to keep what could not be kept, for want of space perhaps."""
+        with self._settling:
+            if self.unkept:
+                self._settle_all()
+
+    def _is_attended(self, attempt: BegunAttempt) -> bool:
+        with self._lock:
+            return attempt.file in self._attending
 
     def _settle(self, attempt: BegunAttempt, begin: say.Begin) -> None:
         end_session(begin.run_id, begin.assignment.seq)
@@ -131,8 +156,9 @@ class WorkerDesk:
                     pass
         except Closed:
             pass
-        except GitFailed as failed:
-            _complain(f"what the session did is kept when this worker begins again: {failed}")
+        except (GitFailed, PitbossError, OSError) as error:
+            _complain(f"what the session did is kept later: {error}")
+            wire.put(say.Failed(kind="storage", text=str(error)))
         except Exception as error:
             traceback.print_exc()
             wire.put(say.Failed(kind="start", text=f"{type(error).__name__}: {error}"))
@@ -144,8 +170,13 @@ class WorkerDesk:
     def _begin(self, begin: say.Begin, notes: bytes, wire: Wire[say.FromRunner]) -> None:
         seq = begin.assignment.seq
         attempt = BegunAttempt(run_id=begin.run_id, seq=seq, attempt=begin.attempt, asked=say.encoded(begin))
-        with self._lock:
-            refused = "this worker is leaving" if self._leaving else None
+        self.settle_again()
+        with self._left_slot:
+            # Its last session tells the runner that it has left before it is through.
+            if not self._left_slot.wait_for(lambda: self._is_free(begin), SLOT_S) or self.unkept:
+                refused: str | None = "this worker cannot keep what an earlier session left"
+            else:
+                refused = "this worker is leaving" if self._leaving else None
             if refused is None and answer(self._noted(attempt)) is not Answer.BEGIN:
                 refused = "this attempt has begun before"
             if refused is None:
@@ -155,9 +186,19 @@ class WorkerDesk:
             return
         try:
             self._serve(attempt, begin, notes, wire)
+        except (GitFailed, PitbossError, OSError):
+            with self._settling:
+                self.unkept = True
+            raise
         finally:
-            with self._lock:
+            with self._left_slot:
                 del self._attending[attempt.file]
+                self._left_slot.notify_all()
+
+    def _is_free(self, begin: say.Begin) -> bool:
+        """Whether nobody attends to another session in the same slot of the same run."""
+        slot = (begin.run_id, begin.assignment.worktree)
+        return all((other.run_id, other.assignment.worktree) != slot for other, _ in self._attending.values())
 
     def _noted(self, attempt: BegunAttempt) -> Stage | None:
         """Note that an attempt begins, and say how far it had come before; None if it had not begun."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import time
@@ -51,6 +52,8 @@ AGAIN_S = 2.0
 CONNECT_S = 10.0
 LINGER_S = 3.0
 """Seconds after which every run has heard that this worker is leaving."""
+SETTLE_S = 5.0
+"""Seconds between two tries to keep what a session left."""
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +143,7 @@ def _own(folder: Path) -> Iterator[None]:
 async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     quiet_dask()
     desk = WorkerDesk(Path(setup.folder), dict(os.environ), setup.private)
-    beating = asyncio.ensure_future(_beat(liveness, desk))
+    beside = [asyncio.ensure_future(work) for work in (_beat(liveness, desk), _settle_again(desk))]
     reception = Reception(desk.attend, Path(setup.folder))
     facts = partial(facts_of, setup, desk, AgentsHere(os.environ), reception)
     await asyncio.to_thread(desk.settle)
@@ -160,8 +163,15 @@ async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     if channel.level() is StopLevel.DRAIN and desk.seqs:  # without a scheduler
         await _finish(setup, channel, desk)
     await asyncio.to_thread(desk.leave, channel.level())  # also if it is the scheduler that has gone
-    beating.cancel()
+    for task in beside:
+        task.cancel()
     return 0
+
+
+async def _settle_again(desk: WorkerDesk) -> None:
+    while True:
+        await asyncio.sleep(SETTLE_S)
+        await asyncio.to_thread(desk.settle_again)
 
 
 async def _beat(liveness: Liveness, desk: WorkerDesk) -> None:
@@ -259,10 +269,12 @@ def facts_of(setup: Setup, desk: SessionsHere, agents: AgentsHere, reception: Re
         "slots": setup.slots,
         "pid": os.getpid(),
         "port": reception.port,
+        "free": shutil.disk_usage(setup.folder).free,
         "host": os.uname().nodename,
         "seqs": desk.seqs,
         "finished": desk.finished,
         "remains": desk.remains,
+        "unkept": desk.unkept,
         "agents": msgspec.to_builtins(agents.found),
         "leaves": desk.leaves,
     }
