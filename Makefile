@@ -78,6 +78,7 @@ chaos: $(INSTALLED_DEV) ## kill runs at every step and check that nothing is los
 	$(BIN)/python -m tests.chaos.sweep --jobs $(JOBS) --steered --every 10
 	$(BIN)/python -m tests.chaos.sweep --jobs $(JOBS) --watched --every 10
 	$(BIN)/python -m tests.chaos.sweep --jobs $(JOBS) --notified --every 10
+	$(BIN)/python -m tests.chaos.workers --jobs $(JOBS)
 	$(BIN)/python -m tests.chaos.sweep --jobs $(JOBS) --land
 	$(BIN)/python -m tests.chaos.soak
 	$(BIN)/python -m tests.chaos.soak --parallel

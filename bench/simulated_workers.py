@@ -49,6 +49,7 @@ class SimulatedDesk:
     def __init__(self, agent_s: float) -> None:
         self._agent_s = agent_s
         self._lock = Lock()
+        self.unkept = False
         self._seqs: dict[str, set[int]] = {}
         self.finished = 0
         self.remains: dict[str, list[tuple[int, int]]] = {}

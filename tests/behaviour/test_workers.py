@@ -147,6 +147,26 @@ def test_a_killed_runner_takes_its_workers_along_and_a_resume_fetches_what_they_
     assert left(tmp_path) == []
 
 
+def test_a_session_that_was_tested_when_its_runner_died_is_lost_and_its_turn_is_taken_again(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    configure(
+        project, more=f"[tests]\ncommand = '''[ \"$PITBOSS_SESSION_SEQ\" != 1 ] || {{ {gate.script}; }}'''"
+    )
+    prompts(project, tmp_path, ("alpha",), max_runs=1, verify=True)
+    with project.started("grind", "--workers", "local:1") as process:
+        gate.wait()
+        os.kill(proctree.children(process.pid)[0], signal.SIGKILL)
+        wait_until(lambda: process.poll() is not None)
+    done = project.pitboss("grind", "--resume")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert ends(run) == [("aborted", "interrupted: worker local-1 lost"), ("ok", None)]
+    assert run.records[1]["retry_of"] == 1
+    assert began(tmp_path) == [1, 2]
+
+
 @pytest.mark.parametrize("leased", [True, False], ids=["leased", "lease-gone"])
 def test_a_result_that_came_home_before_its_runner_died_lands_on_resume_if_it_is_still_leased(
     project: Project, tmp_path: Path, leased: bool

@@ -31,6 +31,7 @@ LOST_AFTER_ON_NETWORK_S = 12.0
 """Enough for what was sent during `SHORT_S` to be sent again: TCP waits twice as long each time."""
 
 COMES_HOME_S = 90.0
+POLITE_S = 30.0
 
 
 class Who(StrEnum):
@@ -57,6 +58,7 @@ class Who(StrEnum):
     CLOCK = "clock of the worker, two hours back"
     SAME_NAME = "another worker of the same name"
     OTHER_VERSION = "a worker of another version"
+    REMOTE = "remote, gone for a while"
 
 
 GEAR = {
@@ -69,6 +71,7 @@ GEAR = {
     Who.CLOCK: Gear.CLOCK,
     Who.SAME_NAME: Gear.CLUSTER,
     Who.OTHER_VERSION: Gear.CLUSTER,
+    Who.REMOTE: Gear.REMOTE,
 }
 """What the workers need for a blow; for others, they are the run's own."""
 
@@ -127,7 +130,8 @@ class Blow:
                 self._has_record()
 
     def _end_is_near(self) -> None:
-        limit_s = self._night.lost_after_s + 5.0
+        # A runner whose guardian was killed lives: it ends its agents as politely as ever.
+        limit_s = POLITE_S if self._who is Who.GUARDIAN else self._night.lost_after_s + 5.0
         if self._when in (When.IN_AGENT, When.IN_VERIFY) and not within(
             limit_s, lambda: not self._night.agents()
         ):
@@ -150,6 +154,7 @@ class Blow:
             Who.CLOCK: lambda: self._wrong_clock(name),
             Who.SAME_NAME: lambda: self._same_name(name),
             Who.OTHER_VERSION: self._other_version,
+            Who.REMOTE: self._no_remote,
         }
         if (blow := blows.get(self._who)) is not None:
             return blow()
@@ -290,6 +295,14 @@ class Blow:
         self._costs_nothing()
         if any(record["host"] == "odd" for record in the_run(self._night.project).records):
             self.complaints.append("a worker of another version got a session")
+
+    @contextmanager
+    def _no_remote(self) -> Iterator[None]:
+        remote = self._night.remote
+        away = remote.rename(remote.with_name("away"))
+        yield
+        self._costs_nothing()
+        away.rename(remote)
 
     def _comes_home(self) -> None:
         """What a session did that was lost is fetched once its worker is back."""

@@ -51,7 +51,7 @@ fi
 {ended}
 """
 
-HOLDING_GIT = """case " $* " in *" pack-objects "*)
+HOLDING_GIT = """case " $* " in *" pack-objects "*|*" push "*)
     [ "$GIT_COMMON_DIR" != "$(cat {where} 2>/dev/null)" ] || {{ {gate}; }};;
 esac
 exec {git} "$@"
@@ -85,6 +85,7 @@ class Gear(StrEnum):
     NETWORK = "networks of their own"
     DISK = "small disks"
     CLOCK = "clocks that are an hour ahead"
+    REMOTE = "workers of the run's own, and a remote"
 
 
 class Night:
@@ -101,6 +102,7 @@ class Night:
         self.project = Project.create(folder / "project")
         self.cluster: BesideCluster | None = None
         self.cables: dict[str, Cable] = {}
+        self.remote = folder / "remote.git"
         self._gear = gear
         self._where = folder / "where"
         self._set_up(when)
@@ -139,6 +141,9 @@ class Night:
         tests = waits if when is When.IN_VERIFY else ":"
         more = f"[workers]\nlost_after_s = {self.lost_after_s}\n[tests]\ncommand = '''{tests}'''"
         more += "\n[retries]\nfixer_max_attempts = 0"
+        if self._gear is Gear.REMOTE:
+            project.git("init", "-q", "--bare", str(self.remote))
+            more = more.replace("[workers]", f'[workers]\nremote = "file://{self.remote}"')
         configure(project, agent="claude_code", more=more)
         for name in ("alpha", "beta"):
             instruct(project, name, parallel_safe=True, verify=True, max_runs=2)
@@ -146,7 +151,7 @@ class Night:
     @contextmanager
     def at_work(self) -> Iterator[str]:
         """The workers are there, unless they are the run's own; the address for `--workers`."""
-        if self._gear is Gear.OWN:
+        if self._gear in (Gear.OWN, Gear.REMOTE):
             yield f"local:{len(NAMES)}"
             return
         with ExitStack() as stack:

@@ -41,8 +41,12 @@ class Cell(NamedTuple):
         return GEAR.get(self.who, Gear.OWN)
 
 
-NOBODY = {Cell(Who.AGENT, When.IN_PUSH), Cell(Who.AGENT, When.IN_LANDING)}
-"""There is no agent by then."""
+NOBODY = {
+    Cell(Who.AGENT, When.IN_PUSH),
+    Cell(Who.AGENT, When.IN_LANDING),
+    Cell(Who.IDLE_WORKER, When.IN_LANDING),
+}
+"""There is no agent by then; and the other worker waits for its turn to land."""
 
 CELLS = tuple(cell for who in Who for when in When if (cell := Cell(who, when)) not in NOBODY)
 
@@ -66,7 +70,7 @@ def _struck(night: Night, cell: Cell, address: str) -> list[str]:
         night.others.open()
         ended = finish(process)
     broken = blow.complaints
-    if cell.gear is Gear.OWN:
+    if cell.gear in (Gear.OWN, Gear.REMOTE):
         broken += _survivors(night)
     if the_run(night.project).state["status"] in ("active", "aborted"):
         done = night.project.pitboss("grind", "--resume")

@@ -68,8 +68,9 @@ class RemotePlace:
         self.is_released = False
 
     def line(self) -> WorkerLine:
-        """The connection to the worker. Raises HostLost if there is none any longer."""
+        """The connection to the worker. Raises HostLost if there is none any longer: it went with an earlier runner."""
         if self._line is None:
+            self._lost = True
             raise HostLost(self._host)
         return self._line
 

@@ -79,6 +79,7 @@ class SessionsHere(Protocol):
     """What a worker knows of its sessions: `WorkerDesk`, or one that simulates them."""
 
     finished: int
+    unkept: bool
 
     @property
     def seqs(self) -> dict[str, list[int]]:
