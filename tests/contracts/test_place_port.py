@@ -1,4 +1,4 @@
-"""What the engine may count on of any place: in the user's tree, in a slot, or in memory (SPEC 1.2, 6)."""
+"""What the engine may count on of any place: in the user's tree, a slot, on a worker, in memory (SPEC 1.2, 6, 14)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 
-from pitboss.core.config import WorktreeSettings
+from pitboss.core.config import Config, GrindSettings, WorktreeSettings
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.run import RunState, build_state
 from pitboss.core.session import Assignment, Landing
@@ -25,13 +25,15 @@ from pitboss.landing.resilient import ResilientPlaces
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.site import Site
 from pitboss.store.paths import RunPaths
+from tests.support.one_worker import OneWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pitboss.engine.ports import Place, Places
 
 RUN = "20260101T000000Z-abcd"
+SLOT_SETTINGS = WorktreeSettings(setup="played by the suite")
 FILES = {"one.txt": "one\n", "two.txt": "two\n"}
 SETUP = """
 git init -q -b main --template= . && git config user.name Somebody && git config user.email some@body
@@ -46,11 +48,6 @@ class AtPath(Protocol):
     def path(self) -> str: ...
 
 
-def tree(place: Place) -> str:
-    """The path of a place's tree."""
-    return cast("AtPath", place).path
-
-
 class World(Protocol):
     """A repository with a run in it, whose process may be replaced by a new one."""
 
@@ -58,6 +55,18 @@ class World(Protocol):
 
     def opened(self) -> Places:
         """The run's places, as a new process opens them."""
+        ...
+
+    def tree(self, place: Place) -> str:
+        """Where a place's tree is."""
+        ...
+
+    def note(self, places: Places, session: Assignment) -> None:
+        """A session is about to begin there."""
+        ...
+
+    def close(self) -> None:
+        """The test is over."""
         ...
 
     def files(self, place: Place) -> dict[str, str]:
@@ -109,27 +118,43 @@ class InGit:
         branch = RunBranch(repo, run_branch(RUN), checked_out=True)
         guard = Guard(repo, paths.root)
         guard.begin()
-        settings = WorktreeSettings(setup="played by the suite")
-        places = GitPlaces(Site(repo=repo, branch=branch, paths=paths, worktree=settings))
-        opened = ResilientPlaces(
-            places, RepositoryMonitor(places, guard, lambda _: None, lambda: False), Noted()
-        )
+        places = GitPlaces(Site(repo=repo, branch=branch, paths=paths, worktree=SLOT_SETTINGS))
+        monitor = RepositoryMonitor(places, guard, lambda _: None, lambda: False)
+        home = ResilientPlaces(places, monitor, Noted())
+        opened = self.seen_by_runs(home, monitor, repo, branch)
         opened.open()
         return opened
 
+    def seen_by_runs(
+        self, home: ResilientPlaces, monitor: RepositoryMonitor, repo: Repo, branch: RunBranch
+    ) -> Places:
+        """What a run has of its places at home."""
+        del monitor, repo, branch
+        return home
+
+    def tree(self, place: Place) -> str:
+        return cast("AtPath", place).path
+
+    def note(self, places: Places, session: Assignment) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
     def files(self, place: Place) -> dict[str, str]:
         found = {}
-        for folder, folders, names in os.walk(tree(place)):
+        root = self.tree(place)
+        for folder, folders, names in os.walk(root):
             folders[:] = [name for name in folders if name not in (".git", ".pitboss")]
             for name in names:
                 path = Path(folder, name)
-                found[str(path.relative_to(tree(place)))] = path.read_text()
+                found[str(path.relative_to(root))] = path.read_text()
         found.pop(".git", None)
         return found
 
     def write(self, place: Place, files: dict[str, str]) -> None:
         for name, text in files.items():
-            Path(tree(place), name).write_text(text)
+            Path(self.tree(place), name).write_text(text)
 
     def landed(self) -> dict[str, str]:
         return self._at(run_branch(RUN))
@@ -146,6 +171,31 @@ class InGit:
     def _at(self, commit: str) -> dict[str, str]:
         names = self.git("ls-tree", "-r", "--name-only", commit).split()
         return {name: self.git("cat-file", "blob", f"{commit}:{name}") for name in names}
+
+
+class OnWorker(InGit):
+    """The places of a run whose sessions work on a worker."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, in_slot=True)
+        self._worker = OneWorker(root.parent / "worker", os.environ)
+        self._begun: list[tuple[Places, Assignment]] = []
+
+    def seen_by_runs(
+        self, home: ResilientPlaces, monitor: RepositoryMonitor, repo: Repo, branch: RunBranch
+    ) -> Places:
+        config = Config(grind=GrindSettings(worktree=SLOT_SETTINGS))
+        return self._worker.places(home, monitor, repo, branch, RunPaths(self.root, RUN), config)
+
+    def note(self, places: Places, session: Assignment) -> None:
+        self._begun.append((places, session))
+
+    def tree(self, place: Place) -> str:
+        (session,) = (session for places, session in self._begun if places.at(session) is place)
+        return str(self._worker.tree(session))
+
+    def close(self) -> None:
+        self._worker.close()
 
 
 class Noted:
@@ -177,11 +227,20 @@ class ToldInMemory:
     def opened(self) -> Places:
         return InMemoryPlaces(self.memory)
 
+    def tree(self, place: Place) -> str:
+        return cast("AtPath", place).path
+
+    def note(self, places: Places, session: Assignment) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
     def files(self, place: Place) -> dict[str, str]:
-        return dict(self.memory.trees[tree(place)])
+        return dict(self.memory.trees[self.tree(place)])
 
     def write(self, place: Place, files: dict[str, str]) -> None:
-        self.memory.trees[tree(place)].update(files)
+        self.memory.trees[self.tree(place)].update(files)
 
     def landed(self) -> dict[str, str]:
         return self.memory.landed
@@ -196,30 +255,59 @@ class ToldInMemory:
         del self.memory.branches[branch]
 
 
-WORLDS: dict[str, Callable[[Path, bool], World]] = {
-    "git": lambda folder, in_slot: InGit(folder / "repo", in_slot=in_slot),
-    "memory": lambda _, in_slot: ToldInMemory(in_slot=in_slot),
+IN_PLACE: dict[str, Callable[[Path], World]] = {
+    "git in place": lambda folder: InGit(folder / "repo", in_slot=False),
+    "memory in place": lambda _: ToldInMemory(in_slot=False),
 }
+IN_SLOTS: dict[str, Callable[[Path], World]] = {
+    "git in a slot": lambda folder: InGit(folder / "repo", in_slot=True),
+    "memory in a slot": lambda _: ToldInMemory(in_slot=True),
+}
+ON_A_WORKER: dict[str, Callable[[Path], World]] = {"on a worker": lambda folder: OnWorker(folder / "repo")}
+WORLDS = IN_PLACE | IN_SLOTS | ON_A_WORKER
+
+
+def made(request: pytest.FixtureRequest, folder: Path) -> Iterator[World]:
+    """The world that a test asks for."""
+    world = WORLDS[request.param](folder)
+    yield world
+    world.close()
 
 
 @pytest.fixture(params=WORLDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    yield from made(request, tmp_path)
 
 
-@pytest.fixture(params=[False, True], ids=["in place", "in a slot"])
-def world(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> World:
-    return WORLDS[kind](tmp_path, request.param)
+@pytest.fixture(params=IN_SLOTS | ON_A_WORKER)
+def slots(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    yield from made(request, tmp_path)
 
 
-@pytest.fixture
-def slots(kind: str, tmp_path: Path) -> World:
-    return WORLDS[kind](tmp_path, True)
+@pytest.fixture(params=ON_A_WORKER)
+def on_a_worker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    yield from made(request, tmp_path)
+
+
+@pytest.fixture(params=IN_PLACE | IN_SLOTS)
+def at_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    yield from made(request, tmp_path)
+
+
+@pytest.fixture(params=IN_SLOTS)
+def slots_at_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    yield from made(request, tmp_path)
+
+
+@pytest.fixture(params=IN_PLACE)
+def in_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    yield from made(request, tmp_path)
 
 
 def session(world: World, places: Places, seq: int = 1) -> Assignment:
+    assert places.has_room()
     where = places.reserve(seq, in_slot=world.in_slot)
-    return Assignment(
+    begun = Assignment(
         seq=seq,
         prompt="alpha",
         rotation=1,
@@ -227,7 +315,10 @@ def session(world: World, places: Places, seq: int = 1) -> Assignment:
         base_commit=where.base_commit,
         worktree=where.worktree,
         branch=where.branch,
+        host=where.host,
     )
+    world.note(places, begun)
+    return begun
 
 
 def message(seq: int) -> str:
@@ -245,7 +336,7 @@ def prepared(place: Place) -> Place:
 def test_a_place_holds_the_files_of_where_its_session_begins(world: World) -> None:
     places = world.opened()
     place = prepared(places.at(session(world, places)))
-    assert Path(tree(place)).is_absolute()
+    assert Path(world.tree(place)).is_absolute()
     assert world.files(place) == FILES
 
 
@@ -309,14 +400,37 @@ def test_where_nothing_was_done_nothing_lands_and_nothing_is_kept(world: World, 
     assert world.landings() == 0
 
 
-@pytest.mark.parametrize("done", ["nothing", "commit", "land", "land, late"])
+def test_after_a_crash_a_new_process_finds_at_home_what_nobody_committed(at_home: World) -> None:
+    places = at_home.opened()
+    first = session(at_home, places)
+    at_home.write(prepared(places.at(first)), {"new.txt": "new\n"})
+
+    landing = at_home.opened().at(first).land(message(1))
+
+    assert (landing.rescue, landing.reason) == ((), None)
+    assert at_home.landed() == {**FILES, "new.txt": "new\n"}
+    assert at_home.landings() == 1
+
+
+def test_after_a_crash_what_nobody_committed_on_a_worker_is_rescued(on_a_worker: World) -> None:
+    places = on_a_worker.opened()
+    first = session(on_a_worker, places)
+    on_a_worker.write(prepared(places.at(first)), {"new.txt": "new\n"})
+
+    landing = on_a_worker.opened().at(first).rescue()
+
+    (ref,) = landing.rescue
+    assert on_a_worker.kept(ref) == {**FILES, "new.txt": "new\n"}
+    assert on_a_worker.landings() == 0
+
+
+@pytest.mark.parametrize("done", ["commit", "land", "land, late"])
 def test_after_a_crash_a_new_process_lands_the_work_once(world: World, done: str) -> None:
     alive = world.opened()
     first = session(world, alive)
     place = prepared(alive.at(first))
     world.write(place, {"new.txt": "new\n"})
-    if done != "nothing":
-        place.commit(message(1))
+    place.commit(message(1))
     before = place.land(message(1)) if done.startswith("land") else None
 
     again = world.opened().at(first)
@@ -491,33 +605,33 @@ def test_a_slot_is_provisioned_once(slots: World) -> None:
 
 
 def test_what_shows_in_a_slot_after_its_session_landed_is_rescued_before_the_next_begins(
-    slots: World,
+    slots_at_home: World,
 ) -> None:
-    places = slots.opened()
-    place = prepared(places.at(session(slots, places)))
-    slots.write(place, {"new.txt": "new\n"})
+    places = slots_at_home.opened()
+    place = prepared(places.at(session(slots_at_home, places)))
+    slots_at_home.write(place, {"new.txt": "new\n"})
     place.commit(message(1))
     place.land(message(1))
-    slots.write(place, {"late.txt": "late\n"})
+    slots_at_home.write(place, {"late.txt": "late\n"})
     place.release()
 
-    after = prepared(places.at(session(slots, places, 2)))
+    after = prepared(places.at(session(slots_at_home, places, 2)))
 
-    assert slots.files(after) == {**FILES, "new.txt": "new\n"}
-    kept = slots.kept(f"refs/pitboss/rescue/{RUN}/session-0001")
+    assert slots_at_home.files(after) == {**FILES, "new.txt": "new\n"}
+    kept = slots_at_home.kept(f"refs/pitboss/rescue/{RUN}/session-0001")
     assert kept["late.txt"] == "late\n"
 
 
 def test_slots_of_sessions_side_by_side_are_apart(slots: World) -> None:
     places = slots.opened()
     one, two = (places.at(session(slots, places, seq)) for seq in (1, 2))
-    assert tree(one) != tree(two)
+    slots.files(prepared(one)), slots.files(prepared(two))
+    assert slots.tree(one) != slots.tree(two)
 
 
-def test_a_place_in_the_users_tree_is_never_vacated(kind: str, tmp_path: Path) -> None:
-    world = WORLDS[kind](tmp_path, False)
-    places = world.opened()
-    place = prepared(places.at(session(world, places)))
+def test_a_place_in_the_users_tree_is_never_vacated(in_place: World) -> None:
+    places = in_place.opened()
+    place = prepared(places.at(session(in_place, places)))
     place.commit(message(1))
     assert place.committed() is None
 
@@ -601,14 +715,14 @@ def test_what_is_left_of_a_session_that_vacated_its_slot_can_be_rescued(slots: W
     assert tuple(again.rescue_commits()) == (ref,)
 
 
-def test_when_the_run_is_over_its_slots_are_gone_and_what_landed_is_not(slots: World) -> None:
-    places = slots.opened()
-    place = prepared(places.at(session(slots, places)))
-    slots.write(place, {"new.txt": "new\n"})
+def test_when_the_run_is_over_its_slots_are_gone_and_what_landed_is_not(slots_at_home: World) -> None:
+    places = slots_at_home.opened()
+    place = prepared(places.at(session(slots_at_home, places)))
+    slots_at_home.write(place, {"new.txt": "new\n"})
     place.commit(message(1))
     place.land(message(1))
     place.release()
     places.close()
     with pytest.raises((FileNotFoundError, KeyError)):
-        slots.write(place, {"x": "x\n"})
-    assert slots.landed() == {**FILES, "new.txt": "new\n"}
+        slots_at_home.write(place, {"x": "x\n"})
+    assert slots_at_home.landed() == {**FILES, "new.txt": "new\n"}

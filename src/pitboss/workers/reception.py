@@ -47,6 +47,11 @@ class Reception:
         self._listener = dask_comm.listen(f"{protocol}://{host}:0", self._accept, **how)
         await self._listener.start()
 
+    def close(self) -> None:
+        """Accept no more connections."""
+        if self._listener is not None:
+            self._listener.stop()
+
     async def _accept(self, comm: Any) -> None:
         try:
             lost_after_s = float(await comm.read())

@@ -273,6 +273,7 @@ class RemotePlace:
 
     def rescue_commits(self) -> Sequence[str]:
         """Rescue what the session committed, as far as it came home."""
+        self._found_at_home()
         return self._home.rescue_commits()
 
     # Afterwards

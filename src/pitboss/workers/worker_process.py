@@ -164,6 +164,7 @@ async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     if channel.level() is StopLevel.DRAIN and desk.seqs:  # without a scheduler
         await _finish(setup, channel, desk)
     await asyncio.to_thread(desk.leave, channel.level())  # also if it is the scheduler that has gone
+    reception.close()
     for task in beside:
         task.cancel()
     return 0
