@@ -113,6 +113,7 @@ def test_a_worker_that_leaves_finishes_its_session_and_one_that_is_added_takes_t
         anna = cluster.worker("anna")
         with project.started("grind", "--workers", cluster.address) as process:
             gates[0].wait()
+            wait_until(lambda: " on anna" in project.pitboss("status").out)
             anna.send_signal(signal.SIGINT)
             wait_until(lambda: listed(project)["anna"]["unfit"] == "it is leaving")
             gates[0].open()

@@ -1,4 +1,4 @@
-"""What the engine may count on of any host: this machine, or the one that plays a script (SPEC 6, 7)."""
+"""What the engine may count on of any host: this machine, a worker, or the one that plays a script (SPEC 6, 7, 14)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,34 @@ from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 import pytest
 
 from pitboss import proctree
 from pitboss.agents.scripted import Script, ScriptedAgent
 from pitboss.core.agent import AgentEvent, AgentOrder, AgentOutcome, EventKind
-from pitboss.core.config import AgentSettings, Config
+from pitboss.core.config import AgentSettings, Config, WorktreeSettings
 from pitboss.core.sandbox.ground import GitGround
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
 from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, TestResult
+from pitboss.git.repo import Repo
 from pitboss.hosts.scripted import ScriptedHosts
 from pitboss.hosts.surroundings import Surroundings
 from pitboss.hosts.this_machine import OnlyThisMachine
+from pitboss.landing.git_trouble import RepositoryMonitor
+from pitboss.landing.guard import Guard
+from pitboss.landing.places import GitPlaces
+from pitboss.landing.refs import run_branch
+from pitboss.landing.resilient import ResilientPlaces
+from pitboss.landing.run_branch import RunBranch
+from pitboss.landing.site import Site
 from pitboss.store.paths import RunPaths
+from pitboss.workers.remote_host import WorkerHosts
 from tests.support.agents import executable, never, nothing
 from tests.support.cli import wait_until
+from tests.support.one_worker import OneWorker
 from tests.support.values import STARTED, assigned
 
 if TYPE_CHECKING:
@@ -36,9 +47,14 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentRequest
     from pitboss.core.session import Assignment
     from pitboss.engine.ports import Host, Hosts
+    from pitboss.workers.worker_places import WorkerPlaces
 
 AGENT = "opencode"
 USED = Usage(input=100, output=20, cost_usd=0.5, priced_by=CostSource.AGENT)
+REPOSITORY = """
+git init -q -b main --template= . && git config user.name Somebody && git config user.email some@body
+printf '.pitboss/\n/opencode\n' > .gitignore && git add .gitignore && git commit -qm first
+"""
 TESTS_PASS, TESTS_FAIL, FOR_EVER = "exit 0", "echo 'it broke'; exit 1", "exec sleep 300"
 
 
@@ -49,6 +65,11 @@ class World(Protocol):
     paths: RunPaths
     tree: Path
     waits: bool
+
+    @property
+    def inside(self) -> RunPaths:
+        """The run's files as its sessions see them."""
+        ...
 
     @property
     def hosts(self) -> Hosts: ...
@@ -73,6 +94,10 @@ class Folder:
         self.tree.mkdir(parents=True, exist_ok=True)
         self.surroundings = Surroundings(self.paths, dict(os.environ), lambda _: str(self.tree))
 
+    @property
+    def inside(self) -> RunPaths:
+        return self.paths
+
 
 class Here(Folder):
     """This machine, with an agent that prints what opencode does."""
@@ -87,7 +112,11 @@ class Here(Folder):
         return GitGround(own=git, common=git, branch="pitboss/grind/run"), ()
 
     @property
-    def hosts(self) -> OnlyThisMachine:
+    def hosts(self) -> Hosts:
+        return OnlyThisMachine(self.surroundings, self.config(), self.git_of)
+
+    def config(self) -> Config:
+        """The configuration, with the agent in it."""
         spent = {"reason": "stop", "cost": 0.5, "tokens": {"input": 100, "output": 20}}
         lines = ({"type": "text", "part": {"text": "done"}}, {"type": "step_finish", "part": spent})
         said = "\n".join(json.dumps({**line, "sessionID": "ses-1"}) for line in lines)
@@ -97,7 +126,7 @@ class Here(Folder):
             printf '%s\\n' {shlex.quote(said)}
             {FOR_EVER if self.waits else "exit 0"}"""
         settings = AgentSettings(binary=str(executable(self._folder / AGENT, script)))
-        return OnlyThisMachine(self.surroundings, Config(agents={AGENT: settings}), self.git_of)
+        return Config(agents={AGENT: settings})
 
     def leave_process(self) -> tuple[int, int]:
         left = subprocess.Popen(["sleep", "300"], env={**os.environ, "PITBOSS_RUN_ID": self.paths.run_id})
@@ -111,6 +140,68 @@ class Here(Folder):
         for left in self._left:
             left.kill()
             left.wait()
+
+
+class Away(Here):
+    """A worker, whose session is always in a slot."""
+
+    def __init__(self, folder: Path, session: Assignment) -> None:
+        super().__init__(folder, msgspec.structs.replace(session, worktree=None))
+        subprocess.run(["sh", "-ec", REPOSITORY], cwd=folder, check=True, capture_output=True)
+        self._worker = OneWorker(folder / ".pitboss" / "worker", os.environ)
+        self._places: WorkerPlaces | None = None
+
+    @property
+    def hosts(self) -> Hosts:
+        if self._places is None:
+            self._places = self._opened()
+            self._begin(self._places)
+        here = OnlyThisMachine(self.surroundings, self.config(), self.git_of)
+        return WorkerHosts(here, self._places.line)
+
+    def _opened(self) -> WorkerPlaces:
+        repo = Repo.discover(self._folder)
+        branch = RunBranch(repo, run_branch(self.paths.run_id), checked_out=False)
+        repo.git("branch", branch.name)
+        places = GitPlaces(Site(repo=repo, branch=branch, paths=self.paths, worktree=WorktreeSettings()))
+        guard = Guard(repo, self.paths.root)
+        guard.begin()
+        monitor = RepositoryMonitor(places, guard, lambda _: None, lambda: False)
+        home = ResilientPlaces(places, monitor, Unheard())
+        opened = self._worker.places(home, monitor, repo, branch, self.paths, self.config())
+        opened.open()
+        return opened
+
+    def _begin(self, places: WorkerPlaces) -> None:
+        assert places.has_room()
+        where = places.reserve(1, in_slot=True)
+        self.session = msgspec.structs.replace(
+            self.session,
+            base_commit=where.base_commit,
+            worktree=where.worktree,
+            branch=where.branch,
+            host=where.host,
+        )
+        places.at(self.session).prepare()
+        self.tree = self._worker.tree(self.session)
+
+    @property
+    def inside(self) -> RunPaths:
+        return RunPaths(self.tree.parents[5], self.paths.run_id)
+
+    def close(self) -> None:
+        super().close()
+        self._worker.close()
+
+
+class Unheard:
+    """Where a run notes whose work could not be rescued: nobody rescues here."""
+
+    def unrescued(self, seq: int) -> None:
+        raise AssertionError(f"the work of session {seq} was not rescued")
+
+    def rescued(self, seq: int) -> None:
+        pass
 
 
 class Played(Folder):
@@ -164,8 +255,7 @@ class Played(Folder):
         pass
 
 
-@pytest.fixture(params=[Here, Played])
-def world_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[Assignment], World]]:
+def makers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[Assignment], World]]:
     made: list[World] = []
 
     def make(session: Assignment) -> World:
@@ -176,6 +266,18 @@ def world_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
     yield make
     for world in made:
         world.close()
+
+
+@pytest.fixture(params=[Here, Played, Away])
+def world_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[Assignment], World]]:
+    yield from makers(request, tmp_path)
+
+
+@pytest.fixture(params=[Here, Played])
+def at_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A world whose host knows processes by their pids; a worker ends its own."""
+    for make in makers(request, tmp_path):
+        yield make(assigned(1))
 
 
 @pytest.fixture(params=[None, "worktrees/slot-1"], ids=["in place", "in a slot"])
@@ -279,8 +381,8 @@ def test_a_hook_sees_its_session_and_its_own_variables(world: World) -> None:
         "PITBOSS_SESSION_SEQ": "1",
         "PITBOSS_PROMPT_NAME": "alpha",
         "PITBOSS_WORKTREE": str(world.tree),
-        "PITBOSS_SCRATCHPAD": str(world.paths.notes(1) if own else world.paths.scratchpad),
-        "PITBOSS_SKIP_FILE": str(world.paths.skip(1) if own else world.paths.skip_file),
+        "PITBOSS_SCRATCHPAD": str(world.inside.notes(1) if own else world.inside.scratchpad),
+        "PITBOSS_SKIP_FILE": str(world.inside.skip(1) if own else world.inside.skip_file),
     }
     assert {name: seen.get(name) for name in expected} == expected
 
@@ -330,8 +432,8 @@ def test_where_there_are_no_tests_they_fail(host: Host) -> None:
     assert result.failing
 
 
-def test_a_process_is_known_by_its_pid_and_its_start_and_ended_once(one: World) -> None:
-    host, (pid, started) = one.hosts.of(one.session), one.leave_process()
+def test_a_process_is_known_by_its_pid_and_its_start_and_ended_once(at_home: World) -> None:
+    host, (pid, started) = at_home.hosts.of(at_home.session), at_home.leave_process()
     assert host.is_running(pid, started)
     assert not host.is_running(pid, started + 1)
     host.end_process(pid, started + 1)
@@ -341,8 +443,8 @@ def test_a_process_is_known_by_its_pid_and_its_start_and_ended_once(one: World) 
         assert not host.is_running(pid, started)
 
 
-def test_what_a_dead_run_left_is_ended_and_then_nothing_is_left(one: World) -> None:
-    pid, started = one.leave_process()
-    end = partial(one.hosts.end_strays, one.paths.run_id, since=STARTED.timestamp())
+def test_what_a_dead_run_left_is_ended_and_then_nothing_is_left(at_home: World) -> None:
+    pid, started = at_home.leave_process()
+    end = partial(at_home.hosts.end_strays, at_home.paths.run_id, since=STARTED.timestamp())
     assert [end(), end()] == [True, False]
-    assert not one.hosts.of(one.session).is_running(pid, started)
+    assert not at_home.hosts.of(at_home.session).is_running(pid, started)

@@ -40,7 +40,7 @@ class OneWorker:
     """The worker `rack`; its disk is `folder`."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        folder.mkdir()
+        folder.mkdir(parents=True)
         quiet_dask()
         self._folder = folder
         self._loop = BackgroundLoop()

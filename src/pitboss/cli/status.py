@@ -158,7 +158,10 @@ def _doing(session: InFlight, flight: Flight) -> str:
         return flight_words(flight, clock)
     if session.progress.outcome is not None:
         return f"agent ended {session.progress.outcome.status}, not recorded yet"
-    return f"agent pid {session.progress.pid}" if session.progress.pid is not None else "agent not started"
+    if session.progress.pid is None:
+        return "agent not started"
+    where = session.assignment.host
+    return f"agent pid {session.progress.pid}{f' on {where}' if where else ''}"
 
 
 def _holder(seen: Snapshot, now: datetime) -> str:
