@@ -107,3 +107,6 @@ class _Known(Cluster):
     def workers(self) -> tuple[WorkerInfo, ...]:
         super().workers()
         return (self._only.info,)
+
+    def find(self, name: str) -> WorkerInfo | None:
+        return next((worker for worker in self.workers() if worker.name == name), None)
