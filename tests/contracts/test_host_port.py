@@ -18,6 +18,7 @@ from pitboss import proctree
 from pitboss.agents.scripted import Script, ScriptedAgent
 from pitboss.core.agent import AgentEvent, AgentOrder, AgentOutcome, EventKind
 from pitboss.core.config import AgentSettings, Config, WorktreeSettings
+from pitboss.core.run import RunState, build_state
 from pitboss.core.sandbox.ground import GitGround
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
@@ -196,6 +197,15 @@ class Away(Here):
 
 class Unheard:
     """Where a run notes whose work could not be rescued: nobody rescues here."""
+
+    state: RunState = build_state(
+        run_id="run",
+        branch="pitboss/grind/run",
+        plan_name="default",
+        prompt_names=("alpha",),
+        now=STARTED,
+        base_commit=None,
+    )
 
     def unrescued(self, seq: int) -> None:
         raise AssertionError(f"the work of session {seq} was not rescued")
