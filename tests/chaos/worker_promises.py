@@ -32,7 +32,9 @@ def broken_promises(night: Night, began_at: datetime) -> Iterator[str]:
         elif f"{prompt}-{seq}.txt" not in kept:
             yield f"the work of session {seq} is neither on the branch nor rescued"
     yield from _untrue_records(records, began, began_at)
-    for lost in (r for r in records if (r.get("reason") or "").startswith("interrupted: worker")):
+    # A turn is taken once more, not twice: one that was itself taken again, and lost, is over.
+    lost_ones = (r for r in records if (r.get("reason") or "").startswith("interrupted: worker"))
+    for lost in (r for r in lost_ones if not r.get("retry_of")):
         if not any(record.get("retry_of") == lost["seq"] for record in records):
             yield f"the turn of session {lost['seq']} was not taken again"
     if left := night.project.git("for-each-ref", "refs/pitboss/lease", "refs/pitboss/result"):
