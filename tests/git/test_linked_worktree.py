@@ -55,6 +55,15 @@ def test_what_only_git_can_make_is_left_to_git(repo: Repo, tmp_path: Path) -> No
     assert not (tmp_path / "other").exists()
 
 
+def test_a_sparse_tree_is_left_to_git_which_copies_its_patterns(repo: Repo, tmp_path: Path) -> None:
+    sh(
+        repo.root,
+        "git config core.sparseCheckout true; mkdir -p .git/info; echo /one >.git/info/sparse-checkout",
+    )
+    assert not link_worktree(repo, tmp_path / "place", repo.line("rev-parse", "HEAD"), reason=REASON)
+    assert not (tmp_path / "place").exists()
+
+
 def test_nothing_is_written_over(repo: Repo, tmp_path: Path) -> None:
     place, head = tmp_path / "place", repo.line("rev-parse", "HEAD")
     place.mkdir()

@@ -26,8 +26,11 @@ def link_worktree(repo: Repo, place: Path, commit: str, *, reason: str) -> bool:
     """Make `place` a new working tree without files or index, its HEAD at `commit`, locked for `reason`.
 
     False if only git can do it: the repository's format has extensions, such as refs that are no files, its config is
-    too large or odd to tell, or its name for the working tree is taken. Raises OSError.
+    too large or odd to tell, its name for the working tree is taken, or `repo` may be a sparse checkout, whose patterns
+    git copies. Raises OSError.
     """
+    if repo.inside("info", "sparse-checkout").exists():
+        return False
     config = repo.common_dir / "config"
     said = content_of(config)
     if config.is_symlink() or len(said) >= _MOST_BYTES or _EXTENSIONS.search(said):
