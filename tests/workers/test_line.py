@@ -192,6 +192,14 @@ def test_what_is_large_travels_in_pieces_of_which_few_are_on_their_way_and_arriv
     assert list(tmp_path.glob("tmp*")) == []
 
 
+def test_a_file_arrives_whole_however_large_it_is(ends: Ends, paths: RunPaths) -> None:
+    text = bytes(IN_MEMORY) + b"the end"
+    ends.wire.put(say.Written(name="notes"), text)
+    ends.wire.put(say.HookEnded(result=HookResult(passed=True)))
+    ends.line.ask(HOOK, say.HookEnded)
+    assert paths.notes(1).read_bytes() == text
+
+
 def test_whoever_sends_something_large_is_not_kept_waiting_by_a_side_that_is_gone(
     ends: Ends, tmp_path: Path
 ) -> None:

@@ -112,7 +112,10 @@ class Wire(Generic[M]):
                     await asyncio.to_thread(beside.add, bytes(body))
                     self._out.put_nowait((encoded(PieceTaken()), b""))
                 case _:
-                    beside.add(bytes(body))
+                    if beside:
+                        beside.add(bytes(body))
+                    else:  # it came in one piece, so it stays in memory
+                        beside = Parcel(bytes(body))
                     self._in.put((said, beside))
                     beside = Parcel(folder=self._folder)
 
