@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pitboss.git.repo import Repo
 from pitboss.workers import depot
 from pitboss.workers.depot import Depot
-from tests.support.cli import Project
+from tests.support.cli import Project, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,6 +109,30 @@ def test_a_remote_that_refuses_is_left_alone_for_a_while(
     monkeypatch.setattr(depot, "REST_S", 0.0)
     again = sides.depot(sides.home)
     assert again.offer(sides.tip(), sides.tip) == BASE
+
+
+def test_a_ref_that_does_not_reach_the_commit_is_no_silent_failure(sides: Sides) -> None:
+    here, there = sides.depot(sides.home), sides.depot(sides.away)
+    here.offer(sides.tip(), sides.tip)
+    assert not there.bring(BASE, "1" * 40)
+    assert there.trouble == f"it does not have {'1' * 40}"
+    assert there.bring(BASE, sides.tip())
+
+
+def test_a_success_does_not_hide_why_the_remote_is_left_alone(sides: Sides) -> None:
+    begun, go_on = sides.bare / "begun", sides.bare / "go-on"
+    sides.hook("pre-receive", f"touch {begun}; while [ ! -e {go_on} ]; do sleep 0.05; done")
+    here = sides.depot(sides.home)
+    offers: list[str | None] = []
+    offering = Thread(target=lambda: offers.append(here.offer(sides.tip(), sides.tip)))
+    offering.start()
+    wait_until(begun.exists)
+    assert not here.bring(RESULT, "1" * 40)
+    go_on.touch()
+    offering.join()
+    assert offers == [BASE]
+    assert not here.bring(BASE, "1" * 40)
+    assert "couldn't find remote ref" in str(here.trouble)
 
 
 def test_a_remote_that_hangs_is_borne_for_so_long(sides: Sides) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pitboss.landing.refs import ResultName
 
 REST_S = 60.0
-"""Seconds for which a remote that failed is left alone: each try may take as long as its silence is borne."""
+"""Seconds for which a remote that failed is left alone: each try may last until it counts as silent."""
 
 FETCHED_AT_ONCE = 100
 DELETED_AT_ONCE = 50
@@ -104,14 +104,14 @@ class Depot:
             self.flush()
 
     def flush(self) -> None:
-        """Delete now what was told to `forget`."""
+        """Delete now whatever `forget` was given."""
         with self._lock:
             due, self._done_with = self._done_with, []
         if due:
             self._attempt(lambda: self._remote.delete(due))
 
     def close(self) -> None:
-        """No session of the run begins any longer: nothing stays but results that were not told to `forget`."""
+        """The run begins no more sessions: leave nothing there but results that `forget` was never given."""
         with self._lock:
             self._done_with.append(base_ref(self._run_id))
         self.flush()
@@ -122,7 +122,10 @@ class Depot:
             return True
         if not self._attempt(lambda: self._remote.fetch(refs)):
             return False
-        return all(self._repo.commit_id(oid) is not None for oid in missing)
+        lacking = next((oid for oid in missing if self._repo.commit_id(oid) is None), None)
+        if lacking is not None:
+            self.trouble = f"it does not have {lacking}"
+        return lacking is None
 
     def _attempt(self, work: Callable[[], object]) -> bool:
         """Do something with the remote, unless it failed a moment ago; False if that fails."""
@@ -136,7 +139,9 @@ class Depot:
                 self._again_at = time.monotonic() + REST_S
                 self.trouble = _why(error)
             return False
-        self.trouble = None
+        with self._lock:
+            if time.monotonic() >= self._again_at:  # else another thread has failed meanwhile
+                self.trouble = None
         return True
 
 
