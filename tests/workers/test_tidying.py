@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,15 @@ def test_working_copies_of_a_run_go_after_a_day_and_its_clone_after_a_month(disk
     assert disk.clone.root.exists()
     tidy_worker(disk.folder, time.time() + CLONE_IDLE_S + 60)
     assert not disk.clone.root.exists()
+
+
+def test_a_clone_whose_runs_have_gone_waits_its_month_from_then_on(disk: Disk) -> None:
+    disk.begin(3, is_over=True)
+    os.utime(disk.clone.root, (1, 1))
+    tidy_worker(disk.folder, time.time() + RUN_IDLE_S + 60)
+    assert not disk.paths.root.exists()
+    tidy_worker(disk.folder, time.time() + 2 * RUN_IDLE_S)
+    assert disk.clone.root.exists()
 
 
 def test_work_that_waits_to_be_fetched_stays_with_all_that_is_there(disk: Disk) -> None:

@@ -39,7 +39,8 @@ def tidy_worker(folder: Path, now: float | None = None) -> None:
     patience_s = RUN_IDLE_S if usage.free < LOW * usage.total else CLONE_IDLE_S
     for clone in _clones(folder):
         runs = list(names_in(runs_dir(clone.root)))
-        used = max((_used(clone, run_id) for run_id in runs), default=clone.root.stat().st_mtime)
+        changed = _changed(clone.root, runs_dir(clone.root))
+        used = max([changed, *(_used(clone, run_id) for run_id in runs)])
         for run_id in runs:
             if run_id not in held and now - _used(clone, run_id) > RUN_IDLE_S:
                 _remove_run(clone, run_id, begun)
@@ -88,7 +89,12 @@ def _is_over(kept: rescue_refs.Rescued, run_id: str, begun: BegunAttempts) -> bo
 def _used(clone: Repo, run_id: str) -> float:
     """When a run last had a session in a clone, in epoch seconds."""
     paths = RunPaths(clone.root, run_id)
-    return max(place.stat().st_mtime for place in (paths.root, paths.transcripts) if place.exists())
+    return _changed(paths.root, paths.transcripts)
+
+
+def _changed(*folders: Path) -> float:
+    """When the content of any of these folders last changed."""
+    return max((folder.stat().st_mtime for folder in folders if folder.exists()), default=0.0)
 
 
 def _clones(folder: Path) -> Iterator[Repo]:
