@@ -60,18 +60,21 @@ def test_identity_line_ends_hooks_and_copied_files_are_on_a_worker_what_they_are
     project.write(".env", "KEY=value\n")
     for key, value in {"user.name": 'A "B" \\ C', "user.email": "a@b", "core.autocrlf": "true"}.items():
         project.git("config", key, value)
+    with (project.root / ".git/config").open("a") as config:
+        config.write("[merge]\n\trenames\n")
     project.write(".git/hooks/pre-commit", HOOK).chmod(0o755)
     configure(project, more='[grind.worktree]\ncopy = [".env"]')
     seen = tmp_path / "seen"
     project.prompt(
         "alpha",
-        f"(git config user.name; grep -c $(printf '\\r') notes.txt; cat .env) > {seen}; echo x > new.txt",
+        f"(git config --type=bool merge.renames; git config user.name; grep -c $(printf '\\r') notes.txt; cat .env)"
+        f" > {seen}; echo x > new.txt",
         max_runs=1,
     )
     project.prompt("beta", "echo x > forbidden.txt", max_runs=1)
     project.pitboss("grind", "--workers", "local:1")
     run = the_run(project)
-    assert seen.read_text() == 'A "B" \\ C\n2\nKEY=value\n'
+    assert seen.read_text() == 'true\nA "B" \\ C\n2\nKEY=value\n'
     assert run.record("alpha")["status"] == "ok"
     assert run.record("beta")["reason"] == "commit_refused: no forbidden files"
     assert set(run.files(run.branch)) == {"new.txt"}

@@ -11,7 +11,7 @@ import pytest
 from pitboss.errors import StorageError
 from pitboss.git import packs
 from pitboss.git.errors import GitError
-from pitboss.git.packs import IN_MEMORY, boundary, pack, unpack
+from pitboss.git.packs import IN_MEMORY, boundary, extend_boundary, pack, unpack
 from pitboss.git.repo import Repo
 from tests.support.cli import Project
 
@@ -74,6 +74,12 @@ def test_a_shallow_repository_says_where_it_ends(project: Project, tmp_path: Pat
     shallow, there = Repo.discover(tmp_path / "shallow"), empty(tmp_path / "there", project)
     tip = shallow.line("rev-parse", "HEAD")
     assert boundary(shallow) == (tip,)
+    first = project.git("rev-list", "--max-parents=0", "HEAD").strip()
+    extend_boundary(shallow, [first])
+    extend_boundary(shallow, [tip])
+    assert boundary(shallow) == tuple(sorted((first, tip)))
+    extend_boundary(Repo.discover(project.root), ())
+    assert boundary(Repo.discover(project.root)) == ()
     unpack(there, pack(shallow, [tip]))
     (there.common_dir / "shallow").write_text(f"{tip}\n")
     assert there.line("rev-list", "--count", tip) == "1"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.errors import StorageError
 from pitboss.git.repo import NO_HOOKS
+from pitboss.store.files import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -115,6 +116,14 @@ def boundary(repo: Repo) -> tuple[str, ...]:
         return tuple((repo.common_dir / "shallow").read_text().split())
     except FileNotFoundError:
         return ()
+
+
+def extend_boundary(repo: Repo, ends: Iterable[str]) -> None:
+    """Have the repository end at these commits too, while others read where it does. Raises StorageError."""
+    before = {*boundary(repo)}
+    if not before.issuperset(ends := {*ends}):
+        lines = "".join(f"{oid}\n" for oid in sorted(before | ends))
+        write_atomic(repo.common_dir / "shallow", lines.encode())
 
 
 def _write(file: IO[bytes], data: bytes | bytearray) -> None:

@@ -12,7 +12,7 @@ from pitboss.core.redact import Secrets
 from pitboss.core.session import Landing
 from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.errors import PitbossError, StorageError
-from pitboss.git.packs import Parcel, boundary, pack, unpack
+from pitboss.git.packs import Parcel, extend_boundary, pack, unpack
 from pitboss.hosts.surroundings import Surroundings
 from pitboss.hosts.this_machine import HOOKS, OnlyThisMachine
 from pitboss.landing.fenced_git import FencedGit
@@ -150,9 +150,7 @@ class Attending:
         repo, base = self._run.repo, self._session.base_commit
 
         def make() -> bool:
-            if call.boundary:
-                ends = sorted({*boundary(repo), *call.boundary})
-                (repo.common_dir / "shallow").write_text("".join(f"{oid}\n" for oid in ends))
+            extend_boundary(repo, call.boundary)
             if parcel:
                 unpack(repo, parcel)
             self._run.know(base, is_new=bool(parcel or call.fetch))
@@ -220,7 +218,7 @@ class Attending:
             rescued=rescued,
             diff=self._place.diff(),
             pushed=pushed,
-            trouble=None if depot is None else depot.trouble,
+            trouble=None if depot is None or pushed else depot.trouble,
         )
         return answer, NOTHING if pushed else self._packed(tips)
 

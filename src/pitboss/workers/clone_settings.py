@@ -60,10 +60,10 @@ class CloneSettings(msgspec.Struct, frozen=True, kw_only=True):
 def settings_of(repo: Repo) -> CloneSettings:
     """What clones of a repository take over. Raises GitError.
 
-    Hooks in a folder that is in git come with the commits; others are read, unless they are no text.
+    Hooks in a folder that is in git come with the commits; others are read, unless they are not text.
     """
     listed = os.fsdecode(repo.git("config", "--list", "-z")).split("\0")
-    every = dict(entry.partition("\n")[::2] for entry in listed if entry)
+    every = dict(map(_setting, filter(None, listed)))
     carried = {key: value for key, value in every.items() if key in CARRIED}
     folder = Path(every.get("core.hookspath") or repo.common_dir / "hooks").expanduser()
     if not folder.is_absolute():
@@ -85,6 +85,12 @@ def take_over(clone: Repo, found: CloneSettings) -> None:
     wanted = {**carried, **_LFS, "core.hookspath": hooks}
     write_atomic(clone.common_dir / _FILE, os.fsencode(_written(wanted)))
     clone.git(*NO_HOOKS, "config", "--replace-all", "include.path", _FILE)
+
+
+def _setting(entry: str) -> tuple[str, str]:
+    """A key and its value; one that is given none is true for git."""
+    key, given, value = entry.partition("\n")
+    return key, value if given else "true"
 
 
 def _scripts(folder: Path) -> dict[str, str]:
