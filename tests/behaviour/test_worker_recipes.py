@@ -67,7 +67,7 @@ def test_the_worker_that_is_started_lacks_nothing_but_the_certificates_of_that_m
 
 def test_a_service_manager_ends_a_worker_by_its_guardian_and_leaves_it_time_to_keep_the_work() -> None:
     given = settings(UNIT)
-    assert (given["KillMode"], given["Restart"]) == ("mixed", "always")
+    assert (given["KillMode"], given["Restart"]) == ("mixed", "on-failure")
     assert int(given["TimeoutStopSec"]) >= 60
     pod = kubernetes("StatefulSet")
     assert pod["terminationGracePeriodSeconds"] >= 60
