@@ -69,7 +69,7 @@ class FencedGit:
     def _hooks_in(self, tree: Path) -> Iterator[str]:
         """The folder of `core.hooksPath`, where it is in a session's tree: git runs what is in it outside.
 
-        If that is in a folder such as `.husky`, all of which is hooks, then that one.
+        If the folder around it is one such as `.husky`, which holds nothing but hooks, then that one.
         """
         folder = Path(os.path.normpath(tree / (self._hooks or ".")))
         if tree in folder.parents:

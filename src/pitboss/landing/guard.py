@@ -149,7 +149,7 @@ class Guard:
             return (*self._checked(seq), *refs)
 
     def _checked(self, seq: int = 0) -> tuple[str, ...]:
-        """The same, but for the refs that a sandbox leaves open."""
+        """The same, except for the refs that a sandbox leaves open."""
         warnings = [*self._layout.check(self._set_aside)]
         for _ in range(_MOST_LOOKS):
             looked = self._look()

@@ -18,7 +18,7 @@ import msgspec
 from pitboss.git.small_files import text_of
 from pitboss.landing.refs import RUN_BRANCHES, SESSION_BRANCH
 from pitboss.store.files import read_regular, write_atomic
-from pitboss.store.opening import is_folder
+from pitboss.store.opening import is_folder, remove
 from pitboss.store.paths import runs_dir
 from pitboss.typed import from_json
 
@@ -74,7 +74,7 @@ class SharedRefs:
         if noted.names is not None and changed_at(self._packed) <= gone_at:
             self._names = frozenset(noted.names)
         yield from self.check(set_aside)
-        self._note.unlink(missing_ok=True)
+        remove(self._note)
 
     def _take(self) -> None:
         self._branches = self._read()
@@ -127,9 +127,8 @@ class SharedRefs:
             if left:
                 _write(self._packed, left.rstrip("\n"))
             else:
-                self._packed.unlink(
-                    missing_ok=True
-                )  # an empty line is no such file: git would refuse to work
+                # An empty line is no such file: git would refuse to work.
+                self._packed.unlink(missing_ok=True)
             yield f"git's {_PACKED} held refs that were never made: {', '.join(forged[:5])}; kept as {kept}"
 
     def _is_forged(self, name: str) -> bool:

@@ -172,7 +172,7 @@ class Slot:
             self._have_it_added(base)
         repo = self.opened()
         if repo is None:
-            raise GitError(("git", "checkout"), f"{self.path} was removed while it was made", code=0)
+            raise GitError(("git", *_CHECKOUT), f"{self.path} was removed while it was made", code=0)
         repo.git(*_CHECKOUT, "-b", branch, base, "--")
         repo.inside("locked").unlink(missing_ok=True)
 

@@ -342,12 +342,18 @@ def _spawn(command: Command) -> subprocess.Popen[bytes]:
         command.argv,
         cwd=command.cwd,
         env=command.env,
-        stdin=subprocess.PIPE if command.stdin else command.stdin_fd or subprocess.DEVNULL,
+        stdin=_stdin(command),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if command.merge_stderr else subprocess.PIPE,
         bufsize=0,
         start_new_session=True,
     )
+
+
+def _stdin(command: Command) -> int:
+    if command.stdin:
+        return subprocess.PIPE
+    return subprocess.DEVNULL if command.stdin_fd is None else command.stdin_fd
 
 
 def _pidfd(pid: int) -> int | None:
