@@ -33,7 +33,7 @@ SAME_REQUEST_S = 0.25
 """A closing terminal sends SIGHUP more than once; a service manager sends SIGTERM and SIGHUP, heard in any order."""
 
 LOOK_S = 0.1
-"""Seconds between two looks at a runner that may be lost though it is alive."""
+"""Seconds between two looks at a runner that may hang."""
 
 LAST_WORDS_S = 2.0
 """How long to wait for a paused terminal."""
@@ -80,11 +80,11 @@ def guard(
 ) -> int:
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
-    All processes of this run, and no others, carry the environment pairs in `marker`. A signal of `at_once` counts as
-    two requests: nothing is to be waited for. The runner never returns from
+    All processes of this run, and no others, carry the environment pairs in `marker`. The runner never returns from
     here: it leaves through `os._exit` after flushing stdout and stderr. `body` reports its own failures: anything it
     raises silently becomes exit code 70. When this returns or raises, no process of the run is left. Call it before
-    starting any thread. A runner that `is_lost`, as asked again and again, is killed.
+    starting any thread. `is_lost` is asked every `LOOK_S` seconds; once it says yes, the runner is killed. A signal in
+    `at_once` counts as two requests, for whoever sends it does not wait.
 
     Raises RunnerKilled if a signal ended the runner, with a hint if its work is `resumable`; StartError if the system
     allows no more processes.

@@ -58,8 +58,8 @@ def test_workers_are_listed_by_name_with_what_they_say_of_themselves() -> None:
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
-        (None, "it is no pitboss worker: start one by `pitboss worker ADDRESS`"),
-        ({"slots": "many"}, "it is no pitboss worker: start one by `pitboss worker ADDRESS`"),
+        (None, "it is not a pitboss worker: `pitboss worker ADDRESS` starts one"),
+        ({"slots": "many"}, "it is not a pitboss worker: `pitboss worker ADDRESS` starts one"),
         ({**FIT, "version": "0.1.0"}, f"it is pitboss 0.1.0, and this is {__version__}"),
         ({**FIT, "messages": VERSION + 1}, f"it is pitboss {__version__}, and this is {__version__}"),
         ({**FIT, "engine": "1.2"}, f"it has dask 1.2, and this is {ENGINE}"),
@@ -134,7 +134,7 @@ def test_a_run_that_waits_is_told_why_no_worker_takes_its_sessions() -> None:
     assert why_nobody((), "tls://rack:1") == "the scheduler at tls://rack:1 does not answer, or has none"
     workers = seen(a=None, b={**FIT, "version": "0.1"})
     assert why_nobody(workers, "tls://rack:1") == (
-        "a: it is no pitboss worker: start one by `pitboss worker ADDRESS`; "
+        "a: it is not a pitboss worker: `pitboss worker ADDRESS` starts one; "
         f"b: it is pitboss 0.1, and this is {__version__}"
     )
 

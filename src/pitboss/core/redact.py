@@ -102,7 +102,7 @@ class Secrets:
 
     @staticmethod
     def of(*environments: Mapping[str, str]) -> Secrets:
-        """The secrets in the variables of these environments. Not to be changed: it may be the same as before."""
+        """The secrets in the variables of these environments. Others share the result: do not change it."""
         return _of(tuple(dict.fromkeys(chain.from_iterable(map(_secrets_of, environments)))))
 
     def redact(self, text: str) -> str:

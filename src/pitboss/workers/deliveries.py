@@ -30,8 +30,8 @@ class Deliveries:
     ) -> Iterator[tuple[str, ...]]:
         """Deliver `commit` in the body; yields what the worker has by then.
 
-        It said what it `has` after `asked_at`, on the monotonic clock. If that was nothing, this waits for the others
-        to whom it said the same.
+        It was asked at `asked_at`, on the monotonic clock, and said that it `has` these. If it had nothing, this waits
+        for other sessions that are delivering to it.
         """
         if has:
             yield has

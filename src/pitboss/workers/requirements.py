@@ -22,7 +22,7 @@ def require_workers(address: str, config: Config) -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise StartError(
-            f"`--workers` needs the extra `workers`, of which is not installed: {', '.join(missing)}",
+            f"`--workers` needs the extra `workers`, which is not installed: {', '.join(missing)}",
             hint="install it beside pitboss: `pip install 'pitboss[workers]'`",
         )
     if isinstance(where, LocalWorkers):

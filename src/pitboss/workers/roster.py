@@ -27,7 +27,6 @@ SILENT_S = 5.0
 BEATS_S = 0.015
 """Further seconds for each worker: dask has them beat more slowly the more there are."""
 
-
 LEAST_FREE = 16 * 1024 * 1024
 """Bytes without which no session could be committed."""
 
@@ -175,7 +174,7 @@ def _name(address: str, known: Mapping[str, Any]) -> str:
 def _differs(facts: WorkerFacts | None) -> str | None:
     """Why it cannot be spoken to, if it cannot."""
     if facts is None:
-        return "it is no pitboss worker: start one by `pitboss worker ADDRESS`"
+        return "it is not a pitboss worker: `pitboss worker ADDRESS` starts one"
     if facts.version != __version__ or facts.messages != VERSION:
         return f"it is pitboss {facts.version}, and this is {__version__}"
     if facts.engine != (engine := engine_version()):

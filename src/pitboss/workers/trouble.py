@@ -28,9 +28,11 @@ def _known(cause: BaseException) -> str | None:
     words: str | None = None
     match cause:
         case ssl.SSLCertVerificationError():
-            words = f"its certificate has another authority than ours, or has expired: {cause.verify_message}"
+            words = (
+                f"its certificate is from another authority than ours, or has expired: {cause.verify_message}"
+            )
         case ssl.SSLError():
-            words = f"it speaks no TLS, or takes no certificate of ours: {cause.reason or cause}"
+            words = f"it does not speak TLS, or does not accept our certificate: {cause.reason or cause}"
         case socket.gaierror():
             words = f"no such host: {cause.strerror}"
         case ConnectionRefusedError():

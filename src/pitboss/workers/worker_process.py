@@ -228,11 +228,14 @@ def _is_there(worker: Any) -> bool:
 
 
 async def _finish(setup: Setup, channel: StopChannel, desk: WorkerDesk) -> None:
-    """Wait for the sessions in flight, also for those that are on their way from a run that does not know it yet.
+    """Wait for the sessions in flight, and for those on their way from a run that has not heard of it yet.
 
-    Somebody who asks again does not want to wait.
+    A second request ends the wait.
     """
-    _say(setup, "takes no more sessions, and leaves when those in flight are over; once more ends them now")
+    _say(
+        setup,
+        "takes no more sessions, and leaves when those in flight are over; a second Ctrl-C ends them now",
+    )
     told = time.monotonic()
     while channel.level() is StopLevel.DRAIN:
         if not desk.seqs and time.monotonic() - told > LINGER_S:

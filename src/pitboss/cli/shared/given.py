@@ -169,7 +169,7 @@ def _worker_name(word: str) -> str:
     from re import fullmatch
 
     if fullmatch(r"[A-Za-z0-9._@:-]{1,100}", word) is None:
-        raise ValueError(f"{word!r} is no name: letters, digits and . _ - @ : make one, up to 100 of them")
+        raise ValueError(f"{word!r} cannot be a name: use up to 100 letters, digits and . _ - @ :")
     return word
 
 
