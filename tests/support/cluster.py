@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tests.support.cli import COMMAND, PATIENCE_S, wait_until
+from tests.support.leftovers import ended_if_killed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ class BesideCluster:
         self._project = project
         self._folder = folder
         self._stack = stack
+        self._mark = stack.enter_context(ended_if_killed(folder))
         self.address = ""
         self.begin_scheduler()
 
@@ -103,7 +105,7 @@ class BesideCluster:
             process = subprocess.Popen(
                 argv,
                 cwd=self._folder,
-                env=self._project.env | dict(env),
+                env={**self._project.env, **env, **self._mark},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.cli import PATIENCE_S, Done, wait_until
+from tests.support.leftovers import ended_if_killed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-PROGRAMS = ("ip", "mount", "nsenter", "scp", "ssh", "ssh-keygen", "sshd", "unshare")
+PROGRAMS = ("ip", "mount", "nsenter", "scp", "setpriv", "ssh", "ssh-keygen", "sshd", "unshare")
 NAMESPACES = ("unshare", "--net", "--mount", "--uts")
 TRIED = (*NAMESPACES, "sh", "-c", "ip link add name tried type bridge && mount -t tmpfs tmpfs /run")
 SSHD_CONFIG = """\
@@ -91,7 +92,8 @@ class Network:
     def __init__(self, folder: Path, stack: contextlib.ExitStack, variables: Mapping[str, str]) -> None:
         self._folder = folder
         self._stack = stack
-        self._variables = variables
+        self._mark = stack.enter_context(ended_if_killed(folder))
+        self._variables = {**variables, **self._mark}
         self._next = 1
         self._switch = Machine("switch", "", self._new("switch"), self._hold())
         self._switch.run("ip", "link", "add", "name", "switch", "type", "bridge")
@@ -122,7 +124,7 @@ class Network:
             process = subprocess.Popen(
                 argv,
                 cwd=self._folder,
-                env=dict(env or {"PATH": PATH}),
+                env={**(env or {"PATH": PATH}), **self._mark},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
@@ -168,8 +170,9 @@ class Network:
         (folder / "config").write_text(config)
         machine.run("mount", "-t", "tmpfs", "tmpfs", "/run")
         machine.run("mkdir", "/run/sshd")
-        sshd = str(shutil.which("sshd", path=PATH))
-        self.start([*machine.inside, sshd, "-D", "-e", "-f", str(folder / "config")], f"{machine.name}-sshd")
+        # Sshd writes over the environment by which it would be found if the test is killed.
+        sshd = ("setpriv", "--pdeathsig=TERM", str(shutil.which("sshd", path=PATH)))
+        self.start([*machine.inside, *sshd, "-D", "-e", "-f", str(folder / "config")], f"{machine.name}-sshd")
         wait_until(lambda: "listening on" in self.said(f"{machine.name}-sshd"))
 
 

@@ -16,7 +16,7 @@ _NUMBERS = iter(range(1, 250))
 
 def why_no_network() -> str | None:
     """Why no test can make a network here; None if it can."""
-    lacking = [name for name in ("ip", "nsenter", "unshare") if shutil.which(name) is None]
+    lacking = [name for name in ("ip", "nsenter", "setpriv", "unshare") if shutil.which(name) is None]
     if lacking:
         return f"not installed: {', '.join(lacking)}"
     if subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode != 0:
@@ -57,7 +57,8 @@ class Cable:
 def cable() -> Iterator[Cable]:
     """A namespace with a cable to it, gone afterwards with all that runs there."""
     with subprocess.Popen(
-        ["unshare", "--net", "sh", "-c", "echo; exec sleep 3600"], stdout=subprocess.PIPE
+        ["setpriv", "--pdeathsig=KILL", "unshare", "--net", "sh", "-c", "echo; exec sleep 3600"],
+        stdout=subprocess.PIPE,
     ) as namespace:
         try:
             assert namespace.stdout is not None
