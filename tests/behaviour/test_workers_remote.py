@@ -60,17 +60,20 @@ def test_commits_go_to_a_worker_and_come_home_by_the_remote_where_nothing_stays(
     assert project.git("for-each-ref", "refs/pitboss") == ""
 
 
-@pytest.mark.parametrize("how", ["refuses", "vanishes"])
+@pytest.mark.parametrize("how", ["refuses", "vanishes", "hangs"])
 def test_without_the_remote_commits_travel_through_the_connection(
     project: Project, bare: Path, tmp_path: Path, how: str
 ) -> None:
     if how == "refuses":
         hook(bare, "pre-receive", "exit 1")
+    if how == "hangs":
+        hook(bare, "pre-receive", "mkdir hung && sleep 300; exit 0")
     writing(project, f"mv {bare} {tmp_path}/elsewhere || :" if how == "vanishes" else ":")
     done = project.pitboss("grind")
     assert done.code == 0, done
     assert done.err.count("[workers] remote cannot be used from here") == 1
     run = the_run(project)
+    assert [record["status"] for record in run.records] == ["ok", "ok"]
     assert set(run.files(run.branch)) == {"alpha-1.txt", "alpha-2.txt"}
 
 

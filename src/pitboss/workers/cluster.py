@@ -208,9 +208,8 @@ class Cluster:
         argv = [sys.executable, "-m", "pitboss", "worker", self._where.address, "--tls", str(self._where.tls)]
         argv += ["--name", name, "--dir", str(folder), "--slots", "1", "--leave-with-scheduler"]
         with (self._folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            # In the runner's own process session: in another, it would pass for an orphan of whatever command is ended.
+            return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     async def _watch(self) -> None:
         """Look who is there, again and again; nobody, while the scheduler does not answer."""
