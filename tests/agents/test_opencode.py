@@ -501,6 +501,15 @@ def test_a_database_that_takes_for_ever_to_read_is_given_up(
     assert delegating(tmp_path, tool("task"), finish("stop")).spend().unreadable
 
 
+def test_a_row_too_large_for_an_answer_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subagents, "MOST_BYTES", 100_000)
+    path = keep(tmp_path)
+    assert not delegating(tmp_path, tool("task"), finish("stop")).spend().unreadable
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO message VALUES ('child', 25, ?)", ('"' + "x" * 100_000 + '"',))
+    assert delegating(tmp_path, tool("task"), finish("stop")).spend().unreadable
+
+
 def test_a_subagent_that_was_refused_used_nothing(tmp_path: Path) -> None:
     spend = delegating(
         tmp_path, tool("task", error="The user rejected permission to use it"), finish("stop")

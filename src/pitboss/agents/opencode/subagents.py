@@ -15,11 +15,14 @@ from pitboss.agents.output.session_file import home_of
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MOST_STEPS = 50_000_000
 """Of SQLite's machine: more than any honest database takes."""
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of a row; one that is larger was not written by opencode."""
 
 BUSY_S = 1.0
 
@@ -45,22 +48,24 @@ def answers_below(env: Mapping[str, str], session_id: str, *, since_ms: float) -
 
     path = home_of(env, "XDG_DATA_HOME", ".local/share") / "opencode" / "opencode.db"
     try:
-        rows = _rows(path, session_id, since_ms) if path.is_file() else None
+        return list(_read(path, session_id, since_ms)) if path.is_file() else None
     except (sqlite3.Error, OSError, UnicodeError):
         return None
-    return None if rows is None else [answer for row in rows if (answer := _answer(row)) is not None]
 
 
-def _rows(path: Path, session_id: str, since_ms: float) -> list[Any] | None:
+def _read(path: Path, session_id: str, since_ms: float) -> Iterator[SubagentAnswer]:
     import sqlite3
     from contextlib import closing
 
     with closing(
         sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
     ) as database:
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
         database.execute("PRAGMA trusted_schema = OFF")
         database.set_progress_handler(lambda: 1, MOST_STEPS)
-        return database.execute(ANSWERS, (session_id, int(since_ms))).fetchall()
+        for row in database.execute(ANSWERS, (session_id, int(since_ms))):
+            if (answer := _answer(row)) is not None:
+                yield answer
 
 
 def _answer(row: Any) -> SubagentAnswer | None:
