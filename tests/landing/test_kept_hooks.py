@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pitboss.errors import StorageError
 from pitboss.git.repo import Repo
 from pitboss.landing.kept_hooks import KeptHooks
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOOK = "#!/bin/sh\n. $(dirname $0)/../shared\n"
 
@@ -57,6 +54,23 @@ def test_git_runs_them_as_they_were_with_what_they_call(tmp_path: Path) -> None:
         each.git("commit", "--quiet", "--allow-empty", "-m", "one")
     assert ran.read_text() == "theirs\n" * 2
     assert oct((kept.folder / "pre-commit").stat().st_mode)[-3:] == "755"
+
+
+def test_a_power_cut_leaves_no_copy_that_is_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path, ".husky")
+    scene.hook(".husky/pre-commit", HOOK)
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    scene.kept().keep()
+    assert synced[-2:] == [f"{scene.run}/git-hooks.new/.husky/pre-commit", str(scene.run)]
 
 
 @pytest.mark.parametrize("named", ["/elsewhere", ".", "../beside"])

@@ -50,11 +50,20 @@ class KeptHooks:
             remove_tree(made)
             make_directory(made)
             if (self._root / top).is_dir():
-                shutil.copytree(self._root / top, made / top, symlinks=True)
+                shutil.copytree(self._root / top, made / top, symlinks=True, copy_function=_copy_durably)
             with entry_at(self._kept) as at:
                 os.rename(made.name, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
+                os.fsync(at.folder)
         except OSError as error:  # that of shutil is one, too
             raise StorageError(f"cannot copy the git hooks in {top}: {error}") from None
+
+
+def _copy_durably(source: str, copy: str) -> str:
+    """Copy one file onto the disk: what a power cut left of a hook might agree to everything."""
+    shutil.copy2(source, copy)
+    with open(copy, "rb") as file:  # noqa: PTH123 - names as shutil gives them
+        os.fsync(file.fileno())
+    return copy
 
 
 def hooks_path(repo: Repo) -> str | None:
