@@ -56,6 +56,9 @@ _NO_FAULT = (Reason.RATE_LIMITED, Reason.OVERLOADED)
 _CAN_WAIT = "it may be asking for a login, or whether to trust a folder: start the agent by hand once"
 
 
+PROBE_THERE = "`pitboss doctor --probe` on the machine of a worker tries those that are there"
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent did with its small task when asked to use `model`; `seconds` is how long it took."""
 

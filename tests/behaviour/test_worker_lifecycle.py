@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.agents import executable
-from tests.support.cli import COMMAND, PATIENCE_S, Project, wait_until
+from tests.support.cli import COMMAND, PATIENCE_S, Project, finish, wait_until
 from tests.support.cluster import cluster_beside
-from tests.support.runs import Gate, configure, the_run
+from tests.support.runs import Gate, the_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,9 +154,10 @@ def agent(folder: Path) -> Path:
 
 
 def configured_doctor(project: Project, address: str) -> str:
-    """What `doctor` says when the configuration names the scheduler."""
-    configure(project, agent="opencode", more=f'[workers]\naddress = "{address}"')
-    return project.pitboss("doctor").out
+    """What `doctor --probe` says when the configuration, which asks for probes, names the scheduler."""
+    text = f'[agent]\nbackend = "opencode"\nprobe = true\n[workers]\naddress = "{address}"\n'
+    project.write(".pitboss/config.toml", text)
+    return project.pitboss("doctor", "--probe").out
 
 
 def begun(cluster: BesideCluster, name: str, path: str) -> None:
@@ -166,7 +167,6 @@ def begun(cluster: BesideCluster, name: str, path: str) -> None:
 def test_a_worker_without_the_agent_gets_no_session_and_the_runners_machine_needs_none(
     project: Project, tmp_path: Path
 ) -> None:
-    configure(project, agent="opencode")
     project.prompt("alpha", ":", parallel_safe=True, max_runs=2)
     (tmp_path / "bin").mkdir()
     path = project.env["PATH"]
@@ -177,9 +177,12 @@ def test_a_worker_without_the_agent_gets_no_session_and_the_runners_machine_need
             wait_until(lambda: list((project.root / ".pitboss/grind/runs").glob("*/workers.json")))
             wait_until(lambda: listed(project).get("without", {}).get("unfit") == "it has no opencode")
             begun(cluster, "with", f"{agent(tmp_path / 'bin')}:{path}")
-            assert process.wait(PATIENCE_S) == 0
+            ended = finish(process)
         wait_until(lambda: "opencode 1.2.3" in project.pitboss("workers", cluster.address).out)
     run = the_run(project)
+    assert ended.code == 0, ended
+    assert f"agents not tried: they are those of the workers at {cluster.address}" in ended.err
     assert [(record["status"], record["host"]) for record in run.records] == [("ok", "with")] * 2
+    assert "warning  probe       opencode: not tried: cannot find opencode here" in doctor
     assert "problem  workers     none is fit: without: it has no opencode" in doctor
     assert "warning  agent       opencode: cannot find opencode here" in doctor

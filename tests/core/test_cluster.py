@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pitboss.core.cluster import LocalWorkers, Scheduler, parse_cluster, parse_scheduler
+from pitboss.core.cluster import LocalWorkers, Scheduler, is_elsewhere, parse_cluster, parse_scheduler
 from pitboss.core.fields import Wrong
 
 
@@ -76,3 +76,8 @@ def test_only_tls_is_encrypted_and_a_worker_joins_a_scheduler_alone() -> None:
 )
 def test_a_scheduler_on_loopback_is_reached_from_this_machine_alone(address: str, host: str | None) -> None:
     assert parse_scheduler(address).loopback == host
+
+
+def test_only_the_workers_of_a_scheduler_may_be_other_machines() -> None:
+    addresses = (None, "local:3", "tcp://127.0.0.1:8786", "tls://rack:8786")
+    assert [is_elsewhere(address) for address in addresses] == [False, False, True, True]

@@ -31,7 +31,7 @@ from pitboss.core.events import (
 from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.usage import RoleTokens
 from pitboss.core.view import MOST_RECENT, MOST_WARNINGS, Activity, Flight, View, fold, of_state
-from tests.support.values import fresh_run, record, run_state
+from tests.support.values import flying, fresh_run, record, run_state
 
 NOW = datetime(2026, 5, 1, 23, 0, tzinfo=UTC)
 STARTED = RunStarted(
@@ -85,6 +85,13 @@ def test_a_session_in_flight_has_a_phase_a_last_step_and_what_it_used() -> None:
         cost_known=False,
     )
     assert folded(STEP).flight(2) is not None, "a viewer that came late has not seen it start"
+
+
+def test_a_session_whose_events_nobody_saw_is_where_the_state_says() -> None:
+    session = flying(2, worktree="worktrees/slot-1", host="rack")
+    flight = of_state(fresh_run(), (session,)).flight(2)
+    assert flight is not None
+    assert (flight.slot, flight.host) == ("worktrees/slot-1", "rack")
 
 
 def test_a_session_that_ended_is_counted_and_no_more_in_flight() -> None:

@@ -9,7 +9,7 @@ from pitboss.cli.shared.checkup import examine
 from pitboss.cli.shared.declare import command, option
 from pitboss.cli.shared.failures import INTERRUPTED
 from pitboss.cli.shared.project import project_root
-from pitboss.cli.shared.verdicts import Check, Health
+from pitboss.cli.shared.verdicts import Check, Health, warning
 from pitboss.screens.output import Ink, note, paint, say, write_json
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pitboss.core.config import Config
     from pitboss.core.worker import Worker
     from pitboss.guardian import StopChannel
-    from pitboss.preflight import Trial
+    from pitboss.preflight import Terms, Trial
 
 _INK = {Health.OK: Ink.GOOD, Health.WARNING: Ink.WARN, Health.PROBLEM: Ink.BAD}
 
@@ -91,7 +91,7 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
     from pitboss.agents.installation import rooted
     from pitboss.core.stops import StopRequest
     from pitboss.errors import PitbossError
-    from pitboss.preflight import Terms, announced, try_agent
+    from pitboss.preflight import PROBE_THERE, Terms, announced, try_agent
     from pitboss.process.holding import require_sandbox
     from pitboss.trust import GRANT, SANDBOX, look
 
@@ -105,13 +105,26 @@ def _trials(root: Path, folder: Path, run_id: str, channel: StopChannel) -> Iter
         trust = look(root, config, os.environ)
         for worker in workers:
             if trust.withheld(worker.agent) or trust.withheld(SANDBOX):
-                finding = f"{worker.agent}: not tried, because {trust.reason}"
-                yield Check(subject="probe", health=Health.WARNING, finding=finding, hint=GRANT)
+                yield warning("probe", f"{worker.agent}: not tried, because {trust.reason}", hint=GRANT)
+            elif missing := _only_on_workers(worker.agent, terms):
+                yield warning("probe", f"{worker.agent}: not tried: {missing} here", hint=PROBE_THERE)
             elif not channel.level():
                 note(announced(worker))
                 yield _tried(try_agent(worker, terms, folder))
     except PitbossError as error:
         yield Check(subject="probe", health=Health.PROBLEM, finding=error.message, hint=error.hint)
+
+
+def _only_on_workers(name: str, terms: Terms) -> str | None:
+    """What is not installed of an agent that sessions start on workers alone, which may be other machines."""
+    from pitboss.agents.installation import find_installation
+    from pitboss.core.cluster import is_elsewhere
+    from pitboss.core.config import AgentSettings
+
+    if not is_elsewhere(terms.config.workers.address):
+        return None
+    settings = terms.config.agents.get(name, AgentSettings())
+    return find_installation(name, settings, root=terms.root, asking=False).problem
 
 
 def _used(root: Path) -> tuple[tuple[Worker, ...], Config, float | None]:

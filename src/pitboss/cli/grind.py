@@ -232,11 +232,16 @@ def _start(options: Options, **shown: Any) -> tuple[Repo, str, int]:
 
 
 def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> None:
-    """Try the mission's agents; any request to stop ends the trials (SPEC 5)."""
+    """Try the mission's agents if sessions start them here; any request to stop ends the trials (SPEC 5)."""
     from pitboss.agents.installation import rooted
+    from pitboss.core.cluster import is_elsewhere
     from pitboss.core.stops import StopRequest
-    from pitboss.preflight import Terms, require_working
+    from pitboss.preflight import PROBE_THERE, Terms, require_working
     from pitboss.screens.output import note
+
+    if is_elsewhere(mission.workers_address):
+        note(f"agents not tried: they are those of the workers at {mission.workers_address}; {PROBE_THERE}")
+        return
 
     def stop() -> StopRequest | None:
         return StopRequest.ABORT if channel.level() else None

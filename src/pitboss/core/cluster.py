@@ -60,6 +60,11 @@ def parse_cluster(value: object) -> Cluster:
     return _scheduler(text, "local:N or tls://HOST:PORT")
 
 
+def is_elsewhere(address: str | None) -> bool:
+    """Whether sessions of a run with this address work on workers that may be other machines. Raises Wrong."""
+    return address is not None and isinstance(parse_cluster(address), Scheduler)
+
+
 def parse_scheduler(value: object) -> Scheduler:
     """The scheduler at an address, as a worker is given it. Raises Wrong."""
     text = one_line(value)

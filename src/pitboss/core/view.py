@@ -287,6 +287,7 @@ def _flight(session: InFlight) -> Flight:
         agent=progress.agent,
         model=progress.model,
         slot=assignment.worktree,
+        host=assignment.host,
         retry_of=assignment.retry_of,
         queued=assignment.queued,
         started_at=assignment.started_at,

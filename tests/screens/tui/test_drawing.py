@@ -13,12 +13,14 @@ from rich.cells import cell_len
 from pitboss.core.events import Phase
 from pitboss.core.session import SessionStatus
 from pitboss.core.timeline import Lane, Span, Stretch
+from pitboss.core.view import Flight
 from pitboss.screens.output import Ink
 from pitboss.screens.tui.columns import Column, widths
 from pitboss.screens.tui.layout import is_roomy, shares
 from pitboss.screens.tui.night import night
 from pitboss.screens.tui.pager import wrapped
 from pitboss.screens.tui.pieces import Piece, cut, fitted, printable, strip
+from pitboss.screens.tui.rows import whereabouts
 from tests.support.values import STARTED
 
 COLUMNS = (
@@ -98,6 +100,18 @@ def test_wrapping_loses_nothing(texts: list[str], width: int) -> None:
 def test_wrapping_breaks_between_words_where_that_wastes_little() -> None:
     lines = wrapped([Piece("the quick brown fox jumps")], 12)
     assert ["".join(piece.text for piece in line) for line in lines] == ["the quick ", "brown fox ", "jumps"]
+
+
+@pytest.mark.parametrize(
+    ("slot", "host", "seen"),
+    [
+        (None, None, ""),
+        ("worktrees/slot-2", None, "slot-2"),
+        ("worktrees/slot-2", "rack", "rack slot-2"),
+    ],
+)
+def test_a_session_in_flight_is_where_its_worker_is(slot: str | None, host: str | None, seen: str) -> None:
+    assert whereabouts(Flight(seq=1, slot=slot, host=host)) == seen
 
 
 def test_the_lanes_show_sessions_waits_tests_and_how_each_ended() -> None:

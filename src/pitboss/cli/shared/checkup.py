@@ -14,7 +14,7 @@ from pitboss.agents.installation import Fitness, Installation, find_installation
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import agent_names, find_backend
 from pitboss.cli.shared.verdicts import Check, Health, ok, problem, warning
-from pitboss.core.cluster import LocalWorkers, parse_cluster
+from pitboss.core.cluster import is_elsewhere
 from pitboss.core.condition import Condition, condition
 from pitboss.core.config import AgentSettings, Config, SandboxMode
 from pitboss.core.embed import one_line
@@ -127,7 +127,7 @@ def _agents(root: Path) -> Iterator[Check]:
         found = find_installation(name, settings, environ=env, root=root, asking=asking)
         if found.problem is None:
             yield _agent_found(found, used=name in used, asked=asking)
-        elif name in used and _works_elsewhere(config):
+        elif name in used and is_elsewhere(config.workers.address):
             yield warning("agent", one_line(f"{name}: {found.problem} here"), hint=_ELSEWHERE)
         elif name in used:
             yield problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
@@ -148,12 +148,6 @@ def _used(root: Path) -> tuple[Config, set[str]]:
         used = {config.backend, *config.limits.fallback}
     prompts = discover_prompts(root, configured_prompts_dir(root, config, Path.home()), Path.home()).prompts
     return config, used | {doc.meta.agent for doc in prompts.values() if doc.meta.agent}
-
-
-def _works_elsewhere(config: Config) -> bool:
-    """Whether sessions run on workers that may be other machines."""
-    address = config.workers.address
-    return address is not None and not isinstance(parse_cluster(address), LocalWorkers)
 
 
 def _workers(root: Path) -> Iterator[Check]:

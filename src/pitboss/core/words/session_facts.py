@@ -77,6 +77,8 @@ def flight_facts(run_id: str, flight: Flight, now: datetime, clock: ClockFace) -
         yield _fact("duration", duration((now - flight.started_at).total_seconds()))
     if who := _who(flight.agent, flight.model):
         yield _fact("agent", who)
+    if flight.host is not None:
+        yield _fact("worker", one_line(flight.host))
     if flight.slot is not None:
         yield _fact("slot", one_line(flight.slot))
     if used := flight.tokens.input + flight.tokens.output:

@@ -80,7 +80,7 @@ def flight_cells(flight: Flight, now: datetime, clock: ClockFace) -> list[Piece]
         Piece(str(flight.seq), Ink.NAME),
         Piece(one_line(flight.prompt), Ink.STRONG),
         Piece(one_line(" ".join(filter(None, (flight.agent, flight.model)))), Ink.FAINT),
-        Piece(place(flight.slot or flight.host or ""), Ink.FAINT),
+        Piece(whereabouts(flight), Ink.FAINT),
         Piece(since),
         Piece(
             "starting" if flight.phase is None else PHASE_WORDS[flight.phase],
@@ -93,8 +93,13 @@ def flight_cells(flight: Flight, now: datetime, clock: ClockFace) -> list[Piece]
     ]
 
 
+def whereabouts(flight: Flight) -> str:
+    """Where a session in flight works: its worker, if it has one, and its slot."""
+    return " ".join(filter(None, (one_line(flight.host or ""), place(flight.slot or ""))))
+
+
 def place(name: str) -> str:
-    """Where a session works, without the folder that holds all slots."""
+    """The name of a slot, without the folder that holds all of them."""
     return one_line(name).removeprefix("worktrees/")
 
 
