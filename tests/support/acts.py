@@ -22,7 +22,10 @@ Line = dict[str, object]
 
 
 class Player:
-    """A program on the project's PATH; its n-th start keeps arguments and stdin and plays the n-th act, a script."""
+    """A program on the project's PATH; its n-th start keeps arguments and stdin and plays the n-th act, a script.
+
+    Workers ask it for its version, which is no start.
+    """
 
     def __init__(self, project: Project, name: str, *acts: str) -> None:
         folder = project.root.parent / "bin"
@@ -35,7 +38,8 @@ class Player:
             (self._folder / f"act-{n}").write_text(f"{act}\n")
         executable(
             folder / name,
-            f"""cd_to={self._folder}; n=1
+            f"""[ "$*" != --version ] || exit 0
+cd_to={self._folder}; n=1
 while ! mkdir "$cd_to/$n" 2>/dev/null; do n=$((n+1)); done
 printf '%s\\n' "$@" >"$cd_to/$n/args"; cat >"$cd_to/$n/stdin"
 [ -e "$cd_to/act-$n" ] || {{ echo "no act $n" >&2; exit 64; }}

@@ -1,0 +1,173 @@
+"""What a session does at home it does on a worker: steps, caps, limits, retries, requests (SPEC 14)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss.core.text import CONTINUE
+from tests.support.acts import SESSION, Player, busy, done, init, limited, message, said
+from tests.support.cli import Project, wait_until
+from tests.support.runs import Gate, Run, configure, grinding, instruct, the_run, verdict
+from tests.support.side_by_side import meeting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+OK = ("ok", None)
+AT_ONCE = "[limits]\nretry_base_seconds = 0.01\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+def claude(project: Project, *acts: str, more: str = AT_ONCE, **meta: object) -> Player:
+    """One prompt for Claude Code, which plays these acts, on any of two workers."""
+    configure(project, agent="claude_code", more=f'{more}[workers]\naddress = "local:2"\n')
+    instruct(project, "chore", max_runs=1, parallel_safe=True, **meta)
+    return Player(project, "claude", *acts)
+
+
+def ends(run: Run) -> list[tuple[str, str | None]]:
+    return [(record["status"], record.get("reason")) for record in run.records]
+
+
+def free(project: Project) -> list[str]:
+    """The fit workers of the live run that have no session."""
+    listed = project.pitboss("workers", "--json").json()
+    return [each["name"] for each in listed if each["unfit"] is None and not each["seqs"]]
+
+
+def steps(run: Run) -> list[dict[str, Any]]:
+    """The steps in events.jsonl so far, without a line that is just being written."""
+    lines = (run.folder / "events.jsonl").read_text().splitlines(keepends=True)
+    events = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [event for event in events if event["kind"] == "step"]
+
+
+def printed(run: Run) -> str:
+    """The transcript of the first session so far."""
+    return "".join(path.read_text() for path in run.folder.glob("transcripts/session-0001.log"))
+
+
+def test_steps_tokens_and_transcript_are_at_home_while_the_agent_still_works(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    begins = f"{said(init(), message('one', 1000, 50, 'On it.'))}"
+    claude(project, f"{begins}\n{gate.script}\n{done(1300, 70)}")
+    with grinding(project) as live:
+        gate.wait()
+        run = the_run(project)
+        wait_until(lambda: any(step["tokens"]["input"] == 1000 for step in steps(run)))
+        wait_until(lambda: "On it." in printed(run))
+        gate.open()
+        assert live.ended().code == 0
+
+
+def test_a_session_that_reaches_its_cost_cap_is_ended_while_its_agent_works(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")  # never opened: the agent goes on until it is ended
+    report = '{"input_tokens": 10, "output_tokens": 5, "cost_usd": 1.5}'
+    script = f"""cat >/dev/null; echo half >half.txt; echo '{report}' >"$PITBOSS_USAGE_FILE"; {gate.script}"""
+    agent = f"[agent.command]\ncommand = {json.dumps(['sh', '-c', script])}\n"
+    configure(project, agent="command", more=f'{agent}[workers]\naddress = "local:1"\n')
+    instruct(project, "chore", max_runs=1, max_session_cost_usd=1.0)
+    ended = project.pitboss("grind")
+    run = the_run(project)
+    assert ended.code == 1, ended
+    (record,) = run.records
+    assert verdict(record)[1:] == ("cost_cap: $1.5000 >= $1.0000", False, 1)
+    assert (record["cost_usd"], record["host"]) == (1.5, "local-1")
+    assert run.rescued("chore") == {"half.txt": "half\n"}
+
+
+@pytest.mark.parametrize(
+    ("first", "waits_for"),
+    [(busy(), "retry: overloaded"), (limited(resets_in=3), "claude_code's usage limit until 20")],
+    ids=["busy", "usage-limit"],
+)
+def test_an_agent_that_is_asked_again_goes_on_with_its_session_in_its_tree_on_its_worker(
+    project: Project, tmp_path: Path, first: str, waits_for: str
+) -> None:
+    where = f'printenv PITBOSS_WORKTREE >>"{tmp_path}/where"; echo x >>work.txt'
+    player = claude(project, f"{where}\n{first}", f"{where}\n{done(1300, 70, 0.014, (1300, 70))}")
+    ended = project.pitboss("grind")
+    run = the_run(project)
+    assert (ended.code, player.starts) == (0, 2), ended
+    (record,) = run.records
+    assert verdict(record) == (*OK, True, 0)
+    assert record["attempts"] == 2
+    assert run.files(run.branch) == {"work.txt": "x\nx\n"}
+    again = player.args(2)
+    assert again[again.index("--resume") + 1] == SESSION
+    assert player.stdin(2) == CONTINUE
+    one, other = (tmp_path / "where").read_text().splitlines()
+    assert one == other
+    assert f"/{record['host']}/" in one
+    assert f"session-0001 chore: waiting for {waits_for}" in ended.err
+
+
+def test_sessions_on_workers_finish_when_the_run_drains_and_end_when_it_is_stopped_now(
+    project: Project, tmp_path: Path
+) -> None:
+    finishes, stays = Gate(tmp_path / "finishes"), Gate(tmp_path / "stays")
+    meet = meeting(tmp_path / "meeting", 2)
+    project.prompt("alpha", f"{meet}; {finishes.script}; echo a >a.txt", parallel_safe=True)
+    project.prompt("beta", f"{meet}; echo half >b.txt; {stays.script}; echo b >b.txt", parallel_safe=True)
+    with grinding(project, "--workers", "local:2") as live:
+        stays.wait()
+        finishes.wait()
+        assert project.pitboss("stop").code == 0
+        live.wait_for("draining: no new session starts")
+        finishes.open()
+        run = the_run(project)
+        wait_until(lambda: len(run.records) == 1)
+        assert project.pitboss("stop", "--now").code == 0
+        live.ended()
+    assert {record["prompt"]: record["status"] for record in run.records} == {
+        "alpha": "ok",
+        "beta": "aborted",
+    }
+    assert run.files(run.branch) == {"a.txt": "a\n"}
+    assert run.rescued("beta") == {"b.txt": "half\n"}
+
+
+def test_a_queued_task_is_the_next_session_of_a_live_run_with_workers(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    project.prompt("alpha", f"[ $PITBOSS_SESSION_SEQ != 1 ] || {{ {gate.script}; }}", max_runs=2)
+    project.write("task.md", "---\nname: door\n---\n```sh\necho open >door.txt\n```\n")
+    with grinding(project, "--workers", "local:1") as live:
+        gate.wait()
+        assert project.pitboss("queue", "add", "-f", "task.md").code == 0
+        gate.open()
+        assert live.ended().code == 0
+    run = the_run(project)
+    assert [record["prompt"] for record in run.records] == ["alpha", "door", "alpha"]
+    assert {record["host"] for record in run.records} == {"local-1"}
+    assert run.files(run.branch) == {"door.txt": "open\n"}
+
+
+def test_an_exclusive_prompt_runs_alone_though_workers_are_free(project: Project, tmp_path: Path) -> None:
+    gate, here, seen = Gate(tmp_path / "gate"), tmp_path / "here", tmp_path / "seen"
+    here.mkdir()
+    works = f": >{here}/$PITBOSS_SESSION_SEQ; {meeting(tmp_path / 'meeting', 2)}; {gate.script}"
+    for name in ("alpha", "beta"):
+        script = f"{works}; rm {here}/$PITBOSS_SESSION_SEQ"
+        project.prompt(name, script, parallel_safe=True, max_runs=1)
+    project.prompt("gamma", f"ls {here} | wc -l >>{seen}", max_runs=1)
+    with grinding(project, "--workers", "local:3") as live:
+        gate.wait()
+        wait_until(lambda: free(project))
+        gate.open()
+        assert live.ended().code == 0
+    assert ends(the_run(project)) == [OK] * 3
+    assert seen.read_text().split() == ["0"]
