@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pitboss.engine.ports import Hosts
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
+    from pitboss.landing.listing import SessionRefs
     from pitboss.store.paths import RunPaths
     from pitboss.store.rundir import RunDir
 
@@ -57,14 +58,9 @@ def gather_facts(
     `goes_on_here`: sessions will start in the user's tree afterwards, so the run branch must be checked out there.
     """
     state, scan = dead.state, dead.scan
-    looked = repo.begin_status()
-    try:
-        refs = session_refs(repo, dead.run_id)
-    finally:
-        tree = looked()
-    tip = (
-        tree.head if tree.branch == dead.branch and tree.head else repo.commit_id(f"refs/heads/{dead.branch}")
-    )
+    tree, refs = _look(repo, dead.run_id)
+    on_branch = tree.head if tree.branch == dead.branch else None
+    tip = on_branch or repo.commit_id(f"refs/heads/{dead.branch}")
     base = state.base_commit if state else None
     last_commit = None if tip else _last_commit(paths) or base
     switch = Switch(repo, paths.switch)
@@ -95,6 +91,16 @@ def gather_facts(
         unmoved=_unmoved(dead, paths),
         force=force,
     )
+
+
+def _look(repo: Repo, run_id: str) -> tuple[TreeStatus, SessionRefs]:
+    """The user's tree and the refs of a run's sessions; git looks at both at the same time."""
+    looked = repo.begin_status()
+    try:
+        refs = session_refs(repo, run_id)
+    finally:
+        tree = looked()
+    return tree, refs
 
 
 def _worked_in_tree(state: RunState | None) -> bool:
