@@ -9,7 +9,7 @@ import pytest
 
 from pitboss import proctree
 from pitboss.core.sandbox.fence import Fence, bwrap_fence, wrapper_fence
-from pitboss.core.sandbox.ground import Access
+from pitboss.core.sandbox.ground import Access, PathKind
 from pitboss.core.sandbox.policy import Mount
 from pitboss.core.stops import StopRequest
 from pitboss.process import Command, EndedBy, Exit, run
@@ -57,6 +57,15 @@ def test_what_it_may_not_write_stays(tmp_path: Path) -> None:
     (inside := tmp_path / "inside").mkdir()
     ended = run(sh("echo no > ../outside", inside))
     assert (ended.code != 0, (tmp_path / "outside").exists()) == (True, False)
+
+
+@needs_bwrap
+def test_what_is_gone_when_it_starts_needs_no_guard(tmp_path: Path) -> None:
+    """Such as the branch of a session beside it, which has just landed."""
+    gone = Mount(str(tmp_path / "gone"), Access.READ, PathKind.FILE)
+    guarded = bwrap_fence("bwrap", (Mount(str(tmp_path), Access.WRITE), gone), network=True)
+    ended = run(Command(argv=("true",), cwd=str(tmp_path), fence=guarded))
+    assert (ended.code, ended.error, [*tmp_path.iterdir()]) == (0, None, [])
 
 
 @needs_bwrap

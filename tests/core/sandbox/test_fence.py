@@ -47,7 +47,7 @@ def test_every_kind_of_mount_in_order_and_hidden_folders_sealed_at_the_end() -> 
         *("--tmpfs", "/h/.ssh"),
         *("--dev-bind", "/dev/null", "/h/.netrc"),
         *("--bind", "/h/repo", "/h/repo"),
-        *("--ro-bind", "/h/repo/.git/config", "/h/repo/.git/config"),
+        *("--ro-bind-try", "/h/repo/.git/config", "/h/repo/.git/config"),
         *("--remount-ro", "/h/.ssh"),
     ]
 

@@ -67,7 +67,8 @@ def _filled(word: str, values: Mapping[str, str]) -> str:
 def _mounted(mount: Mount) -> Iterator[str]:
     match mount.access, mount.kind:
         case Access.READ, _:
-            yield from ("--ro-bind", mount.path, mount.path)
+            # What goes away meanwhile, such as the branch of a session that has just landed, needs no guard.
+            yield from ("--ro-bind-try", mount.path, mount.path)
         case Access.WRITE, _:
             yield from ("--bind", mount.path, mount.path)
         case Access.HIDDEN, PathKind.FILE:
