@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SUBJECT = "is no placeholder; a subject may have {prompt}, {session}, {seq}, {run}, {summary}"
 
 PATHS = "; paths begin with / or ~/ and have no .. in them"
+NO_SECRET = "must hold no password or token: each machine has git credentials of its own"
 NO_URL = "must be a URL or path that git can fetch from and push to"
 
 
@@ -261,8 +262,9 @@ sign = true
         ("workers.remote = 'ext::sh -c x'", f"workers.remote: {NO_URL}, not 'ext::sh -c x'"),
         (
             "workers.remote = 'https://me:pass@host/x.git'",
-            "workers.remote: must hold no password: each machine has git credentials of its own",
+            f"workers.remote: {NO_SECRET}",
         ),
+        (f"workers.remote = 'https://ghp_{'a' * 36}@host/x.git'", f"workers.remote: {NO_SECRET}"),
         ("workers.lost_after_s = 1", "workers.lost_after_s: must be at least 2, not 1"),
         ("grind.max_parallel = ", "not valid TOML: Invalid value"),
     ],

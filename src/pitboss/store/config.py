@@ -148,8 +148,10 @@ def _url(value: object) -> str:
     url = one_line(value)
     if url.startswith("-") or "::" in url.partition("/")[0]:
         raise Wrong(f"must be a URL or path that git can fetch from and push to, not {shown(value)}")
-    if _PASSWORD.match(url):
-        raise Wrong("must hold no password: each machine has git credentials of its own")
+    from pitboss.core.redact import Secrets
+
+    if _PASSWORD.match(url) or Secrets().redact(url) != url:
+        raise Wrong("must hold no password or token: each machine has git credentials of its own")
     return url
 
 
