@@ -147,7 +147,7 @@ def test_a_remote_that_is_gone_brings_and_finds_nothing(sides: Sides) -> None:
     sides.bare.rename(sides.bare.with_name("elsewhere.git"))
     here = sides.depot(sides.home)
     assert here.find() == {}
-    assert here.trouble is not None
+    assert "does not appear to be a git repository" in str(here.trouble)
     assert not sides.depot(sides.away).bring(BASE, sides.tip())
     assert sides.depot(sides.home).leave(1, 1, sides.tip(), []) == ()
     assert sides.depot(sides.home).collect([BASE], [sides.tip()])  # which is here

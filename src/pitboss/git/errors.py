@@ -29,6 +29,8 @@ _REFUSED = lazy_pattern(
     r"|must be run in a work tree|bad numeric config|unknown repository extension|exists; cannot create"
 )
 _NO_REPOSITORY = "not a git repository"
+_UNREACHABLE = "fatal: Could not read from remote repository.\n"
+_ADVICE_ENDS = "and the repository exists.\n"
 _CANNOT_CONVERT = lazy_pattern(
     r"BOM is (?:required|prohibited) in '|failed to encode '|encoding '.*' from .* and back is not the same"
 )
@@ -156,9 +158,10 @@ def _kind(said: str) -> Kind:
 
 
 def _cause(stderr: str) -> str:
-    """The line that gives the cause: one about a full disk if there is one, else the last."""
+    """The line that gives the cause: one about a full disk if there is one, else the last before git's advice."""
     full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line))
-    return next(full, "") or last_line(stderr)
+    said, _, advice = stderr.partition(_UNREACHABLE)
+    return next(full, "") or last_line(said if advice.endswith(_ADVICE_ENDS) else stderr)
 
 
 def why_cut_short(done: Captured, timeout_s: float) -> str:
