@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,7 +60,7 @@ def test_steps_tokens_and_transcript_are_at_home_while_the_agent_still_works(
     project: Project, tmp_path: Path
 ) -> None:
     gate = Gate(tmp_path / "gate")
-    begins = f"{said(init(), message('one', 1000, 50, 'On it.'))}"
+    begins = said(init(), message("one", 1000, 50, "On it."))
     claude(project, f"{begins}\n{gate.script}\n{done(1300, 70)}")
     with grinding(project) as live:
         gate.wait()
@@ -73,9 +74,10 @@ def test_steps_tokens_and_transcript_are_at_home_while_the_agent_still_works(
 def test_a_session_that_reaches_its_cost_cap_is_ended_while_its_agent_works(
     project: Project, tmp_path: Path
 ) -> None:
-    gate = Gate(tmp_path / "gate")  # never opened: the agent goes on until it is ended
+    gate = Gate(tmp_path / "gate")  # nobody opens it
     report = '{"input_tokens": 10, "output_tokens": 5, "cost_usd": 1.5}'
-    script = f"""cat >/dev/null; echo half >half.txt; echo '{report}' >"$PITBOSS_USAGE_FILE"; {gate.script}"""
+    script = f"""cat >/dev/null; echo half >work.txt; echo '{report}' >"$PITBOSS_USAGE_FILE"
+{gate.script}; echo whole >work.txt"""
     agent = f"[agent.command]\ncommand = {json.dumps(['sh', '-c', script])}\n"
     configure(project, agent="command", more=f'{agent}[workers]\naddress = "local:1"\n')
     instruct(project, "chore", max_runs=1, max_session_cost_usd=1.0)
@@ -85,7 +87,7 @@ def test_a_session_that_reaches_its_cost_cap_is_ended_while_its_agent_works(
     (record,) = run.records
     assert verdict(record)[1:] == ("cost_cap: $1.5000 >= $1.0000", False, 1)
     assert (record["cost_usd"], record["host"]) == (1.5, "local-1")
-    assert run.rescued("chore") == {"half.txt": "half\n"}
+    assert run.rescued("chore") == {"work.txt": "half\n"}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,31 @@ def test_sessions_on_workers_finish_when_the_run_drains_and_end_when_it_is_stopp
     assert run.rescued("beta") == {"b.txt": "half\n"}
 
 
-def test_a_queued_task_is_the_next_session_of_a_live_run_with_workers(
+def test_a_session_on_a_worker_is_skipped_and_a_paused_run_begins_no_other(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")  # nobody opens it
+    script = (
+        f"echo half >work.txt; [ $PITBOSS_SESSION_SEQ != 1 ] || {{ {gate.script}; }}; echo whole >work.txt"
+    )
+    project.prompt("alpha", script, parallel_safe=True, max_runs=2)
+    with grinding(project, "--workers", "local:1") as live:
+        gate.wait()
+        run = the_run(project)
+        assert project.pitboss("pause").code == 0
+        assert project.pitboss("skip", "1").code == 0
+        live.wait_for("paused")
+        wait_until(lambda: run.state["last_session_seq"] == 1)
+        assert (run.state["paused"], run.state.get("in_flight", [])) == (True, [])
+        assert project.pitboss("unpause").code == 0
+        assert live.ended().code == 0
+    skipped, landed = run.records
+    assert (verdict(skipped), verdict(landed)) == (("skipped", "skipped", False, 1), (*OK, True, 0))
+    assert run.files(skipped["rescue"][0]) == {"work.txt": "half\n"}
+    assert run.files(run.branch) == {"work.txt": "whole\n"}
+
+
+def test_a_queued_task_is_the_next_session_of_a_live_run_and_whoever_looks_learns_where_it_ran(
     project: Project, tmp_path: Path
 ) -> None:
     gate = Gate(tmp_path / "gate")
@@ -154,6 +180,9 @@ def test_a_queued_task_is_the_next_session_of_a_live_run_with_workers(
     assert [record["prompt"] for record in run.records] == ["alpha", "door", "alpha"]
     assert {record["host"] for record in run.records} == {"local-1"}
     assert run.files(run.branch) == {"door.txt": "open\n"}
+    assert [each["prompt"] for each in project.pitboss("review", "--json").json()] == ["door"]
+    assert re.search(r"^worker +local-1$", project.pitboss("show", "2").out, re.MULTILINE)
+    assert "on local-1" in (run.folder / "report.html").read_text()
 
 
 def test_an_exclusive_prompt_runs_alone_though_workers_are_free(project: Project, tmp_path: Path) -> None:
