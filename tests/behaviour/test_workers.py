@@ -82,7 +82,7 @@ def test_a_night_on_two_workers_lands_each_session_once_and_leaves_no_process(
     assert left(tmp_path) == []
 
 
-def test_a_session_on_a_worker_has_notes_tests_a_fixer_hooks_and_a_transcript_at_home(
+def test_a_session_on_a_worker_has_notes_tests_hooks_and_a_transcript_at_home(
     project: Project, tmp_path: Path
 ) -> None:
     project.write(

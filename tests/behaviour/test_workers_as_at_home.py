@@ -116,6 +116,22 @@ def test_an_agent_that_is_asked_again_goes_on_with_its_session_in_its_tree_on_it
     assert f"session-0001 chore: waiting for {waits_for}" in ended.err
 
 
+def test_what_fails_its_tests_on_a_worker_is_mended_there_by_a_fixer(project: Project) -> None:
+    player = claude(
+        project,
+        f"echo bad >work.txt\n{done()}",
+        f"echo good >work.txt\n{done()}",
+        more="[tests]\ncommand = 'grep good work.txt'\n",
+        verify=True,
+    )
+    ended = project.pitboss("grind")
+    run = the_run(project)
+    assert (ended.code, player.starts) == (0, 2), ended
+    assert [verdict(record) for record in run.records] == [(*OK, True, 0)]
+    assert run.files(run.branch) == {"work.txt": "good\n"}
+    assert run.records[0]["tokens"]["input"] == 600
+
+
 def test_sessions_on_workers_finish_when_the_run_drains_and_end_when_it_is_stopped_now(
     project: Project, tmp_path: Path
 ) -> None:
@@ -169,6 +185,7 @@ def test_a_queued_task_is_the_next_session_of_a_live_run_and_whoever_looks_learn
     project: Project, tmp_path: Path
 ) -> None:
     gate = Gate(tmp_path / "gate")
+    configure(project, more=f'[grind.worktree]\nsetup = "echo x >>{tmp_path}/set-up"\n')
     project.prompt("alpha", f"[ $PITBOSS_SESSION_SEQ != 1 ] || {{ {gate.script}; }}", max_runs=2)
     project.write("task.md", "---\nname: door\n---\n```sh\necho open >door.txt\n```\n")
     with grinding(project, "--workers", "local:1") as live:
@@ -180,6 +197,7 @@ def test_a_queued_task_is_the_next_session_of_a_live_run_and_whoever_looks_learn
     assert [record["prompt"] for record in run.records] == ["alpha", "door", "alpha"]
     assert {record["host"] for record in run.records} == {"local-1"}
     assert run.files(run.branch) == {"door.txt": "open\n"}
+    assert (tmp_path / "set-up").read_text() == "x\n"
     assert [each["prompt"] for each in project.pitboss("review", "--json").json()] == ["door"]
     assert re.search(r"^worker +local-1$", project.pitboss("show", "2").out, re.MULTILINE)
     assert "on local-1" in (run.folder / "report.html").read_text()
