@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import weakref
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
@@ -33,29 +34,27 @@ class Conversation:
         self._argv = (installed(argv[0], env), *argv[1:])
         self._env = dict(env)
         self._lock = Lock()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._held = _Held()
+        # When nobody can ask it any more. In a cycle, `__del__` might come after that of the process.
+        weakref.finalize(self, _end, self._held, FAREWELL_S).atexit = False
 
     def ask(self, question: bytes, *, is_whole: Callable[[bytes], bool]) -> bytes | None:
         """What it answers up to where `is_whole`; None if it does not, after which it is ended."""
         with self._lock:
             try:
-                child = self._child = self._child or self._start()
+                child = self._held.child = self._held.child or self._start()
                 os.write(_input(child), question)
                 answer = _answer(child, is_whole)
             except OSError:
                 answer = None
             if answer is None:
-                self._end(patience_s=0.0)
+                _end(self._held, 0.0)
             return answer
 
     def close(self) -> None:
         """End it."""
         with self._lock:
-            self._end(patience_s=FAREWELL_S)
-
-    def __del__(self) -> None:
-        """End it when nobody can ask it any more."""
-        self._end(patience_s=FAREWELL_S)
+            _end(self._held, FAREWELL_S)
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -68,16 +67,24 @@ class Conversation:
             bufsize=0,
         )
 
-    def _end(self, *, patience_s: float) -> None:
-        child, self._child = self._child, None
-        if child is None:
-            return
-        with child:  # closes its pipes and waits for it
-            if child.stdin is not None:
-                child.stdin.close()
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(patience_s)
-            child.kill()
+
+class _Held:
+    """The program while it runs."""
+
+    def __init__(self) -> None:
+        self.child: subprocess.Popen[bytes] | None = None
+
+
+def _end(held: _Held, patience_s: float) -> None:
+    child, held.child = held.child, None
+    if child is None:
+        return
+    with child:  # closes its pipes and waits for it
+        if child.stdin is not None:
+            child.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(patience_s)
+        child.kill()
 
 
 def _input(child: subprocess.Popen[bytes]) -> int:
