@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
+import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -627,6 +629,18 @@ def test_slots_of_sessions_side_by_side_are_apart(slots: World) -> None:
     one, two = (places.at(session(slots, places, seq)) for seq in (1, 2))
     slots.files(prepared(one)), slots.files(prepared(two))
     assert slots.tree(one) != slots.tree(two)
+
+
+def test_nothing_of_a_released_place_stays_in_memory_once_others_are_used(on_a_worker: World) -> None:
+    places = on_a_worker.opened()
+    first = prepared(places.at(session(on_a_worker, places)))
+    assert first.land(message(1)).commit is None
+    first.release()
+    seen = weakref.ref(first)
+    del first
+    prepared(places.at(session(on_a_worker, places, 2)))
+    gc.collect()
+    assert seen() is None
 
 
 def test_a_place_in_the_users_tree_is_never_vacated(in_place: World) -> None:

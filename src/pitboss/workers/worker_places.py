@@ -65,8 +65,14 @@ class WorkerPlaces:
             return self._home.at(session)
         place = self._in_use.get(session.seq)
         if place is None or place.is_released:
+            self._forget_released()
             place = self._in_use[session.seq] = RemotePlace(self._dispatch, self._home.at(session), session)
         return place
+
+    def _forget_released(self) -> None:
+        for seq, place in list(self._in_use.items()):
+            if place.is_released:
+                self._in_use.pop(seq, None)
 
     def line(self, session: Assignment) -> WorkerLine:
         """The connection to a session's worker. Raises HostLost if there is none."""
