@@ -185,3 +185,12 @@ def test_a_run_may_have_more_connections_than_a_shell_has_open_files() -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert allowed == (OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES), hard)
+
+
+def test_one_that_rests_gets_nothing_also_if_it_is_alone() -> None:
+    seats, workers = Seats(), seen(a=FIT, b=FIT)
+    picked = seats.pick(workers, resting=["a"])
+    assert picked is not None
+    assert picked[0].name == "b"
+    assert seats.pick(workers, resting=["a", "b"]) is None
+    assert seats.pick(workers) is not None

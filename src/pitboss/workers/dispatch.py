@@ -54,6 +54,9 @@ HURRIED_S = 3.0
 OWN_START_S = 30.0
 """Seconds that a worker of the run's own may take to be back after it was killed, on a busy machine."""
 
+REST_S = 60.0
+"""Seconds for which a worker that gave a session up gets no other: its disk may still be too small."""
+
 NOBODY_S = 15.0
 """Seconds after which it is said that no worker is there."""
 
@@ -74,6 +77,7 @@ class Dispatch:
         self._seats = Seats()
         self._lock = Lock()
         self._back_until: dict[str, float] = {}
+        self._rests_until: dict[str, float] = {}
         self._alone_since: float | None = None
         self._picked: tuple[WorkerInfo, int] | None = None
         self._reserved: set[int] = set()
@@ -93,7 +97,9 @@ class Dispatch:
         # Sessions of an earlier process have their records by now.
         self._cluster.listener = self._look_for_late_work
         with self._lock:
-            self._picked = self._seats.pick(workers)
+            now = time.monotonic()
+            resting = [name for name, until in self._rests_until.items() if now < until]
+            self._picked = self._seats.pick(workers, resting=resting)
         return self._picked is not None
 
     def _look_after(self, workers: Sequence[WorkerInfo]) -> None:
@@ -224,6 +230,11 @@ class Dispatch:
         with self._lock:
             self._seats.shun(name)
 
+    def _given_up(self, name: str, seq: int, why: str) -> None:
+        with self._lock:
+            self._rests_until[name] = time.monotonic() + REST_S
+        self.warn(seq, why)
+
     def warn(self, seq: int, text: str) -> None:
         """Warn of something that concerns a session."""
         self.monitor.warn(seq, text)
@@ -237,7 +248,7 @@ class Dispatch:
         except (OSError, TimeoutError):
             raise HostLost(name) from None
         files, rest_s = HomeFiles(self._paths, seq), lambda: look_s(len(self._reserved))
-        return WorkerLine(name, wire, files, rest_s, partial(self.warn, seq))
+        return WorkerLine(name, wire, files, rest_s, partial(self._given_up, name, seq))
 
     @cached_property
     def _clone_settings(self) -> CloneSettings:

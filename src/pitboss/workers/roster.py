@@ -232,15 +232,19 @@ class Seats:
         self._ranks: dict[tuple[bool, int], dict[str, WorkerInfo]] = {}
         self._rank_of: dict[str, tuple[bool, int]] = {}
 
-    def pick(self, workers: Iterable[WorkerInfo]) -> tuple[WorkerInfo, int] | None:
-        """The worker with most free slots, and the first of these; those that were lost once come last."""
+    def pick(
+        self, workers: Iterable[WorkerInfo], *, resting: Collection[str] = ()
+    ) -> tuple[WorkerInfo, int] | None:
+        """The worker with most free slots, and the first of these; those that were lost once come last.
+
+        Those that are `resting` get nothing.
+        """
         if workers is not self._workers:
             self._line_up(workers)
-        ranks = [rank for rank, members in self._ranks.items() if members and rank[1] < 0]
-        if not ranks:
-            return None
-        worker = next(iter(self._ranks[min(ranks)].values()))
-        return worker, self._free(worker)[0]
+        ranks = sorted(rank for rank, members in self._ranks.items() if members and rank[1] < 0)
+        ready = (worker for rank in ranks for worker in self._ranks[rank].values())
+        worker = next((worker for worker in ready if worker.name not in resting), None)
+        return None if worker is None else (worker, self._free(worker)[0])
 
     def take(self, number: int) -> None:
         """A session gets that slot."""
