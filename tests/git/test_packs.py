@@ -60,6 +60,20 @@ def test_a_pack_leaves_out_what_the_other_side_has_and_is_thin(project: Project,
     assert there.git("show", f"{tip}:big.txt") == here.git("show", f"{tip}:big.txt")
 
 
+@pytest.mark.parametrize(("files", "kept_as"), [(3, 0), (packs.FEW_OBJECTS + 1, 1)])
+def test_few_objects_are_kept_as_files_so_that_packs_do_not_pile_up(
+    files: int, kept_as: int, project: Project, tmp_path: Path
+) -> None:
+    here, there = opened(project), empty(tmp_path / "there", project)
+    for n in range(files):
+        project.write(f"new/{n}.txt", str(n))
+    project.commit("many")
+    tip = here.line("rev-parse", "HEAD")
+    unpack(there, pack(here, [tip]))
+    assert there.git("show", f"{tip}:new/0.txt") == b"0"
+    assert len([*(there.common_dir / "objects" / "pack").glob("*.pack")]) == kept_as
+
+
 def test_a_thin_pack_is_refused_where_its_beginning_is_missing(project: Project, tmp_path: Path) -> None:
     here, there = opened(project), empty(tmp_path / "there", project)
     known = here.line("rev-parse", "HEAD")

@@ -26,6 +26,12 @@ LIMIT = 64 * 1024**3
 _BIG = ("-c", "core.bigFileThreshold=16m", "-c", "pack.windowMemory=128m", "-c", "pack.threads=2")
 """Git holds what is smaller in memory, several at a time, to tell how they differ; the rest it passes through."""
 
+FEW_OBJECTS = 100
+"""As many as `git fetch` keeps as single files too: a pack for each session would make git slower with every one."""
+
+_COUNT = slice(8, 12)
+"""Where a pack says how many objects it holds."""
+
 QUIET_S = 3600.0
 """Seconds that git may take between two signs of life: it says nothing while it looks for what to pack."""
 
@@ -106,8 +112,10 @@ def pack(repo: Repo, tips: Iterable[str], known: Iterable[str] = ()) -> Parcel:
 
 def unpack(repo: Repo, parcel: Parcel) -> None:
     """Take in what `pack` made; no ref holds it yet. Raises GitError if it builds on what is not there."""
-    asked = (*NO_HOOKS, *_BIG, "index-pack", "--stdin", "--fix-thin")
-    repo.transfer(*asked, source=parcel.opened(), stdin=parcel.data, sink=lambda _: None, quiet_s=QUIET_S)
+    few = not parcel.is_large and int.from_bytes(parcel.data[_COUNT]) <= FEW_OBJECTS
+    taking = ("unpack-objects", "-q") if few else ("index-pack", "--stdin", "--fix-thin")
+    asked, said = (*NO_HOOKS, *_BIG, *taking), parcel.data
+    repo.transfer(*asked, source=parcel.opened(), stdin=said, sink=lambda _: None, quiet_s=QUIET_S)
 
 
 def boundary(repo: Repo) -> tuple[str, ...]:

@@ -19,11 +19,21 @@ def need_workers(command: str) -> None:
         )
 
 
+_QUIET = {
+    "logging": {"distributed": "critical", "distributed.worker": "critical"},
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "1h",
+    "distributed.admin.system-monitor.interval": "5s",
+}
+"""What matters is said by pitboss; and dask would look at itself fifty times a second, for tasks that it never gets."""
+
+
 def quiet_dask() -> None:
-    """Have dask say nothing by itself: what matters is said by pitboss."""
+    """Have dask say nothing by itself, and seldom look at itself."""
     import dask
 
-    dask.config.set({"logging": {"distributed": "critical", "distributed.worker": "critical"}})
+    dask.config.set(_QUIET)
     import distributed  # noqa: F401 - it sets up its logging
 
     for name in ("distributed", "tornado", "asyncio"):
