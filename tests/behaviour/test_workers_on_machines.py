@@ -88,7 +88,9 @@ def test_sessions_run_on_two_machines_whose_workers_were_started_by_ssh(tmp_path
             assert {name: (each["host"], each["slots"], each["unfit"]) for name, each in listed.items()} == {
                 name: (name, 2, None) for name in ("anna", "ben")
             }
-            assert sorted(seq for each in listed.values() for seq in each["seqs"]) == [1, 2]
+            wait_until(
+                lambda: sorted(s for each in cluster.listed().values() for s in each["seqs"]) == [1, 2]
+            )
             for gate in gates:
                 gate.open()
             assert grind.wait(PATIENCE_S) == 0, machines.said("grind")

@@ -89,7 +89,9 @@ def test_one_that_ignores_term_is_killed(tmp_path: Path) -> None:
     heard = Heard(b"ready")
     script = "trap '' TERM; echo ready; while :; do sleep 0.02; done"
     ended = run(sh(script, tmp_path, grace_s=0.1), on_output=heard.listen, stop=heard.stop)
-    assert (ended.code, ended.ended_by) == (-signal.SIGKILL, EndedBy.STOPPED)
+    # bubblewrap passes on how its command ended if that is killed before itself
+    assert ended.code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    assert ended.ended_by is EndedBy.STOPPED
 
 
 @needs_bwrap

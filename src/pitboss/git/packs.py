@@ -27,7 +27,7 @@ _BIG = ("-c", "core.bigFileThreshold=16m", "-c", "pack.windowMemory=128m", "-c",
 """Git holds what is smaller in memory, several at a time, to tell how they differ; the rest it passes through."""
 
 FEW_OBJECTS = 100
-"""As many as `git fetch` keeps as single files too: a pack for each session would make git slower with every one."""
+"""As many as `git fetch` keeps as single files too: many small packs would make git slower with each."""
 
 _COUNT = slice(8, 12)
 """Where a pack says how many objects it holds."""

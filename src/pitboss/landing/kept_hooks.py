@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pitboss.errors import StorageError
 from pitboss.git.errors import GitError
 from pitboss.store.files import make_directory
-from pitboss.store.opening import entry_at, is_folder, remove_tree
+from pitboss.store.opening import entry_at, is_folder, open_regular, remove_tree
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
@@ -61,7 +61,7 @@ class KeptHooks:
 def _copy_durably(source: str, copy: str) -> str:
     """Copy one file onto the disk: what a power cut left of a hook might agree to everything."""
     shutil.copy2(source, copy)
-    with open(copy, "rb") as file:  # noqa: PTH123 - names as shutil gives them
+    with open_regular(copy) as file:
         os.fsync(file.fileno())
     return copy
 
