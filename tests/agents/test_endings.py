@@ -49,7 +49,9 @@ def said(identity: str, tokens: int = 0, **fields: Any) -> Line:
     return {"type": "assistant", "message": message, **fields}
 
 
-def claude(folder: Path, clock: LeapingClock, *steps: str | Line, **changes: Any) -> AgentOutcome:
+def claude(
+    folder: Path, clock: LeapingClock, *steps: str | Line, idle_s: float = IDLE_S, **changes: Any
+) -> AgentOutcome:
     """The outcome of a `claude` that goes through `steps`: lines to print, or shell.
 
     Lines that follow each other arrive together, because they are printed by one short write.
@@ -59,7 +61,7 @@ def claude(folder: Path, clock: LeapingClock, *steps: str | Line, **changes: Any
         lines = [step if isinstance(step, str) else f"'{json.dumps(step)}'" for step in group]
         script += [" ".join(["printf '%s\\n'", *lines])] if printed else lines
     binary = executable(folder / "claude", "\n".join(["cat > /dev/null", *script]))
-    settings = AgentSettings(binary=str(binary), idle_seconds=IDLE_S)
+    settings = AgentSettings(binary=str(binary), idle_seconds=idle_s)
     return run(agent("claude_code", settings), request(folder, **changes), stop=clock.look)
 
 
@@ -83,6 +85,13 @@ def test_who_is_done_and_does_not_exit_is_stopped_and_judged_by_its_word(
     assert (outcome.status, outcome.reason, outcome.usage.cost_usd) == (SessionStatus.OK, None, 0.5)
 
 
+def test_who_is_done_has_no_longer_to_exit_than_an_agent_may_be_silent(
+    tmp_path: Path, clock: LeapingClock
+) -> None:
+    outcome = claude(tmp_path, clock, INIT, DONE, clock.passes(5), FOREVER, idle_s=4)
+    assert (outcome.status, outcome.reason, outcome.usage.cost_usd) == (SessionStatus.OK, None, 0.5)
+
+
 def test_who_says_that_it_failed_and_does_not_exit_has_failed(tmp_path: Path, clock: LeapingClock) -> None:
     outcome = claude(tmp_path, clock, INIT, FAILED, clock.passes(LINGERED_S), FOREVER)
     assert outcome.status is SessionStatus.ERROR
@@ -101,7 +110,7 @@ def test_at_the_wall_clock_too_its_word_stands(
 ) -> None:
     clock.rules(supervisor)
     monkeypatch.setattr(monitor, "LINGER_S", 9000.0)
-    outcome = claude(tmp_path, clock, INIT, DONE, clock.passes(4000), FOREVER, max_seconds=3600)
+    outcome = claude(tmp_path, clock, INIT, DONE, clock.passes(4000), FOREVER, idle_s=9000, max_seconds=3600)
     assert (outcome.status, outcome.reason) == (SessionStatus.OK, None)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pitboss.core.config import Price
 
 LINGER_S = 30.0
-"""How long a CLI may take to exit once it has said it is done."""
+"""How long a CLI may take to exit once it has said it is done, unless `idle_seconds` allows less silence."""
 
 
 class AgentMonitor:
@@ -77,9 +77,10 @@ class AgentMonitor:
         self.word = self.reader.verdict(AgentExit(code=0))
 
     def _lingering(self) -> StopRequest | None:
-        """DONE once a CLI with nothing left to do has not exited for LINGER_S."""
+        """DONE once a CLI with nothing left to do has not exited for LINGER_S, or been silent for `idle_seconds`."""
         since = max(self._done_at, self._progress_at)
-        late = self.word is not None and monotonic() - since >= LINGER_S
+        patience_s = LINGER_S if self.idle_s is None else min(LINGER_S, self.idle_s)
+        late = self.word is not None and monotonic() - since >= patience_s
         return StopRequest.DONE if late else None
 
     def _beyond_hope(self) -> StopRequest | None:
