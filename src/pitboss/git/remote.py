@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pitboss.git.packs import Parcel
 from pitboss.git.repo import NO_HOOKS
 
 if TYPE_CHECKING:
@@ -47,6 +46,6 @@ class Remote:
         self._run(*_PUSH, "--", self._url, *(f":{ref}" for ref in refs))
 
     def _run(self, *args: str) -> str:
-        said = Parcel()
-        self._repo.transfer(*args, sink=said.add, quiet_s=self._quiet_s)
-        return os.fsdecode(b"".join(said.pieces(1024 * 1024)))
+        said: list[bytes] = []
+        self._repo.transfer(*args, sink=said.append, quiet_s=self._quiet_s)
+        return os.fsdecode(b"".join(said))
