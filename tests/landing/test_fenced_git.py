@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     ("named", "kept"),
     [
         (".husky/_", [".husky"]),
+        ("web/.husky/_", ["web/.husky"]),
         (".githooks", [".githooks"]),
+        (".github/hooks", [".github/hooks"]),
         ("tools/hooks", ["tools/hooks"]),
         ("/elsewhere", []),
         ("../beside", []),
     ],
 )
-def test_hooks_in_the_tree_can_only_be_read_with_the_folder_that_is_theirs_alone(
+def test_hooks_in_the_tree_can_only_be_read_with_huskys_scripts_around_them(
     tmp_path: Path, named: str, kept: list[str]
 ) -> None:
     root = tmp_path / "repo"

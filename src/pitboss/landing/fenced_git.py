@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 _GITDIR = "gitdir: "
+_HUSKY = ".husky"
 _WITHIN = f"\0{PITBOSS_FOLDER}/".encode()
 
 
@@ -67,14 +68,14 @@ class FencedGit:
             )
 
     def _hooks_in(self, tree: Path) -> Iterator[str]:
-        """The folder of `core.hooksPath`, where it is in a session's tree: git runs what is in it outside.
+        """The folder of `core.hooksPath`, where it is in a session's tree: the user's git runs what is in it.
 
-        If the folder around it is one such as `.husky`, which holds nothing but hooks, then that one.
+        Of husky's `.husky/_` it is `.husky`, which holds the scripts that those in `_` call, and nothing else.
         """
         folder = Path(os.path.normpath(tree / (self._hooks or ".")))
         if tree in folder.parents:
             around = folder.parent
-            yield str(around if around != tree and around.name.startswith(".") else folder)
+            yield str(around if around != tree and around.name == _HUSKY else folder)
 
     @cached_property
     def _hooks(self) -> str | None:
