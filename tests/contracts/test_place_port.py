@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
+import time
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +24,14 @@ from pitboss.landing.guard import Guard
 from pitboss.landing.in_memory import InMemoryPlaces, Memory
 from pitboss.landing.places import GitPlaces
 from pitboss.landing.refs import run_branch
+from pitboss.landing.rescue_refs import list_rescued
 from pitboss.landing.resilient import ResilientPlaces
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.site import Site
 from pitboss.store.paths import RunPaths
+from pitboss.workers.begun import BegunAttempts
+from pitboss.workers.tidying import RUN_IDLE_S, tidy_worker
+from tests.support.cli import wait_until
 from tests.support.one_worker import OneWorker
 
 if TYPE_CHECKING:
@@ -641,6 +646,29 @@ def test_nothing_of_a_released_place_stays_in_memory_once_others_are_used(on_a_w
     prepared(places.at(session(on_a_worker, places, 2)))
     gc.collect()
     assert seen() is None
+
+
+def test_a_worker_tidies_what_came_home_and_keeps_what_a_slot_showed_later(
+    on_a_worker: World, tmp_path: Path
+) -> None:
+    places = on_a_worker.opened()
+    first = prepared(places.at(session(on_a_worker, places)))
+    on_a_worker.write(first, {"new.txt": "new\n"})
+    tree = Path(on_a_worker.tree(first))
+    assert first.rescue().rescue
+    first.release()
+    (tree / "late.txt").write_text("late\n")
+    second = prepared(places.at(session(on_a_worker, places, 2)))
+    second.release()
+    begun = BegunAttempts(tmp_path / "worker" / "begun")
+    wait_until(lambda: not list(begun.unfinished()))
+
+    (clone,) = (Repo.discover(found) for found in (tmp_path / "worker" / "repositories").iterdir())
+    assert len(list_rescued(clone, RUN)) == 2
+    tidy_worker(tmp_path / "worker", time.time() + 2 * RUN_IDLE_S)
+
+    (kept,) = list_rescued(clone, RUN)
+    assert clone.git("ls-tree", "--name-only", kept.oid, "late.txt") == b"late.txt\n"
 
 
 def test_a_place_in_the_users_tree_is_never_vacated(in_place: World) -> None:

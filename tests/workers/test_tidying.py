@@ -53,7 +53,7 @@ def disk(tmp_path: Path) -> Disk:
 
 
 def test_working_copies_of_a_run_go_after_a_day_and_its_clone_after_a_month(disk: Disk) -> None:
-    disk.begin(3, is_over=True)
+    disk.begin(3, left=(disk.tip,), is_over=True)
     tidy_worker(disk.folder)
     assert disk.slot.exists()
     tidy_worker(disk.folder, time.time() + RUN_IDLE_S + 60)
@@ -65,7 +65,7 @@ def test_working_copies_of_a_run_go_after_a_day_and_its_clone_after_a_month(disk
 
 
 def test_a_clone_whose_runs_have_gone_waits_its_month_from_then_on(disk: Disk) -> None:
-    disk.begin(3, is_over=True)
+    disk.begin(3, left=(disk.tip,), is_over=True)
     os.utime(disk.clone.root, (1, 1))
     tidy_worker(disk.folder, time.time() + RUN_IDLE_S + 60)
     assert not disk.paths.root.exists()
@@ -83,12 +83,21 @@ def test_work_that_waits_to_be_fetched_stays_with_all_that_is_there(disk: Disk) 
 def test_what_nobody_asked_for_is_rescued_before_its_working_copy_goes_and_the_clone_stays(
     disk: Disk,
 ) -> None:
-    disk.begin(3, is_over=True)
+    disk.begin(3, left=(disk.tip,), is_over=True)
     (disk.slot / "late.txt").write_text("written when the session was over\n")
     tidy_worker(disk.folder, time.time() + 10 * CLONE_IDLE_S)
     assert not disk.slot.exists()
     (left,) = disk.rescued()
     assert "late.txt" in disk.project.git("ls-tree", "--name-only", left)
+
+
+def test_what_was_rescued_in_a_slot_once_its_session_was_over_stays_with_the_clone(disk: Disk) -> None:
+    disk.begin(3, left=(disk.tip,), is_over=True)
+    late = disk.clone.commit_tree("HEAD^{tree}", parent="HEAD", message="late")
+    rescue_refs.keep(disk.clone, RUN, 3, [late], why="left over")
+    tidy_worker(disk.folder, time.time() + 10 * CLONE_IDLE_S)
+    assert not disk.paths.root.exists()
+    assert disk.rescued() == [late]
 
 
 def test_a_runs_own_workers_leave_nothing_but_work_that_is_not_at_home(disk: Disk, tmp_path: Path) -> None:

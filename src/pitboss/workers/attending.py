@@ -63,6 +63,8 @@ class Attending:
         self._sent: str | None = None
         """The commit in which all that the session did went home, None if it did not or there is more by now."""
         self._calls = 0
+        self.rescued: list[str] = []
+        """The rescued commits that its answers named."""
         self.is_released = False
 
     def serve(self) -> None:
@@ -207,7 +209,7 @@ class Attending:
 
     def _committed(self) -> tuple[say.Committed, Parcel]:
         landing = self._place.ahead or Landing()
-        rescued = self._oids(landing.rescue)
+        rescued = self._named(landing.rescue)
         tips = [*filter(None, [landing.commit]), *rescued]
         depot = self._run.depot if tips else None
         pushed = () if depot is None else depot.leave(self._seq, self._begin.attempt, landing.commit, rescued)
@@ -241,11 +243,13 @@ class Attending:
     def _rescue(self) -> tuple[say.Kept, Parcel]:
         self._sent = None
         landing = self._try(self._place.rescue)
-        tips = self._oids(landing.rescue)
+        tips = self._named(landing.rescue)
         return say.Kept(landing=landing, tips=tips), self._packed(tips)
 
-    def _oids(self, refs: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(oid for ref in refs if (oid := self._run.repo.commit_id(ref)))
+    def _named(self, refs: tuple[str, ...]) -> tuple[str, ...]:
+        oids = tuple(oid for ref in refs if (oid := self._run.repo.commit_id(ref)))
+        self.rescued += oids
+        return oids
 
     # The end
 

@@ -21,8 +21,8 @@ _LIMIT = 16 * 1024 * 1024
 class BegunAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt: what it was asked for, as the caller encoded it, and how far it has come.
 
-    `is_over`: nothing of it is left on this machine but this note. `left` are the commits that wait to be fetched,
-    None while it runs.
+    `left` are the commits that wait to be fetched, None while it runs. `is_over`: all that it handed over is at home,
+    and `left` are those of its rescued commits.
     """
 
     run_id: str

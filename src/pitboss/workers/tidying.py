@@ -71,8 +71,11 @@ def _is_safe(clone: Repo, repo: Repo) -> bool:
 
 
 def _remove_run(clone: Repo, run_id: str, begun: BegunAttempts) -> None:
-    """Remove a run from a clone, all of whose attempts are over: what those kept is at home."""
-    delivered = [each for each in rescue_refs.list_rescued(clone, run_id) if _is_over(each, run_id, begun)]
+    """Remove a run from a clone, all of whose attempts are over: what those handed over is at home.
+
+    What a process wrote into a slot that its session had left was rescued here later, and is nowhere else.
+    """
+    delivered = [each for each in rescue_refs.list_rescued(clone, run_id) if _is_at_home(each, run_id, begun)]
     for path in session_worktrees(clone, run_id):
         remove_worktree(clone, run_id, path)
     for each in delivered:
@@ -80,10 +83,10 @@ def _remove_run(clone: Repo, run_id: str, begun: BegunAttempts) -> None:
     remove_tree(RunPaths(clone.root, run_id).root)
 
 
-def _is_over(kept: rescue_refs.Rescued, run_id: str, begun: BegunAttempts) -> bool:
+def _is_at_home(kept: rescue_refs.Rescued, run_id: str, begun: BegunAttempts) -> bool:
     seq = kept.short_name.partition("/session-")[2].partition("-")[0]
     found = begun.find(run_id, int(seq), 1) if seq.isdecimal() else None
-    return found is not None and found.stage is Stage.OVER
+    return found is not None and found.stage is Stage.OVER and kept.oid in (found.left or ())
 
 
 def _used(clone: Repo, run_id: str) -> float:

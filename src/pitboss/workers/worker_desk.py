@@ -222,7 +222,7 @@ class WorkerDesk:
         except Exception:
             traceback.print_exc()  # a bug, which must not cost the session its work
         if attending.is_released:
-            self._begun.update(_over(attempt))
+            self._begun.update(_over(attempt, attending.rescued))
             self.finished += 1
         else:
             self._leave(attempt, attending.keep_remains(), run)
@@ -255,7 +255,7 @@ class WorkerDesk:
         while (said := wire.take(FIRST_WORD_S)) is None:
             pass  # it unpacks them; if it is gone, that is noticed
         if isinstance(said[0], say.Delivered):
-            self._begun.update(_over(found))
+            self._begun.update(_over(found, found.left))
             with self._lock:
                 self._left.pop(found.file, None)
 
@@ -264,6 +264,6 @@ def _complain(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _over(attempt: BegunAttempt) -> BegunAttempt:
-    """Nothing but the fact that it began needs to be kept."""
-    return BegunAttempt(run_id=attempt.run_id, seq=attempt.seq, attempt=attempt.attempt, is_over=True)
+def _over(attempt: BegunAttempt, rescued: Sequence[str] = ()) -> BegunAttempt:
+    """Nothing needs to be kept but the fact that it began, and which rescued commits are at home."""
+    return replace(attempt, asked=b"", left=tuple(rescued), is_over=True)
