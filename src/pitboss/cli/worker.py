@@ -7,9 +7,6 @@ from pathlib import Path
 
 from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.given import folder, scheduler, whole, worker_name
-from pitboss.core.cluster import parse_scheduler
-from pitboss.errors import CommandError
-from pitboss.store.tls_files import TlsFiles
 
 MOST_SLOTS = 1000
 
@@ -45,15 +42,10 @@ def worker(
     from pitboss.workers.extra import need_workers
 
     need_workers("worker")
+    from pitboss.workers.requirements import require_certificates
     from pitboss.workers.worker_process import Setup, run_worker
 
-    if parse_scheduler(address).is_encrypted and tls is None:
-        raise CommandError(
-            f"{address} is reached by TLS, for which this machine needs certificates",
-            hint="--tls DIR, with what `pitboss workers cert DIR` made",
-        )
-    if tls is not None:
-        TlsFiles.within(tls).prove()
+    require_certificates(address, tls)
     chosen = where or Path.home() / ".cache" / "pitboss" / "worker"
     return run_worker(
         Setup(

@@ -74,18 +74,10 @@ def _list(address: str | None, tls: Path | None, *, as_json: bool) -> None:
     from pitboss.workers.extra import need_workers
 
     need_workers("workers")
-    from pitboss.core.cluster import parse_scheduler
     from pitboss.workers.cluster import Membership, members
+    from pitboss.workers.requirements import require_certificates
 
-    if address is not None and parse_scheduler(address).is_encrypted and tls is None:
-        raise CommandError(
-            f"{address} is reached by TLS, for which this machine needs certificates",
-            hint="--tls DIR, with what `pitboss workers cert DIR` made",
-        )
-    if tls is not None:
-        from pitboss.store.tls_files import TlsFiles
-
-        TlsFiles.within(tls).prove()
+    require_certificates(address, tls)
     where = _live() if address is None else Membership(address=address, tls=None if tls is None else str(tls))
     try:
         found = members(where)

@@ -1,4 +1,4 @@
-"""What a run with workers needs before it may begin (SPEC 14)."""
+"""What a run with workers, a worker, or whoever lists them needs before it may begin (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitboss.core.cluster import LocalWorkers, parse_cluster
+from pitboss.core.cluster import LocalWorkers, parse_cluster, parse_scheduler
 from pitboss.core.config import SandboxMode
 from pitboss.errors import CommandError, StartError
 from pitboss.store.tls_files import TlsFiles
@@ -28,7 +28,15 @@ def require_workers(address: str, config: Config) -> None:
     if isinstance(where, LocalWorkers):
         return
     if where.is_encrypted:
-        _require_certificates(address, config.workers.tls)
+        tls = config.workers.tls
+        try:
+            require_certificates(
+                address,
+                None if tls is None else Path(tls).expanduser(),
+                hint="[workers] tls names the folder that `pitboss workers cert DIR` made",
+            )
+        except CommandError as error:
+            raise StartError(error.message, hint=error.hint) from error
     elif config.sandbox.mode is SandboxMode.BWRAP and config.sandbox.network == "open":
         raise StartError(
             f"a sandbox with an open network does not hold beside {address}, which asks nobody for a certificate",
@@ -36,13 +44,19 @@ def require_workers(address: str, config: Config) -> None:
         )
 
 
-def _require_certificates(address: str, tls: str | None) -> None:
-    if tls is None:
-        raise StartError(
-            f"{address} is reached by TLS, for which this machine needs certificates",
-            hint="[workers] tls names the folder that `pitboss workers cert DIR` made",
+def require_certificates(
+    address: str | None,
+    tls: Path | None,
+    *,
+    hint: str = "--tls DIR, with what `pitboss workers cert DIR` made",
+) -> None:
+    """Raise CommandError if a scheduler wants certificates and there are none, or those in `tls` do not work.
+
+    `hint` says where to name them; `address` is None if the run that is live knows it.
+    """
+    if tls is not None:
+        TlsFiles.within(tls).prove()
+    elif address is not None and parse_scheduler(address).is_encrypted:
+        raise CommandError(
+            f"{address} is reached by TLS, for which this machine needs certificates", hint=hint
         )
-    try:
-        TlsFiles.within(Path(tls).expanduser()).prove()
-    except CommandError as error:
-        raise StartError(error.message, hint=error.hint) from error
