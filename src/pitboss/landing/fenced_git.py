@@ -12,7 +12,7 @@ from pitboss.core.sandbox.git_policy import branch_folders
 from pitboss.core.sandbox.ground import GitGround
 from pitboss.git.errors import GitError
 from pitboss.git.small_files import text_of
-from pitboss.landing.kept_hooks import hooks_path
+from pitboss.landing.kept_hooks import hooks_path, hooks_within
 from pitboss.landing.refs import run_branch
 from pitboss.store.paths import PITBOSS_FOLDER
 
@@ -72,8 +72,8 @@ class FencedGit:
 
         Of husky's `.husky/_` it is `.husky`, which holds the scripts that those in `_` call, and nothing else.
         """
-        folder = Path(os.path.normpath(tree / (self._hooks or ".")))
-        if tree in folder.parents:
+        folder = hooks_within(tree, self._hooks)
+        if folder is not None:
             around = folder.parent
             yield str(around if around != tree and around.name == _HUSKY else folder)
 

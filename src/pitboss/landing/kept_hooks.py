@@ -28,7 +28,8 @@ class KeptHooks:
 
     def __init__(self, repo: Repo, run: Path) -> None:
         self._root = repo.root
-        self._hooks = _hooks_in(repo)
+        hooks = hooks_within(repo.root, hooks_path(repo))
+        self._hooks = None if hooks is None else hooks.relative_to(repo.root)
         self._kept = run / FOLDER
 
     @property
@@ -74,8 +75,7 @@ def hooks_path(repo: Repo) -> str | None:
         return None
 
 
-def _hooks_in(repo: Repo) -> Path | None:
-    """The folder of hooks, relative to the tree that it is in."""
-    named = hooks_path(repo)
-    folder = Path(os.path.normpath(repo.root / (named or ".")))
-    return folder.relative_to(repo.root) if repo.root in folder.parents else None
+def hooks_within(tree: Path, named: str | None) -> Path | None:
+    """The folder that such a setting means in a tree; None if that is not inside it."""
+    folder = Path(os.path.normpath(tree / (named or ".")))
+    return folder if tree in folder.parents else None
