@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import pytest
 from tests.support.agents import executable
 from tests.support.cli import COMMAND, PATIENCE_S, Project, finish, wait_until
 from tests.support.cluster import cluster_beside
-from tests.support.leftovers import ended_if_killed
+from tests.support.leftovers import Beside
 from tests.support.runs import Gate, the_run
 
 if TYPE_CHECKING:
@@ -60,33 +60,20 @@ def test_a_folder_that_cannot_be_used_and_a_name_that_is_none_are_refused(
 def test_a_worker_waits_for_its_scheduler_and_says_so_once(project: Project, tmp_path: Path) -> None:
     host = "127.{}.{}.{}".format(*(byte % 250 + 1 for byte in os.urandom(3)))
     address = f"tcp://{host}:8786"
-    with ended_if_killed(tmp_path) as mark:
-        log, env = tmp_path / "log", project.env | mark
-        with log.open("wb") as said:
-            worker = subprocess.Popen(
-                [*COMMAND, "worker", address, "--name", "anna", "--dir", str(tmp_path / "anna")],
-                cwd=tmp_path,
-                env=env,
-                stderr=said,
-            )
-        scheduler = None
-        try:
-            wait_until(log.read_text)
-            argv = [sys.executable, "-m", "dask", "scheduler", "--host", host, "--port", "8786"]
-            scheduler = subprocess.Popen(
-                [*argv, "--no-dashboard"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL
-            )
-            wait_until(lambda: "ready" in log.read_text())
-            assert log.read_text().splitlines() == [
-                f"worker anna: waits for the scheduler at {address}: nothing listens there",
-                f"worker anna: ready for sessions of {address}",
-            ]
-            worker.send_signal(signal.SIGTERM)
-            assert worker.wait(PATIENCE_S) == 0
-        finally:
-            for process in filter(None, (worker, scheduler)):
-                process.kill()
-                process.wait()
+    with contextlib.ExitStack() as stack:
+        beside = Beside(tmp_path, stack)
+        argv = [*COMMAND, "worker", address, "--name", "anna", "--dir", str(tmp_path / "anna")]
+        worker = beside.start(argv, "worker", project.env)
+        wait_until(lambda: beside.said("worker"))
+        argv = [sys.executable, "-m", "dask", "scheduler", "--host", host, "--port", "8786"]
+        beside.start([*argv, "--no-dashboard"], "scheduler", project.env)
+        wait_until(lambda: "ready" in beside.said("worker"))
+        assert beside.said("worker").splitlines() == [
+            f"worker anna: waits for the scheduler at {address}: nothing listens there",
+            f"worker anna: ready for sessions of {address}",
+        ]
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(PATIENCE_S) == 0
 
 
 def test_of_two_workers_with_one_name_or_one_folder_the_second_says_so(

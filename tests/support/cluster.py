@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import signal
-import subprocess
 import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tests.support.cli import COMMAND, PATIENCE_S, wait_until
-from tests.support.leftovers import ended_if_killed
+from tests.support.cli import COMMAND, wait_until
+from tests.support.leftovers import Beside
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -38,8 +37,7 @@ class BesideCluster:
         self._host = host
         self._project = project
         self._folder = folder
-        self._stack = stack
-        self._mark = stack.enter_context(ended_if_killed(folder))
+        self._beside = Beside(folder, stack)
         self.address = ""
         self.begin_scheduler()
 
@@ -52,7 +50,8 @@ class BesideCluster:
         if self._files is not None:
             ca, cert, key = (str(self._files / name) for name in ("ca.pem", "cert.pem", "key.pem"))
             argv += ["--protocol", "tls", "--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key]
-        self.scheduler = self._start([*argv, "--no-dashboard", "--scheduler-file", str(file)], "scheduler")
+        argv += ["--no-dashboard", "--scheduler-file", str(file)]
+        self.scheduler = self._beside.start(argv, "scheduler", self._project.env)
         wait_until(lambda: file.exists() and file.read_text().endswith("}"))
         said = json.loads(file.read_text())["address"]
         self.address = f"{said.partition('://')[0]}://127.0.0.1:{said.rpartition(':')[2]}"
@@ -75,7 +74,7 @@ class BesideCluster:
             address = f"{address.partition('://')[0]}://{host}:{address.rpartition(':')[2]}"
         argv = [*prefix, *COMMAND, "worker", address, "--name", name]
         argv += ["--dir", str(self._folder / name), *self._tls, *options]
-        process = self._start(argv, name, env)
+        process = self._beside.start(argv, name, {**self._project.env, **env})
         if awaited:
             wait_until(lambda: self.listed(name))
         return process
@@ -96,31 +95,7 @@ class BesideCluster:
 
     def said(self, name: str) -> str:
         """What a process printed."""
-        return (self._folder / f"{name}.log").read_text()
-
-    def _start(
-        self, argv: list[str], name: str, env: Mapping[str, str] = MappingProxyType({})
-    ) -> subprocess.Popen[bytes]:
-        with (self._folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                argv,
-                cwd=self._folder,
-                env={**self._project.env, **env, **self._mark},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self._stack.callback(_end, process)
-        return process
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(PATIENCE_S / 4)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        return self._beside.said(name)
 
 
 @contextlib.contextmanager

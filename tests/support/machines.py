@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.cli import PATIENCE_S, Done, wait_until
-from tests.support.leftovers import ended_if_killed
+from tests.support.leftovers import Beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -91,9 +91,8 @@ class Network:
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack, variables: Mapping[str, str]) -> None:
         self._folder = folder
-        self._stack = stack
-        self._mark = stack.enter_context(ended_if_killed(folder))
-        self._variables = {**variables, **self._mark}
+        self._beside = Beside(folder, stack)
+        self._variables = {**variables, **self._beside.mark}
         self._next = 1
         self._switch = Machine("switch", "", self._new("switch"), self._hold())
         self._switch.run("ip", "link", "add", "name", "switch", "type", "bridge")
@@ -120,21 +119,11 @@ class Network:
         self, argv: Sequence[str], log: str, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
         """Start what ends with the test at the latest."""
-        with (self._folder / f"{log}.log").open("ab") as said:
-            process = subprocess.Popen(
-                argv,
-                cwd=self._folder,
-                env={**(env or {"PATH": PATH}), **self._mark},
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-            )
-        self._stack.callback(_end, process)
-        return process
+        return self._beside.start(argv, log, env or {"PATH": PATH})
 
     def said(self, log: str) -> str:
         """What was printed by a process that was started."""
-        return (self._folder / f"{log}.log").read_text()
+        return self._beside.said(log)
 
     def _new(self, name: str) -> Path:
         home = self._folder / name
@@ -179,15 +168,6 @@ class Network:
 def _make_key(file: Path) -> None:
     asked = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)]
     subprocess.run(asked, check=True, capture_output=True, env={"PATH": PATH})
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(PATIENCE_S / 4)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @contextlib.contextmanager
