@@ -47,7 +47,10 @@ AT_ONCE = (signal.SIGTERM, signal.SIGHUP)
 
 LOOK_S = 0.1
 AGAIN_S = 2.0
-"""Seconds between two tries to reach the scheduler, and before a killed worker begins again."""
+"""Seconds between two tries to reach the scheduler."""
+
+REVIVAL_S = 0.5
+"""Seconds before a killed worker begins again."""
 
 CONNECT_S = 10.0
 LINGER_S = 3.0
@@ -119,7 +122,7 @@ def run_worker(setup: Setup) -> int:
                 )
             except RunnerKilled:
                 liveness.rest()
-                time.sleep(AGAIN_S / 4)
+                time.sleep(REVIVAL_S)
 
 
 @contextmanager
