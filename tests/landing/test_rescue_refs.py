@@ -11,7 +11,7 @@ from pitboss.errors import CommandError
 from pitboss.git import commits
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs, rescued_work
-from pitboss.landing.refs import rescue_ref
+from pitboss.landing.refs import parse_rescue, rescue_ref
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,23 @@ def test_refs_are_numbered_listed_and_never_made_twice(repo: Repo) -> None:
     ]
     assert [r.ref for r in rescue_refs.list_rescued(repo, "run-a")] == list(names)
     assert rescue_refs.list_rescued(repo, "run-a", 2) == ()
+
+
+@pytest.mark.parametrize("nth", [1, 2, 10_000])
+@pytest.mark.parametrize("seq", [0, 7, 9_999, 10_000])
+def test_the_name_of_a_ref_says_whose_work_it_is(seq: int, nth: int) -> None:
+    assert parse_rescue(rescue_ref("20261126T113855Z-c205", seq, nth)) == seq
+
+
+def test_a_ref_that_somebody_else_named_says_nothing() -> None:
+    for name in (
+        "mine",
+        "session-0001",
+        "run-a/session-1",
+        "run-a/session-0001-x",
+        "run-a/session-0001/more",
+    ):
+        assert parse_rescue(name) is None
 
 
 def test_a_first_ref_goes_beside_one_that_somebody_else_made(repo: Repo) -> None:

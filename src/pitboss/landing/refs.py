@@ -33,6 +33,7 @@ REF_FOLDERS = (
 _LEASED = lazy_pattern(r"([1-9][0-9]{0,9})")
 _RESULT = lazy_pattern(r"([1-9][0-9]{0,9})-([1-9][0-9]{0,9})(-partial(?:-[1-9][0-9]*)?)?")
 _SESSION = lazy_pattern(r"(?:^|-)session-(\d+)$")
+_RESCUED = lazy_pattern(r".+/session-([0-9]{4,})(?:-[0-9]+)?")
 
 
 def run_branch(run_id: str) -> str:
@@ -55,6 +56,12 @@ def rescue_ref(run_id: str, seq: int, nth: int) -> str:
     """The name of a session's first, second, ... rescue ref."""
     suffix = "" if nth == 1 else f"-{nth}"
     return f"{RESCUE_REFS}/{run_id}/session-{seq:04}{suffix}"
+
+
+def parse_rescue(ref: str) -> int | None:
+    """The session whose work a rescue ref keeps; None if its name does not say."""
+    found = _RESCUED.fullmatch(ref)
+    return int(found[1]) if found else None
 
 
 class ResultName(NamedTuple):

@@ -12,7 +12,7 @@ import msgspec
 from pitboss.git import commits
 from pitboss.git.errors import GitError
 from pitboss.git.repo import NO_HOOKS
-from pitboss.landing.refs import RESCUE_REFS, rescue_ref, run_branch
+from pitboss.landing.refs import RESCUE_REFS, parse_rescue, rescue_ref, run_branch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +38,11 @@ class Rescued(msgspec.Struct, frozen=True, kw_only=True):
     def short_name(self) -> str:
         """The ref as users type it: RUN_ID/session-NNNN."""
         return self.ref.removeprefix(f"{RESCUE_REFS}/")
+
+    @property
+    def seq(self) -> int | None:
+        """The session whose work it is; None if the name does not say."""
+        return parse_rescue(self.ref)
 
 
 def list_rescued(repo: Repo, run_id: str | None = None, seq: int | None = None) -> tuple[Rescued, ...]:

@@ -84,8 +84,7 @@ def _remove_run(clone: Repo, run_id: str, begun: BegunAttempts) -> None:
 
 
 def _is_at_home(kept: rescue_refs.Rescued, run_id: str, begun: BegunAttempts) -> bool:
-    seq = kept.short_name.partition("/session-")[2].partition("-")[0]
-    found = begun.find(run_id, int(seq), 1) if seq.isdecimal() else None
+    found = None if kept.seq is None else begun.find(run_id, kept.seq, 1)
     return found is not None and found.stage is Stage.OVER and kept.oid in (found.left or ())
 
 

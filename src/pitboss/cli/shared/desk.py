@@ -9,7 +9,6 @@ from pitboss.agents.readable import readable
 from pitboss.cli.shared.queueing import queue_task
 from pitboss.core.embed import one_line
 from pitboss.core.needs import InGit
-from pitboss.core.patterns import lazy_pattern
 from pitboss.core.settling import in_words
 from pitboss.core.terminal import visible
 from pitboss.errors import PitbossError
@@ -18,7 +17,6 @@ from pitboss.git.repo import Repo
 from pitboss.git.touched_files import touched_files
 from pitboss.landing import rescue_refs, rescued_work
 from pitboss.landing.landed import commits_missing, sessions_among
-from pitboss.landing.refs import session_of
 from pitboss.landing.target import home_branch, other_branch
 from pitboss.screens.desk import MOST_LINES, MOST_OF_A_FILE, Changes, FileChange, Reply, RescuedWork
 from pitboss.screens.output import path_in_words
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
     from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
     from pitboss.core.touched import TouchedFile
-
-_FURTHER = lazy_pattern(r"(?<=-\d{4})-\d+$")
-"""What tells a session's further rescue refs from its first."""
 
 
 class RepositoryDesk:
@@ -78,7 +73,7 @@ class RepositoryDesk:
             RescuedWork(
                 ref=each.ref,
                 name=each.short_name,
-                seq=session_of(_FURTHER.sub("", each.short_name.rpartition("/")[2])),
+                seq=each.seq,
                 made_at=each.made_at,
                 why=in_words(why[each.ref] or ""),
             )
