@@ -100,6 +100,18 @@ def test_what_was_rescued_in_a_slot_once_its_session_was_over_stays_with_the_clo
     assert disk.rescued() == [late]
 
 
+@pytest.mark.parametrize("kind", ["set_aside", "nested"])
+def test_files_that_are_in_no_commit_stay_with_the_clone(disk: Disk, kind: str) -> None:
+    disk.begin(3, left=(disk.tip,), is_over=True)
+    file = getattr(disk.paths, kind)(3) / "model.bin"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"too large for git")
+    tidy_worker(disk.folder, time.time() + 10 * CLONE_IDLE_S)
+    assert (file.exists(), disk.slot.exists()) == (True, False)
+    tidy_local([disk.folder], disk.clone)
+    assert file.exists()
+
+
 def test_a_runs_own_workers_leave_nothing_but_work_that_is_not_at_home(disk: Disk, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()

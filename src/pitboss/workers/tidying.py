@@ -67,6 +67,8 @@ def _is_safe(clone: Repo, repo: Repo) -> bool:
     for run_id in names_in(runs_dir(clone.root)):
         for path in session_worktrees(clone, run_id):
             remove_worktree(clone, run_id, path)
+        if _has_files(clone, run_id):
+            return False
     return all(repo.commit_id(kept.oid) is not None for kept in rescue_refs.list_rescued(clone))
 
 
@@ -80,7 +82,15 @@ def _remove_run(clone: Repo, run_id: str, begun: BegunAttempts) -> None:
         remove_worktree(clone, run_id, path)
     for each in delivered:
         rescue_refs.drop(clone, each)
-    remove_tree(RunPaths(clone.root, run_id).root)
+    if not _has_files(clone, run_id):
+        remove_tree(RunPaths(clone.root, run_id).root)
+
+
+def _has_files(clone: Repo, run_id: str) -> bool:
+    """Whether what sessions left is in a run's folder, as git could not take it: it is nowhere else."""
+    paths = RunPaths(clone.root, run_id)
+    folders = (paths.set_aside(0).parent, paths.nested(0).parent)
+    return any(name.startswith("session-") for folder in folders for name in names_in(folder))
 
 
 def _is_at_home(kept: rescue_refs.Rescued, run_id: str, begun: BegunAttempts) -> bool:
