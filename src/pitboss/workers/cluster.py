@@ -220,6 +220,8 @@ class Cluster:
                 self._learn(self._pulse.judged(self._roster.members(identity), time.monotonic()))
             except (OSError, TimeoutError):
                 self._learn(())
+            except RuntimeError:  # no more threads, say: what was seen stands, and the next look tries again
+                pass
             await asyncio.sleep(poll_pause_s(time.thread_time() - began))
 
     def _learn(self, workers: tuple[WorkerInfo, ...]) -> None:
