@@ -73,6 +73,22 @@ def test_a_ref_is_shown_as_commits_and_changes(project: Project) -> None:
     assert "\n+more\n" in out
 
 
+def test_what_other_sessions_landed_before_is_not_shown(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    project.prompt("land", "echo landed > landed.txt", max_runs=1)
+    project.prompt("more", "echo half > half.txt\nexit 3", every=2)
+    assert project.pitboss("grind", "--max-iterations", "2").code == 3
+    ref = the_ref(project)
+    for where in (
+        "main",
+        project.git("for-each-ref", "--format=%(refname:short)", "refs/heads/pitboss").strip(),
+    ):
+        project.git("checkout", "-q", where)
+        out = project.pitboss("rescue", "show", ref["ref"]).out
+        assert "half.txt" in out
+        assert "landed.txt" not in out
+
+
 def test_applying_brings_the_changes_into_the_tree_and_commits_nothing(project: Project) -> None:
     ref = the_ref(project)
 

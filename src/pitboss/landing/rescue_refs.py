@@ -40,6 +40,11 @@ class Rescued(msgspec.Struct, frozen=True, kw_only=True):
         return self.ref.removeprefix(f"{RESCUE_REFS}/")
 
     @property
+    def run_id(self) -> str:
+        """The run that kept it."""
+        return self.short_name.partition("/")[0]
+
+    @property
     def seq(self) -> int | None:
         """The session whose work it is; None if the name does not say."""
         return parse_rescue(self.ref)

@@ -9,6 +9,7 @@ import msgspec
 
 from pitboss.errors import CommandError
 from pitboss.git.merge import changed_paths, merge_trees
+from pitboss.landing.refs import run_branch
 from pitboss.landing.rescue_refs import list_rescued, why_kept
 from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
@@ -60,9 +61,16 @@ def find(repo: Repo, name: str) -> Rescued:
     )
 
 
-def show(repo: Repo, rescued: Rescued, *, onto: str = "HEAD") -> bytes:
-    """The work under a ref, for people to read: its commits, then their changes since they left `onto`."""
-    base = _fork_point(repo, onto, rescued.oid)
+def show(repo: Repo, rescued: Rescued) -> bytes:
+    """The work under a ref, for people to read: its commits, then their changes.
+
+    They begin where they left the run's branch: what other sessions landed before is not theirs. Where that is gone, or
+    holds them all, they begin where they left HEAD.
+    """
+    base = _fork_point(repo, f"refs/heads/{run_branch(rescued.run_id)}", rescued.oid)
+    if base is None or base == rescued.oid:
+        base = _fork_point(repo, "HEAD", rescued.oid)
+    base = base or repo.line("hash-object", "-t", "tree", "/dev/null")
     log = repo.git(*_LOG, f"{base}..{rescued.oid}", "--")
     diff = repo.git(*_DIFF, base, rescued.oid, "--")
     return log + b"\n" + diff
@@ -96,7 +104,7 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
 
 def reasons(repo: Repo, found: tuple[Rescued, ...]) -> dict[str, str | None]:
     """Why each was rescued: from the ref's reflog, else the reason why its session did not land."""
-    runs = {rescued.short_name.partition("/")[0] for rescued in found}
+    runs = {rescued.run_id for rescued in found}
     ended = {
         f"{run_id}/session-{record.seq:04}": record.reason
         for run_id in runs
@@ -118,6 +126,6 @@ def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
             )
 
 
-def _fork_point(repo: Repo, onto: str, tip: str) -> str:
-    common = repo.git("merge-base", onto, tip, ok=(0, 1)).decode().strip()
-    return common or repo.line("hash-object", "-t", "tree", "/dev/null")
+def _fork_point(repo: Repo, onto: str, tip: str) -> str | None:
+    """The commit that both have in common; None if there is none, or no `onto`."""
+    return repo.run("merge-base", onto, tip, ok=(0, 1, 128)).stdout.decode().strip() or None
