@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
@@ -85,6 +87,12 @@ def test_a_session_in_flight_has_a_phase_a_last_step_and_what_it_used() -> None:
         cost_known=False,
     )
     assert folded(STEP).flight(2) is not None, "a viewer that came late has not seen it start"
+
+
+def test_a_session_on_the_runs_own_machine_is_on_no_worker() -> None:
+    flight = folded(msgspec.structs.replace(STARTED, host="here"), BEGUN).flight(2)
+    assert flight is not None
+    assert flight.host is None
 
 
 def test_a_session_whose_events_nobody_saw_is_where_the_state_says() -> None:

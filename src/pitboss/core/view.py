@@ -61,6 +61,7 @@ class Activity(StrEnum):
 class Flight(msgspec.Struct, frozen=True, kw_only=True):
     """A session in flight. Tokens and US dollars are what it has used so far, as far as its agents report them.
 
+    `host` is the worker that it is on; None on the run's own machine.
     `step` is what its agent did last, at `step_at`; `until` is when it stops waiting.
     """
 
@@ -222,7 +223,7 @@ def _session_started(view: View, event: SessionStarted) -> View:
         agent=event.agent,
         model=event.model,
         slot=event.slot,
-        host=event.host,
+        host=None if event.host == view.host else event.host,
         retry_of=event.retry_of,
         queued=event.queued,
         started_at=event.t,
