@@ -64,6 +64,15 @@ def test_working_copies_of_a_run_go_after_a_day_and_its_clone_after_a_month(disk
     assert not disk.clone.root.exists()
 
 
+def test_the_notes_of_a_runs_attempts_go_with_it_and_none_begins_again(disk: Disk) -> None:
+    disk.begin(3, left=(disk.tip,), is_over=True)
+    tidy_worker(disk.folder)
+    assert disk.begun.find(RUN, 3, 1) is not None
+    tidy_worker(disk.folder, time.time() + RUN_IDLE_S + 60)
+    assert (disk.rescued(), disk.begun.find(RUN, 3, 1)) == ([], None)
+    assert not disk.begun.begin(BegunAttempt(run_id=RUN, seq=3, attempt=1))
+
+
 def test_a_clone_whose_runs_have_gone_waits_its_month_from_then_on(disk: Disk) -> None:
     disk.begin(3, left=(disk.tip,), is_over=True)
     os.utime(disk.clone.root, (1, 1))

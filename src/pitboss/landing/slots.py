@@ -78,6 +78,10 @@ class SlotPool:
             thread.join()
         return gone
 
+    def rest(self) -> None:
+        """No session works here for a while: end the git processes that are kept running, until one is needed again."""
+        self._kept_running.close()
+
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
         try:

@@ -1,14 +1,19 @@
-"""The attempts that a worker began, one durable file each: none of them is ever begun there again (SPEC 14)."""
+"""The attempts that a worker began, one durable file each: none of them is ever begun there again (SPEC 14).
+
+Of a run that has been quiet for long, one file is left: it says from which session on attempts may still begin.
+"""
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.leases import Stage
 from pitboss.store.files import read_regular, write_atomic, write_new
-from pitboss.store.opening import names_in
+from pitboss.store.opening import names_in, remove, status
 from pitboss.typed import from_json
 
 if TYPE_CHECKING:
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIMIT = 16 * 1024 * 1024
+_NOTE = re.compile(r"(?P<run_id>.+)\.(?P<seq>[0-9]+)-[0-9]+\.json")
 
 
 class BegunAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +51,12 @@ class BegunAttempt(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.run_id}.{self.seq}-{self.attempt}.json"
 
 
+class Threshold(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of the notes of a run: none of its sessions before `first` may begin, those after that may."""
+
+    first: int
+
+
 class BegunAttempts:
     """The list, in a folder of its own. Each attempt is written by one thread."""
 
@@ -53,6 +65,8 @@ class BegunAttempts:
 
     def begin(self, attempt: BegunAttempt) -> bool:
         """Note an attempt before anything of it happens; False if it was begun before. Raises StorageError."""
+        if attempt.seq < self._threshold(attempt.run_id):
+            return False
         return write_new(self._folder / attempt.file, msgspec.json.encode(attempt))
 
     def update(self, attempt: BegunAttempt) -> None:
@@ -69,6 +83,39 @@ class BegunAttempts:
             found = self._read(name) if name.endswith(".json") else None
             if found is not None and found.stage is not Stage.OVER:
                 yield found
+
+    def fold(self, before: float) -> None:
+        """Replace the notes of each run that has none since `before`, in epoch seconds, and whose attempts are over.
+
+        One file takes their place, by which none of them begins again. Raises StorageError, OSError.
+        """
+        held = {attempt.run_id for attempt in self.unfinished()}
+        runs: dict[str, list[tuple[int, str]]] = {}
+        for name in names_in(self._folder):
+            if found := _NOTE.fullmatch(name):
+                runs.setdefault(found["run_id"], []).append((int(found["seq"]), name))
+        for run_id, notes in runs.items():
+            if run_id not in held and all(self._changed(name) < before for _, name in notes):
+                first = max(self._threshold(run_id), 1 + max(seq for seq, _ in notes))
+                write_atomic(self._threshold_file(run_id), msgspec.json.encode(Threshold(first=first)))
+                for _, name in notes:
+                    remove(self._folder / name)
+
+    def _changed(self, name: str) -> float:
+        """When a note was written last, in epoch seconds."""
+        found = status(self._folder / name)
+        return 0.0 if found is None else found.st_mtime
+
+    def _threshold(self, run_id: str) -> int:
+        """The first session of a run that may begin; none, if what says so is damaged."""
+        data = read_regular(self._threshold_file(run_id), _LIMIT)
+        try:
+            return 0 if data is None else from_json(data, Threshold).first
+        except msgspec.DecodeError:
+            return sys.maxsize
+
+    def _threshold_file(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}.threshold"
 
     def _read(self, name: str) -> BegunAttempt | None:
         data = read_regular(self._folder / name, _LIMIT)

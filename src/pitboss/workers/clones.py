@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from threading import Lock
+import time
+from contextlib import contextmanager
+from threading import Condition
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +29,7 @@ from pitboss.workers.clone_settings import take_over
 from pitboss.workers.depot import Depot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pitboss.core.config import Config
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 COPY = "copy"
 """The folder beside the clones with what `[grind.worktree] copy` is to find: one folder for each repository in it."""
+
+IDLE_S = 300.0
+"""Seconds without a session after which nothing of a run is kept in memory, nor any git process."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
@@ -104,6 +109,10 @@ class RunHere:
         """All commits of a session that are kept here, also by a process that was killed meanwhile."""
         return tuple(kept.oid for kept in rescue_refs.list_rescued(self.repo, self.paths.run_id, seq))
 
+    def rest(self) -> None:
+        """No session of the run is here for now: end the git processes that are kept for it."""
+        self._places.rest()
+
     def _hear(self, event: object) -> None:
         if isinstance(event, Warned):
             self.warnings.append(event.text)
@@ -122,6 +131,18 @@ class _ClonePlaces(GitPlaces):
     def finished(self) -> FinishedBranches:
         return self._branch.finished
 
+    def rest(self) -> None:
+        self._pool.rest()
+
+
+class _Known:
+    """A run in memory: by how many threads it is used, and when the last of them left it, on the monotonic clock."""
+
+    def __init__(self, run: RunHere) -> None:
+        self.run = run
+        self.users = 0
+        self.left_at = time.monotonic()
+
 
 class Clones:
     """The clones in a folder; safe to call from several threads."""
@@ -129,25 +150,61 @@ class Clones:
     def __init__(self, folder: Path, private: Sequence[str]) -> None:
         self._folder = folder
         self._private = private
-        self._lock = Lock()
-        self._runs: dict[tuple[str, str], RunHere] = {}
+        self._changed = Condition()
+        self._known: dict[tuple[str, str], _Known] = {}
+        self._closed = False
 
-    def run(self, begin: Begin) -> RunHere:
+    @contextmanager
+    def run(self, begin: Begin) -> Iterator[RunHere]:
         """A session's run in the clone that it names, which is created if it is not there.
 
-        Raises GitError, StorageError.
+        Waits while the clones are `unused`. Raises GitError, StorageError.
         """
         name, run_id = begin.repository, begin.run_id
         if not _NAME.fullmatch(name) or name.startswith("."):
             raise ValueError(f"not the name of a clone: {name}")
-        with self._lock:
-            found = self._runs.get((name, run_id))
-            if found is None:
-                clone = self._opened(name, begin.object_format)
-                take_over(clone, begin.clone)
-                found = RunHere(clone, run_id, begin.config, self._private, self._copied_from(name))
-                self._runs[name, run_id] = found
-            return found
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed)
+            known = self._known.get((name, run_id))
+            if known is None:
+                known = self._known[name, run_id] = _Known(self._begun(begin))
+            known.users += 1
+        try:
+            yield known.run
+        finally:
+            with self._changed:
+                known.users -= 1
+                known.left_at = time.monotonic()
+
+    def _begun(self, begin: Begin) -> RunHere:
+        clone = self._opened(begin.repository, begin.object_format)
+        take_over(clone, begin.clone)
+        copied_from = self._copied_from(begin.repository)
+        return RunHere(clone, begin.run_id, begin.config, self._private, copied_from)
+
+    def rest(self, idle_s: float = IDLE_S) -> None:
+        """Forget the runs that nobody has used for so many seconds."""
+        until = time.monotonic() - idle_s
+        with self._changed:
+            idle = [key for key, each in self._known.items() if not each.users and each.left_at <= until]
+            forgotten = [self._known.pop(key) for key in idle]
+        for known in forgotten:
+            known.run.rest()
+
+    @contextmanager
+    def unused(self) -> Iterator[bool]:
+        """Whether nobody uses any clone; then nobody does before the body has ended either."""
+        with self._changed:
+            self._closed = not any(known.users for known in self._known.values())
+            is_unused = self._closed
+        try:
+            if is_unused:
+                self.rest(0.0)
+            yield is_unused
+        finally:
+            with self._changed:
+                self._closed = False
+                self._changed.notify_all()
 
     def _copied_from(self, name: str) -> Path | None:
         """Where somebody put files for the working copies of a repository that git does not bring; None for nowhere."""

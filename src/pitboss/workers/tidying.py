@@ -47,6 +47,7 @@ def tidy_worker(folder: Path, now: float | None = None) -> None:
         unused = now - used > patience_s and not names_in(runs_dir(clone.root))
         if unused and not rescue_refs.list_rescued(clone):
             remove_tree(clone.root)
+    begun.fold(now - RUN_IDLE_S)  # last: the notes say what of a run is at home
 
 
 def tidy_local(folders: Iterable[Path], repo: Repo) -> None:

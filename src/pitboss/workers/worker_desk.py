@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from threading import Condition, Lock, Thread, current_thread
 from typing import TYPE_CHECKING
@@ -31,8 +32,12 @@ if TYPE_CHECKING:
 
 FIRST_WORD_S = 30.0
 LEAVING_S = 20.0
+"""Seconds that all sessions together may take to keep what they did when this worker leaves."""
 SLOT_S = 20.0
 """Seconds that a session may take to leave its slot to the next."""
+
+TIDY_S = 3600.0
+"""Seconds between two looks whether something on the disk can go, while no session is there."""
 
 
 class WorkerDesk:
@@ -53,6 +58,8 @@ class WorkerDesk:
         self._attending: dict[str, tuple[say.Begin, Thread]] = {}
         self._left: dict[str, BegunAttempt] = {}
         self._leaving = StopLevel.NONE
+        self._gone_by = float("inf")
+        self._tidy_at = 0.0
         self.leaves = False
         """Whether no run should send it another session; one that is on its way is attended to."""
         self.unkept = False
@@ -79,6 +86,18 @@ class WorkerDesk:
     def settle(self) -> None:
         """Keep what sessions left here whose process was killed, and tidy, before anything else begins."""
         self._settle_all()
+        self._tidy()
+
+    def rest(self) -> None:
+        """End what runs that are quiet keep running; tidy now and then, while no session is there."""
+        self._clones.rest()
+        if time.monotonic() >= self._tidy_at:
+            with self._clones.unused() as unused:
+                if unused:
+                    self._tidy()
+
+    def _tidy(self) -> None:
+        self._tidy_at = time.monotonic() + TIDY_S
         try:
             tidy_worker(self._folder)
         except (PitbossError, OSError) as error:
@@ -116,11 +135,11 @@ class WorkerDesk:
 
     def _settle(self, attempt: BegunAttempt, begin: say.Begin) -> None:
         end_session(begin.run_id, begin.assignment.seq)
-        run = self._run(begin)
-        run.place(begin.assignment).rescue()
-        tips = run.rescued(attempt.seq)
-        run.place(begin.assignment).release()
-        self._leave(attempt, tips, run)
+        with self._clones.run(begin) as run:
+            run.place(begin.assignment).rescue()
+            tips = run.rescued(attempt.seq)
+            run.place(begin.assignment).release()
+            self._leave(attempt, tips, run)
 
     @property
     def remains(self) -> dict[str, list[tuple[int, int]]]:
@@ -133,12 +152,15 @@ class WorkerDesk:
         return runs
 
     def leave(self, level: StopLevel) -> None:
-        """End all sessions, on ABORT at once, and keep what they did; returns when that is done, or after a while."""
+        """End all sessions, on ABORT at once, and keep what they did.
+
+        Returns when that is done, or `LEAVING_S` after the first call.
+        """
         self._leaving = max(level, StopLevel.DRAIN)
+        self._gone_by = min(self._gone_by, time.monotonic() + LEAVING_S)
         with self._lock:
             threads = [thread for _, thread in self._attending.values()]
-        for thread in threads:
-            thread.join(LEAVING_S)
+        join_by(self._gone_by, threads)
 
     def attend(self, wire: Wire[say.FromRunner]) -> None:
         """Attend to whoever has just connected, in a thread of its own."""
@@ -185,7 +207,8 @@ class WorkerDesk:
             wire.put(say.Failed(kind="refused", text=refused))
             return
         try:
-            self._serve(attempt, begin, notes, wire)
+            with self._clones.run(begin) as run:
+                self._serve(attempt, begin, notes, run, wire)
         except (GitFailed, PitbossError, OSError):
             with self._settling:
                 self.unkept = True
@@ -208,9 +231,13 @@ class WorkerDesk:
         return Stage.BEGUN if before is None else before.stage
 
     def _serve(
-        self, attempt: BegunAttempt, begin: say.Begin, notes: bytes, wire: Wire[say.FromRunner]
+        self,
+        attempt: BegunAttempt,
+        begin: say.Begin,
+        notes: bytes,
+        run: RunHere,
+        wire: Wire[say.FromRunner],
     ) -> None:
-        run = self._run(begin)
         seq = begin.assignment.seq
         write_atomic(run.paths.notes(seq), notes, durable=False, make=True)
         attending = Attending(begin, run, wire, self._environ, lambda: self._leaving)
@@ -236,9 +263,6 @@ class WorkerDesk:
             if run.depot is not None:  # this machine might never be back
                 run.depot.leave(attempt.seq, attempt.attempt, None, tips)
 
-    def _run(self, begin: say.Begin) -> RunHere:
-        return self._clones.run(begin)
-
     # What is left of one
 
     def _recover(self, asked: say.Recover, wire: Wire[say.FromRunner]) -> None:
@@ -250,14 +274,21 @@ class WorkerDesk:
         if found.left is None or not isinstance(begin, say.Begin):
             wire.put(say.Leftovers(is_over=False))
             return
-        run = self._run(begin)
-        wire.put(say.Leftovers(tips=found.left), pack(run.repo, found.left, [begin.assignment.base_commit]))
+        with self._clones.run(begin) as run:
+            packed = pack(run.repo, found.left, [begin.assignment.base_commit])
+        wire.put(say.Leftovers(tips=found.left), packed)
         while (said := wire.take(FIRST_WORD_S)) is None:
             pass  # it unpacks them; if it is gone, that is noticed
         if isinstance(said[0], say.Delivered):
             self._begun.update(_over(found, found.left))
             with self._lock:
                 self._left.pop(found.file, None)
+
+
+def join_by(deadline: float, threads: Sequence[Thread]) -> None:
+    """Wait until all threads have ended, at most until a time of the monotonic clock."""
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _complain(text: str) -> None:

@@ -56,7 +56,7 @@ CONNECT_S = 10.0
 LINGER_S = 3.0
 """Seconds after which every run has heard that this worker is leaving."""
 SETTLE_S = 5.0
-"""Seconds between two tries to keep what a session left."""
+"""Seconds between two tries to keep what a session left, and between two looks at what is no longer needed."""
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ def _own(folder: Path) -> Iterator[None]:
 async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     quiet_dask()
     desk = WorkerDesk(Path(setup.folder), dict(os.environ), setup.private)
-    beside = [asyncio.ensure_future(work) for work in (_beat(liveness, desk), _settle_again(desk))]
+    beside = [asyncio.ensure_future(work) for work in (_beat(liveness, desk), _keep_house(desk))]
     reception = Reception(desk.attend, Path(setup.folder))
     facts = partial(facts_of, setup, desk, AgentsHere(os.environ), reception)
     await asyncio.to_thread(desk.settle)
@@ -173,10 +173,11 @@ async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     return 0
 
 
-async def _settle_again(desk: WorkerDesk) -> None:
+async def _keep_house(desk: WorkerDesk) -> None:
     while True:
         await asyncio.sleep(SETTLE_S)
         await asyncio.to_thread(desk.settle_again)
+        await asyncio.to_thread(desk.rest)
 
 
 async def _beat(liveness: Liveness, desk: WorkerDesk) -> None:

@@ -1,0 +1,107 @@
+"""What a worker keeps in memory of the runs in its clones, and for how long (SPEC 14)."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from pitboss import proctree
+from pitboss.core.config import Config
+from pitboss.core.session import Assignment
+from pitboss.workers.clones import Clones
+from pitboss.workers.messages import Begin
+from tests.support.cli import PATIENCE_S
+
+if TYPE_CHECKING:
+    from pitboss.workers.clones import RunHere
+
+
+@pytest.fixture
+def clones(tmp_path: Path) -> Clones:
+    return Clones(tmp_path / "repositories", ())
+
+
+def begin(run_id: str = "20260101T000000Z-abcd") -> Begin:
+    session = Assignment(
+        seq=1,
+        prompt="alpha",
+        rotation=1,
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        base_commit="1" * 40,
+        worktree="worktrees/slot-1",
+        branch="session-0001",
+        agent="shell",
+    )
+    return Begin(
+        run_id=run_id,
+        attempt=1,
+        assignment=session,
+        repository="shop-0123",
+        object_format="sha1",
+        config=Config(),
+        lost_after_s=60.0,
+    )
+
+
+def commit(run: RunHere) -> None:
+    """Have a git process started that is kept running."""
+    tree = run.repo.git("hash-object", "-w", "-t", "tree", "--stdin").decode().strip()
+    first = run.repo.git("commit-tree", "--no-gpg-sign", tree, stdin=b"first").decode().strip()
+    run.repo.commit_tree(tree, parent=first, message="second")
+
+
+def kept_running() -> list[str]:
+    """The git programs below this process."""
+    found = (Path(f"/proc/{pid}/cmdline").read_bytes() for pid in proctree.descendants(os.getpid()))
+    return [line.replace(b"\0", b" ").decode() for line in found if b"hash-object" in line]
+
+
+def test_git_processes_of_a_run_end_once_it_had_no_session_for_a_while(clones: Clones) -> None:
+    before = kept_running()
+    with clones.run(begin()) as run:
+        commit(run)
+        clones.rest(idle_s=0.0)
+        assert len(kept_running()) == len(before) + 1  # it is in use
+    clones.rest()
+    assert len(kept_running()) == len(before) + 1  # it was a moment ago
+    clones.rest(idle_s=0.0)
+    assert kept_running() == before
+    with clones.run(begin()) as again:
+        assert again is not run
+        commit(again)
+    clones.rest(idle_s=0.0)
+
+
+def test_sessions_wait_while_the_clones_are_unused_and_they_are_not_while_one_is_there(
+    clones: Clones,
+) -> None:
+    with clones.run(begin()), clones.unused() as unused:
+        assert not unused
+        with clones.run(begin("20260102T000000Z-abcd")):
+            pass
+    came: list[RunHere] = []
+
+    def come() -> None:
+        with clones.run(begin()) as run:
+            came.append(run)
+
+    with clones.unused() as unused:
+        assert unused
+        thread = Thread(target=come, daemon=True)
+        thread.start()
+        assert came == []
+    thread.join(PATIENCE_S)
+    assert len(came) == 1
+
+
+def test_the_name_of_a_clone_leads_nowhere_else(clones: Clones) -> None:
+    for name in ("../elsewhere", ".hidden", "a/b", ""):
+        asked = replace(begin(), repository=name)
+        with pytest.raises(ValueError, match="not the name of a clone"), clones.run(asked):
+            pass
