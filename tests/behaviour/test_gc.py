@@ -161,6 +161,7 @@ def test_json_says_what_became_of_each_run(project: Project) -> None:
         "worktrees": [],
         "files": ["events.jsonl", "transcripts"],
         "branches": [],
+        "remote": [],
         "refs": [],
         "staying": [f"refs/heads/{tidy.branch}"],
         "problem": None,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.git.errors import GitError
 from pitboss.git.repo import Repo
 from pitboss.workers import depot
 from pitboss.workers.depot import Depot
+from pitboss.workers.remote_leftovers import RemoteLeftovers
 from tests.support.cli import Project, wait_until
 
 if TYPE_CHECKING:
@@ -151,3 +153,14 @@ def test_a_remote_that_is_gone_brings_and_finds_nothing(sides: Sides) -> None:
     assert not sides.depot(sides.away).bring(BASE, sides.tip())
     assert sides.depot(sides.home).leave(1, 1, sides.tip(), []) == ()
     assert sides.depot(sides.home).collect([BASE], [sides.tip()])  # which is here
+
+
+def test_a_ref_that_has_changed_since_somebody_looked_is_not_deleted(sides: Sides) -> None:
+    there = sides.depot(sides.home)
+    there.leave(1, 1, None, [sides.tip()])
+    seen = RemoteLeftovers(sides.home, sides.url, quiet_s=60.0)
+    later = sides.grow("later")
+    there.leave(1, 1, None, [later])
+    with pytest.raises(GitError):
+        seen.remove(RUN, seen.of(RUN), ())
+    assert sides.refs() == {f"{RESULT}/1-1-partial": later}

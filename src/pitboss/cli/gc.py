@@ -28,8 +28,8 @@ def gc(
     """Remove working copies, transcripts and events of runs at rest: of RUN_IDs, or of all.
 
     Records, summaries, reports and whatever was set aside stay; what a working copy still holds is rescued first. A run
-    that can be resumed is left alone for 30 days, or as long as --older-than says, unless you name it. --refs with a
-    RUN_ID deletes all of its refs, landed or not.
+    that can be resumed is left alone for 30 days, or as long as --older-than says, unless you name it. What it left on
+    [workers] remote is brought here, then deleted there. --refs with a RUN_ID deletes all of its refs, landed or not.
     """
     from pathlib import Path
 
@@ -46,8 +46,9 @@ def gc(
     wish = Wish(older_than=older_than, named=frozenset(named))
     with nullcontext() if dry_run else RunLock.acquire(*lock_paths(repo.root), run_id=None):
         runs = [run for run in list_runs(repo.root) if not named or run.run_id in named]
-        found = tidying.survey(repo, runs, wish, with_refs=refs)
-        done = [each if dry_run else tidying.tidied(repo, each) for each in found]
+        remote = tidying.look_at_remote(repo)
+        found = tidying.survey(repo, runs, wish, remote, with_refs=refs)
+        done = [each if dry_run else tidying.tidied(repo, each, remote) for each in found]
     if as_json:
         write_json([tidying.as_json(each, done=not dry_run) for each in done])
     else:

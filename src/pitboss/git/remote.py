@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
-_PUSH = (*NO_HOOKS, "push", "--quiet", "--progress", "--force", "--no-verify", "--no-signed")
+_CAREFUL_PUSH = (*NO_HOOKS, "push", "--quiet", "--progress", "--no-verify", "--no-signed")
+_PUSH = (*_CAREFUL_PUSH, "--force")
 _FETCH = (*NO_HOOKS, "-c", "gc.auto=0", "-c", "maintenance.auto=0", "fetch", "--quiet", "--progress")
 _ALONE = ("--no-tags", "--no-write-fetch-head", "--recurse-submodules=no")
 
@@ -44,6 +45,11 @@ class Remote:
     def delete(self, refs: Iterable[str]) -> None:
         """Delete refs there; those that are gone do no harm. Raises GitError."""
         self._run(*_PUSH, "--", self._url, *(f":{ref}" for ref in refs))
+
+    def delete_unchanged(self, refs: Mapping[str, str]) -> None:
+        """Delete those refs there that still name these objects. Raises GitError if one does not."""
+        leases = (f"--force-with-lease={ref}:{oid}" for ref, oid in refs.items())
+        self._run(*_CAREFUL_PUSH, *leases, "--", self._url, *(f":{ref}" for ref in refs))
 
     def _run(self, *args: str) -> str:
         said: list[bytes] = []

@@ -35,8 +35,8 @@ _PASSING = ("refs/stash", "refs/bisect/", f"{LEASE_REFS}/", f"{RESULT_REFS}/")
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     """What would be removed of one run: paths with their sizes, branches of its sessions, refs with their commits.
 
-    `leased` are sessions with the lease or the result of a worker. `staying` are refs that alone hold their commits, or
-    that are checked out.
+    `leased` are sessions with the lease or the result of a worker, `remote` refs on `[workers] remote`. `staying` are
+    refs that alone hold their commits, or that are checked out.
     """
 
     run_id: str
@@ -44,6 +44,7 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, DiskUse]
     session_branches: tuple[str, ...] = ()
     leased: tuple[int, ...] = ()
+    remote: dict[str, str] = {}
     refs: dict[str, str] = {}
     staying: tuple[str, ...] = ()
 
@@ -55,7 +56,9 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.worktrees or self.files or self.session_branches or self.leased or self.refs)
+        return not (
+            self.worktrees or self.files or self.session_branches or self.leased or self.remote or self.refs
+        )
 
 
 class Refs:
@@ -133,10 +136,15 @@ def remove(repo: Repo, found: Garbage) -> None:
 
 
 def _drop_leases(repo: Repo, found: Garbage) -> None:
-    paths = RunPaths(repo.root, found.run_id)
-    landed = {record.seq for record in iter_records(paths.log) if record.commit} if found.leased else set()
+    landed = landed_sessions(repo, found.run_id) if found.leased else frozenset()
     for seq in found.leased:
         drop_leftovers(repo, found.run_id, seq, has_landed=seq in landed)
+
+
+def landed_sessions(repo: Repo, run_id: str) -> frozenset[int]:
+    """The sessions of a run that landed something."""
+    log = RunPaths(repo.root, run_id).log
+    return frozenset(record.seq for record in iter_records(log) if record.commit)
 
 
 def _delete_refs(repo: Repo, refs: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.garbage import RunFate, Wish, fate
 from pitboss.core.measures import size
 from pitboss.errors import PitbossError
-from pitboss.landing.garbage import Garbage, Refs, garbage, remove
+from pitboss.landing.garbage import Garbage, Refs, garbage, landed_sessions, remove
 from pitboss.screens.output import note, say
 from pitboss.store.catalogue import RunListing, live_holder
 from pitboss.store.paths import RunPaths
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pitboss.git.repo import Repo
+    from pitboss.workers.remote_leftovers import RemoteLeftovers
 
 LOOKING_S = 20.0
 """How many seconds to spend on sizes."""
+
+_MOST_NAMED = 5
 
 
 class Tidying(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +46,25 @@ class Tidying(msgspec.Struct, frozen=True, kw_only=True):
         return self.garbage is not None and self.problem is None and not self.garbage.is_empty
 
 
-def survey(repo: Repo, runs: Sequence[RunListing], wish: Wish, *, with_refs: bool) -> list[Tidying]:
+def look_at_remote(repo: Repo) -> RemoteLeftovers | None:
+    """What runs left on `[workers] remote`; None if there is none, or with a note if it cannot be looked at."""
+    from pitboss.store.config import load_config
+
+    try:
+        settings = load_config(repo.root).workers
+        if settings.remote is None:
+            return None
+        from pitboss.workers.remote_leftovers import RemoteLeftovers
+
+        return RemoteLeftovers(repo, settings.remote, quiet_s=settings.lost_after_s)
+    except PitbossError as error:
+        note(f"what runs left on [workers] remote stays, as that cannot be looked at: {error.message}")
+        return None
+
+
+def survey(
+    repo: Repo, runs: Sequence[RunListing], wish: Wish, remote: RemoteLeftovers | None, *, with_refs: bool
+) -> list[Tidying]:
     """What is to become of each run; sizes are looked up for `LOOKING_S`. Raises GitError, StorageError."""
     refs, until, now = Refs(repo), time.monotonic() + LOOKING_S, datetime.now(UTC)
     found = []
@@ -53,11 +74,13 @@ def survey(repo: Repo, runs: Sequence[RunListing], wish: Wish, *, with_refs: boo
         removable = None
         if what is RunFate.TIDY:
             removable = garbage(repo, run.run_id, refs, with_refs=with_refs, named=named, until=until)
+            if remote is not None:
+                removable = msgspec.structs.replace(removable, remote=remote.of(run.run_id))
         found.append(Tidying(run_id=run.run_id, fate=what, garbage=removable))
     return found
 
 
-def tidied(repo: Repo, each: Tidying) -> Tidying:
+def tidied(repo: Repo, each: Tidying, remote: RemoteLeftovers | None) -> Tidying:
     """Remove what was found of a run; `problem` in what is returned says what went wrong."""
     from pitboss.workers.tidying import local_folders, tidy_local
 
@@ -65,6 +88,8 @@ def tidied(repo: Repo, each: Tidying) -> Tidying:
         if each.garbage is not None:
             remove(repo, each.garbage)
             tidy_local(local_folders(RunPaths(repo.root, each.run_id).root), repo)
+            if remote is not None and each.garbage.remote:
+                remote.remove(each.run_id, each.garbage.remote, landed_sessions(repo, each.run_id))
     except PitbossError as error:
         return msgspec.structs.replace(each, problem=error.message)
     return each
@@ -98,6 +123,7 @@ def as_json(each: Tidying, *, done: bool) -> dict[str, object]:
         "worktrees": sorted(found.worktrees),
         "files": sorted(found.files),
         "branches": found.session_branches,
+        "remote": [{"ref": ref, "commit": oid} for ref, oid in found.remote.items()],
         "refs": [{"ref": ref, "commit": oid} for ref, oid in found.refs.items()],
         "staying": found.staying,
         "problem": each.problem if each.garbage is not None else _why(each),
@@ -126,11 +152,18 @@ def _lines(found: Garbage, *, dry_run: bool) -> Iterator[str]:
             *found.files,
             *found.session_branches,
             *(f"the lease of session {seq}" for seq in found.leased),
+            *_on_remote(found),
             *(f"{_short(ref)} (was {oid[:12]})" for ref, oid in found.refs.items()),
         ]
         yield f"{run_id}  {'would free' if dry_run else 'freed'} {_size([found])}: {one_line(', '.join(what))}"
     for ref in found.staying:
         yield f"{run_id}  {one_line(_short(ref))} stays: it is checked out, or no other ref holds its commits"
+
+
+def _on_remote(found: Garbage) -> list[str]:
+    named = [f"{_short(ref)} on the remote" for ref in sorted(found.remote)]
+    shown, more = named[:_MOST_NAMED], len(named) - _MOST_NAMED
+    return [*shown, f"{more} more refs there"] if more > 0 else shown
 
 
 def _size(found: Sequence[Garbage]) -> str:
