@@ -128,14 +128,14 @@ def _hosts(repo: Repo, paths: RunPaths, config: Config) -> OnlyThisMachine:
     return OnlyThisMachine(surroundings, config, FencedGit(repo, paths).of)
 
 
-def _team(mission: Mission, paths: RunPaths, here: OnlyThisMachine) -> Team | None:
+def _team(mission: Mission, paths: RunPaths, here: OnlyThisMachine, emit: Observer) -> Team | None:
     """The workers of a run that has any. Raises StartError."""
     address = mission.workers_address
     if address is None:
         return None
     from pitboss.workers.team import Team
 
-    return Team(address, mission, paths, here)
+    return Team(address, mission, paths, here, emit)
 
 
 @contextmanager
@@ -175,7 +175,7 @@ class LiveBuilder:
         if hooks is not None:
             self.repo = self.repo.with_hooks(hooks)
         self._here = _hosts(repo, RunPaths(repo.root, run_id), mission.config)
-        self._team = _team(mission, RunPaths(repo.root, run_id), self._here)
+        self._team = _team(mission, RunPaths(repo.root, run_id), self._here, emit)
         self.hosts: Hosts = self._here if self._team is None else self._team.hosts
         self._mission = mission
         self._channel = channel

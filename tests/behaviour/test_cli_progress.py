@@ -34,6 +34,7 @@ from pitboss.core.events import (
     SessionEnded,
     SessionStarted,
     Warned,
+    WorkersAwaited,
 )
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import RunStatus, StopReason
@@ -203,6 +204,11 @@ def live_events() -> tuple[list[RunEvent | AgentStep], list[RunEvent]]:
     return running, ended
 
 
+def awaited_events() -> tuple[list[RunEvent], list[RunEvent]]:
+    """A run without workers; then one is there, and the run ends."""
+    return [STARTED, WorkersAwaited(why="none is connected")], [WorkersAwaited(), ENDED]
+
+
 class Terminal:
     """A pseudo-terminal with a program on it."""
 
@@ -287,6 +293,19 @@ def test_on_a_terminal_a_footer_shows_what_runs_and_leaves_no_trace(tmp_path: Pa
     assert after[-1] == "go on with `pitboss grind --resume rid`"
     assert "\x1b[?25l" not in tty.raw
     assert "\x1b[2J" not in tty.raw
+
+
+def test_on_a_terminal_a_run_says_that_it_waits_for_workers_for_as_long_as_it_does(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    env = project.env | {"PYTHONPATH": str(ROOT)}
+    driver = DRIVER.replace("live_events()", "awaited_events()").replace("live_events", "awaited_events")
+    with Terminal([sys.executable, "-c", driver], 100, project.root, env) as tty:
+        wait_until(lambda: tty.shows("waiting for a worker: none is connected"))
+        assert tty.process.stdin is not None
+        tty.process.stdin.write(b"go\n")
+        tty.process.stdin.close()
+        wait_until(tty.ended)
+        assert not tty.shows("waiting for a worker")
 
 
 def test_a_real_run_on_a_terminal_ends_with_its_sessions_on_the_screen(tmp_path: Path) -> None:

@@ -167,11 +167,16 @@ def test_a_worker_without_the_agent_gets_no_session_and_the_runners_machine_need
         with project.started("grind", "--workers", cluster.address) as process:
             wait_until(lambda: list((project.root / ".pitboss/grind/runs").glob("*/workers.json")))
             wait_until(lambda: listed(project).get("without", {}).get("unfit") == "it has no opencode")
+            unfit = "waiting for a worker: the one that is connected is unfit"
+            wait_until(lambda: unfit in project.pitboss("status").out)
             begun(cluster, "with", f"{agent(tmp_path / 'bin')}:{path}")
             ended = finish(process)
         wait_until(lambda: "opencode 1.2.3" in project.pitboss("workers", cluster.address).out)
     run = the_run(project)
     assert ended.code == 0, ended
+    events = map(json.loads, (run.folder / "events.jsonl").read_text().splitlines())
+    awaited = [event["why"] for event in events if event["kind"] == "workers_awaited"]
+    assert (len(awaited) >= 2, awaited[-1]) == (True, "")
     assert f"agents not tried: they are those of the workers at {cluster.address}" in ended.err
     assert [(record["status"], record["host"]) for record in run.records] == [("ok", "with")] * 2
     assert "warning  probe       opencode: not tried: cannot find opencode here" in doctor

@@ -31,6 +31,7 @@ from pitboss.core.events import (
     StepKind,
     Unpaused,
     Warned,
+    WorkersAwaited,
 )
 from pitboss.core.run import spend
 from pitboss.core.sighting import OnRecord, sighted
@@ -195,3 +196,9 @@ def test_events_of_another_run_are_not_taken_for_this_ones() -> None:
         msgspec.structs.replace(BEGAN, run_id="other", branch="other", started_at=NOW - timedelta(1))
     )
     assert sighted(other, on_record(fresh_run())).branch == BRANCH
+
+
+def test_a_late_viewer_of_a_live_run_learns_that_it_awaits_workers() -> None:
+    late = folded(WorkersAwaited(why="none is connected"))
+    assert sighted(late, on_record(fresh_run())).awaits == "none is connected"
+    assert sighted(late, on_record(fresh_run(), live=False)).awaits == ""

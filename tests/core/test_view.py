@@ -29,6 +29,7 @@ from pitboss.core.events import (
     StepKind,
     Unpaused,
     Warned,
+    WorkersAwaited,
 )
 from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.usage import RoleTokens
@@ -65,6 +66,24 @@ def test_a_run_that_starts_shows_its_caps_its_use_so_far_and_what_comes_next() -
     view = folded(Repaired(text="mended"), STARTED)
     assert (view.run_id, view.caps, view.used.iterations) == ("rid", Caps(max_iterations=3), 1)
     assert (view.next_pick, view.last_seq, view.activity) == ("alpha", 1, Activity.RUNNING)
+
+
+def test_a_run_awaits_workers_until_one_is_ready_or_it_is_over_or_begins_again() -> None:
+    awaited = folded(STARTED, WorkersAwaited(why="none is connected"))
+    assert awaited.awaits == "none is connected"
+    ready = WorkersAwaited()
+    ended = RunEnded(
+        run_id="rid",
+        branch="b",
+        status=RunStatus.COMPLETED,
+        stop_reason=StopReason.EXHAUSTED,
+        message="",
+        exit_code=0,
+    )
+    assert [fold(awaited, event).awaits for event in (ready, STARTED, ended, BEGUN)] == [
+        *[""] * 3,
+        "none is connected",
+    ]
 
 
 def test_a_session_in_flight_has_a_phase_a_last_step_and_what_it_used() -> None:

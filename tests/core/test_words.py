@@ -66,6 +66,9 @@ def test_how_a_run_ended_in_words(status: str, reason: str | None, words: str) -
         (View(), "starting", Tone.ACTIVE),
         (View(used=BudgetSnapshot(iterations=1)), "between sessions", Tone.ACTIVE),
         (View(in_flight=(Flight(seq=3),)), "session 3", Tone.ACTIVE),
+        (View(awaits="none is connected"), "waiting for a worker: none is connected", Tone.WARN),
+        (View(awaits="none is connected", in_flight=(Flight(seq=3),)), "session 3", Tone.ACTIVE),
+        (View(awaits="none is connected", paused=True), "paused", Tone.WARN),
         (View(in_flight=(Flight(seq=11), LIMIT), caps=FORTY), "sessions 11, 12 of 40", Tone.ACTIVE),
         (
             View(in_flight=tuple(Flight(seq=n) for n in range(8, 13)), last_seq=12, caps=FORTY),

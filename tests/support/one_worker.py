@@ -70,7 +70,14 @@ class OneWorker:
     ) -> WorkerPlaces:
         """The places of a run that has this worker alone. An earlier process of the run has died."""
         self._hang_up()
-        side = RunnerSide(repo=repo, branch=branch, paths=paths, monitor=monitor, config=config or Config())
+        side = RunnerSide(
+            repo=repo,
+            branch=branch,
+            paths=paths,
+            monitor=monitor,
+            config=config or Config(),
+            emit=lambda _: None,
+        )
         cluster = _Known(self, paths)
         self._runs.append(cluster)
         return WorkerPlaces(home, Dispatch(side, cluster, lost_after_s=LOST_AFTER_S), cluster)

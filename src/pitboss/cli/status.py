@@ -197,6 +197,7 @@ def _as_json(seen: Snapshot) -> dict[str, object]:
         "quota": state and state.quota,
         "caps": state and state.caps,
         "paused": live is not None and seen.view.paused,
+        "awaits": seen.view.awaits,
         "consecutive_failures": state and state.budget_consumed.consecutive_failures,
         "scheduler": state and state.scheduler_state,
         "left_out": () if state is None else left_out(state),

@@ -171,6 +171,12 @@ class Warned(Event, frozen=True, kw_only=True, tag="warned"):
     request: str = ""
 
 
+class WorkersAwaited(Event, frozen=True, kw_only=True, tag="workers_awaited"):
+    """No worker can take a session, and `why`; empty once one can (SPEC 14)."""
+
+    why: str = ""
+
+
 class Paused(Event, frozen=True, kw_only=True, tag="paused"):
     """No new session starts until the run is unpaused; those in flight finish.
 
@@ -249,6 +255,7 @@ RunEvent = (
     | QuotaSeen
     | SessionEnded
     | Warned
+    | WorkersAwaited
     | Paused
     | Unpaused
     | CapsChanged

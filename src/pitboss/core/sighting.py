@@ -56,6 +56,7 @@ def sighted(events: View, found: OnRecord) -> View:
         run_id=found.run_id,
         activity=activity,
         paused=running and view.paused,
+        awaits=view.awaits if running else "",
         used=found.used,
         cost_known=found.cost_known,
         last_seq=max((found.used.iterations, *seqs)),
@@ -80,6 +81,7 @@ def _with_state(events: View, found: OnRecord) -> View:
         started_at=state.started_at,
         quota={**state.quota, **events.quota},
         warnings=events.warnings,
+        awaits=events.awaits,
     )
 
 

@@ -34,6 +34,7 @@ from pitboss.core.events import (
     StepKind,
     Unpaused,
     Warned,
+    WorkersAwaited,
 )
 from pitboss.core.run import spend
 from pitboss.core.session import SessionRecord
@@ -89,7 +90,8 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """One run as a screen shows it; `used` sums up its records, `recent` are the last of them, latest first.
 
-    `diffs` says how much each recent session changed, if known. While it is `paused`, a run that is RUNNING starts no
+    `diffs` says how much each recent session changed, if known. `awaits` says why no worker can take a session, and is
+    empty if one can. While it is `paused`, a run that is RUNNING starts no
     new session.
     """
 
@@ -116,6 +118,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     recent: tuple[SessionRecord, ...] = ()
     diffs: dict[int, DiffStat] = {}
     warnings: tuple[str, ...] = ()
+    awaits: str = ""
     ended: RunEnded | None = None
 
     def flight(self, seq: int) -> Flight | None:
@@ -162,6 +165,8 @@ def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911, PLR0912 -
             return _session_ended(view, event)
         case Warned(text=text):
             return msgspec.structs.replace(view, warnings=(*view.warnings, text)[-MOST_WARNINGS:])
+        case WorkersAwaited(why=why):
+            return msgspec.structs.replace(view, awaits=why)
         case Draining():
             return msgspec.structs.replace(view, activity=Activity.DRAINING, next_pick=None)
         case Aborting():
@@ -199,6 +204,7 @@ def _started(view: View, event: RunStarted) -> View:
         last_seq=event.last_seq,
         next_pick=event.next_pick,
         in_flight=(),
+        awaits="",
         ended=None,
     )
 
@@ -212,6 +218,7 @@ def _run_ended(view: View, event: RunEnded) -> View:
         cost_known=event.cost_known,
         in_flight=(),
         next_pick=None,
+        awaits="",
         ended=event,
     )
 

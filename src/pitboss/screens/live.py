@@ -32,7 +32,9 @@ from pitboss.core.terminal import visible
 from pitboss.core.view import Activity, Flight, View, fold
 from pitboss.core.words.deeds import PAUSED
 from pitboss.core.words.phases import flight_words
+from pitboss.core.words.run_state import live_words
 from pitboss.screens.lines import budget_parts, cost_in_words, session_lines, with_queued
+from pitboss.screens.output import clock_face
 from pitboss.screens.plain import PlainProgress, deed_line
 from pitboss.screens.terminal import colored, steer
 
@@ -175,6 +177,9 @@ class LiveProgress(PlainProgress):
     def _footer_lines(self) -> list[Text]:
         now, view = datetime.now(UTC), self.view
         sessions = [flight_lines(flight, now) for flight in view.in_flight]
+        if not sessions and view.awaits:
+            doing = live_words(view, clock_face(sys.stderr)).text
+            sessions = [[Text(doing, style="yellow")]]
         idle = not view.run_id or view.activity is Activity.OVER
         below = [] if idle else [self._budget(view, now), self._last_line(view)]
         return [*fitting(sessions, self._footer.height - len(below) - 1), *below]

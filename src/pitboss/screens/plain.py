@@ -26,6 +26,7 @@ from pitboss.core.events import (
     StepKind,
     Unpaused,
     Warned,
+    WorkersAwaited,
 )
 from pitboss.core.gauges import Used, gauges
 from pitboss.core.view import Flight, View, fold
@@ -103,7 +104,7 @@ class PlainProgress:
                 return _within(before, seq, _phase(event, self.view))
             case Step(seq=seq, what=StepKind.RETRY, text=text) if text != _step_of(before, seq):
                 return _within(before, seq, f"retrying: {one_line(text, _TEXT_WIDTH)}")
-            case Step() | QuotaSeen():
+            case Step() | QuotaSeen() | WorkersAwaited():
                 return []
 
 

@@ -21,6 +21,7 @@ from pitboss.landing.lease_refs import acquire
 from pitboss.landing.refs import session_branch
 from pitboss.store.files import read_regular
 from pitboss.workers import messages as say
+from pitboss.workers.awaiting import Awaiting
 from pitboss.workers.bases import Bases
 from pitboss.workers.carriage import Carriage
 from pitboss.workers.clone_settings import settings_of
@@ -28,7 +29,7 @@ from pitboss.workers.deliveries import Deliveries
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
 from pitboss.workers.line import WorkerLine, look_s
-from pitboss.workers.roster import Seats, why_nobody
+from pitboss.workers.roster import Seats
 from pitboss.workers.runner_side import RunnerSide, WorkLeft
 
 if TYPE_CHECKING:
@@ -57,9 +58,6 @@ OWN_START_S = 30.0
 REST_S = 60.0
 """Seconds for which a worker that gave a session up gets no other: its disk may still be too small."""
 
-NOBODY_S = 15.0
-"""Seconds after which it is said that no worker is there."""
-
 
 class Dispatch:
     """Sends sessions to the workers of a `cluster`. Sessions' threads call everything but `has_room` and `reserve`."""
@@ -78,7 +76,7 @@ class Dispatch:
         self._lock = Lock()
         self._back_until: dict[str, float] = {}
         self._rests_until: dict[str, float] = {}
-        self._alone_since: float | None = None
+        self._awaiting = Awaiting(home.emit, partial(home.monitor.warn, None))
         self._picked: tuple[WorkerInfo, int] | None = None
         self._reserved: set[int] = set()
         self._missed: set[str] = set()
@@ -93,27 +91,15 @@ class Dispatch:
     def has_room(self) -> bool:
         """Whether any worker has a free slot."""
         workers = self._cluster.workers()
-        self._look_after(workers)
         # Sessions of an earlier process have their records by now.
         self._cluster.listener = self._look_for_late_work
         with self._lock:
             now = time.monotonic()
             resting = [name for name, until in self._rests_until.items() if now < until]
             self._picked = self._seats.pick(workers, resting=resting)
+        is_idle = self._picked is None and not self._reserved
+        self._awaiting.look(workers, self._cluster.address, is_idle=is_idle)
         return self._picked is not None
-
-    def _look_after(self, workers: Sequence[WorkerInfo]) -> None:
-        if any(worker.slots for worker in workers):
-            self._alone_since = None
-            return
-        now = time.monotonic()
-        if self._alone_since is None:
-            self._alone_since = now
-        elif now - self._alone_since > NOBODY_S:
-            self._alone_since = float("inf")
-            self.monitor.warn(
-                None, f"the run waits for a worker: {why_nobody(workers, self._cluster.address)}"
-            )
 
     def _look_for_late_work(self, workers: Sequence[WorkerInfo]) -> None:
         self._late.look(workers, frozenset(self._reserved))

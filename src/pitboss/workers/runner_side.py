@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pitboss.core.config import Config
+    from pitboss.core.events import Observer
     from pitboss.git.packs import Parcel
     from pitboss.git.repo import Repo
     from pitboss.landing.git_trouble import RepositoryMonitor
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 
 class RunnerSide(NamedTuple):
-    """Where a run is at home."""
+    """Where a run is at home; `emit` hears what happens to it."""
 
     repo: Repo
     branch: RunBranch
     paths: RunPaths
     monitor: RepositoryMonitor
     config: Config
+    emit: Observer
 
 
 class WorkLeft(NamedTuple):

@@ -16,6 +16,7 @@ from pitboss.workers.worker_places import WorkerPlaces
 
 if TYPE_CHECKING:
     from pitboss.core.config import Config
+    from pitboss.core.events import Observer
     from pitboss.core.mission import Mission
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
@@ -30,13 +31,16 @@ if TYPE_CHECKING:
 class Team:
     """The workers of one run; nothing is started before the first of them is needed."""
 
-    def __init__(self, address: str, mission: Mission, paths: RunPaths, here: OnlyThisMachine) -> None:
+    def __init__(
+        self, address: str, mission: Mission, paths: RunPaths, here: OnlyThisMachine, emit: Observer
+    ) -> None:
         settings = mission.config.workers
         needed = needed_agents(mission.agents, mission.config)
         membership = Membership(address=address, tls=settings.tls, agents=needed)
         self._cluster = Cluster(membership, paths.root / "workers", paths.workers)
         self._settings = settings
         self._paths = paths
+        self._emit = emit
         self._places: WorkerPlaces | None = None
         self.hosts = WorkerHosts(here, self._line)
 
@@ -49,7 +53,9 @@ class Team:
         config: Config,
     ) -> WorkerPlaces:
         """The places of the run; sessions land in `home`."""
-        base = RunnerSide(repo=repo, branch=branch, paths=self._paths, monitor=monitor, config=config)
+        base = RunnerSide(
+            repo=repo, branch=branch, paths=self._paths, monitor=monitor, config=config, emit=self._emit
+        )
         dispatch = Dispatch(base, self._cluster, lost_after_s=self._settings.lost_after_s)
         for folder in self._cluster.folders:
             make_directory(folder / COPY)

@@ -58,6 +58,7 @@ class WorkerPlaces:
     def withdraw(self, session: Assignment) -> None:
         """The session is not to begin after all."""
         self._dispatch.free(session)
+        self._dispatch.over(session)
 
     def at(self, session: Assignment) -> RemotePlace | ResilientPlace:
         """A session's place: the same one until it is released."""

@@ -57,6 +57,8 @@ def live_words(view: View, clock: ClockFace) -> Said:
 
 def _running(view: View, clock: ClockFace) -> Said:
     flights = view.in_flight
+    if view.awaits and not flights:
+        return Said(text=f"waiting for a worker: {view.awaits}", tone=Tone.WARN)
     if not flights:
         return Said(text="between sessions" if view.used.iterations else "starting", tone=Tone.ACTIVE)
     if all(flight.phase is Phase.WAIT for flight in flights):
