@@ -14,28 +14,39 @@ from typing import TYPE_CHECKING
 from pitboss import proctree
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator, Mapping
+
+    from pitboss.process.spawning import Child
 
 
 class Leaders:
     """The commands started here, which tells an inherited orphan from a child of our own; thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition(threading.Lock())
         self._live: set[int] = set()
+        self._starting: set[object] = set()
         self._buried_at = float("-inf")
 
-    def spawn(self, start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-        """Start a leader; no search for orphans runs until it is registered."""
-        with self._lock:
+    def spawn(self, start: Callable[[], Child]) -> Child:
+        """Start a leader; a search for orphans that might see it first waits until it is registered."""
+        ticket = object()
+        with self._changed:
+            self._starting.add(ticket)
+        child = None
+        try:
             child = start()
-            self._live.add(child.pid)
+        finally:
+            with self._changed:
+                self._starting.discard(ticket)
+                if child is not None:
+                    self._live.add(child.pid)
+                self._changed.notify_all()
         return child
 
     def forget(self, leader: int) -> None:
         """Note that the leader has been reaped and its tree ended."""
-        with self._lock:
+        with self._changed:
             self._live.discard(leader)
 
     def orphans_of(self, leader: int, marker: Mapping[str, str]) -> list[int]:
@@ -59,8 +70,10 @@ class Leaders:
         if not proctree.is_subreaper():
             return
         own_session = os.getsid(0)
-        with self._lock:
-            strangers = [pid for pid in proctree.children(os.getpid()) if pid not in self._live]
+        with self._changed:
+            children, starting = proctree.children(os.getpid()), self._starting.copy()
+            self._changed.wait_for(lambda: starting.isdisjoint(self._starting))
+            strangers = [pid for pid in children if pid not in self._live]
         for pid in strangers:
             facts = proctree.facts(pid)
             # Every leader has its own process session, so a child in ours was not started here.
@@ -73,7 +86,7 @@ class Leaders:
 
     def _start_times(self, *, besides: int) -> list[int]:
         """When the other live leaders started; they are not reaped yet, so their pids cannot have been reused."""
-        with self._lock:
+        with self._changed:
             found = [proctree.facts(pid) for pid in self._live if pid != besides]
         return [facts.started for facts in found if facts is not None]
 

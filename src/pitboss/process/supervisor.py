@@ -13,7 +13,6 @@ import errno
 import math
 import os
 import selectors
-import subprocess
 import sys
 import time
 from functools import partial
@@ -23,12 +22,14 @@ from pitboss import proctree
 from pitboss.core.stops import StopRequest
 from pitboss.process.command import EndedBy, Exit
 from pitboss.process.leaders import Leaders
+from pitboss.process.spawning import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pitboss.process.command import Command
     from pitboss.process.output import Consumer
+    from pitboss.process.spawning import Child
 
     Stop = Callable[[], StopRequest | None]
 
@@ -78,7 +79,7 @@ def begin(
     """
     since = proctree.ticks(time.time() - CLOCK_SLACK_S)
     try:
-        child = _leaders.spawn(partial(_spawn, command))
+        child = _leaders.spawn(partial(start, command))
     except (OSError, ValueError) as error:
         return Exit(code=None, ended_by=EndedBy.SPAWN_FAILED, error=_why_not(command, error))
     supervisor = Supervisor(command, child, since=since, stop=stop, spare_daemons=spare_daemons)
@@ -96,7 +97,7 @@ class Supervisor:
     def __init__(
         self,
         command: Command,
-        child: subprocess.Popen[bytes],
+        child: Child,
         *,
         since: int,
         stop: Stop | None,
@@ -333,27 +334,6 @@ class Supervisor:
             self._selector.unregister(self._pidfd)
         if self._child.stdin is not None:
             self._hang_up(self._child.stdin)
-
-
-def _spawn(command: Command) -> subprocess.Popen[bytes]:
-    if not command.argv:
-        raise ValueError("there is nothing to run")
-    return subprocess.Popen(
-        command.argv,
-        cwd=command.cwd,
-        env=command.env,
-        stdin=_stdin(command),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if command.merge_stderr else subprocess.PIPE,
-        bufsize=0,
-        start_new_session=True,
-    )
-
-
-def _stdin(command: Command) -> int:
-    if command.stdin:
-        return subprocess.PIPE
-    return subprocess.DEVNULL if command.stdin_fd is None else command.stdin_fd
 
 
 def _pidfd(pid: int) -> int | None:
