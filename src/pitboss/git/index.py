@@ -1,4 +1,4 @@
-"""Reads an index file for flags that make git overlook changed files (SPEC 1.2)."""
+"""Reads an index file for what makes git overlook changed files, and for repositories inside (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _STAT_BYTES = 40
 _FLAGS_BYTES = 2
 _ASSUME_UNCHANGED = 0x80
 _LONG_NAME = 0x0FFF
+_EXTENDED = 0x40
+_EXTENDED_BYTES = 2
+_MODE_AT = 24
+_LINK_MODE = (0o160000).to_bytes(4, "big")
 _EXTENSION = struct.Struct(">4sI")
 _SPLIT = b"link"
 _UNTRACKED = b"UNTR"
@@ -45,31 +49,60 @@ def read_index(repo: Repo, commit: str) -> IndexFacts | None:
 
 def judge_index(content: bytes, *, hash_bytes: int) -> IndexFacts:
     """The same for an index given as bytes; see git's `index-format`."""
-    signature, version, entries = (
-        _HEADER.unpack_from(content) if len(content) >= _HEADER.size else (b"", 0, 0)
-    )
-    if signature != b"DIRC" or version != 2:
+    try:
+        spans = _entries(content, hash_bytes, formats=(2,))
+    except _NoIndex:
         return _ODD
-    flags = _STAT_BYTES + hash_bytes
-    place = _HEADER.size
-    end = len(content) - hash_bytes
-    for _ in range(entries):
-        if place + flags + _FLAGS_BYTES >= end:
-            return _ODD
-        high, low = content[place + flags], content[place + flags + 1]
-        if high & _ASSUME_UNCHANGED:
-            return _ODD
-        length = (high & 0x0F) << 8 | low
-        if length == _LONG_NAME:
-            length = content.find(b"\0", place + flags + _FLAGS_BYTES) - place - flags - _FLAGS_BYTES
-        # Names end with NULs that pad the entry to a multiple of eight.
-        place += (flags + _FLAGS_BYTES + length + 8) & ~7
-    extensions = _extensions(content, place, end)
+    if any(content[start + _STAT_BYTES + hash_bytes] & _ASSUME_UNCHANGED for start, _ in spans):
+        return _ODD
+    extensions = _extensions(content, spans, hash_bytes)
     return IndexFacts(plain=_SPLIT not in extensions, has_untracked_cache=_UNTRACKED in extensions)
 
 
-def _extensions(content: bytes, place: int, end: int) -> set[bytes]:
+def may_hold_links(content: bytes, *, hash_bytes: int) -> bool:
+    """Whether an index records repositories inside; yes if it is in a format that is not read here."""
+    if _LINK_MODE not in content and _SPLIT not in content:
+        return False
+    try:
+        spans = _entries(content, hash_bytes, formats=(2, 3))
+    except _NoIndex:
+        return True
+    # Those four bytes may stand anywhere else too, as part of a time or an inode's number.
+    has_links = any(content.startswith(_LINK_MODE, start + _MODE_AT) for start, _ in spans)
+    return has_links or _SPLIT in _extensions(content, spans, hash_bytes)
+
+
+class _NoIndex(ValueError):
+    """The bytes are not an index in a format that is read here."""
+
+
+def _entries(content: bytes, hash_bytes: int, *, formats: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Where each entry begins and ends. Raises _NoIndex."""
+    signature, version, entries = (
+        _HEADER.unpack_from(content) if len(content) >= _HEADER.size else (b"", 0, 0)
+    )
+    if signature != b"DIRC" or version not in formats:
+        raise _NoIndex
+    spans, place, last = [], _HEADER.size, len(content) - hash_bytes
+    for _ in range(entries):
+        flags = place + _STAT_BYTES + hash_bytes
+        if flags + _FLAGS_BYTES >= last:
+            raise _NoIndex
+        high, low = content[flags], content[flags + 1]
+        name = flags + _FLAGS_BYTES + (_EXTENDED_BYTES if high & _EXTENDED else 0)
+        length = (high & 0x0F) << 8 | low
+        if length == _LONG_NAME:
+            length = content.find(b"\0", name) - name
+        # Names end with NULs that pad the entry to a multiple of eight.
+        end = place + ((name + length - place + 8) & ~7)
+        spans.append((place, end))
+        place = end
+    return spans
+
+
+def _extensions(content: bytes, spans: list[tuple[int, int]], hash_bytes: int) -> set[bytes]:
     found = set()
+    place, end = spans[-1][1] if spans else _HEADER.size, len(content) - hash_bytes
     while place + _EXTENSION.size <= end:
         name, size = _EXTENSION.unpack_from(content, place)
         found.add(name)

@@ -19,6 +19,7 @@ from pitboss.git.access import make_readable
 from pitboss.git.baseline import baseline_ns
 from pitboss.git.environment import pinned
 from pitboss.git.errors import GitError
+from pitboss.git.index import may_hold_links
 from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
 from pitboss.git.small_files import text_of
@@ -40,8 +41,6 @@ _OWN = ("--exclude=refs/remotes/*", "--all", "--reflog", "--not", "--remotes")
 _BORROWED = ("HEAD", "--not", "--branches", "--remotes", "--tags")
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 _LINK_MODE = b"160000"
-_LINK_IN_INDEX = b"\x00\x00\xe0\x00"
-_SPLIT_INDEX = b"link\0"
 _BARE = frozenset({"HEAD", "objects", "refs"})
 _GITDIR = "gitdir: "
 ANYTHING = (0, 1, 128)
@@ -86,9 +85,9 @@ def outermost(found: Iterable[Inner]) -> list[Inner]:
     return [inner for inner in every if not any(inner.path.startswith(f"{each.path}/") for each in every)]
 
 
-def may_hold_work(repo: Repo) -> bool:
-    """Whether a working copy may have work in gitlinks that git status does not show."""
-    return _has_submodules(repo) or _may_have_links(repo)
+def may_hold_work(repo: Repo, commit: str) -> bool:
+    """Whether a working copy, which began at `commit`, may have work in gitlinks that git status does not show."""
+    return _has_submodules(repo) or _may_have_links(repo, commit)
 
 
 def _has_submodules(repo: Repo) -> bool:
@@ -126,7 +125,7 @@ def linked_ones(repo: Repo, status: TreeStatus, base: str, *, everywhere: bool) 
     """
     moved = status.head != base
     used = everywhere and _has_submodules(repo)
-    if not (status.submodules or used or ((moved or everywhere) and _may_have_links(repo))):
+    if not (status.submodules or used or ((moved or everywhere) and _may_have_links(repo, base))):
         return []
     before, now = _links(repo, "ls-tree", "-r", "-z", base), _links(repo, "ls-files", "-z", "--stage")
     changed = {path for path, oid in now.items() if before.get(path) != oid}
@@ -328,13 +327,13 @@ def _oid(words: list[bytes]) -> str:
     return next(word.decode() for word in words[1:] if len(word) >= 40)
 
 
-def _may_have_links(repo: Repo) -> bool:
-    """Whether the index may hold a gitlink, whose mode is these four bytes."""
+def _may_have_links(repo: Repo, commit: str) -> bool:
+    """Whether the index may hold a gitlink; `commit` is any in the repository, to tell its kind of hash."""
     try:
         content = repo.inside("index").read_bytes()
     except OSError:
         return True
-    return _LINK_IN_INDEX in content or _SPLIT_INDEX in content
+    return may_hold_links(content, hash_bytes=len(commit) // 2)
 
 
 def _pointed_at(link: Path) -> Path | None:

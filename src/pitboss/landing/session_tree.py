@@ -197,7 +197,7 @@ class SessionTree:
             and not self._reflog.has_grown()
             and not self._stashes.touched()
             and snapshot.operation_underway(self._repo) is None
-            and not (self._temporary and nested.may_hold_work(self._repo))
+            and not (self._temporary and nested.may_hold_work(self._repo, session.base_commit))
             and not self._rescuer.rules_changed()
         )
 
