@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.git.index_entries import MOST_FILES
 from pitboss.git.repo import Repo
-from pitboss.git.untouched import MOST_FILES, is_untouched
+from pitboss.git.untouched import is_untouched
 
 if TYPE_CHECKING:
     from pathlib import Path

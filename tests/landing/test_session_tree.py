@@ -419,10 +419,18 @@ def check(world: World, case: Case, landing: Landing) -> None:
     assert world.git("rev-parse", BRANCH) == (landing.commit or world.base)
 
 
+def do_nothing(world: World) -> None:
+    """Work before that changes nothing: from then on it is known what git ignores."""
+    world.tree.look_ahead(world.session)
+    assert world.tree.land(world.session, MESSAGE) == Landing()
+    world.tree.begin(1)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_landing_keeps_all_work_and_says_where_it_went(tmp_path: Path, name: str) -> None:
     case = CASES[name]
     world = World(tmp_path / "repo", case.setup)
+    do_nothing(world)
     sh(world.root, case.agent)
     world.tree.look_ahead(world.session)  # as the engine does where no tests are due
     check(world, case, world.tree.land(world.session, MESSAGE))
@@ -456,7 +464,9 @@ def test_rescuing_keeps_all_work_and_puts_the_tree_back(tmp_path: Path, name: st
     case = CASES[name]
     world = World(tmp_path / "repo", case.setup)
     before = world.git("rev-parse", f"{world.base}^{{tree}}")
+    do_nothing(world)
     sh(world.root, case.agent)
+    world.tree.look_ahead(world.session)
     landing = world.tree.rescue(world.session)
     assert (landing.commit, landing.reason) == (None, None)
     assert list(landing.rescue) == world.rescue_refs()
@@ -572,6 +582,37 @@ def test_rescuing_costs_the_same_however_much_was_rescued_before(
     broken.write_text("1" * 40 + "\n")
     tree = world.open() if again else world.tree
     assert tree.rescue(world.session).rescue == (f"refs/pitboss/rescue/{RUN}/session-0001",)
+
+
+FOR_HOOKS = 1
+"""Git is asked once where the hooks are."""
+
+
+@pytest.mark.parametrize(
+    ("agent", "calls"),
+    [
+        ("true", 0),
+        ("echo x > src/one.txt", 1 + FOR_HOOKS),
+        ("chmod +x src/one.txt; echo x > src/one.txt; echo x > ignored/x", 1 + FOR_HOOKS),
+        ("echo one > src/one.txt; touch -d 2001-01-01 src/one.txt", 1),
+        ("echo x > x", 3 + FOR_HOOKS),
+    ],
+)
+def test_once_git_has_looked_it_is_asked_about_new_names_only(tmp_path: Path, agent: str, calls: int) -> None:
+    world = World(tmp_path / "repo")
+    with pytest.MonkeyPatch.context() as patch:
+        sh(world.root, "git update-index --refresh")  # this is a copy, which git does not know by sight
+        dying_git(patch, tmp_path / "bin", 100, EVERY_CALL)
+        world.tree = world.open()
+        world.tree.begin(1)
+        do_nothing(world)
+        (tmp_path / "bin/calls").write_text("0\n")
+        patch.setenv("PATH", os.environ["REAL_PATH"])
+        sh(world.root, agent)
+        world.tree.look_ahead(world.session)
+        landing = world.tree.land(world.session, MESSAGE)
+    assert int((tmp_path / "bin/calls").read_text()) == calls
+    assert (landing.commit is None) == (world.git("diff", "--name-only", world.base, BRANCH) == "")
 
 
 @pytest.mark.parametrize(

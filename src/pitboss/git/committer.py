@@ -114,6 +114,10 @@ class Committer:
         self._hooks.bring(self._repo)
         if status.only_edits and (made := self._commit_edits(message, status.head)):
             return made
+        if not status.exact:
+            status, others = self._repo.status(), None
+            if not status.dirty:
+                return status.head
         snapshot.stage(self._repo, status, others)
         try:
             tip = self._try_commit(message, status.head)

@@ -25,7 +25,7 @@ from pitboss.git.errors import (
     met_half_made_worktree,
     why_cut_short,
 )
-from pitboss.git.status import STATUS, TreeStatus, parse_status
+from pitboss.git.status import IGNORED, STATUS, TreeStatus, parse_status
 from pitboss.git.whereabouts import ASK_FOR, WHERE, is_inside, places_in
 from pitboss.process import NOT_STARTED, Command, Leash, begin_capture, capture, transfer
 from pitboss.process.search import installed
@@ -276,15 +276,21 @@ class Repo:
         """
         return parse_status(self.git(*STATUS, env=self._for_status(writing)))
 
-    def begin_status(self) -> Callable[[], TreeStatus]:
-        """Start the same call; whoever gets what this returns calls it once, and then waits. That raises GitError."""
+    def begin_status(self, *, ignored: bool = False) -> Callable[[], TreeStatus]:
+        """Start the same call; whoever gets what this returns calls it once, and then waits. That raises GitError.
+
+        With `ignored`, git names ignored paths too, unless the call has to be repeated.
+        """
         leash = None if self.leash is None else self.leash.after(ABORT_PATIENCE_S)
         env = {**self._pinned, **self._for_status(None)}
-        finish = begin_capture(("git", *STATUS), cwd=self.root, env=env, timeout_s=GIT_SECONDS, leash=leash)
+        argv = ("git", *STATUS, *((IGNORED,) if ignored else ()))
+        finish = begin_capture(argv, cwd=self.root, env=env, timeout_s=GIT_SECONDS, leash=leash)
 
         def status() -> TreeStatus:
             done = finish()
-            return self.status() if done.cut_short or done.code != 0 else parse_status(done.stdout)
+            if done.cut_short or done.code != 0:
+                return self.status()
+            return parse_status(done.stdout, with_ignored=ignored)
 
         return status
 

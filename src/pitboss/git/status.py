@@ -11,6 +11,8 @@ from pitboss.store.paths import PITBOSS_FOLDER
 
 FEW_PATHS = 64
 STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
+IGNORED = "--ignored=matching"
+"""Has git name ignored paths too: of a folder that a rule matches the folder alone, of any other what is in it."""
 
 
 _Entry: TypeAlias = tuple[str, list[str], str]
@@ -25,7 +27,8 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     `new_rules` that a `.gitignore` is, `only_edits` that all of them are tracked files, changed or deleted in the tree,
     and nothing of pitboss's shows; `pitboss_visible` that pitboss's folder is not ignored, `pitboss_staged` that
     the index has something else of it than HEAD; `unmerged`, `submodules` and `dropped` name conflicted paths,
-    submodules with changes inside, and paths that the index no longer holds.
+    submodules with changes inside, and paths that the index no longer holds. `ignored` names ignored paths, folders
+    with a slash at the end, if git was asked for them. Not `exact`: `few_paths` may name a file that is as committed.
     """
 
     head: str
@@ -41,17 +44,22 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     unmerged: tuple[str, ...] = ()
     submodules: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    ignored: frozenset[str] | None = None
+    exact: bool = True
 
 
-def parse_status(output: bytes) -> TreeStatus:
-    """Parse the output of `git status` with the options in `STATUS`."""
+def parse_status(output: bytes, *, with_ignored: bool = False) -> TreeStatus:
+    """Parse the output of `git status` with the options in `STATUS`, and with `IGNORED` if that is said."""
     header: dict[str, str] = {}
     entries: list[_Entry] = []
+    ignored: list[str] = []
     for item in os.fsdecode(output).split("\0"):
         kind, _, rest = item.partition(" ")
         if kind == "#":
             key, _, value = rest.partition(" ")
             header[key] = value
+        elif kind == "!":
+            ignored.append(rest)
         elif kind in ("1", "u", "?"):
             fields = rest.split(" ", {"1": 7, "u": 9, "?": 0}[kind])
             entries.append((kind, fields, fields[-1]))
@@ -72,6 +80,7 @@ def parse_status(output: bytes) -> TreeStatus:
         unmerged=tuple(path for kind, _, path in theirs if kind == "u"),
         submodules=tuple(path for kind, fields, path in theirs if kind == "1" and fields[1].startswith("S")),
         dropped=tuple(path for kind, fields, path in theirs if kind == "1" and fields[0].startswith("D")),
+        ignored=frozenset(ignored) if with_ignored else None,
     )
 
 

@@ -123,6 +123,10 @@ class Rescuer:
         """Whether ignore rules outside the tree may have changed since `begin`."""
         return self._excludes is not None and self._exclude_files.written_since(self._excludes, self._repo)
 
+    def rules(self) -> Excludes | None:
+        """The ignore rules outside the tree; None if they may have changed since `begin`."""
+        return None if self._excludes is None or self.rules_changed() else self._excludes
+
     def effort(self, session: Assignment, status: TreeStatus, *, again: bool) -> Effort:
         """An attempt at landing or rescuing; a repeated one knows what the earlier ones kept."""
         effort = Effort(session, status, again=again)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.diff_stat import DiffStat
     from pitboss.core.session import Assignment
+    from pitboss.git.glance import Glances
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.landing.rescuer import RescuePolicy
@@ -65,6 +66,7 @@ class SessionTree:
         self._reflog = Reflog(repo, branch, private=SESSION_BRANCH)
         self._stashes = Stashes(repo, branch, private=SESSION_BRANCH)
         self._index_backup = IndexBackup(repo)
+        self._glances: Glances | None = None
         self._begun: int | None = None
         self._looking: Callable[[], TreeStatus] | None = None
         self.stat: DiffStat | None = None
@@ -83,14 +85,23 @@ class SessionTree:
         self._rescuer.begin(self._index_backup)
 
     def look_ahead(self, session: Assignment) -> None:
-        """Start git on the look that `land` and `rescue` begin with: nothing changes the tree until then.
+        """Begin the look that `land` and `rescue` start with: nothing changes the tree until then.
 
         Raises GitError.
         """
         self._stop_looking()
         attributes.remove_pipes(self._repo)
         if self._index_backup.is_sound(session.base_commit):
-            self._looking = self._repo.begin_status()
+            self._begin_look(session.base_commit)
+
+    def _begin_look(self, base: str) -> None:
+        if self._glances is None:
+            from pitboss.git.glance import Glances  # a run in which no agent ends needs none
+
+            self._glances = Glances(self._repo, self._branch)
+        rules = self._rescuer.rules()
+        status = self._glances.look(base, rules)
+        self._looking = self._glances.let_git_look(rules) if status is None else lambda: status
 
     def _stop_looking(self) -> None:
         if self._looking is not None:
@@ -185,6 +196,8 @@ class SessionTree:
 
     def _rescue(self, session: Assignment, *, again: bool) -> Landing:
         status = self._look(session)
+        if not status.exact:
+            status = self._repo.status()
         if not again and self._is_untouched(session, status):
             return Landing()
         return self._set_aside(self._rescuer.effort(session, status, again=again), session.base_commit, None)

@@ -1,0 +1,150 @@
+"""Reads what git noted of each tracked file, from an index that holds nothing out of the ordinary (SPEC 6).
+
+An index differs little from the one before it, so the entries that are as they were are not read again.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_FILES = 500
+"""With more of them, git is quicker."""
+
+_HEADER = struct.Struct(">4sII")
+_ENTRY = struct.Struct(">10I")
+_FLAGS = struct.Struct(">H")
+_EXTENSION = struct.Struct(">4sI")
+_ODD = 0xF000
+"""Flags of a path in a conflict, or whose changes git is to overlook."""
+_GITLINK = 0o160000
+_TREE = b"TREE"
+_OUTDATED = b"\0-1 "
+_LOW = 0xFFFFFFFF
+_SECOND = 1_000_000_000
+
+Facts: TypeAlias = tuple[int, ...]
+"""What the file system said of a file: both times in nanoseconds, inode, owner, group, size, as far as 32 bits go."""
+
+
+class TrackedFile(NamedTuple):
+    """A tracked file, and what the index says of it."""
+
+    path: str
+    facts: Facts
+    oid: bytes
+
+
+Folders: TypeAlias = dict[str, dict[str, TrackedFile | None]]
+"""What each folder holds by name: tracked files, and folders as None."""
+
+
+class IndexEntries:
+    """The entries of an index, given as bytes. Raises ValueError or struct.error unless all of it is ordinary."""
+
+    def __init__(self, content: bytes, *, hash_bytes: int) -> None:
+        self._content = content
+        self._hash_bytes = hash_bytes
+        _, version, count = _HEADER.unpack_from(content)
+        if version != 2 or count > MOST_FILES:
+            raise ValueError("not an index to be read here")
+        self._spans: list[tuple[int, int]] = []
+        self._files: list[TrackedFile] = []
+        place = _HEADER.size
+        for _ in range(count):
+            file, end = self._read(content, place)
+            self._files.append(file)
+            self._spans.append((place, end))
+            place = end
+        self.folders = _by_folder(self._files)
+        self.tree = _tree(content, place, hash_bytes)
+        """The tree that the index stands for, if git has noted it."""
+
+    def update(self, content: bytes) -> IndexEntries:
+        """The entries of the index that took its place; this value may no longer be used. Raises as above."""
+        before = self._content
+        if content == before:
+            return self
+        if len(content) != len(before) or content[: _HEADER.size] != before[: _HEADER.size]:
+            return IndexEntries(content, hash_bytes=self._hash_bytes)
+        end = _HEADER.size
+        for nth, (place, end) in enumerate(self._spans):
+            if content[place:end] != before[place:end]:
+                file, read_to = self._read(content, place)
+                if file.path != self._files[nth].path or read_to != end:
+                    return IndexEntries(content, hash_bytes=self._hash_bytes)
+                self._files[nth] = file
+                folder, _, name = file.path.rpartition("/")
+                self.folders[folder][name] = file
+        self._content = content
+        self.tree = _tree(content, end, self._hash_bytes)
+        return self
+
+    def named(self, name: str) -> frozenset[tuple[str, bytes]]:
+        """The tracked files of that name in any folder: their paths and their contents' object names."""
+        found = ((folder, files[name]) for folder, files in self.folders.items() if name in files)
+        return frozenset((file.path, file.oid) for _, file in found if file is not None)
+
+    def _read(self, content: bytes, place: int) -> tuple[TrackedFile, int]:
+        """The entry at a place, and where the next one begins; see git's `index-format`."""
+        c_s, c_ns, m_s, m_ns, _, inode, mode, owner, group, size = _ENTRY.unpack_from(content, place)
+        oid = place + _ENTRY.size
+        flags = oid + self._hash_bytes
+        if _FLAGS.unpack_from(content, flags)[0] & _ODD or mode == _GITLINK:
+            raise ValueError("a path with flags, or a repository inside")
+        name = flags + _FLAGS.size
+        end = content.index(b"\0", name)
+        facts = (c_s * _SECOND + c_ns, m_s * _SECOND + m_ns, inode, owner, group, size)
+        file = TrackedFile(os.fsdecode(content[name:end]), facts, content[oid:flags])
+        return file, place + ((end - place + 8) & ~7)
+
+
+def facts_of(found: os.stat_result) -> Facts:
+    """What git would note of a file."""
+    return (
+        found.st_ctime_ns,
+        found.st_mtime_ns,
+        found.st_ino & _LOW,
+        found.st_uid,
+        found.st_gid,
+        found.st_size & _LOW,
+    )
+
+
+def may_be_older(file: TrackedFile, written_ns: int) -> bool:
+    """Whether a file may have been changed after git read it, without a new time to show for it.
+
+    `written_ns` is when git wrote the index.
+    """
+    return file.facts[0] >= written_ns or file.facts[1] >= written_ns
+
+
+def _tree(content: bytes, place: int, hash_bytes: int) -> str | None:
+    """The tree that git has noted right behind the entries."""
+    if content[place : place + len(_TREE)] != _TREE:
+        return None
+    counts, _, rest = content[place + _EXTENSION.size :].partition(b"\n")
+    return None if counts.startswith(_OUTDATED) else rest[:hash_bytes].hex()
+
+
+def _by_folder(files: list[TrackedFile]) -> Folders:
+    folders: Folders = {"": {}}
+    for file in files:
+        above, _, name = file.path.rpartition("/")
+        for folder in reversed(list(_new_ones(above, folders))):
+            upper, _, own = folder.rpartition("/")
+            folders[folder] = {}
+            folders[upper][own] = None
+        folders[above][name] = file
+    return folders
+
+
+def _new_ones(folder: str, known: Folders) -> Iterator[str]:
+    """Those of a folder and the ones above it that are not known yet, innermost first."""
+    while folder not in known:
+        yield folder
+        folder = folder.rpartition("/")[0]
