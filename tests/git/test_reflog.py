@@ -1,7 +1,8 @@
-"""What HEAD's log tells of one session in a working copy that others had before (SPEC 1.2)."""
+"""What the logs of HEAD and stash tell of one session (SPEC 1.2)."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import Repo
+from pitboss.git.stashes import Stashes
 from pitboss.landing.refs import SESSION_BRANCH
 
 if TYPE_CHECKING:
@@ -44,3 +46,30 @@ def test_a_session_is_not_told_what_another_made_in_its_working_copy_in_the_same
     reflog = Reflog(slot, SECOND, private=SESSION_BRANCH)
     made = reflog.commits_since(slot.line("rev-parse", "main"), datetime.now(UTC) - timedelta(seconds=60))
     assert [slot.line("log", "-1", "--format=%s", oid) for oid in made] == ["dropped"]
+
+
+SECOND_OF_GIT = 1_770_000_000
+STASHED = """
+git init -q -b main repo && cd repo
+git config user.name somebody && git config user.email some@body
+echo one > file && git add file && git commit -q -m start
+echo two > file && git stash -q
+"""
+
+
+@pytest.mark.parametrize(
+    ("begun_ms", "is_own"), [(900, True), (1000, True), (1015, True), (1040, False), (2000, False)]
+)
+def test_gits_clock_may_be_a_tick_behind_the_sessions(tmp_path: Path, begun_ms: int, is_own: bool) -> None:
+    stamp = f"{SECOND_OF_GIT} +0000"
+    dates = {"GIT_COMMITTER_DATE": stamp, "GIT_AUTHOR_DATE": stamp}
+    subprocess.run(["sh", "-ec", STASHED], cwd=tmp_path, env=os.environ | dates, check=True)
+    repo = Repo.discover(tmp_path / "repo")
+    for file in (repo.common_dir / "objects").rglob("*"):
+        os.utime(file, (SECOND_OF_GIT, SECOND_OF_GIT))
+    started_at = datetime.fromtimestamp(SECOND_OF_GIT, UTC) + timedelta(milliseconds=begun_ms)
+    stash = repo.line("rev-parse", "stash")
+    reflog = Reflog(repo, "main", private=SESSION_BRANCH)
+    made = reflog.commits_since(repo.line("rev-parse", "main"), started_at)
+    dropped = Stashes(repo, "main", private=SESSION_BRANCH).dropped(started_at)
+    assert (stash in made, stash in dropped) == (is_own, is_own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from tests.support.agents import executable
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 
 MODEL = "claude-sonnet-4-5"
 SESSION = "795ba411-0abc-4854-975e-9417d518028f"
-RESET = 1795370340
-"""The end of the five hours in the captures, put off by `replayed` to a time that is ahead."""
+_RESET = re.compile(r'"resetsAt":(\d+)')
 
 Line = dict[str, object]
 
@@ -62,11 +62,15 @@ printf '%s\\n' "$@" >"$cd_to/$n/args"; cat >"$cd_to/$n/stdin"
 
 
 def replayed(cli: str, scenario: str, *, resets_in: int = 3600) -> str:
-    """An act that prints a capture and exits as it did; a limit in it ends in so many seconds."""
+    """An act that prints a capture and exits as it did.
+
+    The moments at which its limits end are moved ahead together; the first of them comes in so many seconds.
+    """
     folder = CAPTURES / cli / scenario
     code = json.loads((folder / "meta.json").read_text())["exit_code"]
-    new = f"$(($(date +%s) + {resets_in}))"
-    return f'sed "s/{RESET}/{new}/g" {folder}/stdout; cat {folder}/stderr >&2; exit {code}'
+    moments = {int(moment) for moment in _RESET.findall((folder / "stdout").read_text(errors="replace"))}
+    moved = (f"s/:{at}/:$((now + {resets_in + at - min(moments)}))/g" for at in sorted(moments))
+    return f'now=$(date +%s); sed "{";".join(moved)}" {folder}/stdout; cat {folder}/stderr >&2; exit {code}'
 
 
 def said(*lines: Line, resets_in: int = 3600) -> str:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.patterns import lazy_pattern
+from pitboss.git.coarse_clock import earliest_second
 
 if TYPE_CHECKING:
     import re
@@ -57,7 +58,8 @@ class Reflog:
 
     def commits_since(self, base: str, started_at: datetime) -> list[str]:
         """The same for work that began in another process, on the commit `base`."""
-        entries = [entry for entry in _entries(self._head) if entry.at >= int(started_at.timestamp())]
+        since = earliest_second(started_at)
+        entries = [entry for entry in _entries(self._head) if entry.at >= since]
         return _made([*entries[self._start(entries, base) :], *self._stashed(started_at)])
 
     def _start(self, entries: list[_Entry], base: str) -> int:
@@ -74,7 +76,7 @@ class Reflog:
 
     def _stashed(self, started_at: datetime) -> list[_Entry]:
         """All working trees share one stash: an entry named after another private branch is not ours."""
-        since = int(started_at.timestamp())
+        since = earliest_second(started_at)
         return [e for e in _entries(self._stash) if e.at >= since and self._may_be_own(e.stashed_on)]
 
     def _may_be_own(self, branch: str) -> bool:

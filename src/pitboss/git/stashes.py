@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
+from pitboss.git.coarse_clock import TICK_NS, earliest_ns
 
 if TYPE_CHECKING:
     import re
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 _STASH = lazy_pattern(r"(?:WIP on|On) ([^:]+): ")
 _ID = lazy_pattern(r"[0-9a-f]{38}(?:[0-9a-f]{24})?")
 _FORMAT = ("log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--format=%H %s")
-_COARSE_NS = 20_000_000
-"""How far a file system's clock may be behind."""
 
 
 class Stashes:
@@ -40,7 +39,7 @@ class Stashes:
     def mark(self) -> None:
         """Remember the stash as it is now."""
         self._seen = self._look()
-        self._since_ns = time.time_ns() - _COARSE_NS
+        self._since_ns = time.time_ns() - TICK_NS
 
     def touched(self) -> bool:
         """Whether there may have been a stash since `mark`; always true if `mark` was in another process."""
@@ -50,7 +49,7 @@ class Stashes:
         """Stashes made since `mark`, else since `started_at`, kept or dropped. Raises GitError."""
         if not self.touched():
             return []
-        since_ns = self._since_ns if self._seen is not None else int(started_at.timestamp()) * 10**9
+        since_ns = self._since_ns if self._seen is not None else earliest_ns(started_at)
         objects = "".join(f"{oid}\n" for oid in self._objects(since_ns)).encode()
         kinds = self._repo.git("cat-file", "--batch-check", stdin=objects) if objects else b""
         commits = b"".join(line.split()[0] + b"\n" for line in kinds.splitlines() if b" commit " in line)

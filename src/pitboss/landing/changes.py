@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.session import SessionRecord
+from pitboss.git.coarse_clock import earliest_second
 from pitboss.landing.landed import landed_sessions
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _is_nobodys(commit: _Commit, line: Iterable[_Commit], ends: dict[str, Sessio
         if other is commit:
             break
     following = next((ends[other.oid] for other in later if other.oid in ends), None)
-    return following is None or commit.made_at < int(following.started_at.timestamp())
+    return following is None or commit.made_at < earliest_second(following.started_at)
 
 
 def _line(repo: Repo, tip: str, since: str) -> Iterator[_Commit]:

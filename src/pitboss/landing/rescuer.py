@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from pitboss.core.session import Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import commits, hidden, nested, snapshot
+from pitboss.git.coarse_clock import earliest_ns
 from pitboss.git.hidden import LIMIT, Hidden
 from pitboss.git.ignore_rules import RULES, ExcludeFiles, Excludes, rules_in
 from pitboss.git.index_backup import BACKUP
@@ -294,7 +295,7 @@ class Rescuer:
         if self._since_ns is not None:
             return self._since_ns
         known = _made_at(self._repo.inside(BACKUP))
-        return known or int((effort.session.started_at.timestamp() - 1) * 1e9)
+        return known or earliest_ns(effort.session.started_at)
 
 
 def _made_at(path: Path) -> int | None:
