@@ -27,10 +27,34 @@ CUT_SHORT = {
     "before both": "git read-tree --reset HEAD~1 && echo old >landed",
 }
 
+LANDED_SINCE = "\necho more >more && git add -A && git commit -qm more\n"
+CUT_SHORT_SINCE = {
+    "before the files of the first": "git read-tree --reset HEAD~1 && echo old >landed && rm more",
+    "before all files": "git read-tree --reset HEAD && echo old >landed && rm more",
+    "before both": "git read-tree --reset HEAD~2 && echo old >landed && rm more",
+    "between the files": "git read-tree --reset HEAD~2 && rm more",
+}
+
 
 @pytest.mark.parametrize("moment", CUT_SHORT.values(), ids=CUT_SHORT)
 def test_a_checkout_cut_short_is_finished(tmp_path: Path, moment: str) -> None:
     assert followed(tmp_path, moment) == ((), "new\n", "")
+
+
+@pytest.mark.parametrize("moment", CUT_SHORT_SINCE.values(), ids=CUT_SHORT_SINCE)
+@pytest.mark.parametrize("edit", ["true", "echo edited >mine"])
+def test_one_that_followed_several_landings_is_too(tmp_path: Path, moment: str, edit: str) -> None:
+    status = " M mine" if "mine" in edit else ""
+    assert followed(tmp_path, f"{LANDED_SINCE}{moment} && {edit}") == ((), "new\n", status)
+    assert (tmp_path / "more").read_text() == "more\n"
+
+
+def test_what_somebody_edited_where_one_that_followed_several_was_cut_short_is_kept(
+    tmp_path: Path,
+) -> None:
+    moment = CUT_SHORT_SINCE["between the files"]
+    refs, landed, status = followed(tmp_path, f"{LANDED_SINCE}{moment} && echo edited >landed")
+    assert (len(refs), landed, status) == (1, "new\n", "")
 
 
 def test_what_somebody_edits_elsewhere_stays(tmp_path: Path) -> None:

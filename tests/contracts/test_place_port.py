@@ -21,7 +21,7 @@ from pitboss.core.session import Assignment, Landing
 from pitboss.git.repo import Repo
 from pitboss.landing.git_trouble import RepositoryMonitor
 from pitboss.landing.guard import Guard
-from pitboss.landing.in_memory import InMemoryPlaces, Memory
+from pitboss.landing.in_memory import ROOT, InMemoryPlaces, Memory
 from pitboss.landing.places import GitPlaces
 from pitboss.landing.refs import run_branch
 from pitboss.landing.rescue_refs import list_rescued
@@ -92,6 +92,10 @@ class World(Protocol):
         """How many commits the run branch has beyond where the run began."""
         ...
 
+    def shown(self) -> dict[str, str]:
+        """The files in the user's checkout."""
+        ...
+
     def kept(self, ref: str) -> dict[str, str]:
         """The files under a rescue ref."""
         ...
@@ -149,8 +153,13 @@ class InGit:
         pass
 
     def files(self, place: Place) -> dict[str, str]:
+        return self._files(self.tree(place))
+
+    def shown(self) -> dict[str, str]:
+        return self._files(str(self.root))
+
+    def _files(self, root: str) -> dict[str, str]:
         found = {}
-        root = self.tree(place)
         for folder, folders, names in os.walk(root):
             folders[:] = [name for name in folders if name not in (".git", ".pitboss")]
             for name in names:
@@ -251,6 +260,9 @@ class ToldInMemory:
 
     def landed(self) -> dict[str, str]:
         return self.memory.landed
+
+    def shown(self) -> dict[str, str]:
+        return self.memory.trees[ROOT]
 
     def landings(self) -> int:
         return len(self.memory.history(self.memory.tip)) - 1
@@ -384,6 +396,47 @@ def test_work_lands_as_one_commit(world: World, ahead: bool) -> None:
     assert landing.commit is not None
     assert world.landed() == {**FILES, "one.txt": "1\n", "new.txt": "new\n"}
     assert world.landings() == 1
+
+
+def test_the_user_s_checkout_follows_once_for_several_sessions_that_landed(slots: World) -> None:
+    places = slots.opened()
+    landed = []
+    for seq in (1, 2):
+        place = prepared(places.at(session(slots, places, seq)))
+        slots.write(place, {f"new-{seq}.txt": "new\n"})
+        place.commit(message(seq))
+        with places.turn():
+            landed.append((place, place.land(message(seq))))
+    (first, at_first), (second, at_second) = landed
+
+    assert first.follow(at_first) == at_first
+    assert slots.shown() == slots.landed() == {**FILES, "new-1.txt": "new\n", "new-2.txt": "new\n"}
+    assert second.follow(at_second) == at_second
+    assert slots.shown() == slots.landed()
+
+
+def test_what_lands_leaves_the_user_s_checkout_alone_until_it_follows(slots: World) -> None:
+    places = slots.opened()
+    place = prepared(places.at(session(slots, places)))
+    slots.write(place, {"one.txt": "1\n"})
+    landing = place.land(message(1))
+    place.vacate(str(place.committed()))
+    again = session(slots, places, 2)
+    assert again.worktree is not None
+    assert slots.files(prepared(places.at(again))) == slots.landed() == {**FILES, "one.txt": "1\n"}
+    assert slots.shown() == FILES
+
+    assert place.follow(landing) == landing
+    assert slots.shown() == slots.landed()
+
+
+def test_in_the_user_s_tree_there_is_nothing_to_follow(in_place: World) -> None:
+    places = in_place.opened()
+    place = prepared(places.at(session(in_place, places)))
+    in_place.write(place, {"one.txt": "1\n"})
+    landing = place.land(message(1))
+    assert place.follow(landing) == landing
+    assert in_place.shown() == in_place.landed() == {**FILES, "one.txt": "1\n"}
 
 
 def test_it_is_known_how_much_of_a_session_has_landed(world: World) -> None:

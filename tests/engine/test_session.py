@@ -17,10 +17,10 @@ from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from pitboss.core.user_commands import HookResult, TestResult
 from pitboss.hosts.scripted import ScriptedHost
-from pitboss.landing.in_memory import InMemoryPlace
+from pitboss.landing.in_memory import ROOT, InMemoryPlace, StoredCommit
 from pitboss.store.mailbox import send
 from tests.support.cli import wait_until
-from tests.support.stage import FILES, USED, Stage
+from tests.support.stage import FILES, USED, Crash, Stage
 from tests.support.values import prompt
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.agent import AgentRequest
-    from pitboss.core.session import SessionRecord
+    from pitboss.core.session import Assignment, SessionRecord
 
 OK, ERROR = SessionStatus.OK, SessionStatus.ERROR
 HOOKS = HookSettings(pre_session="before", post_session="after", on_failure="failed")
@@ -207,6 +207,53 @@ def test_a_session_vacates_its_place_while_others_land(tmp_path: Path) -> None:
         thread.join(30)
         assert (records[0].status, records[0].commit) == (OK, stage.memory.tip)
         assert stage.memory.landed == CHANGED
+
+
+def test_a_session_that_has_landed_vacates_its_place_before_the_checkout_follows_and_it_is_recorded(
+    tmp_path: Path,
+) -> None:
+    with Stage(tmp_path) as stage:
+        session = stage.dispatch(in_slot=True)
+        following: list[Assignment] = []
+
+        def go_on() -> None:
+            following.append(stage.dispatch(in_slot=True))
+            assert (stage.memory.trees[ROOT], stage.log) == (FILES, [])
+
+        record = stage.parts.sessions.run(session, go_on)
+        (second,) = following
+        assert (second.worktree, second.base_commit) == (session.worktree, record.commit)
+        assert (stage.memory.trees[ROOT], stage.log) == (CHANGED, [record])
+
+
+def test_after_a_crash_the_one_that_had_landed_gets_its_record_and_the_later_session_the_place(
+    tmp_path: Path,
+) -> None:
+    with Stage(tmp_path) as stage:
+
+        def die() -> None:
+            stage.dispatch(in_slot=True)
+            raise Crash
+
+        with pytest.raises(Crash):
+            stage.parts.sessions.run(stage.dispatch(in_slot=True), die)
+        landed = stage.memory.tip
+        lines = stage.resume()
+        assert [(line.seq, line.status, line.commit) for line in lines] == [
+            (1, OK, landed),
+            (2, SessionStatus.ABORTED, None),
+        ]
+        assert (stage.memory.tip, stage.memory.trees[ROOT]) == (landed, CHANGED)
+
+
+def test_work_that_met_a_conflict_keeps_its_place_until_it_has_its_record(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        session, vacated = stage.dispatch(in_slot=True), Event()
+        stage.memory.branches[stage.memory.run_branch] = stage.memory.add(
+            StoredCommit(files={"a": "three"}, parents=(session.base_commit,))
+        )
+        record = stage.parts.sessions.run(session, vacated.set)
+        assert (record.commit, len(record.rescue), vacated.is_set()) == (None, 1, False)
 
 
 def test_a_session_whose_hooks_are_to_follow_keeps_its_place(stage: Stage) -> None:

@@ -12,14 +12,13 @@ from pitboss.git.repo import Repo
 from pitboss.landing.finished import FinishedBranch
 from pitboss.landing.rescue_refs import list_rescued
 from pitboss.landing.run_branch import BranchMoved, RunBranch
-from pitboss.landing.user_checkout import RescueLabel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = "20260101T000000Z-abcd"
 BRANCH = f"pitboss/grind/{RUN}"
-LABEL = RescueLabel.of(RUN, 9, "alpha")
+SEQ = 3
 
 
 class World:
@@ -69,11 +68,11 @@ def world(tmp_path: Path) -> World:
 
 def test_they_go_with_the_next_landing_unless_a_working_copy_is_on_them(world: World) -> None:
     new = world.commit("second")
-    world.branch.advance(new, LABEL)
+    world.branch.advance(new, SEQ)
     assert (world.branch.tip, world.left) == (new, [3])
 
     world.free[3] = True
-    world.branch.advance(world.commit("third"), LABEL)
+    world.branch.advance(world.commit("third"), SEQ)
     assert world.left == []
 
 
@@ -83,7 +82,7 @@ def test_one_that_somebody_moved_is_rescued_and_goes_and_so_do_the_others(world:
     world.git("reset", "-q", "--hard", world.base)
 
     new = world.commit("second")
-    world.branch.advance(new, LABEL)
+    world.branch.advance(new, SEQ)
 
     assert (world.branch.tip, world.left) == (new, [3])
     assert [kept.oid for kept in list_rescued(Repo.discover(world.root), RUN, 1)] == [theirs]
@@ -92,7 +91,7 @@ def test_one_that_somebody_moved_is_rescued_and_goes_and_so_do_the_others(world:
 def test_one_that_somebody_deleted_keeps_nothing_else(world: World) -> None:
     world.git("branch", "-D", world.name(2))
     new = world.commit("second")
-    world.branch.advance(new, LABEL)
+    world.branch.advance(new, SEQ)
     assert (world.branch.tip, world.left) == (new, [3])
 
 
@@ -100,7 +99,7 @@ def test_where_the_run_branch_cannot_move_none_goes(world: World) -> None:
     assert world.branch.tip == world.base
     world.git("update-ref", f"refs/heads/{BRANCH}", world.commit("somebody"))
     with pytest.raises(BranchMoved):
-        world.branch.advance(world.commit("second"), LABEL)
+        world.branch.advance(world.commit("second"), SEQ)
     assert world.left == [1, 2, 3]
     assert [finished.seq for finished in world.branch.finished.take()] == [1, 2]
 
@@ -109,9 +108,9 @@ def test_where_git_cannot_move_the_branch_the_error_is_its_own(world: World) -> 
     lock = world.root / f".git/refs/heads/{BRANCH}.lock"
     lock.touch()
     with pytest.raises(GitError):
-        world.branch.advance(world.commit("second"), LABEL)
+        world.branch.advance(world.commit("second"), SEQ)
     lock.unlink()
-    world.branch.advance(world.commit("third"), LABEL)
+    world.branch.advance(world.commit("third"), SEQ)
     assert world.left == [3]
 
 
@@ -132,10 +131,10 @@ def test_when_the_run_is_over_one_that_somebody_moved_is_rescued(world: World) -
 def test_one_that_git_cannot_delete_now_goes_later(world: World) -> None:
     lock = world.root / f".git/refs/heads/{world.name(1)}.lock"
     lock.touch()
-    world.branch.advance(world.commit("second"), LABEL)
+    world.branch.advance(world.commit("second"), SEQ)
     assert world.left == [1, 3]
     lock.unlink()
-    world.branch.advance(world.commit("third"), LABEL)
+    world.branch.advance(world.commit("third"), SEQ)
     assert world.left == [3]
 
 

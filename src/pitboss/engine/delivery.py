@@ -120,7 +120,29 @@ class Delivery:
             landing = self._places.at(session).land(self._message(session, outcome))
         else:
             landing = self._places.at(session).rescue()
-        # Git quotes hooks, branches and file names, which may hold secrets.
+        return self._clean(landing)
+
+    def vacate_landed(self, session: Assignment, landing: Landing, *, hooks_follow: bool) -> bool:
+        """Let another session have the place while this one's landing is shown and recorded; False if that has to wait.
+
+        The next session there begins from what this one landed.
+        """
+        place = self._places.at(session)
+        committed = None if hooks_follow or landing.commit is None or landing.reason else place.committed()
+        if committed is None:
+            return False
+        self._journal.vacated(session.seq, committed)
+        place.vacate(committed)
+        return True
+
+    def follow(self, session: Assignment, landing: Landing) -> Landing:
+        """Bring the user's checkout along with what has landed."""
+        if landing.commit is None:
+            return landing
+        return self._clean(self._places.at(session).follow(landing))
+
+    def _clean(self, landing: Landing) -> Landing:
+        """The landing without secrets: git quotes hooks, branches and file names."""
         reason = landing.reason and self._files.redact(landing.reason)
         return msgspec.structs.replace(landing, reason=reason)
 

@@ -186,6 +186,14 @@ class Place(Protocol):
         """
         ...
 
+    def follow(self, landing: Landing) -> Landing:
+        """Bring the user's checkout, if it is on the run branch, to where it holds what `land` put there.
+
+        Needs no turn: one call may serve several sessions. Returns the landing, with the refs of what was in the way
+        in the checkout. Raises StorageError if the disk is full, and then may be repeated.
+        """
+        ...
+
     def diff(self) -> DiffStat | None:
         """How much of the session's change `land` put on the run branch; None if unknown."""
         ...

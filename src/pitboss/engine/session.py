@@ -58,7 +58,11 @@ class SessionRunner:
             outcome = self._delivery.catch_up(session)
             landing = self._delivery.land(session, outcome)
             self._recorder.merge_notes(session, again=again)
-            record = self._recorder.record(seq, outcome, landing)
+        if not has_left and self._delivery.vacate_landed(session, landing, hooks_follow=self._hooks.follow):
+            has_left = True
+            vacated()
+        landing = self._delivery.follow(session, landing)
+        record = self._recorder.record(seq, outcome, landing)
         self._recorder.tell(record, self._delivery.diff(session, landing))
         if not has_left:
             self._hooks.after(session, record)

@@ -259,8 +259,12 @@ class InMemoryPlace:
     def _advance(self, files: Files, message: str) -> Landing:
         new = self._add(files, message, self._memory.tip)
         self._memory.branches[self._memory.run_branch] = new
-        self._memory.trees[ROOT] = dict(files)
         return Landing(commit=new)
+
+    def follow(self, landing: Landing) -> Landing:
+        """Show in the user's tree all that has landed."""
+        self._memory.trees[ROOT] = dict(self._memory.landed)
+        return landing
 
     def diff(self) -> DiffStat | None:
         """How much the session changed, if it has landed; every line of a changed file counts."""

@@ -79,6 +79,10 @@ class InPlace:
         self._site.branch.moved_to(landing.commit or self._session.base_commit)
         return landing
 
+    def follow(self, landing: Landing) -> Landing:
+        """The user's tree is where the session landed."""
+        return landing
+
     def diff(self) -> DiffStat | None:
         """How much the session changed, as far as this process landed it."""
         return self._tree.stat

@@ -248,6 +248,14 @@ class ResilientPlace:
         self._left.rescued(self._seq)
         return landing
 
+    def follow(self, landing: Landing) -> Landing:
+        """Bring the user's checkout along; if git fails, later: what has landed has landed."""
+        try:
+            return self._try(lambda: self.inner.follow(landing))
+        except GitFailed as failed:
+            self._warn(f"the working tree could not follow the run branch: {failed}")
+            return landing
+
     def diff(self) -> DiffStat | None:
         """How much the session changed, if that is known."""
         return self.inner.diff()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pitboss.core.session import Reason
 from pitboss.errors import StartError
@@ -33,6 +36,13 @@ class BranchMoved(Exception):
     """Someone else has just moved the run branch: call `RunBranch.reconcile`, then try again."""
 
 
+class _Behind(msgspec.Struct, frozen=True):
+    """Where the user's checkout is while the branch is further; `adds`: what landed since may add files."""
+
+    at: str
+    adds: bool
+
+
 class RunBranch:
     """The run branch. With `checked_out`, the user's working tree is on it and follows it."""
 
@@ -43,6 +53,9 @@ class RunBranch:
         self._repo = repo
         self._tip: str | None = None
         self._tree: tuple[str, str] | None = None
+        self._noting = Lock()
+        self._following = Lock()
+        self._behind: _Behind | None = None
         self._checkout = UserCheckout(repo, name) if checked_out else None
         self.finished = FinishedBranches(repo, name.removeprefix(RUN_BRANCHES))
         """Branches of sessions that have their record; `advance` deletes them along the way."""
@@ -163,14 +176,16 @@ class RunBranch:
             return ()
         found = self._repo.commit_id(self.ref)
         if found is not None and self._repo.is_ancestor(known, found):
-            self._tip = found
-            return self._follow(known, found, label)
+            self._note(known, found, adds=True)
+            return self.follow(label)
         self._put_back(known)
         if found is None:
             return ()
         loose = commits.outside(self._repo, [found], known)
         refs = rescue_refs.keep(self._repo, label.run_id, label.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
-        return self._follow(found, known, label) or refs
+        with self._following:
+            self._take_behind()
+            return (self._checkout.follow(found, known, label) if self._checkout else ()) or refs
 
     def _put_back(self, commit: str) -> None:
         order = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", "pitboss: put back", self.ref, commit)
@@ -181,26 +196,54 @@ class RunBranch:
                 raise
             self._repo.git(*order)
 
-    def advance(
-        self, new: str, label: RescueLabel, *, tree: str | None = None, adds: bool = True
-    ) -> tuple[str, ...]:
-        """Advance the branch to `new`, a descendant of its tip; the user's checkout follows. `tree` is `new`'s tree.
+    def advance(self, new: str, seq: int, *, tree: str | None = None, adds: bool = True) -> None:
+        """Advance the branch to `new`, a descendant of its tip, in which session `seq` lands; `tree` is its tree.
 
-        `adds` says whether `new` may add files, for which something in the checkout may be in the way.
-        Changes in the checkout stay unless they are in the way; then they are rescued under the returned refs.
-        Raises BranchMoved, and GitError.
+        `adds` says whether `new` may add files, for which something in the user's checkout may be in the way. That
+        does not move yet: see `follow`. Raises BranchMoved, and GitError.
         """
         old = self.tip
-        reflog = f"pitboss: session {label.seq} landed"
+        reflog = f"pitboss: session {seq} landed"
         try:
             self._move(old, new, reflog)
         except GitError as error:
             if self._repo.commit_id(self.ref) == old:
                 raise
             raise BranchMoved from error
-        self._tip = new
+        self._note(old, new, adds=adds)
         self._tree = None if tree is None else (new, tree)
-        return self._follow(old, new, label, adds=adds)
+
+    def _note(self, old: str, new: str, *, adds: bool) -> None:
+        """Note that the branch has moved, and the user's checkout has not."""
+        with self._noting:
+            behind = self._behind or _Behind(old, adds=False)
+            self._behind = _Behind(behind.at, adds=behind.adds or adds)
+            self._tip = new
+
+    def _take_behind(self) -> tuple[_Behind | None, str]:
+        """Where the user's checkout is if it has to follow, and the tip; whoever asks brings it there."""
+        with self._noting:
+            behind, self._behind = self._behind, None
+            return behind, self.tip
+
+    def follow(self, label: RescueLabel) -> tuple[str, ...]:
+        """Bring the user's checkout to the tip, unless another thread has just done so for several landings at once.
+
+        When this returns, it holds all that the caller landed. Changes in it stay unless they are in the way; then
+        they are rescued under the returned refs. Raises GitError if the disk is full.
+        """
+        if self._checkout is None:
+            return ()
+        with self._following:
+            behind, tip = self._take_behind()
+            if behind is None:
+                return ()
+            try:
+                return self._checkout.follow(behind.at, tip, label, adds=behind.adds)
+            except BaseException:
+                with self._noting:
+                    self._behind = _Behind(behind.at, adds=True)
+                raise
 
     def _move(self, old: str, new: str, reflog: str) -> None:
         """Move the branch and delete finished ones, in one call. Raises GitError unless it was moved."""
@@ -220,7 +263,9 @@ class RunBranch:
 
         Returns what `advance` does. Raises GitError.
         """
-        return self._checkout.resume(self.tip, label) if self._checkout else ()
+        with self._following:
+            self._take_behind()
+            return self._checkout.resume(self.tip, label) if self._checkout else ()
 
     def retry_checkout(self, label: RescueLabel, *, wait_s: float) -> None:
         """Bring the user's checkout to the tip, if the user's own git kept it from following.
@@ -229,6 +274,3 @@ class RunBranch:
         """
         if self._checkout:
             self._checkout.retry(self.tip, label, wait_s=wait_s)
-
-    def _follow(self, old: str, new: str, label: RescueLabel, *, adds: bool = True) -> tuple[str, ...]:
-        return self._checkout.follow(old, new, label, adds=adds) if self._checkout else ()

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pitboss.landing.slots import SlotPool
 
 TRIES = 5
+_IN_THE_WAY = Reason.HEAD_MOVED.because("edits in the working tree were in the way")
 TRY_AGAIN = "`pitboss grind --resume` goes on with the run"
 
 
@@ -220,22 +221,22 @@ class SlotPlace:
         label = self._label()
         undone = Reason.HEAD_MOVED.because("what others did to the run branch was undone")
         landed = _with_rescued(landed, self._run_branch.reconcile(label), undone)
-        moved = Reason.HEAD_MOVED.because("edits in the working tree were in the way")
         if self._landed_by_agent(change):
-            return _with_rescued(
-                replace(landed, commit=change), self._run_branch.resume_checkout(label), moved
-            )
+            return _with_rescued(landed, self._run_branch.resume_checkout(label), _IN_THE_WAY)
         merged = self._merge(change, message)
         if merged.conflicts:
             reason = Reason.CONFLICT.because(merged.conflicting)
-            kept = self._keep(change, reason)
-            return Landing(rescue=kept, reason=reason, retry=True, hidden=landed.hidden)
+            return Landing(rescue=self._keep(change, reason), reason=reason, retry=True, hidden=landed.hidden)
         if merged.commit is None:
-            there = self._repo.is_ancestor(change, self._run_branch.tip)
-            return replace(landed, commit=change if there else None)
+            is_there = self._repo.is_ancestor(change, self._run_branch.tip)
+            return landed if is_there else replace(landed, commit=None)
         adds = self._opened is None or self._opened.may_add
-        rescued = self._run_branch.advance(merged.commit, label, tree=merged.tree, adds=adds)
-        return _with_rescued(replace(landed, commit=merged.commit), rescued, moved)
+        self._run_branch.advance(merged.commit, self._seq, tree=merged.tree, adds=adds)
+        return replace(landed, commit=merged.commit)
+
+    def follow(self, landing: Landing) -> Landing:
+        """Bring the user's checkout along, needing no turn; what was in the way is rescued. Raises GitError."""
+        return _with_rescued(landing, self._run_branch.follow(self._label()), _IN_THE_WAY)
 
     def _beyond(self, tip: str, change: str) -> list[Commit]:
         return commits_beyond(self._repo, tip, change, run_id=self._run_id, seq=self._seq)

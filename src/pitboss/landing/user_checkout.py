@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
+RECENT = 50
+"""Landings that the checkout may have been about to follow at once: no more sessions wait for that, or few."""
+
 FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 
 
@@ -74,7 +77,7 @@ class UserCheckout:
         """
         if not self._is_here() or not self._repo.status().dirty:
             return ()
-        return self._bring(self._commit(tip), tip, label, again=True)
+        return self._bring(self._origin(tip), tip, label, again=True)
 
     def retry(self, tip: str, label: RescueLabel, *, wait_s: float) -> None:
         """Bring it to `tip` if it could not follow before.
@@ -97,6 +100,24 @@ class UserCheckout:
     def _is_here(self) -> bool:
         """Whether the user is still on the run branch."""
         return self._repo.on_branch() == self._ref
+
+    def _origin(self, tip: str) -> str:
+        """The commit of the branch that the files come from, on their way to `tip`.
+
+        That of the index, unless an older one explains them better: the index may have been written before the files,
+        and the branch may have moved on since.
+        """
+        files = snapshot.tree_of(self._repo, self._repo.root, base=tip)
+        unlike_tip = changed_paths(self._repo, tip, files)
+        recent = ("rev-list", "--first-parent", "--skip=1", f"--max-count={RECENT}", tip, "--")
+        origin, fewest = self._commit(tip), None
+        for commit in (origin, *self._repo.git(*recent).decode().split()):
+            unexplained = len(changed_paths(self._repo, commit, files) & unlike_tip)
+            if fewest is None or unexplained < fewest:
+                origin, fewest = commit, unexplained
+            if not fewest:
+                break
+        return origin
 
     def _commit(self, tip: str) -> str:
         """The commit of the branch that the index was made from; a dead runner may have left it some commits behind."""

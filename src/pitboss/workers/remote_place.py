@@ -220,6 +220,10 @@ class RemotePlace:
         failed = self._failed or Landing()
         return replace(self.rescue(), reason=failed.reason, retry=failed.retry)
 
+    def follow(self, landing: Landing) -> Landing:
+        """Bring the user's checkout along."""
+        return self._home.follow(landing)
+
     def diff(self) -> DiffStat | None:
         """How much the session changed, as its worker says."""
         return self._diff
