@@ -6,20 +6,16 @@ What only a run that goes on needs is imported when it is built: a resume may be
 from __future__ import annotations
 
 import os
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from pitboss.core.choosers.for_run import chooser_for
 from pitboss.core.environment import RUN_ID
-from pitboss.core.events import Warned
-from pitboss.engine.bus import Bus
 from pitboss.engine.clock import SystemClock
 from pitboss.engine.git_settings import put_back_settings
 from pitboss.engine.run import Run
 from pitboss.git.repo import Repo
-from pitboss.hosts.surroundings import Surroundings
-from pitboss.hosts.this_machine import OnlyThisMachine
-from pitboss.landing.fenced_git import FencedGit
 from pitboss.landing.guard import Guard
 from pitboss.store.anchors import anchor, hasten
 from pitboss.store.backup import Backup
@@ -29,24 +25,27 @@ from pitboss.store.prompt_watch import PromptWatch
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from pitboss.core.chooser import Chooser
     from pitboss.core.config import Config
-    from pitboss.core.events import Observer, Outlet
+    from pitboss.core.events import AgentStep, Observer, Outlet, RunEvent
     from pitboss.core.mission import Mission
     from pitboss.core.recovery.facts import DeadRun
     from pitboss.core.recovery.repairs import Repair
     from pitboss.core.run import RunState
     from pitboss.core.session import Assignment
     from pitboss.core.stops import StopRequest
+    from pitboss.engine.bus import Bus
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
     from pitboss.engine.mending import Mender
     from pitboss.engine.parts import Parts
     from pitboss.engine.ports import Hosts, Places
     from pitboss.guardian import StopChannel
+    from pitboss.hosts.this_machine import OnlyThisMachine
     from pitboss.landing.git_trouble import RepositoryMonitor
     from pitboss.landing.resilient import ResilientPlaces
     from pitboss.landing.run_branch import RunBranch
@@ -114,12 +113,18 @@ def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
 
     rundir = RunDir(RunPaths(repo.root, run_id))
     dead = dead_run(rundir)
-    hosts = _hosts(repo, rundir.paths, Config())  # no agent runs, so their settings do not matter
+
+    def hosts() -> Hosts:
+        return _hosts(repo, rundir.paths, Config())  # no agent runs, so their settings do not matter
+
     return plan_recovery(gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=False, force=force))
 
 
 def _hosts(repo: Repo, paths: RunPaths, config: Config) -> OnlyThisMachine:
     """This machine, for all sessions of a run."""
+    from pitboss.hosts.surroundings import Surroundings
+    from pitboss.hosts.this_machine import OnlyThisMachine
+    from pitboss.landing.fenced_git import FencedGit
 
     def tree(session: Assignment) -> str:
         return str(repo.root if session.worktree is None else paths.working_copy(session.worktree))
@@ -128,23 +133,50 @@ def _hosts(repo: Repo, paths: RunPaths, config: Config) -> OnlyThisMachine:
     return OnlyThisMachine(surroundings, config, FencedGit(repo, paths).of)
 
 
-def _team(mission: Mission, paths: RunPaths, here: OnlyThisMachine, emit: Observer) -> Team | None:
+def _team(
+    mission: Mission, paths: RunPaths, here: Callable[[], OnlyThisMachine], emit: Observer
+) -> Team | None:
     """The workers of a run that has any. Raises StartError."""
     address = mission.workers_address
     if address is None:
         return None
     from pitboss.workers.team import Team
 
-    return Team(address, mission, paths, here, emit)
+    return Team(address, mission, paths, here(), emit)
 
 
 @contextmanager
-def observed(outlets: Sequence[Outlet[Any]], warnings: Sequence[str]) -> Iterator[Observer]:
-    """The observer that a run reports to and `outlets` show, `warnings` first. At the end they get time to catch up."""
-    with closing(Bus(outlets)) as emit:
-        for text in warnings:
-            emit(Warned(text=text))
+def observed(outlets: Callable[[], Sequence[Outlet[Any]]], warnings: Sequence[str]) -> Iterator[Observer]:
+    """The observer that a run reports to and `outlets` show, `warnings` first. At the end they get time to catch up.
+
+    They are made for the first event: a run that is refused has none.
+    """
+    bus: Bus | None = None
+    making = Lock()
+
+    def emit(event: RunEvent | AgentStep) -> None:
+        nonlocal bus
+        if bus is None:
+            with making:
+                bus = bus or _bus(outlets)
+        bus(event)
+
+    try:
+        if warnings:
+            from pitboss.core.events import Warned
+
+            for text in warnings:
+                emit(Warned(text=text))
         yield emit
+    finally:
+        if bus is not None:
+            bus.close()
+
+
+def _bus(outlets: Callable[[], Sequence[Outlet[Any]]]) -> Bus:
+    from pitboss.engine.bus import Bus
+
+    return Bus(outlets())
 
 
 def build_run(mission: Mission, repo: Repo, run_id: str, channel: StopChannel, emit: Observer) -> Run:
@@ -174,14 +206,28 @@ class LiveBuilder:
         hooks = None if self.guard.kept_hooks is None else self.guard.kept_hooks.folder
         if hooks is not None:
             self.repo = self.repo.with_hooks(hooks)
-        self._here = _hosts(repo, RunPaths(repo.root, run_id), mission.config)
-        self._team = _team(mission, RunPaths(repo.root, run_id), self._here, emit)
-        self.hosts: Hosts = self._here if self._team is None else self._team.hosts
+        self._as_found = repo
         self._mission = mission
+        self._team = _team(mission, RunPaths(repo.root, run_id), lambda: self._here, emit)
         self._channel = channel
         self._emit = emit
         self._prompt_files = PromptWatch(mission.prompts)
-        self._chooser = chooser_for(
+
+    @property
+    def hosts(self) -> Hosts:
+        """This machine, or workers."""
+        return self._here if self._team is None else self._team.hosts
+
+    @cached_property
+    def _here(self) -> OnlyThisMachine:
+        return _hosts(self._as_found, RunPaths(self.repo.root, self.run_id), self._mission.config)
+
+    @cached_property
+    def _chooser(self) -> Chooser:
+        from pitboss.core.choosers.for_run import chooser_for
+
+        mission = self._mission
+        return chooser_for(
             mission.rotation, mission.prompts, mission.config.grind, max_parallel=mission.max_parallel
         )
 

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import check_agent, may_cost
-from pitboss.agents.unfenced import unfenced
 from pitboss.core import budget
 from pitboss.core.budget import CapChanges, Caps
 from pitboss.core.config import GrindSettings, SandboxMode
@@ -26,7 +24,6 @@ from pitboss.store.config import load_config
 from pitboss.store.kept_prompts import kept_prompts
 from pitboss.store.library import load_inputs
 from pitboss.store.paths import RunPaths
-from pitboss.store.task import kept_inputs, task_inputs
 
 if TYPE_CHECKING:
     from pitboss.core.config import Config
@@ -167,8 +164,12 @@ def _choice(root: Path, options: Options, run: RunState | None) -> Selection:
 def _inputs(root: Path, options: Options, choice: Selection, run: RunState | None) -> Inputs:
     runs = choice.task_runs
     if runs is not None and options.task is not None:
+        from pitboss.store.task import task_inputs
+
         return task_inputs(root, options.task, runs)
     if runs is not None and run is not None:
+        from pitboss.store.task import kept_inputs
+
         _refuse_other_work(options, run)
         return kept_inputs(root, run, runs)
     rotation = options.rotation or (run.plan_name if run else None)
@@ -261,6 +262,9 @@ def _unbounded(mission: Mission) -> list[str]:
 
 def _about_agents(mission: Mission) -> list[str]:
     """A warning for each agent that may bill an API key although it is logged in, and one for those without a fence."""
+    from pitboss.agents.paid_keys import paid_keys
+    from pitboss.agents.unfenced import unfenced
+
     keys = paid_keys(mission.agents, mission.config, os.environ)
     free = unfenced(mission.agents, mission.config, fenced=mission.config.sandbox.is_fenced)
     return [*(f"{each.finding}; {each.hint}" for each in keys), *([] if free is None else [free])]

@@ -10,8 +10,9 @@ import pytest
 
 from pitboss.agents.codex import subagents
 from pitboss.agents.codex.rollout import Rollout
-from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow, Resume
+from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage

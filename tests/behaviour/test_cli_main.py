@@ -28,15 +28,38 @@ SLOW = {
     "asyncio",
     "click",
     "dataclasses",
+    "decimal",
     "genai_prices",
     "importlib.metadata",
     "inspect",
     "logging",
+    "msgspec.inspect",
     "psutil",
     "rich",
+    "shutil",
+    "textwrap",
+    "uuid",
     "yaml",
 }
 """What takes longer to load than a command may take that prints what is in a file."""
+
+FOR_SESSIONS = {
+    "pitboss.core.choosers",
+    "pitboss.core.events",
+    "pitboss.core.sandbox",
+    "pitboss.core.text",
+    "pitboss.core.tone",
+    "pitboss.core.words",
+    "pitboss.engine.bus",
+    "pitboss.engine.loop",
+    "pitboss.hosts",
+    "pitboss.landing.places",
+    "pitboss.screens.plain",
+}
+"""What only a run that goes on needs: a resume may be refused, and that should be quick."""
+
+MOST_TO_REFUSE_A_RESUME = 112
+"""Modules of ours."""
 
 FOR_PROCESSES = {"platform", "signal", "subprocess", "threading"}
 """What nobody needs who starts no process and no thread; msgspec would load the first."""
@@ -103,6 +126,15 @@ class TestStartUp:
 
         assert "pitboss.store.lock" in loaded
         assert not loaded & {*SLOW, *FOR_PROCESSES, "pitboss.core.text", "pitboss.app", "pitboss.engine"}
+
+    def test_a_resume_that_is_refused_loads_nothing_of_what_sessions_need(self, project: Project) -> None:
+        project.prompt("chore", "true")
+        assert project.pitboss("grind", "--max-iterations", "1").code == 3
+        loaded = imported(project, "grind", "--resume", "--max-iterations", "1")
+
+        assert "pitboss.engine.dead_run" in loaded
+        assert not loaded & {*SLOW, *FOR_SESSIONS}
+        assert sum(name.startswith("pitboss") for name in loaded) <= MOST_TO_REFUSE_A_RESUME
 
     @pytest.mark.parametrize("command", ["prompts ls", "prompts validate", "grind --dry-run"])
     def test_commands_that_read_prompts_load_no_parser_that_they_do_not_need(

@@ -7,15 +7,17 @@ import threading
 from itertools import count
 from typing import TYPE_CHECKING
 
+from pitboss.core.answers import Declined, Granted, NotLive, Silence
 from pitboss.core.budget import CapChanges
 from pitboss.core.events import CapsChanged
-from pitboss.core.requests import ChangeCaps, Declined, Granted, NotLive, Pause, Silence, Unpause
+from pitboss.core.requests import ChangeCaps, Pause, Unpause
 from pitboss.store.asking import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitboss.core.requests import Answer, Request
+    from pitboss.core.answers import Answer
+    from pitboss.core.requests import Request
     from tests.chaos.scenario import Place
 
 LOWEST_CAP = 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pitboss.core.agent import Quota, QuotaWindow
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import CostSource
 from tests.support.replay import Expected, Table

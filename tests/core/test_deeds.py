@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pitboss.core.answers import Answer, Declined, Deed, Granted, NotLive, Silence
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, Skipping, Unpaused
-from pitboss.core.requests import Answer, Declined, Deed, Granted, NotLive, Silence
 from pitboss.core.view import Flight, View
 from pitboss.core.words.deeds import answer_words, deed_news, named
 

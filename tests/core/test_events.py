@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
+from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.events import STEP_TEXT, AgentStep, QuotaSeen, SessionEnded, Step, StepKind, quota_seen
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.usage import RoleTokens, Usage
 from tests.support.values import record
 

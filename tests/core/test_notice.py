@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pitboss.core.notice import MOST_OWED, Address, News, Notice, Owed, Topic, address, variables
+from pitboss.core.config import Topic
+from pitboss.core.notice import MOST_OWED, Address, News, Notice, Owed, address, variables
 
 ENDED = News(topic=Topic.ENDED, text="the run stopped on request", command="pitboss status r")
 WAITS = News(topic=Topic.WAITING, text="waiting for codex")

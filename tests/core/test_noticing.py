@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pitboss.core.condition import Condition
+from pitboss.core.config import Topic
 from pitboss.core.events import Phase, PhaseChanged, RunEvent, SessionEnded, SessionStarted, Warned
 from pitboss.core.measures import stamp
 from pitboss.core.needs import Need, NeedKind
-from pitboss.core.notice import News, Topic
+from pitboss.core.notice import News
 from pitboss.core.noticing import last_news, needy, noticed, worth_telling
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import RunStatus

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.agent import AgentOutcome, Quota, QuotaWindow
+from pitboss.core.agent import AgentOutcome
 from pitboss.core.config import Limits
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.retry import (
     LOGIN_PAUSE_S,
     LONGEST_LIMIT_S,

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
@@ -33,6 +32,7 @@ from pitboss.core.events import (
     Warned,
     WorkersAwaited,
 )
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.run import spend
 from pitboss.core.sighting import OnRecord, sighted
 from pitboss.core.stops import RunStatus, StopReason

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
@@ -31,6 +30,7 @@ from pitboss.core.events import (
     Warned,
     WorkersAwaited,
 )
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.usage import RoleTokens
 from pitboss.core.view import MOST_RECENT, MOST_WARNINGS, Activity, Flight, View, fold, of_state

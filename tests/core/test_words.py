@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.condition import Condition, condition
 from pitboss.core.events import Phase
 from pitboss.core.measures import stamp
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import RunStatus
 from pitboss.core.tone import CONDITION_TONES, SESSION_TONES, Tone

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.core.agent import Quota
 from pitboss.core.choosers.scripted import ScriptedChooser
+from pitboss.core.quota import Quota
 from pitboss.core.run import build_state
 from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.attempt import Attempt

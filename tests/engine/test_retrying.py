@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
+from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.budget import Caps
 from pitboss.core.config import Config, Limits
 from pitboss.core.events import Phase, PhaseChanged
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.requests import Skip, Stop
 from pitboss.core.retry import SETTLING_S, UNKNOWN_RESET_S, Cause
 from pitboss.core.session import SessionStatus

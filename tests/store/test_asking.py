@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.core.answers import Declined, Granted, NotLive, Silence
 from pitboss.core.events import Draining, Paused, RunEnded, Warned
 from pitboss.core.redact import Secrets
-from pitboss.core.requests import Declined, Granted, NotLive, Pause, Silence, Stop
+from pitboss.core.requests import Pause, Stop
 from pitboss.core.stops import RunStatus, StopBy, StopReason
 from pitboss.store import asking
 from pitboss.store.asking import Inquiry, ask

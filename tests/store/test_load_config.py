@@ -20,10 +20,10 @@ from pitboss.core.config import (
     Price,
     SandboxMode,
     SandboxSettings,
+    Topic,
     WorkerSettings,
     WorktreeSettings,
 )
-from pitboss.core.notice import Topic
 from pitboss.errors import InputError
 from pitboss.store.config import load_config, parse_config
 

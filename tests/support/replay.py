@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.agent import Quota, Resume
+from pitboss.core.agent import Resume
 from pitboss.core.config import AgentSettings
+from pitboss.core.quota import Quota
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import CostSource
 from tests.support.agents import executable

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pitboss.agents.judgement import AgentVerdict, Spend
-    from pitboss.core.agent import AgentRequest, Quota
+    from pitboss.core.agent import AgentRequest
+    from pitboss.core.quota import Quota
 
 OPEN_TOOLS = 256
 """How many tools may count as running; a CLI that never says that its tools ended must not fill memory."""

@@ -18,7 +18,8 @@ from pitboss.core.session import SessionStatus
 from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
 from pitboss.errors import CommandError, PitbossError
-from pitboss.screens.output import Ink, paint, paint_tone, say
+from pitboss.screens.output import Ink, paint, say
+from pitboss.screens.tones import paint_tone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from pitboss.core.config import SandboxMode
 from pitboss.core.fields import MAX_COUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pitboss.cli.shared.background import Background
     from pitboss.core.events import Outlet
@@ -218,9 +218,9 @@ def _start(options: Options, **shown: Any) -> tuple[Repo, str, int]:
     run_id = app.new_run_id(app.utc_now())
     notices = notified(repo.root, run_id, mission.config)
 
-    def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
+    def body(channel: StopChannel, outlets: Callable[[], Sequence[Outlet[Any]]]) -> int:
         known = (*restored, *mission.warnings, *notices.warnings)
-        with app.observed((*outlets, *notices.outlets()), known) as emit:
+        with app.observed(lambda: (*outlets(), *notices.outlets()), known) as emit:
             notices.warn_by(emit)
             run = app.build_run(mission, repo, run_id, channel, emit)
             if mission.config.probe:
@@ -272,9 +272,9 @@ def _resume(options: Options, requested: str, **shown: Any) -> tuple[Repo, str, 
     app.require_sandbox(mission.config)
     notices = notified(repo.root, run.run_id, mission.config)
 
-    def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
+    def body(channel: StopChannel, outlets: Callable[[], Sequence[Outlet[Any]]]) -> int:
         known = (*restored, *mission.warnings, *warnings, *notices.warnings)
-        with app.observed((*outlets, *notices.outlets()), known) as emit:
+        with app.observed(lambda: (*outlets(), *notices.outlets()), known) as emit:
             notices.warn_by(emit)
             return app.build_run(mission, repo, run.run_id, channel, emit).resume()
 

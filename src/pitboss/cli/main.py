@@ -100,15 +100,29 @@ def _prepare() -> None:
 def _load_lean() -> None:
     """Load msgspec and pathlib without modules that take as long as they do, and that they do not need.
 
-    Without `typing_extensions` msgspec falls back to `typing`; its `uuid` asks `platform` for the system's name alone,
-    and its JSON schemas, which nobody here makes, use `textwrap`. pathlib quotes addresses by `urllib.parse`.
+    Without `typing_extensions` msgspec falls back to `typing`. Nobody here asks it for JSON schemas, for which it
+    inspects types, and no type that it reads or writes has a UUID or a Decimal in it. pathlib quotes addresses by
+    `urllib.parse`.
     """
     from types import SimpleNamespace
 
-    system = SimpleNamespace(system=lambda: os.uname().sysname)
+    no_schemas = SimpleNamespace(schema=None, schema_components=None)
     address = SimpleNamespace(quote_from_bytes=_quote)
-    _load("msgspec", {"typing_extensions": None, "platform": system, "textwrap": SimpleNamespace()})
+    _load(
+        "msgspec",
+        {
+            "typing_extensions": None,
+            "uuid": SimpleNamespace(UUID=_NotHere, SafeUUID=SimpleNamespace(unknown=None)),
+            "decimal": SimpleNamespace(Decimal=_NotHere),
+            "msgspec.inspect": SimpleNamespace(),
+            "msgspec._json_schema": no_schemas,
+        },
+    )
     _load("pathlib", {"urllib": SimpleNamespace(parse=address), "urllib.parse": address})
+
+
+class _NotHere:
+    """Stands in for types of which there are no values."""
 
 
 def _load(module: str, stands_in: dict[str, SimpleNamespace | None]) -> None:

@@ -11,7 +11,7 @@ from pitboss.cli.shared.given import folder
 from pitboss.screens.output import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pitboss.core.events import Outlet
     from pitboss.git.repo import Repo
@@ -51,7 +51,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     run = find_run(repo.root, run.run_id)
     mission = mission_to_repair(repo.root, Options(rotation=rotation, prompts_dir=prompts_dir), run.state)
 
-    def body(channel: StopChannel, outlets: Sequence[Outlet[Any]]) -> int:
+    def body(channel: StopChannel, outlets: Callable[[], Sequence[Outlet[Any]]]) -> int:
         with app.observed(outlets, (*restored, *mission.warnings, *warnings)) as emit:
             return app.build_run(mission, repo, run.run_id, channel, emit).repair(force=force)
 

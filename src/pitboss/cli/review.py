@@ -86,8 +86,9 @@ def _go_through(root: Path, run_id: str, found: Sequence[Reviewed]) -> None:
 
 def _print(run_id: str, found: Sequence[Reviewed], marks: dict[int, Mark]) -> None:
     from pitboss.core.embed import one_line
-    from pitboss.screens.output import columns, paint_tone, say
+    from pitboss.screens.output import columns, say
     from pitboss.screens.reviewing import LEVEL_TONES, MARK_WORDS
+    from pitboss.screens.tones import paint_tone
 
     if not found:
         say(f"run {run_id} has landed nothing")

@@ -16,17 +16,8 @@ from pitboss.core.measures import size, tokens
 from pitboss.core.tone import CONDITION_TONES
 from pitboss.core.words.endings import why, word
 from pitboss.screens.lines import cost_in_words
-from pitboss.screens.output import (
-    Ink,
-    clock,
-    columns,
-    paint,
-    paint_tone,
-    say,
-    when,
-    width_of,
-    write_json,
-)
+from pitboss.screens.output import Ink, clock, columns, paint, say, when, width_of, write_json
+from pitboss.screens.tones import paint_tone
 from pitboss.store.catalogue import RunListing, list_runs, run_of
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder

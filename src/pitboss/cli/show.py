@@ -13,16 +13,8 @@ from pitboss.core.embed import clean, one_line
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.words.session_facts import Fact, session_facts
 from pitboss.errors import CommandError
-from pitboss.screens.output import (
-    clock,
-    fields,
-    note,
-    paint_tone,
-    say,
-    write_diff,
-    write_foreign,
-    write_line,
-)
+from pitboss.screens.output import clock, fields, note, say, write_diff, write_foreign, write_line
+from pitboss.screens.tones import paint_tone
 from pitboss.store.catalogue import readable_log
 from pitboss.store.codec import encode_record
 from pitboss.store.log import iter_records

@@ -26,7 +26,8 @@ from pitboss.core.words.quotas import window_words, windows
 from pitboss.core.words.run_state import live_words, run_words
 from pitboss.core.words.standing import left_out_words
 from pitboss.screens.lines import budget_parts, cost_in_words, log_lines, need_lines
-from pitboss.screens.output import Ink, clock, fields, paint, paint_tone, say, write_json
+from pitboss.screens.output import Ink, clock, fields, paint, say, write_json
+from pitboss.screens.tones import paint_tone
 from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
 from pitboss.store.queue import with_queue

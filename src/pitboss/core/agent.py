@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from pitboss.core.quota import Quota
 from pitboss.core.sandbox.fence import Fence
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
@@ -15,24 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pitboss.core.stops import StopRequest
-
-
-class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """One window of a subscription: the share used (1.0 is all of it), and when it resets, in epoch seconds."""
-
-    used: float
-    resets_at: float | None = None
-
-
-class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent reports about its subscription's limits; None for a window it did not mention.
-
-    `other` is the fullest window of any other length, a month for example.
-    """
-
-    five_hour: QuotaWindow | None = None
-    seven_day: QuotaWindow | None = None
-    other: QuotaWindow | None = None
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):

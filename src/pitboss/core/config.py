@@ -8,7 +8,6 @@ from typing import Literal
 import msgspec
 
 from pitboss.core.budget import Caps
-from pitboss.core.notice import HEARTBEAT, HEARTBEAT_END, Topic
 
 DEFAULT_BACKEND = "claude_code"
 OWN_PROGRAMS = ("acp", "command")
@@ -16,6 +15,10 @@ OWN_PROGRAMS = ("acp", "command")
 
 DEFAULT_IDLE_S = 600.0
 DEFAULT_SUBJECT = "{prompt}: {summary}"
+
+HEARTBEAT = "[notify] heartbeat_url"
+HEARTBEAT_END = "[notify] heartbeat_end_url"
+"""What a warning calls these two settings."""
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +115,16 @@ class PullRequestSettings(msgspec.Struct, frozen=True, kw_only=True):
     remote: str = "origin"
     body: Literal["sessions", "report"] = "sessions"
     draft: bool = False
+
+
+class Topic(StrEnum):
+    """What a notice may be about: the words of `[notify] on`."""
+
+    ENDED = "ended"
+    NEEDS_YOU = "needs_you"
+    DEAD_END = "dead_end"
+    WAITING = "waiting"
+    BUDGET = "budget"
 
 
 class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):

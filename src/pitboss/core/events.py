@@ -14,10 +14,11 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
+from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.embed import one_line
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.session import SessionRecord
 from pitboss.core.stops import RunStatus, StopBy, StopReason
 from pitboss.core.usage import RoleTokens, Usage

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.core.deadline import parse_span
 from pitboss.errors import InputError, Problem
 from pitboss.typed import from_builtins
 
@@ -201,6 +200,8 @@ def share(value: object) -> float:
 
 def duration(value: object) -> float:
     """A span as people write it (`6h`, `1h30m`, `0s`) or a number of seconds; returned in seconds, at least 0."""
+    from pitboss.core.deadline import parse_span
+
     span = parse_span(value) if isinstance(value, str) else amount(value)
     if span is None or span > MAX_COUNT:
         raise Wrong(_must_be("a time such as 6h, 1h30m or 90s", value))

@@ -10,7 +10,6 @@ from pitboss.core.config import Config, HookSettings
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation
 from pitboss.core.selection import Selection
-from pitboss.core.task import TASK
 from pitboss.core.worker import SHELL, Worker
 
 
@@ -35,7 +34,11 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def task(self) -> PromptDoc | None:
         """The one prompt of a run that has no other, and whose directory keeps it."""
-        return self.prompts.get(TASK) if self.selection.task_runs is not None else None
+        if self.selection.task_runs is None:
+            return None
+        from pitboss.core.task import TASK
+
+        return self.prompts.get(TASK)
 
     @property
     def workers(self) -> tuple[Worker, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pitboss.core.config import Topic
 from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
@@ -15,20 +15,8 @@ if TYPE_CHECKING:
 MOST_OWED = 20
 """Pieces of news in one notice; of more, the notice says how many there were."""
 
-HEARTBEAT = "[notify] heartbeat_url"
-HEARTBEAT_END = "[notify] heartbeat_end_url"
 _VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SERVICE = lazy_pattern(r"([a-z][a-z0-9+.-]*)://.*")
-
-
-class Topic(StrEnum):
-    """What a notice may be about: the words of `[notify] on`."""
-
-    ENDED = "ended"
-    NEEDS_YOU = "needs_you"
-    DEAD_END = "dead_end"
-    WAITING = "waiting"
-    BUDGET = "budget"
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.condition import Condition
+from pitboss.core.config import Topic
 from pitboss.core.events import Phase, SessionEnded, Warned
 from pitboss.core.needs import NeedKind
-from pitboss.core.notice import News, Topic
+from pitboss.core.notice import News
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.retry import dead_end
 from pitboss.core.settling import in_words

@@ -15,8 +15,9 @@ import msgspec
 from pitboss.core.session import Reason, SessionStatus, reason_kind
 
 if TYPE_CHECKING:
-    from pitboss.core.agent import AgentOutcome, Quota
+    from pitboss.core.agent import AgentOutcome
     from pitboss.core.config import Limits
+    from pitboss.core.quota import Quota
     from pitboss.core.session import SessionRecord
 
 UNKNOWN_RESET_S = 900.0

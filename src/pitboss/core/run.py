@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.agent import Quota
 from pitboss.core.barren import streaks_after
 from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
+from pitboss.core.quota import Quota
 from pitboss.core.scheduler import SchedulerState
 from pitboss.core.selection import Selection
 from pitboss.core.session import InFlight, SessionRecord, SessionStatus

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.agent import Quota
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
@@ -36,6 +35,7 @@ from pitboss.core.events import (
     Warned,
     WorkersAwaited,
 )
+from pitboss.core.quota import Quota
 from pitboss.core.run import spend
 from pitboss.core.session import SessionRecord
 from pitboss.core.stops import RunStatus

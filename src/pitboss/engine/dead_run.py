@@ -15,6 +15,8 @@ from pitboss.store.log import iter_records, scan_log
 from pitboss.store.opening import status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pitboss.core.run import RunState
     from pitboss.core.session import InFlight
     from pitboss.engine.ports import Hosts
@@ -51,7 +53,13 @@ def dead_run(rundir: RunDir) -> DeadRun:
 
 
 def gather_facts(
-    dead: DeadRun, paths: RunPaths, repo: Repo, hosts: Hosts, *, goes_on_here: bool, force: bool
+    dead: DeadRun,
+    paths: RunPaths,
+    repo: Repo,
+    hosts: Callable[[], Hosts],
+    *,
+    goes_on_here: bool,
+    force: bool,
 ) -> Facts:
     """Inspect the processes, log and repository of a run whose lock this process holds.
 
@@ -142,15 +150,15 @@ def _last_commit(paths: RunPaths) -> str | None:
     return commit
 
 
-def _alive(state: RunState | None, hosts: Hosts) -> frozenset[int]:
+def _alive(state: RunState | None, hosts: Callable[[], Hosts]) -> frozenset[int]:
     return frozenset(s.seq for s in (state.in_flight if state else ()) if _lives(s, hosts))
 
 
-def _lives(session: InFlight, hosts: Hosts) -> bool:
+def _lives(session: InFlight, hosts: Callable[[], Hosts]) -> bool:
     pid, started = session.progress.pid, session.progress.pid_started
     if pid is None or started is None:
         return False
-    return hosts.of(session.assignment).is_running(pid, started)
+    return hosts().of(session.assignment).is_running(pid, started)
 
 
 def _unmoved(dead: DeadRun, paths: RunPaths) -> frozenset[int]:

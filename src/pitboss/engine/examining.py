@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.core.recovery.plan import plan_recovery
+from pitboss.core.recovery.refusals import refuse_what_only_a_person_may_settle
 from pitboss.engine.dead_run import dead_run, gather_facts
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def examine(
     rundir: RunDir,
     repo: Repo,
-    hosts: Hosts,
+    hosts: Callable[[], Hosts],
     *,
     goes_on_here: bool = False,
     force: bool = False,
@@ -28,18 +28,18 @@ def examine(
 ) -> tuple[DeadRun, Facts, tuple[Repair, ...]]:
     """What is left of a run and what to do about it; raises the refusals of SPEC 7 before it ends any process.
 
-    `judge` may refuse as well.
+    `judge` may refuse as well. `hosts` are asked only about sessions that were cut short.
     """
     dead = dead_run(rundir)
     facts = gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=goes_on_here, force=force)
-    repairs = plan_recovery(facts)
+    refuse_what_only_a_person_may_settle(facts)
     if judge is not None:
         judge(dead)
+    from pitboss.core.recovery.plan import plan_recovery
     from pitboss.engine.mending import end_strays
 
     if end_strays(dead, hosts):
         # The strays may have changed the tree while it was being examined.
         dead = dead_run(rundir)
         facts = gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=goes_on_here, force=force)
-        repairs = plan_recovery(facts)
-    return dead, facts, repairs
+    return dead, facts, plan_recovery(facts)

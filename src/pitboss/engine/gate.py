@@ -10,7 +10,7 @@ from pitboss.core.retry import Cause, opens_at
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pitboss.core.agent import Quota
+    from pitboss.core.quota import Quota
 
 
 _OPEN = (0.0, Cause.LIMIT)

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from pitboss.core.agent import Quota
     from pitboss.core.budget import BudgetSnapshot, Caps
     from pitboss.core.chooser import Chooser
+    from pitboss.core.quota import Quota
     from pitboss.core.run import RunState, WaitingTask
     from pitboss.core.selection import Selection
     from pitboss.core.session import Assignment, Outcome, Progress, SessionRecord

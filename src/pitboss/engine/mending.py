@@ -40,7 +40,7 @@ CLOCK_SKEW_S = 3600.0
 """Seconds by which the clock may have been set back since a run began."""
 
 
-def end_strays(dead: DeadRun, hosts: Hosts) -> bool:
+def end_strays(dead: DeadRun, hosts: Callable[[], Hosts]) -> bool:
     """End whatever still carries the dead run's marker; returns whether there was anything.
 
     A run that ended in good order left nothing, so there is no search.
@@ -49,7 +49,7 @@ def end_strays(dead: DeadRun, hosts: Hosts) -> bool:
     if state is not None and not state.in_flight and state.status in (RunStatus.ABORTED, RunStatus.COMPLETED):
         return False
     began = 0.0 if state is None else state.started_at.timestamp() - CLOCK_SKEW_S
-    return hosts.end_strays(dead.run_id, since=began)
+    return hosts().end_strays(dead.run_id, since=began)
 
 
 class Mender:

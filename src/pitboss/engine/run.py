@@ -6,8 +6,6 @@ from contextlib import suppress
 from functools import reduce
 from typing import TYPE_CHECKING, Protocol
 
-from pitboss.core.events import Repaired, Warned
-from pitboss.core.left_out import limited, limits
 from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.run import build_state, spend
 from pitboss.core.stops import RunStatus
@@ -112,7 +110,7 @@ class Run:
             here = HeadPosition.now(self.check_ready())
             start = start_from(self._repo, here, mission.start_from, in_place=mission.in_place)
         if earlier := earlier_run(self._repo, start):
-            self._emit(Warned(text=earlier))
+            self._warn(earlier)
         branch, state = self._builder.branch(run_branch(self._builder.run_id)), self._fresh(here, start)
         with self._created(branch, state, start.commit) as rundir:
             self._guard.begin()
@@ -135,7 +133,7 @@ class Run:
         opened = RunDir.open(self._repo.root, self._builder.run_id, self._backup)
         with opened as rundir, git_refusing("repair the run"):
             self._put_settings_back(rundir)
-            dead, _, repairs = examine(rundir, self._repo, self._builder.hosts, force=force)
+            dead, _, repairs = examine(rundir, self._repo, lambda: self._builder.hosts, force=force)
             parts = self._mended(rundir, dead, repairs)
             with parts.control.listening():
                 parts.settling.settle(repairs)
@@ -147,7 +145,7 @@ class Run:
                 (was and was.stop_reason) or "repaired",
             )
             if not repairs:
-                self._emit(Repaired(text="nothing to repair"))
+                self._say("nothing to repair")
         return 0
 
     def _fresh(self, here: HeadPosition, start: HeadPosition) -> RunState:
@@ -164,6 +162,8 @@ class Run:
             caps=mission.caps,
             selection=mission.selection,
         )
+        from pitboss.core.left_out import limited
+
         return limited(fresh, mission.rotation, mission.prompts)
 
     def _created(self, branch: RunBranch, state: RunState, commit: str) -> RunDir:
@@ -190,21 +190,27 @@ class Run:
         )
         self._put_settings_back(rundir)
         dead, facts, repairs = examine(
-            rundir, self._repo, self._builder.hosts, goes_on_here=mission.in_place, judge=self._refuse_used_up
+            rundir,
+            self._repo,
+            lambda: self._builder.hosts,
+            goes_on_here=mission.in_place,
+            judge=self._refuse_used_up,
         )
         here = HeadPosition.now(self._repo.status()) if facts.somebody_elsewhere else None
-        self._emit(Repaired(text=f"resuming {self._builder.run_id} after session {dead.scan.last_seq}"))
+        self._say(f"resuming {self._builder.run_id} after session {dead.scan.last_seq}")
         parts = self._mended(rundir, dead, repairs)
+        from pitboss.core.left_out import limits
+
         parts.journal.limited(limits(mission.rotation.prompt_names, mission.prompts))
         self._emit(parts.started(resumed=True))
         with parts.control.listening():
             settled = parts.settling.settle(repairs)
         self._refuse_unclean(dead)
         if state.caps is None:
-            self._emit(Warned(text=_CAPS_NOT_KEPT))
+            self._warn(_CAPS_NOT_KEPT)
         self._accept(parts.journal, here)
         if here:
-            self._emit(Repaired(text=f"{here} is checked out: going over to {dead.branch}"))
+            self._say(f"{here} is checked out: going over to {dead.branch}")
         from pitboss.engine.brakes import Past
 
         past = Past(
@@ -243,7 +249,7 @@ class Run:
     def _put_settings_back(self, rundir: RunDir) -> None:
         """Undo what a session that was cut short did to git's config and hooks, before any git command runs."""
         for text in self._guard.resume(cut_short_before(rundir)):
-            self._emit(Warned(text=text))
+            self._warn(text)
 
     def _mended(self, rundir: RunDir, dead: DeadRun, repairs: tuple[Repair, ...]) -> Parts:
         """Make the run's files whole; its sessions are settled afterwards."""
@@ -254,3 +260,14 @@ class Run:
         blank = blank_state(dead, self._repo, mission.rotation, now())
         journal = self._builder.mender(rundir, dead, branch).mend(repairs, blank, now)
         return self._builder.parts(branch, journal)
+
+    def _say(self, text: str) -> None:
+        """Report a step of the recovery."""
+        from pitboss.core.events import Repaired
+
+        self._emit(Repaired(text=text))
+
+    def _warn(self, text: str) -> None:
+        from pitboss.core.events import Warned
+
+        self._emit(Warned(text=text))

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.errors import PitbossError, StartError
-from pitboss.git import snapshot
 from pitboss.git.errors import GitError
-from pitboss.git.merge import changed_paths
 from pitboss.store.files import read_regular, write_atomic
 from pitboss.store.paths import PITBOSS_FOLDER
 
@@ -79,6 +77,8 @@ class Switch:
 
     def obstacle(self, position: HeadPosition) -> str | None:
         """Why the checkout cannot move to `position`, given a clean tree; None if it can."""
+        from pitboss.git import snapshot
+
         if word := snapshot.operation_underway(self._repo):
             return f"a {word} is in progress"
         if position.branch and (elsewhere := self._worktree_of(position.branch)):
@@ -122,6 +122,9 @@ class Switch:
 
     def explains(self) -> bool:
         """Whether all dirt comes from the two commits of a switch that was cut short."""
+        from pitboss.git import snapshot
+        from pitboss.git.merge import changed_paths
+
         noted = self._noted()
         head = self._repo.commit_id("HEAD")
         if noted is None or head not in noted:
@@ -163,6 +166,8 @@ class Switch:
 
     def _write(self, other: str, head: str) -> None:
         """Write and delete the files that differ between two commits, as `head` has them."""
+        from pitboss.git.merge import changed_paths
+
         for path in changed_paths(self._repo, other, head, only="D"):
             with suppress(OSError):
                 (self._repo.root / path).unlink()
@@ -196,6 +201,8 @@ class Switch:
 
     def _ignored_in_the_way(self, new: str) -> str | None:
         """A file in no commit where `new` has a file or folder: since it is ignored, git would overwrite it."""
+        from pitboss.git.merge import changed_paths
+
         added = sorted(changed_paths(self._repo, "HEAD", new, only="A"))
         return next((found for path in added if (found := self._unknown_at(path))), None)
 

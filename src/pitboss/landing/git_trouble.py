@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from pitboss.core.events import Warned
 from pitboss.core.session import Reason
 from pitboss.errors import FREE_SPACE, PitbossError, StartError, StorageError
 from pitboss.git.errors import GitError, Kind, LostRace, RepositoryGone, kind
@@ -86,6 +85,8 @@ class RepositoryMonitor:
 
     def warn(self, seq: int | None, text: str) -> None:
         """Warn about something that concerns a session, or with None the whole run."""
+        from pitboss.core.events import Warned
+
         self._emit(Warned(text=text if seq is None else f"session {seq}: {text}"))
 
 

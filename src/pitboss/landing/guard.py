@@ -18,8 +18,6 @@ import msgspec
 from pitboss.git.errors import GitError
 from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
-from pitboss.git.settings import as_copied, compare
-from pitboss.landing.kept_hooks import KeptHooks
 from pitboss.landing.refs import REF_FOLDERS
 from pitboss.landing.shared_refs import SharedRefs, changed_at
 from pitboss.store.backup import kept_in_git
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pitboss.git.repo import Repo
+    from pitboss.landing.kept_hooks import KeptHooks
 
 FOLDER = "git-settings"
 """In the run directory: what was found, and the changed versions that were replaced."""
@@ -70,7 +69,7 @@ class Guard:
         self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
         self._refs = SharedRefs(repo, run.name, self._folder / _REFS)
         self._fenced = fenced
-        self.kept_hooks = KeptHooks(repo, run) if fenced else None
+        self.kept_hooks = _kept_hooks(repo, run) if fenced else None
         """Those in the tree, if sessions are fenced."""
         self._is_linked = repo.git_dir != repo.root / ".git"
         self._worktrees = repo.common_dir / _WORKTREES
@@ -254,9 +253,13 @@ class Guard:
         copied = self._found.get(_OF_WORKTREE)
         if known is not None or copied is None or not name.startswith(_WORKTREES):
             return known
+        from pitboss.git.settings import as_copied
+
         return Found(mode=copied.mode, content=as_copied(copied.content))
 
     def _settle_config(self, name: str, was: Found | None, now: Found) -> str | None:
+        from pitboss.git.settings import compare
+
         compared = compare(was.content if was else b"", now.content)
         if compared is None:
             return self._put_back(name, was, why="it could no longer be read")
@@ -317,6 +320,12 @@ class Guard:
             return None if content is None else from_json(content, dict[str, Found])
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
+
+
+def _kept_hooks(repo: Repo, run: Path) -> KeptHooks:
+    from pitboss.landing.kept_hooks import KeptHooks
+
+    return KeptHooks(repo, run)
 
 
 def _read(path: Path) -> Found | None:

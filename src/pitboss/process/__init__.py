@@ -17,11 +17,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.redact import Secrets
 from pitboss.core.stops import StopRequest
 from pitboss.process.command import PROCESSES, Captured, Command, EndedBy, Exit, Leash
-from pitboss.process.confine import confine, judged
-from pitboss.process.output import Appender, Clean, Tail
 from pitboss.process.search import installed
 from pitboss.process.supervisor import begin, supervise
 
@@ -62,6 +59,10 @@ def run(
     not an exception. Secrets are redacted (`core.redact`) before anything sees the output. What a callback raises is
     re-raised once the command has been ended, and so is StorageError if its output could not be written.
     """
+    from pitboss.core.redact import Secrets
+    from pitboss.process.confine import confine, judged
+    from pitboss.process.output import Appender, Clean, Tail
+
     confined, tail, complaints = confine(command), Tail(), Tail()
     with Appender(command.transcript) as transcript, Appender(command.stderr_path, lazy=True) as errors:
         output: list[Consumer] = [transcript.write, tail.add]
@@ -137,6 +138,8 @@ def transfer(command: Command, sink: Consumer, *, quiet_s: float) -> Captured:
     It is ended once it has said nothing on either for `quiet_s` seconds. What `sink` raises is re-raised once the
     command has been ended.
     """
+    from pitboss.process.output import Tail
+
     said, heard = Tail(), time.monotonic()
 
     def hear(_: bytes) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.redact import Secrets
-from pitboss.core.sandbox.fence import Fence
 from pitboss.core.stops import StopRequest
+
+if TYPE_CHECKING:  # a command is never read from a file, so nobody asks for the types of its fields
+    from pitboss.core.redact import Secrets  # noqa: TC004
+    from pitboss.core.sandbox.fence import Fence  # noqa: TC004
 
 PROCESSES = 1000
 """How many processes a small command may start: hooks run test suites, which start a few hundred at most."""

@@ -13,7 +13,8 @@ from pitboss.core.gauges import gauge_words
 from pitboss.core.measures import duration, spent, tokens
 from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
-from pitboss.screens.output import TONE_INK, Ink, clock, clock_face, paint, paint_tone, width_of
+from pitboss.screens.output import Ink, clock, clock_face, paint, width_of
+from pitboss.screens.tones import TONE_INK, paint_tone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

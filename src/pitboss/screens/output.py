@@ -7,13 +7,11 @@ import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
-from pitboss.core.measures import age, stamp
 from pitboss.core.terminal import visible_json
-from pitboss.core.tone import Tone
 from pitboss.screens.terminal import colored, goes_to_file, legible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from pitboss.core.measures import ClockFace
@@ -39,23 +37,10 @@ _DIFF_INK = {
 }
 """The color of a diff line by its first character; lines of the files begin with a blank, `+` or `-`."""
 
-TONE_INK: Mapping[Tone, Ink] = {
-    Tone.OK: Ink.GOOD,
-    Tone.ACTIVE: Ink.NAME,
-    Tone.WARN: Ink.WARN,
-    Tone.BAD: Ink.BAD,
-    Tone.QUIET: Ink.FAINT,
-}
-
 
 def paint(text: str, ink: Ink, stream: TextIO | None = None) -> str:
     """`text` in color if `stream` (by default stdout) gets color."""
     return f"\x1b[{ink}m{text}\x1b[0m" if colored(stream or sys.stdout) else text
-
-
-def paint_tone(text: str, tone: Tone, stream: TextIO | None = None) -> str:
-    """`text`, colored by how good it is."""
-    return paint(text, TONE_INK[tone], stream)
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -69,6 +54,8 @@ def width_of(stream: TextIO) -> int | None:
 def clock(moment: datetime, stream: TextIO | None = None) -> str:
     """A time to the second: local with its zone on a terminal, RFC 3339 in UTC elsewhere."""
     if not (stream or sys.stdout).isatty():
+        from pitboss.core.measures import stamp
+
         return stamp(moment)
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
@@ -80,6 +67,8 @@ def clock_face(stream: TextIO | None = None) -> ClockFace:
 
 def when(moment: datetime, now: datetime) -> str:
     """A time in a table: only its age on a terminal, which is narrow; elsewhere both time and age."""
+    from pitboss.core.measures import age
+
     ago = age(moment, now)
     return ago if sys.stdout.isatty() else f"{clock(moment)} ({ago})"
 

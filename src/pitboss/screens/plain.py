@@ -40,8 +40,8 @@ from pitboss.screens.patient import LAST_WORDS_S, hurry
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pitboss.core.answers import Deed
     from pitboss.core.needs import Need
-    from pitboss.core.requests import Deed
 
 _TEXT_WIDTH = 200
 _MOST_NEEDS = 5

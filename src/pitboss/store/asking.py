@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from pitboss.core.answers import Declined, Granted, NotLive, Silence
 from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, RunEnded, Skipping, Unpaused, Warned
-from pitboss.core.requests import Declined, Granted, NotLive, Silence
 from pitboss.store.catalogue import live_holder
 from pitboss.store.event_log import decode_event
 from pitboss.store.follow import EventFollower
@@ -20,8 +20,9 @@ from pitboss.store.paths import RunPaths
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pitboss.core.answers import Answer
     from pitboss.core.events import RunEvent
-    from pitboss.core.requests import Answer, Request
+    from pitboss.core.requests import Request
 
 PATIENCE_S = 5.0
 """Seconds to wait for an answer; a run looks into its mailbox ten times a second."""

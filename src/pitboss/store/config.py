@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pitboss.core.config import OWN_PROGRAMS, Config, SandboxMode
+from pitboss.core.config import OWN_PROGRAMS, Config, SandboxMode, Topic
 from pitboss.core.fields import (
     Wrong,
     amount,
@@ -22,7 +22,6 @@ from pitboss.core.fields import (
     some_text,
     table,
 )
-from pitboss.core.notice import Topic
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.rotation import BUDGET_CHECKS, HOOK_CHECKS
 from pitboss.core.toml import parse_toml

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from pitboss.core.embed import one_line
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.requests import Letter, Received, Request, Skip, Stop
 from pitboss.errors import storage_error
 from pitboss.store.files import write_all
@@ -51,8 +52,8 @@ LONGEST = 4096
 MOST_AT_ONCE = 64
 """How many letters are taken at one look; the others wait for the next."""
 
-_LETTER = re.compile(r"request-\d{20}-([a-z0-9]{1,32})-[0-9a-f]{8}\.json", re.ASCII)
-_SKIP_ONE = re.compile(r"skip-(\d{1,18})", re.ASCII)
+_LETTER = lazy_pattern(r"request-\d{20}-([a-z0-9]{1,32})-[0-9a-f]{8}\.json", re.ASCII)
+_SKIP_ONE = lazy_pattern(r"skip-(\d{1,18})", re.ASCII)
 _BY_NAME: dict[str, Request] = {"drain": Stop(), "abort": Stop(now=True), "skip": Skip()}
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SHOWN = 120

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.core.prompt import PromptSource, parse_prompt
-from pitboss.core.prompt_edit import Edit, Rewritten, Unreadable
 from pitboss.errors import InputError
 from pitboss.store.user_text import read_text
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pitboss.core.prompt import PromptDoc
+    from pitboss.core.prompt_edit import Edit
 
 FRESH_S = 5.0
 """A file that changed so recently before the watch began may have changed after it was read: it is read once more."""
@@ -40,6 +40,8 @@ class PromptWatch:
         before = _look(file)
         if before == self._looks[name]:
             return None
+        from pitboss.core.prompt_edit import Rewritten
+
         edit = _read(file, doc)
         if _look(file) != before:
             return None  # somebody is writing it right now
@@ -52,6 +54,8 @@ class PromptWatch:
 
 
 def _read(file: Path, doc: PromptDoc) -> Edit:
+    from pitboss.core.prompt_edit import Rewritten, Unreadable
+
     try:
         return Rewritten(parse_prompt(read_text(file), path=doc.source_path, source=doc.source_kind))
     except InputError as error:

@@ -12,10 +12,8 @@ from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
 from pitboss.errors import RunDirectoryGone, StorageError, storage_error
-from pitboss.store import sessions_md
 from pitboss.store.codec import Malformed, encode_record, encode_state
 from pitboss.store.files import append_durable, make_directory, read_regular, sync_directory, write_atomic
-from pitboss.store.mirrored_log import MirroredLog
 from pitboss.store.opening import PRIVATE_FOLDER, entry_at, is_folder, notice, remove_tree, status
 from pitboss.store.paths import RunPaths
 from pitboss.store.user_text import MAX_BYTES
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
     from pitboss.store.backup import Backup
     from pitboss.store.codec import Seen
+    from pitboss.store.mirrored_log import MirroredLog
 
 _T = TypeVar("_T")
 
@@ -156,6 +155,8 @@ class RunDir:
         """The run's log, opened after its state was first written."""
         with self._lock:
             if self._log is None:
+                from pitboss.store.mirrored_log import MirroredLog
+
                 copy = None if self._backup is None else self._backup.log(self.paths.run_id)
                 self._log = MirroredLog(self.paths.log, copy)
             return self._log
@@ -172,11 +173,13 @@ class RunDir:
                 f"there is no run directory {self.paths.root}", hint="`pitboss runs` lists all runs"
             )
         if known and self._log is not None:
+            from pitboss.store.sessions_md import rewrite
+
             self._log.mend()
             if self._task is not None:
                 write_atomic(self.paths.task, self._task)
             write_atomic(self.paths.state, self._state)
-            sessions_md.rewrite(self.paths)
+            rewrite(self.paths)
             append_durable(self.paths.scratchpad, b"", durable=False)
             notice(
                 f"the directory of run {self.paths.run_id} was removed; it has been recreated, without its transcripts"

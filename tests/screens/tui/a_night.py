@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitboss.core.agent import Quota, QuotaWindow
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
@@ -23,6 +22,7 @@ from pitboss.core.events import (
     Step,
     StepKind,
 )
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.redact import Secrets
 from pitboss.core.run import RunState
 from pitboss.core.scheduler import SchedulerState

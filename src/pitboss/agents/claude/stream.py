@@ -29,7 +29,8 @@ from pitboss.agents.output.tool_line import tool_line
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.services.words import meaning
-from pitboss.core.agent import AgentEvent, EventKind, Quota, QuotaWindow
+from pitboss.core.agent import AgentEvent, EventKind
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.session import Reason
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.output.json_values import amount, count, epoch, table, word
 from pitboss.agents.output.session_file import SessionFile, home_of, names_in
-from pitboss.core.agent import Quota, QuotaWindow
+from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.shared.failures import exit_code
 from pitboss.core.environment import RUN_ID
-from pitboss.core.redact import Secrets
 from pitboss.errors import RunnerKilled
 from pitboss.guardian import guard
 from pitboss.screens.output import note
 from pitboss.screens.patient import be_patient, hurry
-from pitboss.screens.progress import for_stderr
 from pitboss.store.end_marker import note_end
-from pitboss.store.event_log import EventLog
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
 from pitboss.store.mailbox import throw_away
 from pitboss.store.opening import is_folder
-from pitboss.store.past_copy import copy_past
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pitboss.cli.shared.background import Background
     from pitboss.core.events import Outlet
     from pitboss.core.needs import Need
     from pitboss.guardian import StopChannel
+    from pitboss.screens.plain import PlainProgress
 
 
 def run_guarded(
@@ -40,28 +37,28 @@ def run_guarded(
     as_json: bool = False,
     background: Background | None = None,
     starts: bool = True,
-    body: Callable[[StopChannel, Sequence[Outlet[Any]]], int],
+    body: Callable[[StopChannel, Callable[[], Sequence[Outlet[Any]]]], int],
 ) -> int:
     """Take the lock, put a guardian above this process and run `body` under it; returns its exit code.
 
-    `body` gets the outlets that show the run. `background` is set in the process of a detached run. `starts`: it starts
-    sessions. Raises LockHeld, RunnerKilled. What `body` raises is rendered in the runner, which then ends with the
-    matching exit code.
+    `body` gets what makes the outlets that show the run: they are made when there is something to show. `background` is
+    set in the process of a detached run. `starts`: it starts sessions. Raises LockHeld, RunnerKilled. What `body`
+    raises is rendered in the runner, which then ends with the matching exit code.
     """
     paths = RunPaths(root, run_id)
     if background is not None:
         background.watch_over(paths)
 
-    def shown(channel: StopChannel) -> int:
+    def runner(channel: StopChannel) -> int:
         be_patient()
-        display = for_stderr(json=as_json) if background is None else background.display(paths)
-        display.needs = lambda: _needs(root, run_id)
-        outlets: list[Outlet[Any]] = [display, EventLog(paths, Secrets.of(os.environ), started=not starts)]
-        if as_json:
-            from pitboss.screens.json_lines import JsonProgress
+        with ExitStack() as shown:
+            shown.callback(hurry)
 
-            outlets.append(JsonProgress(paths))
-        with display:
+            def outlets() -> Sequence[Outlet[Any]]:
+                display = _display(paths, background, as_json=as_json)
+                display.needs = lambda: _needs(root, run_id)
+                return [shown.enter_context(display), *_files(paths, as_json=as_json, started=not starts)]
+
             return body(channel, outlets)
 
     said = ""
@@ -69,14 +66,37 @@ def run_guarded(
         with RunLock.acquire(*lock_paths(root), run_id=run_id):
             throw_away(paths)
             try:
-                return guarded(shown, run_id, resumable=lambda: is_folder(paths.root))
+                return guarded(runner, run_id, resumable=lambda: is_folder(paths.root))
             finally:
                 if note_end(paths):
+                    from pitboss.store.past_copy import copy_past
+
                     copy_past(paths)
                     said = _report(root, paths)
     finally:
         if said:
             _tell(said, background)
+
+
+def _display(paths: RunPaths, background: Background | None, *, as_json: bool) -> PlainProgress:
+    """What shows the run to whoever sits at the terminal, or to whoever started it in the background."""
+    if background is not None:
+        return background.display(paths)
+    from pitboss.screens.progress import for_stderr
+
+    return for_stderr(json=as_json)
+
+
+def _files(paths: RunPaths, *, as_json: bool, started: bool) -> Iterator[Outlet[Any]]:
+    """What writes down what happens in the run, as files or JSON lines."""
+    from pitboss.core.redact import Secrets
+    from pitboss.store.event_log import EventLog
+
+    yield EventLog(paths, Secrets.of(os.environ), started=started)
+    if as_json:
+        from pitboss.screens.json_lines import JsonProgress
+
+        yield JsonProgress(paths)
 
 
 def _report(root: Path, paths: RunPaths) -> str:

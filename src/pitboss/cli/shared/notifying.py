@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pitboss.core.condition import Condition, condition
+from pitboss.core.config import HEARTBEAT, HEARTBEAT_END, Topic
 from pitboss.core.events import Warned
-from pitboss.core.notice import HEARTBEAT, HEARTBEAT_END, News, Owed, Topic, address, variables
+from pitboss.core.notice import News, Owed, address, variables
 from pitboss.core.noticing import last_news, needy, worth_telling
 from pitboss.core.redact import ALSO_REDACTED, Secrets
 from pitboss.errors import PitbossError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.cli.shared.chosen import live_run
 from pitboss.cli.shared.project import project_root
-from pitboss.core.requests import Declined, Granted, NotLive, Silence
+from pitboss.core.answers import Declined, Granted, NotLive, Silence
 from pitboss.core.words.deeds import answer_words
 from pitboss.errors import CommandError, NoLiveRun
 from pitboss.screens.output import clock_face, say
@@ -17,7 +17,8 @@ from pitboss.store.follow import snapshot
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pitboss.core.requests import Answer, Request
+    from pitboss.core.answers import Answer
+    from pitboss.core.requests import Request
     from pitboss.core.view import View
 
 RUNS = "`pitboss runs` lists all runs"

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.answers import Declined, Granted, NotLive, Silence
 from pitboss.core.budget import exceeded
 from pitboss.core.embed import one_line
 from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, Skipping, Unpaused
 from pitboss.core.gauges import gauge_words, gauges_of
-from pitboss.core.requests import Declined, Granted, NotLive, Silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from pitboss.core.answers import Answer, Deed
     from pitboss.core.measures import ClockFace
-    from pitboss.core.requests import Answer, Deed
     from pitboss.core.view import View
 
 PAUSED = "no new session starts; `pitboss unpause` goes on"

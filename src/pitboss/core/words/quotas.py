@@ -11,8 +11,8 @@ from pitboss.core.budget import NEARING_SHARE
 from pitboss.core.tone import Tone
 
 if TYPE_CHECKING:
-    from pitboss.core.agent import Quota, QuotaWindow
     from pitboss.core.measures import ClockFace
+    from pitboss.core.quota import Quota, QuotaWindow
 
 
 class WindowUse(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ from pitboss.screens.notify.handover import Left
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pitboss.core.notice import News, Topic
+    from pitboss.core.config import Topic
+    from pitboss.core.notice import News
     from pitboss.screens.notify.handover import Handover
 
 

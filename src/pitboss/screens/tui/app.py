@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pitboss.core.embed import one_line
 from pitboss.core.tone import Tone
 from pitboss.errors import PitbossError
-from pitboss.screens.output import TONE_INK
+from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.clocks import short
 from pitboss.screens.tui.live_screen import LiveScreen
 from pitboss.screens.tui.orderly_app import OrderlyApp

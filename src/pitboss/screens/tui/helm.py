@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from pitboss.core.answers import Granted
 from pitboss.core.embed import one_line
 from pitboss.core.gauges import gauges_of
 from pitboss.core.recovery.refusals import resume_command
-from pitboss.core.requests import Granted
 from pitboss.core.tone import Tone
 from pitboss.core.words.deeds import answer_words
 from pitboss.errors import PitbossError

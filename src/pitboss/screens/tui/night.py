@@ -8,7 +8,8 @@ from pitboss.core.events import Phase
 from pitboss.core.measures import duration
 from pitboss.core.session import SessionStatus
 from pitboss.core.tone import SESSION_TONES
-from pitboss.screens.output import TONE_INK, Ink
+from pitboss.screens.output import Ink
+from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.pieces import Piece, fitted
 from pitboss.screens.tui.rows import place
 

@@ -11,7 +11,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.review import Mark
 from pitboss.core.tone import Tone
 from pitboss.errors import PitbossError
-from pitboss.screens.output import TONE_INK
+from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.bars import Lines
 from pitboss.screens.tui.orderly_app import OrderlyApp
 from pitboss.screens.tui.pager import Pager

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import clean, one_line
-from pitboss.screens.output import TONE_INK, Ink, diff_lines
+from pitboss.screens.output import Ink, diff_lines
 from pitboss.screens.reviewing import LEVEL_TONES, MARK_TONES, MARK_WORDS, TESTED
+from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.pieces import Piece
 from pitboss.screens.tui.session_texts import stat_lines
 from pitboss.store.session_files import Printed, session_files

@@ -10,7 +10,8 @@ from pitboss.core.embed import one_line
 from pitboss.core.measures import duration
 from pitboss.core.tone import SESSION_TONES, Tone
 from pitboss.core.words.phases import flight_words
-from pitboss.screens.output import TONE_INK, Ink
+from pitboss.screens.output import Ink
+from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui import session_texts
 from pitboss.screens.tui.live_screen import LiveScreen
 from pitboss.screens.tui.output_pane import OutputPane

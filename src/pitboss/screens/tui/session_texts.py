@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration
 from pitboss.core.words.phases import phase_words
-from pitboss.screens.output import TONE_INK, Ink, diff_lines
+from pitboss.screens.output import Ink, diff_lines
+from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.pieces import Piece, fitted
 
 if TYPE_CHECKING:

@@ -9,16 +9,17 @@ from pitboss.core.embed import one_line
 from pitboss.core.gauges import Budget, gauge_words, time_left
 from pitboss.core.tone import Tone
 from pitboss.core.words.quotas import window_words, windows
-from pitboss.screens.output import TONE_INK, Ink
+from pitboss.screens.output import Ink
+from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.pieces import Piece, length
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from pitboss.core.agent import Quota
     from pitboss.core.gauges import Gauge
     from pitboss.core.measures import ClockFace
+    from pitboss.core.quota import Quota
     from pitboss.core.words.run_state import Said
 
 BAR = 10

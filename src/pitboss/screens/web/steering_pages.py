@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
-from pitboss.core.requests import Granted, Silence
+from pitboss.core.answers import Granted, Silence
 from pitboss.core.tone import Tone
 from pitboss.core.words.deeds import answer_words
 from pitboss.screens.web.control import BY, QUESTIONS, Action, action_of, request_of, task_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from pitboss.core.requests import Answer
+    from pitboss.core.answers import Answer
     from pitboss.screens.desk import Reply
     from pitboss.screens.web.supplies import Supplies
     from pitboss.store.follow import Snapshot
